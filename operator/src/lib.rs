@@ -1,0 +1,1 @@
+//! One PostgreSQL table for every `DatabaseTable` object.
