@@ -1,0 +1,71 @@
+//! The raw object, as the API server sent it.
+
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// One version of one object: its JSON, cheap to clone, with the fields that the core reads.
+///
+/// The JSON is what the API server sent, less `metadata.managedFields`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Body(Arc<Value>);
+
+impl From<Value> for Body {
+    fn from(value: Value) -> Self {
+        Self(Arc::new(value))
+    }
+}
+
+impl Body {
+    /// The whole object.
+    pub fn value(&self) -> &Value {
+        &self.0
+    }
+
+    fn meta(&self, field: &str) -> &Value {
+        &self.0["metadata"][field]
+    }
+
+    fn text(&self, field: &str) -> &str {
+        self.meta(field).as_str().unwrap_or_default()
+    }
+
+    /// `metadata.name`.
+    pub fn name(&self) -> &str {
+        self.text("name")
+    }
+
+    /// `metadata.namespace`; none for cluster-scoped objects.
+    pub fn namespace(&self) -> Option<&str> {
+        self.meta("namespace").as_str()
+    }
+
+    /// `metadata.uid`: another one is another object, whatever its name.
+    pub fn uid(&self) -> &str {
+        self.text("uid")
+    }
+
+    /// `metadata.resourceVersion`.
+    pub fn version(&self) -> &str {
+        self.text("resourceVersion")
+    }
+
+    /// Whether a deletion was asked for (`metadata.deletionTimestamp`).
+    pub fn is_deleting(&self) -> bool {
+        !self.meta("deletionTimestamp").is_null()
+    }
+
+    /// `metadata.finalizers`, in their order.
+    pub fn finalizers(&self) -> impl Iterator<Item = &str> {
+        self.meta("finalizers").as_array().into_iter().flatten().filter_map(Value::as_str)
+    }
+
+    /// `metadata.annotations`.
+    pub fn annotations(&self) -> Option<&Map<String, Value>> {
+        self.meta("annotations").as_object()
+    }
+
+    /// The text of one annotation.
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.annotations()?.get(key)?.as_str()
+    }
+}

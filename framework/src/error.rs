@@ -1,0 +1,88 @@
+//! What a failed handler asks of the framework.
+
+use std::{error::Error as StdError, fmt, time::Duration};
+
+/// What a handler returns.
+pub type Result<T = (), E = Error> = std::result::Result<T, E>;
+
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// What a failed handler asks of the framework.
+#[derive(Debug)]
+pub enum Error {
+    /// Give up on this handler until the object changes.
+    Permanent(BoxError),
+    /// Try again after this delay.
+    Temporary {
+        /// What went wrong.
+        source: BoxError,
+        /// The time to the next attempt.
+        delay: Duration,
+    },
+    /// Whatever the handler's `errors` option says; by default, try again with the handler's backoff.
+    Unclassified(BoxError),
+}
+
+impl Error {
+    /// An error that no other attempt can mend.
+    pub fn permanent(error: impl Into<BoxError>) -> Self {
+        Self::Permanent(error.into())
+    }
+
+    /// An error that may be gone after `delay`.
+    pub fn temporary(error: impl Into<BoxError>, delay: Duration) -> Self {
+        Self::Temporary { source: error.into(), delay }
+    }
+}
+
+/// The message, and what caused it, in one line.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Permanent(error) | Self::Unclassified(error) | Self::Temporary { source: error, .. }) = self;
+        let mut said = error.to_string();
+        f.write_str(&said)?;
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            let next = error.to_string();
+            // Many libraries repeat their source in their own message.
+            if !said.contains(&next) {
+                write!(f, ": {next}")?;
+            }
+            said = next;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+// As in `anyhow`: `Error` is not itself a `std::error::Error`, so that `?` takes any other one.
+impl<E: StdError + Send + Sync + 'static> From<E> for Error {
+    fn from(error: E) -> Self {
+        Self::Unclassified(Box::new(error))
+    }
+}
+
+/// Says of any error what is to be done about it.
+pub trait ResultExt<T> {
+    /// No other attempt can mend it.
+    ///
+    /// # Errors
+    /// The same error, as [`Error::Permanent`].
+    fn permanent(self) -> Result<T>;
+
+    /// It may be gone after `delay`.
+    ///
+    /// # Errors
+    /// The same error, as [`Error::Temporary`].
+    fn retry_in(self, delay: Duration) -> Result<T>;
+}
+
+impl<T, E: Into<BoxError>> ResultExt<T> for std::result::Result<T, E> {
+    fn permanent(self) -> Result<T> {
+        self.map_err(Error::permanent)
+    }
+
+    fn retry_in(self, delay: Duration) -> Result<T> {
+        self.map_err(|error| Error::temporary(error, delay))
+    }
+}

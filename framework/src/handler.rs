@@ -1,0 +1,129 @@
+//! A handler with its types erased, and the call that it answers.
+
+use crate::{
+    Error, Needs,
+    core::{Reason, body::Body, diff::Diff, retry::Limits},
+};
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{Client, core::ApiResource};
+use serde_json::Value;
+use std::{
+    any::{Any, TypeId},
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio_util::sync::CancellationToken;
+
+/// A kind of objects, as the API server knows it.
+#[derive(Clone, Debug)]
+pub struct Kind {
+    /// Group, version, kind and plural.
+    pub resource: ApiResource,
+    /// Its definition, where the Rust type can generate one.
+    pub definition: Option<fn() -> CustomResourceDefinition>,
+}
+
+/// Where a handler stands in the source: file, line, column. Handlers run in this order.
+pub type Site = (&'static str, u32, u32);
+
+/// What a handler leaves on the object.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// Nothing.
+    Nothing,
+    /// A value for `status.<handler id>`.
+    Result(Value),
+    /// A mapping to be merged into `status`.
+    Status(Value),
+}
+
+/// Why a call came to nothing.
+#[derive(Debug)]
+pub enum Failure {
+    /// An argument could not be made from the object: the handler was not called.
+    Unreadable(Error),
+    /// The handler was called, and failed.
+    Failed(Error),
+}
+
+/// The values that [`State`](crate::State) arguments are made from, by their types.
+pub type States = HashMap<TypeId, Box<dyn Any + Send + Sync>>;
+
+type Invoke = Arc<dyn Fn(Call) -> BoxFuture<'static, Result<Reply, Failure>> + Send + Sync>;
+
+/// A handler with its kind, reason and limits; its types are erased.
+#[derive(Clone)]
+pub struct Handler {
+    /// Names the handler in logs and, kept on the objects, in progress records: another id is another handler.
+    pub id: String,
+    /// What it handles.
+    pub kind: Kind,
+    /// When it is called.
+    pub reason: Reason,
+    /// How long and how often it is tried.
+    pub limits: Limits,
+    /// The state that its arguments are made from.
+    pub needs: Needs,
+    /// Where it stands in the source.
+    pub site: Site,
+    pub(crate) invoke: Invoke,
+}
+
+impl fmt::Debug for Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handler")
+            .field("id", &self.id)
+            .field("kind", &self.kind.resource.kind)
+            .field("reason", &self.reason)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a handler adds to the object by its `Patch` argument, whether it succeeds or not.
+#[derive(Clone, Debug, Default)]
+pub struct Additions(Arc<Mutex<Vec<Value>>>);
+
+impl Additions {
+    /// Adds a merge patch of the whole object: nulls delete.
+    pub fn merge(&self, patch: Value) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(patch);
+    }
+
+    /// All that was added, in its order; nothing is left.
+    pub fn take(&self) -> Vec<Value> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Everything that one attempt of one handler may look at. It isn't generic: the runtime knows no kinds.
+#[derive(Clone)]
+pub struct Call {
+    /// The object.
+    pub body: Body,
+    /// The essence that was handled last; none while the object is new.
+    pub old: Option<Arc<Value>>,
+    /// The object's essence.
+    pub new: Arc<Value>,
+    /// From `old` to `new`.
+    pub diff: Arc<Diff>,
+    /// Why the handler is called.
+    pub reason: Reason,
+    /// The attempt, from 0 on.
+    pub attempt: u32,
+    /// The start of the first attempt.
+    pub started: Timestamp,
+    /// What the operator was given by `.state(…)`.
+    pub states: Arc<States>,
+    /// For requests of the handler's own.
+    pub client: Client,
+    /// Cancelled when the operator stops.
+    pub stopping: CancellationToken,
+    /// What the handler adds to the object's patch.
+    pub additions: Additions,
+    /// Typed views of the object, decoded at most once per cycle and type.
+    pub views: Arc<Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>>,
+}
