@@ -1,7 +1,7 @@
 //! A handler with its types erased, and the call that it answers.
 
 use crate::{
-    Error, Needs,
+    Error, FromCall, Needs, Scope,
     core::{Reason, body::Body, diff::Diff, retry::Limits},
 };
 use futures::future::BoxFuture;
@@ -23,8 +23,11 @@ pub struct Kind {
     /// Group, version, kind and plural.
     pub resource: ApiResource,
     /// Its definition, where the Rust type can generate one.
-    pub definition: Option<fn() -> CustomResourceDefinition>,
+    pub definition: Option<Definition>,
 }
+
+/// Generates the definition of a custom kind.
+pub type Definition = fn() -> CustomResourceDefinition;
 
 /// Where a handler stands in the source: file, line, column. Handlers run in this order.
 pub type Site = (&'static str, u32, u32);
@@ -52,7 +55,7 @@ pub enum Failure {
 /// The values that [`State`](crate::State) arguments are made from, by their types.
 pub type States = HashMap<TypeId, Box<dyn Any + Send + Sync>>;
 
-type Invoke = Arc<dyn Fn(Call) -> BoxFuture<'static, Result<Reply, Failure>> + Send + Sync>;
+pub(crate) type Invoke = Arc<dyn Fn(Call) -> BoxFuture<'static, Result<Reply, Failure>> + Send + Sync>;
 
 /// A handler with its kind, reason and limits; its types are erased.
 #[derive(Clone)]
@@ -126,4 +129,30 @@ pub struct Call {
     pub additions: Additions,
     /// Typed views of the object, decoded at most once per cycle and type.
     pub views: Arc<Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>>,
+}
+
+impl Call {
+    /// One argument of a handler.
+    ///
+    /// # Errors
+    /// [`Failure::Unreadable`], unless the error is [`Error::Temporary`]: that is an attempt that failed.
+    pub fn argument<S: Scope, T: FromCall<S>>(&self) -> Result<T, Failure> {
+        T::from_call(self).map_err(|error| match error {
+            Error::Temporary { .. } => Failure::Failed(error),
+            _ => Failure::Unreadable(error),
+        })
+    }
+}
+
+// By hand: what the object contains must not get into logs.
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("namespace", &self.body.namespace())
+            .field("name", &self.body.name())
+            .field("reason", &self.reason)
+            .field("attempt", &self.attempt)
+            .field("started", &self.started)
+            .finish_non_exhaustive()
+    }
 }

@@ -2,11 +2,30 @@
 // The crate's own tests and examples write `korf::`, as its users do.
 extern crate self as korf;
 
+mod builder;
 pub mod core;
 mod error;
+#[doc(hidden)]
+#[path = "expansion.rs"]
+pub mod __private;
 mod extract;
 mod handler;
+mod registry;
+mod reply;
 
+pub use builder::{HandlerFn, On, on_create, on_delete, on_update};
+pub use core::{
+    Reason,
+    body::Body,
+    retry::{Backoff, Errors},
+};
 pub use error::{Error, Result, ResultExt};
-pub use extract::{Creation, Deletion, FromCall, Needs, Scope, Update};
-pub use handler::{Additions, Call, Failure, Handler, Kind, Reply, Site, States};
+pub use extract::{
+    Attempt, Creation, Deletion, Diff, FromCall, Name, Namespace, Needs, Object, Old, OldObject, Patch, Scope,
+    Spec, Started, State, Update,
+};
+pub use handler::{Additions, Call, Definition, Failure, Handler, Kind, Reply, Site, States};
+pub use korf_macros::{on_create, on_delete, on_update};
+pub use registry::{Registration, Registry, StartError};
+pub use reply::{IntoReply, Output, Status};
+pub use tokio_util::sync::CancellationToken;

@@ -1,0 +1,33 @@
+//! What the attributes expand to; nothing that people write themselves.
+
+use crate::{Failure, Output, Reply, handler::Definition};
+use kube::CustomResourceExt;
+use std::marker::PhantomData;
+
+pub use inventory::submit;
+
+/// What the function returned, as the runtime wants it.
+pub fn reply<K, O: Output<K>>(output: O) -> Result<Reply, Failure> {
+    output.into_reply().map_err(Failure::Failed)
+}
+
+/// Finds the definition of a concrete kind, where there is one: the inherent method stands before the trait's.
+#[derive(Debug)]
+pub struct Definitions<K>(pub PhantomData<fn() -> K>);
+
+impl<K: CustomResourceExt> Definitions<K> {
+    /// That of `#[derive(CustomResource)]`.
+    pub fn find(&self) -> Option<Definition> {
+        Some(K::crd)
+    }
+}
+
+/// Kinds that have no definition: the built-in ones.
+pub trait NoDefinition {
+    /// None.
+    fn find(&self) -> Option<Definition> {
+        None
+    }
+}
+
+impl<K> NoDefinition for Definitions<K> {}

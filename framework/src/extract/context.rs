@@ -1,0 +1,36 @@
+//! Arguments of other modules' types.
+
+use crate::{
+    Call, Error, FromCall, Scope,
+    core::{Reason, body::Body},
+};
+use kube::Client;
+use tokio_util::sync::CancellationToken;
+
+/// Why the handler is called.
+impl<S: Scope> FromCall<S> for Reason {
+    fn from_call(call: &Call) -> Result<Self, Error> {
+        Ok(call.reason)
+    }
+}
+
+/// The raw object, as the API server sent it.
+impl<S: Scope> FromCall<S> for Body {
+    fn from_call(call: &Call) -> Result<Self, Error> {
+        Ok(call.body.clone())
+    }
+}
+
+/// The operator's own client.
+impl<S: Scope> FromCall<S> for Client {
+    fn from_call(call: &Call) -> Result<Self, Error> {
+        Ok(call.client.clone())
+    }
+}
+
+/// Cancelled when the operator stops.
+impl<S: Scope> FromCall<S> for CancellationToken {
+    fn from_call(call: &Call) -> Result<Self, Error> {
+        Ok(call.stopping.clone())
+    }
+}

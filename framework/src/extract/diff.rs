@@ -1,0 +1,30 @@
+//! What differs from the state that was handled last.
+
+use crate::{Call, Error, FromCall, Scope, core};
+use std::{ops::Deref, sync::Arc};
+
+/// What differs between the essence that was handled last and the present one.
+///
+/// In a creation it is one addition of the whole; in a deletion it is what changed and was never handled.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Diff(pub Arc<core::diff::Diff>);
+
+impl Deref for Diff {
+    type Target = core::diff::Diff;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl From<core::diff::Diff> for Diff {
+    fn from(diff: core::diff::Diff) -> Self {
+        Self(Arc::new(diff))
+    }
+}
+
+impl<S: Scope> FromCall<S> for Diff {
+    fn from_call(call: &Call) -> Result<Self, Error> {
+        Ok(Self(call.diff.clone()))
+    }
+}

@@ -1,0 +1,187 @@
+//! All handlers of an operator, and what must hold of them before it starts.
+
+use crate::{Handler, Site, States, core::Reason};
+use std::{any::TypeId, collections::HashMap, error, fmt};
+
+/// What an attribute leaves for the registry: linked into the program, found when it starts.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Registration(pub fn() -> Handler);
+
+inventory::collect!(Registration);
+
+/// The handlers of one operator, in the order of the source: by file, line and column, then by id.
+#[derive(Clone, Debug, Default)]
+pub struct Registry(Vec<Handler>);
+
+impl Registry {
+    /// All handlers that attributes have registered in this program.
+    pub fn collect() -> Self {
+        inventory::iter::<Registration>.into_iter().map(|registration| (registration.0)()).collect()
+    }
+
+    /// One more handler.
+    pub fn add(&mut self, handler: Handler) {
+        let place = |handler: &Handler| (handler.site, handler.id.clone());
+        let at = self.0.partition_point(|other| place(other) <= place(&handler));
+        self.0.insert(at, handler);
+    }
+
+    /// The handlers, in the order of the source.
+    pub fn handlers(&self) -> &[Handler] {
+        &self.0
+    }
+
+    /// Finds the mistakes that the compiler can't.
+    ///
+    /// # Errors
+    /// The first mistake, with what to do about it.
+    pub fn check(&self, states: &States) -> Result<(), StartError> {
+        if self.0.is_empty() {
+            return Err(StartError::NoHandlers);
+        }
+        let mut seen = HashMap::new();
+        for handler in &self.0 {
+            check_id(handler)?;
+            check_needs(handler, states)?;
+            // The keys of progress records differ in these; a record says itself what its reason is.
+            let resource = &handler.kind.resource;
+            let key = (&resource.group, &resource.plural, handler.reason, stored(&handler.id));
+            if let Some(first) = seen.insert(key, handler) {
+                return Err(StartError::duplicate(first, handler));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FromIterator<Handler> for Registry {
+    fn from_iter<I: IntoIterator<Item = Handler>>(handlers: I) -> Self {
+        let mut registry = Self::default();
+        handlers.into_iter().for_each(|handler| registry.add(handler));
+        registry
+    }
+}
+
+/// How an id is spelled in the key of an annotation.
+fn stored(id: &str) -> String {
+    id.replace('/', ".").replace(['<', '>'], "_")
+}
+
+/// Ids become part of annotation keys, and the API server refuses others.
+fn check_id(handler: &Handler) -> Result<(), StartError> {
+    let (id, site) = (handler.id.clone(), handler.site);
+    if id.is_empty() {
+        return Err(StartError::EmptyId { site });
+    }
+    let stored = stored(&id);
+    let allowed = stored.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    let ends = stored.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && stored.ends_with(|c: char| c.is_ascii_alphanumeric());
+    if allowed && ends { Ok(()) } else { Err(StartError::BadId { id, site }) }
+}
+
+fn check_needs(handler: &Handler, states: &States) -> Result<(), StartError> {
+    let missing = |(state, _): &&(TypeId, &'static str)| !states.contains_key(state);
+    match handler.needs.0.iter().find(missing) {
+        None => Ok(()),
+        Some((_, state)) => {
+            Err(StartError::MissingState { handler: handler.id.clone(), state, site: handler.site })
+        }
+    }
+}
+
+/// Why an operator doesn't start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StartError {
+    /// There is nothing to do.
+    NoHandlers,
+    /// Two handlers of one kind and reason would share their progress records.
+    DuplicateId {
+        /// The id of the second one.
+        id: String,
+        /// The kind of the objects.
+        kind: String,
+        /// When both are called.
+        reason: Reason,
+        /// Where the first one stands.
+        first: Site,
+        /// Where the second one stands.
+        second: Site,
+    },
+    /// A handler has no name.
+    EmptyId {
+        /// Where it stands.
+        site: Site,
+    },
+    /// An id that no annotation key can have.
+    BadId {
+        /// The id.
+        id: String,
+        /// Where the handler stands.
+        site: Site,
+    },
+    /// A handler takes a [`State`](crate::State) that the operator wasn't given.
+    MissingState {
+        /// The handler's id.
+        handler: String,
+        /// The type in `State<…>`.
+        state: &'static str,
+        /// Where the handler stands.
+        site: Site,
+    },
+}
+
+impl StartError {
+    fn duplicate(first: &Handler, second: &Handler) -> Self {
+        Self::DuplicateId {
+            id: second.id.clone(),
+            kind: second.kind.resource.kind.clone(),
+            reason: second.reason,
+            first: first.site,
+            second: second.site,
+        }
+    }
+}
+
+/// What happened, and what to do about it, in one line.
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoHandlers => f.write_str(
+                "no handler is registered: put `#[korf::on_create(Kind)]` on a function; \
+                 if they are in another crate, link it by `use that_crate as _;`",
+            ),
+            Self::DuplicateId { id, kind, reason, first, second } => write!(
+                f,
+                "two {reason} handlers of {kind} are called `{id}`, at {} and at {}: give one of them `id = \"…\"`",
+                Place(first),
+                Place(second),
+            ),
+            Self::EmptyId { site } => write!(f, "the handler at {} has an empty id: give it a name", Place(site)),
+            Self::BadId { id, site } => write!(
+                f,
+                "the id `{id}` of the handler at {} can't be kept in an annotation: use ASCII letters, digits, \
+                 `-`, `_`, `.` and `/`, with a letter or digit at both ends",
+                Place(site),
+            ),
+            Self::MissingState { handler, state, site } => write!(
+                f,
+                "handler `{handler}` at {} takes `State<{state}>`: give the operator `.state(…)` of that type",
+                Place(site),
+            ),
+        }
+    }
+}
+
+impl error::Error for StartError {}
+
+/// `file:line`, as editors and terminals like it.
+pub(crate) struct Place<'a>(pub(crate) &'a Site);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.0.0, self.0.1)
+    }
+}

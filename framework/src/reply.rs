@@ -1,0 +1,78 @@
+//! What a handler leaves on its object, from what it returns.
+
+use crate::{Error, Reply};
+use kube::core::object::HasStatus;
+use serde::Serialize;
+use serde_json::Value;
+
+/// What a handler may return as the value of its [`Result`](crate::Result).
+///
+/// | Value | On the object |
+/// |---|---|
+/// | `()` | nothing |
+/// | [`Status<_>`](Status) | merged into the status |
+/// | [`serde_json::Value`] | `status.<handler id>`; nothing if it is null |
+#[diagnostic::on_unimplemented(
+    message = "a handler of `{K}` cannot return `{Self}`",
+    label = "not something that can be left on `{K}`",
+    note = "return `korf::Result`, or `korf::Result<Status<_>>` with the status type of `{K}`, or `korf::Result<serde_json::Value>`"
+)]
+pub trait IntoReply<K> {
+    /// # Errors
+    /// The value cannot be written as JSON.
+    fn into_reply(self) -> Result<Reply, Error>;
+}
+
+impl<K> IntoReply<K> for () {
+    fn into_reply(self) -> Result<Reply, Error> {
+        Ok(Reply::Nothing)
+    }
+}
+
+impl<K> IntoReply<K> for Value {
+    fn into_reply(self) -> Result<Reply, Error> {
+        Ok(if self.is_null() { Reply::Nothing } else { Reply::Result(self) })
+    }
+}
+
+/// The object's new status, or those fields of it that the handler knows: it is merged into what is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Status<T>(pub T);
+
+impl<K, T> IntoReply<K> for Status<T>
+where
+    K: HasStatus<Status = T>,
+    T: Serialize,
+{
+    fn into_reply(self) -> Result<Reply, Error> {
+        match serde_json::to_value(self.0) {
+            Ok(status @ Value::Object(_)) => Ok(Reply::Status(status)),
+            Ok(_) => Err(Error::permanent("the returned status is not a mapping")),
+            Err(error) => Err(Error::permanent(format!("the returned status cannot be written as JSON: {error}"))),
+        }
+    }
+}
+
+/// What a handler returns: a [`Result`](crate::Result) of [some value](IntoReply), or nothing at all.
+#[diagnostic::on_unimplemented(
+    message = "a handler of `{K}` cannot return `{Self}`",
+    label = "not what a handler returns",
+    note = "return `korf::Result`, or `korf::Result<Status<_>>` with the status type of `{K}`, or `korf::Result<serde_json::Value>`"
+)]
+pub trait Output<K> {
+    /// # Errors
+    /// The handler's own, or that of a value that cannot be written as JSON.
+    fn into_reply(self) -> Result<Reply, Error>;
+}
+
+impl<K> Output<K> for () {
+    fn into_reply(self) -> Result<Reply, Error> {
+        Ok(Reply::Nothing)
+    }
+}
+
+impl<K, R: IntoReply<K>> Output<K> for Result<R, Error> {
+    fn into_reply(self) -> Result<Reply, Error> {
+        self?.into_reply()
+    }
+}
