@@ -3,7 +3,10 @@
 
 pub mod body;
 pub mod diff;
+pub mod essence;
+pub mod progress;
 pub mod retry;
+pub mod storage;
 
 /// Why handlers are called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
