@@ -163,9 +163,7 @@ impl Storage {
     ///
     /// It is cleaned as the current essence is, so that what isn't the user's never makes a difference.
     pub fn read_diff_base(&self, body: &Body) -> Option<Value> {
-        let status = self.kopf.then(|| resolve(body.value(), &STATUS_DIFF_BASE).as_str()).flatten();
-        let annotated = self.texts(DIFF_BASE, body).map(|(_, text)| text);
-        self.read_essence(body, annotated.into_iter().chain(status))
+        self.read_essence(DIFF_BASE, body)
     }
 
     /// The annotations that make `essence` the diff-base, and the end of the basis.
@@ -177,7 +175,7 @@ impl Storage {
 
     /// The essence that the first of the finished handlers saw; none before one has finished.
     pub fn read_basis(&self, body: &Body) -> Option<Value> {
-        self.read_essence(body, self.texts(BASIS, body).map(|(_, text)| text))
+        self.read_essence(BASIS, body)
     }
 
     /// The annotations that make `essence` the basis.
@@ -190,25 +188,34 @@ impl Storage {
         present(body, self.keys(BASIS, body)).collect()
     }
 
-    /// Diff-bases and bases that can't be read, and so count as absent.
+    /// Diff-bases and bases that can't be read, and so count as absent: an object with such a diff-base is
+    /// taken for a new one.
     pub fn faults(&self, body: &Body) -> Vec<Unreadable> {
         let texts = [DIFF_BASE, BASIS].into_iter().flat_map(|name| self.texts(name, body));
-        let fault = |(place, text): (String, &str)| Some(Unreadable { place, reason: decode(text).err()? });
-        texts.filter_map(fault).collect()
+        texts
+            .filter_map(|(place, text)| Some(Unreadable { place, reason: decode_essence(text).err()? }))
+            .collect()
     }
 
-    fn texts<'a>(&self, name: &str, body: &'a Body) -> impl Iterator<Item = (String, &'a str)> + use<'a> {
-        self.keys(name, body).into_iter().filter_map(|key| body.annotation(&key).map(|text| (key, text)))
-    }
-
-    fn read_essence<'a>(&self, body: &Body, mut texts: impl Iterator<Item = &'a str>) -> Option<Value> {
-        let mut essence = texts.find_map(|text| match decode(text) {
-            Ok(Value::Object(essence)) => Some(essence),
-            _ => None,
-        })?;
+    fn read_essence(&self, name: &str, body: &Body) -> Option<Value> {
+        let mut texts = self.texts(name, body).into_iter();
+        let mut essence = texts.find_map(|(_, text)| decode_essence(text).ok().flatten())?;
         self.clean(body, &mut essence);
         essence::secret::conceal(body, &mut essence);
         Some(essence.into())
+    }
+
+    /// Where an essence is kept, and its text there; in the place shared with Kopf, the status comes last.
+    fn texts<'a>(&self, name: &str, body: &'a Body) -> Vec<(String, &'a str)> {
+        let annotated = self.keys(name, body).into_iter().map(|key| {
+            let text = body.annotation(&key);
+            (key, text)
+        });
+        let in_status = (self.kopf && name == DIFF_BASE).then(|| {
+            let text = resolve(body.value(), &STATUS_DIFF_BASE).as_str();
+            (STATUS_DIFF_BASE.join("."), text)
+        });
+        annotated.chain(in_status).filter_map(|(place, text)| Some((place, text?))).collect()
     }
 
     fn annotated(&self, body: &Body, name: &str, essence: &Value) -> Map<String, Value> {
@@ -229,13 +236,22 @@ impl Storage {
 
 /// Null for those of the annotations that the object has.
 fn present(body: &Body, keys: Vec<String>) -> impl Iterator<Item = (String, Value)> {
-    let absent = |key: &String| body.annotation(key).is_some();
-    keys.into_iter().filter(absent).map(|key| (key, Value::Null))
+    let is_present = |key: &String| body.annotation(key).is_some();
+    keys.into_iter().filter(is_present).map(|key| (key, Value::Null))
 }
 
 /// The text of an essence: compact JSON and, as Kopf and kubectl have it, a line end.
 fn encode(essence: &Value) -> String {
     ascii(&essence.to_string()) + "\n"
+}
+
+/// What [`encode`] or Kopf wrote; none for null, which is the same as absent.
+fn decode_essence(text: &str) -> Result<Option<Map<String, Value>>, String> {
+    match decode(text)? {
+        Value::Object(essence) => Ok(Some(essence)),
+        Value::Null => Ok(None),
+        _ => Err("it isn't a mapping".to_owned()),
+    }
 }
 
 /// Whatever JSON an annotation holds.

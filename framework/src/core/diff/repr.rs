@@ -117,6 +117,6 @@ fn escaped(f: &mut Formatter<'_>, c: char, quote: char) -> fmt::Result {
 
 /// As Rust sees it, which is nearly Python's table.
 fn is_printable(c: char) -> bool {
-    // After another character, a combining mark is printed as it is.
-    !c.escape_debug().next().is_some_and(|first| first == '\\') || c.is_alphanumeric()
+    // After a letter: alone, Rust escapes a combining mark, which Python doesn't.
+    matches!(c, ' '..='~') || format!("a{c}").escape_debug().nth(1) != Some('\\')
 }

@@ -8,7 +8,6 @@ use base64::{
     engine::{GeneralPurpose, general_purpose::NO_PAD},
 };
 use blake2::{Blake2b, Digest, digest::consts::U4};
-use serde_json::Value;
 
 /// Of the part behind the slash:
 /// <https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/#syntax-and-character-set>
@@ -35,7 +34,7 @@ fn marked(name: &str, body: &Body) -> String {
     let object = body.value();
     let owners = object["metadata"]["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default();
     let is_owned = owners.iter().any(|owner| owner["kind"] == "Deployment");
-    let mark = if is_owned && object["kind"] == Value::from("ReplicaSet") { "-ofDRS" } else { "" };
+    let mark = if is_owned && object["kind"] == *"ReplicaSet" { "-ofDRS" } else { "" };
     format!("{name}{mark}")
 }
 
@@ -68,7 +67,7 @@ fn cut(text: &str, end: isize) -> String {
 /// For names that Kopf's forms don't make valid: what is allowed of it, and a digest to tell it apart.
 fn own_name(name: &str) -> String {
     let suffix = digest(name);
-    let start: String = safe(name).chars().filter(char::is_ascii).filter(|&c| is_inner(c)).collect();
+    let start: String = safe(name).chars().filter(|&c| is_inner(c)).collect();
     let start = start.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
     let start = if start.is_empty() { "handler" } else { start };
     format!("{}{suffix}", cut(start, LIMIT.cast_signed() - suffix.len().cast_signed()))
