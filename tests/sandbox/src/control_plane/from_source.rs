@@ -1,0 +1,170 @@
+//! The control plane built with Go, once per version, into the cache folder.
+
+use std::env;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::binaries::Binaries;
+use crate::guard::{Guard, StopSignal};
+use crate::terminal::Progress;
+use crate::{Error, Result, search_path};
+
+const GO_MOD: &str = include_str!("../../controlplane/go.mod");
+const GO_SUM: &str = include_str!("../../controlplane/go.sum");
+
+/// The commands to build; Go names the first one "server", after its folder.
+const PACKAGES: [&str; 3] =
+    ["go.etcd.io/etcd/server/v3", "k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes/cmd/kubectl"];
+
+const POLL: Duration = Duration::from_millis(200);
+
+/// Finds them in the cache, or builds them there.
+pub(crate) async fn binaries() -> Result<Binaries> {
+    let cache = cache_folder()?.join("control-plane");
+    let folder = cache.join(key());
+    if let Ok(found) = Binaries::in_folder(&folder) {
+        return Ok(found);
+    }
+    let go = search_path::program("go").ok_or(Error::NoControlPlane)?;
+    fs::create_dir_all(&cache).map_err(|source| Error::File { path: cache.clone(), source })?;
+    // Held until the end of this function; the kernel lets go of it if we die.
+    let _lock = lock(&cache.join(format!("{}.lock", key()))).await?;
+    if Binaries::in_folder(&folder).is_err() {
+        build(&go, &cache, &folder).await?;
+    }
+    Binaries::in_folder(&folder).map_err(|missing| Error::File {
+        path: folder.join(missing),
+        source: std::io::ErrorKind::NotFound.into(),
+    })
+}
+
+/// `KORF_CACHE_DIR`, else `korf` in the user's cache folder.
+fn cache_folder() -> Result<PathBuf> {
+    let named = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    named("KORF_CACHE_DIR")
+        .or_else(|| Some(named("XDG_CACHE_HOME")?.join("korf")))
+        .or_else(|| Some(named("HOME")?.join(".cache/korf")))
+        .ok_or(Error::NoCacheFolder)
+}
+
+/// Only one process builds; the others wait for it.
+async fn lock(path: &Path) -> Result<File> {
+    let failed = |source| Error::File { path: path.to_owned(), source };
+    let file = File::create(path).map_err(failed)?;
+    let mut progress = Progress::start();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => {
+                progress.show("waiting for another process that builds the control plane")
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// Builds beside `folder` and moves the result there in one step: what is there is whole.
+async fn build(go: &Path, cache: &Path, folder: &Path) -> Result<()> {
+    remove_remains(cache);
+    let site = cache.join(format!("{}.building-{}", key(), std::process::id()));
+    let programs = site.join("programs");
+    fs::create_dir_all(&programs).map_err(|source| Error::File { path: site.clone(), source })?;
+    for (name, content) in [("go.mod", GO_MOD), ("go.sum", GO_SUM)] {
+        let path = site.join(name);
+        fs::write(&path, content).map_err(|source| Error::File { path, source })?;
+    }
+    run_go(&go_build(go, &site, &programs)).await?;
+    let failed = |source| Error::File { path: folder.to_owned(), source };
+    fs::rename(programs.join("server"), programs.join("etcd")).map_err(failed)?;
+    fs::rename(&programs, folder).map_err(failed)?;
+    fs::remove_dir_all(&site).map_err(failed)
+}
+
+/// What a build that was killed left behind; we hold the lock, so nobody builds there now.
+fn remove_remains(cache: &Path) {
+    let start = format!("{}.building-", key());
+    for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(&start) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+fn go_build(go: &Path, module: &Path, programs: &Path) -> Command {
+    let mut command = Command::new("nice"); // several minutes of every core: leave the machine usable
+    command.arg(go).args(["build", "-mod=readonly", "-trimpath", "-ldflags", &linker_flags(), "-o"]);
+    command.arg(programs).args(PACKAGES).current_dir(module);
+    command.env("CGO_ENABLED", "0").env("GOWORK", "off");
+    command
+}
+
+/// Under a guard: Go ends with us, as the servers do.
+async fn run_go(build: &Command) -> Result<()> {
+    let what = format!("kube-apiserver {}, etcd and kubectl", version("k8s.io/kubernetes"));
+    let guard = Guard::start(None)?;
+    guard.start_server("go", build, StopSignal::Terminate)?;
+    let mut progress = Progress::start();
+    let status = loop {
+        if let Some(status) = guard.exit_status("go") {
+            break status;
+        }
+        progress.show(&format!("building {what} from source (once, about 7 minutes on two cores)"));
+        tokio::time::sleep(POLL).await;
+    };
+    if status == "0" {
+        progress.finish(&format!("built {what} from source"));
+        return Ok(());
+    }
+    progress.finish(&format!("building {what} from source failed"));
+    Err(Error::Build { status, output: guard.log_tail("go") })
+}
+
+/// Without its version, kubectl's and kube-apiserver's checks of each other see v0.0.0.
+fn linker_flags() -> String {
+    let version = version("k8s.io/kubernetes");
+    let mut numbers = version.trim_start_matches('v').split('.');
+    let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
+    let stamp = |name: &str, value: &str| format!("-X k8s.io/component-base/version.{name}={value}");
+    let stamps = [stamp("gitVersion", version), stamp("gitMajor", major), stamp("gitMinor", minor)];
+    format!("-s -w {}", stamps.join(" "))
+}
+
+/// The version of a module in our go.mod.
+fn version(module: &str) -> &'static str {
+    let mut requirements = GO_MOD.lines().filter_map(|line| line.trim().split_once(' '));
+    let found = requirements.find(|(name, version)| *name == module && version.starts_with('v'));
+    found.and_then(|(_, version)| version.split(' ').next()).unwrap_or("v0.0.0")
+}
+
+/// Names a build: the versions for people, and a digest of all that it is made from.
+fn key() -> String {
+    let inputs = [GO_MOD, GO_SUM, &linker_flags(), &PACKAGES.join(" "), env::consts::OS, env::consts::ARCH];
+    // FNV-1a: std's hashers may change with the compiler, and that would mean a new build.
+    let digest = inputs.join("\0").bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let [kubernetes, etcd] = ["k8s.io/kubernetes", "go.etcd.io/etcd/server/v3"].map(version);
+    format!("kubernetes-{kubernetes}-etcd-{etcd}-{digest:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_come_from_the_go_module() {
+        let staging = version("k8s.io/api").replacen("v0.", "v1.", 1);
+        assert_eq!(version("k8s.io/kubernetes"), staging);
+        assert!(version("go.etcd.io/etcd/server/v3").starts_with("v3."));
+    }
+
+    #[test]
+    fn the_linker_is_told_the_version() {
+        let version = version("k8s.io/kubernetes");
+        assert!(linker_flags().contains(&format!("gitVersion={version} ")));
+        assert!(linker_flags().contains("gitMajor=1 "));
+    }
+}

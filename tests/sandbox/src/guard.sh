@@ -1,0 +1,54 @@
+# The guard of one sandbox folder: makes the folder, starts and stops servers as ordered on standard input, and
+# when standard input ends (the process that holds the other end let go, or died in whatever way) stops them all,
+# the last started first, and removes the folder. Plain POSIX sh, for dash and for the sh of macOS.
+#
+# Orders: `start NAME SIGNAL` runs ./NAME.sh, log in NAME.log, and SIGNAL will stop it; `stop NAME`.
+# The end of a server, asked for or not, is told by NAME.exit, which holds its exit status.
+folder=$1
+trap '' HUP INT QUIT TERM # Ctrl-C ends our parent; we have work to do after that
+umask 077
+mkdir "$folder" && cd "$folder" || exit 1
+echo ready
+exec >/dev/null 2>guard.log
+running=
+
+# The runner is the server's parent: it tells us the pid, waits for the end and notes it.
+run() {
+  (trap - HUP INT QUIT TERM; exec sh "./$1.sh") </dev/null >>"$1.log" 2>&1 &
+  echo $! >"$1.pid"
+  wait $!
+  echo $? >"$1.exit.new"
+  mv "$1.exit.new" "$1.exit"
+}
+
+# Doesn't return before the pid is known: at no moment is there a server that an end of input would miss.
+start() {
+  mkfifo "$1.pid"
+  run "$1" &
+  read -r pid <"$1.pid"
+  rm "$1.pid"
+  eval "pid_$1=$pid signal_$1=$2"
+  running="$1 $running"
+}
+
+stop() {
+  eval "pid=\${pid_$1:-} signal=\${signal_$1:-}"
+  [ -n "$pid" ] || return
+  [ -e "$1.exit" ] || kill "-$signal" "$pid"
+  waited=0 # twentieths of a second
+  until [ -e "$1.exit" ] || [ $waited -ge 200 ]; do
+    [ $waited -ne 100 ] || kill -KILL "$pid"
+    sleep 0.05
+    waited=$((waited + 1))
+  done
+  eval "pid_$1="
+}
+
+while read -r order name signal; do
+  case $order in
+  start) start "$name" "$signal" ;;
+  stop) stop "$name" ;;
+  esac
+done
+for name in $running; do stop "$name"; done
+cd / && rm -rf "$folder"

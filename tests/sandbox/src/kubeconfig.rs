@@ -1,0 +1,157 @@
+//! Kubeconfigs: the administrator's, and variants of it for other users and other addresses.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use kube::config::{AuthInfo, Cluster, KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use serde_json::json;
+
+use crate::authority::Identity;
+use crate::{Error, Result};
+
+/// One cluster and one user, everything embedded.
+pub(crate) fn embedded(server: SocketAddr, ca: &str, client: &Identity) -> Result<Kubeconfig> {
+    let config = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "korf-sandbox",
+        "contexts": [{
+            "name": "korf-sandbox",
+            "context": { "cluster": "korf-sandbox", "user": "korf-sandbox", "namespace": "default" },
+        }],
+        "clusters": [{
+            "name": "korf-sandbox",
+            "cluster": {
+                "server": format!("https://{server}"),
+                "certificate-authority-data": STANDARD.encode(ca),
+            },
+        }],
+        "users": [{
+            "name": "korf-sandbox",
+            "user": {
+                "client-certificate-data": STANDARD.encode(&client.certificate),
+                "client-key-data": STANDARD.encode(&client.key),
+            },
+        }],
+    });
+    serde_json::from_value(config).map_err(|error| invalid(Path::new("to be made"), error))
+}
+
+/// Reads a file; the paths in it become absolute.
+pub(crate) fn read(path: &Path) -> Result<Kubeconfig> {
+    Kubeconfig::read_from(path).map_err(|error| invalid(path, error))
+}
+
+/// The file's content: JSON, which is YAML.
+pub(crate) fn content(config: &Kubeconfig) -> Result<Vec<u8>> {
+    serde_json::to_vec_pretty(config).map_err(|error| invalid(Path::new("to be written"), error))
+}
+
+/// A client; it belongs to the tokio runtime it is made on.
+pub(crate) async fn client(path: &Path, config: Kubeconfig) -> Result<Client> {
+    let options = KubeConfigOptions::default();
+    let config =
+        Config::from_custom_kubeconfig(config, &options).await.map_err(|error| invalid(path, error))?;
+    Client::try_from(config).map_err(Error::kubernetes("making a client"))
+}
+
+/// The same cluster and user, by way of another address; the certificate is checked for the name it has.
+pub(crate) fn through(config: &Kubeconfig, path: &Path, address: SocketAddr) -> Result<Kubeconfig> {
+    let host = host_and_port(config, path)?.0;
+    let mut config = config.clone();
+    let cluster = cluster_mut(&mut config).ok_or_else(|| invalid(path, "no current cluster"))?;
+    cluster.server = Some(format!("https://{address}"));
+    cluster.tls_server_name.get_or_insert(host);
+    Ok(config)
+}
+
+/// The same cluster as another user, whom the current one (an administrator) impersonates.
+pub(crate) fn impersonating(
+    config: &Kubeconfig,
+    path: &Path,
+    user: &str,
+    groups: &[&str],
+) -> Result<Kubeconfig> {
+    let mut config = config.clone();
+    let info = user_mut(&mut config).ok_or_else(|| invalid(path, "no current user"))?;
+    info.impersonate = Some(user.to_owned());
+    info.impersonate_groups = Some(groups.iter().map(ToString::to_string).collect());
+    Ok(config)
+}
+
+/// Where the API server listens.
+pub(crate) fn address(config: &Kubeconfig, path: &Path) -> Result<SocketAddr> {
+    let (host, port) = host_and_port(config, path)?;
+    let mut found = (host.as_str(), port).to_socket_addrs().map_err(|error| invalid(path, error))?;
+    found.next().ok_or_else(|| invalid(path, format!("{host} has no address")))
+}
+
+fn host_and_port(config: &Kubeconfig, path: &Path) -> Result<(String, u16)> {
+    let server = cluster_mut(&mut config.clone()).and_then(|cluster| cluster.server.clone());
+    let server = server.ok_or_else(|| invalid(path, "no server"))?;
+    let bare = server.strip_prefix("https://").ok_or_else(|| invalid(path, "the server isn't https://"))?;
+    let authority = bare.split('/').next().unwrap_or(bare);
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => {
+            (host, port.parse().map_err(|error| invalid(path, format!("port {port}: {error}")))?)
+        }
+        _ => (authority, 443),
+    };
+    Ok((host.trim_matches(['[', ']']).to_owned(), port))
+}
+
+fn cluster_mut(config: &mut Kubeconfig) -> Option<&mut Cluster> {
+    let current = config.current_context.as_ref()?;
+    let context = config.contexts.iter().find(|context| context.name == *current)?.context.as_ref()?;
+    config.clusters.iter_mut().find(|cluster| cluster.name == context.cluster)?.cluster.as_mut()
+}
+
+fn user_mut(config: &mut Kubeconfig) -> Option<&mut AuthInfo> {
+    let current = config.current_context.as_ref()?;
+    let context = config.contexts.iter().find(|context| context.name == *current)?.context.as_ref()?;
+    let user = context.user.as_ref()?;
+    config.auth_infos.iter_mut().find(|info| info.name == *user)?.auth_info.as_mut()
+}
+
+fn invalid(path: &Path, reason: impl ToString) -> Error {
+    Error::Kubeconfig { path: path.to_owned(), reason: reason.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(server: &str) -> Kubeconfig {
+        let identity = Identity { certificate: String::new(), key: String::new() };
+        let mut config = embedded(([127, 0, 0, 1], 1).into(), "", &identity).unwrap();
+        cluster_mut(&mut config).unwrap().server = Some(server.to_owned());
+        config
+    }
+
+    #[test]
+    fn the_address_of_a_server_is_read_in_all_its_forms() {
+        let cases = [
+            ("https://127.0.0.1:6443", ("127.0.0.1", 6443)),
+            ("https://example.org", ("example.org", 443)),
+            ("https://example.org/k8s/clusters/c-1", ("example.org", 443)),
+            ("https://[::1]:6443", ("::1", 6443)),
+            ("https://[::1]", ("::1", 443)),
+        ];
+        for (server, (host, port)) in cases {
+            let found = host_and_port(&config(server), Path::new("test")).unwrap();
+            assert_eq!(found, (host.to_owned(), port), "{server}");
+        }
+    }
+
+    #[test]
+    fn another_address_keeps_the_name_that_the_certificate_is_for() {
+        let mut config =
+            through(&config("https://example.org"), Path::new("test"), ([127, 0, 0, 1], 5).into()).unwrap();
+        let cluster = cluster_mut(&mut config).unwrap();
+        assert_eq!(cluster.server.as_deref(), Some("https://127.0.0.1:5"));
+        assert_eq!(cluster.tls_server_name.as_deref(), Some("example.org"));
+    }
+}

@@ -1,0 +1,19 @@
+//! A sandbox to play with: prints what to export, and ends it all on Ctrl-C.
+
+use std::error::Error;
+use std::io::Write;
+
+use korf_sandbox::Sandbox;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let sandbox = Sandbox::start().await?;
+    let database = sandbox.postgres.create_database("demo").await?;
+    let mut output = std::io::stdout();
+    writeln!(output, "export KUBECONFIG='{}'", sandbox.control_plane.kubeconfig().display())?;
+    writeln!(output, "export DATABASE_URL='{}'", database.url())?;
+    writeln!(output, "# Paste these lines into another shell. Ctrl-C ends the sandbox.")?;
+    output.flush()?;
+    tokio::signal::ctrl_c().await?;
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! Where PostgreSQL's programs are.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::{Error, Result};
+
+/// Folders that hold one folder per version, with `bin` in it.
+const VERSIONED: [&str; 5] = [
+    "/usr/lib/postgresql",                          // Debian, Ubuntu
+    "/opt/homebrew/opt",                            // Homebrew on Apple silicon: postgresql@18
+    "/usr/local/opt",                               // Homebrew on Intel
+    "/usr",                                         // the PGDG packages of Fedora and Red Hat: pgsql-18
+    "/Applications/Postgres.app/Contents/Versions", // macOS
+];
+
+/// The folder with `initdb` and `postgres`: on PATH, by `pg_config`, or in the usual places.
+pub(crate) fn find() -> Result<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let candidates =
+        env::split_paths(&path).chain(by_pg_config()).chain(VERSIONED.into_iter().flat_map(versions));
+    let mut complete = candidates.filter(|folder| is_complete(folder));
+    complete.next().ok_or(Error::NoPostgres)
+}
+
+fn is_complete(folder: &Path) -> bool {
+    ["initdb", "postgres"].iter().all(|program| folder.join(program).is_file())
+}
+
+fn by_pg_config() -> Option<PathBuf> {
+    let output = Command::new("pg_config").arg("--bindir").output().ok()?;
+    Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()))
+}
+
+/// The newest first.
+fn versions(parent: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut versions: Vec<_> = names.filter_map(|name| Some((version(&name)?, name))).collect();
+    versions.sort();
+    versions.iter().rev().map(|(_, name)| Path::new(parent).join(name).join("bin")).collect()
+}
+
+/// 18 in each of `18`, `postgresql@18` and `pgsql-18`.
+fn version(name: &str) -> Option<u32> {
+    let number = ["postgresql@", "pgsql-"].iter().find_map(|start| name.strip_prefix(start));
+    number.unwrap_or(name).parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_read_from_the_names_of_all_packagers() {
+        let names = ["18", "postgresql@17", "pgsql-16", "latest", "lib"];
+        assert_eq!(names.map(version), [Some(18), Some(17), Some(16), None, None]);
+    }
+}

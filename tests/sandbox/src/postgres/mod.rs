@@ -1,0 +1,125 @@
+//! PostgreSQL.
+
+mod binaries;
+mod database;
+mod server;
+
+use std::env;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::process::Command;
+
+use tokio_postgres::Config;
+use tokio_postgres::config::Host;
+
+use crate::{Error, Result, fresh, search_path};
+pub use database::Database;
+use server::Server;
+
+/// The variable that names a server to use instead of starting one. Not `DATABASE_URL`: that is often in somebody's
+/// environment for another reason, and a test suite makes roles and databases.
+const GIVEN: &str = "KORF_SANDBOX_DATABASE_URL";
+
+/// A PostgreSQL server, or one that was given.
+///
+/// Ours demands passwords, and takes connections with and without TLS. It ends when dropped, or with the process in
+/// whatever way that ends; dropping waits for it.
+#[derive(Debug)]
+pub struct Postgres {
+    superuser: Config,
+    address: SocketAddr,
+    psql: Option<PathBuf>,
+    server: Option<Server>,
+}
+
+impl Postgres {
+    /// Starts one, or takes the one that `KORF_SANDBOX_DATABASE_URL` names; that one must take connections without
+    /// TLS.
+    pub async fn start() -> Result<Self> {
+        if let Ok(url) = env::var(GIVEN) {
+            return Self::given(&url);
+        }
+        match Self::start_own().await {
+            Err(error) if error.is_port_taken() => Self::start_own().await,
+            result => result,
+        }
+    }
+
+    fn given(url: &str) -> Result<Self> {
+        let invalid = |reason: String| Error::DatabaseUrl { reason };
+        let superuser: Config =
+            url.parse().map_err(|error: tokio_postgres::Error| invalid(error.to_string()))?;
+        let Some(Host::Tcp(host)) = superuser.get_hosts().first() else {
+            return Err(invalid("it names no host".to_owned()));
+        };
+        let port = superuser.get_ports().first().copied().unwrap_or(5432);
+        let found = (host.as_str(), port).to_socket_addrs();
+        let found = found.map_err(|error| invalid(format!("{host}: {error}")))?.next();
+        let address = found.ok_or_else(|| invalid(format!("{host} has no address")))?;
+        Ok(Self { superuser, address, psql: search_path::program("psql"), server: None })
+    }
+
+    async fn start_own() -> Result<Self> {
+        let programs = binaries::find()?;
+        let (server, address, superuser) = Server::start(&programs).await?;
+        let psql = Some(programs.join("psql")).filter(|program| program.is_file());
+        let psql = psql.or_else(|| search_path::program("psql"));
+        Ok(Self { superuser, address, psql, server: Some(server) })
+    }
+
+    /// Where the server listens, to put a [`Proxy`](crate::Proxy) in front.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Makes a database, and a role of the same name that owns it. On a server that was given, something is appended
+    /// to the name, and both stay there.
+    pub async fn create_database(&self, name: &str) -> Result<Database> {
+        let name = if self.server.is_some() { name.to_owned() } else { fresh::name(name, '_') };
+        let (password, quoted) = (fresh::password()?, name.replace('"', "\"\""));
+        let superuser = database::connect(&self.superuser).await?;
+        for statement in [
+            format!("CREATE ROLE \"{quoted}\" LOGIN PASSWORD '{password}'"),
+            // Not template1, the default: that one can't be copied while somebody is connected to it.
+            format!("CREATE DATABASE \"{quoted}\" OWNER \"{quoted}\" TEMPLATE template0"),
+        ] {
+            let action = format!("creating the database {name}");
+            superuser.batch_execute(&statement).await.map_err(Error::database(action))?;
+        }
+        let (user, superuser) = (name.clone(), self.superuser.clone());
+        Ok(Database { name, user, password, address: self.address, superuser })
+    }
+
+    /// `psql`, as the superuser in the database `postgres`; `-d` takes another database.
+    pub fn psql(&self) -> Result<Command> {
+        let mut command = Command::new(self.psql.as_ref().ok_or(Error::NoPsql)?);
+        let password = self.superuser.get_password().unwrap_or_default();
+        command
+            .env("PGHOST", self.address.ip().to_string())
+            .env("PGPORT", self.address.port().to_string())
+            .env("PGUSER", self.superuser.get_user().unwrap_or("postgres"))
+            .env("PGPASSWORD", String::from_utf8_lossy(password).as_ref())
+            .env("PGDATABASE", self.superuser.get_dbname().unwrap_or("postgres"))
+            .arg("--no-psqlrc");
+        Ok(command)
+    }
+
+    /// The certificate of the authority that signed the server's (for 127.0.0.1 and localhost), for `sslrootcert`.
+    pub fn ca_certificate(&self) -> Result<PathBuf> {
+        Ok(self.own("finding its certificate authority")?.folder().join("ca.crt"))
+    }
+
+    /// Stops the server, cutting its connections; the data stay.
+    pub async fn stop(&self) -> Result<()> {
+        self.own("stopping PostgreSQL")?.stop().await
+    }
+
+    /// Starts the server that [`Postgres::stop`] stopped, on the same port, and waits until it answers.
+    pub async fn resume(&self) -> Result<()> {
+        self.own("starting PostgreSQL")?.run(&self.superuser).await
+    }
+
+    fn own(&self, action: &'static str) -> Result<&Server> {
+        self.server.as_ref().ok_or(Error::NotOurs { action, variable: GIVEN })
+    }
+}

@@ -1,0 +1,108 @@
+//! How PostgreSQL is started.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use tokio_postgres::{Config, NoTls};
+
+use crate::authority::Authority;
+use crate::guard::{Guard, StopSignal};
+use crate::{Error, Result, account, fresh};
+
+const INITDB: &str = "initdb";
+const POSTGRES: &str = "postgres";
+
+/// Both take a second or so on an idle machine.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A server that we started.
+#[derive(Debug)]
+pub(crate) struct Server {
+    programs: PathBuf,
+    guard: Guard,
+}
+
+impl Server {
+    /// Makes the data folder and starts the server; the superuser's way in comes with it.
+    pub(crate) async fn start(programs: &Path) -> Result<(Self, SocketAddr, Config)> {
+        let guard = Guard::start(account::unprivileged()?)?;
+        let (port, password, authority) = (fresh::port()?, fresh::password()?, Authority::new()?);
+        let identity = authority.server()?;
+        guard.write("ca.crt", authority.certificate())?;
+        guard.write("server.crt", identity.certificate)?;
+        guard.write("server.key", identity.key)?;
+        guard.write("superuser.password", &password)?;
+        let server = Self { programs: programs.to_owned(), guard };
+        server.initialise().await?;
+        server.guard.write("data/postgresql.auto.conf", settings(server.guard.folder(), port))?;
+        let mut superuser = Config::new();
+        superuser.host(Ipv4Addr::LOCALHOST.to_string()).port(port).dbname("postgres");
+        superuser.user("postgres").password(password);
+        server.run(&superuser).await?;
+        Ok((server, SocketAddr::from((Ipv4Addr::LOCALHOST, port)), superuser))
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.guard.folder()
+    }
+
+    /// Starts the server process and waits until it answers.
+    pub(crate) async fn run(&self, superuser: &Config) -> Result<()> {
+        let mut command = Command::new(self.programs.join("postgres"));
+        command.arg("-D").arg(self.guard.folder().join("data"));
+        self.guard.start_server(POSTGRES, &command, StopSignal::Interrupt)?;
+        let answers = async || superuser.connect(NoTls).await.map(drop).map_err(|error| error.to_string());
+        self.guard.until_ready(POSTGRES, LIMIT, answers).await
+    }
+
+    pub(crate) async fn stop(&self) -> Result<()> {
+        self.guard.stop_server(POSTGRES).await
+    }
+
+    async fn initialise(&self) -> Result<()> {
+        let folder = self.guard.folder();
+        let mut command = Command::new(self.programs.join("initdb"));
+        command
+            .args([
+                "--username=postgres",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--no-sync",
+            ])
+            .arg(format!("--pwfile={}", folder.join("superuser.password").display()))
+            .arg(format!("--pgdata={}", folder.join("data").display()));
+        self.guard.start_server(INITDB, &command, StopSignal::Terminate)?;
+        let done = async || self.guard.exit_status(INITDB).map(drop).ok_or("it still works".to_owned());
+        self.guard.until_ready(INITDB, LIMIT, done).await?;
+        match self.guard.exit_status(INITDB).as_deref() {
+            Some("0") => Ok(()),
+            status => Err(Error::ServerEnded {
+                server: INITDB.to_owned(),
+                status: status.unwrap_or_default().to_owned(),
+                log: self.guard.log_tail(INITDB),
+            }),
+        }
+    }
+}
+
+/// Data that nobody keeps needs no safety against a power cut.
+fn settings(folder: &Path, port: u16) -> String {
+    let folder = folder.display();
+    format!(
+        "listen_addresses = '127.0.0.1'
+port = {port}
+unix_socket_directories = ''
+max_connections = 200
+shared_buffers = '32MB'
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+ssl = on
+ssl_cert_file = '{folder}/server.crt'
+ssl_key_file = '{folder}/server.key'
+"
+    )
+}
