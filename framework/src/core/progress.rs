@@ -40,6 +40,8 @@ pub struct Record {
     pub message: Option<String>,
     /// The ids of its sub-handlers, of all levels.
     pub subrefs: BTreeSet<String>,
+    /// Whether it has failed for good because it could not read the object. Kopf takes no notice of it.
+    pub refused: bool,
 }
 
 impl Record {
@@ -55,6 +57,7 @@ impl Record {
             failure: false,
             message: None,
             subrefs: BTreeSet::new(),
+            refused: false,
         }
     }
 
@@ -80,6 +83,12 @@ impl Record {
         Self { success: false, failure: true, ..self.attempted(Some(now), None, Some(message)) }
     }
 
+    /// After an attempt that failed for good because it could not read the object.
+    #[must_use]
+    pub fn refused(self, now: Timestamp, message: &str) -> Self {
+        Self { refused: true, ..self.failed(now, message) }
+    }
+
     /// After an attempt that is to be repeated: not before `due`, or at once.
     #[must_use]
     pub fn postponed(self, due: Option<Timestamp>, message: Option<&str>) -> Self {
@@ -93,6 +102,7 @@ impl Record {
             delayed: due.map(to_micros),
             retries: self.retries.saturating_add(1),
             message: message.map(shortened),
+            refused: false,
             ..self
         }
     }
@@ -193,6 +203,19 @@ impl Progress {
     pub fn for_purpose(mut self, reason: Reason) -> Self {
         self.records.retain(|_, record| record.purpose.is_none_or(|purpose| purpose == reason));
         self
+    }
+
+    /// Without the records of handlers that have failed for good.
+    #[must_use]
+    pub fn without_failures(mut self) -> Self {
+        self.records.retain(|_, record| !record.failure);
+        self
+    }
+
+    /// With the records of `newer`, in the place of the same handlers' former ones.
+    #[must_use]
+    pub fn updated(&self, newer: &Self) -> Self {
+        newer.iter().fold(self.clone(), |progress, (id, record)| progress.with(id, record.clone()))
     }
 
     /// The purposes of the records.

@@ -10,6 +10,8 @@ const PURPOSES: [Reason; 3] = [Reason::Create, Reason::Update, Reason::Delete];
 
 impl Record {
     /// The JSON: compact, in this order of fields, nulls left out, ASCII alone (`json.dumps` of Python).
+    ///
+    /// The last one, `refused`, is korf's own, and stands there only if true.
     pub fn to_json(&self) -> String {
         let time = |time: Option<Timestamp>| time.map(|time| Value::from(format(time)));
         let subrefs = (!self.subrefs.is_empty()).then(|| self.subrefs.iter().cloned().collect());
@@ -23,6 +25,7 @@ impl Record {
             ("failure", Some(self.failure.into())),
             ("message", self.message.as_deref().map(Value::from)),
             ("subrefs", subrefs),
+            ("refused", self.refused.then_some(Value::Bool(true))),
         ];
         let written = fields.into_iter().filter_map(|(name, value)| Some(format!(r#""{name}":{}"#, value?)));
         ascii(&format!("{{{}}}", written.collect::<Vec<_>>().join(",")))
@@ -47,6 +50,7 @@ impl Record {
             failure: stored.failure.unwrap_or_default(),
             message: stored.message,
             subrefs: stored.subrefs.unwrap_or_default().into_iter().collect(),
+            refused: stored.refused.unwrap_or_default(),
         })
     }
 }
@@ -62,6 +66,7 @@ struct Stored {
     failure: Option<bool>,
     message: Option<String>,
     subrefs: Option<Vec<String>>,
+    refused: Option<bool>,
 }
 
 /// As `isoformat(timespec='microseconds')` writes a UTC time.
