@@ -207,9 +207,10 @@ impl Progress {
 
     /// Without the records of handlers that have failed for good.
     #[must_use]
-    pub fn without_failures(mut self) -> Self {
-        self.records.retain(|_, record| !record.failure);
-        self
+    pub fn without_failures(&self) -> Self {
+        let mut left = self.clone();
+        left.records.retain(|_, record| !record.failure);
+        left
     }
 
     /// With the records of `newer`, in the place of the same handlers' former ones.
