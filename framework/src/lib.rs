@@ -10,10 +10,14 @@ mod error;
 pub mod __private;
 mod extract;
 mod handler;
+mod operator;
 mod registry;
 mod reply;
+mod runtime;
+#[cfg(test)]
+mod testing;
 
-pub use builder::{HandlerFn, On, on_create, on_delete, on_update};
+pub use builder::{HandlerFn, On, Watched, on_create, on_delete, on_update};
 pub use core::{
     Reason,
     body::Body,
@@ -26,6 +30,7 @@ pub use extract::{
 };
 pub use handler::{Additions, Call, Definition, Failure, Handler, Kind, Reply, Site, States};
 pub use korf_macros::{on_create, on_delete, on_update};
+pub use operator::{CONCURRENCY, GRACE, Operator, RunError};
 pub use registry::{Registration, Registry, StartError};
 pub use reply::{IntoReply, Output, Status};
 pub use tokio_util::sync::CancellationToken;

@@ -2,11 +2,15 @@
 //! no clock (`now` is an argument), no I/O.
 
 pub mod body;
+pub mod cause;
+pub mod cycle;
 pub mod diff;
 pub mod essence;
+pub mod patch;
 pub mod progress;
 pub mod retry;
 pub mod storage;
+pub mod version;
 
 /// Why handlers are called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,5 +1,6 @@
-//! What becomes of a failed attempt.
+//! What becomes of an attempt: done, tried again, or given up.
 
+use crate::Error;
 use std::time::Duration;
 
 /// What an error means that says nothing of its own (neither temporary nor permanent).
@@ -41,6 +42,19 @@ impl From<Duration> for Backoff {
     }
 }
 
+impl Backoff {
+    /// The delay after attempt `attempt` (from 0 on); `jitter` is a random number in `0.0..1.0`.
+    pub fn delay(self, attempt: u32, jitter: f64) -> Duration {
+        match self {
+            Self::Constant(delay) => delay,
+            Self::Growing { first, most } => {
+                let doubled = first.saturating_mul(2u32.saturating_pow(attempt.min(31)));
+                doubled.min(most).mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 4.0)
+            }
+        }
+    }
+}
+
 /// How long and how often a handler is tried.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Limits {
@@ -52,4 +66,239 @@ pub struct Limits {
     pub backoff: Backoff,
     /// What an arbitrary error means.
     pub errors: Errors,
+}
+
+/// What one attempt came to. It is in memory only; a progress record is what remains of it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The handler is done.
+    Success,
+    /// The handler failed, and that is to be ignored.
+    Ignored,
+    /// The handler is called again after this delay.
+    Retry {
+        /// The time to the next attempt.
+        after: Duration,
+        /// What went wrong.
+        message: String,
+    },
+    /// The handler failed for good.
+    GaveUp {
+        /// What went wrong.
+        message: String,
+    },
+    /// An argument could not be made from the object: the handler waits for a change of it.
+    Unreadable {
+        /// What is wrong with the object.
+        message: String,
+    },
+}
+
+/// An outcome with the words for it, which follow `Handler 'x' ` in the log (kopf-parity §6).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// What the attempt came to.
+    pub outcome: Outcome,
+    /// What the log says of it.
+    pub words: String,
+}
+
+impl Verdict {
+    fn gave_up(words: String) -> Self {
+        // The record keeps the whole sentence, as Kopf's does for limits that were reached.
+        Self { outcome: Outcome::GaveUp { message: format!("Handler {words}") }, words }
+    }
+}
+
+/// Which attempt it is: how many came before, and how long ago the first one began.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Attempt {
+    /// The number of attempts before this one.
+    pub before: u32,
+    /// The time since the first attempt began.
+    pub elapsed: Duration,
+}
+
+impl Limits {
+    /// Why there is no further attempt, if a limit was reached while the operator was busy or down.
+    pub fn exhausted(&self, attempt: Attempt) -> Option<Verdict> {
+        if self.timeout.is_some_and(|timeout| attempt.elapsed >= timeout) {
+            return Some(Self::timed_out(attempt.elapsed));
+        }
+        let retries = self.retries.filter(|most| attempt.before >= *most)?;
+        Some(Verdict::gave_up(format!("has exceeded {retries} retries.")))
+    }
+
+    /// The verdict on an attempt that ran into the handler's timeout.
+    pub fn timed_out(elapsed: Duration) -> Verdict {
+        Verdict::gave_up(format!("has timed out after {}.", Clock(elapsed)))
+    }
+
+    /// What the error of an attempt means; `jitter` is a random number in `0.0..1.0`.
+    pub fn judge(&self, error: &Error, attempt: Attempt, jitter: f64) -> Verdict {
+        let message = error.to_string();
+        let gave_up = |words| Verdict { outcome: Outcome::GaveUp { message: message.clone() }, words };
+        match (error, self.errors) {
+            (Error::Temporary { delay, .. }, _) => self.judge_temporary(message, attempt, *delay),
+            (Error::Permanent(_), _) => gave_up(format!("failed permanently: {message}")),
+            (Error::Unclassified(_), Errors::Permanent) => {
+                gave_up(format!("failed with an exception and will stop now: {message}"))
+            }
+            (Error::Unclassified(_), Errors::Ignored) => Verdict {
+                outcome: Outcome::Ignored,
+                words: format!("failed with an exception and will ignore it: {message}"),
+            },
+            (Error::Unclassified(_), Errors::Temporary) => self.judge_arbitrary(message, attempt, jitter),
+        }
+    }
+
+    fn judge_temporary(&self, message: String, attempt: Attempt, after: Duration) -> Verdict {
+        let end = match self.reached(attempt, after) {
+            Some(Limit::Timeout(timeout)) => format!("will time out after {} seconds", seconds(timeout)),
+            Some(Limit::Retries(most)) => format!("will exceed {most} retries"),
+            None => {
+                let words = format!("failed temporarily: {message}");
+                return Verdict { outcome: Outcome::Retry { after, message }, words };
+            }
+        };
+        Verdict::gave_up(format!("failed temporarily but {end}: {message}"))
+    }
+
+    fn judge_arbitrary(&self, message: String, attempt: Attempt, jitter: f64) -> Verdict {
+        let after = self.backoff.delay(attempt.before, jitter);
+        let end = match self.reached(attempt, after) {
+            Some(Limit::Timeout(timeout)) => format!("time out in {} seconds", seconds(timeout)),
+            Some(Limit::Retries(most)) => format!("exceed {most} retries"),
+            None => {
+                let next = seconds(after);
+                let words = format!("failed with an exception and will try again in {next} seconds: {message}");
+                return Verdict { outcome: Outcome::Retry { after, message }, words };
+            }
+        };
+        Verdict::gave_up(format!(
+            "failed with an exception and will stop now (it would {end} on the next attempt): {message}"
+        ))
+    }
+
+    /// The limit that the next attempt would meet: known beforehand, it isn't waited for.
+    fn reached(&self, attempt: Attempt, after: Duration) -> Option<Limit> {
+        let timeout = self.timeout.filter(|timeout| attempt.elapsed + after >= *timeout);
+        let retries = self.retries.filter(|most| attempt.before + 1 >= *most);
+        timeout.map(Limit::Timeout).or(retries.map(Limit::Retries))
+    }
+}
+
+enum Limit {
+    Timeout(Duration),
+    Retries(u32),
+}
+
+/// Seconds as people write them: `60`, `1.5`, `0.83`.
+pub fn seconds(duration: Duration) -> String {
+    let rounded = (duration.as_secs_f64() * 100.0).round() / 100.0;
+    rounded.to_string()
+}
+
+/// Hours, minutes and seconds, as Python prints a time delta.
+struct Clock(Duration);
+
+impl std::fmt::Display for Clock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let whole = self.0.as_secs();
+        write!(f, "{}:{:02}:{:02}.{:06}", whole / 3600, whole / 60 % 60, whole % 60, self.0.subsec_micros())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn first() -> Attempt {
+        Attempt { before: 0, elapsed: Duration::ZERO }
+    }
+
+    fn temporary() -> Error {
+        Error::temporary("no route", 5 * SECOND)
+    }
+
+    fn arbitrary() -> Error {
+        Error::Unclassified("no route".into())
+    }
+
+    fn constant() -> Limits {
+        Limits { backoff: (60 * SECOND).into(), ..Limits::default() }
+    }
+
+    #[test]
+    fn each_error_has_the_words_that_kopf_has_for_it() {
+        let few = Limits { retries: Some(3), ..constant() };
+        let short = Limits { timeout: Some(4 * SECOND), ..constant() };
+        let ignoring = Limits { errors: Errors::Ignored, ..constant() };
+        let strict = Limits { errors: Errors::Permanent, ..constant() };
+        let third = Attempt { before: 2, elapsed: SECOND };
+        let cases = [
+            (&constant(), temporary(), first(), "failed temporarily: no route"),
+            (&few, temporary(), third, "failed temporarily but will exceed 3 retries: no route"),
+            (&short, temporary(), first(), "failed temporarily but will time out after 4 seconds: no route"),
+            (&constant(), Error::permanent("no"), first(), "failed permanently: no"),
+            (&ignoring, Error::permanent("no"), first(), "failed permanently: no"),
+            (&constant(), arbitrary(), first(), "failed with an exception and will try again in 60 seconds: no route"),
+            (&ignoring, arbitrary(), first(), "failed with an exception and will ignore it: no route"),
+            (&strict, arbitrary(), first(), "failed with an exception and will stop now: no route"),
+            (
+                &few,
+                arbitrary(),
+                third,
+                "failed with an exception and will stop now (it would exceed 3 retries on the next attempt): no route",
+            ),
+            (
+                &short,
+                arbitrary(),
+                first(),
+                "failed with an exception and will stop now (it would time out in 4 seconds on the next attempt): no route",
+            ),
+        ];
+        for (limits, error, attempt, words) in cases {
+            assert_eq!(limits.judge(&error, attempt, 0.0).words, words);
+        }
+    }
+
+    #[test]
+    fn a_temporary_error_is_retried_after_its_own_delay() {
+        let verdict = constant().judge(&temporary(), first(), 0.0);
+        assert_eq!(verdict.outcome, Outcome::Retry { after: 5 * SECOND, message: "no route".into() });
+    }
+
+    #[test]
+    fn the_last_attempt_that_a_limit_allows_is_final_at_once() {
+        let once = Limits { retries: Some(1), ..constant() };
+        let message = "Handler failed temporarily but will exceed 1 retries: no route".into();
+        assert_eq!(once.judge(&temporary(), first(), 0.0).outcome, Outcome::GaveUp { message });
+    }
+
+    #[test]
+    fn limits_that_were_reached_meanwhile_end_the_handler_before_another_attempt() {
+        let limits = Limits { retries: Some(2), timeout: Some(90 * SECOND), ..constant() };
+        let words = |before, elapsed| limits.exhausted(Attempt { before, elapsed }).map(|v| v.words);
+        assert_eq!(words(1, 89 * SECOND), None);
+        assert_eq!(words(2, SECOND).as_deref(), Some("has exceeded 2 retries."));
+        assert_eq!(words(0, 90 * SECOND).as_deref(), Some("has timed out after 0:01:30.000000."));
+    }
+
+    #[test]
+    fn a_growing_backoff_doubles_up_to_its_cap() {
+        let backoff = Backoff::Growing { first: SECOND, most: 60 * SECOND };
+        let delays: Vec<_> = (0..8).map(|n| backoff.delay(n, 0.0).as_secs()).collect();
+        assert_eq!(delays, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(backoff.delay(u32::MAX, 0.0), 60 * SECOND);
+    }
+
+    #[test]
+    fn jitter_shortens_a_growing_delay_by_a_quarter_at_most_and_a_constant_one_never() {
+        let growing = Backoff::Growing { first: 8 * SECOND, most: 60 * SECOND };
+        assert_eq!(growing.delay(0, 1.0), 6 * SECOND);
+        assert_eq!(Backoff::Constant(SECOND).delay(7, 1.0), SECOND);
+    }
 }

@@ -1,0 +1,259 @@
+//! The operator: handlers, what they share, and where they are at work.
+
+use crate::{
+    CancellationToken, Handler, Registry, StartError, States,
+    core::storage::{InvalidName, Storage},
+    runtime::{self, Namespaces, Reactor, Watched},
+};
+use kube::{Client, Config};
+use std::{any::TypeId, fmt, sync::Arc, time::Duration};
+
+/// How many objects are handled at the same time, unless said otherwise.
+pub const CONCURRENCY: usize = 64;
+
+/// How long running handlers may take to finish when the operator is told to stop, unless said otherwise.
+/// Kubernetes kills a pod 30 s after it has asked it to stop.
+pub const GRACE: Duration = Duration::from_secs(25);
+
+/// Handlers, with all that they need to be called: build it, then [`run`](Operator::run) it.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), korf::RunError> {
+/// korf::Operator::new("greeter").state(String::from("hello")).namespaces(["default"]).run().await
+/// # }
+/// ```
+pub struct Operator {
+    name: String,
+    registry: Registry,
+    states: States,
+    kopf_compatible: bool,
+    namespaces: Namespaces,
+    limits: runtime::Limits,
+    client: Option<Client>,
+}
+
+// Neither the states nor the client: what they hold is nobody's business.
+impl fmt::Debug for Operator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Operator")
+            .field("name", &self.name)
+            .field("registry", &self.registry)
+            .field("kopf_compatible", &self.kopf_compatible)
+            .field("namespaces", &self.namespaces)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Operator {
+    /// An operator with all handlers that attributes have registered in this program.
+    ///
+    /// The name is a DNS label. It becomes part of the keys under which progress is kept on the objects
+    /// (`<name>.korf.dev/…`), so that two operators don't take each other's for their own: renaming an
+    /// operator makes it handle all objects anew.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self::with_registry(name, Registry::collect())
+    }
+
+    /// An operator with these handlers alone: for embedding, and for tests.
+    pub fn with_registry(name: impl Into<String>, registry: Registry) -> Self {
+        Self {
+            name: name.into(),
+            registry,
+            states: States::default(),
+            kopf_compatible: false,
+            namespaces: Namespaces::All,
+            limits: runtime::Limits { concurrency: CONCURRENCY, grace: GRACE },
+            client: None,
+        }
+    }
+
+    /// Adds a handler that was built by hand.
+    #[must_use]
+    pub fn handler(mut self, handler: Handler) -> Self {
+        self.registry.add(handler);
+        self
+    }
+
+    /// Adds a value that handlers take as [`State<T>`](crate::State): a connection pool, say. It is cloned
+    /// for each call. A second value of one type replaces the first.
+    #[must_use]
+    pub fn state<T: Clone + Send + Sync + 'static>(mut self, state: T) -> Self {
+        self.states.insert(TypeId::of::<T>(), Box::new(state));
+        self
+    }
+
+    /// Keeps progress and the finalizer under Kopf's own names, and logs under Kopf's, so that this
+    /// operator can take the place of one that was written with Kopf, and give it back, in the middle of a
+    /// retry if need be. Of all operators of one kind in a cluster, one may do so.
+    #[must_use]
+    pub fn kopf_compatible(mut self) -> Self {
+        self.kopf_compatible = true;
+        self
+    }
+
+    /// Handles the objects of these namespaces alone (and those of kinds that have none).
+    #[must_use]
+    pub fn namespaces<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.namespaces = Namespaces::Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Handles the objects of all namespaces; that is the default.
+    #[must_use]
+    pub fn all_namespaces(mut self) -> Self {
+        self.namespaces = Namespaces::All;
+        self
+    }
+
+    /// How many objects are handled at the same time; [`CONCURRENCY`] by default, at least 1.
+    #[must_use]
+    pub fn concurrency(mut self, objects: usize) -> Self {
+        self.limits.concurrency = objects.max(1);
+        self
+    }
+
+    /// How long running handlers may take to finish when the operator is told to stop; [`GRACE`] by default.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.limits.grace = grace;
+        self
+    }
+
+    /// Uses this client; by default, the kubeconfig's current context, or else the pod's service account.
+    #[must_use]
+    pub fn client(mut self, client: Client) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    /// The operator's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The handlers.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Whether it was told to be [`kopf_compatible`](Self::kopf_compatible).
+    pub fn is_kopf_compatible(&self) -> bool {
+        self.kopf_compatible
+    }
+
+    /// Runs until the process gets SIGTERM or SIGINT (Ctrl-C).
+    ///
+    /// # Errors
+    /// What keeps the operator from starting, or from hearing signals. What happens later is logged, and
+    /// waited for.
+    pub async fn run(self) -> Result<(), RunError> {
+        let stop = CancellationToken::new();
+        let signal = signal(stop.clone())?;
+        tokio::select! {
+            ended = self.run_until(stop.clone()) => ended,
+            never = signal => match never {},
+        }
+    }
+
+    /// Runs until it is told to stop.
+    ///
+    /// # Errors
+    /// What keeps the operator from starting.
+    pub async fn run_until(self, stop: CancellationToken) -> Result<(), RunError> {
+        let storage = if self.kopf_compatible { Storage::kopf() } else { Storage::named(&self.name)? };
+        self.registry.check(&self.states)?;
+        let client = match self.client {
+            Some(client) => client,
+            None => login().await?,
+        };
+        let handlers = self.registry.handlers().to_vec();
+        let kinds = Watched::group(handlers, &storage, &Arc::new(self.states), &client, &stop);
+        Reactor::new(kinds, self.limits).run(&self.namespaces, &stop).await;
+        Ok(())
+    }
+}
+
+async fn login() -> Result<Client, RunError> {
+    runtime::login_begins();
+    let config = Config::infer().await.map_err(|error| RunError::Login(one_line(&error)))?;
+    let client = Client::try_from(config).map_err(|error| RunError::Login(one_line(&error)))?;
+    runtime::login_succeeds();
+    runtime::login_ends();
+    Ok(client)
+}
+
+/// An error with what caused it.
+fn one_line(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        cause = error.source();
+    }
+    text.replace('\n', " ")
+}
+
+/// Cancels `stop` on a signal; never ends.
+fn signal(
+    stop: CancellationToken,
+) -> Result<impl Future<Output = std::convert::Infallible>, RunError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
+    Ok(async move {
+        loop {
+            let name = tokio::select! {
+                _ = terminate.recv() => "SIGTERM",
+                _ = interrupt.recv() => "SIGINT",
+            };
+            runtime::stop_requested(name);
+            stop.cancel();
+        }
+    })
+}
+
+/// What keeps an operator from running.
+#[derive(Debug)]
+pub enum RunError {
+    /// The handlers don't fit together.
+    Start(StartError),
+    /// The operator's name can't be part of annotations.
+    Name(InvalidName),
+    /// There are no usable credentials for a cluster.
+    Login(String),
+    /// The process can't hear signals.
+    Signals(std::io::Error),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start(error) => error.fmt(f),
+            Self::Name(error) => error.fmt(f),
+            Self::Login(why) => write!(
+                f,
+                "there is no cluster to log in to; set KUBECONFIG to a kubeconfig file, or put one at ~/.kube/config, \
+                 or run in a pod with a service account ({why})"
+            ),
+            Self::Signals(error) => write!(f, "the process can't listen for signals: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+impl From<StartError> for RunError {
+    fn from(error: StartError) -> Self {
+        Self::Start(error)
+    }
+}
+
+impl From<InvalidName> for RunError {
+    fn from(error: InvalidName) -> Self {
+        Self::Name(error)
+    }
+}

@@ -1,0 +1,128 @@
+//! Writes a patch, whatever it takes: outcomes are kept until they are stored, and handlers never run again
+//! because a write failed.
+
+use super::{
+    fault::{Fault, explain},
+    kind::Watched,
+    object::Object,
+    report,
+};
+use crate::core::{
+    body::Body,
+    patch::{Part, Patch, Request, inconsistencies},
+};
+use kube::api::{Patch as Merge, PatchParams};
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// The longest time for one request.
+const REQUEST: Duration = Duration::from_secs(30);
+
+/// The delays between tries of one request; the last one stays.
+const DELAYS: [Duration; 6] = [
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+];
+
+/// There is no such object any more: gone, or another one of that name.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Gone;
+
+impl Watched {
+    /// Writes what a patch would change, and returns the object as it is then.
+    ///
+    /// Waits for an API server that is away or busy, however long it takes: the caller ends the wait when
+    /// the operator is told to stop.
+    pub(super) async fn apply(&self, mut body: Body, mut patch: Patch) -> Result<Body, Gone> {
+        for part in [Part::Status, Part::Object] {
+            let mut tries = 0;
+            while let Some(request) = patch.request(part, &body, self.has_status_subresource()) {
+                match self.send(&body, &request).await {
+                    Ok(object) => {
+                        body = object.into_body();
+                        report::inconsistencies(&inconsistencies(&request.patch, &body));
+                        break;
+                    }
+                    Err(error) => {
+                        (body, patch) = self.mend(body, patch, part, &error).await?;
+                        if Fault::of(&error) == Fault::Passing {
+                            report::write_failed(&explain(&error), DELAYS[tries]);
+                        }
+                        sleep(DELAYS[tries]).await;
+                        tries = (tries + 1).min(DELAYS.len() - 1);
+                    }
+                }
+            }
+        }
+        Ok(body)
+    }
+
+    async fn send(&self, body: &Body, request: &Request) -> kube::Result<Object> {
+        let (api, params) = (self.api_of(body), PatchParams::default());
+        let merge = Merge::Merge(&request.patch);
+        let answer = async {
+            match request.part {
+                Part::Status => api.patch_status(body.name(), &params, &merge).await,
+                Part::Object => api.patch(body.name(), &params, &merge).await,
+            }
+        };
+        timeout(REQUEST, answer).await.unwrap_or_else(|_| Err(too_slow()))
+    }
+
+    /// What is to be written, and to what, after a request has failed.
+    async fn mend(&self, body: Body, patch: Patch, part: Part, error: &kube::Error) -> Result<(Body, Patch), Gone> {
+        let fault = Fault::of(error);
+        if fault == Fault::Passing {
+            return Ok((body, patch));
+        }
+        let newest = self.read(&body).await?;
+        match (fault, part) {
+            // The object is there: it is the subresource that is not.
+            (Fault::Missing, Part::Status) => {
+                self.set_status_subresource(false);
+                Ok((newest, patch))
+            }
+            (Fault::Refused, Part::Status) => {
+                report::status_refused(&explain(error));
+                Ok((newest, patch.without_status()))
+            }
+            (Fault::Refused, Part::Object) if patch != patch.clone().without_additions() => {
+                report::additions_refused(&explain(error));
+                Ok((newest, patch.without_additions()))
+            }
+            (Fault::Refused, Part::Object) => {
+                report::write_failed(&explain(error), DELAYS[DELAYS.len() - 1]);
+                Ok((newest, patch))
+            }
+            _ => Ok((newest, patch)),
+        }
+    }
+
+    /// The object as it is now; waits for an API server that is away.
+    pub(super) async fn read(&self, body: &Body) -> Result<Body, Gone> {
+        let mut tries = 0;
+        loop {
+            let api = self.api_of(body);
+            let answer = timeout(REQUEST, api.get(body.name())).await.unwrap_or_else(|_| Err(too_slow()));
+            match answer {
+                Ok(object) if object.body().uid() == body.uid() => return Ok(object.into_body()),
+                Ok(_) => return Err(Gone),
+                Err(error) if Fault::of(&error) == Fault::Missing => return Err(Gone),
+                Err(error) => {
+                    report::read_failed(&explain(&error), DELAYS[tries]);
+                    sleep(DELAYS[tries]).await;
+                    tries = (tries + 1).min(DELAYS.len() - 1);
+                }
+            }
+        }
+    }
+}
+
+fn too_slow() -> kube::Error {
+    let message = format!("no answer within {} seconds", REQUEST.as_secs());
+    kube::Error::Service(message.into())
+}

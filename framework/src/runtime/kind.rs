@@ -1,0 +1,111 @@
+//! One kind of objects, as the runtime needs it.
+
+use super::object::Object;
+use crate::{
+    Handler, Kind, States,
+    core::{
+        body::Body,
+        cycle::{Setup, Task},
+        storage::Storage,
+    },
+};
+use kube::{Api, Client};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use tokio_util::sync::CancellationToken;
+
+/// Where objects are watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Namespaces {
+    /// In the whole cluster.
+    All,
+    /// In these.
+    Some(Vec<String>),
+}
+
+/// A kind with its handlers, and all that a worker needs to handle its objects.
+pub struct Watched {
+    pub(super) kind: Kind,
+    pub(super) handlers: Vec<Handler>,
+    pub(super) setup: Setup,
+    pub(super) states: Arc<States>,
+    pub(super) stopping: CancellationToken,
+    client: Client,
+    status_subresource: AtomicBool,
+}
+
+impl fmt::Debug for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watched").field("kind", &self.kind).field("setup", &self.setup).finish_non_exhaustive()
+    }
+}
+
+impl Watched {
+    /// The kinds that these handlers are of, each with its handlers in their order.
+    pub fn group(
+        handlers: Vec<Handler>,
+        storage: &Storage,
+        states: &Arc<States>,
+        client: &Client,
+        stopping: &CancellationToken,
+    ) -> Vec<Self> {
+        let mut kinds: Vec<Self> = Vec::new();
+        for handler in handlers {
+            let task = Task { id: handler.id.clone(), reason: handler.reason, limits: handler.limits.clone() };
+            match kinds.iter_mut().find(|known| known.kind.resource == handler.kind.resource) {
+                Some(known) => {
+                    known.setup.tasks.push(task);
+                    known.handlers.push(handler);
+                }
+                None => kinds.push(Self {
+                    kind: handler.kind.clone(),
+                    handlers: vec![handler],
+                    setup: Setup { storage: storage.clone(), tasks: vec![task] },
+                    states: Arc::clone(states),
+                    stopping: stopping.clone(),
+                    client: client.clone(),
+                    status_subresource: AtomicBool::new(false),
+                }),
+            }
+        }
+        kinds
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// `databasetables.v1.kopf.demo`, as kubectl takes it.
+    pub(super) fn title(&self) -> String {
+        let resource = &self.kind.resource;
+        let parts = [&resource.plural, &resource.version, &resource.group];
+        parts.map(String::as_str).into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
+    }
+
+    /// The objects of one namespace, or of all.
+    pub(super) fn api(&self, namespace: Option<&str>) -> Api<Object> {
+        match namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &self.kind.resource),
+            None => Api::all_with(self.client.clone(), &self.kind.resource),
+        }
+    }
+
+    pub(super) fn api_of(&self, body: &Body) -> Api<Object> {
+        self.api(body.namespace())
+    }
+
+    /// Whether the status is written by requests of its own.
+    pub(super) fn has_status_subresource(&self) -> bool {
+        self.status_subresource.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of what the API server says of the kind.
+    pub(super) fn set_status_subresource(&self, present: bool) {
+        self.status_subresource.store(present, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,17 @@
+//! The I/O shell around the core: watches bring objects, workers handle them one cycle at a time, and their
+//! patches go to the API server.
+
+mod apply;
+mod attempt;
+mod fault;
+mod kind;
+mod object;
+mod queue;
+mod reactor;
+mod report;
+mod watch;
+mod worker;
+
+pub use kind::{Namespaces, Watched};
+pub use reactor::{Limits, Reactor};
+pub use report::{login_begins, login_ends, login_succeeds, stop_requested};

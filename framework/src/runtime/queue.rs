@@ -1,0 +1,486 @@
+//! What is to be looked at next: the newest state of each object, and the objects whose turn it is.
+//!
+//! Synchronous, and free of I/O: the reactor puts events in as they come, so that the watch never waits, and
+//! takes jobs out as workers are free. One object has at most one job at a time.
+
+use crate::core::{body::Body, cycle::Look, version::Newest};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    time::{Duration, Instant},
+};
+
+/// How much is kept in memory of objects that wait for a worker. Above it only their names are kept, and
+/// the worker reads the object when its turn comes.
+const BUDGET: usize = 8 << 20;
+
+/// The delays after failures inside the framework, as Kopf has them (`queueing.error_delays`), in seconds.
+const ERROR_DELAYS: [u64; 8] = [1, 1, 2, 3, 5, 8, 13, 21];
+
+/// What a watch says.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A listing begins.
+    Listing,
+    /// An object that the listing shows.
+    Listed(Body),
+    /// The listing is complete: what it hasn't shown is gone.
+    ListingDone,
+    /// An object was added or changed.
+    Applied(Body),
+    /// An object is gone.
+    Deleted(Body),
+}
+
+/// One object's turn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// The watch that brought it.
+    pub source: usize,
+    /// The object; only its name, namespace and uid where it is to be read first.
+    pub body: Body,
+    /// Whether the worker has to read it.
+    pub fetch: bool,
+    /// Whether the watch says that it is gone.
+    pub gone: bool,
+    /// How it came to be looked at.
+    pub look: Look,
+    /// The version that was known before.
+    pub known: Option<Newest>,
+}
+
+/// What a worker has to say when it is done with an object.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// The object's uid.
+    pub uid: String,
+    /// How it went.
+    pub end: Finish,
+}
+
+/// How a worker's turn went.
+#[derive(Clone, Debug)]
+pub enum Finish {
+    /// The object is as it should be, or is to be looked at again after a while.
+    Seen {
+        /// The newest version that the worker knows.
+        newest: Newest,
+        /// The time to the next look.
+        due: Option<Duration>,
+    },
+    /// There is no such object any more.
+    Gone,
+    /// Something broke inside the framework; the object is tried again after a while.
+    Broken,
+}
+
+#[derive(Debug)]
+struct Entry {
+    source: usize,
+    identity: Body,
+    newest: Option<Newest>,
+    pending: Option<Pending>,
+    queued: bool,
+    running: bool,
+    looked_at: bool,
+    /// The object is gone; older news of it are no news.
+    dead: bool,
+    timer: Option<Instant>,
+    errors: usize,
+}
+
+#[derive(Debug)]
+enum Pending {
+    /// The newest state, and how many bytes it takes.
+    Body(Body, usize),
+    /// It is to be read.
+    Fetch,
+    Gone,
+}
+
+/// The objects of all watches.
+#[derive(Debug, Default)]
+pub struct Queue {
+    objects: HashMap<String, Entry>,
+    turns: VecDeque<String>,
+    timers: BTreeSet<(Instant, String)>,
+    listings: HashMap<usize, HashSet<String>>,
+    bytes: usize,
+}
+
+impl Queue {
+    /// Takes in what a watch says.
+    pub fn observe(&mut self, source: usize, event: Event, now: Instant) {
+        match event {
+            Event::Listing => {
+                self.listings.insert(source, HashSet::new());
+            }
+            Event::Listed(body) => {
+                if let Some(seen) = self.listings.get_mut(&source) {
+                    seen.insert(body.uid().to_owned());
+                }
+                self.applied(source, body, now);
+            }
+            Event::ListingDone => self.bury_unlisted(source),
+            Event::Applied(body) => self.applied(source, body, now),
+            Event::Deleted(body) => self.gone(body.uid()),
+        }
+    }
+
+    fn applied(&mut self, source: usize, body: Body, now: Instant) {
+        let uid = body.uid().to_owned();
+        let entry = self.objects.entry(uid.clone()).or_insert_with(|| Entry::new(source, &body));
+        if entry.dead || entry.newest.as_ref().is_some_and(|newest| !newest.admits(body.version(), now)) {
+            return;
+        }
+        entry.newest = Some(Newest::seen(body.version(), now));
+        self.keep(&uid, body);
+        self.enqueue(uid);
+    }
+
+    /// Keeps the newest state, if there is room for it.
+    fn keep(&mut self, uid: &str, body: Body) {
+        let Some(entry) = self.objects.get_mut(uid) else { return };
+        self.bytes -= entry.pending.take().map_or(0, |pending| pending.bytes());
+        let bytes = weight(body.value());
+        let fits = self.bytes + bytes <= BUDGET;
+        self.bytes += if fits { bytes } else { 0 };
+        entry.pending = Some(if fits { Pending::Body(body, bytes) } else { Pending::Fetch });
+    }
+
+    /// A listing shows what is there; what was there before, and isn't shown, was deleted meanwhile.
+    fn bury_unlisted(&mut self, source: usize) {
+        let Some(seen) = self.listings.remove(&source) else { return };
+        let known = self.objects.iter().filter(|(_, entry)| entry.source == source);
+        let missing: Vec<_> = known.map(|(uid, _)| uid).filter(|uid| !seen.contains(*uid)).cloned().collect();
+        missing.iter().for_each(|uid| self.gone(uid));
+    }
+
+    fn gone(&mut self, uid: &str) {
+        let Some(entry) = self.objects.get_mut(uid) else { return };
+        if entry.dead {
+            self.objects.remove(uid);
+            return;
+        }
+        self.bytes -= entry.pending.replace(Pending::Gone).map_or(0, |pending| pending.bytes());
+        self.enqueue(uid.to_owned());
+    }
+
+    fn enqueue(&mut self, uid: String) {
+        let Some(entry) = self.objects.get_mut(&uid) else { return };
+        if let Some(at) = entry.timer.take() {
+            self.timers.remove(&(at, uid.clone()));
+        }
+        if !entry.queued && !entry.running {
+            entry.queued = true;
+            self.turns.push_back(uid);
+        }
+    }
+
+    /// The object that has waited longest.
+    pub fn next(&mut self) -> Option<Job> {
+        let uid = self.turns.pop_front()?;
+        let entry = self.objects.get_mut(&uid)?;
+        entry.queued = false;
+        entry.running = true;
+        let (body, fetch, look) = match entry.pending.take() {
+            Some(Pending::Body(body, bytes)) => {
+                self.bytes -= bytes;
+                (body, false, Look::Changed)
+            }
+            Some(Pending::Gone) => {
+                entry.dead = true;
+                (entry.identity.clone(), false, Look::Changed)
+            }
+            Some(Pending::Fetch) => (entry.identity.clone(), true, Look::Changed),
+            None => (entry.identity.clone(), true, Look::Again),
+        };
+        let first = !std::mem::replace(&mut entry.looked_at, true);
+        let look = if first { Look::First } else { look };
+        let known = entry.newest.clone();
+        Some(Job { source: entry.source, body, fetch, gone: entry.dead, look, known })
+    }
+
+    /// Takes note of what a worker did.
+    pub fn finish(&mut self, done: Done, now: Instant) {
+        let Some(entry) = self.objects.get_mut(&done.uid) else { return };
+        entry.running = false;
+        let due = match done.end {
+            Finish::Gone => return self.bury(&done.uid),
+            Finish::Broken => {
+                let delay = ERROR_DELAYS[entry.errors.min(ERROR_DELAYS.len() - 1)];
+                entry.errors += 1;
+                entry.looked_at = false;
+                Some(Duration::from_secs(delay))
+            }
+            Finish::Seen { newest, due } => {
+                entry.errors = 0;
+                self.bytes -= entry.outdate(newest);
+                due
+            }
+        };
+        if self.objects.get(&done.uid).is_some_and(|entry| entry.pending.is_some()) {
+            self.enqueue(done.uid);
+        } else if let Some(due) = due {
+            self.set_timer(done.uid, now + due);
+        }
+    }
+
+    /// Forgets an object that is gone.
+    ///
+    /// Where it was a worker that found out, older events of the object may still be on their way: its grave
+    /// is kept until the watch says that it is gone.
+    fn bury(&mut self, uid: &str) {
+        let Some(entry) = self.objects.get_mut(uid) else { return };
+        let pending = entry.pending.take();
+        self.bytes -= pending.as_ref().map_or(0, Pending::bytes);
+        if entry.dead || matches!(pending, Some(Pending::Gone)) {
+            self.objects.remove(uid);
+        } else {
+            entry.dead = true;
+        }
+    }
+
+    fn set_timer(&mut self, uid: String, at: Instant) {
+        if let Some(entry) = self.objects.get_mut(&uid) {
+            entry.timer = Some(at);
+            self.timers.insert((at, uid));
+        }
+    }
+
+    /// When the next timer is due.
+    pub fn next_timer(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Gives a turn to each object whose time has come.
+    pub fn expire(&mut self, now: Instant) {
+        while let Some((_, uid)) = self.timers.first().filter(|(at, _)| *at <= now).cloned() {
+            self.enqueue(uid);
+        }
+    }
+
+    /// How many objects wait for a worker.
+    pub fn waiting(&self) -> usize {
+        self.turns.len()
+    }
+}
+
+impl Entry {
+    fn new(source: usize, body: &Body) -> Self {
+        let identity = json!({"metadata": {
+            "name": body.name(), "namespace": body.namespace(), "uid": body.uid(),
+        }});
+        Self {
+            source,
+            identity: identity.into(),
+            newest: None,
+            pending: None,
+            queued: false,
+            running: false,
+            looked_at: false,
+            dead: false,
+            timer: None,
+            errors: 0,
+        }
+    }
+
+    /// What came while the worker was busy may be the echo of its own writes: then it is dropped. Returns
+    /// how many bytes that sets free.
+    fn outdate(&mut self, newest: Newest) -> usize {
+        let covered = self.newest.as_ref().map_or(Some(true), |seen| newest.covers(seen));
+        let changed = matches!(self.pending, Some(Pending::Body(..) | Pending::Fetch));
+        if covered != Some(false) {
+            self.newest = Some(newest);
+        }
+        let replacement = match covered {
+            Some(true) => None,
+            // Versions that can't be compared: only the API server knows.
+            None => Some(Pending::Fetch),
+            Some(false) => return 0,
+        };
+        if !changed {
+            return 0;
+        }
+        std::mem::replace(&mut self.pending, replacement).map_or(0, |pending| pending.bytes())
+    }
+}
+
+impl Pending {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Body(_, bytes) => *bytes,
+            Self::Fetch | Self::Gone => 0,
+        }
+    }
+}
+
+/// About how many bytes a JSON value takes in memory.
+fn weight(value: &Value) -> usize {
+    let inside = match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(weight).sum(),
+        Value::Object(fields) => fields.iter().map(|(key, value)| 24 + key.len() + weight(value)).sum(),
+        _ => 0,
+    };
+    32 + inside
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn body(uid: &str, version: u64) -> Body {
+        json!({"metadata": {"name": uid, "namespace": "n", "uid": uid, "resourceVersion": version.to_string()}}).into()
+    }
+
+    fn applied(uid: &str, version: u64) -> Event {
+        Event::Applied(body(uid, version))
+    }
+
+    fn seen(uid: &str, version: u64, due: Option<Duration>, now: Instant) -> Done {
+        let newest = Newest::written(&version.to_string(), now);
+        Done { uid: uid.into(), end: Finish::Seen { newest, due } }
+    }
+
+    /// The uids and versions of all that has a turn now.
+    fn turns(queue: &mut Queue) -> Vec<(String, String)> {
+        let jobs = std::iter::from_fn(|| queue.next());
+        jobs.map(|job| (job.body.uid().to_owned(), job.body.version().to_owned())).collect()
+    }
+
+    fn pair(uid: &str, version: &str) -> (String, String) {
+        (uid.into(), version.into())
+    }
+
+    #[test]
+    fn a_burst_of_changes_is_one_job_with_the_newest_state() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        for event in [applied("a", 1), applied("b", 2), applied("a", 3)] {
+            queue.observe(0, event, now);
+        }
+        assert_eq!(turns(&mut queue), [pair("a", "3"), pair("b", "2")]);
+    }
+
+    #[test]
+    fn an_object_has_no_second_job_while_one_runs() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.observe(0, applied("a", 1), now);
+        assert_eq!(turns(&mut queue), [pair("a", "1")]);
+        queue.observe(0, applied("a", 2), now);
+        assert_eq!(turns(&mut queue), []);
+        queue.finish(seen("a", 1, None, now), now);
+        let job = queue.next().unwrap();
+        assert_eq!((job.look, job.body.version()), (Look::Changed, "2"));
+    }
+
+    #[test]
+    fn the_echo_of_our_own_write_is_no_news_whenever_it_comes() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.observe(0, applied("a", 1), now);
+        queue.next().unwrap();
+        queue.observe(0, applied("a", 5), now);
+        queue.finish(seen("a", 6, None, now), now);
+        queue.observe(0, applied("a", 6), now);
+        assert_eq!(turns(&mut queue), []);
+        assert_eq!(queue.bytes, 0);
+    }
+
+    #[test]
+    fn a_change_behind_our_own_write_is_news() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.observe(0, applied("a", 1), now);
+        queue.next().unwrap();
+        queue.observe(0, applied("a", 7), now);
+        queue.finish(seen("a", 6, None, now), now);
+        assert_eq!(turns(&mut queue), [pair("a", "7")]);
+    }
+
+    #[test]
+    fn what_a_listing_does_not_show_was_deleted_meanwhile() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        for (source, event) in [(0, applied("a", 1)), (0, applied("b", 2)), (1, applied("c", 3))] {
+            queue.observe(source, event, now);
+        }
+        while let Some(job) = queue.next() {
+            queue.finish(seen(job.body.uid(), 3, None, now), now);
+        }
+        for event in [Event::Listing, Event::Listed(body("b", 2)), Event::ListingDone] {
+            queue.observe(0, event, now);
+        }
+        let job = queue.next().unwrap();
+        assert_eq!((job.body.uid(), job.body.name(), job.gone), ("a", "a", true));
+        assert_eq!(queue.next(), None);
+    }
+
+    #[test]
+    fn a_deletion_is_never_taken_for_an_echo() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.observe(0, applied("a", 1), now);
+        queue.next().unwrap();
+        queue.observe(0, Event::Deleted(body("a", 2)), now);
+        queue.finish(seen("a", 9, None, now), now);
+        assert!(queue.next().unwrap().gone);
+        queue.finish(Done { uid: "a".into(), end: Finish::Gone }, now);
+        assert!(queue.objects.is_empty());
+    }
+
+    #[test]
+    fn late_news_of_an_object_that_a_worker_found_gone_do_not_bring_it_back() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.observe(0, applied("a", 1), now);
+        queue.next().unwrap();
+        queue.finish(Done { uid: "a".into(), end: Finish::Gone }, now);
+        queue.observe(0, applied("a", 2), now);
+        assert_eq!(turns(&mut queue), []);
+        queue.observe(0, Event::Deleted(body("a", 3)), now);
+        assert!(queue.objects.is_empty());
+    }
+
+    #[test]
+    fn a_retry_comes_when_it_is_due_or_when_something_changes() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        for uid in ["a", "b"] {
+            queue.observe(0, applied(uid, 1), now);
+            queue.next().unwrap();
+            queue.finish(seen(uid, 2, Some(Duration::from_secs(10)), now), now);
+        }
+        queue.observe(0, applied("b", 3), now);
+        assert_eq!(turns(&mut queue), [pair("b", "3")]);
+        assert_eq!(queue.next_timer(), Some(now + Duration::from_secs(10)));
+        queue.expire(now + Duration::from_secs(10));
+        let job = queue.next().unwrap();
+        assert_eq!((job.body.uid(), job.fetch, job.look), ("a", true, Look::Again));
+        assert_eq!(queue.next_timer(), None);
+    }
+
+    #[test]
+    fn above_the_budget_only_names_are_kept() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        let heavy = |uid: &str| {
+            let mut value = body(uid, 1).value().clone();
+            value["spec"] = "x".repeat(BUDGET / 2).into();
+            Event::Applied(value.into())
+        };
+        for uid in ["a", "b", "c"] {
+            queue.observe(0, heavy(uid), now);
+        }
+        let fetched: Vec<_> = std::iter::from_fn(|| queue.next()).map(|job| job.fetch).collect();
+        assert_eq!(fetched, [false, true, true]);
+        assert_eq!(queue.bytes, 0);
+    }
+
+    #[test]
+    fn what_breaks_inside_is_tried_again_ever_more_slowly() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.observe(0, applied("a", 1), now);
+        let mut at = now;
+        for seconds in [1, 1, 2, 3] {
+            assert_eq!(queue.next().unwrap().look, Look::First);
+            queue.finish(Done { uid: "a".into(), end: Finish::Broken }, at);
+            at += Duration::from_secs(seconds);
+            assert_eq!(queue.next_timer(), Some(at));
+            queue.expire(at);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The log lines of the runtime: Kopf's, word for word, wherever Kopf has one (kopf-parity §6).
+
+use crate::{
+    Kind,
+    core::{
+        Reason,
+        cycle::{Cycle, End, Rest},
+        patch::Finalizer,
+        progress::Counts,
+        retry::seconds,
+    },
+};
+use std::time::Duration;
+use tracing::{debug, error, info, warn};
+
+macro_rules! object {
+    ($level:ident, $($words:tt)+) => { $level!(target: "korf::objects", $($words)+) };
+}
+
+macro_rules! engine {
+    ($level:ident, $($words:tt)+) => { $level!(target: "korf::engine", $($words)+) };
+}
+
+// The operator.
+
+pub fn login_begins() {
+    engine!(info, "Initial authentication has been initiated.");
+}
+
+pub fn login_succeeds() {
+    info!(target: "korf::activities", "Activity 'login_via_client' succeeded.");
+}
+
+pub fn login_ends() {
+    engine!(info, "Initial authentication has finished.");
+}
+
+pub fn stop_requested(signal: &str) {
+    engine!(info, "Signal {signal} is received. Operator is stopping.");
+}
+
+pub fn waiting_for_handlers(running: usize, grace: Duration) {
+    engine!(info, "Waiting up to {} seconds for {running} running handler(s) to finish.", seconds(grace));
+}
+
+pub fn abandoned(running: usize, grace: Duration) {
+    engine!(
+        warn,
+        "{running} handler(s) did not finish within {} seconds and are cancelled; they are called again at the \
+         next start.",
+        seconds(grace)
+    );
+}
+
+pub fn saturated(waiting: usize, limit: usize) {
+    engine!(
+        warn,
+        "All {limit} workers have been busy for 30 seconds while {waiting} objects wait. Handlers are slow, or the \
+         concurrency is set too low."
+    );
+}
+
+// Watching.
+
+pub fn watching(title: &str, namespace: Option<&str>) {
+    let place = namespace.map_or("the whole cluster".to_owned(), |name| format!("namespace {name:?}"));
+    engine!(debug, "Watching {title} in {place}.");
+}
+
+pub fn watch_fails(title: &str, why: &str) {
+    engine!(warn, "Watching {title} fails: {why}. It is tried again until it works.");
+}
+
+pub fn watch_still_fails(title: &str, why: &str) {
+    engine!(debug, "Watching {title} still fails: {why}.");
+}
+
+pub fn watch_works(title: &str) {
+    engine!(info, "Watching {title} works again.");
+}
+
+pub fn listing_in_pages(title: &str) {
+    engine!(debug, "The API server can't stream the initial list of {title}; it is read in pages.");
+}
+
+pub fn kind_is_missing(title: &str) {
+    engine!(
+        warn,
+        "The API server doesn't know {title}. Install its CRD (the command `crd` prints those that are known); \
+         the operator waits for it."
+    );
+}
+
+pub fn kind_is_there(title: &str) {
+    engine!(info, "The API server knows {title} now.");
+}
+
+pub fn discovery_fails(title: &str, why: &str) {
+    engine!(warn, "The API server can't be asked about {title}: {why}. It is tried again until it works.");
+}
+
+// Objects.
+
+pub fn finalizer(change: &Finalizer) {
+    match change {
+        Finalizer::Add(_) => object!(debug, "Adding the finalizer, thus preventing the actual deletion."),
+        Finalizer::Remove(_) => {
+            object!(debug, "Removing the finalizer, as there are no handlers requiring it.");
+        }
+    }
+}
+
+pub fn begun(cycle: &Cycle, kind: &Kind) {
+    let title = cycle.reason.title();
+    if let Some((reason, counts)) = &cycle.superseded {
+        let Counts { succeeded, failed, running } = counts;
+        object!(
+            info,
+            "{} is superseded by {}: {succeeded} succeeded; {failed} failed; {running} left to the moment.",
+            reason.title(),
+            title.to_lowercase()
+        );
+    }
+    // Kopf shows the body of Secrets too.
+    let secret = kind.resource.group.is_empty() && kind.resource.kind == "Secret";
+    if secret {
+        object!(debug, "{title} is in progress.");
+    } else {
+        object!(debug, "{title} is in progress: {}", cycle.new);
+    }
+    if cycle.old.is_some() && !cycle.diff.is_empty() && !secret {
+        object!(debug, "{title} diff: {}", cycle.diff);
+    }
+}
+
+pub fn invoked(id: &str) {
+    object!(debug, "Handler '{id}' is invoked.");
+}
+
+pub fn succeeded(id: &str) {
+    object!(info, "Handler '{id}' succeeded.");
+}
+
+pub fn failed(id: &str, words: &str) {
+    object!(error, "Handler '{id}' {words}");
+}
+
+pub fn ended(reason: Reason, end: &End) {
+    let title = reason.title();
+    match end {
+        End::Open(_) | End::Skipped | End::Restart => {}
+        End::Processed(Counts { succeeded, failed, .. }) | End::Refused(Counts { succeeded, failed, .. }) => {
+            object!(info, "{title} is processed: {succeeded} succeeded; {failed} failed.");
+        }
+        End::Held(Counts { succeeded, failed, .. }) => object!(
+            error,
+            "{title} is held: {succeeded} succeeded; {failed} failed. The object is kept until it is changed or the \
+             operator is restarted; then its deletion handlers are tried again."
+        ),
+        End::Released => object!(
+            warn,
+            "{title} handlers can't read the object, but no handler has ever done anything for it. It is let go."
+        ),
+    }
+    if reason == Reason::Delete && matches!(end, End::Processed(_) | End::Released) {
+        object!(debug, "Removing the finalizer, thus allowing the actual deletion.");
+    }
+}
+
+pub fn rest(rest: Rest) {
+    let words = match rest {
+        Rest::Gone => "Deleted, really deleted, and we are notified.",
+        Rest::Free => "Deletion, but we are done with it, and we do not care.",
+        Rest::Noop => "Something has changed, but we are not interested (the essence is the same).",
+        Rest::Refused => "Handlers could not read the object, and it has not changed in what they read.",
+        Rest::Held => "Deletion has failed, and the object has not changed since.",
+    };
+    object!(debug, "{words}");
+}
+
+pub fn sleeping(due: Duration) {
+    object!(debug, "Sleeping for {} seconds for the delayed handlers.", seconds(due));
+}
+
+pub fn inconsistencies(fields: &[String]) {
+    if !fields.is_empty() {
+        object!(
+            warn,
+            "Merge-patching finished with inconsistencies: the API server did not keep {}. A schema without these \
+             fields drops them.",
+            fields.join(", ")
+        );
+    }
+}
+
+pub fn write_failed(why: &str, again: Duration) {
+    object!(warn, "The object can't be patched: {why}. It is tried again in {} seconds.", seconds(again));
+}
+
+pub fn read_failed(why: &str, again: Duration) {
+    object!(warn, "The object can't be read: {why}. It is tried again in {} seconds.", seconds(again));
+}
+
+pub fn status_refused(why: &str) {
+    object!(error, "The API server refuses the status, so it is not written: {why}");
+}
+
+pub fn additions_refused(why: &str) {
+    object!(error, "The API server refuses what handlers add to the object, so it is not written: {why}");
+}
+
+pub fn broken(why: &str) {
+    object!(error, "The handling of the object broke inside the framework, and is tried again: {why}");
+}

@@ -1,0 +1,179 @@
+//! Watches one kind, for as long as the operator lives: whatever fails is said once, and tried again.
+
+use super::{
+    fault::{explain, explain_watch, watch_code},
+    kind::{Namespaces, Watched},
+    object::Object,
+    queue::Event,
+    report,
+};
+use futures::{
+    Stream, StreamExt,
+    stream::{self, BoxStream},
+};
+use kube::{
+    core::GroupVersionKind,
+    discovery::{Scope, pinned_kind},
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Config, InitialListStrategy, watcher},
+    },
+};
+use std::{sync::Arc, time::Duration};
+use tokio::time::{sleep, timeout};
+
+/// The server ends each watch after this time, and a connection that is silent for longer is dead. Kopf
+/// gives up after 70 s of silence.
+const WATCH_SECONDS: u32 = 60;
+
+/// The longest time between two questions for a kind that isn't there.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// All that happens to the objects of a kind, from their listing on.
+pub fn watch(watched: Arc<Watched>, namespaces: Namespaces) -> BoxStream<'static, Event> {
+    let begun = async move {
+        let scope = discover(&watched).await;
+        let places = match (scope, namespaces) {
+            (Scope::Cluster, _) | (_, Namespaces::All) => vec![None],
+            (Scope::Namespaced, Namespaces::Some(names)) => names.into_iter().map(Some).collect(),
+        };
+        let watches = places.into_iter().map(|place| Watch::new(Arc::clone(&watched), place).events().boxed());
+        stream::select_all(watches)
+    };
+    stream::once(begun).flatten().boxed()
+}
+
+/// Waits until the API server knows the kind; takes note of what it says of it.
+async fn discover(watched: &Watched) -> Scope {
+    let title = watched.title();
+    let resource = &watched.kind.resource;
+    let gvk = GroupVersionKind::gvk(&resource.group, &resource.version, &resource.kind);
+    let (mut said, mut delay) = (None, Duration::from_millis(250));
+    loop {
+        let answer = timeout(Duration::from_secs(30), pinned_kind(watched.client(), &gvk)).await;
+        let why = match answer {
+            Ok(Ok((_, capabilities))) => {
+                watched.set_status_subresource(
+                    capabilities.subresources.iter().any(|(resource, _)| resource.plural.ends_with("/status")
+                        || resource.plural == "status"),
+                );
+                if said.is_some() {
+                    report::kind_is_there(&title);
+                }
+                return capabilities.scope;
+            }
+            Ok(Err(error)) if is_unknown(&error) => None,
+            Ok(Err(error)) => Some(explain(&error)),
+            Err(_) => Some("no answer within 30 seconds".to_owned()),
+        };
+        if said.as_ref() != Some(&why) {
+            match &why {
+                None => report::kind_is_missing(&title),
+                Some(why) => report::discovery_fails(&title, why),
+            }
+            said = Some(why);
+        }
+        sleep(delay).await;
+        delay = (delay * 2).min(PATIENCE);
+    }
+}
+
+fn is_unknown(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => status.code == 404,
+        kube::Error::Discovery(_) => true,
+        _ => false,
+    }
+}
+
+/// One watch, in one namespace or in all.
+struct Watch {
+    watched: Arc<Watched>,
+    namespace: Option<String>,
+    stream: Option<BoxStream<'static, watcher::Result<watcher::Event<Object>>>>,
+    strategy: InitialListStrategy,
+    failing: Option<String>,
+}
+
+impl Watch {
+    fn new(watched: Arc<Watched>, namespace: Option<String>) -> Self {
+        let strategy = InitialListStrategy::StreamingList;
+        Self { watched, namespace, stream: None, strategy, failing: None }
+    }
+
+    fn events(self) -> impl Stream<Item = Event> + Send {
+        stream::unfold(self, |mut watch| async {
+            let event = watch.next().await;
+            Some((event, watch))
+        })
+    }
+
+    async fn next(&mut self) -> Event {
+        loop {
+            if self.stream.is_none() {
+                self.stream = Some(self.open());
+            }
+            let next = match &mut self.stream {
+                Some(stream) => stream.next().await,
+                None => None,
+            };
+            match next {
+                Some(Ok(event)) => {
+                    if self.failing.take().is_some() {
+                        report::watch_works(&self.watched.title());
+                    }
+                    return translate(event);
+                }
+                Some(Err(error)) => self.recover(&error).await,
+                None => self.stream = None,
+            }
+        }
+    }
+
+    fn open(&self) -> BoxStream<'static, watcher::Result<watcher::Event<Object>>> {
+        report::watching(&self.watched.title(), self.namespace.as_deref());
+        let config = Config { initial_list_strategy: self.strategy.clone(), ..Config::default().timeout(WATCH_SECONDS) };
+        watcher(self.watched.api(self.namespace.as_deref()), config).default_backoff().boxed()
+    }
+
+    /// The stream waits before it goes on, and goes on by itself but where it can't know better.
+    async fn recover(&mut self, error: &watcher::Error) {
+        let title = self.watched.title();
+        match (watch_code(error), error) {
+            // Servers before 1.34, or with the feature switched off.
+            (Some(400 | 422), watcher::Error::WatchStartFailed(_))
+                if self.strategy == InitialListStrategy::StreamingList =>
+            {
+                report::listing_in_pages(&title);
+                self.strategy = InitialListStrategy::ListWatch;
+                self.stream = None;
+                return;
+            }
+            // The kind was taken away. It may come back, and be another one then.
+            (Some(404), _) => {
+                discover(&self.watched).await;
+                self.stream = None;
+            }
+            // kube-runtime would ask for the same version again.
+            (Some(410), watcher::Error::WatchStartFailed(_)) => self.stream = None,
+            _ => {}
+        }
+        let why = explain_watch(error);
+        if self.failing.as_ref() == Some(&why) {
+            report::watch_still_fails(&title, &why);
+        } else {
+            report::watch_fails(&title, &why);
+            self.failing = Some(why);
+        }
+    }
+}
+
+fn translate(event: watcher::Event<Object>) -> Event {
+    match event {
+        watcher::Event::Init => Event::Listing,
+        watcher::Event::InitApply(object) => Event::Listed(object.into_body()),
+        watcher::Event::InitDone => Event::ListingDone,
+        watcher::Event::Apply(object) => Event::Applied(object.into_body()),
+        watcher::Event::Delete(object) => Event::Deleted(object.into_body()),
+    }
+}
