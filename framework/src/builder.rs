@@ -8,6 +8,17 @@ use futures::future::BoxFuture;
 use kube::{CustomResourceExt, Resource, core::ApiResource};
 use std::{fmt, marker::PhantomData, panic::Location, sync::Arc, time::Duration};
 
+/// A kind that handlers can be for: any [`kube::Resource`] that says by its type alone which one it is.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a kind of Kubernetes objects",
+    label = "not a kind",
+    note = "a kind is the type that `#[derive(CustomResource)]` makes of a spec (`kind = \"…\"`), or one of `k8s_openapi`'s"
+)]
+pub trait Watched: Resource<DynamicType = ()> + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<K: Resource<DynamicType = ()> + 'static> Watched for K {}
+
 /// A handler in the making: [`on_create`], [`on_update`] or [`on_delete`], then options, then the function.
 ///
 /// ```
@@ -41,23 +52,23 @@ impl<S: Scope> fmt::Debug for On<S> {
 
 /// A handler for objects of kind `K` that nothing has handled yet.
 #[track_caller]
-pub fn on_create<K: Resource<DynamicType = ()> + 'static>(id: impl Into<String>) -> On<Creation<K>> {
+pub fn on_create<K: Watched>(id: impl Into<String>) -> On<Creation<K>> {
     On::new(id.into(), Location::caller())
 }
 
 /// A handler for objects of kind `K` that have changed since they were handled.
 #[track_caller]
-pub fn on_update<K: Resource<DynamicType = ()> + 'static>(id: impl Into<String>) -> On<Update<K>> {
+pub fn on_update<K: Watched>(id: impl Into<String>) -> On<Update<K>> {
     On::new(id.into(), Location::caller())
 }
 
 /// A handler for objects of kind `K` that are being deleted.
 #[track_caller]
-pub fn on_delete<K: Resource<DynamicType = ()> + 'static>(id: impl Into<String>) -> On<Deletion<K>> {
+pub fn on_delete<K: Watched>(id: impl Into<String>) -> On<Deletion<K>> {
     On::new(id.into(), Location::caller())
 }
 
-impl<S: Scope> On<S> {
+impl<S: Scope<Kind: Watched>> On<S> {
     fn new(id: String, place: &'static Location<'static>) -> Self {
         Self {
             id,
@@ -68,7 +79,9 @@ impl<S: Scope> On<S> {
             scope: PhantomData,
         }
     }
+}
 
+impl<S: Scope> On<S> {
     /// Another id than the one that the builder began with. It names the handler in logs and, kept on the
     /// objects, in progress records: another id is another handler.
     pub fn id(mut self, id: impl Into<String>) -> Self {

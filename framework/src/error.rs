@@ -38,7 +38,8 @@ impl Error {
 /// The message, and what caused it, in one line.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Permanent(error) | Self::Unclassified(error) | Self::Temporary { source: error, .. }) = self;
+        let (Self::Permanent(error) | Self::Unclassified(error) | Self::Temporary { source: error, .. }) =
+            self;
         let mut said = error.to_string();
         f.write_str(&said)?;
         let mut cause = error.source();

@@ -10,6 +10,7 @@ mod error;
 pub mod __private;
 mod extract;
 mod handler;
+pub mod logging;
 mod operator;
 mod registry;
 mod reply;

@@ -159,7 +159,9 @@ impl fmt::Display for StartError {
                 Place(first),
                 Place(second),
             ),
-            Self::EmptyId { site } => write!(f, "the handler at {} has an empty id: give it a name", Place(site)),
+            Self::EmptyId { site } => {
+                write!(f, "the handler at {} has an empty id: give it a name", Place(site))
+            }
             Self::BadId { id, site } => write!(
                 f,
                 "the id `{id}` of the handler at {} can't be kept in an annotation: use ASCII letters, digits, \

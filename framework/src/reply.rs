@@ -48,7 +48,9 @@ where
         match serde_json::to_value(self.0) {
             Ok(status @ Value::Object(_)) => Ok(Reply::Status(status)),
             Ok(_) => Err(Error::permanent("the returned status is not a mapping")),
-            Err(error) => Err(Error::permanent(format!("the returned status cannot be written as JSON: {error}"))),
+            Err(error) => {
+                Err(Error::permanent(format!("the returned status cannot be written as JSON: {error}")))
+            }
         }
     }
 }

@@ -73,7 +73,9 @@ impl Parse for Choice {
 fn id(value: Expr) -> Result<TokenStream> {
     if let Expr::Lit(literal) = &value {
         match &literal.lit {
-            Lit::Str(text) if text.value().is_empty() => return Err(Error::new(text.span(), "an id is not empty")),
+            Lit::Str(text) if text.value().is_empty() => {
+                return Err(Error::new(text.span(), "an id is not empty"));
+            }
             Lit::Str(_) => {}
             other => return Err(Error::new(other.span(), "an id is a text: `id = \"…\"`")),
         }

@@ -5,7 +5,12 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Result, ReturnType, ext::IdentExt, spanned::Spanned};
 
-pub fn registration(on: &str, scope: &str, arguments: &Arguments, function: &Function) -> Result<TokenStream> {
+pub fn registration(
+    on: &str,
+    scope: &str,
+    arguments: &Arguments,
+    function: &Function,
+) -> Result<TokenStream> {
     let Function { conditions, name, .. } = function;
     let kind = &arguments.kind;
     let on = Ident::new(on, Span::call_site());

@@ -1,7 +1,6 @@
 //! The function under the attribute: its signature; the body is nobody's business.
 
 use proc_macro2::TokenStream;
-use quote::ToTokens;
 use syn::{
     Attribute, Error, FnArg, Ident, Result, ReturnType, Signature, Type, Visibility,
     parse::{ParseStream, Parser},
@@ -25,7 +24,8 @@ fn function(input: ParseStream) -> Result<Function> {
     let mut conditions = input.call(Attribute::parse_outer)?;
     conditions.retain(|attribute| attribute.path().is_ident("cfg"));
     input.parse::<Visibility>()?;
-    let signature: Signature = input.parse().map_err(|error| Error::new(error.span(), "a handler is an `async fn`"))?;
+    let signature: Signature =
+        input.parse().map_err(|error| Error::new(error.span(), "a handler is an `async fn`"))?;
     // The body stays unparsed: while it is being written, it needn't even be Rust.
     input.parse::<TokenStream>()?;
     if signature.asyncness.is_none() {
@@ -45,10 +45,9 @@ fn argument(argument: FnArg) -> Result<Type> {
             Err(Error::new(receiver.self_token.span, "a handler is a function of its own, not a method"))
         }
         FnArg::Typed(typed) => match *typed.ty {
-            Type::ImplTrait(open) => Err(Error::new(
-                open.span(),
-                format!("`{}` could be any type; a handler's argument names one", open.to_token_stream()),
-            )),
+            Type::ImplTrait(open) => {
+                Err(Error::new(open.span(), "`impl …` could be any type; a handler's argument names one"))
+            }
             named => Ok(named),
         },
     }

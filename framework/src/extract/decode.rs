@@ -147,7 +147,10 @@ mod tests {
     #[test]
     fn messages_keep_the_types_and_lose_the_values() {
         for (message, shown) in [
-            ("invalid type: string \"hunter2, expected nobody\", expected u32", "invalid type: string, expected u32"),
+            (
+                "invalid type: string \"hunter2, expected nobody\", expected u32",
+                "invalid type: string, expected u32",
+            ),
             ("invalid type: integer `3`, expected a string", "invalid type: integer, expected a string"),
             ("unknown variant `hunter2`, expected `A` or `B`", "unknown variant, expected `A` or `B`"),
             ("invalid type: map, expected a sequence", "invalid type: map, expected a sequence"),

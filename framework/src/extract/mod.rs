@@ -10,6 +10,8 @@ mod old;
 mod patch;
 mod spec;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use attempt::{Attempt, Started};
 pub use diff::Diff;
@@ -21,7 +23,6 @@ pub use spec::Spec;
 pub use state::{Needs, State};
 
 use crate::{Call, Error, core::Reason};
-use kube::Resource;
 use std::marker::PhantomData;
 
 /// What a handler handles: a kind, and what happens to it.
@@ -30,7 +31,7 @@ use std::marker::PhantomData;
 /// (the old spec of an object that is being created?) implements [`FromCall`] for those alone.
 pub trait Scope: 'static {
     /// The kind of the objects.
-    type Kind: Resource<DynamicType = ()> + 'static;
+    type Kind: 'static;
     /// When the handler is called.
     const REASON: Reason;
 }
@@ -38,7 +39,7 @@ pub trait Scope: 'static {
 /// A handler of objects of kind `K` that nothing has handled yet.
 #[derive(Debug)]
 pub struct Creation<K>(PhantomData<fn() -> K>);
-impl<K: Resource<DynamicType = ()> + 'static> Scope for Creation<K> {
+impl<K: 'static> Scope for Creation<K> {
     type Kind = K;
     const REASON: Reason = Reason::Create;
 }
@@ -46,7 +47,7 @@ impl<K: Resource<DynamicType = ()> + 'static> Scope for Creation<K> {
 /// A handler of objects of kind `K` whose essence has changed.
 #[derive(Debug)]
 pub struct Update<K>(PhantomData<fn() -> K>);
-impl<K: Resource<DynamicType = ()> + 'static> Scope for Update<K> {
+impl<K: 'static> Scope for Update<K> {
     type Kind = K;
     const REASON: Reason = Reason::Update;
 }
@@ -54,7 +55,7 @@ impl<K: Resource<DynamicType = ()> + 'static> Scope for Update<K> {
 /// A handler of objects of kind `K` that are being deleted.
 #[derive(Debug)]
 pub struct Deletion<K>(PhantomData<fn() -> K>);
-impl<K: Resource<DynamicType = ()> + 'static> Scope for Deletion<K> {
+impl<K: 'static> Scope for Deletion<K> {
     type Kind = K;
     const REASON: Reason = Reason::Delete;
 }

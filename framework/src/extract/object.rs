@@ -2,7 +2,6 @@
 
 use super::decode;
 use crate::{Call, Error, FromCall, Scope};
-use kube::Resource;
 use serde::de::DeserializeOwned;
 use std::{ops::Deref, sync::Arc};
 
@@ -43,7 +42,7 @@ impl<K> From<K> for Object<K> {
 impl<S, K> FromCall<S> for Object<K>
 where
     S: Scope<Kind = K>,
-    K: Resource + DeserializeOwned + Send + Sync + 'static,
+    K: DeserializeOwned + Send + Sync + 'static,
 {
     fn from_call(call: &Call) -> Result<Self, Error> {
         decode::view::<Self, K>(call, || decode::object(call)).map(Self)

@@ -2,7 +2,7 @@
 
 use super::decode;
 use crate::{Call, Error, FromCall, Update};
-use kube::{Resource, core::object::HasSpec};
+use kube::core::object::HasSpec;
 use serde::de::DeserializeOwned;
 use std::{ops::Deref, sync::Arc};
 
@@ -26,7 +26,7 @@ impl<T> From<T> for Old<T> {
 
 impl<K, T> FromCall<Update<K>> for Old<T>
 where
-    K: Resource<DynamicType = ()> + HasSpec<Spec = T> + 'static,
+    K: HasSpec<Spec = T> + 'static,
     T: DeserializeOwned + Send + Sync + 'static,
 {
     fn from_call(call: &Call) -> Result<Self, Error> {
@@ -56,7 +56,7 @@ impl<K> From<K> for OldObject<K> {
 
 impl<K> FromCall<Update<K>> for OldObject<K>
 where
-    K: Resource<DynamicType = ()> + DeserializeOwned + Send + Sync + 'static,
+    K: DeserializeOwned + Send + Sync + 'static,
 {
     fn from_call(call: &Call) -> Result<Self, Error> {
         decode::view::<Self, K>(call, || decode::old_object(call)).map(Self)

@@ -1,0 +1,88 @@
+//! What is logged at all.
+
+use super::OBJECTS;
+use std::{error, fmt};
+use tracing::{Metadata, level_filters::LevelFilter};
+use tracing_subscriber::filter::{FilterFn, Targets, filter_fn};
+
+/// What is logged without `RUST_LOG`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Warnings and errors.
+    Quiet,
+    /// What happens to objects; of libraries, warnings and errors.
+    #[default]
+    Normal,
+    /// Why it happens, too; of libraries, warnings and errors.
+    Verbose,
+    /// Everything, libraries included.
+    Debug,
+}
+
+/// Libraries that say much of what only they understand.
+const LIBRARIES: [&str; 15] = [
+    "deadpool",
+    "h2",
+    "hyper",
+    "hyper_util",
+    "kube",
+    "kube_client",
+    "kube_runtime",
+    "mio",
+    "reqwest",
+    "rustls",
+    "tokio",
+    "tokio_postgres",
+    "tokio_util",
+    "tower",
+    "want",
+];
+
+impl Verbosity {
+    fn targets(self) -> Targets {
+        let libraries = |level| LIBRARIES.map(|library| (library, level));
+        match self {
+            Self::Quiet => Targets::new().with_default(LevelFilter::WARN),
+            Self::Normal => {
+                Targets::new().with_default(LevelFilter::INFO).with_targets(libraries(LevelFilter::WARN))
+            }
+            Self::Verbose => {
+                Targets::new().with_default(LevelFilter::DEBUG).with_targets(libraries(LevelFilter::WARN))
+            }
+            Self::Debug => Targets::new().with_default(LevelFilter::DEBUG),
+        }
+    }
+}
+
+/// `RUST_LOG` is not a list of `target=level` pairs.
+#[derive(Debug)]
+pub struct BadFilter(String);
+
+impl fmt::Display for BadFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RUST_LOG is not understood ({}): write for instance `info,kube_client=debug`", self.0)
+    }
+}
+
+impl error::Error for BadFilter {}
+
+/// Lets events through by their targets and levels, and all spans of objects: records are to name their objects
+/// whatever the filter is.
+pub(super) fn filter(
+    verbosity: Verbosity,
+    rust_log: Option<&str>,
+) -> Result<FilterFn<impl Fn(&Metadata<'_>) -> bool + use<>>, BadFilter> {
+    let targets = match rust_log.map(str::trim).filter(|text| !text.is_empty()) {
+        Some(text) => text.parse::<Targets>().map_err(|error| BadFilter(error.to_string()))?,
+        None => verbosity.targets(),
+    };
+    let most = targets.iter().map(|(_, level)| level).chain(targets.default_level()).max();
+    let hint = most.unwrap_or(LevelFilter::OFF).max(LevelFilter::INFO);
+    let passes = move |metadata: &Metadata<'_>| {
+        (metadata.is_span() && metadata.target() == OBJECTS)
+            // Records of the `log` crate come twice: to be filtered, with their own target; to be logged, with this one.
+            || metadata.target() == "log"
+            || (metadata.is_event() && targets.would_enable(metadata.target(), metadata.level()))
+    };
+    Ok(filter_fn(passes).with_max_level_hint(hint))
+}

@@ -1,0 +1,49 @@
+//! From tracing's events and spans to lines.
+
+use super::{
+    Log,
+    object::{OBJECTS, ObjectRef},
+    record::Record,
+};
+use tracing::{
+    Event, Subscriber,
+    span::{Attributes, Id},
+};
+use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
+
+/// Writes a line for every event, and remembers which object each span is about.
+pub(super) struct Lines<W> {
+    log: Log,
+    write: W,
+}
+
+impl<W: Fn(&str)> Lines<W> {
+    pub fn new(log: Log, write: W) -> Self {
+        Self { log, write }
+    }
+}
+
+impl<S, W> Layer<S> for Lines<W>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: Fn(&str) + 'static,
+{
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        if attributes.metadata().target() != OBJECTS {
+            return;
+        }
+        if let Some(span) = context.span(id) {
+            let mut object = ObjectRef::default();
+            attributes.record(&mut object);
+            span.extensions_mut().insert(object);
+        }
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut record = Record::new(*event.metadata().level(), event.metadata().target());
+        event.record(&mut record);
+        let mut scope = context.event_scope(event).into_iter().flatten();
+        record.object = scope.find_map(|span| span.extensions().get::<ObjectRef>().cloned());
+        (self.write)(&self.log.line(&record));
+    }
+}

@@ -1,0 +1,60 @@
+//! The object that log records are about.
+
+use crate::{Body, Kind};
+use std::fmt;
+use tracing::{
+    Span,
+    field::{Field, Visit},
+};
+
+/// The target of events and spans that are about one object.
+pub(crate) const OBJECTS: &str = "korf::objects";
+
+/// A span for all that happens to one object. The records within it, a handler's own included, name the object.
+pub fn object_span(kind: &Kind, body: &Body) -> Span {
+    tracing::info_span!(
+        target: OBJECTS,
+        "object",
+        object.api_version = kind.resource.api_version,
+        object.kind = kind.resource.kind,
+        object.name = body.name(),
+        object.uid = body.uid(),
+        object.namespace = body.namespace(),
+    )
+}
+
+/// What a span of [`object_span`] was given.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct ObjectRef {
+    pub api_version: String,
+    pub kind: String,
+    pub name: String,
+    pub uid: String,
+    pub namespace: Option<String>,
+}
+
+/// `namespace/name`, or the name alone.
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{namespace}/{}", self.name),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
+impl Visit for ObjectRef {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        let value = value.to_owned();
+        match field.name() {
+            "object.api_version" => self.api_version = value,
+            "object.kind" => self.kind = value,
+            "object.name" => self.name = value,
+            "object.uid" => self.uid = value,
+            "object.namespace" => self.namespace = Some(value),
+            _ => {}
+        }
+    }
+
+    fn record_debug(&mut self, _field: &Field, _value: &dyn fmt::Debug) {}
+}

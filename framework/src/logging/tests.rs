@@ -1,0 +1,174 @@
+use super::{
+    Format, Log, Verbosity, filter::filter, json, layer::Lines, object::ObjectRef, object_span,
+    record::Record, text,
+};
+use crate::Kind;
+use jiff::{Timestamp, tz::TimeZone};
+use k8s_openapi::api::core::v1::{ConfigMap, Node};
+use kube::{Resource, core::ApiResource};
+use std::sync::{Arc, Mutex};
+use tracing::Level;
+use tracing_subscriber::{Layer, layer::SubscriberExt};
+
+fn record(level: Level, target: &str, message: &str) -> Record {
+    Record { message: message.into(), ..Record::new(level, target) }
+}
+
+fn of(namespace: Option<&str>, record: Record) -> Record {
+    let object = ObjectRef {
+        api_version: "kopf.dev/v1".into(),
+        kind: "KopfExample".into(),
+        name: "n".into(),
+        uid: "u1".into(),
+        namespace: namespace.map(Into::into),
+    };
+    Record { object: Some(object), ..record }
+}
+
+fn now() -> Timestamp {
+    "2026-11-22T16:59:05.181211Z".parse().unwrap()
+}
+
+// The expected lines are Kopf 1.45.2's, printed by its own formatters.
+#[test]
+fn full_lines_are_those_of_kopf() {
+    for (record, line) in [
+        (
+            of(Some("default"), record(Level::INFO, "korf::objects", "Handler 'f' succeeded.")),
+            "[2026-11-22 16:59:05,181] kopf.objects         [INFO    ] [default/n] Handler 'f' succeeded.",
+        ),
+        (
+            of(None, record(Level::WARN, "korf::objects", "dbg")),
+            "[2026-11-22 16:59:05,181] kopf.objects         [WARNING ] [n] dbg",
+        ),
+        (
+            record(Level::INFO, "korf::engine", "Initial authentication has been initiated."),
+            "[2026-11-22 16:59:05,181] kopf._core.engines.a [INFO    ] Initial authentication has been initiated.",
+        ),
+        (
+            record(Level::INFO, "korf::activities", "Activity 'login_via_client' succeeded."),
+            "[2026-11-22 16:59:05,181] kopf.activities.auth [INFO    ] Activity 'login_via_client' succeeded.",
+        ),
+        (
+            record(Level::ERROR, "root", "err"),
+            "[2026-11-22 16:59:05,181] root                 [ERROR   ] err",
+        ),
+    ] {
+        assert_eq!(text::full(&record, true, &now().to_zoned(TimeZone::UTC)), line);
+    }
+}
+
+#[test]
+fn loggers_have_dots_and_korfs_name() {
+    for (target, logger) in
+        [("korf::objects", "korf.objects        "), ("my_operator::handlers::create", "my_operator.handlers")]
+    {
+        let line = text::full(&record(Level::DEBUG, target, "m"), false, &now().to_zoned(TimeZone::UTC));
+        assert_eq!(line, format!("[2026-11-22 16:59:05,181] {logger} [DEBUG   ] m"));
+    }
+}
+
+#[test]
+fn times_are_local_ones() {
+    let berlin = now().to_zoned(TimeZone::posix("CET-1").unwrap());
+    assert!(
+        text::full(&record(Level::INFO, "a", "m"), false, &berlin).starts_with("[2026-11-22 17:59:05,181]")
+    );
+}
+
+#[test]
+fn json_lines_are_those_of_kopf() {
+    let mut with_extra = of(Some("default"), record(Level::ERROR, "korf::objects", "err"));
+    with_extra.extras.push(("answer", 42.into()));
+    for (record, line) in [
+        (
+            with_extra,
+            r#"{"message": "err", "answer": 42, "timestamp": "2026-11-22T16:59:05.181211+00:00", "object": {"apiVersion": "kopf.dev/v1", "kind": "KopfExample", "name": "n", "uid": "u1", "namespace": "default"}, "severity": "error"}"#,
+        ),
+        (
+            of(None, record(Level::WARN, "korf::objects", "a\nb")),
+            r#"{"message": "a\nb", "timestamp": "2026-11-22T16:59:05.181211+00:00", "object": {"apiVersion": "kopf.dev/v1", "kind": "KopfExample", "name": "n", "uid": "u1", "namespace": null}, "severity": "warn"}"#,
+        ),
+        (
+            record(Level::INFO, "korf::engine", "Initial authentication has been initiated."),
+            r#"{"message": "Initial authentication has been initiated.", "timestamp": "2026-11-22T16:59:05.181211+00:00", "severity": "info"}"#,
+        ),
+    ] {
+        assert_eq!(json::line(&record, now()), line);
+    }
+}
+
+#[test]
+fn a_text_cannot_break_out_of_its_line() {
+    let forged = record(Level::INFO, "a", "x\n[2026-11-22 16:59:05,181] root [INFO] \u{1b}[31mforged");
+    assert_eq!(text::plain(&forged), "x\\n[2026-11-22 16:59:05,181] root [INFO] \\u{1b}[31mforged");
+}
+
+fn logged(verbosity: Verbosity, rust_log: Option<&str>, events: impl FnOnce()) -> Vec<String> {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let log = Log { format: Format::Plain, kopf: Arc::default() };
+    let kept = lines.clone();
+    let layer = Lines::new(log, move |line: &str| kept.lock().unwrap().push(line.to_owned()));
+    let filtered = layer.with_filter(filter(verbosity, rust_log).unwrap());
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(filtered), events);
+    let lines = lines.lock().unwrap();
+    lines.clone()
+}
+
+fn kind<K: Resource<DynamicType = ()>>() -> Kind {
+    Kind { resource: ApiResource::erase::<K>(&()), definition: None }
+}
+
+#[test]
+fn records_within_an_object_span_name_the_object() {
+    let map = serde_json::json!({"metadata": {"namespace": "default", "name": "m"}}).into();
+    let node = serde_json::json!({"metadata": {"name": "worker"}}).into();
+    let lines = logged(Verbosity::Quiet, None, || {
+        object_span(&kind::<ConfigMap>(), &map).in_scope(|| {
+            tracing::warn!(keys = 3, text = "two words", "mine");
+            tracing::info_span!("inner").in_scope(|| tracing::error!("nested"));
+            tracing::warn!(parent: None, "nobody's");
+        });
+        object_span(&kind::<Node>(), &node).in_scope(|| tracing::warn!("of the cluster"));
+    });
+    assert_eq!(
+        lines,
+        [
+            "[default/m] mine keys=3 text=\"two words\"",
+            "[default/m] nested",
+            "nobody's",
+            "[worker] of the cluster"
+        ]
+    );
+}
+
+#[test]
+fn verbosity_tells_libraries_from_the_operator() {
+    let events = || {
+        tracing::debug!(target: "my_operator::handlers", "own debug");
+        tracing::info!(target: "my_operator", "own info");
+        tracing::info!(target: "hyper_util::client", "library info");
+        tracing::debug!(target: "hyper_util::client", "library debug");
+        tracing::warn!(target: "kube_client::client", "library warning");
+    };
+    for (verbosity, rust_log, expected) in [
+        (Verbosity::Quiet, None, vec!["library warning"]),
+        (Verbosity::Normal, None, vec!["own info", "library warning"]),
+        (Verbosity::Verbose, None, vec!["own debug", "own info", "library warning"]),
+        (
+            Verbosity::Debug,
+            None,
+            vec!["own debug", "own info", "library info", "library debug", "library warning"],
+        ),
+        (Verbosity::Debug, Some("off,hyper_util=info"), vec!["library info"]),
+        (Verbosity::Normal, Some(" "), vec!["own info", "library warning"]),
+    ] {
+        assert_eq!(logged(verbosity, rust_log, events), expected, "{verbosity:?} {rust_log:?}");
+    }
+}
+
+#[test]
+fn a_filter_that_makes_no_sense_is_refused() {
+    let Err(error) = filter(Verbosity::Normal, Some("a=loud")) else { panic!("accepted") };
+    assert!(error.to_string().starts_with("RUST_LOG is not understood"), "{error}");
+}

@@ -1,0 +1,68 @@
+//! The formats for people: `plain` and `full`.
+
+use super::record::Record;
+use jiff::Zoned;
+use serde_json::Value;
+use std::{borrow::Cow, fmt::Write};
+use tracing::Level;
+
+/// The object and the message.
+pub(super) fn plain(record: &Record) -> String {
+    let mut line = String::new();
+    if let Some(object) = &record.object {
+        let _ = write!(line, "[{object}] ");
+    }
+    line.push_str(&record.message);
+    for (name, value) in &record.extras {
+        let _ = write!(line, " {name}={}", shown(value));
+    }
+    one_line(&line)
+}
+
+/// Kopf's `[%(asctime)s] %(name)-20.20s [%(levelname)-8.8s] %(message)s`.
+pub(super) fn full(record: &Record, kopf: bool, now: &Zoned) -> String {
+    let time = now.strftime("%Y-%m-%d %H:%M:%S,%3f");
+    let logger = one_line(&logger(&record.target, kopf));
+    format!("[{time}] {logger:<20.20} [{:<8.8}] {}", level(record.level), plain(record))
+}
+
+/// The name that Python has for the level.
+fn level(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "ERROR",
+        Level::WARN => "WARNING",
+        Level::INFO => "INFO",
+        Level::DEBUG => "DEBUG",
+        Level::TRACE => "TRACE",
+    }
+}
+
+/// The name that Python would have for the target, and Kopf for korf's own.
+fn logger(target: &str, kopf: bool) -> Cow<'static, str> {
+    match target {
+        "korf::activities" if kopf => "kopf.activities.auth".into(),
+        "korf::engine" if kopf => "kopf._core.engines.activities".into(),
+        "korf::reactor" if kopf => "kopf._core.reactor.running".into(),
+        _ => match target.strip_prefix("korf::") {
+            Some(own) if kopf => format!("kopf.{}", own.replace("::", ".")).into(),
+            _ => target.replace("::", ".").into(),
+        },
+    }
+}
+
+/// Texts with blanks are quoted, so that it is plain where the value ends.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) if !text.is_empty() && !text.contains(char::is_whitespace) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Texts of objects and servers must not look like records, nor command the terminal.
+fn one_line(text: &str) -> String {
+    let escaped = |c: char| match c {
+        c if c.is_control() => c.escape_default().collect(),
+        c => String::from(c),
+    };
+    if text.contains(char::is_control) { text.chars().map(escaped).collect() } else { text.into() }
+}
