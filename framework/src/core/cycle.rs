@@ -4,6 +4,9 @@
 //! [`Cycle`]; the worker calls them, and [`Cycle::settle`] turns the outcomes into one patch. The answer to
 //! that patch is the next object to be planned for.
 
+#[cfg(test)]
+mod tests;
+
 use super::{
     Reason,
     body::Body,

@@ -1,0 +1,381 @@
+use super::*;
+use crate::core::{
+    patch::Part,
+    retry::{Backoff, Errors},
+};
+use serde_json::json;
+
+const FINALIZER: &str = "kopf.zalando.org/KopfFinalizerMarker";
+const PREFIX: &str = "kopf.zalando.org";
+
+/// One object and the kind's handlers, with the API server's part played by merge patches: enough to walk
+/// through whole cycles.
+struct World {
+    setup: Setup,
+    object: Value,
+    version: u64,
+    now: Timestamp,
+    /// Patches of the object so far.
+    writes: usize,
+}
+
+fn task(id: &str, reason: Reason) -> Task {
+    let limits = Limits { backoff: Backoff::Constant(Duration::from_secs(10)), ..Limits::default() };
+    Task { id: id.into(), reason, limits }
+}
+
+fn retry() -> Outcome {
+    Outcome::Retry { after: Duration::from_secs(10), message: "not yet".into() }
+}
+
+fn gave_up() -> Outcome {
+    Outcome::GaveUp { message: "never".into() }
+}
+
+fn unreadable() -> Outcome {
+    Outcome::Unreadable { message: "what is this".into() }
+}
+
+impl World {
+    fn new(tasks: impl IntoIterator<Item = Task>) -> Self {
+        Self {
+            setup: Setup { storage: Storage::kopf(), tasks: tasks.into_iter().collect() },
+            object: json!({"apiVersion": "korf.dev/v1", "kind": "Thing",
+                           "metadata": {"name": "a", "namespace": "n", "uid": "u"}, "spec": {"x": 1}}),
+            version: 1,
+            now: "2026-11-22T14:53:30Z".parse().unwrap(),
+            writes: 0,
+        }
+    }
+
+    fn handled(tasks: impl IntoIterator<Item = Task>) -> Self {
+        let mut world = Self::new(tasks);
+        world.turn(Look::First, &|_| Outcome::Success);
+        world.writes = 0;
+        world
+    }
+
+    fn body(&self) -> Body {
+        let mut object = self.object.clone();
+        object["metadata"]["resourceVersion"] = self.version.to_string().into();
+        object.into()
+    }
+
+    /// Somebody sets `spec.x`.
+    fn set(&mut self, x: u64) {
+        self.object["spec"]["x"] = x.into();
+        self.version += 1;
+    }
+
+    fn delete(&mut self) {
+        self.object["metadata"]["deletionTimestamp"] = "2026-11-22T15:00:00Z".into();
+        self.version += 1;
+    }
+
+    fn write(&mut self, patch: &Patch) {
+        if let Some(request) = patch.request(Part::Object, &self.body(), false) {
+            let mut merge = request.patch;
+            merge["metadata"].as_object_mut().unwrap().remove("resourceVersion");
+            json_patch::merge(&mut self.object, &merge);
+            self.version += 1;
+            self.writes += 1;
+        }
+    }
+
+    /// Plans and acts until there is nothing more to do now; says what was called, with the `x` that it saw
+    /// (and the old one), and how it ended.
+    fn turn(&mut self, mut look: Look, outcome: &dyn Fn(&str) -> Outcome) -> Vec<String> {
+        let mut trace = Vec::new();
+        for _ in 0..20 {
+            match plan(&self.setup, &self.body(), false, look, self.now) {
+                Plan::Rest(rest) => {
+                    trace.push(format!("{rest:?}"));
+                    return trace;
+                }
+                Plan::Wait(until) => {
+                    trace.push(format!("wait {}", until.duration_since(self.now).as_secs()));
+                    return trace;
+                }
+                Plan::Write(change) => self.write(&Patch::of_finalizer(change)),
+                Plan::Run(cycle) => {
+                    trace.extend(cycle.ready.iter().map(|ready| self.seen(&cycle, *ready)));
+                    let outcomes: Vec<_> = cycle
+                        .ready
+                        .iter()
+                        .map(|ready| (*ready, outcome(&self.setup.tasks[ready.task].id)))
+                        .collect();
+                    let (patch, end) = cycle.settle(&self.setup, &self.body(), &outcomes, self.now);
+                    self.write(&patch);
+                    trace.push(described(&end));
+                    look = Look::Again;
+                }
+            }
+        }
+        panic!("it never ends: {trace:?}");
+    }
+
+    fn seen(&self, cycle: &Cycle, ready: Ready) -> String {
+        let x = |essence: &Value| essence["spec"]["x"].to_string();
+        let old = cycle.old.as_deref().map(|old| format!("{}→", x(old))).unwrap_or_default();
+        format!("{} {old}{} #{}", self.setup.tasks[ready.task].id, x(&cycle.new), ready.attempt.before)
+    }
+
+    fn wait(&mut self, seconds: u64) {
+        self.now = later(self.now, Duration::from_secs(seconds));
+    }
+
+    fn annotations(&self) -> Vec<String> {
+        let annotations = self.object["metadata"]["annotations"].as_object();
+        annotations.into_iter().flat_map(|map| map.keys().map(|key| key.replace(&format!("{PREFIX}/"), ""))).collect()
+    }
+
+    fn finalizers(&self) -> &Value {
+        &self.object["metadata"]["finalizers"]
+    }
+}
+
+fn described(end: &End) -> String {
+    match end {
+        End::Open(due) => format!("open {}", due.as_secs()),
+        End::Processed(Counts { succeeded, failed, .. }) => format!("processed {succeeded}/{failed}"),
+        End::Refused(Counts { succeeded, failed, .. }) => format!("refused {succeeded}/{failed}"),
+        End::Held(Counts { succeeded, failed, .. }) => format!("held {succeeded}/{failed}"),
+        end => format!("{end:?}"),
+    }
+}
+
+fn succeed(_: &str) -> Outcome {
+    Outcome::Success
+}
+
+#[test]
+fn a_new_object_gets_its_finalizer_before_its_handlers_and_is_done_with_two_writes() {
+    let mut world = World::new([task("c", Reason::Create), task("d", Reason::Delete)]);
+    assert_eq!(world.turn(Look::First, &succeed), ["c 1 #0", "processed 1/0", "Noop"]);
+    assert_eq!(world.writes, 2);
+    assert_eq!(world.finalizers(), &json!([FINALIZER]));
+    assert_eq!(world.annotations(), ["last-handled-configuration"]);
+}
+
+#[test]
+fn a_finalizer_that_no_handler_needs_goes() {
+    let mut world = World::new([task("c", Reason::Create)]);
+    world.object["metadata"]["finalizers"] = json!(["other", FINALIZER]);
+    world.turn(Look::First, &succeed);
+    assert_eq!(world.finalizers(), &json!(["other"]));
+}
+
+#[test]
+fn an_update_and_a_deletion_are_one_write_each() {
+    let tasks = [task("c", Reason::Create), task("u", Reason::Update), task("d", Reason::Delete)];
+    let mut world = World::handled(tasks);
+    world.set(2);
+    assert_eq!(world.turn(Look::Changed, &succeed), ["u 1→2 #0", "processed 1/0", "Noop"]);
+    assert_eq!(world.writes, 1);
+    world.delete();
+    assert_eq!(world.turn(Look::Changed, &succeed), ["d 2→2 #0", "processed 1/0", "Free"]);
+    assert_eq!((world.writes, world.finalizers()), (2, &json!([])));
+}
+
+#[test]
+fn handlers_of_one_change_run_in_one_cycle_and_one_write() {
+    let mut world = World::new([task("a", Reason::Create), task("b", Reason::Create)]);
+    assert_eq!(world.turn(Look::First, &succeed), ["a 1 #0", "b 1 #0", "processed 2/0", "Noop"]);
+    assert_eq!(world.writes, 1);
+}
+
+#[test]
+fn a_change_that_nobody_handles_is_only_noted() {
+    let mut world = World::handled([task("c", Reason::Create)]);
+    world.set(2);
+    assert_eq!(world.turn(Look::Changed, &succeed), ["Skipped", "Noop"]);
+    assert_eq!(world.writes, 1);
+}
+
+#[test]
+fn a_retry_waits_for_its_time_and_counts_on_over_a_restart() {
+    let mut world = World::new([task("c", Reason::Create)]);
+    assert_eq!(world.turn(Look::First, &|_| retry()), ["c 1 #0", "open 10", "wait 10"]);
+    world.wait(4);
+    assert_eq!(world.turn(Look::First, &succeed), ["wait 6"]);
+    world.wait(6);
+    assert_eq!(world.turn(Look::Again, &succeed), ["c 1 #1", "processed 1/0", "Noop"]);
+    assert_eq!(world.writes, 2);
+}
+
+#[test]
+fn a_handler_that_is_done_is_not_called_again_for_the_one_that_is_not() {
+    let mut world = World::new([task("a", Reason::Create), task("b", Reason::Create)]);
+    let b_fails = |id: &str| if id == "b" { retry() } else { Outcome::Success };
+    assert_eq!(world.turn(Look::First, &b_fails), ["a 1 #0", "b 1 #0", "open 10", "wait 10"]);
+    world.wait(10);
+    assert_eq!(world.turn(Look::First, &succeed), ["b 1 #1", "processed 2/0", "Noop"]);
+    assert_eq!(world.annotations(), ["last-handled-configuration"]);
+}
+
+#[test]
+fn a_change_in_mid_cycle_is_an_update_for_those_that_were_done_before_it() {
+    let tasks = [task("a", Reason::Create), task("b", Reason::Create), task("u", Reason::Update)];
+    let mut world = World::new(tasks);
+    let b_fails = |id: &str| if id == "b" { retry() } else { Outcome::Success };
+    world.turn(Look::First, &b_fails);
+    world.set(2);
+    world.wait(10);
+    let trace = world.turn(Look::Changed, &succeed);
+    assert_eq!(trace, ["b 2 #1", "processed 2/0", "u 1→2 #0", "processed 1/0", "Noop"]);
+}
+
+#[test]
+fn a_change_reverted_in_mid_cycle_leaves_no_progress_and_is_handled_once_more() {
+    let mut world = World::handled([task("u", Reason::Update), task("v", Reason::Update)]);
+    let v_fails = |id: &str| if id == "v" { retry() } else { Outcome::Success };
+    world.set(2);
+    world.turn(Look::Changed, &v_fails);
+    world.set(1);
+    world.wait(10);
+    let trace = world.turn(Look::Changed, &succeed);
+    assert_eq!(trace, ["v 1→1 #1", "processed 2/0", "u 2→1 #0", "v 2→1 #0", "processed 2/0", "Noop"]);
+    assert_eq!(world.annotations(), ["last-handled-configuration"]);
+}
+
+#[test]
+fn a_change_reverted_after_a_failed_attempt_runs_the_handler_once_more() {
+    let mut world = World::handled([task("u", Reason::Update)]);
+    world.set(2);
+    world.turn(Look::Changed, &|_| retry());
+    world.set(1);
+    world.wait(10);
+    assert_eq!(world.turn(Look::Changed, &succeed), ["u 1→1 #1", "processed 1/0", "Noop"]);
+    assert_eq!(world.annotations(), ["last-handled-configuration"]);
+}
+
+#[test]
+fn a_failure_for_good_counts_as_handled_and_the_next_change_calls_again() {
+    let mut world = World::handled([task("u", Reason::Update)]);
+    world.set(2);
+    assert_eq!(world.turn(Look::Changed, &|_| gave_up()), ["u 1→2 #0", "processed 0/1", "Noop"]);
+    world.set(3);
+    assert_eq!(world.turn(Look::Changed, &succeed), ["u 2→3 #0", "processed 1/0", "Noop"]);
+}
+
+#[test]
+fn a_deletion_supersedes_a_creation_that_is_not_done() {
+    let mut world = World::new([task("c", Reason::Create), task("d", Reason::Delete)]);
+    world.turn(Look::First, &|_| retry());
+    world.delete();
+    let plan = plan(&world.setup, &world.body(), false, Look::Changed, world.now);
+    let Plan::Run(cycle) = plan else { panic!("{plan:?}") };
+    let counts = Counts { succeeded: 0, failed: 0, running: 1 };
+    assert_eq!(cycle.superseded, Some((Reason::Create, counts)));
+    assert_eq!(world.turn(Look::Changed, &succeed), ["d 1 #0", "processed 1/0", "Free"]);
+    assert_eq!(world.annotations(), [] as [&str; 0]);
+}
+
+#[test]
+fn one_id_for_creation_and_deletion_is_called_for_both() {
+    let mut world = World::new([task("x", Reason::Create), task("y", Reason::Create), task("x", Reason::Delete)]);
+    let y_fails = |id: &str| if id == "y" { retry() } else { Outcome::Success };
+    world.turn(Look::First, &y_fails);
+    world.delete();
+    assert_eq!(world.turn(Look::Changed, &succeed), ["x 1 #0", "processed 1/0", "Free"]);
+}
+
+#[test]
+fn a_deletion_that_failed_for_good_keeps_the_object_until_it_changes_or_a_restart() {
+    let mut world = World::handled([task("d", Reason::Delete), task("e", Reason::Delete)]);
+    let e_fails = |id: &str| if id == "e" { gave_up() } else { Outcome::Success };
+    world.delete();
+    assert_eq!(world.turn(Look::Changed, &e_fails), ["d 1→1 #0", "e 1→1 #0", "held 1/1", "Held"]);
+    assert_eq!(world.finalizers(), &json!([FINALIZER]));
+    assert_eq!(world.turn(Look::Again, &succeed), ["Held"]);
+    assert_eq!(world.turn(Look::First, &e_fails), ["e 1→1 #0", "held 1/1", "Held"]);
+    world.set(2);
+    assert_eq!(world.turn(Look::Changed, &succeed), ["e 1→2 #0", "processed 2/0", "Free"]);
+}
+
+#[test]
+fn what_cannot_be_read_waits_for_a_change_and_does_not_become_the_diff_base() {
+    let mut world = World::handled([task("u", Reason::Update)]);
+    world.set(2);
+    assert_eq!(world.turn(Look::Changed, &|_| unreadable()), ["u 1→2 #0", "refused 0/1", "Refused"]);
+    assert_eq!(world.turn(Look::Changed, &succeed), ["Refused"]);
+    world.set(3);
+    assert_eq!(world.turn(Look::Changed, &succeed), ["u 1→3 #0", "processed 1/0", "Noop"]);
+    assert_eq!(world.annotations(), ["last-handled-configuration"]);
+}
+
+#[test]
+fn what_could_not_be_read_is_tried_again_after_a_restart_and_written_only_if_that_says_something_new() {
+    let mut world = World::new([task("c", Reason::Create)]);
+    world.turn(Look::First, &|_| unreadable());
+    let writes = world.writes;
+    world.wait(100);
+    assert_eq!(world.turn(Look::First, &|_| unreadable()), ["c 1 #0", "refused 0/1", "Refused"]);
+    assert_eq!(world.writes, writes);
+    assert_eq!(world.turn(Look::First, &succeed), ["c 1 #0", "processed 1/0", "Noop"]);
+}
+
+#[test]
+fn a_change_that_could_not_be_read_and_was_taken_back_is_over() {
+    let mut world = World::handled([task("u", Reason::Update)]);
+    world.set(2);
+    world.turn(Look::Changed, &|_| unreadable());
+    world.set(1);
+    assert_eq!(world.turn(Look::Changed, &succeed), ["u 1→1 #0", "processed 1/0", "Noop"]);
+    assert_eq!(world.annotations(), ["last-handled-configuration"]);
+}
+
+#[test]
+fn a_refused_essence_is_no_basis_of_what_comes_after_it() {
+    let mut world = World::handled([task("u", Reason::Update)]);
+    world.set(2);
+    world.turn(Look::Changed, &|_| unreadable());
+    world.set(3);
+    world.turn(Look::Changed, &|_| retry());
+    world.wait(10);
+    assert_eq!(world.turn(Look::Again, &succeed), ["u 1→3 #1", "processed 1/0", "Noop"]);
+}
+
+#[test]
+fn handlers_that_saw_less_than_what_was_refused_are_called_for_it_too() {
+    let mut world = World::handled([task("u", Reason::Update), task("v", Reason::Update)]);
+    let v = |outcome: fn() -> Outcome| move |id: &str| if id == "v" { outcome() } else { Outcome::Success };
+    world.set(2);
+    world.turn(Look::Changed, &v(retry));
+    world.set(3);
+    world.wait(10);
+    let trace = world.turn(Look::Changed, &v(unreadable));
+    assert_eq!(trace, ["v 1→3 #1", "Restart", "u 1→3 #0", "v 1→3 #0", "refused 1/1", "Refused"]);
+}
+
+#[test]
+fn an_object_that_no_handler_could_ever_read_is_let_go() {
+    let mut world = World::new([task("c", Reason::Create), task("d", Reason::Delete)]);
+    world.turn(Look::First, &|_| unreadable());
+    world.delete();
+    assert_eq!(world.turn(Look::Changed, &|_| unreadable()), ["d 1 #0", "Released", "Free"]);
+}
+
+#[test]
+fn an_object_that_handlers_were_called_for_is_not_let_go_unread() {
+    let mut world = World::new([task("c", Reason::Create), task("d", Reason::Delete)]);
+    world.turn(Look::First, &|_| retry());
+    world.delete();
+    for look in [Look::Changed, Look::First] {
+        assert_eq!(world.turn(look, &|_| unreadable()), ["d 1 #0", "held 0/1", "Held"]);
+    }
+}
+
+#[test]
+fn an_ignored_error_counts_as_done() {
+    let ignoring = Task { limits: Limits { errors: Errors::Ignored, ..Limits::default() }, ..task("c", Reason::Create) };
+    let mut world = World::new([ignoring]);
+    assert_eq!(world.turn(Look::First, &|_| Outcome::Ignored), ["c 1 #0", "processed 1/0", "Noop"]);
+}
+
+#[test]
+fn an_object_that_is_gone_asks_for_nothing() {
+    let world = World::new([task("c", Reason::Create), task("d", Reason::Delete)]);
+    let plan = plan(&world.setup, &world.body(), true, Look::First, world.now);
+    assert!(matches!(plan, Plan::Rest(Rest::Gone)), "{plan:?}");
+}

@@ -1,0 +1,155 @@
+use super::*;
+
+fn body(uid: &str, version: u64) -> Body {
+    json!({"metadata": {"name": uid, "namespace": "n", "uid": uid, "resourceVersion": version.to_string()}}).into()
+}
+
+fn applied(uid: &str, version: u64) -> Event {
+    Event::Applied(body(uid, version))
+}
+
+fn seen(uid: &str, version: u64, due: Option<Duration>, now: Instant) -> Done {
+    let newest = Newest::written(&version.to_string(), now);
+    Done { uid: uid.into(), end: Finish::Seen { newest, due } }
+}
+
+/// The uids and versions of all that has a turn now.
+fn turns(queue: &mut Queue) -> Vec<(String, String)> {
+    let jobs = std::iter::from_fn(|| queue.next());
+    jobs.map(|job| (job.body.uid().to_owned(), job.body.version().to_owned())).collect()
+}
+
+fn pair(uid: &str, version: &str) -> (String, String) {
+    (uid.into(), version.into())
+}
+
+#[test]
+fn a_burst_of_changes_is_one_job_with_the_newest_state() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    for event in [applied("a", 1), applied("b", 2), applied("a", 3)] {
+        queue.observe(0, event, now);
+    }
+    assert_eq!(turns(&mut queue), [pair("a", "3"), pair("b", "2")]);
+}
+
+#[test]
+fn an_object_has_no_second_job_while_one_runs() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    queue.observe(0, applied("a", 1), now);
+    assert_eq!(turns(&mut queue), [pair("a", "1")]);
+    queue.observe(0, applied("a", 2), now);
+    assert_eq!(turns(&mut queue), []);
+    queue.finish(seen("a", 1, None, now), now);
+    let job = queue.next().unwrap();
+    assert_eq!((job.look, job.body.version()), (Look::Changed, "2"));
+}
+
+#[test]
+fn the_echo_of_our_own_write_is_no_news_whenever_it_comes() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    queue.observe(0, applied("a", 1), now);
+    queue.next().unwrap();
+    queue.observe(0, applied("a", 5), now);
+    queue.finish(seen("a", 6, None, now), now);
+    queue.observe(0, applied("a", 6), now);
+    assert_eq!(turns(&mut queue), []);
+    assert_eq!(queue.bytes, 0);
+}
+
+#[test]
+fn a_change_behind_our_own_write_is_news() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    queue.observe(0, applied("a", 1), now);
+    queue.next().unwrap();
+    queue.observe(0, applied("a", 7), now);
+    queue.finish(seen("a", 6, None, now), now);
+    assert_eq!(turns(&mut queue), [pair("a", "7")]);
+}
+
+#[test]
+fn what_a_listing_does_not_show_was_deleted_meanwhile() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    for (source, event) in [(0, applied("a", 1)), (0, applied("b", 2)), (1, applied("c", 3))] {
+        queue.observe(source, event, now);
+    }
+    while let Some(job) = queue.next() {
+        queue.finish(seen(job.body.uid(), 3, None, now), now);
+    }
+    for event in [Event::Listing, Event::Listed(body("b", 2)), Event::ListingDone] {
+        queue.observe(0, event, now);
+    }
+    let job = queue.next().unwrap();
+    assert_eq!((job.body.uid(), job.body.name(), job.gone), ("a", "a", true));
+    assert_eq!(queue.next(), None);
+}
+
+#[test]
+fn a_deletion_is_never_taken_for_an_echo() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    queue.observe(0, applied("a", 1), now);
+    queue.next().unwrap();
+    queue.observe(0, Event::Deleted(body("a", 2)), now);
+    queue.finish(seen("a", 9, None, now), now);
+    assert!(queue.next().unwrap().gone);
+    queue.finish(Done { uid: "a".into(), end: Finish::Gone }, now);
+    assert!(queue.objects.is_empty());
+}
+
+#[test]
+fn late_news_of_an_object_that_a_worker_found_gone_do_not_bring_it_back() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    queue.observe(0, applied("a", 1), now);
+    queue.next().unwrap();
+    queue.finish(Done { uid: "a".into(), end: Finish::Gone }, now);
+    queue.observe(0, applied("a", 2), now);
+    assert_eq!(turns(&mut queue), []);
+    queue.observe(0, Event::Deleted(body("a", 3)), now);
+    assert!(queue.objects.is_empty());
+}
+
+#[test]
+fn a_retry_comes_when_it_is_due_or_when_something_changes() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    for uid in ["a", "b"] {
+        queue.observe(0, applied(uid, 1), now);
+        queue.next().unwrap();
+        queue.finish(seen(uid, 2, Some(Duration::from_secs(10)), now), now);
+    }
+    queue.observe(0, applied("b", 3), now);
+    assert_eq!(turns(&mut queue), [pair("b", "3")]);
+    assert_eq!(queue.next_timer(), Some(now + Duration::from_secs(10)));
+    queue.expire(now + Duration::from_secs(10));
+    let job = queue.next().unwrap();
+    assert_eq!((job.body.uid(), job.fetch, job.look), ("a", true, Look::Again));
+    assert_eq!(queue.next_timer(), None);
+}
+
+#[test]
+fn above_the_budget_only_names_are_kept() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    let heavy = |uid: &str| {
+        let mut value = body(uid, 1).value().clone();
+        value["spec"] = "x".repeat(BUDGET / 2).into();
+        Event::Applied(value.into())
+    };
+    for uid in ["a", "b", "c"] {
+        queue.observe(0, heavy(uid), now);
+    }
+    let fetched: Vec<_> = std::iter::from_fn(|| queue.next()).map(|job| job.fetch).collect();
+    assert_eq!(fetched, [false, true, true]);
+    assert_eq!(queue.bytes, 0);
+}
+
+#[test]
+fn what_breaks_inside_is_tried_again_ever_more_slowly() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    queue.observe(0, applied("a", 1), now);
+    let mut at = now;
+    for seconds in [1, 1, 2, 3] {
+        assert_eq!(queue.next().unwrap().look, Look::First);
+        queue.finish(Done { uid: "a".into(), end: Finish::Broken }, at);
+        at += Duration::from_secs(seconds);
+        assert_eq!(queue.next_timer(), Some(at));
+        queue.expire(at);
+    }
+}
