@@ -90,7 +90,7 @@ impl Guard {
         let ended = self.folder.join(format!("{name}.exit"));
         match fs::remove_file(&ended) {
             Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::File { path: ended, source });
+                Err(Error::File { path: ended, source })
             }
             _ => self.order(&format!("start {name} {}", stop.name())),
         }
@@ -132,7 +132,9 @@ impl Guard {
     ) -> Result<()> {
         let start = Instant::now();
         loop {
-            let Err(reason) = ready().await else { return Ok(()) };
+            // A server that takes the question and never answers must not outlast the limit.
+            let answer = tokio::time::timeout(limit / 10, ready()).await;
+            let Err(reason) = answer.unwrap_or(Err("no answer".to_owned())) else { return Ok(()) };
             if let Some(status) = self.exit_status(server) {
                 return Err(Error::ServerEnded {
                     server: server.to_owned(),

@@ -16,6 +16,7 @@
 mod account;
 mod authority;
 mod control_plane;
+mod environment;
 mod error;
 mod fresh;
 mod guard;
@@ -23,7 +24,6 @@ mod kubeconfig;
 mod postgres;
 mod proxy;
 mod sandbox;
-mod search_path;
 mod terminal;
 
 pub use control_plane::{ControlPlane, Requests};

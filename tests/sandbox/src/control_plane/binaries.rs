@@ -1,10 +1,9 @@
 //! Where the programs of the control plane come from.
 
-use std::env;
 use std::path::{Path, PathBuf};
 
 use super::from_source;
-use crate::{Error, Result, search_path};
+use crate::{Error, Result, environment};
 
 /// The programs; kubectl is wanted by some tests only.
 #[derive(Debug)]
@@ -17,26 +16,26 @@ pub(crate) struct Binaries {
 impl Binaries {
     /// `KUBEBUILDER_ASSETS`, else PATH, else the cache folder, else built from source into it.
     pub(crate) async fn find() -> Result<Self> {
-        if let Some(folder) = env::var_os("KUBEBUILDER_ASSETS") {
+        if let Some(folder) = environment::variable("KUBEBUILDER_ASSETS") {
             return in_assets(PathBuf::from(folder));
         }
         if let (Some(kube_apiserver), Some(etcd)) =
-            (search_path::program("kube-apiserver"), search_path::program("etcd"))
+            (environment::program("kube-apiserver"), environment::program("etcd"))
         {
-            return Ok(Self { kube_apiserver, etcd, kubectl: search_path::program("kubectl") });
+            return Ok(Self { kube_apiserver, etcd, kubectl: environment::program("kubectl") });
         }
         from_source::binaries().await
     }
 
     pub(crate) fn in_folder(folder: &Path) -> Result<Self, &'static str> {
         let program = |name: &'static str| {
-            let path = folder.join(name);
+            let path = environment::absolute(&folder.join(name));
             if path.is_file() { Ok(path) } else { Err(name) }
         };
         Ok(Self {
             kube_apiserver: program("kube-apiserver")?,
             etcd: program("etcd")?,
-            kubectl: search_path::program("kubectl").or_else(|| program("kubectl").ok()),
+            kubectl: environment::program("kubectl").or_else(|| program("kubectl").ok()),
         })
     }
 }

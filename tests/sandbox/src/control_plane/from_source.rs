@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::binaries::Binaries;
 use crate::guard::{Guard, StopSignal};
 use crate::terminal::Progress;
-use crate::{Error, Result, search_path};
+use crate::{Error, Result, environment};
 
 const GO_MOD: &str = include_str!("../../controlplane/go.mod");
 const GO_SUM: &str = include_str!("../../controlplane/go.sum");
@@ -27,7 +27,7 @@ pub(crate) async fn binaries() -> Result<Binaries> {
     if let Ok(found) = Binaries::in_folder(&folder) {
         return Ok(found);
     }
-    let go = search_path::program("go").ok_or(Error::NoControlPlane)?;
+    let go = environment::program("go").ok_or(Error::NoControlPlane)?;
     fs::create_dir_all(&cache).map_err(|source| Error::File { path: cache.clone(), source })?;
     // Held until the end of this function; the kernel lets go of it if we die.
     let _lock = lock(&cache.join(format!("{}.lock", key()))).await?;
@@ -42,7 +42,7 @@ pub(crate) async fn binaries() -> Result<Binaries> {
 
 /// `KORF_CACHE_DIR`, else `korf` in the user's cache folder.
 fn cache_folder() -> Result<PathBuf> {
-    let named = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let named = |name: &str| environment::variable(name).map(PathBuf::from);
     named("KORF_CACHE_DIR")
         .or_else(|| Some(named("XDG_CACHE_HOME")?.join("korf")))
         .or_else(|| Some(named("HOME")?.join(".cache/korf")))

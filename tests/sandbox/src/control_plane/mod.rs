@@ -5,7 +5,6 @@ mod from_source;
 mod requests;
 mod servers;
 
-use std::env;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,7 +17,7 @@ use kube::{Api, Client};
 
 use crate::authority::Authority;
 use crate::guard::Guard;
-use crate::{Error, Result, fresh, kubeconfig, search_path};
+use crate::{Error, Result, environment, fresh, kubeconfig};
 use binaries::Binaries;
 pub use requests::Requests;
 
@@ -27,9 +26,11 @@ const GIVEN: &str = "KORF_SANDBOX_KUBECONFIG";
 
 /// A kube-apiserver with its etcd, or a cluster that was given.
 ///
-/// Ends when dropped, or with the process in whatever way that ends; dropping waits for it (a second or so). There
-/// is no controller-manager: namespaces don't finish deleting and owner references aren't collected, so a test takes
-/// a namespace of its own ([`ControlPlane::create_namespace`]) and leaves it.
+/// Ends when dropped, or with the process in whatever way that ends; dropping waits for it (a second or so).
+///
+/// There is no controller-manager. Namespaces don't finish deleting, so a test takes one of its own
+/// ([`ControlPlane::create_namespace`]) and leaves it; owner references aren't collected; and the roles `view`, `edit`
+/// and `admin`, which are aggregated, give no rights: write the rules out.
 #[derive(Debug)]
 pub struct ControlPlane {
     path: PathBuf,
@@ -54,8 +55,8 @@ impl ControlPlane {
     /// The first start on a machine without the programs builds them, which takes minutes and is shown on the
     /// terminal.
     pub async fn start() -> Result<Self> {
-        if let Some(path) = env::var_os(GIVEN) {
-            return Self::given(PathBuf::from(path));
+        if let Some(path) = environment::variable(GIVEN) {
+            return Self::given(environment::absolute(path.as_ref()));
         }
         match Self::start_own().await {
             Err(error) if error.is_port_taken() => Self::start_own().await,
@@ -66,7 +67,7 @@ impl ControlPlane {
     fn given(path: PathBuf) -> Result<Self> {
         let admin = kubeconfig::read(&path)?;
         let address = kubeconfig::address(&admin, &path)?;
-        let (kubectl, guard) = (search_path::program("kubectl"), Guard::start(None)?);
+        let (kubectl, guard) = (environment::program("kubectl"), Guard::start(None)?);
         Ok(Self { path, admin, address, kubectl, own: None, files: AtomicU32::new(0), guard })
     }
 

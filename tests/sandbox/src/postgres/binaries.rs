@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{Error, Result};
+use crate::{Error, Result, environment};
 
 /// Folders that hold one folder per version, with `bin` in it.
 const VERSIONED: [&str; 5] = [
@@ -18,11 +18,11 @@ const VERSIONED: [&str; 5] = [
 
 /// The folder with `initdb` and `postgres`: on PATH, by `pg_config`, or in the usual places.
 pub(crate) fn find() -> Result<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
+    let path = environment::variable("PATH").unwrap_or_default();
     let candidates =
         env::split_paths(&path).chain(by_pg_config()).chain(VERSIONED.into_iter().flat_map(versions));
     let mut complete = candidates.filter(|folder| is_complete(folder));
-    complete.next().ok_or(Error::NoPostgres)
+    complete.next().map(|folder| environment::absolute(&folder)).ok_or(Error::NoPostgres)
 }
 
 fn is_complete(folder: &Path) -> bool {

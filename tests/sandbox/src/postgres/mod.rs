@@ -4,7 +4,6 @@ mod binaries;
 mod database;
 mod server;
 
-use std::env;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,7 +11,7 @@ use std::process::Command;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
-use crate::{Error, Result, fresh, search_path};
+use crate::{Error, Result, environment, fresh};
 pub use database::Database;
 use server::Server;
 
@@ -36,8 +35,8 @@ impl Postgres {
     /// Starts one, or takes the one that `KORF_SANDBOX_DATABASE_URL` names; that one must take connections without
     /// TLS.
     pub async fn start() -> Result<Self> {
-        if let Ok(url) = env::var(GIVEN) {
-            return Self::given(&url);
+        if let Some(url) = environment::variable(GIVEN) {
+            return Self::given(&url.to_string_lossy());
         }
         match Self::start_own().await {
             Err(error) if error.is_port_taken() => Self::start_own().await,
@@ -56,14 +55,14 @@ impl Postgres {
         let found = (host.as_str(), port).to_socket_addrs();
         let found = found.map_err(|error| invalid(format!("{host}: {error}")))?.next();
         let address = found.ok_or_else(|| invalid(format!("{host} has no address")))?;
-        Ok(Self { superuser, address, psql: search_path::program("psql"), server: None })
+        Ok(Self { superuser, address, psql: environment::program("psql"), server: None })
     }
 
     async fn start_own() -> Result<Self> {
         let programs = binaries::find()?;
         let (server, address, superuser) = Server::start(&programs).await?;
         let psql = Some(programs.join("psql")).filter(|program| program.is_file());
-        let psql = psql.or_else(|| search_path::program("psql"));
+        let psql = psql.or_else(|| environment::program("psql"));
         Ok(Self { superuser, address, psql, server: Some(server) })
     }
 

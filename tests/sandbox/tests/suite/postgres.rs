@@ -1,0 +1,56 @@
+use korf_sandbox::{Postgres, Sandbox};
+use tokio_postgres::NoTls;
+use tokio_postgres::error::SqlState;
+
+#[tokio::test]
+async fn the_owner_of_a_database_may_make_tables_in_it() {
+    let postgres = &Sandbox::shared().await.unwrap().postgres;
+    let database = postgres.create_database("owned").await.unwrap();
+    let owner = database.connect().await.unwrap();
+    owner.batch_execute("CREATE TABLE plants (name text)").await.unwrap();
+    let row = owner.query_one("SELECT current_user::text, current_database()::text", &[]).await.unwrap();
+    assert_eq!((row.get::<_, &str>(0), row.get::<_, &str>(1)), ("owned", "owned"));
+
+    let superuser = database.connect_as_superuser().await.unwrap();
+    superuser.batch_execute("ALTER TABLE plants OWNER TO postgres").await.unwrap();
+    let refused = owner.batch_execute("SELECT * FROM plants").await.unwrap_err();
+    assert_eq!(refused.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE));
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_refused() {
+    let postgres = &Sandbox::shared().await.unwrap().postgres;
+    let database = postgres.create_database("locked").await.unwrap();
+    let wrong = database.url().replace(&database.password, "wrong");
+    let refused = tokio_postgres::connect(&wrong, NoTls).await.err().unwrap();
+    assert_eq!(refused.code(), Some(&SqlState::INVALID_PASSWORD));
+    assert!(tokio_postgres::connect(&database.url(), NoTls).await.is_ok());
+}
+
+#[tokio::test]
+async fn psql_comes_configured_and_tls_verifies() {
+    let postgres = &Sandbox::shared().await.unwrap().postgres;
+    let mut psql = postgres.psql().unwrap();
+    psql.args(["-At", "-c", "SELECT ssl, current_user FROM pg_stat_ssl WHERE pid = pg_backend_pid()"]);
+    psql.env("PGHOST", "localhost").env("PGHOSTADDR", "127.0.0.1");
+    psql.env("PGSSLMODE", "verify-full").env("PGSSLROOTCERT", postgres.ca_certificate().unwrap());
+    let output = psql.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "t|postgres\n", "{output:?}");
+}
+
+#[tokio::test]
+async fn a_stopped_server_comes_back_with_its_data() {
+    let postgres = Postgres::start().await.unwrap();
+    let database = postgres.create_database("lasting").await.unwrap();
+    let before = database.connect().await.unwrap();
+    before.batch_execute("CREATE TABLE kept AS SELECT 7 AS number").await.unwrap();
+
+    postgres.stop().await.unwrap();
+    assert!(before.simple_query("SELECT 1").await.is_err());
+    assert!(database.connect().await.is_err());
+
+    postgres.resume().await.unwrap();
+    let after = database.connect().await.unwrap();
+    let row = after.query_one("SELECT number FROM kept", &[]).await.unwrap();
+    assert_eq!(row.get::<_, i32>(0), 7);
+}
