@@ -171,7 +171,7 @@ fn a_place_of_ones_own_has_no_old_keys() {
 #[test]
 fn ids_whose_keys_kubernetes_would_refuse_have_one_that_it_takes() {
     let names = ["<lambda>", "main/", "", "éééé", "日本", "-", &"é".repeat(80), "x y"];
-    let all: std::collections::BTreeSet<_> = names.into_iter().map(|id| own_key(id)).collect();
+    let all: std::collections::BTreeSet<_> = names.into_iter().map(own_key).collect();
     assert_eq!(all.len(), names.len(), "no two are the same: {all:?}");
     assert_eq!(own_key("<lambda>"), "kopf.zalando.org/lambda_-trguFg");
 }
