@@ -1,0 +1,74 @@
+//! What an object asks for, whatever shape it has: the argument that all handlers take.
+
+use crate::{
+    crd::DatabaseTable,
+    error::TableError,
+    marker::Owner,
+    spec::{self, BadSpec, Table},
+    status::{Seen, TableStatus},
+};
+use jiff::Timestamp;
+use korf::{Call, Error, FromCall, Scope};
+
+/// A `DatabaseTable` as its handlers see it.
+///
+/// It is read from the raw object: the seed's CRD has no schema, and a spec of the wrong shape must become a
+/// reason in the status rather than a handler that is never called.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The object's namespace.
+    pub namespace: String,
+    /// The object's name.
+    pub name: String,
+    /// The object's uid.
+    pub uid: String,
+    /// The table that the spec describes, or what is wrong with it.
+    pub table: Result<Table, BadSpec>,
+    /// What is right in the spec but probably not meant.
+    pub warnings: Vec<String>,
+    /// The status as it is.
+    status: TableStatus,
+    seen: Seen,
+}
+
+impl<S: Scope<Kind = DatabaseTable>> FromCall<S> for Asked {
+    fn from_call(call: &Call) -> Result<Self, Error> {
+        let object = call.body.value();
+        // Without the subresource, writing the status changes the generation: it never settles.
+        let generation = object["metadata"]["generation"].as_i64().filter(|_| call.status_subresource);
+        Ok(Self {
+            namespace: call.body.namespace().unwrap_or_default().to_owned(),
+            name: call.body.name().to_owned(),
+            uid: call.body.uid().to_owned(),
+            table: Table::from_spec(object.get("spec")),
+            warnings: spec::warnings(&object["spec"]),
+            status: TableStatus::read(object.get("status")),
+            seen: Seen { generation, now: Timestamp::now() },
+        })
+    }
+}
+
+impl Asked {
+    /// The object as the owner of tables, in this cluster.
+    #[must_use]
+    pub fn owner(&self, cluster: &str) -> Owner {
+        Owner {
+            cluster: cluster.to_owned(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            uid: self.uid.clone(),
+        }
+    }
+
+    /// The status now that the table is as it should be.
+    #[must_use]
+    pub fn ready(&self, applied: &crate::database::Applied) -> TableStatus {
+        TableStatus::ready(&self.status, self.seen, applied)
+    }
+
+    /// The status after a failure.
+    #[must_use]
+    pub fn refused(&self, error: &TableError) -> TableStatus {
+        TableStatus::refused(&self.status, self.seen, error.reason(), &error.to_string())
+    }
+}

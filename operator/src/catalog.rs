@@ -1,0 +1,175 @@
+//! What PostgreSQL's catalog knows about a table.
+//!
+//! Types are read as the pair of OID and type modifier: `information_schema` loses precision, and the text of a type depends on
+//! the search path. Every query is sent unnamed, because a pooler in transaction mode loses prepared statements.
+
+use crate::identifier::Identifier;
+use crate::marker::Owner;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Error, Row, Transaction};
+
+/// A type as the catalog stores it: two are the same column type if and only if both numbers are equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TypeId {
+    /// The type's row in `pg_type`.
+    pub oid: u32,
+    /// Length, precision and the like; -1 without them.
+    pub typmod: i32,
+}
+
+/// Something that has a name in a schema: a table, or what stands in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Relation {
+    /// What it is.
+    pub kind: Kind,
+    /// Its columns in their order.
+    pub columns: Vec<CatalogColumn>,
+    /// The columns of its primary key in their order; none without one.
+    pub primary_key: Vec<String>,
+    /// The owner that its comment names.
+    pub owner: Option<Owner>,
+}
+
+impl Relation {
+    /// Whether the relation carries the owner's marker.
+    #[must_use]
+    pub fn is_owned_by(&self, owner: &Owner) -> bool {
+        self.owner.as_ref().is_some_and(|found| found.is(owner))
+    }
+}
+
+/// The kinds of relation that matter here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A table, partitioned or not.
+    Table,
+    /// Anything else, with the word for it.
+    Other(&'static str),
+}
+
+/// A column of a relation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CatalogColumn {
+    /// Its name, exact.
+    pub name: String,
+    /// Its type.
+    pub id: TypeId,
+    /// The type as PostgreSQL prints it, for people.
+    pub type_name: String,
+    /// Whether a sequence belongs to it, as to a column that was made as `serial`.
+    pub serial: bool,
+}
+
+/// Where a table stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The schema, exact.
+    pub schema: String,
+    /// The table, exact.
+    pub name: String,
+    /// Both as PostgreSQL prints them, with quotes where they are needed: `public.website_users`.
+    pub shown: String,
+}
+
+/// The place of a table in the connection's schema; `None` where the search path has no schema that exists.
+///
+/// # Errors
+///
+/// Those of the connection.
+pub async fn place(tx: &Transaction<'_>, name: &Identifier) -> Result<Option<Place>, Error> {
+    let sql = "SELECT s::text, pg_catalog.format('%I.%I', s, $1) FROM pg_catalog.current_schema() s WHERE s IS NOT NULL";
+    let row = tx.query_typed(sql, &[(&name.as_str(), Type::TEXT)]).await?.pop();
+    row.map(|row| {
+        Ok(Place { schema: row.try_get(0)?, name: name.as_str().to_owned(), shown: row.try_get(1)? })
+    })
+    .transpose()
+}
+
+/// Reads the relation at a place, if there is one.
+///
+/// # Errors
+///
+/// Those of the connection.
+pub async fn relation(tx: &Transaction<'_>, place: &Place) -> Result<Option<Relation>, Error> {
+    let sql = "SELECT c.oid, c.relkind::text, pg_catalog.obj_description(c.oid, 'pg_class') \
+               FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+               WHERE n.nspname = $1 AND c.relname = $2";
+    let params: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)] =
+        &[(&place.schema, Type::NAME), (&place.name, Type::NAME)];
+    let Some(row) = tx.query_typed(sql, params).await?.pop() else { return Ok(None) };
+    let oid: u32 = row.try_get(0)?;
+    let comment: Option<&str> = row.try_get(2)?;
+    Ok(Some(Relation {
+        kind: Kind::of(row.try_get(1)?),
+        columns: columns(tx, oid).await?,
+        primary_key: primary_key(tx, oid).await?,
+        owner: comment.and_then(Owner::of),
+    }))
+}
+
+/// The places of all tables that carry the owner's marker, in any schema.
+///
+/// # Errors
+///
+/// Those of the connection.
+pub async fn owned(tx: &Transaction<'_>, owner: &Owner) -> Result<Vec<Place>, Error> {
+    let sql = "SELECT n.nspname::text, c.relname::text, pg_catalog.format('%I.%I', n.nspname, c.relname), d.description \
+               FROM pg_catalog.pg_description d JOIN pg_catalog.pg_class c ON c.oid = d.objoid \
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+               WHERE d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objsubid = 0 \
+               AND c.relkind IN ('r', 'p') AND pg_catalog.strpos(d.description, $1) > 0 ORDER BY 1, 2";
+    let rows = tx.query_typed(sql, &[(&owner.needle(), Type::TEXT)]).await?;
+    let ours = |row: &Row| Ok::<_, Error>(Owner::of(row.try_get(3)?).is_some_and(|found| found.is(owner)));
+    let mut places = Vec::new();
+    for row in &rows {
+        if ours(row)? {
+            places.push(Place { schema: row.try_get(0)?, name: row.try_get(1)?, shown: row.try_get(2)? });
+        }
+    }
+    Ok(places)
+}
+
+async fn columns(tx: &Transaction<'_>, oid: u32) -> Result<Vec<CatalogColumn>, Error> {
+    // deptype a: the sequence goes with the column (serial); the one of an identity column has i.
+    let sql = "SELECT a.attname::text, a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod), \
+               EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class s ON s.oid = d.objid \
+                 WHERE s.relkind = 'S' AND d.deptype = 'a' AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum \
+                 AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refclassid = d.classid) \
+               FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+    let rows = tx.query_typed(sql, &[(&oid, Type::OID)]).await?;
+    rows.iter().map(column).collect()
+}
+
+fn column(row: &Row) -> Result<CatalogColumn, Error> {
+    Ok(CatalogColumn {
+        name: row.try_get(0)?,
+        id: TypeId { oid: row.try_get(1)?, typmod: row.try_get(2)? },
+        type_name: row.try_get(3)?,
+        serial: row.try_get(4)?,
+    })
+}
+
+async fn primary_key(tx: &Transaction<'_>, oid: u32) -> Result<Vec<String>, Error> {
+    let sql = "SELECT a.attname::text FROM pg_catalog.pg_index i \
+               CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY k(attnum, position) \
+               JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum \
+               WHERE i.indrelid = $1 AND i.indisprimary AND k.position <= i.indnkeyatts ORDER BY k.position";
+    let rows = tx.query_typed(sql, &[(&oid, Type::OID)]).await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
+}
+
+impl Kind {
+    /// <https://www.postgresql.org/docs/current/catalog-pg-class.html>, `relkind`.
+    fn of(relkind: &str) -> Self {
+        match relkind {
+            "r" | "p" => Self::Table,
+            "v" => Self::Other("a view"),
+            "m" => Self::Other("a materialized view"),
+            "i" | "I" => Self::Other("an index"),
+            "S" => Self::Other("a sequence"),
+            "f" => Self::Other("a foreign table"),
+            "c" => Self::Other("a composite type"),
+            _ => Self::Other("something else than a table"),
+        }
+    }
+}

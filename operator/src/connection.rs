@@ -1,0 +1,250 @@
+//! How to reach the database: from `--database-url`, `DATABASE_URL` or the `PG*` variables to a pool.
+//!
+//! The text is taken apart here before tokio-postgres reads it, for two reasons: it knows neither `sslmode=verify-full` nor
+//! `sslrootcert`, and its messages may quote parts of a password. No message of this module quotes any part of the text.
+
+mod options;
+mod tls;
+
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use options::Options;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode as Offer, TargetSessionAttrs};
+
+/// The pool's size where nothing else is asked for. A handler needs one connection for a few milliseconds.
+pub const DEFAULT_POOL_SIZE: usize = 8;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Everything that a connection needs. Its `Debug` shows no password.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    config: Config,
+    ssl_mode: SslMode,
+    root_cert: Option<PathBuf>,
+}
+
+/// How much of TLS is asked for, as libpq has it.
+///
+/// <https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION>
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SslMode {
+    /// No TLS.
+    Disable,
+    /// TLS if the server has it; nothing is verified.
+    #[default]
+    Prefer,
+    /// TLS; the chain is verified only if `sslrootcert` is given.
+    Require,
+    /// TLS, and the certificate must come from a known authority.
+    VerifyCa,
+    /// As `VerifyCa`, and the certificate must be for this host.
+    VerifyFull,
+}
+
+/// Why the database can't even be tried.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadConnection {
+    /// Nothing says where the database is.
+    #[error("no database is given: set --database-url, DATABASE_URL or PGHOST")]
+    NoDatabase,
+    /// The text can't be taken apart.
+    #[error(
+        "the database URL can't be read: it should look like postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full; characters like @ / ? # % in the password are written as %40 %2F %3F %23 %25"
+    )]
+    Text,
+    /// An option that PostgreSQL knows has a value that it hasn't.
+    #[error("the database URL has a bad value for the option {0}")]
+    Value(&'static str),
+    /// A variable has a value that can't be.
+    #[error("the variable {0} has a bad value")]
+    Variable(&'static str),
+    /// An option of libpq that has no counterpart here.
+    #[error("the database URL has the option {0}, which isn't supported: remove it")]
+    Unsupported(&'static str),
+    /// An option that nobody knows. It isn't named, because it may be part of a password.
+    #[error(
+        "the database URL has an option that PostgreSQL doesn't know (if a ? or & belongs to the password, write it as %3F or %26)"
+    )]
+    Unknown,
+    /// `sslmode` has another value.
+    #[error("sslmode must be disable, prefer, require, verify-ca or verify-full")]
+    SslMode,
+    /// The file of `sslrootcert` gives no certificate.
+    #[error("no certificates can be read from sslrootcert {path}: {why}")]
+    RootCert {
+        /// The file.
+        path: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// TLS can't be set up.
+    #[error("TLS can't be set up: {0}")]
+    Tls(String),
+    /// The pool can't be made.
+    #[error("the connection pool can't be set up: {0}")]
+    Pool(String),
+}
+
+impl Settings {
+    /// Reads a URL or `key=value` text, and the `PG*` variables of the process for what it leaves open.
+    ///
+    /// # Errors
+    ///
+    /// [`BadConnection`], which never quotes the text.
+    pub fn from_env(url: Option<&str>) -> Result<Self, BadConnection> {
+        Self::read(url, |name| std::env::var(name).ok())
+    }
+
+    /// As [`Settings::from_env`], with variables from anywhere.
+    ///
+    /// # Errors
+    ///
+    /// [`BadConnection`], which never quotes the text.
+    pub fn read(url: Option<&str>, variable: impl Fn(&str) -> Option<String>) -> Result<Self, BadConnection> {
+        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let options = Options::parse(url.unwrap_or_default())?;
+        let mut config = options.config()?;
+        fill(&mut config, &variable)?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(BadConnection::NoDatabase);
+        }
+        let ssl_mode = options.ssl_mode.clone().or_else(|| variable("PGSSLMODE"));
+        let root_cert = options.root_cert.clone().or_else(|| variable("PGSSLROOTCERT"));
+        let mut settings = Self {
+            config,
+            ssl_mode: ssl_mode.as_deref().map_or(Ok(SslMode::default()), SslMode::parse)?,
+            // "system" is libpq's word for the authorities that the system trusts, the default here.
+            root_cert: root_cert.filter(|path| path != "system").map(PathBuf::from),
+        };
+        settings.set_defaults(&options);
+        Ok(settings)
+    }
+
+    /// Makes the pool; it connects when the first connection is asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`BadConnection`] if the certificates can't be read.
+    pub fn pool(&self, size: usize) -> Result<Pool, BadConnection> {
+        // Fast, the default, takes a connection for alive whose server went away without a word.
+        let how = ManagerConfig { recycling_method: RecyclingMethod::Verified };
+        let config = self.config.clone();
+        let manager = match self.verification() {
+            None => Manager::from_config(config, tokio_postgres::NoTls, how),
+            Some(verify) => {
+                Manager::from_config(config, tls::connector(verify, self.root_cert.as_deref())?, how)
+            }
+        };
+        let timeouts = Timeouts {
+            wait: Some(Duration::from_secs(30)),
+            create: Some(Duration::from_secs(15)),
+            recycle: Some(Duration::from_secs(5)),
+        };
+        let builder = Pool::builder(manager).max_size(size).timeouts(timeouts).runtime(Runtime::Tokio1);
+        builder.build().map_err(|error| BadConnection::Pool(error.to_string()))
+    }
+
+    /// The database for people: user, host, port and name, and how safe the way to it is.
+    #[must_use]
+    pub fn target(&self) -> String {
+        let hosts = self.config.get_hosts().iter().map(|host| match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(path) => path.display().to_string(),
+        });
+        let user = self.config.get_user().unwrap_or("the current user");
+        let name = self.config.get_dbname().unwrap_or(user);
+        let ports: Vec<_> = self.config.get_ports().iter().map(|port| format!(":{port}")).collect();
+        let hosts = hosts.collect::<Vec<_>>().join(",");
+        format!("database {name} at {hosts}{} as {user}, sslmode {}", ports.join(","), self.ssl_mode.name())
+    }
+
+    fn verification(&self) -> Option<tls::Verify> {
+        let over_socket = self.config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
+        match self.ssl_mode {
+            SslMode::Disable => None,
+            _ if over_socket && self.config.get_hostaddrs().is_empty() => None,
+            SslMode::VerifyFull => Some(tls::Verify::Full),
+            SslMode::VerifyCa => Some(tls::Verify::Chain),
+            // So does libpq: who names an authority wants it asked.
+            SslMode::Require if self.root_cert.is_some() => Some(tls::Verify::Chain),
+            SslMode::Require | SslMode::Prefer => Some(tls::Verify::Nothing),
+        }
+    }
+
+    fn set_defaults(&mut self, options: &Options) {
+        let offer = match (self.verification(), self.ssl_mode) {
+            (None, _) => Offer::Disable,
+            (Some(_), SslMode::Prefer) => Offer::Prefer,
+            (Some(_), _) => Offer::Require,
+        };
+        let config = &mut self.config;
+        config.ssl_mode(offer);
+        if config.get_application_name().is_none() {
+            config.application_name("database-table-operator");
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_TIMEOUT);
+        }
+        if !options.has("target_session_attrs") {
+            // A replica would refuse every change, and only after the transaction has begun.
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
+        if !options.has("tcp_user_timeout") {
+            config.tcp_user_timeout(Duration::from_secs(30));
+        }
+        if !options.has("keepalives_idle") {
+            config.keepalives_idle(Duration::from_secs(30)).keepalives_interval(Duration::from_secs(10));
+        }
+    }
+}
+
+impl SslMode {
+    fn parse(text: &str) -> Result<Self, BadConnection> {
+        [Self::Disable, Self::Prefer, Self::Require, Self::VerifyCa, Self::VerifyFull]
+            .into_iter()
+            .find(|mode| mode.name() == text)
+            .ok_or(BadConnection::SslMode)
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Disable => "disable",
+            Self::Prefer => "prefer",
+            Self::Require => "require",
+            Self::VerifyCa => "verify-ca",
+            Self::VerifyFull => "verify-full",
+        }
+    }
+}
+
+/// What the text left open comes from the variables, as with libpq.
+fn fill(config: &mut Config, variable: &impl Fn(&str) -> Option<String>) -> Result<(), BadConnection> {
+    if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+        for host in variable("PGHOST").iter().flat_map(|hosts| hosts.split(',')) {
+            config.host(host);
+        }
+    }
+    if config.get_ports().is_empty() {
+        for port in variable("PGPORT").iter().flat_map(|ports| ports.split(',')) {
+            config.port(port.parse().map_err(|_| BadConnection::Variable("PGPORT"))?);
+        }
+    }
+    if let (None, Some(user)) = (config.get_user(), variable("PGUSER")) {
+        config.user(user);
+    }
+    if let (None, Some(password)) = (config.get_password(), variable("PGPASSWORD")) {
+        config.password(password);
+    }
+    if let (None, Some(name)) = (config.get_dbname(), variable("PGDATABASE")) {
+        config.dbname(name);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[path = "connection/tests.rs"]
+mod tests;

@@ -1,0 +1,197 @@
+//! The text that says how to reach the database, taken apart.
+//!
+//! What tokio-postgres understands goes on to it as text; `sslmode` and `sslrootcert` stay here.
+//!
+//! <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING>
+
+use super::BadConnection;
+use std::iter::Peekable;
+use std::str::Chars;
+use tokio_postgres::Config;
+
+/// The options of tokio-postgres.
+const KNOWN: [&str; 17] = [
+    "application_name",
+    "channel_binding",
+    "connect_timeout",
+    "dbname",
+    "host",
+    "hostaddr",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_retries",
+    "load_balance_hosts",
+    "options",
+    "password",
+    "port",
+    "target_session_attrs",
+    "tcp_user_timeout",
+    "user",
+];
+
+/// The options that only libpq has. To leave them out silently could be unsafe.
+const UNSUPPORTED: [&str; 24] = [
+    "client_encoding",
+    "fallback_application_name",
+    "gssdelegation",
+    "gssencmode",
+    "gsslib",
+    "krbsrvname",
+    "max_protocol_version",
+    "min_protocol_version",
+    "passfile",
+    "replication",
+    "require_auth",
+    "requirepeer",
+    "scram_client_key",
+    "scram_server_key",
+    "service",
+    "ssl_max_protocol_version",
+    "ssl_min_protocol_version",
+    "sslcert",
+    "sslcompression",
+    "sslcrl",
+    "sslcrldir",
+    "sslkey",
+    "sslnegotiation",
+    "sslpassword",
+];
+
+/// The text in parts.
+pub(super) struct Options {
+    /// A URL without its options; empty for the other form.
+    base: String,
+    rest: Vec<(&'static str, String)>,
+    pub(super) ssl_mode: Option<String>,
+    pub(super) root_cert: Option<String>,
+}
+
+impl Options {
+    pub(super) fn parse(text: &str) -> Result<Self, BadConnection> {
+        let text = text.trim();
+        let is_url = text.starts_with("postgres://") || text.starts_with("postgresql://");
+        let (base, pairs) = if is_url { split_url(text)? } else { (String::new(), key_values(text)?) };
+        let mut options = Self { base, rest: Vec::new(), ssl_mode: None, root_cert: None };
+        for (key, value) in pairs {
+            match key.as_str() {
+                "sslmode" => options.ssl_mode = Some(value),
+                "sslrootcert" => options.root_cert = Some(value),
+                _ => options.rest.push((known(&key)?, value)),
+            }
+        }
+        Ok(options)
+    }
+
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.rest.iter().any(|(known, _)| *known == key)
+    }
+
+    /// What tokio-postgres makes of the parts.
+    pub(super) fn config(&self) -> Result<Config, BadConnection> {
+        // One by one first: so the message can tell which option is bad without a word from the text.
+        for (key, value) in &self.rest {
+            assignment(key, value).parse::<Config>().map_err(|_| BadConnection::Value(key))?;
+        }
+        let text = if self.base.is_empty() {
+            self.rest.iter().map(|(key, value)| assignment(key, value)).collect::<Vec<_>>().join(" ")
+        } else {
+            let query = self.rest.iter().map(|(key, value)| format!("{key}={}", encode(value)));
+            format!("{}?{}", self.base, query.collect::<Vec<_>>().join("&"))
+        };
+        text.parse().map_err(|_| BadConnection::Text)
+    }
+}
+
+fn known(key: &str) -> Result<&'static str, BadConnection> {
+    if let Some(known) = KNOWN.into_iter().find(|known| *known == key) {
+        return Ok(known);
+    }
+    match UNSUPPORTED.into_iter().find(|known| *known == key) {
+        Some(known) => Err(BadConnection::Unsupported(known)),
+        None => Err(BadConnection::Unknown),
+    }
+}
+
+/// A URL without its options, and the options.
+fn split_url(url: &str) -> Result<(String, Vec<(String, String)>), BadConnection> {
+    // tokio-postgres takes everything before the first @ for user and password, question marks too.
+    let after_user = url.find('@').map_or(0, |at| at + 1);
+    let rest = &url[after_user..];
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    if place.contains('@') && after_user > 0 {
+        // A bare @ in the password: its second half would be taken for a host, and that is logged.
+        return Err(BadConnection::Text);
+    }
+    let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (key, value) = pair.split_once('=').ok_or(BadConnection::Text)?;
+        Ok((decode(key)?, decode(value)?))
+    });
+    Ok((format!("{}{place}", &url[..after_user]), pairs.collect::<Result<_, _>>()?))
+}
+
+fn decode(text: &str) -> Result<String, BadConnection> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        if *first != b'%' {
+            bytes.push(*first);
+            rest = tail;
+            continue;
+        }
+        let (hex, tail) = tail.split_at_checked(2).ok_or(BadConnection::Text)?;
+        let hex = std::str::from_utf8(hex).map_err(|_| BadConnection::Text)?;
+        bytes.push(u8::from_str_radix(hex, 16).map_err(|_| BadConnection::Text)?);
+        rest = tail;
+    }
+    String::from_utf8(bytes).map_err(|_| BadConnection::Text)
+}
+
+fn encode(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+/// `key = value` pairs; a value in single quotes may have blanks, and a backslash keeps the next character.
+fn key_values(text: &str) -> Result<Vec<(String, String)>, BadConnection> {
+    let mut chars = text.chars().peekable();
+    let mut pairs = Vec::new();
+    loop {
+        skip_blanks(&mut chars);
+        if chars.peek().is_none() {
+            return Ok(pairs);
+        }
+        let mut key = String::new();
+        while let Some(c) = chars.next_if(|c| *c != '=' && !c.is_whitespace()) {
+            key.push(c);
+        }
+        skip_blanks(&mut chars);
+        if chars.next() != Some('=') {
+            return Err(BadConnection::Text);
+        }
+        skip_blanks(&mut chars);
+        pairs.push((key, value(&mut chars)?));
+    }
+}
+
+fn value(chars: &mut Peekable<Chars<'_>>) -> Result<String, BadConnection> {
+    let quoted = chars.next_if_eq(&'\'').is_some();
+    let mut value = String::new();
+    loop {
+        match chars.next() {
+            Some('\\') => value.push(chars.next().ok_or(BadConnection::Text)?),
+            Some('\'') if quoted => return Ok(value),
+            Some(c) if !quoted && c.is_whitespace() => return Ok(value),
+            Some(c) => value.push(c),
+            None if quoted => return Err(BadConnection::Text),
+            None => return Ok(value),
+        }
+    }
+}
+
+fn skip_blanks(chars: &mut Peekable<Chars<'_>>) {
+    while chars.next_if(|c| c.is_whitespace()).is_some() {}
+}
+
+fn assignment(key: &str, value: &str) -> String {
+    format!("{key}='{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
+}

@@ -1,0 +1,162 @@
+use super::*;
+use proptest::prelude::*;
+
+fn read(url: &str, variables: &[(&str, &str)]) -> Result<Settings, BadConnection> {
+    let find = |name: &str| {
+        let found = variables.iter().find(|(known, _)| *known == name);
+        found.map(|(_, value)| (*value).to_owned())
+    };
+    Settings::read(Some(url), find)
+}
+
+fn target(url: &str, variables: &[(&str, &str)]) -> String {
+    read(url, variables).unwrap().target()
+}
+
+#[test]
+fn both_forms_and_the_variables_lead_to_the_same_place() {
+    let there = "database shop at db:5433 as eva, sslmode verify-full";
+    let variables = [
+        ("PGHOST", "db"),
+        ("PGPORT", "5433"),
+        ("PGUSER", "eva"),
+        ("PGDATABASE", "shop"),
+        ("PGSSLMODE", "verify-full"),
+    ];
+    for (url, variables) in [
+        ("postgres://eva:pw@db:5433/shop?sslmode=verify-full", &[][..]),
+        ("postgresql://eva@db:5433/shop?sslmode=verify%2Dfull&connect_timeout=3", &[]),
+        ("host=db port=5433 user=eva dbname=shop password='p w' sslmode=verify-full", &[]),
+        ("host = 'db' port = 5433 user=eva dbname=shop sslmode = verify-full ", &[]),
+        ("", &variables),
+        ("postgres://", &variables),
+        ("host=db", &variables),
+        (
+            "postgres://db:5433?sslmode=verify-full",
+            &[("PGUSER", "eva"), ("PGDATABASE", "shop"), ("PGSSLMODE", "disable")],
+        ),
+    ] {
+        assert_eq!(target(url, variables), there, "{url}");
+    }
+}
+
+#[test]
+fn the_text_goes_before_the_variables() {
+    let settings =
+        read("postgres://eva:mine@db/shop", &[("PGPASSWORD", "other"), ("PGHOST", "elsewhere")]).unwrap();
+    assert_eq!(settings.config.get_password(), Some(&b"mine"[..]));
+    let settings = read("postgres://eva@db/shop", &[("PGPASSWORD", "other")]).unwrap();
+    assert_eq!(settings.config.get_password(), Some(&b"other"[..]));
+}
+
+#[test]
+fn each_sslmode_verifies_what_libpq_verifies() {
+    use tls::Verify::{Chain, Full, Nothing};
+    for (options, offer, verify) in [
+        ("", Offer::Prefer, Some(Nothing)),
+        ("?sslmode=disable", Offer::Disable, None),
+        ("?sslmode=prefer", Offer::Prefer, Some(Nothing)),
+        ("?sslmode=require", Offer::Require, Some(Nothing)),
+        ("?sslmode=require&sslrootcert=/ca.crt", Offer::Require, Some(Chain)),
+        ("?sslmode=verify-ca", Offer::Require, Some(Chain)),
+        ("?sslmode=verify-full&sslrootcert=system", Offer::Require, Some(Full)),
+    ] {
+        let settings = read(&format!("postgres://db/x{options}"), &[]).unwrap();
+        assert_eq!((settings.config.get_ssl_mode(), settings.verification()), (offer, verify), "{options}");
+    }
+    let socket = read("host=/run/postgresql sslmode=require", &[]).unwrap();
+    assert_eq!((socket.config.get_ssl_mode(), socket.verification()), (Offer::Disable, None));
+}
+
+#[test]
+fn a_bad_text_says_what_is_wrong_and_quotes_nothing() {
+    for (url, why) in [
+        ("", BadConnection::NoDatabase),
+        ("postgres://eva:secret@", BadConnection::NoDatabase),
+        ("mysql://eva:secret@db/x", BadConnection::Text),
+        ("secret", BadConnection::Text),
+        ("host=db password='secret", BadConnection::Text),
+        ("postgres://eva:secret@db:port/x", BadConnection::Text),
+        ("postgres://eva:s@secret@db/x", BadConnection::Text),
+        ("postgres://eva:secret@db/x?sslmode", BadConnection::Text),
+        ("postgres://eva:secret@db/x?sslmode=%zz", BadConnection::Text),
+        ("postgres://db/x?secret=1", BadConnection::Unknown),
+        ("host=db secret=1", BadConnection::Unknown),
+        ("postgres://db/x?sslmode=secret", BadConnection::SslMode),
+        ("postgres://db/x?sslmode=allow", BadConnection::SslMode),
+        ("postgres://db/x?connect_timeout=secret", BadConnection::Value("connect_timeout")),
+        ("host=db port=secret", BadConnection::Value("port")),
+        ("postgres://db/x?sslcert=secret", BadConnection::Unsupported("sslcert")),
+    ] {
+        let error = read(url, &[]).expect_err(url);
+        assert_eq!(error, why, "{url}");
+        assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
+    }
+    assert_eq!(read("host=db", &[("PGPORT", "secret")]).unwrap_err(), BadConnection::Variable("PGPORT"));
+}
+
+#[test]
+fn question_marks_in_a_password_are_taken_as_tokio_postgres_takes_them() {
+    let settings = read("postgres://eva:a?b&c=d@db/x?sslmode=disable", &[]).unwrap();
+    assert_eq!(settings.config.get_password(), Some(&b"a?b&c=d"[..]));
+    assert_eq!(settings.ssl_mode, SslMode::Disable);
+}
+
+#[test]
+fn the_connection_is_made_fit_for_a_long_life() {
+    let settings = read("postgres://db/x", &[]).unwrap();
+    let config = &settings.config;
+    assert_eq!(config.get_application_name(), Some("database-table-operator"));
+    assert_eq!(config.get_connect_timeout(), Some(&CONNECT_TIMEOUT));
+    assert_eq!(config.get_target_session_attrs(), TargetSessionAttrs::ReadWrite);
+    assert!(config.get_keepalives() && config.get_tcp_user_timeout().is_some());
+    let asked =
+        read("postgres://db/x?target_session_attrs=any&connect_timeout=3&application_name=me", &[]).unwrap();
+    assert_eq!(asked.config.get_target_session_attrs(), TargetSessionAttrs::Any);
+    assert_eq!(asked.config.get_connect_timeout(), Some(&Duration::from_secs(3)));
+    assert_eq!(asked.config.get_application_name(), Some("me"));
+}
+
+#[test]
+fn a_root_certificate_that_cannot_be_read_is_named() {
+    let file = std::env::temp_dir().join(format!("korf-no-certificate-{}", std::process::id()));
+    let pool =
+        |path: &str| read(&format!("host=db sslmode=verify-ca sslrootcert={path}"), &[]).unwrap().pool(1);
+    let error = pool(file.to_str().unwrap()).err().map(|error| error.to_string()).unwrap();
+    assert!(
+        error.contains("no certificates can be read") && error.contains("korf-no-certificate"),
+        "{error}"
+    );
+    std::fs::write(&file, "nothing").unwrap();
+    let error = pool(file.to_str().unwrap()).err().map(|error| error.to_string()).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert!(error.contains("it contains none"), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn no_password_shows_anywhere(password in "[A-Za-z0-9]{12,20}", value in "(?s).{0,9}") {
+        let encoded: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let whole = format!("{password}{value}");
+        let kv = value.replace('\\', "\\\\").replace('\'', "\\'");
+        for url in [
+            format!("postgres://eva:{password}{encoded}@db/x"),
+            format!("postgres://db/x?password={password}{encoded}"),
+            format!("host=db user=eva password='{password}{kv}'"),
+        ] {
+            let settings = read(&url, &[]).unwrap();
+            prop_assert_eq!(settings.config.get_password(), Some(whole.as_bytes()));
+            let shown = format!("{settings:?} {}", settings.target());
+            prop_assert!(!shown.contains(&password), "{}", shown);
+        }
+    }
+
+    #[test]
+    fn no_text_makes_it_panic_or_quote(text in "(postgres://|host=)?[a-z@:/?&=%' \\\\]{0,30}") {
+        let marked = text.replace('q', "QQQQ");
+        if let Err(error) = read(&marked, &[]) {
+            let told = format!("{error:?} {error}");
+            prop_assert!(!told.contains("QQQQ"));
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! TLS to the database by rustls: what libpq's `sslmode` verifies and what it doesn't.
+
+use super::BadConnection;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use std::path::Path;
+use std::sync::Arc;
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// What is verified of the server's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verify {
+    /// Nothing: the connection is encrypted, but nobody knows with whom.
+    Nothing,
+    /// That a known authority signed it.
+    Chain,
+    /// That, and that it is for the host of the connection.
+    Full,
+}
+
+/// The connector for tokio-postgres. The authorities are those of the file, or those that the system trusts.
+pub(super) fn connector(
+    verify: Verify,
+    root_cert: Option<&Path>,
+) -> Result<MakeRustlsConnect, BadConnection> {
+    // Named here, because a process-wide default would be up to whichever library came first.
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| BadConnection::Tls(error.to_string()))?;
+    let config = match verify {
+        Verify::Full => builder.with_root_certificates(roots(root_cert)?).with_no_client_auth(),
+        Verify::Chain | Verify::Nothing => {
+            let roots = if verify == Verify::Chain { Some(roots(root_cert)?) } else { None };
+            let verifier = Arc::new(AnyName { provider, roots });
+            builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+        }
+    };
+    Ok(MakeRustlsConnect::new(config))
+}
+
+fn roots(path: Option<&Path>) -> Result<RootCertStore, BadConnection> {
+    let mut roots = RootCertStore::empty();
+    let Some(path) = path else {
+        let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let none = "the system has no trusted authorities; give sslrootcert";
+        return if added > 0 { Ok(roots) } else { Err(BadConnection::Tls(none.to_owned())) };
+    };
+    let unreadable = |why: String| BadConnection::RootCert { path: path.display().to_string(), why };
+    let certs = CertificateDer::pem_file_iter(path).map_err(|error| unreadable(error.to_string()))?;
+    for cert in certs {
+        let cert = cert.map_err(|error| unreadable(error.to_string()))?;
+        roots.add(cert).map_err(|error| unreadable(error.to_string()))?;
+    }
+    if roots.is_empty() { Err(unreadable("it contains none".to_owned())) } else { Ok(roots) }
+}
+
+/// Takes a certificate for whatever name: of these authorities, or of anyone.
+///
+/// Signatures of the handshake are always verified: SCRAM's channel binding rests on the server having the certificate's key.
+#[derive(Debug)]
+struct AnyName {
+    provider: Arc<CryptoProvider>,
+    roots: Option<RootCertStore>,
+}
+
+impl ServerCertVerifier for AnyName {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        if let Some(roots) = &self.roots {
+            let cert = ParsedCertificate::try_from(end_entity)?;
+            let algorithms = self.provider.signature_verification_algorithms.all;
+            verify_server_cert_signed_by_trust_anchor(&cert, roots, intermediates, now, algorithms)?;
+        }
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(message, cert, signature, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

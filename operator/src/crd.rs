@@ -1,0 +1,105 @@
+//! The kind `DatabaseTable`, from which `manifests/crd.yaml` is made.
+//!
+//! The operator itself reads the raw spec ([`spec`](crate::spec)), because it also works with the seed's CRD, which has no schema;
+//! these types are for clients, for tests and for the CRD. The rules here tell a user at once, by the API server, what the operator
+//! could only say later. Two can't stand here: a schema of the API server can't say "a text or a list of texts" (it isn't
+//! structural), so `primaryKey` has no type, and rules can't see a field without a type, so it is the operator that refuses to
+//! change it.
+
+use crate::status::TableStatus;
+use kube::{CustomResource, KubeSchema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A table in PostgreSQL.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "kopf.demo",
+    version = "v1",
+    kind = "DatabaseTable",
+    plural = "databasetables",
+    singular = "databasetable",
+    shortname = "dbt",
+    namespaced,
+    status = "TableStatus",
+    doc = "A table in PostgreSQL, kept by database-table-operator",
+    printcolumn(name = "Table", type_ = "string", json_path = ".status.table"),
+    printcolumn(name = "Columns", type_ = "integer", json_path = ".status.columnCount"),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Synced\")].reason"
+    ),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseTableSpec {
+    /// The name of the table. Folded to lower case as PostgreSQL does, unless it has double quotes of its own: '"Users"'.
+    /// It can't be changed.
+    // With quotes, and every quote in the name doubled, 63 bytes become 128.
+    #[schemars(length(max = 128))]
+    #[x_kube(validation = Rule::new("self.size() > 0").message("tableName is empty: give the table a name"))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("tableName can't be changed: delete the object and create a new one"))]
+    pub table_name: String,
+
+    /// The columns, each an item with one key, NAME: TYPE, such as "- USER_ID: integer". Columns can be added, but neither removed
+    /// nor changed.
+    #[schemars(schema_with = "columns")]
+    pub columns: Vec<BTreeMap<String, String>>,
+
+    /// The column of the primary key, or a list of columns. It can't be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "primary_key")]
+    pub primary_key: Option<PrimaryKey>,
+}
+
+/// One column or several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum PrimaryKey {
+    /// The name of the only column.
+    One(String),
+    /// The names of the columns.
+    Several(Vec<String>),
+}
+
+/// PostgreSQL's limit is 1,600 columns.
+fn columns(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 1600,
+        "items": {
+            "type": "object",
+            "additionalProperties": { "type": "string", "maxLength": 1024 },
+            "x-kubernetes-validations": [{
+                "rule": "self.size() == 1",
+                "message": "each column must be one entry, NAME: TYPE; start a new item with \"-\" for each column"
+            }]
+        },
+        "x-kubernetes-validations": [{
+            "rule": "self.size() > 0",
+            "message": "columns is empty: a table needs at least one column"
+        }]
+    })
+}
+
+/// A text or a list; see the top of this file. The limits apply to whichever it is.
+fn primary_key(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "x-kubernetes-preserve-unknown-fields": true,
+        "minLength": 1,
+        "maxLength": 128,
+        "minItems": 1,
+        "maxItems": 32
+    })
+}
+
+#[cfg(test)]
+#[path = "crd_tests.rs"]
+mod tests;

@@ -1,0 +1,111 @@
+use super::*;
+use kube::CustomResourceExt;
+use serde_json::{Value, json};
+use std::path::Path;
+
+fn manifest(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests").join(name)
+}
+
+fn crd() -> Value {
+    serde_json::to_value(DatabaseTable::crd()).unwrap()
+}
+
+fn spec_schema() -> Value {
+    crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"].clone()
+}
+
+#[test]
+fn the_manifest_is_what_the_types_say() {
+    let header = "# Made from operator/src/crd.rs. To make it anew:\n\
+                  # UPDATE_MANIFESTS=1 cargo test -p database-table-operator --lib crd\n";
+    let fresh = format!("{header}{}", serde_saphyr::to_string(&crd()).unwrap());
+    let path = manifest("crd.yaml");
+    if std::env::var_os("UPDATE_MANIFESTS").is_some() {
+        std::fs::write(&path, &fresh).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == fresh,
+        "manifests/crd.yaml is stale; UPDATE_MANIFESTS=1 cargo test -p database-table-operator --lib crd"
+    );
+}
+
+#[test]
+fn the_names_are_the_seeds() {
+    let crd = crd();
+    let text = std::fs::read_to_string(manifest("seed-crd.yaml")).unwrap();
+    let seed: Value = serde_saphyr::from_str(&text).unwrap();
+    assert_eq!(crd["metadata"]["name"], seed["metadata"]["name"]);
+    for field in ["group", "scope"] {
+        assert_eq!(crd["spec"][field], seed["spec"][field], "{field}");
+    }
+    for name in ["kind", "plural", "singular"] {
+        assert_eq!(crd["spec"]["names"][name], seed["spec"]["names"][name], "{name}");
+    }
+    assert_eq!(crd["spec"]["versions"][0]["name"], seed["spec"]["versions"][0]["name"]);
+    assert_eq!(crd["spec"]["versions"][0]["subresources"], json!({"status": {}}));
+}
+
+#[test]
+fn the_seeds_object_is_read_by_the_types_and_by_the_operator() {
+    let text = std::fs::read_to_string(manifest("seed-cr.yaml")).unwrap();
+    let object: Value = serde_saphyr::from_str(&text).unwrap();
+    let typed = DatabaseTableSpec::deserialize(&object["spec"]).unwrap();
+    assert_eq!(typed.columns.len(), 5);
+    assert_eq!(typed.primary_key, Some(PrimaryKey::One("USER_ID".into())));
+    assert_eq!(serde_json::to_value(&typed).unwrap(), object["spec"]);
+    assert!(crate::spec::Table::from_spec(Some(&object["spec"])).is_ok());
+    assert!(crate::spec::warnings(&object["spec"]).is_empty());
+}
+
+/// <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema>
+#[test]
+fn the_schema_is_structural() {
+    fn check(schema: &Value, path: &str) {
+        let free = schema["x-kubernetes-preserve-unknown-fields"] == json!(true);
+        assert!(schema["type"].is_string() || free, "{path} has no type");
+        for junctor in ["anyOf", "oneOf", "allOf", "not", "$ref"] {
+            assert!(schema.get(junctor).is_none(), "{path} has {junctor}");
+        }
+        assert!(
+            schema.get("properties").is_none() || schema.get("additionalProperties").is_none(),
+            "{path} has properties and additionalProperties"
+        );
+        for (name, inner) in schema["properties"].as_object().into_iter().flatten() {
+            check(inner, &format!("{path}.{name}"));
+        }
+        for inner in ["items", "additionalProperties"] {
+            if schema.get(inner).is_some() {
+                check(&schema[inner], &format!("{path}.{inner}"));
+            }
+        }
+    }
+    check(&crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"], "");
+}
+
+#[test]
+fn what_users_get_wrong_has_a_rule_with_a_message() {
+    let schema = spec_schema();
+    assert_eq!(schema["required"], json!(["columns", "tableName"]));
+    let rules = |field: &Value| -> Vec<String> {
+        let rules = field["x-kubernetes-validations"].as_array().cloned().unwrap_or_default();
+        assert!(rules.iter().all(|rule| rule["message"].is_string()), "{rules:?}");
+        rules.iter().map(|rule| rule["rule"].as_str().unwrap().to_owned()).collect()
+    };
+    let properties = &schema["properties"];
+    assert_eq!(rules(&properties["tableName"]), ["self.size() > 0", "self == oldSelf"]);
+    assert_eq!(rules(&properties["columns"]), ["self.size() > 0"]);
+    assert_eq!(rules(&properties["columns"]["items"]), ["self.size() == 1"]);
+    for field in ["tableName", "columns", "primaryKey"] {
+        assert!(properties[field]["description"].is_string(), "{field} has no description");
+    }
+}
+
+#[test]
+fn a_list_shows_what_a_person_asks_first() {
+    let columns = crd()["spec"]["versions"][0]["additionalPrinterColumns"].clone();
+    let names: Vec<_> =
+        columns.as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(names, ["Table", "Columns", "Ready", "Reason", "Age"]);
+}

@@ -1,0 +1,170 @@
+//! Everything that can keep a table from being as its object wants it.
+
+use crate::column_type::ColumnType;
+use crate::identifier::Identifier;
+use crate::plan::Refusal;
+use crate::spec::BadSpec;
+use crate::sqlstate::{self, Class};
+use crate::status::Reason;
+use deadpool_postgres::{PoolError, TimeoutType};
+use std::error::Error;
+use std::time::Duration;
+
+/// Why a table isn't as its object wants it. Its text is one line for people and never contains a password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TableError {
+    /// The spec describes no table.
+    #[error(transparent)]
+    Spec(#[from] BadSpec),
+    /// The server doesn't take the type of a column.
+    #[error("column {column}: the type {:?} is refused: {why}", .type_.as_str())]
+    Type {
+        /// The column.
+        column: Identifier,
+        /// The type as the spec has it.
+        type_: ColumnType,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The change is one that isn't made.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The search path of the connection names no schema that exists.
+    #[error(
+        "the database has no schema for the table: the search_path of the operator's user names none that exists"
+    )]
+    NoSchema,
+    /// The database said no, or nothing.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+/// An error of the connection or the server, sorted and put into words.
+///
+/// It doesn't keep its source: what was looked through for secrets is the text, and only the text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct DatabaseError {
+    /// What it means for the next attempt.
+    pub class: Class,
+    /// The SQLSTATE, if the server sent one.
+    pub code: Option<String>,
+    /// Whether it says that the catalog has changed since it was read.
+    pub stale: bool,
+    message: String,
+}
+
+impl TableError {
+    /// What the error means for the next attempt.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Spec(_) | Self::Type { .. } => Class::Permanent,
+            Self::Refused(Refusal::Changes { .. } | Refusal::Renamed { .. }) => Class::Permanent,
+            // Another object's table goes when that object does.
+            Self::Refused(_) | Self::NoSchema => Class::Environment,
+            Self::Database(error) => error.class,
+        }
+    }
+
+    /// The reason that goes into the conditions.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        match self {
+            Self::Spec(_) | Self::Type { .. } => Reason::InvalidSpec,
+            Self::Refused(Refusal::Changes { .. } | Refusal::Renamed { .. }) => Reason::UpdateAborted,
+            Self::Refused(_) => Reason::Conflict,
+            Self::NoSchema => Reason::DatabaseUnavailable,
+            Self::Database(error) => error.reason(),
+        }
+    }
+
+    /// Whether the catalog has to be read again before anything can be said.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        matches!(self, Self::Database(error) if error.stale)
+    }
+}
+
+impl DatabaseError {
+    /// No answer came in time.
+    #[must_use]
+    pub fn silence(limit: Duration) -> Self {
+        Self::temporary(format!("the database gave no answer within {} s", limit.as_secs()))
+    }
+
+    /// Somebody else keeps changing the tables.
+    #[must_use]
+    pub fn moving() -> Self {
+        Self::temporary("the object's table changes its name again and again".to_owned())
+    }
+
+    fn temporary(message: String) -> Self {
+        Self { class: Class::Temporary, code: None, stale: false, message }
+    }
+
+    fn reason(&self) -> Reason {
+        let code = self.code.as_deref().unwrap_or_default();
+        match (self.class, code) {
+            (_, "2BP01") => Reason::DependentsExist,
+            (_, "42501") => Reason::PermissionDenied,
+            (_, code) if code.starts_with("28") => Reason::PermissionDenied,
+            (Class::Permanent, _) | (_, "42704") => Reason::InvalidSpec,
+            (Class::Temporary | Class::Environment, _) => Reason::DatabaseUnavailable,
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for DatabaseError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        match error.as_db_error() {
+            Some(error) => Self {
+                class: Class::of(error),
+                code: Some(error.code().code().to_owned()),
+                stale: sqlstate::is_state_signal(error),
+                message: sqlstate::describe(error),
+            },
+            None => Self::temporary(format!("the database can't be reached: {}", chain(&error))),
+        }
+    }
+}
+
+impl From<PoolError> for DatabaseError {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) => error.into(),
+            PoolError::Timeout(TimeoutType::Wait) => {
+                Self::temporary("all connections of the operator to the database are busy".to_owned())
+            }
+            PoolError::Timeout(_) => {
+                Self::temporary("the database can't be reached: no connection in time".to_owned())
+            }
+            other => Self::temporary(chain(&other)),
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for TableError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl From<PoolError> for TableError {
+    fn from(error: PoolError) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// An error with its sources, in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut texts = vec![error.to_string().replace('\n', "; ")];
+    let mut next = error.source();
+    while let Some(error) = next {
+        texts.push(error.to_string().replace('\n', "; "));
+        next = error.source();
+    }
+    texts.dedup();
+    texts.join(": ")
+}

@@ -1,0 +1,108 @@
+//! What happens to a PostgreSQL table when its `DatabaseTable` is made, changed and deleted.
+
+use crate::{
+    asked::Asked,
+    cluster::Cluster,
+    crd::DatabaseTable,
+    database::{self, Applied, Outcome},
+    error::TableError,
+    sqlstate::Class,
+    status::TableStatus,
+};
+use deadpool_postgres::Pool;
+use korf::{Error, Patch, Result, ResultExt, State, Status};
+use kube::Client;
+use std::time::Duration;
+use tracing::{info, warn};
+
+/// The database, and the cluster whose tables are kept in it: the state of all handlers.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// Connections.
+    pub pool: Pool,
+    /// Which cluster this is.
+    pub cluster: Cluster,
+}
+
+/// The delay after errors that a person has to mend in the database: nobody is faster, and it may take days.
+const SLOW: Duration = Duration::from_secs(300);
+
+#[korf::on_create(DatabaseTable)]
+async fn create_handler(
+    asked: Asked,
+    database: State<Database>,
+    client: Client,
+    patch: Patch,
+) -> Result<Status<TableStatus>> {
+    // The seed's own line, and its logger.
+    info!(target: "root", "Create handler invoked by custom resource {}. Creating database table.", asked.name);
+    make_it_so(&asked, &database, &client, &patch).await
+}
+
+#[korf::on_update(DatabaseTable)]
+async fn update_handler(
+    asked: Asked,
+    database: State<Database>,
+    client: Client,
+    patch: Patch,
+) -> Result<Status<TableStatus>> {
+    info!(target: "root", "Update handler invoked by custom resource {}. Checking the database table.", asked.name);
+    make_it_so(&asked, &database, &client, &patch).await
+}
+
+#[korf::on_delete(DatabaseTable)]
+async fn delete_handler(asked: Asked, database: State<Database>, client: Client, patch: Patch) -> Result {
+    info!(target: "root", "Delete handler invoked by custom resource {}. Dropping database table.", asked.name);
+    let cluster = database.cluster.name(&client).await?;
+    match database::drop_owned(&database.pool, &asked.owner(cluster)).await {
+        Ok(dropped) if dropped.is_empty() => info!(target: "root", "There is no table of its own to drop."),
+        Ok(dropped) => info!(target: "root", "Dropped table {}.", dropped.join(", ")),
+        Err(error) => return Err(failed(&asked, error, &patch)?),
+    }
+    Ok(())
+}
+
+/// Creation and update are one thing: what the spec asks for is compared with what the catalog has, so that
+/// each ends well wherever an earlier attempt has stopped.
+async fn make_it_so(
+    asked: &Asked,
+    database: &Database,
+    client: &Client,
+    patch: &Patch,
+) -> Result<Status<TableStatus>> {
+    for warning in &asked.warnings {
+        warn!(target: "root", "{warning}");
+    }
+    let cluster = database.cluster.name(client).await?;
+    match applied(asked, database, cluster).await {
+        Ok(applied) => {
+            info!(target: "root", "{}", told(&applied));
+            Ok(Status(asked.ready(&applied)))
+        }
+        Err(error) => Err(failed(asked, error, patch)?),
+    }
+}
+
+async fn applied(asked: &Asked, database: &Database, cluster: &str) -> Result<Applied, TableError> {
+    let table = asked.table.as_ref().map_err(Clone::clone)?;
+    database::apply(&database.pool, &asked.owner(cluster), table).await
+}
+
+fn told(applied: &Applied) -> String {
+    let table = &applied.table;
+    match &applied.outcome {
+        Outcome::Created => format!("Created table {table}."),
+        Outcome::ColumnsAdded(columns) => format!("Added to table {table}: {}.", columns.join(", ")),
+        Outcome::Unchanged => format!("Table {table} has all that the spec asks for."),
+    }
+}
+
+/// Puts the reason into the status, and says when to try again.
+fn failed(asked: &Asked, error: TableError, patch: &Patch) -> Result<Error> {
+    patch.status(serde_json::to_value(asked.refused(&error)).permanent()?);
+    Ok(match error.class() {
+        Class::Temporary => Error::from(error),
+        Class::Environment => Error::temporary(error, SLOW),
+        Class::Permanent => Error::permanent(error),
+    })
+}

@@ -1,0 +1,127 @@
+//! Whose table it is: a line in the table's COMMENT.
+//!
+//! The line is written in the transaction that creates the table, so that no crash can part the two, and it is what makes a later
+//! run recognise its own table. Text of a person around it stays as it is.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+const PREFIX: &str = "database-table-operator: ";
+
+/// The object that a table belongs to.
+// The order of the fields is the order in the line, and `needle` relies on it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Owner {
+    /// What tells this cluster from others that use the same database: the uid of its namespace kube-system.
+    pub cluster: String,
+    /// The object's namespace.
+    pub namespace: String,
+    /// The object's name.
+    pub name: String,
+    /// The object's uid, for people alone.
+    pub uid: String,
+}
+
+impl Owner {
+    /// Whether both are one object. The uid doesn't count: restored from a backup, an object has another one and keeps its table.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        (&self.cluster, &self.namespace, &self.name) == (&other.cluster, &other.namespace, &other.name)
+    }
+
+    /// A comment that has this owner's line and keeps the rest of the one that was there.
+    #[must_use]
+    pub fn mark(&self, comment: Option<&str>) -> String {
+        let text = comment.unwrap_or_default().lines().filter(|line| parse_line(line).is_none());
+        let line = format!("{PREFIX}{}", self.json());
+        text.chain([line.as_str()]).collect::<Vec<_>>().join("\n")
+    }
+
+    /// The owner that a comment names.
+    #[must_use]
+    pub fn of(comment: &str) -> Option<Self> {
+        comment.lines().find_map(parse_line)
+    }
+
+    /// What every line of this owner contains, whatever the uid; other lines may contain it, too.
+    #[must_use]
+    pub fn needle(&self) -> String {
+        let without_uid = Self { uid: String::new(), ..self.clone() }.json();
+        format!("{PREFIX}{}", without_uid.trim_end_matches("\"\"}"))
+    }
+
+    fn json(&self) -> String {
+        // Four texts always have a JSON form; were it otherwise, an empty one would match no owner and harm no table.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+fn parse_line(line: &str) -> Option<Owner> {
+    serde_json::from_str(line.trim().strip_prefix(PREFIX)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn owner(name: &str) -> Owner {
+        Owner { cluster: "c1".into(), namespace: "shop".into(), name: name.into(), uid: "u1".into() }
+    }
+
+    #[test]
+    fn a_persons_own_text_is_kept() {
+        let comment = owner("a").mark(Some("Who signed up.\nAsk Eva."));
+        assert!(comment.starts_with("Who signed up.\nAsk Eva.\ndatabase-table-operator: {"), "{comment}");
+        assert_eq!(Owner::of(&comment), Some(owner("a")));
+        let again = owner("b").mark(Some(&comment));
+        assert_eq!(Owner::of(&again), Some(owner("b")));
+        assert_eq!(again.lines().count(), 3);
+    }
+
+    #[test]
+    fn a_comment_without_the_line_names_nobody() {
+        for comment in [
+            "",
+            "Who signed up.",
+            "database-table-operator:",
+            "database-table-operator: {}",
+            "see database-table-operator: {\"a\":1}",
+        ] {
+            assert_eq!(Owner::of(comment), None, "{comment}");
+        }
+    }
+
+    #[test]
+    fn an_owner_is_known_by_cluster_namespace_and_name() {
+        let known = owner("a");
+        assert!(known.is(&Owner { uid: "u2".into(), ..owner("a") }));
+        assert!(!known.is(&owner("b")));
+        assert!(!known.is(&Owner { cluster: "c2".into(), ..owner("a") }));
+        assert!(!known.is(&Owner { namespace: "bank".into(), ..owner("a") }));
+    }
+
+    #[test]
+    fn the_needle_finds_any_uid_and_no_longer_name() {
+        assert!(Owner { uid: "u2".into(), ..owner("a") }.mark(None).contains(&owner("a").needle()));
+        assert!(!owner("ab").mark(None).contains(&owner("a").needle()));
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_marked_is_found(parts in proptest::array::uniform4(".*"), text in proptest::option::of("(?s).*")) {
+            let [cluster, namespace, name, uid] = parts;
+            let owner = Owner { cluster, namespace, name, uid };
+            prop_assume!(text.as_deref().and_then(Owner::of).is_none());
+            let marked = owner.mark(text.as_deref());
+            prop_assert!(marked.contains(&owner.needle()));
+            prop_assert_eq!(Owner::of(&marked), Some(owner));
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What has to be done to a table; pure.
+//!
+//! The wanted table is compared with the catalog and not with the spec of an earlier time. So an update after a failed create makes
+//! the table, a second run after a crash finds nothing to do, and a column that was put back after a refusal is simply there.
+
+use crate::catalog::{CatalogColumn, Kind, Place, Relation};
+use crate::identifier::{Identifier, quote};
+use crate::marker::Owner;
+use crate::types::ResolvedColumn;
+use std::fmt;
+
+/// The table that the spec asks for, at its place and with types that the server knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Where it is to stand.
+    pub place: Place,
+    /// Its columns.
+    pub columns: Vec<ResolvedColumn>,
+    /// The columns of its primary key.
+    pub primary_key: Vec<Identifier>,
+}
+
+/// What the database has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The relation at the wanted place.
+    pub here: Option<Relation>,
+    /// Tables of the same owner at other places, as PostgreSQL prints them.
+    pub elsewhere: Vec<String>,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// Make the table.
+    Create,
+    /// Add these columns, all or none.
+    Add(Vec<ResolvedColumn>),
+    /// The table is as it should be.
+    Nothing,
+}
+
+/// Why nothing is done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The table exists and nobody marked it.
+    #[error(
+        "table {table} exists already and belongs to no DatabaseTable, so it is left alone: choose another tableName"
+    )]
+    Unmarked {
+        /// The table.
+        table: String,
+    },
+    /// The table is another object's.
+    #[error("table {table} belongs to the DatabaseTable {owner}{cluster}, so it is left alone: choose another tableName", cluster = if *.far { " of another cluster" } else { "" })]
+    AnothersTable {
+        /// The table.
+        table: String,
+        /// The other object.
+        owner: Owner,
+        /// Whether the object is of another cluster.
+        far: bool,
+    },
+    /// The name is taken by a view or the like.
+    #[error("{table} is {kind} and not a table, so it is left alone: choose another tableName")]
+    NotATable {
+        /// The name.
+        table: String,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// The object has a table of another name.
+    #[error(
+        "the table of this object is {existing}, and a table can't be renamed or moved: nothing was changed; set tableName back, or delete the object and create a new one for {wanted}"
+    )]
+    Renamed {
+        /// The table that is asked for.
+        wanted: String,
+        /// The table that exists.
+        existing: String,
+    },
+    /// Columns or the primary key would have to change.
+    #[error("the update of table {table} is aborted and nothing was changed: {}. Columns can only be added: put back what was removed or changed", listed(.changes))]
+    Changes {
+        /// The table.
+        table: String,
+        /// Every change that can't be made.
+        changes: Vec<Change>,
+    },
+}
+
+/// A change that is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// The table has a column that the spec hasn't.
+    Removed {
+        /// The column.
+        column: String,
+    },
+    /// A column has another type than in the spec.
+    Retyped {
+        /// The column.
+        column: Identifier,
+        /// The type in the database.
+        from: String,
+        /// The type in the spec.
+        to: String,
+    },
+    /// The primary key is another one than in the spec.
+    PrimaryKey {
+        /// The key in the database.
+        from: Vec<String>,
+        /// The key in the spec.
+        to: Vec<Identifier>,
+    },
+}
+
+/// Decides what to do.
+///
+/// # Errors
+///
+/// [`Refusal`] where a person has to decide; then nothing at all is to be done.
+pub fn plan(wanted: &Wanted, found: &Found, owner: &Owner) -> Result<Plan, Refusal> {
+    let table = || wanted.place.shown.clone();
+    let ours = found.here.as_ref().is_some_and(|relation| relation.is_owned_by(owner));
+    if !ours && !found.elsewhere.is_empty() {
+        return Err(Refusal::Renamed { wanted: table(), existing: found.elsewhere.join(", ") });
+    }
+    let Some(relation) = &found.here else { return Ok(Plan::Create) };
+    if let Kind::Other(kind) = relation.kind {
+        return Err(Refusal::NotATable { table: table(), kind });
+    }
+    match &relation.owner {
+        Some(other) if other.is(owner) => update(wanted, relation),
+        Some(other) => {
+            let far = other.cluster != owner.cluster;
+            Err(Refusal::AnothersTable { table: table(), owner: other.clone(), far })
+        }
+        None => Err(Refusal::Unmarked { table: table() }),
+    }
+}
+
+fn update(wanted: &Wanted, relation: &Relation) -> Result<Plan, Refusal> {
+    let changes = changes(wanted, relation);
+    if !changes.is_empty() {
+        return Err(Refusal::Changes { table: wanted.place.shown.clone(), changes });
+    }
+    let exists = |column: &ResolvedColumn| relation.columns.iter().any(|c| c.name == column.name.as_str());
+    let added: Vec<_> = wanted.columns.iter().filter(|column| !exists(column)).cloned().collect();
+    Ok(if added.is_empty() { Plan::Nothing } else { Plan::Add(added) })
+}
+
+fn changes(wanted: &Wanted, relation: &Relation) -> Vec<Change> {
+    let mut changes: Vec<_> = relation.columns.iter().filter_map(|column| change(wanted, column)).collect();
+    if !wanted.primary_key.iter().map(Identifier::as_str).eq(relation.primary_key.iter().map(String::as_str))
+    {
+        let (from, to) = (relation.primary_key.clone(), wanted.primary_key.clone());
+        changes.push(Change::PrimaryKey { from, to });
+    }
+    changes
+}
+
+fn change(wanted: &Wanted, column: &CatalogColumn) -> Option<Change> {
+    let Some(same) = wanted.columns.iter().find(|wanted| wanted.name.as_str() == column.name) else {
+        return Some(Change::Removed { column: column.name.clone() });
+    };
+    let unchanged = same.type_.id == column.id && same.type_.serial == column.serial;
+    (!unchanged).then(|| Change::Retyped {
+        column: same.name.clone(),
+        from: format!("{}{}", column.type_name, if column.serial { " with a sequence" } else { "" }),
+        to: same.type_.ddl().to_owned(),
+    })
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Removed { column } => {
+                write!(f, "column {} is in the table but not in the spec", quote(column))
+            }
+            Self::Retyped { column, from, to } => {
+                write!(f, "column {column} has the type {from}, but {to} in the spec")
+            }
+            Self::PrimaryKey { from, to } => {
+                let from = from.iter().map(|name| quote(name));
+                let to = to.iter().map(ToString::to_string);
+                write!(f, "the primary key is {}, but {} in the spec", key(from), key(to))
+            }
+        }
+    }
+}
+
+fn key(names: impl Iterator<Item = String>) -> String {
+    let names = names.collect::<Vec<_>>().join(", ");
+    if names.is_empty() { "absent".to_owned() } else { format!("({names})") }
+}
+
+fn listed(changes: &[Change]) -> String {
+    changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

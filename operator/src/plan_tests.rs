@@ -1,0 +1,152 @@
+use super::*;
+use crate::catalog::TypeId;
+use crate::types::ResolvedType;
+
+const INT: u32 = 23;
+const VARCHAR: u32 = 1043;
+
+fn owner(name: &str) -> Owner {
+    Owner { cluster: "c".into(), namespace: "shop".into(), name: name.into(), uid: "u".into() }
+}
+
+fn type_name(oid: u32) -> &'static str {
+    if oid == INT { "integer" } else { "character varying" }
+}
+
+fn wanted(columns: &[(&str, u32)], key: &[&str]) -> Wanted {
+    let resolved = |&(name, oid): &(&str, u32)| ResolvedColumn {
+        name: Identifier::parse(name).unwrap(),
+        type_: ResolvedType { id: TypeId { oid, typmod: -1 }, serial: false, name: type_name(oid).into() },
+    };
+    Wanted {
+        place: Place { schema: "public".into(), name: "users".into(), shown: "public.users".into() },
+        columns: columns.iter().map(resolved).collect(),
+        primary_key: key.iter().map(|name| Identifier::parse(name).unwrap()).collect(),
+    }
+}
+
+fn table(columns: &[(&str, u32)], key: &[&str], marked: Option<Owner>) -> Found {
+    let column = |&(name, oid): &(&str, u32)| CatalogColumn {
+        name: name.into(),
+        id: TypeId { oid, typmod: -1 },
+        type_name: type_name(oid).into(),
+        serial: false,
+    };
+    let relation = Relation {
+        kind: Kind::Table,
+        columns: columns.iter().map(column).collect(),
+        primary_key: key.iter().map(ToString::to_string).collect(),
+        owner: marked,
+    };
+    Found { here: Some(relation), elsewhere: vec![] }
+}
+
+fn added(plan: Result<Plan, Refusal>) -> Vec<String> {
+    match plan {
+        Ok(Plan::Add(columns)) => columns.iter().map(|c| c.name.to_string()).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn refusal(wanted: &Wanted, found: &Found) -> String {
+    plan(wanted, found, &owner("a")).expect_err("refused").to_string()
+}
+
+#[test]
+fn what_is_not_there_is_made() {
+    assert_eq!(plan(&wanted(&[("a", INT)], &[]), &Found::default(), &owner("a")), Ok(Plan::Create));
+}
+
+#[test]
+fn the_same_columns_in_any_order_are_no_change() {
+    let found = table(&[("a", INT), ("b", VARCHAR)], &["a"], Some(owner("a")));
+    for columns in [[("a", INT), ("b", VARCHAR)], [("b", VARCHAR), ("a", INT)]] {
+        assert_eq!(plan(&wanted(&columns, &["a"]), &found, &owner("a")), Ok(Plan::Nothing));
+    }
+}
+
+#[test]
+fn new_columns_are_added_in_the_order_of_the_spec() {
+    let found = table(&[("b", INT)], &[], Some(owner("a")));
+    let wanted = wanted(&[("c", INT), ("b", INT), ("\"B\"", INT), ("a", VARCHAR)], &[]);
+    assert_eq!(added(plan(&wanted, &found, &owner("a"))), ["\"c\"", "\"B\"", "\"a\""]);
+}
+
+#[test]
+fn removed_and_changed_columns_are_refused_with_all_their_names() {
+    let found = table(&[("a", INT), ("b", INT), ("c", INT), ("B", INT)], &["a"], Some(owner("a")));
+    let message = refusal(&wanted(&[("a", INT), ("b", VARCHAR), ("new", INT)], &["b"]), &found);
+    for part in [
+        "public.users is aborted and nothing was changed",
+        "\"b\" has the type integer, but character varying in the spec",
+        "\"c\" is in the table but not in the spec",
+        "\"B\" is in the table but not in the spec",
+        "the primary key is (\"a\"), but (\"b\") in the spec",
+    ] {
+        assert!(message.contains(part), "{part}: {message}");
+    }
+    assert!(!message.contains("new"), "{message}");
+}
+
+#[test]
+fn another_modifier_is_another_type() {
+    let mut found = table(&[("a", VARCHAR)], &[], Some(owner("a")));
+    found.here.as_mut().unwrap().columns[0].id.typmod = 54;
+    assert!(refusal(&wanted(&[("a", VARCHAR)], &[]), &found).contains("\"a\" has the type"));
+}
+
+#[test]
+fn a_sequence_more_or_less_is_a_change() {
+    let mut found = table(&[("a", INT)], &[], Some(owner("a")));
+    let mut with_sequence = wanted(&[("a", INT)], &[]);
+    with_sequence.columns[0].type_.serial = true;
+    assert!(refusal(&with_sequence, &found).contains("has the type integer, but serial in the spec"));
+    found.here.as_mut().unwrap().columns[0].serial = true;
+    assert_eq!(plan(&with_sequence, &found, &owner("a")), Ok(Plan::Nothing));
+    assert!(refusal(&wanted(&[("a", INT)], &[]), &found).contains("integer with a sequence, but integer"));
+}
+
+#[test]
+fn a_primary_key_that_comes_goes_or_turns_is_refused() {
+    let found = |key: &[&str]| table(&[("a", INT), ("b", INT)], key, Some(owner("a")));
+    let wanted = |key: &[&str]| wanted(&[("a", INT), ("b", INT)], key);
+    assert!(refusal(&wanted(&["a"]), &found(&[])).contains("is absent, but (\"a\")"));
+    assert!(refusal(&wanted(&[]), &found(&["a"])).contains("is (\"a\"), but absent"));
+    assert!(
+        refusal(&wanted(&["b", "a"]), &found(&["a", "b"])).contains("(\"a\", \"b\"), but (\"b\", \"a\")")
+    );
+}
+
+#[test]
+fn a_table_of_nobody_or_of_another_object_is_left_alone() {
+    let wanted = wanted(&[("a", INT)], &[]);
+    assert!(refusal(&wanted, &table(&[("a", INT)], &[], None)).contains("belongs to no DatabaseTable"));
+    let message = refusal(&wanted, &table(&[("a", INT)], &[], Some(owner("b"))));
+    assert!(message.contains("belongs to the DatabaseTable shop/b, so"), "{message}");
+    let far = Owner { cluster: "other".into(), ..owner("a") };
+    assert!(refusal(&wanted, &table(&[("a", INT)], &[], Some(far))).contains("shop/a of another cluster"));
+}
+
+#[test]
+fn a_view_of_the_name_is_left_alone() {
+    let mut found = table(&[("a", INT)], &[], None);
+    found.here.as_mut().unwrap().kind = Kind::Other("a view");
+    assert!(refusal(&wanted(&[("a", INT)], &[]), &found).contains("public.users is a view and not a table"));
+}
+
+#[test]
+fn a_new_table_name_is_refused_whatever_stands_there() {
+    let elsewhere = vec!["public.old".to_owned()];
+    let wanted = wanted(&[("a", INT)], &[]);
+    for here in [None, table(&[("a", INT)], &[], None).here, table(&[("a", INT)], &[], Some(owner("b"))).here]
+    {
+        let message = refusal(&wanted, &Found { here, elsewhere: elsewhere.clone() });
+        assert!(message.contains("the table of this object is public.old"), "{message}");
+    }
+}
+
+#[test]
+fn an_owner_restored_from_a_backup_keeps_its_table() {
+    let found = table(&[("a", INT)], &[], Some(Owner { uid: "before".into(), ..owner("a") }));
+    assert_eq!(plan(&wanted(&[("a", INT)], &[]), &found, &owner("a")), Ok(Plan::Nothing));
+}

@@ -1,0 +1,251 @@
+//! From the raw spec of an object to the table that is wanted.
+//!
+//! The reading is by hand and not by serde, because the seed's CRD has no schema: anything can stand in the spec, and every mistake
+//! deserves a message that a person can act on.
+
+use crate::column_type::{BadColumnType, ColumnType};
+use crate::identifier::{BadIdentifier, Identifier};
+use serde_json::{Map, Value};
+use std::collections::HashSet;
+
+/// A table as the spec describes it; its types are still texts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// The table's name.
+    pub name: Identifier,
+    /// Its columns, at least one, no two of one name.
+    pub columns: Vec<Column>,
+    /// The columns of the primary key; none without one.
+    pub primary_key: Vec<Identifier>,
+}
+
+/// A column as the spec describes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// The column's name.
+    pub name: Identifier,
+    /// Its type, not yet resolved.
+    pub type_: ColumnType,
+}
+
+/// Why a spec describes no table.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadSpec {
+    /// The object has no spec.
+    #[error("spec is missing: it needs tableName and columns")]
+    NoSpec,
+    /// A field is absent or null.
+    #[error("spec.{field} is missing: {hint}")]
+    Missing {
+        /// The field.
+        field: &'static str,
+        /// What to write.
+        hint: &'static str,
+    },
+    /// A field has a value of another kind.
+    #[error("{field} must be {expected}, not {found}")]
+    Shape {
+        /// The path of the field.
+        field: String,
+        /// What it should be.
+        expected: &'static str,
+        /// What it is.
+        found: &'static str,
+    },
+    /// There is no column.
+    #[error("spec.columns is empty: a table needs at least one column, such as \"- ID: integer\"")]
+    NoColumns,
+    /// A list item has no key, or several, whose order is lost.
+    #[error(
+        "spec.columns[{index}] must have exactly one key, NAME: TYPE, but has {found}: start a new item with \"-\" for each column"
+    )]
+    Keys {
+        /// The position in the list, from zero.
+        index: usize,
+        /// The keys that it has, for people.
+        found: String,
+    },
+    /// Two columns of one name.
+    #[error("spec.columns has the column {0} twice (names outside quotes are folded to lower case)")]
+    Duplicate(Identifier),
+    /// A name that is none.
+    #[error("{field}: {source}")]
+    Name {
+        /// The path of the field.
+        field: String,
+        /// What is wrong.
+        source: BadIdentifier,
+    },
+    /// A type that is none.
+    #[error("column {column}: {source}")]
+    Type {
+        /// The column.
+        column: Identifier,
+        /// What is wrong.
+        source: BadColumnType,
+    },
+    /// The primary key names something else than a column.
+    #[error("spec.primaryKey names {0}, which is no column in spec.columns")]
+    NoSuchColumn(Identifier),
+    /// The primary key names a column twice.
+    #[error("spec.primaryKey names the column {0} twice")]
+    KeyTwice(Identifier),
+    /// Something that is planned.
+    #[error("{0} is not supported yet: remove it")]
+    NotYet(String),
+}
+
+/// Fields that later versions will know. To ignore them would be to do something else than what the user asked for.
+const LATER: [&str; 4] = ["schema", "connectionSecretRef", "deletionPolicy", "adoptionPolicy"];
+
+impl Table {
+    /// Reads the spec of an object; `None` where the object has none.
+    ///
+    /// # Errors
+    ///
+    /// [`BadSpec`] for the first mistake.
+    pub fn from_spec(spec: Option<&Value>) -> Result<Self, BadSpec> {
+        let spec = match spec {
+            None | Some(Value::Null) => return Err(BadSpec::NoSpec),
+            Some(spec) => map(spec, "spec")?,
+        };
+        if let Some(field) = LATER.into_iter().find(|field| present(spec, field).is_some()) {
+            return Err(BadSpec::NotYet(format!("spec.{field}")));
+        }
+        let name = table_name(spec)?;
+        let columns = columns(spec)?;
+        let primary_key = primary_key(spec, &columns)?;
+        Ok(Self { name, columns, primary_key })
+    }
+}
+
+/// What is suspicious in a spec, though it describes a table; for a log at level WARNING.
+#[must_use]
+pub fn warnings(spec: &Value) -> Vec<String> {
+    let mut found: Vec<String> = spec
+        .as_object()
+        .into_iter()
+        .flat_map(Map::keys)
+        .filter(|key| !["tableName", "columns", "primaryKey"].contains(&key.as_str()))
+        .map(|key| format!("spec.{key} is no field of a DatabaseTable and is ignored"))
+        .collect();
+    let items = spec.get("columns").and_then(Value::as_array);
+    let keys = items.into_iter().flatten().filter_map(Value::as_object).flat_map(Map::keys);
+    found.extend(keys.filter(|key| ["true", "false"].contains(&key.as_str())).map(|key| {
+        format!("a column is named {key}: if the manifest says NO, OFF, ON, YES or the like, YAML has read it as {key}; quote it there")
+    }));
+    found
+}
+
+fn table_name(spec: &Map<String, Value>) -> Result<Identifier, BadSpec> {
+    let hint = "give the table a name, such as \"tableName: WEBSITE_USERS\"";
+    let value = present(spec, "tableName").ok_or(BadSpec::Missing { field: "tableName", hint })?;
+    let field = || "spec.tableName".to_owned();
+    let text = text(value, field, "a text")?;
+    Identifier::parse(text).map_err(|source| BadSpec::Name { field: field(), source })
+}
+
+fn columns(spec: &Map<String, Value>) -> Result<Vec<Column>, BadSpec> {
+    let hint = "list at least one column, such as \"- ID: integer\"";
+    let value = present(spec, "columns").ok_or(BadSpec::Missing { field: "columns", hint })?;
+    let items =
+        value.as_array().ok_or_else(|| shape("spec.columns", "a list of columns, NAME: TYPE", value))?;
+    if items.is_empty() {
+        return Err(BadSpec::NoColumns);
+    }
+    let columns: Vec<_> =
+        items.iter().enumerate().map(|(index, item)| column(index, item)).collect::<Result<_, _>>()?;
+    match repeated(columns.iter().map(|column| &column.name)) {
+        Some(name) => Err(BadSpec::Duplicate(name.clone())),
+        None => Ok(columns),
+    }
+}
+
+fn column(index: usize, item: &Value) -> Result<Column, BadSpec> {
+    let field = format!("spec.columns[{index}]");
+    let map = item.as_object().ok_or_else(|| shape(&field, "one column, NAME: TYPE", item))?;
+    let mut entries = map.iter();
+    let (Some((key, value)), None) = (entries.next(), entries.next()) else {
+        return Err(BadSpec::Keys { index, found: listed(map) });
+    };
+    let name =
+        Identifier::parse_column(key).map_err(|source| BadSpec::Name { field: field.clone(), source })?;
+    if value.is_object() {
+        return Err(BadSpec::NotYet(format!(
+            "{field}: a column written as a map of type, nullable and the like (write {name} as NAME: TYPE)"
+        )));
+    }
+    let text = text(value, || format!("{field}: the type of {name}"), "a text such as varchar(50)")?;
+    let type_ = ColumnType::parse(text).map_err(|source| BadSpec::Type { column: name.clone(), source })?;
+    Ok(Column { name, type_ })
+}
+
+fn primary_key(spec: &Map<String, Value>, columns: &[Column]) -> Result<Vec<Identifier>, BadSpec> {
+    let expected = "the name of a column or a list of names";
+    let names = match present(spec, "primaryKey") {
+        None => return Ok(Vec::new()),
+        Some(name @ Value::String(_)) => std::slice::from_ref(name),
+        Some(Value::Array(names)) if !names.is_empty() => names.as_slice(),
+        Some(other) => return Err(shape("spec.primaryKey", expected, other)),
+    };
+    let key: Vec<_> = names.iter().map(|name| key_column(name, columns)).collect::<Result<_, _>>()?;
+    match repeated(&key) {
+        Some(name) => Err(BadSpec::KeyTwice(name.clone())),
+        None => Ok(key),
+    }
+}
+
+fn key_column(name: &Value, columns: &[Column]) -> Result<Identifier, BadSpec> {
+    let field = || "spec.primaryKey".to_owned();
+    let text = text(name, field, "the name of a column or a list of names")?;
+    let name = Identifier::parse(text).map_err(|source| BadSpec::Name { field: field(), source })?;
+    let known = columns.iter().any(|column| column.name == name);
+    if known { Ok(name) } else { Err(BadSpec::NoSuchColumn(name)) }
+}
+
+fn repeated<'a>(names: impl IntoIterator<Item = &'a Identifier>) -> Option<&'a Identifier> {
+    let mut seen = HashSet::new();
+    names.into_iter().find(|name| !seen.insert(*name))
+}
+
+/// The value of a field; null counts as absent, as it does for the API server.
+fn present<'a>(spec: &'a Map<String, Value>, field: &str) -> Option<&'a Value> {
+    spec.get(field).filter(|value| !value.is_null())
+}
+
+fn map<'a>(value: &'a Value, field: &str) -> Result<&'a Map<String, Value>, BadSpec> {
+    value.as_object().ok_or_else(|| shape(field, "a map with tableName and columns", value))
+}
+
+fn text<'a>(
+    value: &'a Value,
+    field: impl FnOnce() -> String,
+    expected: &'static str,
+) -> Result<&'a str, BadSpec> {
+    value.as_str().ok_or_else(|| shape(&field(), expected, value))
+}
+
+fn shape(field: &str, expected: &'static str, found: &Value) -> BadSpec {
+    let found = match found {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(list) if list.is_empty() => "an empty list",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+    };
+    BadSpec::Shape { field: field.to_owned(), expected, found }
+}
+
+fn listed(map: &Map<String, Value>) -> String {
+    if map.is_empty() {
+        return "none".to_owned();
+    }
+    map.keys().map(|key| format!("{key:?}")).collect::<Vec<_>>().join(" and ")
+}
+
+#[cfg(test)]
+#[path = "spec_tests.rs"]
+mod tests;

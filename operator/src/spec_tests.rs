@@ -1,0 +1,125 @@
+use super::*;
+use serde_json::json;
+
+fn name(text: &str) -> Identifier {
+    Identifier::parse(text).unwrap()
+}
+
+#[test]
+fn the_seeds_spec_is_read() {
+    let table = Table::from_spec(Some(&json!({
+        "tableName": "WEBSITE_USERS",
+        "columns": [{"USER_ID": "integer"}, {"USER_NAME": "varchar(50)"}, {"LAST_LOGIN": "timestamp"}],
+        "primaryKey": "USER_ID",
+    })))
+    .unwrap();
+    assert_eq!(table.name.as_str(), "website_users");
+    let columns: Vec<_> = table.columns.iter().map(|c| (c.name.as_str(), c.type_.as_str())).collect();
+    assert_eq!(columns, [("user_id", "integer"), ("user_name", "varchar(50)"), ("last_login", "timestamp")]);
+    assert_eq!(table.primary_key, [name("user_id")]);
+}
+
+#[test]
+fn the_primary_key_is_a_name_a_list_of_names_or_absent() {
+    for (key, columns) in
+        [(json!("A"), vec!["a"]), (json!(["a", "\"B c\""]), vec!["a", "B c"]), (json!(null), vec![])]
+    {
+        let spec =
+            json!({"tableName": "t", "columns": [{"a": "int"}, {"\"B c\"": "int"}], "primaryKey": key});
+        let table = Table::from_spec(Some(&spec)).unwrap();
+        let names: Vec<_> = table.primary_key.iter().map(Identifier::as_str).collect();
+        assert_eq!(names, columns, "{key}");
+    }
+    let table = Table::from_spec(Some(&json!({"tableName": "t", "columns": [{"a": "int"}]}))).unwrap();
+    assert!(table.primary_key.is_empty());
+}
+
+#[test]
+fn a_spec_of_another_shape_says_what_is_wrong() {
+    for (spec, why) in [
+        (json!(null), "spec is missing"),
+        (json!("x"), "spec must be a map with tableName and columns, not a text"),
+        (json!([]), "spec must be a map with tableName and columns, not an empty list"),
+        (json!({}), "spec.tableName is missing"),
+        (json!({"tableName": null, "columns": [{"a": "int"}]}), "spec.tableName is missing"),
+        (json!({"columns": [{"a": "int"}]}), "spec.tableName is missing"),
+        (json!({"tableName": 7, "columns": [{"a": "int"}]}), "spec.tableName must be a text, not a number"),
+        (json!({"tableName": "t"}), "spec.columns is missing"),
+        (json!({"tableName": "t", "columns": []}), "spec.columns is empty"),
+        (
+            json!({"tableName": "t", "columns": {"a": "int"}}),
+            "spec.columns must be a list of columns, NAME: TYPE, not a map",
+        ),
+    ] {
+        let error = Table::from_spec(Some(&spec)).expect_err(why).to_string();
+        assert!(error.contains(why), "{spec}: {error}");
+    }
+    assert_eq!(Table::from_spec(None), Err(BadSpec::NoSpec));
+}
+
+#[test]
+fn a_bad_column_says_which_and_why() {
+    for (columns, why) in [
+        (json!(["a"]), "spec.columns[0] must be one column, NAME: TYPE, not a text"),
+        (
+            json!([{"a": "int"}, {"b": "int", "c": "int"}]),
+            "spec.columns[1] must have exactly one key, NAME: TYPE, but has \"b\" and \"c\"",
+        ),
+        (json!([{}]), "but has none"),
+        (json!([{"a": null}]), "the type of \"a\" must be a text such as varchar(50), not null"),
+        (json!([{"a": 3}]), "not a number"),
+        (json!([{"a": ["int"]}]), "not a list"),
+        (json!([{"a": {"type": "int"}}]), "not supported yet"),
+        (json!([{"a": ""}]), "column \"a\": its type is empty"),
+        (json!([{"a": "integer); DROP TABLE x; --"}]), "contains a comment"),
+        (json!([{"a": "int"}, {"A": "text"}]), "has the column \"a\" twice"),
+        (json!([{"a": "int"}, {"\"a\"": "text"}]), "has the column \"a\" twice"),
+        (json!([{"": "int"}]), "spec.columns[0]: the name \"\" is empty"),
+        (json!([{"a.b": "int"}]), "dot outside quotes"),
+        (json!([{"ctid": "int"}]), "\"ctid\" is a system column"),
+        (json!([{"x".repeat(64): "int"}]), "64 bytes"),
+    ] {
+        let spec = json!({"tableName": "t", "columns": columns});
+        let error = Table::from_spec(Some(&spec)).expect_err(why).to_string();
+        assert!(error.contains(why), "{spec}: {error}");
+    }
+}
+
+#[test]
+fn a_bad_primary_key_says_why() {
+    for (key, why) in [
+        (json!("b"), "names \"b\", which is no column"),
+        (json!(["a", "b"]), "names \"b\", which is no column"),
+        (json!("\"A\""), "names \"A\", which is no column"),
+        (json!(["a", "A"]), "names the column \"a\" twice"),
+        (json!([]), "must be the name of a column or a list of names, not an empty list"),
+        (json!(1), "not a number"),
+        (json!([1]), "not a number"),
+        (json!({"a": 1}), "not a map"),
+        (json!(""), "the name \"\" is empty"),
+    ] {
+        let spec = json!({"tableName": "t", "columns": [{"a": "int"}], "primaryKey": key});
+        let error = Table::from_spec(Some(&spec)).expect_err(why).to_string();
+        assert!(error.contains(why), "{spec}: {error}");
+    }
+}
+
+#[test]
+fn what_comes_later_is_refused_and_not_ignored() {
+    for field in LATER {
+        let spec = json!({"tableName": "t", "columns": [{"a": "int"}], field: "x"});
+        let error = Table::from_spec(Some(&spec)).expect_err(field).to_string();
+        assert_eq!(error, format!("spec.{field} is not supported yet: remove it"));
+    }
+}
+
+#[test]
+fn names_that_yaml_took_for_booleans_and_unknown_fields_are_warned_of() {
+    let spec = json!({"tableName": "t", "columns": [{"false": "text"}, {"a": "int"}], "primarykey": "a"});
+    let found = warnings(&spec);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].contains("spec.primarykey"), "{found:?}");
+    assert!(found[1].contains("named false"), "{found:?}");
+    assert!(warnings(&json!({"tableName": "t", "columns": [{"a": "int"}]})).is_empty());
+    assert!(warnings(&json!("nonsense")).is_empty());
+}

@@ -1,0 +1,115 @@
+//! What an error of PostgreSQL means for the next attempt, and how to tell it to a person.
+//!
+//! <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+
+use tokio_postgres::error::DbError;
+
+/// What an error means for the next attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// It may go away by itself within seconds.
+    Temporary,
+    /// Somebody has to change something outside the object: a grant, a password, a view.
+    Environment,
+    /// It comes again until the spec is another one.
+    Permanent,
+}
+
+impl Class {
+    /// Sorts an error that the server sent.
+    #[must_use]
+    pub fn of(error: &DbError) -> Self {
+        let in_catalog = error.schema() == Some("pg_catalog");
+        Self::of_code(error.code().code(), in_catalog, error.message())
+    }
+
+    fn of_code(code: &str, in_catalog: bool, message: &str) -> Self {
+        match code {
+            "57P01" | "57P02" | "57P03" | "57P05" | "57014" | "58030" | "40001" | "40P01" | "55P03"
+            | "55006" | "25006" | "25P03" | "26000" => Self::Temporary,
+            "23505" if in_catalog => Self::Temporary,
+            "0A000" if message.contains("cached plan") => Self::Temporary,
+            code if is_stale(code) => Self::Temporary,
+            "42501" | "42704" => Self::Environment,
+            "0A000" | "22023" => Self::Permanent,
+            code => match code.get(..2) {
+                Some("08" | "53") => Self::Temporary,
+                Some("42" | "54") => Self::Permanent,
+                // 28 (authentication), 3D, 3F, 2B, 23, XX and what nobody thought of: a slow retry is never wrong.
+                _ => Self::Environment,
+            },
+        }
+    }
+}
+
+/// Whether an error says that the catalog isn't any longer what it was when it was read.
+#[must_use]
+pub fn is_state_signal(error: &DbError) -> bool {
+    let code = error.code().code();
+    is_stale(code) || (code == "23505" && error.schema() == Some("pg_catalog"))
+}
+
+/// A table or a column exists already, or a table doesn't any more.
+fn is_stale(code: &str) -> bool {
+    ["42P07", "42P01", "42701"].contains(&code)
+}
+
+/// An error in one line: what the server says, its DETAIL and its HINT where they help, and the SQLSTATE.
+///
+/// The DETAIL of data and constraint errors (classes 22 and 23) is left out: it quotes rows, and those belong into no log.
+/// The HINT of 2BP01 is left out, too: it recommends CASCADE.
+#[must_use]
+pub fn describe(error: &DbError) -> String {
+    let code = error.code().code();
+    let quotes_rows = code.starts_with("22") || code.starts_with("23");
+    let detail = error.detail().filter(|_| !quotes_rows);
+    let hint = match code {
+        "2BP01" => Some("Drop what depends on it first"),
+        _ => error.hint().filter(|_| !quotes_rows),
+    };
+    let parts = [Some(error.message()), detail, hint].into_iter().flatten().map(one_line).collect::<Vec<_>>();
+    format!("{}: {} (SQLSTATE {code})", error.severity(), parts.join(". "))
+}
+
+fn one_line(text: &str) -> String {
+    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    lines.join("; ").trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_of_the_table_has_its_class() {
+        for (codes, class) in [
+            (
+                "08000 08001 08003 08006 08P01 53000 53100 53200 53300 57P01 57P02 57P03 57P05 57014 58030 40001 40P01 55P03 55006 \
+                 25006 26000 42P07 42P01 42701",
+                Class::Temporary,
+            ),
+            (
+                "28000 28P01 42501 3D000 3F000 42704 2BP01 23502 23505 57P04 XX000 P0001 99999",
+                Class::Environment,
+            ),
+            ("42601 42883 42P16 42804 22023 54011 54000 0A000", Class::Permanent),
+        ] {
+            for code in codes.split_whitespace() {
+                assert_eq!(Class::of_code(code, false, ""), class, "{code}");
+            }
+        }
+        assert_eq!(Class::of_code("23505", true, ""), Class::Temporary);
+        assert_eq!(
+            Class::of_code("0A000", false, "cached plan must not change result type"),
+            Class::Temporary
+        );
+    }
+
+    #[test]
+    fn several_lines_become_one() {
+        assert_eq!(
+            one_line("view a depends on table t\n  view b depends on table t.\n"),
+            "view a depends on table t; view b depends on table t"
+        );
+    }
+}

@@ -1,0 +1,153 @@
+//! The status of a `DatabaseTable`; pure.
+//!
+//! `Ready` says whether the database has the table that the spec asks for, `Synced` whether the last attempt succeeded. A database
+//! that can't be reached says nothing about the table: then `Ready` keeps what it said.
+//!
+//! <https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md#typical-status-properties>
+
+use crate::database::Applied;
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use schemars::{JsonSchema, Schema};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// What the operator says about the table of an object.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(transform = without_defaults)]
+pub struct TableStatus {
+    /// The generation of the object that the operator has seen last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+    /// The table with its schema, as PostgreSQL prints it, such as public.website_users.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// The columns of the table, in the order of the spec.
+    pub columns: Vec<ColumnStatus>,
+    /// How many columns the table has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column_count: Option<i64>,
+    /// The columns of the primary key; empty without one.
+    pub primary_key: Vec<String>,
+    /// Ready: the table is as the spec asks. Synced: the last attempt to make it so succeeded.
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// A column that the table has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ColumnStatus {
+    /// The name, exact.
+    pub name: String,
+    /// The type, as PostgreSQL prints it.
+    #[serde(rename = "type")]
+    pub type_: String,
+}
+
+/// The reasons that conditions give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The table is as the spec asks.
+    Applied,
+    /// A column was removed or changed, or the table renamed; nothing was done.
+    UpdateAborted,
+    /// The name belongs to a table that isn't this object's.
+    Conflict,
+    /// The spec describes no table.
+    InvalidSpec,
+    /// The database can't be reached, or not now.
+    DatabaseUnavailable,
+    /// The database refuses the operator's user.
+    PermissionDenied,
+    /// Something depends on the table, which therefore can't be dropped.
+    DependentsExist,
+}
+
+/// When a status is made, and for which generation of the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// `metadata.generation`; `None` where the CRD has no status subresource, because it means nothing there.
+    pub generation: Option<i64>,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl TableStatus {
+    /// Reads the status of an object; what can't be read counts as none.
+    #[must_use]
+    pub fn read(status: Option<&Value>) -> Self {
+        status.and_then(|status| Self::deserialize(status).ok()).unwrap_or_default()
+    }
+
+    /// The status after a success.
+    #[must_use]
+    pub fn ready(previous: &Self, seen: Seen, applied: &Applied) -> Self {
+        let message = format!("table {} has all columns of the spec", applied.table);
+        let say = |type_| previous.condition(type_, "True", Reason::Applied, &message, seen);
+        Self {
+            observed_generation: seen.generation,
+            table: Some(applied.table.clone()),
+            columns: applied.columns.clone(),
+            column_count: i64::try_from(applied.columns.len()).ok(),
+            primary_key: applied.primary_key.clone(),
+            conditions: vec![say("Ready"), say("Synced")],
+        }
+    }
+
+    /// The status after a failure: the table is still the one that it was.
+    #[must_use]
+    pub fn refused(previous: &Self, seen: Seen, reason: Reason, message: &str) -> Self {
+        let ready = match (reason.leaves_the_table_unknown(), previous.find("Ready")) {
+            (true, Some(kept)) => kept.clone(),
+            (true, None) => previous.condition("Ready", "Unknown", reason, message, seen),
+            (false, _) => previous.condition("Ready", "False", reason, message, seen),
+        };
+        let synced = previous.condition("Synced", "False", reason, message, seen);
+        Self { observed_generation: seen.generation, conditions: vec![ready, synced], ..previous.clone() }
+    }
+
+    fn find(&self, type_: &str) -> Option<&Condition> {
+        self.conditions.iter().find(|condition| condition.type_ == type_)
+    }
+
+    fn condition(&self, type_: &str, status: &str, reason: Reason, message: &str, seen: Seen) -> Condition {
+        let unchanged = self.find(type_).filter(|before| before.status == status);
+        Condition {
+            type_: type_.to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_string(),
+            message: message.to_owned(),
+            observed_generation: seen.generation,
+            last_transition_time: unchanged
+                .map_or(Time(seen.now), |before| before.last_transition_time.clone()),
+        }
+    }
+}
+
+impl Reason {
+    fn leaves_the_table_unknown(self) -> bool {
+        matches!(self, Self::DatabaseUnavailable | Self::PermissionDenied | Self::DependentsExist)
+    }
+}
+
+/// The reason as conditions and events have it: its own name.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// What is missing in a status is missing; the API server must not fill it in.
+fn without_defaults(schema: &mut Schema) {
+    let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+    for property in properties.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut) {
+        property.remove("default");
+    }
+}
+
+#[cfg(test)]
+#[path = "status_tests.rs"]
+mod tests;

@@ -1,0 +1,92 @@
+use super::*;
+use crate::database::Outcome;
+use serde_json::json;
+
+fn seen(generation: i64, second: i64) -> Seen {
+    Seen { generation: Some(generation), now: Timestamp::from_second(second).unwrap() }
+}
+
+fn applied(columns: usize) -> Applied {
+    let column = |n| ColumnStatus { name: format!("c{n}"), type_: "integer".into() };
+    Applied {
+        outcome: Outcome::Created,
+        table: "public.users".into(),
+        columns: (0..columns).map(column).collect(),
+        primary_key: vec!["c0".into()],
+    }
+}
+
+fn since(status: &TableStatus, type_: &str) -> i64 {
+    status.find(type_).unwrap().last_transition_time.0.as_second()
+}
+
+fn told(status: &TableStatus) -> Vec<(&str, &str, &str)> {
+    status.conditions.iter().map(|c| (c.type_.as_str(), c.status.as_str(), c.reason.as_str())).collect()
+}
+
+#[test]
+fn a_success_is_ready_and_synced() {
+    let status = TableStatus::ready(&TableStatus::default(), seen(1, 10), &applied(2));
+    assert_eq!(
+        serde_json::to_value(&status).unwrap(),
+        json!({
+            "observedGeneration": 1,
+            "table": "public.users",
+            "columns": [{"name": "c0", "type": "integer"}, {"name": "c1", "type": "integer"}],
+            "columnCount": 2,
+            "primaryKey": ["c0"],
+            "conditions": [
+                {"type": "Ready", "status": "True", "reason": "Applied", "message": "table public.users has all columns of the spec",
+                 "observedGeneration": 1, "lastTransitionTime": "1970-01-01T00:00:10Z"},
+                {"type": "Synced", "status": "True", "reason": "Applied", "message": "table public.users has all columns of the spec",
+                 "observedGeneration": 1, "lastTransitionTime": "1970-01-01T00:00:10Z"},
+            ],
+        })
+    );
+}
+
+#[test]
+fn a_second_success_keeps_the_time_of_the_first() {
+    let first = TableStatus::ready(&TableStatus::default(), seen(1, 10), &applied(1));
+    let second = TableStatus::ready(&first, seen(2, 20), &applied(2));
+    assert_eq!((since(&second, "Ready"), since(&second, "Synced")), (10, 10));
+    assert_eq!((second.observed_generation, second.columns.len()), (Some(2), 2));
+}
+
+#[test]
+fn a_refusal_keeps_table_and_columns() {
+    let first = TableStatus::ready(&TableStatus::default(), seen(1, 10), &applied(2));
+    let refused = TableStatus::refused(&first, seen(2, 20), Reason::UpdateAborted, "no");
+    assert_eq!(told(&refused), [("Ready", "False", "UpdateAborted"), ("Synced", "False", "UpdateAborted")]);
+    assert_eq!((&refused.table, &refused.columns), (&first.table, &first.columns));
+    assert_eq!((refused.observed_generation, since(&refused, "Ready")), (Some(2), 20));
+    let again = TableStatus::refused(&refused, seen(3, 30), Reason::InvalidSpec, "no, too");
+    assert_eq!((since(&again, "Ready"), since(&again, "Synced")), (20, 20));
+    let back = TableStatus::ready(&again, seen(4, 40), &applied(2));
+    assert_eq!((told(&back)[0], since(&back, "Ready")), (("Ready", "True", "Applied"), 40));
+}
+
+#[test]
+fn an_outage_says_nothing_about_the_table() {
+    let never =
+        TableStatus::refused(&TableStatus::default(), seen(1, 10), Reason::DatabaseUnavailable, "down");
+    assert_eq!(
+        told(&never),
+        [("Ready", "Unknown", "DatabaseUnavailable"), ("Synced", "False", "DatabaseUnavailable")]
+    );
+    let first = TableStatus::ready(&never, seen(1, 20), &applied(1));
+    let outage = TableStatus::refused(&first, seen(2, 30), Reason::DatabaseUnavailable, "down");
+    assert_eq!(told(&outage), [("Ready", "True", "Applied"), ("Synced", "False", "DatabaseUnavailable")]);
+    assert_eq!(outage.find("Ready"), first.find("Ready"));
+}
+
+#[test]
+fn a_status_of_another_shape_counts_as_none() {
+    for status in [json!("x"), json!({"conditions": 7}), json!({"columns": [{"name": 1}]})] {
+        assert_eq!(TableStatus::read(Some(&status)), TableStatus::default(), "{status}");
+    }
+    let known = TableStatus::ready(&TableStatus::default(), seen(1, 10), &applied(1));
+    let mut value = serde_json::to_value(&known).unwrap();
+    value["kopf"] = json!({"progress": {}});
+    assert_eq!(TableStatus::read(Some(&value)), known);
+}

@@ -1,0 +1,93 @@
+use crate::support::{World, owner, server, spec, table};
+use database_table_operator::connection::Settings;
+use database_table_operator::database;
+use database_table_operator::error::TableError;
+use database_table_operator::sqlstate::Class;
+use database_table_operator::status::Reason;
+use korf_sandbox::Postgres;
+
+/// Whether a connection by this URL is encrypted, or why there is none.
+async fn encrypted(url: &str) -> Result<bool, TableError> {
+    let pool = Settings::read(Some(url), |_| None).unwrap().pool(1).unwrap();
+    let client = pool.get().await?;
+    let sql = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+    Ok(client.query_one(sql, &[]).await?.get(0))
+}
+
+#[tokio::test]
+async fn each_sslmode_does_what_it_says() {
+    let world = World::new("tls").await;
+    let ca = server().await.ca_certificate().unwrap();
+    let copy = std::env::temp_dir().join(format!("korf-ca-{}.crt", std::process::id()));
+    std::fs::copy(ca, &copy).unwrap();
+    let stranger = std::env::temp_dir().join(format!("korf-stranger-{}.crt", std::process::id()));
+    std::fs::copy(Postgres::start().await.unwrap().ca_certificate().unwrap(), &stranger).unwrap();
+    let (known, stranger) = (copy.to_str().unwrap(), stranger.to_str().unwrap());
+    let with = |options: &str| world.database.url_with(options);
+    let by_other_name = |options: &str| {
+        let (name, password) = (&world.database.name, &world.database.password);
+        let port = world.database.address.port();
+        format!(
+            "host=elsewhere hostaddr=127.0.0.1 port={port} user={name} password={password} dbname={name} {options}"
+        )
+    };
+    for (url, outcome) in [
+        (with("sslmode=disable"), Some(false)),
+        (with(""), Some(true)),
+        (with("sslmode=prefer"), Some(true)),
+        (with("sslmode=require"), Some(true)),
+        (with(&format!("sslmode=require&sslrootcert={stranger}")), None),
+        (with("sslmode=verify-ca"), None),
+        (with(&format!("sslmode=verify-ca&sslrootcert={known}")), Some(true)),
+        (with(&format!("sslmode=verify-ca&sslrootcert={stranger}")), None),
+        (with(&format!("sslmode=verify-full&sslrootcert={known}")), Some(true)),
+        (with(&format!("sslmode=verify-full&sslrootcert={stranger}")), None),
+        (by_other_name("sslmode=require"), Some(true)),
+        (by_other_name(&format!("sslmode=verify-ca sslrootcert={known}")), Some(true)),
+        (by_other_name(&format!("sslmode=verify-full sslrootcert={known}")), None),
+    ] {
+        assert_eq!(encrypted(&url).await.ok(), outcome, "{url}");
+    }
+    std::fs::remove_file(known).unwrap();
+    std::fs::remove_file(stranger).unwrap();
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_without_the_password() {
+    let world = World::new("password").await;
+    let url = world.database.url().replace(&world.database.password, "Tr0ub4dor");
+    let pool = Settings::read(Some(&url), |_| None).unwrap().pool(1).unwrap();
+    let error =
+        database::apply(&pool, &owner("a"), &table(&spec("t", &[("a", "integer")]))).await.unwrap_err();
+    assert_eq!((error.class(), error.reason()), (Class::Environment, Reason::PermissionDenied));
+    assert_eq!(
+        error.to_string(),
+        "FATAL: password authentication failed for user \"password\" (SQLSTATE 28P01)"
+    );
+    assert!(!format!("{error:?}").contains("Tr0ub4dor"));
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_told() {
+    let world = World::new("no_database").await;
+    let url = world.database.url().replace("/no_database?", "/nowhere?");
+    let error = encrypted(&url).await.unwrap_err();
+    assert_eq!((error.class(), error.reason()), (Class::Environment, Reason::DatabaseUnavailable));
+    assert_eq!(error.to_string(), "FATAL: database \"nowhere\" does not exist (SQLSTATE 3D000)");
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_a_temporary_matter_and_comes_back() {
+    let server = Postgres::start().await.unwrap();
+    let database = server.create_database("outage").await.unwrap();
+    let pool = Settings::read(Some(&database.url()), |_| None).unwrap().pool(2).unwrap();
+    let wanted = table(&spec("t", &[("a", "integer")]));
+    database::apply(&pool, &owner("a"), &wanted).await.unwrap();
+    server.stop().await.unwrap();
+    let error = database::apply(&pool, &owner("a"), &wanted).await.unwrap_err();
+    assert_eq!((error.class(), error.reason()), (Class::Temporary, Reason::DatabaseUnavailable));
+    assert!(error.to_string().starts_with("the database can't be reached: "), "{error}");
+    assert!(!format!("{error} {error:?}").contains(&database.password), "{error}");
+    server.resume().await.unwrap();
+    database::apply(&pool, &owner("a"), &wanted).await.unwrap();
+}

@@ -1,0 +1,57 @@
+//! What happens when somebody changes the database between our look and our act.
+
+use crate::support::{World, columns, spec};
+use database_table_operator::database::Outcome;
+use database_table_operator::status::Reason;
+use std::time::Duration;
+
+impl World {
+    /// Commits the other session's transaction as soon as the operator waits for it.
+    async fn commit_under_a_waiter(&self) {
+        let waiters = "SELECT count(*) FROM pg_stat_activity \
+                       WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        let watch = self.database.connect_as_superuser().await.unwrap();
+        while watch.query_one(waiters, &[]).await.unwrap().get::<_, i64>(0) == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.run("COMMIT").await;
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_somebody_makes_at_the_same_time_is_left_alone() {
+    let world = World::new("race_create").await;
+    world.run("BEGIN; CREATE TABLE t (a integer)").await;
+    let wanted = spec("t", &[("a", "integer")]);
+    let (applied, ()) = futures::join!(world.apply(&wanted), world.commit_under_a_waiter());
+    assert_eq!(applied.unwrap_err().reason(), Reason::Conflict);
+}
+
+#[tokio::test]
+async fn a_column_that_somebody_adds_at_the_same_time_is_taken_as_it_is() {
+    let world = World::new("race_add").await;
+    world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
+    world.run("BEGIN; ALTER TABLE t ADD COLUMN b text").await;
+    let wanted = spec("t", &[("a", "integer"), ("b", "text")]);
+    let (applied, ()) = futures::join!(world.apply(&wanted), world.commit_under_a_waiter());
+    assert_eq!(applied.unwrap().outcome, Outcome::Unchanged);
+}
+
+#[tokio::test]
+async fn a_table_that_somebody_drops_at_the_same_time_is_gone() {
+    let world = World::new("race_drop").await;
+    world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
+    world.run("BEGIN; DROP TABLE t").await;
+    let (dropped, ()) = futures::join!(world.drop(), world.commit_under_a_waiter());
+    assert!(dropped.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_table_that_takes_the_name_of_ours_at_the_same_time_stays() {
+    let world = World::new("race_swap").await;
+    world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
+    world.run("BEGIN; ALTER TABLE t RENAME TO u; CREATE TABLE t (precious text)").await;
+    let (dropped, ()) = futures::join!(world.drop(), world.commit_under_a_waiter());
+    assert_eq!(dropped.unwrap(), ["public.u"]);
+    assert_eq!(world.columns("t").await, columns(&[("precious", "text")]));
+}

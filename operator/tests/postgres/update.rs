@@ -1,0 +1,177 @@
+use crate::support::{World, columns, spec};
+use database_table_operator::database::Outcome;
+use database_table_operator::error::TableError;
+use database_table_operator::plan::Refusal;
+use database_table_operator::sqlstate::Class;
+use database_table_operator::status::Reason;
+use serde_json::json;
+use std::time::{Duration, Instant};
+
+#[tokio::test]
+async fn another_word_for_the_same_type_is_no_change() {
+    let world = World::new("aliases").await;
+    let aliases = [
+        ("int4", "integer"),
+        ("int", "INTEGER"),
+        ("varchar(50)", "character varying(50)"),
+        ("timestamp", "timestamp without time zone"),
+        ("timestamptz", "timestamp with time zone"),
+        ("numeric(10)", "numeric(10,0)"),
+        ("decimal( 8 , 2 )", "numeric(8,2)"),
+        ("float(24)", "real"),
+        ("float8", "double precision"),
+        ("int[3]", "integer[]"),
+        ("bool", "pg_catalog.bool"),
+        ("char(3)", "character(3)"),
+        ("serial", "serial4"),
+    ];
+    let names: Vec<_> = (0..aliases.len()).map(|n| format!("c{n}")).collect();
+    let said = |second: bool| {
+        let types = aliases.iter().map(|pair| if second { pair.1 } else { pair.0 });
+        spec("t", &names.iter().map(String::as_str).zip(types).collect::<Vec<_>>())
+    };
+    world.apply(&said(false)).await.unwrap();
+    let before = world.picture().await;
+    assert_eq!(world.apply(&said(true)).await.unwrap().outcome, Outcome::Unchanged);
+    assert_eq!(world.picture().await, before);
+}
+
+#[tokio::test]
+async fn columns_are_added_and_rows_stay() {
+    let world = World::new("add").await;
+    world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
+    world.run("INSERT INTO t VALUES (1)").await;
+    let wanted = spec("t", &[("NEW", "text"), ("a", "integer"), ("\"Other\"", "date")]);
+    let applied = world.apply(&wanted).await.unwrap();
+    assert_eq!(applied.outcome, Outcome::ColumnsAdded(vec!["new".into(), "Other".into()]));
+    assert_eq!(world.columns("t").await, columns(&[("a", "integer"), ("new", "text"), ("Other", "date")]));
+    let told: Vec<_> = applied.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(told, ["new", "a", "Other"]);
+    assert_eq!(world.sql.query("SELECT FROM t WHERE a = 1 AND new IS NULL", &[]).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_table_that_is_not_there_is_made_by_an_update() {
+    let world = World::new("missing").await;
+    let wanted = spec("t", &[("a", "integer")]);
+    world.apply(&wanted).await.unwrap();
+    world.run("DROP TABLE t").await;
+    assert_eq!(world.apply(&wanted).await.unwrap().outcome, Outcome::Created);
+}
+
+#[tokio::test]
+async fn a_removed_or_changed_column_aborts_the_whole_update_and_putting_it_back_ends_well() {
+    let world = World::new("removed").await;
+    let first = spec("t", &[("a", "integer"), ("b", "varchar(50)")]);
+    world.apply(&first).await.unwrap();
+    for (wanted, why) in [
+        (spec("t", &[("a", "integer")]), "\"b\" is in the table but not in the spec"),
+        (spec("t", &[("a", "integer"), ("c", "text")]), "\"b\" is in the table but not in the spec"),
+        (
+            spec("t", &[("a", "text"), ("b", "varchar(50)")]),
+            "\"a\" has the type integer, but text in the spec",
+        ),
+        (spec("t", &[("a", "integer"), ("b", "varchar(60)"), ("c", "text")]), "but character varying(60)"),
+        (
+            spec("t", &[("a", "integer"), ("\"B\"", "varchar(50)")]),
+            "\"b\" is in the table but not in the spec",
+        ),
+    ] {
+        let error = world.refused(&wanted).await;
+        assert_eq!((error.class(), error.reason()), (Class::Permanent, Reason::UpdateAborted));
+        assert!(error.to_string().contains(why), "{error}");
+        assert_eq!(world.apply(&first).await.unwrap().outcome, Outcome::Unchanged);
+    }
+}
+
+#[tokio::test]
+async fn another_primary_key_is_refused() {
+    let world = World::new("key").await;
+    let mut wanted = spec("t", &[("a", "integer"), ("b", "integer")]);
+    wanted["primaryKey"] = json!(["b", "a"]);
+    world.apply(&wanted).await.unwrap();
+    for key in [json!(["a", "b"]), json!("a"), json!(null)] {
+        wanted["primaryKey"] = key;
+        let error = world.refused(&wanted).await.to_string();
+        assert!(error.contains("the primary key is (\"b\", \"a\"), but"), "{error}");
+    }
+    wanted["primaryKey"] = json!(["\"b\"", "A"]);
+    assert_eq!(world.apply(&wanted).await.unwrap().outcome, Outcome::Unchanged);
+}
+
+#[tokio::test]
+async fn a_bad_type_among_new_columns_takes_the_others_back() {
+    let world = World::new("bad_among").await;
+    world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
+    let error = world.refused(&spec("t", &[("a", "integer"), ("b", "text"), ("c", "nonsense")])).await;
+    assert_eq!(error.reason(), Reason::InvalidSpec);
+}
+
+#[tokio::test]
+async fn a_new_table_name_is_refused() {
+    let world = World::new("rename").await;
+    world.apply(&spec("old", &[("a", "integer")])).await.unwrap();
+    let error = world.refused(&spec("new", &[("a", "integer")])).await;
+    assert!(
+        matches!(&error, TableError::Refused(Refusal::Renamed { existing, .. }) if existing == "public.old"),
+        "{error}"
+    );
+    assert_eq!((error.class(), error.reason()), (Class::Permanent, Reason::UpdateAborted));
+}
+
+#[tokio::test]
+async fn what_is_not_ours_is_left_alone() {
+    let world = World::new("foreign").await;
+    world.run("CREATE TABLE t (a integer); CREATE VIEW v AS SELECT 1 AS a; CREATE SEQUENCE s; CREATE INDEX i ON t (a)").await;
+    world.apply_as("b", &spec("others", &[("a", "integer")])).await.unwrap();
+    for (name, why) in [
+        ("t", "belongs to no DatabaseTable"),
+        ("v", "is a view"),
+        ("s", "is a sequence"),
+        ("i", "is an index"),
+        ("others", "belongs to the DatabaseTable shop/b"),
+    ] {
+        let error = world.refused(&spec(name, &[("a", "integer"), ("b", "text")])).await;
+        assert_eq!((error.class(), error.reason()), (Class::Environment, Reason::Conflict), "{name}");
+        assert!(error.to_string().contains(why), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_held_lock_is_a_matter_of_three_seconds() {
+    let world = World::new("lock").await;
+    world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
+    world.run("BEGIN; SELECT FROM t").await;
+    let wanted = spec("t", &[("a", "integer"), ("b", "text")]);
+    let start = Instant::now();
+    let error = world.apply(&wanted).await.unwrap_err();
+    assert!((2..6).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    assert_eq!((error.class(), error.reason()), (Class::Temporary, Reason::DatabaseUnavailable));
+    assert!(error.to_string().contains("lock timeout (SQLSTATE 55P03)"), "{error}");
+    world.run("COMMIT").await;
+    assert_eq!(world.apply(&wanted).await.unwrap().outcome, Outcome::ColumnsAdded(vec!["b".into()]));
+}
+
+#[tokio::test]
+async fn nothing_to_do_waits_for_no_lock() {
+    let world = World::new("no_lock").await;
+    let wanted = spec("t", &[("a", "integer")]);
+    world.apply(&wanted).await.unwrap();
+    world.run("BEGIN; LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE").await;
+    let run = tokio::time::timeout(Duration::from_secs(2), world.apply(&wanted)).await;
+    assert_eq!(run.unwrap().unwrap().outcome, Outcome::Unchanged);
+}
+
+#[tokio::test]
+async fn what_the_user_may_not_do_is_told() {
+    let world = World::new("denied").await;
+    let superuser = world.database.connect_as_superuser().await.unwrap();
+    let name = world.database.user.replace('"', "\"\"");
+    superuser.batch_execute(&format!("ALTER SCHEMA public OWNER TO postgres; REVOKE ALL ON SCHEMA public FROM public, \"{name}\"; GRANT USAGE ON SCHEMA public TO public")).await.unwrap();
+    let error = world.apply(&spec("t", &[("a", "integer")])).await.unwrap_err();
+    assert_eq!((error.class(), error.reason()), (Class::Environment, Reason::PermissionDenied));
+    assert_eq!(error.to_string(), "ERROR: permission denied for schema public (SQLSTATE 42501)");
+    superuser.batch_execute("DROP SCHEMA public").await.unwrap();
+    let error = world.apply(&spec("t", &[("a", "integer")])).await.unwrap_err();
+    assert_eq!((error.class(), &error), (Class::Environment, &TableError::NoSchema));
+}
