@@ -121,6 +121,9 @@ pub struct Call {
     pub started: Timestamp,
     /// What the operator was given by `.state(…)`.
     pub states: Arc<States>,
+    /// Whether the kind has a status subresource. Where it has none, a write of the status is a change of
+    /// `metadata.generation`, too.
+    pub status_subresource: bool,
     /// For requests of the handler's own.
     pub client: Client,
     /// Cancelled when the operator stops.

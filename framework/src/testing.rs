@@ -18,6 +18,7 @@ pub fn call(reason: Reason, body: Value) -> Call {
         attempt: 0,
         started: "2026-11-22T14:53:30Z".parse().unwrap(),
         states: Arc::default(),
+        status_subresource: false,
         client: Client::try_from(nowhere).unwrap(),
         stopping: CancellationToken::new(),
         additions: crate::Additions::default(),

@@ -14,7 +14,7 @@ use super::{
     diff::{Diff, diff},
     essence::essence,
     patch::{Finalizer, Patch},
-    progress::{Counts, Progress, Record},
+    progress::{Counts, Progress, Record, Unreadable},
     retry::{Attempt, Limits, Outcome},
     storage::Storage,
 };
@@ -141,6 +141,12 @@ impl Setup {
     /// Whether objects have to wait for us when they are deleted.
     pub fn needs_finalizer(&self) -> bool {
         self.tasks_for(Reason::Delete).next().is_some()
+    }
+
+    /// What korf has stored on an object and can't read, and so takes for absent.
+    pub fn faults(&self, body: &Body, now: Timestamp) -> Vec<Unreadable> {
+        let progress = self.storage.read_progress(body, self.ids(), now);
+        self.storage.faults(body).into_iter().chain(progress.unreadable().cloned()).collect()
     }
 
     fn ids(&self) -> impl Iterator<Item = &str> {

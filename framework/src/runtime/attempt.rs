@@ -88,6 +88,7 @@ impl Watched {
             attempt: ready.attempt.before,
             started: ready.started,
             states: Arc::clone(&self.states),
+            status_subresource: self.has_status_subresource(),
             client: self.client().clone(),
             stopping: self.stopping.clone(),
             additions: additions.clone(),

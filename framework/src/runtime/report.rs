@@ -6,7 +6,7 @@ use crate::{
         Reason,
         cycle::{Cycle, End, Rest},
         patch::Finalizer,
-        progress::Counts,
+        progress::{Counts, Unreadable},
         retry::seconds,
     },
 };
@@ -130,6 +130,12 @@ pub fn begun(cycle: &Cycle, kind: &Kind) {
     }
     if cycle.old.is_some() && !cycle.diff.is_empty() && !secret {
         object!(debug, "{title} diff: {}", cycle.diff);
+    }
+}
+
+pub fn unreadable(faults: &[Unreadable]) {
+    for fault in faults {
+        object!(warn, "What is stored on the object can't be read, and counts as absent: {fault}");
     }
 }
 

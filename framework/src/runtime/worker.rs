@@ -8,7 +8,7 @@ use super::{
     report,
 };
 use crate::{
-    Additions, Reply,
+    Additions, Reply, logging,
     core::{
         Reason,
         body::Body,
@@ -39,7 +39,7 @@ enum Next {
 /// Does what there is to do for one object now.
 pub async fn work(watched: Arc<Watched>, job: Job) -> Done {
     let uid = job.body.uid().to_owned();
-    let span = tracing::info_span!(target: "korf::objects", "object");
+    let span = logging::object_span(&watched.kind, &job.body);
     let work = AssertUnwindSafe(watched.handle(job)).catch_unwind().instrument(span.clone());
     let end = match work.await {
         Ok(Ok(end)) => end,
@@ -62,6 +62,9 @@ impl Watched {
             look = if changed && look == Look::Again { Look::Changed } else { look };
         }
         loop {
+            if look != Look::Again {
+                report::unreadable(&self.setup.faults(&body, Timestamp::now()));
+            }
             let plan = plan(&self.setup, &body, job.gone, look, Timestamp::now());
             let ran = matches!(plan, Plan::Run(_));
             match self.follow(plan, body).await? {
