@@ -40,20 +40,25 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Permanent(error) | Self::Unclassified(error) | Self::Temporary { source: error, .. }) =
             self;
-        let mut said = error.to_string();
-        f.write_str(&said)?;
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let next = error.to_string();
-            // Many libraries repeat their source in their own message.
-            if !said.contains(&next) {
-                write!(f, ": {next}")?;
-            }
-            said = next;
-            cause = error.source();
-        }
-        Ok(())
+        f.write_str(&with_causes(&**error))
     }
+}
+
+/// The messages of an error and of what caused it, in one line.
+pub(crate) fn with_causes(error: &(dyn StdError + 'static)) -> String {
+    let mut said = error.to_string();
+    let mut text = said.clone();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        // Many libraries repeat their source in their own message.
+        if !said.contains(&next) {
+            text = format!("{text}: {next}");
+        }
+        said = next;
+        cause = error.source();
+    }
+    text
 }
 
 // As in `anyhow`: `Error` is not itself a `std::error::Error`, so that `?` takes any other one.

@@ -3,6 +3,7 @@
 extern crate self as korf;
 
 mod builder;
+pub mod cli;
 pub mod core;
 mod error;
 #[doc(hidden)]

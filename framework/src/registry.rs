@@ -42,7 +42,9 @@ impl Registry {
         }
         let mut seen = HashMap::new();
         for handler in &self.0 {
-            check_id(handler)?;
+            if handler.id.is_empty() {
+                return Err(StartError::EmptyId { site: handler.site });
+            }
             check_needs(handler, states)?;
             // The keys of progress records differ in these; a record says itself what its reason is.
             let resource = &handler.kind.resource;
@@ -66,19 +68,6 @@ impl FromIterator<Handler> for Registry {
 /// How an id is spelled in the key of an annotation.
 fn stored(id: &str) -> String {
     id.replace('/', ".").replace(['<', '>'], "_")
-}
-
-/// Ids become part of annotation keys, and the API server refuses others.
-fn check_id(handler: &Handler) -> Result<(), StartError> {
-    let (id, site) = (handler.id.clone(), handler.site);
-    if id.is_empty() {
-        return Err(StartError::EmptyId { site });
-    }
-    let stored = stored(&id);
-    let allowed = stored.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    let ends = stored.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && stored.ends_with(|c: char| c.is_ascii_alphanumeric());
-    if allowed && ends { Ok(()) } else { Err(StartError::BadId { id, site }) }
 }
 
 fn check_needs(handler: &Handler, states: &States) -> Result<(), StartError> {
@@ -113,13 +102,6 @@ pub enum StartError {
     /// A handler has no name.
     EmptyId {
         /// Where it stands.
-        site: Site,
-    },
-    /// An id that no annotation key can have.
-    BadId {
-        /// The id.
-        id: String,
-        /// Where the handler stands.
         site: Site,
     },
     /// A handler takes a [`State`](crate::State) that the operator wasn't given.
@@ -162,12 +144,6 @@ impl fmt::Display for StartError {
             Self::EmptyId { site } => {
                 write!(f, "the handler at {} has an empty id: give it a name", Place(site))
             }
-            Self::BadId { id, site } => write!(
-                f,
-                "the id `{id}` of the handler at {} can't be kept in an annotation: use ASCII letters, digits, \
-                 `-`, `_`, `.` and `/`, with a letter or digit at both ends",
-                Place(site),
-            ),
             Self::MissingState { handler, state, site } => write!(
                 f,
                 "handler `{handler}` at {} takes `State<{state}>`: give the operator `.state(…)` of that type",

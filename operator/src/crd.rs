@@ -24,19 +24,11 @@ use std::collections::BTreeMap;
     namespaced,
     status = "TableStatus",
     doc = "A table in PostgreSQL, kept by database-table-operator",
-    printcolumn(name = "Table", type_ = "string", json_path = ".status.table"),
-    printcolumn(name = "Columns", type_ = "integer", json_path = ".status.columnCount"),
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Ready\")].status"
-    ),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = ".status.conditions[?(@.type==\"Synced\")].reason"
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+    printcolumn = r#"{"name": "Table", "type": "string", "jsonPath": ".status.table"}"#,
+    printcolumn = r#"{"name": "Columns", "type": "integer", "jsonPath": ".status.columnCount"}"#,
+    printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type==\"Synced\")].reason"}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct DatabaseTableSpec {
