@@ -1,0 +1,137 @@
+//! The command line.
+
+use super::Program;
+use crate::logging::{Format, Logging, Verbosity};
+use clap::{
+    ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, builder::FalseyValueParser,
+    error::ErrorKind,
+};
+use std::ffi::OsString;
+
+/// No options of the operator's own.
+#[derive(Debug, clap::Args)]
+pub(super) struct NoOptions {}
+
+#[derive(Parser)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub(super) struct Arguments<O: clap::Args> {
+    #[command(subcommand)]
+    pub action: Action<O>,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Action<O: clap::Args> {
+    /// Handle objects until SIGTERM or Ctrl-C
+    ///
+    /// The cluster is that of the kubeconfig's current context (KUBECONFIG, ~/.kube/config), or else the one in
+    /// which the pod runs. On SIGTERM or Ctrl-C, handlers that run are given time to finish; what they have done
+    /// so far is kept on the objects, and the next start goes on from there.
+    Run(#[command(flatten)] Run<O>),
+    /// Print the definitions of the operator's own kinds, for `kubectl apply -f -`
+    Crd,
+    /// List what is registered: kind, reason, id, options and place in the source
+    Handlers,
+}
+
+#[derive(clap::Args)]
+pub(super) struct Run<O: clap::Args> {
+    #[command(flatten)]
+    pub namespaces: Namespaces,
+    #[command(flatten)]
+    pub logs: Logs,
+    #[command(flatten)]
+    pub own: O,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Namespaces {
+    /// Handle the objects of this namespace; may be repeated
+    #[arg(short, long = "namespace", value_name = "NAMESPACE", env = "KORF_RUN_NAMESPACE")]
+    #[arg(value_delimiter = ',', value_parser = namespace)]
+    pub named: Vec<String>,
+    /// Handle the objects of all namespaces
+    #[arg(short = 'A', long = "all-namespaces", env = "KORF_RUN_ALL_NAMESPACES")]
+    #[arg(action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub all: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Logs {
+    /// How a log record becomes a line
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "KORF_RUN_LOG_FORMAT",
+        default_value = "full",
+        ignore_case = true
+    )]
+    pub log_format: Format,
+    /// Log what the operator does in detail
+    #[arg(short, long, env = "KORF_RUN_VERBOSE")]
+    #[arg(action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub verbose: bool,
+    /// Log what libraries do, too; RUST_LOG chooses more finely
+    #[arg(short, long, env = "KORF_RUN_DEBUG")]
+    #[arg(action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub debug: bool,
+    /// Log warnings and errors only
+    #[arg(short, long, env = "KORF_RUN_QUIET")]
+    #[arg(action = ArgAction::SetTrue, value_parser = FalseyValueParser::new())]
+    pub quiet: bool,
+}
+
+impl Logs {
+    pub fn logging(&self) -> Logging {
+        let verbosity = match (self.debug, self.verbose, self.quiet) {
+            (true, _, _) => Verbosity::Debug,
+            (_, true, _) => Verbosity::Verbose,
+            (_, _, true) => Verbosity::Quiet,
+            _ => Verbosity::Normal,
+        };
+        Logging { format: self.log_format, verbosity }
+    }
+}
+
+impl<O: clap::Args> Arguments<O> {
+    pub fn parse(program: &Program, line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let mut command = Self::command().name(program.name);
+        if !program.version.is_empty() {
+            command = command.version(program.version);
+        }
+        if !program.about.is_empty() {
+            command = command.about(program.about);
+        }
+        let matches = command.try_get_matches_from_mut(line)?;
+        let arguments = Self::from_arg_matches(&matches)?;
+        // By hand: clap takes a variable that says `false` for a flag that was given.
+        match arguments.contradiction() {
+            None => Ok(arguments),
+            Some(message) => {
+                let run = command
+                    .find_subcommand_mut("run")
+                    .map(|run| run.error(ErrorKind::ArgumentConflict, message));
+                Err(run.unwrap_or_else(|| command.error(ErrorKind::ArgumentConflict, message)))
+            }
+        }
+    }
+
+    fn contradiction(&self) -> Option<&'static str> {
+        let Action::Run(Run { namespaces, logs, .. }) = &self.action else { return None };
+        if namespaces.all && !namespaces.named.is_empty() {
+            return Some("either --namespace or --all-namespaces can be used, not both");
+        }
+        let verbosities = [logs.verbose, logs.debug, logs.quiet].into_iter().filter(|given| *given).count();
+        (verbosities > 1).then_some("only one of --verbose, --debug and --quiet can be used")
+    }
+}
+
+/// A DNS label: <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names>
+fn namespace(text: &str) -> Result<String, &'static str> {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let fits = (1..=63).contains(&text.len()) && text.chars().all(inner);
+    if fits && !text.starts_with('-') && !text.ends_with('-') {
+        Ok(text.into())
+    } else {
+        Err("a namespace has 1 to 63 lower-case letters, digits and `-`, the latter not at an end")
+    }
+}
