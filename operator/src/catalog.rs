@@ -1,7 +1,8 @@
 //! What PostgreSQL's catalog knows about a table.
 //!
-//! Types are read as the pair of OID and type modifier: `information_schema` loses precision, and the text of a type depends on
-//! the search path. Every query is sent unnamed, because a pooler in transaction mode loses prepared statements.
+//! Types are read as the pair of OID and type modifier: `information_schema` loses precision, and the text of
+//! a type depends on the search path. Every query is sent unnamed, because a pooler in transaction mode loses
+//! prepared statements.
 
 use crate::identifier::Identifier;
 use crate::marker::Owner;
@@ -77,7 +78,8 @@ pub struct Place {
 ///
 /// Those of the connection.
 pub async fn place(tx: &Transaction<'_>, name: &Identifier) -> Result<Option<Place>, Error> {
-    let sql = "SELECT s::text, pg_catalog.format('%I.%I', s, $1) FROM pg_catalog.current_schema() s WHERE s IS NOT NULL";
+    let sql = "SELECT s::text, pg_catalog.format('%I.%I', s, $1) FROM pg_catalog.current_schema() s WHERE s \
+               IS NOT NULL";
     let row = tx.query_typed(sql, &[(&name.as_str(), Type::TEXT)]).await?.pop();
     row.map(|row| {
         Ok(Place { schema: row.try_get(0)?, name: name.as_str().to_owned(), shown: row.try_get(1)? })

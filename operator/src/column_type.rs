@@ -50,7 +50,8 @@ impl ColumnType {
         &self.0
     }
 
-    /// The integer type behind `serial` and its kin, which are no types but a way to write a column with a sequence.
+    /// The integer type behind `serial` and its kin, which are no types but a way to write a column with a
+    /// sequence.
     #[must_use]
     pub fn behind_serial(&self) -> Option<&'static str> {
         match self.0.to_ascii_lowercase().as_str() {

@@ -1,7 +1,8 @@
 //! How to reach the database: from `--database-url`, `DATABASE_URL` or the `PG*` variables to a pool.
 //!
-//! The text is taken apart here before tokio-postgres reads it, for two reasons: it knows neither `sslmode=verify-full` nor
-//! `sslrootcert`, and its messages may quote parts of a password. No message of this module quotes any part of the text.
+//! The text is taken apart here before tokio-postgres reads it, for two reasons: it knows neither
+//! `sslmode=verify-full` nor `sslrootcert`, and its messages may quote parts of a password. No message of
+//! this module quotes any part of the text.
 
 mod options;
 mod tls;
@@ -53,7 +54,9 @@ pub enum BadConnection {
     NoDatabase,
     /// The text can't be taken apart.
     #[error(
-        "the database URL can't be read: it should look like postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full; characters like @ / ? # % in the password are written as %40 %2F %3F %23 %25"
+        "the database URL can't be read: it should look like \
+         postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full; characters like @ / ? # % in the \
+         password are written as %40 %2F %3F %23 %25"
     )]
     Text,
     /// An option that PostgreSQL knows has a value that it hasn't.
@@ -67,7 +70,8 @@ pub enum BadConnection {
     Unsupported(&'static str),
     /// An option that nobody knows. It isn't named, because it may be part of a password.
     #[error(
-        "the database URL has an option that PostgreSQL doesn't know (if a ? or & belongs to the password, write it as %3F or %26)"
+        "the database URL has an option that PostgreSQL doesn't know (if a ? or & belongs to the password, \
+         write it as %3F or %26)"
     )]
     Unknown,
     /// `sslmode` has another value.

@@ -1,10 +1,10 @@
 //! The kind `DatabaseTable`, from which `manifests/crd.yaml` is made.
 //!
-//! The operator itself reads the raw spec ([`spec`](crate::spec)), because it also works with the seed's CRD, which has no schema;
-//! these types are for clients, for tests and for the CRD. The rules here tell a user at once, by the API server, what the operator
-//! could only say later. Two can't stand here: a schema of the API server can't say "a text or a list of texts" (it isn't
-//! structural), so `primaryKey` has no type, and rules can't see a field without a type, so it is the operator that refuses to
-//! change it.
+//! The operator itself reads the raw spec ([`spec`](crate::spec)), because it also works with the seed's CRD,
+//! which has no schema; these types are for clients, for tests and for the CRD. The rules here tell a user at
+//! once, by the API server, what the operator could only say later. Two can't stand here: a schema of the API
+//! server can't say "a text or a list of texts" (it isn't structural), so `primaryKey` has no type, and rules
+//! can't see a field without a type, so it is the operator that refuses to change it.
 
 use crate::status::TableStatus;
 use kube::{CustomResource, KubeSchema};
@@ -32,16 +32,16 @@ use std::collections::BTreeMap;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct DatabaseTableSpec {
-    /// The name of the table. Folded to lower case as PostgreSQL does, unless it has double quotes of its own: '"Users"'.
-    /// It can't be changed.
+    /// The name of the table. Folded to lower case as PostgreSQL does, unless it has double quotes of its
+    /// own: '"Users"'. It can't be changed.
     // With quotes, and every quote in the name doubled, 63 bytes become 128.
     #[schemars(length(max = 128))]
     #[x_kube(validation = Rule::new("self.size() > 0").message("tableName is empty: give the table a name"))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("tableName can't be changed: delete the object and create a new one"))]
     pub table_name: String,
 
-    /// The columns, each an item with one key, NAME: TYPE, such as "- USER_ID: integer". Columns can be added, but neither removed
-    /// nor changed.
+    /// The columns, each an item with one key, NAME: TYPE, such as "- USER_ID: integer". Columns can be
+    /// added, but neither removed nor changed.
     #[schemars(schema_with = "columns")]
     pub columns: Vec<BTreeMap<String, String>>,
 

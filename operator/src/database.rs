@@ -1,7 +1,8 @@
 //! The two things that are done to the database: make a table what its object wants, and drop it.
 //!
-//! Each is one transaction. Nothing waits long for a lock, because everyone who comes after would wait behind it; and who may
-//! touch a table is decided under an advisory lock on its name, so that two objects can't both find it free.
+//! Each is one transaction. Nothing waits long for a lock, because everyone who comes after would wait behind
+//! it; and who may touch a table is decided under an advisory lock on its name, so that two objects can't
+//! both find it free.
 
 use crate::catalog::{self, Place};
 use crate::ddl;
@@ -53,7 +54,8 @@ pub enum Outcome {
 ///
 /// # Errors
 ///
-/// [`TableError`]; then the database is as it was, unless the connection broke during the commit, and the next call finds out.
+/// [`TableError`]; then the database is as it was, unless the connection broke during the commit, and the
+/// next call finds out.
 pub async fn apply(pool: &Pool, owner: &Owner, table: &Table) -> Result<Applied, TableError> {
     limited(async {
         match apply_once(pool, owner, table).await {
@@ -66,7 +68,8 @@ pub async fn apply(pool: &Pool, owner: &Owner, table: &Table) -> Result<Applied,
 
 /// Drops every table that carries the owner's marker, under whatever name, and tells which; without CASCADE.
 ///
-/// The marker decides and not the spec, which may have changed, nor the status, which a crash may have kept from being written.
+/// The marker decides and not the spec, which may have changed, nor the status, which a crash may have kept
+/// from being written.
 ///
 /// # Errors
 ///

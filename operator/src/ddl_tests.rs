@@ -53,7 +53,8 @@ fn a_drop_never_cascades() {
 }
 
 proptest! {
-    /// With quoted names and literals taken out, nothing is left that could end a statement or begin a comment.
+    /// With quoted names and literals taken out, nothing is left that could end a statement or begin a
+    /// comment.
     #[test]
     fn no_name_escapes_from_its_quotes(schema in "[^\0]{0,9}", table in "[^\0]{1,9}", name in "[^\0]{1,9}", own in ".{0,9}") {
         let mut wanted = wanted(vec![column(&quote(&name), "integer", false)], &[]);

@@ -32,7 +32,8 @@ pub enum TableError {
     Refused(#[from] Refusal),
     /// The search path of the connection names no schema that exists.
     #[error(
-        "the database has no schema for the table: the search_path of the operator's user names none that exists"
+        "the database has no schema for the table: the search_path of the operator's user names none that \
+         exists"
     )]
     NoSchema,
     /// The database said no, or nothing.

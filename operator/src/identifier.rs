@@ -1,8 +1,9 @@
 //! The names of tables and columns, read as PostgreSQL reads them.
 //!
-//! `WEBSITE_USERS` in a query is the table `website_users`; `"WEBSITE_USERS"` is another one. A name in the spec follows the same
-//! rule, so that a query that copies the name from the spec finds the table. What goes into a statement is always quoted, which
-//! makes reserved words, blanks and quotes ordinary characters of a name.
+//! `WEBSITE_USERS` in a query is the table `website_users`; `"WEBSITE_USERS"` is another one. A name in the
+//! spec follows the same rule, so that a query that copies the name from the spec finds the table. What goes
+//! into a statement is always quoted, which makes reserved words, blanks and quotes ordinary characters of a
+//! name.
 //!
 //! <https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>
 
@@ -39,15 +40,18 @@ pub enum BadIdentifier {
     #[error("the name {0:?} contains a NUL character, which PostgreSQL can't store")]
     Nul(String),
     /// `schema.table`, or a dotted name that lacks its quotes.
-    #[error("the name {0:?} has a dot outside quotes: give the name alone, or quote it if the dot belongs to it: {quoted}", quoted = yaml_quoted(.0))]
+    #[error("the name {0:?} has a dot outside quotes: give the name alone, or quote it if the dot belongs to \
+             it: {quoted}", quoted = yaml_quoted(.0))]
     Dot(String),
     /// A quote in a bare name, or one that isn't closed, or something after the closing one.
     #[error(
-        "the quotes of the name {0:?} are broken: put one before the name and one after it, and double those inside"
+        "the quotes of the name {0:?} are broken: put one before the name and one after it, and double those \
+         inside"
     )]
     Quotes(String),
     /// White space in a bare name.
-    #[error("the name {0:?} has white space outside quotes: remove it, or quote the name if it belongs to it: {quoted}", quoted = yaml_quoted(.0))]
+    #[error("the name {0:?} has white space outside quotes: remove it, or quote the name if it belongs to \
+             it: {quoted}", quoted = yaml_quoted(.0))]
     WhiteSpace(String),
     /// A line break or the like in a bare name.
     #[error("the name {0:?} has a control character outside quotes: remove it")]
@@ -60,8 +64,8 @@ pub enum BadIdentifier {
 impl Identifier {
     /// Reads a name as PostgreSQL does in a query: folded, unless it is in double quotes.
     ///
-    /// Only ASCII letters are folded, as the server does with UTF-8. A bare name may have any character that can't be mistaken
-    /// for syntax; PostgreSQL itself would want quotes around more of them.
+    /// Only ASCII letters are folded, as the server does with UTF-8. A bare name may have any character that
+    /// can't be mistaken for syntax; PostgreSQL itself would want quotes around more of them.
     ///
     /// # Errors
     ///

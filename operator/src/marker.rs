@@ -1,7 +1,7 @@
 //! Whose table it is: a line in the table's COMMENT.
 //!
-//! The line is written in the transaction that creates the table, so that no crash can part the two, and it is what makes a later
-//! run recognise its own table. Text of a person around it stays as it is.
+//! The line is written in the transaction that creates the table, so that no crash can part the two, and it
+//! is what makes a later run recognise its own table. Text of a person around it stays as it is.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -23,7 +23,8 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// Whether both are one object. The uid doesn't count: restored from a backup, an object has another one and keeps its table.
+    /// Whether both are one object. The uid doesn't count: restored from a backup, an object has another one
+    /// and keeps its table.
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         (&self.cluster, &self.namespace, &self.name) == (&other.cluster, &other.namespace, &other.name)
@@ -51,7 +52,8 @@ impl Owner {
     }
 
     fn json(&self) -> String {
-        // Four texts always have a JSON form; were it otherwise, an empty one would match no owner and harm no table.
+        // Four texts always have a JSON form; were it otherwise, an empty one would match no owner and harm
+        // no table.
         serde_json::to_string(self).unwrap_or_default()
     }
 }

@@ -1,7 +1,8 @@
 //! What has to be done to a table; pure.
 //!
-//! The wanted table is compared with the catalog and not with the spec of an earlier time. So an update after a failed create makes
-//! the table, a second run after a crash finds nothing to do, and a column that was put back after a refusal is simply there.
+//! The wanted table is compared with the catalog and not with the spec of an earlier time. So an update after
+//! a failed create makes the table, a second run after a crash finds nothing to do, and a column that was put
+//! back after a refusal is simply there.
 
 use crate::catalog::{CatalogColumn, Kind, Place, Relation};
 use crate::identifier::{Identifier, quote};
@@ -46,14 +47,16 @@ pub enum Plan {
 pub enum Refusal {
     /// The table exists and nobody marked it.
     #[error(
-        "table {table} exists already and belongs to no DatabaseTable, so it is left alone: choose another tableName"
+        "table {table} exists already and belongs to no DatabaseTable, so it is left alone: choose another \
+         tableName"
     )]
     Unmarked {
         /// The table.
         table: String,
     },
     /// The table is another object's.
-    #[error("table {table} belongs to the DatabaseTable {owner}{cluster}, so it is left alone: choose another tableName", cluster = if *.far { " of another cluster" } else { "" })]
+    #[error("table {table} belongs to the DatabaseTable {owner}{cluster}, so it is left alone: choose \
+             another tableName", cluster = if *.far { " of another cluster" } else { "" })]
     AnothersTable {
         /// The table.
         table: String,
@@ -72,7 +75,8 @@ pub enum Refusal {
     },
     /// The object has a table of another name.
     #[error(
-        "the table of this object is {existing}, and a table can't be renamed or moved: nothing was changed; set tableName back, or delete the object and create a new one for {wanted}"
+        "the table of this object is {existing}, and a table can't be renamed or moved: nothing was changed; \
+         set tableName back, or delete the object and create a new one for {wanted}"
     )]
     Renamed {
         /// The table that is asked for.
@@ -81,7 +85,8 @@ pub enum Refusal {
         existing: String,
     },
     /// Columns or the primary key would have to change.
-    #[error("the update of table {table} is aborted and nothing was changed: {}. Columns can only be added: put back what was removed or changed", listed(.changes))]
+    #[error("the update of table {table} is aborted and nothing was changed: {}. Columns can only be added: \
+             put back what was removed or changed", listed(.changes))]
     Changes {
         /// The table.
         table: String,

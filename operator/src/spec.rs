@@ -1,7 +1,7 @@
 //! From the raw spec of an object to the table that is wanted.
 //!
-//! The reading is by hand and not by serde, because the seed's CRD has no schema: anything can stand in the spec, and every mistake
-//! deserves a message that a person can act on.
+//! The reading is by hand and not by serde, because the seed's CRD has no schema: anything can stand in the
+//! spec, and every mistake deserves a message that a person can act on.
 
 use crate::column_type::{BadColumnType, ColumnType};
 use crate::identifier::{BadIdentifier, Identifier};
@@ -58,7 +58,8 @@ pub enum BadSpec {
     NoColumns,
     /// A list item has no key, or several, whose order is lost.
     #[error(
-        "spec.columns[{index}] must have exactly one key, NAME: TYPE, but has {found}: start a new item with \"-\" for each column"
+        "spec.columns[{index}] must have exactly one key, NAME: TYPE, but has {found}: start a new item with \
+         \"-\" for each column"
     )]
     Keys {
         /// The position in the list, from zero.
@@ -96,7 +97,8 @@ pub enum BadSpec {
     NotYet(String),
 }
 
-/// Fields that later versions will know. To ignore them would be to do something else than what the user asked for.
+/// Fields that later versions will know. To ignore them would be to do something else than what the user
+/// asked for.
 const LATER: [&str; 4] = ["schema", "connectionSecretRef", "deletionPolicy", "adoptionPolicy"];
 
 impl Table {
@@ -133,7 +135,10 @@ pub fn warnings(spec: &Value) -> Vec<String> {
     let items = spec.get("columns").and_then(Value::as_array);
     let keys = items.into_iter().flatten().filter_map(Value::as_object).flat_map(Map::keys);
     found.extend(keys.filter(|key| ["true", "false"].contains(&key.as_str())).map(|key| {
-        format!("a column is named {key}: if the manifest says NO, OFF, ON, YES or the like, YAML has read it as {key}; quote it there")
+        format!(
+            "a column is named {key}: if the manifest says NO, OFF, ON, YES or the like, YAML has read \
+                 it as {key}; quote it there"
+        )
     }));
     found
 }

@@ -35,7 +35,8 @@ impl Class {
             code => match code.get(..2) {
                 Some("08" | "53") => Self::Temporary,
                 Some("42" | "54") => Self::Permanent,
-                // 28 (authentication), 3D, 3F, 2B, 23, XX and what nobody thought of: a slow retry is never wrong.
+                // 28 (authentication), 3D, 3F, 2B, 23, XX and what nobody thought of: a slow retry is never
+                // wrong.
                 _ => Self::Environment,
             },
         }
@@ -56,8 +57,8 @@ fn is_stale(code: &str) -> bool {
 
 /// An error in one line: what the server says, its DETAIL and its HINT where they help, and the SQLSTATE.
 ///
-/// The DETAIL of data and constraint errors (classes 22 and 23) is left out: it quotes rows, and those belong into no log.
-/// The HINT of 2BP01 is left out, too: it recommends CASCADE.
+/// The DETAIL of data and constraint errors (classes 22 and 23) is left out: it quotes rows, and those belong
+/// into no log. The HINT of 2BP01 is left out, too: it recommends CASCADE.
 #[must_use]
 pub fn describe(error: &DbError) -> String {
     let code = error.code().code();

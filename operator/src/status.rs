@@ -1,7 +1,7 @@
 //! The status of a `DatabaseTable`; pure.
 //!
-//! `Ready` says whether the database has the table that the spec asks for, `Synced` whether the last attempt succeeded. A database
-//! that can't be reached says nothing about the table: then `Ready` keeps what it said.
+//! `Ready` says whether the database has the table that the spec asks for, `Synced` whether the last attempt
+//! succeeded. A database that can't be reached says nothing about the table: then `Ready` keeps what it said.
 //!
 //! <https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md#typical-status-properties>
 

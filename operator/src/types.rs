@@ -1,9 +1,9 @@
 //! Column types, resolved by the server that will hold the column.
 //!
-//! The text of the spec goes to the server in two ways, and neither runs anything: as a bound parameter to `to_regtype`, which
-//! parses it as a type and nothing else, and, once that has succeeded, as `SELECT NULL::<type>` that is prepared (one statement
-//! only) and never executed, because before PostgreSQL 17 nothing else tells the type modifier. Statements then carry what
-//! `format_type` prints for the two numbers.
+//! The text of the spec goes to the server in two ways, and neither runs anything: as a bound parameter to
+//! `to_regtype`, which parses it as a type and nothing else, and, once that has succeeded, as `SELECT
+//! NULL::<type>` that is prepared (one statement only) and never executed, because before PostgreSQL 17
+//! nothing else tells the type modifier. Statements then carry what `format_type` prints for the two numbers.
 
 use crate::catalog::TypeId;
 use crate::column_type::ColumnType;
@@ -51,7 +51,8 @@ impl ResolvedType {
 ///
 /// # Errors
 ///
-/// [`TableError::Type`] for a text that is no type, a type that doesn't exist or that no column can have; otherwise those of the connection.
+/// [`TableError::Type`] for a text that is no type, a type that doesn't exist or that no column can have;
+/// otherwise those of the connection.
 pub async fn resolve(tx: &Transaction<'_>, columns: &[Column]) -> Result<Vec<ResolvedColumn>, TableError> {
     let mut known: HashMap<&ColumnType, ResolvedType> = HashMap::new();
     let mut resolved = Vec::with_capacity(columns.len());
@@ -113,7 +114,8 @@ async fn format_type(tx: &Transaction<'_>, id: TypeId) -> Result<String, Error> 
 fn complaint(error: &Error) -> Option<String> {
     let error = error.as_db_error()?;
     let code = error.code().code();
-    // Syntax (42601), a bad modifier (22023), a name with a database in it (0A000), a schema that isn't there (3F000) and so on.
+    // Syntax (42601), a bad modifier (22023), a name with a database in it (0A000), a schema that isn't there
+    // (3F000) and so on.
     let about_text = ["42", "22", "0A", "3F"].iter().any(|class| code.starts_with(class)) && code != "42501";
     about_text.then(|| error.message().to_owned())
 }

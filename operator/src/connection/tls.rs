@@ -62,7 +62,8 @@ fn roots(path: Option<&Path>) -> Result<RootCertStore, BadConnection> {
 
 /// Takes a certificate for whatever name: of these authorities, or of anyone.
 ///
-/// Signatures of the handshake are always verified: SCRAM's channel binding rests on the server having the certificate's key.
+/// Signatures of the handshake are always verified: SCRAM's channel binding rests on the server having the
+/// certificate's key.
 #[derive(Debug)]
 struct AnyName {
     provider: Arc<CryptoProvider>,

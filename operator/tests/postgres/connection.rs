@@ -91,3 +91,19 @@ async fn a_server_that_is_not_there_is_a_temporary_matter_and_comes_back() {
     server.resume().await.unwrap();
     database::apply(&pool, &owner("a"), &wanted).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_server_without_tls_is_used_only_where_that_is_allowed() {
+    let server = Postgres::start().await.unwrap();
+    let database = server.create_database("plain").await.unwrap();
+    let superuser = database.connect_as_superuser().await.unwrap();
+    superuser.batch_execute("ALTER SYSTEM SET ssl = off").await.unwrap();
+    server.stop().await.unwrap();
+    server.resume().await.unwrap();
+    for mode in ["disable", "prefer"] {
+        assert_eq!(encrypted(&database.url_with(&format!("sslmode={mode}"))).await, Ok(false), "{mode}");
+    }
+    let error = encrypted(&database.url_with("sslmode=require")).await.unwrap_err();
+    assert_eq!(error.class(), Class::Temporary);
+    assert!(error.to_string().ends_with("server does not support TLS"), "{error}");
+}

@@ -1,5 +1,7 @@
 //! What happens to a real PostgreSQL.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic with its place is the best message")]
+
 mod bad_input;
 mod connection;
 mod create;
