@@ -13,7 +13,7 @@ use deadpool_postgres::Pool;
 use korf::{Error, Patch, Result, ResultExt, State, Status};
 use kube::Client;
 use std::time::Duration;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 /// The database, and the cluster whose tables are kept in it: the state of all handlers.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Database {
 /// The delay after errors that a person has to mend in the database: nobody is faster, and it may take days.
 const SLOW: Duration = Duration::from_secs(300);
 
+// The first line of each handler is the seed's, and so is its logger: Python's root.
+
 #[korf::on_create(DatabaseTable)]
 async fn create_handler(
     asked: Asked,
@@ -34,7 +36,6 @@ async fn create_handler(
     client: Client,
     patch: Patch,
 ) -> Result<Status<TableStatus>> {
-    // The seed's own line, and its logger.
     info!(target: "root", "Create handler invoked by custom resource {}. Creating database table.", asked.name);
     make_it_so(&asked, &database, &client, &patch).await
 }
@@ -55,8 +56,8 @@ async fn delete_handler(asked: Asked, database: State<Database>, client: Client,
     info!(target: "root", "Delete handler invoked by custom resource {}. Dropping database table.", asked.name);
     let cluster = database.cluster.name(&client).await?;
     match database::drop_owned(&database.pool, &asked.owner(cluster)).await {
-        Ok(dropped) if dropped.is_empty() => info!(target: "root", "There is no table of its own to drop."),
-        Ok(dropped) => info!(target: "root", "Dropped table {}.", dropped.join(", ")),
+        Ok(dropped) if dropped.is_empty() => info!("There is no table of its own to drop."),
+        Ok(dropped) => info!("Dropped table {}.", dropped.join(", ")),
         Err(error) => return Err(failed(&asked, error, &patch)?),
     }
     Ok(())
@@ -71,12 +72,12 @@ async fn make_it_so(
     patch: &Patch,
 ) -> Result<Status<TableStatus>> {
     for warning in &asked.warnings {
-        warn!(target: "root", "{warning}");
+        warn!("{warning}");
     }
     let cluster = database.cluster.name(client).await?;
     match applied(asked, database, cluster).await {
         Ok(applied) => {
-            info!(target: "root", "{}", told(&applied));
+            tell(&applied);
             Ok(Status(asked.ready(&applied)))
         }
         Err(error) => Err(failed(asked, error, patch)?),
@@ -88,12 +89,12 @@ async fn applied(asked: &Asked, database: &Database, cluster: &str) -> Result<Ap
     database::apply(&database.pool, &asked.owner(cluster), table).await
 }
 
-fn told(applied: &Applied) -> String {
+fn tell(applied: &Applied) {
     let table = &applied.table;
     match &applied.outcome {
-        Outcome::Created => format!("Created table {table}."),
-        Outcome::ColumnsAdded(columns) => format!("Added to table {table}: {}.", columns.join(", ")),
-        Outcome::Unchanged => format!("Table {table} has all that the spec asks for."),
+        Outcome::Created => debug!("Created table {table}."),
+        Outcome::ColumnsAdded(columns) => info!("Added to table {table}: {}.", columns.join(", ")),
+        Outcome::Unchanged => debug!("Table {table} has all that the spec asks for."),
     }
 }
 

@@ -175,8 +175,8 @@ fn compose(first: &mut Map<String, Value>, patch: Map<String, Value>) {
 pub fn inconsistencies(patch: &Value, body: &Body) -> Vec<String> {
     let mut paths = Vec::new();
     collect_changes(body.value(), patch, "", &mut paths);
-    // The guard has to change.
-    paths.retain(|path| path != "metadata.resourceVersion");
+    // The guard has to change, and an empty list is not kept.
+    paths.retain(|path| path != "metadata.resourceVersion" && path != "metadata.finalizers");
     paths
 }
 
