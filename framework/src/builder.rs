@@ -220,3 +220,6 @@ handler_functions!(A B C D E G H I J);
 handler_functions!(A B C D E G H I J K);
 handler_functions!(A B C D E G H I J K L);
 handler_functions!(A B C D E G H I J K L M);
+
+#[cfg(test)]
+mod tests;

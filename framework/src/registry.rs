@@ -163,3 +163,6 @@ impl fmt::Display for Place<'_> {
         write!(f, "{}:{}", self.0.0, self.0.1)
     }
 }
+
+#[cfg(test)]
+mod tests;

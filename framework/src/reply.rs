@@ -78,3 +78,49 @@ impl<K, R: IntoReply<K>> Output<K> for Result<R, Error> {
         self?.into_reply()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Output, Status};
+    use crate::{Error, Reply, Result};
+    use kube::core::object::HasStatus;
+    use serde::Serialize;
+    use serde_json::{Value, json};
+    use std::collections::HashMap;
+
+    struct Kind<T>(Option<T>);
+    impl<T> HasStatus for Kind<T> {
+        type Status = T;
+
+        fn status(&self) -> Option<&T> {
+            self.0.as_ref()
+        }
+
+        fn status_mut(&mut self) -> &mut Option<T> {
+            &mut self.0
+        }
+    }
+
+    fn reply<T: Serialize>(status: T) -> Result<Reply> {
+        Output::<Kind<T>>::into_reply(Ok::<_, Error>(Status(status)))
+    }
+
+    #[test]
+    fn a_status_is_a_mapping() {
+        assert_eq!(reply(HashMap::from([("a", 1)])).unwrap(), Reply::Status(json!({"a": 1})));
+        assert!(matches!(reply(5), Err(Error::Permanent(_))));
+    }
+
+    #[test]
+    fn a_status_that_json_cannot_say_is_an_error() {
+        let error = reply(HashMap::from([((1, 2), "no key of a mapping")])).unwrap_err();
+        assert_eq!(error.to_string(), "the returned status cannot be written as JSON: key must be a string");
+    }
+
+    #[test]
+    fn a_null_is_nothing() {
+        for (value, expected) in [(Value::Null, Reply::Nothing), (json!(0), Reply::Result(json!(0)))] {
+            assert_eq!(Output::<()>::into_reply(Ok::<_, Error>(value)).unwrap(), expected);
+        }
+    }
+}

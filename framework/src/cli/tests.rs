@@ -1,1 +1,121 @@
+use super::{
+    Program,
+    arguments::{Action, Arguments, NoOptions, Run},
+    crd, handlers,
+};
+use crate::{Handler, Name, Registry, Result, logging::Verbosity, on_create, on_delete, on_update};
+use clap::error::ErrorKind;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
+#[derive(CustomResource, Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[kube(group = "korf.dev", version = "v1", kind = "Table", namespaced)]
+struct TableSpec {
+    columns: Vec<String>,
+}
+
+async fn nothing(_name: Name) -> Result {
+    Ok(())
+}
+
+fn some_handlers() -> Registry {
+    let at = |line, handler: Handler| Handler { site: ("src/main.rs", line, 1), ..handler };
+    let update =
+        on_update::<Table>("alter").definition().retries(5).backoff(Duration::from_secs(10)).run(nothing);
+    let create = on_create::<ConfigMap>("c").timeout(Duration::from_millis(1500)).run(nothing);
+    let delete = on_delete::<Table>("drop").errors(crate::Errors::Ignored).run(nothing);
+    [at(7, delete), at(20, update), at(100, create)].into_iter().collect()
+}
+
+fn parse(line: &str) -> Result<Run<NoOptions>, ErrorKind> {
+    let words = std::iter::once("op").chain(line.split(' ')).map(Into::into);
+    match Arguments::<NoOptions>::parse(&Program::new("op").version("1.2.3"), words) {
+        Ok(Arguments { action: Action::Run(run) }) => Ok(run),
+        Ok(_) => panic!("not run"),
+        Err(error) => Err(error.kind()),
+    }
+}
+
+#[test]
+fn namespaces_are_chosen_by_name_or_all() {
+    for (line, named, all) in [
+        ("run", &[][..], false),
+        ("run -A", &[], true),
+        ("run --all-namespaces", &[], true),
+        ("run -n a --namespace b", &["a", "b"], false),
+        ("run -n a,b-2", &["a", "b-2"], false),
+    ] {
+        let run = parse(line).unwrap();
+        assert_eq!(
+            (run.namespaces.named.as_slice(), run.namespaces.all),
+            (&named.iter().map(ToString::to_string).collect::<Vec<_>>()[..], all),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn verbosity_is_one_of_four() {
+    for (line, verbosity) in [
+        ("run", Verbosity::Normal),
+        ("run -v", Verbosity::Verbose),
+        ("run --debug", Verbosity::Debug),
+        ("run -q", Verbosity::Quiet),
+    ] {
+        assert_eq!(parse(line).unwrap().logs.logging().verbosity, verbosity, "{line}");
+    }
+}
+
+#[test]
+fn wrong_lines_are_refused() {
+    for (line, kind) in [
+        ("run -A -n a", ErrorKind::ArgumentConflict),
+        ("run -v -q", ErrorKind::ArgumentConflict),
+        ("run -n Upper", ErrorKind::ValueValidation),
+        ("run -n -a", ErrorKind::UnknownArgument),
+        ("run -n a-", ErrorKind::ValueValidation),
+        ("run -n a.b", ErrorKind::ValueValidation),
+        ("run --log-format xml", ErrorKind::InvalidValue),
+        ("walk", ErrorKind::InvalidSubcommand),
+        ("--version", ErrorKind::DisplayVersion),
+    ] {
+        assert_eq!(parse(line).map(drop), Err(kind), "{line}");
+    }
+}
+
+#[test]
+fn definitions_are_yaml_documents_and_built_in_kinds_a_note() {
+    let (mut out, mut notes) = (Vec::new(), Vec::new());
+    crd::print(&some_handlers(), &mut out, &mut notes).unwrap();
+    let (out, notes) = (String::from_utf8(out).unwrap(), String::from_utf8(notes).unwrap());
+    assert_eq!(out.matches("---\n").count(), 1, "{out}");
+    assert!(out.contains("\n  name: tables.korf.dev\n"), "{out}");
+    assert_eq!(notes, "ConfigMap (v1) has no definition here: it is built in, or defined elsewhere.\n");
+}
+
+#[test]
+fn a_definition_is_what_its_yaml_says() {
+    use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition as Definition;
+    let mut out = Vec::new();
+    crd::print(&some_handlers(), &mut out, &mut Vec::new()).unwrap();
+    let read: Definition = serde_saphyr::from_str(str::from_utf8(&out).unwrap()).unwrap();
+    assert_eq!(read, <Table as kube::CustomResourceExt>::crd());
+}
+
+#[test]
+fn handlers_are_listed_in_aligned_columns() {
+    let mut out = Vec::new();
+    handlers::print(&some_handlers(), &mut out).unwrap();
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "\
+KIND                 REASON  ID     OPTIONS                SOURCE
+Table (korf.dev/v1)  delete  drop   errors=ignored         src/main.rs:7
+Table (korf.dev/v1)  update  alter  retries=5 backoff=10s  src/main.rs:20
+ConfigMap (v1)       create  c      timeout=1.5s           src/main.rs:100
+"
+    );
+}

@@ -1,0 +1,89 @@
+use super::{Registry, StartError};
+use crate::{Handler, Name, Result, State, States, on_create, on_delete, on_update};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use std::any::TypeId;
+
+async fn plain(_name: Name) -> Result {
+    Ok(())
+}
+
+async fn counting(_count: State<u8>) -> Result {
+    Ok(())
+}
+
+fn at(line: u32, handler: Handler) -> Handler {
+    Handler { site: ("src/main.rs", line, 1), ..handler }
+}
+
+fn check(handlers: impl IntoIterator<Item = Handler>) -> Result<(), StartError> {
+    handlers.into_iter().collect::<Registry>().check(&States::default())
+}
+
+#[test]
+fn mistakes_are_found_and_explained() {
+    for (handlers, said) in [
+        (
+            vec![],
+            "no handler is registered: put `#[korf::on_create(Kind)]` on a function; if they are in another crate, \
+             link it by `use that_crate as _;`",
+        ),
+        (
+            vec![
+                at(9, on_create::<ConfigMap>("f").run(plain)),
+                at(3, on_create::<ConfigMap>("f").run(plain)),
+            ],
+            "two create handlers of ConfigMap are called `f`, at src/main.rs:3 and at src/main.rs:9: give one of them \
+             `id = \"…\"`",
+        ),
+        (
+            vec![
+                at(1, on_create::<ConfigMap>("f/x").run(plain)),
+                at(2, on_create::<ConfigMap>("f.x").run(plain)),
+            ],
+            "two create handlers of ConfigMap are called `f.x`, at src/main.rs:1 and at src/main.rs:2: give one of \
+             them `id = \"…\"`",
+        ),
+        (
+            vec![at(5, on_update::<ConfigMap>("").run(plain))],
+            "the handler at src/main.rs:5 has an empty id: give it a name",
+        ),
+        (
+            vec![at(5, on_update::<ConfigMap>("f").run(counting))],
+            "handler `f` at src/main.rs:5 takes `State<u8>`: give the operator `.state(…)` of that type",
+        ),
+    ] {
+        assert_eq!(check(handlers).unwrap_err().to_string(), said);
+    }
+}
+
+#[test]
+fn one_id_may_stand_for_several_reasons_and_kinds() {
+    check([
+        on_create::<ConfigMap>("f").run(plain),
+        on_update::<ConfigMap>("f").run(plain),
+        on_delete::<ConfigMap>("f").run(plain),
+        on_create::<Secret>("f").run(plain),
+    ])
+    .unwrap();
+}
+
+#[test]
+fn a_state_that_is_there_is_no_mistake() {
+    let registry: Registry = [on_create::<ConfigMap>("f").run(counting)].into_iter().collect();
+    registry.check(&States::from([(TypeId::of::<u8>(), Box::new(1_u8) as _)])).unwrap();
+}
+
+#[test]
+fn handlers_stand_in_the_order_of_the_source() {
+    let handler = |id: &str, site| Handler { site, ..on_create::<ConfigMap>(id).run(plain) };
+    let registry: Registry = [
+        handler("d", ("src/b.rs", 1, 1)),
+        handler("c", ("src/a.rs", 30, 1)),
+        handler("b", ("src/a.rs", 4, 9)),
+        handler("a", ("src/a.rs", 4, 9)),
+    ]
+    .into_iter()
+    .collect();
+    let ids: Vec<_> = registry.handlers().iter().map(|handler| handler.id.as_str()).collect();
+    assert_eq!(ids, ["a", "b", "c", "d"]);
+}

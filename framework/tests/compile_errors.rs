@@ -1,0 +1,6 @@
+//! What the compiler says of mistakes in handlers.
+
+#[test]
+fn mistakes_in_handlers_are_explained() {
+    trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
+}

@@ -1,0 +1,12 @@
+#[path = "support/table.rs"]
+mod table;
+
+use korf::*;
+use table::*;
+
+#[korf::on_create(Table)]
+async fn create(_table: Object<Table>, _n: bool) -> Result {
+    Ok(())
+}
+
+fn main() {}

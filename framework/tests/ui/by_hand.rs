@@ -1,0 +1,13 @@
+#[path = "support/table.rs"]
+mod table;
+
+use korf::*;
+use table::*;
+
+async fn create(_table: Object<Table>, _n: bool) -> Result {
+    Ok(())
+}
+
+fn main() {
+    korf::on_create::<Table>("create").run(create);
+}

@@ -1,0 +1,17 @@
+use k8s_openapi::api::core::v1::ConfigMap;
+use korf::*;
+
+#[korf::on_create(ConfigMap)]
+struct NotAFunction;
+
+#[korf::on_create(ConfigMap)]
+async fn generic<T>(_state: State<T>) -> Result {
+    Ok(())
+}
+
+#[korf::on_create(ConfigMap)]
+async fn any_type(_argument: impl FromCall<Creation<ConfigMap>>) -> Result {
+    Ok(())
+}
+
+fn main() {}

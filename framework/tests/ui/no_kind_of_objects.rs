@@ -1,0 +1,12 @@
+#[path = "support/table.rs"]
+mod table;
+
+use korf::*;
+use table::*;
+
+#[korf::on_create(TableSpec)]
+async fn create(_name: Name) -> Result {
+    Ok(())
+}
+
+fn main() {}

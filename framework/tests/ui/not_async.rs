@@ -1,0 +1,12 @@
+#[path = "support/table.rs"]
+mod table;
+
+use korf::*;
+use table::*;
+
+#[korf::on_create(Table)]
+fn create(_table: Object<Table>) -> Result {
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+#[path = "support/table.rs"]
+mod table;
+
+use korf::*;
+use table::*;
+
+#[korf::on_create(Table)]
+async fn create(_pod: Object<k8s_openapi::api::core::v1::Pod>) -> Result {
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,38 @@
+use korf::*;
+
+#[korf::on_create]
+async fn no_kind() -> Result {
+    Ok(())
+}
+
+#[korf::on_create(retries = 5)]
+async fn no_kind_but_options() -> Result {
+    Ok(())
+}
+
+#[korf::on_create(ConfigMap, retries = 5, retries = 6)]
+async fn twice() -> Result {
+    Ok(())
+}
+
+#[korf::on_create(ConfigMap, id = "")]
+async fn empty_id() -> Result {
+    Ok(())
+}
+
+#[korf::on_create(ConfigMap, id = 5)]
+async fn number_as_id() -> Result {
+    Ok(())
+}
+
+#[korf::on_create(ConfigMap, errors = retry)]
+async fn unknown_errors() -> Result {
+    Ok(())
+}
+
+#[korf::on_create(ConfigMap retries = 5)]
+async fn no_comma() -> Result {
+    Ok(())
+}
+
+fn main() {}
