@@ -5,7 +5,7 @@
 # Orders: `start NAME SIGNAL` runs ./NAME.sh, log in NAME.log, and SIGNAL will stop it; `stop NAME`.
 # The end of a server, asked for or not, is told by NAME.exit, which holds its exit status.
 folder=$1
-trap '' HUP INT QUIT TERM # Ctrl-C ends our parent; we have work to do after that
+trap '' HUP INT PIPE QUIT TERM # what ends our parent, Ctrl-C or death, is what we are here for
 umask 077
 mkdir "$folder" && cd "$folder" || exit 1
 echo ready
@@ -14,7 +14,7 @@ running=
 
 # The runner is the server's parent: it tells us the pid, waits for the end and notes it.
 run() {
-  (trap - HUP INT QUIT TERM; exec sh "./$1.sh") </dev/null >>"$1.log" 2>&1 &
+  (trap - HUP INT PIPE QUIT TERM; exec sh "./$1.sh") </dev/null >>"$1.log" 2>&1 &
   echo $! >"$1.pid"
   wait $!
   echo $? >"$1.exit.new"
@@ -34,10 +34,12 @@ start() {
 stop() {
   eval "pid=\${pid_$1:-} signal=\${signal_$1:-}"
   [ -n "$pid" ] || return
-  [ -e "$1.exit" ] || kill "-$signal" "$pid"
   waited=0 # twentieths of a second
   until [ -e "$1.exit" ] || [ $waited -ge 200 ]; do
-    [ $waited -ne 100 ] || kill -KILL "$pid"
+    case $waited in
+    0 | 40 | 80) kill "-$signal" "$pid" ;; # again: one that has only just started may not have heard
+    100) kill -KILL "$pid" ;;
+    esac
     sleep 0.05
     waited=$((waited + 1))
   done

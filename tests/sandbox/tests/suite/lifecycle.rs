@@ -69,6 +69,23 @@ async fn a_killed_process_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn a_process_killed_while_it_starts_leaves_nothing() {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_korf-sandbox")).spawn().unwrap();
+    let mark = format!("korf-sandbox-{}-", process.id());
+    crate::until("a guard has made its folder", async || folders_with(&mark) > 0).await;
+    process.kill().unwrap();
+    process.wait().unwrap();
+    crate::until("the servers have ended", async || processes_of(Path::new(&mark)).is_empty()).await;
+    crate::until("the folders are gone", async || folders_with(&mark) == 0).await;
+}
+
+fn folders_with(mark: &str) -> usize {
+    let places = [std::env::temp_dir(), PathBuf::from("/tmp")].map(|place| std::fs::read_dir(place).unwrap());
+    let names = places.into_iter().flatten().map(|entry| entry.unwrap().file_name());
+    names.filter(|name| name.to_string_lossy().contains(mark)).count()
+}
+
+#[tokio::test]
 async fn ctrl_c_on_the_terminal_ends_the_servers_in_order() {
     let (mut process, folder) = start_in_a_process();
     Command::new("kill").args(["-INT", &process.id().to_string()]).status().unwrap();
