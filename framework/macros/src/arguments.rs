@@ -61,8 +61,8 @@ impl Parse for Choice {
         input.parse::<Token![=]>()?;
         let value: Expr = input.parse()?;
         let value = match name.to_string().as_str() {
-            "id" => id(value)?,
-            "errors" => errors(value)?,
+            "id" => id(&value)?,
+            "errors" => errors(&value)?,
             _ => quote_spanned!(value.span()=> #value),
         };
         Ok(Self { name, value })
@@ -70,8 +70,8 @@ impl Parse for Choice {
 }
 
 /// Constants and `concat!` are welcome; a literal can be checked here.
-fn id(value: Expr) -> Result<TokenStream> {
-    if let Expr::Lit(literal) = &value {
+fn id(value: &Expr) -> Result<TokenStream> {
+    if let Expr::Lit(literal) = value {
         match &literal.lit {
             Lit::Str(text) if text.value().is_empty() => {
                 return Err(Error::new(text.span(), "an id is not empty"));
@@ -84,8 +84,8 @@ fn id(value: Expr) -> Result<TokenStream> {
 }
 
 /// One of the three words, or any expression of the type `korf::Errors`.
-fn errors(value: Expr) -> Result<TokenStream> {
-    let word = match &value {
+fn errors(value: &Expr) -> Result<TokenStream> {
+    let word = match value {
         Expr::Path(path) => path.path.get_ident().map(Ident::to_string),
         _ => None,
     };

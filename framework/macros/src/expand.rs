@@ -3,14 +3,9 @@
 use crate::{arguments::Arguments, function::Function};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{Result, ReturnType, ext::IdentExt, spanned::Spanned};
+use syn::{ReturnType, ext::IdentExt, spanned::Spanned};
 
-pub fn registration(
-    on: &str,
-    scope: &str,
-    arguments: &Arguments,
-    function: &Function,
-) -> Result<TokenStream> {
+pub fn registration(on: &str, scope: &str, arguments: &Arguments, function: &Function) -> TokenStream {
     let Function { conditions, name, .. } = function;
     let kind = &arguments.kind;
     let on = Ident::new(on, Span::call_site());
@@ -25,7 +20,7 @@ pub fn registration(
     let needs = types.iter().map(|ty| quote_spanned!(ty.span()=> .needs::<#ty>()));
     let values = types.iter().map(|ty| quote_spanned!(ty.span()=> call.argument::<#scope, #ty>()?));
     let reply = quote_spanned!(returned(function)=> ::korf::__private::reply::<#kind, _>(output));
-    Ok(quote! {
+    quote! {
         #(#conditions)*
         ::korf::__private::submit! {
             ::korf::Registration(|| {
@@ -40,7 +35,7 @@ pub fn registration(
                     .call(|call| async move { let output = #name(#(#values),*).await; #reply })
             })
         }
-    })
+    }
 }
 
 fn scope_type(scope: &str, kind: &impl ToTokens) -> TokenStream {

@@ -12,7 +12,10 @@ use quote::quote;
 ///
 /// ```ignore
 /// #[korf::on_create(DatabaseTable, retries = 5, backoff = Duration::from_secs(10))]
-/// async fn create(table: Object<DatabaseTable>, pool: State<Pool>) -> Result { … }
+/// async fn create(table: Object<DatabaseTable>, pool: State<Pool>) -> Result {
+///     pool.create(&table.spec).await?;
+///     Ok(())
+/// }
 /// ```
 ///
 /// The kind comes first: a type with `#[derive(CustomResource)]`, or one of `k8s_openapi`'s. Then options, in any order:
@@ -50,7 +53,9 @@ pub fn on_delete(attribute: TokenStream, item: TokenStream) -> TokenStream {
 fn handler(name: &str, scope: &str, attribute: TokenStream, item: TokenStream) -> TokenStream {
     let item = Tokens::from(item);
     let registration = arguments::parse(name, attribute.into())
-        .and_then(|arguments| expand::registration(name, scope, &arguments, &function::parse(item.clone())?))
+        .and_then(|arguments| {
+            Ok(expand::registration(name, scope, &arguments, &function::parse(item.clone())?))
+        })
         .unwrap_or_else(syn::Error::into_compile_error);
     // The function stays as it was even when the attribute is wrong: one mistake, one error.
     quote!(#item #registration).into()
