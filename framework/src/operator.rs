@@ -3,7 +3,8 @@
 use crate::{
     CancellationToken, Handler, Registry, StartError, States,
     core::storage::{InvalidName, Storage},
-    runtime::{self, Namespaces, Reactor, Watched},
+    error::with_causes,
+    runtime::{self, Namespaces, Reactor, Server, Watched},
 };
 use kube::{Client, Config};
 use std::{any::TypeId, fmt, sync::Arc, time::Duration};
@@ -163,38 +164,25 @@ impl Operator {
     pub async fn run_until(self, stop: CancellationToken) -> Result<(), RunError> {
         let storage = if self.kopf_compatible { Storage::kopf() } else { Storage::named(&self.name)? };
         self.registry.check(&self.states)?;
-        let client = match self.client {
-            Some(client) => client,
+        let server = match self.client {
+            Some(client) => Server { client, address: "the API server".into() },
             None => login().await?,
         };
         let handlers = self.registry.handlers().to_vec();
-        let kinds = Watched::group(handlers, &storage, &Arc::new(self.states), &client, &stop);
+        let kinds = Watched::group(handlers, &storage, &Arc::new(self.states), &server, &stop);
         Reactor::new(kinds, self.limits).run(&self.namespaces, &stop).await;
         Ok(())
     }
 }
 
-async fn login() -> Result<Client, RunError> {
+async fn login() -> Result<Server, RunError> {
     runtime::login_begins();
-    let config = Config::infer().await.map_err(|error| RunError::Login(one_line(&error)))?;
-    let client = Client::try_from(config).map_err(|error| RunError::Login(one_line(&error)))?;
+    let config = Config::infer().await.map_err(|error| RunError::Login(with_causes(&error)))?;
+    let address = format!("the API server at {}", config.cluster_url);
+    let client = Client::try_from(config).map_err(|error| RunError::Login(with_causes(&error)))?;
     runtime::login_succeeds();
     runtime::login_ends();
-    Ok(client)
-}
-
-/// An error with what caused it.
-fn one_line(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.contains(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
-    }
-    text.replace('\n', " ")
+    Ok(Server { client, address })
 }
 
 /// Cancels `stop` on a signal; never ends.

@@ -6,7 +6,7 @@
 
 use crate::identifier::Identifier;
 use crate::marker::Owner;
-use tokio_postgres::types::Type;
+use postgres_types::Type;
 use tokio_postgres::{Error, Row, Transaction};
 
 /// A type as the catalog stores it: two are the same column type if and only if both numbers are equal.
@@ -96,7 +96,7 @@ pub async fn relation(tx: &Transaction<'_>, place: &Place) -> Result<Option<Rela
     let sql = "SELECT c.oid, c.relkind::text, pg_catalog.obj_description(c.oid, 'pg_class') \
                FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                WHERE n.nspname = $1 AND c.relname = $2";
-    let params: &[(&(dyn tokio_postgres::types::ToSql + Sync), Type)] =
+    let params: &[(&(dyn postgres_types::ToSql + Sync), Type)] =
         &[(&place.schema, Type::NAME), (&place.name, Type::NAME)];
     let Some(row) = tx.query_typed(sql, params).await?.pop() else { return Ok(None) };
     let oid: u32 = row.try_get(0)?;

@@ -15,7 +15,7 @@ use crate::types;
 use deadpool_postgres::{Client, Pool, Transaction};
 use std::time::Duration;
 use tokio_postgres::IsolationLevel;
-use tokio_postgres::types::Type;
+use postgres_types::Type;
 
 /// How long all of it may take, a connection from the pool included.
 const LIMIT: Duration = Duration::from_secs(120);

@@ -51,10 +51,10 @@ async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetUp>
     let pool = settings.pool(options.database_connections.into())?;
     let target = settings.target();
     match pool.get().await.map_err(DatabaseError::from) {
-        Ok(_) => debug!("The database is {target}."),
+        Ok(_) => debug!("Connected to the {target}."),
         // It may come back by itself, and meanwhile objects should say so.
         Err(error) if error.class == Class::Temporary => {
-            warn!(target: "root", "The database {target} is not there yet: {error}. Handlers are tried until it is.");
+            warn!(target: "root", "The {target} is not there yet: {error}. Handlers are tried until it is.");
         }
         Err(error) => return Err(SetUp::Refused { target, error }),
     }

@@ -11,7 +11,7 @@ use crate::error::TableError;
 use crate::identifier::Identifier;
 use crate::spec::Column;
 use std::collections::HashMap;
-use tokio_postgres::types::Type;
+use postgres_types::Type;
 use tokio_postgres::{Error, Transaction};
 
 /// A type that the server knows.

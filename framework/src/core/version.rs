@@ -40,8 +40,9 @@ impl Newest {
     }
 
     /// Whether an object of this version tells something new: not an echo, not older than what is known.
-    pub fn admits(&self, version: &str, now: Instant) -> bool {
+    pub fn admits(&mut self, version: &str, now: Instant) -> bool {
         if self.is(version) {
+            self.ours = false;
             return false;
         }
         let age = now.saturating_duration_since(self.since);
@@ -82,8 +83,16 @@ mod tests {
             ("opaque, echo never came", Newest::written("b", now), "a", 5, true),
             ("opaque, seen", Newest::seen("a", now), "b", 0, true),
         ];
-        for (name, newest, version, at, admitted) in cases {
+        for (name, mut newest, version, at, admitted) in cases {
             assert_eq!(newest.admits(version, later(at)), admitted, "{name}");
         }
+    }
+
+    #[test]
+    fn behind_the_echo_everything_is_news_where_versions_cannot_be_compared() {
+        let now = Instant::now();
+        let mut newest = Newest::written("b", now);
+        let admitted = ["a", "b", "c"].map(|version| newest.admits(version, now));
+        assert_eq!(admitted, [false, false, true]);
     }
 }

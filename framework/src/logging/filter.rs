@@ -38,11 +38,15 @@ const LIBRARIES: [&str; 15] = [
     "want",
 ];
 
+const SAID_BY_KORF: [&str; 2] = ["kube_client", "kube_runtime"];
+
 impl Verbosity {
     fn targets(self) -> Targets {
-        let libraries = |level| LIBRARIES.map(|library| (library, level));
+        // What kube says of failed requests, korf says in words of its own.
+        let silent = SAID_BY_KORF.map(|library| (library, LevelFilter::OFF));
+        let libraries = |level| LIBRARIES.map(|library| (library, level)).into_iter().chain(silent);
         match self {
-            Self::Quiet => Targets::new().with_default(LevelFilter::WARN),
+            Self::Quiet => Targets::new().with_default(LevelFilter::WARN).with_targets(silent),
             Self::Normal => {
                 Targets::new().with_default(LevelFilter::INFO).with_targets(libraries(LevelFilter::WARN))
             }

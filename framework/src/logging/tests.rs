@@ -149,7 +149,8 @@ fn verbosity_tells_libraries_from_the_operator() {
         tracing::info!(target: "my_operator", "own info");
         tracing::info!(target: "hyper_util::client", "library info");
         tracing::debug!(target: "hyper_util::client", "library debug");
-        tracing::warn!(target: "kube_client::client", "library warning");
+        tracing::warn!(target: "tower::buffer", "library warning");
+        tracing::error!(target: "kube_client::client", "what korf says itself");
     };
     for (verbosity, rust_log, expected) in [
         (Verbosity::Quiet, None, vec!["library warning"]),
@@ -158,7 +159,14 @@ fn verbosity_tells_libraries_from_the_operator() {
         (
             Verbosity::Debug,
             None,
-            vec!["own debug", "own info", "library info", "library debug", "library warning"],
+            vec![
+                "own debug",
+                "own info",
+                "library info",
+                "library debug",
+                "library warning",
+                "what korf says itself",
+            ],
         ),
         (Verbosity::Debug, Some("off,hyper_util=info"), vec!["library info"]),
         (Verbosity::Normal, Some(" "), vec!["own info", "library warning"]),

@@ -35,8 +35,17 @@ pub struct Watched {
     pub(super) setup: Setup,
     pub(super) states: Arc<States>,
     pub(super) stopping: CancellationToken,
-    client: Client,
+    server: Server,
     status_subresource: AtomicBool,
+}
+
+/// The API server.
+#[derive(Clone)]
+pub struct Server {
+    /// For requests to it.
+    pub client: Client,
+    /// Where it is, for people.
+    pub address: String,
 }
 
 impl fmt::Debug for Watched {
@@ -51,7 +60,7 @@ impl Watched {
         handlers: Vec<Handler>,
         storage: &Storage,
         states: &Arc<States>,
-        client: &Client,
+        server: &Server,
         stopping: &CancellationToken,
     ) -> Vec<Self> {
         let mut kinds: Vec<Self> = Vec::new();
@@ -68,7 +77,7 @@ impl Watched {
                     setup: Setup { storage: storage.clone(), tasks: vec![task] },
                     states: Arc::clone(states),
                     stopping: stopping.clone(),
-                    client: client.clone(),
+                    server: server.clone(),
                     status_subresource: AtomicBool::new(false),
                 }),
             }
@@ -77,7 +86,12 @@ impl Watched {
     }
 
     pub(super) fn client(&self) -> &Client {
-        &self.client
+        &self.server.client
+    }
+
+    /// Where the API server is, for people.
+    pub(super) fn server(&self) -> &str {
+        &self.server.address
     }
 
     /// `databasetables.v1.kopf.demo`, as kubectl takes it.
@@ -90,8 +104,8 @@ impl Watched {
     /// The objects of one namespace, or of all.
     pub(super) fn api(&self, namespace: Option<&str>) -> Api<Object> {
         match namespace {
-            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &self.kind.resource),
-            None => Api::all_with(self.client.clone(), &self.kind.resource),
+            Some(namespace) => Api::namespaced_with(self.server.client.clone(), namespace, &self.kind.resource),
+            None => Api::all_with(self.server.client.clone(), &self.kind.resource),
         }
     }
 

@@ -12,6 +12,6 @@ mod report;
 mod watch;
 mod worker;
 
-pub use kind::{Namespaces, Watched};
+pub use kind::{Namespaces, Server, Watched};
 pub use reactor::{Limits, Reactor};
 pub use report::{login_begins, login_ends, login_succeeds, stop_requested};

@@ -35,11 +35,20 @@ pub enum Event {
     Deleted(Body),
 }
 
+/// One watch: of a kind, in one of the places where it is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Source {
+    /// The kind, by its number.
+    pub kind: usize,
+    /// The place, by its number: a namespace, or the cluster.
+    pub place: usize,
+}
+
 /// One object's turn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Job {
     /// The watch that brought it.
-    pub source: usize,
+    pub source: Source,
     /// The object; only its name, namespace and uid where it is to be read first.
     pub body: Body,
     /// Whether the worker has to read it.
@@ -79,7 +88,7 @@ pub enum Finish {
 
 #[derive(Debug)]
 struct Entry {
-    source: usize,
+    source: Source,
     identity: Body,
     newest: Option<Newest>,
     pending: Option<Pending>,
@@ -107,13 +116,13 @@ pub struct Queue {
     objects: HashMap<String, Entry>,
     turns: VecDeque<String>,
     timers: BTreeSet<(Instant, String)>,
-    listings: HashMap<usize, HashSet<String>>,
+    listings: HashMap<Source, HashSet<String>>,
     bytes: usize,
 }
 
 impl Queue {
     /// Takes in what a watch says.
-    pub fn observe(&mut self, source: usize, event: Event, now: Instant) {
+    pub fn observe(&mut self, source: Source, event: Event, now: Instant) {
         match event {
             Event::Listing => {
                 self.listings.insert(source, HashSet::new());
@@ -130,10 +139,10 @@ impl Queue {
         }
     }
 
-    fn applied(&mut self, source: usize, body: Body, now: Instant) {
+    fn applied(&mut self, source: Source, body: Body, now: Instant) {
         let uid = body.uid().to_owned();
         let entry = self.objects.entry(uid.clone()).or_insert_with(|| Entry::new(source, &body));
-        if entry.dead || entry.newest.as_ref().is_some_and(|newest| !newest.admits(body.version(), now)) {
+        if entry.dead || entry.newest.as_mut().is_some_and(|newest| !newest.admits(body.version(), now)) {
             return;
         }
         entry.newest = Some(Newest::seen(body.version(), now));
@@ -152,7 +161,7 @@ impl Queue {
     }
 
     /// A listing shows what is there; what was there before, and isn't shown, was deleted meanwhile.
-    fn bury_unlisted(&mut self, source: usize) {
+    fn bury_unlisted(&mut self, source: Source) {
         let Some(seen) = self.listings.remove(&source) else { return };
         let known = self.objects.iter().filter(|(_, entry)| entry.source == source);
         let missing: Vec<_> = known.map(|(uid, _)| uid).filter(|uid| !seen.contains(*uid)).cloned().collect();
@@ -270,7 +279,7 @@ impl Queue {
 }
 
 impl Entry {
-    fn new(source: usize, body: &Body) -> Self {
+    fn new(source: Source, body: &Body) -> Self {
         let identity = json!({"metadata": {
             "name": body.name(), "namespace": body.namespace(), "uid": body.uid(),
         }});

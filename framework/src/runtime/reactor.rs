@@ -2,7 +2,7 @@
 
 use super::{
     kind::{Namespaces, Watched},
-    queue::{Done, Queue},
+    queue::{Done, Queue, Source},
     report,
     watch::watch,
     worker::work,
@@ -49,8 +49,9 @@ impl Reactor {
     /// Runs until it is told to stop; then running handlers may finish, for some time.
     pub async fn run(mut self, namespaces: &Namespaces, stop: &CancellationToken) {
         let kinds = self.kinds.iter().enumerate();
-        let watches = kinds.map(|(source, kind)| {
-            watch(Arc::clone(kind), namespaces.clone()).map(move |event| (source, event))
+        let watches = kinds.map(|(kind, watched)| {
+            let events = watch(Arc::clone(watched), namespaces.clone());
+            events.map(move |(place, event)| (Source { kind, place }, event))
         });
         let mut events = stream::select_all(watches);
         while !stop.is_cancelled() {
@@ -72,7 +73,7 @@ impl Reactor {
     fn start_workers(&mut self) {
         while self.workers.len() < self.limits.concurrency {
             let Some(job) = self.queue.next() else { break };
-            let kind = Arc::clone(&self.kinds[job.source]);
+            let kind = Arc::clone(&self.kinds[job.source.kind]);
             self.workers.spawn(work(kind, job));
         }
         let starved = self.workers.len() >= self.limits.concurrency && self.queue.waiting() > 0;

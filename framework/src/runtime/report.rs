@@ -67,8 +67,8 @@ pub fn watching(title: &str, namespace: Option<&str>) {
     engine!(debug, "Watching {title} in {place}.");
 }
 
-pub fn watch_fails(title: &str, why: &str) {
-    engine!(warn, "Watching {title} fails: {why}. It is tried again until it works.");
+pub fn watch_fails(server: &str, title: &str, why: &str) {
+    engine!(warn, "Watching {title} at {server} fails: {why}. It is tried again until it works.");
 }
 
 pub fn watch_still_fails(title: &str, why: &str) {
@@ -95,8 +95,8 @@ pub fn kind_is_there(title: &str) {
     engine!(info, "The API server knows {title} now.");
 }
 
-pub fn discovery_fails(title: &str, why: &str) {
-    engine!(warn, "The API server can't be asked about {title}: {why}. It is tried again until it works.");
+pub fn discovery_fails(server: &str, title: &str, why: &str) {
+    engine!(warn, "Asking {server} about {title} fails: {why}. It is tried again until it works.");
 }
 
 // Objects.

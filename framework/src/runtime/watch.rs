@@ -29,15 +29,18 @@ const WATCH_SECONDS: u32 = 60;
 /// The longest time between two questions for a kind that isn't there.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// All that happens to the objects of a kind, from their listing on.
-pub fn watch(watched: Arc<Watched>, namespaces: Namespaces) -> BoxStream<'static, Event> {
+/// All that happens to the objects of a kind, from their listing on, with the number of the place where.
+pub fn watch(watched: Arc<Watched>, namespaces: Namespaces) -> BoxStream<'static, (usize, Event)> {
     let begun = async move {
         let scope = discover(&watched).await;
         let places = match (scope, namespaces) {
             (Scope::Cluster, _) | (_, Namespaces::All) => vec![None],
             (Scope::Namespaced, Namespaces::Some(names)) => names.into_iter().map(Some).collect(),
         };
-        let watches = places.into_iter().map(|place| Watch::new(Arc::clone(&watched), place).events().boxed());
+        let watches = places.into_iter().enumerate().map(|(number, place)| {
+            let events = Watch::new(Arc::clone(&watched), place).events();
+            events.map(move |event| (number, event)).boxed()
+        });
         stream::select_all(watches)
     };
     stream::once(begun).flatten().boxed()
@@ -69,7 +72,7 @@ async fn discover(watched: &Watched) -> Scope {
         if said.as_ref() != Some(&why) {
             match &why {
                 None => report::kind_is_missing(&title),
-                Some(why) => report::discovery_fails(&title, why),
+                Some(why) => report::discovery_fails(watched.server(), &title, why),
             }
             said = Some(why);
         }
@@ -162,7 +165,7 @@ impl Watch {
         if self.failing.as_ref() == Some(&why) {
             report::watch_still_fails(&title, &why);
         } else {
-            report::watch_fails(&title, &why);
+            report::watch_fails(self.watched.server(), &title, &why);
             self.failing = Some(why);
         }
     }

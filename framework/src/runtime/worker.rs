@@ -61,6 +61,7 @@ impl Watched {
             let changed = !job.known.is_some_and(|known| known.is(body.version()));
             look = if changed && look == Look::Again { Look::Changed } else { look };
         }
+        let begun = body.clone();
         loop {
             if look != Look::Again {
                 report::unreadable(&self.setup.faults(&body, Timestamp::now()));
@@ -73,8 +74,7 @@ impl Watched {
                     if job.gone {
                         return Ok(Finish::Gone);
                     }
-                    let newest = Newest::written(newest.version(), Instant::now().into_std());
-                    return Ok(Finish::Seen { newest, due });
+                    return Ok(Finish::Seen { newest: known(&newest, &begun), due });
                 }
             }
             look = if ran { Look::Again } else { look };
@@ -139,5 +139,15 @@ impl Watched {
             outcomes.push((*ready, attempted.outcome));
         }
         (outcomes, patch)
+    }
+}
+
+/// The version that is known now, and whether it is one of our own writes.
+fn known(newest: &Body, begun: &Body) -> Newest {
+    let now = Instant::now().into_std();
+    if newest.version() == begun.version() {
+        Newest::seen(newest.version(), now)
+    } else {
+        Newest::written(newest.version(), now)
     }
 }

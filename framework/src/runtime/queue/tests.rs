@@ -1,5 +1,9 @@
 use super::*;
 
+const HERE: Source = Source { kind: 0, place: 0 };
+/// Another namespace; what a listing of one shows says nothing of the other.
+const THERE: Source = Source { kind: 0, place: 1 };
+
 fn body(uid: &str, version: u64) -> Body {
     json!({"metadata": {"name": uid, "namespace": "n", "uid": uid, "resourceVersion": version.to_string()}}).into()
 }
@@ -27,7 +31,7 @@ fn pair(uid: &str, version: &str) -> (String, String) {
 fn a_burst_of_changes_is_one_job_with_the_newest_state() {
     let (mut queue, now) = (Queue::default(), Instant::now());
     for event in [applied("a", 1), applied("b", 2), applied("a", 3)] {
-        queue.observe(0, event, now);
+        queue.observe(HERE, event, now);
     }
     assert_eq!(turns(&mut queue), [pair("a", "3"), pair("b", "2")]);
 }
@@ -35,9 +39,9 @@ fn a_burst_of_changes_is_one_job_with_the_newest_state() {
 #[test]
 fn an_object_has_no_second_job_while_one_runs() {
     let (mut queue, now) = (Queue::default(), Instant::now());
-    queue.observe(0, applied("a", 1), now);
+    queue.observe(HERE, applied("a", 1), now);
     assert_eq!(turns(&mut queue), [pair("a", "1")]);
-    queue.observe(0, applied("a", 2), now);
+    queue.observe(HERE, applied("a", 2), now);
     assert_eq!(turns(&mut queue), []);
     queue.finish(seen("a", 1, None, now), now);
     let job = queue.next().unwrap();
@@ -47,11 +51,11 @@ fn an_object_has_no_second_job_while_one_runs() {
 #[test]
 fn the_echo_of_our_own_write_is_no_news_whenever_it_comes() {
     let (mut queue, now) = (Queue::default(), Instant::now());
-    queue.observe(0, applied("a", 1), now);
+    queue.observe(HERE, applied("a", 1), now);
     queue.next().unwrap();
-    queue.observe(0, applied("a", 5), now);
+    queue.observe(HERE, applied("a", 5), now);
     queue.finish(seen("a", 6, None, now), now);
-    queue.observe(0, applied("a", 6), now);
+    queue.observe(HERE, applied("a", 6), now);
     assert_eq!(turns(&mut queue), []);
     assert_eq!(queue.bytes, 0);
 }
@@ -59,9 +63,9 @@ fn the_echo_of_our_own_write_is_no_news_whenever_it_comes() {
 #[test]
 fn a_change_behind_our_own_write_is_news() {
     let (mut queue, now) = (Queue::default(), Instant::now());
-    queue.observe(0, applied("a", 1), now);
+    queue.observe(HERE, applied("a", 1), now);
     queue.next().unwrap();
-    queue.observe(0, applied("a", 7), now);
+    queue.observe(HERE, applied("a", 7), now);
     queue.finish(seen("a", 6, None, now), now);
     assert_eq!(turns(&mut queue), [pair("a", "7")]);
 }
@@ -69,14 +73,14 @@ fn a_change_behind_our_own_write_is_news() {
 #[test]
 fn what_a_listing_does_not_show_was_deleted_meanwhile() {
     let (mut queue, now) = (Queue::default(), Instant::now());
-    for (source, event) in [(0, applied("a", 1)), (0, applied("b", 2)), (1, applied("c", 3))] {
+    for (source, event) in [(HERE, applied("a", 1)), (HERE, applied("b", 2)), (THERE, applied("c", 3))] {
         queue.observe(source, event, now);
     }
     while let Some(job) = queue.next() {
         queue.finish(seen(job.body.uid(), 3, None, now), now);
     }
     for event in [Event::Listing, Event::Listed(body("b", 2)), Event::ListingDone] {
-        queue.observe(0, event, now);
+        queue.observe(HERE, event, now);
     }
     let job = queue.next().unwrap();
     assert_eq!((job.body.uid(), job.body.name(), job.gone), ("a", "a", true));
@@ -86,9 +90,9 @@ fn what_a_listing_does_not_show_was_deleted_meanwhile() {
 #[test]
 fn a_deletion_is_never_taken_for_an_echo() {
     let (mut queue, now) = (Queue::default(), Instant::now());
-    queue.observe(0, applied("a", 1), now);
+    queue.observe(HERE, applied("a", 1), now);
     queue.next().unwrap();
-    queue.observe(0, Event::Deleted(body("a", 2)), now);
+    queue.observe(HERE, Event::Deleted(body("a", 2)), now);
     queue.finish(seen("a", 9, None, now), now);
     assert!(queue.next().unwrap().gone);
     queue.finish(Done { uid: "a".into(), end: Finish::Gone }, now);
@@ -98,12 +102,12 @@ fn a_deletion_is_never_taken_for_an_echo() {
 #[test]
 fn late_news_of_an_object_that_a_worker_found_gone_do_not_bring_it_back() {
     let (mut queue, now) = (Queue::default(), Instant::now());
-    queue.observe(0, applied("a", 1), now);
+    queue.observe(HERE, applied("a", 1), now);
     queue.next().unwrap();
     queue.finish(Done { uid: "a".into(), end: Finish::Gone }, now);
-    queue.observe(0, applied("a", 2), now);
+    queue.observe(HERE, applied("a", 2), now);
     assert_eq!(turns(&mut queue), []);
-    queue.observe(0, Event::Deleted(body("a", 3)), now);
+    queue.observe(HERE, Event::Deleted(body("a", 3)), now);
     assert!(queue.objects.is_empty());
 }
 
@@ -111,11 +115,11 @@ fn late_news_of_an_object_that_a_worker_found_gone_do_not_bring_it_back() {
 fn a_retry_comes_when_it_is_due_or_when_something_changes() {
     let (mut queue, now) = (Queue::default(), Instant::now());
     for uid in ["a", "b"] {
-        queue.observe(0, applied(uid, 1), now);
+        queue.observe(HERE, applied(uid, 1), now);
         queue.next().unwrap();
         queue.finish(seen(uid, 2, Some(Duration::from_secs(10)), now), now);
     }
-    queue.observe(0, applied("b", 3), now);
+    queue.observe(HERE, applied("b", 3), now);
     assert_eq!(turns(&mut queue), [pair("b", "3")]);
     assert_eq!(queue.next_timer(), Some(now + Duration::from_secs(10)));
     queue.expire(now + Duration::from_secs(10));
@@ -133,7 +137,7 @@ fn above_the_budget_only_names_are_kept() {
         Event::Applied(value.into())
     };
     for uid in ["a", "b", "c"] {
-        queue.observe(0, heavy(uid), now);
+        queue.observe(HERE, heavy(uid), now);
     }
     let fetched: Vec<_> = std::iter::from_fn(|| queue.next()).map(|job| job.fetch).collect();
     assert_eq!(fetched, [false, true, true]);
@@ -143,7 +147,7 @@ fn above_the_budget_only_names_are_kept() {
 #[test]
 fn what_breaks_inside_is_tried_again_ever_more_slowly() {
     let (mut queue, now) = (Queue::default(), Instant::now());
-    queue.observe(0, applied("a", 1), now);
+    queue.observe(HERE, applied("a", 1), now);
     let mut at = now;
     for seconds in [1, 1, 2, 3] {
         assert_eq!(queue.next().unwrap().look, Look::First);
