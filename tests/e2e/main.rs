@@ -1,0 +1,9 @@
+//! The table operator as its users run it: the real binary against a real API server, etcd and PostgreSQL.
+//!
+//! A test takes a [`stage`] and says what is to be seen there. Tests run side by side.
+
+#![expect(clippy::unwrap_used, reason = "Clippy knows the test functions, not what they call")]
+
+mod stage;
+
+mod seed_session;

@@ -1,0 +1,92 @@
+//! The servers that tests share.
+
+use korf_sandbox::{ControlPlane, Postgres};
+use std::{
+    io::Write,
+    process::{Command, Stdio},
+};
+use tokio::sync::OnceCell;
+
+/// Which definition of `DatabaseTable` a cluster has: an API server can't have two of one name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Crd {
+    /// The seed's, byte for byte: no schema, no status subresource.
+    Seed,
+    /// Ours: a schema, rules, a status subresource.
+    Full,
+}
+
+impl Crd {
+    pub fn manifest(self) -> &'static str {
+        match self {
+            Self::Seed => include_str!("../../../operator/manifests/seed-crd.yaml"),
+            Self::Full => include_str!("../../../operator/manifests/crd.yaml"),
+        }
+    }
+}
+
+/// A control plane with the kind `DatabaseTable`.
+pub struct Cluster {
+    pub control_plane: ControlPlane,
+    /// What kubectl said when the CRD was installed.
+    pub installed: String,
+}
+
+impl Cluster {
+    /// The one that most tests share.
+    pub async fn with_the_seeds_crd() -> &'static Self {
+        static SHARED: OnceCell<Cluster> = OnceCell::const_new();
+        SHARED.get_or_init(|| Self::start(Crd::Seed)).await
+    }
+
+    /// The one that the tests of the full CRD share; started when the first of them asks.
+    pub async fn with_the_full_crd() -> &'static Self {
+        static SHARED: OnceCell<Cluster> = OnceCell::const_new();
+        SHARED.get_or_init(|| Self::start(Crd::Full)).await
+    }
+
+    /// One for a test that restarts or counts what others would notice; ends when dropped.
+    pub async fn start(crd: Crd) -> Self {
+        let given = std::env::var_os("KORF_SANDBOX_KUBECONFIG").is_some_and(|path| !path.is_empty());
+        assert!(
+            !given,
+            "unset KORF_SANDBOX_KUBECONFIG: this suite needs several control planes, and stops them"
+        );
+        let control_plane = ControlPlane::start().await.unwrap();
+        let installed = apply(kubectl(&control_plane), crd.manifest()).unwrap();
+        let mut wait = kubectl(&control_plane);
+        wait.args(["wait", "--for=condition=Established", "--timeout=30s", "crd/databasetables.kopf.demo"]);
+        let waited = wait.output().unwrap();
+        assert!(waited.status.success(), "{waited:?}");
+        Self { control_plane, installed }
+    }
+
+    /// `kubectl`, as the administrator.
+    pub fn kubectl(&self) -> Command {
+        kubectl(&self.control_plane)
+    }
+}
+
+fn kubectl(control_plane: &ControlPlane) -> Command {
+    let mut command = control_plane.kubectl().unwrap();
+    // Not the user's own: it goes by host and port, and ours are not here to stay.
+    command.env("KUBECACHEDIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/kubectl"));
+    command
+}
+
+/// `kubectl apply -f -`: what it says, or why it doesn't work.
+pub fn apply(mut kubectl: Command, manifest: &str) -> Result<String, String> {
+    kubectl.args(["apply", "-f", "-"]);
+    let mut child =
+        kubectl.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(manifest.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(if output.status.success() { &output.stdout } else { &output.stderr });
+    if output.status.success() { Ok(said.into_owned()) } else { Err(said.into_owned()) }
+}
+
+/// The database server of all tests.
+pub async fn postgres() -> &'static Postgres {
+    static SERVER: OnceCell<Postgres> = OnceCell::const_new();
+    SERVER.get_or_init(|| async { Postgres::start().await.unwrap() }).await
+}
