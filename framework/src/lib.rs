@@ -2,13 +2,13 @@
 // The crate's own tests and examples write `korf::`, as its users do.
 extern crate self as korf;
 
+#[doc(hidden)]
+#[path = "expansion.rs"]
+pub mod __private;
 mod builder;
 pub mod cli;
 pub mod core;
 mod error;
-#[doc(hidden)]
-#[path = "expansion.rs"]
-pub mod __private;
 mod extract;
 mod handler;
 pub mod logging;
@@ -27,8 +27,8 @@ pub use core::{
 };
 pub use error::{Error, Result, ResultExt};
 pub use extract::{
-    Attempt, Creation, Deletion, Diff, FromCall, Name, Namespace, Needs, Object, Old, OldObject, Patch, Scope,
-    Spec, Started, State, Update,
+    Attempt, Creation, Deletion, Diff, FromCall, Name, Namespace, Needs, Object, Old, OldObject, Patch,
+    Scope, Spec, Started, State, Update,
 };
 pub use handler::{Additions, Call, Definition, Failure, Handler, Kind, Reply, Site, States};
 pub use korf_macros::{on_create, on_delete, on_update};
