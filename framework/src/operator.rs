@@ -186,9 +186,7 @@ async fn login() -> Result<Server, RunError> {
 }
 
 /// Cancels `stop` on a signal; never ends.
-fn signal(
-    stop: CancellationToken,
-) -> Result<impl Future<Output = std::convert::Infallible>, RunError> {
+fn signal(stop: CancellationToken) -> Result<impl Future<Output = std::convert::Infallible>, RunError> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;

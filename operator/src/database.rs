@@ -13,9 +13,9 @@ use crate::spec::Table;
 use crate::status::ColumnStatus;
 use crate::types;
 use deadpool_postgres::{Client, Pool, Transaction};
+use postgres_types::Type;
 use std::time::Duration;
 use tokio_postgres::IsolationLevel;
-use postgres_types::Type;
 
 /// How long all of it may take, a connection from the pool included.
 const LIMIT: Duration = Duration::from_secs(120);

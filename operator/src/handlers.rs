@@ -12,7 +12,7 @@ use crate::{
 use deadpool_postgres::Pool;
 use korf::{Error, Patch, Result, ResultExt, State, Status};
 use kube::Client;
-use std::time::Duration;
+use std::{fmt::Display, time::Duration};
 use tracing::{debug, info, warn};
 
 /// The database, and the cluster whose tables are kept in it: the state of all handlers.
@@ -27,8 +27,6 @@ pub struct Database {
 /// The delay after errors that a person has to mend in the database: nobody is faster, and it may take days.
 const SLOW: Duration = Duration::from_secs(300);
 
-// The first line of each handler is the seed's, and so is its logger: Python's root.
-
 #[korf::on_create(DatabaseTable)]
 async fn create_handler(
     asked: Asked,
@@ -36,7 +34,10 @@ async fn create_handler(
     client: Client,
     patch: Patch,
 ) -> Result<Status<TableStatus>> {
-    info!(target: "root", "Create handler invoked by custom resource {}. Creating database table.", asked.name);
+    say_as_the_seed(&format_args!(
+        "Create handler invoked by custom resource {}. Creating database table.",
+        asked.name
+    ));
     make_it_so(&asked, &database, &client, &patch).await
 }
 
@@ -47,13 +48,19 @@ async fn update_handler(
     client: Client,
     patch: Patch,
 ) -> Result<Status<TableStatus>> {
-    info!(target: "root", "Update handler invoked by custom resource {}. Checking the database table.", asked.name);
+    say_as_the_seed(&format_args!(
+        "Update handler invoked by custom resource {}. Checking the database table.",
+        asked.name
+    ));
     make_it_so(&asked, &database, &client, &patch).await
 }
 
 #[korf::on_delete(DatabaseTable)]
 async fn delete_handler(asked: Asked, database: State<Database>, client: Client, patch: Patch) -> Result {
-    info!(target: "root", "Delete handler invoked by custom resource {}. Dropping database table.", asked.name);
+    say_as_the_seed(&format_args!(
+        "Delete handler invoked by custom resource {}. Dropping database table.",
+        asked.name
+    ));
     let cluster = database.cluster.name(&client).await?;
     match database::drop_owned(&database.pool, &asked.owner(cluster)).await {
         Ok(dropped) if dropped.is_empty() => info!("There is no table of its own to drop."),
@@ -61,6 +68,11 @@ async fn delete_handler(asked: Asked, database: State<Database>, client: Client,
         Err(error) => return Err(failed(&asked, error, &patch)?),
     }
     Ok(())
+}
+
+/// The first line of each handler is the seed's, and so is its logger: Python's root, which knows no objects.
+fn say_as_the_seed(words: &dyn Display) {
+    info!(target: "root", parent: None, "{words}");
 }
 
 /// Creation and update are one thing: what the spec asks for is compared with what the catalog has, so that

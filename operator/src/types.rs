@@ -10,8 +10,8 @@ use crate::column_type::ColumnType;
 use crate::error::TableError;
 use crate::identifier::Identifier;
 use crate::spec::Column;
-use std::collections::HashMap;
 use postgres_types::Type;
+use std::collections::HashMap;
 use tokio_postgres::{Error, Transaction};
 
 /// A type that the server knows.

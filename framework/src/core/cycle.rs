@@ -275,7 +275,13 @@ impl Cycle {
     }
 
     /// What is written now that these handlers have come to these outcomes.
-    pub fn settle(&self, setup: &Setup, body: &Body, outcomes: &[(Ready, Outcome)], now: Timestamp) -> (Patch, End) {
+    pub fn settle(
+        &self,
+        setup: &Setup,
+        body: &Body,
+        outcomes: &[(Ready, Outcome)],
+        now: Timestamp,
+    ) -> (Patch, End) {
         let current = outcomes.iter().fold(self.current.clone(), |progress, (ready, outcome)| {
             let id = &setup.tasks[ready.task].id;
             progress.with(id.clone(), self.record(id, *ready, outcome, now))
@@ -308,7 +314,8 @@ impl Cycle {
             Outcome::Unreadable { message } => {
                 let record = before.refused(now, message);
                 // Refused again for the same reason, after a restart: nothing new, nothing to write.
-                let known = self.stored.get(id).filter(|known| known.refused && known.message == record.message);
+                let known =
+                    self.stored.get(id).filter(|known| known.refused && known.message == record.message);
                 known.cloned().unwrap_or(record)
             }
         }
@@ -344,7 +351,9 @@ impl Cycle {
             }
             (_, End::Restart) => storage.erase_basis(body),
             _ if self.basis.is_some() => Map::new(),
-            _ if progress.iter().any(|(_, record)| record.is_finished()) => storage.write_basis(body, &self.new),
+            _ if progress.iter().any(|(_, record)| record.is_finished()) => {
+                storage.write_basis(body, &self.new)
+            }
             // What is there belongs to an essence that was refused.
             _ => storage.erase_basis(body),
         }
@@ -352,7 +361,10 @@ impl Cycle {
 }
 
 fn later(now: Timestamp, after: Duration) -> Timestamp {
-    SignedDuration::try_from(after).ok().and_then(|after| now.checked_add(after).ok()).unwrap_or(Timestamp::MAX)
+    SignedDuration::try_from(after)
+        .ok()
+        .and_then(|after| now.checked_add(after).ok())
+        .unwrap_or(Timestamp::MAX)
 }
 
 fn next_due<'a>(records: impl Iterator<Item = Option<&'a Record>>, now: Timestamp) -> Duration {

@@ -247,7 +247,10 @@ mod tests {
                 Patch::of_finalizer(Finalizer::Remove("other".into())),
                 json!({"metadata": {"uid": "u", "resourceVersion": "7", "finalizers": []}}),
             ),
-            (with_status(json!({"ready": false})), json!({"metadata": {"uid": "u"}, "status": {"ready": false}})),
+            (
+                with_status(json!({"ready": false})),
+                json!({"metadata": {"uid": "u"}, "status": {"ready": false}}),
+            ),
         ];
         for (patch, expected) in cases {
             let request = patch.request(Part::Object, &body(), false);
@@ -281,7 +284,10 @@ mod tests {
         patch.merge(json!({"spec": {"a": 1, "b": 1}, "status": {"x": 1}}));
         patch.merge(json!({"spec": {"b": null, "c": {"d": 2}}}));
         patch.status(json!({"x": 2}));
-        assert_eq!(patch.added, json!({"spec": {"a": 1, "b": null, "c": {"d": 2}}}).as_object().unwrap().clone());
+        assert_eq!(
+            patch.added,
+            json!({"spec": {"a": 1, "b": null, "c": {"d": 2}}}).as_object().unwrap().clone()
+        );
         assert_eq!(patch.status, json!({"x": 2}).as_object().unwrap().clone());
     }
 

@@ -171,7 +171,8 @@ impl Limits {
             Some(Limit::Retries(most)) => format!("exceed {most} retries"),
             None => {
                 let next = seconds(after);
-                let words = format!("failed with an exception and will try again in {next} seconds: {message}");
+                let words =
+                    format!("failed with an exception and will try again in {next} seconds: {message}");
                 return Verdict { outcome: Outcome::Retry { after, message }, words };
             }
         };
@@ -244,7 +245,12 @@ mod tests {
             (&short, temporary(), first(), "failed temporarily but will time out after 4 seconds: no route"),
             (&constant(), Error::permanent("no"), first(), "failed permanently: no"),
             (&ignoring, Error::permanent("no"), first(), "failed permanently: no"),
-            (&constant(), arbitrary(), first(), "failed with an exception and will try again in 60 seconds: no route"),
+            (
+                &constant(),
+                arbitrary(),
+                first(),
+                "failed with an exception and will try again in 60 seconds: no route",
+            ),
             (&ignoring, arbitrary(), first(), "failed with an exception and will ignore it: no route"),
             (&strict, arbitrary(), first(), "failed with an exception and will stop now: no route"),
             (

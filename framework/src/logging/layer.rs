@@ -43,10 +43,7 @@ where
         let mut record = Record::new(*event.metadata().level(), event.metadata().target());
         event.record(&mut record);
         let mut scope = context.event_scope(event).into_iter().flatten();
-        // Python's root logger knows no objects: lines that stand for its own are as they were there.
-        if event.metadata().target() != "root" {
-            record.object = scope.find_map(|span| span.extensions().get::<ObjectRef>().cloned());
-        }
+        record.object = scope.find_map(|span| span.extensions().get::<ObjectRef>().cloned());
         (self.write)(&self.log.line(&record));
     }
 }

@@ -74,7 +74,13 @@ impl Watched {
     }
 
     /// What is to be written, and to what, after a request has failed.
-    async fn mend(&self, body: Body, patch: Patch, part: Part, error: &kube::Error) -> Result<(Body, Patch), Gone> {
+    async fn mend(
+        &self,
+        body: Body,
+        patch: Patch,
+        part: Part,
+        error: &kube::Error,
+    ) -> Result<(Body, Patch), Gone> {
         let fault = Fault::of(error);
         if fault == Fault::Passing {
             return Ok((body, patch));

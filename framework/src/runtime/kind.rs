@@ -50,7 +50,10 @@ pub struct Server {
 
 impl fmt::Debug for Watched {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watched").field("kind", &self.kind).field("setup", &self.setup).finish_non_exhaustive()
+        f.debug_struct("Watched")
+            .field("kind", &self.kind)
+            .field("setup", &self.setup)
+            .finish_non_exhaustive()
     }
 }
 
@@ -65,7 +68,8 @@ impl Watched {
     ) -> Vec<Self> {
         let mut kinds: Vec<Self> = Vec::new();
         for handler in handlers {
-            let task = Task { id: handler.id.clone(), reason: handler.reason, limits: handler.limits.clone() };
+            let task =
+                Task { id: handler.id.clone(), reason: handler.reason, limits: handler.limits.clone() };
             match kinds.iter_mut().find(|known| known.kind.resource == handler.kind.resource) {
                 Some(known) => {
                     known.setup.tasks.push(task);
@@ -104,7 +108,9 @@ impl Watched {
     /// The objects of one namespace, or of all.
     pub(super) fn api(&self, namespace: Option<&str>) -> Api<Object> {
         match namespace {
-            Some(namespace) => Api::namespaced_with(self.server.client.clone(), namespace, &self.kind.resource),
+            Some(namespace) => {
+                Api::namespaced_with(self.server.client.clone(), namespace, &self.kind.resource)
+            }
             None => Api::all_with(self.server.client.clone(), &self.kind.resource),
         }
     }

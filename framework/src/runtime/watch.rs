@@ -56,10 +56,9 @@ async fn discover(watched: &Watched) -> Scope {
         let answer = timeout(Duration::from_secs(30), pinned_kind(watched.client(), &gvk)).await;
         let why = match answer {
             Ok(Ok((_, capabilities))) => {
-                watched.set_status_subresource(
-                    capabilities.subresources.iter().any(|(resource, _)| resource.plural.ends_with("/status")
-                        || resource.plural == "status"),
-                );
+                watched.set_status_subresource(capabilities.subresources.iter().any(|(resource, _)| {
+                    resource.plural.ends_with("/status") || resource.plural == "status"
+                }));
                 if said.is_some() {
                     report::kind_is_there(&title);
                 }
@@ -135,7 +134,10 @@ impl Watch {
 
     fn open(&self) -> BoxStream<'static, watcher::Result<watcher::Event<Object>>> {
         report::watching(&self.watched.title(), self.namespace.as_deref());
-        let config = Config { initial_list_strategy: self.strategy.clone(), ..Config::default().timeout(WATCH_SECONDS) };
+        let config = Config {
+            initial_list_strategy: self.strategy.clone(),
+            ..Config::default().timeout(WATCH_SECONDS)
+        };
         watcher(self.watched.api(self.namespace.as_deref()), config).default_backoff().boxed()
     }
 

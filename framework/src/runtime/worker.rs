@@ -8,7 +8,7 @@ use super::{
     report,
 };
 use crate::{
-    Additions, Reply, logging,
+    Additions, Reply,
     core::{
         Reason,
         body::Body,
@@ -17,6 +17,7 @@ use crate::{
         retry::Outcome,
         version::Newest,
     },
+    logging,
 };
 use futures::FutureExt;
 use jiff::Timestamp;

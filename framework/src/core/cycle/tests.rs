@@ -126,7 +126,10 @@ impl World {
 
     fn annotations(&self) -> Vec<String> {
         let annotations = self.object["metadata"]["annotations"].as_object();
-        annotations.into_iter().flat_map(|map| map.keys().map(|key| key.replace(&format!("{PREFIX}/"), ""))).collect()
+        annotations
+            .into_iter()
+            .flat_map(|map| map.keys().map(|key| key.replace(&format!("{PREFIX}/"), "")))
+            .collect()
     }
 
     fn finalizers(&self) -> &Value {
@@ -273,7 +276,8 @@ fn a_deletion_supersedes_a_creation_that_is_not_done() {
 
 #[test]
 fn one_id_for_creation_and_deletion_is_called_for_both() {
-    let mut world = World::new([task("x", Reason::Create), task("y", Reason::Create), task("x", Reason::Delete)]);
+    let mut world =
+        World::new([task("x", Reason::Create), task("y", Reason::Create), task("x", Reason::Delete)]);
     let y_fails = |id: &str| if id == "y" { retry() } else { Outcome::Success };
     world.turn(Look::First, &y_fails);
     world.delete();
@@ -368,7 +372,8 @@ fn an_object_that_handlers_were_called_for_is_not_let_go_unread() {
 
 #[test]
 fn an_ignored_error_counts_as_done() {
-    let ignoring = Task { limits: Limits { errors: Errors::Ignored, ..Limits::default() }, ..task("c", Reason::Create) };
+    let ignoring =
+        Task { limits: Limits { errors: Errors::Ignored, ..Limits::default() }, ..task("c", Reason::Create) };
     let mut world = World::new([ignoring]);
     assert_eq!(world.turn(Look::First, &|_| Outcome::Ignored), ["c 1 #0", "processed 1/0", "Noop"]);
 }

@@ -5,7 +5,8 @@ const HERE: Source = Source { kind: 0, place: 0 };
 const THERE: Source = Source { kind: 0, place: 1 };
 
 fn body(uid: &str, version: u64) -> Body {
-    json!({"metadata": {"name": uid, "namespace": "n", "uid": uid, "resourceVersion": version.to_string()}}).into()
+    json!({"metadata": {"name": uid, "namespace": "n", "uid": uid, "resourceVersion": version.to_string()}})
+        .into()
 }
 
 fn applied(uid: &str, version: u64) -> Event {
