@@ -1,10 +1,14 @@
 //! What can go wrong, one variant per step.
 
+use std::error::Error as _;
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// A step that failed, where, and what to do about it.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Display` tells the step, `source` the cause. `Debug` tells both, in plain words: it is what `unwrap` prints.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// No control plane was given or found, and there is no Go to build one.
@@ -18,7 +22,11 @@ pub enum Error {
     NoControlPlane,
 
     /// `KUBEBUILDER_ASSETS` is set and of no use.
-    #[error("KUBEBUILDER_ASSETS is {folder}, but {missing} isn't there; unset it or set it to a folder with both kube-apiserver and etcd", folder = folder.display())]
+    #[error(
+        "KUBEBUILDER_ASSETS is {}, but {missing} isn't there; unset it, or set it to a folder with both \
+         kube-apiserver and etcd",
+        folder.display()
+    )]
     IncompleteAssets {
         /// The folder that the variable names.
         folder: PathBuf,
@@ -63,7 +71,8 @@ pub enum Error {
 
     /// `KORF_SANDBOX_DATABASE_URL` isn't one.
     #[error(
-        "KORF_SANDBOX_DATABASE_URL can't be used: {reason}; it looks like postgres://user:password@host:port/postgres"
+        "KORF_SANDBOX_DATABASE_URL can't be used: {reason}; it looks like \
+         postgres://user:password@host:port/postgres"
     )]
     DatabaseUrl {
         /// What is wrong with it.
@@ -72,7 +81,8 @@ pub enum Error {
 
     /// We are root, PostgreSQL refuses root, and there is nobody else.
     #[error(
-        "PostgreSQL refuses to run as root, and /etc/passwd has neither `postgres` nor `nobody` to run it as; make such a user or run as another"
+        "PostgreSQL refuses to run as root, and /etc/passwd has neither `postgres` nor `nobody` to run it as; \
+         make such a user, or don't be root"
     )]
     NoAccount,
 
@@ -86,7 +96,7 @@ pub enum Error {
     },
 
     /// A file could not be read or written.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{}", path.display())]
     File {
         /// The file or folder.
         path: PathBuf,
@@ -95,11 +105,11 @@ pub enum Error {
     },
 
     /// No free port, or none can be listened on.
-    #[error("no free port on 127.0.0.1: {0}")]
+    #[error("no free port on 127.0.0.1")]
     Port(#[source] std::io::Error),
 
     /// A key or certificate could not be made.
-    #[error("making a certificate: {0}")]
+    #[error("making a certificate")]
     Certificate(#[source] rcgen::Error),
 
     /// A server ended before it was ready.
@@ -152,7 +162,7 @@ pub enum Error {
     },
 
     /// The API server refused a request, or wasn't reached.
-    #[error("{action}: {source}")]
+    #[error("{action}")]
     Kubernetes {
         /// What was asked for.
         action: String,
@@ -161,15 +171,25 @@ pub enum Error {
     },
 
     /// PostgreSQL refused a statement, or wasn't reached.
-    #[error("{action}: {reason}")]
+    #[error("{action}")]
     Database {
         /// What was asked for.
         action: String,
-        /// What the server said: tokio-postgres itself says only "db error".
-        reason: String,
-        /// The error as it came.
+        /// What the server or the client said.
         source: Box<tokio_postgres::Error>,
     },
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
 }
 
 impl Error {
@@ -180,10 +200,7 @@ impl Error {
 
     pub(crate) fn database(action: impl Into<String>) -> impl FnOnce(tokio_postgres::Error) -> Self {
         let action = action.into();
-        move |source| {
-            let reason = source.as_db_error().map_or_else(|| source.to_string(), ToString::to_string);
-            Self::Database { action, reason, source: Box::new(source) }
-        }
+        move |source| Self::Database { action, source: Box::new(source) }
     }
 
     /// Whether another process took the port between our finding it free and the server's listening on it.

@@ -123,10 +123,11 @@ impl Guard {
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
 
-    /// Asks again and again until `ready` says yes; its refusal is the reason given when time is up.
+    /// Asks again and again until `ready` says yes, for as long as all `servers` run. Its refusal is the reason given
+    /// when time is up, with the log of the first.
     pub(crate) async fn until_ready(
         &self,
-        server: &str,
+        servers: &[&str],
         limit: Duration,
         mut ready: impl AsyncFnMut() -> Result<(), String>,
     ) -> Result<()> {
@@ -135,19 +136,20 @@ impl Guard {
             // A server that takes the question and never answers must not outlast the limit.
             let answer = tokio::time::timeout(limit / 10, ready()).await;
             let Err(reason) = answer.unwrap_or(Err("no answer".to_owned())) else { return Ok(()) };
-            if let Some(status) = self.exit_status(server) {
-                return Err(Error::ServerEnded {
-                    server: server.to_owned(),
-                    status,
-                    log: self.log_tail(server),
-                });
-            }
+            servers.iter().try_for_each(|server| self.has_not_ended(server))?;
             if start.elapsed() > limit {
+                let server = servers.first().copied().unwrap_or_default();
                 let log = self.log_tail(server);
                 return Err(Error::ServerLate { server: server.to_owned(), limit, reason, log });
             }
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// An error with the status and the log of a server that has ended.
+    pub(crate) fn has_not_ended(&self, server: &str) -> Result<()> {
+        let Some(status) = self.exit_status(server) else { return Ok(()) };
+        Err(Error::ServerEnded { server: server.to_owned(), status, log: self.log_tail(server) })
     }
 
     fn order(&self, line: &str) -> Result<()> {

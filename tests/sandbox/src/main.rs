@@ -2,22 +2,11 @@
 
 use std::error::Error;
 use std::io::Write;
-use std::process::ExitCode;
 
 use korf_sandbox::Sandbox;
 
 #[tokio::main]
-async fn main() -> ExitCode {
-    match run().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("korf-sandbox: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-async fn run() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), Box<dyn Error>> {
     let sandbox = Sandbox::start().await?;
     let database = sandbox.postgres.create_database("demo").await?;
     let mut output = std::io::stdout();

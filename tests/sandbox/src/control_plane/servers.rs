@@ -16,7 +16,7 @@ use crate::guard::{Guard, StopSignal};
 use crate::{Error, Result};
 
 const ETCD: &str = "etcd";
-const API_SERVER: &str = "kube_apiserver";
+const API_SERVER: &str = "apiserver";
 
 /// It takes three seconds on two idle cores; a busy CI machine gets more.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -50,13 +50,8 @@ pub(crate) async fn stop_api_server(guard: &Guard) -> Result<()> {
 
 /// Ready is: /readyz says so, and the namespace `default` is there (made by a loop that /readyz doesn't wait for).
 pub(crate) async fn until_ready(guard: &Guard, client: &Client) -> Result<()> {
-    let api_server_is_ready = async || {
-        if let Some(status) = guard.exit_status(ETCD) {
-            return Err(format!("etcd ended (status {status}): {}", guard.log_tail(ETCD)));
-        }
-        ready(client).await.map_err(|error| error.to_string())
-    };
-    guard.until_ready(API_SERVER, LIMIT, api_server_is_ready).await
+    let is_ready = async || ready(client).await.map_err(|error| error.to_string());
+    guard.until_ready(&[API_SERVER, ETCD], LIMIT, is_ready).await
 }
 
 async fn ready(client: &Client) -> kube::Result<()> {

@@ -9,7 +9,7 @@ use tokio_postgres::{Config, NoTls};
 
 use crate::authority::Authority;
 use crate::guard::{Guard, StopSignal};
-use crate::{Error, Result, account, fresh};
+use crate::{Result, account, fresh};
 
 const INITDB: &str = "initdb";
 const POSTGRES: &str = "postgres";
@@ -54,7 +54,7 @@ impl Server {
         command.arg("-D").arg(self.guard.folder().join("data"));
         self.guard.start_server(POSTGRES, &command, StopSignal::Interrupt)?;
         let answers = async || superuser.connect(NoTls).await.map(drop).map_err(|error| error.to_string());
-        self.guard.until_ready(POSTGRES, LIMIT, answers).await
+        self.guard.until_ready(&[POSTGRES], LIMIT, answers).await
     }
 
     pub(crate) async fn stop(&self) -> Result<()> {
@@ -76,14 +76,10 @@ impl Server {
             .arg(format!("--pgdata={}", folder.join("data").display()));
         self.guard.start_server(INITDB, &command, StopSignal::Terminate)?;
         let done = async || self.guard.exit_status(INITDB).map(drop).ok_or("it still works".to_owned());
-        self.guard.until_ready(INITDB, LIMIT, done).await?;
+        self.guard.until_ready(&[INITDB], LIMIT, done).await?;
         match self.guard.exit_status(INITDB).as_deref() {
             Some("0") => Ok(()),
-            status => Err(Error::ServerEnded {
-                server: INITDB.to_owned(),
-                status: status.unwrap_or_default().to_owned(),
-                log: self.guard.log_tail(INITDB),
-            }),
+            _ => self.guard.has_not_ended(INITDB),
         }
     }
 }
