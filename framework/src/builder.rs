@@ -1,8 +1,11 @@
 //! Handlers registered by hand; attributes expand to the same.
 
 use crate::{
-    Call, Creation, Deletion, Failure, FromCall, Handler, Kind, Needs, Output, Reply, Scope, Site, Update,
     core::retry::{Backoff, Errors, Limits},
+    handler::{
+        Call, Creation, Deletion, Failure, FromCall, Handler, Kind, Needs, Reply, Scope, Site, Update,
+    },
+    reply::Output,
 };
 use futures::future::BoxFuture;
 use kube::{CustomResourceExt, Resource, core::ApiResource};

@@ -43,7 +43,7 @@ mod tests;
 
 pub use program::Program;
 
-use crate::Operator;
+use crate::operator::Operator;
 use arguments::{Action, Arguments, NoOptions};
 use std::{
     convert::Infallible,

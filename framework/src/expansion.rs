@@ -1,6 +1,9 @@
 //! What the attributes expand to; nothing that people write themselves.
 
-use crate::{Failure, Output, Reply, handler::Definition};
+use crate::{
+    handler::{Definition, Failure, Reply},
+    reply::Output,
+};
 use kube::CustomResourceExt;
 use std::marker::PhantomData;
 

@@ -1,21 +1,16 @@
 //! A handler with its types erased, and the call that it answers.
 
-use crate::{
-    Error, FromCall, Needs, Scope,
-    core::{Reason, body::Body, diff::Diff, retry::Limits},
-};
+mod argument;
+mod call;
+
+pub use argument::{Creation, Deletion, FromCall, Needs, Scope, Update};
+pub use call::{Additions, Call, Failure, Reply, States};
+
+use crate::core::{Reason, retry::Limits};
 use futures::future::BoxFuture;
-use jiff::Timestamp;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::{Client, core::ApiResource};
-use serde_json::Value;
-use std::{
-    any::{Any, TypeId},
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, PoisonError},
-};
-use tokio_util::sync::CancellationToken;
+use kube::core::ApiResource;
+use std::{fmt, sync::Arc};
 
 /// A kind of objects, as the API server knows it.
 #[derive(Clone, Debug)]
@@ -31,29 +26,6 @@ pub type Definition = fn() -> CustomResourceDefinition;
 
 /// Where a handler stands in the source: file, line, column. Handlers run in this order.
 pub type Site = (&'static str, u32, u32);
-
-/// What a handler leaves on the object.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Reply {
-    /// Nothing.
-    Nothing,
-    /// A value for `status.<handler id>`.
-    Result(Value),
-    /// A mapping to be merged into `status`.
-    Status(Value),
-}
-
-/// Why a call came to nothing.
-#[derive(Debug)]
-pub enum Failure {
-    /// An argument could not be made from the object: the handler was not called.
-    Unreadable(Error),
-    /// The handler was called, and failed.
-    Failed(Error),
-}
-
-/// The values that [`State`](crate::State) arguments are made from, by their types.
-pub type States = HashMap<TypeId, Box<dyn Any + Send + Sync>>;
 
 pub(crate) type Invoke = Arc<dyn Fn(Call) -> BoxFuture<'static, Result<Reply, Failure>> + Send + Sync>;
 
@@ -82,80 +54,6 @@ impl fmt::Debug for Handler {
             .field("kind", &self.kind.resource.kind)
             .field("reason", &self.reason)
             .field("limits", &self.limits)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What a handler adds to the object by its `Patch` argument, whether it succeeds or not.
-#[derive(Clone, Debug, Default)]
-pub struct Additions(Arc<Mutex<Vec<Value>>>);
-
-impl Additions {
-    /// Adds a merge patch of the whole object: nulls delete.
-    pub fn merge(&self, patch: Value) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(patch);
-    }
-
-    /// All that was added, in its order; nothing is left.
-    pub fn take(&self) -> Vec<Value> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// Everything that one attempt of one handler may look at. It isn't generic: the runtime knows no kinds.
-#[derive(Clone)]
-pub struct Call {
-    /// The object.
-    pub body: Body,
-    /// The essence that was handled last; none while the object is new.
-    pub old: Option<Arc<Value>>,
-    /// The object's essence.
-    pub new: Arc<Value>,
-    /// From `old` to `new`.
-    pub diff: Arc<Diff>,
-    /// Why the handler is called.
-    pub reason: Reason,
-    /// The attempt, from 0 on.
-    pub attempt: u32,
-    /// The start of the first attempt.
-    pub started: Timestamp,
-    /// What the operator was given by `.state(…)`.
-    pub states: Arc<States>,
-    /// Whether the kind has a status subresource. Where it has none, a write of the status is a change of
-    /// `metadata.generation`, too.
-    pub status_subresource: bool,
-    /// For requests of the handler's own.
-    pub client: Client,
-    /// Cancelled when the operator stops.
-    pub stopping: CancellationToken,
-    /// What the handler adds to the object's patch.
-    pub additions: Additions,
-    /// Typed views of the object, decoded at most once per cycle and type.
-    pub views: Arc<Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>>,
-}
-
-impl Call {
-    /// One argument of a handler.
-    ///
-    /// # Errors
-    /// [`Failure::Unreadable`], unless the error is [`Error::Temporary`]: that is an attempt that failed.
-    pub fn argument<S: Scope, T: FromCall<S>>(&self) -> Result<T, Failure> {
-        T::from_call(self).map_err(|error| match error {
-            Error::Temporary { .. } => Failure::Failed(error),
-            _ => Failure::Unreadable(error),
-        })
-    }
-}
-
-// By hand: what the object contains must not get into logs.
-impl fmt::Debug for Call {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call")
-            .field("namespace", &self.body.namespace())
-            .field("name", &self.body.name())
-            .field("reason", &self.reason)
-            .field("attempt", &self.attempt)
-            .field("started", &self.started)
             .finish_non_exhaustive()
     }
 }

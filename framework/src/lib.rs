@@ -26,11 +26,11 @@ pub use core::{
     retry::{Backoff, Errors},
 };
 pub use error::{Error, Result, ResultExt};
-pub use extract::{
-    Attempt, Creation, Deletion, Diff, FromCall, Name, Namespace, Needs, Object, Old, OldObject, Patch,
-    Scope, Spec, Started, State, Update,
+pub use extract::{Attempt, Diff, Name, Namespace, Object, Old, OldObject, Patch, Spec, Started, State};
+pub use handler::{
+    Additions, Call, Creation, Definition, Deletion, Failure, FromCall, Handler, Kind, Needs, Reply, Scope,
+    Site, States, Update,
 };
-pub use handler::{Additions, Call, Definition, Failure, Handler, Kind, Reply, Site, States};
 pub use korf_macros::{on_create, on_delete, on_update};
 pub use operator::{CONCURRENCY, GRACE, Operator, RunError};
 pub use registry::{Registration, Registry, StartError};

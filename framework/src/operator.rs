@@ -1,13 +1,15 @@
 //! The operator: handlers, what they share, and where they are at work.
 
 use crate::{
-    CancellationToken, Handler, Registry, StartError, States,
     core::storage::{InvalidName, Storage},
     error::with_causes,
+    handler::{Handler, States},
+    registry::{Registry, StartError},
     runtime::{self, Namespaces, Reactor, Server, Watched},
 };
 use kube::{Client, Config};
 use std::{any::TypeId, fmt, sync::Arc, time::Duration};
+use tokio_util::sync::CancellationToken;
 
 /// How many objects are handled at the same time, unless said otherwise.
 pub const CONCURRENCY: usize = 64;

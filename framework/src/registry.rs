@@ -1,6 +1,9 @@
 //! All handlers of an operator, and what must hold of them before it starts.
 
-use crate::{Handler, Site, States, core::Reason};
+use crate::{
+    core::Reason,
+    handler::{Handler, Site, States},
+};
 use std::{any::TypeId, collections::HashMap, error, fmt};
 
 /// What an attribute leaves for the registry: linked into the program, found when it starts.

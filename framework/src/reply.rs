@@ -1,6 +1,6 @@
 //! What a handler leaves on its object, from what it returns.
 
-use crate::{Error, Reply};
+use crate::{error::Error, handler::Reply};
 use kube::core::object::HasStatus;
 use serde::Serialize;
 use serde_json::Value;
@@ -82,7 +82,10 @@ impl<K, R: IntoReply<K>> Output<K> for Result<R, Error> {
 #[cfg(test)]
 mod tests {
     use super::{Output, Status};
-    use crate::{Error, Reply, Result};
+    use crate::{
+        error::{Error, Result},
+        handler::Reply,
+    };
     use kube::core::object::HasStatus;
     use serde::Serialize;
     use serde_json::{Value, json};

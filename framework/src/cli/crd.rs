@@ -1,6 +1,6 @@
 //! `crd`: the definitions of the operator's own kinds.
 
-use crate::{Handler, Registry};
+use crate::{handler::Handler, registry::Registry};
 use std::{
     collections::BTreeMap,
     io::{self, Write},

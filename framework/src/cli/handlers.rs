@@ -1,9 +1,10 @@
 //! `handlers`: what is registered.
 
 use crate::{
-    Backoff, Handler, Registry,
+    core::retry::Backoff,
     core::retry::{Errors, Limits},
-    registry::Place,
+    handler::Handler,
+    registry::{Place, Registry},
 };
 use std::{
     io::{self, Write},

@@ -1,6 +1,6 @@
 //! The program that an operator is.
 
-use crate::{Handler, Operator};
+use crate::{handler::Handler, operator::Operator};
 
 /// The program that an operator is: its name, its version, what it is for, and its handlers.
 ///

@@ -4,7 +4,7 @@ use super::{
     Program,
     arguments::{Namespaces, Run},
 };
-use crate::{Operator, logging::Log};
+use crate::{logging::Log, operator::Operator};
 use std::{error::Error, io::Write, process::ExitCode};
 use tokio::runtime::Runtime;
 

@@ -1,6 +1,6 @@
 //! What becomes of an attempt: done, tried again, or given up.
 
-use crate::Error;
+use crate::error::Error;
 use std::time::Duration;
 
 /// What an error means that says nothing of its own (neither temporary nor permanent).

@@ -1,6 +1,9 @@
 //! How often, and since when, a handler has been tried.
 
-use crate::{Call, Error, FromCall, Scope};
+use crate::{
+    error::Error,
+    handler::{Call, FromCall, Scope},
+};
 use jiff::Timestamp;
 
 /// The number of attempts before this one: 0 in the first.

@@ -1,8 +1,9 @@
 //! Arguments of other modules' types.
 
 use crate::{
-    Call, Error, FromCall, Scope,
     core::{Reason, body::Body},
+    error::Error,
+    handler::{Call, FromCall, Scope},
 };
 use kube::Client;
 use tokio_util::sync::CancellationToken;

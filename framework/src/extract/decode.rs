@@ -1,8 +1,9 @@
 //! From JSON to the types of a handler's arguments, at most once per cycle and type.
 
 use crate::{
-    Call, Error,
     core::{Reason, body::Body},
+    error::Error,
+    handler::Call,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};

@@ -1,6 +1,10 @@
 //! What differs from the state that was handled last.
 
-use crate::{Call, Error, FromCall, Scope, core};
+use crate::{
+    core,
+    error::Error,
+    handler::{Call, FromCall, Scope},
+};
 use std::{ops::Deref, sync::Arc};
 
 /// What differs between the essence that was handled last and the present one.

@@ -1,6 +1,9 @@
 //! The object's name and namespace.
 
-use crate::{Call, Error, FromCall, Scope};
+use crate::{
+    error::Error,
+    handler::{Call, FromCall, Scope},
+};
 use std::{fmt, ops::Deref};
 
 /// The object's name.

@@ -1,7 +1,10 @@
 //! The object, as a Rust type.
 
 use super::decode;
-use crate::{Call, Error, FromCall, Scope};
+use crate::{
+    error::Error,
+    handler::{Call, FromCall, Scope},
+};
 use serde::de::DeserializeOwned;
 use std::{ops::Deref, sync::Arc};
 

@@ -1,7 +1,10 @@
 //! What was handled last.
 
 use super::decode;
-use crate::{Call, Error, FromCall, Update};
+use crate::{
+    error::Error,
+    handler::{Call, FromCall, Update},
+};
 use kube::core::object::HasSpec;
 use serde::de::DeserializeOwned;
 use std::{ops::Deref, sync::Arc};

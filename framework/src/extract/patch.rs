@@ -1,6 +1,9 @@
 //! Changes that a handler makes to its object.
 
-use crate::{Additions, Call, Error, FromCall, Scope};
+use crate::{
+    error::Error,
+    handler::{Additions, Call, FromCall, Scope},
+};
 use serde_json::{Value, json};
 
 /// Changes to be made to the object, together with the handler's outcome and whether it succeeds or not.

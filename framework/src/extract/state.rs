@@ -1,14 +1,13 @@
 //! What the operator was given by `.state(…)`.
 
-use crate::{Call, Error, FromCall, Scope};
+use crate::{
+    error::Error,
+    handler::{Call, FromCall, Needs, Scope},
+};
 use std::{
     any::{TypeId, type_name},
     ops::{Deref, DerefMut},
 };
-
-/// The state types that handlers ask for; checked when the operator starts.
-#[derive(Clone, Debug, Default)]
-pub struct Needs(pub Vec<(TypeId, &'static str)>);
 
 /// What the operator was given by `.state(…)`: a connection pool, settings. Each call gets a clone.
 ///

@@ -1,6 +1,6 @@
 //! The object that log records are about.
 
-use crate::{Body, Kind};
+use crate::{core::body::Body, handler::Kind};
 use std::fmt;
 use tracing::{
     Span,

@@ -2,12 +2,13 @@
 
 use super::{kind::Watched, report};
 use crate::{
-    Additions, Call, Error, Failure, Reply,
     core::{
         body::Body,
         cycle::{Cycle, Ready},
         retry::{self, Outcome, Verdict},
     },
+    error::Error,
+    handler::{Additions, Call, Failure, Reply},
 };
 use futures::FutureExt;
 use jiff::Timestamp;

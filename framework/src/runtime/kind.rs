@@ -2,12 +2,12 @@
 
 use super::object::Object;
 use crate::{
-    Handler, Kind, States,
     core::{
         body::Body,
         cycle::{Setup, Task},
         storage::Storage,
     },
+    handler::{Handler, Kind, States},
 };
 use kube::{Api, Client};
 use std::{

@@ -1,7 +1,6 @@
 //! The log lines of the runtime: Kopf's, word for word, wherever Kopf has one (kopf-parity §6).
 
 use crate::{
-    Kind,
     core::{
         Reason,
         cycle::{Cycle, End, Rest},
@@ -9,6 +8,7 @@ use crate::{
         progress::{Counts, Unreadable},
         retry::seconds,
     },
+    handler::Kind,
 };
 use std::time::Duration;
 use tracing::{debug, error, info, warn};

@@ -8,7 +8,6 @@ use super::{
     report,
 };
 use crate::{
-    Additions, Reply,
     core::{
         Reason,
         body::Body,
@@ -17,6 +16,7 @@ use crate::{
         retry::Outcome,
         version::Newest,
     },
+    handler::{Additions, Reply},
     logging,
 };
 use futures::FutureExt;
