@@ -53,4 +53,8 @@ while read -r order name signal; do
   esac
 done
 for name in $running; do stop "$name"; done
-cd / && rm -rf "$folder"
+cd /
+for try in 1 2 3 4 5; do # the last child of a killed server may still be writing
+  rm -rf "$folder" && break
+  sleep 0.2
+done
