@@ -1,7 +1,7 @@
 //! All handlers of an operator, and what must hold of them before it starts.
 
 use crate::{
-    core::Reason,
+    core::{Reason, storage::Storage},
     handler::{Handler, Site, States},
 };
 use std::{any::TypeId, collections::HashMap, error, fmt};
@@ -45,9 +45,7 @@ impl Registry {
         }
         let mut seen = HashMap::new();
         for handler in &self.0 {
-            if handler.id.is_empty() {
-                return Err(StartError::EmptyId { site: handler.site });
-            }
+            check_id(handler)?;
             check_needs(handler, states)?;
             // The keys of progress records differ in these; a record says itself what its reason is.
             let resource = &handler.kind.resource;
@@ -71,6 +69,15 @@ impl FromIterator<Handler> for Registry {
 /// How an id is spelled in the key of an annotation.
 fn stored(id: &str) -> String {
     id.replace('/', ".").replace(['<', '>'], "_")
+}
+
+fn check_id(handler: &Handler) -> Result<(), StartError> {
+    let (id, site) = (handler.id.clone(), handler.site);
+    match id.as_str() {
+        "" => Err(StartError::EmptyId { site }),
+        name if Storage::reserves(name) => Err(StartError::ReservedId { id, site }),
+        _ => Ok(()),
+    }
 }
 
 fn check_needs(handler: &Handler, states: &States) -> Result<(), StartError> {
@@ -105,6 +112,13 @@ pub enum StartError {
     /// A handler has no name.
     EmptyId {
         /// Where it stands.
+        site: Site,
+    },
+    /// Under a handler's id the framework itself keeps something on the objects.
+    ReservedId {
+        /// The id.
+        id: String,
+        /// Where the handler stands.
         site: Site,
     },
     /// A handler takes a [`State`](crate::State) that the operator wasn't given.
@@ -147,6 +161,12 @@ impl fmt::Display for StartError {
             Self::EmptyId { site } => {
                 write!(f, "the handler at {} has an empty id: give it a name", Place(site))
             }
+            Self::ReservedId { id, site } => write!(
+                f,
+                "the handler at {} is called `{id}`, which is what the framework calls something of its own: give it \
+                 another name by `id = \"…\"`",
+                Place(site)
+            ),
             Self::MissingState { handler, state, site } => write!(
                 f,
                 "handler `{handler}` at {} takes `State<{state}>`: give the operator `.state(…)` of that type",

@@ -6,4 +6,12 @@
 
 mod stage;
 
+mod changes;
+mod crashes;
+mod examples;
+mod failures;
+mod outages;
+mod recreation;
+mod relist;
+mod restarts;
 mod seed_session;

@@ -14,7 +14,7 @@ mod tables;
 pub use cluster::{Cluster, Crd};
 pub use eventually::eventually;
 pub use lock::Lock;
-pub use objects::condition;
+pub use objects::{condition, manifest, until};
 pub use operator::Operator;
 
 use cluster::postgres;

@@ -48,6 +48,14 @@ fn mistakes_are_found_and_explained() {
             "the handler at src/main.rs:5 has an empty id: give it a name",
         ),
         (
+            vec![
+                at(5, on_update::<ConfigMap>("touch/dummy").run(plain)),
+                at(6, on_update::<ConfigMap>("korf-basis").run(plain)),
+            ],
+            "the handler at src/main.rs:6 is called `korf-basis`, which is what the framework calls something of its \
+             own: give it another name by `id = \"…\"`",
+        ),
+        (
             vec![at(5, on_update::<ConfigMap>("f").run(counting))],
             "handler `f` at src/main.rs:5 takes `State<u8>`: give the operator `.state(…)` of that type",
         ),

@@ -53,11 +53,7 @@ impl Cluster {
             "unset KORF_SANDBOX_KUBECONFIG: this suite needs several control planes, and stops them"
         );
         let control_plane = ControlPlane::start().await.unwrap();
-        let installed = apply(kubectl(&control_plane), crd.manifest()).unwrap();
-        let mut wait = kubectl(&control_plane);
-        wait.args(["wait", "--for=condition=Established", "--timeout=30s", "crd/databasetables.kopf.demo"]);
-        let waited = wait.output().unwrap();
-        assert!(waited.status.success(), "{waited:?}");
+        let installed = install(&|| kubectl(&control_plane), crd.manifest());
         Self { control_plane, installed }
     }
 
@@ -72,6 +68,17 @@ fn kubectl(control_plane: &ControlPlane) -> Command {
     // Not the user's own: it goes by host and port, and ours are not here to stay.
     command.env("KUBECACHEDIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/kubectl"));
     command
+}
+
+/// Installs the definitions of kinds and waits until they are served; returns what kubectl says.
+pub fn install(kubectl: &dyn Fn() -> Command, manifest: &str) -> String {
+    let said = apply(kubectl(), manifest).unwrap();
+    let mut wait = kubectl();
+    wait.args(["wait", "--for=condition=Established", "--timeout=30s"]);
+    let names = said.lines().filter_map(|line| line.split_once(' ')).map(|(name, _)| name);
+    let waited = wait.args(names).output().unwrap();
+    assert!(waited.status.success(), "{waited:?}");
+    said
 }
 
 /// `kubectl apply -f -`: what it says, or why it doesn't work.

@@ -23,6 +23,11 @@ impl Stage<'_> {
         cluster::apply(self.kubectl(), manifest).unwrap()
     }
 
+    /// Installs the definition of a kind, for the whole cluster, and waits until it is served.
+    pub fn install(&self, manifest: &str) {
+        cluster::install(&|| self.cluster.kubectl(), manifest);
+    }
+
     /// What `kubectl get` prints.
     pub fn kubectl_get(&self, arguments: &[&str]) -> String {
         let output = self.kubectl().arg("get").args(arguments).output().unwrap();
@@ -78,12 +83,21 @@ impl Stage<'_> {
 
     /// What is in the namespace, for people.
     pub(super) fn inventory(&self) -> String {
-        let list = |what: &str| {
+        let list = |what| {
             let output = self.kubectl().args(["get", what, "--output=yaml"]).output();
             output.map_or_else(|error| error.to_string(), |o| String::from_utf8_lossy(&o.stdout).into_owned())
         };
-        format!("{}{}", list("databasetables"), list("events"))
+        ["databasetables", "kopfexamples", "events"].map(list).concat()
     }
+}
+
+/// A `DatabaseTable` for a table with columns of the type integer.
+pub fn manifest(name: &str, table: &str, columns: &[&str]) -> String {
+    let columns: String = columns.iter().map(|column| format!("    - {column}: integer\n")).collect();
+    format!(
+        "apiVersion: kopf.demo/v1\nkind: DatabaseTable\nmetadata:\n  name: {name}\n\
+         spec:\n  tableName: {table}\n  columns:\n{columns}"
+    )
 }
 
 /// Waits until an object, or its absence, is as it should be.

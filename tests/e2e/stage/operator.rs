@@ -68,6 +68,13 @@ impl Launch<'_> {
         self.env("DATABASE_URL", url)
     }
 
+    /// What its command `crd` prints, instead of being started.
+    pub fn definitions(&self) -> String {
+        let output = Command::new(self.command.get_program()).arg("crd").output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     pub fn start(mut self) -> Operator {
         if self.verbose {
             self.command.arg("--verbose");

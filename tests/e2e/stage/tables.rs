@@ -1,6 +1,6 @@
 //! The tables of a stage's database.
 
-use super::Stage;
+use super::{Stage, eventually::eventually};
 
 impl Stage<'_> {
     /// Runs statements as the database's owner.
@@ -20,6 +20,12 @@ impl Stage<'_> {
              WHERE attrelid = to_regclass('{table}') AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
         ))
         .await
+    }
+
+    /// Waits until a table has so many columns.
+    pub async fn until_columns(&self, table: &str, count: usize) {
+        let columns = async || self.columns(table).await;
+        eventually(&format!("{table} has {count} columns"), columns, |columns| columns.len() == count).await;
     }
 
     /// The columns of a table's primary key, in its order.
