@@ -1,0 +1,26 @@
+//! What the README shows is what is there.
+
+const README: &str = include_str!("../../README.md");
+
+/// The block in which `start` stands.
+fn block(start: &str) -> &'static str {
+    let (before, after) = README.split_once(start).unwrap_or_else(|| panic!("the README lacks {start:?}"));
+    let begin =
+        before.rfind("```").map_or(0, |fence| fence + before[fence..].find('\n').unwrap_or_default() + 1);
+    let end = before.len() + start.len() + after.find("\n```").unwrap_or(after.len());
+    &README[begin..end]
+}
+
+#[test]
+fn the_first_operator_in_the_readme_is_the_first_example() {
+    let example = include_str!("../01-minimal.rs");
+    let code: Vec<_> =
+        example.lines().skip_while(|line| line.is_empty() || line.starts_with("//!")).collect();
+    assert_eq!(block("#[korf::on_create(KopfExample)]\nasync"), code.join("\n"));
+}
+
+#[test]
+fn the_first_object_in_the_readme_is_the_seeds() {
+    let manifest = include_str!("../../operator/manifests/seed-cr.yaml");
+    assert!(block("kind: DatabaseTable").contains(manifest), "{manifest}");
+}
