@@ -47,27 +47,28 @@ impl Cluster {
 
     /// One for a test that restarts or counts what others would notice; ends when dropped.
     pub async fn start(crd: Crd) -> Self {
+        let cluster = Self::without_the_crd().await;
+        let installed = install(&|| cluster.kubectl(), crd.manifest());
+        Self { installed, ..cluster }
+    }
+
+    /// One that doesn't know the kind yet.
+    pub async fn without_the_crd() -> Self {
         let given = std::env::var_os("KORF_SANDBOX_KUBECONFIG").is_some_and(|path| !path.is_empty());
         assert!(
             !given,
             "unset KORF_SANDBOX_KUBECONFIG: this suite needs several control planes, and stops them"
         );
-        let control_plane = ControlPlane::start().await.unwrap();
-        let installed = install(&|| kubectl(&control_plane), crd.manifest());
-        Self { control_plane, installed }
+        Self { control_plane: ControlPlane::start().await.unwrap(), installed: String::new() }
     }
 
     /// `kubectl`, as the administrator.
     pub fn kubectl(&self) -> Command {
-        kubectl(&self.control_plane)
+        let mut command = self.control_plane.kubectl().unwrap();
+        // Not the user's own: it goes by host and port, and ours are not here to stay.
+        command.env("KUBECACHEDIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/kubectl"));
+        command
     }
-}
-
-fn kubectl(control_plane: &ControlPlane) -> Command {
-    let mut command = control_plane.kubectl().unwrap();
-    // Not the user's own: it goes by host and port, and ours are not here to stay.
-    command.env("KUBECACHEDIR", concat!(env!("CARGO_TARGET_TMPDIR"), "/kubectl"));
-    command
 }
 
 /// Installs the definitions of kinds and waits until they are served; returns what kubectl says.

@@ -15,6 +15,7 @@ use std::{
 pub struct Launch<'s> {
     stage: &'s Stage<'s>,
     command: Command,
+    everywhere: bool,
     verbose: bool,
 }
 
@@ -29,13 +30,13 @@ pub struct Operator {
 impl<'c> Stage<'c> {
     pub(super) fn launch(&self, program: &Path) -> Launch<'_> {
         let mut command = Command::new(program);
-        command.args(["run", "--namespace", &self.namespace]);
+        command.arg("run");
         let inherited = ["RUST_LOG", "CLUSTER_ID", "DATABASE_CONNECTIONS"];
         inherited.iter().for_each(|name| {
             command.env_remove(name);
         });
         command.env("KUBECONFIG", self.cluster.control_plane.kubeconfig());
-        Launch { stage: self, command, verbose: true }
+        Launch { stage: self, command, everywhere: false, verbose: true }
     }
 }
 
@@ -47,6 +48,18 @@ impl Launch<'_> {
 
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    /// Without a variable that it has otherwise.
+    pub fn without(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
+    /// In all namespaces: for a cluster that nobody shares.
+    pub fn everywhere(mut self) -> Self {
+        self.everywhere = true;
         self
     }
 
@@ -76,6 +89,10 @@ impl Launch<'_> {
     }
 
     pub fn start(mut self) -> Operator {
+        match self.everywhere {
+            true => self.command.arg("--all-namespaces"),
+            false => self.command.args(["--namespace", &self.stage.namespace]),
+        };
         if self.verbose {
             self.command.arg("--verbose");
         }
