@@ -87,26 +87,34 @@ impl Guard {
     /// variables and the working folder count.
     pub(crate) fn start_server(&self, name: &str, command: &Command, stop: StopSignal) -> Result<()> {
         self.write(&format!("{name}.sh"), script_of(command))?;
-        let ended = self.folder.join(format!("{name}.exit"));
-        match fs::remove_file(&ended) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                Err(Error::File { path: ended, source })
-            }
-            _ => self.order(&format!("start {name} {}", stop.name())),
-        }
+        self.remove(&format!("{name}.exit"))?;
+        self.order(&format!("start {name} {}", stop.name()))
     }
 
-    /// Stops a server and comes back when it has ended.
-    pub(crate) async fn stop_server(&self, name: &str) -> Result<()> {
+    /// Stops a server; returns its exit status when it has ended, `none` where it didn't run.
+    pub(crate) async fn stop_server(&self, name: &str) -> Result<String> {
+        // The guard's own file, not the exit status: that is there before the guard has seen it.
+        let answer = format!("{name}.stopped");
+        self.remove(&answer)?;
         self.order(&format!("stop {name}"))?;
-        let limit = Instant::now() + Duration::from_secs(12); // the guard's own limits, and a little
-        while self.exit_status(name).is_none() {
+        let limit = Instant::now() + Duration::from_secs(15); // the guard gives up after ten or more
+        loop {
+            if let Ok(status) = fs::read_to_string(self.folder.join(&answer)) {
+                return Ok(status.trim().to_owned());
+            }
             if Instant::now() > limit {
                 return Err(Error::WontStop { server: name.to_owned() });
             }
             tokio::time::sleep(POLL).await;
         }
-        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> Result<()> {
+        let path = self.folder.join(name);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => Err(Error::File { path, source }),
+            _ => Ok(()),
+        }
     }
 
     /// The exit status of a server that has ended.
@@ -259,8 +267,8 @@ mod tests {
         while guard.log_tail("deaf").is_empty() {
             tokio::time::sleep(POLL).await;
         }
-        guard.stop_server("deaf").await.unwrap();
-        assert_eq!(guard.exit_status("deaf").as_deref(), Some("137"));
+        assert_eq!(guard.stop_server("deaf").await.unwrap(), "137");
+        assert_eq!(guard.stop_server("deaf").await.unwrap(), "none");
         drop(guard);
         assert!(!folder.exists());
     }

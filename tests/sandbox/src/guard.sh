@@ -3,7 +3,7 @@
 # the last started first, and removes the folder. Plain POSIX sh, for dash and for the sh of macOS.
 #
 # Orders: `start NAME SIGNAL` runs ./NAME.sh, log in NAME.log, and SIGNAL will stop it; `stop NAME`.
-# The end of a server, asked for or not, is told by NAME.exit, which holds its exit status.
+# A server that ends leaves its exit status in NAME.exit. An order to stop is answered by moving that to NAME.stopped.
 folder=$1
 trap '' HUP INT PIPE QUIT TERM # what ends our parent, Ctrl-C or death, is what we are here for
 umask 077
@@ -23,6 +23,8 @@ run() {
 
 # Doesn't return before the pid is known: at no moment is there a server that an end of input would miss.
 start() {
+  eval "pid=\${pid_$1:-}"
+  [ -z "$pid" ] || ! kill -0 "$pid" || return # it runs; a second one would be lost sight of
   mkfifo "$1.pid"
   run "$1" &
   read -r pid <"$1.pid"
@@ -33,6 +35,7 @@ start() {
 
 stop() {
   eval "pid=\${pid_$1:-} signal=\${signal_$1:-}"
+  [ -n "$pid" ] || echo none >"$1.stopped"
   [ -n "$pid" ] || return
   waited=0 # twentieths of a second
   until [ -e "$1.exit" ] || [ $waited -ge 200 ]; do
@@ -44,6 +47,7 @@ stop() {
     waited=$((waited + 1))
   done
   eval "pid_$1="
+  [ ! -e "$1.exit" ] || mv "$1.exit" "$1.stopped"
 }
 
 while read -r order name signal; do

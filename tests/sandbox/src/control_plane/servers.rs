@@ -45,7 +45,7 @@ pub(crate) fn start_api_server(guard: &Guard, binaries: &Binaries, port: u16) ->
 }
 
 pub(crate) async fn stop_api_server(guard: &Guard) -> Result<()> {
-    guard.stop_server(API_SERVER).await
+    guard.stop_server(API_SERVER).await.map(drop)
 }
 
 /// Ready is: /readyz says so, and the namespace `default` is there (made by a loop that /readyz doesn't wait for).

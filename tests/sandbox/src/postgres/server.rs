@@ -58,7 +58,7 @@ impl Server {
     }
 
     pub(crate) async fn stop(&self) -> Result<()> {
-        self.guard.stop_server(POSTGRES).await
+        self.guard.stop_server(POSTGRES).await.map(drop)
     }
 
     async fn initialise(&self) -> Result<()> {
