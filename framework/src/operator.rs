@@ -166,6 +166,9 @@ impl Operator {
     pub async fn run_until(self, stop: CancellationToken) -> Result<(), RunError> {
         let storage = if self.kopf_compatible { Storage::kopf() } else { Storage::named(&self.name)? };
         self.registry.check(&self.states)?;
+        if self.namespaces == Namespaces::Some(Vec::new()) {
+            return Err(RunError::NoNamespace);
+        }
         let server = match self.client {
             Some(client) => Server { client, address: "the API server".into() },
             None => login().await?,
@@ -211,6 +214,8 @@ pub enum RunError {
     Start(StartError),
     /// The operator's name can't be part of annotations.
     Name(InvalidName),
+    /// It was told to handle the objects of no namespace.
+    NoNamespace,
     /// There are no usable credentials for a cluster.
     Login(String),
     /// The process can't hear signals.
@@ -222,6 +227,9 @@ impl fmt::Display for RunError {
         match self {
             Self::Start(error) => error.fmt(f),
             Self::Name(error) => error.fmt(f),
+            Self::NoNamespace => {
+                f.write_str("the list of namespaces is empty: name one, or say `.all_namespaces()`")
+            }
             Self::Login(why) => write!(
                 f,
                 "there is no cluster to log in to; set KUBECONFIG to a kubeconfig file, or put one at ~/.kube/config, \

@@ -17,7 +17,7 @@ async fn example_01_minimal_greets_each_object() {
         operator.wait_for_line(&line.replace("{here}", &here)).await;
     }
     let greeted = |object: Option<&serde_json::Value>| {
-        object.is_some_and(|object| object["status"]["create"]["message"] == "hello kopf-example-1")
+        object.is_some_and(|object| object["status"]["message"] == "hello kopf-example-1")
     };
     let objects = stage.api("kopf.dev/v1", "KopfExample", "kopfexamples");
     until(&objects, "kopf-example-1", "it is greeted", greeted).await;

@@ -143,6 +143,11 @@ impl Setup {
         self.tasks_for(Reason::Delete).next().is_some()
     }
 
+    /// What counts as the user's state of an object.
+    pub fn essence(&self, body: &Body) -> Value {
+        essence(body, &self.storage, &[])
+    }
+
     /// What korf has stored on an object and can't read, and so takes for absent.
     pub fn faults(&self, body: &Body, now: Timestamp) -> Vec<Unreadable> {
         let progress = self.storage.read_progress(body, self.ids(), now);
@@ -160,7 +165,7 @@ pub fn plan(setup: &Setup, body: &Body, gone: bool, look: Look, now: Timestamp) 
         return Plan::Write(change);
     }
     let old = setup.storage.read_diff_base(body);
-    let new = essence(body, &setup.storage, &[]);
+    let new = setup.essence(body);
     let difference = diff(old.as_ref().unwrap_or(&Value::Null), &new);
     let stored = setup.storage.read_progress(body, setup.ids(), now);
     let past = Past {

@@ -215,6 +215,14 @@ pub fn additions_refused(why: &str) {
     object!(error, "The API server refuses what handlers add to the object, so it is not written: {why}");
 }
 
+pub fn restless() {
+    object!(
+        warn,
+        "The object comes to no rest: what is written to it does not stay, or handlers ask to be called again at once. \
+         It is left alone for a while."
+    );
+}
+
 pub fn broken(why: &str) {
     object!(error, "The handling of the object broke inside the framework, and is tried again: {why}");
 }

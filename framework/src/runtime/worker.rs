@@ -22,7 +22,7 @@ use crate::{
 use futures::FutureExt;
 use jiff::Timestamp;
 use serde_json::json;
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -32,9 +32,24 @@ const FLUSH: Duration = Duration::from_secs(5);
 /// How a pass over an object ended.
 enum Next {
     /// It is to be planned for again, as it is now.
-    Again(Body),
+    Again(Body, Look),
     /// There is nothing more to do now.
     Rest(Body, Option<Duration>),
+}
+
+/// Tells when an object comes to no rest: something undoes what is written, and handlers would be called
+/// without end.
+#[derive(Default)]
+struct Pace(VecDeque<Instant>);
+
+impl Pace {
+    /// Counts a pass; true where there were too many of them in a short time.
+    fn is_restless(&mut self) -> bool {
+        const PASSES: usize = 16;
+        let now = Instant::now();
+        self.0.push_back(now);
+        self.0.len() > PASSES && self.0.pop_front().is_some_and(|first| now - first < FLUSH)
+    }
 }
 
 /// Does what there is to do for one object now.
@@ -63,26 +78,25 @@ impl Watched {
             look = if changed && look == Look::Again { Look::Changed } else { look };
         }
         let begun = body.clone();
+        let mut pace = Pace::default();
         loop {
             if look != Look::Again {
                 report::unreadable(&self.setup.faults(&body, Timestamp::now()));
             }
             let plan = plan(&self.setup, &body, job.gone, look, Timestamp::now());
-            let ran = matches!(plan, Plan::Run(_));
-            match self.follow(plan, body).await? {
-                Next::Again(newest) => body = newest,
-                Next::Rest(newest, due) => {
-                    if job.gone {
-                        return Ok(Finish::Gone);
-                    }
-                    return Ok(Finish::Seen { newest: known(&newest, &begun), due });
-                }
+            match self.follow(plan, body, look).await? {
+                Next::Again(newest, next) => (body, look) = (newest, next),
+                Next::Rest(..) if job.gone => return Ok(Finish::Gone),
+                Next::Rest(newest, due) => return Ok(Finish::Seen { newest: known(&newest, &begun), due }),
             }
-            look = if ran { Look::Again } else { look };
+            if pace.is_restless() {
+                report::restless();
+                return Ok(Finish::Broken);
+            }
         }
     }
 
-    async fn follow(&self, plan: Plan, body: Body) -> Result<Next, Gone> {
+    async fn follow(&self, plan: Plan, body: Body, look: Look) -> Result<Next, Gone> {
         match plan {
             Plan::Rest(rest) => {
                 report::rest(rest);
@@ -97,7 +111,7 @@ impl Watched {
             Plan::Write(change) => {
                 report::finalizer(&change);
                 let patch = Patch::of_finalizer(change);
-                self.apply(body, patch).await.map(Next::Again)
+                self.apply(body, patch).await.map(|newest| Next::Again(newest, look))
             }
             Plan::Run(cycle) => self.run(&cycle, body).await,
         }
@@ -117,7 +131,10 @@ impl Watched {
             patch = patch.without_status();
         }
         patch.join(own);
-        self.apply(body, patch).await.map(Next::Again)
+        let newest = self.apply(body, patch).await?;
+        // The answer may bring what somebody else changed meanwhile.
+        let changed = self.setup.essence(&newest) != *cycle.new;
+        Ok(Next::Again(newest, if changed { Look::Changed } else { Look::Again }))
     }
 
     /// Calls the handlers whose turn it is, one after the other, and gathers what they leave on the object.
