@@ -1,0 +1,116 @@
+//! The shell in which the commands are run as they are shown.
+
+use crate::Result;
+use korf_sandbox::{Database, Sandbox};
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+use tokio::process::Command;
+
+/// No command takes a second; kubectl has limits of its own where it waits.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Variables of the person who runs the demo that would make commands do something else than they show.
+const STRANGE: [&str; 5] = ["PG", "KORF_RUN_", "CLUSTER_ID", "DATABASE_CONNECTIONS", "RUST_LOG"];
+
+/// What a command has said, and whether it succeeded.
+pub struct Answer {
+    pub text: String,
+    pub status: String,
+}
+
+/// A working folder and variables.
+pub struct Shell {
+    pub folder: PathBuf,
+    pub has_psql: bool,
+    path: Option<OsString>,
+    kubeconfig: PathBuf,
+    database_url: String,
+}
+
+impl Shell {
+    pub fn new(folder: &Path, sandbox: &Sandbox, database: &Database) -> Result<Self> {
+        let kubectl = sandbox.control_plane.kubectl()?;
+        let psql = sandbox.postgres.psql();
+        let mut path = None;
+        extend(&mut path, kubectl.get_program());
+        if let Ok(psql) = &psql {
+            extend(&mut path, psql.get_program());
+        }
+        Ok(Self {
+            folder: folder.to_owned(),
+            has_psql: psql.is_ok(),
+            path,
+            kubeconfig: sandbox.control_plane.kubeconfig().to_owned(),
+            database_url: database.url(),
+        })
+    }
+
+    /// The lines that make a shell of this one.
+    pub fn exports(&self) -> Vec<String> {
+        let mut lines = vec![format!("cd {}", quoted(&self.folder.to_string_lossy()))];
+        if let Some(path) = &self.path {
+            lines.push(format!("export PATH={}", quoted(&path.to_string_lossy())));
+        }
+        lines.push(format!("export KUBECONFIG={}", quoted(&self.kubeconfig.to_string_lossy())));
+        lines.push(format!("export DATABASE_URL={}", quoted(&self.database_url)));
+        lines
+    }
+
+    /// Runs a command as it would be typed here.
+    pub async fn run(&self, command: &str) -> Result<Answer> {
+        // `exec`, so that what is killed with us is the program and not only the shell.
+        let mut shell = Command::new("/bin/sh");
+        shell.arg("-c").arg(format!("exec 2>&1; exec {command}"));
+        shell.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        self.prepare(shell.as_std_mut());
+        let output = tokio::time::timeout(LIMIT, shell.output()).await;
+        let output = output.map_err(|_| format!("no end after {} seconds: {command}", LIMIT.as_secs()))??;
+        Ok(Answer {
+            text: String::from_utf8_lossy(&output.stdout).into_owned(),
+            status: output.status.to_string(),
+        })
+    }
+
+    /// Sets the folder and the variables.
+    pub fn prepare(&self, command: &mut std::process::Command) {
+        for (name, _) in env::vars_os() {
+            let name_text = name.to_string_lossy();
+            if STRANGE.iter().any(|start| name_text.starts_with(start)) {
+                command.env_remove(&name);
+            }
+        }
+        if let Some(path) = &self.path {
+            command.env("PATH", path);
+        }
+        command
+            .current_dir(&self.folder)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("DATABASE_URL", &self.database_url)
+            .env("PSQLRC", "/dev/null");
+        if let Some(folder) = self.kubeconfig.parent() {
+            // What it learns of this cluster is of no use to any other; it goes with the cluster.
+            command.env("KUBECACHEDIR", folder.join("cache"));
+        }
+    }
+}
+
+/// Appends a program's folder, unless the shell finds one of its name already.
+fn extend(path: &mut Option<OsString>, program: &OsStr) {
+    let program = Path::new(program);
+    let current = path.clone().or_else(|| env::var_os("PATH")).unwrap_or_default();
+    let mut folders: Vec<PathBuf> = env::split_paths(&current).collect();
+    let (Some(name), Some(folder)) = (program.file_name(), program.parent()) else { return };
+    if !folders.iter().any(|folder| folder.join(name).is_file()) {
+        folders.push(folder.to_owned());
+        *path = env::join_paths(folders).ok();
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}

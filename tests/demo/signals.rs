@@ -1,0 +1,60 @@
+//! The signals that end the demo.
+
+use std::{fmt, io};
+use tokio::signal::unix::{self, SignalKind};
+
+/// A signal that asks us to end.
+#[derive(Clone, Copy, Debug)]
+pub enum Signal {
+    Interrupt,
+    Terminate,
+    HangUp,
+}
+
+/// Those that come.
+pub struct Signals {
+    interrupt: unix::Signal,
+    terminate: unix::Signal,
+    hang_up: unix::Signal,
+}
+
+impl Signals {
+    /// From now on, they don't end the process by themselves.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: unix::signal(SignalKind::interrupt())?,
+            terminate: unix::signal(SignalKind::terminate())?,
+            hang_up: unix::signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The next one.
+    pub async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.interrupt.recv() => Signal::Interrupt,
+            _ = self.terminate.recv() => Signal::Terminate,
+            _ = self.hang_up.recv() => Signal::HangUp,
+        }
+    }
+}
+
+impl Signal {
+    /// As shells tell the end by a signal: 128 and its number.
+    pub fn exit_status(self) -> u8 {
+        match self {
+            Self::HangUp => 128 + 1,
+            Self::Interrupt => 128 + 2,
+            Self::Terminate => 128 + 15,
+        }
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Interrupt => "Interrupted",
+            Self::Terminate => "Terminated",
+            Self::HangUp => "The terminal is gone",
+        })
+    }
+}
