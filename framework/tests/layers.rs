@@ -75,7 +75,7 @@ impl<'ast> Visit<'ast> for Uses {
 }
 
 fn parsed(path: &Path) -> syn::File {
-    let text = fs::read_to_string(path).unwrap();
+    let text = fs::read_to_string(path).expect("a source file of this crate can be read");
     syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
