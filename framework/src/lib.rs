@@ -1,4 +1,91 @@
-//! korf: Kubernetes operators from plain async functions.
+//! korf: Kubernetes operators from plain async functions. It is Kopf's model in Rust.
+//!
+//! A handler is an `async fn` with an attribute that says for which kind of objects it is, and when it is called:
+//!
+//! ```no_run
+//! use k8s_openapi::api::core::v1::ConfigMap;
+//! use korf::{Name, Object, Result};
+//! use std::process::ExitCode;
+//!
+//! #[korf::on_create(ConfigMap)]
+//! async fn greet(map: Object<ConfigMap>, name: Name) -> Result {
+//!     tracing::info!("{name} has {} keys", map.data.iter().flatten().count());
+//!     Ok(())
+//! }
+//!
+//! fn main() -> ExitCode {
+//!     korf::cli::main("greeter", |operator| operator)
+//! }
+//! ```
+//!
+//! [`cli`] makes a program of that, with the commands `run`, `crd` and `handlers`. An [`Operator`] can also be run by
+//! a `main` of one's own.
+//!
+//! # Handlers
+//!
+//! - [`on_create`](macro@on_create): the object is new, that is, no handler of this operator has handled it before.
+//! - [`on_update`](macro@on_update): it differs from what was handled last, also where that happened while the
+//!   operator wasn't running. What counts is the user's part: neither the status nor other operators' annotations.
+//! - [`on_delete`](macro@on_delete): it is being deleted, and waits for the handler. An operator with such handlers puts
+//!   a finalizer on its objects before it calls any other handler.
+//!
+//! What they take is listed at [`FromCall`], what they return at [`IntoReply`]. The functions of the same names
+//! ([`on_create()`] and so on) make handlers by hand.
+//!
+//! The handlers of one object are called one after the other, in the order of the source. Those of different objects
+//! run side by side, up to [`CONCURRENCY`].
+//!
+//! # Errors
+//!
+//! `?` takes any error, and means: try again, with a [`Backoff`] that grows from a second to a minute.
+//! [`ResultExt`] says more of an error:
+//!
+//! ```
+//! use korf::{Name, Result, ResultExt};
+//! use std::{fs, time::Duration};
+//!
+//! #[korf::on_create(k8s_openapi::api::core::v1::ConfigMap, retries = 5)]
+//! async fn read(name: Name) -> Result {
+//!     let text = fs::read_to_string(format!("/srv/{name}")).retry_in(Duration::from_secs(10))?;
+//!     let _number: u32 = text.trim().parse().permanent()?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! A handler that has failed for good isn't called again until the object changes. A deletion handler that has failed for
+//! good keeps its object; it is called again when the object changes, or the operator restarts.
+//!
+//! # At least once
+//!
+//! Which handlers are done is written on the object after they were called. A crash between the two makes a handler
+//! run again, so **handlers have to be idempotent**: look at what is there before making something, name things after the
+//! object, take "not found" for success in a deletion.
+//!
+//! There is no leader election: run one operator of a name at a time.
+//!
+//! # Tests
+//!
+//! A handler stays a function, and its arguments can be made from plain values:
+//!
+//! ```
+//! # use k8s_openapi::api::core::v1::ConfigMap;
+//! # use korf::{Name, Object, Result};
+//! #[korf::on_create(ConfigMap)]
+//! async fn greet(map: Object<ConfigMap>, name: Name) -> Result {
+//!     # let _ = (map, name);
+//!     Ok(())
+//! }
+//!
+//! # futures::executor::block_on(async {
+//! assert!(greet(ConfigMap::default().into(), "a".into()).await.is_ok());
+//! # });
+//! ```
+//!
+//! # What is kept on the object
+//!
+//! Annotations in Kopf's formats: see [`core::storage`]. They begin with `<operator's name>.korf.dev/`, or, for an
+//! operator that is to follow one written with Kopf, with Kopf's own prefix:
+//! [`Operator::kopf_compatible`].
 // The crate's own tests and examples write `korf::`, as its users do.
 extern crate self as korf;
 
