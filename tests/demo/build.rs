@@ -17,7 +17,13 @@ const OPERATOR: &str = "database-table-operator";
 /// dependencies as it did a moment ago, and compiles none of them again.
 pub async fn operator(workspace: &Path) -> Result<PathBuf> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let build = Command::new(cargo)
+    let mut build = Command::new(cargo);
+    // `cargo run` has told us which package we are. Build scripts that look at it, ring's, would be run again.
+    let ours = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+    for (name, _) in env::vars_os().filter(|(name, _)| ours(&name.to_string_lossy())) {
+        build.env_remove(name);
+    }
+    let build = build
         .args(["build", "--message-format=json-render-diagnostics", "--package", OPERATOR])
         .args(["--bin", OPERATOR, "--example", "demo"])
         .current_dir(workspace)
