@@ -111,7 +111,8 @@ pub async fn until(
     match tokio::time::timeout(LIMIT, await_condition(api.clone(), name, is_so)).await {
         Ok(found) => found.unwrap().as_ref().map(raw),
         Err(_) => {
-            panic!("not so after {} s: {what}; {name} is {:#?}", LIMIT.as_secs(), api.get_opt(name).await)
+            let found = api.get_opt(name).await.unwrap().as_ref().map_or(Value::Null, raw);
+            panic!("not so after {} s: {what}; {name} is {found:#}", LIMIT.as_secs())
         }
     }
 }
