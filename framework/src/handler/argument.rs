@@ -47,13 +47,13 @@ impl<K: 'static> Scope for Deletion<K> {
 ///
 /// | Argument | What it is |
 /// |---|---|
-/// | [`Object<K>`], [`Spec<S>`] | the object, and its spec, in your own types |
-/// | [`OldObject<K>`], [`Old<S>`] | both as they were handled last; in update handlers only |
-/// | [`Diff`] | from what was handled last to what is there now |
-/// | [`Patch`] | changes to be made to the object together with the handler's outcome |
-/// | [`State<T>`] | what the operator was given by `.state(…)` |
-/// | [`Name`], [`Namespace`] | the object's |
-/// | [`Attempt`], [`Started`] | how often, and since when, this handler has been tried |
+/// | [`Object<K>`](crate::Object), [`Spec<S>`](crate::Spec) | the object, and its spec, in your own types |
+/// | [`OldObject<K>`](crate::OldObject), [`Old<S>`](crate::Old) | both as they were handled last; in update handlers only |
+/// | [`Diff`](crate::Diff) | from what was handled last to what is there now |
+/// | [`Patch`](crate::Patch) | changes to be made to the object together with the handler's outcome |
+/// | [`State<T>`](crate::State) | what the operator was given by `.state(…)` |
+/// | [`Name`](crate::Name), [`Namespace`](crate::Namespace) | the object's |
+/// | [`Attempt`](crate::Attempt), [`Started`](crate::Started) | how often, and since when, this handler has been tried |
 /// | [`Reason`] | creation, update or deletion |
 /// | [`Body`](crate::Body) | the raw JSON |
 /// | [`kube::Client`] | for requests of your own |
