@@ -6,10 +6,14 @@
 
 mod stage;
 
+mod bad_input;
 mod changes;
 mod crashes;
 mod examples;
 mod failures;
+mod good_input;
+mod log_formats;
+mod namespaces;
 mod outages;
 mod recreation;
 mod relist;

@@ -62,6 +62,11 @@ impl Cluster {
         Self { control_plane: ControlPlane::start().await.unwrap(), installed: String::new() }
     }
 
+    /// `kubectl apply`, for what is in no namespace, or in one of its own.
+    pub fn apply(&self, manifest: &str) -> String {
+        apply(self.kubectl(), manifest).unwrap()
+    }
+
     /// `kubectl`, as the administrator.
     pub fn kubectl(&self) -> Command {
         let mut command = self.control_plane.kubectl().unwrap();
