@@ -27,12 +27,13 @@ type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 /// Watch the operator at work on a real Kubernetes and a real PostgreSQL, step by step
 ///
-/// Both are started for the demo, on free ports of this machine, and end with it. KORF_SANDBOX_KUBECONFIG and
-/// KORF_SANDBOX_DATABASE_URL name servers to use instead; what the walk makes there stays if it is interrupted.
+/// Both are started for the demo, on free ports of this machine, and end with it.
+/// KORF_SANDBOX_KUBECONFIG and KORF_SANDBOX_DATABASE_URL name servers to use instead;
+/// what the walk makes there stays if it is interrupted.
 ///
 /// The exit status is 0 only if every check held.
 #[derive(Debug, Parser)]
-#[command(name = "cargo demo --", bin_name = "cargo demo --")]
+#[command(name = "cargo demo --", bin_name = "cargo demo --", verbatim_doc_comment)]
 struct Options {
     /// Keep everything running after the walk, with the table in it, and print the commands to play with
     #[arg(long)]
@@ -72,20 +73,20 @@ fn arguments() -> impl Iterator<Item = std::ffi::OsString> {
 async fn demo(options: &Options, screen: &Screen) -> Result<Ending> {
     let (start, mut signals) = (Instant::now(), Signals::new()?);
     // What is interrupted is dropped, and ends everything that it has started.
-    let stage = tokio::select! {
+    let mut stage = tokio::select! {
         walked = walked(options, screen) => walked?,
         signal = signals.next() => {
             screen.note(&format!("\n{signal}: nothing is left running."))?;
             return Ok(Ending::Interrupted(signal));
         }
     };
-    let mut stage = stage;
+    let took = start.elapsed();
     if options.keep && stage.checks.all_held() {
         keep::stay(&mut stage, &mut signals).await?;
     }
     stage.stop_operator().await?;
     let checks = stage.close()?;
-    walk::summary(screen, &checks, start.elapsed(), options.keep)?;
+    walk::summary(screen, &checks, took, options.keep)?;
     Ok(if checks.all_held() { Ending::AllHeld } else { Ending::SomeFailed })
 }
 

@@ -51,7 +51,8 @@ impl<'a> Stage<'a> {
     /// Shows a command, runs it, and shows what it said.
     pub async fn run(&mut self, command: &str) -> Result<()> {
         self.screen.command(command)?;
-        let answer = patiently(self.screen, "the command runs", self.shell.run(command)).await??;
+        let answer =
+            patiently(self.screen, "waiting for the command to end", self.shell.run(command)).await??;
         self.screen.output(answer.text.trim_end())?;
         if answer.status != "exit status: 0" {
             self.checks.equal("The command succeeds", "exit status: 0", &answer.status);

@@ -195,8 +195,9 @@ pub fn summary(screen: &Screen, checks: &Checks, took: Duration, kept: bool) -> 
             .output("  cargo demo -- --keep       the same, and all of it stays up for you to play with")?;
     }
     screen.output(
-        "  README.md                  the operator on a cluster of your own, and an operator of your own\n  \
-           operator/src/handlers.rs   the three handlers that you have seen at work\n  \
-           examples/                  one thing after the other, each a program that runs",
+        "  README.md                  \"The table operator on your own cluster\", \"A first operator\"
+  operator/README.md         what a DatabaseTable may say, and what becomes of it
+  operator/src/handlers.rs   the three handlers that you have seen at work
+  examples/                  small operators, one idea each",
     )
 }
