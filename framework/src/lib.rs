@@ -104,7 +104,9 @@ mod registry;
 mod reply;
 mod runtime;
 #[cfg(test)]
-mod testing;
+mod sample;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use builder::{HandlerFn, On, Watched, on_create, on_delete, on_update};
 pub use core::{

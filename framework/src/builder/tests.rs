@@ -1,7 +1,7 @@
 use crate::{
     Attempt, Backoff, Body, Call, CancellationToken, Diff, Errors, Failure, FromCall, Handler, Name,
     Namespace, Object, Patch, Reason, Registry, Reply, Result, Started, State, Status, on_create, on_update,
-    testing::{call, table},
+    sample::{call, table},
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::{Client, CustomResource, CustomResourceExt};

@@ -1,7 +1,7 @@
 use crate::{
     Attempt, Body, Call, Creation, Deletion, Diff, Error, Failure, FromCall, Name, Namespace, Object, Old,
     OldObject, Patch, Reason, Spec, Started, State, Update,
-    testing::{call, table},
+    sample::{call, table},
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::CustomResource;

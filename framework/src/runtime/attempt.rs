@@ -1,6 +1,6 @@
 //! One attempt of one handler: called, watched for panics and timeouts, and judged.
 
-use super::{kind::Watched, report};
+use super::{clock, kind::Watched, report};
 use crate::{
     core::{
         body::Body,
@@ -11,7 +11,6 @@ use crate::{
     handler::{Additions, Call, Failure, Reply},
 };
 use futures::FutureExt;
-use jiff::Timestamp;
 use std::{
     any::{Any, TypeId},
     collections::HashMap,
@@ -52,7 +51,7 @@ impl Watched {
         }
         let call = self.call(cycle, ready, body, views, additions);
         let left = limits.timeout.map(|timeout| timeout.saturating_sub(ready.attempt.elapsed));
-        let elapsed = || Timestamp::now().duration_since(ready.started).try_into().unwrap_or_default();
+        let elapsed = || clock::now().duration_since(ready.started).try_into().unwrap_or_default();
         let verdict = match ending((handler.invoke)(call), left).await {
             Ending::Answer(Ok(reply)) => {
                 report::succeeded(&handler.id);

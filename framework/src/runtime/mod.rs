@@ -3,6 +3,7 @@
 
 mod apply;
 mod attempt;
+pub mod clock;
 mod fault;
 mod kind;
 mod object;

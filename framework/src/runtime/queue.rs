@@ -164,7 +164,10 @@ impl Queue {
     fn bury_unlisted(&mut self, source: Source) {
         let Some(seen) = self.listings.remove(&source) else { return };
         let known = self.objects.iter().filter(|(_, entry)| entry.source == source);
-        let missing: Vec<_> = known.map(|(uid, _)| uid).filter(|uid| !seen.contains(*uid)).cloned().collect();
+        let mut missing: Vec<_> =
+            known.map(|(uid, _)| uid).filter(|uid| !seen.contains(*uid)).cloned().collect();
+        // The map has an order of its own in each process; runs of a test are to be alike.
+        missing.sort_unstable();
         missing.iter().for_each(|uid| self.gone(uid));
     }
 

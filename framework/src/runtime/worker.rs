@@ -3,6 +3,7 @@
 use super::{
     apply::Gone,
     attempt::Views,
+    clock,
     kind::Watched,
     queue::{Done, Finish, Job},
     report,
@@ -20,7 +21,6 @@ use crate::{
     logging,
 };
 use futures::FutureExt;
-use jiff::Timestamp;
 use serde_json::json;
 use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -81,9 +81,9 @@ impl Watched {
         let mut pace = Pace::default();
         loop {
             if look != Look::Again {
-                report::unreadable(&self.setup.faults(&body, Timestamp::now()));
+                report::unreadable(&self.setup.faults(&body, clock::now()));
             }
-            let plan = plan(&self.setup, &body, job.gone, look, Timestamp::now());
+            let plan = plan(&self.setup, &body, job.gone, look, clock::now());
             match self.follow(plan, body, look).await? {
                 Next::Again(newest, next) => (body, look) = (newest, next),
                 Next::Rest(..) if job.gone => return Ok(Finish::Gone),
@@ -104,7 +104,7 @@ impl Watched {
                 Ok(Next::Rest(body, None))
             }
             Plan::Wait(until) => {
-                let due = Duration::try_from(until.duration_since(Timestamp::now())).unwrap_or_default();
+                let due = Duration::try_from(until.duration_since(clock::now())).unwrap_or_default();
                 report::sleeping(due);
                 Ok(Next::Rest(body, Some(due)))
             }
@@ -124,7 +124,7 @@ impl Watched {
             // The operator stops; nothing was begun.
             return Ok(Next::Rest(body, None));
         }
-        let (own, end) = cycle.settle(&self.setup, &body, &outcomes, Timestamp::now());
+        let (own, end) = cycle.settle(&self.setup, &body, &outcomes, clock::now());
         report::ended(cycle.reason, &end);
         if cycle.reason == Reason::Delete && matches!(end, End::Processed(_) | End::Released) {
             // Nobody will read it, and it would cost a write.

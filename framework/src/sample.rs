@@ -1,0 +1,37 @@
+//! Calls for the crate's own tests.
+
+use crate::{Call, core::Reason};
+use kube::{Client, Config};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// A call for the object `body`; its client leads nowhere.
+pub fn call(reason: Reason, body: Value) -> Call {
+    let nowhere = Config::new("http://127.0.0.1:9".parse().unwrap());
+    Call {
+        body: body.into(),
+        old: None,
+        new: Arc::new(Value::Null),
+        diff: Arc::default(),
+        reason,
+        attempt: 0,
+        started: "2026-11-22T14:53:30Z".parse().unwrap(),
+        states: Arc::default(),
+        status_subresource: false,
+        client: Client::try_from(nowhere).unwrap(),
+        stopping: CancellationToken::new(),
+        additions: crate::Additions::default(),
+        views: Arc::default(),
+    }
+}
+
+/// A `Table` with this spec.
+pub fn table(spec: Value) -> Value {
+    json!({
+        "apiVersion": "korf.dev/v1",
+        "kind": "Table",
+        "metadata": {"namespace": "default", "name": "users", "uid": "u1", "labels": {"now": "yes"}},
+        "spec": spec,
+    })
+}
