@@ -1,9 +1,13 @@
 //! Handlers registered by hand; attributes expand to the same.
 
 use crate::{
-    core::retry::{Backoff, Errors, Limits},
+    core::{
+        filter::Filter,
+        retry::{Backoff, Errors, Limits},
+        task::Trigger,
+    },
     handler::{
-        Call, Creation, Deletion, Failure, FromCall, Handler, Kind, Needs, Reply, Scope, Site, Update,
+        Call, Creation, Deletion, Failure, FromCall, Handler, Kind, Needs, Param, Reply, Scope, Site, Update,
     },
     reply::Output,
 };
@@ -41,6 +45,9 @@ impl<K: Resource<DynamicType = ()> + 'static> Watched for K {}
 pub struct On<S: Scope> {
     id: String,
     kind: Kind,
+    trigger: Trigger,
+    filter: Filter,
+    param: Option<Param>,
     limits: Limits,
     needs: Needs,
     site: Site,
@@ -76,6 +83,9 @@ impl<S: Scope<Kind: Watched>> On<S> {
         Self {
             id,
             kind: Kind { resource: ApiResource::erase::<S::Kind>(&()), definition: None },
+            trigger: S::TRIGGER,
+            filter: Filter::default(),
+            param: None,
             limits: Limits::default(),
             needs: Needs::default(),
             site: (place.file(), place.line(), place.column()),
@@ -143,7 +153,9 @@ impl<S: Scope> On<S> {
         Handler {
             id: self.id,
             kind: self.kind,
-            reason: S::REASON,
+            trigger: self.trigger,
+            filter: self.filter,
+            param: self.param,
             limits: self.limits,
             needs: self.needs,
             site: self.site,

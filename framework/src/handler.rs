@@ -2,15 +2,21 @@
 
 mod argument;
 mod call;
+mod subs;
 
 pub use argument::{Creation, Deletion, FromCall, Needs, Scope, Update};
-pub use call::{Additions, Call, Failure, Reply, States};
+pub use call::{Additions, Call, EventType, Failure, Reply, States, TypeMap};
+pub use subs::{SubCalls, SubHandler, Unfinished};
 
-use crate::core::{Reason, retry::Limits};
+use crate::core::{
+    filter::Filter,
+    retry::Limits,
+    task::{Task, Trigger},
+};
 use futures::future::BoxFuture;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::ApiResource;
-use std::{fmt, sync::Arc};
+use std::{any::Any, fmt, sync::Arc};
 
 /// A kind of objects, as the API server knows it.
 #[derive(Clone, Debug)]
@@ -27,7 +33,11 @@ pub type Definition = fn() -> CustomResourceDefinition;
 /// Where a handler stands in the source: file, line, column. Handlers run in this order.
 pub type Site = (&'static str, u32, u32);
 
-pub(crate) type Invoke = Arc<dyn Fn(Call) -> BoxFuture<'static, Result<Reply, Failure>> + Send + Sync>;
+/// A value that a handler was registered with.
+pub type Param = Arc<dyn Any + Send + Sync>;
+
+/// Calls a handler, whatever its types.
+pub type Invoke = Arc<dyn Fn(Call) -> BoxFuture<'static, Result<Reply, Failure>> + Send + Sync>;
 
 /// A handler with its kind, reason and limits; its types are erased.
 #[derive(Clone)]
@@ -36,15 +46,31 @@ pub struct Handler {
     pub id: String,
     /// What it handles.
     pub kind: Kind,
-    /// When it is called.
-    pub reason: Reason,
+    /// What calls it.
+    pub trigger: Trigger,
+    /// The objects and changes that it is for.
+    pub filter: Filter,
     /// How long and how often it is tried.
     pub limits: Limits,
     /// The state that its arguments are made from.
     pub needs: Needs,
     /// Where it stands in the source.
     pub site: Site,
+    /// What the handler takes as its parameter: one function may be registered several times.
+    pub param: Option<Param>,
     pub(crate) invoke: Invoke,
+}
+
+impl Handler {
+    /// The handler, as far as planning goes.
+    pub(crate) fn task(&self) -> Task {
+        Task {
+            id: self.id.clone(),
+            on: self.trigger,
+            filter: self.filter.clone(),
+            limits: self.limits.clone(),
+        }
+    }
 }
 
 impl fmt::Debug for Handler {
@@ -52,7 +78,7 @@ impl fmt::Debug for Handler {
         f.debug_struct("Handler")
             .field("id", &self.id)
             .field("kind", &self.kind.resource.kind)
-            .field("reason", &self.reason)
+            .field("trigger", &self.trigger)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }

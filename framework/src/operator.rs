@@ -32,6 +32,7 @@ pub struct Operator {
     kopf_compatible: bool,
     namespaces: Namespaces,
     limits: runtime::Limits,
+    one_at_a_time: bool,
     client: Option<Client>,
 }
 
@@ -67,6 +68,7 @@ impl Operator {
             kopf_compatible: false,
             namespaces: Namespaces::All,
             limits: runtime::Limits { concurrency: CONCURRENCY, grace: GRACE },
+            one_at_a_time: false,
             client: None,
         }
     }
@@ -113,6 +115,14 @@ impl Operator {
     #[must_use]
     pub fn concurrency(mut self, objects: usize) -> Self {
         self.limits.concurrency = objects.max(1);
+        self
+    }
+
+    /// Calls only one of an object's handlers in a cycle, and stores the progress before the next one: a crash
+    /// then repeats one handler at most, for one more write each.
+    #[must_use]
+    pub fn one_at_a_time(mut self) -> Self {
+        self.one_at_a_time = true;
         self
     }
 
@@ -174,7 +184,8 @@ impl Operator {
             None => login().await?,
         };
         let handlers = self.registry.handlers().to_vec();
-        let kinds = Watched::group(handlers, &storage, &Arc::new(self.states), &server, &stop);
+        let kinds =
+            Watched::group(handlers, &storage, &Arc::new(self.states), &server, &stop, self.one_at_a_time);
         Reactor::new(kinds, self.limits).run(&self.namespaces, &stop).await;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! All handlers of an operator, and what must hold of them before it starts.
 
 use crate::{
-    core::{Reason, storage::Storage},
+    core::{storage::Storage, task::Trigger},
     handler::{Handler, Site, States},
 };
 use std::{any::TypeId, collections::HashMap, error, fmt};
@@ -49,7 +49,7 @@ impl Registry {
             check_needs(handler, states)?;
             // The keys of progress records differ in these; a record says itself what its reason is.
             let resource = &handler.kind.resource;
-            let key = (&resource.group, &resource.plural, handler.reason, stored(&handler.id));
+            let key = (&resource.group, &resource.plural, handler.trigger.as_str(), stored(&handler.id));
             if let Some(first) = seen.insert(key, handler) {
                 return Err(StartError::duplicate(first, handler));
             }
@@ -103,7 +103,7 @@ pub enum StartError {
         /// The kind of the objects.
         kind: String,
         /// When both are called.
-        reason: Reason,
+        reason: Trigger,
         /// Where the first one stands.
         first: Site,
         /// Where the second one stands.
@@ -137,7 +137,7 @@ impl StartError {
         Self::DuplicateId {
             id: second.id.clone(),
             kind: second.kind.resource.kind.clone(),
-            reason: second.reason,
+            reason: second.trigger,
             first: first.site,
             second: second.site,
         }

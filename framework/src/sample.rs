@@ -9,20 +9,28 @@ use tokio_util::sync::CancellationToken;
 /// A call for the object `body`; its client leads nowhere.
 pub fn call(reason: Reason, body: Value) -> Call {
     let nowhere = Config::new("http://127.0.0.1:9".parse().unwrap());
+    let started = "2026-11-22T14:53:30Z".parse().unwrap();
     Call {
+        id: "handler".into(),
         body: body.into(),
         old: None,
         new: Arc::new(Value::Null),
         diff: Arc::default(),
-        reason,
+        field: None,
+        reason: Some(reason),
+        event: None,
         attempt: 0,
-        started: "2026-11-22T14:53:30Z".parse().unwrap(),
+        started,
+        now: started,
+        param: None,
         states: Arc::default(),
         status_subresource: false,
         client: Client::try_from(nowhere).unwrap(),
         stopping: CancellationToken::new(),
         additions: crate::Additions::default(),
         views: Arc::default(),
+        memo: Arc::default(),
+        subs: crate::handler::SubCalls::none(),
     }
 }
 

@@ -1,6 +1,8 @@
 use crate::{
     Attempt, Backoff, Body, Call, CancellationToken, Diff, Errors, Failure, FromCall, Handler, Name,
-    Namespace, Object, Patch, Reason, Registry, Reply, Result, Started, State, Status, on_create, on_update,
+    Namespace, Object, Patch, Reason, Registry, Reply, Result, Started, State, Status,
+    core::task::Trigger,
+    on_create, on_update,
     sample::{call, table},
 };
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -42,7 +44,7 @@ fn registered(id: &str) -> Option<Handler> {
 #[tokio::test]
 async fn an_attribute_registers_its_function() {
     let handler = registered("make").unwrap();
-    assert_eq!((handler.reason, handler.kind.resource.plural.as_str()), (Reason::Create, "tables"));
+    assert_eq!((handler.trigger, handler.kind.resource.plural.as_str()), (Trigger::Create, "tables"));
     assert_eq!(handler.kind.definition.unwrap()(), Table::crd());
     assert_eq!((handler.limits.retries, handler.limits.errors), (Some(3), Errors::Permanent));
     assert_eq!(handler.limits.backoff, Backoff::Constant(Duration::from_secs(10)));
@@ -54,7 +56,7 @@ async fn an_attribute_registers_its_function() {
 async fn a_built_in_kind_has_no_definition() {
     let handler = registered("update").unwrap();
     assert!(handler.kind.definition.is_none());
-    assert_eq!((handler.reason, handler.limits.errors), (Reason::Update, Errors::Ignored));
+    assert_eq!((handler.trigger, handler.limits.errors), (Trigger::Update, Errors::Ignored));
     assert_eq!(handler.limits.timeout, Some(Duration::from_secs(60)));
     let reply = (handler.invoke)(call(Reason::Update, json!({}))).await;
     assert_eq!(reply.unwrap(), Reply::Nothing);

@@ -33,7 +33,7 @@ fn row(handler: &Handler) -> Row {
     let resource = &handler.kind.resource;
     [
         format!("{} ({})", resource.kind, resource.api_version),
-        handler.reason.to_string(),
+        handler.trigger.to_string(),
         handler.id.clone(),
         options(&handler.limits),
         Place(&handler.site).to_string(),

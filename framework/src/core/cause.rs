@@ -1,6 +1,6 @@
 //! Why an object is looked at.
 
-use super::{Reason, body::Body};
+use super::{Reason, body::Body, cycle::Sight};
 
 /// What an object's state asks for; the first that applies (kopf-parity §5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,15 +28,25 @@ pub struct Past {
 }
 
 impl Cause {
-    /// Decides; `gone` is what the watch says, the rest is read from the object.
-    pub fn of(body: &Body, gone: bool, finalizer: &str, past: Past) -> Self {
+    /// Decides, by what the watch says and what the object does.
+    pub fn of(body: &Body, sight: Sight, finalizer: &str, past: Past) -> Self {
         match () {
-            () if gone => Self::Gone,
+            () if sight.gone => Self::Gone,
             () if body.is_deleting() && !body.finalizers().any(|f| f == finalizer) => Self::Free,
             () if body.is_deleting() => Self::Handle(Reason::Delete),
             () if !past.handled => Self::Handle(Reason::Create),
             () if past.changed || past.begun => Self::Handle(Reason::Update),
+            () if sight.initial => Self::Handle(Reason::Resume),
             () => Self::Noop,
+        }
+    }
+
+    /// The reason that handlers are or would be called for.
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::Handle(reason) => reason,
+            Self::Gone | Self::Free => Reason::Delete,
+            Self::Noop => Reason::Update,
         }
     }
 }
@@ -44,6 +54,7 @@ impl Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::cycle::Look;
     use serde_json::json;
 
     const FINALIZER: &str = "x/f";
@@ -69,7 +80,30 @@ mod tests {
             (alive(), false, past(true, false, false), Cause::Noop),
         ];
         for (body, gone, past, cause) in cases {
-            assert_eq!(Cause::of(&body, gone, FINALIZER, past), cause, "{body:?} {past:?}");
+            let sight = Sight { gone, look: Look::Changed, initial: false, eager: false };
+            assert_eq!(Cause::of(&body, sight, FINALIZER, past), cause, "{body:?} {past:?}");
         }
+    }
+
+    #[test]
+    fn an_object_that_a_listing_shows_first_is_resumed_unless_there_is_more_to_do() {
+        let sight = Sight { gone: false, look: Look::First, initial: true, eager: false };
+        let past = |handled, changed| Past { handled, changed, begun: false };
+        let cases = [
+            (past(true, false), Reason::Resume),
+            (past(true, true), Reason::Update),
+            (past(false, true), Reason::Create),
+        ];
+        for (past, reason) in cases {
+            assert_eq!(
+                Cause::of(&body(false, &[]), sight, FINALIZER, past),
+                Cause::Handle(reason),
+                "{past:?}"
+            );
+        }
+        assert_eq!(
+            Cause::of(&body(true, &[FINALIZER]), sight, FINALIZER, past(true, false)),
+            Cause::Handle(Reason::Delete)
+        );
     }
 }

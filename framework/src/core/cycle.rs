@@ -1,26 +1,31 @@
-//! One cycle of handling: what is to be done now, and what is written when it was done.
+//! One cycle of handling: what is to be done now.
 //!
 //! [`plan`] looks at an object and says what comes next. Where handlers are to be called, it opens a
 //! [`Cycle`]; the worker calls them, and [`Cycle::settle`] turns the outcomes into one patch. The answer to
 //! that patch is the next object to be planned for.
 
+mod settle;
 #[cfg(test)]
 mod tests;
+
+pub use settle::{Done, End, SubDone};
 
 use super::{
     Reason,
     body::Body,
     cause::{Cause, Past},
-    diff::{Diff, diff},
+    diff::{Diff, Field, diff},
     essence::essence,
-    patch::{Finalizer, Patch},
+    filter::Facts,
+    patch::Finalizer,
     progress::{Counts, Progress, Record, Unreadable},
-    retry::{Attempt, Limits, Outcome},
+    retry::Attempt,
     storage::Storage,
+    task::Task,
 };
-use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value};
-use std::{sync::Arc, time::Duration};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// What the core knows of one kind of objects.
 #[derive(Clone, Debug)]
@@ -29,17 +34,8 @@ pub struct Setup {
     pub storage: Storage,
     /// The kind's handlers, in the order in which they are called.
     pub tasks: Vec<Task>,
-}
-
-/// A handler, as far as planning goes.
-#[derive(Clone, Debug)]
-pub struct Task {
-    /// The handler's id.
-    pub id: String,
-    /// When it is called.
-    pub reason: Reason,
-    /// How long and how often it is tried.
-    pub limits: Limits,
+    /// Only the first of the handlers whose turn it is, is called in a cycle; then the progress is stored.
+    pub one_at_a_time: bool,
 }
 
 /// How an object came to be looked at.
@@ -51,6 +47,19 @@ pub enum Look {
     Changed,
     /// Nobody else changed it: a retry is due, or our own write has come back.
     Again,
+}
+
+/// What is known of an object besides its body.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight {
+    /// The watch says that it is gone.
+    pub gone: bool,
+    /// How it came to be looked at.
+    pub look: Look,
+    /// A listing showed it first, and it has not been handled to the end since the start of this process.
+    pub initial: bool,
+    /// Somebody has changed its essence since handlers began to wait for their next attempt: they wait no longer.
+    pub eager: bool,
 }
 
 /// What comes next for an object.
@@ -69,6 +78,8 @@ pub enum Plan {
 /// Why nothing comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
+    /// No handler is for this object: not a word about it.
+    Stealth,
     /// The object is gone.
     Gone,
     /// It is being deleted, and doesn't wait for us.
@@ -96,6 +107,8 @@ pub struct Cycle {
     pub ready: Vec<Ready>,
     /// Handling for another reason that this one puts an end to.
     pub superseded: Option<(Reason, Counts)>,
+    /// The handlers that this change calls, by their places in [`Setup::tasks`].
+    tasks: Vec<usize>,
     stored: Progress,
     current: Progress,
     basis: Option<Value>,
@@ -114,76 +127,76 @@ pub struct Ready {
     pub attempt: Attempt,
 }
 
-/// How a cycle stands after its outcomes are in.
-#[derive(Clone, Debug, PartialEq)]
-pub enum End {
-    /// Handlers are left; the next one is due in this time.
-    Open(Duration),
-    /// All handlers are done.
-    Processed(Counts),
-    /// There was no handler to be called; the change is only noted.
-    Skipped,
-    /// Handlers could not read the object, and it waits for its next change.
-    Refused(Counts),
-    /// Deletion handlers failed for good, and the object is kept.
-    Held(Counts),
-    /// Deletion handlers could not read an object that nothing was ever done for: it is let go.
-    Released,
-    /// Handlers could not read what others have handled an older essence of: all begin anew.
-    Restart,
-}
-
 impl Setup {
-    fn tasks_for(&self, reason: Reason) -> impl Iterator<Item = (usize, &Task)> {
-        self.tasks.iter().enumerate().filter(move |(_, task)| task.reason == reason)
-    }
-
-    /// Whether objects have to wait for us when they are deleted.
-    pub fn needs_finalizer(&self) -> bool {
-        self.tasks_for(Reason::Delete).next().is_some()
-    }
-
-    /// What counts as the user's state of an object.
+    /// What counts as the user's state of an object: the usual essence, and the fields that handlers are for.
     pub fn essence(&self, body: &Body) -> Value {
-        essence(body, &self.storage, &[])
+        let fields: Vec<Field> = self.tasks.iter().filter_map(|task| task.filter.field.clone()).collect();
+        essence(body, &self.storage, &fields)
     }
 
     /// What korf has stored on an object and can't read, and so takes for absent.
     pub fn faults(&self, body: &Body, now: Timestamp) -> Vec<Unreadable> {
-        let progress = self.storage.read_progress(body, self.ids(), now);
-        self.storage.faults(body).into_iter().chain(progress.unreadable().cloned()).collect()
+        self.storage.faults(body).into_iter().chain(self.progress(body, now).unreadable().cloned()).collect()
     }
 
-    fn ids(&self) -> impl Iterator<Item = &str> {
-        self.tasks.iter().map(|task| task.id.as_str())
+    /// The records of all handlers, and of all sub-handlers that they name.
+    fn progress(&self, body: &Body, now: Timestamp) -> Progress {
+        let mut asked: BTreeSet<String> = self.tasks.iter().map(|task| task.id.clone()).collect();
+        let mut progress = self.storage.read_progress(body, asked.iter().map(String::as_str), now);
+        loop {
+            let named = progress.iter().flat_map(|(_, record)| record.subrefs.iter().cloned());
+            let unread: Vec<_> = named.filter(|id| asked.insert(id.clone())).collect();
+            if unread.is_empty() {
+                return progress;
+            }
+            let more = self.storage.read_progress(body, unread.iter().map(String::as_str), now);
+            progress = progress.updated(&more);
+        }
     }
 }
 
-/// Says what comes next for an object; `gone` is what the watch says of it.
-pub fn plan(setup: &Setup, body: &Body, gone: bool, look: Look, now: Timestamp) -> Plan {
-    if let Some(change) = finalizer_change(setup, body, gone) {
-        return Plan::Write(change);
-    }
+/// Says what comes next for an object.
+pub fn plan(setup: &Setup, body: &Body, sight: Sight, now: Timestamp) -> Plan {
     let old = setup.storage.read_diff_base(body);
     let new = setup.essence(body);
     let difference = diff(old.as_ref().unwrap_or(&Value::Null), &new);
-    let stored = setup.storage.read_progress(body, setup.ids(), now);
+    let stored = setup.progress(body, now);
     let past = Past {
         handled: old.is_some(),
         changed: !difference.is_empty(),
-        begun: !stored.clone().for_purpose(Reason::Update).is_empty(),
+        begun: stored
+            .iter()
+            .any(|(_, record)| record.purpose.is_none_or(|purpose| purpose == Reason::Update)),
     };
-    match Cause::of(body, gone, setup.storage.finalizer(), past) {
+    let cause = Cause::of(body, sight, setup.storage.finalizer(), past);
+    let facts = Facts {
+        body,
+        reason: Some(cause.reason()),
+        old: old.as_ref().unwrap_or(&Value::Null),
+        new: &new,
+        diff: &difference,
+    };
+    if let Some(change) = finalizer_change(setup, &facts, sight) {
+        return Plan::Write(change);
+    }
+    let called = |(_, task): &(usize, &Task)| task.is_called(cause.reason(), sight.initial, &facts);
+    let tasks: Vec<_> = setup.tasks.iter().enumerate().filter(called).map(|(at, _)| at).collect();
+    let concerned = setup.tasks.iter().any(|task| task.filter.concerns(&facts));
+    match cause {
+        _ if !concerned => Plan::Rest(Rest::Stealth),
         Cause::Gone => Plan::Rest(Rest::Gone),
         Cause::Free => Plan::Rest(Rest::Free),
         Cause::Noop => Plan::Rest(Rest::Noop),
+        Cause::Handle(Reason::Resume) if tasks.is_empty() => Plan::Rest(Rest::Noop),
         Cause::Handle(reason) => {
             let basis = setup.storage.read_basis(body);
             let touched = old.is_some() || stored.iter().any(|(_, r)| r.retries > 0 && !r.refused);
+            let current = current(setup, &stored, &tasks, reason);
             let cycle = Cycle {
                 reason,
-                current: stored.clone().for_purpose(reason),
-                superseded: superseded(&stored, reason),
+                superseded: superseded(&stored, &current, reason),
+                tasks,
+                current,
                 stored,
                 basis,
                 touched,
@@ -192,29 +205,45 @@ pub fn plan(setup: &Setup, body: &Body, gone: bool, look: Look, now: Timestamp) 
                 diff: Arc::new(difference),
                 ready: Vec::new(),
             };
-            cycle.open(setup, look, now)
+            cycle.open(setup, sight, now)
         }
     }
 }
 
 /// The finalizer comes before any side effect, and goes where nobody needs it.
-fn finalizer_change(setup: &Setup, body: &Body, gone: bool) -> Option<Finalizer> {
+fn finalizer_change(setup: &Setup, facts: &Facts<'_>, sight: Sight) -> Option<Finalizer> {
     let name = setup.storage.finalizer();
-    let present = body.finalizers().any(|f| f == name);
-    match (setup.needs_finalizer(), present) {
-        _ if gone => None,
-        (true, false) if !body.is_deleting() => Some(Finalizer::Add(name.to_owned())),
+    let present = facts.body.finalizers().any(|f| f == name);
+    let needed = setup.tasks.iter().any(|task| task.keeps(facts));
+    match (needed, present) {
+        _ if sight.gone => None,
+        (true, false) if !facts.body.is_deleting() => Some(Finalizer::Add(name.to_owned())),
         (false, true) => Some(Finalizer::Remove(name.to_owned())),
         _ => None,
     }
 }
 
+/// The records of the handling that is at hand, sub-handlers included.
+fn current(setup: &Setup, stored: &Progress, tasks: &[usize], reason: Reason) -> Progress {
+    let task_of = |id: &str| {
+        let mut tasks = tasks.iter().map(|at| &setup.tasks[*at]);
+        tasks.find(|task| {
+            id == task.id || id.strip_prefix(task.id.as_str()).is_some_and(|rest| rest.starts_with('/'))
+        })
+    };
+    stored.iter().fold(Progress::default(), |current, (id, record)| match task_of(id) {
+        Some(task) if task.goes_on_with(record, reason) => current.with(id, record.clone()),
+        _ => current,
+    })
+}
+
 /// The first records of another purpose, if nothing is on record for this one yet.
-fn superseded(stored: &Progress, reason: Reason) -> Option<(Reason, Counts)> {
-    if !stored.clone().for_purpose(reason).is_empty() {
+fn superseded(stored: &Progress, current: &Progress, reason: Reason) -> Option<(Reason, Counts)> {
+    if !current.is_empty() {
         return None;
     }
-    let purpose = stored.iter().find_map(|(_, record)| record.purpose.filter(|p| *p != reason))?;
+    let purpose =
+        stored.iter().find_map(|(_, record)| record.purpose.filter(|purpose| *purpose != reason))?;
     let of_purpose = stored.iter().filter(|(_, record)| record.purpose == Some(purpose));
     Some((purpose, count(of_purpose.map(|(_, record)| Some(record)))))
 }
@@ -232,25 +261,45 @@ fn count<'a>(records: impl Iterator<Item = Option<&'a Record>>) -> Counts {
 }
 
 impl Cycle {
-    fn open(mut self, setup: &Setup, look: Look, now: Timestamp) -> Plan {
-        self.rearm(look);
-        if let Some(rest) = self.stands(setup, look) {
+    /// What is on record of the handlers and their sub-handlers.
+    pub fn progress(&self) -> &Progress {
+        &self.current
+    }
+
+    fn open(mut self, setup: &Setup, sight: Sight, now: Timestamp) -> Plan {
+        self.rearm(sight.look);
+        if let Some(rest) = self.stands(setup, sight.look) {
             return Plan::Rest(rest);
         }
-        let unfinished = || {
-            let records = setup.tasks_for(self.reason).map(|(at, task)| (at, self.current.get(&task.id)));
-            records.filter(|(_, record)| !record.is_some_and(Record::is_finished))
+        let due = |record: Option<&Record>| {
+            record.and_then(Record::next_due).filter(|_| !sight.eager).unwrap_or(now)
         };
-        let due = |record: Option<&Record>| record.and_then(Record::next_due).unwrap_or(now);
-        let ready: Vec<_> = unfinished()
+        let unfinished: Vec<_> =
+            self.records(setup, &self.current).filter(|(_, record)| !is_finished(*record)).collect();
+        let mut ready: Vec<_> = unfinished
+            .iter()
             .filter(|(_, record)| due(*record) <= now)
-            .map(|(task, record)| Ready::new(task, record, now))
+            .map(|(task, record)| Ready::new(*task, *record, now))
             .collect();
-        if let Some(next) = unfinished().map(|(_, record)| due(record)).min().filter(|_| ready.is_empty()) {
+        if let Some(next) =
+            unfinished.iter().map(|(_, record)| due(*record)).min().filter(|_| ready.is_empty())
+        {
             return Plan::Wait(next);
+        }
+        if setup.one_at_a_time {
+            ready.truncate(1);
         }
         self.ready = ready;
         Plan::Run(Box::new(self))
+    }
+
+    /// The handlers that this change calls, by their places, and what is on record of them.
+    fn records<'a>(
+        &'a self,
+        setup: &'a Setup,
+        progress: &'a Progress,
+    ) -> impl Iterator<Item = (usize, Option<&'a Record>)> {
+        self.tasks.iter().map(|at| (*at, progress.get(&setup.tasks[*at].id)))
     }
 
     /// Forgets failures that a change of the object may have mended.
@@ -267,125 +316,37 @@ impl Cycle {
 
     /// Whether an end that was reached before still holds.
     fn stands(&self, setup: &Setup, look: Look) -> Option<Rest> {
-        let tasks = || setup.tasks_for(self.reason).map(|(_, task)| self.current.get(&task.id));
-        let finished = tasks().all(|record| record.is_some_and(Record::is_finished));
-        let failed = tasks().flatten().any(|record| record.failure);
+        let refused = self.current.iter().any(|(_, record)| record.refused);
         match self.reason {
-            Reason::Delete if finished && failed => Some(Rest::Held),
-            Reason::Create | Reason::Update if look != Look::First => {
-                tasks().flatten().any(|record| record.refused).then_some(Rest::Refused)
+            Reason::Delete => {
+                let finished = self.records(setup, &self.current).all(|(_, record)| is_finished(record));
+                (finished && self.is_held(setup, &self.current)).then_some(Rest::Held)
             }
+            _ if look != Look::First && refused => Some(Rest::Refused),
             _ => None,
         }
     }
 
-    /// What is written now that these handlers have come to these outcomes.
-    pub fn settle(
-        &self,
-        setup: &Setup,
-        body: &Body,
-        outcomes: &[(Ready, Outcome)],
-        now: Timestamp,
-    ) -> (Patch, End) {
-        let current = outcomes.iter().fold(self.current.clone(), |progress, (ready, outcome)| {
-            let id = &setup.tasks[ready.task].id;
-            progress.with(id.clone(), self.record(id, *ready, outcome, now))
-        });
-        let end = self.end(setup, &current, now);
-        let mut patch = Patch::default();
-        let next = match end {
-            // What was done for another reason is forgotten only in the end: it tells that something was done.
-            End::Open(_) | End::Held(_) if self.reason == Reason::Delete => self.stored.updated(&current),
-            End::Open(_) | End::Held(_) | End::Refused(_) => current,
-            End::Processed(_) | End::Skipped | End::Released | End::Restart => Progress::default(),
-        };
-        patch.annotate(setup.storage.write_progress(body, &self.stored, &next));
-        patch.annotate(self.essences(setup, body, &next, &end));
-        if self.reason == Reason::Delete && matches!(end, End::Processed(_) | End::Released | End::Skipped) {
-            patch.finalizer(Finalizer::Remove(setup.storage.finalizer().to_owned()));
-        }
-        if let Some(status) = setup.storage.write_status_progress(body, &self.stored, &next) {
-            patch.status(status);
-        }
-        (patch, end)
-    }
-
-    fn record(&self, id: &str, ready: Ready, outcome: &Outcome, now: Timestamp) -> Record {
-        let before = self.current.get(id).cloned().unwrap_or_else(|| Record::new(ready.started, self.reason));
-        match outcome {
-            Outcome::Success | Outcome::Ignored => before.succeeded(now),
-            Outcome::Retry { after, message } => before.postponed(Some(later(now, *after)), Some(message)),
-            Outcome::GaveUp { message } => before.failed(now, message),
-            Outcome::Unreadable { message } => {
-                let record = before.refused(now, message);
-                // Refused again for the same reason, after a restart: nothing new, nothing to write.
-                let known =
-                    self.stored.get(id).filter(|known| known.refused && known.message == record.message);
-                known.cloned().unwrap_or(record)
-            }
-        }
-    }
-
-    fn end(&self, setup: &Setup, current: &Progress, now: Timestamp) -> End {
-        let records = || setup.tasks_for(self.reason).map(|(_, task)| current.get(&task.id));
-        let counts = count(records());
-        let unreadable = records().flatten().any(|record| record.refused);
-        let seen_by_others = self.basis.as_ref().is_some_and(|basis| *basis != *self.new);
-        match self.reason {
-            _ if counts == Counts::default() => End::Skipped,
-            _ if counts.running > 0 => End::Open(next_due(records(), now)),
-            Reason::Delete if unreadable && !self.touched => End::Released,
-            Reason::Delete if counts.failed > 0 => End::Held(counts),
-            Reason::Create | Reason::Update if unreadable && seen_by_others => End::Restart,
-            Reason::Create | Reason::Update if unreadable => End::Refused(counts),
-            _ => End::Processed(counts),
-        }
-    }
-
-    /// The changes of the diff-base, and of the basis, which becomes the diff-base in the end: the essence
-    /// that the handler saw which finished first. What has changed since is the next update.
-    fn essences(&self, setup: &Setup, body: &Body, progress: &Progress, end: &End) -> Map<String, Value> {
-        let storage = &setup.storage;
-        match (self.reason, end) {
-            (Reason::Delete, End::Processed(_) | End::Released | End::Skipped) => storage.erase_basis(body),
-            (Reason::Delete, _) => Map::new(),
-            (_, End::Processed(_) | End::Skipped) => {
-                let handled = self.basis.as_ref().unwrap_or(&self.new);
-                let known = self.old.as_deref() == Some(handled);
-                if known { storage.erase_basis(body) } else { storage.write_diff_base(body, handled) }
-            }
-            (_, End::Restart) => storage.erase_basis(body),
-            _ if self.basis.is_some() => Map::new(),
-            _ if progress.iter().any(|(_, record)| record.is_finished()) => {
-                storage.write_basis(body, &self.new)
-            }
-            // What is there belongs to an essence that was refused.
-            _ => storage.erase_basis(body),
-        }
+    /// Whether a handler has failed for good that doesn't let the object go then.
+    fn is_held(&self, setup: &Setup, progress: &Progress) -> bool {
+        self.reason == Reason::Delete
+            && self.records(setup, progress).any(|(task, record)| {
+                record.is_some_and(|record| record.failure) && !setup.tasks[task].lets_go()
+            })
     }
 }
 
-fn later(now: Timestamp, after: Duration) -> Timestamp {
-    SignedDuration::try_from(after)
-        .ok()
-        .and_then(|after| now.checked_add(after).ok())
-        .unwrap_or(Timestamp::MAX)
-}
-
-fn next_due<'a>(records: impl Iterator<Item = Option<&'a Record>>, now: Timestamp) -> Duration {
-    let due = |record: Option<&Record>| match record {
-        Some(record) if record.is_finished() => None,
-        record => Some(record.and_then(Record::next_due).unwrap_or(now)),
-    };
-    let next = records.filter_map(due).min().unwrap_or(now);
-    Duration::try_from(next.duration_since(now)).unwrap_or_default()
+fn is_finished(record: Option<&Record>) -> bool {
+    record.is_some_and(Record::is_finished)
 }
 
 impl Ready {
     fn new(task: usize, record: Option<&Record>, now: Timestamp) -> Self {
         let started = record.map_or(now, |record| record.started);
-        let elapsed = Duration::try_from(now.duration_since(started)).unwrap_or_default();
-        let before = record.map_or(0, |record| record.retries);
-        Self { task, started, attempt: Attempt { before, elapsed } }
+        Self {
+            task,
+            started,
+            attempt: Attempt::after(record.map_or(0, |record| record.retries), started, now),
+        }
     }
 }

@@ -6,10 +6,12 @@ pub mod cause;
 pub mod cycle;
 pub mod diff;
 pub mod essence;
+pub mod filter;
 pub mod patch;
 pub mod progress;
 pub mod retry;
 pub mod storage;
+pub mod task;
 pub mod version;
 
 /// Why handlers are called.
@@ -21,6 +23,8 @@ pub enum Reason {
     Update,
     /// The object is being deleted and waits for our finalizer.
     Delete,
+    /// The operator was started, and the object was handled before.
+    Resume,
 }
 
 impl Reason {
@@ -30,6 +34,7 @@ impl Reason {
             Self::Create => "create",
             Self::Update => "update",
             Self::Delete => "delete",
+            Self::Resume => "resume",
         }
     }
 
@@ -39,6 +44,7 @@ impl Reason {
             Self::Create => "Creation",
             Self::Update => "Updating",
             Self::Delete => "Deletion",
+            Self::Resume => "Resuming",
         }
     }
 }

@@ -50,6 +50,13 @@ impl Patch {
         Self { finalizer: Some(change), ..Self::default() }
     }
 
+    /// The merge patches that handlers asked for, in their order.
+    pub fn of_merges(patches: impl IntoIterator<Item = Value>) -> Self {
+        let mut all = Self::default();
+        patches.into_iter().for_each(|patch| all.merge(patch));
+        all
+    }
+
     /// Sets annotations of our own; null deletes one.
     pub fn annotate(&mut self, annotations: impl IntoIterator<Item = (String, Value)>) {
         self.annotations.extend(annotations);

@@ -1,6 +1,7 @@
 //! What becomes of an attempt: done, tried again, or given up.
 
 use crate::error::Error;
+use jiff::Timestamp;
 use std::time::Duration;
 
 /// What an error means that says nothing of its own (neither temporary nor permanent).
@@ -82,6 +83,11 @@ pub enum Outcome {
         /// What went wrong.
         message: String,
     },
+    /// The handler is called again because of sub-handlers that are not done.
+    Children {
+        /// The time to the next attempt of the first of them.
+        after: Duration,
+    },
     /// The handler failed for good.
     GaveUp {
         /// What went wrong.
@@ -104,6 +110,13 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// The verdict on an argument that could not be made from the object.
+    pub fn unreadable(error: &Error) -> Self {
+        let message = error.to_string();
+        let words = format!("failed permanently: {message}");
+        Self { outcome: Outcome::Unreadable { message }, words }
+    }
+
     fn gave_up(words: String) -> Self {
         // The record keeps the whole sentence, as Kopf's does for limits that were reached.
         Self { outcome: Outcome::GaveUp { message: format!("Handler {words}") }, words }
@@ -117,6 +130,13 @@ pub struct Attempt {
     pub before: u32,
     /// The time since the first attempt began.
     pub elapsed: Duration,
+}
+
+impl Attempt {
+    /// The attempt at `now` that comes after so many others, the first of which began at `started`.
+    pub fn after(before: u32, started: Timestamp, now: Timestamp) -> Self {
+        Self { before, elapsed: Duration::try_from(now.duration_since(started)).unwrap_or_default() }
+    }
 }
 
 impl Limits {

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 /// Why the handler is called.
 impl<S: Scope> FromCall<S> for Reason {
     fn from_call(call: &Call) -> Result<Self, Error> {
-        Ok(call.reason)
+        call.reason.ok_or_else(|| Error::permanent("a raw event has no reason"))
     }
 }
 

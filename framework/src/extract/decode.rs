@@ -31,7 +31,7 @@ where
 /// The object; in a deletion, failing that, as it was handled last, with its present status or without it.
 pub(super) fn object<K: DeserializeOwned>(call: &Call) -> Result<K, Error> {
     let now = decode(call.body.value(), "", &call.body);
-    let base = call.old.as_deref().filter(|_| call.reason == Reason::Delete);
+    let base = call.old.as_deref().filter(|_| call.reason == Some(Reason::Delete));
     let (Err(_), Some(base)) = (&now, base) else { return Ok(now?) };
     let status = call.body.value().get("status");
     let last = |status| decode(&as_handled(base, status, &call.body), "", &call.body);
@@ -41,7 +41,7 @@ pub(super) fn object<K: DeserializeOwned>(call: &Call) -> Result<K, Error> {
 /// The spec; in a deletion, failing that, as it was handled last.
 pub(super) fn spec<T: DeserializeOwned>(call: &Call) -> Result<T, Error> {
     let now = spec_of(call.body.value(), &call.body);
-    let base = call.old.as_deref().filter(|_| call.reason == Reason::Delete);
+    let base = call.old.as_deref().filter(|_| call.reason == Some(Reason::Delete));
     let (Err(_), Some(base)) = (&now, base) else { return Ok(now?) };
     Ok(spec_of(base, &call.body).or(now)?)
 }

@@ -1,7 +1,7 @@
 //! What can be a handler's argument, and in which handlers.
 
 use super::Call;
-use crate::{core::Reason, error::Error};
+use crate::{core::task::Trigger, error::Error};
 use std::{any::TypeId, marker::PhantomData};
 
 /// The state types that handlers ask for; checked when the operator starts.
@@ -16,7 +16,7 @@ pub trait Scope: 'static {
     /// The kind of the objects.
     type Kind: 'static;
     /// When the handler is called.
-    const REASON: Reason;
+    const TRIGGER: Trigger;
 }
 
 /// A handler of objects of kind `K` that nothing has handled yet.
@@ -24,7 +24,7 @@ pub trait Scope: 'static {
 pub struct Creation<K>(PhantomData<fn() -> K>);
 impl<K: 'static> Scope for Creation<K> {
     type Kind = K;
-    const REASON: Reason = Reason::Create;
+    const TRIGGER: Trigger = Trigger::Create;
 }
 
 /// A handler of objects of kind `K` whose essence has changed.
@@ -32,7 +32,7 @@ impl<K: 'static> Scope for Creation<K> {
 pub struct Update<K>(PhantomData<fn() -> K>);
 impl<K: 'static> Scope for Update<K> {
     type Kind = K;
-    const REASON: Reason = Reason::Update;
+    const TRIGGER: Trigger = Trigger::Update;
 }
 
 /// A handler of objects of kind `K` that are being deleted.
@@ -40,7 +40,7 @@ impl<K: 'static> Scope for Update<K> {
 pub struct Deletion<K>(PhantomData<fn() -> K>);
 impl<K: 'static> Scope for Deletion<K> {
     type Kind = K;
-    const REASON: Reason = Reason::Delete;
+    const TRIGGER: Trigger = Trigger::Delete { optional: false, lets_go: false };
 }
 
 /// A handler's argument, made from the call that it is part of.

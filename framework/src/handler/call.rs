@@ -1,8 +1,12 @@
 //! One call of a handler: what it may look at, and what comes of it.
 
-use super::{FromCall, Scope};
+use super::{FromCall, Param, Scope, SubCalls};
 use crate::{
-    core::{Reason, body::Body, diff::Diff},
+    core::{
+        Reason,
+        body::Body,
+        diff::{Diff, Field},
+    },
     error::Error,
 };
 use jiff::Timestamp;
@@ -39,6 +43,22 @@ pub enum Failure {
 /// The values that [`State`](crate::State) arguments are made from, by their types.
 pub type States = HashMap<TypeId, Box<dyn Any + Send + Sync>>;
 
+/// Values by their types, shared by all that hold it.
+pub type TypeMap = Arc<Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>>;
+
+/// What the watch said that a handler of raw events is called for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventType {
+    /// The object is shown by a listing, at the start or after the watch was broken for long.
+    Listed,
+    /// The object was added.
+    Added,
+    /// The object was changed.
+    Modified,
+    /// The object is gone. One that was deleted while the watch was broken has its name and uid left, no more.
+    Deleted,
+}
+
 /// What a handler adds to the object by its `Patch` argument, whether it succeeds or not.
 #[derive(Clone, Debug, Default)]
 pub struct Additions(Arc<Mutex<Vec<Value>>>);
@@ -58,20 +78,30 @@ impl Additions {
 /// Everything that one attempt of one handler may look at. It isn't generic: the runtime knows no kinds.
 #[derive(Clone)]
 pub struct Call {
+    /// The handler's id; of a sub-handler, the full one: `parent/sub`.
+    pub id: String,
     /// The object.
     pub body: Body,
     /// The essence that was handled last; none while the object is new.
     pub old: Option<Arc<Value>>,
     /// The object's essence.
     pub new: Arc<Value>,
-    /// From `old` to `new`.
+    /// From `old` to `new`; of a handler that is for a field, of that field.
     pub diff: Arc<Diff>,
-    /// Why the handler is called.
-    pub reason: Reason,
+    /// The field that the handler is for.
+    pub field: Option<Field>,
+    /// Why the handler is called; none for a raw event.
+    pub reason: Option<Reason>,
+    /// What the watch said; none but for a raw event.
+    pub event: Option<EventType>,
     /// The attempt, from 0 on.
     pub attempt: u32,
     /// The start of the first attempt.
     pub started: Timestamp,
+    /// The start of this attempt.
+    pub now: Timestamp,
+    /// What the handler was registered with.
+    pub param: Option<Param>,
     /// What the operator was given by `.state(…)`.
     pub states: Arc<States>,
     /// Whether the kind has a status subresource. Where it has none, a write of the status is a change of
@@ -84,7 +114,11 @@ pub struct Call {
     /// What the handler adds to the object's patch.
     pub additions: Additions,
     /// Typed views of the object, decoded at most once per cycle and type.
-    pub views: Arc<Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>>,
+    pub views: TypeMap,
+    /// What handlers remember of the object while the operator runs.
+    pub memo: TypeMap,
+    /// The handler's own sub-handlers.
+    pub subs: SubCalls,
 }
 
 impl Call {

@@ -4,28 +4,46 @@ use super::{clock, kind::Watched, report};
 use crate::{
     core::{
         body::Body,
-        cycle::{Cycle, Ready},
-        retry::{self, Outcome, Verdict},
+        cycle::{Cycle, Done, Ready},
+        diff::Diff,
+        retry::{Attempt, Limits, Outcome, Verdict},
     },
     error::Error,
-    handler::{Additions, Call, Failure, Reply},
+    handler::{
+        Additions, Call, EventType, Failure, Handler, Invoke, Reply, SubCalls, SubHandler, TypeMap,
+        Unfinished,
+    },
 };
 use futures::FutureExt;
-use std::{
-    any::{Any, TypeId},
-    collections::HashMap,
-    panic::AssertUnwindSafe,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use serde_json::{Map, Value, json};
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-/// Typed views of one object.
-pub type Views = Arc<Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>>;
+/// The object that handlers are called for in one pass, and what they leave on it.
+#[derive(Clone)]
+pub struct Pass {
+    pub body: Body,
+    pub views: TypeMap,
+    pub memo: TypeMap,
+    /// Merge patches of the object, in the order of the calls.
+    pub additions: Additions,
+}
 
-/// What an attempt came to, and what it leaves on the object.
-pub struct Attempted {
-    pub outcome: Outcome,
-    pub reply: Reply,
+impl Pass {
+    pub fn new(body: Body, memo: TypeMap) -> Self {
+        Self { body, memo, views: TypeMap::default(), additions: Additions::default() }
+    }
+
+    /// Keeps what a handler has returned.
+    fn keep(&self, id: &str, reply: Reply) {
+        match reply {
+            Reply::Nothing => {}
+            Reply::Status(status) => self.additions.merge(json!({ "status": status })),
+            Reply::Result(result) => {
+                let result = Map::from_iter([(id.to_owned(), result)]);
+                self.additions.merge(json!({ "status": Value::Object(result) }));
+            }
+        }
+    }
 }
 
 enum Ending {
@@ -35,66 +53,119 @@ enum Ending {
 }
 
 impl Watched {
-    pub(super) async fn attempt(
-        &self,
-        cycle: &Cycle,
-        ready: Ready,
-        body: &Body,
-        views: &Views,
-        additions: &Additions,
-    ) -> Attempted {
+    /// Calls a handler of a change, and its sub-handlers.
+    pub(super) async fn attempt(self: &Arc<Self>, cycle: &Cycle, ready: Ready, pass: &Pass) -> Done {
         let handler = &self.handlers[ready.task];
-        report::invoked(&handler.id);
-        let limits = &handler.limits;
-        if let Some(verdict) = limits.exhausted(ready.attempt) {
-            return self.given(&handler.id, verdict);
-        }
-        let call = self.call(cycle, ready, body, views, additions);
-        let left = limits.timeout.map(|timeout| timeout.saturating_sub(ready.attempt.elapsed));
-        let elapsed = || clock::now().duration_since(ready.started).try_into().unwrap_or_default();
-        let verdict = match ending((handler.invoke)(call), left).await {
-            Ending::Answer(Ok(reply)) => {
-                report::succeeded(&handler.id);
-                return Attempted { outcome: Outcome::Success, reply };
-            }
-            Ending::Answer(Err(Failure::Unreadable(error))) => {
-                let message = error.to_string();
-                let words = format!("failed permanently: {message}");
-                Verdict { outcome: Outcome::Unreadable { message }, words }
-            }
-            Ending::Answer(Err(Failure::Failed(error))) => self.judge(ready, &error),
-            Ending::Panic(message) => self.judge(ready, &Error::Unclassified(message.into())),
-            Ending::Timeout => retry::Limits::timed_out(elapsed()),
+        let field = handler.filter.field.clone();
+        let diff = match &field {
+            Some(field) => Arc::new(cycle.diff.reduce(field.keys())),
+            None => Arc::clone(&cycle.diff),
         };
-        self.given(&handler.id, verdict)
-    }
-
-    fn judge(&self, ready: Ready, error: &Error) -> Verdict {
-        self.handlers[ready.task].limits.judge(error, ready.attempt, fastrand::f64())
-    }
-
-    fn given(&self, id: &str, verdict: Verdict) -> Attempted {
-        report::failed(id, &verdict.words);
-        Attempted { outcome: verdict.outcome, reply: Reply::Nothing }
-    }
-
-    fn call(&self, cycle: &Cycle, ready: Ready, body: &Body, views: &Views, additions: &Additions) -> Call {
-        Call {
-            body: body.clone(),
+        let subs = self.subs(cycle, pass);
+        let call = Call {
             old: cycle.old.clone(),
             new: Arc::clone(&cycle.new),
-            diff: Arc::clone(&cycle.diff),
-            reason: cycle.reason,
+            diff,
+            field,
+            reason: Some(cycle.reason),
             attempt: ready.attempt.before,
             started: ready.started,
+            subs: subs.clone(),
+            ..self.call(handler, pass)
+        };
+        let outcome = once(&handler.id, &handler.limits, &handler.invoke, call, ready.attempt, pass).await;
+        Done { ready, outcome, subs: subs.take() }
+    }
+
+    /// Calls a handler of raw events: once, whatever comes of it.
+    pub(super) async fn spy(self: &Arc<Self>, handler: &Handler, event: EventType, pass: &Pass) {
+        let call = Call { event: Some(event), ..self.call(handler, pass) };
+        let attempt = Attempt { before: 0, elapsed: Duration::ZERO };
+        once(&handler.id, &handler.limits, &handler.invoke, call, attempt, pass).await;
+    }
+
+    /// A call of a handler, as far as the object and the operator determine it.
+    fn call(&self, handler: &Handler, pass: &Pass) -> Call {
+        let now = clock::now();
+        Call {
+            id: handler.id.clone(),
+            body: pass.body.clone(),
+            old: None,
+            new: Arc::new(Value::Null),
+            diff: Arc::new(Diff::default()),
+            field: None,
+            reason: None,
+            event: None,
+            attempt: 0,
+            started: now,
+            now,
+            param: handler.param.clone(),
             states: Arc::clone(&self.states),
             status_subresource: self.has_status_subresource(),
             client: self.client().clone(),
             stopping: self.stopping.clone(),
-            additions: additions.clone(),
-            views: Arc::clone(views),
+            additions: pass.additions.clone(),
+            views: Arc::clone(&pass.views),
+            memo: Arc::clone(&pass.memo),
+            subs: SubCalls::none(),
         }
     }
+
+    /// The sub-handlers of a handler: called as handlers are.
+    fn subs(&self, cycle: &Cycle, pass: &Pass) -> SubCalls {
+        let pass = pass.clone();
+        let caller = move |handler: SubHandler, call: Call, attempt: Attempt| {
+            let pass = pass.clone();
+            async move { once(&call.id.clone(), &handler.limits, &handler.invoke, call, attempt, &pass).await }.boxed()
+        };
+        SubCalls::new(cycle.progress().clone(), Arc::new(caller))
+    }
+}
+
+/// Calls a handler once.
+async fn once(
+    id: &str,
+    limits: &Limits,
+    invoke: &Invoke,
+    call: Call,
+    attempt: Attempt,
+    pass: &Pass,
+) -> Outcome {
+    report::invoked(id);
+    if let Some(verdict) = limits.exhausted(attempt) {
+        return given(id, verdict);
+    }
+    let started = call.started;
+    let left = limits.timeout.map(|timeout| timeout.saturating_sub(attempt.elapsed));
+    let verdict = match ending(invoke(call), left).await {
+        Ending::Answer(Ok(reply)) => {
+            report::succeeded(id);
+            pass.keep(id, reply);
+            return Outcome::Success;
+        }
+        Ending::Answer(Err(Failure::Failed(Error::Temporary { source, .. })))
+            if source.is::<Unfinished>() =>
+        {
+            report::unfinished(id);
+            let after =
+                source.downcast_ref::<Unfinished>().map_or(Duration::ZERO, |unfinished| unfinished.after);
+            return Outcome::Children { after };
+        }
+        Ending::Answer(Err(Failure::Unreadable(error))) => Verdict::unreadable(&error),
+        Ending::Answer(Err(Failure::Failed(error))) => limits.judge(&error, attempt, fastrand::f64()),
+        Ending::Panic(message) => {
+            limits.judge(&Error::Unclassified(message.into()), attempt, fastrand::f64())
+        }
+        Ending::Timeout => {
+            Limits::timed_out(clock::now().duration_since(started).try_into().unwrap_or_default())
+        }
+    };
+    given(id, verdict)
+}
+
+fn given(id: &str, verdict: Verdict) -> Outcome {
+    report::failed(id, &verdict.words);
+    verdict.outcome
 }
 
 async fn ending(answer: impl Future<Output = Result<Reply, Failure>>, left: Option<Duration>) -> Ending {

@@ -2,11 +2,7 @@
 
 use super::object::Object;
 use crate::{
-    core::{
-        body::Body,
-        cycle::{Setup, Task},
-        storage::Storage,
-    },
+    core::{body::Body, cycle::Setup, storage::Storage, task::Trigger},
     handler::{Handler, Kind, States},
 };
 use kube::{Api, Client};
@@ -65,11 +61,11 @@ impl Watched {
         states: &Arc<States>,
         server: &Server,
         stopping: &CancellationToken,
+        one_at_a_time: bool,
     ) -> Vec<Self> {
         let mut kinds: Vec<Self> = Vec::new();
         for handler in handlers {
-            let task =
-                Task { id: handler.id.clone(), reason: handler.reason, limits: handler.limits.clone() };
+            let task = handler.task();
             match kinds.iter_mut().find(|known| known.kind.resource == handler.kind.resource) {
                 Some(known) => {
                     known.setup.tasks.push(task);
@@ -78,7 +74,7 @@ impl Watched {
                 None => kinds.push(Self {
                     kind: handler.kind.clone(),
                     handlers: vec![handler],
-                    setup: Setup { storage: storage.clone(), tasks: vec![task] },
+                    setup: Setup { storage: storage.clone(), tasks: vec![task], one_at_a_time },
                     states: Arc::clone(states),
                     stopping: stopping.clone(),
                     server: server.clone(),
@@ -87,6 +83,15 @@ impl Watched {
             }
         }
         kinds
+    }
+
+    /// The handlers of raw events.
+    pub(super) fn spies(&self) -> impl Iterator<Item = &Handler> {
+        self.handlers.iter().filter(|handler| handler.trigger == Trigger::Event)
+    }
+
+    pub(super) fn is_spied(&self) -> bool {
+        self.spies().next().is_some()
     }
 
     pub(super) fn client(&self) -> &Client {

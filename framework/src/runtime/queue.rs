@@ -6,7 +6,10 @@
 #[cfg(test)]
 mod tests;
 
-use crate::core::{body::Body, cycle::Look, version::Newest};
+use crate::{
+    core::{body::Body, cycle::Look, version::Newest},
+    handler::{EventType, TypeMap},
+};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
@@ -45,7 +48,7 @@ pub struct Source {
 }
 
 /// One object's turn.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Job {
     /// The watch that brought it.
     pub source: Source,
@@ -59,6 +62,16 @@ pub struct Job {
     pub look: Look,
     /// The version that was known before.
     pub known: Option<Newest>,
+    /// A listing showed the object first, and it was not handled to the end since.
+    pub initial: bool,
+    /// What handlers of raw events are called for.
+    pub event: Option<EventType>,
+    /// There is nothing new but for handlers of raw events: an echo, maybe of an older state.
+    pub echo: bool,
+    /// The essence, as a number, that handlers wait with for their next attempt.
+    pub waiting: Option<u64>,
+    /// What handlers remember of the object.
+    pub memo: TypeMap,
 }
 
 /// What a worker has to say when it is done with an object.
@@ -79,7 +92,13 @@ pub enum Finish {
         newest: Newest,
         /// The time to the next look.
         due: Option<Duration>,
+        /// Whether it was handled to the end.
+        settled: bool,
+        /// The essence, as a number, that handlers wait with for their next attempt.
+        waiting: Option<u64>,
     },
+    /// Handlers of raw events were called, and nothing has changed.
+    Spied,
     /// There is no such object any more.
     Gone,
     /// Something broke inside the framework; the object is tried again after a while.
@@ -99,6 +118,10 @@ struct Entry {
     dead: bool,
     timer: Option<Instant>,
     errors: usize,
+    initial: bool,
+    event: Option<EventType>,
+    waiting: Option<u64>,
+    memo: TypeMap,
 }
 
 #[derive(Debug)]
@@ -107,7 +130,10 @@ enum Pending {
     Body(Body, usize),
     /// It is to be read.
     Fetch,
-    Gone,
+    /// The last state that the watch has shown.
+    Gone(Body),
+    /// No news, but for handlers of raw events.
+    Echo(Body),
 }
 
 /// The objects of all watches.
@@ -118,9 +144,16 @@ pub struct Queue {
     timers: BTreeSet<(Instant, String)>,
     listings: HashMap<Source, HashSet<String>>,
     bytes: usize,
+    /// The kinds that have handlers of raw events.
+    spied: HashSet<usize>,
 }
 
 impl Queue {
+    /// A queue; the kinds of these numbers have handlers of raw events, for whom echoes are news.
+    pub fn new(spied: impl IntoIterator<Item = usize>) -> Self {
+        Self { spied: spied.into_iter().collect(), ..Self::default() }
+    }
+
     /// Takes in what a watch says.
     pub fn observe(&mut self, source: Source, event: Event, now: Instant) {
         match event {
@@ -131,18 +164,32 @@ impl Queue {
                 if let Some(seen) = self.listings.get_mut(&source) {
                     seen.insert(body.uid().to_owned());
                 }
-                self.applied(source, body, now);
+                self.applied(source, body, true, now);
             }
             Event::ListingDone => self.bury_unlisted(source),
-            Event::Applied(body) => self.applied(source, body, now),
-            Event::Deleted(body) => self.gone(body.uid()),
+            Event::Applied(body) => self.applied(source, body, false, now),
+            Event::Deleted(body) => self.gone(&body),
         }
     }
 
-    fn applied(&mut self, source: Source, body: Body, now: Instant) {
+    fn applied(&mut self, source: Source, body: Body, listed: bool, now: Instant) {
         let uid = body.uid().to_owned();
-        let entry = self.objects.entry(uid.clone()).or_insert_with(|| Entry::new(source, &body));
-        if entry.dead || entry.newest.as_mut().is_some_and(|newest| !newest.admits(body.version(), now)) {
+        let known = self.objects.contains_key(&uid);
+        let entry = self.objects.entry(uid.clone()).or_insert_with(|| Entry::new(source, &body, listed));
+        if entry.dead {
+            return;
+        }
+        let spied = self.spied.contains(&source.kind);
+        entry.event = spied.then_some(match (listed, known) {
+            (true, _) => EventType::Listed,
+            (false, false) => EventType::Added,
+            (false, true) => EventType::Modified,
+        });
+        if entry.newest.as_mut().is_some_and(|newest| !newest.admits(body.version(), now)) {
+            if spied && entry.pending.is_none() {
+                entry.pending = Some(Pending::Echo(body));
+                self.take_turn(uid);
+            }
             return;
         }
         entry.newest = Some(Newest::seen(body.version(), now));
@@ -168,16 +215,23 @@ impl Queue {
             known.map(|(uid, _)| uid).filter(|uid| !seen.contains(*uid)).cloned().collect();
         // The map has an order of its own in each process; runs of a test are to be alike.
         missing.sort_unstable();
-        missing.iter().for_each(|uid| self.gone(uid));
+        for uid in missing {
+            if let Some(identity) = self.objects.get(&uid).map(|entry| entry.identity.clone()) {
+                self.gone(&identity);
+            }
+        }
     }
 
-    fn gone(&mut self, uid: &str) {
+    fn gone(&mut self, body: &Body) {
+        let uid = body.uid();
         let Some(entry) = self.objects.get_mut(uid) else { return };
         if entry.dead {
             self.objects.remove(uid);
             return;
         }
-        self.bytes -= entry.pending.replace(Pending::Gone).map_or(0, |pending| pending.bytes());
+        entry.event = self.spied.contains(&entry.source.kind).then_some(EventType::Deleted);
+        let before = entry.pending.replace(Pending::Gone(body.clone()));
+        self.bytes -= before.map_or(0, |pending| pending.bytes());
         self.enqueue(uid.to_owned());
     }
 
@@ -186,6 +240,11 @@ impl Queue {
         if let Some(at) = entry.timer.take() {
             self.timers.remove(&(at, uid.clone()));
         }
+        self.take_turn(uid);
+    }
+
+    fn take_turn(&mut self, uid: String) {
+        let Some(entry) = self.objects.get_mut(&uid) else { return };
         if !entry.queued && !entry.running {
             entry.queued = true;
             self.turns.push_back(uid);
@@ -198,22 +257,43 @@ impl Queue {
         let entry = self.objects.get_mut(&uid)?;
         entry.queued = false;
         entry.running = true;
+        let mut echo = false;
         let (body, fetch, look) = match entry.pending.take() {
             Some(Pending::Body(body, bytes)) => {
                 self.bytes -= bytes;
                 (body, false, Look::Changed)
             }
-            Some(Pending::Gone) => {
+            Some(Pending::Gone(body)) => {
                 entry.dead = true;
-                (entry.identity.clone(), false, Look::Changed)
+                (body, false, Look::Changed)
+            }
+            Some(Pending::Echo(body)) => {
+                echo = true;
+                (body, false, Look::Again)
             }
             Some(Pending::Fetch) => (entry.identity.clone(), true, Look::Changed),
             None => (entry.identity.clone(), true, Look::Again),
         };
-        let first = !std::mem::replace(&mut entry.looked_at, true);
+        if echo {
+            // What was to come at its time still is.
+            self.timers.retain(|(_, waiting)| *waiting != uid);
+        }
+        let first = !echo && !std::mem::replace(&mut entry.looked_at, true);
         let look = if first { Look::First } else { look };
         let known = entry.newest.clone();
-        Some(Job { source: entry.source, body, fetch, gone: entry.dead, look, known })
+        Some(Job {
+            source: entry.source,
+            body,
+            fetch,
+            gone: entry.dead,
+            look,
+            known,
+            initial: entry.initial,
+            event: entry.event.take(),
+            echo,
+            waiting: entry.waiting,
+            memo: entry.memo.clone(),
+        })
     }
 
     /// Takes note of what a worker did.
@@ -228,8 +308,12 @@ impl Queue {
                 entry.looked_at = false;
                 Some(Duration::from_secs(delay))
             }
-            Finish::Seen { newest, due } => {
+            Finish::Spied => entry.timer.take().map(|at| at.saturating_duration_since(now)),
+            Finish::Seen { newest, due, settled, waiting } => {
                 entry.errors = 0;
+                entry.timer = None;
+                entry.initial &= !settled;
+                entry.waiting = waiting;
                 self.bytes -= entry.outdate(newest);
                 due
             }
@@ -249,7 +333,7 @@ impl Queue {
         let Some(entry) = self.objects.get_mut(uid) else { return };
         let pending = entry.pending.take();
         self.bytes -= pending.as_ref().map_or(0, Pending::bytes);
-        if entry.dead || matches!(pending, Some(Pending::Gone)) {
+        if entry.dead || matches!(pending, Some(Pending::Gone(_))) {
             self.objects.remove(uid);
         } else {
             entry.dead = true;
@@ -282,7 +366,7 @@ impl Queue {
 }
 
 impl Entry {
-    fn new(source: Source, body: &Body) -> Self {
+    fn new(source: Source, body: &Body, listed: bool) -> Self {
         let identity = json!({"metadata": {
             "name": body.name(), "namespace": body.namespace(), "uid": body.uid(),
         }});
@@ -297,6 +381,10 @@ impl Entry {
             dead: false,
             timer: None,
             errors: 0,
+            initial: listed,
+            event: None,
+            waiting: None,
+            memo: TypeMap::default(),
         }
     }
 
@@ -325,7 +413,7 @@ impl Pending {
     fn bytes(&self) -> usize {
         match self {
             Self::Body(_, bytes) => *bytes,
-            Self::Fetch | Self::Gone => 0,
+            Self::Fetch | Self::Gone(_) | Self::Echo(_) => 0,
         }
     }
 }

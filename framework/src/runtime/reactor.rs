@@ -42,8 +42,9 @@ pub struct Reactor {
 impl Reactor {
     /// A reactor for these kinds.
     pub fn new(kinds: Vec<Watched>, limits: Limits) -> Self {
-        let kinds = kinds.into_iter().map(Arc::new).collect();
-        Self { kinds, limits, queue: Queue::default(), workers: JoinSet::new(), saturated: None }
+        let kinds: Vec<_> = kinds.into_iter().map(Arc::new).collect();
+        let spied: Vec<_> = (0..kinds.len()).filter(|kind| kinds[*kind].is_spied()).collect();
+        Self { queue: Queue::new(spied), kinds, limits, workers: JoinSet::new(), saturated: None }
     }
 
     /// Runs until it is told to stop; then running handlers may finish, for some time.

@@ -147,6 +147,10 @@ pub fn succeeded(id: &str) {
     object!(info, "Handler '{id}' succeeded.");
 }
 
+pub fn unfinished(id: &str) {
+    object!(debug, "Handler '{id}' has unfinished sub-handlers. Will retry soon.");
+}
+
 pub fn failed(id: &str, words: &str) {
     object!(error, "Handler '{id}' {words}");
 }
@@ -175,6 +179,7 @@ pub fn ended(reason: Reason, end: &End) {
 
 pub fn rest(rest: Rest) {
     let words = match rest {
+        Rest::Stealth => return,
         Rest::Gone => "Deleted, really deleted, and we are notified.",
         Rest::Free => "Deletion, but we are done with it, and we do not care.",
         Rest::Noop => "Something has changed, but we are not interested (the essence is the same).",

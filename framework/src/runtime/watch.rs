@@ -29,6 +29,9 @@ const WATCH_SECONDS: u32 = 60;
 /// The longest time between two questions for a kind that isn't there.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// About the time between a 410 and the listing that it asks for: less would be hard on a server that answers all its clients so.
+const BREATH: Duration = Duration::from_secs(1);
+
 /// All that happens to the objects of a kind, from their listing on, with the number of the place where.
 pub fn watch(watched: Arc<Watched>, namespaces: Namespaces) -> BoxStream<'static, (usize, Event)> {
     let begun = async move {
@@ -121,7 +124,8 @@ impl Watch {
             };
             match next {
                 Some(Ok(event)) => {
-                    if self.failing.take().is_some() {
+                    // `Init` comes before anything was asked for where the list is read in pages.
+                    if !matches!(event, watcher::Event::Init) && self.failing.take().is_some() {
                         report::watch_works(&self.watched.title());
                     }
                     return translate(event);
@@ -159,8 +163,12 @@ impl Watch {
                 discover(&self.watched).await;
                 self.stream = None;
             }
-            // kube-runtime would ask for the same version again.
-            (Some(410), watcher::Error::WatchStartFailed(_)) => self.stream = None,
+            // kube-runtime would ask for the same version again, or wait as long as the outage before has made it wait. But
+            // the server is there; all it wants is a new listing.
+            (Some(410), watcher::Error::WatchStartFailed(_) | watcher::Error::WatchError(_)) => {
+                self.stream = None;
+                sleep(BREATH.mul_f64(0.5 + fastrand::f64())).await;
+            }
             _ => {}
         }
         let why = explain_watch(error);

@@ -2,7 +2,7 @@
 
 use super::{
     apply::Gone,
-    attempt::Views,
+    attempt::Pass,
     clock,
     kind::Watched,
     queue::{Done, Finish, Job},
@@ -12,17 +12,24 @@ use crate::{
     core::{
         Reason,
         body::Body,
-        cycle::{Cycle, End, Look, Plan, Ready, plan},
+        cycle::{self, Cycle, End, Look, Plan, Sight, plan},
+        diff::Diff,
+        filter::Facts,
         patch::Patch,
-        retry::Outcome,
         version::Newest,
     },
-    handler::{Additions, Reply},
+    handler::EventType,
     logging,
 };
 use futures::FutureExt;
-use serde_json::json;
-use std::{collections::VecDeque, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use serde_json::Value;
+use std::{
+    collections::VecDeque,
+    hash::{DefaultHasher, Hash, Hasher},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -31,8 +38,15 @@ const FLUSH: Duration = Duration::from_secs(5);
 
 /// How a pass over an object ended.
 enum Next {
-    /// It is to be planned for again, as it is now.
-    Again(Body, Look),
+    /// It is to be planned for again.
+    Again {
+        /// The object as it is now.
+        newest: Body,
+        /// How it comes to be looked at again.
+        look: Look,
+        /// How the handlers of this pass have ended, if any were called.
+        end: Option<End>,
+    },
     /// There is nothing more to do now.
     Rest(Body, Option<Duration>),
 }
@@ -69,25 +83,68 @@ pub async fn work(watched: Arc<Watched>, job: Job) -> Done {
 }
 
 impl Watched {
-    async fn handle(&self, job: Job) -> Result<Finish, Gone> {
+    async fn handle(self: &Arc<Self>, job: Job) -> Result<Finish, Gone> {
         let mut look = job.look;
-        let mut body = job.body;
+        let mut body = job.body.clone();
         if job.fetch {
             body = self.read(&body).await?;
-            let changed = !job.known.is_some_and(|known| known.is(body.version()));
+            let changed = !job.known.as_ref().is_some_and(|known| known.is(body.version()));
             look = if changed && look == Look::Again { Look::Changed } else { look };
         }
         let begun = body.clone();
-        let mut pace = Pace::default();
+        if let Some(event) = job.event {
+            body = self.spy_on(event, body, &job).await?;
+            if job.echo && body == begun {
+                return Ok(Finish::Spied);
+            }
+        }
+        self.pass_over(&job, look, &begun, body).await
+    }
+
+    /// Calls the handlers of raw events.
+    async fn spy_on(self: &Arc<Self>, event: EventType, body: Body, job: &Job) -> Result<Body, Gone> {
+        let pass = Pass::new(body, job.memo.clone());
+        let null = Value::Null;
+        let facts = Facts { body: &pass.body, reason: None, old: &null, new: &null, diff: &Diff::default() };
+        for handler in self.spies().filter(|handler| handler.filter.concerns(&facts)) {
+            self.spy(handler, event, &pass).await;
+        }
+        if job.gone {
+            return Ok(pass.body);
+        }
+        self.apply(pass.body, Patch::of_merges(pass.additions.take())).await
+    }
+
+    /// Plans and acts until there is nothing more to do now.
+    async fn pass_over(
+        self: &Arc<Self>,
+        job: &Job,
+        mut look: Look,
+        begun: &Body,
+        mut body: Body,
+    ) -> Result<Finish, Gone> {
+        let (mut pace, mut settled) = (Pace::default(), false);
+        let mut waiting = job.waiting;
         loop {
             if look != Look::Again {
                 report::unreadable(&self.setup.faults(&body, clock::now()));
             }
-            let plan = plan(&self.setup, &body, job.gone, look, clock::now());
-            match self.follow(plan, body, look).await? {
-                Next::Again(newest, next) => (body, look) = (newest, next),
+            let eager = look == Look::Changed && waiting.is_some_and(|number| number != self.number(&body));
+            let sight = Sight { gone: job.gone, look, initial: job.initial && !settled, eager };
+            let plan = plan(&self.setup, &body, sight, clock::now());
+            match self.follow(plan, body, look, job).await? {
+                Next::Again { newest, look: next, end } => {
+                    settled |= end.as_ref().is_some_and(End::is_settled);
+                    waiting = if end.is_some() { None } else { waiting };
+                    (body, look) = (newest, next);
+                }
                 Next::Rest(..) if job.gone => return Ok(Finish::Gone),
-                Next::Rest(newest, due) => return Ok(Finish::Seen { newest: known(&newest, &begun), due }),
+                Next::Rest(body, due) => {
+                    let newest = known(&body, begun);
+                    let waiting = due.map(|_| waiting.unwrap_or_else(|| self.number(&body)));
+                    let settled = settled || due.is_none();
+                    return Ok(Finish::Seen { newest, due, settled, waiting });
+                }
             }
             if pace.is_restless() {
                 report::restless();
@@ -96,11 +153,17 @@ impl Watched {
         }
     }
 
-    async fn follow(&self, plan: Plan, body: Body, look: Look) -> Result<Next, Gone> {
+    /// The essence of an object as a number, to tell whether it has changed.
+    fn number(&self, body: &Body) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.setup.essence(body).to_string().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    async fn follow(self: &Arc<Self>, plan: Plan, body: Body, look: Look, job: &Job) -> Result<Next, Gone> {
         match plan {
             Plan::Rest(rest) => {
                 report::rest(rest);
-                // What failed for good is looked at again when the object changes; all the rest too.
                 Ok(Next::Rest(body, None))
             }
             Plan::Wait(until) => {
@@ -110,22 +173,25 @@ impl Watched {
             }
             Plan::Write(change) => {
                 report::finalizer(&change);
-                let patch = Patch::of_finalizer(change);
-                self.apply(body, patch).await.map(|newest| Next::Again(newest, look))
+                let newest = self.apply(body, Patch::of_finalizer(change)).await?;
+                Ok(Next::Again { newest, look, end: None })
             }
-            Plan::Run(cycle) => self.run(&cycle, body).await,
+            Plan::Run(cycle) => self.run(&cycle, body, job).await,
         }
     }
 
-    async fn run(&self, cycle: &Cycle, body: Body) -> Result<Next, Gone> {
+    async fn run(self: &Arc<Self>, cycle: &Cycle, body: Body, job: &Job) -> Result<Next, Gone> {
         report::begun(cycle, &self.kind);
-        let (outcomes, mut patch) = self.call_ready(cycle, &body).await;
-        if outcomes.is_empty() && !cycle.ready.is_empty() {
+        let pass = Pass::new(body, job.memo.clone());
+        let done = self.call_ready(cycle, &pass).await;
+        let body = pass.body;
+        if done.is_empty() && !cycle.ready.is_empty() {
             // The operator stops; nothing was begun.
             return Ok(Next::Rest(body, None));
         }
-        let (own, end) = cycle.settle(&self.setup, &body, &outcomes, clock::now());
+        let (own, end) = cycle.settle(&self.setup, &body, &done, clock::now());
         report::ended(cycle.reason, &end);
+        let mut patch = Patch::of_merges(pass.additions.take());
         if cycle.reason == Reason::Delete && matches!(end, End::Processed(_) | End::Released) {
             // Nobody will read it, and it would cost a write.
             patch = patch.without_status();
@@ -134,29 +200,21 @@ impl Watched {
         let newest = self.apply(body, patch).await?;
         // The answer may bring what somebody else changed meanwhile.
         let changed = self.setup.essence(&newest) != *cycle.new;
-        Ok(Next::Again(newest, if changed { Look::Changed } else { Look::Again }))
+        let look = if changed { Look::Changed } else { Look::Again };
+        Ok(Next::Again { newest, look, end: Some(end) })
     }
 
-    /// Calls the handlers whose turn it is, one after the other, and gathers what they leave on the object.
-    async fn call_ready(&self, cycle: &Cycle, body: &Body) -> (Vec<(Ready, Outcome)>, Patch) {
-        let (views, mut patch, mut outcomes) = (Views::default(), Patch::default(), Vec::new());
-        let begun = Instant::now();
+    /// Calls the handlers whose turn it is, one after the other.
+    async fn call_ready(self: &Arc<Self>, cycle: &Cycle, pass: &Pass) -> Vec<cycle::Done> {
+        let (begun, mut done) = (Instant::now(), Vec::new());
         for ready in &cycle.ready {
-            let late = begun.elapsed() > FLUSH && !outcomes.is_empty();
+            let late = begun.elapsed() > FLUSH && !done.is_empty();
             if late || self.stopping.is_cancelled() {
                 break;
             }
-            let additions = Additions::default();
-            let attempted = self.attempt(cycle, *ready, body, &views, &additions).await;
-            additions.take().into_iter().for_each(|addition| patch.merge(addition));
-            match attempted.reply {
-                Reply::Nothing => {}
-                Reply::Status(status) => patch.status(status),
-                Reply::Result(result) => patch.status(json!({ &self.handlers[ready.task].id: result })),
-            }
-            outcomes.push((*ready, attempted.outcome));
+            done.push(self.attempt(cycle, *ready, pass).await);
         }
-        (outcomes, patch)
+        done
     }
 }
 

@@ -1,9 +1,13 @@
 use super::*;
 use crate::core::{
-    patch::Part,
-    retry::{Backoff, Errors},
+    filter::{Filter, Match},
+    patch::{Part, Patch},
+    retry::{Backoff, Errors, Limits, Outcome},
+    task::Trigger,
 };
+use jiff::SignedDuration;
 use serde_json::json;
+use std::time::Duration;
 
 const FINALIZER: &str = "kopf.zalando.org/KopfFinalizerMarker";
 const PREFIX: &str = "kopf.zalando.org";
@@ -12,6 +16,9 @@ const PREFIX: &str = "kopf.zalando.org";
 /// through whole cycles.
 struct World {
     setup: Setup,
+    /// A listing showed the object first, and it wasn't handled to the end since.
+    initial: bool,
+    eager: bool,
     object: Value,
     version: u64,
     now: Timestamp,
@@ -20,8 +27,14 @@ struct World {
 }
 
 fn task(id: &str, reason: Reason) -> Task {
+    let on = match reason {
+        Reason::Create => Trigger::Create,
+        Reason::Update => Trigger::Update,
+        Reason::Delete => Trigger::Delete { optional: false, lets_go: false },
+        Reason::Resume => Trigger::Resume { deleted: false },
+    };
     let limits = Limits { backoff: Backoff::Constant(Duration::from_secs(10)), ..Limits::default() };
-    Task { id: id.into(), reason, limits }
+    Task { id: id.into(), on, filter: Filter::default(), limits }
 }
 
 fn retry() -> Outcome {
@@ -39,7 +52,13 @@ fn unreadable() -> Outcome {
 impl World {
     fn new(tasks: impl IntoIterator<Item = Task>) -> Self {
         Self {
-            setup: Setup { storage: Storage::kopf(), tasks: tasks.into_iter().collect() },
+            setup: Setup {
+                storage: Storage::kopf(),
+                tasks: tasks.into_iter().collect(),
+                one_at_a_time: false,
+            },
+            initial: false,
+            eager: false,
             object: json!({"apiVersion": "korf.dev/v1", "kind": "Thing",
                            "metadata": {"name": "a", "namespace": "n", "uid": "u"}, "spec": {"x": 1}}),
             version: 1,
@@ -87,7 +106,7 @@ impl World {
     fn turn(&mut self, mut look: Look, outcome: &dyn Fn(&str) -> Outcome) -> Vec<String> {
         let mut trace = Vec::new();
         for _ in 0..20 {
-            match plan(&self.setup, &self.body(), false, look, self.now) {
+            match plan(&self.setup, &self.body(), self.sight(look), self.now) {
                 Plan::Rest(rest) => {
                     trace.push(format!("{rest:?}"));
                     return trace;
@@ -102,10 +121,15 @@ impl World {
                     let outcomes: Vec<_> = cycle
                         .ready
                         .iter()
-                        .map(|ready| (*ready, outcome(&self.setup.tasks[ready.task].id)))
+                        .map(|ready| Done {
+                            ready: *ready,
+                            outcome: outcome(&self.setup.tasks[ready.task].id),
+                            subs: Vec::new(),
+                        })
                         .collect();
                     let (patch, end) = cycle.settle(&self.setup, &self.body(), &outcomes, self.now);
                     self.write(&patch);
+                    self.initial &= !end.is_settled();
                     trace.push(described(&end));
                     look = Look::Again;
                 }
@@ -114,14 +138,18 @@ impl World {
         panic!("it never ends: {trace:?}");
     }
 
+    fn sight(&self, look: Look) -> Sight {
+        Sight { gone: false, look, initial: self.initial, eager: self.eager }
+    }
+
     fn seen(&self, cycle: &Cycle, ready: Ready) -> String {
         let x = |essence: &Value| essence["spec"]["x"].to_string();
         let old = cycle.old.as_deref().map(|old| format!("{}→", x(old))).unwrap_or_default();
         format!("{} {old}{} #{}", self.setup.tasks[ready.task].id, x(&cycle.new), ready.attempt.before)
     }
 
-    fn wait(&mut self, seconds: u64) {
-        self.now = later(self.now, Duration::from_secs(seconds));
+    fn wait(&mut self, seconds: i64) {
+        self.now = self.now.checked_add(SignedDuration::from_secs(seconds)).unwrap();
     }
 
     fn annotations(&self) -> Vec<String> {
@@ -266,7 +294,7 @@ fn a_deletion_supersedes_a_creation_that_is_not_done() {
     let mut world = World::new([task("c", Reason::Create), task("d", Reason::Delete)]);
     world.turn(Look::First, &|_| retry());
     world.delete();
-    let plan = plan(&world.setup, &world.body(), false, Look::Changed, world.now);
+    let plan = plan(&world.setup, &world.body(), world.sight(Look::Changed), world.now);
     let Plan::Run(cycle) = plan else { panic!("{plan:?}") };
     let counts = Counts { succeeded: 0, failed: 0, running: 1 };
     assert_eq!(cycle.superseded, Some((Reason::Create, counts)));
@@ -381,6 +409,163 @@ fn an_ignored_error_counts_as_done() {
 #[test]
 fn an_object_that_is_gone_asks_for_nothing() {
     let world = World::new([task("c", Reason::Create), task("d", Reason::Delete)]);
-    let plan = plan(&world.setup, &world.body(), true, Look::First, world.now);
+    let plan = plan(&world.setup, &world.body(), Sight { gone: true, ..world.sight(Look::First) }, world.now);
     assert!(matches!(plan, Plan::Rest(Rest::Gone)), "{plan:?}");
+}
+
+fn resuming() -> Task {
+    task("r", Reason::Resume)
+}
+
+fn of_label(id: &str, reason: Reason) -> Task {
+    let labels = vec![("app".to_owned(), Match::Present)];
+    Task { filter: Filter { labels, ..Filter::default() }, ..task(id, reason) }
+}
+
+fn of_field(id: &str, on: Trigger, field: &str) -> Task {
+    Task { on, filter: Filter { field: Some(field.into()), ..Filter::default() }, ..task(id, Reason::Update) }
+}
+
+#[test]
+fn what_was_handled_before_is_resumed_once_after_a_start() {
+    let mut world = World::handled([task("c", Reason::Create), resuming()]);
+    assert_eq!(world.turn(Look::Changed, &succeed), ["Noop"]);
+    world.initial = true;
+    assert_eq!(world.turn(Look::First, &succeed), ["r 1→1 #0", "processed 1/0", "Noop"]);
+    assert_eq!(world.writes, 0);
+}
+
+#[test]
+fn resuming_is_mixed_into_an_update_but_never_into_a_creation_nor_by_itself_into_a_deletion() {
+    let always = Task { id: "s".into(), on: Trigger::Resume { deleted: true }, ..resuming() };
+    let mut world = World::new([
+        resuming(),
+        always,
+        task("c", Reason::Create),
+        task("u", Reason::Update),
+        task("d", Reason::Delete),
+    ]);
+    world.initial = true;
+    assert_eq!(world.turn(Look::First, &succeed), ["c 1 #0", "processed 1/0", "Noop"]);
+    (world.initial, world.object["spec"]["x"]) = (true, 2.into());
+    assert_eq!(
+        world.turn(Look::First, &succeed),
+        ["r 1→2 #0", "s 1→2 #0", "u 1→2 #0", "processed 3/0", "Noop"]
+    );
+    world.initial = true;
+    world.delete();
+    assert_eq!(world.turn(Look::First, &succeed), ["s 2→2 #0", "d 2→2 #0", "processed 2/0", "Free"]);
+}
+
+#[test]
+fn a_resuming_that_is_not_done_goes_on_in_an_update() {
+    let mut world = World::handled([resuming(), task("u", Reason::Update)]);
+    world.initial = true;
+    assert_eq!(world.turn(Look::First, &|_| retry()), ["r 1→1 #0", "open 10", "wait 10"]);
+    world.set(2);
+    world.wait(10);
+    assert_eq!(world.turn(Look::Changed, &succeed), ["r 1→2 #1", "u 1→2 #0", "processed 2/0", "Noop"]);
+}
+
+#[test]
+fn an_object_that_no_handler_is_for_is_left_as_it_is_and_is_new_when_one_is() {
+    let mut world = World::new([of_label("c", Reason::Create), of_label("d", Reason::Delete)]);
+    assert_eq!(world.turn(Look::First, &succeed), ["Stealth"]);
+    assert_eq!(world.writes, 0);
+    world.object["metadata"]["labels"] = json!({"app": "x"});
+    assert_eq!(world.turn(Look::Changed, &succeed), ["c 1 #0", "processed 1/0", "Noop"]);
+    assert_eq!(world.finalizers(), &json!([FINALIZER]));
+    world.object["metadata"]["labels"] = json!({});
+    assert_eq!(world.turn(Look::Changed, &succeed), ["Stealth"]);
+    assert_eq!(world.finalizers(), &json!([]));
+}
+
+#[test]
+fn a_handler_of_a_field_is_called_for_any_change_of_it_creation_included() {
+    let mut world =
+        World::new([of_field("f", Trigger::Field, "spec.x"), of_field("g", Trigger::Field, "spec.y")]);
+    assert_eq!(world.turn(Look::First, &succeed), ["f 1 #0", "processed 1/0", "Noop"]);
+    world.object["spec"]["y"] = 7.into();
+    assert_eq!(world.turn(Look::Changed, &succeed), ["g 1→1 #0", "processed 1/0", "Noop"]);
+    world.set(2);
+    assert_eq!(world.turn(Look::Changed, &succeed), ["f 1→2 #0", "processed 1/0", "Noop"]);
+}
+
+#[test]
+fn a_field_outside_the_spec_is_part_of_the_essence_once_a_handler_is_for_it() {
+    let mut world = World::handled([of_field("f", Trigger::Field, "status.phase")]);
+    world.object["status"] = json!({"phase": "Running", "other": 1});
+    assert_eq!(world.turn(Look::Changed, &succeed), ["f 1 #0", "processed 1/0", "Noop"]);
+    world.object["status"]["other"] = 2.into();
+    assert_eq!(world.turn(Look::Changed, &succeed), ["Noop"]);
+}
+
+#[test]
+fn an_optional_deletion_handler_does_not_keep_the_object() {
+    let optional =
+        Task { on: Trigger::Delete { optional: true, lets_go: false }, ..task("o", Reason::Delete) };
+    let mut world = World::new([optional.clone()]);
+    world.turn(Look::First, &succeed);
+    assert_eq!(world.finalizers(), &Value::Null);
+    let mut world = World::handled([optional, task("d", Reason::Delete)]);
+    world.delete();
+    let o_fails = |id: &str| if id == "o" { gave_up() } else { Outcome::Success };
+    assert_eq!(world.turn(Look::Changed, &o_fails), ["o 1→1 #0", "d 1→1 #0", "processed 1/1", "Free"]);
+}
+
+#[test]
+fn a_deletion_handler_may_let_the_object_go_when_it_fails_for_good() {
+    let letting =
+        Task { on: Trigger::Delete { optional: false, lets_go: true }, ..task("d", Reason::Delete) };
+    let mut world = World::handled([letting]);
+    world.delete();
+    assert_eq!(world.turn(Look::Changed, &|_| gave_up()), ["d 1→1 #0", "processed 0/1", "Free"]);
+}
+
+#[test]
+fn one_at_a_time_stores_the_progress_after_each_handler() {
+    let mut world = World::new([task("a", Reason::Create), task("b", Reason::Create)]);
+    world.setup.one_at_a_time = true;
+    assert_eq!(world.turn(Look::First, &succeed), ["a 1 #0", "open 0", "b 1 #0", "processed 2/0", "Noop"]);
+    assert_eq!(world.writes, 2);
+}
+
+#[test]
+fn sub_handlers_are_kept_with_their_parent_until_all_are_done() {
+    let mut world = World::new([task("p", Reason::Create)]);
+    let settle = |world: &mut World, outcome, subs: &[(&str, Option<Outcome>)]| {
+        let Plan::Run(cycle) = plan(&world.setup, &world.body(), world.sight(Look::Changed), world.now)
+        else {
+            panic!("nothing to run")
+        };
+        let known: Vec<_> =
+            subs.iter().map(|(id, _)| cycle.progress().get(id).map(|record| record.success)).collect();
+        let subs = subs.iter().map(|(id, outcome)| SubDone {
+            id: (*id).into(),
+            started: world.now,
+            outcome: outcome.clone(),
+        });
+        let done = Done { ready: cycle.ready[0], outcome, subs: subs.collect() };
+        let (patch, end) = cycle.settle(&world.setup, &world.body(), &[done], world.now);
+        world.write(&patch);
+        (known, described(&end))
+    };
+    let after = Duration::from_secs(10);
+    let first = [("p/a", Some(Outcome::Success)), ("p/b", Some(retry()))];
+    assert_eq!(settle(&mut world, Outcome::Children { after }, &first), (vec![None, None], "open 10".into()));
+    assert_eq!(world.annotations(), ["korf-basis", "p", "p.a", "p.b"]);
+    world.wait(10);
+    let second = [("p/a", None), ("p/b", Some(Outcome::Success))];
+    let expected = (vec![Some(true), Some(false)], "processed 1/0".into());
+    assert_eq!(settle(&mut world, Outcome::Success, &second), expected);
+    assert_eq!(world.annotations(), ["last-handled-configuration"]);
+}
+
+#[test]
+fn a_change_of_the_essence_ends_the_wait_for_the_next_attempt() {
+    let mut world = World::new([task("c", Reason::Create)]);
+    world.turn(Look::First, &|_| retry());
+    world.set(2);
+    world.eager = true;
+    assert_eq!(world.turn(Look::Changed, &succeed), ["c 2 #1", "processed 1/0", "Noop"]);
 }

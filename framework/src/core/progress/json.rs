@@ -6,7 +6,7 @@ use jiff::{Timestamp, civil, tz::TimeZone};
 use serde::Deserialize;
 use serde_json::Value;
 
-const PURPOSES: [Reason; 3] = [Reason::Create, Reason::Update, Reason::Delete];
+const PURPOSES: [Reason; 4] = [Reason::Create, Reason::Update, Reason::Delete, Reason::Resume];
 
 impl Record {
     /// The JSON: compact, in this order of fields, nulls left out, ASCII alone (`json.dumps` of Python).

@@ -73,7 +73,7 @@ fn what_is_absent_null_or_unknown_has_its_default() {
     for json in ["{}", r#"{"started":null,"retries":null,"success":null,"subrefs":null,"message":null}"#] {
         assert_eq!(read(json), Ok(empty.clone()), "{json}");
     }
-    for purpose in ["resume", "", "another"] {
+    for purpose in ["noop", "", "another"] {
         assert_eq!(read(&json!({"purpose": purpose, "new": 1}).to_string()), Ok(empty.clone()), "{purpose}");
     }
 }

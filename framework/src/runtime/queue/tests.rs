@@ -15,7 +15,7 @@ fn applied(uid: &str, version: u64) -> Event {
 
 fn seen(uid: &str, version: u64, due: Option<Duration>, now: Instant) -> Done {
     let newest = Newest::written(&version.to_string(), now);
-    Done { uid: uid.into(), end: Finish::Seen { newest, due } }
+    Done { uid: uid.into(), end: Finish::Seen { newest, due, settled: true, waiting: None } }
 }
 
 /// The uids and versions of all that has a turn now.
@@ -85,7 +85,7 @@ fn what_a_listing_does_not_show_was_deleted_meanwhile() {
     }
     let job = queue.next().unwrap();
     assert_eq!((job.body.uid(), job.body.name(), job.gone), ("a", "a", true));
-    assert_eq!(queue.next(), None);
+    assert!(queue.next().is_none());
 }
 
 #[test]
@@ -157,4 +157,37 @@ fn what_breaks_inside_is_tried_again_ever_more_slowly() {
         assert_eq!(queue.next_timer(), Some(at));
         queue.expire(at);
     }
+}
+
+/// What handlers of raw events are called for, and whether there is anything else to do.
+fn events(queue: &mut Queue) -> Vec<(Option<EventType>, bool)> {
+    std::iter::from_fn(|| queue.next()).map(|job| (job.event, job.echo)).collect()
+}
+
+#[test]
+fn an_echo_is_news_for_handlers_of_raw_events_alone() {
+    let (mut queue, now) = (Queue::new([0]), Instant::now());
+    queue.observe(HERE, Event::Listed(body("a", 1)), now);
+    assert_eq!(events(&mut queue), [(Some(EventType::Listed), false)]);
+    queue.finish(seen("a", 2, Some(Duration::from_secs(10)), now), now);
+    queue.observe(HERE, applied("a", 2), now);
+    assert_eq!(events(&mut queue), [(Some(EventType::Modified), true)]);
+    let later = now + Duration::from_secs(4);
+    queue.finish(Done { uid: "a".into(), end: Finish::Spied }, later);
+    assert_eq!(queue.next_timer(), Some(now + Duration::from_secs(10)));
+    queue.observe(HERE, applied("b", 3), now);
+    queue.observe(HERE, Event::Deleted(body("a", 3)), now);
+    assert_eq!(events(&mut queue), [(Some(EventType::Added), false), (Some(EventType::Deleted), false)]);
+}
+
+#[test]
+fn an_object_that_a_listing_shows_first_is_initial_until_it_was_handled() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    queue.observe(HERE, Event::Listed(body("a", 1)), now);
+    queue.observe(HERE, applied("b", 2), now);
+    let initial: Vec<_> = std::iter::from_fn(|| queue.next()).map(|job| job.initial).collect();
+    assert_eq!(initial, [true, false]);
+    queue.finish(seen("a", 1, None, now), now);
+    queue.observe(HERE, Event::Listed(body("a", 4)), now);
+    assert!(!queue.next().unwrap().initial);
 }

@@ -1,0 +1,173 @@
+//! The end of a cycle: from the outcomes of its handlers to what is written.
+
+use super::{Cycle, Ready, Setup, count, is_finished};
+use crate::core::{
+    Reason,
+    body::Body,
+    patch::{Finalizer, Patch},
+    progress::{Counts, Progress, Record},
+    retry::Outcome,
+};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// A handler that was called, and what came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Done {
+    /// The handler, and which attempt it was.
+    pub ready: Ready,
+    /// What the attempt came to.
+    pub outcome: Outcome,
+    /// The sub-handlers that the handler has registered, of all levels: those that were called with their
+    /// outcomes.
+    pub subs: Vec<SubDone>,
+}
+
+/// A sub-handler, and what came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SubDone {
+    /// Its full id, `parent/sub`.
+    pub id: String,
+    /// The start of its first attempt.
+    pub started: Timestamp,
+    /// What this attempt came to; none if it wasn't called.
+    pub outcome: Option<Outcome>,
+}
+
+/// How a cycle stands after its outcomes are in.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// Handlers are left; the next one is due in this time.
+    Open(Duration),
+    /// All handlers are done.
+    Processed(Counts),
+    /// There was no handler to be called; the change is only noted.
+    Skipped,
+    /// Handlers could not read the object, and it waits for its next change.
+    Refused(Counts),
+    /// Deletion handlers failed for good, and the object is kept.
+    Held(Counts),
+    /// Deletion handlers could not read an object that nothing was ever done for: it is let go.
+    Released,
+    /// Handlers could not read what others have handled an older essence of: all begin anew.
+    Restart,
+}
+
+impl End {
+    /// Whether the object's state was handled to its end.
+    pub fn is_settled(&self) -> bool {
+        matches!(self, Self::Processed(_) | Self::Skipped)
+    }
+
+    fn lets_go(&self) -> bool {
+        matches!(self, Self::Processed(_) | Self::Skipped | Self::Released)
+    }
+}
+
+impl Cycle {
+    /// What is written now that these handlers have come to these outcomes.
+    pub fn settle(&self, setup: &Setup, body: &Body, done: &[Done], now: Timestamp) -> (Patch, End) {
+        let current =
+            done.iter().fold(self.current.clone(), |progress, done| self.with(setup, progress, done, now));
+        let end = self.end(setup, &current, now);
+        let next = match end {
+            // What was done for another reason is forgotten only in the end: it tells that something was done.
+            End::Open(_) | End::Held(_) if self.reason == Reason::Delete => self.stored.updated(&current),
+            End::Open(_) | End::Held(_) | End::Refused(_) => current,
+            End::Processed(_) | End::Skipped | End::Released | End::Restart => Progress::default(),
+        };
+        let mut patch = Patch::default();
+        patch.annotate(setup.storage.write_progress(body, &self.stored, &next));
+        patch.annotate(self.essences(setup, body, &next, &end));
+        if self.reason == Reason::Delete && end.lets_go() {
+            patch.finalizer(Finalizer::Remove(setup.storage.finalizer().to_owned()));
+        }
+        if let Some(status) = setup.storage.write_status_progress(body, &self.stored, &next) {
+            patch.status(status);
+        }
+        (patch, end)
+    }
+
+    /// The progress after one handler and its sub-handlers.
+    fn with(&self, setup: &Setup, progress: Progress, done: &Done, now: Timestamp) -> Progress {
+        let id = &setup.tasks[done.ready.task].id;
+        let record = self.attempted(id, done.ready.started, &done.outcome, now);
+        let record = record.with_subrefs(done.subs.iter().map(|sub| sub.id.clone()));
+        let progress = progress.with(id.clone(), record);
+        let called = done.subs.iter().filter_map(|sub| Some((sub, sub.outcome.as_ref()?)));
+        called.fold(progress, |progress, (sub, outcome)| {
+            progress.with(sub.id.clone(), self.attempted(&sub.id, sub.started, outcome, now))
+        })
+    }
+
+    fn attempted(&self, id: &str, started: Timestamp, outcome: &Outcome, now: Timestamp) -> Record {
+        let mut before = self.current.get(id).cloned().unwrap_or_else(|| Record::new(started, self.reason));
+        before.purpose = Some(self.reason);
+        match outcome {
+            Outcome::Success | Outcome::Ignored => before.succeeded(now),
+            Outcome::Retry { after, message } => before.postponed(Some(later(now, *after)), Some(message)),
+            Outcome::Children { after } => before.postponed(Some(later(now, *after)), None),
+            Outcome::GaveUp { message } => before.failed(now, message),
+            Outcome::Unreadable { message } => {
+                let record = before.refused(now, message);
+                // Refused again for the same reason, after a restart: nothing new, nothing to write.
+                let known =
+                    self.stored.get(id).filter(|known| known.refused && known.message == record.message);
+                known.cloned().unwrap_or(record)
+            }
+        }
+    }
+
+    fn end(&self, setup: &Setup, current: &Progress, now: Timestamp) -> End {
+        let records = || self.records(setup, current).map(|(_, record)| record);
+        let counts = count(records());
+        let refused = records().flatten().any(|record| record.refused);
+        let seen_by_others = self.basis.as_ref().is_some_and(|basis| *basis != *self.new);
+        match self.reason {
+            _ if counts == Counts::default() => End::Skipped,
+            _ if counts.running > 0 => End::Open(next_due(records(), now)),
+            Reason::Delete if refused && !self.touched => End::Released,
+            Reason::Delete if self.is_held(setup, current) => End::Held(counts),
+            Reason::Delete => End::Processed(counts),
+            _ if refused && seen_by_others => End::Restart,
+            _ if refused => End::Refused(counts),
+            _ => End::Processed(counts),
+        }
+    }
+
+    /// The changes of the diff-base, and of the basis, which becomes the diff-base in the end: the essence
+    /// that the handler saw which finished first. What has changed since is the next update.
+    fn essences(&self, setup: &Setup, body: &Body, progress: &Progress, end: &End) -> Map<String, Value> {
+        let storage = &setup.storage;
+        match (self.reason, end) {
+            (Reason::Delete, end) if end.lets_go() => storage.erase_basis(body),
+            (Reason::Delete, _) => Map::new(),
+            (_, End::Processed(_) | End::Skipped) => {
+                let handled = self.basis.as_ref().unwrap_or(&self.new);
+                let known = self.old.as_deref() == Some(handled);
+                if known { storage.erase_basis(body) } else { storage.write_diff_base(body, handled) }
+            }
+            (_, End::Restart) => storage.erase_basis(body),
+            _ if self.basis.is_some() => Map::new(),
+            _ if progress.iter().any(|(_, record)| record.is_finished()) => {
+                storage.write_basis(body, &self.new)
+            }
+            // What is there belongs to an essence that was refused.
+            _ => storage.erase_basis(body),
+        }
+    }
+}
+
+fn later(now: Timestamp, after: Duration) -> Timestamp {
+    SignedDuration::try_from(after)
+        .ok()
+        .and_then(|after| now.checked_add(after).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+fn next_due<'a>(records: impl Iterator<Item = Option<&'a Record>>, now: Timestamp) -> Duration {
+    let unfinished = records.filter(|record| !is_finished(*record));
+    let due = unfinished.map(|record| record.and_then(Record::next_due).unwrap_or(now));
+    Duration::try_from(due.min().unwrap_or(now).duration_since(now)).unwrap_or_default()
+}

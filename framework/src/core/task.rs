@@ -1,0 +1,103 @@
+//! A handler, as far as planning goes: when it is called, for which objects, and how often it is tried.
+
+use super::{
+    Reason,
+    filter::{Facts, Filter},
+    progress::Record,
+    retry::Limits,
+};
+use std::fmt;
+
+/// What calls a handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// A creation.
+    Create,
+    /// An update; where the handler is for a field, one of that field.
+    Update,
+    /// A deletion.
+    Delete {
+        /// The object isn't kept for it: the handler is called only if something else keeps the object.
+        optional: bool,
+        /// A handler that failed for good doesn't keep the object.
+        lets_go: bool,
+    },
+    /// The operator sees the object for the first time since it was started, and it was handled before. It is
+    /// called for a deletion only if it says so, and never for a creation.
+    Resume {
+        /// For deletions, too.
+        deleted: bool,
+    },
+    /// A change of the handler's field, for whatever reason.
+    Field,
+    /// Every event of the watch, the initial listing and our own writes included; outside of all cycles.
+    Event,
+}
+
+impl Trigger {
+    /// The name in lists: `create`, `field`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete { .. } => "delete",
+            Self::Resume { .. } => "resume",
+            Self::Field => "field",
+            Self::Event => "event",
+        }
+    }
+}
+
+impl fmt::Display for Trigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A handler, as far as planning goes.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// The handler's id.
+    pub id: String,
+    /// What calls it.
+    pub on: Trigger,
+    /// The objects and changes that it is for.
+    pub filter: Filter,
+    /// How long and how often it is tried.
+    pub limits: Limits,
+}
+
+impl Task {
+    /// Whether the object may not go before the handler was called.
+    pub fn keeps(&self, facts: &Facts<'_>) -> bool {
+        matches!(self.on, Trigger::Delete { optional: false, .. }) && self.filter.concerns(facts)
+    }
+
+    /// Whether the object may go though the handler has failed for good.
+    pub fn lets_go(&self) -> bool {
+        matches!(self.on, Trigger::Delete { optional, lets_go } if optional || lets_go)
+    }
+
+    /// Whether the handler is called; `initial`: the object is seen for the first time since the start.
+    pub fn is_called(&self, reason: Reason, initial: bool, facts: &Facts<'_>) -> bool {
+        let (by_reason, changing) = match self.on {
+            Trigger::Create => (reason == Reason::Create, false),
+            Trigger::Update => (reason == Reason::Update, true),
+            Trigger::Delete { .. } => (reason == Reason::Delete, false),
+            Trigger::Resume { deleted } => {
+                let possible = reason != Reason::Create && (reason != Reason::Delete || deleted);
+                (initial && possible, false)
+            }
+            Trigger::Field => (true, true),
+            Trigger::Event => (false, false),
+        };
+        by_reason && self.filter.selects(facts, changing)
+    }
+
+    /// Whether a record is of the handling that is at hand. Resuming is mixed into other handling, and goes on
+    /// there.
+    pub fn goes_on_with(&self, record: &Record, reason: Reason) -> bool {
+        let resumes = matches!(self.on, Trigger::Resume { .. }) && record.purpose == Some(Reason::Resume);
+        resumes || record.purpose.is_none_or(|purpose| purpose == reason)
+    }
+}
