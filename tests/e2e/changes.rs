@@ -1,16 +1,6 @@
 //! A table is changed and dropped as its object is.
 
-use crate::stage::{SEED_CR, Stage, condition};
-
-/// The seed's object with one more column.
-fn with_country() -> String {
-    SEED_CR.replace("  primaryKey", "    - COUNTRY: char(2)\n  primaryKey")
-}
-
-/// The seed's object without `USER_EMAIL`.
-fn without_email() -> String {
-    SEED_CR.replace("    - USER_EMAIL: varchar(100)\n", "")
-}
+use crate::stage::{SEED_CR, Stage, condition, seed_cr_with_country};
 
 /// A stage with the seed's table, and a row in it.
 async fn with_a_row(name: &str) -> Stage<'static> {
@@ -28,8 +18,8 @@ const ROW: &str = "SELECT concat_ws(' ', user_id, user_name) FROM website_users"
 async fn a_column_that_is_added_to_the_spec_is_added_to_the_table() {
     let stage = with_a_row("column-added").await;
     let operator = stage.operator().start();
-    assert_eq!(stage.apply(&with_country()), "databasetable.kopf.demo/website-users configured\n");
-    stage.until("website-users", "it has six columns", |table| table["status"]["columnCount"] == 6).await;
+    assert_eq!(stage.apply(&seed_cr_with_country()), "databasetable.kopf.demo/website-users configured\n");
+    stage.until_column_count("website-users", 6).await;
 
     let columns = stage.columns("website_users").await;
     assert_eq!((columns.len(), columns.last().unwrap().as_str()), (6, "country character(2)"));
@@ -50,7 +40,7 @@ async fn a_refused_update_leaves_the_table_alone_and_the_column_put_back_makes_a
     let operator = stage.operator().start();
     let before = stage.columns("website_users").await;
     // One column goes, another comes: neither is done.
-    stage.apply(&without_email().replace("  primaryKey", "    - COUNTRY: char(2)\n  primaryKey"));
+    stage.apply(&seed_cr_with_country().replace("    - USER_EMAIL: varchar(100)\n", ""));
     let aborted = |type_: &'static str| {
         move |table: &serde_json::Value| condition(table, type_) == ["False", "UpdateAborted"]
     };

@@ -1,6 +1,6 @@
 //! The operator is killed (SIGKILL) in the middle of what it does; the next one brings it to its end.
 
-use crate::stage::{Lock, Operator, SEED_CR, Stage};
+use crate::stage::{Lock, Operator, SEED_CR, Stage, seed_cr_with_country};
 use korf_sandbox::Proxy;
 use serde_json::Value;
 
@@ -18,10 +18,6 @@ async fn with_the_table(name: &str) -> (Stage<'static>, Operator) {
     let operator = stage.operator().start();
     stage.until_ready("website-users").await;
     (stage, operator)
-}
-
-fn with_country() -> String {
-    SEED_CR.replace("  primaryKey", "    - COUNTRY: char(2)\n  primaryKey")
 }
 
 /// Whoever reads the table keeps it from being altered or dropped.
@@ -60,11 +56,11 @@ async fn killed_between_the_table_and_its_marker_the_next_one_finds_neither_and_
 async fn killed_in_an_update_the_next_one_makes_it() {
     let (stage, mut operator) = with_the_table("killed-in-update").await;
     let lock = stage.lock(READER).await;
-    stage.apply(&with_country());
+    stage.apply(&seed_cr_with_country());
     killed_at(lock, &mut operator).await;
 
     let _operator = stage.operator().start();
-    stage.until("website-users", "it has six columns", |table| table["status"]["columnCount"] == 6).await;
+    stage.until_column_count("website-users", 6).await;
     assert_eq!(stage.columns("website_users").await.len(), 6);
 }
 
@@ -118,12 +114,12 @@ async fn killed_after_a_column_is_added_the_next_one_finds_it_and_says_so() {
     let operator = through_a_proxy(&stage).await;
     operator.0.wait_for_line("Something has changed, but we are not interested").await;
     let lock = stage.lock(READER).await;
-    stage.apply(&with_country());
+    stage.apply(&seed_cr_with_country());
     killed_after(async || stage.until_columns("website_users", 6).await, lock, operator).await;
     assert_eq!(stage.table("website-users").await.unwrap()["status"]["columnCount"], 5);
 
     let operator = stage.operator().start();
-    stage.until("website-users", "it has six columns", |table| table["status"]["columnCount"] == 6).await;
+    stage.until_column_count("website-users", 6).await;
     operator.wait_for_line("Table public.website_users has all that the spec asks for.").await;
 }
 

@@ -1,6 +1,6 @@
 //! The database goes away and comes back.
 
-use crate::stage::{SEED_CR, Stage, condition, manifest};
+use crate::stage::{SEED_CR, Stage, condition, manifest, seed_cr_with_country};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -14,7 +14,7 @@ async fn a_database_that_is_away_for_ten_seconds_is_awaited_and_then_all_is_made
 
     proxy.cut();
     let begun = Instant::now();
-    stage.apply(&SEED_CR.replace("  primaryKey", "    - COUNTRY: char(2)\n  primaryKey"));
+    stage.apply(&seed_cr_with_country());
     stage.apply(&manifest("late", "late", &["id"]));
     let unavailable =
         |object: &serde_json::Value| condition(object, "Synced") == ["False", "DatabaseUnavailable"];
@@ -29,7 +29,7 @@ async fn a_database_that_is_away_for_ten_seconds_is_awaited_and_then_all_is_made
     assert!((2..=6).contains(&attempts), "{attempts} attempts in ten seconds");
 
     proxy.restore();
-    stage.until("website-users", "it has six columns", |table| table["status"]["columnCount"] == 6).await;
+    stage.until_column_count("website-users", 6).await;
     let ready = stage.until_ready("late").await;
     assert_eq!(condition(&ready, "Synced"), ["True", "Applied"]);
     assert_eq!(stage.columns("website_users").await.len(), 6);

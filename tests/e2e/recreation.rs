@@ -1,38 +1,22 @@
 //! An object is deleted and made again under the same name while its handler runs.
 
-use crate::stage::{SEED_CR, Stage, eventually};
-use serde_json::{Value, json};
-use std::process::Stdio;
-
-/// The seed's object with one more column, to be told from the first one.
-fn second() -> String {
-    SEED_CR.replace("  primaryKey", "    - COUNTRY: char(2)\n  primaryKey")
-}
+use crate::stage::{SEED_CR, Stage, eventually, seed_cr_with_country};
+use serde_json::json;
 
 #[tokio::test]
-async fn an_object_replaced_while_its_handler_runs_is_first_dropped_and_then_made() {
-    let stage = Stage::new("replaced").await;
+async fn an_object_deleted_while_its_handler_runs_is_made_then_dropped_and_the_next_one_is_made_anew() {
+    let stage = Stage::new("deleted-while-made").await;
     let lock = stage.lock_name("public.website_users").await;
     let operator = stage.operator().start();
     stage.apply(SEED_CR);
     lock.awaited().await;
     let first = stage.table("website-users").await.unwrap();
 
-    // Deletes, waits for the end of it, and creates.
-    let path = format!("{}/replaced.yaml", env!("CARGO_TARGET_TMPDIR"));
-    std::fs::write(&path, second()).unwrap();
-    let mut replace = stage.kubectl();
-    replace.args(["replace", "--force", "--filename", &path]).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let replaced = replace.spawn().unwrap();
-    stage
-        .until("website-users", "it is being deleted", |table| {
-            !table["metadata"]["deletionTimestamp"].is_null()
-        })
-        .await;
+    stage.delete("website-users").await;
     lock.release().await;
-
-    let output = tokio::task::spawn_blocking(|| replaced.wait_with_output()).await.unwrap().unwrap();
-    assert!(output.status.success(), "{output:?}");
+    stage.until_gone("website-users").await;
+    assert_eq!(stage.all_tables().await, [""; 0]);
+    stage.apply(&seed_cr_with_country());
     let object = stage.until_ready("website-users").await;
     assert_ne!(object["metadata"]["uid"], first["metadata"]["uid"]);
     assert_eq!(stage.columns("website_users").await.len(), 6);
@@ -53,13 +37,12 @@ async fn what_a_handler_did_for_an_object_that_is_gone_is_not_written_to_its_suc
     stage.delete("website-users").await;
     stage.patch("website-users", json!({"metadata": {"finalizers": null}})).await;
     stage.until_gone("website-users").await;
-    stage.apply(&second());
+    stage.apply(&seed_cr_with_country());
     let second = stage.table("website-users").await.unwrap();
     assert_ne!(second["metadata"]["uid"], first["metadata"]["uid"]);
     lock.release().await;
 
-    let six = |table: &Value| table["status"]["columnCount"] == 6;
-    let object = stage.until("website-users", "it has six columns", six).await;
+    let object = stage.until_column_count("website-users", 6).await;
     assert_eq!(object["metadata"]["uid"], second["metadata"]["uid"]);
     assert_eq!(stage.columns("website_users").await.len(), 6);
     // Whatever the first one's handler came to: it ends, and its object is not there to hear of it.

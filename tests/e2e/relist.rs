@@ -35,7 +35,7 @@ async fn what_happened_before_a_410_is_found_by_the_listing_after_it() {
     operator.wait_for_line("fails: too old resource version: ").await;
     operator.wait_for_line("Watching databasetables.v1.kopf.demo works again.").await;
     for name in ["changed", "again"] {
-        stage.until(name, "it has two columns", |table| table["status"]["columnCount"] == 2).await;
+        stage.until_column_count(name, 2).await;
         assert_eq!(stage.columns(name).await.len(), 2);
     }
     stage.until_ready("new").await;

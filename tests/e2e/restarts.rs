@@ -1,6 +1,6 @@
 //! What happens while no operator runs is made up for, and what is done is not done again.
 
-use crate::stage::{Operator, SEED_CR, Stage, manifest};
+use crate::stage::{Operator, SEED_CR, Stage, manifest, seed_cr_with_country};
 
 /// How many handlers have succeeded.
 fn succeeded(operator: &Operator) -> usize {
@@ -43,9 +43,9 @@ async fn a_second_start_has_nothing_to_do() {
 #[tokio::test]
 async fn a_change_made_while_the_operator_was_down_is_handled_at_the_next_start() {
     let stage = after_a_stop("change-while-down").await;
-    stage.apply(&SEED_CR.replace("  primaryKey", "    - COUNTRY: char(2)\n  primaryKey"));
+    stage.apply(&seed_cr_with_country());
     let operator = stage.operator().start();
-    stage.until("website-users", "it has six columns", |table| table["status"]["columnCount"] == 6).await;
+    stage.until_column_count("website-users", 6).await;
     assert_eq!(stage.columns("website_users").await.len(), 6);
     operator.wait_for_line("Handler 'update_handler' succeeded.").await;
     assert_eq!(succeeded(&operator), 1);

@@ -27,6 +27,11 @@ use tokio_postgres::Client;
 /// The seed's custom resource, byte for byte: `website-users`, for the table `website_users`.
 pub const SEED_CR: &str = include_str!("../../operator/manifests/seed-cr.yaml");
 
+/// The seed's custom resource with a sixth column, `country`.
+pub fn seed_cr_with_country() -> String {
+    SEED_CR.replace("  primaryKey", "    - COUNTRY: char(2)\n  primaryKey")
+}
+
 /// A namespace, a database, and what happens there.
 pub struct Stage<'c> {
     pub cluster: &'c Cluster,

@@ -81,6 +81,12 @@ impl Stage<'_> {
         self.until(name, "it is ready", |table| condition(table, "Ready") == ["True", "Applied"]).await
     }
 
+    /// Waits until a `DatabaseTable` says that its table has so many columns.
+    pub async fn until_column_count(&self, name: &str, count: usize) -> Value {
+        self.until(name, &format!("it has {count} columns"), |table| table["status"]["columnCount"] == count)
+            .await
+    }
+
     /// What is in the namespace, for people.
     pub(super) fn inventory(&self) -> String {
         let list = |what| {
