@@ -7,7 +7,6 @@ const COMMANDS: &str = r#"
   kubectl edit databasetable website-users        # add a column; remove one; give one another type
   kubectl get databasetable website-users -o custom-columns-file=tests/demo/status.columns
   kubectl get databasetable website-users -o yaml # all that the operator keeps there
-  kubectl get events
   psql "$DATABASE_URL"                            # then \d website_users
   kubectl delete databasetable website-users      # its table goes, too
   kubectl apply -f operator/manifests/seed-cr.yaml

@@ -4,7 +4,7 @@ use crate::Result;
 use korf_sandbox::{Database, Sandbox};
 use std::{
     env,
-    ffi::{OsStr, OsString},
+    ffi::OsStr,
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -27,7 +27,8 @@ pub struct Answer {
 pub struct Shell {
     pub folder: PathBuf,
     pub has_psql: bool,
-    path: Option<OsString>,
+    /// Folders of programs that the PATH lacks.
+    programs: Vec<PathBuf>,
     kubeconfig: PathBuf,
     database_url: String,
 }
@@ -36,15 +37,11 @@ impl Shell {
     pub fn new(folder: &Path, sandbox: &Sandbox, database: &Database) -> Result<Self> {
         let kubectl = sandbox.control_plane.kubectl()?;
         let psql = sandbox.postgres.psql();
-        let mut path = None;
-        extend(&mut path, kubectl.get_program());
-        if let Ok(psql) = &psql {
-            extend(&mut path, psql.get_program());
-        }
+        let found = psql.iter().chain([&kubectl]).map(std::process::Command::get_program);
         Ok(Self {
             folder: folder.to_owned(),
             has_psql: psql.is_ok(),
-            path,
+            programs: found.filter_map(folder_off_the_path).collect(),
             kubeconfig: sandbox.control_plane.kubeconfig().to_owned(),
             database_url: database.url(),
         })
@@ -53,8 +50,8 @@ impl Shell {
     /// The lines that make a shell of this one.
     pub fn exports(&self) -> Vec<String> {
         let mut lines = vec![format!("cd {}", quoted(&self.folder.to_string_lossy()))];
-        if let Some(path) = &self.path {
-            lines.push(format!("export PATH={}", quoted(&path.to_string_lossy())));
+        for folder in &self.programs {
+            lines.push(format!("export PATH=\"$PATH\":{}", quoted(&folder.to_string_lossy())));
         }
         lines.push(format!("export KUBECONFIG={}", quoted(&self.kubeconfig.to_string_lossy())));
         lines.push(format!("export DATABASE_URL={}", quoted(&self.database_url)));
@@ -84,7 +81,9 @@ impl Shell {
                 command.env_remove(&name);
             }
         }
-        if let Some(path) = &self.path {
+        let path = env::var_os("PATH").unwrap_or_default();
+        let folders = env::split_paths(&path).chain(self.programs.iter().cloned());
+        if let Ok(path) = env::join_paths(folders) {
             command.env("PATH", path);
         }
         command
@@ -99,16 +98,12 @@ impl Shell {
     }
 }
 
-/// Appends a program's folder, unless the shell finds one of its name already.
-fn extend(path: &mut Option<OsString>, program: &OsStr) {
-    let program = Path::new(program);
-    let current = path.clone().or_else(|| env::var_os("PATH")).unwrap_or_default();
-    let mut folders: Vec<PathBuf> = env::split_paths(&current).collect();
-    let (Some(name), Some(folder)) = (program.file_name(), program.parent()) else { return };
-    if !folders.iter().any(|folder| folder.join(name).is_file()) {
-        folders.push(folder.to_owned());
-        *path = env::join_paths(folders).ok();
-    }
+/// The folder of a program, where the shell finds none of its name.
+fn folder_off_the_path(program: &OsStr) -> Option<PathBuf> {
+    let (path, program) = (env::var_os("PATH").unwrap_or_default(), Path::new(program));
+    let name = program.file_name()?;
+    let found = env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    program.parent().filter(|_| !found).map(Path::to_owned)
 }
 
 fn quoted(text: &str) -> String {
