@@ -36,9 +36,7 @@ struct Options {
 enum SetUp {
     #[error(transparent)]
     Connection(#[from] BadConnection),
-    #[error(
-        "the database {target} refuses the operator: {error}. Check DATABASE_URL (or --database-url, or PG*)"
-    )]
+    #[error("the {target} refuses the operator: {error}. Check DATABASE_URL (or --database-url, or PG*)")]
     Refused { target: String, error: DatabaseError },
 }
 

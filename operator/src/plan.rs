@@ -47,16 +47,16 @@ pub enum Plan {
 pub enum Refusal {
     /// The table exists and nobody marked it.
     #[error(
-        "table {table} exists already and belongs to no DatabaseTable, so it is left alone: choose another \
-         tableName"
+        "table {table} exists already and belongs to no DatabaseTable, so it is left alone: delete \
+         this object, and create one with another tableName"
     )]
     Unmarked {
         /// The table.
         table: String,
     },
     /// The table is another object's.
-    #[error("table {table} belongs to the DatabaseTable {owner}{cluster}, so it is left alone: choose \
-             another tableName", cluster = if *.far { " of another cluster" } else { "" })]
+    #[error("table {table} belongs to the DatabaseTable {owner}{cluster}, so it is left alone: delete \
+             this object, and create one with another tableName", cluster = if *.far { " of another cluster" } else { "" })]
     AnothersTable {
         /// The table.
         table: String,
@@ -66,7 +66,10 @@ pub enum Refusal {
         far: bool,
     },
     /// The name is taken by a view or the like.
-    #[error("{table} is {kind} and not a table, so it is left alone: choose another tableName")]
+    #[error(
+        "{table} is {kind} and not a table, so it is left alone: delete this object, and create one with \
+             another tableName"
+    )]
     NotATable {
         /// The name.
         table: String,

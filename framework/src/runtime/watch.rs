@@ -168,6 +168,8 @@ impl Watch {
             (Some(410), watcher::Error::WatchStartFailed(_) | watcher::Error::WatchError(_)) => {
                 self.stream = None;
                 sleep(BREATH.mul_f64(0.5 + fastrand::f64())).await;
+                // So a watch ends, too, whose CRD was changed: it may have got a status subresource.
+                discover(&self.watched).await;
             }
             _ => {}
         }
