@@ -7,8 +7,11 @@ use crate::{
     registry::{Registry, StartError},
     runtime::{self, Namespaces, Reactor, Server, Watched},
 };
-use kube::{Client, Config};
-use std::{any::TypeId, fmt, sync::Arc, time::Duration};
+use kube::{
+    Client, Config,
+    config::{InferConfigError, KubeconfigError},
+};
+use std::{any::TypeId, error::Error as _, fmt, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// How many objects are handled at the same time, unless said otherwise.
@@ -193,12 +196,23 @@ impl Operator {
 
 async fn login() -> Result<Server, RunError> {
     runtime::login_begins();
-    let config = Config::infer().await.map_err(|error| RunError::Login(with_causes(&error)))?;
+    let config = Config::infer().await.map_err(|error| RunError::Login(no_config(&error)))?;
     let address = format!("the API server at {}", config.cluster_url);
     let client = Client::try_from(config).map_err(|error| RunError::Login(with_causes(&error)))?;
     runtime::login_succeeds();
     runtime::login_ends();
     Ok(Server { client, address })
+}
+
+fn no_config(error: &InferConfigError) -> String {
+    match error.source().and_then(|kubeconfig| kubeconfig.downcast_ref()) {
+        // Its own words show the lines around the mistake, and there may be a token in them.
+        Some(KubeconfigError::Parse(mistake)) => {
+            let place = mistake.location().map(|at| format!(", line {}, column {}", at.line(), at.column()));
+            format!("the kubeconfig is not a valid one{}", place.unwrap_or_default())
+        }
+        _ => with_causes(error),
+    }
 }
 
 /// Cancels `stop` on a signal; never ends.
