@@ -18,4 +18,7 @@ mod outages;
 mod recreation;
 mod relist;
 mod restarts;
+mod secrecy;
 mod seed_session;
+mod start_up;
+mod write_counts;
