@@ -220,13 +220,19 @@ pub fn seconds(duration: Duration) -> String {
     rounded.to_string()
 }
 
-/// Hours, minutes and seconds, as Python prints a time delta.
+/// As Python prints a time delta: `0:01:30.250000`, `2 days, 0:00:07`.
 struct Clock(Duration);
 
 impl std::fmt::Display for Clock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let whole = self.0.as_secs();
-        write!(f, "{}:{:02}:{:02}.{:06}", whole / 3600, whole / 60 % 60, whole % 60, self.0.subsec_micros())
+        let (whole, micros) = (self.0.as_secs(), self.0.subsec_micros());
+        match whole / 86_400 {
+            0 => {}
+            1 => f.write_str("1 day, ")?,
+            days => write!(f, "{days} days, ")?,
+        }
+        write!(f, "{}:{:02}:{:02}", whole / 3600 % 24, whole / 60 % 60, whole % 60)?;
+        if micros == 0 { Ok(()) } else { write!(f, ".{micros:06}") }
     }
 }
 
@@ -310,7 +316,21 @@ mod tests {
         let words = |before, elapsed| limits.exhausted(Attempt { before, elapsed }).map(|v| v.words);
         assert_eq!(words(1, 89 * SECOND), None);
         assert_eq!(words(2, SECOND).as_deref(), Some("has exceeded 2 retries."));
-        assert_eq!(words(0, 90 * SECOND).as_deref(), Some("has timed out after 0:01:30.000000."));
+        assert_eq!(words(0, 90 * SECOND).as_deref(), Some("has timed out after 0:01:30."));
+    }
+
+    #[test]
+    fn the_time_that_an_attempt_took_is_printed_as_python_does() {
+        let cases = [
+            (Duration::ZERO, "0:00:00"),
+            (Duration::from_micros(1_000_001), "0:00:01.000001"),
+            (Duration::from_secs(86_399), "23:59:59"),
+            (Duration::from_secs(86_400), "1 day, 0:00:00"),
+            (Duration::from_millis(180_007_500), "2 days, 2:00:07.500000"),
+        ];
+        for (duration, text) in cases {
+            assert_eq!(Clock(duration).to_string(), text);
+        }
     }
 
     #[test]
