@@ -63,7 +63,7 @@ async fn plain_lines_are_the_message_with_its_object_and_nothing_else() {
     ];
     let lines = lines(&stage, &["--log-format", "plain"]).await;
     // Being told to stop may come before the end of the last object's turn, which is awaited.
-    assert_eq!(sorted(lines.iter().filter(|line| !line.starts_with("Waiting up to"))), sorted(&expected));
+    assert_eq!(sorted(lines.iter().filter(|line| !line.starts_with("Waiting up to"))), sorted(expected));
 }
 
 fn sorted<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) -> Vec<String> {

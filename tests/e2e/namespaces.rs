@@ -2,14 +2,21 @@
 
 use crate::stage::{Cluster, Stage, condition, manifest};
 use serde_json::Value;
+use std::process::Command;
 
 const RBAC: &str = include_str!("../../operator/manifests/rbac.yaml");
 
-/// Lets a user do in one namespace what the operator does, as the manifest says.
-fn bind(stage: &Stage<'_>, user: &str) {
-    let arguments = ["create", "rolebinding", "operator", "--clusterrole=database-table-operator"];
-    let bound = stage.kubectl().args(arguments).arg(format!("--user={user}")).status().unwrap();
-    assert!(bound.success());
+const USER: &str = "lists-one-by-one";
+
+/// Gives a user a role of the manifest: in the namespace of `kubectl`, or in all.
+fn bind(mut kubectl: Command, kind: &str, role: &str) {
+    kubectl.args(["create", kind, USER, &format!("--clusterrole={role}"), &format!("--user={USER}")]);
+    let bound = kubectl.output().unwrap();
+    assert!(bound.status.success(), "{bound:?}");
+}
+
+fn bind_in(stage: &Stage<'_>) {
+    bind(stage.kubectl(), "rolebinding", "database-table-operator");
 }
 
 #[tokio::test]
@@ -36,16 +43,13 @@ async fn two_namespaces_are_served_and_a_third_one_is_not() {
 #[tokio::test]
 async fn a_listing_of_one_namespace_makes_nobody_forget_the_objects_of_the_other() {
     let [a, b] = [Stage::new("lists-a").await, Stage::new("lists-b").await];
-    let user = "lists-one-by-one";
     let shared = Cluster::with_the_seeds_crd().await;
     shared.apply(RBAC);
-    bind(&a, user);
-    let cluster_wide =
-        ["create", "clusterrolebinding", user, "--clusterrole=database-table-operator-cluster"];
-    assert!(shared.kubectl().args(cluster_wide).arg(format!("--user={user}")).status().unwrap().success());
+    bind(shared.kubectl(), "clusterrolebinding", "database-table-operator-cluster");
+    bind_in(&a);
     b.apply(&manifest("table", "of-b", &["id"]));
     let (kubeconfig, database) =
-        (shared.control_plane.kubeconfig_for(user, &[], None).unwrap(), a.database_proxy().await);
+        (shared.control_plane.kubeconfig_for(USER, &[], None).unwrap(), a.database_proxy().await);
     let launch = a.operator().arg("-n").arg(&b.namespace).env("KUBECONFIG", kubeconfig);
     let operator = launch.database_through(&database).start();
     a.apply(&manifest("ready", "of-a", &["id"]));
@@ -56,7 +60,7 @@ async fn a_listing_of_one_namespace_makes_nobody_forget_the_objects_of_the_other
     database.cut();
     a.apply(&manifest("waiting", "of-a-too", &["id"]));
     operator.wait_for_line("[lists-a/waiting] Handler 'create_handler' failed").await;
-    bind(&b, user);
+    bind_in(&b);
     operator.wait_for_line("[lists-b/table] Handler 'create_handler' failed").await;
     database.restore();
     b.until_ready("table").await;
