@@ -56,6 +56,7 @@ def run_inside():
 
 
 def text_of(subject, seed):
+    sys.dont_write_bytecode = True  # It would lie about in the checkout.
     from subjects import cases_of, compact
 
     # A generator for each subject, so that a change of one leaves the others as they are.
