@@ -2,4 +2,6 @@
 //!
 //! Behind the feature `testing`, which is for dev-dependencies: production binaries don't carry it.
 
+pub mod api;
+
 pub use crate::runtime::clock::{Controlled, control};

@@ -1,0 +1,232 @@
+//! Answers, and refusals in the words of the real server.
+
+use super::served::Served;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// What the server says to a request.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// A JSON document, with its status code.
+    Document(u16, Arc<Value>),
+    /// Plain text, which is what the real server says of paths that it doesn't serve.
+    Text(u16, &'static str),
+    /// A stream of events.
+    Watch(Box<super::watching::Watching>),
+}
+
+impl Answer {
+    pub fn code(&self) -> u16 {
+        match self {
+            Self::Document(code, _) | Self::Text(code, _) => *code,
+            Self::Watch(_) => 200,
+        }
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        match refusal.code {
+            404 if refusal.message.is_empty() => Self::Text(404, "404 page not found\n"),
+            code => Self::Document(code, Arc::new(refusal.status())),
+        }
+    }
+}
+
+/// Why a request is refused.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Refusal {
+    pub code: u16,
+    reason: &'static str,
+    message: String,
+    details: Map<String, Value>,
+}
+
+const MODIFIED: &str =
+    "the object has been modified; please apply your changes to the latest version and try again";
+
+impl Refusal {
+    fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
+        Self { code, reason, message: message.into(), details: Map::new() }
+    }
+
+    fn about(mut self, kind: &str, served: &Served, name: &str) -> Self {
+        let fields = [("name", name), ("group", &served.resource.group), ("kind", kind)];
+        let present = fields.into_iter().filter(|(_, text)| !text.is_empty());
+        self.details = present.map(|(key, text)| (key.to_owned(), text.into())).collect();
+        self
+    }
+
+    fn of(code: u16, reason: &'static str, served: &Served, name: &str, message: String) -> Self {
+        Self::new(code, reason, message).about(&served.resource.plural, served, name)
+    }
+
+    /// A path that isn't served.
+    pub fn no_such_path() -> Self {
+        Self::new(404, "", "")
+    }
+
+    pub fn not_found(served: &Served, name: &str) -> Self {
+        Self::of(404, "NotFound", served, name, format!("{} \"{name}\" not found", served.title()))
+    }
+
+    pub fn already_exists(served: &Served, name: &str, going: bool) -> Self {
+        let going = if going { "object is being deleted: " } else { "" };
+        let message = format!("{going}{} \"{name}\" already exists", served.title());
+        Self::of(409, "AlreadyExists", served, name, message)
+    }
+
+    pub fn conflict(served: &Served, name: &str, why: Option<String>) -> Self {
+        let why = why.as_deref().unwrap_or(MODIFIED);
+        let message = format!("Operation cannot be fulfilled on {} \"{name}\": {why}", served.title());
+        Self::of(409, "Conflict", served, name, message)
+    }
+
+    /// A deletion of another object, or of another state, than the one that is there.
+    pub fn precondition(served: &Served, name: &str, [title, wanted, record, found]: [&str; 4]) -> Self {
+        let kind = &served.resource.kind;
+        let full = served.in_group(kind);
+        let message = format!(
+            "Operation cannot be fulfilled on {full} \"{name}\": the {title} in the precondition ({wanted}) does not \
+             match the {record} ({found}). The object might have been {}",
+            if title == "UID" { "deleted and then recreated" } else { "modified" }
+        );
+        Self::new(409, "Conflict", message).about(kind, served, name)
+    }
+
+    /// A patch that makes something of an object that isn't one.
+    pub fn unreadable_patch(object: &Value, why: &str) -> Self {
+        let words = format!("Invalid value: {:?}: {why}", object.to_string());
+        let mut refusal = Self::new(422, "Invalid", format!(" \"\" is invalid: patch: {words}"));
+        let cause = json!({"reason": "FieldValueInvalid", "message": words, "field": "patch"});
+        refusal.details.insert("causes".into(), json!([cause]));
+        refusal
+    }
+
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(400, "BadRequest", message)
+    }
+
+    pub fn not_supported(served: &Served, verb: &str) -> Self {
+        let message = format!("{verb} is not supported on resources of kind \"{}\"", served.title());
+        Self::of(405, "MethodNotAllowed", served, "", message)
+    }
+
+    pub fn broken(message: impl Into<String>) -> Self {
+        Self::new(500, "", message)
+    }
+
+    pub fn unsupported_media_type() -> Self {
+        Self::new(
+            415,
+            "UnsupportedMediaType",
+            "the body of the request was in an unknown format - accepted media types include: \
+             application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+        )
+    }
+
+    /// A field that may not be so. The real server checks some fields more than once, and says so.
+    pub fn invalid(served: &Served, name: &str, field: &str, complaint: &Complaint) -> Self {
+        Self::invalid_as(&served.resource.kind, served, name, field, complaint)
+    }
+
+    /// The same; the object is said to be of this kind.
+    pub fn invalid_as(kind: &str, served: &Served, name: &str, field: &str, complaint: &Complaint) -> Self {
+        let (reason, words) = complaint.words();
+        let message = format!("{} \"{name}\" is invalid: {field}: {words}", served.in_group(kind));
+        let mut refusal = Self::new(422, "Invalid", message).about(kind, served, name);
+        let cause = json!({"reason": reason, "message": words, "field": field});
+        refusal.details.insert("causes".into(), vec![cause; complaint.times()].into());
+        refusal
+    }
+
+    /// A watch that asks for a streamed list without saying how.
+    pub fn invalid_list_options(field: &str, words: &str) -> Self {
+        let message = format!("ListOptions.meta.k8s.io \"\" is invalid: {field}: {words}");
+        let mut refusal = Self::new(422, "Invalid", message);
+        let cause = json!({"reason": "FieldValueForbidden", "message": words, "field": field});
+        refusal.details = Map::from_iter([
+            ("group".to_owned(), "meta.k8s.io".into()),
+            ("kind".to_owned(), "ListOptions".into()),
+            ("causes".to_owned(), json!([cause])),
+        ]);
+        refusal
+    }
+
+    /// What is asked for was forgotten.
+    pub fn expired(asked: u64, oldest: u64) -> Self {
+        Self::new(410, "Expired", format!("too old resource version: {asked} ({oldest})"))
+    }
+
+    /// A page of a list whose version was forgotten.
+    pub fn expired_page() -> Self {
+        Self::new(
+            410,
+            "Expired",
+            "The provided continue parameter is too old to display a consistent list result.",
+        )
+    }
+
+    /// What an injected fault says.
+    pub fn injected(code: u16) -> Self {
+        let (reason, message) = match code {
+            409 => ("Conflict", MODIFIED),
+            410 => ("Expired", "too old resource version"),
+            422 => ("Invalid", "an injected fault: the object is invalid"),
+            429 => ("TooManyRequests", "too many requests, please try again later"),
+            503 => ("ServiceUnavailable", "the server is currently unable to handle the request"),
+            504 => ("Timeout", "the server was unable to return a response in the time allotted"),
+            _ => ("InternalError", "an injected fault: internal error"),
+        };
+        Self::new(code, reason, message)
+    }
+
+    /// As the API server writes it.
+    pub fn status(&self) -> Value {
+        let mut status = json!({
+            "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": self.message, "code": self.code,
+        });
+        if !self.reason.is_empty() {
+            status["reason"] = self.reason.into();
+        }
+        if !self.details.is_empty() {
+            status["details"] = Value::Object(self.details.clone());
+        }
+        status
+    }
+}
+
+/// What is wrong with a field.
+#[derive(Debug)]
+pub(super) enum Complaint {
+    Required(&'static str),
+    Immutable(String),
+    Invalid(String, String),
+    Forbidden(String),
+    TooLong(usize),
+}
+
+impl Complaint {
+    fn times(&self) -> usize {
+        match self {
+            Self::Required(_) | Self::Invalid(..) => 1,
+            Self::Immutable(_) | Self::Forbidden(_) => 2,
+            Self::TooLong(_) => 3,
+        }
+    }
+
+    fn words(&self) -> (&'static str, String) {
+        match self {
+            Self::Required(what) => ("FieldValueRequired", format!("Required value: {what}")),
+            Self::Immutable(value) => {
+                ("FieldValueInvalid", format!("Invalid value: \"{value}\": field is immutable"))
+            }
+            Self::Invalid(value, why) => ("FieldValueInvalid", format!("Invalid value: {value}: {why}")),
+            Self::Forbidden(why) => ("FieldValueForbidden", format!("Forbidden: {why}")),
+            Self::TooLong(most) => {
+                ("FieldValueTooLong", format!("Too long: may not be more than {most} bytes"))
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! An object's metadata, as far as the server has a say in them.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+/// What the metadata of an object may hold; managed fields are not kept.
+const FIELDS: [&str; 14] = [
+    "annotations",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "labels",
+    "name",
+    "namespace",
+    "ownerReferences",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
+
+pub(super) const LONGEST_ANNOTATIONS: usize = 256 << 10;
+
+/// The text of a field; empty where there is none.
+pub(super) fn text<'a>(object: &'a Value, field: &str) -> &'a str {
+    object["metadata"][field].as_str().unwrap_or_default()
+}
+
+pub(super) fn set(object: &mut Value, field: &str, value: impl Into<Value>) {
+    if !object["metadata"].is_object() {
+        object["metadata"] = Value::Object(Map::new());
+    }
+    object["metadata"][field] = value.into();
+}
+
+/// Takes a field from another version of the object; one that isn't there goes.
+pub(super) fn take_over(object: &mut Value, field: &str, from: &Value) {
+    match from["metadata"].get(field) {
+        Some(value) => set(object, field, value.clone()),
+        None => {
+            if let Some(metadata) = object["metadata"].as_object_mut() {
+                metadata.remove(field);
+            }
+        }
+    }
+}
+
+pub(super) fn finalizers(object: &Value) -> Vec<&str> {
+    object["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+pub(super) fn is_deleting(object: &Value) -> bool {
+    object["metadata"]["deletionTimestamp"].is_string()
+}
+
+/// What the server keeps: known fields that aren't empty.
+pub(super) fn normalize(object: &mut Value) {
+    let Some(metadata) = object["metadata"].as_object_mut() else {
+        object["metadata"] = Value::Object(Map::new());
+        return;
+    };
+    metadata.retain(|field, value| {
+        let empty = match value {
+            Value::Null => true,
+            Value::String(text) => text.is_empty(),
+            Value::Array(items) => items.is_empty(),
+            Value::Object(fields) => fields.is_empty(),
+            _ => false,
+        };
+        FIELDS.contains(&field.as_str()) && !empty
+    });
+}
+
+/// What cannot be read as metadata, in Go's words.
+pub(super) fn misread(object: &Value) -> Option<String> {
+    let wrong = |field: &str| {
+        let values = object["metadata"][field].as_object().into_iter().flatten();
+        let wrong = values.map(|(_, value)| value).find(|value| !value.is_string() && !value.is_null())?;
+        let kind = match wrong {
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "number",
+            Value::Array(_) => "array",
+            _ => "object",
+        };
+        Some(format!("json: cannot unmarshal {kind} into Go struct field ObjectMeta.{field} of type string"))
+    };
+    ["annotations", "labels"].into_iter().find_map(wrong)
+}
+
+pub(super) fn annotations_length(object: &Value) -> usize {
+    let annotations = object["metadata"]["annotations"].as_object().into_iter().flatten();
+    annotations.map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum()
+}
+
+/// One more generation, where generations are counted.
+pub(super) fn next_generation(object: &mut Value) {
+    if let Some(generation) = object["metadata"]["generation"].as_u64() {
+        set(object, "generation", generation + 1);
+    }
+}
+
+/// As Kubernetes writes times: to the second.
+pub(super) fn time(now: Timestamp) -> String {
+    now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Whether a name is one: lower case letters, digits, `-` and `.`, and neither of these at an end of a part.
+pub(super) fn is_name(name: &str) -> bool {
+    let part = |part: &str| {
+        let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        part.starts_with(inside) && part.ends_with(inside) && part.chars().all(|c| inside(c) || c == '-')
+    };
+    name.len() <= 253 && name.split('.').all(part)
+}

@@ -1,0 +1,59 @@
+//! The kinds that are asked for.
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{
+    Api, Client, CustomResource, CustomResourceExt,
+    api::PostParams,
+    runtime::{conditions::is_crd_established, wait::await_condition},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A kind with a status subresource.
+#[derive(CustomResource, Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[kube(group = "c.korf.dev", version = "v1", kind = "Thing", namespaced, status = "State")]
+pub struct ThingSpec {
+    pub a: Option<i64>,
+    #[serde(default = "text")]
+    pub text: String,
+}
+
+/// A kind without one.
+#[derive(CustomResource, Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[kube(group = "c.korf.dev", version = "v1", kind = "Plain", namespaced)]
+pub struct PlainSpec {
+    pub a: Option<i64>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+pub struct State {
+    pub ready: Option<bool>,
+}
+
+fn text() -> String {
+    "a default".into()
+}
+
+/// A status without a subresource is part of the object as any other field.
+pub fn plain() -> CustomResourceDefinition {
+    let mut definition = Plain::crd();
+    let schema = &mut definition.spec.versions[0].schema.as_mut().unwrap().open_api_v3_schema;
+    schema.as_mut().unwrap().x_kubernetes_preserve_unknown_fields = Some(true);
+    definition
+}
+
+pub async fn install(client: &Client) {
+    let definitions = Api::<CustomResourceDefinition>::all(client.clone());
+    for definition in [Thing::crd(), plain()] {
+        definitions.create(&PostParams::default(), &definition).await.unwrap();
+        let name = definition.metadata.name.unwrap();
+        await_condition(definitions.clone(), &name, is_crd_established()).await.unwrap();
+    }
+    // Established, and yet not served everywhere for a moment.
+    for kind in ["things", "plains"] {
+        let request = http::Request::get(format!("/apis/c.korf.dev/v1/{kind}")).body(Vec::new()).unwrap();
+        while client.request_text(request.clone()).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    }
+}
