@@ -257,6 +257,22 @@ fn a_change_in_mid_cycle_is_an_update_for_those_that_were_done_before_it() {
 }
 
 #[test]
+fn what_kopf_has_ended_is_no_basis_of_the_next_update() {
+    let tasks = [task("a", Reason::Create), task("b", Reason::Create), task("u", Reason::Update)];
+    let mut world = World::new(tasks);
+    let b_fails = |id: &str| if id == "b" { retry() } else { Outcome::Success };
+    world.turn(Look::First, &b_fails);
+    // Kopf ends it: it forgets all records, notes what was handled, and leaves what it doesn't know.
+    let annotations = world.object["metadata"]["annotations"].as_object_mut().unwrap();
+    annotations.retain(|key, _| key == &format!("{PREFIX}/korf-basis"));
+    let handled = json!({"spec": {"x": 1}}).to_string();
+    annotations.insert(format!("{PREFIX}/last-handled-configuration"), handled.into());
+    world.set(2);
+    assert_eq!(world.turn(Look::First, &succeed), ["u 1→2 #0", "processed 1/0", "Noop"]);
+    assert_eq!(world.annotations(), ["last-handled-configuration"]);
+}
+
+#[test]
 fn a_change_reverted_in_mid_cycle_leaves_no_progress_and_is_handled_once_more() {
     let mut world = World::handled([task("u", Reason::Update), task("v", Reason::Update)]);
     let v_fails = |id: &str| if id == "v" { retry() } else { Outcome::Success };
