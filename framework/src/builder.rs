@@ -1,19 +1,26 @@
 //! Handlers registered by hand; attributes expand to the same.
 
+mod function;
+mod options;
+mod subs;
+
+pub use function::HandlerFn;
+pub use subs::SubHandlers;
+
 use crate::{
     core::{
+        diff::Field,
         filter::Filter,
-        retry::{Backoff, Errors, Limits},
+        retry::{Errors, Limits},
         task::Trigger,
     },
     handler::{
-        Call, Creation, Deletion, Failure, FromCall, Handler, Kind, Needs, Param, Reply, Scope, Site, Update,
+        Call, Creation, Definition, Deletion, Failure, FieldChange, FromCall, Handler, Kind, Needs,
+        Parameter, RawEvent, Reply, Resuming, Returns, Scope, Site, Update,
     },
-    reply::Output,
 };
-use futures::future::BoxFuture;
 use kube::{CustomResourceExt, Resource, core::ApiResource};
-use std::{fmt, marker::PhantomData, panic::Location, sync::Arc, time::Duration};
+use std::{fmt, marker::PhantomData, panic::Location, sync::Arc};
 
 /// A kind that handlers can be for: any [`kube::Resource`] that says by its type alone which one it is.
 #[diagnostic::on_unimplemented(
@@ -26,7 +33,7 @@ pub trait Watched: Resource<DynamicType = ()> + 'static {}
 #[diagnostic::do_not_recommend]
 impl<K: Resource<DynamicType = ()> + 'static> Watched for K {}
 
-/// A handler in the making: [`on_create`], [`on_update`] or [`on_delete`], then options, then the function.
+/// A handler in the making: [`on_create`] or another of these functions, then options, then the function.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -47,7 +54,8 @@ pub struct On<S: Scope> {
     kind: Kind,
     trigger: Trigger,
     filter: Filter,
-    param: Option<Param>,
+    param: Option<Parameter>,
+    returns: Returns,
     limits: Limits,
     needs: Needs,
     site: Site,
@@ -63,29 +71,54 @@ impl<S: Scope> fmt::Debug for On<S> {
 /// A handler for objects of kind `K` that nothing has handled yet.
 #[track_caller]
 pub fn on_create<K: Watched>(id: impl Into<String>) -> On<Creation<K>> {
-    On::new(id.into(), Location::caller())
+    On::begin(id.into(), Trigger::Create, Location::caller())
 }
 
 /// A handler for objects of kind `K` that have changed since they were handled.
 #[track_caller]
 pub fn on_update<K: Watched>(id: impl Into<String>) -> On<Update<K>> {
-    On::new(id.into(), Location::caller())
+    On::begin(id.into(), Trigger::Update, Location::caller())
 }
 
 /// A handler for objects of kind `K` that are being deleted.
 #[track_caller]
 pub fn on_delete<K: Watched>(id: impl Into<String>) -> On<Deletion<K>> {
-    On::new(id.into(), Location::caller())
+    On::begin(id.into(), Trigger::Delete { optional: false, lets_go: false }, Location::caller())
+}
+
+/// A handler for objects of kind `K` that were handled before the operator was started.
+#[track_caller]
+pub fn on_resume<K: Watched>(id: impl Into<String>) -> On<Resuming<K>> {
+    On::begin(id.into(), Trigger::Resume { deleted: false }, Location::caller())
+}
+
+/// A handler for objects of kind `K` one field of which has changed since they were handled, or is there for the
+/// first time, or goes with the object.
+///
+/// Its id is `id/field`, as in Kopf.
+#[track_caller]
+pub fn on_field<K: Watched>(id: impl Into<String>, field: impl Into<Field>) -> On<FieldChange<K>> {
+    On::begin(id.into(), Trigger::Field, Location::caller()).field(field)
+}
+
+/// A handler for everything that the watch says of objects of kind `K`. It is called once, whatever comes of it:
+/// errors are logged.
+#[track_caller]
+pub fn on_event<K: Watched>(id: impl Into<String>) -> On<RawEvent<K>> {
+    let mut on = On::begin(id.into(), Trigger::Event, Location::caller());
+    on.limits.errors = Errors::Ignored;
+    on
 }
 
 impl<S: Scope<Kind: Watched>> On<S> {
-    fn new(id: String, place: &'static Location<'static>) -> Self {
+    fn begin(id: String, trigger: Trigger, place: &'static Location<'static>) -> Self {
         Self {
             id,
             kind: Kind { resource: ApiResource::erase::<S::Kind>(&()), definition: None },
-            trigger: S::TRIGGER,
+            trigger,
             filter: Filter::default(),
             param: None,
+            returns: Returns::default(),
             limits: Limits::default(),
             needs: Needs::default(),
             site: (place.file(), place.line(), place.column()),
@@ -95,37 +128,6 @@ impl<S: Scope<Kind: Watched>> On<S> {
 }
 
 impl<S: Scope> On<S> {
-    /// Another id than the one that the builder began with. It names the handler in logs and, kept on the
-    /// objects, in progress records: another id is another handler.
-    pub fn id(mut self, id: impl Into<String>) -> Self {
-        self.id = id.into();
-        self
-    }
-
-    /// The most attempts; without it, there is no limit.
-    pub fn retries(mut self, attempts: u32) -> Self {
-        self.limits.retries = Some(attempts);
-        self
-    }
-
-    /// The longest time from the start of the first attempt to the start of the last; without it, there is no limit.
-    pub fn timeout(mut self, longest: Duration) -> Self {
-        self.limits.timeout = Some(longest);
-        self
-    }
-
-    /// The delay after an error that names no delay of its own. A [`Duration`] is a constant one.
-    pub fn backoff(mut self, backoff: impl Into<Backoff>) -> Self {
-        self.limits.backoff = backoff.into();
-        self
-    }
-
-    /// What an error means that is neither permanent nor temporary.
-    pub fn errors(mut self, errors: Errors) -> Self {
-        self.limits.errors = errors;
-        self
-    }
-
     /// Lets the operator's `crd` command print the kind's definition. Attributes find it by themselves.
     pub fn definition(mut self) -> Self
     where
@@ -138,9 +140,10 @@ impl<S: Scope> On<S> {
     /// The handler that runs `function`: an `async fn` of up to twelve arguments that implement [`FromCall`].
     pub fn run<F, Arguments>(mut self, function: F) -> Handler
     where
-        F: HandlerFn<S, Arguments>,
+        F: HandlerFn<S, Arguments> + Clone + Sync,
     {
         F::needs(&mut self.needs);
+        self.returns = F::RETURNS;
         self.call(move |call| function.clone().invoke(call))
     }
 
@@ -150,12 +153,17 @@ impl<S: Scope> On<S> {
         F: Fn(Call) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Reply, Failure>> + Send + 'static,
     {
+        let id = match &self.filter.field {
+            Some(field) => format!("{}/{field}", self.id),
+            None => self.id,
+        };
         Handler {
-            id: self.id,
+            id,
             kind: self.kind,
             trigger: self.trigger,
             filter: self.filter,
             param: self.param,
+            returns: self.returns,
             limits: self.limits,
             needs: self.needs,
             site: self.site,
@@ -177,64 +185,16 @@ impl<S: Scope> On<S> {
         self
     }
 
-    pub fn definition_if_any(mut self, definition: Option<crate::handler::Definition>) -> Self {
+    pub fn definition_if_any(mut self, definition: Option<Definition>) -> Self {
         self.kind.definition = definition;
         self
     }
+
+    pub fn returns(mut self, returns: Returns) -> Self {
+        self.returns = returns;
+        self
+    }
 }
-
-/// An `async fn` whose arguments all implement [`FromCall`] for `S`: at most twelve.
-#[diagnostic::on_unimplemented(
-    message = "this function cannot be a handler of `{S}`",
-    label = "not an `async fn` with such arguments",
-    note = "a handler is an `async fn` of at most 12 arguments that implement `FromCall<{S}>`, and returns `korf::Result`",
-    note = "`#[korf::on_create(Kind)]` on the function says which argument is wrong"
-)]
-pub trait HandlerFn<S: Scope, Arguments>: Clone + Send + Sync + 'static {
-    /// The state that its arguments are made from.
-    fn needs(needs: &mut Needs);
-
-    /// Makes the arguments and runs the function.
-    fn invoke(self, call: Call) -> BoxFuture<'static, Result<Reply, Failure>>;
-}
-
-macro_rules! handler_functions {
-    ($($argument:ident)*) => {
-        impl<S, F, Fut, $($argument,)*> HandlerFn<S, ($($argument,)*)> for F
-        where
-            S: Scope,
-            F: Fn($($argument),*) -> Fut + Clone + Send + Sync + 'static,
-            Fut: Future<Output: Output<S::Kind>> + Send + 'static,
-            $($argument: FromCall<S>,)*
-        {
-            fn needs(_needs: &mut Needs) {
-                $($argument::needs(_needs);)*
-            }
-
-            fn invoke(self, call: Call) -> BoxFuture<'static, Result<Reply, Failure>> {
-                Box::pin(async move {
-                    let running = self($(call.argument::<S, $argument>()?),*);
-                    drop(call);
-                    running.await.into_reply().map_err(Failure::Failed)
-                })
-            }
-        }
-    };
-}
-
-handler_functions!();
-handler_functions!(A);
-handler_functions!(A B);
-handler_functions!(A B C);
-handler_functions!(A B C D);
-handler_functions!(A B C D E);
-handler_functions!(A B C D E G);
-handler_functions!(A B C D E G H);
-handler_functions!(A B C D E G H I);
-handler_functions!(A B C D E G H I J);
-handler_functions!(A B C D E G H I J K);
-handler_functions!(A B C D E G H I J K L);
-handler_functions!(A B C D E G H I J K L M);
 
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,7 @@
 //! What the attributes expand to; nothing that people write themselves.
 
 use crate::{
-    handler::{Definition, Failure, Reply},
+    handler::{Definition, Failure, Reply, Returns},
     reply::Output,
 };
 use kube::CustomResourceExt;
@@ -34,3 +34,25 @@ pub trait NoDefinition {
 }
 
 impl<K> NoDefinition for Definitions<K> {}
+
+/// Finds where the results of a function go that returns `O`. Of one that returns something else there is a better
+/// error to be seen than one from here.
+#[derive(Debug)]
+pub struct Returned<K, O>(pub PhantomData<fn() -> (K, O)>);
+
+impl<K, O: Output<K>> Returned<K, O> {
+    /// Where they go.
+    pub fn find(&self) -> Returns {
+        O::RETURNS
+    }
+}
+
+/// Functions that can't be handlers.
+pub trait NoOutput {
+    /// Nowhere.
+    fn find(&self) -> Returns {
+        Returns::Nothing
+    }
+}
+
+impl<K, O> NoOutput for Returned<K, O> {}

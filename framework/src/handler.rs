@@ -2,10 +2,15 @@
 
 mod argument;
 mod call;
+mod scope;
 mod subs;
 
-pub use argument::{Creation, Deletion, FromCall, Needs, Scope, Update};
+pub(crate) use argument::Need;
+pub use argument::{FromCall, Needs};
 pub use call::{Additions, Call, EventType, Failure, Reply, States, TypeMap};
+pub use scope::{
+    Change, Creation, Deletion, FieldChange, RawEvent, Resuming, Scope, Sub, Transition, Update,
+};
 pub use subs::{SubCalls, SubHandler, Unfinished};
 
 use crate::core::{
@@ -16,7 +21,11 @@ use crate::core::{
 use futures::future::BoxFuture;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::core::ApiResource;
-use std::{any::Any, fmt, sync::Arc};
+use std::{
+    any::{Any, type_name},
+    fmt,
+    sync::Arc,
+};
 
 /// A kind of objects, as the API server knows it.
 #[derive(Clone, Debug)]
@@ -34,12 +43,43 @@ pub type Definition = fn() -> CustomResourceDefinition;
 pub type Site = (&'static str, u32, u32);
 
 /// A value that a handler was registered with.
-pub type Param = Arc<dyn Any + Send + Sync>;
+#[derive(Clone)]
+pub struct Parameter {
+    /// The value.
+    pub value: Arc<dyn Any + Send + Sync>,
+    /// The name of its type, for people.
+    pub name: &'static str,
+}
+
+impl Parameter {
+    /// This value.
+    pub fn new<T: Send + Sync + 'static>(value: T) -> Self {
+        Self { value: Arc::new(value), name: type_name::<T>() }
+    }
+}
+
+impl fmt::Debug for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Parameter").field(&self.name).finish()
+    }
+}
+
+/// What a handler's results are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Returns {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// A value for `status.<handler id>`.
+    Value,
+    /// A mapping to be merged into `status`.
+    Status,
+}
 
 /// Calls a handler, whatever its types.
 pub type Invoke = Arc<dyn Fn(Call) -> BoxFuture<'static, Result<Reply, Failure>> + Send + Sync>;
 
-/// A handler with its kind, reason and limits; its types are erased.
+/// A handler with its kind, trigger, filter and limits; its types are erased.
 #[derive(Clone)]
 pub struct Handler {
     /// Names the handler in logs and, kept on the objects, in progress records: another id is another handler.
@@ -57,7 +97,9 @@ pub struct Handler {
     /// Where it stands in the source.
     pub site: Site,
     /// What the handler takes as its parameter: one function may be registered several times.
-    pub param: Option<Param>,
+    pub param: Option<Parameter>,
+    /// What it returns.
+    pub returns: Returns,
     pub(crate) invoke: Invoke,
 }
 
@@ -79,6 +121,7 @@ impl fmt::Debug for Handler {
             .field("id", &self.id)
             .field("kind", &self.kind.resource.kind)
             .field("trigger", &self.trigger)
+            .field("filter", &self.filter)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }

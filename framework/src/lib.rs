@@ -108,19 +108,27 @@ mod sample;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use builder::{HandlerFn, On, Watched, on_create, on_delete, on_update};
+pub use builder::{
+    HandlerFn, On, SubHandlers, Watched, on_create, on_delete, on_event, on_field, on_resume, on_update,
+};
 pub use core::{
     Reason,
     body::Body,
-    retry::{Backoff, Errors},
+    diff::{DiffItem, Field, Op},
+    filter::{Facts, Match, When},
+    retry::{Backoff, Errors, Limits},
 };
 pub use error::{Error, Result, ResultExt};
-pub use extract::{Attempt, Diff, Name, Namespace, Object, Old, OldObject, Patch, Spec, Started, State};
-pub use handler::{
-    Additions, Call, Creation, Definition, Deletion, Failure, FromCall, Handler, Kind, Needs, Reply, Scope,
-    Site, States, Update,
+pub use extract::{
+    Annotations, Attempt, Diff, Labels, Memo, Meta, Name, Namespace, New, NewValue, Object, ObjectStatus,
+    Old, OldObject, OldValue, Param, Patch, Runtime, Spec, Started, State, StatusValue, Uid,
 };
-pub use korf_macros::{on_create, on_delete, on_update};
+pub use handler::{
+    Additions, Call, Change, Creation, Definition, Deletion, EventType, Failure, FieldChange, FromCall,
+    Handler, Kind, Needs, Parameter, RawEvent, Reply, Resuming, Returns, Scope, Site, States, Sub, SubCalls,
+    Transition, TypeMap, Update,
+};
+pub use korf_macros::{on_create, on_delete, on_event, on_field, on_resume, on_update};
 pub use operator::{CONCURRENCY, GRACE, Operator, RunError};
 pub use registry::{Registration, Registry, StartError};
 pub use reply::{IntoReply, Output, Status};

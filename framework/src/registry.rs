@@ -1,10 +1,10 @@
 //! All handlers of an operator, and what must hold of them before it starts.
 
 use crate::{
-    core::{storage::Storage, task::Trigger},
-    handler::{Handler, Site, States},
+    core::{filter::Filter, storage::Storage, task::Trigger},
+    handler::{Handler, Need, Site, States},
 };
-use std::{any::TypeId, collections::HashMap, error, fmt};
+use std::{collections::HashMap, error, fmt};
 
 /// What an attribute leaves for the registry: linked into the program, found when it starts.
 #[doc(hidden)]
@@ -46,6 +46,7 @@ impl Registry {
         let mut seen = HashMap::new();
         for handler in &self.0 {
             check_id(handler)?;
+            check_filter(handler)?;
             check_needs(handler, states)?;
             // The keys of progress records differ in these; a record says itself what its reason is.
             let resource = &handler.kind.resource;
@@ -80,14 +81,35 @@ fn check_id(handler: &Handler) -> Result<(), StartError> {
     }
 }
 
+/// What is asked of a field needs a field to be asked of.
+fn check_filter(handler: &Handler) -> Result<(), StartError> {
+    let Filter { field, value, old, new, .. } = &handler.filter;
+    let is_asked = value.is_some() || old.is_some() || new.is_some();
+    let problem = if field.is_none() && handler.trigger == Trigger::Field {
+        "is for a field, but names none: give it a `field`"
+    } else if field.is_none() && is_asked {
+        "has a `value`, `old` or `new`, but of no field: give it a `field`"
+    } else if value.is_some() && (old.is_some() || new.is_some()) {
+        "has a `value` (before or after a change) together with `old` or `new`: leave one of them out"
+    } else {
+        return Ok(());
+    };
+    Err(StartError::Filter { handler: handler.id.clone(), problem, site: handler.site })
+}
+
 fn check_needs(handler: &Handler, states: &States) -> Result<(), StartError> {
-    let missing = |(state, _): &&(TypeId, &'static str)| !states.contains_key(state);
-    match handler.needs.0.iter().find(missing) {
-        None => Ok(()),
-        Some((_, state)) => {
-            Err(StartError::MissingState { handler: handler.id.clone(), state, site: handler.site })
-        }
+    let id = || handler.id.clone();
+    let missing = |(state, _): &&Need| !states.contains_key(state);
+    if let Some((_, state)) = handler.needs.states().iter().find(missing) {
+        return Err(StartError::MissingState { handler: id(), state, site: handler.site });
     }
+    let given = handler.param.as_ref();
+    let other = |(param, _): &&Need| given.is_none_or(|given| given.value.as_ref().type_id() != *param);
+    if let Some((_, param)) = handler.needs.params().iter().find(other) {
+        let given = given.map(|given| given.name);
+        return Err(StartError::MissingParam { handler: id(), param, given, site: handler.site });
+    }
+    Ok(())
 }
 
 /// Why an operator doesn't start.
@@ -127,6 +149,26 @@ pub enum StartError {
         handler: String,
         /// The type in `State<…>`.
         state: &'static str,
+        /// Where the handler stands.
+        site: Site,
+    },
+    /// A handler takes a [`Param`](crate::Param) that it wasn't registered with.
+    MissingParam {
+        /// The handler's id.
+        handler: String,
+        /// The type in `Param<…>`.
+        param: &'static str,
+        /// The type of the parameter that it was registered with, if any.
+        given: Option<&'static str>,
+        /// Where the handler stands.
+        site: Site,
+    },
+    /// A handler's filter is at odds with itself.
+    Filter {
+        /// The handler's id.
+        handler: String,
+        /// What is wrong.
+        problem: &'static str,
         /// Where the handler stands.
         site: Site,
     },
@@ -172,6 +214,21 @@ impl fmt::Display for StartError {
                 "handler `{handler}` at {} takes `State<{state}>`: give the operator `.state(…)` of that type",
                 Place(site),
             ),
+            Self::MissingParam { handler, param, given: None, site } => {
+                write!(
+                    f,
+                    "handler `{handler}` at {} takes `Param<{param}>`: give it `param = …`",
+                    Place(site)
+                )
+            }
+            Self::MissingParam { handler, param, given: Some(given), site } => write!(
+                f,
+                "handler `{handler}` at {} takes `Param<{param}>`, but its `param` is of type `{given}`",
+                Place(site)
+            ),
+            Self::Filter { handler, problem, site } => {
+                write!(f, "handler `{handler}` at {} {problem}", Place(site))
+            }
         }
     }
 }

@@ -1,6 +1,9 @@
 //! What a handler leaves on its object, from what it returns.
 
-use crate::{error::Error, handler::Reply};
+use crate::{
+    error::Error,
+    handler::{Reply, Returns},
+};
 use kube::core::object::HasStatus;
 use serde::Serialize;
 use serde_json::Value;
@@ -12,24 +15,37 @@ use serde_json::Value;
 /// | `()` | nothing |
 /// | [`Status<_>`](Status) | merged into the status |
 /// | [`serde_json::Value`] | `status.<handler id>`; nothing if it is null |
+///
+/// As in Kopf, a mapping is merged with the one that is there: keys that it doesn't name stay, and a null deletes one.
+/// All else replaces what is there.
+///
+/// The kind's schema has to have room for them, or the API server drops them silently; the operator warns of that when
+/// it starts, if it may read the kind's definition.
 #[diagnostic::on_unimplemented(
     message = "a handler of `{K}` cannot return `{Self}`",
     label = "not something that can be left on `{K}`",
     note = "return `korf::Result`, or `korf::Result<Status<_>>` with the status type of `{K}`, or `korf::Result<serde_json::Value>`"
 )]
 pub trait IntoReply<K> {
+    /// Where it goes.
+    const RETURNS: Returns;
+
     /// # Errors
     /// The value cannot be written as JSON.
     fn into_reply(self) -> Result<Reply, Error>;
 }
 
 impl<K> IntoReply<K> for () {
+    const RETURNS: Returns = Returns::Nothing;
+
     fn into_reply(self) -> Result<Reply, Error> {
         Ok(Reply::Nothing)
     }
 }
 
 impl<K> IntoReply<K> for Value {
+    const RETURNS: Returns = Returns::Value;
+
     fn into_reply(self) -> Result<Reply, Error> {
         Ok(if self.is_null() { Reply::Nothing } else { Reply::Result(self) })
     }
@@ -44,6 +60,8 @@ where
     K: HasStatus<Status = T>,
     T: Serialize,
 {
+    const RETURNS: Returns = Returns::Status;
+
     fn into_reply(self) -> Result<Reply, Error> {
         match serde_json::to_value(self.0) {
             Ok(status @ Value::Object(_)) => Ok(Reply::Status(status)),
@@ -62,18 +80,25 @@ where
     note = "return `korf::Result`, or `korf::Result<Status<_>>` with the status type of `{K}`, or `korf::Result<serde_json::Value>`"
 )]
 pub trait Output<K> {
+    /// Where it goes.
+    const RETURNS: Returns;
+
     /// # Errors
     /// The handler's own, or that of a value that cannot be written as JSON.
     fn into_reply(self) -> Result<Reply, Error>;
 }
 
 impl<K> Output<K> for () {
+    const RETURNS: Returns = Returns::Nothing;
+
     fn into_reply(self) -> Result<Reply, Error> {
         Ok(Reply::Nothing)
     }
 }
 
 impl<K, R: IntoReply<K>> Output<K> for Result<R, Error> {
+    const RETURNS: Returns = R::RETURNS;
+
     fn into_reply(self) -> Result<Reply, Error> {
         self?.into_reply()
     }

@@ -1,15 +1,39 @@
 //! What stands in the attribute's parentheses: the kind, then options.
 
+use crate::options::{self, Choice};
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote_spanned};
 use syn::{
-    Error, Expr, Ident, Lit, Result, Token, Type,
-    parse::{Parse, ParseStream, Parser},
-    spanned::Spanned,
+    Error, Ident, Result, Token, Type,
+    parse::{ParseStream, Parser},
 };
 
-const OPTIONS: [&str; 5] = ["id", "retries", "backoff", "timeout", "errors"];
-const ERRORS: [&str; 3] = ["ignored", "temporary", "permanent"];
+/// Options that all attributes have.
+const COMMON: [&str; 8] = ["id", "param", "timeout", "labels", "annotations", "field", "value", "when"];
+
+/// Options of handlers that are called until they succeed.
+const OF_CHANGES: [&str; 3] = ["retries", "backoff", "errors"];
+
+/// One of the attributes.
+pub struct Attribute {
+    /// Its own name, and that of the builder function.
+    pub name: &'static str,
+    /// The name of its `Scope`.
+    pub scope: &'static str,
+    /// The options that it has besides those of the others.
+    pub own: &'static [&'static str],
+}
+
+impl Attribute {
+    /// The options that it has.
+    fn options(&self) -> impl Iterator<Item = &'static str> {
+        let of_changes = if self.name == "on_event" { &[] } else { &OF_CHANGES[..] };
+        COMMON.iter().chain(of_changes).chain(self.own).copied()
+    }
+
+    fn needs_field(&self) -> bool {
+        self.name == "on_field"
+    }
+}
 
 /// The kind and the options of one attribute.
 pub struct Arguments {
@@ -17,21 +41,19 @@ pub struct Arguments {
     pub options: Vec<Choice>,
 }
 
-/// One option and its value.
-pub struct Choice {
-    pub name: Ident,
-    pub value: TokenStream,
-}
-
-pub fn parse(attribute: &str, tokens: TokenStream) -> Result<Arguments> {
+pub fn parse(attribute: &Attribute, tokens: TokenStream) -> Result<Arguments> {
+    let name = attribute.name;
     if tokens.is_empty() {
-        let message = format!("of which kind? write `#[korf::{attribute}(Kind)]`");
+        let field = if attribute.needs_field() { ", field = \"spec.…\"" } else { "" };
+        let message = format!("of which kind? write `#[korf::{name}(Kind{field})]`");
         return Err(Error::new(Span::call_site(), message));
     }
-    Parser::parse2(arguments, tokens)
+    let parsed = Parser::parse2(|input: ParseStream| arguments(attribute, input), tokens)?;
+    check_fields(attribute, &parsed)?;
+    Ok(parsed)
 }
 
-fn arguments(input: ParseStream) -> Result<Arguments> {
+fn arguments(attribute: &Attribute, input: ParseStream) -> Result<Arguments> {
     if input.peek(Ident) && input.peek2(Token![=]) {
         return Err(input.error("the kind comes first, then the options"));
     }
@@ -42,7 +64,7 @@ fn arguments(input: ParseStream) -> Result<Arguments> {
         if input.is_empty() {
             break;
         }
-        let option: Choice = input.parse()?;
+        let option = option(attribute, input)?;
         if options.iter().any(|other| other.name == option.name) {
             return Err(Error::new(option.name.span(), format!("`{}` is given twice", option.name)));
         }
@@ -51,53 +73,35 @@ fn arguments(input: ParseStream) -> Result<Arguments> {
     Ok(Arguments { kind, options })
 }
 
-impl Parse for Choice {
-    fn parse(input: ParseStream) -> Result<Self> {
-        let name: Ident = input.parse()?;
-        if !OPTIONS.iter().any(|option| name == option) {
-            let message = format!("unknown option `{name}`; known: {}", OPTIONS.join(", "));
+fn option(attribute: &Attribute, input: ParseStream) -> Result<Choice> {
+    let name: Ident = input.parse()?;
+    if !attribute.options().any(|option| name == option) {
+        let known = attribute.options().collect::<Vec<_>>().join(", ");
+        let message = format!("`{}` has no option `{name}`; it has: {known}", attribute.name);
+        return Err(Error::new(name.span(), message));
+    }
+    options::parse(name, input)
+}
+
+/// What is asked of a field needs a field to be asked of.
+fn check_fields(attribute: &Attribute, arguments: &Arguments) -> Result<()> {
+    let given = |name: &str| arguments.options.iter().find(|option| option.name == name).map(|o| &o.name);
+    let of_field = given("value").or(given("old")).or(given("new"));
+    if given("field").is_none() {
+        if attribute.needs_field() {
+            let message = "of which field? write `field = \"spec.…\"`";
+            return Err(Error::new(Span::call_site(), message));
+        }
+        if let Some(name) = of_field {
+            let message = format!("`{name}` of which field? add `field = \"spec.…\"`");
             return Err(Error::new(name.span(), message));
         }
-        input.parse::<Token![=]>()?;
-        let value: Expr = input.parse()?;
-        let value = match name.to_string().as_str() {
-            "id" => id(&value)?,
-            "errors" => errors(&value)?,
-            _ => quote_spanned!(value.span()=> #value),
-        };
-        Ok(Self { name, value })
     }
-}
-
-/// Constants and `concat!` are welcome; a literal can be checked here.
-fn id(value: &Expr) -> Result<TokenStream> {
-    if let Expr::Lit(literal) = value {
-        match &literal.lit {
-            Lit::Str(text) if text.value().is_empty() => {
-                return Err(Error::new(text.span(), "an id is not empty"));
-            }
-            Lit::Str(_) => {}
-            other => return Err(Error::new(other.span(), "an id is a text: `id = \"…\"`")),
+    match (given("value"), given("old").or(given("new"))) {
+        (Some(value), Some(other)) => {
+            let message = format!("`value` is before or after the change; with `{other}` it says too much");
+            Err(Error::new(value.span(), message))
         }
-    }
-    Ok(quote_spanned!(value.span()=> #value))
-}
-
-/// One of the three words, or any expression of the type `korf::Errors`.
-fn errors(value: &Expr) -> Result<TokenStream> {
-    let word = match value {
-        Expr::Path(path) => path.path.get_ident().map(Ident::to_string),
-        _ => None,
-    };
-    let span = value.span();
-    match word {
-        Some(word) if ERRORS.contains(&word.as_str()) => {
-            let variant = format_ident!("{}{}", word[..1].to_uppercase(), &word[1..], span = span);
-            Ok(quote_spanned!(span=> ::korf::Errors::#variant))
-        }
-        Some(word) if word.starts_with(char::is_lowercase) => {
-            Err(Error::new(span, format!("`errors` is one of: {}", ERRORS.join(", "))))
-        }
-        _ => Ok(quote_spanned!(span=> #value)),
+        _ => Ok(()),
     }
 }

@@ -1,20 +1,23 @@
 //! The registration that stands beside the function.
 
-use crate::{arguments::Arguments, function::Function};
+use crate::{
+    arguments::{Arguments, Attribute},
+    function::Function,
+};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{ReturnType, ext::IdentExt, spanned::Spanned};
+use syn::{ReturnType, Type, ext::IdentExt, spanned::Spanned};
 
-pub fn registration(on: &str, scope: &str, arguments: &Arguments, function: &Function) -> TokenStream {
+pub fn registration(attribute: &Attribute, arguments: &Arguments, function: &Function) -> TokenStream {
     let Function { conditions, name, .. } = function;
     let kind = &arguments.kind;
-    let on = Ident::new(on, Span::call_site());
+    let on = Ident::new(attribute.name, Span::call_site());
     let id = name.unraw().to_string();
-    let options = arguments.options.iter().map(|option| {
-        let (name, value) = (&option.name, &option.value);
-        quote_spanned!(value.span()=> .#name(#value))
-    });
-    let scope = scope_type(scope, kind);
+    let scope = scope_type(attribute.scope, kind);
+    // `on_field` takes its field at once; what it is stands in the options.
+    let field = (attribute.name == "on_field").then(|| quote!(, ""));
+    let options = arguments.options.iter().map(|option| &option.calls);
+    let results = results(kind, function);
     // Each argument is extracted under its own span, so that the compiler points there.
     let types = &function.arguments;
     let needs = types.iter().map(|ty| quote_spanned!(ty.span()=> .needs::<#ty>()));
@@ -24,12 +27,13 @@ pub fn registration(on: &str, scope: &str, arguments: &Arguments, function: &Fun
         #(#conditions)*
         ::korf::__private::submit! {
             ::korf::Registration(|| {
-                #[allow(unused_imports, reason = "a kind that has a definition doesn't need it")]
-                use ::korf::__private::NoDefinition as _;
+                #[allow(unused_imports, reason = "kinds with definitions and functions with results don't need them")]
+                use ::korf::__private::{NoDefinition as _, NoOutput as _};
                 let definition = ::korf::__private::Definitions::<#kind>(::core::marker::PhantomData).find();
-                ::korf::#on::<#kind>(#id)
+                ::korf::#on::<#kind>(#id #field)
                     .site((::core::file!(), ::core::line!(), ::core::column!()))
                     .definition_if_any(definition)
+                    #results
                     #(#options)*
                     #(#needs)*
                     .call(|call| async move { let output = #name(#(#values),*).await; #reply })
@@ -41,6 +45,16 @@ pub fn registration(on: &str, scope: &str, arguments: &Arguments, function: &Fun
 fn scope_type(scope: &str, kind: &impl ToTokens) -> TokenStream {
     let scope = Ident::new(scope, Span::call_site());
     quote!(::korf::#scope<#kind>)
+}
+
+/// Where the function's results go. What is wrong with them, another place says.
+fn results(kind: &Type, function: &Function) -> Option<TokenStream> {
+    match &function.output {
+        ReturnType::Type(_, ty) if !matches!(**ty, Type::ImplTrait(_)) => Some(quote! {
+            .returns(::korf::__private::Returned::<#kind, #ty>(::core::marker::PhantomData).find())
+        }),
+        _ => None,
+    }
 }
 
 /// Where the compiler points when the function returns something else.

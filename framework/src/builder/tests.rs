@@ -97,7 +97,7 @@ async fn a_function_may_take_everything() {
         Ok(format!("{name}{suffix}{}", object.data.is_some()).into())
     }
     let handler = on_update::<ConfigMap>("all").run(all);
-    assert_eq!(handler.needs.0[0].0, TypeId::of::<&str>());
+    assert_eq!(handler.needs.states()[0].0, TypeId::of::<&str>());
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "data": {}});
     let mut call = call(Reason::Update, map);
     call.states = Arc::new(HashMap::from([(TypeId::of::<&str>(), Box::new("!") as _)]));

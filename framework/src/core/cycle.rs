@@ -139,6 +139,15 @@ impl Setup {
         self.storage.faults(body).into_iter().chain(self.progress(body, now).unreadable().cloned()).collect()
     }
 
+    /// The handlers that a change calls, by their places. Of those with one id only the first: they are one
+    /// handler that several things call (creations and resuming, say), with one record.
+    fn called(&self, reason: Reason, initial: bool, facts: &Facts<'_>) -> Vec<usize> {
+        let mut ids = BTreeSet::new();
+        let tasks = self.tasks.iter().enumerate();
+        let called = tasks.filter(|(_, task)| task.is_called(reason, initial, facts));
+        called.filter(|(_, task)| ids.insert(&task.id)).map(|(at, _)| at).collect()
+    }
+
     /// The records of all handlers, and of all sub-handlers that they name.
     fn progress(&self, body: &Body, now: Timestamp) -> Progress {
         let mut asked: BTreeSet<String> = self.tasks.iter().map(|task| task.id.clone()).collect();
@@ -179,8 +188,7 @@ pub fn plan(setup: &Setup, body: &Body, sight: Sight, now: Timestamp) -> Plan {
     if let Some(change) = finalizer_change(setup, &facts, sight) {
         return Plan::Write(change);
     }
-    let called = |(_, task): &(usize, &Task)| task.is_called(cause.reason(), sight.initial, &facts);
-    let tasks: Vec<_> = setup.tasks.iter().enumerate().filter(called).map(|(at, _)| at).collect();
+    let tasks = setup.called(cause.reason(), sight.initial, &facts);
     let concerned = setup.tasks.iter().any(|task| task.filter.concerns(&facts));
     match cause {
         _ if !concerned => Plan::Rest(Rest::Stealth),
@@ -229,9 +237,7 @@ fn finalizer_change(setup: &Setup, facts: &Facts<'_>, sight: Sight) -> Option<Fi
 fn current(setup: &Setup, stored: &Progress, tasks: &[usize], reason: Reason) -> Progress {
     let task_of = |id: &str| {
         let mut tasks = tasks.iter().map(|at| &setup.tasks[*at]);
-        tasks.find(|task| {
-            id == task.id || id.strip_prefix(task.id.as_str()).is_some_and(|rest| rest.starts_with('/'))
-        })
+        tasks.find(|task| id == task.id || settle::is_below(id, &task.id))
     };
     stored.iter().fold(Progress::default(), |current, (id, record)| match task_of(id) {
         Some(task) if task.goes_on_with(record, reason) => current.with(id, record.clone()),

@@ -3,15 +3,22 @@
 use crate::{
     core::{Reason, body::Body},
     error::Error,
-    handler::{Call, FromCall, Scope},
+    handler::{Call, Change, EventType, FromCall, RawEvent, Scope},
 };
 use kube::Client;
 use tokio_util::sync::CancellationToken;
 
 /// Why the handler is called.
-impl<S: Scope> FromCall<S> for Reason {
+impl<S: Change> FromCall<S> for Reason {
     fn from_call(call: &Call) -> Result<Self, Error> {
         call.reason.ok_or_else(|| Error::permanent("a raw event has no reason"))
+    }
+}
+
+/// What the watch said.
+impl<K: 'static> FromCall<RawEvent<K>> for EventType {
+    fn from_call(call: &Call) -> Result<Self, Error> {
+        call.event.ok_or_else(|| Error::permanent("a change is no raw event"))
     }
 }
 

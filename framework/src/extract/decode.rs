@@ -1,10 +1,11 @@
 //! From JSON to the types of a handler's arguments, at most once per cycle and type.
 
 use crate::{
-    core::{Reason, body::Body},
+    core::{Reason, body::Body, diff::resolve},
     error::Error,
     handler::Call,
 };
+use kube::core::ObjectMeta;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::{
@@ -55,6 +56,32 @@ pub(super) fn old_spec<T: DeserializeOwned>(call: &Call) -> Result<T, Error> {
 pub(super) fn old_object<K: DeserializeOwned>(call: &Call) -> Result<K, Error> {
     let object = as_handled(last(call)?, None, &call.body);
     decode(&object, "", &call.body).map_err(|error| error.of_the_past().into())
+}
+
+/// The field as it was handled last; absent is null.
+pub(super) fn old_field<T: DeserializeOwned>(call: &Call) -> Result<T, Error> {
+    let old = call.old.as_deref().unwrap_or(&Value::Null);
+    field_of(call, old).map_err(|error| error.of_the_past().into())
+}
+
+/// The field as it is now; absent is null.
+pub(super) fn new_field<T: DeserializeOwned>(call: &Call) -> Result<T, Error> {
+    Ok(field_of(call, &call.new)?)
+}
+
+fn field_of<T: DeserializeOwned>(call: &Call, essence: &Value) -> Result<T, Unreadable> {
+    let field = call.field.clone().unwrap_or_default();
+    decode(resolve(essence, field.keys()), &field.to_string(), &call.body)
+}
+
+/// The metadata.
+pub(super) fn meta(call: &Call) -> Result<ObjectMeta, Error> {
+    Ok(decode(&call.body.value()["metadata"], "metadata", &call.body)?)
+}
+
+/// The status; none where the object has none.
+pub(super) fn status<T: DeserializeOwned>(call: &Call) -> Result<Option<T>, Error> {
+    Ok(decode(&call.body.value()["status"], "status", &call.body)?)
 }
 
 fn last(call: &Call) -> Result<&Value, Error> {

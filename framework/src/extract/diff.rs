@@ -3,13 +3,14 @@
 use crate::{
     core,
     error::Error,
-    handler::{Call, FromCall, Scope},
+    handler::{Call, Change, FromCall},
 };
 use std::{ops::Deref, sync::Arc};
 
 /// What differs between the essence that was handled last and the present one.
 ///
-/// In a creation it is one addition of the whole; in a deletion it is what changed and was never handled.
+/// In a creation it is one addition of the whole; in a deletion it is what changed and was never handled. Of a handler
+/// that is for a field, it is what differs in that field, with paths that begin there.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Diff(pub Arc<core::diff::Diff>);
 
@@ -27,7 +28,7 @@ impl From<core::diff::Diff> for Diff {
     }
 }
 
-impl<S: Scope> FromCall<S> for Diff {
+impl<S: Change> FromCall<S> for Diff {
     fn from_call(call: &Call) -> Result<Self, Error> {
         Ok(Self(call.diff.clone()))
     }

@@ -3,13 +3,16 @@
 use super::decode;
 use crate::{
     error::Error,
-    handler::{Call, FromCall, Update},
+    handler::{Call, FieldChange, FromCall, Update},
 };
 use kube::core::object::HasSpec;
 use serde::de::DeserializeOwned;
 use std::{ops::Deref, sync::Arc};
 
-/// The spec as it was handled last: in update handlers of kinds with `#[derive(CustomResource)]`.
+/// What was handled last, in your own type.
+///
+/// In update handlers it is the spec, for kinds with `#[derive(CustomResource)]`. In handlers of a field, it is that
+/// field: `Old<Option<u32>>` where the field may have been absent. [`OldValue`](crate::OldValue) is the same as JSON.
 #[derive(Clone, Debug)]
 pub struct Old<T>(pub Arc<T>);
 
@@ -34,6 +37,58 @@ where
 {
     fn from_call(call: &Call) -> Result<Self, Error> {
         decode::view::<Self, T>(call, || decode::old_spec(call)).map(Self)
+    }
+}
+
+/// The field as it was handled last.
+impl<K, T> FromCall<FieldChange<K>> for Old<T>
+where
+    K: 'static,
+    T: DeserializeOwned + Send + Sync + 'static,
+{
+    fn from_call(call: &Call) -> Result<Self, Error> {
+        Ok(Self(Arc::new(decode::old_field(call)?)))
+    }
+}
+
+/// The field that the handler is for, as it is now, in your own type: in handlers of a field alone.
+///
+/// Where the field may be absent, it is `New<Option<u32>>`. [`NewValue`](crate::NewValue) is the same as JSON.
+///
+/// ```
+/// use k8s_openapi::api::core::v1::Pod;
+/// use korf::{New, Old, Result};
+///
+/// #[korf::on_field(Pod, field = "spec.activeDeadlineSeconds")]
+/// async fn deadline(old: Old<Option<u32>>, new: New<Option<u32>>) -> Result {
+///     tracing::info!("{:?} became {:?}", *old, *new);
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct New<T>(pub Arc<T>);
+
+impl<T> Deref for New<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> From<T> for New<T> {
+    fn from(value: T) -> Self {
+        Self(Arc::new(value))
+    }
+}
+
+impl<K, T> FromCall<FieldChange<K>> for New<T>
+where
+    K: 'static,
+    T: DeserializeOwned + Send + Sync + 'static,
+{
+    fn from_call(call: &Call) -> Result<Self, Error> {
+        Ok(Self(Arc::new(decode::new_field(call)?)))
     }
 }
 

@@ -37,6 +37,6 @@ impl<S: Scope, T: Clone + Send + Sync + 'static> FromCall<S> for State<T> {
     }
 
     fn needs(needs: &mut Needs) {
-        needs.0.push((TypeId::of::<T>(), type_name::<T>()));
+        needs.state::<T>();
     }
 }

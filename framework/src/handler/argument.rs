@@ -1,46 +1,37 @@
 //! What can be a handler's argument, and in which handlers.
 
-use super::Call;
-use crate::{core::task::Trigger, error::Error};
-use std::{any::TypeId, marker::PhantomData};
+use super::{Call, Scope};
+use crate::error::Error;
+use std::any::{TypeId, type_name};
 
-/// The state types that handlers ask for; checked when the operator starts.
+/// What handlers ask for that the compiler can't see; checked when the operator starts.
 #[derive(Clone, Debug, Default)]
-pub struct Needs(pub Vec<(TypeId, &'static str)>);
-
-/// What a handler handles: a kind, and what happens to it.
-///
-/// One of [`Creation`], [`Update`] and [`Deletion`]; an argument that makes sense in some of them only
-/// (the old spec of an object that is being created?) implements [`FromCall`] for those alone.
-pub trait Scope: 'static {
-    /// The kind of the objects.
-    type Kind: 'static;
-    /// When the handler is called.
-    const TRIGGER: Trigger;
+pub struct Needs {
+    states: Vec<Need>,
+    params: Vec<Need>,
 }
 
-/// A handler of objects of kind `K` that nothing has handled yet.
-#[derive(Debug)]
-pub struct Creation<K>(PhantomData<fn() -> K>);
-impl<K: 'static> Scope for Creation<K> {
-    type Kind = K;
-    const TRIGGER: Trigger = Trigger::Create;
-}
+/// A type, and its name for people.
+pub(crate) type Need = (TypeId, &'static str);
 
-/// A handler of objects of kind `K` whose essence has changed.
-#[derive(Debug)]
-pub struct Update<K>(PhantomData<fn() -> K>);
-impl<K: 'static> Scope for Update<K> {
-    type Kind = K;
-    const TRIGGER: Trigger = Trigger::Update;
-}
+impl Needs {
+    /// A value of type `T` that the operator is given by `.state(…)`.
+    pub fn state<T: 'static>(&mut self) {
+        self.states.push((TypeId::of::<T>(), type_name::<T>()));
+    }
 
-/// A handler of objects of kind `K` that are being deleted.
-#[derive(Debug)]
-pub struct Deletion<K>(PhantomData<fn() -> K>);
-impl<K: 'static> Scope for Deletion<K> {
-    type Kind = K;
-    const TRIGGER: Trigger = Trigger::Delete { optional: false, lets_go: false };
+    /// A value of type `T` that the handler is registered with.
+    pub fn param<T: 'static>(&mut self) {
+        self.params.push((TypeId::of::<T>(), type_name::<T>()));
+    }
+
+    pub(crate) fn states(&self) -> &[Need] {
+        &self.states
+    }
+
+    pub(crate) fn params(&self) -> &[Need] {
+        &self.params
+    }
 }
 
 /// A handler's argument, made from the call that it is part of.
@@ -49,15 +40,24 @@ impl<K: 'static> Scope for Deletion<K> {
 /// |---|---|
 /// | [`Object<K>`](crate::Object), [`Spec<S>`](crate::Spec) | the object, and its spec, in your own types |
 /// | [`OldObject<K>`](crate::OldObject), [`Old<S>`](crate::Old) | both as they were handled last; in update handlers only |
-/// | [`Diff`](crate::Diff) | from what was handled last to what is there now |
-/// | [`Patch`](crate::Patch) | changes to be made to the object together with the handler's outcome |
-/// | [`State<T>`](crate::State) | what the operator was given by `.state(…)` |
-/// | [`Name`](crate::Name), [`Namespace`](crate::Namespace) | the object's |
-/// | [`Attempt`](crate::Attempt), [`Started`](crate::Started) | how often, and since when, this handler has been tried |
-/// | [`Reason`] | creation, update or deletion |
+/// | [`Old<T>`](crate::Old), [`New<T>`](crate::New) | the field before and now; in handlers of a field only |
+/// | [`OldValue`](crate::OldValue), [`NewValue`](crate::NewValue), [`Diff`](crate::Diff) | the same as JSON, and what differs; of a handler that is for a field, that field's |
+/// | [`ObjectStatus<T>`](crate::ObjectStatus), [`StatusValue`](crate::StatusValue) | the status, in your own type or as JSON |
+/// | [`Name`](crate::Name), [`Namespace`](crate::Namespace), [`Uid`](crate::Uid), [`Labels`](crate::Labels), [`Annotations`](crate::Annotations), [`Meta`](crate::Meta) | the object's |
 /// | [`Body`](crate::Body) | the raw JSON |
+/// | [`Reason`](crate::Reason) | creation, update, deletion or resuming |
+/// | [`Attempt`](crate::Attempt), [`Started`](crate::Started), [`Runtime`](crate::Runtime) | how often, since when and for how long this handler has been tried |
+/// | [`Patch`](crate::Patch) | changes to be made to the object together with the handler's outcome |
+/// | [`SubHandlers<K>`](crate::SubHandlers) | handlers below this one, each with progress of its own |
+/// | [`State<T>`](crate::State) | what the operator was given by `.state(…)` |
+/// | [`Param<T>`](crate::Param) | what the handler was registered with by `param = …` |
+/// | [`Memo<T>`](crate::Memo) | what handlers remember of the object while the operator runs |
+/// | [`EventType`](crate::EventType) | what the watch said; in handlers of raw events only |
 /// | [`kube::Client`] | for requests of your own |
 /// | [`CancellationToken`](crate::CancellationToken) | cancelled when the operator stops |
+///
+/// A handler of raw events takes neither those of a change (`OldValue`, `NewValue`, `Diff`) nor those of an attempt
+/// (`Reason`, `Attempt`, `Started`, `Runtime`, `SubHandlers`): it is called once, whatever comes of it.
 ///
 /// An argument of your own implements this trait: for every scope, or for those of one kind or reason.
 ///
@@ -93,8 +93,8 @@ impl<K: 'static> Scope for Deletion<K> {
 #[diagnostic::on_unimplemented(
     message = "a handler of `{S}` cannot take `{Self}`",
     label = "not an argument for `{S}`",
-    note = "arguments are `Object<_>`, `Spec<_>`, `Diff`, `Patch`, `State<_>`, `Name`, `Namespace`, `Attempt`, `Started`, `Reason`, `Body`, `kube::Client`, `CancellationToken`",
-    note = "`Old<_>` and `OldObject<_>` are for `on_update` alone; `Spec<_>` and `Old<_>` for kinds with `#[derive(CustomResource)]`",
+    note = "arguments are `Object<_>`, `Spec<_>`, `ObjectStatus<_>`, `Diff`, `Patch`, `State<_>`, `Param<_>`, `Memo<_>`, `SubHandlers<_>`, `Name`, `Namespace`, `Uid`, `Labels`, `Annotations`, `Meta`, `Attempt`, `Started`, `Runtime`, `Reason`, `OldValue`, `NewValue`, `StatusValue`, `Body`, `kube::Client`, `CancellationToken`",
+    note = "`OldObject<_>` is for `on_update` alone, `Old<_>` for `on_update` and `on_field`, `New<_>` for `on_field`, `EventType` for `on_event`; `Spec<_>` and the `Old<_>` of `on_update` for kinds with `#[derive(CustomResource)]`",
     note = "a type of your own can be an argument by `impl<S: korf::Scope> korf::FromCall<S>`"
 )]
 pub trait FromCall<S: Scope>: Sized {

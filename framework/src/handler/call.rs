@@ -1,6 +1,6 @@
 //! One call of a handler: what it may look at, and what comes of it.
 
-use super::{FromCall, Param, Scope, SubCalls};
+use super::{FromCall, Parameter, Scope, SubCalls};
 use crate::{
     core::{
         Reason,
@@ -101,7 +101,7 @@ pub struct Call {
     /// The start of this attempt.
     pub now: Timestamp,
     /// What the handler was registered with.
-    pub param: Option<Param>,
+    pub param: Option<Parameter>,
     /// What the operator was given by `.state(…)`.
     pub states: Arc<States>,
     /// Whether the kind has a status subresource. Where it has none, a write of the status is a change of

@@ -6,15 +6,15 @@ use crate::{
         body::Body,
         cycle::{Cycle, Done, Ready},
         diff::Diff,
+        progress::Record,
         retry::{Attempt, Limits, Outcome, Verdict},
     },
     error::Error,
     handler::{
-        Additions, Call, EventType, Failure, Handler, Invoke, Reply, SubCalls, SubHandler, TypeMap,
-        Unfinished,
+        Additions, Call, EventType, Failure, Handler, Reply, SubCalls, SubHandler, TypeMap, Unfinished,
     },
 };
-use futures::FutureExt;
+use futures::{FutureExt, future::BoxFuture};
 use serde_json::{Map, Value, json};
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
@@ -61,7 +61,7 @@ impl Watched {
             Some(field) => Arc::new(cycle.diff.reduce(field.keys())),
             None => Arc::clone(&cycle.diff),
         };
-        let subs = self.subs(cycle, pass);
+        let subs = Self::subs(&handler.id, cycle, pass);
         let call = Call {
             old: cycle.old.clone(),
             new: Arc::clone(&cycle.new),
@@ -73,7 +73,8 @@ impl Watched {
             subs: subs.clone(),
             ..self.call(handler, pass)
         };
-        let outcome = once(&handler.id, &handler.limits, &handler.invoke, call, ready.attempt, pass).await;
+        let invoke = |call| (handler.invoke)(call);
+        let outcome = once(&handler.id, &handler.limits, invoke, call, ready.attempt, pass).await;
         Done { ready, outcome, subs: subs.take() }
     }
 
@@ -81,7 +82,7 @@ impl Watched {
     pub(super) async fn spy(self: &Arc<Self>, handler: &Handler, event: EventType, pass: &Pass) {
         let call = Call { event: Some(event), ..self.call(handler, pass) };
         let attempt = Attempt { before: 0, elapsed: Duration::ZERO };
-        once(&handler.id, &handler.limits, &handler.invoke, call, attempt, pass).await;
+        once(&handler.id, &handler.limits, |call| (handler.invoke)(call), call, attempt, pass).await;
     }
 
     /// A call of a handler, as far as the object and the operator determine it.
@@ -112,13 +113,17 @@ impl Watched {
     }
 
     /// The sub-handlers of a handler: called as handlers are.
-    fn subs(&self, cycle: &Cycle, pass: &Pass) -> SubCalls {
+    fn subs(id: &str, cycle: &Cycle, pass: &Pass) -> SubCalls {
+        // Whoever is called before it is due is called because the object has changed.
+        let due = cycle.progress().get(id).and_then(Record::next_due);
+        let eager = due.is_some_and(|due| due > clock::now());
         let pass = pass.clone();
         let caller = move |handler: SubHandler, call: Call, attempt: Attempt| {
             let pass = pass.clone();
-            async move { once(&call.id.clone(), &handler.limits, &handler.invoke, call, attempt, &pass).await }.boxed()
+            async move { once(&call.id.clone(), &handler.limits, handler.invoke, call, attempt, &pass).await }
+                .boxed()
         };
-        SubCalls::new(cycle.progress().clone(), Arc::new(caller))
+        SubCalls::new(cycle.progress().clone(), eager, Arc::new(caller))
     }
 }
 
@@ -126,7 +131,7 @@ impl Watched {
 async fn once(
     id: &str,
     limits: &Limits,
-    invoke: &Invoke,
+    invoke: impl FnOnce(Call) -> BoxFuture<'static, Result<Reply, Failure>>,
     call: Call,
     attempt: Attempt,
     pass: &Pass,
@@ -137,7 +142,7 @@ async fn once(
     }
     let started = call.started;
     let left = limits.timeout.map(|timeout| timeout.saturating_sub(attempt.elapsed));
-    let verdict = match ending(invoke(call), left).await {
+    let verdict = match ending(complete(invoke, call), left).await {
         Ending::Answer(Ok(reply)) => {
             report::succeeded(id);
             pass.keep(id, reply);
@@ -161,6 +166,17 @@ async fn once(
         }
     };
     given(id, verdict)
+}
+
+/// Calls a handler, and those of its sub-handlers that it has registered and not called.
+async fn complete(
+    invoke: impl FnOnce(Call) -> BoxFuture<'static, Result<Reply, Failure>>,
+    call: Call,
+) -> Result<Reply, Failure> {
+    let parent = call.clone();
+    let reply = invoke(call).await?;
+    parent.subs.execute(&parent).await.map_err(Failure::Failed)?;
+    Ok(reply)
 }
 
 fn given(id: &str, verdict: Verdict) -> Outcome {

@@ -97,7 +97,14 @@ impl Cycle {
         let progress = progress.with(id.clone(), record);
         let called = done.subs.iter().filter_map(|sub| Some((sub, sub.outcome.as_ref()?)));
         called.fold(progress, |progress, (sub, outcome)| {
-            progress.with(sub.id.clone(), self.attempted(&sub.id, sub.started, outcome, now))
+            let outcome = match outcome {
+                // Its parent could read the object, and it is the parent that the object waits for.
+                Outcome::Unreadable { message } => &Outcome::GaveUp { message: message.clone() },
+                outcome => outcome,
+            };
+            let record = self.attempted(&sub.id, sub.started, outcome, now);
+            let below = done.subs.iter().filter(|other| is_below(&other.id, &sub.id));
+            progress.with(sub.id.clone(), record.with_subrefs(below.map(|other| other.id.clone())))
         })
     }
 
@@ -157,6 +164,11 @@ impl Cycle {
             _ => storage.erase_basis(body),
         }
     }
+}
+
+/// Whether one handler is a sub-handler of another, of whatever level.
+pub(super) fn is_below(id: &str, parent: &str) -> bool {
+    id.strip_prefix(parent).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn later(now: Timestamp, after: Duration) -> Timestamp {

@@ -1,3 +1,5 @@
+mod subs;
+
 use super::*;
 use crate::core::{
     filter::{Filter, Match},
@@ -547,34 +549,22 @@ fn one_at_a_time_stores_the_progress_after_each_handler() {
 }
 
 #[test]
-fn sub_handlers_are_kept_with_their_parent_until_all_are_done() {
-    let mut world = World::new([task("p", Reason::Create)]);
-    let settle = |world: &mut World, outcome, subs: &[(&str, Option<Outcome>)]| {
-        let Plan::Run(cycle) = plan(&world.setup, &world.body(), world.sight(Look::Changed), world.now)
-        else {
-            panic!("nothing to run")
-        };
-        let known: Vec<_> =
-            subs.iter().map(|(id, _)| cycle.progress().get(id).map(|record| record.success)).collect();
-        let subs = subs.iter().map(|(id, outcome)| SubDone {
-            id: (*id).into(),
-            started: world.now,
-            outcome: outcome.clone(),
-        });
-        let done = Done { ready: cycle.ready[0], outcome, subs: subs.collect() };
-        let (patch, end) = cycle.settle(&world.setup, &world.body(), &[done], world.now);
-        world.write(&patch);
-        (known, described(&end))
-    };
-    let after = Duration::from_secs(10);
-    let first = [("p/a", Some(Outcome::Success)), ("p/b", Some(retry()))];
-    assert_eq!(settle(&mut world, Outcome::Children { after }, &first), (vec![None, None], "open 10".into()));
-    assert_eq!(world.annotations(), ["korf-basis", "p", "p.a", "p.b"]);
-    world.wait(10);
-    let second = [("p/a", None), ("p/b", Some(Outcome::Success))];
-    let expected = (vec![Some(true), Some(false)], "processed 1/0".into());
-    assert_eq!(settle(&mut world, Outcome::Success, &second), expected);
-    assert_eq!(world.annotations(), ["last-handled-configuration"]);
+fn of_several_handlers_with_one_id_one_is_called() {
+    let task = |on| Task { on, ..task("f", Reason::Create) };
+    let mut world = World::new([
+        task(Trigger::Create),
+        task(Trigger::Resume { deleted: true }),
+        task(Trigger::Update),
+        task(Trigger::Delete { optional: false, lets_go: false }),
+    ]);
+    assert_eq!(world.turn(Look::First, &succeed), ["f 1 #0", "processed 1/0", "Noop"]);
+    world.initial = true;
+    assert_eq!(world.turn(Look::First, &succeed), ["f 1→1 #0", "processed 1/0", "Noop"]);
+    (world.initial, world.object["spec"]["x"]) = (true, 2.into());
+    assert_eq!(world.turn(Look::First, &succeed), ["f 1→2 #0", "processed 1/0", "Noop"]);
+    world.initial = true;
+    world.delete();
+    assert_eq!(world.turn(Look::First, &succeed), ["f 2→2 #0", "processed 1/0", "Free"]);
 }
 
 #[test]

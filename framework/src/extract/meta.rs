@@ -1,0 +1,105 @@
+//! The object's metadata.
+
+use super::decode;
+use crate::{
+    error::Error,
+    handler::{Call, FromCall, Scope},
+};
+use kube::core::ObjectMeta;
+use serde_json::Value;
+use std::{collections::BTreeMap, fmt, ops::Deref, sync::Arc};
+
+/// The object's uid: another one is another object, whatever its name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Uid(pub String);
+
+impl Deref for Uid {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl From<&str> for Uid {
+    fn from(uid: &str) -> Self {
+        Self(uid.into())
+    }
+}
+
+impl<S: Scope> FromCall<S> for Uid {
+    fn from_call(call: &Call) -> Result<Self, Error> {
+        Ok(call.body.uid().into())
+    }
+}
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident $field:literal)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq)]
+        pub struct $name(pub BTreeMap<String, String>);
+
+        impl Deref for $name {
+            type Target = BTreeMap<String, String>;
+
+            fn deref(&self) -> &Self::Target {
+                &self.0
+            }
+        }
+
+        impl<K: Into<String>, V: Into<String>, const N: usize> From<[(K, V); N]> for $name {
+            fn from(texts: [(K, V); N]) -> Self {
+                Self(texts.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
+            }
+        }
+
+        impl<S: Scope> FromCall<S> for $name {
+            fn from_call(call: &Call) -> Result<Self, Error> {
+                Ok(Self(texts(&call.body.value()["metadata"][$field])))
+            }
+        }
+    )*};
+}
+
+texts! {
+    /// The object's labels.
+    Labels "labels"
+
+    /// The object's annotations.
+    Annotations "annotations"
+}
+
+fn texts(map: &Value) -> BTreeMap<String, String> {
+    let texts = map.as_object().into_iter().flatten();
+    texts.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned()))).collect()
+}
+
+/// The object's metadata, less `managedFields`.
+#[derive(Clone, Debug, Default)]
+pub struct Meta(pub Arc<ObjectMeta>);
+
+impl Deref for Meta {
+    type Target = ObjectMeta;
+
+    fn deref(&self) -> &ObjectMeta {
+        &self.0
+    }
+}
+
+impl From<ObjectMeta> for Meta {
+    fn from(meta: ObjectMeta) -> Self {
+        Self(Arc::new(meta))
+    }
+}
+
+impl<S: Scope> FromCall<S> for Meta {
+    fn from_call(call: &Call) -> Result<Self, Error> {
+        decode::view::<Self, ObjectMeta>(call, || decode::meta(call)).map(Self)
+    }
+}
