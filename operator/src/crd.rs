@@ -93,5 +93,4 @@ fn primary_key(_: &mut SchemaGenerator) -> Schema {
 }
 
 #[cfg(test)]
-#[path = "crd_tests.rs"]
 mod tests;

@@ -58,5 +58,4 @@ fn qualified(place: &Place) -> String {
 }
 
 #[cfg(test)]
-#[path = "ddl_tests.rs"]
 mod tests;

@@ -210,5 +210,4 @@ fn listed(changes: &[Change]) -> String {
 }
 
 #[cfg(test)]
-#[path = "plan_tests.rs"]
 mod tests;

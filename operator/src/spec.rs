@@ -252,5 +252,4 @@ fn listed(map: &Map<String, Value>) -> String {
 }
 
 #[cfg(test)]
-#[path = "spec_tests.rs"]
 mod tests;

@@ -149,5 +149,4 @@ fn without_defaults(schema: &mut Schema) {
 }
 
 #[cfg(test)]
-#[path = "status_tests.rs"]
 mod tests;
