@@ -1,3 +1,6 @@
+mod options;
+mod subs;
+
 use crate::{
     Attempt, Backoff, Body, Call, CancellationToken, Diff, Errors, Failure, FromCall, Handler, Name,
     Namespace, Object, Patch, Reason, Registry, Reply, Result, Started, State, Status,

@@ -1,6 +1,8 @@
 use crate::{
-    Attempt, Body, Call, Creation, Deletion, Diff, Error, Failure, FromCall, Name, Namespace, Object, Old,
-    OldObject, Patch, Reason, Spec, Started, State, Update,
+    Annotations, Attempt, Body, Call, Creation, Deletion, Diff, Error, EventType, Failure, FieldChange,
+    FromCall, Labels, Memo, Meta, Name, Namespace, New, NewValue, Object, ObjectStatus, Old, OldObject,
+    OldValue, Param, Parameter, Patch, RawEvent, Reason, Resuming, Runtime, Spec, Started, State,
+    StatusValue, Uid, Update,
     sample::{call, table},
 };
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -177,4 +179,82 @@ async fn a_call_shows_nothing_of_its_object() {
     let call = call(Reason::Create, table(json!({"table": "hunter2"})));
     let shown = format!("{call:?}");
     assert!(shown.contains("users") && !shown.contains("hunter2"), "{shown}");
+}
+
+#[tokio::test]
+async fn the_metadata_is_text_or_typed() {
+    let mut object = table(json!({"table": "a"}));
+    object["metadata"]["annotations"] = json!({"note": "x", "broken": 5});
+    let call = call(Reason::Create, object);
+    assert_eq!(call.argument::<Creation<Table>, Labels>().unwrap(), [("now", "yes")].into());
+    assert_eq!(call.argument::<Creation<Table>, Annotations>().unwrap(), [("note", "x")].into());
+    assert_eq!(call.argument::<Creation<Table>, Uid>().unwrap(), "u1".into());
+    let Err(Failure::Unreadable(error)) = call.argument::<Creation<Table>, Meta>() else {
+        panic!("readable")
+    };
+    assert!(error.to_string().starts_with("`metadata.annotations.broken` of Table users"), "{error}");
+}
+
+#[tokio::test]
+async fn the_metadata_and_the_status_of_a_raw_event_are_readable() {
+    type Scope = RawEvent<Table>;
+    let mut object = table(json!({"table": "a"}));
+    object["status"] = json!({"rows": 3});
+    let with = Call { reason: None, event: Some(EventType::Added), ..call(Reason::Create, object) };
+    assert_eq!(with.argument::<Scope, Meta>().unwrap().name.as_deref(), Some("users"));
+    let status = with.argument::<Scope, ObjectStatus<TableStatus>>().unwrap();
+    assert_eq!(status.as_ref().map(|status| status.rows), Some(3));
+    assert_eq!(*with.argument::<Scope, StatusValue>().unwrap(), json!({"rows": 3}));
+    assert_eq!(with.argument::<Scope, EventType>().unwrap(), EventType::Added);
+    let without = call(Reason::Create, table(json!({"table": "a"})));
+    assert_eq!(*without.argument::<Scope, ObjectStatus<TableStatus>>().unwrap(), None);
+    assert_eq!(*without.argument::<Scope, StatusValue>().unwrap(), Value::Null);
+}
+
+#[tokio::test]
+async fn old_and_new_values_are_those_of_the_field_where_there_is_one() {
+    type Scope = FieldChange<Table>;
+    let whole = Call {
+        new: Arc::new(json!({"spec": {"table": "b"}})),
+        ..update(json!({"table": "b"}), json!({"spec": {"table": "a", "size": "big"}}))
+    };
+    assert_eq!(*whole.argument::<Update<Table>, OldValue>().unwrap(), **whole.old.as_ref().unwrap());
+    assert_eq!(*whole.argument::<Update<Table>, NewValue>().unwrap(), *whole.new);
+    let of_field = Call { field: Some("spec.size".into()), ..whole.clone() };
+    assert_eq!(*of_field.argument::<Scope, OldValue>().unwrap(), json!("big"));
+    assert_eq!(*of_field.argument::<Scope, NewValue>().unwrap(), Value::Null);
+    assert_eq!(*of_field.argument::<Scope, Old<String>>().unwrap(), "big");
+    assert_eq!(*of_field.argument::<Scope, New<Option<String>>>().unwrap(), None);
+    let Err(Failure::Unreadable(error)) = of_field.argument::<Scope, Old<u32>>() else { panic!("readable") };
+    let said = "`spec.size` of Table users, as it was handled last: invalid type: string, expected u32";
+    assert_eq!(error.to_string(), said);
+    let new = Call { old: None, ..whole };
+    assert_eq!(*new.argument::<Creation<Table>, OldValue>().unwrap(), Value::Null);
+}
+
+#[tokio::test]
+async fn the_runtime_counts_from_the_first_attempt() {
+    let first = call(Reason::Resume, table(json!({"table": "a"})));
+    assert_eq!(first.argument::<Resuming<Table>, Runtime>().unwrap(), Runtime::default());
+    let later = Call { now: first.started + Duration::from_millis(1500), ..first };
+    let runtime = later.argument::<Resuming<Table>, Runtime>().unwrap();
+    assert_eq!(runtime.0, Duration::from_millis(1500));
+}
+
+#[tokio::test]
+async fn a_memo_is_shared_by_all_handlers_of_an_object() {
+    let call = call(Reason::Create, table(json!({"table": "a"})));
+    let count = call.argument::<Creation<Table>, Memo<u32>>().unwrap();
+    count.with(|count| *count += 2);
+    let again = call.clone().argument::<RawEvent<Table>, Memo<u32>>().unwrap();
+    assert_eq!((again.get(), again.replace(7), *count.lock()), (2, 2, 7));
+    assert_eq!(call.argument::<Creation<Table>, Memo<String>>().unwrap().get(), "");
+}
+
+#[tokio::test]
+async fn a_parameter_is_of_the_type_that_was_given() {
+    let given = Some(Parameter::new(5_u8));
+    let call = Call { param: given, ..call(Reason::Create, table(json!({"table": "a"}))) };
+    assert_eq!(*call.argument::<Creation<Table>, Param<u8>>().unwrap(), 5);
+    assert!(call.argument::<Creation<Table>, Param<i8>>().is_err());
 }

@@ -1,5 +1,7 @@
 use super::{Registry, StartError};
-use crate::{Handler, Name, Result, State, States, on_create, on_delete, on_update};
+use crate::{
+    Handler, Name, Param, Result, State, States, on_create, on_delete, on_field, on_resume, on_update,
+};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use std::any::TypeId;
 
@@ -8,6 +10,10 @@ async fn plain(_name: Name) -> Result {
 }
 
 async fn counting(_count: State<u8>) -> Result {
+    Ok(())
+}
+
+async fn counted(_count: Param<u8>) -> Result {
     Ok(())
 }
 
@@ -59,6 +65,35 @@ fn mistakes_are_found_and_explained() {
             vec![at(5, on_update::<ConfigMap>("f").run(counting))],
             "handler `f` at src/main.rs:5 takes `State<u8>`: give the operator `.state(…)` of that type",
         ),
+        (
+            vec![at(5, on_update::<ConfigMap>("f").run(counted))],
+            "handler `f` at src/main.rs:5 takes `Param<u8>`: give it `param = …`",
+        ),
+        (
+            vec![at(5, on_update::<ConfigMap>("f").param("x").run(counted))],
+            "handler `f` at src/main.rs:5 takes `Param<u8>`, but its `param` is of type `&str`",
+        ),
+        (
+            vec![at(5, on_field::<ConfigMap>("f", "").run(plain))],
+            "handler `f` at src/main.rs:5 is for a field, but names none: give it a `field`",
+        ),
+        (
+            vec![at(5, on_update::<ConfigMap>("f").old(1).run(plain))],
+            "handler `f` at src/main.rs:5 has a `value`, `old` or `new`, but of no field: give it a `field`",
+        ),
+        (
+            vec![at(5, on_update::<ConfigMap>("f").field("data").value(1).new(2).run(plain))],
+            "handler `f/data` at src/main.rs:5 has a `value` (before or after a change) together with `old` or `new`: \
+             leave one of them out",
+        ),
+        (
+            vec![
+                at(1, on_update::<ConfigMap>("f").param(1_u8).run(counted)),
+                at(2, on_update::<ConfigMap>("f").param(2_u8).run(counted)),
+            ],
+            "two update handlers of ConfigMap are called `f`, at src/main.rs:1 and at src/main.rs:2: give one of them \
+             `id = \"…\"`",
+        ),
     ] {
         assert_eq!(check(handlers).unwrap_err().to_string(), said);
     }
@@ -70,6 +105,9 @@ fn one_id_may_stand_for_several_reasons_and_kinds() {
         on_create::<ConfigMap>("f").run(plain),
         on_update::<ConfigMap>("f").run(plain),
         on_delete::<ConfigMap>("f").run(plain),
+        on_resume::<ConfigMap>("f").run(plain),
+        on_field::<ConfigMap>("f", "data").run(plain),
+        on_field::<ConfigMap>("f", "metadata.labels").run(plain),
         on_create::<Secret>("f").run(plain),
     ])
     .unwrap();

@@ -1,0 +1,12 @@
+#[path = "support/table.rs"]
+mod table;
+
+use korf::*;
+use table::*;
+
+#[korf::on_resume(Table)]
+async fn resume(_old: OldObject<Table>) -> Result {
+    Ok(())
+}
+
+fn main() {}

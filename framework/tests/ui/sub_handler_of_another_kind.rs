@@ -1,0 +1,13 @@
+#[path = "support/table.rs"]
+mod table;
+
+use korf::*;
+use table::*;
+
+#[korf::on_update(Table)]
+async fn update(subs: SubHandlers<Table>) -> Result {
+    subs.add("a", async |_old: Old<TableSpec>| {});
+    subs.execute().await
+}
+
+fn main() {}
