@@ -3,8 +3,9 @@
 use super::Program;
 use crate::logging::{Format, Logging, Verbosity};
 use clap::{
-    ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand, builder::FalseyValueParser,
-    error::ErrorKind,
+    ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand,
+    builder::FalseyValueParser,
+    error::{ContextKind, ContextValue, ErrorKind},
 };
 use std::ffi::OsString;
 
@@ -101,7 +102,7 @@ impl<O: clap::Args> Arguments<O> {
         if !program.about.is_empty() {
             command = command.about(program.about);
         }
-        let matches = command.try_get_matches_from_mut(line)?;
+        let matches = command.try_get_matches_from_mut(line).map_err(discreet)?;
         let arguments = Self::from_arg_matches(&matches)?;
         // By hand: clap takes a variable that says `false` for a flag that was given.
         match arguments.contradiction() {
@@ -123,6 +124,16 @@ impl<O: clap::Args> Arguments<O> {
         let verbosities = [logs.verbose, logs.debug, logs.quiet].into_iter().filter(|given| *given).count();
         (verbosities > 1).then_some("only one of --verbose, --debug and --quiet can be used")
     }
+}
+
+/// The same error without URLs: in the wrong place, a database's would bring its password to the log.
+fn discreet(mut error: clap::Error) -> clap::Error {
+    for kind in [ContextKind::InvalidArg, ContextKind::InvalidValue] {
+        if error.get(kind).is_some_and(|given| given.to_string().contains("://")) {
+            error.insert(kind, ContextValue::String("<a URL>".to_owned()));
+        }
+    }
+    error
 }
 
 /// A DNS label: <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names>
