@@ -94,6 +94,25 @@ async fn no_mistake_in_a_database_url_lets_the_password_out() {
 }
 
 #[tokio::test]
+async fn a_database_url_in_the_wrong_place_of_the_command_line_is_not_repeated() {
+    let stage = Stage::new("misplaced-urls").await;
+    let url = "postgres://u:Geheim42@127.0.0.1/db";
+    for arguments in [
+        &[url][..],
+        &["--namespace", url],
+        &["--database-connections", url],
+        &["--log-format", url],
+        &["--database", url],
+    ] {
+        let launch = arguments.iter().fold(stage.operator().terse(), |launch, argument| launch.arg(argument));
+        let mut operator = launch.start();
+        assert_eq!(operator.exit().await.code(), Some(2), "{arguments:?}");
+        assert!(operator.lines()[0].starts_with("error: "), "{:?}", operator.lines());
+        keeps(&operator, PASSWORD);
+    }
+}
+
+#[tokio::test]
 async fn a_kubeconfig_that_cannot_be_read_is_not_quoted() {
     let stage = Stage::new("wrong-kubeconfigs").await;
     let token = "    user: { token: Geheim42 }\n";
