@@ -12,6 +12,7 @@ mod crashes;
 mod examples;
 mod failures;
 mod good_input;
+mod handover;
 mod log_formats;
 mod namespaces;
 mod outages;

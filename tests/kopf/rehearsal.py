@@ -19,7 +19,7 @@ def noted(handler):
         name = handler.__name__
         with connected() as database:
             if rehearsing(database):
-                note(database, f"{name} {retry} {reason.value}", uid)
+                note(database, f"python {name} {retry} {reason.value}", uid)
                 fail_if_asked(database, name)
         return handler(uid=uid, retry=retry, reason=reason, diff=diff, **arguments)
 

@@ -28,7 +28,8 @@ pub struct Operator {
 }
 
 impl<'c> Stage<'c> {
-    pub(super) fn launch(&self, program: &Path) -> Launch<'_> {
+    /// Any program that takes `run --namespace … --verbose` and a KUBECONFIG, to be started.
+    pub fn launch(&self, program: &Path) -> Launch<'_> {
         let mut command = Command::new(program);
         command.arg("run");
         let inherited = ["RUST_LOG", "CLUSTER_ID", "DATABASE_CONNECTIONS"];
