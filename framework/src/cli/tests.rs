@@ -3,7 +3,10 @@ use super::{
     arguments::{Action, Arguments, NoOptions, Run},
     crd, handlers,
 };
-use crate::{Handler, Name, Registry, Result, logging::Verbosity, on_create, on_delete, on_update};
+use crate::{
+    Facts, Handler, Match, Name, Registry, Result, logging::Verbosity, on_create, on_delete, on_event,
+    on_field, on_resume, on_update,
+};
 use clap::error::ErrorKind;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::CustomResource;
@@ -27,7 +30,20 @@ fn some_handlers() -> Registry {
         on_update::<Table>("alter").definition().retries(5).backoff(Duration::from_secs(10)).run(nothing);
     let create = on_create::<ConfigMap>("c").timeout(Duration::from_millis(1500)).run(nothing);
     let delete = on_delete::<Table>("drop").errors(crate::Errors::Ignored).run(nothing);
-    [at(7, delete), at(20, update), at(100, create)].into_iter().collect()
+    let field = on_field::<Table>("f", "spec.columns").label("app", "web").when(|_: &Facts<'_>| true);
+    let resume = on_resume::<Table>("r").deleted().annotation("a/b", Match::Absent).run(nothing);
+    let event = on_event::<ConfigMap>("e").run(nothing);
+    [
+        at(7, delete),
+        at(8, on_delete::<Table>("gone").optional().let_go().run(nothing)),
+        at(9, field.old(Match::passes(serde_json::Value::is_array)).run(nothing)),
+        at(10, resume),
+        at(20, update),
+        at(100, create),
+        at(101, event),
+    ]
+    .into_iter()
+    .collect()
 }
 
 fn parse(line: &str) -> Result<Run<NoOptions>, ErrorKind> {
@@ -112,10 +128,14 @@ fn handlers_are_listed_in_aligned_columns() {
     assert_eq!(
         String::from_utf8(out).unwrap(),
         "\
-KIND                 REASON  ID     OPTIONS                SOURCE
-Table (korf.dev/v1)  delete  drop   errors=ignored         src/main.rs:7
-Table (korf.dev/v1)  update  alter  retries=5 backoff=10s  src/main.rs:20
-ConfigMap (v1)       create  c      timeout=1.5s           src/main.rs:100
+KIND                 ON      ID              OPTIONS                                               SOURCE
+Table (korf.dev/v1)  delete  drop            errors=ignored                                        src/main.rs:7
+Table (korf.dev/v1)  delete  gone            optional let_go                                       src/main.rs:8
+Table (korf.dev/v1)  field   f/spec.columns  labels[app]=\"web\" field=spec.columns old=passes when  src/main.rs:9
+Table (korf.dev/v1)  resume  r               deleted annotations[a/b]=absent                       src/main.rs:10
+Table (korf.dev/v1)  update  alter           retries=5 backoff=10s                                 src/main.rs:20
+ConfigMap (v1)       create  c               timeout=1.5s                                          src/main.rs:100
+ConfigMap (v1)       event   e               -                                                     src/main.rs:101
 "
     );
 }

@@ -10,6 +10,7 @@ mod object;
 mod queue;
 mod reactor;
 mod report;
+mod schema;
 mod watch;
 mod worker;
 

@@ -1,5 +1,6 @@
 //! The log lines of the runtime: Kopf's, word for word, wherever Kopf has one (kopf-parity §6).
 
+use super::schema::Dropped;
 use crate::{
     core::{
         Reason,
@@ -10,7 +11,7 @@ use crate::{
     },
     handler::Kind,
 };
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 use tracing::{debug, error, info, warn};
 
 macro_rules! object {
@@ -97,6 +98,23 @@ pub fn kind_is_there(title: &str) {
 
 pub fn discovery_fails(server: &str, title: &str, why: &str) {
     engine!(warn, "Asking {server} about {title} fails: {why}. It is tried again until it works.");
+}
+
+pub fn results_dropped(title: &str, dropped: &BTreeSet<Dropped>) {
+    if !dropped.is_empty() {
+        let fields =
+            dropped.iter().map(|Dropped { field, handler }| format!("{field} (handler '{handler}')"));
+        engine!(
+            warn,
+            "The schema of {title} has no room for what handlers return, so the API server drops it: {}. Add these \
+             fields to the schema in its CRD, or `x-kubernetes-preserve-unknown-fields: true` to its `status`.",
+            fields.collect::<Vec<_>>().join(", ")
+        );
+    }
+}
+
+pub fn definition_unread(name: &str, why: &str) {
+    engine!(debug, "Whether {name} has room for results is not known: its definition can't be read: {why}.");
 }
 
 // Objects.

@@ -36,6 +36,7 @@ const BREATH: Duration = Duration::from_secs(1);
 pub fn watch(watched: Arc<Watched>, namespaces: Namespaces) -> BoxStream<'static, (usize, Event)> {
     let begun = async move {
         let scope = discover(&watched).await;
+        watched.check_results().await;
         let places = match (scope, namespaces) {
             (Scope::Cluster, _) | (_, Namespaces::All) => vec![None],
             (Scope::Namespaced, Namespaces::Some(names)) => names.into_iter().map(Some).collect(),
