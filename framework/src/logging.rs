@@ -25,6 +25,8 @@ pub use filter::{BadFilter, Verbosity};
 pub use object::object_span;
 
 pub(crate) use object::OBJECTS;
+#[cfg(feature = "testing")]
+pub(crate) use {filter::filter as passing, object::ObjectRef, record::Record as LogRecord};
 
 use filter::filter;
 use layer::Lines;

@@ -158,6 +158,13 @@ impl Operator {
         self.kopf_compatible
     }
 
+    /// The same with other functions behind its handlers; the test kit counts their steps.
+    #[cfg(feature = "testing")]
+    pub(crate) fn map_handlers(mut self, change: impl Fn(Handler) -> Handler) -> Self {
+        self.registry = self.registry.handlers().iter().cloned().map(change).collect();
+        self
+    }
+
     /// Runs until the process gets SIGTERM or SIGINT (Ctrl-C).
     ///
     /// # Errors

@@ -25,7 +25,7 @@ pub fn object_span(kind: &Kind, body: &Body) -> Span {
 
 /// What a span of [`object_span`] was given.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct ObjectRef {
+pub(crate) struct ObjectRef {
     pub api_version: String,
     pub kind: String,
     pub name: String,

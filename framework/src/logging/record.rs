@@ -10,7 +10,7 @@ use tracing::{
 
 /// One log record, apart from its time.
 #[derive(Debug)]
-pub(super) struct Record {
+pub(crate) struct Record {
     pub level: Level,
     pub target: String,
     pub message: String,

@@ -3,7 +3,7 @@
 use http::Method;
 use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 /// One request.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +46,14 @@ impl Request {
     /// Whether it opens a watch.
     pub fn is_watch(&self) -> bool {
         self.query.get("watch").is_some_and(|watch| watch == "true" || watch == "1")
+    }
+}
+
+/// `PATCH /api/v1/namespaces/default/configmaps/a {"data":null}`.
+impl fmt::Display for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)?;
+        if self.body.is_null() { Ok(()) } else { write!(f, " {}", self.body) }
     }
 }
 

@@ -117,6 +117,15 @@ impl ApiServer {
         self.state().store.get(&place, name).ok()
     }
 
+    /// Whether a kind's objects live in namespaces; so do those of kinds that aren't served.
+    pub(in crate::testing) fn is_namespaced(&self, kind: &ApiResource) -> bool {
+        self.state().store.served(&family(kind)).map_or(true, |served| served.namespaced)
+    }
+
+    pub(in crate::testing) fn has_status_subresource(&self, kind: &ApiResource) -> bool {
+        self.state().store.served(&family(kind)).is_ok_and(|served| served.status_subresource)
+    }
+
     /// Answers a request at once, whatever the faults are: for what users of the cluster do in a test.
     ///
     /// # Errors

@@ -1,0 +1,111 @@
+//! Ordinary days, and outages.
+
+use crate::lights::{House, Light, cluster, flickering, light, paint};
+use korf::testing::{Error, api::Served};
+use serde_json::json;
+use std::time::Duration;
+
+#[test]
+fn an_object_is_created_changed_and_deleted_with_as_many_writes_as_the_design_says() {
+    let house = House::default();
+    let mut cluster = cluster(&house);
+    cluster.create(&light("a", "red")).unwrap();
+    assert_eq!(cluster.get::<Light>("a").unwrap().status.unwrap().color.as_deref(), Some("red"));
+    assert_eq!(cluster.writes().len(), 3);
+
+    cluster.patch::<Light>("a", paint("blue")).unwrap();
+    assert_eq!(house.colors()["a"], "blue");
+    assert_eq!(cluster.writes().len(), 5);
+
+    cluster.delete::<Light>("a").unwrap();
+    assert!(!cluster.exists::<Light>("a"));
+    assert_eq!(cluster.writes().len(), 6);
+    assert!(house.colors().is_empty());
+    assert!(cluster.said("a", "Deletion is processed: 1 succeeded; 0 failed."));
+}
+
+#[test]
+fn a_retry_comes_at_its_time_also_after_a_restart() {
+    let house = House::default();
+    let mut cluster = cluster(&house);
+    let begun = cluster.now();
+    cluster.create(&flickering("a", "red", 2)).unwrap();
+    cluster.advance(Duration::from_secs(30));
+    cluster.restart().unwrap();
+    cluster.advance(Duration::from_secs(29));
+    assert_eq!(
+        cluster.lines_of("a").iter().filter(|line| *line == "Handler 'create' is invoked.").count(),
+        1
+    );
+    cluster.advance(Duration::from_secs(1));
+    assert_eq!(
+        cluster.lines_of("a").iter().filter(|line| *line == "Handler 'create' is invoked.").count(),
+        2
+    );
+    cluster.advance(Duration::from_secs(60));
+    assert_eq!(house.colors()["a"], "red");
+    let done =
+        cluster.lines().into_iter().find(|line| line.message == "Handler 'create' succeeded.").unwrap();
+    let elapsed: Duration = done.at.duration_since(begun).try_into().unwrap();
+    assert!((120.0..120.1).contains(&elapsed.as_secs_f64()), "{elapsed:?}");
+}
+
+#[test]
+fn what_happens_while_the_operator_is_away_is_handled_when_it_is_back() {
+    let house = House::default();
+    let mut cluster = cluster(&house);
+    for name in ["changed", "deleted", "same"] {
+        cluster.create(&light(name, "red")).unwrap();
+    }
+    cluster.stop().unwrap();
+    cluster.patch::<Light>("changed", paint("blue")).unwrap();
+    cluster.delete::<Light>("deleted").unwrap();
+    cluster.create(&light("new", "green")).unwrap();
+    cluster.server().compact();
+    cluster.start().unwrap();
+    let expected = [("changed", "blue"), ("new", "green"), ("same", "red")];
+    assert_eq!(house.colors(), expected.map(|(name, color)| (name.to_owned(), color.to_owned())).into());
+    assert_eq!(house.touched("same"), 1);
+}
+
+#[test]
+fn a_watch_that_is_cut_and_forgotten_begins_anew() {
+    let house = House::default();
+    let mut cluster = cluster(&house);
+    cluster.create(&light("a", "red")).unwrap();
+    cluster.server().cut();
+    cluster.patch::<Light>("a", paint("blue")).unwrap();
+    cluster.server().compact();
+    cluster.advance(Duration::from_secs(60));
+    assert_eq!(house.colors()["a"], "blue");
+    let lines = cluster.lines();
+    assert!(lines.iter().any(|line| line.message.contains("too old resource version")), "{lines:#?}");
+}
+
+#[test]
+fn a_kind_that_is_taken_away_may_come_back() {
+    let house = House::default();
+    let mut cluster = cluster(&house);
+    cluster.create(&light("a", "red")).unwrap();
+    cluster.server().withdraw(&kube::core::ApiResource::erase::<Light>(&()));
+    cluster.advance(Duration::from_secs(120));
+    assert!(matches!(cluster.get::<Light>("a"), Err(Error::Refused { code: 404, .. })));
+    cluster.serve(Served::defined::<Light>());
+    cluster.advance(Duration::from_secs(60));
+    cluster.create(&light("b", "green")).unwrap();
+    assert_eq!(house.colors()["b"], "green");
+}
+
+#[test]
+fn an_object_made_anew_under_the_same_name_is_another_one() {
+    let house = House::default();
+    let mut cluster = cluster(&house);
+    cluster.create(&light("a", "red")).unwrap();
+    cluster.stop().unwrap();
+    cluster.delete::<Light>("a").unwrap();
+    cluster.patch::<Light>("a", json!({"metadata": {"finalizers": null}})).unwrap();
+    cluster.create(&light("a", "blue")).unwrap();
+    cluster.start().unwrap();
+    assert_eq!(house.colors()["a"], "blue");
+    assert!(cluster.said("a", "Creation is processed: 1 succeeded; 0 failed."));
+}

@@ -1,0 +1,8 @@
+//! Operators on the cluster in memory.
+
+#![expect(clippy::unwrap_used, reason = "in a test, a panic with its place is the best message")]
+
+mod chaos;
+mod crashes;
+mod life;
+mod lights;
