@@ -4,11 +4,13 @@ use crate::{
     crd::DatabaseTable,
     error::TableError,
     marker::Owner,
+    plan::Claim,
     spec::{self, BadSpec, Table},
     status::{Seen, TableStatus},
 };
 use jiff::Timestamp;
 use korf::{Call, Error, FromCall, Scope};
+use std::collections::BTreeSet;
 
 /// A `DatabaseTable` as its handlers see it.
 ///
@@ -28,6 +30,8 @@ pub struct Asked {
     pub warnings: Vec<String>,
     /// The status as it is.
     status: TableStatus,
+    /// The columns in the spec that was handled last.
+    columns_before: BTreeSet<String>,
     seen: Seen,
 }
 
@@ -43,20 +47,29 @@ impl<S: Scope<Kind = DatabaseTable>> FromCall<S> for Asked {
             table: Table::from_spec(object.get("spec")),
             warnings: spec::warnings(&object["spec"]),
             status: TableStatus::read(object.get("status")),
+            columns_before: call.old.iter().flat_map(|old| spec::column_names(&old["spec"])).collect(),
             seen: Seen { generation, now: Timestamp::now() },
         })
     }
 }
 
 impl Asked {
-    /// The object as the owner of tables, in this cluster.
+    /// The object's claim to a table, in this cluster.
+    ///
+    /// Its columns are those of the status and those of the last spec: the status may be lost, and the last
+    /// spec may be one that was refused.
     #[must_use]
-    pub fn owner(&self, cluster: &str) -> Owner {
-        Owner {
-            cluster: cluster.to_owned(),
-            namespace: self.namespace.clone(),
-            name: self.name.clone(),
-            uid: self.uid.clone(),
+    pub fn claim(&self, cluster: &str) -> Claim {
+        let recorded = self.status.columns.iter().map(|column| column.name.clone());
+        Claim {
+            owner: Owner {
+                cluster: cluster.to_owned(),
+                namespace: self.namespace.clone(),
+                name: self.name.clone(),
+                uid: self.uid.clone(),
+            },
+            table: self.status.table.clone(),
+            columns: recorded.chain(self.columns_before.iter().cloned()).collect(),
         }
     }
 

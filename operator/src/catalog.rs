@@ -27,15 +27,21 @@ pub struct Relation {
     pub columns: Vec<CatalogColumn>,
     /// The columns of its primary key in their order; none without one.
     pub primary_key: Vec<String>,
-    /// The owner that its comment names.
-    pub owner: Option<Owner>,
+    /// Its comment.
+    pub comment: Option<String>,
 }
 
 impl Relation {
+    /// The owner that its comment names.
+    #[must_use]
+    pub fn owner(&self) -> Option<Owner> {
+        self.comment.as_deref().and_then(Owner::of)
+    }
+
     /// Whether the relation carries the owner's marker.
     #[must_use]
     pub fn is_owned_by(&self, owner: &Owner) -> bool {
-        self.owner.as_ref().is_some_and(|found| found.is(owner))
+        self.owner().is_some_and(|found| found.is(owner))
     }
 }
 
@@ -100,13 +106,24 @@ pub async fn relation(tx: &Transaction<'_>, place: &Place) -> Result<Option<Rela
         &[(&place.schema, Type::NAME), (&place.name, Type::NAME)];
     let Some(row) = tx.query_typed(sql, params).await?.pop() else { return Ok(None) };
     let oid: u32 = row.try_get(0)?;
-    let comment: Option<&str> = row.try_get(2)?;
     Ok(Some(Relation {
         kind: Kind::of(row.try_get(1)?),
         columns: columns(tx, oid).await?,
         primary_key: primary_key(tx, oid).await?,
-        owner: comment.and_then(Owner::of),
+        comment: row.try_get(2)?,
     }))
+}
+
+/// Whether there is anything of this name, a table or not; the name as PostgreSQL prints it.
+///
+/// # Errors
+///
+/// Those of the connection.
+pub async fn exists(tx: &Transaction<'_>, shown: &str) -> Result<bool, Error> {
+    // Not to_regclass, which has opinions on the text.
+    let sql = "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+               WHERE pg_catalog.format('%I.%I', n.nspname, c.relname) = $1";
+    Ok(!tx.query_typed(sql, &[(&shown, Type::TEXT)]).await?.is_empty())
 }
 
 /// The places of all tables that carry the owner's marker, in any schema.

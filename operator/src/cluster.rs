@@ -1,11 +1,14 @@
-//! Which cluster this is: part of the marker by which a table knows its owner.
+//! What the API server is asked for. First of all, which cluster this is: part of the marker by which a table
+//! knows its owner.
 
+use crate::error::chain;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client};
 use std::{sync::Arc, time::Duration};
 use tokio::{sync::OnceCell, time::timeout};
 
-const LIMIT: Duration = Duration::from_secs(30);
+/// How long an answer may take: others may wait for a lock meanwhile.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// The name of the cluster: given, or the uid of its namespace `kube-system`, read when it is first needed.
 #[derive(Clone, Debug, Default)]
@@ -13,13 +16,14 @@ pub struct Cluster {
     name: Arc<OnceCell<String>>,
 }
 
-/// The cluster's name can't be had.
+/// The API server didn't tell.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the uid of namespace kube-system, which names this cluster in the comments of its tables, can't be read ({0}): \
-     grant the operator `get` on it, as manifests/rbac.yaml does, or give a name with --cluster-id"
-)]
-pub struct NoName(String);
+#[error("{why}")]
+pub struct Unread {
+    /// Whether it may not be asked for that.
+    pub denied: bool,
+    why: String,
+}
 
 impl Cluster {
     /// A cluster of this name.
@@ -31,22 +35,39 @@ impl Cluster {
     /// The cluster's name.
     ///
     /// # Errors
-    /// [`NoName`], where it isn't given and the API server doesn't tell.
-    pub async fn name(&self, client: &Client) -> Result<&str, NoName> {
+    /// [`Unread`], where it isn't given and the API server doesn't tell.
+    pub async fn name(&self, client: &Client) -> Result<&str, Unread> {
         let read = async {
             let namespaces = Api::<Namespace>::all(client.clone());
-            let found = timeout(LIMIT, namespaces.get_metadata("kube-system")).await;
-            let found = found.map_err(|_| NoName("no answer within 30 seconds".into()))?;
-            let found = found.map_err(|error| NoName(reason(&error)))?;
-            found.metadata.uid.ok_or_else(|| NoName("it has none".into()))
+            let found = answered(namespaces.get_metadata("kube-system")).await?;
+            found.metadata.uid.ok_or_else(|| Unread::because("it has none".to_owned()))
         };
         self.name.get_or_try_init(|| read).await.map(String::as_str)
     }
 }
 
-fn reason(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) => status.message.clone(),
-        other => other.to_string(),
+impl Unread {
+    /// It didn't tell for this reason, which isn't that it may not be asked.
+    #[must_use]
+    pub fn because(why: String) -> Self {
+        Self { denied: false, why }
+    }
+}
+
+impl From<kube::Error> for Unread {
+    fn from(error: kube::Error) -> Self {
+        let denied = matches!(&error, kube::Error::Api(status) if [401, 403].contains(&status.code));
+        Self { denied, why: chain(&error) }
+    }
+}
+
+/// What a request comes to in time.
+///
+/// # Errors
+/// [`Unread`].
+pub async fn answered<T>(request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, Unread> {
+    match timeout(LIMIT, request).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(Unread::because(format!("no answer within {} seconds", LIMIT.as_secs()))),
     }
 }

@@ -3,18 +3,25 @@
 //! Each is one transaction. Nothing waits long for a lock, because everyone who comes after would wait behind
 //! it; and who may touch a table is decided under an advisory lock on its name, so that two objects can't
 //! both find it free.
+//!
+//! Connecting may take long, and meanwhile the object may have been taken away by force and made anew. So
+//! whether it is still there is asked under that lock, too: before every drop, and before a table is changed
+//! whose comment names another uid. An object that is made later than the answer finds the table dropped, and
+//! makes its own.
 
 use crate::catalog::{self, Place};
 use crate::ddl;
 use crate::error::{DatabaseError, TableError};
+use crate::identifier::{Identifier, quote};
 use crate::marker::Owner;
-use crate::plan::{self, Found, Plan, Wanted};
+use crate::objects::Objects;
+use crate::plan::{self, Claim, Found, Plan, Wanted};
 use crate::spec::Table;
 use crate::status::ColumnStatus;
 use crate::types;
 use deadpool_postgres::{Client, Pool, Transaction};
 use postgres_types::Type;
-use std::time::Duration;
+use std::{fmt, time::Duration};
 use tokio_postgres::IsolationLevel;
 
 /// How long all of it may take, a connection from the pool included.
@@ -35,6 +42,8 @@ pub struct Applied {
     pub columns: Vec<ColumnStatus>,
     /// The columns of its primary key.
     pub primary_key: Vec<String>,
+    /// Columns that it has besides, somebody else's.
+    pub extra_columns: Vec<String>,
 }
 
 /// What was done to a table.
@@ -48,6 +57,17 @@ pub enum Outcome {
     Unchanged,
 }
 
+/// What became of the table of a deleted object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// This table was dropped.
+    Table(String),
+    /// There was none of its own.
+    Nothing,
+    /// This table is not its any more: the object is gone, and another one of its name may have the table.
+    Left(String),
+}
+
 /// Makes the table of an object what its spec says: creates it, adds columns, or finds that all is well.
 ///
 /// To call it again is always safe, after a crash at any point, too.
@@ -56,28 +76,39 @@ pub enum Outcome {
 ///
 /// [`TableError`]; then the database is as it was, unless the connection broke during the commit, and the
 /// next call finds out.
-pub async fn apply(pool: &Pool, owner: &Owner, table: &Table) -> Result<Applied, TableError> {
+pub async fn apply(
+    pool: &Pool,
+    objects: &impl Objects,
+    claim: &Claim,
+    table: &Table,
+) -> Result<Applied, TableError> {
     limited(async {
-        match apply_once(pool, owner, table).await {
-            Err(error) if error.is_stale() => apply_once(pool, owner, table).await,
+        match apply_once(pool, objects, claim, table).await {
+            Err(error) if error.is_stale() => apply_once(pool, objects, claim, table).await,
             result => result,
         }
     })
     .await
 }
 
-/// Drops every table that carries the owner's marker, under whatever name, and tells which; without CASCADE.
+/// Drops the table of an object that is being deleted, under whatever name it is; without CASCADE.
 ///
-/// The marker decides and not the spec, which may have changed, nor the status, which a crash may have kept
-/// from being written.
+/// The marker decides which table that is and not the spec, which may have changed, nor the status, which a
+/// crash may have kept from being written; among several tables with the marker, the status does, and then the
+/// `name` in the spec.
 ///
 /// # Errors
 ///
-/// [`TableError::Database`]; then no table was dropped. A table that isn't there is no error.
-pub async fn drop_owned(pool: &Pool, owner: &Owner) -> Result<Vec<String>, TableError> {
+/// [`TableError`]; then no table was dropped. A table that isn't there is no error.
+pub async fn drop_owned(
+    pool: &Pool,
+    objects: &impl Objects,
+    claim: &Claim,
+    name: Option<&Identifier>,
+) -> Result<Dropped, TableError> {
     limited(async {
-        match drop_once(pool, owner).await {
-            Err(error) if error.is_stale() => drop_once(pool, owner).await,
+        match drop_once(pool, objects, claim, name).await {
+            Err(error) if error.is_stale() => drop_once(pool, objects, claim, name).await,
             result => result,
         }
     })
@@ -91,51 +122,94 @@ async fn limited<T>(work: impl Future<Output = Result<T, TableError>>) -> Result
     }
 }
 
-async fn apply_once(pool: &Pool, owner: &Owner, table: &Table) -> Result<Applied, TableError> {
+async fn apply_once(
+    pool: &Pool,
+    objects: &impl Objects,
+    claim: &Claim,
+    table: &Table,
+) -> Result<Applied, TableError> {
     let mut client = pool.get().await?;
     let tx = begin(&mut client).await?;
     let place = catalog::place(&tx, &table.name).await?.ok_or(TableError::NoSchema)?;
     lock_name(&tx, &place).await?;
     let columns = types::resolve(&tx, &table.columns).await?;
     let wanted = Wanted { place, columns, primary_key: table.primary_key.clone() };
-    let plan = plan::plan(&wanted, &find(&tx, &wanted.place, owner).await?, owner)?;
-    for statement in ddl::statements(&plan, &wanted, owner) {
+    let found = find(&tx, &wanted.place, &claim.owner).await?;
+    let plan = plan::plan(&wanted, &found, claim)?;
+    if let Some(statement) = take_over(objects, &wanted.place, &found, &claim.owner).await? {
+        tx.execute_typed(&statement, &[]).await?;
+    }
+    for statement in ddl::statements(&plan, &wanted, &claim.owner) {
         tx.execute_typed(&statement, &[]).await?;
     }
     tx.commit().await?;
-    Ok(applied(plan, wanted))
+    let extra_columns = plan::extra_columns(&wanted, &found);
+    Ok(applied(plan, wanted, extra_columns))
 }
 
-async fn drop_once(pool: &Pool, owner: &Owner) -> Result<Vec<String>, TableError> {
+/// The statement that gives the table to its owner, where its comment has another uid: an earlier object's, or
+/// a later one's than ours.
+async fn take_over(
+    objects: &impl Objects,
+    place: &Place,
+    found: &Found,
+    owner: &Owner,
+) -> Result<Option<String>, TableError> {
+    let Some(relation) = &found.here else { return Ok(None) };
+    if relation.owner().is_none_or(|marked| marked.uid == owner.uid) {
+        return Ok(None);
+    }
+    if objects.has(owner).await.map_err(TableError::NoObject)? {
+        Ok(Some(ddl::take_over(place, owner, relation.comment.as_deref())))
+    } else {
+        Err(TableError::Gone { table: place.shown.clone() })
+    }
+}
+
+async fn drop_once(
+    pool: &Pool,
+    objects: &impl Objects,
+    claim: &Claim,
+    name: Option<&Identifier>,
+) -> Result<Dropped, TableError> {
     let mut client = pool.get().await?;
     let tx = begin(&mut client).await?;
-    let mut dropped = Vec::new();
-    // Until none is left: while a lock was awaited, somebody may have given the table another name.
+    // Again, if it is another's by then: while a lock was awaited, somebody may have given the table another
+    // name.
     for _ in 0..3 {
-        let places = catalog::owned(&tx, owner).await?;
-        if places.is_empty() {
-            tx.commit().await?;
-            return Ok(dropped);
+        let Some(place) = find_to_drop(&tx, claim, name).await? else { return Ok(Dropped::Nothing) };
+        lock_name(&tx, &place).await?;
+        // Before the table itself is locked: everyone who reads it would wait for the answer.
+        if !objects.has(&claim.owner).await.map_err(TableError::NoObject)? {
+            return Ok(Dropped::Left(place.shown));
         }
-        for place in places {
-            if drop_one(&tx, &place, owner).await? {
-                dropped.push(place.shown);
-            }
+        tx.execute_typed(&ddl::lock(&place), &[]).await?;
+        let relation = catalog::relation(&tx, &place).await?;
+        if relation.is_some_and(|relation| relation.is_owned_by(&claim.owner)) {
+            tx.execute_typed(&ddl::drop(&place), &[]).await?;
+            tx.commit().await?;
+            return Ok(Dropped::Table(place.shown));
         }
     }
     Err(DatabaseError::moving().into())
 }
 
-/// Drops the table at a place, if it is still the owner's.
-async fn drop_one(tx: &Transaction<'_>, place: &Place, owner: &Owner) -> Result<bool, TableError> {
-    lock_name(tx, place).await?;
-    tx.execute_typed(&ddl::lock(place), &[]).await?;
-    let relation = catalog::relation(tx, place).await?;
-    let ours = relation.is_some_and(|relation| relation.is_owned_by(owner));
-    if ours {
-        tx.execute_typed(&ddl::drop(place), &[]).await?;
-    }
-    Ok(ours)
+async fn find_to_drop(
+    tx: &Transaction<'_>,
+    claim: &Claim,
+    name: Option<&Identifier>,
+) -> Result<Option<Place>, TableError> {
+    let marked = catalog::owned(tx, &claim.owner).await?;
+    let recorded = claim.table.as_deref();
+    let recorded_is_there = match recorded {
+        Some(shown) => catalog::exists(tx, shown).await?,
+        None => false,
+    };
+    let wanted = match name {
+        Some(name) => catalog::place(tx, name).await?,
+        None => None,
+    };
+    Ok(plan::to_drop(&marked, recorded, recorded_is_there, wanted.as_ref())?)
 }
 
 /// READ COMMITTED, so that what is read under the lock is what its last holder left.
@@ -161,7 +235,7 @@ async fn find(tx: &Transaction<'_>, place: &Place, owner: &Owner) -> Result<Foun
     Ok(Found { here, elsewhere: elsewhere.into_iter().map(|place| place.shown).collect() })
 }
 
-fn applied(plan: Plan, wanted: Wanted) -> Applied {
+fn applied(plan: Plan, wanted: Wanted, extra_columns: Vec<String>) -> Applied {
     let outcome = match plan {
         Plan::Create => Outcome::Created,
         Plan::Add(columns) => {
@@ -177,5 +251,18 @@ fn applied(plan: Plan, wanted: Wanted) -> Applied {
             .map(|column| ColumnStatus { name: column.name.as_str().to_owned(), type_: column.type_.name })
             .collect(),
         primary_key: wanted.primary_key.iter().map(|name| name.as_str().to_owned()).collect(),
+        extra_columns,
+    }
+}
+
+/// The table as its status describes it.
+impl fmt::Display for Applied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "table {} has all columns of the spec", self.table)?;
+        if !self.extra_columns.is_empty() {
+            let names: Vec<_> = self.extra_columns.iter().map(|name| quote(name)).collect();
+            write!(f, "; it has others, too, which are left alone: {}", names.join(", "))?;
+        }
+        Ok(())
     }
 }

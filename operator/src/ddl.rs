@@ -18,6 +18,12 @@ pub fn statements(plan: &Plan, wanted: &Wanted, owner: &Owner) -> Vec<String> {
     }
 }
 
+/// The statement that gives a table with this comment to the present owner.
+#[must_use]
+pub fn take_over(place: &Place, owner: &Owner, commented: Option<&str>) -> String {
+    comment(place, &owner.mark(commented))
+}
+
 /// The statement that keeps everyone else out of a table until the transaction ends.
 #[must_use]
 pub fn lock(place: &Place) -> String {

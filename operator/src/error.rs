@@ -1,5 +1,6 @@
 //! Everything that can keep a table from being as its object wants it.
 
+use crate::cluster::Unread;
 use crate::column_type::ColumnType;
 use crate::identifier::Identifier;
 use crate::plan::Refusal;
@@ -36,6 +37,25 @@ pub enum TableError {
          exists"
     )]
     NoSchema,
+    /// The cluster's name can't be had.
+    #[error(
+        "the uid of namespace kube-system, which names this cluster in the comments of its tables, can't be \
+         read ({0}): grant the operator `get` on it, as manifests/rbac.yaml does, or give a name with \
+         --cluster-id"
+    )]
+    NoName(Unread),
+    /// It can't be told whether the object is still there.
+    #[error(
+        "whether the table still belongs to this object can't be told, because the object can't be read \
+         ({0}): grant the operator `get` on databasetables, as manifests/rbac.yaml does"
+    )]
+    NoObject(Unread),
+    /// The object is not there any more, and the table is another's.
+    #[error("the object is gone, and table {table} belongs to another one of the same name")]
+    Gone {
+        /// The table.
+        table: String,
+    },
     /// The database said no, or nothing.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -61,10 +81,12 @@ impl TableError {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::Spec(_) | Self::Type { .. } => Class::Permanent,
+            Self::Spec(_) | Self::Type { .. } | Self::Gone { .. } => Class::Permanent,
             Self::Refused(Refusal::Changes { .. } | Refusal::Renamed { .. }) => Class::Permanent,
             // Another object's table goes when that object does.
             Self::Refused(_) | Self::NoSchema => Class::Environment,
+            Self::NoName(unread) | Self::NoObject(unread) if unread.denied => Class::Environment,
+            Self::NoName(_) | Self::NoObject(_) => Class::Temporary,
             Self::Database(error) => error.class,
         }
     }
@@ -75,8 +97,10 @@ impl TableError {
         match self {
             Self::Spec(_) | Self::Type { .. } => Reason::InvalidSpec,
             Self::Refused(Refusal::Changes { .. } | Refusal::Renamed { .. }) => Reason::UpdateAborted,
-            Self::Refused(_) => Reason::Conflict,
-            Self::NoSchema => Reason::DatabaseUnavailable,
+            Self::Refused(_) | Self::Gone { .. } => Reason::Conflict,
+            Self::NoSchema => Reason::SchemaMissing,
+            Self::NoName(unread) | Self::NoObject(unread) if unread.denied => Reason::PermissionDenied,
+            Self::NoName(_) | Self::NoObject(_) => Reason::ClusterUnavailable,
             Self::Database(error) => error.reason(),
         }
     }
@@ -110,6 +134,7 @@ impl DatabaseError {
         match (self.class, code) {
             (_, "2BP01") => Reason::DependentsExist,
             (_, "42501") => Reason::PermissionDenied,
+            (_, "3F000") => Reason::SchemaMissing,
             (_, code) if code.starts_with("28") => Reason::PermissionDenied,
             (Class::Permanent, _) | (_, "42704") => Reason::InvalidSpec,
             (Class::Temporary | Class::Environment, _) => Reason::DatabaseUnavailable,
@@ -158,14 +183,28 @@ impl From<PoolError> for TableError {
     }
 }
 
-/// An error with its sources, in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut texts = vec![error.to_string().replace('\n', "; ")];
-    let mut next = error.source();
-    while let Some(error) = next {
-        texts.push(error.to_string().replace('\n', "; "));
-        next = error.source();
+/// An error with its causes, in one line.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    // kube puts more around the server's words than people need.
+    if let Some(kube::Error::Api(status)) = error.downcast_ref() {
+        return one_line(&status.message);
     }
-    texts.dedup();
+    let mut texts: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        next = error.source();
+        let text = one_line(&error.to_string());
+        // Many libraries repeat the cause in their own message.
+        if !texts.last().is_some_and(|said| said.contains(&text)) {
+            texts.push(text);
+        }
+    }
     texts.join(": ")
 }
+
+fn one_line(text: &str) -> String {
+    text.replace('\n', "; ")
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use crate::{
     asked::Asked,
     cluster::Cluster,
     crd::DatabaseTable,
-    database::{self, Applied, Outcome},
+    database::{self, Applied, Dropped, Outcome},
     error::TableError,
     sqlstate::Class,
     status::TableStatus,
@@ -61,13 +61,23 @@ async fn delete_handler(asked: Asked, database: State<Database>, client: Client,
         "Delete handler invoked by custom resource {}. Dropping database table.",
         asked.name
     ));
-    let cluster = database.cluster.name(&client).await?;
-    match database::drop_owned(&database.pool, &asked.owner(cluster)).await {
-        Ok(dropped) if dropped.is_empty() => info!("There is no table of its own to drop."),
-        Ok(dropped) => info!("Dropped table {}.", dropped.join(", ")),
+    match dropped(&asked, &database, &client).await {
+        Ok(Dropped::Table(table)) => info!("Dropped table {table}."),
+        Ok(Dropped::Nothing) => info!("There is no table of its own to drop."),
+        Ok(Dropped::Left(table)) => {
+            warn!(
+                "Left table {table} alone: the object is gone already, and another one may have the table."
+            );
+        }
         Err(error) => return Err(failed(&asked, error, &patch)?),
     }
     Ok(())
+}
+
+async fn dropped(asked: &Asked, database: &Database, client: &Client) -> Result<Dropped, TableError> {
+    let cluster = database.cluster.name(client).await.map_err(TableError::NoName)?;
+    let name = asked.table.as_ref().ok().map(|table| &table.name);
+    database::drop_owned(&database.pool, client, &asked.claim(cluster), name).await
 }
 
 /// The first line of each handler is the seed's, and so is its logger: Python's root, which knows no objects.
@@ -86,8 +96,7 @@ async fn make_it_so(
     for warning in &asked.warnings {
         warn!("{warning}");
     }
-    let cluster = database.cluster.name(client).await?;
-    match applied(asked, database, cluster).await {
+    match applied(asked, database, client).await {
         Ok(applied) => {
             tell(&applied);
             Ok(Status(asked.ready(&applied)))
@@ -96,9 +105,10 @@ async fn make_it_so(
     }
 }
 
-async fn applied(asked: &Asked, database: &Database, cluster: &str) -> Result<Applied, TableError> {
+async fn applied(asked: &Asked, database: &Database, client: &Client) -> Result<Applied, TableError> {
     let table = asked.table.as_ref().map_err(Clone::clone)?;
-    database::apply(&database.pool, &asked.owner(cluster), table).await
+    let cluster = database.cluster.name(client).await.map_err(TableError::NoName)?;
+    database::apply(&database.pool, client, &asked.claim(cluster), table).await
 }
 
 fn tell(applied: &Applied) {

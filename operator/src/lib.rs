@@ -7,7 +7,7 @@
 //! are pure.
 //!
 //! [`handlers`] call all that; what they are given is [`asked`] of the object, and the [`cluster`] that it is
-//! in.
+//! in. Before a table is dropped, the cluster says whether the object is still there ([`objects`]).
 //!
 //! What goes wrong is an [`error::TableError`], sorted by [`sqlstate`] into what comes right by itself, what
 //! a person has to mend in the database, and what stays until the spec is another one. [`connection`] makes
@@ -25,6 +25,7 @@ pub mod error;
 pub mod handlers;
 pub mod identifier;
 pub mod marker;
+pub mod objects;
 pub mod plan;
 pub mod spec;
 pub mod sqlstate;

@@ -18,13 +18,14 @@ pub struct Owner {
     pub namespace: String,
     /// The object's name.
     pub name: String,
-    /// The object's uid, for people alone.
+    /// The object's uid.
     pub uid: String,
 }
 
 impl Owner {
-    /// Whether both are one object. The uid doesn't count: restored from a backup, an object has another one
-    /// and keeps its table.
+    /// Whether the same table is meant for both. The uid doesn't count: restored from a backup, an object has
+    /// another one and keeps its table. Which of two objects that follow each other has it is up to the
+    /// cluster: the one that is there ([`Objects`](crate::objects::Objects)).
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         (&self.cluster, &self.namespace, &self.name) == (&other.cluster, &other.namespace, &other.name)

@@ -2,12 +2,14 @@
 //!
 //! The wanted table is compared with the catalog and not with the spec of an earlier time. So an update after
 //! a failed create makes the table, a second run after a crash finds nothing to do, and a column that was put
-//! back after a refusal is simply there.
+//! back after a refusal is simply there. What earlier times are needed for is to tell a column that was taken
+//! out of the spec, which is refused, from one that somebody else has put into the table, which is left alone.
 
 use crate::catalog::{CatalogColumn, Kind, Place, Relation};
 use crate::identifier::{Identifier, quote};
 use crate::marker::Owner;
 use crate::types::ResolvedColumn;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// The table that the spec asks for, at its place and with types that the server knows.
@@ -19,6 +21,17 @@ pub struct Wanted {
     pub columns: Vec<ResolvedColumn>,
     /// The columns of its primary key.
     pub primary_key: Vec<Identifier>,
+}
+
+/// What is known of an object's table before the database is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The object.
+    pub owner: Owner,
+    /// The table that the status names, as PostgreSQL prints it.
+    pub table: Option<String>,
+    /// The columns that were in the spec when it was handled, exact. Others in the table are somebody else's.
+    pub columns: BTreeSet<String>,
 }
 
 /// What the database has.
@@ -87,6 +100,15 @@ pub enum Refusal {
         /// The table that exists.
         existing: String,
     },
+    /// Several tables may be the one to drop.
+    #[error("{}, so nothing was dropped: drop what has to go, or take the object's line out of the comments \
+             of the tables that are to stay", unclear(.marked, .recorded.as_deref()))]
+    Unclear {
+        /// The tables that carry the object's marker.
+        marked: Vec<String>,
+        /// The table that the status names, if it is there and doesn't carry the marker.
+        recorded: Option<String>,
+    },
     /// Columns or the primary key would have to change.
     #[error("the update of table {table} is aborted and nothing was changed: {}. Columns can only be added: \
              put back what was removed or changed", listed(.changes))]
@@ -102,7 +124,7 @@ pub enum Refusal {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Change {
-    /// The table has a column that the spec hasn't.
+    /// The spec had a column that it hasn't any more, and the table has it.
     Removed {
         /// The column.
         column: String,
@@ -130,7 +152,8 @@ pub enum Change {
 /// # Errors
 ///
 /// [`Refusal`] where a person has to decide; then nothing at all is to be done.
-pub fn plan(wanted: &Wanted, found: &Found, owner: &Owner) -> Result<Plan, Refusal> {
+pub fn plan(wanted: &Wanted, found: &Found, claim: &Claim) -> Result<Plan, Refusal> {
+    let owner = &claim.owner;
     let table = || wanted.place.shown.clone();
     let ours = found.here.as_ref().is_some_and(|relation| relation.is_owned_by(owner));
     if !ours && !found.elsewhere.is_empty() {
@@ -140,18 +163,57 @@ pub fn plan(wanted: &Wanted, found: &Found, owner: &Owner) -> Result<Plan, Refus
     if let Kind::Other(kind) = relation.kind {
         return Err(Refusal::NotATable { table: table(), kind });
     }
-    match &relation.owner {
-        Some(other) if other.is(owner) => update(wanted, relation),
+    match relation.owner() {
+        Some(other) if other.is(owner) => update(wanted, relation, claim),
         Some(other) => {
             let far = other.cluster != owner.cluster;
-            Err(Refusal::AnothersTable { table: table(), owner: other.clone(), far })
+            Err(Refusal::AnothersTable { table: table(), owner: other, far })
         }
         None => Err(Refusal::Unmarked { table: table() }),
     }
 }
 
-fn update(wanted: &Wanted, relation: &Relation) -> Result<Plan, Refusal> {
-    let changes = changes(wanted, relation);
+/// The columns of a table that its object knows nothing of: they are left alone.
+#[must_use]
+pub fn extra_columns(wanted: &Wanted, found: &Found) -> Vec<String> {
+    let columns = found.here.iter().flat_map(|relation| &relation.columns);
+    columns.filter(|column| wanted_as(wanted, column).is_none()).map(|column| column.name.clone()).collect()
+}
+
+/// Which table to drop, of those that carry the owner's marker: a copy in another schema, restored from a dump,
+/// carries it as well.
+///
+/// `recorded` is what the status names, `recorded_is_there` whether there is anything of that name, and `wanted`
+/// the place that the spec names.
+///
+/// # Errors
+///
+/// [`Refusal::Unclear`] where a person has to tell.
+pub fn to_drop(
+    marked: &[Place],
+    recorded: Option<&str>,
+    recorded_is_there: bool,
+    wanted: Option<&Place>,
+) -> Result<Option<Place>, Refusal> {
+    let at = |shown: &str| marked.iter().find(|place| place.shown == shown).cloned();
+    if let Some(own) = recorded.and_then(at) {
+        return Ok(Some(own));
+    }
+    let stranger = recorded.filter(|_| recorded_is_there);
+    let own = match (marked, stranger) {
+        ([], _) => return Ok(None),
+        ([only], None) => Some(only.clone()),
+        (_, None) => wanted.and_then(|place| at(&place.shown)),
+        (_, Some(_)) => None,
+    };
+    own.map(Some).ok_or_else(|| Refusal::Unclear {
+        marked: marked.iter().map(|place| place.shown.clone()).collect(),
+        recorded: stranger.map(str::to_owned),
+    })
+}
+
+fn update(wanted: &Wanted, relation: &Relation, claim: &Claim) -> Result<Plan, Refusal> {
+    let changes = changes(wanted, relation, claim);
     if !changes.is_empty() {
         return Err(Refusal::Changes { table: wanted.place.shown.clone(), changes });
     }
@@ -160,8 +222,9 @@ fn update(wanted: &Wanted, relation: &Relation) -> Result<Plan, Refusal> {
     Ok(if added.is_empty() { Plan::Nothing } else { Plan::Add(added) })
 }
 
-fn changes(wanted: &Wanted, relation: &Relation) -> Vec<Change> {
-    let mut changes: Vec<_> = relation.columns.iter().filter_map(|column| change(wanted, column)).collect();
+fn changes(wanted: &Wanted, relation: &Relation, claim: &Claim) -> Vec<Change> {
+    let mut changes: Vec<_> =
+        relation.columns.iter().filter_map(|column| change(wanted, column, claim)).collect();
     if !wanted.primary_key.iter().map(Identifier::as_str).eq(relation.primary_key.iter().map(String::as_str))
     {
         let (from, to) = (relation.primary_key.clone(), wanted.primary_key.clone());
@@ -170,9 +233,10 @@ fn changes(wanted: &Wanted, relation: &Relation) -> Vec<Change> {
     changes
 }
 
-fn change(wanted: &Wanted, column: &CatalogColumn) -> Option<Change> {
-    let Some(same) = wanted.columns.iter().find(|wanted| wanted.name.as_str() == column.name) else {
-        return Some(Change::Removed { column: column.name.clone() });
+fn change(wanted: &Wanted, column: &CatalogColumn, claim: &Claim) -> Option<Change> {
+    let Some(same) = wanted_as(wanted, column) else {
+        let removed = claim.columns.contains(&column.name);
+        return removed.then(|| Change::Removed { column: column.name.clone() });
     };
     let unchanged = same.type_.id == column.id && same.type_.serial == column.serial;
     (!unchanged).then(|| Change::Retyped {
@@ -180,6 +244,10 @@ fn change(wanted: &Wanted, column: &CatalogColumn) -> Option<Change> {
         from: format!("{}{}", column.type_name, if column.serial { " with a sequence" } else { "" }),
         to: same.type_.ddl().to_owned(),
     })
+}
+
+fn wanted_as<'a>(wanted: &'a Wanted, column: &CatalogColumn) -> Option<&'a ResolvedColumn> {
+    wanted.columns.iter().find(|wanted| wanted.name.as_str() == column.name)
 }
 
 impl fmt::Display for Change {
@@ -203,6 +271,16 @@ impl fmt::Display for Change {
 fn key(names: impl Iterator<Item = String>) -> String {
     let names = names.collect::<Vec<_>>().join(", ");
     if names.is_empty() { "absent".to_owned() } else { format!("({names})") }
+}
+
+fn unclear(marked: &[String], recorded: Option<&str>) -> String {
+    let marked = marked.join(", ");
+    match recorded {
+        Some(recorded) => format!(
+            "the status says that the object's table is {recorded}, but the comment that says so is on {marked}"
+        ),
+        None => format!("the comments of several tables say that they are this object's: {marked}"),
+    }
 }
 
 fn listed(changes: &[Change]) -> String {

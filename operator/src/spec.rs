@@ -6,7 +6,7 @@
 use crate::column_type::{BadColumnType, ColumnType};
 use crate::identifier::{BadIdentifier, Identifier};
 use serde_json::{Map, Value};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// A table as the spec describes it; its types are still texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +129,8 @@ pub fn warnings(spec: &Value) -> Vec<String> {
         .as_object()
         .into_iter()
         .flat_map(Map::keys)
-        .filter(|key| !["tableName", "columns", "primaryKey"].contains(&key.as_str()))
+        .map(String::as_str)
+        .filter(|key| !["tableName", "columns", "primaryKey"].contains(key) && !LATER.contains(key))
         .map(|key| format!("spec.{key} is no field of a DatabaseTable and is ignored"))
         .collect();
     let items = spec.get("columns").and_then(Value::as_array);
@@ -141,6 +142,14 @@ pub fn warnings(spec: &Value) -> Vec<String> {
         )
     }));
     found
+}
+
+/// The names of all columns in a spec that may describe no table otherwise, exact.
+#[must_use]
+pub fn column_names(spec: &Value) -> BTreeSet<String> {
+    let items = spec.get("columns").and_then(Value::as_array);
+    let keys = items.into_iter().flatten().filter_map(Value::as_object).flat_map(Map::keys);
+    keys.filter_map(|key| Identifier::parse(key).ok()).map(|name| name.as_str().to_owned()).collect()
 }
 
 fn table_name(spec: &Map<String, Value>) -> Result<Identifier, BadSpec> {

@@ -54,14 +54,18 @@ pub enum Reason {
     Applied,
     /// A column was removed or changed, or the table renamed; nothing was done.
     UpdateAborted,
-    /// The name belongs to a table that isn't this object's.
+    /// The name belongs to a table that isn't this object's, or it can't be told which table is.
     Conflict,
     /// The spec describes no table.
     InvalidSpec,
     /// The database can't be reached, or not now.
     DatabaseUnavailable,
-    /// The database refuses the operator's user.
+    /// The database has no schema for the table.
+    SchemaMissing,
+    /// The database refuses the operator's user, or the API server its account.
     PermissionDenied,
+    /// The API server can't be asked what has to be known first.
+    ClusterUnavailable,
     /// Something depends on the table, which therefore can't be dropped.
     DependentsExist,
 }
@@ -85,7 +89,7 @@ impl TableStatus {
     /// The status after a success.
     #[must_use]
     pub fn ready(previous: &Self, seen: Seen, applied: &Applied) -> Self {
-        let message = format!("table {} has all columns of the spec", applied.table);
+        let message = applied.to_string();
         let say = |type_| previous.condition(type_, "True", Reason::Applied, &message, seen);
         Self {
             observed_generation: seen.generation,
@@ -129,7 +133,13 @@ impl TableStatus {
 
 impl Reason {
     fn leaves_the_table_unknown(self) -> bool {
-        matches!(self, Self::DatabaseUnavailable | Self::PermissionDenied | Self::DependentsExist)
+        matches!(
+            self,
+            Self::DatabaseUnavailable
+                | Self::PermissionDenied
+                | Self::ClusterUnavailable
+                | Self::DependentsExist
+        )
     }
 }
 

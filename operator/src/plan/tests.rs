@@ -9,6 +9,11 @@ fn owner(name: &str) -> Owner {
     Owner { cluster: "c".into(), namespace: "shop".into(), name: name.into(), uid: "u".into() }
 }
 
+fn claim(name: &str, columns: &[&str]) -> Claim {
+    let columns = columns.iter().map(ToString::to_string).collect();
+    Claim { owner: owner(name), table: None, columns }
+}
+
 fn type_name(oid: u32) -> &'static str {
     if oid == INT { "integer" } else { "character varying" }
 }
@@ -36,7 +41,7 @@ fn table(columns: &[(&str, u32)], key: &[&str], marked: Option<Owner>) -> Found 
         kind: Kind::Table,
         columns: columns.iter().map(column).collect(),
         primary_key: key.iter().map(ToString::to_string).collect(),
-        owner: marked,
+        comment: marked.map(|owner| owner.mark(None)),
     };
     Found { here: Some(relation), elsewhere: vec![] }
 }
@@ -49,19 +54,25 @@ fn added(plan: Result<Plan, Refusal>) -> Vec<String> {
 }
 
 fn refusal(wanted: &Wanted, found: &Found) -> String {
-    plan(wanted, found, &owner("a")).expect_err("refused").to_string()
+    plan(wanted, found, &claim("a", &["a", "b", "c", "B"])).expect_err("refused").to_string()
 }
 
 #[test]
 fn what_is_not_there_is_made() {
-    assert_eq!(plan(&wanted(&[("a", INT)], &[]), &Found::default(), &owner("a")), Ok(Plan::Create));
+    assert_eq!(
+        plan(&wanted(&[("a", INT)], &[]), &Found::default(), &claim("a", &["a", "b", "c", "B"])),
+        Ok(Plan::Create)
+    );
 }
 
 #[test]
 fn the_same_columns_in_any_order_are_no_change() {
     let found = table(&[("a", INT), ("b", VARCHAR)], &["a"], Some(owner("a")));
     for columns in [[("a", INT), ("b", VARCHAR)], [("b", VARCHAR), ("a", INT)]] {
-        assert_eq!(plan(&wanted(&columns, &["a"]), &found, &owner("a")), Ok(Plan::Nothing));
+        assert_eq!(
+            plan(&wanted(&columns, &["a"]), &found, &claim("a", &["a", "b", "c", "B"])),
+            Ok(Plan::Nothing)
+        );
     }
 }
 
@@ -69,7 +80,7 @@ fn the_same_columns_in_any_order_are_no_change() {
 fn new_columns_are_added_in_the_order_of_the_spec() {
     let found = table(&[("b", INT)], &[], Some(owner("a")));
     let wanted = wanted(&[("c", INT), ("b", INT), ("\"B\"", INT), ("a", VARCHAR)], &[]);
-    assert_eq!(added(plan(&wanted, &found, &owner("a"))), ["\"c\"", "\"B\"", "\"a\""]);
+    assert_eq!(added(plan(&wanted, &found, &claim("a", &["a", "b", "c", "B"]))), ["\"c\"", "\"B\"", "\"a\""]);
 }
 
 #[test]
@@ -89,6 +100,19 @@ fn removed_and_changed_columns_are_refused_with_all_their_names() {
 }
 
 #[test]
+fn a_column_that_was_never_in_the_spec_is_left_alone() {
+    let found = table(&[("a", INT), ("audit", INT), ("B", INT)], &[], Some(owner("a")));
+    let (known, small) = (claim("a", &["a"]), wanted(&[("a", INT)], &[]));
+    assert_eq!(plan(&small, &found, &known), Ok(Plan::Nothing));
+    assert_eq!(extra_columns(&small, &found), ["audit", "B"]);
+    assert_eq!(added(plan(&wanted(&[("a", INT), ("b", INT)], &[]), &found, &known)), ["\"b\""]);
+    let refused =
+        plan(&small, &found, &claim("a", &["a", "audit"])).expect_err("audit was in the spec").to_string();
+    assert!(refused.contains("\"audit\"") && !refused.contains("\"B\""), "{refused}");
+    assert!(extra_columns(&small, &Found::default()).is_empty());
+}
+
+#[test]
 fn another_modifier_is_another_type() {
     let mut found = table(&[("a", VARCHAR)], &[], Some(owner("a")));
     found.here.as_mut().unwrap().columns[0].id.typmod = 54;
@@ -102,7 +126,7 @@ fn a_sequence_more_or_less_is_a_change() {
     with_sequence.columns[0].type_.serial = true;
     assert!(refusal(&with_sequence, &found).contains("has the type integer, but serial in the spec"));
     found.here.as_mut().unwrap().columns[0].serial = true;
-    assert_eq!(plan(&with_sequence, &found, &owner("a")), Ok(Plan::Nothing));
+    assert_eq!(plan(&with_sequence, &found, &claim("a", &["a", "b", "c", "B"])), Ok(Plan::Nothing));
     assert!(refusal(&wanted(&[("a", INT)], &[]), &found).contains("integer with a sequence, but integer"));
 }
 
@@ -148,5 +172,50 @@ fn a_new_table_name_is_refused_whatever_stands_there() {
 #[test]
 fn an_owner_restored_from_a_backup_keeps_its_table() {
     let found = table(&[("a", INT)], &[], Some(Owner { uid: "before".into(), ..owner("a") }));
-    assert_eq!(plan(&wanted(&[("a", INT)], &[]), &found, &owner("a")), Ok(Plan::Nothing));
+    assert_eq!(
+        plan(&wanted(&[("a", INT)], &[]), &found, &claim("a", &["a", "b", "c", "B"])),
+        Ok(Plan::Nothing)
+    );
+}
+
+fn place(shown: &str) -> Place {
+    let (schema, name) = shown.split_once('.').unwrap();
+    Place { schema: schema.into(), name: name.into(), shown: shown.into() }
+}
+
+#[test]
+fn the_table_to_drop_is_the_statuss_the_only_one_or_the_specs() {
+    let (t, copy, moved) = (place("public.t"), place("copy.t"), place("public.u"));
+    let recorded = |there| (Some("public.t"), there);
+    let lost = (None, false);
+    for (marked, (status, there), spec, dropped) in [
+        (vec![], lost, Some(&t), Some(None)),
+        (vec![], recorded(true), Some(&t), Some(None)),
+        (vec![&t], recorded(true), None, Some(Some(&t))),
+        (vec![&copy, &t], recorded(true), None, Some(Some(&t))),
+        (vec![&copy, &t], recorded(true), Some(&copy), Some(Some(&t))),
+        // No status: the only one, or the one in the spec's place.
+        (vec![&moved], lost, Some(&t), Some(Some(&moved))),
+        (vec![&copy, &t], lost, Some(&t), Some(Some(&t))),
+        (vec![&copy, &t], lost, None, None),
+        (vec![&copy, &moved], lost, Some(&t), None),
+        // The status's is gone.
+        (vec![&moved], recorded(false), Some(&t), Some(Some(&moved))),
+        (vec![&copy, &moved], recorded(false), Some(&t), None),
+        // The status's is there and lacks the marker.
+        (vec![&copy], recorded(true), Some(&t), None),
+        (vec![&copy], recorded(true), Some(&copy), None),
+    ] {
+        let marked: Vec<_> = marked.into_iter().cloned().collect();
+        let found = to_drop(&marked, status, there, spec);
+        assert_eq!(
+            found.clone().ok(),
+            dropped.map(|place| place.cloned()),
+            "{marked:?} {status:?} {there} {spec:?}"
+        );
+        let Err(refusal) = found else { continue };
+        let text = refusal.to_string();
+        assert!(marked.iter().all(|place| text.contains(&place.shown)), "{text}");
+        assert_eq!(text.contains("the status says that the object's table is public.t"), there, "{text}");
+    }
 }

@@ -110,6 +110,16 @@ fn what_comes_later_is_refused_and_not_ignored() {
         let spec = json!({"tableName": "t", "columns": [{"a": "int"}], field: "x"});
         let error = Table::from_spec(Some(&spec)).expect_err(field).to_string();
         assert_eq!(error, format!("spec.{field} is not supported yet: remove it"));
+        assert_eq!(warnings(&spec), [""; 0], "one word about it is enough");
+    }
+}
+
+#[test]
+fn columns_are_named_even_where_a_spec_describes_no_table() {
+    let spec = json!({"tableName": 7, "columns": [{"A": "int"}, {"\"B\"": 3}, {"": "int"}, "c", {"d": "int", "e": "int"}]});
+    assert_eq!(column_names(&spec), ["a", "B", "d", "e"].map(str::to_owned).into());
+    for nonsense in [json!(null), json!("x"), json!({"columns": "x"})] {
+        assert!(column_names(&nonsense).is_empty(), "{nonsense}");
     }
 }
 

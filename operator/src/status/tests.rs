@@ -13,6 +13,7 @@ fn applied(columns: usize) -> Applied {
         table: "public.users".into(),
         columns: (0..columns).map(column).collect(),
         primary_key: vec!["c0".into()],
+        extra_columns: Vec::new(),
     }
 }
 
@@ -42,6 +43,17 @@ fn a_success_is_ready_and_synced() {
                  "observedGeneration": 1, "lastTransitionTime": "1970-01-01T00:00:10Z"},
             ],
         })
+    );
+}
+
+#[test]
+fn columns_that_are_left_alone_are_told() {
+    let applied = Applied { extra_columns: vec!["audit".into(), "Two Words".into()], ..applied(1) };
+    let status = TableStatus::ready(&TableStatus::default(), seen(1, 10), &applied);
+    assert_eq!(status.columns.len(), 1);
+    assert_eq!(
+        status.find("Ready").unwrap().message,
+        "table public.users has all columns of the spec; it has others, too, which are left alone: \"audit\", \"Two Words\""
     );
 }
 

@@ -1,4 +1,4 @@
-use crate::support::{World, owner, server, spec, table};
+use crate::support::{Silent, World, claim, owner, server, spec, table};
 use database_table_operator::connection::Settings;
 use database_table_operator::database;
 use database_table_operator::error::TableError;
@@ -57,8 +57,9 @@ async fn a_wrong_password_is_told_without_the_password() {
     let world = World::new("password").await;
     let url = world.database.url().replace(&world.database.password, "Tr0ub4dor");
     let pool = Settings::read(Some(&url), |_| None).unwrap().pool(1).unwrap();
-    let error =
-        database::apply(&pool, &owner("a"), &table(&spec("t", &[("a", "integer")]))).await.unwrap_err();
+    let error = database::apply(&pool, &Silent, &claim(owner("a")), &table(&spec("t", &[("a", "integer")])))
+        .await
+        .unwrap_err();
     assert_eq!((error.class(), error.reason()), (Class::Environment, Reason::PermissionDenied));
     assert_eq!(
         error.to_string(),
@@ -82,14 +83,14 @@ async fn a_server_that_is_not_there_is_a_temporary_matter_and_comes_back() {
     let database = server.create_database("outage").await.unwrap();
     let pool = Settings::read(Some(&database.url()), |_| None).unwrap().pool(2).unwrap();
     let wanted = table(&spec("t", &[("a", "integer")]));
-    database::apply(&pool, &owner("a"), &wanted).await.unwrap();
+    database::apply(&pool, &Silent, &claim(owner("a")), &wanted).await.unwrap();
     server.stop().await.unwrap();
-    let error = database::apply(&pool, &owner("a"), &wanted).await.unwrap_err();
+    let error = database::apply(&pool, &Silent, &claim(owner("a")), &wanted).await.unwrap_err();
     assert_eq!((error.class(), error.reason()), (Class::Temporary, Reason::DatabaseUnavailable));
     assert!(error.to_string().starts_with("the database can't be reached: "), "{error}");
     assert!(!format!("{error} {error:?}").contains(&database.password), "{error}");
     server.resume().await.unwrap();
-    database::apply(&pool, &owner("a"), &wanted).await.unwrap();
+    database::apply(&pool, &Silent, &claim(owner("a")), &wanted).await.unwrap();
 }
 
 #[tokio::test]

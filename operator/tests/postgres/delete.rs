@@ -1,4 +1,5 @@
-use crate::support::{World, columns, spec};
+use crate::support::{Silent, World, columns, dropped, spec};
+use database_table_operator::database::{self, Dropped};
 use database_table_operator::sqlstate::Class;
 use database_table_operator::status::Reason;
 
@@ -6,9 +7,9 @@ use database_table_operator::status::Reason;
 async fn the_table_is_found_by_its_marker_and_dropped_once() {
     let world = World::new("drop").await;
     world.apply(&spec("\"My Table\"", &[("a", "integer")])).await.unwrap();
-    assert_eq!(world.drop().await.unwrap(), ["public.\"My Table\""]);
+    assert_eq!(world.drop().await.unwrap(), dropped("public.\"My Table\""));
     assert!(world.picture().await.is_empty());
-    assert!(world.drop().await.unwrap().is_empty());
+    assert_eq!(world.drop().await.unwrap(), Dropped::Nothing);
 }
 
 #[tokio::test]
@@ -16,7 +17,7 @@ async fn a_table_that_a_person_moved_is_dropped_where_it_is() {
     let world = World::new("moved").await;
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
     world.run("CREATE SCHEMA other; ALTER TABLE t SET SCHEMA other; ALTER TABLE other.t RENAME TO u").await;
-    assert_eq!(world.drop().await.unwrap(), ["other.u"]);
+    assert_eq!(world.drop().await.unwrap(), dropped("other.u"));
 }
 
 #[tokio::test]
@@ -25,7 +26,7 @@ async fn tables_of_others_stay() {
     world.run("CREATE TABLE unmarked (a integer)").await;
     world.apply_as("ab", &spec("longer", &[("a", "integer")])).await.unwrap();
     world.apply(&spec("unmarked", &[("a", "integer")])).await.unwrap_err();
-    assert!(world.drop().await.unwrap().is_empty());
+    assert_eq!(world.drop().await.unwrap(), Dropped::Nothing);
     for table in ["unmarked", "longer"] {
         assert_eq!(world.columns(table).await, columns(&[("a", "integer")]));
     }
@@ -44,7 +45,7 @@ async fn what_depends_on_the_table_keeps_it_and_is_named() {
          Drop what depends on it first (SQLSTATE 2BP01)"
     );
     world.run("DROP VIEW v, w").await;
-    assert_eq!(world.drop().await.unwrap(), ["public.t"]);
+    assert_eq!(world.drop().await.unwrap(), dropped("public.t"));
 }
 
 #[tokio::test]
@@ -55,5 +56,63 @@ async fn a_held_lock_keeps_the_table_for_now() {
     let error = world.drop().await.unwrap_err();
     assert_eq!(error.class(), Class::Temporary, "{error}");
     world.run("COMMIT").await;
-    assert_eq!(world.drop().await.unwrap(), ["public.t"]);
+    assert_eq!(world.drop().await.unwrap(), dropped("public.t"));
+}
+
+/// A table and its copy in another schema, as a restored dump leaves it.
+async fn with_a_copy(name: &str) -> World {
+    let world = World::new(name).await;
+    world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
+    let sql = "CREATE SCHEMA copy; CREATE TABLE copy.t (a integer); \
+               DO $$ BEGIN EXECUTE format('COMMENT ON TABLE copy.t IS %L', obj_description('public.t'::regclass)); END $$";
+    world.run(sql).await;
+    world
+}
+
+#[tokio::test]
+async fn a_copy_in_another_schema_stays() {
+    let world = with_a_copy("copy").await;
+    assert_eq!(world.drop().await.unwrap(), dropped("public.t"));
+    assert_eq!(world.columns("copy.t").await, columns(&[("a", "integer")]));
+}
+
+#[tokio::test]
+async fn where_the_status_is_lost_the_specs_table_goes_and_its_copy_stays() {
+    let world = with_a_copy("copy_no_status").await;
+    world.lose_the_status();
+    assert_eq!(world.drop_named(Some("T")).await.unwrap(), dropped("public.t"));
+    assert_eq!(world.columns("copy.t").await, columns(&[("a", "integer")]));
+}
+
+#[tokio::test]
+async fn where_no_table_can_be_told_from_its_copy_none_is_dropped() {
+    let world = with_a_copy("copy_unclear").await;
+    world.run("ALTER TABLE t RENAME TO u").await;
+    let error = world.drop_named(Some("T")).await.unwrap_err();
+    assert_eq!((error.class(), error.reason()), (Class::Environment, Reason::Conflict));
+    let text = error.to_string();
+    assert!(text.contains("copy.t, public.u, so nothing was dropped"), "{text}");
+    world.run("COMMENT ON TABLE copy.t IS NULL").await;
+    assert_eq!(world.drop_named(Some("T")).await.unwrap(), dropped("public.u"));
+}
+
+#[tokio::test]
+async fn a_copy_is_not_dropped_in_the_place_of_a_table_that_lost_its_line() {
+    let world = with_a_copy("copy_unmarked").await;
+    world.run("COMMENT ON TABLE t IS 'Who signed up.'").await;
+    let error = world.drop_named(Some("T")).await.unwrap_err();
+    assert_eq!((error.class(), error.reason()), (Class::Environment, Reason::Conflict));
+    assert!(error.to_string().contains("the object's table is public.t, but"), "{error}");
+    world.run("COMMENT ON TABLE copy.t IS NULL").await;
+    assert_eq!(world.drop_named(Some("T")).await.unwrap(), Dropped::Nothing);
+}
+
+#[tokio::test]
+async fn nothing_is_dropped_while_the_cluster_does_not_say_whether_the_object_is_there() {
+    let world = World::new("silent").await;
+    world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
+    let claim = world.claim.lock().unwrap().clone();
+    let error = database::drop_owned(&world.pool, &Silent, &claim, None).await.unwrap_err();
+    assert_eq!((error.class(), error.reason()), (Class::Temporary, Reason::ClusterUnavailable), "{error}");
+    assert_eq!(world.drop().await.unwrap(), dropped("public.t"));
 }

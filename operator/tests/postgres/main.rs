@@ -7,5 +7,6 @@ mod connection;
 mod create;
 mod delete;
 mod races;
+mod succession;
 mod support;
 mod update;

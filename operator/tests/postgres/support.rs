@@ -1,13 +1,18 @@
 //! One server for all tests, a database and an owner for each.
 
+use database_table_operator::cluster::Unread;
 use database_table_operator::connection::Settings;
-use database_table_operator::database::{self, Applied};
+use database_table_operator::database::{self, Applied, Dropped};
 use database_table_operator::error::TableError;
+use database_table_operator::identifier::Identifier;
 use database_table_operator::marker::Owner;
+use database_table_operator::objects::Objects;
+use database_table_operator::plan::Claim;
 use database_table_operator::spec::Table;
 use deadpool_postgres::Pool;
 use korf_sandbox::{Database, Postgres};
 use serde_json::{Value, json};
+use std::sync::Mutex;
 use tokio::sync::OnceCell;
 use tokio_postgres::Client;
 
@@ -19,6 +24,29 @@ pub async fn server() -> &'static Postgres {
 
 pub fn owner(name: &str) -> Owner {
     Owner { cluster: "test".into(), namespace: "shop".into(), name: name.into(), uid: "1-2-3".into() }
+}
+
+/// What an object claims whose status is empty.
+pub fn claim(owner: Owner) -> Claim {
+    Claim { owner, table: None, columns: [].into() }
+}
+
+/// A cluster in which the object of any name has this uid.
+pub struct Live(pub &'static str);
+
+impl Objects for Live {
+    async fn has(&self, owner: &Owner) -> Result<bool, Unread> {
+        Ok(owner.uid == self.0)
+    }
+}
+
+/// A cluster that isn't to be asked, or doesn't answer.
+pub struct Silent;
+
+impl Objects for Silent {
+    async fn has(&self, _: &Owner) -> Result<bool, Unread> {
+        Err(Unread::because("no answer".to_owned()))
+    }
 }
 
 pub fn table(spec: &Value) -> Table {
@@ -37,6 +65,8 @@ pub struct World {
     pub pool: Pool,
     pub sql: Client,
     pub owner: Owner,
+    /// What the object claims, as its status would: what was applied last.
+    pub claim: Mutex<Claim>,
 }
 
 impl World {
@@ -44,20 +74,38 @@ impl World {
         let database = server().await.create_database(name).await.unwrap();
         let settings = Settings::read(Some(&database.url()), |_| None).unwrap();
         let (pool, sql) = (settings.pool(4).unwrap(), database.connect().await.unwrap());
-        Self { database, pool, sql, owner: owner("a") }
+        Self { database, pool, sql, owner: owner("a"), claim: claim(owner("a")).into() }
     }
 
     pub async fn apply(&self, spec: &Value) -> Result<Applied, TableError> {
-        database::apply(&self.pool, &self.owner, &table(spec)).await
+        let claim = self.claim.lock().unwrap().clone();
+        let applied = database::apply(&self.pool, &Silent, &claim, &table(spec)).await?;
+        let mut claim = self.claim.lock().unwrap();
+        claim.table = Some(applied.table.clone());
+        claim.columns = applied.columns.iter().map(|column| column.name.clone()).collect();
+        drop(claim);
+        Ok(applied)
+    }
+
+    /// What a crash before the status is written comes to.
+    pub fn lose_the_status(&self) {
+        *self.claim.lock().unwrap() = claim(self.owner.clone());
     }
 
     /// Applies as another object.
     pub async fn apply_as(&self, name: &str, spec: &Value) -> Result<Applied, TableError> {
-        database::apply(&self.pool, &owner(name), &table(spec)).await
+        database::apply(&self.pool, &Silent, &claim(owner(name)), &table(spec)).await
     }
 
-    pub async fn drop(&self) -> Result<Vec<String>, TableError> {
-        database::drop_owned(&self.pool, &self.owner).await
+    pub async fn drop(&self) -> Result<Dropped, TableError> {
+        self.drop_named(None).await
+    }
+
+    /// Drops the table of an object whose spec has this name.
+    pub async fn drop_named(&self, name: Option<&str>) -> Result<Dropped, TableError> {
+        let claim = self.claim.lock().unwrap().clone();
+        let name = name.map(|name| Identifier::parse(name).unwrap());
+        database::drop_owned(&self.pool, &Live("1-2-3"), &claim, name.as_ref()).await
     }
 
     pub async fn run(&self, sql: &str) {
@@ -88,6 +136,10 @@ impl World {
         assert_eq!(self.picture().await, before, "{spec}");
         error
     }
+}
+
+pub fn dropped(table: &str) -> Dropped {
+    Dropped::Table(table.to_owned())
 }
 
 pub fn columns(pairs: &[(&str, &str)]) -> Vec<(String, String)> {

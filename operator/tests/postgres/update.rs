@@ -85,6 +85,23 @@ async fn a_removed_or_changed_column_aborts_the_whole_update_and_putting_it_back
 }
 
 #[tokio::test]
+async fn a_column_that_somebody_added_by_hand_stays_and_keeps_no_update_back() {
+    let world = World::new("extra").await;
+    world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
+    world.run("ALTER TABLE t ADD COLUMN audit text").await;
+    let wanted = spec("t", &[("a", "integer"), ("b", "text")]);
+    let applied = world.apply(&wanted).await.unwrap();
+    assert_eq!(applied.outcome, Outcome::ColumnsAdded(vec!["b".into()]));
+    assert_eq!(applied.extra_columns, ["audit"]);
+    assert_eq!(applied.columns.len(), 2);
+    // Once the spec has it, it is the object's, and not to be removed.
+    let all = spec("t", &[("a", "integer"), ("b", "text"), ("AUDIT", "text")]);
+    assert_eq!(world.apply(&all).await.unwrap().outcome, Outcome::Unchanged);
+    let error = world.refused(&wanted).await;
+    assert!(error.to_string().contains("\"audit\" is in the table but not in the spec"), "{error}");
+}
+
+#[tokio::test]
 async fn another_primary_key_is_refused() {
     let world = World::new("key").await;
     let mut wanted = spec("t", &[("a", "integer"), ("b", "integer")]);
@@ -173,5 +190,6 @@ async fn what_the_user_may_not_do_is_told() {
     assert_eq!(error.to_string(), "ERROR: permission denied for schema public (SQLSTATE 42501)");
     superuser.batch_execute("DROP SCHEMA public").await.unwrap();
     let error = world.apply(&spec("t", &[("a", "integer")])).await.unwrap_err();
-    assert_eq!((error.class(), &error), (Class::Environment, &TableError::NoSchema));
+    assert_eq!((error.class(), error.reason()), (Class::Environment, Reason::SchemaMissing));
+    assert_eq!(error, TableError::NoSchema);
 }

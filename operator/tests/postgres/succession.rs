@@ -1,0 +1,83 @@
+//! An object was taken away by force and made again under its name, while a handler of the first one still runs.
+
+use crate::support::{Live, Silent, World, claim, columns, dropped, owner, spec, table};
+use database_table_operator::database::{self, Applied, Dropped, Outcome};
+use database_table_operator::error::TableError;
+use database_table_operator::marker::Owner;
+use database_table_operator::objects::Objects;
+use database_table_operator::sqlstate::Class;
+use serde_json::Value;
+
+const FIRST: &str = "uid-1";
+const SECOND: &str = "uid-2";
+
+fn with_uid(uid: &str) -> Owner {
+    Owner { uid: uid.to_owned(), ..owner("a") }
+}
+
+impl World {
+    async fn apply_with(
+        &self,
+        uid: &str,
+        objects: impl Objects,
+        spec: &Value,
+    ) -> Result<Applied, TableError> {
+        database::apply(&self.pool, &objects, &claim(with_uid(uid)), &table(spec)).await
+    }
+
+    async fn drop_with(&self, uid: &str, objects: impl Objects) -> Result<Dropped, TableError> {
+        database::drop_owned(&self.pool, &objects, &claim(with_uid(uid)), None).await
+    }
+
+    async fn comment(&self) -> String {
+        let sql = "SELECT obj_description('t'::regclass, 'pg_class')";
+        self.sql.query_one(sql, &[]).await.unwrap().get(0)
+    }
+}
+
+#[tokio::test]
+async fn a_late_deletion_leaves_the_successors_table() {
+    let world = World::new("late_drop").await;
+    let wanted = spec("t", &[("a", "integer")]);
+    world.apply_with(FIRST, Silent, &wanted).await.unwrap();
+    world.run("INSERT INTO t VALUES (1)").await;
+    world.apply_with(SECOND, Live(SECOND), &wanted).await.unwrap();
+    let left = Dropped::Left("public.t".to_owned());
+    assert_eq!(world.drop_with(FIRST, Live(SECOND)).await.unwrap(), left);
+    // Nor if the successor wasn't handled yet, nor if there is none: the finalizer was taken off to keep it.
+    world.apply_with(FIRST, Live(FIRST), &wanted).await.unwrap();
+    assert_eq!(world.drop_with(FIRST, Live(SECOND)).await.unwrap(), left);
+    assert_eq!(world.drop_with(FIRST, Live("none")).await.unwrap(), left);
+    assert_eq!(world.sql.query("SELECT FROM t", &[]).await.unwrap().len(), 1);
+    assert_eq!(world.drop_with(SECOND, Live(SECOND)).await.unwrap(), dropped("public.t"));
+}
+
+#[tokio::test]
+async fn a_successor_takes_the_table_over_once_and_a_late_update_leaves_it_alone() {
+    let world = World::new("take_over").await;
+    let wanted = spec("t", &[("a", "integer")]);
+    world.apply_with(FIRST, Silent, &wanted).await.unwrap();
+    let mark = world.comment().await;
+    world.run(&format!("COMMENT ON TABLE t IS E'Who signed up.\\n{mark}'")).await;
+
+    let error = world.apply_with(SECOND, Silent, &wanted).await.unwrap_err();
+    assert_eq!(error.class(), Class::Temporary, "{error}");
+    let applied = world.apply_with(SECOND, Live(SECOND), &wanted).await.unwrap();
+    assert_eq!(applied.outcome, Outcome::Unchanged);
+    assert_eq!(Owner::of(&world.comment().await), Some(with_uid(SECOND)));
+    assert!(world.comment().await.starts_with("Who signed up.\n"));
+    world.apply_with(SECOND, Silent, &wanted).await.unwrap();
+
+    let late = spec("t", &[("a", "integer"), ("b", "text")]);
+    let error = world.apply_with(FIRST, Live(SECOND), &late).await.unwrap_err();
+    assert_eq!((error.class(), error), (Class::Permanent, TableError::Gone { table: "public.t".into() }));
+    assert_eq!(world.columns("t").await, columns(&[("a", "integer")]));
+    assert_eq!(Owner::of(&world.comment().await), Some(with_uid(SECOND)));
+}
+
+#[tokio::test]
+async fn an_object_restored_from_a_backup_and_never_handled_drops_its_table() {
+    let world = World::new("restored").await;
+    world.apply_with(FIRST, Silent, &spec("t", &[("a", "integer")])).await.unwrap();
+    assert_eq!(world.drop_with(SECOND, Live(SECOND)).await.unwrap(), dropped("public.t"));
+}
