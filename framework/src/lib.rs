@@ -28,9 +28,36 @@
 //!   operator wasn't running. What counts is the user's part: neither the status nor other operators' annotations.
 //! - [`on_delete`](macro@on_delete): it is being deleted, and waits for the handler. An operator with such handlers puts
 //!   a finalizer on its objects before it calls any other handler.
+//! - [`on_resume`](macro@on_resume): the operator was started, and the object was handled before.
+//! - [`on_field`](macro@on_field): one field of it has changed, for whatever reason.
+//! - [`on_event`](macro@on_event): the watch says something of it. These are called once, whatever comes of it.
 //!
 //! What they take is listed at [`FromCall`], what they return at [`IntoReply`]. The functions of the same names
-//! ([`on_create()`] and so on) make handlers by hand.
+//! ([`on_create()`] and so on) make handlers by hand. What is only known when a handler runs can be done by
+//! [`SubHandlers`].
+//!
+//! ```
+//! use k8s_openapi::api::core::v1::Pod;
+//! use korf::{Labels, Memo, Name, NewValue, OldValue, Result};
+//!
+//! /// For running pods of the web tier. One function is a handler of several things.
+//! #[korf::on_create(Pod, labels = {"tier": "web"}, when = |facts| facts.body.value()["spec"]["nodeName"].is_string())]
+//! #[korf::on_resume(Pod, labels = {"tier": "web"})]
+//! async fn connect(name: Name, labels: Labels) -> Result {
+//!     tracing::info!("{name} runs {:?}", labels.get("app"));
+//!     Ok(())
+//! }
+//!
+//! /// Its id is `moved/spec.nodeName`.
+//! #[korf::on_field(Pod, field = "spec.nodeName", old = present, annotations = {"example.com/ignore": absent})]
+//! async fn moved(old: OldValue, new: NewValue, moves: Memo<u32>) -> Result {
+//!     tracing::info!("from {} to {}, the {}th time", *old, *new, moves.with(|moves| { *moves += 1; *moves }));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! An object that no handler is for, by its kind and by filters such as these, is left as it is: no log, no annotation,
+//! no finalizer. When it becomes one, it is new.
 //!
 //! The handlers of one object are called one after the other, in the order of the source. Those of different objects
 //! run side by side, up to [`CONCURRENCY`].
@@ -53,7 +80,8 @@
 //! ```
 //!
 //! A handler that has failed for good isn't called again until the object changes. A deletion handler that has failed for
-//! good keeps its object; it is called again when the object changes, or the operator restarts.
+//! good keeps its object; it is called again when the object changes, or the operator restarts. One with the option
+//! `let_go` lets the object go then, and one that is `optional` never keeps it.
 //!
 //! # At least once
 //!
