@@ -112,8 +112,8 @@
 //! # What is kept on the object
 //!
 //! Annotations in Kopf's formats: see [`core::storage`]. They begin with `<operator's name>.korf.dev/`, or, for an
-//! operator that is to follow one written with Kopf, with Kopf's own prefix:
-//! [`Operator::kopf_compatible`].
+//! operator that is to follow one written with Kopf, with Kopf's own prefix: [`Operator::kopf_compatible`]. Another prefix,
+//! the status, or a [place of your own](storage::Place) are a line each.
 // The crate's own tests and examples write `korf::`, as its users do.
 extern crate self as korf;
 
@@ -145,6 +145,7 @@ pub use core::{
     diff::{DiffItem, Field, Op},
     filter::{Facts, Match, When},
     retry::{Backoff, Errors, Limits},
+    storage,
 };
 pub use error::{Error, Result, ResultExt};
 pub use extract::{

@@ -1,7 +1,9 @@
 //! The operator: handlers, what they share, and where they are at work.
 
+mod storage;
+
 use crate::{
-    core::storage::{InvalidName, Storage},
+    core::storage::{Choice, InvalidName},
     error::with_causes,
     handler::{Handler, States},
     registry::{Registry, StartError},
@@ -32,7 +34,7 @@ pub struct Operator {
     name: String,
     registry: Registry,
     states: States,
-    kopf_compatible: bool,
+    storage: Choice,
     namespaces: Namespaces,
     limits: runtime::Limits,
     one_at_a_time: bool,
@@ -45,7 +47,7 @@ impl fmt::Debug for Operator {
         f.debug_struct("Operator")
             .field("name", &self.name)
             .field("registry", &self.registry)
-            .field("kopf_compatible", &self.kopf_compatible)
+            .field("storage", &self.storage)
             .field("namespaces", &self.namespaces)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
@@ -68,7 +70,7 @@ impl Operator {
             name: name.into(),
             registry,
             states: States::default(),
-            kopf_compatible: false,
+            storage: Choice::default(),
             namespaces: Namespaces::All,
             limits: runtime::Limits { concurrency: CONCURRENCY, grace: GRACE },
             one_at_a_time: false,
@@ -96,7 +98,7 @@ impl Operator {
     /// retry if need be. Of all operators of one kind in a cluster, one may do so.
     #[must_use]
     pub fn kopf_compatible(mut self) -> Self {
-        self.kopf_compatible = true;
+        self.storage.kopf = true;
         self
     }
 
@@ -155,7 +157,7 @@ impl Operator {
 
     /// Whether it was told to be [`kopf_compatible`](Self::kopf_compatible).
     pub fn is_kopf_compatible(&self) -> bool {
-        self.kopf_compatible
+        self.storage.kopf
     }
 
     /// The same with other functions behind its handlers; the test kit counts their steps.
@@ -184,7 +186,7 @@ impl Operator {
     /// # Errors
     /// What keeps the operator from starting.
     pub async fn run_until(self, stop: CancellationToken) -> Result<(), RunError> {
-        let storage = if self.kopf_compatible { Storage::kopf() } else { Storage::named(&self.name)? };
+        let storage = self.storage.storage(&self.name)?;
         self.registry.check(&self.states)?;
         if self.namespaces == Namespaces::Some(Vec::new()) {
             return Err(RunError::NoNamespace);
@@ -244,7 +246,7 @@ fn signal(stop: CancellationToken) -> Result<impl Future<Output = std::convert::
 pub enum RunError {
     /// The handlers don't fit together.
     Start(StartError),
-    /// The operator's name can't be part of annotations.
+    /// The operator's name can't be part of annotations, or its prefix or finalizer isn't valid.
     Name(InvalidName),
     /// It was told to handle the objects of no namespace.
     NoNamespace,

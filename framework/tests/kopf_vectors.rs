@@ -15,7 +15,7 @@ use korf::{
         essence::essence,
         progress::{Progress, Record},
         retry::{Attempt, Backoff, Errors, Limits, Outcome, Verdict},
-        storage::Storage,
+        storage::{Annotations, Item, Storage},
     },
 };
 use serde::Deserialize;
@@ -99,7 +99,9 @@ fn essences_are_kopfs() {
 
 #[test]
 fn annotations_have_the_names_that_kopf_gives_them() {
-    compare("keys", |_, given| storage(given).progress_keys(text(&given["id"]), &body(given)).into());
+    compare("keys", |_, given| {
+        annotations(given).keys(Item::Progress(text(&given["id"])), &body(given)).into()
+    });
 }
 
 #[test]
@@ -122,7 +124,8 @@ fn an_object_is_looked_at_for_the_reasons_that_kopf_has() {
     compare("causes", |_, given| {
         let (storage, body) = (Storage::kopf(), body(given));
         let old = storage.read_diff_base(&body);
-        let difference = diff(old.as_ref().unwrap_or(&Value::Null), &essence(&body, &storage, &[]));
+        let new = essence(&body, &storage, &[]);
+        let difference = old.as_ref().map_or_else(|| diff(&Value::Null, &new), |old| old.diff(&new));
         let progress = storage.read_progress(&body, ["fn", "gn"], Timestamp::UNIX_EPOCH);
         let mut purposes = progress.iter().map(|(_, record)| record.purpose);
         let past = Past {
@@ -131,7 +134,13 @@ fn an_object_is_looked_at_for_the_reasons_that_kopf_has() {
             begun: purposes.any(|purpose| purpose.is_none_or(|purpose| purpose == Reason::Update)),
         };
         let initial = given["initial"] == true;
-        let sight = Sight { gone: given["type"] == "DELETED", look: Look::Changed, initial, eager: false };
+        let sight = Sight {
+            gone: given["type"] == "DELETED",
+            look: Look::Changed,
+            initial,
+            rearmed: false,
+            eager: false,
+        };
         let reason = match Cause::of(&body, sight, storage.finalizer(), past) {
             Cause::Gone => "gone",
             Cause::Free => "free",
@@ -216,7 +225,7 @@ fn is_as_the_table_says(name: &str, case: &Case) -> bool {
         "unknown-purposes" => kopf["purpose"].is_string() && korf["purpose"].is_null(),
         "long-messages" => kopf.to_string().len() > korf.to_string().len(),
         "lone-markers" => {
-            let marker = format!("{}/kopf-managed", storage(given).prefix());
+            let marker = format!("{}/kopf-managed", annotations(given).prefix());
             let (kopf, korf) = both("/annotations");
             kopf.is_some_and(|all| !all[&marker].is_null()) && korf.is_some_and(|all| all[&marker].is_null())
         }
@@ -257,6 +266,11 @@ fn body(given: &Value) -> Body {
 
 fn storage(given: &Value) -> Storage {
     given["operator"].as_str().map_or_else(Storage::kopf, |name| Storage::named(name).unwrap())
+}
+
+fn annotations(given: &Value) -> Annotations {
+    let own = |name: &str| Annotations::new(&format!("{name}.korf.dev")).unwrap();
+    given["operator"].as_str().map_or_else(Annotations::kopf, own)
 }
 
 fn text(value: &Value) -> &str {
@@ -347,10 +361,9 @@ fn patched(given: &Value) -> Value {
         progress.with(id, record)
     });
     let new = if new.is_finished() { Progress::default() } else { new };
-    json!({
-        "annotations": storage.write_progress(&body, &old, &new),
-        "status": storage.write_status_progress(&body, &old, &new),
-    })
+    let patch = storage.write_progress(&body, &old, &new);
+    let annotations = patch["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
+    json!({ "annotations": annotations, "status": patch["status"] })
 }
 
 fn limits(given: &Value) -> Limits {

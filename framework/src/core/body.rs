@@ -16,6 +16,17 @@ impl From<Value> for Body {
 }
 
 impl Body {
+    /// The object with its kind, which the items of a listing don't name.
+    #[must_use]
+    pub fn of_kind(mut self, api_version: &str, kind: &str) -> Self {
+        if self.0["kind"].is_null() && self.0.is_object() {
+            let value = Arc::make_mut(&mut self.0);
+            value["apiVersion"] = api_version.into();
+            value["kind"] = kind.into();
+        }
+        self
+    }
+
     /// The whole object.
     pub fn value(&self) -> &Value {
         &self.0

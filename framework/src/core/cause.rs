@@ -80,14 +80,14 @@ mod tests {
             (alive(), false, past(true, false, false), Cause::Noop),
         ];
         for (body, gone, past, cause) in cases {
-            let sight = Sight { gone, look: Look::Changed, initial: false, eager: false };
+            let sight = Sight { gone, look: Look::Changed, initial: false, rearmed: false, eager: false };
             assert_eq!(Cause::of(&body, sight, FINALIZER, past), cause, "{body:?} {past:?}");
         }
     }
 
     #[test]
     fn an_object_that_a_listing_shows_first_is_resumed_unless_there_is_more_to_do() {
-        let sight = Sight { gone: false, look: Look::First, initial: true, eager: false };
+        let sight = Sight { gone: false, look: Look::First, initial: true, rearmed: false, eager: false };
         let past = |handled, changed| Past { handled, changed, begun: false };
         let cases = [
             (past(true, false), Reason::Resume),

@@ -20,8 +20,8 @@ use super::{
     patch::Finalizer,
     progress::{Counts, Progress, Record, Unreadable},
     retry::Attempt,
-    storage::Storage,
-    task::Task,
+    storage::{Kept, Storage},
+    task::{Task, Trigger},
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -58,7 +58,10 @@ pub struct Sight {
     pub look: Look,
     /// A listing showed it first, and it has not been handled to the end since the start of this process.
     pub initial: bool,
-    /// Somebody has changed its essence since handlers began to wait for their next attempt: they wait no longer.
+    /// Somebody has changed its essence since deletion handlers failed for good: they are tried again.
+    pub rearmed: bool,
+    /// Somebody has changed its essence, and more than annotations, since handlers began to wait for their next
+    /// attempt: they wait no longer.
     pub eager: bool,
 }
 
@@ -97,7 +100,8 @@ pub enum Rest {
 pub struct Cycle {
     /// Why handlers are called.
     pub reason: Reason,
-    /// The essence that was handled last; none while the object is new.
+    /// The essence that was handled last; none while the object is new, and where it isn't known
+    /// ([`Diff::is_unknown`]).
     pub old: Option<Arc<Value>>,
     /// The object's essence.
     pub new: Arc<Value>,
@@ -111,7 +115,7 @@ pub struct Cycle {
     tasks: Vec<usize>,
     stored: Progress,
     current: Progress,
-    basis: Option<Value>,
+    basis: Option<Kept>,
     /// Something may have been done for this object before.
     touched: bool,
 }
@@ -141,10 +145,14 @@ impl Setup {
 
     /// The handlers that a change calls, by their places. Of those with one id only the first: they are one
     /// handler that several things call (creations and resuming, say), with one record.
-    fn called(&self, reason: Reason, initial: bool, facts: &Facts<'_>) -> Vec<usize> {
+    fn called(&self, reason: Reason, initial: bool, stored: &Progress, facts: &Facts<'_>) -> Vec<usize> {
+        let has_begun = |id: &str| {
+            let record = stored.get(id).filter(|record| record.purpose == Some(reason));
+            record.is_some_and(|record| record.retries > 0)
+        };
         let mut ids = BTreeSet::new();
         let tasks = self.tasks.iter().enumerate();
-        let called = tasks.filter(|(_, task)| task.is_called(reason, initial, facts));
+        let called = tasks.filter(|(_, task)| task.is_called(reason, initial, has_begun(&task.id), facts));
         called.filter(|(_, task)| ids.insert(&task.id)).map(|(at, _)| at).collect()
     }
 
@@ -166,12 +174,14 @@ impl Setup {
 
 /// Says what comes next for an object.
 pub fn plan(setup: &Setup, body: &Body, sight: Sight, now: Timestamp) -> Plan {
-    let old = setup.storage.read_diff_base(body);
+    let kept = setup.storage.read_diff_base(body);
     let new = setup.essence(body);
-    let difference = diff(old.as_ref().unwrap_or(&Value::Null), &new);
+    let handled = kept.is_some();
+    let difference = kept.as_ref().map_or_else(|| diff(&Value::Null, &new), |kept| kept.diff(&new));
+    let old = kept.and_then(|kept| kept.known(&new));
     let stored = setup.progress(body, now);
     let past = Past {
-        handled: old.is_some(),
+        handled,
         changed: !difference.is_empty(),
         begun: stored
             .iter()
@@ -188,8 +198,9 @@ pub fn plan(setup: &Setup, body: &Body, sight: Sight, now: Timestamp) -> Plan {
     if let Some(change) = finalizer_change(setup, &facts, sight) {
         return Plan::Write(change);
     }
-    let tasks = setup.called(cause.reason(), sight.initial, &facts);
-    let concerned = setup.tasks.iter().any(|task| task.filter.concerns(&facts));
+    let tasks = setup.called(cause.reason(), sight.initial, &stored, &facts);
+    // Handlers of raw events alone are no reason to write anything onto the object.
+    let concerned = setup.tasks.iter().any(|task| task.on != Trigger::Event && task.filter.concerns(&facts));
     match cause {
         _ if !concerned => Plan::Rest(Rest::Stealth),
         Cause::Gone => Plan::Rest(Rest::Gone),
@@ -200,7 +211,7 @@ pub fn plan(setup: &Setup, body: &Body, sight: Sight, now: Timestamp) -> Plan {
             // Where Kopf has ended what korf had begun, the records are gone, and the basis, which it doesn't know, is not.
             let begun = stored.iter().any(|(_, record)| record.is_finished());
             let basis = setup.storage.read_basis(body).filter(|_| begun);
-            let touched = old.is_some() || stored.iter().any(|(_, r)| r.retries > 0 && !r.refused);
+            let touched = handled || stored.iter().any(|(_, r)| r.retries > 0 && !r.refused);
             let current = current(setup, &stored, &tasks, reason);
             let cycle = Cycle {
                 reason,
@@ -275,8 +286,8 @@ impl Cycle {
     }
 
     fn open(mut self, setup: &Setup, sight: Sight, now: Timestamp) -> Plan {
-        self.rearm(sight.look);
-        if let Some(rest) = self.stands(setup, sight.look) {
+        self.rearm(sight);
+        if let Some(rest) = self.stands(setup) {
             return Plan::Rest(rest);
         }
         let due = |record: Option<&Record>| {
@@ -310,28 +321,30 @@ impl Cycle {
         self.tasks.iter().map(|at| (*at, progress.get(&setup.tasks[*at].id)))
     }
 
-    /// Forgets failures that a change of the object may have mended.
-    fn rearm(&mut self, look: Look) {
+    /// Forgets failures that a change of the object, or a newer operator, may have mended.
+    fn rearm(&mut self, sight: Sight) {
+        let first = sight.look == Look::First;
         let refused = self.current.iter().any(|(_, record)| record.refused);
-        let changed = self.basis.as_ref() != Some(&*self.new);
-        if self.reason == Reason::Delete && look != Look::Again {
-            self.current = self.current.without_failures();
-        } else if self.reason != Reason::Delete && refused && (changed || look == Look::First) {
-            self.current = Progress::default();
-            self.basis = None;
+        let changed = !self.basis.as_ref().is_some_and(|basis| basis.is(&self.new));
+        match self.reason {
+            Reason::Delete if first || sight.rearmed => self.current = self.current.without_failures(),
+            Reason::Delete => {}
+            // Those that succeeded have seen another essence than the one that could not be read.
+            _ if refused && changed => (self.current, self.basis) = (Progress::default(), None),
+            _ if refused && first => self.current = self.current.without_refusals(),
+            _ => {}
         }
     }
 
     /// Whether an end that was reached before still holds.
-    fn stands(&self, setup: &Setup, look: Look) -> Option<Rest> {
-        let refused = self.current.iter().any(|(_, record)| record.refused);
+    fn stands(&self, setup: &Setup) -> Option<Rest> {
+        let finished = self.records(setup, &self.current).all(|(_, record)| is_finished(record));
+        let refused =
+            self.records(setup, &self.current).any(|(_, record)| record.is_some_and(|record| record.refused));
         match self.reason {
-            Reason::Delete => {
-                let finished = self.records(setup, &self.current).all(|(_, record)| is_finished(record));
-                (finished && self.is_held(setup, &self.current)).then_some(Rest::Held)
-            }
-            _ if look != Look::First && refused => Some(Rest::Refused),
-            _ => None,
+            _ if !finished => None,
+            Reason::Delete => self.is_held(setup, &self.current).then_some(Rest::Held),
+            _ => refused.then_some(Rest::Refused),
         }
     }
 

@@ -62,6 +62,18 @@ pub struct DiffItem {
 pub struct Diff(Vec<DiffItem>);
 
 impl Diff {
+    /// Something differs, but nobody knows what it was before: one change of the whole, with null as the old value.
+    pub fn unknown(new: Value) -> Self {
+        Self(vec![DiffItem { op: Op::Change, field: Field::default(), old: Value::Null, new }])
+    }
+
+    /// Whether nobody knows what it was before: the object was too large to be kept (see
+    /// [`storage`](crate::core::storage)). Any field may have changed, or none.
+    pub fn is_unknown(&self) -> bool {
+        // Otherwise, what comes from null is an addition.
+        matches!(&self.0[..], [DiffItem { op: Op::Change, old: Value::Null, field, .. }] if field.keys().is_empty())
+    }
+
     /// Whether nothing differs.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -83,6 +95,9 @@ impl Diff {
     /// item above it (`spec` was added as a whole) is compared again below the field.
     #[must_use]
     pub fn reduce<S: AsRef<str>>(&self, path: &[S]) -> Self {
+        if let ([item], true) = (&self.0[..], self.is_unknown()) {
+            return Self::unknown(resolve(&item.new, path).clone());
+        }
         let mut reduced = Self::default();
         for item in &self.0 {
             if let Some(rest) = item.field.below(path) {
@@ -183,7 +198,7 @@ fn equal_numbers(a: &Number, b: &Number) -> bool {
 
 /// The integer that a number is, however it is written; none for fractions and for floats that no 64-bit
 /// integer equals.
-fn whole(number: &Number) -> Option<i128> {
+pub(super) fn whole(number: &Number) -> Option<i128> {
     if let Some(integer) = number.as_i128() {
         return Some(integer);
     }

@@ -173,6 +173,10 @@ impl Filter {
         let wanted = self.value.as_ref().unwrap_or(&Match::Present);
         let now = if facts.reason.is_some() { facts.new } else { facts.body.value() };
         let before = facts.reason.is_some().then_some(facts.old);
+        // It may have been so.
+        if facts.diff.is_unknown() {
+            return true;
+        }
         [Some(now), before].into_iter().flatten().any(|whole| wanted.holds(resolve(whole, field.keys())))
     }
 
@@ -180,7 +184,9 @@ impl Filter {
         let Some(field) = &self.field else { return true };
         let (old, new) = (resolve(facts.old, field.keys()), resolve(facts.new, field.keys()));
         let holds = |wanted: &Option<Match>, value| wanted.as_ref().is_none_or(|wanted| wanted.holds(value));
-        (!changing || !equal(old, new)) && holds(&self.old, old) && holds(&self.new, new)
+        let unknown = facts.diff.is_unknown();
+        let changed = unknown || !equal(old, new);
+        (!changing || changed) && (unknown || holds(&self.old, old)) && holds(&self.new, new)
     }
 
     fn when(&self, facts: &Facts<'_>) -> bool {

@@ -1,6 +1,12 @@
 //! The one patch of a cycle: all that it writes, and the requests that write it.
 
-use super::body::Body;
+#[cfg(test)]
+mod tests;
+
+use super::{
+    body::Body,
+    storage::{ANNOTATIONS_LIMIT, Form, size_of_annotations},
+};
 use serde_json::{Map, Value, json};
 
 /// All that one cycle has to say to the API server.
@@ -10,7 +16,11 @@ use serde_json::{Map, Value, json};
 /// resource version too, and so does one for `/status`, which ignores the uid.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Patch {
-    annotations: Map<String, Value>,
+    /// What we keep on the object, less what is in the status.
+    kept: Map<String, Value>,
+    kept_status: Map<String, Value>,
+    /// The smallest form of the essences in it.
+    form: Form,
     finalizer: Option<Finalizer>,
     /// What handlers add to the object, less the status.
     added: Map<String, Value>,
@@ -57,9 +67,29 @@ impl Patch {
         all
     }
 
-    /// Sets annotations of our own; null deletes one.
-    pub fn annotate(&mut self, annotations: impl IntoIterator<Item = (String, Value)>) {
-        self.annotations.extend(annotations);
+    /// Adds a merge patch of the object by which something of ours is kept on it; what isn't a mapping is nothing.
+    pub fn keep(&mut self, patch: Value) {
+        let Value::Object(mut patch) = patch else { return };
+        if let Some(Value::Object(status)) = patch.remove("status") {
+            compose(&mut self.kept_status, status);
+        }
+        compose(&mut self.kept, patch);
+    }
+
+    /// The same, of an essence that is written down in this form.
+    pub fn keep_as(&mut self, form: Form, patch: Value) {
+        self.keep(patch);
+        self.form = self.form.max(form);
+    }
+
+    /// How the essences in it are written down: the smallest of their forms.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Forgets what would be kept in the status: the object goes, and nobody will read it.
+    pub fn keep_no_status(&mut self) {
+        self.kept_status.clear();
     }
 
     /// Adds or removes our finalizer.
@@ -85,7 +115,9 @@ impl Patch {
 
     /// Puts another patch behind this one.
     pub fn join(&mut self, other: Self) {
-        self.annotate(other.annotations);
+        compose(&mut self.kept, other.kept);
+        compose(&mut self.kept_status, other.kept_status);
+        self.form = self.form.max(other.form);
         compose(&mut self.added, other.added);
         compose(&mut self.status, other.status);
         self.finalizer = other.finalizer.or(self.finalizer.take());
@@ -102,10 +134,67 @@ impl Patch {
         Self { status: Map::new(), ..self }
     }
 
-    /// The request that writes one part, if that would change `body`.
+    /// Whether handlers have asked for something in this part.
+    pub fn adds_to(&self, part: Part, status_subresource: bool) -> bool {
+        let to_status = !self.status.is_empty();
+        match part {
+            Part::Status => to_status,
+            Part::Object => !self.added.is_empty() || (to_status && !status_subresource),
+        }
+    }
+
+    /// Whether one of these fields (`metadata.annotations`) is ours to keep things in, and no handler asks for any of
+    /// them.
+    pub fn keeps_alone<'a>(&self, mut fields: impl Iterator<Item = &'a str>) -> bool {
+        let (kept, added) =
+            (self.whole(&self.kept, &self.kept_status), self.whole(&self.added, &self.status));
+        let finalizers = self.finalizer.is_some();
+        let is_ours = |field: &str| {
+            let ours = mentions(&kept, field) || (finalizers && field.starts_with("metadata.finalizers"));
+            ours && !mentions(&added, field)
+        };
+        fields.next().is_some_and(is_ours) && fields.all(is_ours)
+    }
+
+    fn whole(&self, object: &Map<String, Value>, status: &Map<String, Value>) -> Value {
+        let mut whole = object.clone();
+        if !status.is_empty() {
+            whole.insert("status".into(), Value::Object(status.clone()));
+        }
+        whole.into()
+    }
+
+    /// Whether all annotations together stay below the API server's limit, as far as it lies with what we keep.
+    pub fn fits(&self, body: &Body) -> bool {
+        let ours = self.kept.get("metadata").and_then(|metadata| metadata.get("annotations"));
+        let Some(Value::Object(ours)) = ours else { return true };
+        let others = body.annotations().into_iter().flatten().filter(|(key, _)| !ours.contains_key(*key));
+        size_of_annotations(others) + size_of_annotations(ours.iter().filter(|(_, value)| !value.is_null()))
+            <= ANNOTATIONS_LIMIT
+    }
+
+    /// Whether an object that was written doesn't show what we keep in its status: a schema without the field has
+    /// dropped it.
+    pub fn is_pruned(&self, body: &Body) -> bool {
+        let mut lost = Vec::new();
+        collect_changes(&body.value()["status"], &Value::Object(self.kept_status.clone()), "", &mut lost);
+        !lost.is_empty()
+    }
+
+    /// The parts, in the order in which they are written.
     ///
-    /// The status comes first: the other patch may end the cycle, and a crash between the two must leave
-    /// the cycle open.
+    /// The patch may end the cycle, by what we keep: that comes last, since a crash between the two must leave the cycle
+    /// open.
+    pub fn order(&self) -> [Part; 2] {
+        let closes = |kept: &Map<String, Value>| kept.values().any(stores);
+        if closes(&self.kept_status) && !closes(&self.kept) {
+            [Part::Object, Part::Status]
+        } else {
+            [Part::Status, Part::Object]
+        }
+    }
+
+    /// The request that writes one part, if that would change `body`.
     pub fn request(&self, part: Part, body: &Body, status_subresource: bool) -> Option<Request> {
         match part {
             Part::Status if status_subresource => self.status_request(body),
@@ -115,19 +204,25 @@ impl Patch {
     }
 
     fn status_request(&self, body: &Body) -> Option<Request> {
-        let patch = json!({ "status": self.status });
+        let patch = json!({ "status": self.all_status() });
         changes(body.value(), &patch).then(|| Request { part: Part::Status, patch: versioned(patch, body) })
+    }
+
+    /// Ours comes last.
+    fn all_status(&self) -> Map<String, Value> {
+        let mut status = self.status.clone();
+        compose(&mut status, self.kept_status.clone());
+        status
     }
 
     fn object_request(&self, body: &Body, status_subresource: bool) -> Option<Request> {
         let mut patch = self.added.clone();
-        if !self.status.is_empty() && !status_subresource {
-            patch.insert("status".into(), Value::Object(self.status.clone()));
+        compose(&mut patch, self.kept.clone());
+        let status = if status_subresource { Map::new() } else { self.all_status() };
+        if !status.is_empty() {
+            patch.insert("status".into(), Value::Object(status));
         }
         let mut metadata = Map::new();
-        if !self.annotations.is_empty() {
-            metadata.insert("annotations".into(), Value::Object(self.annotations.clone()));
-        }
         let finalizers = self.finalizer.as_ref().and_then(|change| change.applied_to(body));
         let exclusive = finalizers.is_some();
         if let Some(finalizers) = finalizers {
@@ -149,7 +244,8 @@ impl Finalizer {
     fn applied_to(&self, body: &Body) -> Option<Value> {
         let present = |name: &String| body.finalizers().any(|f| f == name);
         match self {
-            Self::Add(name) if !present(name) => {
+            // The API server takes no new finalizer on an object that is being deleted.
+            Self::Add(name) if !present(name) && !body.is_deleting() => {
                 Some(body.finalizers().chain([name.as_str()]).map(Value::from).collect())
             }
             Self::Remove(name) if present(name) => {
@@ -165,8 +261,9 @@ fn versioned(mut patch: Value, body: &Body) -> Value {
     patch
 }
 
-/// Puts `patch` behind `first`: applying the result is applying one after the other.
-fn compose(first: &mut Map<String, Value>, patch: Map<String, Value>) {
+/// Puts `patch` behind `first`: applying the result is applying one after the other, but that a mapping which the
+/// first one deletes and the second one makes anew keeps its other fields. No merge patch can say that.
+pub(super) fn compose(first: &mut Map<String, Value>, patch: Map<String, Value>) {
     for (key, value) in patch {
         match (first.get_mut(&key), value) {
             (Some(Value::Object(inner)), Value::Object(value)) => compose(inner, value),
@@ -175,6 +272,27 @@ fn compose(first: &mut Map<String, Value>, patch: Map<String, Value>) {
             }
         }
     }
+}
+
+/// Whether a merge patch sets anything.
+fn stores(patch: &Value) -> bool {
+    match patch {
+        Value::Object(patch) => patch.values().any(stores),
+        patch => !patch.is_null(),
+    }
+}
+
+/// Whether a merge patch changes a field, something in it, or something that it is in.
+fn mentions(patch: &Value, field: &str) -> bool {
+    let mut rest = field.split(['.', '[']);
+    let mut at = patch;
+    while let (Value::Object(fields), Some(key)) = (at, rest.next()) {
+        match fields.get(key) {
+            Some(inner) => at = inner,
+            None => return false,
+        }
+    }
+    true
 }
 
 /// The fields of a merge patch that an object doesn't show, dotted: what a schema pruned, or what somebody
@@ -210,98 +328,5 @@ fn changes(value: &Value, patch: &Value) -> bool {
             patch.iter().any(|(key, inner)| changes(&value[key], inner))
         }
         (value, patch) => value != patch,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn body() -> Body {
-        json!({
-            "metadata": {"name": "a", "uid": "u", "resourceVersion": "7", "finalizers": ["other"],
-                         "annotations": {"k": "old"}},
-            "status": {"ready": true},
-        })
-        .into()
-    }
-
-    fn add() -> Patch {
-        Patch::of_finalizer(Finalizer::Add("ours".into()))
-    }
-
-    fn annotated(value: Value) -> Patch {
-        let mut patch = Patch::default();
-        patch.annotate([("k".to_owned(), value)]);
-        patch
-    }
-
-    fn with_status(status: Value) -> Patch {
-        let mut patch = Patch::default();
-        patch.status(status);
-        patch
-    }
-
-    #[test]
-    fn every_request_is_guarded_by_what_it_changes() {
-        let cases = [
-            (annotated(json!("new")), json!({"metadata": {"uid": "u", "annotations": {"k": "new"}}})),
-            (
-                add(),
-                json!({"metadata": {"uid": "u", "resourceVersion": "7", "finalizers": ["other", "ours"]}}),
-            ),
-            (
-                Patch::of_finalizer(Finalizer::Remove("other".into())),
-                json!({"metadata": {"uid": "u", "resourceVersion": "7", "finalizers": []}}),
-            ),
-            (
-                with_status(json!({"ready": false})),
-                json!({"metadata": {"uid": "u"}, "status": {"ready": false}}),
-            ),
-        ];
-        for (patch, expected) in cases {
-            let request = patch.request(Part::Object, &body(), false);
-            assert_eq!(request, Some(Request { part: Part::Object, patch: expected }));
-        }
-    }
-
-    #[test]
-    fn the_status_subresource_comes_first_and_carries_the_resource_version() {
-        let mut patch = annotated(json!("new"));
-        patch.status(json!({"ready": false}));
-        let request = patch.request(Part::Status, &body(), true).expect("there is something to write");
-        let expected = json!({"metadata": {"resourceVersion": "7"}, "status": {"ready": false}});
-        assert_eq!(request, Request { part: Part::Status, patch: expected });
-    }
-
-    #[test]
-    fn what_is_there_already_is_not_written_again() {
-        let mut patch = annotated(json!("old"));
-        patch.status(json!({"ready": true, "absent": null}));
-        patch.finalizer(Finalizer::Add("other".into()));
-        for (part, subresource) in [(Part::Status, true), (Part::Object, true), (Part::Object, false)] {
-            assert_eq!(patch.request(part, &body(), subresource), None);
-            assert_eq!(Patch::default().request(part, &json!({}).into(), subresource), None);
-        }
-    }
-
-    #[test]
-    fn the_last_word_on_a_field_wins_and_nulls_are_kept() {
-        let mut patch = Patch::default();
-        patch.merge(json!({"spec": {"a": 1, "b": 1}, "status": {"x": 1}}));
-        patch.merge(json!({"spec": {"b": null, "c": {"d": 2}}}));
-        patch.status(json!({"x": 2}));
-        assert_eq!(
-            patch.added,
-            json!({"spec": {"a": 1, "b": null, "c": {"d": 2}}}).as_object().unwrap().clone()
-        );
-        assert_eq!(patch.status, json!({"x": 2}).as_object().unwrap().clone());
-    }
-
-    #[test]
-    fn a_refused_addition_leaves_our_own_writes() {
-        let mut patch = annotated(json!("new"));
-        patch.merge(json!({"spec": {"a": 1}, "status": {"x": 1}}));
-        assert_eq!(patch.without_additions(), annotated(json!("new")));
     }
 }

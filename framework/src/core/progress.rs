@@ -213,6 +213,30 @@ impl Progress {
         left
     }
 
+    /// Without the records of handlers that could not read the object.
+    #[must_use]
+    pub fn without_refusals(&self) -> Self {
+        let mut left = self.clone();
+        left.records.retain(|_, record| !record.refused);
+        left
+    }
+
+    /// The records of other purposes than this one.
+    #[must_use]
+    pub fn of_others(&self, reason: Reason) -> Self {
+        let mut left = self.clone();
+        left.records.retain(|_, record| record.purpose.is_some_and(|purpose| purpose != reason));
+        left
+    }
+
+    /// The same without the messages of errors.
+    #[must_use]
+    pub fn without_messages(&self) -> Self {
+        let mut terse = self.clone();
+        terse.records.values_mut().for_each(|record| record.message = None);
+        terse
+    }
+
     /// With the records of `newer`, in the place of the same handlers' former ones.
     #[must_use]
     pub fn updated(&self, newer: &Self) -> Self {

@@ -50,7 +50,8 @@ impl Backoff {
             Self::Constant(delay) => delay,
             Self::Growing { first, most } => {
                 let doubled = first.saturating_mul(2u32.saturating_pow(attempt.min(31)));
-                doubled.min(most).mul_f64(1.0 - jitter.clamp(0.0, 1.0) / 4.0)
+                let delay = doubled.min(most);
+                delay - delay.div_f64(4.0).min(delay).mul_f64(jitter.clamp(0.0, 1.0))
             }
         }
     }
@@ -203,8 +204,8 @@ impl Limits {
 
     /// The limit that the next attempt would meet: known beforehand, it isn't waited for.
     fn reached(&self, attempt: Attempt, after: Duration) -> Option<Limit> {
-        let timeout = self.timeout.filter(|timeout| attempt.elapsed + after >= *timeout);
-        let retries = self.retries.filter(|most| attempt.before + 1 >= *most);
+        let timeout = self.timeout.filter(|timeout| attempt.elapsed.saturating_add(after) >= *timeout);
+        let retries = self.retries.filter(|most| attempt.before.saturating_add(1) >= *most);
         timeout.map(Limit::Timeout).or(retries.map(Limit::Retries))
     }
 }

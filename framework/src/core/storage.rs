@@ -1,65 +1,106 @@
-//! Where korf keeps its things on the object: annotations, in Kopf's formats.
+//! What korf keeps on the objects, in Kopf's formats: the records of handlers' attempts, the diff-base, which is the essence
+//! that was handled last, and the basis, which becomes the diff-base in the end.
 //!
-//! | Annotation | What it holds |
-//! |---|---|
-//! | `<prefix>/<handler id>` | a handler's [`Record`] while a cause is being handled |
-//! | `<prefix>/last-handled-configuration` | the diff-base: the essence that was handled last |
-//! | `<prefix>/korf-basis` | the diff-base to be, while a cause is being handled (korf's own) |
-//! | `<prefix>/kopf-managed` | `yes`: tells Kopf's and korf's operators that the prefix is one of theirs |
+//! *Where* on the object, says a [`Place`]: [`Annotations`] by default, the status ([`InStatus`]), or one of your own.
+//!
+//! # Large objects
+//!
+//! All annotations of an object have 256 KiB together. A diff-base that takes more than a third of what is left of them
+//! is compressed, and if it still takes more than half, only a digest of it is kept ([`Form`]). Then a change is noticed
+//! as before, and never taken for a creation, but nobody knows what it was: the diff is one change of the whole, from
+//! nothing known ([`Diff::is_unknown`](crate::core::diff::Diff::is_unknown)), handlers of fields are called for each
+//! change, and there is no old object to ask for. A line in the log says so.
+//!
+//! Kopf takes the compressed form, and a digest, for an object that had no other field than `korf`: it handles an
+//! update. So an operator can be replaced by one that is written with Kopf, but one object that large is handled once
+//! more.
 
+mod annotations;
+mod choice;
 mod clean;
+mod form;
 mod keys;
+mod moved;
 mod name;
+mod place;
+mod status;
 #[cfg(test)]
 mod tests;
 
-pub use clean::Technical;
+pub use annotations::Annotations;
+pub(in crate::core) use annotations::{LIMIT as ANNOTATIONS_LIMIT, size as size_of_annotations};
+pub use choice::Choice;
+pub use form::{Form, Kept};
+pub use moved::Moved;
 pub use name::InvalidName;
+pub use place::{Found, Item, Place};
+pub use status::InStatus;
 
 use super::{
     body::Body,
-    diff::resolve,
     essence,
+    patch::compose,
     progress::{Progress, Record, Unreadable},
 };
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+use std::sync::Arc;
 
 const KOPF_PREFIX: &str = "kopf.zalando.org";
+const KOPF_FINALIZER: &str = "kopf.zalando.org/KopfFinalizerMarker";
+const KOPF_STATUS: &str = "kopf";
 const MARKER: &str = "kopf-managed";
 const DIFF_BASE: &str = "last-handled-configuration";
 const BASIS: &str = "korf-basis";
 /// What Kopf writes to wake itself up; korf only clears it away.
 const TOUCH: &str = "touch-dummy";
-/// Where Kopf kept its progress before it used annotations; it still reads and purges it.
-const STATUS_PROGRESS: [&str; 3] = ["status", "kopf", "progress"];
-/// Where Kopf's `StatusDiffBaseStorage` keeps the diff-base.
-const STATUS_DIFF_BASE: [&str; 3] = ["status", "kopf", DIFF_BASE];
 
-/// Where an operator keeps its things on an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What an operator keeps on an object, and where.
+#[derive(Clone, Debug)]
 pub struct Storage {
-    prefix: String,
+    place: Arc<dyn Place>,
+    /// For kinds where the place can't be used.
+    spare: Option<Arc<dyn Place>>,
     finalizer: String,
-    /// Whether it shares its place with operators made with Kopf.
-    kopf: bool,
+    size: Size,
+}
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Size {
+    /// The first form that an essence may have.
+    form: Form,
+    /// Records are kept without the messages of errors.
+    terse: bool,
+}
+
+/// An essence to be written; nothing by default.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Written {
+    /// The merge patch of the object that writes it.
+    pub patch: Value,
+    /// How it is written down.
+    pub form: Form,
 }
 
 impl Storage {
-    /// A place of the operator's own: `<operator>.korf.dev`.
+    fn of(place: Arc<dyn Place>, finalizer: &str) -> Self {
+        Self { place, spare: None, finalizer: finalizer.to_owned(), size: Size::default() }
+    }
+
+    /// Annotations of the operator's own: `<operator>.korf.dev/…`.
     ///
     /// # Errors
     /// If that isn't a DNS subdomain, which Kubernetes asks of an annotation's prefix.
     pub fn named(operator: &str) -> Result<Self, InvalidName> {
-        let prefix = name::prefix(operator)?;
-        Ok(Self { finalizer: format!("{prefix}/finalizer"), prefix, kopf: false })
+        Choice::default().storage(operator)
     }
 
     /// The place that operators made with Kopf use by default: one of them can be followed by korf, or the
-    /// other way round.
+    /// other way round. What they may have in the status is read, too.
     pub fn kopf() -> Self {
-        let finalizer = format!("{KOPF_PREFIX}/KopfFinalizerMarker");
-        Self { prefix: KOPF_PREFIX.to_owned(), finalizer, kopf: true }
+        let place = Moved { to: Annotations::kopf(), from: InStatus::new(KOPF_STATUS) };
+        Self::of(Arc::new(place), KOPF_FINALIZER)
     }
 
     /// The finalizer that holds objects back until the deletion handlers are done.
@@ -67,16 +108,21 @@ impl Storage {
         &self.finalizer
     }
 
-    /// The prefix of all annotations, without the slash.
-    pub fn prefix(&self) -> &str {
-        &self.prefix
+    /// The same with less to write: for objects that are too large. None if there is nothing to be saved any more.
+    pub fn smaller(&self) -> Option<Self> {
+        let size = match self.size {
+            Size { form: Form::Text, terse } => Size { form: Form::Deflated, terse },
+            Size { form: Form::Deflated, terse } => Size { form: Form::Digest, terse },
+            Size { terse: false, form } => Size { terse: true, form },
+            _ => return None,
+        };
+        Some(Self { size, ..self.clone() })
     }
 
-    /// The annotation that makes the prefix known as an operator's; Kopf's own needs none.
-    ///
-    /// What this storage writes contains it wherever the object doesn't have it yet.
-    pub fn marker(&self) -> Option<(String, &'static str)> {
-        (!self.kopf).then(|| (format!("{}/{MARKER}", self.prefix), "yes"))
+    /// The same in annotations, for a kind whose status doesn't keep anything; none if it is there already.
+    pub fn outside_status(&self) -> Option<Self> {
+        let place = self.spare.clone()?;
+        Some(Self { place, spare: None, ..self.clone() })
     }
 
     /// Whether a handler can't have this id, because something else is kept in its annotation.
@@ -84,22 +130,7 @@ impl Storage {
         [MARKER, DIFF_BASE, BASIS, TOUCH].contains(&keys::safe(id).as_str())
     }
 
-    /// The annotations of one handler's record, in the order in which they are read.
-    ///
-    /// Kopf's newer form and, in the place shared with Kopf, the older one if it differs. Forms that
-    /// Kubernetes refuses are left out (Kopf's patch fails with them, so nothing is stored there); if
-    /// nothing is left, there is one of korf's own.
-    pub fn progress_keys(&self, id: &str, body: &Body) -> Vec<String> {
-        keys::keys(&self.prefix, id, body, self.kopf)
-    }
-
-    fn keys(&self, name: &str, body: &Body) -> Vec<String> {
-        keys::keys(&self.prefix, name, body, self.kopf)
-    }
-
     /// The records of these handlers; `now` is the start of those that name none.
-    ///
-    /// In the place shared with Kopf, `status.kopf.progress` is read too, after the annotations.
     pub fn read_progress<'a>(
         &self,
         body: &Body,
@@ -108,10 +139,12 @@ impl Storage {
     ) -> Progress {
         ids.into_iter().fold(Progress::default(), |progress, id| {
             let mut unreadable = Vec::new();
-            let record = self.stored(body, id).find_map(|(place, value)| {
-                let record = value.and_then(|value| Record::from_json(&value, now));
-                record.map_err(|reason| unreadable.push(Unreadable { place, reason })).ok()
-            });
+            let found = self.place.read(body, Item::Progress(id)).into_iter();
+            let record =
+                found.filter(|found| found.text.trim() != "null").find_map(|Found { place, text }| {
+                    let record = decode(&text).and_then(|value| Record::from_json(&value, now));
+                    record.map_err(|reason| unreadable.push(Unreadable { place, reason })).ok()
+                });
             let progress = progress.with_unreadable(id, unreadable);
             match record {
                 Some(record) => progress.with(id, record),
@@ -120,138 +153,87 @@ impl Storage {
         })
     }
 
-    fn stored(&self, body: &Body, id: &str) -> impl Iterator<Item = (String, Result<Value, String>)> {
-        let annotations = self.progress_keys(id, body).into_iter().filter_map(|key| {
-            let value = decode(body.annotation(&key)?);
-            Some((key, value))
-        });
-        let status = self.kopf.then(|| resolve(body.value(), &STATUS_PROGRESS).get(id)).flatten();
-        let status = status.map(|value| (format!("{}.{id}", STATUS_PROGRESS.join(".")), Ok(value.clone())));
-        annotations.chain(status).filter(|(_, value)| value != &Ok(Value::Null))
-    }
-
-    /// The annotations to be merged into the object so that it says `new` where it said `old`.
+    /// The merge patch after which the object says `new` where it said `old`.
     ///
-    /// Changed records as text, and null for those that are gone and on the object, their sub-handlers'
-    /// included. Empty if there is nothing to change.
-    pub fn write_progress(&self, body: &Body, old: &Progress, new: &Progress) -> Map<String, Value> {
-        let mut changes = Map::new();
-        for id in old.dropped_in(new) {
-            changes.extend(present(body, self.progress_keys(id, body)));
-        }
-        for (id, record) in old.changed_in(new) {
-            let text = record.to_json();
-            changes.extend(self.progress_keys(id, body).into_iter().map(|key| (key, text.clone().into())));
-        }
-        if !changes.is_empty() {
-            changes.extend(present(body, self.keys(TOUCH, body)));
-        }
-        self.marked(body, changes)
-    }
-
-    /// The status to be merged into the object so that records which Kopf left there don't come back: none
-    /// in a place of korf's own, and wherever there are none.
-    pub fn write_status_progress(&self, body: &Body, old: &Progress, new: &Progress) -> Option<Value> {
-        let stored = self.kopf.then(|| resolve(body.value(), &STATUS_PROGRESS).as_object()).flatten()?;
-        let dropped = old.dropped_in(new).into_iter().filter(|id| stored.contains_key(*id));
-        let dropped: Map<_, _> = dropped.map(|id| (id.to_owned(), Value::Null)).collect();
-        (!dropped.is_empty()).then(|| json!({"kopf": {"progress": dropped}}))
+    /// Changed records, and null for those that are gone and on the object, their sub-handlers' included. An empty
+    /// mapping if there is nothing to change.
+    pub fn write_progress(&self, body: &Body, old: &Progress, new: &Progress) -> Value {
+        let terse = self.size.terse.then(|| new.without_messages());
+        let new = terse.as_ref().unwrap_or(new);
+        let erased = old.dropped_in(new).into_iter().map(|id| (id, None));
+        let stored = old.changed_in(new).map(|(id, record)| (id, Some(record.to_json())));
+        let patches = erased.chain(stored);
+        merged(patches.map(|(id, text)| self.place.write(body, Item::Progress(id), text.as_deref())))
     }
 
     /// The essence that was handled last; none while the object is new, and where it can't be read (see
     /// [`Storage::faults`]).
     ///
     /// It is cleaned as the current essence is, so that what isn't the user's never makes a difference.
-    pub fn read_diff_base(&self, body: &Body) -> Option<Value> {
-        self.read_essence(DIFF_BASE, body)
+    pub fn read_diff_base(&self, body: &Body) -> Option<Kept> {
+        self.read_essence(Item::DiffBase, body)
     }
 
-    /// The annotations that make `essence` the diff-base, and the end of the basis.
-    pub fn write_diff_base(&self, body: &Body, essence: &Value) -> Map<String, Value> {
-        let mut changes = self.annotated(body, DIFF_BASE, essence);
-        changes.extend(present(body, self.keys(BASIS, body)));
-        self.marked(body, changes)
+    /// What makes `essence` the diff-base, and the end of the basis.
+    pub fn write_diff_base(&self, body: &Body, essence: &Kept) -> Written {
+        let Written { patch, form } = self.write_essence(body, Item::DiffBase, essence);
+        Written { patch: merged([patch, self.erase_basis(body)]), form }
     }
 
     /// The essence that the first of the finished handlers saw; none before one has finished.
-    pub fn read_basis(&self, body: &Body) -> Option<Value> {
-        self.read_essence(BASIS, body)
+    pub fn read_basis(&self, body: &Body) -> Option<Kept> {
+        self.read_essence(Item::Basis, body)
     }
 
-    /// The annotations that make `essence` the basis.
-    pub fn write_basis(&self, body: &Body, essence: &Value) -> Map<String, Value> {
-        self.marked(body, self.annotated(body, BASIS, essence))
+    /// What makes `essence` the basis.
+    pub fn write_basis(&self, body: &Body, essence: &Kept) -> Written {
+        self.write_essence(body, Item::Basis, essence)
     }
 
-    /// The annotations that erase the basis; empty if there is none.
-    pub fn erase_basis(&self, body: &Body) -> Map<String, Value> {
-        present(body, self.keys(BASIS, body)).collect()
+    /// What erases the basis; an empty mapping if there is none.
+    pub fn erase_basis(&self, body: &Body) -> Value {
+        self.place.write(body, Item::Basis, None)
     }
 
     /// Diff-bases and bases that can't be read, and so count as absent: an object with such a diff-base is
     /// taken for a new one.
     pub fn faults(&self, body: &Body) -> Vec<Unreadable> {
-        let texts = [DIFF_BASE, BASIS].into_iter().flat_map(|name| self.texts(name, body));
-        texts
-            .filter_map(|(place, text)| Some(Unreadable { place, reason: decode_essence(text).err()? }))
+        let found = [Item::DiffBase, Item::Basis].into_iter().flat_map(|item| self.place.read(body, item));
+        found
+            .filter_map(|Found { place, text }| {
+                Some(Unreadable { place, reason: Kept::decode(&text).err()? })
+            })
             .collect()
     }
 
-    fn read_essence(&self, name: &str, body: &Body) -> Option<Value> {
-        let mut texts = self.texts(name, body).into_iter();
-        let mut essence = texts.find_map(|(_, text)| decode_essence(text).ok().flatten())?;
-        self.clean(body, &mut essence);
-        essence::secret::conceal(body, &mut essence);
-        Some(essence.into())
+    fn read_essence(&self, item: Item<'_>, body: &Body) -> Option<Kept> {
+        let found = self.place.read(body, item);
+        let kept = found.into_iter().find_map(|found| Kept::decode(&found.text).ok().flatten())?;
+        Some(match kept {
+            Kept::Whole(Value::Object(mut essence)) => {
+                self.clean(body, &mut essence);
+                essence::secret::conceal(body, &mut essence);
+                Kept::Whole(essence.into())
+            }
+            kept => kept,
+        })
     }
 
-    /// Where an essence is kept, and its text there; in the place shared with Kopf, the status comes last.
-    fn texts<'a>(&self, name: &str, body: &'a Body) -> Vec<(String, &'a str)> {
-        let annotated = self.keys(name, body).into_iter().map(|key| {
-            let text = body.annotation(&key);
-            (key, text)
-        });
-        let in_status = (self.kopf && name == DIFF_BASE).then(|| {
-            let text = resolve(body.value(), &STATUS_DIFF_BASE).as_str();
-            (STATUS_DIFF_BASE.join("."), text)
-        });
-        annotated.chain(in_status).filter_map(|(place, text)| Some((place, text?))).collect()
+    fn write_essence(&self, body: &Body, item: Item<'_>, essence: &Kept) -> Written {
+        let (form, text) = essence.encode(self.size.form, self.place.room(body));
+        Written { patch: self.place.write(body, item, Some(&text)), form }
     }
+}
 
-    fn annotated(&self, body: &Body, name: &str, essence: &Value) -> Map<String, Value> {
-        let text = encode(essence);
-        self.keys(name, body).into_iter().map(|key| (key, text.clone().into())).collect()
-    }
-
-    /// With the marker, if something is written and the object has none.
-    fn marked(&self, body: &Body, mut changes: Map<String, Value>) -> Map<String, Value> {
-        let writes = changes.values().any(|value| !value.is_null());
-        if let Some((key, value)) = self.marker().filter(|(key, _)| writes && body.annotation(key).is_none())
-        {
-            changes.insert(key, value.into());
+/// All of these merge patches, one after the other.
+fn merged(patches: impl IntoIterator<Item = Value>) -> Value {
+    let mut all = Map::new();
+    for patch in patches {
+        if let Value::Object(patch) = patch {
+            compose(&mut all, patch);
         }
-        changes
     }
-}
-
-/// Null for those of the annotations that the object has.
-fn present(body: &Body, keys: Vec<String>) -> impl Iterator<Item = (String, Value)> {
-    let is_present = |key: &String| body.annotation(key).is_some();
-    keys.into_iter().filter(is_present).map(|key| (key, Value::Null))
-}
-
-/// The text of an essence: compact JSON and, as Kopf and kubectl have it, a line end.
-fn encode(essence: &Value) -> String {
-    ascii(&essence.to_string()) + "\n"
-}
-
-/// What [`encode`] or Kopf wrote; none for null, which is the same as absent.
-fn decode_essence(text: &str) -> Result<Option<Map<String, Value>>, String> {
-    match decode(text)? {
-        Value::Object(essence) => Ok(Some(essence)),
-        Value::Null => Ok(None),
-        _ => Err("it isn't a mapping".to_owned()),
-    }
+    all.into()
 }
 
 /// Whatever JSON an annotation holds.

@@ -78,8 +78,9 @@ impl Task {
         matches!(self.on, Trigger::Delete { optional, lets_go } if optional || lets_go)
     }
 
-    /// Whether the handler is called; `initial`: the object is seen for the first time since the start.
-    pub fn is_called(&self, reason: Reason, initial: bool, facts: &Facts<'_>) -> bool {
+    /// Whether the handler is called; `initial`: the object is seen for the first time since the start; `begun`: an
+    /// attempt for this reason is on record, which may have seen a change that was taken back since.
+    pub fn is_called(&self, reason: Reason, initial: bool, begun: bool, facts: &Facts<'_>) -> bool {
         let (by_reason, changing) = match self.on {
             Trigger::Create => (reason == Reason::Create, false),
             Trigger::Update => (reason == Reason::Update, true),
@@ -91,7 +92,7 @@ impl Task {
             Trigger::Field => (true, true),
             Trigger::Event => (false, false),
         };
-        by_reason && self.filter.selects(facts, changing)
+        by_reason && (begun || self.filter.selects(facts, changing))
     }
 
     /// Whether a record is of the handling that is at hand. Resuming is mixed into other handling, and goes on

@@ -2,7 +2,7 @@
 //! because a write failed.
 
 use super::{
-    fault::{Fault, explain},
+    fault::{Fault, explain, fields},
     kind::Watched,
     object::Object,
     report,
@@ -12,7 +12,7 @@ use crate::core::{
     patch::{Part, Patch, Request, inconsistencies},
 };
 use kube::api::{Patch as Merge, PatchParams};
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 use tokio::time::{sleep, timeout};
 
 /// The longest time for one request.
@@ -32,13 +32,36 @@ const DELAYS: [Duration; 6] = [
 #[derive(Debug, PartialEq, Eq)]
 pub struct Gone;
 
+/// Why a patch isn't written.
+#[derive(Debug)]
+pub enum Unwritten {
+    /// There is no such object any more.
+    Gone,
+    /// The API server doesn't take what we keep on the object.
+    Refused {
+        /// The object as it is.
+        newest: Body,
+        /// What the API server says.
+        why: String,
+        /// It would take less of it.
+        too_large: bool,
+    },
+}
+
+impl From<Gone> for Unwritten {
+    fn from(Gone: Gone) -> Self {
+        Self::Gone
+    }
+}
+
 impl Watched {
     /// Writes what a patch would change, and returns the object as it is then.
     ///
     /// Waits for an API server that is away or busy, however long it takes: the caller ends the wait when
     /// the operator is told to stop.
-    pub(super) async fn apply(&self, mut body: Body, mut patch: Patch) -> Result<Body, Gone> {
-        for part in [Part::Status, Part::Object] {
+    pub(super) async fn apply(&self, mut body: Body, mut patch: Patch) -> Result<Body, Unwritten> {
+        let mut parts = VecDeque::from(patch.order());
+        while let Some(part) = parts.pop_front() {
             let mut tries = 0;
             while let Some(request) = patch.request(part, &body, self.has_status_subresource()) {
                 match self.send(&body, &request).await {
@@ -56,6 +79,10 @@ impl Watched {
                         tries = (tries + 1).min(DELAYS.len() - 1);
                     }
                 }
+            }
+            if part == Part::Status && parts.is_empty() && !self.has_status_subresource() {
+                // There was one before: it is to be written with the object now.
+                parts.push_back(Part::Object);
             }
         }
         Ok(body)
@@ -80,7 +107,7 @@ impl Watched {
         patch: Patch,
         part: Part,
         error: &kube::Error,
-    ) -> Result<(Body, Patch), Gone> {
+    ) -> Result<(Body, Patch), Unwritten> {
         let fault = Fault::of(error);
         if fault == Fault::Passing {
             return Ok((body, patch));
@@ -92,20 +119,24 @@ impl Watched {
                 self.set_status_subresource(false);
                 Ok((newest, patch))
             }
-            (Fault::Refused, Part::Status) => {
-                report::status_refused(&explain(error));
-                Ok((newest, patch.without_status()))
-            }
-            (Fault::Refused, Part::Object) if patch != patch.clone().without_additions() => {
+            (Fault::Refused, _) if self.is_to_blame(&patch, part, error) => {
+                if part == Part::Status {
+                    report::status_refused(&explain(error));
+                    return Ok((newest, patch.without_status()));
+                }
                 report::additions_refused(&explain(error));
                 Ok((newest, patch.without_additions()))
             }
-            (Fault::Refused, Part::Object) => {
-                report::write_failed(&explain(error), DELAYS[DELAYS.len() - 1]);
-                Ok((newest, patch))
+            (Fault::Refused | Fault::TooLarge, _) => {
+                Err(Unwritten::Refused { newest, why: explain(error), too_large: fault == Fault::TooLarge })
             }
             _ => Ok((newest, patch)),
         }
+    }
+
+    /// Whether it is what handlers have asked for that the API server refuses, as far as can be told.
+    fn is_to_blame(&self, patch: &Patch, part: Part, error: &kube::Error) -> bool {
+        patch.adds_to(part, self.has_status_subresource()) && !patch.keeps_alone(fields(error))
     }
 
     /// The object as it is now; waits for an API server that is away.
@@ -115,7 +146,7 @@ impl Watched {
             let api = self.api_of(body);
             let answer = timeout(REQUEST, api.get(body.name())).await.unwrap_or_else(|_| Err(too_slow()));
             match answer {
-                Ok(object) if object.body().uid() == body.uid() => return Ok(object.into_body()),
+                Ok(object) if object.body().uid() == body.uid() => return Ok(self.body(object)),
                 Ok(_) => return Err(Gone),
                 Err(error) if Fault::of(&error) == Fault::Missing => return Err(Gone),
                 Err(error) => {

@@ -1,10 +1,14 @@
 //! What an error of the API server means for the request that met it, in one line for people.
 
-use kube::{Error, core::Status, runtime::watcher};
+use kube::{
+    Error,
+    core::{Status, response::StatusCause},
+    runtime::watcher,
+};
 use std::error::Error as _;
 
 /// What to do about a request that failed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Send it again after a while: the server is away, busy, or refuses for a reason that may pass.
     Passing,
@@ -12,9 +16,16 @@ pub enum Fault {
     Conflict,
     /// There is no such object (404).
     Missing,
-    /// The server will not take this content (400, 413, 422): another uid, or a schema that it breaks.
+    /// The server will not take this content (400, 422): another uid, or a schema that it breaks.
     Refused,
+    /// The object, or all of its annotations, would be too large (413, 422, or what etcd says).
+    TooLarge,
 }
+
+const ANNOTATIONS: &str = "metadata.annotations";
+
+/// What the API server passes on from etcd, with a code of 500 or so.
+const ETCD: [&str; 2] = ["etcdserver: request is too large", "trying to send message larger than max"];
 
 impl Fault {
     pub fn of(error: &Error) -> Self {
@@ -22,12 +33,34 @@ impl Fault {
             Error::Api(status) => match status.code {
                 404 => Self::Missing,
                 409 => Self::Conflict,
-                400 | 413 | 422 => Self::Refused,
+                _ if is_too_large(status) => Self::TooLarge,
+                400 | 422 => Self::Refused,
                 _ => Self::Passing,
             },
             _ => Self::Passing,
         }
     }
+}
+
+fn is_too_large(status: &Status) -> bool {
+    let too_long = |cause: &StatusCause| cause.field == ANNOTATIONS && cause.reason == "FieldValueTooLong";
+    status.code == 413
+        || ETCD.iter().any(|words| status.message.contains(words))
+        || (status.code == 422 && causes(status).any(too_long))
+}
+
+fn causes(status: &Status) -> impl Iterator<Item = &StatusCause> {
+    status.details.iter().flat_map(|details| &details.causes)
+}
+
+/// The fields that the API server complains of, as far as it names them.
+pub fn fields(error: &Error) -> impl Iterator<Item = &str> {
+    let status = match error {
+        Error::Api(status) => Some(status),
+        _ => None,
+    };
+    let fields = status.into_iter().flat_map(|status| causes(status)).map(|cause| cause.field.as_str());
+    fields.filter(|field| !field.is_empty())
 }
 
 /// What happened, in one line.

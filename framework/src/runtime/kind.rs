@@ -9,7 +9,7 @@ use kube::{Api, Client};
 use std::{
     fmt,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -28,7 +28,9 @@ pub enum Namespaces {
 pub struct Watched {
     pub(super) kind: Kind,
     pub(super) handlers: Vec<Handler>,
-    pub(super) setup: Setup,
+    setup: Setup,
+    /// The same with everything in annotations, once the status turned out not to keep it.
+    outside_status: OnceLock<Setup>,
     pub(super) states: Arc<States>,
     pub(super) stopping: CancellationToken,
     server: Server,
@@ -75,6 +77,7 @@ impl Watched {
                     kind: handler.kind.clone(),
                     handlers: vec![handler],
                     setup: Setup { storage: storage.clone(), tasks: vec![task], one_at_a_time },
+                    outside_status: OnceLock::new(),
                     states: Arc::clone(states),
                     stopping: stopping.clone(),
                     server: server.clone(),
@@ -83,6 +86,22 @@ impl Watched {
             }
         }
         kinds
+    }
+
+    /// An object as the core knows it, with its kind.
+    pub(super) fn body(&self, object: Object) -> Body {
+        object.into_body().of_kind(&self.kind.resource.api_version, &self.kind.resource.kind)
+    }
+
+    /// What the core knows of the kind.
+    pub(super) fn setup(&self) -> &Setup {
+        self.outside_status.get().unwrap_or(&self.setup)
+    }
+
+    /// Keeps things in annotations from now on, since the status doesn't keep them; false if they are there already.
+    pub(super) fn leave_the_status(&self) -> bool {
+        let Some(storage) = self.setup().storage.outside_status() else { return false };
+        self.outside_status.set(Setup { storage, ..self.setup.clone() }).is_ok()
     }
 
     /// The handlers of raw events.

@@ -7,10 +7,12 @@ pub mod clock;
 mod fault;
 mod kind;
 mod object;
+mod pace;
 mod queue;
 mod reactor;
 mod report;
 mod schema;
+mod store;
 mod watch;
 mod worker;
 

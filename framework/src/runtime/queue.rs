@@ -7,7 +7,11 @@
 mod tests;
 
 use crate::{
-    core::{body::Body, cycle::Look, version::Newest},
+    core::{
+        body::Body,
+        cycle::Look,
+        version::{Newest, News},
+    },
     handler::{EventType, TypeMap},
 };
 use serde_json::{Value, json};
@@ -19,9 +23,6 @@ use std::{
 /// How much is kept in memory of objects that wait for a worker. Above it only their names are kept, and
 /// the worker reads the object when its turn comes.
 const BUDGET: usize = 8 << 20;
-
-/// The delays after failures inside the framework, as Kopf has them (`queueing.error_delays`), in seconds.
-const ERROR_DELAYS: [u64; 8] = [1, 1, 2, 3, 5, 8, 13, 21];
 
 /// What a watch says.
 #[derive(Clone, Debug)]
@@ -68,10 +69,21 @@ pub struct Job {
     pub event: Option<EventType>,
     /// There is nothing new but for handlers of raw events: an echo, maybe of an older state.
     pub echo: bool,
-    /// The essence, as a number, that handlers wait with for their next attempt.
-    pub waiting: Option<u64>,
+    /// The essence when handlers began to wait.
+    pub waiting: Option<Fingerprint>,
     /// What handlers remember of the object.
     pub memo: TypeMap,
+    /// How often in a row the framework has broken down over the object.
+    pub errors: usize,
+}
+
+/// An essence in so many bytes that a change of it shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Of all of it.
+    pub whole: u64,
+    /// Of all but the annotations, which other operators change all the time.
+    pub state: u64,
 }
 
 /// What a worker has to say when it is done with an object.
@@ -94,15 +106,22 @@ pub enum Finish {
         due: Option<Duration>,
         /// Whether it was handled to the end.
         settled: bool,
-        /// The essence, as a number, that handlers wait with for their next attempt.
-        waiting: Option<u64>,
+        /// The essence when handlers began to wait for their next attempt, or failed for good.
+        waiting: Option<Fingerprint>,
+        /// The version that handlers of raw events have written, and are not to be called for.
+        silent: Option<String>,
     },
     /// Handlers of raw events were called, and nothing has changed.
     Spied,
     /// There is no such object any more.
     Gone,
     /// Something broke inside the framework; the object is tried again after a while.
-    Broken,
+    Broken {
+        /// The time to the next try.
+        delay: Duration,
+        /// The newest version that the worker knows, if it came so far.
+        newest: Option<Newest>,
+    },
 }
 
 #[derive(Debug)]
@@ -120,7 +139,8 @@ struct Entry {
     errors: usize,
     initial: bool,
     event: Option<EventType>,
-    waiting: Option<u64>,
+    waiting: Option<Fingerprint>,
+    silent: Option<String>,
     memo: TypeMap,
 }
 
@@ -130,10 +150,10 @@ enum Pending {
     Body(Body, usize),
     /// It is to be read.
     Fetch,
-    /// The last state that the watch has shown.
-    Gone(Body),
-    /// No news, but for handlers of raw events.
-    Echo(Body),
+    /// The last state that the watch has shown, and how many bytes it takes.
+    Gone(Body, usize),
+    /// No news, but for handlers of raw events; and how many bytes it takes.
+    Echo(Body, usize),
 }
 
 /// The objects of all watches.
@@ -179,32 +199,48 @@ impl Queue {
         if entry.dead {
             return;
         }
-        let spied = self.spied.contains(&source.kind);
-        entry.event = spied.then_some(match (listed, known) {
-            (true, _) => EventType::Listed,
-            (false, false) => EventType::Added,
-            (false, true) => EventType::Modified,
-        });
-        if entry.newest.as_mut().is_some_and(|newest| !newest.admits(body.version(), now)) {
-            if spied && entry.pending.is_none() {
-                entry.pending = Some(Pending::Echo(body));
+        let spied = self.spied.contains(&source.kind) && entry.silent.as_deref() != Some(body.version());
+        if spied {
+            entry.event = Some(match (listed, known) {
+                (true, _) => EventType::Listed,
+                (false, false) => EventType::Added,
+                (false, true) => EventType::Modified,
+            });
+        }
+        let newest = entry.newest.get_or_insert_with(|| Newest::none(now));
+        match newest.weigh(body.version(), now) {
+            News::Newer => {
+                *newest = Newest::seen(body.version(), now);
+                self.keep(&uid, body, Pending::Body);
+                self.enqueue(uid);
+            }
+            News::Doubtful => {
+                entry.newest = None;
+                self.replace(&uid, Some(Pending::Fetch));
+                self.enqueue(uid);
+            }
+            News::None if spied && entry.pending.is_none() => {
+                self.keep(&uid, body, Pending::Echo);
                 self.take_turn(uid);
             }
-            return;
+            News::None => {}
         }
-        entry.newest = Some(Newest::seen(body.version(), now));
-        self.keep(&uid, body);
-        self.enqueue(uid);
     }
 
-    /// Keeps the newest state, if there is room for it.
-    fn keep(&mut self, uid: &str, body: Body) {
-        let Some(entry) = self.objects.get_mut(uid) else { return };
-        self.bytes -= entry.pending.take().map_or(0, |pending| pending.bytes());
+    /// Keeps a state, if there is room for it.
+    fn keep(&mut self, uid: &str, body: Body, state: fn(Body, usize) -> Pending) {
+        self.replace(uid, None);
         let bytes = weight(body.value());
         let fits = self.bytes + bytes <= BUDGET;
-        self.bytes += if fits { bytes } else { 0 };
-        entry.pending = Some(if fits { Pending::Body(body, bytes) } else { Pending::Fetch });
+        self.replace(uid, Some(if fits { state(body, bytes) } else { Pending::Fetch }));
+    }
+
+    /// Puts something into the place of what was pending.
+    fn replace(&mut self, uid: &str, pending: Option<Pending>) {
+        let Some(entry) = self.objects.get_mut(uid) else { return };
+        let before = std::mem::replace(&mut entry.pending, pending);
+        self.bytes += entry.pending.as_ref().map_or(0, Pending::bytes);
+        self.bytes -= before.map_or(0, |pending| pending.bytes());
     }
 
     /// A listing shows what is there; what was there before, and isn't shown, was deleted meanwhile.
@@ -229,17 +265,25 @@ impl Queue {
             self.objects.remove(uid);
             return;
         }
-        entry.event = self.spied.contains(&entry.source.kind).then_some(EventType::Deleted);
-        let before = entry.pending.replace(Pending::Gone(body.clone()));
-        self.bytes -= before.map_or(0, |pending| pending.bytes());
-        self.enqueue(uid.to_owned());
+        let uid = uid.to_owned();
+        if self.spied.contains(&entry.source.kind) {
+            entry.event = Some(EventType::Deleted);
+            self.replace(&uid, Some(Pending::Gone(body.clone(), weight(body.value()))));
+        } else {
+            let identity = entry.identity.clone();
+            self.replace(&uid, Some(Pending::Gone(identity, 0)));
+        }
+        self.enqueue(uid);
     }
 
+    /// Gives a turn to an object; what it waited for is settled by that. One that the framework has broken down over
+    /// is left alone for its time.
     fn enqueue(&mut self, uid: String) {
         let Some(entry) = self.objects.get_mut(&uid) else { return };
-        if let Some(at) = entry.timer.take() {
-            self.timers.remove(&(at, uid.clone()));
+        if entry.errors > 0 && entry.timer.is_some() {
+            return;
         }
+        self.clear_timer(&uid);
         self.take_turn(uid);
     }
 
@@ -253,47 +297,13 @@ impl Queue {
 
     /// The object that has waited longest.
     pub fn next(&mut self) -> Option<Job> {
-        let uid = self.turns.pop_front()?;
-        let entry = self.objects.get_mut(&uid)?;
-        entry.queued = false;
-        entry.running = true;
-        let mut echo = false;
-        let (body, fetch, look) = match entry.pending.take() {
-            Some(Pending::Body(body, bytes)) => {
-                self.bytes -= bytes;
-                (body, false, Look::Changed)
-            }
-            Some(Pending::Gone(body)) => {
-                entry.dead = true;
-                (body, false, Look::Changed)
-            }
-            Some(Pending::Echo(body)) => {
-                echo = true;
-                (body, false, Look::Again)
-            }
-            Some(Pending::Fetch) => (entry.identity.clone(), true, Look::Changed),
-            None => (entry.identity.clone(), true, Look::Again),
-        };
-        if echo {
-            // What was to come at its time still is.
-            self.timers.retain(|(_, waiting)| *waiting != uid);
+        while let Some(uid) = self.turns.pop_front() {
+            let Some(entry) = self.objects.get_mut(&uid) else { continue };
+            let (job, freed) = entry.job();
+            self.bytes -= freed;
+            return Some(job);
         }
-        let first = !echo && !std::mem::replace(&mut entry.looked_at, true);
-        let look = if first { Look::First } else { look };
-        let known = entry.newest.clone();
-        Some(Job {
-            source: entry.source,
-            body,
-            fetch,
-            gone: entry.dead,
-            look,
-            known,
-            initial: entry.initial,
-            event: entry.event.take(),
-            echo,
-            waiting: entry.waiting,
-            memo: entry.memo.clone(),
-        })
+        None
     }
 
     /// Takes note of what a worker did.
@@ -302,26 +312,29 @@ impl Queue {
         entry.running = false;
         let due = match done.end {
             Finish::Gone => return self.bury(&done.uid),
-            Finish::Broken => {
-                let delay = ERROR_DELAYS[entry.errors.min(ERROR_DELAYS.len() - 1)];
+            Finish::Spied => None,
+            Finish::Broken { delay, newest } => {
                 entry.errors += 1;
                 entry.looked_at = false;
-                Some(Duration::from_secs(delay))
+                self.bytes -= newest.map_or(0, |newest| entry.outdate(newest));
+                return self.set_timer(done.uid, now + delay);
             }
-            Finish::Spied => entry.timer.take().map(|at| at.saturating_duration_since(now)),
-            Finish::Seen { newest, due, settled, waiting } => {
+            Finish::Seen { newest, due, settled, waiting, silent } => {
                 entry.errors = 0;
-                entry.timer = None;
                 entry.initial &= !settled;
-                entry.waiting = waiting;
+                (entry.waiting, entry.silent) = (waiting, silent);
                 self.bytes -= entry.outdate(newest);
+                self.clear_timer(&done.uid);
                 due
             }
         };
-        if self.objects.get(&done.uid).is_some_and(|entry| entry.pending.is_some()) {
-            self.enqueue(done.uid);
-        } else if let Some(due) = due {
-            self.set_timer(done.uid, now + due);
+        if let Some(due) = due {
+            self.set_timer(done.uid.clone(), now + due);
+        }
+        match self.objects.get(&done.uid).and_then(|entry| entry.pending.as_ref()) {
+            Some(Pending::Echo(..)) => self.take_turn(done.uid),
+            Some(_) => self.enqueue(done.uid),
+            None => {}
         }
     }
 
@@ -333,7 +346,7 @@ impl Queue {
         let Some(entry) = self.objects.get_mut(uid) else { return };
         let pending = entry.pending.take();
         self.bytes -= pending.as_ref().map_or(0, Pending::bytes);
-        if entry.dead || matches!(pending, Some(Pending::Gone(_))) {
+        if entry.dead || matches!(pending, Some(Pending::Gone(..))) {
             self.objects.remove(uid);
         } else {
             entry.dead = true;
@@ -341,9 +354,16 @@ impl Queue {
     }
 
     fn set_timer(&mut self, uid: String, at: Instant) {
+        self.clear_timer(&uid);
         if let Some(entry) = self.objects.get_mut(&uid) {
             entry.timer = Some(at);
             self.timers.insert((at, uid));
+        }
+    }
+
+    fn clear_timer(&mut self, uid: &str) {
+        if let Some(at) = self.objects.get_mut(uid).and_then(|entry| entry.timer.take()) {
+            self.timers.remove(&(at, uid.to_owned()));
         }
     }
 
@@ -354,8 +374,15 @@ impl Queue {
 
     /// Gives a turn to each object whose time has come.
     pub fn expire(&mut self, now: Instant) {
-        while let Some((_, uid)) = self.timers.first().filter(|(at, _)| *at <= now).cloned() {
-            self.enqueue(uid);
+        while self.timers.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, uid)) = self.timers.pop_first() else { return };
+            let Some(entry) = self.objects.get_mut(&uid) else { continue };
+            entry.timer = None;
+            // A worker is at it, or is about to be, for handlers of raw events alone: the object is to be looked at, too.
+            if entry.running || matches!(entry.pending, Some(Pending::Echo(..))) {
+                self.replace(&uid, Some(Pending::Fetch));
+            }
+            self.take_turn(uid);
         }
     }
 
@@ -384,36 +411,80 @@ impl Entry {
             initial: listed,
             event: None,
             waiting: None,
+            silent: None,
             memo: TypeMap::default(),
         }
+    }
+
+    /// The object's turn, and how many bytes it sets free.
+    fn job(&mut self) -> (Job, usize) {
+        (self.queued, self.running) = (false, true);
+        let pending = self.pending.take();
+        let freed = pending.as_ref().map_or(0, Pending::bytes);
+        self.dead |= matches!(pending, Some(Pending::Gone(..)));
+        let echo = matches!(pending, Some(Pending::Echo(..)));
+        let (body, fetch, look) = match pending {
+            Some(Pending::Body(body, _) | Pending::Gone(body, _)) => (body, false, Look::Changed),
+            Some(Pending::Echo(body, _)) => (body, false, Look::Again),
+            Some(Pending::Fetch) => (self.identity.clone(), true, Look::Changed),
+            None => (self.identity.clone(), true, Look::Again),
+        };
+        let first = !echo && !std::mem::replace(&mut self.looked_at, true);
+        let job = Job {
+            source: self.source,
+            body,
+            fetch,
+            gone: self.dead,
+            look: if first { Look::First } else { look },
+            known: self.newest.clone(),
+            initial: self.initial,
+            event: self.event.take(),
+            echo,
+            waiting: self.waiting,
+            memo: self.memo.clone(),
+            errors: self.errors,
+        };
+        (job, freed)
     }
 
     /// What came while the worker was busy may be the echo of its own writes: then it is dropped. Returns
     /// how many bytes that sets free.
     fn outdate(&mut self, newest: Newest) -> usize {
         let covered = self.newest.as_ref().map_or(Some(true), |seen| newest.covers(seen));
-        let changed = matches!(self.pending, Some(Pending::Body(..) | Pending::Fetch));
         if covered != Some(false) {
             self.newest = Some(newest);
         }
-        let replacement = match covered {
-            Some(true) => None,
+        let Some(replacement) = (match covered {
+            Some(true) => Some(None),
             // Versions that can't be compared: only the API server knows.
-            None => Some(Pending::Fetch),
-            Some(false) => return 0,
-        };
-        if !changed {
+            None => Some(Some(Pending::Fetch)),
+            Some(false) => None,
+        }) else {
             return 0;
+        };
+        match self.pending.take() {
+            // Handlers of raw events want to know of it all the same.
+            Some(Pending::Body(body, bytes)) if replacement.is_none() && self.event.is_some() => {
+                self.pending = Some(Pending::Echo(body, bytes));
+                0
+            }
+            Some(before @ (Pending::Body(..) | Pending::Fetch)) => {
+                self.pending = replacement;
+                before.bytes()
+            }
+            other => {
+                self.pending = other;
+                0
+            }
         }
-        std::mem::replace(&mut self.pending, replacement).map_or(0, |pending| pending.bytes())
     }
 }
 
 impl Pending {
     fn bytes(&self) -> usize {
         match self {
-            Self::Body(_, bytes) => *bytes,
-            Self::Fetch | Self::Gone(_) | Self::Echo(_) => 0,
+            Self::Body(_, bytes) | Self::Gone(_, bytes) | Self::Echo(_, bytes) => *bytes,
+            Self::Fetch => 0,
         }
     }
 }

@@ -2,17 +2,21 @@
 
 use super::{
     kind::{Namespaces, Watched},
-    queue::{Done, Queue, Source},
+    queue::{Done, Finish, Queue, Source},
     report,
     watch::watch,
     worker::work,
 };
 use futures::{StreamExt, stream};
 use std::{
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{task::JoinSet, time};
+use tokio::{
+    task::{self, JoinSet},
+    time,
+};
 use tokio_util::sync::CancellationToken;
 
 /// All workers busy for this long is worth a warning, and this long is between two of them.
@@ -35,6 +39,8 @@ pub struct Reactor {
     limits: Limits,
     queue: Queue,
     workers: JoinSet<Done>,
+    /// Which object each worker is at.
+    at_work: HashMap<task::Id, String>,
     /// Since when all workers are busy while objects wait.
     saturated: Option<Instant>,
 }
@@ -44,7 +50,14 @@ impl Reactor {
     pub fn new(kinds: Vec<Watched>, limits: Limits) -> Self {
         let kinds: Vec<_> = kinds.into_iter().map(Arc::new).collect();
         let spied: Vec<_> = (0..kinds.len()).filter(|kind| kinds[*kind].is_spied()).collect();
-        Self { queue: Queue::new(spied), kinds, limits, workers: JoinSet::new(), saturated: None }
+        Self {
+            queue: Queue::new(spied),
+            kinds,
+            limits,
+            workers: JoinSet::new(),
+            at_work: HashMap::new(),
+            saturated: None,
+        }
     }
 
     /// Runs until it is told to stop; then running handlers may finish, for some time.
@@ -62,7 +75,7 @@ impl Reactor {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(done) = self.workers.join_next() => self.finished(done),
+                Some(done) = self.workers.join_next_with_id() => self.finished(done),
                 Some((source, event)) = events.next() => self.queue.observe(source, event, now()),
                 () = time::sleep_until(timer.into()) => self.tick(),
             }
@@ -75,17 +88,28 @@ impl Reactor {
         while self.workers.len() < self.limits.concurrency {
             let Some(job) = self.queue.next() else { break };
             let kind = Arc::clone(&self.kinds[job.source.kind]);
-            self.workers.spawn(work(kind, job));
+            let uid = job.body.uid().to_owned();
+            let worker = self.workers.spawn(work(kind, job));
+            self.at_work.insert(worker.id(), uid);
         }
         let starved = self.workers.len() >= self.limits.concurrency && self.queue.waiting() > 0;
         self.saturated = starved.then(|| self.saturated.unwrap_or_else(now));
     }
 
-    fn finished(&mut self, done: Result<Done, tokio::task::JoinError>) {
+    fn finished(&mut self, done: Result<(task::Id, Done), task::JoinError>) {
         match done {
-            Ok(done) => self.queue.finish(done, now()),
+            Ok((worker, done)) => {
+                self.at_work.remove(&worker);
+                self.queue.finish(done, now());
+            }
             // Workers catch the panics of what they call.
-            Err(error) => report::broken(&error.to_string()),
+            Err(error) => {
+                report::worker_lost(&error.to_string());
+                if let Some(uid) = self.at_work.remove(&error.id()) {
+                    let end = Finish::Broken { delay: SATURATED, newest: None };
+                    self.queue.finish(Done { uid, end }, now());
+                }
+            }
         }
     }
 

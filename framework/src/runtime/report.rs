@@ -234,18 +234,48 @@ pub fn status_refused(why: &str) {
     object!(error, "The API server refuses the status, so it is not written: {why}");
 }
 
+pub fn status_is_pruned(title: &str) {
+    engine!(
+        error,
+        "The API server doesn't keep what the operator writes into the status of {title}: the kind has no status, or its \
+         schema drops the field. Progress is kept in annotations instead. Allow the field in the schema (by \
+         `x-kubernetes-preserve-unknown-fields: true`), or don't ask for the status storage."
+    );
+}
+
+pub fn essence_is_compressed() {
+    object!(debug, "The object is large: what was handled last is kept compressed.");
+}
+
+pub fn essence_is_a_digest() {
+    object!(
+        warn,
+        "The object is too large for its annotations: of what was handled last, only a digest is kept. Changes are \
+         noticed, but handlers can't be told what the object was before."
+    );
+}
+
+pub fn given_up(why: &str, again: Duration) {
+    object!(
+        error,
+        "The API server refuses what is to be kept on the object: {why}. The object is left alone until it changes, or for \
+         {} seconds; then what its handlers came to is stored, and they aren't called again for it.",
+        seconds(again)
+    );
+}
+
 pub fn additions_refused(why: &str) {
     object!(error, "The API server refuses what handlers add to the object, so it is not written: {why}");
 }
 
-pub fn restless() {
-    object!(
-        warn,
-        "The object comes to no rest: what is written to it does not stay, or handlers ask to be called again at once. \
-         It is left alone for a while."
-    );
+pub fn throttling(delay: Duration, why: &str) {
+    object!(error, "Throttling for {} seconds due to an unexpected error: {why}", seconds(delay));
 }
 
-pub fn broken(why: &str) {
-    object!(error, "The handling of the object broke inside the framework, and is tried again: {why}");
+pub fn throttling_is_over() {
+    object!(info, "Throttling is over. Switching back to normal operations.");
+}
+
+pub fn worker_lost(why: &str) {
+    engine!(error, "A worker has ended in an unexpected way: {why}");
 }

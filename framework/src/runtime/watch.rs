@@ -129,7 +129,7 @@ impl Watch {
                     if !matches!(event, watcher::Event::Init) && self.failing.take().is_some() {
                         report::watch_works(&self.watched.title());
                     }
-                    return translate(event);
+                    return translate(event, &self.watched);
                 }
                 Some(Err(error)) => self.recover(&error).await,
                 None => self.stream = None,
@@ -161,6 +161,7 @@ impl Watch {
             }
             // The kind was taken away. It may come back, and be another one then.
             (Some(404), _) => {
+                sleep(BREATH).await;
                 discover(&self.watched).await;
                 self.stream = None;
             }
@@ -184,12 +185,12 @@ impl Watch {
     }
 }
 
-fn translate(event: watcher::Event<Object>) -> Event {
+fn translate(event: watcher::Event<Object>, watched: &Watched) -> Event {
     match event {
         watcher::Event::Init => Event::Listing,
-        watcher::Event::InitApply(object) => Event::Listed(object.into_body()),
+        watcher::Event::InitApply(object) => Event::Listed(watched.body(object)),
         watcher::Event::InitDone => Event::ListingDone,
-        watcher::Event::Apply(object) => Event::Applied(object.into_body()),
-        watcher::Event::Delete(object) => Event::Deleted(object.into_body()),
+        watcher::Event::Apply(object) => Event::Applied(watched.body(object)),
+        watcher::Event::Delete(object) => Event::Deleted(watched.body(object)),
     }
 }

@@ -2,15 +2,16 @@
 
 use super::{
     apply::Gone,
-    attempt::Pass,
+    attempt::{Pass, panic_message},
     clock,
     kind::Watched,
+    pace::{Pace, broken, fingerprint, restless},
     queue::{Done, Finish, Job},
     report,
+    store::{LeftAlone, REFUSED, Results},
 };
 use crate::{
     core::{
-        Reason,
         body::Body,
         cycle::{self, Cycle, End, Look, Plan, Sight, plan},
         diff::Diff,
@@ -23,13 +24,7 @@ use crate::{
 };
 use futures::FutureExt;
 use serde_json::Value;
-use std::{
-    collections::VecDeque,
-    hash::{DefaultHasher, Hash, Hasher},
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::Duration,
-};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -51,34 +46,19 @@ enum Next {
     Rest(Body, Option<Duration>),
 }
 
-/// Tells when an object comes to no rest: something undoes what is written, and handlers would be called
-/// without end.
-#[derive(Default)]
-struct Pace(VecDeque<Instant>);
-
-impl Pace {
-    /// Counts a pass; true where there were too many of them in a short time.
-    fn is_restless(&mut self) -> bool {
-        const PASSES: usize = 16;
-        let now = Instant::now();
-        self.0.push_back(now);
-        self.0.len() > PASSES && self.0.pop_front().is_some_and(|first| now - first < FLUSH)
-    }
-}
-
 /// Does what there is to do for one object now.
 pub async fn work(watched: Arc<Watched>, job: Job) -> Done {
-    let uid = job.body.uid().to_owned();
+    let (uid, errors) = (job.body.uid().to_owned(), job.errors);
     let span = logging::object_span(&watched.kind, &job.body);
     let work = AssertUnwindSafe(watched.handle(job)).catch_unwind().instrument(span.clone());
     let end = match work.await {
         Ok(Ok(end)) => end,
         Ok(Err(Gone)) => Finish::Gone,
-        Err(panic) => {
-            span.in_scope(|| report::broken(&super::attempt::panic_message(panic.as_ref())));
-            Finish::Broken
-        }
+        Err(panic) => span.in_scope(|| broken(errors, &panic_message(panic.as_ref()), None)),
     };
+    if errors > 0 && matches!(end, Finish::Seen { .. }) {
+        span.in_scope(report::throttling_is_over);
+    }
     Done { uid, end }
 }
 
@@ -92,13 +72,23 @@ impl Watched {
             look = if changed && look == Look::Again { Look::Changed } else { look };
         }
         let begun = body.clone();
+        let mut silent = None;
         if let Some(event) = job.event {
             body = self.spy_on(event, body, &job).await?;
-            if job.echo && body == begun {
+            if body.version() != begun.version() {
+                silent = Some(body.version().to_owned());
+            } else if job.echo {
                 return Ok(Finish::Spied);
             }
         }
-        self.pass_over(&job, look, &begun, body).await
+        let mut end = match self.catch_up(body, &job).await? {
+            Ok(body) => self.pass_over(&job, look, &begun, body).await?,
+            Err(LeftAlone(body)) => self.seen(&body, &begun, Some(REFUSED), false),
+        };
+        if let Finish::Seen { silent: version, .. } = &mut end {
+            *version = silent;
+        }
+        Ok(end)
     }
 
     /// Calls the handlers of raw events.
@@ -112,7 +102,10 @@ impl Watched {
         if job.gone {
             return Ok(pass.body);
         }
-        self.apply(pass.body, Patch::of_merges(pass.additions.take())).await
+        let additions = Patch::of_merges(pass.additions.take());
+        match self.change(pass.body, additions, &job.memo).await? {
+            Ok(newest) | Err(LeftAlone(newest)) => Ok(newest),
+        }
     }
 
     /// Plans and acts until there is nothing more to do now.
@@ -123,41 +116,45 @@ impl Watched {
         begun: &Body,
         mut body: Body,
     ) -> Result<Finish, Gone> {
-        let (mut pace, mut settled) = (Pace::default(), false);
+        let (mut pace, mut settled, mut ran) = (Pace::default(), false, false);
         let mut waiting = job.waiting;
         loop {
             if look != Look::Again {
-                report::unreadable(&self.setup.faults(&body, clock::now()));
+                report::unreadable(&self.setup().faults(&body, clock::now()));
             }
-            let eager = look == Look::Changed && waiting.is_some_and(|number| number != self.number(&body));
-            let sight = Sight { gone: job.gone, look, initial: job.initial && !settled, eager };
-            let plan = plan(&self.setup, &body, sight, clock::now());
+            let before = fingerprint(self.setup(), &body);
+            let changed = waiting.filter(|_| look == Look::Changed);
+            let sight = Sight {
+                gone: job.gone,
+                look,
+                initial: job.initial && !settled,
+                rearmed: changed.is_some_and(|waiting| waiting.whole != before.whole),
+                // What handlers themselves have changed in this turn is no reason to call them at once.
+                eager: !ran && changed.is_some_and(|waiting| waiting.state != before.state),
+            };
+            let plan = plan(self.setup(), &body, sight, clock::now());
             match self.follow(plan, body, look, job).await? {
                 Next::Again { newest, look: next, end } => {
                     settled |= end.as_ref().is_some_and(End::is_settled);
-                    waiting = if end.is_some() { None } else { waiting };
+                    if end.is_some() {
+                        (ran, waiting) = (true, Some(before));
+                    }
                     (body, look) = (newest, next);
                 }
                 Next::Rest(..) if job.gone => return Ok(Finish::Gone),
                 Next::Rest(body, due) => {
-                    let newest = known(&body, begun);
-                    let waiting = due.map(|_| waiting.unwrap_or_else(|| self.number(&body)));
-                    let settled = settled || due.is_none();
-                    return Ok(Finish::Seen { newest, due, settled, waiting });
+                    return Ok(self.seen(&body, begun, due, settled || due.is_none()));
                 }
             }
-            if pace.is_restless() {
-                report::restless();
-                return Ok(Finish::Broken);
+            if pace.is_restless(self.handlers.len()) {
+                return Ok(restless(job.errors, known(&body, begun)));
             }
         }
     }
 
-    /// The essence of an object as a number, to tell whether it has changed.
-    fn number(&self, body: &Body) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.setup.essence(body).to_string().hash(&mut hasher);
-        hasher.finish()
+    fn seen(&self, body: &Body, begun: &Body, due: Option<Duration>, settled: bool) -> Finish {
+        let (newest, waiting) = (known(body, begun), Some(fingerprint(self.setup(), body)));
+        Finish::Seen { newest, due, settled, waiting, silent: None }
     }
 
     async fn follow(self: &Arc<Self>, plan: Plan, body: Body, look: Look, job: &Job) -> Result<Next, Gone> {
@@ -173,35 +170,39 @@ impl Watched {
             }
             Plan::Write(change) => {
                 report::finalizer(&change);
-                let newest = self.apply(body, Patch::of_finalizer(change)).await?;
-                Ok(Next::Again { newest, look, end: None })
+                match self.change(body, Patch::of_finalizer(change), &job.memo).await? {
+                    Ok(newest) => Ok(Next::Again { newest, look, end: None }),
+                    Err(LeftAlone(body)) => Ok(Next::Rest(body, Some(REFUSED))),
+                }
             }
-            Plan::Run(cycle) => self.run(&cycle, body, job).await,
+            Plan::Run(cycle) => self.run(*cycle, body, job).await,
         }
     }
 
-    async fn run(self: &Arc<Self>, cycle: &Cycle, body: Body, job: &Job) -> Result<Next, Gone> {
-        report::begun(cycle, &self.kind);
+    async fn run(self: &Arc<Self>, cycle: Cycle, body: Body, job: &Job) -> Result<Next, Gone> {
+        report::begun(&cycle, &self.kind);
         let pass = Pass::new(body, job.memo.clone());
-        let done = self.call_ready(cycle, &pass).await;
+        let done = self.call_ready(&cycle, &pass).await;
         let body = pass.body;
         if done.is_empty() && !cycle.ready.is_empty() {
             // The operator stops; nothing was begun.
             return Ok(Next::Rest(body, None));
         }
-        let (own, end) = cycle.settle(&self.setup, &body, &done, clock::now());
+        let at = clock::now();
+        let (_, end) = cycle.settle(self.setup(), &body, &done, at);
         report::ended(cycle.reason, &end);
-        let mut patch = Patch::of_merges(pass.additions.take());
-        if cycle.reason == Reason::Delete && matches!(end, End::Processed(_) | End::Released) {
-            // Nobody will read it, and it would cost a write.
-            patch = patch.without_status();
+        let additions = Patch::of_merges(pass.additions.take());
+        let essence = Arc::clone(&cycle.new);
+        let results = Arc::new(Results::new(cycle, done, additions, &end, at));
+        match self.store(results, body, &job.memo).await? {
+            Ok((newest, end)) => {
+                // The answer may bring what somebody else changed meanwhile.
+                let changed = self.setup().essence(&newest) != *essence;
+                let look = if changed { Look::Changed } else { Look::Again };
+                Ok(Next::Again { newest, look, end: Some(end) })
+            }
+            Err(LeftAlone(body)) => Ok(Next::Rest(body, Some(REFUSED))),
         }
-        patch.join(own);
-        let newest = self.apply(body, patch).await?;
-        // The answer may bring what somebody else changed meanwhile.
-        let changed = self.setup.essence(&newest) != *cycle.new;
-        let look = if changed { Look::Changed } else { Look::Again };
-        Ok(Next::Again { newest, look, end: Some(end) })
     }
 
     /// Calls the handlers whose turn it is, one after the other.

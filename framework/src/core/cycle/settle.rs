@@ -7,9 +7,10 @@ use crate::core::{
     patch::{Finalizer, Patch},
     progress::{Counts, Progress, Record},
     retry::Outcome,
+    storage::{Form, Kept, Storage, Written},
 };
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::time::Duration;
 
 /// A handler that was called, and what came of it.
@@ -66,27 +67,41 @@ impl End {
 }
 
 impl Cycle {
-    /// What is written now that these handlers have come to these outcomes.
+    /// What is written now that these handlers have come to these outcomes; as small as it has to be to fit into the
+    /// object's annotations.
     pub fn settle(&self, setup: &Setup, body: &Body, done: &[Done], now: Timestamp) -> (Patch, End) {
         let current =
             done.iter().fold(self.current.clone(), |progress, done| self.with(setup, progress, done, now));
         let end = self.end(setup, &current, now);
         let next = match end {
             // What was done for another reason is forgotten only in the end: it tells that something was done.
-            End::Open(_) | End::Held(_) if self.reason == Reason::Delete => self.stored.updated(&current),
+            End::Open(_) | End::Held(_) if self.reason == Reason::Delete => {
+                self.stored.of_others(self.reason).updated(&current)
+            }
             End::Open(_) | End::Held(_) | End::Refused(_) => current,
             End::Processed(_) | End::Skipped | End::Released | End::Restart => Progress::default(),
         };
-        let mut patch = Patch::default();
-        patch.annotate(setup.storage.write_progress(body, &self.stored, &next));
-        patch.annotate(self.essences(setup, body, &next, &end));
-        if self.reason == Reason::Delete && end.lets_go() {
-            patch.finalizer(Finalizer::Remove(setup.storage.finalizer().to_owned()));
-        }
-        if let Some(status) = setup.storage.write_status_progress(body, &self.stored, &next) {
-            patch.status(status);
+        let mut storage = setup.storage.clone();
+        let mut patch = self.patch(&storage, body, &next, &end);
+        while !patch.fits(body)
+            && let Some(smaller) = storage.smaller()
+        {
+            storage = smaller;
+            patch = self.patch(&storage, body, &next, &end);
         }
         (patch, end)
+    }
+
+    fn patch(&self, storage: &Storage, body: &Body, next: &Progress, end: &End) -> Patch {
+        let mut patch = Patch::default();
+        patch.keep(storage.write_progress(body, &self.stored, next));
+        let Written { patch: essences, form } = self.essences(storage, body, next, end);
+        patch.keep_as(form, essences);
+        if self.reason == Reason::Delete && end.lets_go() {
+            patch.finalizer(Finalizer::Remove(storage.finalizer().to_owned()));
+            patch.keep_no_status();
+        }
+        patch
     }
 
     /// The progress after one handler and its sub-handlers.
@@ -115,22 +130,26 @@ impl Cycle {
             Outcome::Success | Outcome::Ignored => before.succeeded(now),
             Outcome::Retry { after, message } => before.postponed(Some(later(now, *after)), Some(message)),
             Outcome::Children { after } => before.postponed(Some(later(now, *after)), None),
-            Outcome::GaveUp { message } => before.failed(now, message),
-            Outcome::Unreadable { message } => {
-                let record = before.refused(now, message);
-                // Refused again for the same reason, after a restart: nothing new, nothing to write.
-                let known =
-                    self.stored.get(id).filter(|known| known.refused && known.message == record.message);
-                known.cloned().unwrap_or(record)
-            }
+            Outcome::GaveUp { message } if self.reason != Reason::Delete => before.failed(now, message),
+            Outcome::GaveUp { message } => self.unless_known(id, before.failed(now, message)),
+            Outcome::Unreadable { message } => self.unless_known(id, before.refused(now, message)),
         }
+    }
+
+    /// A failure that is on record already, for the same reason, is nothing new, and nothing to write: two operators
+    /// that keep an object would wake each other with their records for ever.
+    fn unless_known(&self, id: &str, record: Record) -> Record {
+        let known = self.stored.get(id).filter(|known| {
+            known.failure && known.refused == record.refused && known.message == record.message
+        });
+        known.cloned().unwrap_or(record)
     }
 
     fn end(&self, setup: &Setup, current: &Progress, now: Timestamp) -> End {
         let records = || self.records(setup, current).map(|(_, record)| record);
         let counts = count(records());
         let refused = records().flatten().any(|record| record.refused);
-        let seen_by_others = self.basis.as_ref().is_some_and(|basis| *basis != *self.new);
+        let seen_by_others = self.basis.as_ref().is_some_and(|basis| !basis.is(&self.new));
         match self.reason {
             _ if counts == Counts::default() => End::Skipped,
             _ if counts.running > 0 => End::Open(next_due(records(), now)),
@@ -145,23 +164,22 @@ impl Cycle {
 
     /// The changes of the diff-base, and of the basis, which becomes the diff-base in the end: the essence
     /// that the handler saw which finished first. What has changed since is the next update.
-    fn essences(&self, setup: &Setup, body: &Body, progress: &Progress, end: &End) -> Map<String, Value> {
-        let storage = &setup.storage;
+    fn essences(&self, storage: &Storage, body: &Body, progress: &Progress, end: &End) -> Written {
+        let new = || Kept::Whole(Value::clone(&self.new));
+        let erased = || Written { patch: storage.erase_basis(body), form: Form::Text };
         match (self.reason, end) {
-            (Reason::Delete, end) if end.lets_go() => storage.erase_basis(body),
-            (Reason::Delete, _) => Map::new(),
+            (Reason::Delete, end) if end.lets_go() => erased(),
+            (Reason::Delete, _) => Written::default(),
             (_, End::Processed(_) | End::Skipped) => {
-                let handled = self.basis.as_ref().unwrap_or(&self.new);
-                let known = self.old.as_deref() == Some(handled);
-                if known { storage.erase_basis(body) } else { storage.write_diff_base(body, handled) }
+                let handled = self.basis.clone().unwrap_or_else(new);
+                let known = self.old.as_ref().is_some_and(|old| handled.is(old));
+                if known { erased() } else { storage.write_diff_base(body, &handled) }
             }
-            (_, End::Restart) => storage.erase_basis(body),
-            _ if self.basis.is_some() => Map::new(),
-            _ if progress.iter().any(|(_, record)| record.is_finished()) => {
-                storage.write_basis(body, &self.new)
-            }
+            (_, End::Restart) => erased(),
+            _ if self.basis.is_some() => Written::default(),
+            _ if progress.iter().any(|(_, record)| record.is_finished()) => storage.write_basis(body, &new()),
             // What is there belongs to an essence that was refused.
-            _ => storage.erase_basis(body),
+            _ => erased(),
         }
     }
 }

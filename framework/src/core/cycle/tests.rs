@@ -141,7 +141,7 @@ impl World {
     }
 
     fn sight(&self, look: Look) -> Sight {
-        Sight { gone: false, look, initial: self.initial, eager: self.eager }
+        Sight { gone: false, look, initial: self.initial, rearmed: look == Look::Changed, eager: self.eager }
     }
 
     fn seen(&self, cycle: &Cycle, ready: Ready) -> String {
@@ -574,4 +574,64 @@ fn a_change_of_the_essence_ends_the_wait_for_the_next_attempt() {
     world.set(2);
     world.eager = true;
     assert_eq!(world.turn(Look::Changed, &succeed), ["c 2 #1", "processed 1/0", "Noop"]);
+}
+
+#[test]
+fn one_handler_that_cannot_read_the_object_does_not_keep_the_others_from_it() {
+    let mut world =
+        World::new([task("a", Reason::Create), task("b", Reason::Create), task("c", Reason::Create)]);
+    let outcomes = |b: fn() -> Outcome| {
+        move |id: &str| match id {
+            "a" => unreadable(),
+            "b" => b(),
+            _ => Outcome::Success,
+        }
+    };
+    let trace = world.turn(Look::First, &outcomes(retry));
+    assert_eq!(trace, ["a 1 #0", "b 1 #0", "c 1 #0", "open 10", "wait 10"]);
+    world.wait(10);
+    let trace = world.turn(Look::First, &outcomes(|| Outcome::Success));
+    assert_eq!(trace, ["a 1 #0", "b 1 #1", "refused 2/1", "Refused"]);
+}
+
+#[test]
+fn a_failed_deletion_that_fails_again_for_the_same_reason_writes_nothing() {
+    let mut world = World::handled([task("d", Reason::Delete)]);
+    world.delete();
+    world.turn(Look::Changed, &|_| gave_up());
+    let writes = world.writes;
+    world.wait(100);
+    assert_eq!(world.turn(Look::Changed, &|_| gave_up()), ["d 1→1 #0", "held 0/1", "Held"]);
+    assert_eq!(world.writes, writes);
+}
+
+#[test]
+fn a_change_of_a_field_reverted_after_a_failed_attempt_runs_its_handler_once_more() {
+    let mut world =
+        World::handled([of_field("f", Trigger::Field, "spec.x"), of_field("u", Trigger::Update, "spec.x")]);
+    world.set(2);
+    assert_eq!(world.turn(Look::Changed, &|_| retry()), ["f 1→2 #0", "u 1→2 #0", "open 10", "wait 10"]);
+    world.set(1);
+    world.wait(10);
+    assert_eq!(world.turn(Look::Changed, &succeed), ["f 1→1 #1", "u 1→1 #1", "processed 2/0", "Noop"]);
+    assert_eq!(world.annotations(), ["last-handled-configuration"]);
+}
+
+#[test]
+fn all_failed_deletion_handlers_are_tried_again_though_one_at_a_time() {
+    let mut world = World::handled([task("d", Reason::Delete), task("e", Reason::Delete)]);
+    world.delete();
+    world.turn(Look::Changed, &|_| gave_up());
+    world.setup.one_at_a_time = true;
+    world.set(2);
+    let trace = world.turn(Look::Changed, &succeed);
+    assert_eq!(trace, ["d 1→2 #0", "open 0", "e 1→2 #0", "processed 2/0", "Free"]);
+}
+
+#[test]
+fn handlers_of_raw_events_alone_leave_no_trace_on_the_object() {
+    let spy = Task { on: Trigger::Event, ..task("e", Reason::Create) };
+    let mut world = World::new([spy]);
+    assert_eq!(world.turn(Look::First, &succeed), ["Stealth"]);
+    assert_eq!(world.writes, 0);
 }

@@ -1,6 +1,6 @@
 //! What in an object isn't the user's.
 
-use super::{DIFF_BASE, KOPF_PREFIX, MARKER, Storage};
+use super::{KOPF_PREFIX, MARKER, Storage};
 use crate::core::body::Body;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -9,55 +9,45 @@ use std::collections::BTreeSet;
 const KUBECTL: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// What changes with each write, whoever writes; only there where a handler asks for all of `metadata`.
 const SYSTEM: [&str; 3] = ["managedFields", "resourceVersion", "generation"];
-/// What Kopf keeps in `status.kopf`.
-const STATUS_FIELDS: [&str; 3] = ["progress", "dummy", DIFF_BASE];
 
 /// The annotations of one object that aren't its user's: kubectl's, and those of operators.
 ///
-/// As in Kopf (`_detect_marked_prefixes`), a prefix is an operator's if it is ours, if the object has
-/// `<prefix>/kopf-managed`, or if it is `kopf.zalando.org` or ends in it. Without this, two operators would
-/// wake each other up for ever.
-#[derive(Clone, Debug)]
-pub struct Technical<'a> {
-    own: &'a str,
+/// As in Kopf (`_detect_marked_prefixes`), a prefix is an operator's if the object has `<prefix>/kopf-managed`, or if
+/// it is `kopf.zalando.org` or ends in it. Without this, two operators would wake each other up for ever.
+struct Technical<'a> {
     marked: BTreeSet<&'a str>,
 }
 
-impl Technical<'_> {
-    /// Whether an annotation is one of them.
-    pub fn contains(&self, key: &str) -> bool {
+impl<'a> Technical<'a> {
+    fn of(body: &'a Body) -> Self {
+        let keys = body.annotations().into_iter().flat_map(Map::keys);
+        let marked = keys.filter_map(|key| key.split_once('/').filter(|(_, name)| *name == MARKER));
+        Self { marked: marked.map(|(prefix, _)| prefix).collect() }
+    }
+
+    fn contains(&self, key: &str) -> bool {
         key == KUBECTL || key.split_once('/').is_some_and(|(prefix, _)| self.is_operators(prefix))
     }
 
     fn is_operators(&self, prefix: &str) -> bool {
         let is_kopfs =
             prefix.strip_suffix(KOPF_PREFIX).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-        is_kopfs || prefix == self.own || self.marked.contains(prefix)
+        is_kopfs || self.marked.contains(prefix)
     }
 }
 
 impl Storage {
-    /// The annotations of this object that aren't its user's.
-    pub fn technical<'a>(&'a self, body: &'a Body) -> Technical<'a> {
-        let keys = body.annotations().into_iter().flat_map(Map::keys);
-        let marked = keys.filter_map(|key| key.split_once('/').filter(|(_, name)| *name == MARKER));
-        Technical { own: &self.prefix, marked: marked.map(|(prefix, _)| prefix).collect() }
-    }
-
     /// Takes out of an essence of this object what isn't the user's, and what is empty then.
     pub(in crate::core) fn clean(&self, body: &Body, essence: &mut Map<String, Value>) {
-        let technical = self.technical(body);
+        self.place.clean(essence);
+        let technical = Technical::of(body);
         within(essence, "metadata", |metadata| {
             within(metadata, "annotations", |all| all.retain(|key, _| !technical.contains(key)));
             within(metadata, "labels", |_| ());
             metadata.retain(|key, _| !SYSTEM.contains(&key.as_str()));
             self.clean_finalizers(metadata);
         });
-        within(essence, "status", |status| {
-            if self.kopf && status.contains_key("kopf") {
-                within(status, "kopf", |kopf| kopf.retain(|key, _| !STATUS_FIELDS.contains(&key.as_str())));
-            }
-        });
+        within(essence, "status", |_| ());
     }
 
     fn clean_finalizers(&self, metadata: &mut Map<String, Value>) {

@@ -88,7 +88,7 @@ const ALPHABET: Alphabet =
     };
 
 /// Kubernetes' rule (`IsQualifiedName`).
-fn is_valid(name: &str) -> bool {
+pub(super) fn is_valid(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric();
     (1..=LIMIT).contains(&name.len())
         && name.starts_with(plain)

@@ -1,9 +1,12 @@
 mod cleaning;
 mod names;
+mod places;
+mod size;
 
 use super::*;
 use crate::core::Reason;
 use proptest::prelude::*;
+use serde_json::json;
 
 fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -17,6 +20,19 @@ fn own() -> Storage {
     Storage::named("my-op").unwrap()
 }
 
+fn annotations() -> Annotations {
+    Annotations::new("my-op.korf.dev").unwrap()
+}
+
+fn whole(essence: Value) -> Option<Kept> {
+    Some(Kept::Whole(essence))
+}
+
+/// The annotations of a merge patch.
+fn in_annotations(patch: &Value) -> Map<String, Value> {
+    patch["metadata"]["annotations"].as_object().cloned().unwrap_or_default()
+}
+
 fn record() -> Record {
     Record::new(now(), Reason::Create)
 }
@@ -25,15 +41,10 @@ fn annotated(annotations: Value) -> Body {
     json!({"kind": "X", "metadata": {"uid": "u", "annotations": annotations}}).into()
 }
 
-/// The object after a merge patch of its annotations.
-fn merged(body: &Body, changes: Map<String, Value>) -> Body {
+/// The object after a merge patch.
+fn merged(body: &Body, patch: &Value) -> Body {
     let mut object = body.value().clone();
-    for (key, value) in changes {
-        object["metadata"]["annotations"][key.as_str()] = value;
-    }
-    if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
-        annotations.retain(|_, value| !value.is_null());
-    }
+    json_patch::merge(&mut object, patch);
     object.into()
 }
 
@@ -41,13 +52,13 @@ fn merged(body: &Body, changes: Map<String, Value>) -> Body {
 fn kopfs_place_is_kopfs() {
     let storage = Storage::kopf();
     assert_eq!(storage.finalizer(), "kopf.zalando.org/KopfFinalizerMarker");
-    assert_eq!(storage.marker(), None);
+    assert_eq!(Annotations::kopf().marker(), None);
 }
 
 #[test]
 fn an_operators_own_place_is_named_after_it_and_marked() {
     assert_eq!(own().finalizer(), "my-op.korf.dev/finalizer");
-    assert_eq!(own().marker(), Some(("my-op.korf.dev/kopf-managed".to_owned(), "yes")));
+    assert_eq!(annotations().marker(), Some(("my-op.korf.dev/kopf-managed".to_owned(), "yes")));
 }
 
 #[test]
@@ -55,7 +66,7 @@ fn a_record_is_written_in_all_forms_of_its_key_and_read_back() {
     let id = "x".repeat(47);
     let body = annotated(json!({}));
     let new = Progress::default().with(&id, record());
-    let changes = Storage::kopf().write_progress(&body, &Progress::default(), &new);
+    let changes = in_annotations(&Storage::kopf().write_progress(&body, &Progress::default(), &new));
     assert_eq!(changes.len(), 2);
     assert!(changes.values().all(|text| text == &record().to_json()));
     for key in changes.keys() {
@@ -67,20 +78,21 @@ fn a_record_is_written_in_all_forms_of_its_key_and_read_back() {
 #[test]
 fn nothing_is_written_where_nothing_changes() {
     let progress = Progress::default().with("fn", record());
-    assert!(own().write_progress(&annotated(json!({})), &progress, &progress).is_empty());
+    assert_eq!(own().write_progress(&annotated(json!({})), &progress, &progress), json!({}));
     // Gone, but never written: the object hasn't got it.
-    assert!(own().write_progress(&annotated(json!({})), &progress, &Progress::default()).is_empty());
+    assert_eq!(own().write_progress(&annotated(json!({})), &progress, &Progress::default()), json!({}));
 }
 
 #[test]
 fn what_is_written_marks_the_prefix_unless_it_is_marked() {
     let new = Progress::default().with("fn", record());
-    let first = own().write_progress(&annotated(json!({})), &Progress::default(), &new);
+    let first = in_annotations(&own().write_progress(&annotated(json!({})), &Progress::default(), &new));
     assert_eq!(first["my-op.korf.dev/kopf-managed"], "yes");
     let marked = annotated(json!({"my-op.korf.dev/kopf-managed": "yes"}));
-    assert_eq!(own().write_progress(&marked, &Progress::default(), &new).len(), 1);
-    assert_eq!(own().write_diff_base(&marked, &json!({})).len(), 1);
-    assert_eq!(own().write_diff_base(&annotated(json!({})), &json!({})).len(), 2);
+    assert_eq!(in_annotations(&own().write_progress(&marked, &Progress::default(), &new)).len(), 1);
+    let empty = Kept::Whole(json!({}));
+    assert_eq!(in_annotations(&own().write_diff_base(&marked, &empty).patch).len(), 1);
+    assert_eq!(in_annotations(&own().write_diff_base(&annotated(json!({})), &empty).patch).len(), 2);
 }
 
 #[test]
@@ -94,7 +106,7 @@ fn what_is_gone_is_erased_with_its_sub_handlers_and_kopfs_touch() {
     let erased = json!({
         "kopf.zalando.org/fn": null, "kopf.zalando.org/fn.a": null, "kopf.zalando.org/touch-dummy": null,
     });
-    assert_eq!(Value::from(changes), erased);
+    assert_eq!(changes, json!({"metadata": {"annotations": erased}}));
 }
 
 #[test]
@@ -103,9 +115,10 @@ fn a_sub_handler_stays_as_long_as_its_parent_names_it() {
     let old = Progress::default().with("fn", parent.clone()).with("fn/a", record());
     let body = annotated(json!({"my-op.korf.dev/fn.a": "{}", "my-op.korf.dev/kopf-managed": "yes"}));
     let new = Progress::default().with("fn", parent);
-    assert!(own().write_progress(&body, &old, &new).is_empty());
+    assert_eq!(own().write_progress(&body, &old, &new), json!({}));
     let anew = Progress::default().with("fn", record());
-    assert_eq!(own().write_progress(&body, &old, &anew)["my-op.korf.dev/fn.a"], Value::Null);
+    let changes = in_annotations(&own().write_progress(&body, &old, &anew));
+    assert_eq!(changes.get("my-op.korf.dev/fn.a"), Some(&Value::Null));
 }
 
 #[test]
@@ -118,10 +131,11 @@ fn what_cannot_be_read_is_told_and_erased_at_the_end() {
     assert!(progress.is_empty());
     let places: Vec<_> = progress.unreadable().map(|found| found.place.as_str()).collect();
     assert_eq!(places, ["my-op.korf.dev/fn", "my-op.korf.dev/gn", "my-op.korf.dev/in"]);
-    let changes = own().write_progress(&body, &progress, &Progress::default());
+    let changes = in_annotations(&own().write_progress(&body, &progress, &Progress::default()));
     assert_eq!(changes.len(), 3);
     assert!(changes.values().all(Value::is_null));
-    let started = own().write_progress(&body, &progress, &progress.clone().with("fn", record()));
+    let started =
+        in_annotations(&own().write_progress(&body, &progress, &progress.clone().with("fn", record())));
     assert_eq!(started["my-op.korf.dev/fn"], record().to_json());
 }
 
@@ -135,11 +149,11 @@ fn kopfs_status_is_read_after_the_annotations_and_erased() {
     let progress = Storage::kopf().read_progress(&body, ["fn", "gn/x"], now());
     assert_eq!(progress.get("fn").map(|record| record.retries), Some(1));
     assert_eq!(progress.get("gn/x").map(|record| record.retries), Some(3));
-    let status = Storage::kopf().write_status_progress(&body, &progress, &Progress::default());
-    assert_eq!(status, Some(json!({"kopf": {"progress": {"fn": null, "gn/x": null}}})));
-    assert_eq!(Storage::kopf().write_status_progress(&body, &progress, &progress), None);
+    let patch = Storage::kopf().write_progress(&body, &progress, &Progress::default());
+    assert_eq!(patch["status"], json!({"kopf": {"progress": {"fn": null, "gn/x": null}}}));
+    assert_eq!(Storage::kopf().write_progress(&body, &progress, &progress), json!({}));
     assert!(own().read_progress(&body, ["fn", "gn/x"], now()).is_empty());
-    assert_eq!(own().write_status_progress(&body, &progress, &Progress::default()), None);
+    assert_eq!(own().write_progress(&body, &progress, &Progress::default()), json!({}));
 }
 
 #[test]
@@ -148,32 +162,31 @@ fn a_diff_base_is_the_text_that_kopf_writes() {
     let essence = json!({"spec": {"l": [null, true], "n": 1.5, "t": "é 😀 \"x\"\n"}});
     let expected = "{\"spec\":{\"l\":[null,true],\"n\":1.5,\"t\":\"\\u00e9 \\ud83d\\ude00 \\\"x\\\"\\n\"}}\n";
     let body = annotated(json!({}));
-    let changes = Storage::kopf().write_diff_base(&body, &essence);
-    assert_eq!(
-        Value::from(changes.clone()),
-        json!({"kopf.zalando.org/last-handled-configuration": expected})
-    );
-    assert_eq!(Storage::kopf().read_diff_base(&merged(&body, changes)), Some(essence));
+    let Written { patch, form } = Storage::kopf().write_diff_base(&body, &Kept::Whole(essence.clone()));
+    let annotations = json!({"kopf.zalando.org/last-handled-configuration": expected});
+    assert_eq!(patch, json!({"metadata": {"annotations": annotations}}));
+    assert_eq!(form, Form::Text);
+    assert_eq!(Storage::kopf().read_diff_base(&merged(&body, &patch)), whole(essence));
 }
 
 #[test]
 fn the_basis_ends_with_the_new_diff_base() {
     let body = annotated(json!({"my-op.korf.dev/kopf-managed": "yes"}));
-    let essence = json!({"spec": {"x": 1}});
-    let body = merged(&body, own().write_basis(&body, &essence));
+    let essence = Kept::Whole(json!({"spec": {"x": 1}}));
+    let body = merged(&body, &own().write_basis(&body, &essence).patch);
     assert_eq!(own().read_basis(&body), Some(essence.clone()));
     assert_eq!(own().read_diff_base(&body), None);
-    assert_eq!(own().erase_basis(&body).len(), 1);
-    let body = merged(&body, own().write_diff_base(&body, &essence));
+    assert_eq!(in_annotations(&own().erase_basis(&body)).len(), 1);
+    let body = merged(&body, &own().write_diff_base(&body, &essence).patch);
     assert_eq!((own().read_basis(&body), own().read_diff_base(&body)), (None, Some(essence)));
-    assert!(own().erase_basis(&body).is_empty());
+    assert_eq!(own().erase_basis(&body), json!({}));
 }
 
 #[test]
 fn a_diff_base_may_be_in_the_status_of_kopfs_objects() {
     let status = json!({"kopf": {"last-handled-configuration": r#"{"spec":{"x":1}}"#}});
     let body: Body = json!({"metadata": {}, "status": status}).into();
-    assert_eq!(Storage::kopf().read_diff_base(&body), Some(json!({"spec": {"x": 1}})));
+    assert_eq!(Storage::kopf().read_diff_base(&body), whole(json!({"spec": {"x": 1}})));
     assert_eq!(own().read_diff_base(&body), None);
 }
 
@@ -182,7 +195,7 @@ fn a_diff_base_that_cannot_be_read_is_a_fault_and_null_is_none() {
     for (text, faults) in [("{", 1), ("[]", 1), ("null\n", 0), ("{}\n", 0)] {
         let body = annotated(json!({"my-op.korf.dev/last-handled-configuration": text}));
         assert_eq!(own().faults(&body).len(), faults, "{text}");
-        assert_eq!(own().read_diff_base(&body), (text == "{}\n").then(|| json!({})), "{text}");
+        assert_eq!(own().read_diff_base(&body), whole(json!({})).filter(|_| text == "{}\n"), "{text}");
     }
 }
 
@@ -191,9 +204,9 @@ proptest! {
     fn an_essence_is_read_as_it_was_written(text in any::<String>(), number in any::<i64>(), key in "\\PC{1,5}") {
         let essence = json!({"spec": {key: text, "n": number, "l": [null, {"x": null}]}});
         let body = annotated(json!({}));
-        let changes = own().write_diff_base(&body, &essence);
-        prop_assert!(changes.values().all(|text| text.as_str().is_some_and(str::is_ascii)));
-        prop_assert_eq!(own().read_diff_base(&merged(&body, changes)), Some(essence));
+        let patch = own().write_diff_base(&body, &Kept::Whole(essence.clone())).patch;
+        prop_assert!(in_annotations(&patch).values().all(|text| text.as_str().is_some_and(str::is_ascii)));
+        prop_assert_eq!(own().read_diff_base(&merged(&body, &patch)), whole(essence));
     }
 }
 
@@ -203,7 +216,7 @@ fn a_float_is_read_as_it_was_written() {
     for number in [0.1 + 0.2, -6.765501753945759e180, f64::MIN_POSITIVE, f64::MAX] {
         let essence = json!({"spec": {"n": number}});
         let body = annotated(json!({}));
-        let body = merged(&body, own().write_diff_base(&body, &essence));
-        assert_eq!(own().read_diff_base(&body), Some(essence));
+        let body = merged(&body, &own().write_diff_base(&body, &Kept::Whole(essence.clone())).patch);
+        assert_eq!(own().read_diff_base(&body), whole(essence));
     }
 }

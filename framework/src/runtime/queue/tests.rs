@@ -15,7 +15,7 @@ fn applied(uid: &str, version: u64) -> Event {
 
 fn seen(uid: &str, version: u64, due: Option<Duration>, now: Instant) -> Done {
     let newest = Newest::written(&version.to_string(), now);
-    Done { uid: uid.into(), end: Finish::Seen { newest, due, settled: true, waiting: None } }
+    Done { uid: uid.into(), end: Finish::Seen { newest, due, settled: true, waiting: None, silent: None } }
 }
 
 /// The uids and versions of all that has a turn now.
@@ -146,16 +146,17 @@ fn above_the_budget_only_names_are_kept() {
 }
 
 #[test]
-fn what_breaks_inside_is_tried_again_ever_more_slowly() {
-    let (mut queue, now) = (Queue::default(), Instant::now());
+fn what_breaks_inside_is_tried_again_and_counted() {
+    let (mut queue, mut now) = (Queue::default(), Instant::now());
     queue.observe(HERE, applied("a", 1), now);
-    let mut at = now;
-    for seconds in [1, 1, 2, 3] {
-        assert_eq!(queue.next().unwrap().look, Look::First);
-        queue.finish(Done { uid: "a".into(), end: Finish::Broken }, at);
-        at += Duration::from_secs(seconds);
-        assert_eq!(queue.next_timer(), Some(at));
-        queue.expire(at);
+    for errors in 0..3 {
+        let job = queue.next().unwrap();
+        assert_eq!((job.look, job.errors), (Look::First, errors));
+        let delay = Duration::from_secs(5);
+        queue.finish(Done { uid: "a".into(), end: Finish::Broken { delay, newest: None } }, now);
+        now += delay;
+        assert_eq!(queue.next_timer(), Some(now));
+        queue.expire(now);
     }
 }
 
@@ -190,4 +191,75 @@ fn an_object_that_a_listing_shows_first_is_initial_until_it_was_handled() {
     queue.finish(seen("a", 1, None, now), now);
     queue.observe(HERE, Event::Listed(body("a", 4)), now);
     assert!(!queue.next().unwrap().initial);
+}
+
+#[test]
+fn a_retry_is_not_lost_to_an_echo() {
+    let (mut queue, now) = (Queue::new([0]), Instant::now());
+    let due = Duration::from_secs(10);
+    queue.observe(HERE, applied("a", 1), now);
+    queue.next().unwrap();
+    // The echo is there before the worker is done.
+    queue.observe(HERE, applied("a", 2), now);
+    queue.finish(seen("a", 2, Some(due), now), now);
+    assert_eq!(events(&mut queue), [(Some(EventType::Modified), true)]);
+    queue.finish(Done { uid: "a".into(), end: Finish::Spied }, now);
+    assert_eq!(queue.next_timer(), Some(now + due));
+    // The time comes while an echo waits for its turn.
+    queue.observe(HERE, applied("a", 2), now);
+    queue.expire(now + due);
+    let job = queue.next().unwrap();
+    assert_eq!((job.fetch, job.echo), (true, false));
+    // The time comes while handlers of raw events run.
+    queue.finish(seen("a", 2, Some(due), now), now + due);
+    queue.observe(HERE, applied("a", 2), now);
+    assert!(queue.next().unwrap().echo);
+    queue.expire(now + due + due);
+    queue.finish(Done { uid: "a".into(), end: Finish::Spied }, now);
+    assert!(queue.next().unwrap().fetch);
+}
+
+#[test]
+fn what_has_broken_down_is_left_alone_for_its_time_and_then_handled_as_it_is_by_then() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    let delay = Duration::from_secs(5);
+    queue.observe(HERE, applied("a", 1), now);
+    queue.next().unwrap();
+    queue.observe(HERE, applied("a", 5), now);
+    let newest = Some(Newest::written("6", now));
+    queue.finish(Done { uid: "a".into(), end: Finish::Broken { delay, newest } }, now);
+    queue.observe(HERE, applied("a", 7), now);
+    assert!(queue.next().is_none());
+    queue.expire(now + delay);
+    assert_eq!(turns(&mut queue), [pair("a", "7")]);
+}
+
+#[test]
+fn handlers_of_raw_events_hear_of_what_an_own_write_has_overtaken_but_not_of_their_own() {
+    let (mut queue, now) = (Queue::new([0]), Instant::now());
+    queue.observe(HERE, applied("a", 1), now);
+    queue.next().unwrap();
+    queue.observe(HERE, applied("a", 2), now);
+    queue.finish(seen("a", 3, None, now), now);
+    assert_eq!(events(&mut queue), [(Some(EventType::Modified), true)]);
+    let mut end = seen("a", 4, None, now);
+    if let Finish::Seen { silent, .. } = &mut end.end {
+        *silent = Some("4".into());
+    }
+    queue.finish(end, now);
+    queue.observe(HERE, applied("a", 4), now);
+    assert_eq!(events(&mut queue), []);
+    assert_eq!(queue.bytes, 0);
+}
+
+#[test]
+fn an_older_state_than_one_known_for_long_is_read_from_the_api_server() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    queue.observe(HERE, applied("a", 9), now);
+    queue.next().unwrap();
+    queue.finish(seen("a", 9, None, now), now);
+    queue.observe(HERE, applied("a", 8), now + Duration::from_secs(59));
+    assert!(queue.next().is_none());
+    queue.observe(HERE, applied("a", 8), now + Duration::from_secs(60));
+    assert!(queue.next().unwrap().fetch);
 }

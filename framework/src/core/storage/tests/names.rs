@@ -158,14 +158,14 @@ fn keys_are_kopfs() {
 fn only_replica_sets_of_deployments_have_keys_of_their_own() {
     for (kind, owner) in [("ReplicaSet", "Other"), ("Pod", "Deployment")] {
         let body: Body = json!({"kind": kind, "metadata": {"ownerReferences": [{"kind": owner}]}}).into();
-        assert_eq!(Storage::kopf().progress_keys("fn", &body), ["kopf.zalando.org/fn"]);
+        assert_eq!(Annotations::kopf().keys(Item::Progress("fn"), &body), ["kopf.zalando.org/fn"]);
     }
 }
 
 #[test]
 fn a_place_of_ones_own_has_no_old_keys() {
-    let storage = Storage::named("p".repeat(50).as_str()).unwrap();
-    assert_eq!(storage.progress_keys("create_fn/spec.some.field", &annotated(json!({}))).len(), 1);
+    let place = Annotations::new(&format!("{}.korf.dev", "p".repeat(50))).unwrap();
+    assert_eq!(place.keys(Item::Progress("create_fn/spec.some.field"), &annotated(json!({}))).len(), 1);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn ids_whose_keys_kubernetes_would_refuse_have_one_that_it_takes() {
 }
 
 fn own_key(id: &str) -> String {
-    let keys = Storage::kopf().progress_keys(id, &annotated(json!({})));
+    let keys = Annotations::kopf().keys(Item::Progress(id), &annotated(json!({})));
     assert_eq!(keys.len(), 1, "{keys:?}");
     keys.concat()
 }
@@ -209,8 +209,8 @@ fn an_operators_name_makes_a_dns_name() {
 proptest! {
     #[test]
     fn every_id_has_a_valid_key(id in "\\PC{0,90}", kopf in any::<bool>()) {
-        let storage = if kopf { Storage::kopf() } else { own() };
-        let keys = storage.progress_keys(&id, &annotated(json!({})));
+        let place = if kopf { Annotations::kopf() } else { annotations() };
+        let keys = place.keys(Item::Progress(&id), &annotated(json!({})));
         prop_assert!(!keys.is_empty());
         for key in keys {
             let (_, name) = key.split_once('/').unwrap();

@@ -1,0 +1,80 @@
+use super::*;
+
+fn body() -> Body {
+    json!({
+        "metadata": {"name": "a", "uid": "u", "resourceVersion": "7", "finalizers": ["other"],
+                     "annotations": {"k": "old"}},
+        "status": {"ready": true},
+    })
+    .into()
+}
+
+fn add() -> Patch {
+    Patch::of_finalizer(Finalizer::Add("ours".into()))
+}
+
+fn annotated(value: Value) -> Patch {
+    let mut patch = Patch::default();
+    patch.keep(json!({"metadata": {"annotations": {"k": value}}}));
+    patch
+}
+
+fn with_status(status: Value) -> Patch {
+    let mut patch = Patch::default();
+    patch.status(status);
+    patch
+}
+
+#[test]
+fn every_request_is_guarded_by_what_it_changes() {
+    let cases = [
+        (annotated(json!("new")), json!({"metadata": {"uid": "u", "annotations": {"k": "new"}}})),
+        (add(), json!({"metadata": {"uid": "u", "resourceVersion": "7", "finalizers": ["other", "ours"]}})),
+        (
+            Patch::of_finalizer(Finalizer::Remove("other".into())),
+            json!({"metadata": {"uid": "u", "resourceVersion": "7", "finalizers": []}}),
+        ),
+        (with_status(json!({"ready": false})), json!({"metadata": {"uid": "u"}, "status": {"ready": false}})),
+    ];
+    for (patch, expected) in cases {
+        let request = patch.request(Part::Object, &body(), false);
+        assert_eq!(request, Some(Request { part: Part::Object, patch: expected }));
+    }
+}
+
+#[test]
+fn the_status_subresource_comes_first_and_carries_the_resource_version() {
+    let mut patch = annotated(json!("new"));
+    patch.status(json!({"ready": false}));
+    let request = patch.request(Part::Status, &body(), true).expect("there is something to write");
+    let expected = json!({"metadata": {"resourceVersion": "7"}, "status": {"ready": false}});
+    assert_eq!(request, Request { part: Part::Status, patch: expected });
+}
+
+#[test]
+fn what_is_there_already_is_not_written_again() {
+    let mut patch = annotated(json!("old"));
+    patch.status(json!({"ready": true, "absent": null}));
+    patch.finalizer(Finalizer::Add("other".into()));
+    for (part, subresource) in [(Part::Status, true), (Part::Object, true), (Part::Object, false)] {
+        assert_eq!(patch.request(part, &body(), subresource), None);
+        assert_eq!(Patch::default().request(part, &json!({}).into(), subresource), None);
+    }
+}
+
+#[test]
+fn the_last_word_on_a_field_wins_and_nulls_are_kept() {
+    let mut patch = Patch::default();
+    patch.merge(json!({"spec": {"a": 1, "b": 1}, "status": {"x": 1}}));
+    patch.merge(json!({"spec": {"b": null, "c": {"d": 2}}}));
+    patch.status(json!({"x": 2}));
+    assert_eq!(patch.added, json!({"spec": {"a": 1, "b": null, "c": {"d": 2}}}).as_object().unwrap().clone());
+    assert_eq!(patch.status, json!({"x": 2}).as_object().unwrap().clone());
+}
+
+#[test]
+fn a_refused_addition_leaves_our_own_writes() {
+    let mut patch = annotated(json!("new"));
+    patch.merge(json!({"spec": {"a": 1}, "status": {"x": 1}}));
+    assert_eq!(patch.without_additions(), annotated(json!("new")));
+}
