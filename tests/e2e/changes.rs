@@ -61,6 +61,26 @@ async fn a_refused_update_leaves_the_table_alone_and_the_column_put_back_makes_a
 }
 
 #[tokio::test]
+async fn a_column_is_known_as_removed_by_the_last_spec_where_the_status_is_lost() {
+    let stage = with_a_row("status-lost").await;
+    stage.patch("website-users", serde_json::json!({"status": null})).await;
+    stage.sql("ALTER TABLE website_users ADD COLUMN by_hand integer").await;
+    let _operator = stage.operator().start();
+    stage.apply(&SEED_CR.replace("    - USER_EMAIL: varchar(100)\n", ""));
+    let refused = stage
+        .until("website-users", "it is refused", |table| condition(table, "Ready")[1] == "UpdateAborted")
+        .await;
+    let message = refused["status"]["conditions"][0]["message"].as_str().unwrap();
+    assert!(message.contains("\"user_email\" is in the table but not in the spec. Columns"), "{message}");
+
+    stage.apply(&seed_cr_with_country());
+    let ready = stage.until_column_count("website-users", 6).await;
+    let message = ready["status"]["conditions"][0]["message"].as_str().unwrap();
+    assert!(message.ends_with("which are left alone: \"by_hand\""), "{message}");
+    assert_eq!(stage.columns("website_users").await.len(), 7);
+}
+
+#[tokio::test]
 async fn a_column_that_changes_its_type_is_refused() {
     let stage = with_a_row("type-changed").await;
     let _operator = stage.operator().start();

@@ -54,3 +54,30 @@ async fn what_a_handler_did_for_an_object_that_is_gone_is_not_written_to_its_suc
     let settled = stage.until_ready("website-users").await;
     assert_eq!(settled["status"]["columnCount"], 6);
 }
+
+#[tokio::test]
+async fn a_deletion_that_comes_late_leaves_the_table_to_the_next_object_of_the_name() {
+    let stage = Stage::new("deleted-late").await;
+    let operator = stage.operator().start();
+    stage.apply(SEED_CR);
+    let first = stage.until_ready("website-users").await;
+    stage.sql("INSERT INTO website_users (user_id) VALUES (7)").await;
+    let lock = stage.lock_name("public.website_users").await;
+    stage.delete("website-users").await;
+    lock.awaited().await;
+    stage.patch("website-users", json!({"metadata": {"finalizers": null}})).await;
+    stage.until_gone("website-users").await;
+    stage.apply(&seed_cr_with_country());
+    lock.release().await;
+
+    let object = stage.until_column_count("website-users", 6).await;
+    assert_ne!(object["metadata"]["uid"], first["metadata"]["uid"]);
+    operator.wait_for_line("Left table public.website_users alone: the object is gone already").await;
+    assert_eq!(stage.query("SELECT user_id::text FROM website_users").await, ["7"]);
+    let uid = format!("%{}%", object["metadata"]["uid"].as_str().unwrap());
+    let marked = format!("SELECT (obj_description('website_users'::regclass) LIKE '{uid}')::text");
+    assert_eq!(stage.query(&marked).await, ["true"]);
+    stage.delete("website-users").await;
+    stage.until_gone("website-users").await;
+    assert_eq!(stage.all_tables().await, [""; 0]);
+}
