@@ -23,6 +23,10 @@ pub const CONCURRENCY: usize = 64;
 /// Kubernetes kills a pod 30 s after it has asked it to stop.
 pub const GRACE: Duration = Duration::from_secs(25);
 
+/// How long the API server may be silent on a connection before that counts as dead. The server ends watches before;
+/// without this limit, a watch whose answer got lost would be waited for without end.
+pub(crate) const SILENCE: Duration = Duration::from_secs(90);
+
 /// Handlers, with all that they need to be called: build it, then [`run`](Operator::run) it.
 ///
 /// ```no_run
@@ -205,7 +209,8 @@ impl Operator {
 
 async fn login() -> Result<Server, RunError> {
     runtime::login_begins();
-    let config = Config::infer().await.map_err(|error| RunError::Login(no_config(&error)))?;
+    let mut config = Config::infer().await.map_err(|error| RunError::Login(no_config(&error)))?;
+    config.read_timeout.get_or_insert(SILENCE);
     let address = format!("the API server at {}", config.cluster_url);
     let client = Client::try_from(config).map_err(|error| RunError::Login(with_causes(&error)))?;
     runtime::login_succeeds();

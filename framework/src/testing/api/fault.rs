@@ -48,7 +48,7 @@ pub enum Trouble {
     Refused(u16),
     /// A connection that breaks.
     Reset,
-    /// Nothing, ever: the client has to give up by itself.
+    /// Nothing: the client gives up after 90 s, as the operator's own client does; unless it has done so before.
     Silence,
 }
 

@@ -6,6 +6,7 @@ use super::{
     log::Request,
     server::ApiServer,
 };
+use crate::operator::SILENCE;
 use bytes::Bytes;
 use futures::{StreamExt, future::BoxFuture, stream};
 use http::{Response, StatusCode, header::CONTENT_TYPE};
@@ -94,7 +95,10 @@ async fn meet(trouble: Trouble) -> Result<Reply, BoxError> {
     match trouble {
         Trouble::Refused(code) => respond(Answer::Document(code, Arc::new(Refusal::injected(code).status()))),
         Trouble::Reset => Err(reset().into()),
-        Trouble::Silence => std::future::pending().await,
+        Trouble::Silence => {
+            sleep(SILENCE).await;
+            Err(io::Error::new(io::ErrorKind::TimedOut, "read timed out (an injected fault)").into())
+        }
     }
 }
 
