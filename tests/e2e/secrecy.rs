@@ -35,7 +35,7 @@ async fn no_password_is_in_a_log_or_an_object_whatever_fails_and_whatever_is_log
     proxy.restore();
     stage.until_ready("late").await;
     stage.sql(&format!("ALTER ROLE secrecy PASSWORD '{PASSWORD}'")).await;
-    stage.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'database-table-operator'").await;
+    stage.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND pid <> pg_backend_pid()").await;
     stage.apply(&manifest("refused", "refused", &["id"]));
     let refused = |object: &serde_json::Value| condition(object, "Synced") == ["False", "PermissionDenied"];
     stage.until("refused", "the password is refused", refused).await;
