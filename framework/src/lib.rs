@@ -109,6 +109,9 @@
 //! # });
 //! ```
 //!
+//! With the feature `testing`, `korf::testing` runs the whole operator on a cluster in memory, with time under control,
+//! and kills it at every place where it can die.
+//!
 //! # What is kept on the object
 //!
 //! Annotations in Kopf's formats: see [`core::storage`]. They begin with `<operator's name>.korf.dev/`, or, for an

@@ -16,6 +16,7 @@ mod log;
 mod meta;
 mod path;
 mod reading;
+mod rules;
 mod schema;
 mod served;
 mod server;
