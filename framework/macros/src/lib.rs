@@ -56,13 +56,13 @@ use quote::quote;
 /// #[korf::on_create(DatabaseTable)]
 /// #[korf::on_resume(DatabaseTable)]
 /// async fn connect(table: Object<DatabaseTable>) -> Result {
-///     …
+///     Ok(())
 /// }
 ///
 /// #[korf::on_update(DatabaseTable, id = "grown", field = "spec.size", param = "S")]
 /// #[korf::on_update(DatabaseTable, id = "moved", field = "spec.place", param = "P")]
 /// async fn changed(param: Param<&'static str>) -> Result {
-///     …
+///     Ok(())
 /// }
 /// ```
 #[proc_macro_attribute]
@@ -106,7 +106,7 @@ pub fn on_delete(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// #[korf::on_create(DatabaseTable)]
 /// #[korf::on_resume(DatabaseTable)]
 /// async fn connect(table: Object<DatabaseTable>) -> Result {
-///     …
+///     Ok(())
 /// }
 /// ```
 #[proc_macro_attribute]
@@ -120,7 +120,7 @@ pub fn on_resume(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// ```ignore
 /// #[korf::on_field(DatabaseTable, field = "spec.size")]
 /// async fn resize(old: Old<Option<u32>>, new: New<Option<u32>>) -> Result {
-///     …
+///     Ok(())
 /// }
 /// ```
 ///

@@ -120,7 +120,7 @@ impl SubCalls {
     /// Calls those that were added if they are due and not done yet, one after the other.
     ///
     /// # Errors
-    /// [`Unfinished`], as a temporary error, if one of them is to be tried again: the parent passes it on, and is
+    /// `Unfinished`, as a temporary error, if one of them is to be tried again: the parent passes it on, and is
     /// called again then. A sub-handler that has failed for good is done, as in Kopf; but in a deletion that is a
     /// permanent error, so that the object is kept. Two with one id are a permanent error, too.
     pub async fn execute(&self, parent: &Call) -> Result<(), Error> {
