@@ -1,0 +1,88 @@
+//! Sub-handlers.
+
+use crate::things::{Seen, Thing, ThingSpec, cluster};
+use korf::{Attempt, Error, Limits, Name, Result, Spec, State, SubHandlers, on_create, on_delete, on_update};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+fn parts<const N: usize>(name: &str, parts: [&str; N]) -> Thing {
+    Thing::new(name, ThingSpec { size: None, parts: parts.map(str::to_owned).into() })
+}
+
+/// One sub-handler for each part; those that are `slow` succeed at the second attempt, those that are `bad` never.
+async fn assemble(seen: State<Seen>, spec: Spec<ThingSpec>, subs: SubHandlers<Thing>) -> Result<Value> {
+    seen.note("parent");
+    for part in spec.parts.clone() {
+        let limits = Limits { retries: Some(3), ..Limits::default() };
+        subs.add_with(part.clone(), limits, async move |seen: State<Seen>, attempt: Attempt| {
+            seen.note(format!("{part} #{}", attempt.0));
+            match part.as_str() {
+                "slow" if attempt.0 == 0 => Err(Error::temporary("not yet", Duration::from_secs(10))),
+                "bad" => Err(Error::permanent("never")),
+                _ => Ok(Value::from(format!("made {part}"))),
+            }
+        });
+    }
+    subs.execute().await?;
+    seen.note("done");
+    Ok(json!({"parts": spec.parts.len()}))
+}
+
+#[test]
+fn the_parent_is_called_again_until_all_are_done_and_those_that_are_done_are_not() {
+    let (mut cluster, seen) = cluster([on_create::<Thing>("make").run(assemble)]);
+    cluster.create(&parts("a", ["x", "slow", "bad"])).unwrap();
+    assert_eq!(seen.take(), ["parent", "x #0", "slow #0", "bad #0"]);
+    assert!(cluster.said("a", "Handler 'make' has unfinished sub-handlers. Will retry soon."));
+    cluster.kill();
+    cluster.start().unwrap();
+    cluster.advance(Duration::from_secs(11));
+    assert_eq!(seen.take(), ["parent", "slow #1", "done"]);
+    assert!(cluster.said("a", "Creation is processed: 1 succeeded; 0 failed."));
+    let thing = cluster.get::<Thing>("a").unwrap();
+    let results = Value::from(thing.status.unwrap().results);
+    assert_eq!(results, json!({"make": {"parts": 3}, "make/x": "made x", "make/slow": "made slow"}));
+    let left: Vec<_> = thing.metadata.annotations.unwrap().into_keys().collect();
+    assert!(left.iter().all(|key| !key.contains("/make")), "{left:?}");
+}
+
+#[test]
+fn a_change_ends_the_wait_of_sub_handlers_too() {
+    let (mut cluster, seen) = cluster([on_create::<Thing>("make").run(assemble)]);
+    cluster.create(&parts("a", ["slow"])).unwrap();
+    seen.take();
+    cluster.patch::<Thing>("a", json!({"spec": {"size": 7}})).unwrap();
+    assert_eq!(seen.take(), ["parent", "slow #1", "done"]);
+}
+
+#[test]
+fn those_that_were_not_executed_are_executed_when_the_parent_has_returned() {
+    async fn forgetful(subs: SubHandlers<Thing>) {
+        subs.add("a", async |seen: State<Seen>, subs: SubHandlers<Thing>, name: Name| {
+            seen.note(format!("a of {name}"));
+            subs.add("b", async |seen: State<Seen>, attempt: Attempt| -> Result {
+                seen.note(format!("b #{}", attempt.0));
+                if attempt.0 > 0 { Ok(()) } else { Err(std::fmt::Error.into()) }
+            });
+        });
+    }
+    let (mut cluster, seen) = cluster([on_create::<Thing>("f").run(forgetful)]);
+    cluster.create(&parts("t", [])).unwrap();
+    assert_eq!(seen.take(), ["a of t", "b #0"]);
+    cluster.advance(Duration::from_secs(2));
+    assert_eq!(seen.take(), ["a of t", "b #1"]);
+    assert!(cluster.said("t", "Handler 'f/a/b' succeeded."));
+}
+
+#[test]
+fn a_deletion_fails_with_its_sub_handler_and_keeps_the_object() {
+    let (mut cluster, seen) =
+        cluster([on_delete::<Thing>("drop").run(assemble), on_update::<Thing>("u").run(async || {})]);
+    cluster.create(&parts("a", ["x", "bad"])).unwrap();
+    cluster.delete::<Thing>("a").unwrap();
+    assert_eq!(seen.take(), ["parent", "x #0", "bad #0"]);
+    assert!(cluster.exists::<Thing>("a"));
+    cluster.patch::<Thing>("a", json!({"spec": {"parts": ["x", "y"]}})).unwrap();
+    assert_eq!(seen.take(), ["parent", "y #0", "done"]);
+    assert!(!cluster.exists::<Thing>("a"));
+}
