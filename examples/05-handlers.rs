@@ -1,0 +1,75 @@
+//! All handlers of a kind: for its creations, updates and deletions, for the start of the operator, for one field.
+//!
+//! Those that are due are called one after the other, in the order of this file. Kopf's `old`, `new` and `diff` are
+//! arguments by type: in `on_update`, `Old<_>` is the spec that was handled last, in `on_field` it is the field.
+//!
+//! ```sh
+//! cargo run --example 05-handlers -- crd | kubectl apply -f -
+//! cargo run --example 05-handlers -- run --all-namespaces
+//! kubectl apply -f examples/kopf-example.yaml
+//! kubectl patch kex kopf-example-1 --type=merge -p '{"spec": {"field": "other"}}'
+//! ```
+//!
+//! Start the operator again, and it resumes; then `kubectl delete -f examples/kopf-example.yaml`.
+
+use korf::{Diff, New, Old, Reason, Result, Spec};
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::process::ExitCode;
+
+/// Something to be handled.
+#[derive(CustomResource, Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[kube(group = "kopf.dev", version = "v1", kind = "KopfExample", plural = "kopfexamples")]
+#[kube(namespaced, shortname = "kex")]
+struct KopfExampleSpec {
+    field: String,
+}
+
+/// The object was there before the operator was started.
+#[korf::on_resume(KopfExample)]
+async fn resume_1() {
+    tracing::info!("RESUMED 1st");
+}
+
+/// One handler for two occasions, as one has it for connections: whenever the operator meets the object first.
+#[korf::on_resume(KopfExample)]
+#[korf::on_create(KopfExample)]
+async fn resume_2(reason: Reason) {
+    tracing::info!("RESUMED 2nd, at {reason}");
+}
+
+#[korf::on_create(KopfExample)]
+async fn create_1() {
+    tracing::info!("CREATED 1st");
+}
+
+#[korf::on_create(KopfExample)]
+async fn create_2() -> Result {
+    tracing::info!("CREATED 2nd");
+    Ok(())
+}
+
+#[korf::on_update(KopfExample)]
+async fn update(old: Old<KopfExampleSpec>, spec: Spec<KopfExampleSpec>, diff: Diff) {
+    tracing::info!("UPDATED from {:?} to {:?}, that is {}", old.field, spec.field, *diff);
+}
+
+#[korf::on_field(KopfExample, field = "spec.field")]
+async fn field(old: Old<Option<String>>, new: New<Option<String>>) {
+    tracing::info!("FIELD {:?} became {:?}", *old, *new);
+}
+
+#[korf::on_delete(KopfExample)]
+async fn delete_1() {
+    tracing::info!("DELETED 1st");
+}
+
+#[korf::on_delete(KopfExample)]
+async fn delete_2() {
+    tracing::info!("DELETED 2nd");
+}
+
+fn main() -> ExitCode {
+    korf::cli::main("handlers", |operator| operator)
+}

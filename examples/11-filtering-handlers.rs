@@ -1,0 +1,72 @@
+//! Which objects, and which changes of them, a handler is for.
+//!
+//! The names are Kopf's: `labels`, `annotations`, `field`, `value`, `old`, `new`, `when`. Its `kopf.PRESENT` and
+//! `kopf.ABSENT` are `present` and `absent`, a callback is a closure, and `kopf.all_([…])`, `kopf.any_`, `kopf.not_`,
+//! `kopf.none_` are `When::all([…])` and so on. All that stands in one attribute has to hold. An object that no handler
+//! is for is left alone.
+//!
+//! ```sh
+//! cargo run --example 11-filtering-handlers -- crd | kubectl apply -f -
+//! cargo run --example 11-filtering-handlers -- run --all-namespaces
+//! kubectl apply -f examples/kopf-example.yaml
+//! kubectl label kex kopf-example-1 somelabel=somevalue
+//! kubectl patch kex kopf-example-1 --type=merge -p '{"spec": {"field": "other"}}'
+//! ```
+
+use korf::{Facts, When};
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::process::ExitCode;
+
+/// Something to be handled.
+#[derive(CustomResource, Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[kube(group = "kopf.dev", version = "v1", kind = "KopfExample", plural = "kopfexamples")]
+#[kube(namespaced, shortname = "kex")]
+struct KopfExampleSpec {
+    field: String,
+}
+
+#[korf::on_create(KopfExample, labels = {"somelabel": "somevalue"})]
+async fn label_matches() {
+    tracing::info!("Label is matching.");
+}
+
+#[korf::on_create(KopfExample, labels = {"somelabel": present, "nonexistent": absent})]
+async fn label_is_present() {
+    tracing::info!("Label is present.");
+}
+
+#[korf::on_create(KopfExample, labels = {"somelabel": absent})]
+async fn label_is_absent() {
+    tracing::info!("Label is absent.");
+}
+
+#[korf::on_create(KopfExample, annotations = {"someannotation": |value| value != "othervalue"})]
+async fn annotation_passes() {
+    tracing::info!("Annotation is another one.");
+}
+
+#[korf::on_create(KopfExample, field = "spec.field", value = "value")]
+async fn field_has_value() {
+    tracing::info!("Field value is satisfied.");
+}
+
+/// With a field, an update handler is for changes of that field alone.
+#[korf::on_update(KopfExample, field = "spec.field", old = "value", new = |value| value != "value")]
+async fn field_leaves_value() {
+    tracing::info!("Field has lost its value.");
+}
+
+fn is_ours(facts: &Facts<'_>) -> bool {
+    facts.body.name().starts_with("kopf-example")
+}
+
+#[korf::on_create(KopfExample, when = When::all([is_ours.into(), When::not(|facts: &Facts<'_>| facts.diff.is_empty())]))]
+async fn conditions_hold() {
+    tracing::info!("Conditions are satisfied.");
+}
+
+fn main() -> ExitCode {
+    korf::cli::main("filtering-handlers", |operator| operator)
+}
