@@ -12,7 +12,7 @@ use crate::{
         Reason,
         body::Body,
         cycle::{Cycle, Done, End, Setup},
-        patch::Patch,
+        patch::{Part, Patch},
         storage::Form,
     },
     handler::TypeMap,
@@ -98,6 +98,12 @@ impl Watched {
         }
     }
 
+    fn is_pending(&self, patch: &Patch, body: &Body) -> bool {
+        let request = |part| patch.request(part, body, self.has_status_subresource());
+        [Part::Status, Part::Object].into_iter().any(|part| request(part).is_some())
+    }
+
+    /// Tries what is large, then what is smaller, and in the end without what handlers have asked for.
     async fn write(
         &self,
         results: &Results,
@@ -105,33 +111,41 @@ impl Watched {
         memo: &TypeMap,
     ) -> Result<(Body, End), Unwritten> {
         let mut setup = Cow::Borrowed(self.setup());
-        let mut additions = results.additions.clone();
+        let mut additions = Cow::Borrowed(&results.additions);
+        let mut refused: Option<(Patch, String)> = None;
         loop {
             let (own, end) = results.cycle.settle(&setup, &body, &results.done, results.at);
-            let form = own.form();
-            let mut patch = additions.clone();
+            let (form, mut patch) = (own.form(), Patch::clone(&additions));
             patch.join(own);
-            match self.apply(body, patch.clone()).await {
-                Ok(newest) if patch.is_pruned(&newest) && self.leave_the_status() => {
-                    report::status_is_pruned(&self.title());
-                    (body, additions, setup) = (newest, Patch::default(), Cow::Borrowed(self.setup()));
-                }
-                Ok(newest) => {
-                    tell(form, memo);
-                    return Ok((newest, end));
-                }
-                Err(Unwritten::Refused { newest, why, too_large }) => {
-                    body = newest;
-                    if let Some(storage) = setup.storage.smaller().filter(|_| too_large) {
-                        setup = Cow::Owned(Setup { storage, ..setup.into_owned() });
-                    } else if too_large && additions != Patch::default() {
-                        report::additions_refused(&why);
-                        (additions, setup) = (Patch::default(), Cow::Borrowed(self.setup()));
-                    } else {
-                        return Err(Unwritten::Refused { newest: body, why, too_large });
+            // A smaller one is of no use if it is the same.
+            if refused.as_ref().is_none_or(|(refused, _)| *refused != patch) {
+                match self.apply(body, patch.clone()).await {
+                    Ok(newest) if patch.is_pruned(&newest) && self.leave_the_status() => {
+                        report::status_is_pruned(&self.title());
+                        (body, additions) = (newest, Cow::Owned(Patch::default()));
+                        setup = Cow::Borrowed(self.setup());
+                        continue;
                     }
+                    Ok(newest) => {
+                        tell(form, memo);
+                        if let (Cow::Owned(_), Some((_, why))) = (additions, refused) {
+                            report::additions_refused(&why);
+                        }
+                        return Ok((newest, end));
+                    }
+                    Err(Unwritten::Refused { newest, why, too_large: true }) => {
+                        (body, refused) = (newest, Some((patch, why)));
+                    }
+                    Err(unwritten) => return Err(unwritten),
                 }
-                Err(gone) => return Err(gone),
+            }
+            if let Some(storage) = setup.storage.smaller() {
+                setup = Cow::Owned(Setup { storage, ..setup.into_owned() });
+            } else if self.is_pending(&additions, &body) {
+                (additions, setup) = (Cow::Owned(Patch::default()), Cow::Borrowed(self.setup()));
+            } else {
+                let why = refused.map(|(_, why)| why).unwrap_or_default();
+                return Err(Unwritten::Refused { newest: body, why, too_large: true });
             }
         }
     }
