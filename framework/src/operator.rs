@@ -219,13 +219,15 @@ async fn login() -> Result<Server, RunError> {
 }
 
 fn no_config(error: &InferConfigError) -> String {
-    match error.source().and_then(|kubeconfig| kubeconfig.downcast_ref()) {
+    let kubeconfig = error.source();
+    match kubeconfig.and_then(|kubeconfig| kubeconfig.downcast_ref()) {
         // Its own words show the lines around the mistake, and there may be a token in them.
         Some(KubeconfigError::Parse(mistake)) => {
             let place = mistake.location().map(|at| format!(", line {}, column {}", at.line(), at.column()));
             format!("the kubeconfig is not a valid one{}", place.unwrap_or_default())
         }
-        _ => with_causes(error),
+        // That this is no pod either goes without saying.
+        _ => with_causes(kubeconfig.unwrap_or(error)),
     }
 }
 

@@ -85,7 +85,7 @@ impl TableError {
             Self::Refused(Refusal::Changes { .. } | Refusal::Renamed { .. }) => Class::Permanent,
             // Another object's table goes when that object does.
             Self::Refused(_) | Self::NoSchema => Class::Environment,
-            Self::NoName(unread) | Self::NoObject(unread) if unread.denied => Class::Environment,
+            // A right that is missing is granted while somebody waits for it to work.
             Self::NoName(_) | Self::NoObject(_) => Class::Temporary,
             Self::Database(error) => error.class,
         }

@@ -20,8 +20,7 @@ pub enum Verbosity {
 }
 
 /// Libraries that say much of what only they understand.
-const LIBRARIES: [&str; 15] = [
-    "deadpool",
+const LIBRARIES: [&str; 14] = [
     "h2",
     "hyper",
     "hyper_util",
@@ -38,11 +37,12 @@ const LIBRARIES: [&str; 15] = [
     "want",
 ];
 
-const SAID_BY_KORF: [&str; 2] = ["kube_client", "kube_runtime"];
+const SAID_BY_KORF: [&str; 3] = ["deadpool", "kube_client", "kube_runtime"];
 
 impl Verbosity {
     fn targets(self) -> Targets {
-        // What kube says of failed requests, korf says in words of its own.
+        // What kube says of failed requests, and a pool of failed connections, korf and its handlers say in words of
+        // their own.
         let silent = SAID_BY_KORF.map(|library| (library, LevelFilter::OFF));
         let libraries = |level| LIBRARIES.map(|library| (library, level)).into_iter().chain(silent);
         match self {

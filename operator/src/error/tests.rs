@@ -8,7 +8,7 @@ fn refused(code: u16) -> Unread {
 }
 
 #[test]
-fn a_cluster_that_may_not_be_asked_is_for_a_person_and_one_that_is_away_comes_back() {
+fn a_cluster_that_does_not_tell_is_asked_again_soon_whether_it_may_not_or_can_not() {
     for make in [TableError::NoName, TableError::NoObject] {
         for (unread, class, reason) in [
             (refused(403), Class::Environment, Reason::PermissionDenied),
