@@ -72,7 +72,10 @@ fn of_noise(seed: u64) -> ConfigMap {
 }
 
 fn of_text(line: &str) -> ConfigMap {
-    ConfigMap { data: Some([("text".to_owned(), line.repeat(700 * KIB / line.len()))].into()), ..named("text") }
+    ConfigMap {
+        data: Some([("text".to_owned(), line.repeat(700 * KIB / line.len()))].into()),
+        ..named("text")
+    }
 }
 
 fn named(name: &str) -> ConfigMap {
@@ -97,7 +100,8 @@ async fn change(stage: &Stage<'_>, map: &ConfigMap) {
 
 /// Waits until an object's diff-base is another one, of this form, and returns it.
 async fn base(stage: &Stage<'_>, name: &str, before: &str, form: &str) -> String {
-    let found = |object: &Value| object["metadata"]["annotations"][BASE].as_str().unwrap_or_default().to_owned();
+    let found =
+        |object: &Value| object["metadata"]["annotations"][BASE].as_str().unwrap_or_default().to_owned();
     let is_new = |object: Option<&Value>| {
         let found = object.map(found).unwrap_or_default();
         !found.is_empty() && found != before && found.starts_with(form)
@@ -130,7 +134,10 @@ async fn large_objects_are_created_once_updated_when_they_change_and_deleted() {
     }
     let calls = operator.stop().await;
     assert!(!calls.iter().any(|call| call.starts_with("create")), "{calls:?}");
-    assert!(calls.contains(&"delete noise".to_owned()) && calls.contains(&"delete text".to_owned()), "{calls:?}");
+    assert!(
+        calls.contains(&"delete noise".to_owned()) && calls.contains(&"delete text".to_owned()),
+        "{calls:?}"
+    );
 }
 
 /// Annotations of others up to the limit: there is no room for anything.
@@ -148,7 +155,8 @@ async fn the_real_server_says_what_is_too_large_and_the_object_is_handled_when_t
     until(&maps(&stage), "full", "it has its finalizer", held).await;
     create(&stage, &named("other")).await;
     base(&stage, "other", "", "{}").await;
-    crate::stage::eventually("the first is handled", async || operator.calls(), |calls| calls.len() == 2).await;
+    crate::stage::eventually("the first is handled", async || operator.calls(), |calls| calls.len() == 2)
+        .await;
     let room = json!({"metadata": {"annotations": {"user": null}}});
     maps(&stage).patch("full", &PatchParams::default(), &Patch::Merge(room)).await.unwrap();
     base(&stage, "full", "", "{}").await;

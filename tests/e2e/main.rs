@@ -13,6 +13,7 @@ mod examples;
 mod failures;
 mod good_input;
 mod handover;
+mod large_objects;
 mod log_formats;
 mod namespaces;
 mod outages;

@@ -85,7 +85,10 @@ pub(super) fn status<T: DeserializeOwned>(call: &Call) -> Result<Option<T>, Erro
 }
 
 fn last(call: &Call) -> Result<&Value, Error> {
-    call.old.as_deref().ok_or_else(|| Error::permanent("nothing has handled this object yet"))
+    const UNKNOWN: &str = "what was handled last is not known, since the object is too large for that to be kept on it; \
+                           OldValue is null then";
+    let why = if call.diff.is_unknown() { UNKNOWN } else { "nothing has handled this object yet" };
+    call.old.as_deref().ok_or_else(|| Error::permanent(why))
 }
 
 /// Types with `#[kube(no_spec)]` have the spec's fields at the top of the object.

@@ -13,6 +13,9 @@ use std::{ops::Deref, sync::Arc};
 ///
 /// In update handlers it is the spec, for kinds with `#[derive(CustomResource)]`. In handlers of a field, it is that
 /// field: `Old<Option<u32>>` where the field may have been absent. [`OldValue`](crate::OldValue) is the same as JSON.
+///
+/// Of very large objects only a digest is kept (see [`storage`](crate::storage)): then it can't be had, and the handler
+/// fails for good until the object changes.
 #[derive(Clone, Debug)]
 pub struct Old<T>(pub Arc<T>);
 

@@ -112,3 +112,58 @@ pub fn watch_code(error: &watcher::Error) -> Option<u16> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn answer(code: u16, message: &str, field: &str, reason: &str) -> Error {
+        let causes = json!([{"field": field, "reason": reason, "message": message}]);
+        let status =
+            json!({"status": "Failure", "code": code, "message": message, "details": {"causes": causes}});
+        Error::Api(Box::new(serde_json::from_value(status).unwrap()))
+    }
+
+    /// What kube-apiserver 1.37.2 answers.
+    #[test]
+    fn what_is_too_large_is_told_from_what_is_wrong_and_from_what_passes() {
+        let cases = [
+            (
+                422,
+                "Too long: may not be more than 262144 bytes",
+                ANNOTATIONS,
+                "FieldValueTooLong",
+                Fault::TooLarge,
+            ),
+            (500, "etcdserver: request is too large", "", "", Fault::TooLarge),
+            (
+                500,
+                "rpc error: code = ResourceExhausted desc = trying to send message larger than max (4628903 vs. 2097152)",
+                "",
+                "",
+                Fault::TooLarge,
+            ),
+            (413, "Request entity too large: limit is 3145728", "", "", Fault::TooLarge),
+            (
+                422,
+                "Too long: may not be more than 63 bytes",
+                "metadata.labels",
+                "FieldValueTooLong",
+                Fault::Refused,
+            ),
+            (422, "Invalid value", ANNOTATIONS, "FieldValueInvalid", Fault::Refused),
+            (400, "json: cannot unmarshal", "", "", Fault::Refused),
+            (409, "the object has been modified", "", "", Fault::Conflict),
+            (404, "not found", "", "", Fault::Missing),
+            (500, "etcdserver: leader changed", "", "", Fault::Passing),
+            (429, "too many requests", "", "", Fault::Passing),
+        ];
+        for (code, message, field, reason, fault) in cases {
+            let error = answer(code, message, field, reason);
+            assert_eq!(Fault::of(&error), fault, "{message}");
+            let named = Some(field).filter(|field| !field.is_empty());
+            assert_eq!(fields(&error).next(), named);
+        }
+    }
+}

@@ -78,3 +78,26 @@ fn a_refused_addition_leaves_our_own_writes() {
     patch.merge(json!({"spec": {"a": 1}, "status": {"x": 1}}));
     assert_eq!(patch.without_additions(), annotated(json!("new")));
 }
+
+#[test]
+fn the_fields_that_are_refused_say_whom_to_blame() {
+    let ours = annotated(json!("new"));
+    let mut both = ours.clone();
+    both.merge(json!({"metadata": {"labels": {"l": 1}}, "spec": {"a": [{"b": 1}]}}));
+    let mut shared = both.clone();
+    shared.merge(json!({"metadata": {"annotations": {"theirs": "x"}}}));
+    let cases: [(&Patch, &[&str], bool); 9] = [
+        (&ours, &["metadata.annotations"], true),
+        (&ours, &["metadata.annotations[k]"], true),
+        (&ours, &[], false),
+        (&both, &["metadata.annotations"], true),
+        (&both, &["metadata.labels"], false),
+        (&both, &["metadata.annotations", "spec.a[0].b"], false),
+        (&both, &["spec.other"], false),
+        (&shared, &["metadata.annotations"], false),
+        (&add(), &["metadata.finalizers[1]"], true),
+    ];
+    for (patch, fields, alone) in cases {
+        assert_eq!(patch.keeps_alone(fields.iter().copied()), alone, "{fields:?}");
+    }
+}
