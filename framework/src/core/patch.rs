@@ -282,14 +282,18 @@ fn stores(patch: &Value) -> bool {
     }
 }
 
-/// Whether a merge patch changes a field, something in it, or something that it is in.
+/// Whether a merge patch changes a field, something in it, or something that it is in; the field as the API server names
+/// it: `metadata.annotations[a.b/c]`, `spec.ports[0].name`.
 fn mentions(patch: &Value, field: &str) -> bool {
-    let mut rest = field.split(['.', '[']);
+    let (path, key) = field.split_once('[').unwrap_or((field, ""));
+    let key = key.split(']').next().filter(|key| !key.is_empty());
     let mut at = patch;
-    while let (Value::Object(fields), Some(key)) = (at, rest.next()) {
-        match fields.get(key) {
-            Some(inner) => at = inner,
-            None => return false,
+    for key in path.split('.').chain(key) {
+        match at {
+            Value::Object(fields) if fields.contains_key(key) => at = &fields[key],
+            Value::Object(_) => return false,
+            // A list, say: it is written as a whole.
+            _ => return true,
         }
     }
     true
