@@ -13,7 +13,7 @@ use kube::{
     Client, Config,
     config::{InferConfigError, KubeconfigError},
 };
-use std::{any::TypeId, error::Error as _, fmt, sync::Arc, time::Duration};
+use std::{any::TypeId, collections::BTreeSet, error::Error as _, fmt, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// How many objects are handled at the same time, unless said otherwise.
@@ -109,7 +109,8 @@ impl Operator {
     /// Handles the objects of these namespaces alone (and those of kinds that have none).
     #[must_use]
     pub fn namespaces<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
-        self.namespaces = Namespaces::Some(names.into_iter().map(Into::into).collect());
+        let names: BTreeSet<String> = names.into_iter().map(Into::into).collect();
+        self.namespaces = Namespaces::Some(names.into_iter().collect());
         self
     }
 
@@ -181,7 +182,7 @@ impl Operator {
         let signal = signal(stop.clone())?;
         tokio::select! {
             ended = self.run_until(stop.clone()) => ended,
-            never = signal => match never {},
+            () = signal => Ok(()),
         }
     }
 
@@ -231,13 +232,13 @@ fn no_config(error: &InferConfigError) -> String {
     }
 }
 
-/// Cancels `stop` on a signal; never ends.
-fn signal(stop: CancellationToken) -> Result<impl Future<Output = std::convert::Infallible>, RunError> {
+/// Cancels `stop` on a signal; ends on a second one: who asks twice doesn't want to wait for handlers.
+fn signal(stop: CancellationToken) -> Result<impl Future<Output = ()>, RunError> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
     Ok(async move {
-        loop {
+        for _ in 0..2 {
             let name = tokio::select! {
                 _ = terminate.recv() => "SIGTERM",
                 _ = interrupt.recv() => "SIGINT",

@@ -43,11 +43,16 @@ impl Registry {
         if self.0.is_empty() {
             return Err(StartError::NoHandlers);
         }
-        let mut seen = HashMap::new();
+        let (mut seen, mut versions) = (HashMap::new(), HashMap::new());
         for handler in &self.0 {
             check_id(handler)?;
             check_filter(handler)?;
             check_needs(handler, states)?;
+            let kind = (&handler.kind.resource.group, &handler.kind.resource.kind);
+            let first = versions.entry(kind).or_insert(handler);
+            if first.kind.resource.version != handler.kind.resource.version {
+                return Err(StartError::versions(first, handler));
+            }
             // The keys of progress records differ in these; a record says itself what its reason is.
             let resource = &handler.kind.resource;
             let key = (&resource.group, &resource.plural, handler.trigger.as_str(), stored(&handler.id));
@@ -131,6 +136,17 @@ pub enum StartError {
         /// Where the second one stands.
         second: Site,
     },
+    /// Handlers are for two versions of one kind, which is watched in one.
+    TwoVersions {
+        /// The kind of the objects.
+        kind: String,
+        /// The versions.
+        versions: [String; 2],
+        /// Where the handler of the first one stands.
+        first: Site,
+        /// Where the handler of the second one stands.
+        second: Site,
+    },
     /// A handler has no name.
     EmptyId {
         /// Where it stands.
@@ -175,6 +191,15 @@ pub enum StartError {
 }
 
 impl StartError {
+    fn versions(first: &Handler, second: &Handler) -> Self {
+        Self::TwoVersions {
+            kind: second.kind.resource.kind.clone(),
+            first: first.site,
+            second: second.site,
+            versions: [first, second].map(|handler| handler.kind.resource.version.clone()),
+        }
+    }
+
     fn duplicate(first: &Handler, second: &Handler) -> Self {
         Self::DuplicateId {
             id: second.id.clone(),
@@ -197,6 +222,13 @@ impl fmt::Display for StartError {
             Self::DuplicateId { id, kind, reason, first, second } => write!(
                 f,
                 "two {reason} handlers of {kind} are called `{id}`, at {} and at {}: give one of them `id = \"…\"`",
+                Place(first),
+                Place(second),
+            ),
+            Self::TwoVersions { kind, versions: [one, other], first, second } => write!(
+                f,
+                "handlers are for {kind} in version {one} at {}, and in version {other} at {}: an object is handled in \
+                 one version, so let all take the same type",
                 Place(first),
                 Place(second),
             ),

@@ -18,25 +18,26 @@ pub fn registration(attribute: &Attribute, arguments: &Arguments, function: &Fun
     let field = (attribute.name == "on_field").then(|| quote!(, ""));
     let options = arguments.options.iter().map(|option| &option.calls);
     let results = results(kind, function);
-    // Each argument is extracted under its own span, so that the compiler points there.
+    // Each argument is extracted under its own span, so that the compiler points there. The names are such that no
+    // handler has them: it would be hidden by them.
     let types = &function.arguments;
     let needs = types.iter().map(|ty| quote_spanned!(ty.span()=> .needs::<#ty>()));
-    let values = types.iter().map(|ty| quote_spanned!(ty.span()=> call.argument::<#scope, #ty>()?));
-    let reply = quote_spanned!(returned(function)=> ::korf::__private::reply::<#kind, _>(output));
+    let values = types.iter().map(|ty| quote_spanned!(ty.span()=> __korf_call.argument::<#scope, #ty>()?));
+    let reply = quote_spanned!(returned(function)=> ::korf::__private::reply::<#kind, _>(__korf_output));
     quote! {
         #(#conditions)*
         ::korf::__private::submit! {
             ::korf::Registration(|| {
                 #[allow(unused_imports, reason = "kinds with definitions and functions with results don't need them")]
                 use ::korf::__private::{NoDefinition as _, NoOutput as _};
-                let definition = ::korf::__private::Definitions::<#kind>(::core::marker::PhantomData).find();
+                let __korf_definition = ::korf::__private::Definitions::<#kind>(::core::marker::PhantomData).find();
                 ::korf::#on::<#kind>(#id #field)
                     .site((::core::file!(), ::core::line!(), ::core::column!()))
-                    .definition_if_any(definition)
+                    .definition_if_any(__korf_definition)
                     #results
                     #(#options)*
                     #(#needs)*
-                    .call(|call| async move { let output = #name(#(#values),*).await; #reply })
+                    .call(|__korf_call| async move { let __korf_output = #name(#(#values),*).await; #reply })
             })
         }
     }

@@ -133,3 +133,15 @@ fn handlers_stand_in_the_order_of_the_source() {
     let ids: Vec<_> = registry.handlers().iter().map(|handler| handler.id.as_str()).collect();
     assert_eq!(ids, ["a", "b", "c", "d"]);
 }
+
+#[test]
+fn handlers_of_one_kind_are_of_one_version() {
+    let mut newer = at(7, on_create::<ConfigMap>("g").run(plain));
+    newer.kind.resource.version = "v2".into();
+    let error = check([at(3, on_create::<ConfigMap>("f").run(plain)), newer]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "handlers are for ConfigMap in version v1 at src/main.rs:3, and in version v2 at src/main.rs:7: an object is \
+         handled in one version, so let all take the same type"
+    );
+}
