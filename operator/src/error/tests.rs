@@ -11,8 +11,8 @@ fn refused(code: u16) -> Unread {
 fn a_cluster_that_does_not_tell_is_asked_again_soon_whether_it_may_not_or_can_not() {
     for make in [TableError::NoName, TableError::NoObject] {
         for (unread, class, reason) in [
-            (refused(403), Class::Environment, Reason::PermissionDenied),
-            (refused(401), Class::Environment, Reason::PermissionDenied),
+            (refused(403), Class::Temporary, Reason::PermissionDenied),
+            (refused(401), Class::Temporary, Reason::PermissionDenied),
             (refused(500), Class::Temporary, Reason::ClusterUnavailable),
             (Unread::because("no answer".into()), Class::Temporary, Reason::ClusterUnavailable),
         ] {
