@@ -379,7 +379,8 @@ impl Queue {
             let Some(entry) = self.objects.get_mut(&uid) else { continue };
             entry.timer = None;
             // A worker is at it, or is about to be, for handlers of raw events alone: the object is to be looked at, too.
-            if entry.running || matches!(entry.pending, Some(Pending::Echo(..))) {
+            let gone = matches!(entry.pending, Some(Pending::Gone(..)));
+            if !gone && (entry.running || matches!(entry.pending, Some(Pending::Echo(..)))) {
                 self.replace(&uid, Some(Pending::Fetch));
             }
             self.take_turn(uid);

@@ -81,7 +81,10 @@ impl Watched {
     ) -> Result<Result<Body, LeftAlone>, Gone> {
         match self.apply(body, patch).await {
             Ok(newest) => {
-                take::<Stuck>(memo);
+                // Results that wait to be stored still do.
+                if get::<Stuck>(memo).is_some_and(|stuck| stuck.results.is_none()) {
+                    take::<Stuck>(memo);
+                }
                 Ok(Ok(newest))
             }
             Err(Unwritten::Gone) => Err(Gone),
@@ -92,7 +95,15 @@ impl Watched {
     /// Stores what could not be stored before, if there is anything.
     pub(super) async fn catch_up(&self, body: Body, job: &Job) -> Result<Result<Body, LeftAlone>, Gone> {
         let stuck = get::<Stuck>(&job.memo).filter(|_| !job.gone);
-        match stuck.and_then(|stuck| stuck.results.clone()) {
+        let results = stuck.and_then(|stuck| stuck.results.clone());
+        if body.is_deleting()
+            && results.as_ref().is_some_and(|results| results.cycle.reason != Reason::Delete)
+        {
+            // What came of the object's creation or of an update no longer matters, and must not keep it.
+            take::<Stuck>(&job.memo);
+            return Ok(Ok(body));
+        }
+        match results {
             Some(results) => Ok(self.store(results, body, &job.memo).await?.map(|(newest, _)| newest)),
             None => Ok(Ok(body)),
         }
@@ -176,9 +187,10 @@ fn tell(form: Form, memo: &TypeMap) {
 
 fn give_up(newest: Body, why: String, results: Option<Arc<Results>>, memo: &TypeMap) -> LeftAlone {
     let known = get::<Stuck>(memo);
-    if known.is_none_or(|known| known.why != why) {
+    if known.as_ref().is_none_or(|known| known.why != why) {
         report::given_up(&why, REFUSED);
     }
+    let results = results.or_else(|| known.and_then(|known| known.results.clone()));
     put(memo, Stuck { why, results });
     LeftAlone(newest)
 }

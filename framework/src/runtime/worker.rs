@@ -128,8 +128,8 @@ impl Watched {
                 gone: job.gone,
                 look,
                 initial: job.initial && !settled,
-                rearmed: changed.is_some_and(|waiting| waiting.whole != before.whole),
                 // What handlers themselves have changed in this turn is no reason to call them at once.
+                rearmed: !ran && changed.is_some_and(|waiting| waiting.whole != before.whole),
                 eager: !ran && changed.is_some_and(|waiting| waiting.state != before.state),
             };
             let plan = plan(self.setup(), &body, sight, clock::now());

@@ -263,3 +263,20 @@ fn an_older_state_than_one_known_for_long_is_read_from_the_api_server() {
     queue.observe(HERE, applied("a", 8), now + Duration::from_secs(60));
     assert!(queue.next().unwrap().fetch);
 }
+
+#[test]
+fn a_deletion_is_not_lost_to_the_end_of_a_delay() {
+    let (mut queue, now) = (Queue::new([0]), Instant::now());
+    let delay = Duration::from_secs(5);
+    queue.observe(HERE, applied("a", 1), now);
+    queue.next().unwrap();
+    let newest = Some(Newest::written("2", now));
+    queue.finish(Done { uid: "a".into(), end: Finish::Broken { delay, newest } }, now);
+    queue.observe(HERE, applied("a", 2), now);
+    assert!(queue.next().unwrap().echo);
+    queue.observe(HERE, Event::Deleted(body("a", 3)), now);
+    queue.expire(now + delay);
+    queue.finish(Done { uid: "a".into(), end: Finish::Spied }, now + delay);
+    let job = queue.next().unwrap();
+    assert_eq!((job.gone, job.event), (true, Some(EventType::Deleted)));
+}
