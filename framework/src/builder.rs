@@ -93,7 +93,7 @@ pub fn on_resume<K: Watched>(id: impl Into<String>) -> On<Resuming<K>> {
 }
 
 /// A handler for objects of kind `K` one field of which has changed since they were handled, or is there for the
-/// first time, or goes with the object.
+/// first time. A deletion by itself is no change of a field.
 ///
 /// Its id is `id/field`, as in Kopf.
 #[track_caller]
