@@ -55,7 +55,8 @@ impl Registry {
             }
             // The keys of progress records differ in these; a record says itself what its reason is.
             let resource = &handler.kind.resource;
-            let key = (&resource.group, &resource.plural, handler.trigger.as_str(), stored(&handler.id));
+            let key =
+                (&resource.group, &resource.plural, handler.trigger.as_str(), Storage::spelling(&handler.id));
             if let Some(first) = seen.insert(key, handler) {
                 return Err(StartError::duplicate(first, handler));
             }
@@ -70,11 +71,6 @@ impl FromIterator<Handler> for Registry {
         handlers.into_iter().for_each(|handler| registry.add(handler));
         registry
     }
-}
-
-/// How an id is spelled in the key of an annotation.
-fn stored(id: &str) -> String {
-    id.replace('/', ".").replace(['<', '>'], "_")
 }
 
 fn check_id(handler: &Handler) -> Result<(), StartError> {

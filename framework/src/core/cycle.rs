@@ -264,19 +264,7 @@ fn superseded(stored: &Progress, current: &Progress, reason: Reason) -> Option<(
     let purpose =
         stored.iter().find_map(|(_, record)| record.purpose.filter(|purpose| *purpose != reason))?;
     let of_purpose = stored.iter().filter(|(_, record)| record.purpose == Some(purpose));
-    Some((purpose, count(of_purpose.map(|(_, record)| Some(record)))))
-}
-
-/// Counts handlers by their records; one without a record is still to be called.
-fn count<'a>(records: impl Iterator<Item = Option<&'a Record>>) -> Counts {
-    records.fold(Counts::default(), |mut counts, record| {
-        match record {
-            Some(record) if record.success => counts.succeeded += 1,
-            Some(record) if record.failure => counts.failed += 1,
-            _ => counts.running += 1,
-        }
-        counts
-    })
+    Some((purpose, Counts::of(of_purpose.map(|(_, record)| Some(record)))))
 }
 
 impl Cycle {

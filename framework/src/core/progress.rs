@@ -153,6 +153,20 @@ pub struct Counts {
     pub running: usize,
 }
 
+impl Counts {
+    /// Counts handlers by their records; one without a record is still to be called.
+    pub fn of<'a>(records: impl Iterator<Item = Option<&'a Record>>) -> Self {
+        records.fold(Self::default(), |mut counts, record| {
+            match record {
+                Some(record) if record.success => counts.succeeded += 1,
+                Some(record) if record.failure => counts.failed += 1,
+                _ => counts.running += 1,
+            }
+            counts
+        })
+    }
+}
+
 /// The records of one object, by handler id. Changes give a new value.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
@@ -260,11 +274,7 @@ impl Progress {
 
     /// How many handlers have got how far.
     pub fn counts(&self) -> Counts {
-        self.records.values().fold(Counts::default(), |counts, record| match record {
-            Record { success: true, .. } => Counts { succeeded: counts.succeeded + 1, ..counts },
-            Record { failure: true, .. } => Counts { failed: counts.failed + 1, ..counts },
-            _ => Counts { running: counts.running + 1, ..counts },
-        })
+        Counts::of(self.records.values().map(Some))
     }
 
     /// What was found on the object but couldn't be read, to be warned of. Such handlers start anew.

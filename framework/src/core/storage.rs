@@ -125,6 +125,11 @@ impl Storage {
         Some(Self { place, spare: None, ..self.clone() })
     }
 
+    /// How an id is spelled in the keys of its annotations: two ids of one spelling share them.
+    pub fn spelling(id: &str) -> String {
+        keys::safe(id)
+    }
+
     /// Whether a handler can't have this id, because something else is kept in its annotation.
     pub fn reserves(id: &str) -> bool {
         [MARKER, DIFF_BASE, BASIS, TOUCH].contains(&keys::safe(id).as_str())

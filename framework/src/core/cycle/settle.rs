@@ -1,6 +1,6 @@
 //! The end of a cycle: from the outcomes of its handlers to what is written.
 
-use super::{Cycle, Ready, Setup, count, is_finished};
+use super::{Cycle, Ready, Setup, is_finished};
 use crate::core::{
     Reason,
     body::Body,
@@ -147,7 +147,7 @@ impl Cycle {
 
     fn end(&self, setup: &Setup, current: &Progress, now: Timestamp) -> End {
         let records = || self.records(setup, current).map(|(_, record)| record);
-        let counts = count(records());
+        let counts = Counts::of(records());
         let refused = records().flatten().any(|record| record.refused);
         let seen_by_others = self.basis.as_ref().is_some_and(|basis| !basis.is(&self.new));
         match self.reason {
