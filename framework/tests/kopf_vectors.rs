@@ -157,9 +157,9 @@ fn an_attempt_comes_to_what_it_comes_to_in_kopf() {
         let limits = limits(given);
         let elapsed = Duration::from_micros(given["elapsed"].as_u64().unwrap());
         let attempt = Attempt { before: count(&given["before"]).unwrap(), elapsed };
-        let judged = || Some(limits.judge(&error(given)?, attempt, 0.0));
+        let judged = || Some(limits.judge("fn", &error(given)?, attempt, 0.0));
         let success = || Verdict { outcome: Outcome::Success, words: "succeeded.".to_owned() };
-        let verdict = limits.exhausted(attempt).or_else(judged).unwrap_or_else(success);
+        let verdict = limits.exhausted("fn", attempt).or_else(judged).unwrap_or_else(success);
         let (delay, message) = match verdict.outcome {
             Outcome::Success | Outcome::Ignored => (None, None),
             Outcome::Retry { after, message } => (Some(after.as_micros()), Some(message)),
@@ -238,7 +238,6 @@ fn is_as_the_table_says(name: &str, case: &Case) -> bool {
         "limits-named" => korf["words"] == format!("has exceeded {} retries.", given["retries"]),
         "wordless-errors" => text(&kopf["words"]).ends_with("('')") && text(&korf["words"]).ends_with(": "),
         "no-delay" => kopf["delay"].is_null() && korf["delay"] == 0,
-        "limit-messages" => korf["message"] == format!("Handler {}", text(&korf["words"])),
         _ => false,
     }
 }

@@ -208,9 +208,7 @@ pub fn plan(setup: &Setup, body: &Body, sight: Sight, now: Timestamp) -> Plan {
         Cause::Noop => Plan::Rest(Rest::Noop),
         Cause::Handle(Reason::Resume) if tasks.is_empty() => Plan::Rest(Rest::Noop),
         Cause::Handle(reason) => {
-            // Where Kopf has ended what korf had begun, the records are gone, and the basis, which it doesn't know, is not.
-            let begun = stored.iter().any(|(_, record)| record.is_finished());
-            let basis = setup.storage.read_basis(body).filter(|_| begun);
+            let basis = setup.storage.read_basis(body);
             let touched = handled || stored.iter().any(|(_, r)| r.retries > 0 && !r.refused);
             let current = current(setup, &stored, &tasks, reason);
             let cycle = Cycle {

@@ -118,9 +118,9 @@ impl Verdict {
         Self { outcome: Outcome::Unreadable { message }, words }
     }
 
-    fn gave_up(words: String) -> Self {
+    fn gave_up(id: &str, words: String) -> Self {
         // The record keeps the whole sentence, as Kopf's does for limits that were reached.
-        Self { outcome: Outcome::GaveUp { message: format!("Handler {words}") }, words }
+        Self { outcome: Outcome::GaveUp { message: format!("Handler '{id}' {words}") }, words }
     }
 }
 
@@ -141,26 +141,26 @@ impl Attempt {
 }
 
 impl Limits {
-    /// Why there is no further attempt, if a limit was reached while the operator was busy or down.
-    pub fn exhausted(&self, attempt: Attempt) -> Option<Verdict> {
+    /// Why there is no further attempt of the handler `id`, if a limit was reached while the operator was busy or down.
+    pub fn exhausted(&self, id: &str, attempt: Attempt) -> Option<Verdict> {
         if self.timeout.is_some_and(|timeout| attempt.elapsed >= timeout) {
-            return Some(Self::timed_out(attempt.elapsed));
+            return Some(Self::timed_out(id, attempt.elapsed));
         }
         let retries = self.retries.filter(|most| attempt.before >= *most)?;
-        Some(Verdict::gave_up(format!("has exceeded {retries} retries.")))
+        Some(Verdict::gave_up(id, format!("has exceeded {retries} retries.")))
     }
 
-    /// The verdict on an attempt that ran into the handler's timeout.
-    pub fn timed_out(elapsed: Duration) -> Verdict {
-        Verdict::gave_up(format!("has timed out after {}.", Clock(elapsed)))
+    /// The verdict on an attempt of the handler `id` that ran into its timeout.
+    pub fn timed_out(id: &str, elapsed: Duration) -> Verdict {
+        Verdict::gave_up(id, format!("has timed out after {}.", Clock(elapsed)))
     }
 
-    /// What the error of an attempt means; `jitter` is a random number in `0.0..1.0`.
-    pub fn judge(&self, error: &Error, attempt: Attempt, jitter: f64) -> Verdict {
+    /// What the error of an attempt of the handler `id` means; `jitter` is a random number in `0.0..1.0`.
+    pub fn judge(&self, id: &str, error: &Error, attempt: Attempt, jitter: f64) -> Verdict {
         let message = error.to_string();
         let gave_up = |words| Verdict { outcome: Outcome::GaveUp { message: message.clone() }, words };
         match (error, self.errors) {
-            (Error::Temporary { delay, .. }, _) => self.judge_temporary(message, attempt, *delay),
+            (Error::Temporary { delay, .. }, _) => self.judge_temporary(id, message, attempt, *delay),
             (Error::Permanent(_), _) => gave_up(format!("failed permanently: {message}")),
             (Error::Unclassified(_), Errors::Permanent) => {
                 gave_up(format!("failed with an exception and will stop now: {message}"))
@@ -169,11 +169,13 @@ impl Limits {
                 outcome: Outcome::Ignored,
                 words: format!("failed with an exception and will ignore it: {message}"),
             },
-            (Error::Unclassified(_), Errors::Temporary) => self.judge_arbitrary(message, attempt, jitter),
+            (Error::Unclassified(_), Errors::Temporary) => {
+                self.judge_arbitrary(id, message, attempt, self.backoff.delay(attempt.before, jitter))
+            }
         }
     }
 
-    fn judge_temporary(&self, message: String, attempt: Attempt, after: Duration) -> Verdict {
+    fn judge_temporary(&self, id: &str, message: String, attempt: Attempt, after: Duration) -> Verdict {
         let end = match self.reached(attempt, after) {
             Some(Limit::Timeout(timeout)) => format!("will time out after {} seconds", seconds(timeout)),
             Some(Limit::Retries(most)) => format!("will exceed {most} retries"),
@@ -182,11 +184,10 @@ impl Limits {
                 return Verdict { outcome: Outcome::Retry { after, message }, words };
             }
         };
-        Verdict::gave_up(format!("failed temporarily but {end}: {message}"))
+        Verdict::gave_up(id, format!("failed temporarily but {end}: {message}"))
     }
 
-    fn judge_arbitrary(&self, message: String, attempt: Attempt, jitter: f64) -> Verdict {
-        let after = self.backoff.delay(attempt.before, jitter);
+    fn judge_arbitrary(&self, id: &str, message: String, attempt: Attempt, after: Duration) -> Verdict {
         let end = match self.reached(attempt, after) {
             Some(Limit::Timeout(timeout)) => format!("time out in {} seconds", seconds(timeout)),
             Some(Limit::Retries(most)) => format!("exceed {most} retries"),
@@ -197,9 +198,8 @@ impl Limits {
                 return Verdict { outcome: Outcome::Retry { after, message }, words };
             }
         };
-        Verdict::gave_up(format!(
-            "failed with an exception and will stop now (it would {end} on the next attempt): {message}"
-        ))
+        let end = format!("it would {end} on the next attempt");
+        Verdict::gave_up(id, format!("failed with an exception and will stop now ({end}): {message}"))
     }
 
     /// The limit that the next attempt would meet: known beforehand, it isn't waited for.
@@ -294,27 +294,27 @@ mod tests {
             ),
         ];
         for (limits, error, attempt, words) in cases {
-            assert_eq!(limits.judge(&error, attempt, 0.0).words, words);
+            assert_eq!(limits.judge("x", &error, attempt, 0.0).words, words);
         }
     }
 
     #[test]
     fn a_temporary_error_is_retried_after_its_own_delay() {
-        let verdict = constant().judge(&temporary(), first(), 0.0);
+        let verdict = constant().judge("x", &temporary(), first(), 0.0);
         assert_eq!(verdict.outcome, Outcome::Retry { after: 5 * SECOND, message: "no route".into() });
     }
 
     #[test]
     fn the_last_attempt_that_a_limit_allows_is_final_at_once() {
         let once = Limits { retries: Some(1), ..constant() };
-        let message = "Handler failed temporarily but will exceed 1 retries: no route".into();
-        assert_eq!(once.judge(&temporary(), first(), 0.0).outcome, Outcome::GaveUp { message });
+        let message = "Handler 'x' failed temporarily but will exceed 1 retries: no route".into();
+        assert_eq!(once.judge("x", &temporary(), first(), 0.0).outcome, Outcome::GaveUp { message });
     }
 
     #[test]
     fn limits_that_were_reached_meanwhile_end_the_handler_before_another_attempt() {
         let limits = Limits { retries: Some(2), timeout: Some(90 * SECOND), ..constant() };
-        let words = |before, elapsed| limits.exhausted(Attempt { before, elapsed }).map(|v| v.words);
+        let words = |before, elapsed| limits.exhausted("x", Attempt { before, elapsed }).map(|v| v.words);
         assert_eq!(words(1, 89 * SECOND), None);
         assert_eq!(words(2, SECOND).as_deref(), Some("has exceeded 2 retries."));
         assert_eq!(words(0, 90 * SECOND).as_deref(), Some("has timed out after 0:01:30."));

@@ -16,6 +16,7 @@
 //! more.
 
 mod annotations;
+mod basis;
 mod choice;
 mod clean;
 mod form;
@@ -26,6 +27,8 @@ mod place;
 mod status;
 #[cfg(test)]
 mod tests;
+
+use basis::Basis;
 
 pub use annotations::Annotations;
 pub(in crate::core) use annotations::{LIMIT as ANNOTATIONS_LIMIT, size as size_of_annotations};
@@ -176,23 +179,36 @@ impl Storage {
     ///
     /// It is cleaned as the current essence is, so that what isn't the user's never makes a difference.
     pub fn read_diff_base(&self, body: &Body) -> Option<Kept> {
-        self.read_essence(Item::DiffBase, body)
+        let mut found = self.place.read(body, Item::DiffBase).into_iter();
+        let kept = found.find_map(|found| Kept::decode(&found.text).ok().flatten())?;
+        Some(self.cleaned(body, kept))
     }
 
     /// What makes `essence` the diff-base, and the end of the basis.
     pub fn write_diff_base(&self, body: &Body, essence: &Kept) -> Written {
-        let Written { patch, form } = self.write_essence(body, Item::DiffBase, essence);
+        let (form, text) = essence.encode(self.size.form, self.place.room(body));
+        let patch = self.place.write(body, Item::DiffBase, Some(&text));
         Written { patch: merged([patch, self.erase_basis(body)]), form }
     }
 
-    /// The essence that the first of the finished handlers saw; none before one has finished.
+    /// The essence that the first of the finished handlers saw; none before one has finished, and where somebody else has
+    /// ended that handling meanwhile, with a diff-base of their own.
     pub fn read_basis(&self, body: &Body) -> Option<Kept> {
-        self.read_essence(Item::Basis, body)
+        let mut found = self.place.read(body, Item::Basis).into_iter();
+        let basis = found.find_map(|found| Basis::decode(&found.text).ok().flatten())?;
+        (basis.beside == self.mark(body)).then(|| self.cleaned(body, basis.essence))
     }
 
     /// What makes `essence` the basis.
     pub fn write_basis(&self, body: &Body, essence: &Kept) -> Written {
-        self.write_essence(body, Item::Basis, essence)
+        let (form, text) = essence.encode(self.size.form, self.place.room(body));
+        let text = basis::encode(&self.mark(body), &text);
+        Written { patch: self.place.write(body, Item::Basis, Some(&text)), form }
+    }
+
+    /// What tells the present diff-base from any other one.
+    fn mark(&self, body: &Body) -> String {
+        basis::mark(self.place.read(body, Item::DiffBase).first().map(|found| &*found.text))
     }
 
     /// What erases the basis; an empty mapping if there is none.
@@ -203,30 +219,24 @@ impl Storage {
     /// Diff-bases and bases that can't be read, and so count as absent: an object with such a diff-base is
     /// taken for a new one.
     pub fn faults(&self, body: &Body) -> Vec<Unreadable> {
-        let found = [Item::DiffBase, Item::Basis].into_iter().flat_map(|item| self.place.read(body, item));
-        found
-            .filter_map(|Found { place, text }| {
-                Some(Unreadable { place, reason: Kept::decode(&text).err()? })
-            })
-            .collect()
+        let read = |item, fault: fn(&str) -> Option<String>| {
+            let found = self.place.read(body, item).into_iter();
+            found.filter_map(move |Found { place, text }| Some(Unreadable { place, reason: fault(&text)? }))
+        };
+        let diff_bases = read(Item::DiffBase, |text| Kept::decode(text).err());
+        diff_bases.chain(read(Item::Basis, |text| Basis::decode(text).err())).collect()
     }
 
-    fn read_essence(&self, item: Item<'_>, body: &Body) -> Option<Kept> {
-        let found = self.place.read(body, item);
-        let kept = found.into_iter().find_map(|found| Kept::decode(&found.text).ok().flatten())?;
-        Some(match kept {
+    /// What was kept, cleaned as the current essence is.
+    fn cleaned(&self, body: &Body, kept: Kept) -> Kept {
+        match kept {
             Kept::Whole(Value::Object(mut essence)) => {
                 self.clean(body, &mut essence);
                 essence::secret::conceal(body, &mut essence);
                 Kept::Whole(essence.into())
             }
             kept => kept,
-        })
-    }
-
-    fn write_essence(&self, body: &Body, item: Item<'_>, essence: &Kept) -> Written {
-        let (form, text) = essence.encode(self.size.form, self.place.room(body));
-        Written { patch: self.place.write(body, item, Some(&text)), form }
+        }
     }
 }
 

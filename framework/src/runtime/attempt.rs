@@ -137,7 +137,7 @@ async fn once(
     pass: &Pass,
 ) -> Outcome {
     report::invoked(id);
-    if let Some(verdict) = limits.exhausted(attempt) {
+    if let Some(verdict) = limits.exhausted(id, attempt) {
         return given(id, verdict);
     }
     let started = call.started;
@@ -157,12 +157,12 @@ async fn once(
             return Outcome::Children { after };
         }
         Ending::Answer(Err(Failure::Unreadable(error))) => Verdict::unreadable(&error),
-        Ending::Answer(Err(Failure::Failed(error))) => limits.judge(&error, attempt, fastrand::f64()),
+        Ending::Answer(Err(Failure::Failed(error))) => limits.judge(id, &error, attempt, fastrand::f64()),
         Ending::Panic(message) => {
-            limits.judge(&Error::Unclassified(message.into()), attempt, fastrand::f64())
+            limits.judge(id, &Error::Unclassified(message.into()), attempt, fastrand::f64())
         }
         Ending::Timeout => {
-            Limits::timed_out(clock::now().duration_since(started).try_into().unwrap_or_default())
+            Limits::timed_out(id, clock::now().duration_since(started).try_into().unwrap_or_default())
         }
     };
     given(id, verdict)

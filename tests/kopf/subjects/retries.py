@@ -115,21 +115,12 @@ def at_once(answer: Answer, _: Given) -> Answer:
     return answer | ({"delay": 0} if not answer["final"] and answer["delay"] is None else {})
 
 
-def without_id(answer: Answer, _: Given) -> Answer:
-    message = answer["message"]
-    limit = message and message.startswith(SUBJECT)
-    return answer | ({"message": "Handler " + message.removeprefix(SUBJECT)} if limit else {})
-
-
-
-
 RULES = (
     Rule("growing-backoff", given=growing),
     Rule("numbers", given=as_people_write),
     Rule("limits-named", given=limit_named),
     Rule("wordless-errors", given=lambda given: given | {"wordless": True}),
     Rule("no-delay", answer=at_once),
-    Rule("limit-messages", answer=without_id),
 )
 
 

@@ -275,6 +275,23 @@ fn what_kopf_has_ended_is_no_basis_of_the_next_update() {
 }
 
 #[test]
+fn what_kopf_has_ended_is_no_basis_of_an_update_that_kopf_has_begun() {
+    let tasks = [task("a", Reason::Create), task("b", Reason::Create)];
+    let mut world = World::new(tasks.into_iter().chain(["u", "v"].map(|id| task(id, Reason::Update))));
+    world.turn(Look::First, &|id| if id == "b" { retry() } else { Outcome::Success });
+    let annotations = world.object["metadata"]["annotations"].as_object_mut().unwrap();
+    annotations.retain(|key, _| key == &format!("{PREFIX}/korf-basis"));
+    let handled = json!({"spec": {"x": 1}}).to_string();
+    annotations.insert(format!("{PREFIX}/last-handled-configuration"), handled.into());
+    let done = json!({"started": "2026-11-22T14:53:31Z", "stopped": "2026-11-22T14:53:31Z", "purpose": "update",
+                      "retries": 1, "success": true, "failure": false});
+    annotations.insert(format!("{PREFIX}/u"), done.to_string().into());
+    world.set(2);
+    assert_eq!(world.turn(Look::First, &succeed), ["v 1→2 #0", "processed 2/0", "Noop"]);
+    assert_eq!(world.annotations(), ["last-handled-configuration"]);
+}
+
+#[test]
 fn a_change_reverted_in_mid_cycle_leaves_no_progress_and_is_handled_once_more() {
     let mut world = World::handled([task("u", Reason::Update), task("v", Reason::Update)]);
     let v_fails = |id: &str| if id == "v" { retry() } else { Outcome::Success };

@@ -90,7 +90,12 @@ impl Kept {
 
     /// What was written down; none for null, which is the same as absent.
     pub(super) fn decode(text: &str) -> Result<Option<Self>, String> {
-        match serde_json::from_str(text).map_err(|error| error.to_string())? {
+        Self::parse(super::decode(text)?)
+    }
+
+    /// What this JSON stands for; none for null.
+    pub(super) fn parse(essence: Value) -> Result<Option<Self>, String> {
+        match essence {
             Value::Null => Ok(None),
             essence @ Value::Object(_) => parse(essence).map(Some),
             _ => Err("it isn't a mapping".to_owned()),

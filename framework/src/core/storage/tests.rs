@@ -183,6 +183,19 @@ fn the_basis_ends_with_the_new_diff_base() {
 }
 
 #[test]
+fn a_basis_beside_another_diff_base_belongs_to_what_somebody_else_has_ended() {
+    let body = annotated(json!({}));
+    let [first, second] = [1, 2].map(|x| Kept::Whole(json!({"spec": {"x": x}})));
+    let handled = |body: &Body, essence: &Kept| Storage::kopf().write_diff_base(body, essence).patch;
+    let begun = merged(&body, &Storage::kopf().write_basis(&body, &first).patch);
+    let basis = begun.value()["metadata"]["annotations"]["kopf.zalando.org/korf-basis"].clone();
+    let mut ended = handled(&body, &second);
+    ended["metadata"]["annotations"]["kopf.zalando.org/korf-basis"] = basis;
+    assert_eq!(Storage::kopf().read_basis(&begun), Some(first));
+    assert_eq!(Storage::kopf().read_basis(&merged(&body, &ended)), None);
+}
+
+#[test]
 fn a_diff_base_may_be_in_the_status_of_kopfs_objects() {
     let status = json!({"kopf": {"last-handled-configuration": r#"{"spec":{"x":1}}"#}});
     let body: Body = json!({"metadata": {}, "status": status}).into();
