@@ -1,4 +1,8 @@
 use super::*;
+use crate::core::cycle::Look;
+use backlog::BUDGET;
+use serde_json::json;
+use std::time::Duration;
 
 const HERE: Source = Source { kind: 0, place: 0 };
 /// Another namespace; what a listing of one shows says nothing of the other.
@@ -58,7 +62,7 @@ fn the_echo_of_our_own_write_is_no_news_whenever_it_comes() {
     queue.finish(seen("a", 6, None, now), now);
     queue.observe(HERE, applied("a", 6), now);
     assert_eq!(turns(&mut queue), []);
-    assert_eq!(queue.bytes, 0);
+    assert_eq!(queue.backlog.bytes(), 0);
 }
 
 #[test]
@@ -142,7 +146,7 @@ fn above_the_budget_only_names_are_kept() {
     }
     let fetched: Vec<_> = std::iter::from_fn(|| queue.next()).map(|job| job.fetch).collect();
     assert_eq!(fetched, [false, true, true]);
-    assert_eq!(queue.bytes, 0);
+    assert_eq!(queue.backlog.bytes(), 0);
 }
 
 #[test]
@@ -249,7 +253,7 @@ fn handlers_of_raw_events_hear_of_what_an_own_write_has_overtaken_but_not_of_the
     queue.finish(end, now);
     queue.observe(HERE, applied("a", 4), now);
     assert_eq!(events(&mut queue), []);
-    assert_eq!(queue.bytes, 0);
+    assert_eq!(queue.backlog.bytes(), 0);
 }
 
 #[test]
