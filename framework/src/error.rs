@@ -1,6 +1,6 @@
 //! What a failed handler asks of the framework.
 
-use std::{error::Error as StdError, fmt, time::Duration};
+use std::{any::Any, error::Error as StdError, fmt, time::Duration};
 
 /// What a handler returns.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
@@ -59,6 +59,13 @@ pub(crate) fn with_causes(error: &(dyn StdError + 'static)) -> String {
         cause = error.source();
     }
     text
+}
+
+/// What a panic says of itself.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+    format!("it panicked: {}", text.as_deref().unwrap_or("no message"))
 }
 
 // As in `anyhow`: `Error` is not itself a `std::error::Error`, so that `?` takes any other one.

@@ -147,8 +147,10 @@ async fn a_patch_reaches_the_call() {
     let patch = call.argument::<Creation<Table>, Patch>().unwrap();
     patch.status(json!({"rows": 1}));
     patch.label("a", None);
-    let expected = [json!({"status": {"rows": 1}}), json!({"metadata": {"labels": {"a": null}}})];
-    assert_eq!(call.additions.take(), expected);
+    patch.modify(|object| object["spec"] = 5.into());
+    let mut object = json!({"metadata": {"labels": {"a": "b"}}});
+    call.additions.apply(&mut object);
+    assert_eq!(object, json!({"status": {"rows": 1}, "metadata": {"labels": {}}, "spec": 5}));
 }
 
 #[tokio::test]

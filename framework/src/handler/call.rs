@@ -6,6 +6,7 @@ use crate::{
         Reason,
         body::Body,
         diff::{Diff, Field},
+        patch::{Addition, Function},
     },
     error::Error,
 };
@@ -16,7 +17,7 @@ use std::{
     any::{Any, TypeId},
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -61,17 +62,37 @@ pub enum EventType {
 
 /// What a handler adds to the object by its `Patch` argument, whether it succeeds or not.
 #[derive(Clone, Debug, Default)]
-pub struct Additions(Arc<Mutex<Vec<Value>>>);
+pub struct Additions(Arc<Mutex<Vec<Addition>>>);
 
 impl Additions {
     /// Adds a merge patch of the whole object: nulls delete.
     pub fn merge(&self, patch: Value) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(patch);
+        self.add(Addition::Merge(patch));
+    }
+
+    /// Adds a function of the whole object, by the handler of this id; it is called when the object is written.
+    pub fn modify(&self, handler: &str, modify: impl Fn(&mut Value) + Send + Sync + 'static) {
+        self.add(Addition::Modify(Function { handler: handler.to_owned(), modify: Arc::new(modify) }));
+    }
+
+    /// Does all that was added to an object, in its order.
+    pub fn apply(&self, object: &mut Value) {
+        // A copy: functions may add something themselves.
+        let all = self.list().clone();
+        all.iter().for_each(|addition| addition.apply(object));
     }
 
     /// All that was added, in its order; nothing is left.
-    pub fn take(&self) -> Vec<Value> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(crate) fn take(&self) -> Vec<Addition> {
+        std::mem::take(&mut self.list())
+    }
+
+    fn add(&self, addition: Addition) {
+        self.list().push(addition);
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<Addition>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

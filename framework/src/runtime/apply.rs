@@ -9,7 +9,7 @@ use super::{
 };
 use crate::core::{
     body::Body,
-    patch::{Part, Patch, Request, inconsistencies},
+    patch::{Draft, Part, Patch, Request, inconsistencies},
 };
 use kube::api::{Patch as Merge, PatchParams};
 use std::{collections::VecDeque, time::Duration};
@@ -61,9 +61,10 @@ impl Watched {
     /// the operator is told to stop.
     pub(super) async fn apply(&self, mut body: Body, mut patch: Patch) -> Result<Body, Unwritten> {
         let mut parts = VecDeque::from(patch.order());
+        let mut draft = self.draft(&patch, &body);
         while let Some(part) = parts.pop_front() {
             let mut tries = 0;
-            while let Some(request) = patch.request(part, &body, self.has_status_subresource()) {
+            while let Some(request) = draft.request(part, &body, self.has_status_subresource()) {
                 match self.send(&body, &request).await {
                     Ok(object) => {
                         body = object.into_body();
@@ -71,7 +72,10 @@ impl Watched {
                         break;
                     }
                     Err(error) => {
-                        (body, patch) = self.mend(body, patch, part, &error).await?;
+                        (body, patch) = self.mend(body, patch, &draft, part, &error).await?;
+                        if Fault::of(&error) != Fault::Passing {
+                            draft = self.draft(&patch, &body);
+                        }
                         if Fault::of(&error) == Fault::Passing {
                             report::write_failed(&explain(&error), DELAYS[tries]);
                         }
@@ -85,7 +89,13 @@ impl Watched {
                 parts.push_back(Part::Object);
             }
         }
+        draft.faults().iter().for_each(|fault| report::addition_left_out(fault));
         Ok(body)
+    }
+
+    /// What a patch comes to for an object as it is now.
+    pub(super) fn draft(&self, patch: &Patch, body: &Body) -> Draft {
+        patch.draft(body, &self.setup().storage)
     }
 
     async fn send(&self, body: &Body, request: &Request) -> kube::Result<Object> {
@@ -105,6 +115,7 @@ impl Watched {
         &self,
         body: Body,
         patch: Patch,
+        draft: &Draft,
         part: Part,
         error: &kube::Error,
     ) -> Result<(Body, Patch), Unwritten> {
@@ -119,7 +130,7 @@ impl Watched {
                 self.set_status_subresource(false);
                 Ok((newest, patch))
             }
-            (Fault::Refused, _) if self.is_to_blame(&patch, part, error) => {
+            (Fault::Refused, _) if self.is_to_blame(draft, part, error) => {
                 if part == Part::Status {
                     report::status_refused(&explain(error));
                     return Ok((newest, patch.without_status()));
@@ -135,8 +146,8 @@ impl Watched {
     }
 
     /// Whether it is what handlers have asked for that the API server refuses, as far as can be told.
-    fn is_to_blame(&self, patch: &Patch, part: Part, error: &kube::Error) -> bool {
-        patch.adds_to(part, self.has_status_subresource()) && !patch.keeps_alone(fields(error))
+    fn is_to_blame(&self, draft: &Draft, part: Part, error: &kube::Error) -> bool {
+        draft.adds_to(part, self.has_status_subresource()) && !draft.keeps_alone(fields(error))
     }
 
     /// The object as it is now; waits for an API server that is away.

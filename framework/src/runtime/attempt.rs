@@ -9,14 +9,14 @@ use crate::{
         progress::Record,
         retry::{Attempt, Limits, Outcome, Verdict},
     },
-    error::Error,
+    error::{Error, panic_message},
     handler::{
         Additions, Call, EventType, Failure, Handler, Reply, SubCalls, SubHandler, TypeMap, Unfinished,
     },
 };
 use futures::{FutureExt, future::BoxFuture};
 use serde_json::{Map, Value, json};
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 /// The object that handlers are called for in one pass, and what they leave on it.
 #[derive(Clone)]
@@ -194,11 +194,4 @@ async fn ending(answer: impl Future<Output = Result<Reply, Failure>>, left: Opti
         None => answer.await,
     };
     answer.map_or_else(|panic| Ending::Panic(panic_message(panic.as_ref())), Ending::Answer)
-}
-
-/// What a panic says of itself.
-pub fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("it panicked: {}", text.as_deref().unwrap_or("no message"))
 }

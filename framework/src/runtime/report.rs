@@ -268,6 +268,10 @@ pub fn additions_refused(why: &str) {
     object!(error, "The API server refuses what handlers add to the object, so it is not written: {why}");
 }
 
+pub fn addition_left_out(why: &str) {
+    object!(error, "Not all that handlers ask for is written: {why}.");
+}
+
 pub fn throttling(delay: Duration, why: &str) {
     object!(error, "Throttling for {} seconds due to an unexpected error: {why}", seconds(delay));
 }

@@ -110,7 +110,8 @@ impl Watched {
     }
 
     fn is_pending(&self, patch: &Patch, body: &Body) -> bool {
-        let request = |part| patch.request(part, body, self.has_status_subresource());
+        let draft = self.draft(patch, body);
+        let request = |part| draft.request(part, body, self.has_status_subresource());
         [Part::Status, Part::Object].into_iter().any(|part| request(part).is_some())
     }
 

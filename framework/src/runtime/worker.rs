@@ -2,7 +2,7 @@
 
 use super::{
     apply::Gone,
-    attempt::{Pass, panic_message},
+    attempt::Pass,
     clock,
     kind::Watched,
     pace::{Pace, broken, fingerprint, restless},
@@ -19,6 +19,7 @@ use crate::{
         patch::Patch,
         version::Newest,
     },
+    error::panic_message,
     handler::EventType,
     logging,
 };
@@ -102,7 +103,7 @@ impl Watched {
         if job.gone {
             return Ok(pass.body);
         }
-        let additions = Patch::of_merges(pass.additions.take());
+        let additions = Patch::of_additions(pass.additions.take());
         match self.change(pass.body, additions, &job.memo).await? {
             Ok(newest) | Err(LeftAlone(newest)) => Ok(newest),
         }
@@ -191,7 +192,7 @@ impl Watched {
         let at = clock::now();
         let (_, end) = cycle.settle(self.setup(), &body, &done, at);
         report::ended(cycle.reason, &end);
-        let additions = Patch::of_merges(pass.additions.take());
+        let additions = Patch::of_additions(pass.additions.take());
         let essence = Arc::clone(&cycle.new);
         let results = Arc::new(Results::new(cycle, done, additions, &end, at));
         match self.store(results, body, &job.memo).await? {

@@ -1,4 +1,13 @@
+mod functions;
+
 use super::*;
+
+impl Patch {
+    /// As it is sent for this object, by an operator that is in Kopf's place.
+    pub(in crate::core) fn request(&self, part: Part, body: &Body, subresource: bool) -> Option<Request> {
+        self.draft(body, &Storage::kopf()).request(part, body, subresource)
+    }
+}
 
 fn body() -> Body {
     json!({
@@ -68,8 +77,10 @@ fn the_last_word_on_a_field_wins_and_nulls_are_kept() {
     patch.merge(json!({"spec": {"a": 1, "b": 1}, "status": {"x": 1}}));
     patch.merge(json!({"spec": {"b": null, "c": {"d": 2}}}));
     patch.status(json!({"x": 2}));
-    assert_eq!(patch.added, json!({"spec": {"a": 1, "b": null, "c": {"d": 2}}}).as_object().unwrap().clone());
-    assert_eq!(patch.status, json!({"x": 2}).as_object().unwrap().clone());
+    let object = patch.request(Part::Object, &body(), true).unwrap().patch;
+    assert_eq!(object["spec"], json!({"a": 1, "b": null, "c": {"d": 2}}));
+    let status = patch.request(Part::Status, &body(), true).unwrap().patch;
+    assert_eq!(status["status"], json!({"x": 2}));
 }
 
 #[test]
@@ -98,6 +109,7 @@ fn the_fields_that_are_refused_say_whom_to_blame() {
         (&add(), &["metadata.finalizers[1]"], true),
     ];
     for (patch, fields, alone) in cases {
-        assert_eq!(patch.keeps_alone(fields.iter().copied()), alone, "{fields:?}");
+        let draft = patch.draft(&body(), &Storage::kopf());
+        assert_eq!(draft.keeps_alone(fields.iter().copied()), alone, "{fields:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! What in an object isn't the user's.
 
 use super::{KOPF_PREFIX, MARKER, Storage};
-use crate::core::body::Body;
+use crate::core::{body::Body, patch::difference};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -48,6 +48,35 @@ impl Storage {
             self.clean_finalizers(metadata);
         });
         within(essence, "status", |_| ());
+    }
+
+    /// Makes what is ours in an object what it was `before`, whatever a handler's function has done to it.
+    pub(in crate::core) fn restore(&self, object: &mut Value, before: &Value) {
+        let mut others = before.clone();
+        for value in [&mut *object, &mut others] {
+            if let Value::Object(fields) = value {
+                self.place.clean(fields);
+            }
+        }
+        if let Some(ours) = difference(&others, before) {
+            json_patch::merge(object, &ours);
+        }
+        self.restore_finalizer(&mut object["metadata"], &before["metadata"]["finalizers"]);
+    }
+
+    fn restore_finalizer(&self, metadata: &mut Value, before: &Value) {
+        let Value::Object(metadata) = metadata else { return };
+        let is_ours = |finalizer: &Value| finalizer == self.finalizer();
+        let listed = |list: &Value| list.as_array().is_some_and(|list| list.iter().any(is_ours));
+        let held = listed(before);
+        let list = metadata.remove("finalizers").unwrap_or_default();
+        if held == listed(&list) {
+            metadata.insert("finalizers".into(), list);
+            return;
+        }
+        let others = list.as_array().into_iter().flatten().filter(|finalizer| !is_ours(finalizer)).cloned();
+        let ours = held.then(|| Value::from(self.finalizer()));
+        metadata.insert("finalizers".into(), others.chain(ours).collect());
     }
 
     fn clean_finalizers(&self, metadata: &mut Map<String, Value>) {
