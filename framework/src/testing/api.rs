@@ -27,7 +27,7 @@ mod writing;
 
 pub use chaos::Chaos;
 pub use fault::{Fate, Faults, Moment, Passage, Trouble};
-pub use log::{Exchange, Request};
+pub use log::{Effect, Exchange, Request};
 pub use served::Served;
 pub use server::ApiServer;
 pub use watching::WatchEvent;

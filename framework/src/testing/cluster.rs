@@ -5,7 +5,7 @@ use super::{
     error::Error,
     lines::{Line, Lines},
     supervisor::{Make, rest, supervise},
-    trap::{OPERATOR, Trap, TrappedWrites},
+    trap::{OPERATOR, Point, Trap, TrappedWrites},
 };
 use crate::{
     operator::{Operator, RunError},
@@ -140,6 +140,17 @@ impl Cluster {
     pub fn restart(&mut self) -> Result<(), RunError> {
         self.kill();
         self.start()
+    }
+
+    /// Asks this function at each place where the operator can die, from now on; where it says so, the operator is killed
+    /// and started again at once.
+    pub fn die_where(&mut self, choice: impl FnMut(&Point) -> bool + Send + 'static) {
+        self.trap.choose(choice);
+    }
+
+    /// The places where it has died so.
+    pub fn deaths(&self) -> Vec<Point> {
+        self.trap.deaths()
     }
 
     /// Lets time pass, and everything happen that is due, each at its time.

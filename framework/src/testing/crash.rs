@@ -81,7 +81,7 @@ where
         let mut cluster = Cluster::trapped(Arc::new(move || operator(&outside)), trap.clone())?;
         let told = story(&mut cluster, &world);
         cluster.advance(SETTLING);
-        told.map_err(|error| Trouble { error: error.to_string(), point: trap.point() })?;
+        told.map_err(|error| Trouble { error: error.to_string(), point: trap.deaths().pop() })?;
         Ok((observe(&cluster, &world), trap))
     };
     let (expected, counted) = run(None).map_err(|trouble| Failed::Undisturbed(trouble.error))?;
@@ -89,7 +89,7 @@ where
     let mut found = Vec::new();
     for place in 0..places {
         let (point, outcome) = match run(Some(place)) {
-            Ok((outcome, trap)) => (trap.point(), Some(outcome)),
+            Ok((outcome, trap)) => (trap.deaths().pop(), Some(outcome)),
             Err(trouble) => (trouble.point, None),
         };
         let Some(point) = point.filter(|_| outcome.as_ref() != Some(&expected)) else { continue };

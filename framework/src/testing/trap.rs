@@ -1,6 +1,6 @@
-//! Kills an operator at a chosen place.
+//! Kills an operator at chosen places.
 //!
-//! The places where it can die are counted as it comes past them; at the chosen one it is held until whoever runs it
+//! Whoever chooses is asked at each place that the operator comes past; at a chosen one it is held until whoever runs it
 //! drops it.
 
 use super::api::{Fate, Faults, Moment, Passage, Request, Trouble, WatchEvent};
@@ -65,18 +65,20 @@ impl fmt::Display for Point {
     }
 }
 
-#[derive(Debug, Default)]
+/// Says of each place whether the operator dies there.
+type Choice = Box<dyn FnMut(&Point) -> bool + Send>;
+
+#[derive(Default)]
 struct State {
-    /// The place to die at, by its number.
-    chosen: Option<usize>,
+    choice: Option<Choice>,
     passed: usize,
     last: Attempt,
-    sprung: Option<Point>,
+    deaths: Vec<Point>,
     dead: bool,
 }
 
-/// Counts the places where an operator can die, and kills it at one of them.
-#[derive(Clone, Debug, Default)]
+/// Counts the places where an operator can die, and kills it at those that are chosen.
+#[derive(Clone, Default)]
 pub(super) struct Trap {
     state: Arc<Mutex<State>>,
     sprung: Arc<Notify>,
@@ -85,8 +87,14 @@ pub(super) struct Trap {
 impl Trap {
     /// A trap at the place of this number, from 0 on; with none, it only counts.
     pub fn at(chosen: Option<usize>) -> Self {
-        let state = State { chosen, ..State::default() };
-        Self { state: Arc::new(Mutex::new(state)), ..Self::default() }
+        let (trap, mut places) = (Self::default(), 0..);
+        trap.choose(move |_| places.next() == chosen);
+        trap
+    }
+
+    /// Asks this function from now on.
+    pub fn choose(&self, choice: impl FnMut(&Point) -> bool + Send + 'static) {
+        self.state().choice = Some(Box::new(choice));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -98,9 +106,9 @@ impl Trap {
         self.state().passed
     }
 
-    /// Where the operator died, if it has.
-    pub fn point(&self) -> Option<Point> {
-        self.state().sprung.clone()
+    /// Where operators have died.
+    pub fn deaths(&self) -> Vec<Point> {
+        self.state().deaths.clone()
     }
 
     /// Waits until the operator is to die.
@@ -122,13 +130,13 @@ impl Trap {
         if let Some(attempt) = attempt {
             state.last = attempt.clone();
         }
-        let number = state.passed;
         state.passed += 1;
-        if state.chosen != Some(number) {
+        let point = Point { attempt: state.last.clone(), place };
+        if !state.choice.as_mut().is_some_and(|choice| choice(&point)) {
             return false;
         }
         state.dead = true;
-        state.sprung = Some(Point { attempt: state.last.clone(), place });
+        state.deaths.push(point);
         self.sprung.notify_one();
         true
     }

@@ -3,7 +3,7 @@
 use http::Method;
 use jiff::Timestamp;
 use serde_json::Value;
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// One request.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,4 +70,17 @@ pub struct Exchange {
     pub code: Option<u16>,
     /// Whether the client got that answer.
     pub answered: bool,
+    /// What it has changed.
+    pub effect: Option<Effect>,
+}
+
+/// What a request has changed: one object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Effect {
+    /// The number of the change, which is the new version of the object.
+    pub revision: u64,
+    /// The object before; none where the request has created it.
+    pub before: Option<Arc<Value>>,
+    /// The object after; none where it is gone.
+    pub after: Option<Arc<Value>>,
 }

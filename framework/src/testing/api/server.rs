@@ -95,6 +95,13 @@ impl ApiServer {
         self.state().store.compact();
     }
 
+    /// Forgets what was before now, and breaks all watches: they have to begin with a new listing.
+    pub fn expire(&self) {
+        self.state().store.skip();
+        self.compact();
+        self.cut();
+    }
+
     /// Breaks all watches, as a network does.
     pub fn cut(&self) {
         self.news.send_modify(|cuts| *cuts += 1);
@@ -143,7 +150,7 @@ impl ApiServer {
     /// Puts a request into the log; returns its number there.
     pub(super) fn enter(&self, request: Request) -> usize {
         let mut state = self.state();
-        state.log.push(Exchange { at: clock::now(), request, code: None, answered: false });
+        state.log.push(Exchange { at: clock::now(), request, code: None, answered: false, effect: None });
         state.log.len() - 1
     }
 
@@ -161,8 +168,11 @@ impl ApiServer {
             let mut state = self.state();
             let before = state.store.revision();
             let answer = self.carry_out(&mut state.store, request).unwrap_or_else(Answer::from);
-            state.log[number].code = Some(answer.code());
-            (answer, state.store.revision() != before)
+            let effect = state.store.last_change(before);
+            let changed = effect.is_some();
+            let entry = &mut state.log[number];
+            (entry.code, entry.effect) = (Some(answer.code()), effect);
+            (answer, changed)
         };
         if changed {
             self.wake();

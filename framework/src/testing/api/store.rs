@@ -2,6 +2,7 @@
 
 use super::{
     answer::Refusal,
+    log::Effect,
     meta,
     path::{Family, Place},
     served::Served,
@@ -145,6 +146,17 @@ impl Store {
     /// The number of the last change.
     pub fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// The last change, if it came after a revision.
+    pub fn last_change(&self, after: u64) -> Option<Effect> {
+        let change = self.history.back().filter(|change| change.revision > after)?;
+        Some(Effect { revision: change.revision, before: change.before.clone(), after: change.after.clone() })
+    }
+
+    /// Counts a change of something that nobody here watches.
+    pub fn skip(&mut self) {
+        self.revision += 1;
     }
 
     /// Forgets what was before now.

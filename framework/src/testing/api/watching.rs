@@ -34,6 +34,8 @@ pub struct WatchEvent {
     pub what: &'static str,
     /// The object, as it is sent.
     pub object: Arc<Value>,
+    /// Whether it is of the listing that a watch may begin with, and not of a change.
+    pub listed: bool,
 }
 
 impl WatchEvent {
@@ -42,17 +44,21 @@ impl WatchEvent {
     }
 
     fn expired(asked: u64, oldest: u64) -> Self {
-        Self { what: "ERROR", object: Arc::new(Refusal::expired(asked, oldest).status()) }
+        Self::new("ERROR", Arc::new(Refusal::expired(asked, oldest).status()))
+    }
+
+    fn new(what: &'static str, object: Arc<Value>) -> Self {
+        Self { what, object, listed: false }
     }
 
     fn of(change: Change) -> Option<Self> {
         match (change.before, change.after) {
-            (None, Some(object)) => Some(Self { what: "ADDED", object }),
-            (Some(_), Some(object)) => Some(Self { what: "MODIFIED", object }),
+            (None, Some(object)) => Some(Self::new("ADDED", object)),
+            (Some(_), Some(object)) => Some(Self::new("MODIFIED", object)),
             (Some(last), None) => {
                 let mut object = (*last).clone();
                 super::meta::set(&mut object, "resourceVersion", change.revision.to_string());
-                Some(Self { what: "DELETED", object: Arc::new(object) })
+                Some(Self::new("DELETED", Arc::new(object)))
             }
             (None, None) => None,
         }
@@ -153,7 +159,7 @@ impl Watching {
             Beginning::After(version) => self.cursor = version,
             Beginning::Now { marked } => {
                 let objects = store.objects(&self.place)?.into_values();
-                self.line.extend(objects.map(|object| WatchEvent { what: "ADDED", object }));
+                self.line.extend(objects.map(|object| WatchEvent { what: "ADDED", object, listed: true }));
                 if marked && self.bookmarks {
                     let mark = self.bookmark(store, json!({"k8s.io/initial-events-end": "true"}))?;
                     self.line.push_back(mark);
@@ -172,7 +178,7 @@ impl Watching {
         if !annotations.is_null() {
             object["metadata"]["annotations"] = annotations;
         }
-        Ok(WatchEvent { what: "BOOKMARK", object: Arc::new(object) })
+        Ok(WatchEvent::new("BOOKMARK", Arc::new(object)))
     }
 
     /// The events as they are sent, one a line.
