@@ -1,4 +1,6 @@
-//! What the README shows is what is there.
+//! What the READMEs say is what is there.
+
+use std::{fs, path::Path};
 
 const README: &str = include_str!("../../README.md");
 
@@ -23,4 +25,23 @@ fn the_first_operator_in_the_readme_is_the_first_example() {
 fn the_first_object_in_the_readme_is_the_seeds() {
     let manifest = include_str!("../../operator/manifests/seed-cr.yaml");
     assert!(block("kind: DatabaseTable").contains(manifest), "{manifest}");
+}
+
+#[test]
+fn each_example_is_in_the_table_and_short() {
+    let table = include_str!("../README.md");
+    let mut examples = 0;
+    for path in fs::read_dir(env!("CARGO_MANIFEST_DIR")).unwrap().map(|entry| entry.unwrap().path()) {
+        let Some(name) = example(&path) else { continue };
+        examples += 1;
+        assert!(table.contains(&format!("| [{name}]({name}.rs) |")), "{name} is not in the table");
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines < 80, "{name} has {lines} lines");
+    }
+    assert!(examples > 0);
+}
+
+/// The name of an example, by its file.
+fn example(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()?.strip_suffix(".rs")
 }

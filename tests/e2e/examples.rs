@@ -165,6 +165,21 @@ async fn example_08_events_tells_what_the_watch_says_and_leaves_no_trace() {
         .await;
 }
 
+/// What its own tests say of it on the cluster in memory, but for the minute that passes.
+#[tokio::test]
+async fn example_09_testing_writes_to_each_object() {
+    let stage = plain_stage("09-testing").await;
+    let operator = stage.example("09-testing").start();
+    stage.apply(&OBJECT.replace(NAME, "busy").replace("field: value", "field: busy"));
+    let tried = "Handler 'write' failed temporarily: nobody is in";
+    operator.wait_for_line(&line_of(&stage, "busy", "korf.objects", "ERROR", tried)).await;
+    stage.apply(OBJECT);
+    said(&stage, &operator, "09_testing", "INFO", "Wrote to kopf-example-1.").await;
+    succeeded(&stage, &operator, "write").await;
+    processed(&stage, &operator, "Creation is processed: 1 succeeded; 0 failed.").await;
+    assert_eq!(operator.count("Wrote to busy."), 0);
+}
+
 #[tokio::test]
 async fn example_10_builtins_ends_pods_whose_time_is_up() {
     let stage = Stage::new("example-10-builtins").await;

@@ -1,0 +1,78 @@
+//! An operator and its tests: a minute passes in no time, and there is no cluster.
+//!
+//! Kopf's `KopfRunner` runs the operator on a real cluster, and the test sleeps until something should have happened.
+//! `korf::testing::Cluster` is a cluster in memory. The operator, its watches, patches and retries are those of
+//! production; time stands still until the test says `advance`. And `crash::check` kills the operator at every place
+//! where it can die, and starts it again: what it leaves in the world outside has to be the same each time.
+//!
+//! ```sh
+//! cargo test -p korf-examples --test testing
+//! cargo run --example 09-testing -- crd | kubectl apply -f -
+//! cargo run --example 09-testing -- run --all-namespaces
+//! kubectl apply -f examples/kopf-example.yaml
+//! ```
+
+use korf::{Attempt, Error, Name, Result, Spec, State};
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeSet, process::ExitCode, sync::Arc, time::Duration};
+use tokio::sync::Mutex;
+
+/// Somebody to write to.
+#[derive(CustomResource, Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[kube(group = "kopf.dev", version = "v1", kind = "KopfExample", plural = "kopfexamples")]
+#[kube(namespaced, shortname = "kex")]
+struct KopfExampleSpec {
+    field: String,
+}
+
+/// The world outside. There is one letter of each name: written again, it is still one.
+type Letters = Arc<Mutex<BTreeSet<String>>>;
+
+#[korf::on_create(KopfExample)]
+async fn write(name: Name, spec: Spec<KopfExampleSpec>, past: Attempt, letters: State<Letters>) -> Result {
+    if spec.field == "busy" && past.0 == 0 {
+        return Err(Error::temporary("nobody is in", Duration::from_secs(60)));
+    }
+    letters.lock().await.insert(name.to_string());
+    tracing::info!("Wrote to {name}.");
+    Ok(())
+}
+
+fn main() -> ExitCode {
+    korf::cli::main("testing", |operator| operator.state(Letters::default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use korf::{Operator, testing::Cluster, testing::crash};
+
+    fn operator(letters: &Letters) -> Operator {
+        Operator::new("testing").state(Arc::clone(letters))
+    }
+
+    fn busy() -> KopfExample {
+        KopfExample::new("a", KopfExampleSpec { field: "busy".into() })
+    }
+
+    #[test]
+    fn who_is_busy_gets_a_letter_a_minute_later() {
+        let mut cluster = Cluster::of(|| operator(&Letters::default())).unwrap();
+        cluster.create(&busy()).unwrap();
+        assert!(cluster.said("a", "Handler 'write' failed temporarily: nobody is in"));
+        cluster.advance(Duration::from_secs(60));
+        assert!(cluster.said("a", "Wrote to a."));
+        let patch = cluster.writes().pop().unwrap().request.body;
+        assert!(patch["metadata"]["annotations"]["testing.korf.dev/last-handled-configuration"].is_string());
+    }
+
+    #[test]
+    fn wherever_the_operator_dies_the_letter_is_written() {
+        let story = |cluster: &mut Cluster, _: &Letters| cluster.create(&busy()).map(drop);
+        let outcome = |_: &Cluster, letters: &Letters| letters.blocking_lock().clone();
+        let found = crash::check(Letters::default, operator, story, outcome);
+        found.unwrap_or_else(|found| panic!("{found}"));
+    }
+}
