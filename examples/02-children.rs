@@ -1,8 +1,9 @@
 //! An object with a child: every `KopfExample` gets a ConfigMap of its name, which follows its spec and goes with it.
 //!
-//! Kopf's `kopf.adopt(child)` is the child's owner reference, made by `controller_owner_ref`. With it, the cluster deletes
-//! the child after its owner; there is no handler for that. Applied (not created), the child is right however often the
-//! handler is called, so that one function does for creations and updates: two attributes, and one handler.
+//! Kopf's `kopf.adopt(child)` is `object.adopt(&mut child)`: an owner reference, with which the cluster deletes the child
+//! after its owner, so that there is no handler for that; the namespace, the labels and, where the child has none, the
+//! name. Applied (not created), the child is right however often the handler is called, so that one function does for
+//! creations and updates: two attributes, and one handler.
 //!
 //! ```sh
 //! cargo run --example 02-children -- crd | kubectl apply -f -
@@ -13,11 +14,10 @@
 //! ```
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use korf::{Object, Result};
+use korf::{Namespace, Object, Result};
 use kube::{
-    Api, Client, CustomResource, Resource, ResourceExt,
+    Api, Client, CustomResource, ResourceExt,
     api::{Patch, PatchParams},
-    core::ObjectMeta,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,18 +33,11 @@ struct KopfExampleSpec {
 
 #[korf::on_create(KopfExample)]
 #[korf::on_update(KopfExample)]
-async fn make_child(example: Object<KopfExample>, client: Client) -> Result {
-    let name = example.name_any();
-    let child = ConfigMap {
-        metadata: ObjectMeta {
-            name: Some(name.clone()),
-            owner_references: example.controller_owner_ref(&()).map(|owner| vec![owner]),
-            ..ObjectMeta::default()
-        },
-        data: Some(BTreeMap::from([("field".to_owned(), example.spec.field.clone())])),
-        ..ConfigMap::default()
-    };
-    let children = Api::<ConfigMap>::namespaced(client, &example.namespace().unwrap_or_default());
+async fn make_child(example: Object<KopfExample>, namespace: Namespace, client: Client) -> Result {
+    let data = BTreeMap::from([("field".to_owned(), example.spec.field.clone())]);
+    let mut child = ConfigMap { data: Some(data), ..ConfigMap::default() };
+    example.adopt(&mut child)?;
+    let (children, name) = (Api::<ConfigMap>::namespaced(client, &namespace), child.name_any());
     children.patch(&name, &PatchParams::apply("children"), &Patch::Apply(&child)).await?;
     tracing::info!("ConfigMap {name} has {:?} now.", example.spec.field);
     Ok(())

@@ -12,8 +12,8 @@
 //! ```
 
 use k8s_openapi::api::core::v1::Pod;
-use korf::{EventType, Labels, Name, Result};
-use std::{io, process::ExitCode};
+use korf::{Error, EventType, Labels, Name, Result};
+use std::process::ExitCode;
 
 #[korf::on_event(Pod)]
 async fn tell(event: EventType, name: Name, labels: Labels) {
@@ -23,7 +23,7 @@ async fn tell(event: EventType, name: Name, labels: Labels) {
 /// An error is nobody else's business.
 #[korf::on_event(Pod)]
 async fn fail() -> Result {
-    Err(io::Error::other("Oops!").into())
+    Err(Error::new("Oops!"))
 }
 
 fn main() -> ExitCode {

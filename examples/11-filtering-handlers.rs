@@ -62,7 +62,11 @@ fn is_ours(facts: &Facts<'_>) -> bool {
     facts.body.name().starts_with("kopf-example")
 }
 
-#[korf::on_create(KopfExample, when = When::all([is_ours.into(), When::not(|facts: &Facts<'_>| facts.diff.is_empty())]))]
+fn is_empty(facts: &Facts<'_>) -> bool {
+    facts.new["spec"]["field"] == ""
+}
+
+#[korf::on_create(KopfExample, when = When::all([When::new(is_ours), When::not(is_empty)]))]
 async fn conditions_hold() {
     tracing::info!("Conditions are satisfied.");
 }

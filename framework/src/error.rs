@@ -24,6 +24,20 @@ pub enum Error {
 }
 
 impl Error {
+    /// An error that says nothing of other attempts: the same as any error by `?`. For those that have no type.
+    ///
+    /// ```
+    /// # fn check(size: u32) -> korf::Result {
+    /// if size > 9 {
+    ///     return Err(korf::Error::new(format!("{size} is too much for now")));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn new(error: impl Into<BoxError>) -> Self {
+        Self::Unclassified(error.into())
+    }
+
     /// An error that no other attempt can mend.
     pub fn permanent(error: impl Into<BoxError>) -> Self {
         Self::Permanent(error.into())

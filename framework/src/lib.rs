@@ -153,7 +153,7 @@ pub use core::{
 pub use error::{Error, Result, ResultExt};
 pub use extract::{
     Annotations, Attempt, Diff, Labels, Memo, Meta, Name, Namespace, New, NewValue, Object, ObjectStatus,
-    Old, OldObject, OldValue, Param, Patch, Runtime, Spec, Started, State, StatusValue, Uid,
+    Old, OldObject, OldValue, Owns, Param, Patch, Runtime, Spec, Started, State, StatusValue, Uid,
 };
 pub use handler::{
     Additions, Call, Change, Creation, Definition, Deletion, EventType, Failure, FieldChange, FromCall,

@@ -84,10 +84,15 @@ impl<S: Scope> On<S> {
     ///     facts.body.value()["spec"]["nodeName"].is_string()
     /// }
     ///
+    /// fn is_big(facts: &Facts<'_>) -> bool {
+    ///     facts.diff.len() > 9
+    /// }
+    ///
     /// let one = on_update::<Pod>("one").when(is_bound).run(async || {});
     /// let none = on_update::<Pod>("none").when(When::not(is_bound)).run(async || {});
-    /// let both = on_update::<Pod>("both")
-    ///     .when(When::all([is_bound.into(), When::new(|facts| facts.diff.len() > 1)]))
+    /// let both = on_update::<Pod>("both").when(When::all([is_bound, is_big])).run(async || {});
+    /// let mixed = on_update::<Pod>("mixed")
+    ///     .when(When::any([When::not(is_bound), When::new(|facts| facts.reason.is_none())]))
     ///     .run(async || {});
     /// ```
     pub fn when(mut self, condition: impl Into<When>) -> Self {

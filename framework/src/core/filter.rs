@@ -91,21 +91,21 @@ impl When {
 
     /// Where all of them hold.
     #[must_use]
-    pub fn all(conditions: impl IntoIterator<Item = Self>) -> Self {
-        let conditions: Vec<_> = conditions.into_iter().collect();
+    pub fn all(conditions: impl IntoIterator<Item: Into<Self>>) -> Self {
+        let conditions: Vec<Self> = conditions.into_iter().map(Into::into).collect();
         Self::new(move |facts| conditions.iter().all(|condition| condition.holds(facts)))
     }
 
     /// Where one of them holds.
     #[must_use]
-    pub fn any(conditions: impl IntoIterator<Item = Self>) -> Self {
-        let conditions: Vec<_> = conditions.into_iter().collect();
+    pub fn any(conditions: impl IntoIterator<Item: Into<Self>>) -> Self {
+        let conditions: Vec<Self> = conditions.into_iter().map(Into::into).collect();
         Self::new(move |facts| conditions.iter().any(|condition| condition.holds(facts)))
     }
 
     /// Where none of them holds.
     #[must_use]
-    pub fn none(conditions: impl IntoIterator<Item = Self>) -> Self {
+    pub fn none(conditions: impl IntoIterator<Item: Into<Self>>) -> Self {
         Self::not(Self::any(conditions))
     }
 
@@ -277,7 +277,7 @@ mod tests {
             (When::all([is(true), is(false)]), false),
             (When::all([is(true), is(true)]), true),
             (When::any([is(false), is(true)]), true),
-            (When::any([]), false),
+            (When::any(Vec::<When>::new()), false),
             (When::none([is(false)]), true),
             (When::none([is(false), is(true)]), false),
         ];

@@ -1,11 +1,12 @@
 //! What differs from the state that was handled last.
 
+use super::shared::shared;
 use crate::{
     core,
     error::Error,
     handler::{Call, Change, FromCall},
 };
-use std::{ops::Deref, sync::Arc};
+use std::sync::Arc;
 
 /// What differs between the essence that was handled last and the present one.
 ///
@@ -15,19 +16,7 @@ use std::{ops::Deref, sync::Arc};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Diff(pub Arc<core::diff::Diff>);
 
-impl Deref for Diff {
-    type Target = core::diff::Diff;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl From<core::diff::Diff> for Diff {
-    fn from(diff: core::diff::Diff) -> Self {
-        Self(Arc::new(diff))
-    }
-}
+shared!(Diff: core::diff::Diff);
 
 impl<S: Change> FromCall<S> for Diff {
     fn from_call(call: &Call) -> Result<Self, Error> {

@@ -1,43 +1,13 @@
 //! The object's metadata.
 
-use super::decode;
+use super::{decode, shared::shared};
 use crate::{
     error::Error,
     handler::{Call, FromCall, Scope},
 };
 use kube::core::ObjectMeta;
 use serde_json::Value;
-use std::{collections::BTreeMap, fmt, ops::Deref, sync::Arc};
-
-/// The object's uid: another one is another object, whatever its name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Uid(pub String);
-
-impl Deref for Uid {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Uid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl From<&str> for Uid {
-    fn from(uid: &str) -> Self {
-        Self(uid.into())
-    }
-}
-
-impl<S: Scope> FromCall<S> for Uid {
-    fn from_call(call: &Call) -> Result<Self, Error> {
-        Ok(call.body.uid().into())
-    }
-}
+use std::{collections::BTreeMap, ops::Deref, sync::Arc};
 
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident $field:literal)*) => {$(
@@ -84,19 +54,7 @@ fn texts(map: &Value) -> BTreeMap<String, String> {
 #[derive(Clone, Debug, Default)]
 pub struct Meta(pub Arc<ObjectMeta>);
 
-impl Deref for Meta {
-    type Target = ObjectMeta;
-
-    fn deref(&self) -> &ObjectMeta {
-        &self.0
-    }
-}
-
-impl From<ObjectMeta> for Meta {
-    fn from(meta: ObjectMeta) -> Self {
-        Self(Arc::new(meta))
-    }
-}
+shared!(Meta: ObjectMeta);
 
 impl<S: Scope> FromCall<S> for Meta {
     fn from_call(call: &Call) -> Result<Self, Error> {

@@ -1,4 +1,4 @@
-//! The object's name and namespace.
+//! What the object is called.
 
 use crate::{
     error::Error,
@@ -6,39 +6,78 @@ use crate::{
 };
 use std::{fmt, ops::Deref};
 
-/// The object's name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Name(pub String);
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident $text:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub struct $name(pub String);
 
-impl Deref for Name {
+        impl Deref for $name {
+            type Target = str;
+
+            fn deref(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl<S: Scope> FromCall<S> for $name {
+            fn from_call(call: &Call) -> Result<Self, Error> {
+                Ok(call.body.$text().into())
+            }
+        }
+    )*};
+}
+
+names! {
+    /// The object's name.
+    Name name
+
+    /// The object's uid: another one is another object, whatever its name.
+    Uid uid
+}
+
+/// The object's namespace; none if it is cluster-scoped. As a text, that is an empty one.
+///
+/// ```
+/// use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+/// use korf::{Namespace, Result};
+/// use kube::{Api, Client};
+///
+/// #[korf::on_create(ConfigMap)]
+/// async fn count(namespace: Namespace, client: Client) -> Result {
+///     let secrets = Api::<Secret>::namespaced(client, &namespace).list(&Default::default()).await?;
+///     tracing::info!("There are {} secrets in {namespace}.", secrets.items.len());
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Namespace(pub Option<String>);
+
+impl Deref for Namespace {
     type Target = str;
 
     fn deref(&self) -> &str {
-        &self.0
+        self.0.as_deref().unwrap_or_default()
     }
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for Namespace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        (**self).fmt(f)
     }
 }
-
-impl From<&str> for Name {
-    fn from(name: &str) -> Self {
-        Self(name.into())
-    }
-}
-
-impl<S: Scope> FromCall<S> for Name {
-    fn from_call(call: &Call) -> Result<Self, Error> {
-        Ok(call.body.name().into())
-    }
-}
-
-/// The object's namespace; none if it is cluster-scoped.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Namespace(pub Option<String>);
 
 impl From<&str> for Namespace {
     fn from(namespace: &str) -> Self {

@@ -1,12 +1,12 @@
 //! The object, as a Rust type.
 
-use super::decode;
+use super::{decode, shared::shared};
 use crate::{
     error::Error,
     handler::{Call, FromCall, Scope},
 };
 use serde::de::DeserializeOwned;
-use std::{ops::Deref, sync::Arc};
+use std::sync::Arc;
 
 /// The object, as it is now.
 ///
@@ -28,19 +28,7 @@ use std::{ops::Deref, sync::Arc};
 #[derive(Clone, Debug)]
 pub struct Object<K>(pub Arc<K>);
 
-impl<K> Deref for Object<K> {
-    type Target = K;
-
-    fn deref(&self) -> &K {
-        &self.0
-    }
-}
-
-impl<K> From<K> for Object<K> {
-    fn from(object: K) -> Self {
-        Self(Arc::new(object))
-    }
-}
+shared!(Object<K>: K);
 
 impl<S, K> FromCall<S> for Object<K>
 where

@@ -1,13 +1,13 @@
 //! What was handled last.
 
-use super::decode;
+use super::{decode, shared::shared};
 use crate::{
     error::Error,
     handler::{Call, FieldChange, FromCall, Update},
 };
 use kube::core::object::HasSpec;
 use serde::de::DeserializeOwned;
-use std::{ops::Deref, sync::Arc};
+use std::sync::Arc;
 
 /// What was handled last, in your own type.
 ///
@@ -19,19 +19,7 @@ use std::{ops::Deref, sync::Arc};
 #[derive(Clone, Debug)]
 pub struct Old<T>(pub Arc<T>);
 
-impl<T> Deref for Old<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
-
-impl<T> From<T> for Old<T> {
-    fn from(spec: T) -> Self {
-        Self(Arc::new(spec))
-    }
-}
+shared!(Old<T>: T);
 
 impl<K, T> FromCall<Update<K>> for Old<T>
 where
@@ -71,19 +59,7 @@ where
 #[derive(Clone, Debug)]
 pub struct New<T>(pub Arc<T>);
 
-impl<T> Deref for New<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
-
-impl<T> From<T> for New<T> {
-    fn from(value: T) -> Self {
-        Self(Arc::new(value))
-    }
-}
+shared!(New<T>: T);
 
 impl<K, T> FromCall<FieldChange<K>> for New<T>
 where
@@ -101,19 +77,7 @@ where
 #[derive(Clone, Debug)]
 pub struct OldObject<K>(pub Arc<K>);
 
-impl<K> Deref for OldObject<K> {
-    type Target = K;
-
-    fn deref(&self) -> &K {
-        &self.0
-    }
-}
-
-impl<K> From<K> for OldObject<K> {
-    fn from(object: K) -> Self {
-        Self(Arc::new(object))
-    }
-}
+shared!(OldObject<K>: K);
 
 impl<K> FromCall<Update<K>> for OldObject<K>
 where

@@ -1,10 +1,11 @@
 //! What a handler was registered with.
 
+use super::shared::shared;
 use crate::{
     error::Error,
     handler::{Call, FromCall, Needs, Scope},
 };
-use std::{any::type_name, ops::Deref, sync::Arc};
+use std::{any::type_name, sync::Arc};
 
 /// What the handler was registered with: one function can be several handlers.
 ///
@@ -24,19 +25,7 @@ use std::{any::type_name, ops::Deref, sync::Arc};
 #[derive(Clone, Debug)]
 pub struct Param<T>(pub Arc<T>);
 
-impl<T> Deref for Param<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
-
-impl<T> From<T> for Param<T> {
-    fn from(value: T) -> Self {
-        Self(Arc::new(value))
-    }
-}
+shared!(Param<T>: T);
 
 impl<S: Scope, T: Send + Sync + 'static> FromCall<S> for Param<T> {
     fn from_call(call: &Call) -> Result<Self, Error> {

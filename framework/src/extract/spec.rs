@@ -1,13 +1,13 @@
 //! The spec, as a Rust type.
 
-use super::decode;
+use super::{decode, shared::shared};
 use crate::{
     error::Error,
     handler::{Call, FromCall, Scope},
 };
 use kube::core::object::HasSpec;
 use serde::de::DeserializeOwned;
-use std::{ops::Deref, sync::Arc};
+use std::sync::Arc;
 
 /// The object's spec, as it is now: for kinds with `#[derive(CustomResource)]`.
 ///
@@ -15,19 +15,7 @@ use std::{ops::Deref, sync::Arc};
 #[derive(Clone, Debug)]
 pub struct Spec<T>(pub Arc<T>);
 
-impl<T> Deref for Spec<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
-
-impl<T> From<T> for Spec<T> {
-    fn from(spec: T) -> Self {
-        Self(Arc::new(spec))
-    }
-}
+shared!(Spec<T>: T);
 
 impl<S, T> FromCall<S> for Spec<T>
 where

@@ -1,5 +1,6 @@
 //! What was, what is and the status, as JSON.
 
+use super::{decode, shared::shared};
 use crate::{
     core::diff::resolve,
     error::Error,
@@ -8,7 +9,7 @@ use crate::{
 use kube::core::object::HasStatus;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::{ops::Deref, sync::Arc};
+use std::sync::Arc;
 
 macro_rules! json {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
@@ -16,19 +17,7 @@ macro_rules! json {
         #[derive(Clone, Debug, Default, PartialEq)]
         pub struct $name(pub Arc<Value>);
 
-        impl Deref for $name {
-            type Target = Value;
-
-            fn deref(&self) -> &Value {
-                &self.0
-            }
-        }
-
-        impl From<Value> for $name {
-            fn from(value: Value) -> Self {
-                Self(Arc::new(value))
-            }
-        }
+        shared!($name: Value);
     )*};
 }
 
@@ -81,19 +70,7 @@ impl<S: Scope> FromCall<S> for StatusValue {
 #[derive(Clone, Debug)]
 pub struct ObjectStatus<T>(pub Arc<Option<T>>);
 
-impl<T> Deref for ObjectStatus<T> {
-    type Target = Option<T>;
-
-    fn deref(&self) -> &Option<T> {
-        &self.0
-    }
-}
-
-impl<T> From<Option<T>> for ObjectStatus<T> {
-    fn from(status: Option<T>) -> Self {
-        Self(Arc::new(status))
-    }
-}
+shared!(ObjectStatus<T>: Option<T>);
 
 impl<S, T> FromCall<S> for ObjectStatus<T>
 where
@@ -101,6 +78,6 @@ where
     T: DeserializeOwned + Send + Sync + 'static,
 {
     fn from_call(call: &Call) -> Result<Self, Error> {
-        super::decode::view::<Self, Option<T>>(call, || super::decode::status(call)).map(Self)
+        decode::view::<Self, Option<T>>(call, || decode::status(call)).map(Self)
     }
 }

@@ -1,0 +1,161 @@
+//! Objects that belong to another one.
+
+use super::Object;
+use crate::error::{Error, Result};
+use kube::{
+    Resource,
+    core::{ClusterResourceScope, DynamicResourceScope, NamespaceResourceScope},
+};
+
+/// Objects that live in one place, and may own those that live in another: in Kubernetes, objects of a namespace own
+/// objects of the same namespace, and those of the whole cluster own any.
+#[diagnostic::on_unimplemented(
+    message = "an object in a namespace cannot own one of the whole cluster",
+    label = "the cluster would delete it again",
+    note = "delete it by a handler of `on_delete`, or let a cluster-scoped kind own it"
+)]
+pub trait Owns<Place> {}
+
+impl<Place> Owns<Place> for ClusterResourceScope {}
+impl Owns<NamespaceResourceScope> for NamespaceResourceScope {}
+/// Of a kind that is only known at run time.
+impl Owns<DynamicResourceScope> for NamespaceResourceScope {}
+
+impl<K: Resource<DynamicType = ()>> Object<K> {
+    /// Makes another object a child of this one, before it is sent to the API server: Kopf's `adopt`.
+    ///
+    /// - The cluster deletes the child when this object is gone: it gets an owner reference, which says that this object
+    ///   is its controller.
+    /// - A child without a namespace gets this object's.
+    /// - A child without a name (and without the beginning of one, `generateName`) gets this object's. Kopf lets the
+    ///   server generate one, and a handler that is called again makes a second child.
+    /// - It gets those of this object's labels that it has no other value for.
+    ///
+    /// An object that is a child already stays as it is.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+    /// use korf::Object;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let metadata = serde_json::json!({"name": "web", "namespace": "shop", "uid": "1", "labels": {"tier": "front"}});
+    /// # let pod: Pod = serde_json::from_value(serde_json::json!({"metadata": metadata}))?;
+    /// let pod: Object<Pod> = pod.into();
+    /// let mut child = ConfigMap::default();
+    /// pod.adopt(&mut child).map_err(|error| error.to_string())?;
+    ///
+    /// let metadata = child.metadata;
+    /// assert_eq!(metadata.namespace.as_deref(), Some("shop"));
+    /// assert_eq!(metadata.name.as_deref(), Some("web"));
+    /// assert_eq!(metadata.labels.unwrap_or_default()["tier"], "front");
+    /// assert_eq!(metadata.owner_references.unwrap_or_default()[0].kind, "Pod");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// A permanent one, if the child is in another namespace, where the cluster would take its owner for gone and delete
+    /// it; or if this object has no name and uid, that is, was not read from an API server. The child is as before then.
+    pub fn adopt<Child>(&self, child: &mut Child) -> Result
+    where
+        Child: Resource,
+        K::Scope: Owns<Child::Scope>,
+    {
+        let (owner, meta) = (self.meta(), child.meta_mut());
+        let reference = self.controller_owner_ref(&());
+        let reference = reference.ok_or_else(|| Error::permanent("an owner has a name and a uid"))?;
+        if let Some(here) = &owner.namespace {
+            let there = meta.namespace.get_or_insert_with(|| here.clone());
+            if there != here {
+                return Err(Error::permanent(format!("an object in {here} cannot own one in {there}")));
+            }
+        }
+        if meta.generate_name.is_none() {
+            meta.name.get_or_insert_with(|| reference.name.clone());
+        }
+        for (key, value) in owner.labels.iter().flatten() {
+            let labels = meta.labels.get_or_insert_default();
+            labels.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+        let owners = meta.owner_references.get_or_insert_default();
+        if !owners.iter().any(|known| known.uid == reference.uid) {
+            owners.push(reference);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Object;
+    use k8s_openapi::api::{
+        core::v1::{ConfigMap, Namespace},
+        rbac::v1::ClusterRole,
+    };
+    use serde::de::DeserializeOwned;
+    use serde_json::{Value, from_value, json};
+
+    fn object<K: DeserializeOwned>(metadata: Value) -> K {
+        from_value(json!({"metadata": metadata})).unwrap()
+    }
+
+    /// The child's metadata after its adoption, or what is wrong with it.
+    fn adopted(owner: Value, child: Value) -> Result<Value, String> {
+        let mut child: ConfigMap = object(child);
+        Object::from(object::<ConfigMap>(owner)).adopt(&mut child).map_err(|error| error.to_string())?;
+        Ok(serde_json::to_value(child.metadata).unwrap())
+    }
+
+    fn owner() -> Value {
+        json!({"name": "a", "namespace": "n", "uid": "1", "labels": {"x": "1", "y": "2"}})
+    }
+
+    fn reference() -> Value {
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "1", "controller": true})
+    }
+
+    #[test]
+    fn what_a_child_has_itself_stays_and_the_rest_is_its_owners() {
+        let other = json!({"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "2"});
+        let cases = [
+            (json!({}), json!({"name": "a", "labels": {"x": "1", "y": "2"}})),
+            (
+                json!({"name": "c", "labels": {"x": "9"}}),
+                json!({"name": "c", "labels": {"x": "9", "y": "2"}}),
+            ),
+            (
+                json!({"generateName": "c-", "namespace": "n"}),
+                json!({"generateName": "c-", "labels": {"x": "1", "y": "2"}}),
+            ),
+            (
+                json!({"name": "c", "ownerReferences": [other]}),
+                json!({"name": "c", "labels": {"x": "1", "y": "2"}, "ownerReferences": [other, reference()]}),
+            ),
+        ];
+        for (child, mut expected) in cases {
+            expected["namespace"] = "n".into();
+            if expected["ownerReferences"].is_null() {
+                expected["ownerReferences"] = json!([reference()]);
+            }
+            let once = adopted(owner(), child).unwrap();
+            assert_eq!(once, expected);
+            assert_eq!(adopted(owner(), once).unwrap(), expected, "a second time");
+        }
+    }
+
+    #[test]
+    fn the_cluster_owns_in_any_namespace_and_a_namespace_in_itself_alone() {
+        let elsewhere = adopted(owner(), json!({"name": "c", "namespace": "m"}));
+        assert_eq!(elsewhere.unwrap_err(), "an object in n cannot own one in m");
+        let namespace = Object::from(object::<Namespace>(json!({"name": "n", "uid": "1"})));
+        let (mut map, mut role) = (object::<ConfigMap>(json!({"namespace": "m"})), ClusterRole::default());
+        namespace.adopt(&mut map).unwrap();
+        namespace.adopt(&mut role).unwrap();
+        assert_eq!((map.metadata.namespace.as_deref(), role.metadata.namespace), (Some("m"), None));
+    }
+
+    #[test]
+    fn an_object_that_no_server_knows_owns_nothing() {
+        let error = adopted(json!({"name": "a", "namespace": "n"}), json!({})).unwrap_err();
+        assert_eq!(error, "an owner has a name and a uid");
+    }
+}
