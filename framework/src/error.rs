@@ -1,6 +1,6 @@
 //! What a failed handler asks of the framework.
 
-use std::{any::Any, error::Error as StdError, fmt, time::Duration};
+use std::{any::Any, error::Error as StdError, fmt, iter, time::Duration};
 
 /// What a handler returns.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
@@ -60,19 +60,28 @@ impl fmt::Display for Error {
 
 /// The messages of an error and of what caused it, in one line.
 pub(crate) fn with_causes(error: &(dyn StdError + 'static)) -> String {
-    let mut said = error.to_string();
-    let mut text = said.clone();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
+    let mut text = String::new();
+    let mut said = String::new();
+    for message in chain(error).map(ToString::to_string) {
         // Many libraries repeat their source in their own message.
-        if !said.contains(&next) {
-            text = format!("{text}: {next}");
+        if text.is_empty() {
+            text.clone_from(&message);
+        } else if !said.contains(&message) {
+            text = format!("{text}: {message}");
         }
-        said = next;
-        cause = error.source();
+        said = message;
     }
     text
+}
+
+/// The message of the last cause, which says what it was; those above it may only say that something was.
+pub(crate) fn root_cause(error: &(dyn StdError + 'static)) -> String {
+    chain(error).last().unwrap_or(error).to_string()
+}
+
+/// An error and what caused it, the last cause last.
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    iter::successors(Some(error), |&error| error.source())
 }
 
 /// What a panic says of itself.

@@ -6,27 +6,13 @@ use super::{
     kind::Watched,
     object::Object,
     report,
+    request::{Patience, Unread},
+    rights::{Action, Right},
 };
 use crate::core::{
     body::Body,
     patch::{Draft, Part, Patch, Request, inconsistencies},
 };
-use kube::api::{Patch as Merge, PatchParams};
-use std::{collections::VecDeque, time::Duration};
-use tokio::time::{sleep, timeout};
-
-/// The longest time for one request.
-const REQUEST: Duration = Duration::from_secs(30);
-
-/// The delays between tries of one request; the last one stays.
-const DELAYS: [Duration; 6] = [
-    Duration::from_millis(200),
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(5),
-    Duration::from_secs(10),
-];
 
 /// There is no such object any more: gone, or another one of that name.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,140 +23,170 @@ pub struct Gone;
 pub enum Unwritten {
     /// There is no such object any more.
     Gone,
-    /// The API server doesn't take what we keep on the object.
-    Refused {
-        /// The object as it is.
-        newest: Body,
-        /// What the API server says.
-        why: String,
-        /// It would take less of it.
-        too_large: bool,
-    },
+    /// The API server doesn't take it.
+    Refused(Refusal),
 }
 
-impl From<Gone> for Unwritten {
-    fn from(Gone: Gone) -> Self {
-        Self::Gone
-    }
+/// A patch that the API server doesn't take.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The object as it was planned for, or as our own requests have left that. What others have changed meanwhile isn't
+    /// in it: nobody has looked at that yet.
+    pub seen: Body,
+    /// What the API server says.
+    pub why: String,
+    /// What that means.
+    pub fault: Fault,
 }
 
 impl Watched {
     /// Writes what a patch would change, and returns the object as it is then.
     ///
     /// Waits for an API server that is away or busy, however long it takes: the caller ends the wait when
-    /// the operator is told to stop.
-    pub(super) async fn apply(&self, mut body: Body, mut patch: Patch) -> Result<Body, Unwritten> {
-        let mut parts = VecDeque::from(patch.order());
-        let mut draft = self.draft(&patch, &body);
-        while let Some(part) = parts.pop_front() {
-            let mut tries = 0;
-            while let Some(request) = draft.request(part, &body, self.has_status_subresource()) {
-                match self.send(&body, &request).await {
-                    Ok(object) => {
-                        body = object.into_body();
-                        report::inconsistencies(&inconsistencies(&request.patch, &body));
-                        break;
-                    }
-                    Err(error) => {
-                        (body, patch) = self.mend(body, patch, &draft, part, &error).await?;
-                        if Fault::of(&error) != Fault::Passing {
-                            draft = self.draft(&patch, &body);
-                        }
-                        if Fault::of(&error) == Fault::Passing {
-                            report::write_failed(&explain(&error), DELAYS[tries]);
-                        }
-                        sleep(DELAYS[tries]).await;
-                        tries = (tries + 1).min(DELAYS.len() - 1);
-                    }
-                }
-            }
-            if part == Part::Status && parts.is_empty() && !self.has_status_subresource() {
-                // There was one before: it is to be written with the object now.
-                parts.push_back(Part::Object);
-            }
-        }
-        draft.faults().iter().for_each(|fault| report::addition_left_out(fault));
-        Ok(body)
+    /// the operator is told to stop. The versions that it brings are added to `versions`.
+    pub(super) async fn apply(
+        &self,
+        body: Body,
+        patch: Patch,
+        versions: &mut Vec<String>,
+    ) -> Result<Body, Unwritten> {
+        let draft = self.draft(&patch, &body);
+        Writing { watched: self, seen: body.clone(), body, patch, draft, versions }.finish().await
     }
 
     /// What a patch comes to for an object as it is now.
     pub(super) fn draft(&self, patch: &Patch, body: &Body) -> Draft {
         patch.draft(body, &self.setup().storage)
     }
+}
 
-    async fn send(&self, body: &Body, request: &Request) -> kube::Result<Object> {
-        let (api, params) = (self.api_of(body), PatchParams::default());
-        let merge = Merge::Merge(&request.patch);
-        let answer = async {
-            match request.part {
-                Part::Status => api.patch_status(body.name(), &params, &merge).await,
-                Part::Object => api.patch(body.name(), &params, &merge).await,
-            }
-        };
-        timeout(REQUEST, answer).await.unwrap_or_else(|_| Err(too_slow()))
+/// A patch on its way.
+struct Writing<'a> {
+    watched: &'a Watched,
+    patch: Patch,
+    /// What the patch comes to for `body`.
+    draft: Draft,
+    /// The object as it is, as far as is known.
+    body: Body,
+    /// See [`Refusal::seen`].
+    seen: Body,
+    /// Those of the answers.
+    versions: &'a mut Vec<String>,
+}
+
+impl Writing<'_> {
+    async fn finish(mut self) -> Result<Body, Unwritten> {
+        let (order, subresource) = (self.patch.order(), self.watched.has_status_subresource());
+        for part in order {
+            self.write(part).await?;
+        }
+        if subresource && !self.watched.has_status_subresource() && order[1] == Part::Status {
+            // It is gone: the status is to be written with the object, which comes before.
+            self.write(Part::Object).await?;
+        }
+        self.draft.faults().iter().for_each(|fault| report::addition_left_out(fault));
+        Ok(self.body)
     }
 
-    /// What is to be written, and to what, after a request has failed.
+    /// Writes one part, until the API server has taken it.
+    async fn write(&mut self, part: Part) -> Result<(), Unwritten> {
+        let mut patience = self.watched.patience(Action::Write(part));
+        while let Some(request) = self.draft.request(part, &self.body, self.watched.has_status_subresource())
+        {
+            match self.watched.send(&self.body, &request).await {
+                Ok(object) => {
+                    self.written(&request, object);
+                    break;
+                }
+                Err(error) => self.mend(part, &error, &mut patience).await?,
+            }
+        }
+        Ok(())
+    }
+
+    fn written(&mut self, request: &Request, object: Object) {
+        self.body = object.into_body();
+        self.versions.push(self.body.version().to_owned());
+        // Of what else has changed, only this one says something.
+        if request.patch["metadata"]["resourceVersion"] == self.seen.version() {
+            self.seen = self.body.clone();
+        }
+        report::inconsistencies(&inconsistencies(&request.patch, &self.body));
+    }
+
+    /// Does what there is to do before a request can be sent again.
     async fn mend(
-        &self,
-        body: Body,
-        patch: Patch,
-        draft: &Draft,
+        &mut self,
         part: Part,
         error: &kube::Error,
-    ) -> Result<(Body, Patch), Unwritten> {
+        patience: &mut Patience,
+    ) -> Result<(), Unwritten> {
         let fault = Fault::of(error);
-        if fault == Fault::Passing {
-            return Ok((body, patch));
+        if fault == Fault::Denied && patience.is_over() {
+            self.watched.rights.note(Action::Write(part), Right::Missing);
+            return Err(self.refused(explain(error), fault));
         }
-        let newest = self.read(&body).await?;
+        if fault == Fault::Passing {
+            report::write_failed(&explain(error), patience.delay());
+        }
+        if !matches!(fault, Fault::Refused | Fault::TooLarge) {
+            patience.wait().await;
+        }
+        match fault {
+            Fault::Passing | Fault::Denied => Ok(()),
+            _ => self.turn_to_newest(part, fault, error).await,
+        }
+    }
+
+    /// Goes on with the object as it is now.
+    async fn turn_to_newest(
+        &mut self,
+        part: Part,
+        fault: Fault,
+        error: &kube::Error,
+    ) -> Result<(), Unwritten> {
+        let newest = self.read().await?;
         match (fault, part) {
             // The object is there: it is the subresource that is not.
-            (Fault::Missing, Part::Status) => {
-                self.set_status_subresource(false);
-                Ok((newest, patch))
-            }
-            (Fault::Refused, _) if self.is_to_blame(draft, part, error) => {
-                if part == Part::Status {
-                    report::status_refused(&explain(error));
-                    return Ok((newest, patch.without_status()));
-                }
-                report::additions_refused(&explain(error));
-                Ok((newest, patch.without_additions()))
-            }
-            (Fault::Refused | Fault::TooLarge, _) => {
-                Err(Unwritten::Refused { newest, why: explain(error), too_large: fault == Fault::TooLarge })
-            }
-            _ => Ok((newest, patch)),
+            (Fault::Missing, Part::Status) => self.watched.set_status_subresource(false),
+            (Fault::Refused, _) if self.is_to_blame(part, error) => self.leave_out(part, error),
+            (Fault::Refused | Fault::TooLarge, _) => return Err(self.refused(explain(error), fault)),
+            _ => {}
         }
+        self.draft = self.watched.draft(&self.patch, &newest);
+        self.body = newest;
+        Ok(())
+    }
+
+    async fn read(&self) -> Result<Body, Unwritten> {
+        self.watched.read(&self.body).await.map_err(|unread| match unread {
+            Unread::Gone => Unwritten::Gone,
+            Unread::Denied(why) => self.refused(why, Fault::Denied),
+        })
     }
 
     /// Whether it is what handlers have asked for that the API server refuses, as far as can be told.
-    fn is_to_blame(&self, draft: &Draft, part: Part, error: &kube::Error) -> bool {
-        draft.adds_to(part, self.has_status_subresource()) && !draft.keeps_alone(fields(error))
+    fn is_to_blame(&self, part: Part, error: &kube::Error) -> bool {
+        let added = self.draft.adds_to(part, self.watched.has_status_subresource());
+        added && !self.draft.keeps_alone(fields(error))
     }
 
-    /// The object as it is now; waits for an API server that is away.
-    pub(super) async fn read(&self, body: &Body) -> Result<Body, Gone> {
-        let mut tries = 0;
-        loop {
-            let api = self.api_of(body);
-            let answer = timeout(REQUEST, api.get(body.name())).await.unwrap_or_else(|_| Err(too_slow()));
-            match answer {
-                Ok(object) if object.body().uid() == body.uid() => return Ok(self.body(object)),
-                Ok(_) => return Err(Gone),
-                Err(error) if Fault::of(&error) == Fault::Missing => return Err(Gone),
-                Err(error) => {
-                    report::read_failed(&explain(&error), DELAYS[tries]);
-                    sleep(DELAYS[tries]).await;
-                    tries = (tries + 1).min(DELAYS.len() - 1);
-                }
+    /// Goes on without what handlers have asked for.
+    fn leave_out(&mut self, part: Part, error: &kube::Error) {
+        let patch = std::mem::take(&mut self.patch);
+        self.patch = match part {
+            Part::Status => {
+                report::status_refused(&explain(error));
+                patch.without_status()
             }
-        }
+            Part::Object => {
+                report::additions_refused(&explain(error));
+                patch.without_additions()
+            }
+        };
     }
-}
 
-fn too_slow() -> kube::Error {
-    let message = format!("no answer within {} seconds", REQUEST.as_secs());
-    kube::Error::Service(message.into())
+    fn refused(&self, why: String, fault: Fault) -> Unwritten {
+        Unwritten::Refused(Refusal { seen: self.seen.clone(), why, fault })
+    }
 }

@@ -1,11 +1,11 @@
 //! What an error of the API server means for the request that met it, in one line for people.
 
+use crate::error::root_cause;
 use kube::{
     Error,
     core::{Status, response::StatusCause},
     runtime::watcher,
 };
-use std::error::Error as _;
 
 /// What to do about a request that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum Fault {
     Missing,
     /// The server will not take this content (400, 422): another uid, or a schema that it breaks.
     Refused,
+    /// The operator may not do this (403), or nobody may (405): that doesn't pass by itself.
+    Denied,
     /// The object, or all of its annotations, would be too large (413, 422, or what etcd says).
     TooLarge,
 }
@@ -35,6 +37,7 @@ impl Fault {
                 409 => Self::Conflict,
                 _ if is_too_large(status) => Self::TooLarge,
                 400 | 422 => Self::Refused,
+                403 | 405 => Self::Denied,
                 _ => Self::Passing,
             },
             _ => Self::Passing,
@@ -67,7 +70,7 @@ pub fn fields(error: &Error) -> impl Iterator<Item = &str> {
 pub fn explain(error: &Error) -> String {
     match error {
         Error::Api(status) => explain_status(status),
-        error => innermost(error),
+        error => root_cause(error),
     }
 }
 
@@ -78,17 +81,6 @@ fn explain_status(status: &Status) -> String {
         (message, 401) => format!("{message} (401): the credentials are not valid, or no longer"),
         (message, code) => format!("{message} ({code})"),
     }
-}
-
-/// The last cause says what it was; those above it only that something was.
-fn innermost(error: &Error) -> String {
-    let mut last = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        last = error.to_string();
-        cause = error.source();
-    }
-    last
 }
 
 /// What happened to a watch, in one line.
@@ -158,6 +150,9 @@ mod tests {
             (404, "not found", "", "", Fault::Missing),
             (500, "etcdserver: leader changed", "", "", Fault::Passing),
             (429, "too many requests", "", "", Fault::Passing),
+            (401, "Unauthorized", "", "", Fault::Passing),
+            (403, "x is forbidden: User u cannot patch resource", "", "", Fault::Denied),
+            (405, "the server does not allow this method", "", "", Fault::Denied),
         ];
         for (code, message, field, reason, fault) in cases {
             let error = answer(code, message, field, reason);

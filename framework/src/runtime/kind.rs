@@ -1,6 +1,6 @@
 //! One kind of objects, as the runtime needs it.
 
-use super::object::Object;
+use super::{object::Object, rights::Rights};
 use crate::{
     core::{body::Body, cycle::Setup, storage::Storage, task::Trigger},
     handler::{Handler, Kind, States},
@@ -35,6 +35,7 @@ pub struct Watched {
     pub(super) stopping: CancellationToken,
     server: Server,
     status_subresource: AtomicBool,
+    pub(super) rights: Rights,
 }
 
 /// The API server.
@@ -82,6 +83,7 @@ impl Watched {
                     stopping: stopping.clone(),
                     server: server.clone(),
                     status_subresource: AtomicBool::new(false),
+                    rights: Rights::default(),
                 }),
             }
         }

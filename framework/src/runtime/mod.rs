@@ -11,6 +11,8 @@ mod pace;
 mod queue;
 mod reactor;
 mod report;
+mod request;
+mod rights;
 mod schema;
 mod store;
 mod watch;

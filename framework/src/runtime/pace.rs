@@ -43,6 +43,11 @@ pub fn restless(errors: usize, newest: Newest) -> Finish {
     broken(errors, RESTLESS, Some(newest))
 }
 
+/// An object that the operator may not read is left alone for a while.
+pub fn unread(errors: usize, why: &str) -> Finish {
+    broken(errors, &format!("the object can't be read: {why}"), None)
+}
+
 /// An object that the framework breaks down over is left alone for a while, the longer the more often in a row.
 pub fn broken(errors: usize, why: &str, newest: Option<Newest>) -> Finish {
     let delay = Duration::from_secs(ERROR_DELAYS[errors.min(ERROR_DELAYS.len() - 1)]);

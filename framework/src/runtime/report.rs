@@ -264,6 +264,15 @@ pub fn given_up(why: &str, again: Duration) {
     );
 }
 
+pub fn right_is_missing(why: &str, again: Duration) {
+    object!(
+        error,
+        "The operator lacks a right that it needs: {why}. The object is left alone until it changes, or for {} seconds; \
+         then what its handlers came to is stored, and they aren't called again for it.",
+        seconds(again)
+    );
+}
+
 pub fn additions_refused(why: &str) {
     object!(error, "The API server refuses what handlers add to the object, so it is not written: {why}");
 }

@@ -2,7 +2,8 @@
 //! left alone for a while, and its handlers aren't called again for it.
 
 use super::{
-    apply::{Gone, Unwritten},
+    apply::{Gone, Refusal, Unwritten},
+    fault::Fault,
     kind::Watched,
     queue::Job,
     report,
@@ -48,38 +49,40 @@ struct Stuck {
 /// An object's memory holds it once a warning was given.
 struct Warned;
 
-/// An object that is to be left alone for a while.
+/// An object that is to be left alone for a while: as it was seen, without what others have changed meanwhile.
 pub struct LeftAlone(pub Body);
 
 impl Watched {
     /// Stores what a cycle came to, and returns the object as it is then.
     ///
     /// # Errors
-    /// If the API server takes it in no form: the object as it is.
+    /// If the API server takes it in no form.
     pub(super) async fn store(
         &self,
         results: Arc<Results>,
         body: Body,
         memo: &TypeMap,
     ) -> Result<Result<(Body, End), LeftAlone>, Gone> {
-        match self.write(&results, body, memo).await {
-            Ok(written) => {
+        match self.write(&results, body).await {
+            Ok(Written { newest, end, form, .. }) => {
                 take::<Stuck>(memo);
-                Ok(Ok(written))
+                tell(form, memo);
+                Ok(Ok((newest, end)))
             }
             Err(Unwritten::Gone) => Err(Gone),
-            Err(Unwritten::Refused { newest, why, .. }) => Ok(Err(give_up(newest, why, Some(results), memo))),
+            Err(Unwritten::Refused(refusal)) => Ok(Err(give_up(refusal, Some(results), memo))),
         }
     }
 
-    /// Writes a patch that has nothing of a cycle's results in it.
+    /// Writes a patch that has nothing of a cycle's results in it. The versions that it brings are added to `versions`.
     pub(super) async fn change(
         &self,
         body: Body,
         patch: Patch,
         memo: &TypeMap,
+        versions: &mut Vec<String>,
     ) -> Result<Result<Body, LeftAlone>, Gone> {
-        match self.apply(body, patch).await {
+        match self.apply(body, patch, versions).await {
             Ok(newest) => {
                 // Results that wait to be stored still do.
                 if get::<Stuck>(memo).is_some_and(|stuck| stuck.results.is_none()) {
@@ -88,7 +91,7 @@ impl Watched {
                 Ok(Ok(newest))
             }
             Err(Unwritten::Gone) => Err(Gone),
-            Err(Unwritten::Refused { newest, why, .. }) => Ok(Err(give_up(newest, why, None, memo))),
+            Err(Unwritten::Refused(refusal)) => Ok(Err(give_up(refusal, None, memo))),
         }
     }
 
@@ -109,57 +112,90 @@ impl Watched {
         }
     }
 
+    /// Writes results, and once more into annotations if it turns out that the status doesn't keep them.
+    async fn write(&self, results: &Results, body: Body) -> Result<Written, Unwritten> {
+        let setup = self.setup();
+        let written = self.write_by(setup, results, body).await?;
+        // Other workers may have found out meanwhile: what counts is where this one has written.
+        if !written.pruned || setup.storage.outside_status().is_none() {
+            return Ok(written);
+        }
+        if self.leave_the_status() {
+            report::status_is_pruned(&self.title());
+        }
+        self.write_ever_smaller(self.setup(), results, &Patch::default(), written.newest).await
+    }
+
+    /// Writes results; without what handlers have asked for, if it is too large with that in all forms.
+    async fn write_by(&self, setup: &Setup, results: &Results, body: Body) -> Result<Written, Unwritten> {
+        let refusal = match self.write_ever_smaller(setup, results, &results.additions, body).await {
+            Err(Unwritten::Refused(refusal)) => refusal,
+            done => return done,
+        };
+        if refusal.fault != Fault::TooLarge || !self.is_pending(&results.additions, &refusal.seen) {
+            return Err(Unwritten::Refused(refusal));
+        }
+        let nothing = Patch::default();
+        let written = self.write_ever_smaller(setup, results, &nothing, refusal.seen).await?;
+        report::additions_refused(&refusal.why);
+        Ok(written)
+    }
+
+    /// Tries what is large first, and then one smaller form after the other.
+    async fn write_ever_smaller(
+        &self,
+        setup: &Setup,
+        results: &Results,
+        additions: &Patch,
+        body: Body,
+    ) -> Result<Written, Unwritten> {
+        let mut setup = Cow::Borrowed(setup);
+        let mut attempt = results.attempt(&setup, additions, &body);
+        loop {
+            let refusal = match self.apply(body.clone(), attempt.patch.clone(), &mut Vec::new()).await {
+                Ok(newest) => return Ok(attempt.written(newest)),
+                Err(Unwritten::Refused(refusal)) if refusal.fault == Fault::TooLarge => refusal,
+                Err(unwritten) => return Err(unwritten),
+            };
+            let refused = attempt.patch.clone();
+            // A form that says the same is of no use.
+            while attempt.patch == refused {
+                let Some(storage) = setup.storage.smaller() else { return Err(Unwritten::Refused(refusal)) };
+                setup = Cow::Owned(Setup { storage, ..setup.into_owned() });
+                attempt = results.attempt(&setup, additions, &refusal.seen);
+            }
+        }
+    }
+
+    /// Whether a patch would still change something.
     fn is_pending(&self, patch: &Patch, body: &Body) -> bool {
         let draft = self.draft(patch, body);
         let request = |part| draft.request(part, body, self.has_status_subresource());
         [Part::Status, Part::Object].into_iter().any(|part| request(part).is_some())
     }
+}
 
-    /// Tries what is large, then what is smaller, and in the end without what handlers have asked for.
-    async fn write(
-        &self,
-        results: &Results,
-        mut body: Body,
-        memo: &TypeMap,
-    ) -> Result<(Body, End), Unwritten> {
-        let mut setup = Cow::Borrowed(self.setup());
-        let mut additions = Cow::Borrowed(&results.additions);
-        let mut refused: Option<(Patch, String)> = None;
-        loop {
-            let (own, end) = results.cycle.settle(&setup, &body, &results.done, results.at);
-            let (form, mut patch) = (own.form(), Patch::clone(&additions));
-            patch.join(own);
-            // A smaller one is of no use if it is the same.
-            if refused.as_ref().is_none_or(|(refused, _)| *refused != patch) {
-                match self.apply(body, patch.clone()).await {
-                    Ok(newest) if patch.is_pruned(&newest) && self.leave_the_status() => {
-                        report::status_is_pruned(&self.title());
-                        (body, additions) = (newest, Cow::Owned(Patch::default()));
-                        setup = Cow::Borrowed(self.setup());
-                        continue;
-                    }
-                    Ok(newest) => {
-                        tell(form, memo);
-                        if let (Cow::Owned(_), Some((_, why))) = (additions, refused) {
-                            report::additions_refused(&why);
-                        }
-                        return Ok((newest, end));
-                    }
-                    Err(Unwritten::Refused { newest, why, too_large: true }) => {
-                        (body, refused) = (newest, Some((patch, why)));
-                    }
-                    Err(unwritten) => return Err(unwritten),
-                }
-            }
-            if let Some(storage) = setup.storage.smaller() {
-                setup = Cow::Owned(Setup { storage, ..setup.into_owned() });
-            } else if self.is_pending(&additions, &body) {
-                (additions, setup) = (Cow::Owned(Patch::default()), Cow::Borrowed(self.setup()));
-            } else {
-                let why = refused.map(|(_, why)| why).unwrap_or_default();
-                return Err(Unwritten::Refused { newest: body, why, too_large: true });
-            }
-        }
+/// One form of what is to be written of results.
+struct Attempt {
+    patch: Patch,
+    end: End,
+}
+
+/// What was written of results.
+struct Written {
+    /// The object as it is then.
+    newest: Body,
+    end: End,
+    /// How essences are kept.
+    form: Form,
+    /// The status has not kept what is to be kept in it.
+    pruned: bool,
+}
+
+impl Attempt {
+    fn written(self, newest: Body) -> Written {
+        let pruned = self.patch.is_pruned(&newest);
+        Written { newest, end: self.end, form: self.patch.form(), pruned }
     }
 }
 
@@ -170,6 +206,14 @@ impl Results {
         let ends = cycle.reason == Reason::Delete && matches!(end, End::Processed(_) | End::Released);
         let additions = if ends { additions.without_status() } else { additions };
         Self { cycle, done, additions, at }
+    }
+
+    /// What is to be written of them where things are kept as the setup says, with some of what handlers have asked for.
+    fn attempt(&self, setup: &Setup, additions: &Patch, body: &Body) -> Attempt {
+        let (own, end) = self.cycle.settle(setup, body, &self.done, self.at);
+        let mut patch = additions.clone();
+        patch.join(own);
+        Attempt { patch, end }
     }
 }
 
@@ -186,14 +230,18 @@ fn tell(form: Form, memo: &TypeMap) {
     }
 }
 
-fn give_up(newest: Body, why: String, results: Option<Arc<Results>>, memo: &TypeMap) -> LeftAlone {
+fn give_up(refusal: Refusal, results: Option<Arc<Results>>, memo: &TypeMap) -> LeftAlone {
+    let Refusal { seen, why, fault } = refusal;
     let known = get::<Stuck>(memo);
     if known.as_ref().is_none_or(|known| known.why != why) {
-        report::given_up(&why, REFUSED);
+        match fault {
+            Fault::Denied => report::right_is_missing(&why, REFUSED),
+            _ => report::given_up(&why, REFUSED),
+        }
     }
     let results = results.or_else(|| known.and_then(|known| known.results.clone()));
     put(memo, Stuck { why, results });
-    LeftAlone(newest)
+    LeftAlone(seen)
 }
 
 fn get<T: Any + Send + Sync>(memo: &TypeMap) -> Option<Arc<T>> {

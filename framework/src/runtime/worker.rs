@@ -5,9 +5,10 @@ use super::{
     attempt::Pass,
     clock,
     kind::Watched,
-    pace::{Pace, broken, fingerprint, restless},
+    pace::{Pace, broken, fingerprint, restless, unread},
     queue::{Done, Finish, Job},
     report,
+    request::Unread,
     store::{LeftAlone, REFUSED, Results},
 };
 use crate::{
@@ -68,7 +69,11 @@ impl Watched {
         let mut look = job.look;
         let mut body = job.body.clone();
         if job.fetch {
-            body = self.read(&body).await?;
+            body = match self.read(&body).await {
+                Ok(newest) => newest,
+                Err(Unread::Gone) => return Err(Gone),
+                Err(Unread::Denied(why)) => return Ok(unread(job.errors, &why)),
+            };
             let changed = !job.known.as_ref().is_some_and(|known| known.is(body.version()));
             look = if changed && look == Look::Again { Look::Changed } else { look };
         }
@@ -104,7 +109,7 @@ impl Watched {
             return Ok(pass.body);
         }
         let additions = Patch::of_additions(pass.additions.take());
-        match self.change(pass.body, additions, &job.memo).await? {
+        match self.change(pass.body, additions, &job.memo, &mut Vec::new()).await? {
             Ok(newest) | Err(LeftAlone(newest)) => Ok(newest),
         }
     }
@@ -171,7 +176,7 @@ impl Watched {
             }
             Plan::Write(change) => {
                 report::finalizer(&change);
-                match self.change(body, Patch::of_finalizer(change), &job.memo).await? {
+                match self.change(body, Patch::of_finalizer(change), &job.memo, &mut Vec::new()).await? {
                     Ok(newest) => Ok(Next::Again { newest, look, end: None }),
                     Err(LeftAlone(body)) => Ok(Next::Rest(body, Some(REFUSED))),
                 }

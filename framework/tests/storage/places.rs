@@ -4,7 +4,10 @@ use crate::things::{Calls, Thing, annotations, cluster, lines, operator, raw, te
 use korf::{
     Body,
     storage::{Found, Item, Place},
-    testing::{Cluster, api::Served},
+    testing::{
+        Cluster,
+        api::{Fate, Faults, Request, Served},
+    },
 };
 use serde_json::{Map, Value, json};
 use std::time::Duration;
@@ -70,6 +73,31 @@ fn a_status_that_drops_the_field_is_left_for_annotations_and_handlers_are_called
     cluster.restart().unwrap();
     cluster.patch::<Thing>("a", text("y")).unwrap();
     assert_eq!(calls.all()[2..], ["update a"]);
+}
+
+/// Requests take a while.
+struct Slow;
+
+impl Faults for Slow {
+    fn request(&mut self, _: &Request) -> Fate {
+        Fate::pass().taking(Duration::from_secs(1), Duration::from_secs(1))
+    }
+}
+
+#[test]
+fn a_status_that_drops_the_field_is_left_by_all_that_are_at_it() {
+    let calls = Calls::default();
+    let mut cluster = cluster(&calls, |operator| operator.status_storage());
+    cluster.serve(Served::of::<Thing>().with_status_fields(["calls"]));
+    cluster.restart().unwrap();
+    cluster.set_faults(Slow);
+    for name in ["a", "b", "c"] {
+        cluster.create(&thing(name, "x")).unwrap();
+    }
+    cluster.advance(Duration::from_secs(3600));
+    assert_eq!(calls.all(), ["create a", "create b", "create c"]);
+    let said = lines(&cluster, Level::ERROR, "doesn't keep what the operator writes into the status");
+    assert_eq!(said.len(), 1);
 }
 
 #[test]

@@ -1,14 +1,17 @@
 //! An operator that notes its calls.
 
 use korf::{
-    Name, Operator, Patch, Registry, Result, State, Status,
+    Attempt, Error, Name, Operator, Patch, Registry, Result, State, Status,
     testing::{Cluster, Line},
 };
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 #[derive(CustomResource, Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[kube(group = "korf.dev", version = "v1", kind = "Thing", namespaced, status = "ThingStatus")]
@@ -18,6 +21,13 @@ pub struct ThingSpec {
     /// What the creation merges into the object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wish: Option<Value>,
+    /// How often the creation fails.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub failures: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 #[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema, PartialEq)]
@@ -45,8 +55,12 @@ async fn created(
     calls: State<Calls>,
     name: Name,
     thing: korf::Spec<ThingSpec>,
+    attempt: Attempt,
     patch: Patch,
 ) -> Result<Status<ThingStatus>> {
+    if attempt.0 < thing.failures {
+        return Err(Error::temporary("not yet", Duration::from_secs(1)));
+    }
     if let Some(wish) = &thing.wish {
         patch.merge(wish.clone());
     }
@@ -77,7 +91,7 @@ pub fn cluster(calls: &Calls, operator: impl Fn(Operator) -> Operator + Send + S
 }
 
 pub fn thing(name: &str, text: &str) -> Thing {
-    Thing::new(name, ThingSpec { text: Some(text.to_owned()), wish: None })
+    Thing::new(name, ThingSpec { text: Some(text.to_owned()), ..ThingSpec::default() })
 }
 
 pub fn text(text: &str) -> Value {

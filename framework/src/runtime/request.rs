@@ -1,0 +1,129 @@
+//! Single requests for an object: how long they may take, and when they are sent again.
+
+use super::{
+    fault::{Fault, explain},
+    kind::Watched,
+    object::Object,
+    report,
+    rights::{Action, Right},
+};
+use crate::core::{
+    body::Body,
+    patch::{Part, Request},
+};
+use kube::api::{Patch, PatchParams};
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
+
+/// The longest time for one request.
+const REQUEST: Duration = Duration::from_secs(30);
+
+/// The delays between tries of one request; the last one stays.
+const DELAYS: [Duration; 6] = [
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+    Duration::from_secs(10),
+];
+
+/// After so many tries, a missing right isn't waited for any longer: 3.7 seconds. One that was granted just now may take a
+/// moment to be known everywhere.
+const DENIED: usize = 4;
+
+/// How long one request is repeated.
+#[derive(Debug)]
+pub struct Patience {
+    tries: usize,
+    denied: usize,
+}
+
+impl Patience {
+    /// The delay before the next try.
+    pub fn delay(&self) -> Duration {
+        DELAYS[self.tries.min(DELAYS.len() - 1)]
+    }
+
+    /// Waits for the next try.
+    pub async fn wait(&mut self) {
+        sleep(self.delay()).await;
+        self.tries += 1;
+    }
+
+    /// Whether a missing right was waited for long enough.
+    pub fn is_over(&self) -> bool {
+        self.tries >= self.denied
+    }
+}
+
+/// Why an object isn't read.
+#[derive(Debug)]
+pub enum Unread {
+    /// There is no such object any more: gone, or another one of that name.
+    Gone,
+    /// The operator may not read it; what the API server says.
+    Denied(String),
+}
+
+impl Watched {
+    /// Patience with a request; none with a right that is known to be missing: each object would wait for it anew.
+    pub(super) fn patience(&self, action: Action) -> Patience {
+        let denied = match self.rights.known(action) {
+            Right::There => DENIED,
+            Right::Missing => 0,
+        };
+        Patience { tries: 0, denied }
+    }
+
+    /// Sends a patch, once.
+    pub(super) async fn send(&self, body: &Body, request: &Request) -> kube::Result<Object> {
+        let (api, params) = (self.api_of(body), PatchParams::default());
+        let merge = Patch::Merge(&request.patch);
+        let answer = async {
+            match request.part {
+                Part::Status => api.patch_status(body.name(), &params, &merge).await,
+                Part::Object => api.patch(body.name(), &params, &merge).await,
+            }
+        };
+        let answer = timeout(REQUEST, answer).await.unwrap_or_else(|_| Err(too_slow()));
+        self.take_note(Action::Write(request.part), &answer);
+        answer
+    }
+
+    fn take_note(&self, action: Action, answer: &kube::Result<Object>) {
+        if answer.is_ok() {
+            self.rights.note(action, Right::There);
+        }
+    }
+
+    /// The object as it is now; waits for an API server that is away.
+    pub(super) async fn read(&self, body: &Body) -> Result<Body, Unread> {
+        let mut patience = self.patience(Action::Read);
+        loop {
+            let api = self.api_of(body);
+            let answer = timeout(REQUEST, api.get(body.name())).await.unwrap_or_else(|_| Err(too_slow()));
+            self.take_note(Action::Read, &answer);
+            let error = match answer {
+                Ok(object) if object.body().uid() == body.uid() => return Ok(self.body(object)),
+                Ok(_) => return Err(Unread::Gone),
+                Err(error) => error,
+            };
+            match Fault::of(&error) {
+                Fault::Missing => return Err(Unread::Gone),
+                Fault::Denied if patience.is_over() => {
+                    self.rights.note(Action::Read, Right::Missing);
+                    return Err(Unread::Denied(explain(&error)));
+                }
+                Fault::Denied => {}
+                _ => report::read_failed(&explain(&error), patience.delay()),
+            }
+            patience.wait().await;
+        }
+    }
+}
+
+fn too_slow() -> kube::Error {
+    let message = format!("no answer within {} seconds", REQUEST.as_secs());
+    kube::Error::Service(message.into())
+}
