@@ -25,6 +25,8 @@ use tokio::sync::watch;
 #[derive(Clone)]
 pub struct ApiServer {
     state: Arc<Mutex<State>>,
+    /// By themselves: they may ask the server.
+    faults: Arc<Mutex<Box<dyn Faults>>>,
     /// Wakes watches. The number is that of the last cut of all connections.
     news: Arc<watch::Sender<u64>>,
 }
@@ -32,7 +34,6 @@ pub struct ApiServer {
 pub(super) struct State {
     pub store: Store,
     pub log: Vec<Exchange>,
-    pub faults: Box<dyn Faults>,
 }
 
 impl fmt::Debug for ApiServer {
@@ -50,12 +51,20 @@ impl Default for ApiServer {
 impl ApiServer {
     /// A server that serves no kinds, and with which nothing goes wrong.
     pub fn new() -> Self {
-        let state = State { store: Store::default(), log: Vec::new(), faults: Box::new(()) };
-        Self { state: Arc::new(Mutex::new(state)), news: Arc::new(watch::Sender::new(0)) }
+        let state = State { store: Store::default(), log: Vec::new() };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            faults: Arc::new(Mutex::new(Box::new(()))),
+            news: Arc::new(watch::Sender::new(0)),
+        }
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn faults(&self) -> MutexGuard<'_, Box<dyn Faults>> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Serves a kind from now on; one that is served already, with its objects, is served in the new way.
@@ -77,7 +86,7 @@ impl ApiServer {
 
     /// What goes wrong from now on. `()` is nothing.
     pub fn set_faults(&self, faults: impl Faults + 'static) {
-        self.state().faults = Box::new(faults);
+        *self.faults() = Box::new(faults);
     }
 
     /// All requests so far, in the order in which they came.
@@ -155,11 +164,11 @@ impl ApiServer {
     }
 
     pub(super) fn fate(&self, request: &Request) -> Fate {
-        self.state().faults.request(request)
+        self.faults().request(request)
     }
 
     pub(super) fn passage(&self, event: &WatchEvent) -> Passage {
-        self.state().faults.event(event)
+        self.faults().event(event)
     }
 
     /// Carries out a request of the log.
