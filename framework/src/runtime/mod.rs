@@ -12,6 +12,7 @@ mod queue;
 mod reactor;
 mod report;
 mod request;
+mod results;
 mod rights;
 mod schema;
 mod store;

@@ -9,7 +9,8 @@ use super::{
     queue::{Done, Finish, Job},
     report,
     request::Unread,
-    store::{LeftAlone, REFUSED, Results},
+    results::Results,
+    store::{LeftAlone, REFUSED},
 };
 use crate::{
     core::{
