@@ -84,7 +84,15 @@ pub fn listing_in_pages(title: &str) {
     engine!(debug, "The API server can't stream the initial list of {title}; it is read in pages.");
 }
 
-pub fn kind_is_missing(title: &str) {
+pub fn kind_is_missing(title: &str, built_in: bool) {
+    if built_in {
+        engine!(
+            warn,
+            "The API server doesn't know {title}: its version of Kubernetes doesn't have it yet, or no longer. The operator \
+             waits for it."
+        );
+        return;
+    }
     engine!(
         warn,
         "The API server doesn't know {title}. Install its CRD (the command `crd` prints those that are known); \

@@ -1,6 +1,6 @@
 //! Whether a kind's schema has room for what its handlers return: the API server drops the rest without a word.
 
-use super::{fault::explain, kind::Watched, report};
+use super::{built_in::is_built_in, fault::explain, kind::Watched, report};
 use crate::handler::{Definition, Handler, Returns};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrBool,
@@ -18,7 +18,7 @@ impl Watched {
         let handlers: Vec<_> =
             self.handlers.iter().filter(|handler| handler.returns != Returns::Nothing).collect();
         let resource = &self.kind.resource;
-        if handlers.is_empty() || resource.group.is_empty() {
+        if handlers.is_empty() || is_built_in(&resource.group) {
             return;
         }
         let name = format!("{}.{}", resource.plural, resource.group);

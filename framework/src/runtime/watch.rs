@@ -1,6 +1,7 @@
 //! Watches one kind, for as long as the operator lives: whatever fails is said once, and tried again.
 
 use super::{
+    built_in::is_built_in,
     fault::{explain, explain_watch, watch_code},
     kind::{Namespaces, Watched},
     object::Object,
@@ -74,7 +75,7 @@ async fn discover(watched: &Watched) -> Scope {
         };
         if said.as_ref() != Some(&why) {
             match &why {
-                None => report::kind_is_missing(&title),
+                None => report::kind_is_missing(&title, is_built_in(&resource.group)),
                 Some(why) => report::discovery_fails(watched.server(), &title, why),
             }
             said = Some(why);

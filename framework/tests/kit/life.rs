@@ -1,7 +1,12 @@
 //! Ordinary days, and outages.
 
 use crate::lights::{House, Light, cluster, flickering, light, paint};
-use korf::testing::{Error, api::Served};
+use k8s_openapi::api::apps::v1::Deployment;
+use korf::{
+    Handler, Operator, Registry,
+    testing::{Cluster, Error, api::Served},
+};
+use kube::core::ApiResource;
 use serde_json::json;
 use std::time::Duration;
 
@@ -87,13 +92,33 @@ fn a_kind_that_is_taken_away_may_come_back() {
     let house = House::default();
     let mut cluster = cluster(&house);
     cluster.create(&light("a", "red")).unwrap();
-    cluster.server().withdraw(&kube::core::ApiResource::erase::<Light>(&()));
+    cluster.server().withdraw(&ApiResource::erase::<Light>(&()));
     cluster.advance(Duration::from_secs(120));
     assert!(matches!(cluster.get::<Light>("a"), Err(Error::Refused { code: 404, .. })));
     cluster.serve(Served::defined::<Light>());
     cluster.advance(Duration::from_secs(60));
     cluster.create(&light("b", "green")).unwrap();
     assert_eq!(house.colors()["b"], "green");
+}
+
+#[test]
+fn a_kind_that_is_missing_at_the_start_is_waited_for_and_a_crd_asked_for_if_it_has_one() {
+    let missing = |kind: &ApiResource, handler: Handler| {
+        let mut cluster =
+            Cluster::of(move || Operator::with_registry("lights", Registry::from_iter([handler.clone()])))
+                .unwrap();
+        cluster.stop().unwrap();
+        cluster.server().withdraw(kind);
+        cluster.start().unwrap();
+        let lines = cluster.lines().into_iter().map(|line| line.message);
+        lines.filter(|line| line.starts_with("The API server doesn't know ")).collect::<Vec<_>>()
+    };
+    let custom = missing(&ApiResource::erase::<Light>(&()), korf::on_create::<Light>("f").run(async || ()));
+    assert!(custom.len() == 1 && custom[0].contains("lights.v1.korf.dev. Install its CRD"), "{custom:?}");
+    let handler = korf::on_create::<Deployment>("f").run(async || ());
+    let built_in = missing(&ApiResource::erase::<Deployment>(&()), handler);
+    assert_eq!(built_in.len(), 1);
+    assert!(built_in[0].contains("deployments.v1.apps: its version of Kubernetes"), "{built_in:?}");
 }
 
 #[test]
