@@ -61,6 +61,10 @@ pub fn fingerprint(setup: &Setup, body: &Body) -> Fingerprint {
     let whole = number(&essence);
     if let Some(metadata) = essence.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("annotations");
+        if metadata.is_empty() {
+            // As in the essence of an object that has none.
+            essence.as_object_mut().map(|essence| essence.remove("metadata"));
+        }
     }
     Fingerprint { whole, state: number(&essence) }
 }

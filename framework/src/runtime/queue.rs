@@ -7,6 +7,7 @@ mod backlog;
 mod entry;
 mod event;
 mod job;
+mod raw;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -59,40 +60,34 @@ impl Queue {
                 }
                 self.applied(source, body, true, now);
             }
-            Event::ListingDone => self.bury_unlisted(source),
+            Event::ListingDone => self.bury_unlisted(source, now),
             Event::Applied(body) => self.applied(source, body, false, now),
-            Event::Deleted(body) => self.gone(&body),
+            Event::Deleted(body) => self.gone(&body, now),
         }
     }
 
     fn applied(&mut self, source: Source, body: Body, listed: bool, now: Instant) {
         let uid = body.uid().to_owned();
-        let known = self.objects.contains_key(&uid);
+        let event = match self.objects.contains_key(&uid) {
+            _ if listed => EventType::Listed,
+            true => EventType::Modified,
+            false => EventType::Added,
+        };
         let entry = self.objects.entry(uid.clone()).or_insert_with(|| Entry::new(source, &body, listed));
-        if entry.dead {
+        if entry.dead || matches!(self.backlog.get(&uid), Some(Pending::Gone(_))) {
             return;
         }
-        let spied = self.spied.contains(&source.kind) && entry.silent.as_deref() != Some(body.version());
-        if spied {
-            entry.event = Some(match (listed, known) {
-                (true, _) => EventType::Listed,
-                (false, false) => EventType::Added,
-                (false, true) => EventType::Modified,
-            });
-        }
-        let newest = entry.newest.get_or_insert_with(|| Newest::none(now));
-        match newest.weigh(body.version(), now) {
+        let told = self.spied.contains(&source.kind) && entry.raw.hear(event, body.version());
+        match entry.weigh(body.version(), now) {
             News::Newer => {
-                *newest = Newest::seen(body.version(), now);
                 self.backlog.keep(&uid, Pending::Body(body));
-                self.enqueue(uid);
+                self.enqueue(uid, now);
             }
             News::Doubtful => {
-                entry.newest = None;
                 self.backlog.put(&uid, Pending::Fetch);
-                self.enqueue(uid);
+                self.enqueue(uid, now);
             }
-            News::None if spied && self.backlog.get(&uid).is_none() => {
+            News::None if told && self.backlog.get(&uid).is_none() => {
                 self.backlog.keep(&uid, Pending::Echo(body));
                 self.take_turn(uid);
             }
@@ -101,7 +96,7 @@ impl Queue {
     }
 
     /// A listing shows what is there; what was there before, and isn't shown, was deleted meanwhile.
-    fn bury_unlisted(&mut self, source: Source) {
+    fn bury_unlisted(&mut self, source: Source, now: Instant) {
         let Some(seen) = self.listings.remove(&source) else { return };
         let known = self.objects.iter().filter(|(_, entry)| entry.source == source);
         let missing = known.filter(|(uid, _)| !seen.contains(*uid));
@@ -109,11 +104,11 @@ impl Queue {
         // The map has an order of its own in each process; runs of a test are to be alike.
         missing.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         for (_, identity) in missing {
-            self.gone(&identity);
+            self.gone(&identity, now);
         }
     }
 
-    fn gone(&mut self, body: &Body) {
+    fn gone(&mut self, body: &Body, now: Instant) {
         let uid = body.uid();
         let Some(entry) = self.objects.get_mut(uid) else { return };
         if entry.dead {
@@ -122,21 +117,23 @@ impl Queue {
         }
         let spied = self.spied.contains(&entry.source.kind);
         if spied {
-            entry.event = Some(EventType::Deleted);
+            entry.raw.hear_of_end();
         }
         let last = if spied { body } else { &entry.identity };
         self.backlog.put(uid, Pending::Gone(last.clone()));
-        self.enqueue(uid.to_owned());
+        self.enqueue(uid.to_owned(), now);
     }
 
     /// Gives a turn to an object; what it waited for is settled by that. One that the framework has broken down over
     /// is left alone for its time.
-    fn enqueue(&mut self, uid: String) {
-        let broken = self.objects.get(&uid).is_some_and(|entry| entry.errors > 0);
-        if broken && self.timers.is_set(&uid) {
+    fn enqueue(&mut self, uid: String, now: Instant) {
+        let Some(entry) = self.objects.get_mut(&uid) else { return };
+        if entry.errors > 0 && self.timers.is_set(&uid) {
             return;
         }
-        self.timers.clear(&uid);
+        if let Some(due) = self.timers.clear(&uid) {
+            entry.unslept = Some(due.saturating_duration_since(now));
+        }
         self.take_turn(uid);
     }
 
@@ -159,24 +156,26 @@ impl Queue {
     }
 
     /// Takes note of what a worker did.
-    pub fn finish(&mut self, Done { uid, end }: Done, now: Instant) {
+    pub fn finish(&mut self, Done { uid, end, silent }: Done, now: Instant) {
         let Some(entry) = self.objects.get_mut(&uid) else { return };
         entry.running = false;
+        entry.raw.silence(silent);
         match end {
             Finish::Gone => return self.bury(&uid),
             Finish::Spied => {}
             Finish::Broken { delay, newest } => {
                 entry.errors += 1;
-                entry.looked_at = false;
+                // Who comes to no rest has been through it again and again.
+                entry.looked_at |= newest.is_some();
                 if let Some(newest) = newest {
                     self.outdate(&uid, newest);
                 }
                 return self.timers.set(&uid, now + delay);
             }
-            Finish::Seen { newest, due, settled, waiting, silent } => {
-                entry.errors = 0;
+            Finish::Seen { newest, due, settled, waiting } => {
+                (entry.errors, entry.looked_at) = (0, true);
                 entry.initial &= !settled;
-                (entry.waiting, entry.silent) = (waiting, silent);
+                entry.waiting = waiting;
                 self.outdate(&uid, newest);
                 self.timers.clear(&uid);
                 if let Some(due) = due {
@@ -186,7 +185,7 @@ impl Queue {
         }
         match self.backlog.get(&uid) {
             Some(Pending::Echo(_)) => self.take_turn(uid),
-            Some(_) => self.enqueue(uid),
+            Some(_) => self.enqueue(uid, now),
             None => {}
         }
     }
@@ -196,7 +195,7 @@ impl Queue {
         let Some(entry) = self.objects.get_mut(uid) else { return };
         let covered = entry.catch_up(newest);
         match (covered, self.backlog.take(uid)) {
-            (Some(true), Some(Pending::Body(body))) if entry.event.is_some() => {
+            (Some(true), Some(Pending::Body(body))) if entry.raw.is_told() => {
                 // Handlers of raw events want to know of it all the same.
                 self.backlog.put(uid, Pending::Echo(body));
             }
@@ -212,6 +211,7 @@ impl Queue {
     /// Where it was a worker that found out, older events of the object may still be on their way: its grave
     /// is kept until the watch says that it is gone.
     fn bury(&mut self, uid: &str) {
+        self.timers.clear(uid);
         let Some(entry) = self.objects.get_mut(uid) else { return };
         let told = matches!(self.backlog.take(uid), Some(Pending::Gone(_)));
         if entry.dead || told {

@@ -107,7 +107,7 @@ impl Reactor {
                 report::worker_lost(&error.to_string());
                 if let Some(uid) = self.at_work.remove(&error.id()) {
                     let end = Finish::Broken { delay: SATURATED, newest: None };
-                    self.queue.finish(Done { uid, end }, now());
+                    self.queue.finish(Done { uid, end, silent: Vec::new() }, now());
                 }
             }
         }

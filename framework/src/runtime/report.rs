@@ -53,6 +53,16 @@ pub fn abandoned(running: usize, grace: Duration) {
     );
 }
 
+pub fn events_dropped(events: usize, why: &str) {
+    engine!(warn, "{events} Kubernetes event(s) could not be posted and are dropped: {why}.");
+}
+
+pub fn events_left(events: usize) {
+    if events > 0 {
+        engine!(warn, "{events} Kubernetes event(s) were left to be posted when the operator had to stop.");
+    }
+}
+
 pub fn saturated(waiting: usize, limit: usize) {
     engine!(
         warn,
@@ -213,10 +223,18 @@ pub fn rest(rest: Rest) {
         Rest::Held => "Deletion has failed, and the object has not changed since.",
     };
     object!(debug, "{words}");
+    // Kopf says so where it has neither written anything nor has to wait.
+    if rest != Rest::Gone {
+        object!(debug, "Handling cycle is finished, waiting for new changes.");
+    }
 }
 
 pub fn sleeping(due: Duration) {
     object!(debug, "Sleeping for {} seconds for the delayed handlers.", seconds(due));
+}
+
+pub fn sleeping_interrupted(unslept: Duration) {
+    object!(debug, "Sleeping was interrupted by new changes, {} seconds left.", seconds(unslept));
 }
 
 pub fn inconsistencies(fields: &[String]) {

@@ -15,7 +15,7 @@ use super::{
 use crate::{
     core::{
         body::Body,
-        cycle::{self, Cycle, End, Look, Plan, Sight, plan},
+        cycle::{self, Cycle, End, Look, Plan, Rest, Sight, plan},
         diff::Diff,
         filter::Facts,
         patch::Patch,
@@ -53,7 +53,8 @@ enum Next {
 pub async fn work(watched: Arc<Watched>, job: Job) -> Done {
     let (uid, errors) = (job.body.uid().to_owned(), job.errors);
     let span = logging::object_span(&watched.kind, &job.body);
-    let work = AssertUnwindSafe(watched.handle(job)).catch_unwind().instrument(span.clone());
+    let mut silent = Vec::new();
+    let work = AssertUnwindSafe(watched.handle(job, &mut silent)).catch_unwind().instrument(span.clone());
     let end = match work.await {
         Ok(Ok(end)) => end,
         Ok(Err(Gone)) => Finish::Gone,
@@ -62,11 +63,15 @@ pub async fn work(watched: Arc<Watched>, job: Job) -> Done {
     if errors > 0 && matches!(end, Finish::Seen { .. }) {
         span.in_scope(report::throttling_is_over);
     }
-    Done { uid, end }
+    Done { uid, end, silent }
 }
 
 impl Watched {
-    async fn handle(self: &Arc<Self>, job: Job) -> Result<Finish, Gone> {
+    /// Looks at the object. The versions that handlers of raw events have written are added to `silent`.
+    async fn handle(self: &Arc<Self>, job: Job, silent: &mut Vec<String>) -> Result<Finish, Gone> {
+        if let Some(unslept) = job.unslept {
+            report::sleeping_interrupted(unslept);
+        }
         let mut look = job.look;
         let mut body = job.body.clone();
         if job.fetch {
@@ -79,27 +84,26 @@ impl Watched {
             look = if changed && look == Look::Again { Look::Changed } else { look };
         }
         let begun = body.clone();
-        let mut silent = None;
         if let Some(event) = job.event {
-            body = self.spy_on(event, body, &job).await?;
-            if body.version() != begun.version() {
-                silent = Some(body.version().to_owned());
-            } else if job.echo {
+            body = self.spy_on(event, body, &job, silent).await?;
+            if job.echo && body.version() == begun.version() {
                 return Ok(Finish::Spied);
             }
         }
-        let mut end = match self.catch_up(body, &job).await? {
-            Ok(body) => self.pass_over(&job, look, &begun, body).await?,
-            Err(LeftAlone(body)) => self.seen(&body, &begun, Some(REFUSED), false),
-        };
-        if let Finish::Seen { silent: version, .. } = &mut end {
-            *version = silent;
+        match self.catch_up(body, &job).await? {
+            Ok(body) => self.pass_over(&job, look, &begun, body).await,
+            Err(LeftAlone(body)) => Ok(self.seen(&body, &begun, Some(REFUSED), false)),
         }
-        Ok(end)
     }
 
     /// Calls the handlers of raw events.
-    async fn spy_on(self: &Arc<Self>, event: EventType, body: Body, job: &Job) -> Result<Body, Gone> {
+    async fn spy_on(
+        self: &Arc<Self>,
+        event: EventType,
+        body: Body,
+        job: &Job,
+        silent: &mut Vec<String>,
+    ) -> Result<Body, Gone> {
         let pass = Pass::new(body, job.memo.clone());
         let null = Value::Null;
         let facts = Facts { body: &pass.body, reason: None, old: &null, new: &null, diff: &Diff::default() };
@@ -110,7 +114,7 @@ impl Watched {
             return Ok(pass.body);
         }
         let additions = Patch::of_additions(pass.additions.take());
-        match self.change(pass.body, additions, &job.memo, &mut Vec::new()).await? {
+        match self.change(pass.body, additions, &job.memo, silent).await? {
             Ok(newest) | Err(LeftAlone(newest)) => Ok(newest),
         }
     }
@@ -161,13 +165,17 @@ impl Watched {
 
     fn seen(&self, body: &Body, begun: &Body, due: Option<Duration>, settled: bool) -> Finish {
         let (newest, waiting) = (known(body, begun), Some(fingerprint(self.setup(), body)));
-        Finish::Seen { newest, due, settled, waiting, silent: None }
+        Finish::Seen { newest, due, settled, waiting }
     }
 
     async fn follow(self: &Arc<Self>, plan: Plan, body: Body, look: Look, job: &Job) -> Result<Next, Gone> {
         match plan {
             Plan::Rest(rest) => {
-                report::rest(rest);
+                // What our own write has let go is gone by now; the watch will say so.
+                let let_go = rest == Rest::Free && look == Look::Again && body.finalizers().next().is_none();
+                if !let_go {
+                    report::rest(rest);
+                }
                 Ok(Next::Rest(body, None))
             }
             Plan::Wait(until) => {

@@ -6,3 +6,4 @@ mod chaos;
 mod crashes;
 mod life;
 mod lights;
+mod lines;

@@ -1,11 +1,16 @@
 //! What is known of one object while nobody is at it.
 
-use super::{Fingerprint, Job, Source, backlog::Pending};
+use super::{Fingerprint, Job, Source, backlog::Pending, raw::Raw};
 use crate::{
-    core::{body::Body, cycle::Look, version::Newest},
-    handler::{EventType, TypeMap},
+    core::{
+        body::Body,
+        cycle::Look,
+        version::{Newest, News},
+    },
+    handler::TypeMap,
 };
 use serde_json::json;
+use std::time::{Duration, Instant};
 
 /// What is known of one object.
 #[derive(Debug)]
@@ -14,16 +19,21 @@ pub struct Entry {
     /// Its name, namespace and uid.
     pub identity: Body,
     pub newest: Option<Newest>,
+    /// Whether the watch has shown an older version than one that was known for long: the object is to be read.
+    pub in_doubt: bool,
     pub queued: bool,
     pub running: bool,
+    /// A worker has looked at it to the end.
     pub looked_at: bool,
     /// The object is gone; older news of it are no news.
     pub dead: bool,
     pub errors: usize,
     pub initial: bool,
-    pub event: Option<EventType>,
+    /// How much was left of a wait that a change has ended.
+    pub unslept: Option<Duration>,
+    /// What handlers of raw events are to be told.
+    pub raw: Raw,
     pub waiting: Option<Fingerprint>,
-    pub silent: Option<String>,
     pub memo: TypeMap,
 }
 
@@ -37,22 +47,23 @@ impl Entry {
             source,
             identity: identity.into(),
             newest: None,
+            in_doubt: false,
             queued: false,
             running: false,
             looked_at: false,
             dead: false,
             errors: 0,
             initial: listed,
-            event: None,
+            unslept: None,
+            raw: Raw::default(),
             waiting: None,
-            silent: None,
             memo: TypeMap::default(),
         }
     }
 
     /// The object's turn, at what is to be looked at.
     pub fn job(&mut self, pending: Option<Pending>) -> Job {
-        (self.queued, self.running) = (false, true);
+        (self.queued, self.running, self.in_doubt) = (false, true, false);
         self.dead |= matches!(pending, Some(Pending::Gone(_)));
         let echo = matches!(pending, Some(Pending::Echo(_)));
         let (body, fetch, look) = match pending {
@@ -61,26 +72,43 @@ impl Entry {
             Some(Pending::Fetch) => (self.identity.clone(), true, Look::Changed),
             None => (self.identity.clone(), true, Look::Again),
         };
-        let first = !echo && !std::mem::replace(&mut self.looked_at, true);
         Job {
             source: self.source,
             body,
             fetch,
             gone: self.dead,
-            look: if first { Look::First } else { look },
+            look: if !echo && !self.looked_at { Look::First } else { look },
             known: self.newest.clone(),
             initial: self.initial,
-            event: self.event.take(),
+            event: self.raw.take(),
             echo,
+            unslept: self.unslept.take(),
             waiting: self.waiting,
             memo: self.memo.clone(),
             errors: self.errors,
         }
     }
 
+    /// What a version tells that the watch shows.
+    pub fn weigh(&mut self, version: &str, now: Instant) -> News {
+        if self.in_doubt {
+            return News::None;
+        }
+        let news = self.newest.get_or_insert_with(|| Newest::none(now)).weigh(version, now);
+        match news {
+            News::Newer => self.newest = Some(Newest::seen(version, now)),
+            News::Doubtful => (self.newest, self.in_doubt) = (None, true),
+            News::None => {}
+        }
+        news
+    }
+
     /// Takes note of the newest version that a worker knows. Returns whether it covers what the watch has shown
     /// meanwhile; none where the two can't be compared.
     pub fn catch_up(&mut self, newest: Newest) -> Option<bool> {
+        if self.in_doubt {
+            return None;
+        }
         let covered = self.newest.as_ref().map_or(Some(true), |seen| newest.covers(seen));
         if covered != Some(false) {
             self.newest = Some(newest);

@@ -28,6 +28,8 @@ pub struct Job {
     pub event: Option<EventType>,
     /// There is nothing new but for handlers of raw events: an echo, maybe of an older state.
     pub echo: bool,
+    /// How much was left of a wait that a change has ended.
+    pub unslept: Option<Duration>,
     /// The essence when handlers began to wait.
     pub waiting: Option<Fingerprint>,
     /// What handlers remember of the object.
@@ -52,6 +54,8 @@ pub struct Done {
     pub uid: String,
     /// How it went.
     pub end: Finish,
+    /// The versions that handlers of raw events have written, and are not to be called for.
+    pub silent: Vec<String>,
 }
 
 /// How a worker's turn went.
@@ -67,8 +71,6 @@ pub enum Finish {
         settled: bool,
         /// The essence when handlers began to wait for their next attempt, or failed for good.
         waiting: Option<Fingerprint>,
-        /// The version that handlers of raw events have written, and are not to be called for.
-        silent: Option<String>,
     },
     /// Handlers of raw events were called, and nothing has changed.
     Spied,

@@ -17,9 +17,13 @@ fn applied(uid: &str, version: u64) -> Event {
     Event::Applied(body(uid, version))
 }
 
+fn ended(uid: &str, end: Finish) -> Done {
+    Done { uid: uid.into(), end, silent: Vec::new() }
+}
+
 fn seen(uid: &str, version: u64, due: Option<Duration>, now: Instant) -> Done {
     let newest = Newest::written(&version.to_string(), now);
-    Done { uid: uid.into(), end: Finish::Seen { newest, due, settled: true, waiting: None, silent: None } }
+    ended(uid, Finish::Seen { newest, due, settled: true, waiting: None })
 }
 
 /// The uids and versions of all that has a turn now.
@@ -100,7 +104,7 @@ fn a_deletion_is_never_taken_for_an_echo() {
     queue.observe(HERE, Event::Deleted(body("a", 2)), now);
     queue.finish(seen("a", 9, None, now), now);
     assert!(queue.next().unwrap().gone);
-    queue.finish(Done { uid: "a".into(), end: Finish::Gone }, now);
+    queue.finish(ended("a", Finish::Gone), now);
     assert!(queue.objects.is_empty());
 }
 
@@ -109,7 +113,7 @@ fn late_news_of_an_object_that_a_worker_found_gone_do_not_bring_it_back() {
     let (mut queue, now) = (Queue::default(), Instant::now());
     queue.observe(HERE, applied("a", 1), now);
     queue.next().unwrap();
-    queue.finish(Done { uid: "a".into(), end: Finish::Gone }, now);
+    queue.finish(ended("a", Finish::Gone), now);
     queue.observe(HERE, applied("a", 2), now);
     assert_eq!(turns(&mut queue), []);
     queue.observe(HERE, Event::Deleted(body("a", 3)), now);
@@ -157,7 +161,7 @@ fn what_breaks_inside_is_tried_again_and_counted() {
         let job = queue.next().unwrap();
         assert_eq!((job.look, job.errors), (Look::First, errors));
         let delay = Duration::from_secs(5);
-        queue.finish(Done { uid: "a".into(), end: Finish::Broken { delay, newest: None } }, now);
+        queue.finish(ended("a", Finish::Broken { delay, newest: None }), now);
         now += delay;
         assert_eq!(queue.next_timer(), Some(now));
         queue.expire(now);
@@ -178,7 +182,7 @@ fn an_echo_is_news_for_handlers_of_raw_events_alone() {
     queue.observe(HERE, applied("a", 2), now);
     assert_eq!(events(&mut queue), [(Some(EventType::Modified), true)]);
     let later = now + Duration::from_secs(4);
-    queue.finish(Done { uid: "a".into(), end: Finish::Spied }, later);
+    queue.finish(ended("a", Finish::Spied), later);
     assert_eq!(queue.next_timer(), Some(now + Duration::from_secs(10)));
     queue.observe(HERE, applied("b", 3), now);
     queue.observe(HERE, Event::Deleted(body("a", 3)), now);
@@ -207,7 +211,7 @@ fn a_retry_is_not_lost_to_an_echo() {
     queue.observe(HERE, applied("a", 2), now);
     queue.finish(seen("a", 2, Some(due), now), now);
     assert_eq!(events(&mut queue), [(Some(EventType::Modified), true)]);
-    queue.finish(Done { uid: "a".into(), end: Finish::Spied }, now);
+    queue.finish(ended("a", Finish::Spied), now);
     assert_eq!(queue.next_timer(), Some(now + due));
     // The time comes while an echo waits for its turn.
     queue.observe(HERE, applied("a", 2), now);
@@ -219,7 +223,7 @@ fn a_retry_is_not_lost_to_an_echo() {
     queue.observe(HERE, applied("a", 2), now);
     assert!(queue.next().unwrap().echo);
     queue.expire(now + due + due);
-    queue.finish(Done { uid: "a".into(), end: Finish::Spied }, now);
+    queue.finish(ended("a", Finish::Spied), now);
     assert!(queue.next().unwrap().fetch);
 }
 
@@ -231,7 +235,7 @@ fn what_has_broken_down_is_left_alone_for_its_time_and_then_handled_as_it_is_by_
     queue.next().unwrap();
     queue.observe(HERE, applied("a", 5), now);
     let newest = Some(Newest::written("6", now));
-    queue.finish(Done { uid: "a".into(), end: Finish::Broken { delay, newest } }, now);
+    queue.finish(ended("a", Finish::Broken { delay, newest }), now);
     queue.observe(HERE, applied("a", 7), now);
     assert!(queue.next().is_none());
     queue.expire(now + delay);
@@ -246,11 +250,7 @@ fn handlers_of_raw_events_hear_of_what_an_own_write_has_overtaken_but_not_of_the
     queue.observe(HERE, applied("a", 2), now);
     queue.finish(seen("a", 3, None, now), now);
     assert_eq!(events(&mut queue), [(Some(EventType::Modified), true)]);
-    let mut end = seen("a", 4, None, now);
-    if let Finish::Seen { silent, .. } = &mut end.end {
-        *silent = Some("4".into());
-    }
-    queue.finish(end, now);
+    queue.finish(Done { silent: vec!["4".into()], ..seen("a", 4, None, now) }, now);
     queue.observe(HERE, applied("a", 4), now);
     assert_eq!(events(&mut queue), []);
     assert_eq!(queue.backlog.bytes(), 0);
@@ -275,12 +275,81 @@ fn a_deletion_is_not_lost_to_the_end_of_a_delay() {
     queue.observe(HERE, applied("a", 1), now);
     queue.next().unwrap();
     let newest = Some(Newest::written("2", now));
-    queue.finish(Done { uid: "a".into(), end: Finish::Broken { delay, newest } }, now);
+    queue.finish(ended("a", Finish::Broken { delay, newest }), now);
     queue.observe(HERE, applied("a", 2), now);
     assert!(queue.next().unwrap().echo);
     queue.observe(HERE, Event::Deleted(body("a", 3)), now);
     queue.expire(now + delay);
-    queue.finish(Done { uid: "a".into(), end: Finish::Spied }, now + delay);
+    queue.finish(ended("a", Finish::Spied), now + delay);
     let job = queue.next().unwrap();
     assert_eq!((job.gone, job.event), (true, Some(EventType::Deleted)));
+}
+
+#[test]
+fn only_what_was_never_looked_at_to_the_end_is_looked_at_for_the_first_time_once_more() {
+    let (delay, now) = (Duration::from_secs(5), Instant::now());
+    let broken = |newest| ended("a", Finish::Broken { delay, newest });
+    let restless = || broken(Some(Newest::written("2", now)));
+    let cases = [
+        (vec![broken(None)], Look::First),
+        (vec![restless()], Look::Again),
+        (vec![restless(), broken(None)], Look::Again),
+        (vec![seen("a", 2, Some(delay), now), broken(None)], Look::Again),
+        (vec![broken(None), seen("a", 2, Some(delay), now)], Look::Again),
+    ];
+    for (turns, look) in cases {
+        let mut queue = Queue::default();
+        queue.observe(HERE, applied("a", 1), now);
+        assert_eq!(queue.next().unwrap().look, Look::First);
+        let mut last = None;
+        for turn in turns.clone() {
+            queue.finish(turn, now);
+            queue.expire(now + delay);
+            last = queue.next();
+        }
+        assert_eq!(last.unwrap().look, look, "{turns:?}");
+    }
+}
+
+#[test]
+fn older_news_that_come_behind_a_deletion_do_not_hide_it() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    queue.observe(HERE, applied("a", 1), now);
+    queue.next().unwrap();
+    queue.finish(seen("a", 1, None, now), now);
+    queue.observe(HERE, Event::Deleted(body("a", 2)), now);
+    queue.observe(HERE, applied("a", 3), now);
+    assert!(queue.next().unwrap().gone);
+}
+
+#[test]
+fn an_object_that_a_worker_found_gone_is_not_looked_at_again() {
+    let (mut queue, now) = (Queue::new([0]), Instant::now());
+    let due = Duration::from_secs(10);
+    queue.observe(HERE, applied("a", 1), now);
+    queue.next().unwrap();
+    queue.finish(seen("a", 2, Some(due), now), now);
+    queue.observe(HERE, applied("a", 2), now);
+    assert!(queue.next().unwrap().echo);
+    queue.finish(ended("a", Finish::Gone), now);
+    queue.expire(now + due);
+    assert!(queue.next().is_none());
+    queue.observe(HERE, applied("a", 3), now + due);
+    assert!(queue.next().is_none());
+}
+
+#[test]
+fn doubts_that_come_while_a_worker_is_busy_outlast_it() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    queue.observe(HERE, applied("a", 9), now);
+    queue.next().unwrap();
+    let later = now + Duration::from_secs(60);
+    for version in [3, 4] {
+        queue.observe(HERE, applied("a", version), later);
+    }
+    queue.finish(seen("a", 9, None, later), later);
+    assert!(queue.next().unwrap().fetch);
+    queue.finish(seen("a", 4, None, later), later);
+    queue.observe(HERE, applied("a", 5), later);
+    assert_eq!(turns(&mut queue), [pair("a", "5")]);
 }

@@ -1,0 +1,121 @@
+//! What handlers of raw events are to be told of an object.
+
+use crate::handler::EventType;
+use std::collections::VecDeque;
+
+/// How many versions of one object are remembered. An echo among more than so many versions is told like other news.
+const REMEMBERED: usize = 16;
+
+/// What handlers of raw events are to be told of an object. They aren't told of what they have written themselves: they
+/// would be called for ever.
+#[derive(Debug, Default)]
+pub struct Raw {
+    event: Option<EventType>,
+    /// How much of what the watch has said the event stands for.
+    count: usize,
+    /// The versions of it.
+    heard: VecDeque<String>,
+    /// The versions that the handlers have written, and the watch has yet to show.
+    silent: VecDeque<String>,
+}
+
+impl Raw {
+    /// Takes in what the watch says of a version. False where it is the echo of a write of the handlers.
+    pub fn hear(&mut self, event: EventType, version: &str) -> bool {
+        if forget(&mut self.silent, version) {
+            return false;
+        }
+        remember(&mut self.heard, version.to_owned());
+        self.event = Some(event);
+        self.count += 1;
+        true
+    }
+
+    /// Takes in that the object is gone.
+    pub fn hear_of_end(&mut self) {
+        self.event = Some(EventType::Deleted);
+        self.count += 1;
+    }
+
+    /// Whether there is something to tell.
+    pub fn is_told(&self) -> bool {
+        self.event.is_some()
+    }
+
+    /// What is to be told; it is told now.
+    pub fn take(&mut self) -> Option<EventType> {
+        self.heard.clear();
+        self.count = 0;
+        self.event.take()
+    }
+
+    /// The handlers have written these versions. The watch may have shown them already.
+    pub fn silence(&mut self, written: Vec<String>) {
+        for version in written {
+            if forget(&mut self.heard, &version) {
+                self.count -= 1;
+            } else {
+                remember(&mut self.silent, version);
+            }
+        }
+        if self.count == 0 {
+            self.event = None;
+        }
+    }
+}
+
+fn remember(versions: &mut VecDeque<String>, version: String) {
+    versions.push_back(version);
+    if versions.len() > REMEMBERED {
+        versions.pop_front();
+    }
+}
+
+/// Whether the version was remembered; it no longer is.
+fn forget(versions: &mut VecDeque<String>, version: &str) -> bool {
+    let found = versions.iter().position(|known| known == version);
+    found.and_then(|at| versions.remove(at)).is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use EventType::{Deleted, Modified};
+
+    #[test]
+    fn an_echo_is_not_told_whether_it_comes_before_the_write_is_known_or_after() {
+        let mut raw = Raw::default();
+        assert!(raw.hear(Modified, "2"));
+        raw.silence(vec!["2".into(), "3".into()]);
+        assert!(!raw.is_told());
+        assert!(!raw.hear(Modified, "3"));
+        assert_eq!(raw.take(), None);
+        assert!(raw.hear(Modified, "3"), "an echo comes once");
+        assert_eq!(raw.take(), Some(Modified));
+    }
+
+    #[test]
+    fn what_comes_with_an_echo_is_told() {
+        for others in [["1", "2"], ["2", "3"]] {
+            let mut raw = Raw::default();
+            assert!(others.iter().all(|version| raw.hear(Modified, version)));
+            raw.silence(vec!["2".into()]);
+            assert_eq!(raw.take(), Some(Modified), "{others:?}");
+        }
+        let mut raw = Raw::default();
+        raw.hear(Modified, "2");
+        raw.hear_of_end();
+        raw.silence(vec!["2".into()]);
+        assert_eq!(raw.take(), Some(Deleted));
+    }
+
+    #[test]
+    fn of_very_many_versions_the_newest_are_remembered() {
+        let mut raw = Raw::default();
+        let versions: Vec<_> = (0..100).map(|version| version.to_string()).collect();
+        raw.silence(versions.clone());
+        let told: Vec<_> = versions.iter().filter(|version| raw.hear(Modified, version)).collect();
+        assert_eq!(told, versions[..100 - REMEMBERED].iter().collect::<Vec<_>>());
+        assert_eq!(raw.heard.len(), REMEMBERED);
+    }
+}

@@ -1,0 +1,73 @@
+//! Handlers of raw events that write, and hear of what others write.
+
+use crate::things::{Seen, Thing, cluster, thing};
+use korf::{
+    EventType, Handler, Memo, Patch, State, on_event,
+    testing::api::{Fate, Faults, Passage, Request, WatchEvent},
+};
+use serde_json::json;
+use std::time::Duration;
+
+/// A handler that notes each call in an annotation and in the status: two writes.
+fn counter() -> Handler {
+    async fn count(seen: State<Seen>, event: EventType, memo: Memo<u32>, patch: Patch) {
+        seen.note(format!("{event:?}"));
+        let count = memo.with(|count| {
+            *count += 1;
+            *count
+        });
+        patch.annotation("count", Some(&count.to_string()));
+        patch.merge(json!({"status": {"count": count}}));
+    }
+    on_event::<Thing>("count").run(count)
+}
+
+/// Answers and events that take their time.
+struct Slow {
+    answers: Duration,
+    events: Duration,
+}
+
+impl Faults for Slow {
+    fn request(&mut self, request: &Request) -> Fate {
+        let back = if request.is_write() { self.answers } else { Duration::ZERO };
+        Fate::pass().taking(Duration::ZERO, back)
+    }
+
+    fn event(&mut self, _: &WatchEvent) -> Passage {
+        Passage::Delay(self.events)
+    }
+}
+
+#[test]
+fn handlers_of_raw_events_are_not_called_for_what_they_have_written_themselves() {
+    let second = Duration::from_secs(1);
+    for (answers, events) in [(Duration::ZERO, second), (second, Duration::ZERO), (second, second * 5 / 2)] {
+        let (mut cluster, seen) = cluster([counter()]);
+        cluster.set_faults(Slow { answers, events });
+        cluster.create(&thing("a", 1)).unwrap();
+        cluster.advance(10 * second);
+        assert_eq!(seen.take(), ["Added"], "answers take {answers:?}, events {events:?}");
+        assert_eq!(cluster.writes().len(), 2);
+    }
+}
+
+#[test]
+fn handlers_of_raw_events_hear_of_changes_that_come_with_their_own() {
+    let (mut cluster, seen) = cluster([counter()]);
+    let (answers, events) = (Duration::from_secs(1), Duration::ZERO);
+    cluster.set_faults(Slow { answers, events });
+    cluster.create(&thing("a", 1)).unwrap();
+    cluster.patch::<Thing>("a", json!({"spec": {"size": 2}})).unwrap();
+    cluster.advance(Duration::from_secs(10));
+    assert_eq!(seen.take(), ["Added", "Modified"]);
+}
+
+#[test]
+fn a_listing_shows_handlers_of_raw_events_what_they_have_written_too() {
+    let (mut cluster, seen) = cluster([counter()]);
+    cluster.create(&thing("a", 1)).unwrap();
+    cluster.server().expire();
+    cluster.advance(Duration::from_secs(60));
+    assert_eq!(seen.take(), ["Added", "Listed"]);
+}
