@@ -5,7 +5,6 @@ mod apply;
 mod attempt;
 mod built_in;
 pub mod clock;
-mod events;
 mod fault;
 mod kind;
 mod object;
@@ -21,7 +20,6 @@ mod store;
 mod watch;
 mod worker;
 
-pub use events::Poster;
 pub use kind::{Namespaces, Server, Watched};
 pub use reactor::{Limits, Reactor};
 pub use report::{login_begins, login_ends, login_succeeds, stop_requested};
