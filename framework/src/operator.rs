@@ -1,19 +1,19 @@
 //! The operator: handlers, what they share, and where they are at work.
 
+mod login;
 mod storage;
 
 use crate::{
     core::storage::{Choice, InvalidName},
-    error::with_causes,
     handler::{Handler, States},
     registry::{Registry, StartError},
-    runtime::{self, Namespaces, Reactor, Server, Watched},
+    runtime::{self, Common, Namespaces, Reactor, Server, Watched},
 };
 use kube::{
-    Client, Config,
-    config::{InferConfigError, KubeconfigError},
+    Client, Resource,
+    core::{ApiResource, Selector},
 };
-use std::{any::TypeId, collections::BTreeSet, error::Error as _, fmt, sync::Arc, time::Duration};
+use std::{any::TypeId, collections::BTreeSet, fmt, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// How many objects are handled at the same time, unless said otherwise.
@@ -42,6 +42,7 @@ pub struct Operator {
     namespaces: Namespaces,
     limits: runtime::Limits,
     one_at_a_time: bool,
+    selectors: Vec<(ApiResource, Selector)>,
     client: Option<Client>,
 }
 
@@ -78,6 +79,7 @@ impl Operator {
             namespaces: Namespaces::All,
             limits: runtime::Limits { concurrency: CONCURRENCY, grace: GRACE },
             one_at_a_time: false,
+            selectors: Vec::new(),
             client: None,
         }
     }
@@ -118,6 +120,28 @@ impl Operator {
     #[must_use]
     pub fn all_namespaces(mut self) -> Self {
         self.namespaces = Namespaces::All;
+        self
+    }
+
+    /// Asks the API server for those objects of a kind alone that match a selector; the others aren't even sent.
+    ///
+    /// Without it, korf asks for what the label filters of all the kind's handlers have in common, unless a deletion handler
+    /// keeps objects back: an object that no longer matches is out of sight, so the handlers are not called for its deletion.
+    /// With a selector and such a handler, the finalizer is taken off an object that stops matching; of one that does so
+    /// while the operator is down, nobody learns, and its finalizer is left for you to remove.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube::core::Expression;
+    ///
+    /// let mine = Expression::Equal("app".into(), "web".into());
+    /// let operator = korf::Operator::new("pods").select::<Pod>(mine);
+    /// ```
+    #[must_use]
+    pub fn select<K: Resource<DynamicType = ()>>(mut self, selector: impl Into<Selector>) -> Self {
+        let resource = ApiResource::erase::<K>(&());
+        self.selectors.retain(|(known, _)| *known != resource);
+        self.selectors.push((resource, selector.into()));
         self
     }
 
@@ -196,39 +220,21 @@ impl Operator {
         if self.namespaces == Namespaces::Some(Vec::new()) {
             return Err(RunError::NoNamespace);
         }
+        let handled = |kind: &ApiResource| {
+            self.registry.handlers().iter().any(|handler| handler.kind.resource == *kind)
+        };
+        if let Some((kind, _)) = self.selectors.iter().find(|(kind, _)| !handled(kind)) {
+            return Err(RunError::NoHandlers(kind.kind.clone()));
+        }
         let server = match self.client {
             Some(client) => Server { client, address: "the API server".into() },
-            None => login().await?,
+            None => login::login().await?,
         };
         let handlers = self.registry.handlers().to_vec();
-        let kinds =
-            Watched::group(handlers, &storage, &Arc::new(self.states), &server, &stop, self.one_at_a_time);
+        let common = Common { storage, one_at_a_time: self.one_at_a_time, selectors: self.selectors };
+        let kinds = Watched::group(handlers, &common, &Arc::new(self.states), &server, &stop);
         Reactor::new(kinds, self.limits).run(&self.namespaces, &stop).await;
         Ok(())
-    }
-}
-
-async fn login() -> Result<Server, RunError> {
-    runtime::login_begins();
-    let mut config = Config::infer().await.map_err(|error| RunError::Login(no_config(&error)))?;
-    config.read_timeout.get_or_insert(SILENCE);
-    let address = format!("the API server at {}", config.cluster_url);
-    let client = Client::try_from(config).map_err(|error| RunError::Login(with_causes(&error)))?;
-    runtime::login_succeeds();
-    runtime::login_ends();
-    Ok(Server { client, address })
-}
-
-fn no_config(error: &InferConfigError) -> String {
-    let kubeconfig = error.source();
-    match kubeconfig.and_then(|kubeconfig| kubeconfig.downcast_ref()) {
-        // Its own words show the lines around the mistake, and there may be a token in them.
-        Some(KubeconfigError::Parse(mistake)) => {
-            let place = mistake.location().map(|at| format!(", line {}, column {}", at.line(), at.column()));
-            format!("the kubeconfig is not a valid one{}", place.unwrap_or_default())
-        }
-        // That this is no pod either goes without saying.
-        _ => with_causes(kubeconfig.unwrap_or(error)),
     }
 }
 
@@ -258,6 +264,8 @@ pub enum RunError {
     Name(InvalidName),
     /// It was told to handle the objects of no namespace.
     NoNamespace,
+    /// It was told which objects of a kind to ask for, and has no handlers of that kind.
+    NoHandlers(String),
     /// There are no usable credentials for a cluster.
     Login(String),
     /// The process can't hear signals.
@@ -272,6 +280,10 @@ impl fmt::Display for RunError {
             Self::NoNamespace => {
                 f.write_str("the list of namespaces is empty: name one, or say `.all_namespaces()`")
             }
+            Self::NoHandlers(kind) => write!(
+                f,
+                "there is a selector for {kind}, and no handler: register one, or take the `.select` away"
+            ),
             Self::Login(why) => write!(
                 f,
                 "there is no cluster to log in to; set KUBECONFIG to a kubeconfig file, or put one at ~/.kube/config, \

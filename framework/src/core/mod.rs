@@ -10,7 +10,9 @@ pub mod filter;
 pub mod patch;
 pub mod progress;
 pub mod retry;
+pub mod selector;
 pub mod storage;
+mod syntax;
 pub mod task;
 pub mod version;
 

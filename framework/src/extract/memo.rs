@@ -10,7 +10,8 @@ use std::{
 };
 
 /// What handlers remember of the object while the operator runs: one value of each type for each object, shared by
-/// all its handlers. It begins as the type's default, and is gone when the object or the operator is.
+/// all its handlers. It begins as the type's default, and is gone when the object or the operator is, or when the object no
+/// longer matches the [selector](crate::Operator::select) that the API server is asked with.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;

@@ -2,10 +2,19 @@
 
 use super::{object::Object, rights::Rights};
 use crate::{
-    core::{body::Body, cycle::Setup, storage::Storage, task::Trigger},
+    core::{
+        body::Body,
+        cycle::Setup,
+        selector::{Term, selector},
+        storage::Storage,
+        task::Trigger,
+    },
     handler::{Handler, Kind, States},
 };
-use kube::{Api, Client};
+use kube::{
+    Api, Client,
+    core::{ApiResource, Expression, Selector, SelectorExt},
+};
 use std::{
     fmt,
     sync::{
@@ -36,6 +45,19 @@ pub struct Watched {
     server: Server,
     status_subresource: AtomicBool,
     pub(super) rights: Rights,
+    /// Which objects the API server is asked for.
+    selector: Selector,
+}
+
+/// What is the same for all kinds.
+#[derive(Clone, Debug)]
+pub struct Common {
+    /// Where things are kept on the objects.
+    pub storage: Storage,
+    /// Only one of an object's handlers is called in a cycle.
+    pub one_at_a_time: bool,
+    /// The kinds of which only some objects are asked for, and which.
+    pub selectors: Vec<(ApiResource, Selector)>,
 }
 
 /// The API server.
@@ -60,34 +82,34 @@ impl Watched {
     /// The kinds that these handlers are of, each with its handlers in their order.
     pub fn group(
         handlers: Vec<Handler>,
-        storage: &Storage,
+        common: &Common,
         states: &Arc<States>,
         server: &Server,
         stopping: &CancellationToken,
-        one_at_a_time: bool,
     ) -> Vec<Self> {
-        let mut kinds: Vec<Self> = Vec::new();
+        let mut kinds: Vec<(Kind, Vec<Handler>)> = Vec::new();
         for handler in handlers {
-            let task = handler.task();
-            match kinds.iter_mut().find(|known| known.kind.resource == handler.kind.resource) {
-                Some(known) => {
-                    known.setup.tasks.push(task);
-                    known.handlers.push(handler);
-                }
-                None => kinds.push(Self {
-                    kind: handler.kind.clone(),
-                    handlers: vec![handler],
-                    setup: Setup { storage: storage.clone(), tasks: vec![task], one_at_a_time },
-                    outside_status: OnceLock::new(),
-                    states: Arc::clone(states),
-                    stopping: stopping.clone(),
-                    server: server.clone(),
-                    status_subresource: AtomicBool::new(false),
-                    rights: Rights::default(),
-                }),
+            match kinds.iter_mut().find(|(known, _)| known.resource == handler.kind.resource) {
+                Some((_, handlers)) => handlers.push(handler),
+                None => kinds.push((handler.kind.clone(), vec![handler])),
             }
         }
-        kinds
+        let watched = |(kind, handlers): (Kind, Vec<Handler>)| {
+            let setup = common.setup(&handlers);
+            Self {
+                selector: common.selector(&kind.resource, &setup),
+                kind,
+                handlers,
+                setup,
+                outside_status: OnceLock::new(),
+                states: Arc::clone(states),
+                stopping: stopping.clone(),
+                server: server.clone(),
+                status_subresource: AtomicBool::new(false),
+                rights: Rights::default(),
+            }
+        };
+        kinds.into_iter().map(watched).collect()
     }
 
     /// An object as the core knows it, with its kind.
@@ -113,6 +135,18 @@ impl Watched {
 
     pub(super) fn is_spied(&self) -> bool {
         self.spies().next().is_some()
+    }
+
+    /// Which objects are asked for, as the API server has it; none where all are.
+    pub(super) fn selector(&self) -> Option<String> {
+        (!self.selector.selects_all()).then(|| self.selector.to_string())
+    }
+
+    /// Whether the API server is asked for this object.
+    pub(super) fn selects(&self, body: &Body) -> bool {
+        let labels = body.value()["metadata"]["labels"].as_object().into_iter().flatten();
+        let labels = labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
+        self.selector.matches(&labels.collect())
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -153,5 +187,29 @@ impl Watched {
     /// Takes note of what the API server says of the kind.
     pub(super) fn set_status_subresource(&self, present: bool) {
         self.status_subresource.store(present, Ordering::Relaxed);
+    }
+}
+
+impl Common {
+    fn setup(&self, handlers: &[Handler]) -> Setup {
+        let tasks = handlers.iter().map(Handler::task).collect();
+        Setup { storage: self.storage.clone(), tasks, one_at_a_time: self.one_at_a_time }
+    }
+
+    /// The selector that was asked for, or else what all handlers have in common.
+    fn selector(&self, resource: &ApiResource, setup: &Setup) -> Selector {
+        let chosen = self.selectors.iter().find(|(kind, _)| kind == resource);
+        chosen.map_or_else(
+            || selector(&setup.tasks).into_iter().map(expression).collect(),
+            |(_, selector)| selector.clone(),
+        )
+    }
+}
+
+fn expression(term: Term) -> Expression {
+    match term {
+        Term::Equals(key, value) => Expression::Equal(key, value),
+        Term::Exists(key) => Expression::Exists(key),
+        Term::Absent(key) => Expression::DoesNotExist(key),
     }
 }

@@ -20,6 +20,6 @@ mod store;
 mod watch;
 mod worker;
 
-pub use kind::{Namespaces, Server, Watched};
+pub use kind::{Common, Namespaces, Server, Watched};
 pub use reactor::{Limits, Reactor};
 pub use report::{login_begins, login_ends, login_succeeds, stop_requested};

@@ -40,12 +40,21 @@ pub struct Queue {
     listings: HashMap<Source, HashSet<String>>,
     /// The kinds that have handlers of raw events.
     spied: HashSet<usize>,
+    /// The kinds of which the watch shows some objects only.
+    narrow: HashSet<usize>,
 }
 
 impl Queue {
     /// A queue; the kinds of these numbers have handlers of raw events, for whom echoes are news.
     pub fn new(spied: impl IntoIterator<Item = usize>) -> Self {
         Self { spied: spied.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The same, with a watch that shows only some objects of the kinds of these numbers.
+    #[must_use]
+    pub fn narrowed(mut self, narrow: impl IntoIterator<Item = usize>) -> Self {
+        self.narrow.extend(narrow);
+        self
     }
 
     /// Takes in what a watch says.
@@ -74,7 +83,11 @@ impl Queue {
             false => EventType::Added,
         };
         let entry = self.objects.entry(uid.clone()).or_insert_with(|| Entry::new(source, &body, listed));
-        if entry.dead || matches!(self.backlog.get(&uid), Some(Pending::Gone(_))) {
+        // What a narrow watch shows again was out of sight for a while.
+        let narrow = self.narrow.contains(&source.kind);
+        entry.dead &= !(narrow && entry.running);
+        let ends = !narrow && matches!(self.backlog.get(&uid), Some(Pending::Gone(_)));
+        if entry.dead || ends {
             return;
         }
         let told = self.spied.contains(&source.kind) && entry.raw.hear(event, body.version());
@@ -162,6 +175,11 @@ impl Queue {
         entry.raw.silence(silent);
         match end {
             Finish::Gone => return self.bury(&uid),
+            Finish::OutOfSight if self.backlog.get(&uid).is_none() => {
+                self.objects.remove(&uid);
+                return;
+            }
+            Finish::OutOfSight => {}
             Finish::Spied => {}
             Finish::Broken { delay, newest } => {
                 entry.errors += 1;

@@ -49,9 +49,11 @@ impl Reactor {
     /// A reactor for these kinds.
     pub fn new(kinds: Vec<Watched>, limits: Limits) -> Self {
         let kinds: Vec<_> = kinds.into_iter().map(Arc::new).collect();
-        let spied: Vec<_> = (0..kinds.len()).filter(|kind| kinds[*kind].is_spied()).collect();
+        let of =
+            |is: fn(&Watched) -> bool| (0..kinds.len()).filter(|kind| is(&kinds[*kind])).collect::<Vec<_>>();
+        let narrow = of(|kind| kind.selector().is_some());
         Self {
-            queue: Queue::new(spied),
+            queue: Queue::new(of(Watched::is_spied)).narrowed(narrow),
             kinds,
             limits,
             workers: JoinSet::new(),

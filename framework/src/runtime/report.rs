@@ -73,9 +73,10 @@ pub fn saturated(waiting: usize, limit: usize) {
 
 // Watching.
 
-pub fn watching(title: &str, namespace: Option<&str>) {
+pub fn watching(title: &str, namespace: Option<&str>, selector: Option<&str>) {
     let place = namespace.map_or("the whole cluster".to_owned(), |name| format!("namespace {name:?}"));
-    engine!(debug, "Watching {title} in {place}.");
+    let only = selector.map(|selector| format!(", only what matches {selector}")).unwrap_or_default();
+    engine!(debug, "Watching {title} in {place}{only}.");
 }
 
 pub fn watch_fails(server: &str, title: &str, why: &str) {

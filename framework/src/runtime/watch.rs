@@ -139,9 +139,11 @@ impl Watch {
     }
 
     fn open(&self) -> BoxStream<'static, watcher::Result<watcher::Event<Object>>> {
-        report::watching(&self.watched.title(), self.namespace.as_deref());
+        let selector = self.watched.selector();
+        report::watching(&self.watched.title(), self.namespace.as_deref(), selector.as_deref());
         let config = Config {
             initial_list_strategy: self.strategy.clone(),
+            label_selector: selector,
             ..Config::default().timeout(WATCH_SECONDS)
         };
         watcher(self.watched.api(self.namespace.as_deref()), config).default_backoff().boxed()

@@ -18,7 +18,7 @@ use crate::{
         cycle::{self, Cycle, End, Look, Plan, Rest, Sight, plan},
         diff::Diff,
         filter::Facts,
-        patch::Patch,
+        patch::{Finalizer, Patch},
         version::Newest,
     },
     error::panic_message,
@@ -72,6 +72,9 @@ impl Watched {
         if let Some(unslept) = job.unslept {
             report::sleeping_interrupted(unslept);
         }
+        if job.gone && self.selector().is_some() && self.is_out_of_sight(&job).await? {
+            return Ok(Finish::OutOfSight);
+        }
         let mut look = job.look;
         let mut body = job.body.clone();
         if job.fetch {
@@ -94,6 +97,20 @@ impl Watched {
             Ok(body) => self.pass_over(&job, look, &begun, body).await,
             Err(LeftAlone(body)) => Ok(self.seen(&body, &begun, Some(REFUSED), false)),
         }
+    }
+
+    /// Whether an object that a narrow watch no longer shows is alive. Then nobody will see it go, and nothing of ours may
+    /// hold it back.
+    async fn is_out_of_sight(&self, job: &Job) -> Result<bool, Gone> {
+        let Ok(body) = self.read(&job.body).await else { return Ok(false) };
+        let finalizer = self.setup().storage.finalizer();
+        if !self.selects(&body) && body.finalizers().any(|name| name == finalizer) {
+            let change = Finalizer::Remove(finalizer.to_owned());
+            report::finalizer(&change);
+            // Where that is refused, it has been said.
+            let _ = self.change(body, Patch::of_finalizer(change), &job.memo, &mut Vec::new()).await?;
+        }
+        Ok(true)
     }
 
     /// Calls the handlers of raw events.

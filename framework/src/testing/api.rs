@@ -1,9 +1,9 @@
 //! An API server in memory: what korf needs of a kube-apiserver, answered as the real one does.
 //!
 //! That it does is tested: one table of request sequences is run against both (`tests/conformance.rs`). It knows
-//! discovery, GET, paged lists, POST, PUT, merge patches, DELETE, the status subresource, finalizers, generations,
+//! discovery, GET, paged lists, label selectors, POST, PUT, merge patches, DELETE, the status subresource, finalizers, generations,
 //! pruning and defaults by a CRD's schema, watches from a version and with streamed lists, bookmarks, and 410 for what
-//! was forgotten. It does not know: selectors, validation by a schema, server-side apply and JSON patches, dry runs,
+//! was forgotten. It does not know: field selectors, validation by a schema, server-side apply and JSON patches, dry runs,
 //! namespaces as things that have to be there, garbage collection, several versions of one kind.
 //!
 //! All that happens is a matter of the requests, the [`Faults`] and the [time](crate::testing::control): no threads, no
@@ -18,6 +18,7 @@ mod path;
 mod reading;
 mod rules;
 mod schema;
+mod selection;
 mod served;
 mod server;
 mod service;

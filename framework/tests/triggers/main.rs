@@ -1,6 +1,7 @@
 //! Every way in which a handler comes to be called, on a cluster in memory.
 
 mod raw;
+mod selectors;
 mod subs;
 mod things;
 
@@ -97,13 +98,13 @@ fn raw_events_are_all_that_the_watch_says() {
         seen.note(format!("{name} {event:?} {number}"));
         Err(Error::permanent("of no consequence"))
     }
-    let handler = on_event::<Thing>("event").label("quiet", Match::Absent).run(event);
+    let handler = on_event::<Thing>("event").annotation("quiet", Match::Absent).run(event);
     let (mut cluster, seen) = cluster([handler]);
     cluster.create(&thing("a", 1)).unwrap();
     cluster.patch::<Thing>("a", json!({"status": {"x": 1}})).unwrap();
     cluster.restart().unwrap();
-    cluster.patch::<Thing>("a", json!({"metadata": {"labels": {"quiet": ""}}})).unwrap();
-    cluster.patch::<Thing>("a", json!({"metadata": {"labels": {"quiet": null}}})).unwrap();
+    cluster.patch::<Thing>("a", json!({"metadata": {"annotations": {"quiet": ""}}})).unwrap();
+    cluster.patch::<Thing>("a", json!({"metadata": {"annotations": {"quiet": null}}})).unwrap();
     cluster.delete::<Thing>("a").unwrap();
     let lines = seen.take();
     assert_eq!(lines.first().map(String::as_str), Some("a Added 1"), "{lines:?}");

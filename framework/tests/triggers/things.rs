@@ -46,8 +46,16 @@ impl Seen {
 
 /// A cluster with an operator of these handlers; they take `State<Seen>`.
 pub fn cluster(handlers: impl IntoIterator<Item = Handler>) -> (Cluster, Seen) {
+    cluster_of(handlers, |operator| operator)
+}
+
+/// The same, with an operator that is told more.
+pub fn cluster_of(
+    handlers: impl IntoIterator<Item = Handler>,
+    told: impl Fn(Operator) -> Operator + Send + Sync + 'static,
+) -> (Cluster, Seen) {
     let (registry, seen) = (Registry::from_iter(handlers), Seen::default());
     let state = seen.clone();
-    let operator = move || Operator::with_registry("things", registry.clone()).state(state.clone());
+    let operator = move || told(Operator::with_registry("things", registry.clone()).state(state.clone()));
     (Cluster::of(operator).expect("the handlers fit together"), seen)
 }

@@ -6,7 +6,7 @@
 use super::Kept;
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use blake2::{Blake2b, Digest, digest::consts::U8};
-use serde_json::{Value, json};
+use serde_json::json;
 
 const BESIDE: &str = "beside";
 const ESSENCE: &str = "essence";

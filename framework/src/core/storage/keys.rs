@@ -1,17 +1,16 @@
 //! The names of annotations, as Kopf forms them (`StorageKeyFormingConvention` in
 //! `kopf/_cogs/configs/conventions.py`).
 
-use crate::core::body::Body;
+use crate::core::{
+    body::Body,
+    syntax::{NAME_LIMIT as LIMIT, is_name, is_of_a_name},
+};
 use base64::{
     Engine,
     alphabet::Alphabet,
     engine::{GeneralPurpose, general_purpose::NO_PAD},
 };
 use blake2::{Blake2b, Digest, digest::consts::U4};
-
-/// Of the part behind the slash:
-/// <https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/#syntax-and-character-set>
-const LIMIT: usize = 63;
 
 /// The annotations of one name, in the order in which they are read.
 pub(super) fn keys(prefix: &str, name: &str, body: &Body, old_form: bool) -> Vec<String> {
@@ -21,7 +20,7 @@ pub(super) fn keys(prefix: &str, name: &str, body: &Body, old_form: bool) -> Vec
         keys.push(format!("{prefix}/{}", old_name(prefix, name)));
     }
     keys.dedup();
-    keys.retain(|key| key.split_once('/').is_some_and(|(_, name)| is_valid(name)));
+    keys.retain(|key| key.split_once('/').is_some_and(|(_, name)| is_name(name)));
     if keys.is_empty() {
         keys.push(format!("{prefix}/{}", own_name(name)));
     }
@@ -67,7 +66,7 @@ fn cut(text: &str, end: isize) -> String {
 /// For names that Kopf's forms don't make valid: what is allowed of it, and a digest to tell it apart.
 fn own_name(name: &str) -> String {
     let suffix = digest(name);
-    let start: String = safe(name).chars().filter(|&c| is_inner(c)).collect();
+    let start: String = safe(name).chars().filter(|&c| is_of_a_name(c)).collect();
     let start = start.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
     let start = if start.is_empty() { "handler" } else { start };
     format!("{}{suffix}", cut(start, LIMIT.cast_signed() - suffix.len().cast_signed()))
@@ -86,16 +85,3 @@ const ALPHABET: Alphabet =
         Ok(alphabet) => alphabet,
         Err(_) => panic!("64 different signs"),
     };
-
-/// Kubernetes' rule (`IsQualifiedName`).
-pub(super) fn is_valid(name: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric();
-    (1..=LIMIT).contains(&name.len())
-        && name.starts_with(plain)
-        && name.ends_with(plain)
-        && name.chars().all(is_inner)
-}
-
-fn is_inner(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
-}

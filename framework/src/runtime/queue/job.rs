@@ -76,6 +76,8 @@ pub enum Finish {
     Spied,
     /// There is no such object any more.
     Gone,
+    /// It is there, but no longer one that the watch shows.
+    OutOfSight,
     /// Something broke inside the framework; the object is tried again after a while.
     Broken {
         /// The time to the next try.

@@ -1,6 +1,6 @@
 //! Lists, in pages.
 
-use super::{answer::Refusal, path::Place, store::Store};
+use super::{answer::Refusal, path::Place, selection::Selection, store::Store};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, ops::Bound};
@@ -33,7 +33,9 @@ impl Store {
         let parameter = |name: &str| asked.get(name).map(String::as_str).filter(|text| !text.is_empty());
         let mark = parameter("continue").map(Mark::read).transpose()?;
         let revision = mark.as_ref().map_or(self.revision(), |mark| mark.revision);
-        let objects = self.objects_at(place, revision)?;
+        let mut objects = self.objects_at(place, revision)?;
+        let selection = Selection::of(parameter("labelSelector"));
+        objects.retain(|_, object| selection.admits(object));
         let begin = mark.map_or(Bound::Unbounded, |mark| Bound::Excluded(mark.after));
         let rest: Vec<_> = objects.range((begin, Bound::Unbounded)).collect();
         let limit = parameter("limit").and_then(|limit| limit.parse().ok()).filter(|limit| *limit > 0);
@@ -41,7 +43,10 @@ impl Store {
         let mut metadata = json!({"resourceVersion": revision.to_string(), "continue": ""});
         if let (Some((key, _)), false) = (page.last(), left.is_empty()) {
             metadata["continue"] = Mark { revision, after: (*key).clone() }.write().into();
-            metadata["remainingItemCount"] = left.len().into();
+            // What it can't know of selected objects, the real one doesn't say either.
+            if parameter("labelSelector").is_none() {
+                metadata["remainingItemCount"] = left.len().into();
+            }
         }
         Ok(json!({
             "apiVersion": served.resource.api_version,

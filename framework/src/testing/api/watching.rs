@@ -4,9 +4,10 @@ use super::{
     answer::Refusal,
     fault::Passage,
     path::Place,
+    selection::Selection,
     server::ApiServer,
     service::reset,
-    store::{Change, Store},
+    store::{Change, Store, Stored},
 };
 use bytes::Bytes;
 use futures::{Stream, stream};
@@ -51,8 +52,10 @@ impl WatchEvent {
         Self { what, object, listed: false }
     }
 
-    fn of(change: Change) -> Option<Self> {
-        match (change.before, change.after) {
+    /// What a watch of these objects shows of a change: an object that is no longer one of them is as good as deleted.
+    fn of(change: Change, selection: &Selection) -> Option<Self> {
+        let seen = |object: Option<Stored>| object.filter(|object| selection.admits(object));
+        match (seen(change.before), seen(change.after)) {
             (None, Some(object)) => Some(Self::new("ADDED", object)),
             (Some(_), Some(object)) => Some(Self::new("MODIFIED", object)),
             (Some(last), None) => {
@@ -72,6 +75,7 @@ pub(super) struct Watching {
     /// The number of the last cut when it was opened: a later one is its end.
     cuts: u64,
     place: Place,
+    selection: Selection,
     /// All changes up to this one are sent, or wait in line.
     cursor: u64,
     line: VecDeque<WatchEvent>,
@@ -142,6 +146,7 @@ impl Watching {
             cuts,
             news,
             place,
+            selection: Selection::of(query.get("labelSelector").map(String::as_str)),
             cursor: store.revision(),
             line: VecDeque::new(),
             held: None,
@@ -158,7 +163,8 @@ impl Watching {
         match beginning {
             Beginning::After(version) => self.cursor = version,
             Beginning::Now { marked } => {
-                let objects = store.objects(&self.place)?.into_values();
+                let objects =
+                    store.objects(&self.place)?.into_values().filter(|object| self.selection.admits(object));
                 self.line.extend(objects.map(|object| WatchEvent { what: "ADDED", object, listed: true }));
                 if marked && self.bookmarks {
                     let mark = self.bookmark(store, json!({"k8s.io/initial-events-end": "true"}))?;
@@ -228,7 +234,7 @@ impl Watching {
         }
         let news = store.changes(&self.place, self.cursor);
         self.cursor = self.cursor.max(store.revision());
-        self.line.extend(news.into_iter().filter_map(WatchEvent::of));
+        self.line.extend(news.into_iter().filter_map(|change| WatchEvent::of(change, &self.selection)));
         if self.bookmark_at.is_some_and(|at| at <= Instant::now()) {
             self.bookmark_at = None;
             self.line.extend(self.bookmark(store, Value::Null));
