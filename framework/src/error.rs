@@ -84,11 +84,15 @@ fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (d
     iter::successors(Some(error), |&error| error.source())
 }
 
-/// What a panic says of itself.
+/// What a panic says of itself, in a sentence.
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
-    format!("it panicked: {}", text.as_deref().unwrap_or("no message"))
+    format!("it panicked: {}", panic_text(panic))
+}
+
+/// What a panic says of itself.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 // As in `anyhow`: `Error` is not itself a `std::error::Error`, so that `?` takes any other one.

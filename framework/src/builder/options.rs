@@ -76,6 +76,8 @@ impl<S: Scope> On<S> {
 
     /// Only where this holds; it is asked last, when all else fits. See [`When`] for conditions made of conditions.
     ///
+    /// Where it panics, that is an ERROR, and the object is left alone for a while: the longer, the more often in a row.
+    ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
     /// use korf::{Facts, When, on_update};

@@ -200,7 +200,7 @@ pub fn plan(setup: &Setup, body: &Body, sight: Sight, now: Timestamp) -> Plan {
     }
     let tasks = setup.called(cause.reason(), sight.initial, &stored, &facts);
     // Handlers of raw events alone are no reason to write anything onto the object.
-    let concerned = setup.tasks.iter().any(|task| task.on != Trigger::Event && task.filter.concerns(&facts));
+    let concerned = setup.tasks.iter().any(|task| task.on != Trigger::Event && task.concerns(&facts));
     match cause {
         _ if !concerned => Plan::Rest(Rest::Stealth),
         Cause::Gone => Plan::Rest(Rest::Gone),

@@ -6,7 +6,11 @@ use super::{
     progress::Record,
     retry::Limits,
 };
-use std::fmt;
+use crate::error::panic_text;
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+};
 
 /// What calls a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,10 +71,39 @@ pub struct Task {
     pub limits: Limits,
 }
 
+/// What a panic in a handler's filter becomes.
+#[derive(Debug)]
+pub struct FilterPanic {
+    handler: String,
+    message: String,
+}
+
+impl fmt::Display for FilterPanic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the filter of handler '{}' panicked: {}", self.handler, self.message)
+    }
+}
+
+/// Asks a handler's filter.
+///
+/// # Panics
+/// With a [`FilterPanic`], if a condition of the filter panics: it says which handler's it is.
+pub fn ask(handler: &str, filter: impl FnOnce() -> bool) -> bool {
+    catch_unwind(AssertUnwindSafe(filter)).unwrap_or_else(|panic| {
+        let message = panic_text(panic.as_ref()).to_owned();
+        resume_unwind(Box::new(FilterPanic { handler: handler.to_owned(), message }))
+    })
+}
+
 impl Task {
+    /// Whether the object is one that the handler is for, whatever has happened to it.
+    pub fn concerns(&self, facts: &Facts<'_>) -> bool {
+        ask(&self.id, || self.filter.concerns(facts))
+    }
+
     /// Whether the object may not go before the handler was called.
     pub fn keeps(&self, facts: &Facts<'_>) -> bool {
-        matches!(self.on, Trigger::Delete { optional: false, .. }) && self.filter.concerns(facts)
+        matches!(self.on, Trigger::Delete { optional: false, .. }) && self.concerns(facts)
     }
 
     /// Whether the object may go though the handler has failed for good.
@@ -92,7 +125,7 @@ impl Task {
             Trigger::Field => (true, true),
             Trigger::Event => (false, false),
         };
-        by_reason && (begun || self.filter.selects(facts, changing))
+        by_reason && (begun || ask(&self.id, || self.filter.selects(facts, changing)))
     }
 
     /// Whether a record is of the handling that is at hand. Resuming is mixed into other handling, and goes on

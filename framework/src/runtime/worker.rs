@@ -18,7 +18,12 @@ use crate::{
         cycle::{self, Cycle, End, Look, Plan, Rest, Sight, plan},
         diff::Diff,
         filter::Facts,
+<<<<<<< framework/src/runtime/worker.rs
+        patch::Patch,
+        task::{FilterPanic, ask},
+=======
         patch::{Finalizer, Patch},
+>>>>>>> /tmp/lead/framework/src/runtime/worker.rs
         version::Newest,
     },
     error::panic_message,
@@ -27,7 +32,7 @@ use crate::{
 };
 use futures::FutureExt;
 use serde_json::Value;
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -58,7 +63,7 @@ pub async fn work(watched: Arc<Watched>, job: Job) -> Done {
     let end = match work.await {
         Ok(Ok(end)) => end,
         Ok(Err(Gone)) => Finish::Gone,
-        Err(panic) => span.in_scope(|| broken(errors, &panic_message(panic.as_ref()), None)),
+        Err(panic) => span.in_scope(|| broken(errors, &why(panic.as_ref()), None)),
     };
     if errors > 0 && matches!(end, Finish::Seen { .. }) {
         span.in_scope(report::throttling_is_over);
@@ -124,7 +129,7 @@ impl Watched {
         let pass = Pass::new(body, job.memo.clone());
         let null = Value::Null;
         let facts = Facts { body: &pass.body, reason: None, old: &null, new: &null, diff: &Diff::default() };
-        for handler in self.spies().filter(|handler| handler.filter.concerns(&facts)) {
+        for handler in self.spies().filter(|handler| ask(&handler.id, || handler.filter.concerns(&facts))) {
             self.spy(handler, event, &pass).await;
         }
         if job.gone {
@@ -249,6 +254,11 @@ impl Watched {
         }
         done
     }
+}
+
+/// Why the framework breaks down over an object.
+fn why(panic: &(dyn Any + Send)) -> String {
+    panic.downcast_ref::<FilterPanic>().map_or_else(|| panic_message(panic), ToString::to_string)
 }
 
 /// The version that is known now, and whether it is one of our own writes.

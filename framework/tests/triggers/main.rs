@@ -1,5 +1,6 @@
 //! Every way in which a handler comes to be called, on a cluster in memory.
 
+mod filters;
 mod raw;
 mod selectors;
 mod subs;
