@@ -56,7 +56,7 @@ fn text(value: &Value) -> String {
 
 pub fn all() -> Vec<Case> {
     let all = [discovery(), creations(), patches(), statuses(), without_subresource(), config_maps()];
-    let more = [replacements(), deletions(), guards(), watches(), pages(), bad_requests()];
+    let more = [replacements(), deletions(), guards(), watches(), selections(), pages(), bad_requests()];
     all.into_iter().chain(more).collect()
 }
 
@@ -296,6 +296,40 @@ fn watches() -> Case {
         since(1),
     ];
     Case { title: "watches", steps }
+}
+
+/// What a selector shows, and that an object which no longer matches is as good as deleted.
+fn selections() -> Case {
+    let labelled = |value: Value| json!({"metadata": {"labels": {"app": value}}});
+    let watch = |query: &'static str| {
+        let path = move |seen: Seen<'_>| {
+            format!(
+                "{THINGS}?watch=true&timeoutSeconds=1&{query}&resourceVersion={}",
+                text(&version(seen, 0))
+            )
+        };
+        Step::new(Method::GET, path, |_| None)
+    };
+    let steps = vec![
+        post(THINGS, thing("a", json!({}))),
+        post(THINGS, thing("b", labelled("x".into()))),
+        post(THINGS, thing("c", labelled("y".into()))),
+        post(THINGS, thing("d", labelled("".into()))),
+        get(THINGS, "?labelSelector=app%3Dx"),
+        get(THINGS, "?labelSelector=app%21%3Dx&limit=2"),
+        get(THINGS, "?labelSelector=app"),
+        get(THINGS, "?labelSelector=%21app"),
+        get(THINGS, "?labelSelector=app%3D"),
+        get(THINGS, "?labelSelector=app+in+%28x%2Cy%29%2Capp%21%3Dx"),
+        patch(THINGS, "b", labelled("y".into())),
+        patch(THINGS, "b", json!({"spec": {"a": 1}})),
+        patch(THINGS, "b", labelled("x".into())),
+        patch(THINGS, "b", json!({"spec": {"a": 2}})),
+        delete(THINGS, "b"),
+        watch("labelSelector=app%3Dx"),
+        watch("labelSelector=%21app"),
+    ];
+    Case { title: "selections", steps }
 }
 
 fn pages() -> Case {
