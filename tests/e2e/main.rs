@@ -22,5 +22,6 @@ mod relist;
 mod restarts;
 mod secrecy;
 mod seed_session;
+mod shared_lists;
 mod start_up;
 mod write_counts;
