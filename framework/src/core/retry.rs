@@ -1,8 +1,15 @@
 //! What becomes of an attempt: done, tried again, or given up.
 
+mod backoff;
+mod time;
+
+pub use backoff::Backoff;
+pub use time::seconds;
+
 use crate::error::Error;
 use jiff::Timestamp;
 use std::time::Duration;
+use time::Clock;
 
 /// What an error means that says nothing of its own (neither temporary nor permanent).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,47 +21,6 @@ pub enum Errors {
     Temporary,
     /// Give up on this handler.
     Permanent,
-}
-
-/// The delay before the next attempt, after an error that names no delay of its own.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Backoff {
-    /// Always the same, as Kopf does it.
-    Constant(Duration),
-    /// `first` after the first attempt, doubled after each one up to `most`, less up to a quarter of
-    /// jitter, so that objects that failed together don't all come back together.
-    Growing {
-        /// The delay after the first failed attempt.
-        first: Duration,
-        /// The longest delay.
-        most: Duration,
-    },
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self::Growing { first: Duration::from_secs(1), most: Duration::from_secs(60) }
-    }
-}
-
-impl From<Duration> for Backoff {
-    fn from(delay: Duration) -> Self {
-        Self::Constant(delay)
-    }
-}
-
-impl Backoff {
-    /// The delay after attempt `attempt` (from 0 on); `jitter` is a random number in `0.0..1.0`.
-    pub fn delay(self, attempt: u32, jitter: f64) -> Duration {
-        match self {
-            Self::Constant(delay) => delay,
-            Self::Growing { first, most } => {
-                let doubled = first.saturating_mul(2u32.saturating_pow(attempt.min(31)));
-                let delay = doubled.min(most);
-                delay - delay.div_f64(4.0).min(delay).mul_f64(jitter.clamp(0.0, 1.0))
-            }
-        }
-    }
 }
 
 /// How long and how often a handler is tried.
@@ -215,28 +181,6 @@ enum Limit {
     Retries(u32),
 }
 
-/// Seconds as people write them: `60`, `1.5`, `0.83`.
-pub fn seconds(duration: Duration) -> String {
-    let rounded = (duration.as_secs_f64() * 100.0).round() / 100.0;
-    rounded.to_string()
-}
-
-/// As Python prints a time delta: `0:01:30.250000`, `2 days, 0:00:07`.
-struct Clock(Duration);
-
-impl std::fmt::Display for Clock {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (whole, micros) = (self.0.as_secs(), self.0.subsec_micros());
-        match whole / 86_400 {
-            0 => {}
-            1 => f.write_str("1 day, ")?,
-            days => write!(f, "{days} days, ")?,
-        }
-        write!(f, "{}:{:02}:{:02}", whole / 3600 % 24, whole / 60 % 60, whole % 60)?;
-        if micros == 0 { Ok(()) } else { write!(f, ".{micros:06}") }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,34 +262,5 @@ mod tests {
         assert_eq!(words(1, 89 * SECOND), None);
         assert_eq!(words(2, SECOND).as_deref(), Some("has exceeded 2 retries."));
         assert_eq!(words(0, 90 * SECOND).as_deref(), Some("has timed out after 0:01:30."));
-    }
-
-    #[test]
-    fn the_time_that_an_attempt_took_is_printed_as_python_does() {
-        let cases = [
-            (Duration::ZERO, "0:00:00"),
-            (Duration::from_micros(1_000_001), "0:00:01.000001"),
-            (Duration::from_secs(86_399), "23:59:59"),
-            (Duration::from_secs(86_400), "1 day, 0:00:00"),
-            (Duration::from_millis(180_007_500), "2 days, 2:00:07.500000"),
-        ];
-        for (duration, text) in cases {
-            assert_eq!(Clock(duration).to_string(), text);
-        }
-    }
-
-    #[test]
-    fn a_growing_backoff_doubles_up_to_its_cap() {
-        let backoff = Backoff::Growing { first: SECOND, most: 60 * SECOND };
-        let delays: Vec<_> = (0..8).map(|n| backoff.delay(n, 0.0).as_secs()).collect();
-        assert_eq!(delays, [1, 2, 4, 8, 16, 32, 60, 60]);
-        assert_eq!(backoff.delay(u32::MAX, 0.0), 60 * SECOND);
-    }
-
-    #[test]
-    fn jitter_shortens_a_growing_delay_by_a_quarter_at_most_and_a_constant_one_never() {
-        let growing = Backoff::Growing { first: 8 * SECOND, most: 60 * SECOND };
-        assert_eq!(growing.delay(0, 1.0), 6 * SECOND);
-        assert_eq!(Backoff::Constant(SECOND).delay(7, 1.0), SECOND);
     }
 }
