@@ -163,3 +163,31 @@ async fn permissions_are_missing(stage: &Stage<'_>) {
     let [watching, handling] = &complaints(&operator)[..] else { panic!("{:#?}", complaints(&operator)) };
     assert!(*watching == said && handling.contains(why), "{handling}");
 }
+
+#[tokio::test]
+async fn without_the_right_to_write_the_operator_says_so_and_goes_on_when_it_has_it() {
+    let stage = Stage::new("read-only").await;
+    grant(&stage, "reader", "get,list,watch");
+    stage.apply(&manifest("denied", "denied", &["id"]));
+    let kubeconfig = stage.cluster.control_plane.kubeconfig_for("reader", &[], None).unwrap();
+    let launch = stage.operator().terse().env("KUBECONFIG", kubeconfig);
+    let operator = launch.env("CLUSTER_ID", "read-only").start();
+    let said = operator.wait_for_line("The operator lacks a right that it needs: ").await;
+    let why = "User \"reader\" cannot patch resource \"databasetables\" in API group \"kopf.demo\"";
+    assert!(said.contains("[ERROR ") && said.contains(why), "{said}");
+    grant(&stage, "writer", "patch");
+    stage.apply(&manifest("denied", "denied", &["id", "more"]));
+    stage.until_ready("denied").await;
+    assert_eq!(complaints(&operator).iter().filter(|line| line.contains("lacks a right")).count(), 1);
+}
+
+/// Lets the user `reader` do something with tables.
+fn grant(stage: &Stage<'_>, role: &str, verbs: &str) {
+    let run = |arguments: &[&str]| {
+        let output = stage.kubectl().args(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    let verbs = format!("--verb={verbs}");
+    run(&["create", "role", role, &verbs, "--resource=databasetables.kopf.demo"]);
+    run(&["create", "rolebinding", role, &format!("--role={role}"), "--user=reader"]);
+}

@@ -32,6 +32,9 @@ const DELAYS: [Duration; 6] = [
 /// moment to be known everywhere.
 const DENIED: usize = 4;
 
+/// The same for a right that is known to be missing, 0.7 seconds: each object would wait for it anew.
+const DENIED_AGAIN: usize = 2;
+
 /// How long one request is repeated.
 #[derive(Debug)]
 pub struct Patience {
@@ -67,11 +70,11 @@ pub enum Unread {
 }
 
 impl Watched {
-    /// Patience with a request; none with a right that is known to be missing: each object would wait for it anew.
+    /// Patience with a request, and less with a right that is known to be missing.
     pub(super) fn patience(&self, action: Action) -> Patience {
         let denied = match self.rights.known(action) {
             Right::There => DENIED,
-            Right::Missing => 0,
+            Right::Missing => DENIED_AGAIN,
         };
         Patience { tries: 0, denied }
     }
