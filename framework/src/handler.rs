@@ -7,6 +7,7 @@ mod subs;
 
 pub(crate) use argument::Need;
 pub use argument::{FromCall, Needs};
+pub(crate) use call::Lost;
 pub use call::{Additions, Call, EventType, Failure, Reply, States, TypeMap};
 pub use scope::{
     Change, Creation, Deletion, FieldChange, RawEvent, Resuming, Scope, Sub, Transition, Update,

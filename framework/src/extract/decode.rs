@@ -3,7 +3,7 @@
 use crate::{
     core::{Reason, body::Body, diff::resolve},
     error::Error,
-    handler::Call,
+    handler::{Call, Lost},
 };
 use kube::core::ObjectMeta;
 use serde::de::DeserializeOwned;
@@ -49,19 +49,28 @@ pub(super) fn spec<T: DeserializeOwned>(call: &Call) -> Result<T, Error> {
 
 /// The spec as it was handled last.
 pub(super) fn old_spec<T: DeserializeOwned>(call: &Call) -> Result<T, Error> {
-    spec_of(last(call)?, &call.body).map_err(|error| error.of_the_past().into())
+    let old = last(call).and_then(|last| spec_of(last, &call.body).map_err(Unreadable::of_the_past));
+    old.or_else(|error| lost(error, spec_of::<T>(call.body.value(), &call.body)))
 }
 
 /// The object as it was handled last.
 pub(super) fn old_object<K: DeserializeOwned>(call: &Call) -> Result<K, Error> {
-    let object = as_handled(last(call)?, None, &call.body);
-    decode(&object, "", &call.body).map_err(|error| error.of_the_past().into())
+    let read = |last| decode(&as_handled(last, None, &call.body), "", &call.body);
+    let old = last(call).and_then(|last| read(last).map_err(Unreadable::of_the_past));
+    old.or_else(|error| lost(error, decode::<K>(call.body.value(), "", &call.body)))
 }
 
-/// The field as it was handled last; absent is null.
+/// The field as it was handled last; absent is null. As it is now, it may be of another type.
 pub(super) fn old_field<T: DeserializeOwned>(call: &Call) -> Result<T, Error> {
     let old = call.old.as_deref().unwrap_or(&Value::Null);
-    field_of(call, old).map_err(|error| error.of_the_past().into())
+    field_of(call, old).map_err(|error| Error::permanent(error.of_the_past()))
+}
+
+/// What was handled last can't be had. Where the object fits now, no change of it would mend that: the handler fails, and
+/// what is there now is what was handled last for the next one.
+fn lost<T>(error: Lost, now: Result<T, Unreadable>) -> Result<T, Error> {
+    now?;
+    Err(Error::permanent(error))
 }
 
 /// The field as it is now; absent is null.
@@ -84,11 +93,11 @@ pub(super) fn status<T: DeserializeOwned>(call: &Call) -> Result<Option<T>, Erro
     Ok(decode(&call.body.value()["status"], "status", &call.body)?)
 }
 
-fn last(call: &Call) -> Result<&Value, Error> {
+fn last(call: &Call) -> Result<&Value, Lost> {
     const UNKNOWN: &str = "what was handled last is not known, since the object is too large for that to be kept on it; \
                            OldValue is null then";
     let why = if call.diff.is_unknown() { UNKNOWN } else { "nothing has handled this object yet" };
-    call.old.as_deref().ok_or_else(|| Error::permanent(why))
+    call.old.as_deref().ok_or_else(|| Lost(why.to_owned()))
 }
 
 /// Types with `#[kube(no_spec)]` have the spec's fields at the top of the object.
@@ -146,8 +155,8 @@ impl Unreadable {
         }
     }
 
-    fn of_the_past(self) -> Self {
-        Self { of: format!("{}, as it was handled last", self.of), ..self }
+    fn of_the_past(self) -> Lost {
+        Lost(Self { of: format!("{}, as it was handled last", self.of), ..self }.to_string())
     }
 }
 

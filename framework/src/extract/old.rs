@@ -14,8 +14,10 @@ use std::sync::Arc;
 /// In update handlers it is the spec, for kinds with `#[derive(CustomResource)]`. In handlers of a field, it is that
 /// field: `Old<Option<u32>>` where the field may have been absent. [`OldValue`](crate::OldValue) is the same as JSON.
 ///
-/// Of very large objects only a digest is kept (see [`storage`](crate::storage)): then it can't be had, and the handler
-/// fails for good until the object changes.
+/// It can't be had where it doesn't fit the type (the object was handled by an older version of the operator, say), nor of
+/// very large objects, of which only a digest is kept (see [`storage`](crate::storage)). Then the handler fails for good, as by
+/// a [permanent](crate::Error::permanent) error, and what is there now is what was handled last for the next update. A
+/// handler that has to go on nevertheless takes an [`OldValue`](crate::OldValue), which may be null.
 #[derive(Clone, Debug)]
 pub struct Old<T>(pub Arc<T>);
 

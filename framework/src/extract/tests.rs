@@ -95,13 +95,17 @@ async fn unreadable_fields_are_named_without_their_values() {
             "`spec` of Table users: missing field `table`",
         ),
         (
-            update(json!({"table": "a"}), old_secret).argument::<Update<Table>, Old<TableSpec>>().map(drop),
-            "`spec.columns[0].name` of Table users, as it was handled last: invalid type: integer, expected a string",
+            update(secret, old_secret.clone()).argument::<Update<Table>, Old<TableSpec>>().map(drop),
+            "`spec.columns[0].name` of Table users: invalid type: integer, expected a string",
         ),
     ] {
         let Err(Failure::Unreadable(error)) = failure else { panic!("{failure:?}") };
         assert_eq!(error.to_string(), said);
     }
+    let past = update(json!({"table": "a"}), old_secret).argument::<Update<Table>, Old<TableSpec>>();
+    let Err(Failure::Failed(error)) = past else { panic!("{past:?}") };
+    let said = "`spec.columns[0].name` of Table users, as it was handled last: invalid type: integer, expected a string";
+    assert_eq!(error.to_string(), said);
 }
 
 #[tokio::test]
@@ -227,7 +231,7 @@ async fn old_and_new_values_are_those_of_the_field_where_there_is_one() {
     assert_eq!(*of_field.argument::<Scope, NewValue>().unwrap(), Value::Null);
     assert_eq!(*of_field.argument::<Scope, Old<String>>().unwrap(), "big");
     assert_eq!(*of_field.argument::<Scope, New<Option<String>>>().unwrap(), None);
-    let Err(Failure::Unreadable(error)) = of_field.argument::<Scope, Old<u32>>() else { panic!("readable") };
+    let Err(Failure::Failed(error)) = of_field.argument::<Scope, Old<u32>>() else { panic!("readable") };
     let said = "`spec.size` of Table users, as it was handled last: invalid type: string, expected u32";
     assert_eq!(error.to_string(), said);
     let new = Call { old: None, ..whole };

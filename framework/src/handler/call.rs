@@ -16,7 +16,7 @@ use serde_json::Value;
 use std::{
     any::{Any, TypeId},
     collections::HashMap,
-    fmt,
+    error, fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio_util::sync::CancellationToken;
@@ -40,6 +40,19 @@ pub enum Failure {
     /// The handler was called, and failed.
     Failed(Error),
 }
+
+/// What an argument of the object's past can't be made of though the object is as it has to be: the handler fails for
+/// good, as if it had been called.
+#[derive(Debug)]
+pub(crate) struct Lost(pub String);
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl error::Error for Lost {}
 
 /// The values that [`State`](crate::State) arguments are made from, by their types.
 pub type States = HashMap<TypeId, Box<dyn Any + Send + Sync>>;
@@ -146,10 +159,12 @@ impl Call {
     /// One argument of a handler.
     ///
     /// # Errors
-    /// [`Failure::Unreadable`], unless the error is [`Error::Temporary`]: that is an attempt that failed.
+    /// [`Failure::Unreadable`], unless the error is [`Error::Temporary`], or comes from an argument of what was handled
+    /// last while the object itself is as it has to be: that is an attempt that failed.
     pub fn argument<S: Scope, T: FromCall<S>>(&self) -> Result<T, Failure> {
-        T::from_call(self).map_err(|error| match error {
+        T::from_call(self).map_err(|error| match &error {
             Error::Temporary { .. } => Failure::Failed(error),
+            Error::Permanent(source) if source.is::<Lost>() => Failure::Failed(error),
             _ => Failure::Unreadable(error),
         })
     }

@@ -1,6 +1,7 @@
 //! Every way in which a handler comes to be called, on a cluster in memory.
 
 mod filters;
+mod past;
 mod raw;
 mod selectors;
 mod subs;
