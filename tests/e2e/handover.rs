@@ -3,6 +3,7 @@
 //! The Python operators are in `tests/kopf`. Where there is no Python, or no Kopf to be had, one line says so, and nothing
 //! is tested.
 
+mod full_crd;
 mod kopf;
 mod retries;
 mod table;

@@ -1,4 +1,4 @@
-"""Two handlers of one creation: the twin of the operator in tests/e2e/handover/two_handlers.rs."""
+"""Two handlers of each change: the twin of the operator in tests/e2e/handover/two_handlers.rs."""
 
 import kopf
 
@@ -20,4 +20,10 @@ def second(**_):
 @kopf.on.update("configmaps")
 @rehearsal.noted
 def changed(**_):
+    pass
+
+
+@kopf.on.update("configmaps")
+@rehearsal.noted
+def also_changed(**_):
     pass

@@ -41,20 +41,19 @@ async fn open_database(turns: &Turns, open: bool) {
     turns.stage.sql(&format!("ALTER DATABASE {name} CONNECTION LIMIT {limit}")).await;
 }
 
-#[tokio::test]
-async fn a_creation_that_fails_in_python_and_then_in_korf_succeeds_in_python_as_one_creation() {
-    let Some(turns) = Turns::new("fails-in-both").await else { return };
+/// It fails in Python, then in korf, and succeeds in Python.
+pub async fn created_by_kopf(turns: &Turns) {
     turns.fail_once(ID, DELAY).await;
     turns.stage.apply(SEED_CR);
-    let first = stopped_after(&turns, 1, turns.python()).await;
+    let first = stopped_after(turns, 1, turns.python()).await;
     assert_eq!(first["retries"], 1);
 
-    open_database(&turns, false).await;
+    open_database(turns, false).await;
     let korf = turns.korf();
     assert!(invoked_at(&korf).await >= time(&first["delayed"]), "korf waits as Python would: {first}");
-    let second = stopped_after(&turns, 2, korf).await;
+    let second = stopped_after(turns, 2, korf).await;
     assert_eq!(second["started"], first["started"]);
-    open_database(&turns, true).await;
+    open_database(turns, true).await;
 
     let python = turns.python();
     turns.stage.until("website-users", "it is handled", is_handled).await;
@@ -65,17 +64,16 @@ async fn a_creation_that_fails_in_python_and_then_in_korf_succeeds_in_python_as_
     assert_eq!(turns.stage.columns("website_users").await.len(), 5);
 }
 
-#[tokio::test]
-async fn a_creation_that_fails_in_korf_and_then_in_python_succeeds_in_korf_as_one_creation() {
-    let Some(turns) = Turns::new("fails-in-both-too").await else { return };
-    open_database(&turns, false).await;
+/// It fails in korf, then in Python, and succeeds in korf.
+pub async fn created_by_korf(turns: &Turns) {
+    open_database(turns, false).await;
     turns.stage.apply(SEED_CR);
-    let first = stopped_after(&turns, 1, turns.korf()).await;
-    open_database(&turns, true).await;
+    let first = stopped_after(turns, 1, turns.korf()).await;
+    open_database(turns, true).await;
 
     turns.fail_once(ID, DELAY).await;
     let before = first["retries"].as_u64().unwrap();
-    let second = stopped_after(&turns, before + 1, turns.python()).await;
+    let second = stopped_after(turns, before + 1, turns.python()).await;
     assert_eq!(turns.calls().await, [format!("python create_handler {before} create")]);
     assert!(turns.last_call().await >= time(&first["delayed"]), "Python waits as korf would: {first}");
     assert_eq!((&second["started"], &second["retries"]), (&first["started"], &Value::from(before + 1)));
@@ -88,4 +86,16 @@ async fn a_creation_that_fails_in_korf_and_then_in_python_succeeds_in_korf_as_on
     assert_eq!(turns.calls().await.len(), 1, "Python wasn't called again");
     let object = turns.stage.table("website-users").await.unwrap();
     assert!(is_handled(&object) && object["status"]["columnCount"] == 5, "{object:#}");
+}
+
+#[tokio::test]
+async fn a_creation_that_fails_in_python_and_then_in_korf_succeeds_in_python_as_one_creation() {
+    let Some(turns) = Turns::new("fails-in-both").await else { return };
+    created_by_kopf(&turns).await;
+}
+
+#[tokio::test]
+async fn a_creation_that_fails_in_korf_and_then_in_python_succeeds_in_korf_as_one_creation() {
+    let Some(turns) = Turns::new("fails-in-both-too").await else { return };
+    created_by_korf(&turns).await;
 }

@@ -1,7 +1,7 @@
 //! A stage on which operators in Python and in Rust take turns.
 
 use super::kopf;
-use crate::stage::{Operator, Stage};
+use crate::stage::{Cluster, Operator, Stage};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -17,12 +17,21 @@ pub struct Turns {
 }
 
 impl Turns {
-    /// None where there is no Kopf.
+    /// With the seed's CRD; none where there is no Kopf.
     pub async fn new(name: &str) -> Option<Self> {
         let kopf = kopf::program().await?;
-        let stage = Stage::new(name).await;
+        Some(Self::on(Stage::new(name).await, kopf).await)
+    }
+
+    /// With a schema, which knows nothing of Kopf's results, and a status subresource.
+    pub async fn with_the_full_crd(name: &str) -> Option<Self> {
+        let kopf = kopf::program().await?;
+        Some(Self::on(Stage::on(Cluster::with_the_full_crd().await, name).await, kopf).await)
+    }
+
+    async fn on(stage: Stage<'static>, kopf: &'static Path) -> Self {
         stage.sql(LEDGER).await;
-        Some(Self { stage, kopf })
+        Self { stage, kopf }
     }
 
     /// The table operator in Python.
@@ -84,6 +93,12 @@ pub fn kept<'o>(object: &'o Value, name: &str) -> Option<&'o str> {
 /// Whether an object has been handled, and nothing is left to be done.
 pub fn is_handled(object: &Value) -> bool {
     kept(object, "last-handled-configuration").is_some() && !is_begun(object)
+}
+
+/// Whether an object has been handled with this in its spec.
+pub fn is_handled_with(object: &Value, text: &str) -> bool {
+    is_handled(object)
+        && kept(object, "last-handled-configuration").is_some_and(|essence| essence.contains(text))
 }
 
 /// A handler's attempts on record.
