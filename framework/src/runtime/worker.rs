@@ -18,12 +18,8 @@ use crate::{
         cycle::{self, Cycle, End, Look, Plan, Rest, Sight, plan},
         diff::Diff,
         filter::Facts,
-<<<<<<< framework/src/runtime/worker.rs
-        patch::Patch,
-        task::{FilterPanic, ask},
-=======
         patch::{Finalizer, Patch},
->>>>>>> /tmp/lead/framework/src/runtime/worker.rs
+        task::{FilterPanic, ask},
         version::Newest,
     },
     error::panic_message,
