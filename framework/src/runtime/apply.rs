@@ -121,31 +121,32 @@ impl Writing<'_> {
         error: &kube::Error,
         patience: &mut Patience,
     ) -> Result<(), Unwritten> {
-        let fault = Fault::of(error);
-        if fault == Fault::Denied && patience.is_over() {
-            self.watched.rights.note(Action::Write(part), Right::Missing);
-            return Err(self.refused(explain(error), fault));
+        match Fault::of(error) {
+            Fault::Denied if patience.is_over() => {
+                self.watched.rights.note(Action::Write(part), Right::Missing);
+                return Err(self.refused(explain(error), Fault::Denied));
+            }
+            Fault::Denied => patience.wait().await,
+            Fault::Passing => {
+                report::write_failed(&explain(error), patience.delay());
+                patience.wait().await;
+            }
+            Fault::Conflict => {
+                patience.wait().await;
+                self.turn_to_newest(part, error).await?;
+            }
+            Fault::Missing => {
+                self.turn_to_newest(part, error).await?;
+                patience.wait().await;
+            }
+            Fault::Refused | Fault::TooLarge => self.turn_to_newest(part, error).await?,
         }
-        if fault == Fault::Passing {
-            report::write_failed(&explain(error), patience.delay());
-        }
-        if !matches!(fault, Fault::Refused | Fault::TooLarge) {
-            patience.wait().await;
-        }
-        match fault {
-            Fault::Passing | Fault::Denied => Ok(()),
-            _ => self.turn_to_newest(part, fault, error).await,
-        }
+        Ok(())
     }
 
     /// Goes on with the object as it is now.
-    async fn turn_to_newest(
-        &mut self,
-        part: Part,
-        fault: Fault,
-        error: &kube::Error,
-    ) -> Result<(), Unwritten> {
-        let newest = self.read().await?;
+    async fn turn_to_newest(&mut self, part: Part, error: &kube::Error) -> Result<(), Unwritten> {
+        let (newest, fault) = (self.read().await?, Fault::of(error));
         match (fault, part) {
             // The object is there: it is the subresource that is not.
             (Fault::Missing, Part::Status) => self.watched.set_status_subresource(false),
