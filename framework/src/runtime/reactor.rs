@@ -3,7 +3,7 @@
 use super::{
     kind::{Namespaces, Watched},
     queue::{Done, Finish, Queue, Source},
-    report,
+    report::{self, Left},
     watch::watch,
     worker::work,
 };
@@ -131,15 +131,21 @@ impl Reactor {
         }
     }
 
+    /// What workers are at.
+    fn left(&self) -> Left {
+        let handlers = self.kinds.iter().map(|kind| kind.calls.running()).sum();
+        Left { handlers, changes: self.workers.len().saturating_sub(handlers) }
+    }
+
     /// Lets running handlers finish and store what they came to.
     async fn wind_down(mut self) {
         if self.workers.is_empty() {
             return;
         }
-        report::waiting_for_handlers(self.workers.len(), self.limits.grace);
+        report::waiting_for_workers(self.left(), self.limits.grace);
         let all = async { while self.workers.join_next().await.is_some() {} };
         if time::timeout(self.limits.grace, all).await.is_err() {
-            report::abandoned(self.workers.len(), self.limits.grace);
+            report::abandoned(self.left(), self.limits.grace);
             self.workers.shutdown().await;
         }
     }

@@ -40,17 +40,39 @@ pub fn stop_requested(signal: &str) {
     engine!(info, "Signal {signal} is received. Operator is stopping.");
 }
 
-pub fn waiting_for_handlers(running: usize, grace: Duration) {
-    engine!(info, "Waiting up to {} seconds for {running} running handler(s) to finish.", seconds(grace));
+/// What there is left to do when the operator is to stop.
+#[derive(Clone, Copy, Debug)]
+pub struct Left {
+    /// Handlers that run.
+    pub handlers: usize,
+    /// Objects that are being read or written.
+    pub changes: usize,
 }
 
-pub fn abandoned(running: usize, grace: Duration) {
-    engine!(
-        warn,
-        "{running} handler(s) did not finish within {} seconds and are cancelled; they are called again at the \
-         next start.",
-        seconds(grace)
-    );
+pub fn waiting_for_workers(left: Left, grace: Duration) {
+    let Left { handlers, changes } = left;
+    let handlers = (handlers > 0).then(|| format!("for {handlers} running handler(s) to finish"));
+    let changes = (changes > 0).then(|| format!("for the changes of {changes} object(s) to be stored"));
+    let all: Vec<_> = handlers.into_iter().chain(changes).collect();
+    engine!(info, "Waiting up to {} seconds {}.", seconds(grace), all.join(", and "));
+}
+
+pub fn abandoned(left: Left, grace: Duration) {
+    let (Left { handlers, changes }, grace) = (left, seconds(grace));
+    if handlers > 0 {
+        engine!(
+            warn,
+            "{handlers} handler(s) did not finish within {grace} seconds and are cancelled; they are called again at \
+             the next start."
+        );
+    }
+    if changes > 0 {
+        engine!(
+            warn,
+            "The changes of {changes} object(s) could not be stored within {grace} seconds; what led to them is done \
+             again at the next start."
+        );
+    }
 }
 
 pub fn events_dropped(events: usize, why: &str) {

@@ -47,7 +47,23 @@ enum Next {
         end: Option<End>,
     },
     /// There is nothing more to do now.
-    Rest(Body, Option<Duration>),
+    Rest(Resting),
+}
+
+/// An object that there is nothing more to do for now.
+struct Resting {
+    /// The object as it is now.
+    newest: Body,
+    /// The time to the next look.
+    due: Option<Duration>,
+    /// Whether handlers wait that a change of the object may call at once.
+    waiting: bool,
+}
+
+impl From<LeftAlone> for Resting {
+    fn from(LeftAlone(newest): LeftAlone) -> Self {
+        Self { newest, due: Some(REFUSED), waiting: true }
+    }
 }
 
 /// Does what there is to do for one object now.
@@ -96,7 +112,7 @@ impl Watched {
         }
         match self.catch_up(body, &job).await? {
             Ok(body) => self.pass_over(&job, look, &begun, body).await,
-            Err(LeftAlone(body)) => Ok(self.seen(&body, &begun, Some(REFUSED), false)),
+            Err(left_alone) => Ok(self.seen(left_alone.into(), &begun, false)),
         }
     }
 
@@ -146,33 +162,31 @@ impl Watched {
         mut body: Body,
     ) -> Result<Finish, Gone> {
         let (mut pace, mut settled, mut ran) = (Pace::default(), false, false);
-        let mut waiting = job.waiting;
         loop {
             if look != Look::Again {
                 report::unreadable(&self.setup().faults(&body, clock::now()));
             }
-            let before = fingerprint(self.setup(), &body);
-            let changed = waiting.filter(|_| look == Look::Changed);
+            // What handlers themselves have changed in this turn is no reason to call them at once.
+            let waiting = job.waiting.filter(|_| look == Look::Changed && !ran);
+            let changed = waiting.map(|before| (before, fingerprint(self.setup(), &body)));
             let sight = Sight {
                 gone: job.gone,
                 look,
                 initial: job.initial && !settled,
-                // What handlers themselves have changed in this turn is no reason to call them at once.
-                rearmed: !ran && changed.is_some_and(|waiting| waiting.whole != before.whole),
-                eager: !ran && changed.is_some_and(|waiting| waiting.state != before.state),
+                rearmed: changed.is_some_and(|(before, now)| before.whole != now.whole),
+                eager: changed.is_some_and(|(before, now)| before.state != now.state),
             };
             let plan = plan(self.setup(), &body, sight, clock::now());
             match self.follow(plan, body, look, job).await? {
                 Next::Again { newest, look: next, end } => {
                     settled |= end.as_ref().is_some_and(End::is_settled);
-                    if end.is_some() {
-                        (ran, waiting) = (true, Some(before));
-                    }
+                    ran |= end.is_some();
                     (body, look) = (newest, next);
                 }
-                Next::Rest(..) if job.gone => return Ok(Finish::Gone),
-                Next::Rest(body, due) => {
-                    return Ok(self.seen(&body, begun, due, settled || due.is_none()));
+                Next::Rest(_) if job.gone => return Ok(Finish::Gone),
+                Next::Rest(resting) => {
+                    let settled = settled || resting.due.is_none();
+                    return Ok(self.seen(resting, begun, settled));
                 }
             }
             if pace.is_restless(self.handlers.len()) {
@@ -181,9 +195,9 @@ impl Watched {
         }
     }
 
-    fn seen(&self, body: &Body, begun: &Body, due: Option<Duration>, settled: bool) -> Finish {
-        let (newest, waiting) = (known(body, begun), Some(fingerprint(self.setup(), body)));
-        Finish::Seen { newest, due, settled, waiting }
+    fn seen(&self, Resting { newest, due, waiting }: Resting, begun: &Body, settled: bool) -> Finish {
+        let waiting = waiting.then(|| fingerprint(self.setup(), &newest));
+        Finish::Seen { newest: known(&newest, begun), due, settled, waiting }
     }
 
     async fn follow(self: &Arc<Self>, plan: Plan, body: Body, look: Look, job: &Job) -> Result<Next, Gone> {
@@ -194,18 +208,18 @@ impl Watched {
                 if !let_go {
                     report::rest(rest);
                 }
-                Ok(Next::Rest(body, None))
+                Ok(Next::Rest(Resting { newest: body, due: None, waiting: rest == Rest::Held }))
             }
             Plan::Wait(until) => {
                 let due = Duration::try_from(until.duration_since(clock::now())).unwrap_or_default();
                 report::sleeping(due);
-                Ok(Next::Rest(body, Some(due)))
+                Ok(Next::Rest(Resting { newest: body, due: Some(due), waiting: true }))
             }
             Plan::Write(change) => {
                 report::finalizer(&change);
                 match self.change(body, Patch::of_finalizer(change), &job.memo, &mut Vec::new()).await? {
                     Ok(newest) => Ok(Next::Again { newest, look, end: None }),
-                    Err(LeftAlone(body)) => Ok(Next::Rest(body, Some(REFUSED))),
+                    Err(left_alone) => Ok(Next::Rest(left_alone.into())),
                 }
             }
             Plan::Run(cycle) => self.run(*cycle, body, job).await,
@@ -219,7 +233,7 @@ impl Watched {
         let body = pass.body;
         if done.is_empty() && !cycle.ready.is_empty() {
             // The operator stops; nothing was begun.
-            return Ok(Next::Rest(body, None));
+            return Ok(Next::Rest(Resting { newest: body, due: None, waiting: false }));
         }
         let at = clock::now();
         let (_, end) = cycle.settle(self.setup(), &body, &done, at);
@@ -234,7 +248,7 @@ impl Watched {
                 let look = if changed { Look::Changed } else { Look::Again };
                 Ok(Next::Again { newest, look, end: Some(end) })
             }
-            Err(LeftAlone(body)) => Ok(Next::Rest(body, Some(REFUSED))),
+            Err(left_alone) => Ok(Next::Rest(left_alone.into())),
         }
     }
 
