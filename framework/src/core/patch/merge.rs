@@ -1,10 +1,11 @@
 //! Merge patches ([RFC 7396]): putting two of them together, and telling what one of them changes.
 //!
-//! As everywhere in Kubernetes, a field that is null is as good as absent.
+//! As everywhere in Kubernetes, a field that is null is as good as absent. Numbers compare by value, since the API server
+//! writes `1.0` as `1`.
 //!
 //! [RFC 7396]: https://www.rfc-editor.org/rfc/rfc7396
 
-use crate::core::body::Body;
+use crate::core::{body::Body, diff::equal};
 use serde_json::{Map, Value};
 
 /// Puts `patch` behind `first`: applying the result is applying one after the other, but that a mapping which the
@@ -53,10 +54,10 @@ fn without_nulls(fields: &Map<String, Value>) -> Map<String, Value> {
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
         (Value::Array(ones), Value::Array(others)) => {
-            let equal = |(one, other)| difference(one, other).is_none();
-            ones.len() == others.len() && ones.iter().zip(others).all(equal)
+            let alike = |(one, other)| difference(one, other).is_none();
+            ones.len() == others.len() && ones.iter().zip(others).all(alike)
         }
-        (one, other) => one == other,
+        (one, other) => equal(one, other),
     }
 }
 
@@ -75,7 +76,7 @@ pub(super) fn changes(value: &Value, patch: &Value) -> bool {
             // An empty mapping alone is not worth a write.
             patch.iter().any(|(key, inner)| changes(&value[key], inner))
         }
-        (value, patch) => value != patch,
+        (value, patch) => !equal(value, patch),
     }
 }
 
@@ -103,7 +104,7 @@ fn collect(value: &Value, patch: &Value, path: &str, paths: &mut Vec<String>) {
                 collect(&value[key], inner, &path, paths);
             }
         }
-        patch if patch != value => paths.push(path.to_owned()),
+        patch if !equal(patch, value) => paths.push(path.to_owned()),
         _ => {}
     }
 }

@@ -71,6 +71,19 @@ fn what_is_there_already_is_not_written_again() {
     }
 }
 
+// It writes 1.0 as 1, and 1e3 as 1000.
+#[test]
+fn a_number_that_the_api_server_writes_otherwise_is_there_already() {
+    let body = json!({"metadata": {"uid": "u"}, "spec": {"all": [{"n": 1000}]}, "status": {"n": 1}});
+    let body: Body = body.into();
+    let patch = with_status(json!({"n": 1.0}));
+    assert_eq!(patch.request(Part::Status, &body, true), None);
+    let asked = json!({"metadata": {"uid": "u"}, "spec": {"all": [{"n": 1e3}]}, "status": {"n": 1.0}});
+    assert_eq!(inconsistencies(&asked, &body), [""; 0]);
+    assert_eq!(difference(body.value(), &asked), None);
+    assert_eq!(inconsistencies(&json!({"status": {"n": true}}), &body), ["status.n"]);
+}
+
 #[test]
 fn the_last_word_on_a_field_wins_and_nulls_are_kept() {
     let mut patch = Patch::default();

@@ -15,8 +15,9 @@ const DEFLATE: &str = "deflate";
 const DIGEST: &str = "digest";
 /// Between speed and size.
 const LEVEL: u8 = 6;
-/// No object is that large: etcd takes 1.5 MiB. What claims to be wants to fill the memory.
-const INFLATED: usize = 16 << 20;
+/// The most JSON that is compressed, and made of what is compressed: in memory, it may take sixteen times as much. Objects
+/// are smaller, since etcd takes 1.5 MiB; what claims to be larger wants to fill the memory.
+const INFLATED: usize = 4 << 20;
 
 /// How an essence is written down, by size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,12 +75,13 @@ impl Kept {
             Self::Whole(essence) => essence,
             Self::Digest(digest) => return (Form::Digest, form(DIGEST, digest)),
         };
-        let text = super::ascii(&essence.to_string());
+        let json = essence.to_string();
+        let text = super::ascii(&json);
         if least <= Form::Text && text.len() <= room / 3 && content(essence).is_none() {
             return (Form::Text, text);
         }
-        if least <= Form::Deflated {
-            let deflated = compress_to_vec(essence.to_string().as_bytes(), LEVEL);
+        if least <= Form::Deflated && json.len() <= INFLATED {
+            let deflated = compress_to_vec(json.as_bytes(), LEVEL);
             let text = form(DEFLATE, &STANDARD_NO_PAD.encode(deflated));
             if text.len() <= room / 2 {
                 return (Form::Deflated, text);

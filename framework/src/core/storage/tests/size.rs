@@ -88,11 +88,26 @@ fn an_essence_that_looks_like_a_form_is_kept_as_it_is() {
 #[test]
 fn what_does_not_inflate_cannot_be_read_and_a_bomb_does_not_go_off() {
     use base64::Engine;
-    let bomb = miniz_oxide::deflate::compress_to_vec(&vec![b' '; 64 << 20], 6);
-    let bomb = base64::engine::general_purpose::STANDARD_NO_PAD.encode(bomb);
-    for content in ["", "!", "AAAA", bomb.as_str()] {
+    let deflated = |text: &[u8]| {
+        let deflated = miniz_oxide::deflate::compress_to_vec(text, 6);
+        base64::engine::general_purpose::STANDARD_NO_PAD.encode(deflated)
+    };
+    // Of the second one, each two bytes would become a value of 32.
+    let bombs = [vec![b' '; 64 << 20], format!(r#"{{"a":[{}0]}}"#, "0,".repeat(4 << 20)).into_bytes()];
+    let bombs = bombs.map(|bomb| deflated(&bomb));
+    for content in ["", "!", "AAAA"].into_iter().chain(bombs.iter().map(String::as_str)) {
         let text = json!({"korf": {"deflate": content}}).to_string();
-        assert!(Kept::decode(&text).is_err());
+        assert!(Kept::decode(&text).is_err(), "{} bytes", text.len());
+    }
+}
+
+#[test]
+fn what_would_be_a_bomb_is_kept_as_a_digest() {
+    for (zeros, expected) in [(3 << 20, Form::Deflated), (5 << 20, Form::Digest), (20 << 20, Form::Digest)] {
+        let essence = large(0, zeros);
+        let (form, text) = Kept::Whole(essence.clone()).encode(Form::Text, 100 * KIB);
+        assert_eq!(form, expected);
+        assert!(Kept::decode(&text).unwrap().unwrap().is(&essence), "{zeros}");
     }
 }
 
