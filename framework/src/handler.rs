@@ -2,6 +2,7 @@
 
 mod argument;
 mod call;
+mod events;
 mod scope;
 mod subs;
 
@@ -9,6 +10,8 @@ pub(crate) use argument::Need;
 pub use argument::{FromCall, Needs};
 pub(crate) use call::Lost;
 pub use call::{Additions, Call, EventType, Failure, Reply, States, TypeMap};
+pub(crate) use events::CAPACITY;
+pub use events::{Notice, Postbox, Severity};
 pub use scope::{
     Change, Creation, Deletion, FieldChange, RawEvent, Resuming, Scope, Sub, Transition, Update,
 };

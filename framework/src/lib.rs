@@ -152,13 +152,14 @@ pub use core::{
 };
 pub use error::{Error, Result, ResultExt};
 pub use extract::{
-    Annotations, Attempt, Diff, Labels, Memo, Meta, Name, Namespace, New, NewValue, Object, ObjectStatus,
-    Old, OldObject, OldValue, Owns, Param, Patch, Runtime, Spec, Started, State, StatusValue, Uid,
+    Annotations, Attempt, Diff, Events, Labels, Memo, Meta, Name, Namespace, New, NewValue, Object,
+    ObjectStatus, Old, OldObject, OldValue, Owns, Param, Patch, Runtime, Spec, Started, State, StatusValue,
+    Uid,
 };
 pub use handler::{
     Additions, Call, Change, Creation, Definition, Deletion, EventType, Failure, FieldChange, FromCall,
-    Handler, Kind, Needs, Parameter, RawEvent, Reply, Resuming, Returns, Scope, Site, States, Sub, SubCalls,
-    Transition, TypeMap, Update,
+    Handler, Kind, Needs, Notice, Parameter, Postbox, RawEvent, Reply, Resuming, Returns, Scope, Severity,
+    Site, States, Sub, SubCalls, Transition, TypeMap, Update,
 };
 pub use korf_macros::{on_create, on_delete, on_event, on_field, on_resume, on_update};
 pub use operator::{CONCURRENCY, GRACE, Operator, RunError};

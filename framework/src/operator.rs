@@ -4,10 +4,10 @@ mod login;
 mod storage;
 
 use crate::{
-    core::storage::{Choice, InvalidName},
+    core::storage::{Choice, InvalidName, Storage},
     handler::{Handler, States},
     registry::{Registry, StartError},
-    runtime::{self, Common, Namespaces, Reactor, Server, Watched},
+    runtime::{self, Common, Namespaces, Poster, Reactor, Server, Watched},
 };
 use kube::{
     Client, Resource,
@@ -215,6 +215,21 @@ impl Operator {
     /// # Errors
     /// What keeps the operator from starting.
     pub async fn run_until(self, stop: CancellationToken) -> Result<(), RunError> {
+        let storage = self.check()?;
+        let server = match self.client {
+            Some(client) => Server::new(client, "the API server".into()),
+            None => login::login().await?,
+        };
+        let handlers = self.registry.handlers().to_vec();
+        let common = Common { storage, one_at_a_time: self.one_at_a_time, selectors: self.selectors };
+        let kinds = Watched::group(handlers, &common, &Arc::new(self.states), &server, &stop);
+        let work = Reactor::new(kinds, self.limits).run(&self.namespaces, &stop);
+        Poster::new(&self.name, server).beside(work, &stop, self.limits.grace).await;
+        Ok(())
+    }
+
+    /// What keeps it from starting whatever the cluster; and where it keeps its things.
+    fn check(&self) -> Result<Storage, RunError> {
         let storage = self.storage.storage(&self.name)?;
         self.registry.check(&self.states)?;
         if self.namespaces == Namespaces::Some(Vec::new()) {
@@ -226,15 +241,7 @@ impl Operator {
         if let Some((kind, _)) = self.selectors.iter().find(|(kind, _)| !handled(kind)) {
             return Err(RunError::NoHandlers(kind.kind.clone()));
         }
-        let server = match self.client {
-            Some(client) => Server { client, address: "the API server".into() },
-            None => login::login().await?,
-        };
-        let handlers = self.registry.handlers().to_vec();
-        let common = Common { storage, one_at_a_time: self.one_at_a_time, selectors: self.selectors };
-        let kinds = Watched::group(handlers, &common, &Arc::new(self.states), &server, &stop);
-        Reactor::new(kinds, self.limits).run(&self.namespaces, &stop).await;
-        Ok(())
+        Ok(storage)
     }
 }
 

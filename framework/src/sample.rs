@@ -27,6 +27,7 @@ pub fn call(reason: Reason, body: Value) -> Call {
         status_subresource: false,
         client: Client::try_from(nowhere).unwrap(),
         stopping: CancellationToken::new(),
+        events: crate::Postbox::default(),
         additions: crate::Additions::default(),
         views: Arc::default(),
         memo: Arc::default(),

@@ -3,7 +3,7 @@
 use crate::stage::{Cluster, Operator, Stage, until};
 use kube::{
     Api,
-    api::{DeleteParams, DynamicObject, Patch, PatchParams},
+    api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
 };
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
@@ -82,6 +82,31 @@ async fn example_03_exceptions_tries_again_what_may_succeed() {
     said(&stage, &operator, "03_exceptions", "INFO", "Succeeded after 2 failures.").await;
     succeeded(&stage, &operator, "eventual_success").await;
     delete(&objects(&stage), NAME).await;
+}
+
+#[tokio::test]
+async fn example_04_events_posts_what_it_has_to_say_before_it_ends() {
+    let stage = plain_stage("04-events").await;
+    let mut operator = stage.example("04-events").start();
+    stage.apply(OBJECT);
+    processed(&stage, &operator, "Creation is processed: 1 succeeded; 0 failed.").await;
+    operator.terminate().await;
+    let events = stage.api("events.k8s.io/v1", "Event", "events");
+    let posted = events.list(&ListParams::default()).await.unwrap();
+    let mut said: Vec<_> = posted.iter().map(|event| json!(event.data)).collect();
+    said.sort_by_key(|event| event["eventTime"].to_string());
+    let object = objects(&stage).get(NAME).await.unwrap();
+    let told = |event: &Value| [&event["type"], &event["reason"], &event["note"]].map(Clone::clone);
+    let expected = [
+        ["Normal", "SomeReason", "Some message"],
+        ["Warning", "NotANumber", "invalid digit found in string"],
+    ];
+    assert_eq!(said.iter().map(told).collect::<Vec<_>>(), expected.map(|words| words.map(Value::from)));
+    for event in said {
+        assert_eq!(event["regarding"]["uid"], json!(object.metadata.uid));
+        assert_eq!((&event["reportingController"], &event["action"]), (&json!("events"), &json!("create")));
+    }
+    assert_eq!(operator.count("Kubernetes event"), 0);
 }
 
 #[tokio::test]

@@ -52,6 +52,7 @@ impl Needs {
 /// | [`State<T>`](crate::State) | what the operator was given by `.state(…)` |
 /// | [`Param<T>`](crate::Param) | what the handler was registered with by `param = …` |
 /// | [`Memo<T>`](crate::Memo) | what handlers remember of the object while the operator runs |
+/// | [`Events`](crate::Events) | posts Kubernetes events about the object |
 /// | [`EventType`](crate::EventType) | what the watch said; in handlers of raw events only |
 /// | [`kube::Client`] | for requests of your own |
 /// | [`CancellationToken`](crate::CancellationToken) | cancelled when the operator stops |
@@ -93,7 +94,7 @@ impl Needs {
 #[diagnostic::on_unimplemented(
     message = "a handler of `{S}` cannot take `{Self}`",
     label = "not an argument for `{S}`",
-    note = "arguments are `Object<_>`, `Spec<_>`, `ObjectStatus<_>`, `Diff`, `Patch`, `State<_>`, `Param<_>`, `Memo<_>`, `SubHandlers<_>`, `Name`, `Namespace`, `Uid`, `Labels`, `Annotations`, `Meta`, `Attempt`, `Started`, `Runtime`, `Reason`, `OldValue`, `NewValue`, `StatusValue`, `Body`, `kube::Client`, `CancellationToken`",
+    note = "arguments are `Object<_>`, `Spec<_>`, `ObjectStatus<_>`, `Diff`, `Patch`, `State<_>`, `Param<_>`, `Memo<_>`, `SubHandlers<_>`, `Name`, `Namespace`, `Uid`, `Labels`, `Annotations`, `Meta`, `Attempt`, `Started`, `Runtime`, `Reason`, `OldValue`, `NewValue`, `StatusValue`, `Body`, `Events`, `kube::Client`, `CancellationToken`",
     note = "`OldObject<_>` is for `on_update` alone, `Old<_>` for `on_update` and `on_field`, `New<_>` for `on_field`, `EventType` for `on_event`; `Spec<_>` and the `Old<_>` of `on_update` for kinds with `#[derive(CustomResource)]`",
     note = "a type of your own can be an argument by `impl<S: korf::Scope> korf::FromCall<S>`"
 )]

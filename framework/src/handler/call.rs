@@ -1,6 +1,6 @@
 //! One call of a handler: what it may look at, and what comes of it.
 
-use super::{FromCall, Parameter, Scope, SubCalls};
+use super::{FromCall, Parameter, Postbox, Scope, SubCalls};
 use crate::{
     core::{
         Reason,
@@ -145,6 +145,8 @@ pub struct Call {
     pub client: Client,
     /// Cancelled when the operator stops.
     pub stopping: CancellationToken,
+    /// Where events about objects go.
+    pub events: Postbox,
     /// What the handler adds to the object's patch.
     pub additions: Additions,
     /// Typed views of the object, decoded at most once per cycle and type.

@@ -20,7 +20,7 @@ pub(super) async fn login() -> Result<Server, RunError> {
     let client = Client::try_from(config).map_err(|error| RunError::Login(with_causes(&error)))?;
     runtime::login_succeeds();
     runtime::login_ends();
-    Ok(Server { client, address })
+    Ok(Server::new(client, address))
 }
 
 fn no_config(error: &InferConfigError) -> String {

@@ -1,6 +1,6 @@
 //! One kind of objects, as the runtime needs it.
 
-use super::{calls::Calls, object::Object, rights::Rights};
+use super::{object::Object, rights::Rights};
 use crate::{
     core::{
         body::Body,
@@ -9,7 +9,7 @@ use crate::{
         storage::Storage,
         task::Trigger,
     },
-    handler::{Handler, Kind, States},
+    handler::{Handler, Kind, Postbox, States},
 };
 use kube::{
     Api, Client,
@@ -44,8 +44,6 @@ pub struct Watched {
     pub(super) stopping: CancellationToken,
     server: Server,
     status_subresource: AtomicBool,
-    /// Its handlers that are being called.
-    pub(super) calls: Calls,
     pub(super) rights: Rights,
     /// Which objects the API server is asked for.
     selector: Selector,
@@ -69,6 +67,15 @@ pub struct Server {
     pub client: Client,
     /// Where it is, for people.
     pub address: String,
+    /// Where events about objects go.
+    pub events: Postbox,
+}
+
+impl Server {
+    /// The API server that this client talks to.
+    pub fn new(client: Client, address: String) -> Self {
+        Self { client, address, events: Postbox::default() }
+    }
 }
 
 impl fmt::Debug for Watched {
@@ -108,7 +115,6 @@ impl Watched {
                 stopping: stopping.clone(),
                 server: server.clone(),
                 status_subresource: AtomicBool::new(false),
-                calls: Calls::default(),
                 rights: Rights::default(),
             }
         };
@@ -154,6 +160,10 @@ impl Watched {
 
     pub(super) fn client(&self) -> &Client {
         &self.server.client
+    }
+
+    pub(super) fn events(&self) -> &Postbox {
+        &self.server.events
     }
 
     /// Where the API server is, for people.

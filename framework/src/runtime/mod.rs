@@ -4,8 +4,8 @@
 mod apply;
 mod attempt;
 mod built_in;
-mod calls;
 pub mod clock;
+mod events;
 mod fault;
 mod kind;
 mod object;
@@ -21,6 +21,7 @@ mod store;
 mod watch;
 mod worker;
 
+pub use events::Poster;
 pub use kind::{Common, Namespaces, Server, Watched};
 pub use reactor::{Limits, Reactor};
 pub use report::{login_begins, login_ends, login_succeeds, stop_requested};

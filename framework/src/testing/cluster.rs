@@ -13,6 +13,7 @@ use crate::{
 };
 use http::Method;
 use jiff::Timestamp;
+use k8s_openapi::api::events::v1::Event;
 use kube::{Client, Resource, core::ApiResource};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -79,6 +80,7 @@ impl Cluster {
         fastrand::seed(0);
         let (server, lines) = (ApiServer::new(), Lines::default());
         let dispatch = lines.subscriber();
+        server.serve(Served::of::<Event>());
         for handler in make().registry().handlers() {
             server.serve(Served::for_handlers(&handler.kind));
         }

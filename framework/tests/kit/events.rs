@@ -1,0 +1,140 @@
+//! Kubernetes events that handlers post.
+
+use http::Method;
+use k8s_openapi::api::{
+    core::v1::{ConfigMap, Namespace},
+    events::v1::Event,
+};
+use korf::{
+    Events, Name, Operator, Registry, Result,
+    testing::{
+        Cluster,
+        api::{Fate, Faults, Request, Trouble},
+    },
+};
+use kube::{Resource, ResourceExt, core::ApiResource};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{from_value, json};
+use std::{sync::Arc, time::Duration};
+
+async fn tell(name: Name, events: Events) -> Result {
+    events.info("Seen", format!("{name} is there"));
+    events.info("Seen", "and is seen again");
+    events.warn("Odd", std::io::Error::other("it looks strange"));
+    Ok(())
+}
+
+fn operator() -> Operator {
+    let handlers =
+        [korf::on_create::<ConfigMap>("tell").run(tell), korf::on_create::<Namespace>("tell").run(tell)];
+    Operator::with_registry("teller", Registry::from_iter(handlers)).grace(Duration::from_secs(3))
+}
+
+fn create<K>(cluster: &mut Cluster, name: &str) -> K
+where
+    K: Resource<DynamicType = ()> + Serialize + DeserializeOwned,
+{
+    cluster.create::<K>(&from_value(json!({"metadata": {"name": name}})).unwrap()).unwrap()
+}
+
+/// The events that the API server has.
+fn events(cluster: &Cluster) -> Vec<Event> {
+    let objects = cluster.server().objects(&ApiResource::erase::<Event>(&()));
+    objects.into_iter().map(|event| from_value(Arc::unwrap_or_clone(event)).unwrap()).collect()
+}
+
+/// What was said of events that were not posted.
+fn complaints(cluster: &Cluster) -> Vec<String> {
+    let lines = cluster.lines().into_iter().filter(|line| line.message.contains("Kubernetes event(s)"));
+    lines.map(|line| line.message).collect()
+}
+
+/// This becomes of requests that post events.
+struct Posting(Fate);
+
+impl Faults for Posting {
+    fn request(&mut self, request: &Request) -> Fate {
+        let posts = request.method == Method::POST && request.path.ends_with("/events");
+        if posts { self.0 } else { Fate::pass() }
+    }
+}
+
+#[test]
+fn an_event_is_about_its_object_and_in_its_namespace() {
+    let mut cluster = Cluster::of(operator).unwrap();
+    let map: ConfigMap = create(&mut cluster, "a");
+    let namespace: Namespace = create(&mut cluster, "n");
+    let events = events(&cluster);
+    assert_eq!(events.len(), 6);
+    let about = |uid: Option<String>| {
+        let regarding = |event: &&Event| event.regarding.as_ref().unwrap().uid == uid;
+        events.iter().filter(regarding).cloned().collect::<Vec<_>>()
+    };
+    for (object, kind, own) in
+        [(map.uid(), "ConfigMap", Some("default")), (namespace.uid(), "Namespace", None)]
+    {
+        let said: Vec<_> =
+            about(object.clone()).into_iter().map(|event| (event.type_, event.reason, event.note)).collect();
+        let name = if kind == "ConfigMap" { "a" } else { "n" };
+        let expected = [
+            ("Normal", "Seen", &*format!("{name} is there")),
+            ("Normal", "Seen", "and is seen again"),
+            ("Warning", "Odd", "it looks strange"),
+        ];
+        assert_eq!(said, expected.map(|(a, b, c)| (Some(a.into()), Some(b.into()), Some(c.into()))));
+        for event in about(object) {
+            let regarding = event.regarding.unwrap();
+            assert_eq!((regarding.kind.as_deref(), regarding.namespace.as_deref()), (Some(kind), own));
+            assert_eq!(event.metadata.namespace.as_deref(), Some("default"));
+            assert_eq!(event.reporting_controller.as_deref(), Some("teller"));
+            assert_eq!(event.action.as_deref(), Some("tell"));
+        }
+    }
+}
+
+#[test]
+fn events_that_are_refused_are_no_matter_to_handlers_and_told_of_once_in_a_while() {
+    let mut cluster = Cluster::of(operator).unwrap();
+    cluster.set_faults(Posting(Fate::before(Trouble::Refused(503))));
+    create::<ConfigMap>(&mut cluster, "a");
+    assert!(cluster.said("a", "Creation is processed: 1 succeeded; 0 failed."));
+    let why = "the server is currently unable to handle the request (503)";
+    let first = format!("1 Kubernetes event(s) could not be posted and are dropped: {why}.");
+    assert_eq!(complaints(&cluster), [first.as_str()]);
+    cluster.advance(Duration::from_secs(299));
+    create::<ConfigMap>(&mut cluster, "b");
+    assert_eq!(complaints(&cluster).len(), 1);
+    cluster.advance(Duration::from_secs(2));
+    create::<ConfigMap>(&mut cluster, "c");
+    assert_eq!(complaints(&cluster), [first.clone(), first.replacen('1', "6", 1)]);
+    cluster.set_faults(());
+    create::<ConfigMap>(&mut cluster, "d");
+    assert_eq!((events(&cluster).len(), complaints(&cluster).len()), (3, 2));
+}
+
+#[test]
+fn handlers_do_not_wait_for_events_that_get_no_answer() {
+    let mut cluster = Cluster::of(operator).unwrap();
+    cluster.set_faults(Posting(Fate::before(Trouble::Silence)));
+    create::<ConfigMap>(&mut cluster, "a");
+    assert!(cluster.said("a", "Creation is processed: 1 succeeded; 0 failed."));
+    cluster.advance(Duration::from_secs(10));
+    let why = "the API server has not answered for 10 seconds";
+    let said = format!("1 Kubernetes event(s) could not be posted and are dropped: {why}.");
+    assert_eq!(complaints(&cluster), [said]);
+}
+
+#[test]
+fn events_are_posted_before_the_operator_ends_if_its_grace_allows() {
+    for (each, posted, left) in [(Duration::from_secs(1), 3, None), (Duration::from_secs(2), 1, Some("2"))] {
+        let mut cluster = Cluster::of(operator).unwrap();
+        cluster.set_faults(Posting(Fate::pass().taking(each, Duration::ZERO)));
+        create::<ConfigMap>(&mut cluster, "a");
+        let told = cluster.now();
+        cluster.stop().unwrap();
+        assert!(cluster.now() <= told + Duration::from_secs(3));
+        let words = "Kubernetes event(s) were left to be posted when the operator had to stop.";
+        let expected: Vec<_> = left.map(|left| format!("{left} {words}")).into_iter().collect();
+        assert_eq!((events(&cluster).len(), complaints(&cluster)), (posted, expected));
+    }
+}
