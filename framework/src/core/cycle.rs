@@ -4,6 +4,7 @@
 //! [`Cycle`]; the worker calls them, and [`Cycle::settle`] turns the outcomes into one patch. The answer to
 //! that patch is the next object to be planned for.
 
+mod owed;
 mod settle;
 #[cfg(test)]
 mod tests;
@@ -148,7 +149,7 @@ impl Setup {
     fn called(&self, reason: Reason, initial: bool, stored: &Progress, facts: &Facts<'_>) -> Vec<usize> {
         let has_begun = |id: &str| {
             let record = stored.get(id).filter(|record| record.purpose == Some(reason));
-            record.is_some_and(|record| record.retries > 0)
+            record.is_some_and(Record::has_seen)
         };
         let mut ids = BTreeSet::new();
         let tasks = self.tasks.iter().enumerate();
@@ -336,10 +337,12 @@ impl Cycle {
 
     /// Whether a handler has failed for good that doesn't let the object go then.
     fn is_held(&self, setup: &Setup, progress: &Progress) -> bool {
+        // The handler that is called may be another one of the same id: of resuming, say.
+        let holds = |at: usize| setup.tasks.iter().any(|task| task.holds() && task.id == setup.tasks[at].id);
         self.reason == Reason::Delete
-            && self.records(setup, progress).any(|(task, record)| {
-                record.is_some_and(|record| record.failure) && !setup.tasks[task].lets_go()
-            })
+            && self
+                .records(setup, progress)
+                .any(|(task, record)| record.is_some_and(|record| record.failure) && holds(task))
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Record {
     pub subrefs: BTreeSet<String>,
     /// Whether it has failed for good because it could not read the object. Kopf takes no notice of it.
     pub refused: bool,
+    /// Whether it has seen a later essence than the one that is to count as handled. Kopf takes no notice of it.
+    pub later: bool,
 }
 
 impl Record {
@@ -58,7 +60,19 @@ impl Record {
             message: None,
             subrefs: BTreeSet::new(),
             refused: false,
+            later: false,
         }
+    }
+
+    /// A handler of updates that is to be called though nothing may differ: a later essence was seen than the one that
+    /// counts as handled.
+    pub fn owed(now: Timestamp) -> Self {
+        Self { later: true, ..Self::new(now, Reason::Update) }
+    }
+
+    /// Whether an attempt may have seen what isn't there any more.
+    pub fn has_seen(&self) -> bool {
+        self.retries > 0 || self.later
     }
 
     /// Whether it needs no further attempt: it has succeeded or failed for good.

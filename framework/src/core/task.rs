@@ -106,9 +106,14 @@ impl Task {
         matches!(self.on, Trigger::Delete { optional: false, .. }) && self.concerns(facts)
     }
 
-    /// Whether the object may go though the handler has failed for good.
-    pub fn lets_go(&self) -> bool {
-        matches!(self.on, Trigger::Delete { optional, lets_go } if optional || lets_go)
+    /// Whether the object may not go after the handler has failed for good. Only handlers of deletions keep it.
+    pub fn holds(&self) -> bool {
+        matches!(self.on, Trigger::Delete { optional: false, lets_go: false })
+    }
+
+    /// Whether updates call it.
+    pub fn is_for_updates(&self) -> bool {
+        matches!(self.on, Trigger::Update | Trigger::Field)
     }
 
     /// Whether the handler is called; `initial`: the object is seen for the first time since the start; `begun`: an

@@ -100,7 +100,7 @@ impl Queue {
                 self.backlog.put(&uid, Pending::Fetch);
                 self.enqueue(uid, now);
             }
-            News::None if told && self.backlog.get(&uid).is_none() => {
+            News::None if told && matches!(self.backlog.get(&uid), None | Some(Pending::Echo(_))) => {
                 self.backlog.keep(&uid, Pending::Echo(body));
                 self.take_turn(uid);
             }

@@ -79,6 +79,7 @@ impl Cycle {
                 self.stored.of_others(self.reason).updated(&current)
             }
             End::Open(_) | End::Held(_) | End::Refused(_) => current,
+            End::Processed(_) if self.reason != Reason::Delete => self.owed(setup, &current, body, now),
             End::Processed(_) | End::Skipped | End::Released | End::Restart => Progress::default(),
         };
         let mut storage = setup.storage.clone();
@@ -126,6 +127,7 @@ impl Cycle {
     fn attempted(&self, id: &str, started: Timestamp, outcome: &Outcome, now: Timestamp) -> Record {
         let mut before = self.current.get(id).cloned().unwrap_or_else(|| Record::new(started, self.reason));
         before.purpose = Some(self.reason);
+        before.later = self.reason != Reason::Delete && self.is_later();
         match outcome {
             Outcome::Success | Outcome::Ignored => before.succeeded(now),
             Outcome::Retry { after, message } => before.postponed(Some(later(now, *after)), Some(message)),
@@ -140,7 +142,8 @@ impl Cycle {
     /// that keep an object would wake each other with their records for ever.
     fn unless_known(&self, id: &str, record: Record) -> Record {
         let known = self.stored.get(id).filter(|known| {
-            known.failure && known.refused == record.refused && known.message == record.message
+            let same = known.refused == record.refused && known.message == record.message;
+            known.failure && known.purpose.is_none_or(|purpose| purpose == self.reason) && same
         });
         known.cloned().unwrap_or(record)
     }
@@ -149,17 +152,21 @@ impl Cycle {
         let records = || self.records(setup, current).map(|(_, record)| record);
         let counts = Counts::of(records());
         let refused = records().flatten().any(|record| record.refused);
-        let seen_by_others = self.basis.as_ref().is_some_and(|basis| !basis.is(&self.new));
         match self.reason {
             _ if counts == Counts::default() => End::Skipped,
             _ if counts.running > 0 => End::Open(next_due(records(), now)),
             Reason::Delete if refused && !self.touched => End::Released,
             Reason::Delete if self.is_held(setup, current) => End::Held(counts),
             Reason::Delete => End::Processed(counts),
-            _ if refused && seen_by_others => End::Restart,
+            _ if refused && self.is_later() => End::Restart,
             _ if refused => End::Refused(counts),
             _ => End::Processed(counts),
         }
+    }
+
+    /// Whether the essence is another one than that which the handler saw that finished first.
+    pub(super) fn is_later(&self) -> bool {
+        self.basis.as_ref().is_some_and(|basis| !basis.is(&self.new))
     }
 
     /// The changes of the diff-base, and of the basis, which becomes the diff-base in the end: the essence
@@ -177,6 +184,8 @@ impl Cycle {
             }
             (_, End::Restart) => erased(),
             _ if self.basis.is_some() => Written::default(),
+            // It is resumed as it was handled: whatever comes now is an update.
+            (Reason::Resume, _) => erased(),
             _ if progress.iter().any(|(_, record)| record.is_finished()) => storage.write_basis(body, &new()),
             // What is there belongs to an essence that was refused.
             _ => erased(),

@@ -11,7 +11,7 @@ const PURPOSES: [Reason; 4] = [Reason::Create, Reason::Update, Reason::Delete, R
 impl Record {
     /// The JSON: compact, in this order of fields, nulls left out, ASCII alone (`json.dumps` of Python).
     ///
-    /// The last one, `refused`, is korf's own, and stands there only if true.
+    /// The last two, `refused` and `later`, are korf's own, and stand there only if true.
     pub fn to_json(&self) -> String {
         let time = |time: Option<Timestamp>| time.map(|time| Value::from(format(time)));
         let subrefs = (!self.subrefs.is_empty()).then(|| self.subrefs.iter().cloned().collect());
@@ -26,6 +26,7 @@ impl Record {
             ("message", self.message.as_deref().map(Value::from)),
             ("subrefs", subrefs),
             ("refused", self.refused.then_some(Value::Bool(true))),
+            ("later", self.later.then_some(Value::Bool(true))),
         ];
         let written = fields.into_iter().filter_map(|(name, value)| Some(format!(r#""{name}":{}"#, value?)));
         ascii(&format!("{{{}}}", written.collect::<Vec<_>>().join(",")))
@@ -51,6 +52,7 @@ impl Record {
             message: stored.message,
             subrefs: stored.subrefs.unwrap_or_default().into_iter().collect(),
             refused: stored.refused.unwrap_or_default(),
+            later: stored.later.unwrap_or_default(),
         })
     }
 }
@@ -67,6 +69,7 @@ struct Stored {
     message: Option<String>,
     subrefs: Option<Vec<String>>,
     refused: Option<bool>,
+    later: Option<bool>,
 }
 
 /// As `isoformat(timespec='microseconds')` writes a UTC time.

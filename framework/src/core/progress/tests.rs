@@ -189,12 +189,24 @@ fn any_record() -> impl Strategy<Value = Record> {
     let times = (any_time(), prop::option::of(any_time()), prop::option::of(any_time()));
     let purpose =
         prop::option::of(prop::sample::select(vec![Reason::Create, Reason::Update, Reason::Delete]));
-    let flags = (any::<u32>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let flags = (any::<u32>(), any::<[bool; 4]>());
     let texts = (prop::option::of(any::<String>()), prop::collection::btree_set(any::<String>(), 0..3));
     (times, purpose, flags, texts).prop_map(|(times, purpose, flags, (message, subrefs))| {
         let (started, stopped, delayed) = times;
-        let (retries, success, failure, refused) = flags;
-        Record { started, stopped, delayed, purpose, retries, success, failure, message, subrefs, refused }
+        let (retries, [success, failure, refused, later]) = flags;
+        Record {
+            started,
+            stopped,
+            delayed,
+            purpose,
+            retries,
+            success,
+            failure,
+            message,
+            subrefs,
+            refused,
+            later,
+        }
     })
 }
 

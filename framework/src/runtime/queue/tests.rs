@@ -190,6 +190,18 @@ fn an_echo_is_news_for_handlers_of_raw_events_alone() {
 }
 
 #[test]
+fn of_several_echoes_the_last_one_is_told() {
+    let (mut queue, now) = (Queue::new([0]), Instant::now());
+    queue.observe(HERE, applied("a", 1), now);
+    queue.next().unwrap();
+    // A listing shows it once more, and then comes the echo of what the worker has written.
+    queue.observe(HERE, Event::Listed(body("a", 1)), now);
+    queue.finish(seen("a", 2, None, now), now);
+    queue.observe(HERE, applied("a", 2), now);
+    assert_eq!(turns(&mut queue), [pair("a", "2")]);
+}
+
+#[test]
 fn an_object_that_a_listing_shows_first_is_initial_until_it_was_handled() {
     let (mut queue, now) = (Queue::default(), Instant::now());
     queue.observe(HERE, Event::Listed(body("a", 1)), now);

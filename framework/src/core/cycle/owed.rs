@@ -1,0 +1,38 @@
+//! What is left to be done when a change counts as handled that was another one when its last handlers saw it.
+
+use super::{Cycle, Setup, settle::is_below};
+use crate::core::{
+    Reason,
+    body::Body,
+    filter::Facts,
+    progress::{Progress, Record},
+    task::Task,
+};
+use jiff::Timestamp;
+use serde_json::Value;
+
+impl Cycle {
+    /// The handlers that have seen a later essence than the one that becomes the diff-base. They are called once more,
+    /// also if that is taken back before anybody looks again, and nothing differs then.
+    ///
+    /// What a handler has made of a later essence that isn't one of updates itself, is for all that are.
+    pub(super) fn owed(&self, setup: &Setup, current: &Progress, body: &Body, now: Timestamp) -> Progress {
+        let Some(basis) = &self.basis else { return Progress::default() };
+        let old = basis.clone().known(&self.new).unwrap_or(Value::Null);
+        let diff = basis.diff(&self.new);
+        let facts = Facts { body, reason: Some(Reason::Update), old: &old, new: &self.new, diff: &diff };
+        let later = || current.iter().filter(|(_, record)| record.later).map(|(id, _)| id);
+        let updates = || setup.tasks.iter().filter(|task| task.is_for_updates());
+        let others = later().any(|id| !updates().any(|task| is_of(task, id)));
+        let owes =
+            |task: &&Task| later().any(|id| is_of(task, id)) || (others && task.filter.concerns(&facts));
+        updates()
+            .filter(owes)
+            .fold(Progress::default(), |owed, task| owed.with(task.id.clone(), Record::owed(now)))
+    }
+}
+
+/// Whether an id is a handler's, or that of one of its sub-handlers.
+fn is_of(task: &Task, id: &str) -> bool {
+    id == task.id || is_below(id, &task.id)
+}

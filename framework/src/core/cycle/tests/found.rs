@@ -1,0 +1,90 @@
+//! What the simulation has found: `framework/tests/simulation`.
+
+use super::*;
+
+fn of(id: &'static str, outcome: fn() -> Outcome) -> impl Fn(&str) -> Outcome {
+    move |called| if called == id { outcome() } else { Outcome::Success }
+}
+
+/// The state that handlers were done with is back when the end is written, or soon after it.
+#[test]
+fn a_change_reverted_when_a_later_state_was_handled_runs_its_handlers_once_more() {
+    let mut world = World::handled([task("u", Reason::Update), task("v", Reason::Update)]);
+    world.set(2);
+    world.turn(Look::Changed, &of("v", retry));
+    world.set(3);
+    world.wait(10);
+    let Plan::Run(cycle) = plan(&world.setup, &world.body(), world.sight(Look::Changed), world.now) else {
+        panic!("there is something to do")
+    };
+    let ready = cycle.ready[0];
+    let done = Done { ready, outcome: Outcome::Success, subs: Vec::new() };
+    let (patch, end) = cycle.settle(&world.setup, &world.body(), &[done], world.now);
+    assert_eq!(described(&end), "processed 2/0");
+    world.write(&patch);
+    world.set(2);
+    assert_eq!(world.turn(Look::Changed, &succeed), ["u 2→2 #0", "v 2→2 #0", "processed 2/0", "Noop"]);
+    assert_eq!(world.annotations(), ["last-handled-configuration"]);
+}
+
+#[test]
+fn what_a_creation_has_made_of_a_later_state_is_for_the_handlers_of_updates() {
+    let creations = ["c", "d"].map(|id| task(id, Reason::Create));
+    let updates = [task("u", Reason::Update), of_label("w", Reason::Update)];
+    let mut world = World::new(creations.into_iter().chain(updates));
+    world.turn(Look::First, &of("d", retry));
+    world.set(2);
+    world.wait(10);
+    let Plan::Run(cycle) = plan(&world.setup, &world.body(), world.sight(Look::Changed), world.now) else {
+        panic!("there is something to do")
+    };
+    let done = Done { ready: cycle.ready[0], outcome: Outcome::Success, subs: Vec::new() };
+    world.set(1);
+    let (patch, _) = cycle.settle(&world.setup, &world.body(), &[done], world.now);
+    world.write(&patch);
+    assert_eq!(world.turn(Look::Changed, &succeed), ["u 1→1 #0", "processed 1/0", "Noop"]);
+}
+
+/// Its record was taken for that of the update, and never became one of the deletion.
+#[test]
+fn a_deletion_handler_that_fails_as_the_update_did_is_not_called_without_end() {
+    let mut world = World::handled(
+        ["x", "y"].into_iter().flat_map(|id| [task(id, Reason::Update), task(id, Reason::Delete)]),
+    );
+    world.set(2);
+    world.turn(Look::Changed, &|id| if id == "x" { gave_up() } else { retry() });
+    world.delete();
+    let trace = world.turn(Look::Changed, &of("x", gave_up));
+    assert_eq!(trace, ["x 1→2 #0", "y 1→2 #0", "held 1/1", "Held"]);
+}
+
+#[test]
+fn only_handlers_of_deletions_keep_an_object_when_they_fail_for_good() {
+    let resuming = Task { on: Trigger::Resume { deleted: true }, ..task("r", Reason::Resume) };
+    let field = of_field("f", Trigger::Field, "spec.x");
+    let mut world = World::handled([resuming, field, task("d", Reason::Delete)]);
+    world.initial = true;
+    world.set(2);
+    world.delete();
+    let trace = world.turn(Look::First, &|id| if id == "d" { Outcome::Success } else { gave_up() });
+    assert_eq!(trace, ["r 1→2 #0", "f 1→2 #0", "d 1→2 #0", "processed 1/2", "Free"]);
+}
+
+#[test]
+fn one_that_is_of_resuming_and_of_deletions_keeps_its_object() {
+    let resuming = Task { on: Trigger::Resume { deleted: true }, ..task("x", Reason::Resume) };
+    let mut world = World::handled([resuming, task("x", Reason::Delete)]);
+    world.initial = true;
+    world.delete();
+    assert_eq!(world.turn(Look::First, &|_| gave_up()), ["x 1→1 #0", "held 0/1", "Held"]);
+}
+
+#[test]
+fn a_change_while_the_object_is_resumed_is_handled_once() {
+    let mut world = World::handled([resuming(), task("s", Reason::Resume), task("u", Reason::Update)]);
+    world.initial = true;
+    world.turn(Look::First, &of("s", retry));
+    world.set(2);
+    world.wait(10);
+    assert_eq!(world.turn(Look::Changed, &succeed), ["s 1→2 #1", "u 1→2 #0", "processed 3/0", "Noop"]);
+}
