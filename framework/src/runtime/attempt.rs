@@ -61,6 +61,7 @@ impl Watched {
             Some(field) => Arc::new(cycle.diff.reduce(field.keys())),
             None => Arc::clone(&cycle.diff),
         };
+        let _calling = self.calls.begin();
         let subs = Self::subs(&handler.id, cycle, pass);
         let call = Call {
             old: cycle.old.clone(),
@@ -80,6 +81,7 @@ impl Watched {
 
     /// Calls a handler of raw events: once, whatever comes of it.
     pub(super) async fn spy(self: &Arc<Self>, handler: &Handler, event: EventType, pass: &Pass) {
+        let _calling = self.calls.begin();
         let call = Call { event: Some(event), ..self.call(handler, pass) };
         let attempt = Attempt { before: 0, elapsed: Duration::ZERO };
         once(&handler.id, &handler.limits, |call| (handler.invoke)(call), call, attempt, pass).await;

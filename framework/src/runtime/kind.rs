@@ -1,6 +1,6 @@
 //! One kind of objects, as the runtime needs it.
 
-use super::{object::Object, rights::Rights};
+use super::{calls::Calls, object::Object, rights::Rights};
 use crate::{
     core::{
         body::Body,
@@ -44,6 +44,8 @@ pub struct Watched {
     pub(super) stopping: CancellationToken,
     server: Server,
     status_subresource: AtomicBool,
+    /// Its handlers that are being called.
+    pub(super) calls: Calls,
     pub(super) rights: Rights,
     /// Which objects the API server is asked for.
     selector: Selector,
@@ -115,6 +117,7 @@ impl Watched {
                 stopping: stopping.clone(),
                 server: server.clone(),
                 status_subresource: AtomicBool::new(false),
+                calls: Calls::default(),
                 rights: Rights::default(),
             }
         };

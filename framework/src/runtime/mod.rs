@@ -4,6 +4,7 @@
 mod apply;
 mod attempt;
 mod built_in;
+mod calls;
 pub mod clock;
 mod events;
 mod fault;

@@ -4,6 +4,7 @@
 
 mod chaos;
 mod crashes;
+mod ends;
 mod events;
 mod life;
 mod lights;
