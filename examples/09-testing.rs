@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, process::ExitCode, sync::Arc, time::Duration};
 use tokio::sync::Mutex;
 
-/// Somebody to write to.
+/// Something to be handled.
 #[derive(CustomResource, Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[kube(group = "kopf.dev", version = "v1", kind = "KopfExample", plural = "kopfexamples")]
 #[kube(namespaced, shortname = "kex")]
