@@ -100,11 +100,24 @@ impl Queue {
                 self.backlog.put(&uid, Pending::Fetch);
                 self.enqueue(uid, now);
             }
-            News::None if told && matches!(self.backlog.get(&uid), None | Some(Pending::Echo(_))) => {
+            News::None if told => self.echo(uid, body),
+            News::None => {}
+        }
+    }
+
+    /// Takes in what is no news but for handlers of raw events.
+    fn echo(&mut self, uid: String, body: Body) {
+        match self.backlog.get(&uid) {
+            // Its time has come, and it waits for its turn.
+            None if self.objects.get(&uid).is_some_and(|entry| entry.queued) => {
+                self.backlog.put(&uid, Pending::Fetch);
+            }
+            None | Some(Pending::Echo(_)) => {
                 self.backlog.keep(&uid, Pending::Echo(body));
                 self.take_turn(uid);
             }
-            News::None => {}
+            // It is looked at anyway.
+            Some(_) => {}
         }
     }
 
@@ -125,8 +138,7 @@ impl Queue {
         let uid = body.uid();
         let Some(entry) = self.objects.get_mut(uid) else { return };
         if entry.dead {
-            self.objects.remove(uid);
-            return;
+            return self.forget(uid);
         }
         let spied = self.spied.contains(&entry.source.kind);
         if spied {
@@ -175,10 +187,7 @@ impl Queue {
         entry.raw.silence(silent);
         match end {
             Finish::Gone => return self.bury(&uid),
-            Finish::OutOfSight if self.backlog.get(&uid).is_none() => {
-                self.objects.remove(&uid);
-                return;
-            }
+            Finish::OutOfSight if self.backlog.get(&uid).is_none() => return self.forget(&uid),
             Finish::OutOfSight => {}
             Finish::Spied => {}
             Finish::Broken { delay, newest } => {
@@ -230,13 +239,17 @@ impl Queue {
     /// is kept until the watch says that it is gone.
     fn bury(&mut self, uid: &str) {
         self.timers.clear(uid);
-        let Some(entry) = self.objects.get_mut(uid) else { return };
         let told = matches!(self.backlog.take(uid), Some(Pending::Gone(_)));
-        if entry.dead || told {
-            self.objects.remove(uid);
-        } else {
-            entry.dead = true;
+        match self.objects.get_mut(uid) {
+            Some(entry) if !entry.dead && !told => entry.dead = true,
+            _ => self.forget(uid),
         }
+    }
+
+    fn forget(&mut self, uid: &str) {
+        self.objects.remove(uid);
+        self.backlog.take(uid);
+        self.timers.clear(uid);
     }
 
     /// When the next timer is due.

@@ -1,3 +1,7 @@
+mod checks;
+mod cluster;
+mod laws;
+
 use super::*;
 use crate::core::cycle::Look;
 use backlog::BUDGET;
@@ -187,6 +191,19 @@ fn an_echo_is_news_for_handlers_of_raw_events_alone() {
     queue.observe(HERE, applied("b", 3), now);
     queue.observe(HERE, Event::Deleted(body("a", 3)), now);
     assert_eq!(events(&mut queue), [(Some(EventType::Added), false), (Some(EventType::Deleted), false)]);
+}
+
+#[test]
+fn a_retry_that_waits_for_its_turn_is_not_lost_to_an_echo() {
+    let (mut queue, now) = (Queue::new([0]), Instant::now());
+    let due = Duration::from_secs(10);
+    queue.observe(HERE, applied("a", 1), now);
+    queue.next().unwrap();
+    queue.finish(seen("a", 2, Some(due), now), now);
+    queue.expire(now + due);
+    queue.observe(HERE, applied("a", 2), now + due);
+    let job = queue.next().unwrap();
+    assert_eq!((job.event, job.fetch, job.echo), (Some(EventType::Modified), true, false));
 }
 
 #[test]
