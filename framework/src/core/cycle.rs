@@ -352,7 +352,8 @@ fn is_finished(record: Option<&Record>) -> bool {
 
 impl Ready {
     fn new(task: usize, record: Option<&Record>, now: Timestamp) -> Self {
-        let started = record.map_or(now, |record| record.started);
+        // One that is owed was on record before its first attempt.
+        let started = record.filter(|record| record.retries > 0).map_or(now, |record| record.started);
         Self {
             task,
             started,

@@ -125,7 +125,8 @@ impl Cycle {
     }
 
     fn attempted(&self, id: &str, started: Timestamp, outcome: &Outcome, now: Timestamp) -> Record {
-        let mut before = self.current.get(id).cloned().unwrap_or_else(|| Record::new(started, self.reason));
+        let begun = self.current.get(id).filter(|record| record.retries > 0).cloned();
+        let mut before = begun.unwrap_or_else(|| Record::new(started, self.reason));
         before.purpose = Some(self.reason);
         before.later = self.reason != Reason::Delete && self.is_later();
         match outcome {

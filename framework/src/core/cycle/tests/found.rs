@@ -6,6 +6,23 @@ fn of(id: &'static str, outcome: fn() -> Outcome) -> impl Fn(&str) -> Outcome {
     move |called| if called == id { outcome() } else { Outcome::Success }
 }
 
+/// The handlers that are called next.
+fn begun(world: &World, look: Look) -> Cycle {
+    match plan(&world.setup, &world.body(), world.sight(look), world.now) {
+        Plan::Run(cycle) => *cycle,
+        plan => panic!("no handler is called: {plan:?}"),
+    }
+}
+
+/// All of them come to this.
+fn end(world: &mut World, cycle: &Cycle, outcome: Outcome) -> String {
+    let done = |ready: &Ready| Done { ready: *ready, outcome: outcome.clone(), subs: Vec::new() };
+    let done: Vec<_> = cycle.ready.iter().map(done).collect();
+    let (patch, end) = cycle.settle(&world.setup, &world.body(), &done, world.now);
+    world.write(&patch);
+    described(&end)
+}
+
 /// The state that handlers were done with is back when the end is written, or soon after it.
 #[test]
 fn a_change_reverted_when_a_later_state_was_handled_runs_its_handlers_once_more() {
@@ -14,17 +31,33 @@ fn a_change_reverted_when_a_later_state_was_handled_runs_its_handlers_once_more(
     world.turn(Look::Changed, &of("v", retry));
     world.set(3);
     world.wait(10);
-    let Plan::Run(cycle) = plan(&world.setup, &world.body(), world.sight(Look::Changed), world.now) else {
-        panic!("there is something to do")
-    };
-    let ready = cycle.ready[0];
-    let done = Done { ready, outcome: Outcome::Success, subs: Vec::new() };
-    let (patch, end) = cycle.settle(&world.setup, &world.body(), &[done], world.now);
-    assert_eq!(described(&end), "processed 2/0");
-    world.write(&patch);
+    let cycle = begun(&world, Look::Changed);
+    assert_eq!(end(&mut world, &cycle, Outcome::Success), "processed 2/0");
     world.set(2);
     assert_eq!(world.turn(Look::Changed, &succeed), ["u 2→2 #0", "v 2→2 #0", "processed 2/0", "Noop"]);
     assert_eq!(world.annotations(), ["last-handled-configuration"]);
+}
+
+/// It had waited for its first attempt for so long.
+#[test]
+fn the_time_of_a_handler_begins_with_its_first_attempt() {
+    let limits = Limits { timeout: Some(Duration::from_secs(15)), ..Limits::default() };
+    let tasks = ["u", "v"].map(|id| Task { limits: limits.clone(), ..task(id, Reason::Update) });
+    let mut world = World::handled(tasks);
+    world.set(2);
+    world.turn(Look::Changed, &of("v", retry));
+    world.set(3);
+    world.wait(10);
+    let cycle = begun(&world, Look::Changed);
+    end(&mut world, &cycle, Outcome::Success);
+    world.wait(100);
+    let cycle = begun(&world, Look::First);
+    assert!(cycle.ready.iter().all(|ready| ready.attempt.elapsed.is_zero()), "{:?}", cycle.ready);
+    end(&mut world, &cycle, retry());
+    world.wait(10);
+    let cycle = begun(&world, Look::First);
+    let elapsed: Vec<_> = cycle.ready.iter().map(|ready| ready.attempt.elapsed.as_secs()).collect();
+    assert_eq!(elapsed, [10, 10]);
 }
 
 #[test]
@@ -35,13 +68,9 @@ fn what_a_creation_has_made_of_a_later_state_is_for_the_handlers_of_updates() {
     world.turn(Look::First, &of("d", retry));
     world.set(2);
     world.wait(10);
-    let Plan::Run(cycle) = plan(&world.setup, &world.body(), world.sight(Look::Changed), world.now) else {
-        panic!("there is something to do")
-    };
-    let done = Done { ready: cycle.ready[0], outcome: Outcome::Success, subs: Vec::new() };
+    let cycle = begun(&world, Look::Changed);
     world.set(1);
-    let (patch, _) = cycle.settle(&world.setup, &world.body(), &[done], world.now);
-    world.write(&patch);
+    end(&mut world, &cycle, Outcome::Success);
     assert_eq!(world.turn(Look::Changed, &succeed), ["u 1→1 #0", "processed 1/0", "Noop"]);
 }
 
