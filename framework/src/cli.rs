@@ -30,6 +30,8 @@
 //! }
 //! ```
 //!
+//! Options that are not on the command line can be given by variables (`--help` names them); an empty one counts as unset.
+//!
 //! The process ends with 0 when it was told to stop, with 1 when something failed, and with 2 when its command
 //! line is wrong.
 

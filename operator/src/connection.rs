@@ -9,6 +9,7 @@ mod tls;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 use options::Options;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio_postgres::Config;
@@ -17,6 +18,7 @@ use tokio_postgres::config::{Host, SslMode as Offer, TargetSessionAttrs};
 /// The pool's size where nothing else is asked for. A handler needs one connection for a few milliseconds.
 pub const DEFAULT_POOL_SIZE: usize = 8;
 
+const DEFAULT_PORT: u16 = 5432;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Everything that a connection needs. Its `Debug` shows no password.
@@ -152,18 +154,37 @@ impl Settings {
         builder.build().map_err(|error| BadConnection::Pool(error.to_string()))
     }
 
-    /// The database for people: user, host, port and name, and how safe the way to it is.
+    /// The database for people: its name, where it is, as whom, and how safe the way to it is.
     #[must_use]
     pub fn target(&self) -> String {
-        let hosts = self.config.get_hosts().iter().map(|host| match host {
-            Host::Tcp(name) => name.clone(),
+        let (name, user) = match (self.config.get_dbname(), self.config.get_user()) {
+            (Some(name), Some(user)) => (name, format!(" as {user}")),
+            (Some(name), None) => (name, " as the current user".to_owned()),
+            // PostgreSQL takes the user's name for the database's.
+            (None, Some(user)) => (user, format!(" as {user}")),
+            (None, None) => ("of the current user", String::new()),
+        };
+        format!("database {name} at {}{user}, sslmode {}", self.places(), self.ssl_mode.name())
+    }
+
+    fn places(&self) -> String {
+        let port = |number: usize| match self.config.get_ports() {
+            [] => DEFAULT_PORT,
+            [all] => *all,
+            each => each.get(number).copied().unwrap_or(DEFAULT_PORT),
+        };
+        let by_name = self.config.get_hosts().iter().enumerate().map(|(number, host)| match host {
+            Host::Tcp(name) => format!("{name}:{}", port(number)),
             Host::Unix(path) => path.display().to_string(),
         });
-        let user = self.config.get_user().unwrap_or("the current user");
-        let name = self.config.get_dbname().unwrap_or(user);
-        let ports: Vec<_> = self.config.get_ports().iter().map(|port| format!(":{port}")).collect();
-        let hosts = hosts.collect::<Vec<_>>().join(",");
-        format!("database {name} at {hosts}{} as {user}, sslmode {}", ports.join(","), self.ssl_mode.name())
+        let addresses = self.config.get_hostaddrs().iter().enumerate();
+        let by_address =
+            addresses.map(|(number, &address)| SocketAddr::new(address, port(number)).to_string());
+        let places: Vec<_> = match self.config.get_hosts() {
+            [] => by_address.collect(),
+            _ => by_name.collect(),
+        };
+        places.join(",")
     }
 
     fn verification(&self) -> Option<tls::Verify> {

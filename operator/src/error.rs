@@ -8,8 +8,14 @@ use crate::spec::BadSpec;
 use crate::sqlstate::{self, Class};
 use crate::status::Reason;
 use deadpool_postgres::{PoolError, TimeoutType};
+use rustls::CertificateError;
 use std::error::Error;
+use std::io;
 use std::time::Duration;
+
+/// What most often helps. Without `sslrootcert`, the authorities are those that the system trusts.
+const UNKNOWN_ISSUER: &str =
+    " (set sslrootcert to the certificate of the authority that signed the server's)";
 
 /// Why a table isn't as its object wants it. Its text is one line for people and never contains a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -151,7 +157,10 @@ impl From<tokio_postgres::Error> for DatabaseError {
                 stale: sqlstate::is_state_signal(error),
                 message: sqlstate::describe(error),
             },
-            None => Self::temporary(format!("the database can't be reached: {}", chain(&error))),
+            None => {
+                let hint = if is_of_unknown_issuer(&error) { UNKNOWN_ISSUER } else { "" };
+                Self::temporary(format!("the database can't be reached: {}{hint}", chain(&error)))
+            }
         }
     }
 }
@@ -200,6 +209,13 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
         }
     }
     texts.join(": ")
+}
+
+/// Whether the server's certificate is of an authority that is not known here.
+fn is_of_unknown_issuer(error: &tokio_postgres::Error) -> bool {
+    let wrapped = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    let of_tls = wrapped.and_then(|error| error.get_ref()?.downcast_ref());
+    matches!(of_tls, Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)))
 }
 
 fn one_line(text: &str) -> String {

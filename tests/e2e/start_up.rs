@@ -38,6 +38,10 @@ async fn what_only_a_person_can_mend_ends_the_operator_with_one_line_that_says_w
         (start().without("KUBECONFIG").env("HOME", "/nowhere"), cluster),
         (start().env("KUBECONFIG", "/nowhere/config"), cluster),
         (start().env("KUBECONFIG", no_kubeconfig), cluster),
+        // Empty variables are as good as none: the namespaces are those of the command line.
+        (start().everywhere().env("KORF_RUN_NAMESPACE", "").env("KUBECONFIG", "/nowhere/config"), cluster),
+        (start().env("DATABASE_CONNECTIONS", "").env("KUBECONFIG", "/nowhere/config"), cluster),
+        (start().env("DATABASE_URL", ""), "no database is given: set --database-url, DATABASE_URL or PGHOST"),
         (start().without("DATABASE_URL"), "no database is given: set --database-url, DATABASE_URL or PGHOST"),
         (
             start().env("DATABASE_URL", "nowhere"),

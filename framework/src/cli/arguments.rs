@@ -3,11 +3,11 @@
 use super::Program;
 use crate::logging::{Format, Logging, Verbosity};
 use clap::{
-    ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand,
-    builder::FalseyValueParser,
+    ArgAction, Command, CommandFactory, FromArgMatches, Parser, Subcommand,
+    builder::{FalseyValueParser, Resettable},
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use std::ffi::OsString;
+use std::{env, ffi::OsString};
 
 /// No options of the operator's own.
 #[derive(Debug, clap::Args)]
@@ -95,7 +95,7 @@ impl Logs {
 
 impl<O: clap::Args> Arguments<O> {
     pub fn parse(program: &Program, line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let mut command = Self::command().name(program.name);
+        let mut command = Self::command().name(program.name).mut_subcommands(without_empty_variables);
         if !program.version.is_empty() {
             command = command.version(program.version);
         }
@@ -124,6 +124,14 @@ impl<O: clap::Args> Arguments<O> {
         let verbosities = [logs.verbose, logs.debug, logs.quiet].into_iter().filter(|given| *given).count();
         (verbosities > 1).then_some("only one of --verbose, --debug and --quiet can be used")
     }
+}
+
+/// An empty variable counts as unset: so it is left in manifests where there is nothing to say.
+fn without_empty_variables(command: Command) -> Command {
+    command.mut_args(|argument| {
+        let value = argument.get_env().and_then(env::var_os);
+        if value.is_some_and(|value| value.is_empty()) { argument.env(Resettable::Reset) } else { argument }
+    })
 }
 
 /// The same error without URLs: in the wrong place, a database's would bring its password to the log.

@@ -41,6 +41,24 @@ fn both_forms_and_the_variables_lead_to_the_same_place() {
 }
 
 #[test]
+fn what_is_not_given_is_named_after_the_user_who_runs_the_operator() {
+    for (url, expected) in [
+        ("postgres://db", "database of the current user at db:5432, sslmode prefer"),
+        ("postgres://db/shop", "database shop at db:5432 as the current user, sslmode prefer"),
+        ("postgres://eva@db", "database eva at db:5432 as eva, sslmode prefer"),
+        ("host=a,b port=1,2 user=eva", "database eva at a:1,b:2 as eva, sslmode prefer"),
+        ("host=a,b port=5433 user=eva", "database eva at a:5433,b:5433 as eva, sslmode prefer"),
+        ("hostaddr=10.0.0.1 user=eva", "database eva at 10.0.0.1:5432 as eva, sslmode prefer"),
+        (
+            "host=/run/postgresql dbname=shop user=eva",
+            "database shop at /run/postgresql as eva, sslmode prefer",
+        ),
+    ] {
+        assert_eq!(target(url, &[]), expected, "{url}");
+    }
+}
+
+#[test]
 fn the_text_goes_before_the_variables() {
     let settings =
         read("postgres://eva:mine@db/shop", &[("PGPASSWORD", "other"), ("PGHOST", "elsewhere")]).unwrap();

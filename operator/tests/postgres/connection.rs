@@ -48,6 +48,13 @@ async fn each_sslmode_does_what_it_says() {
     ] {
         assert_eq!(encrypted(&url).await.ok(), outcome, "{url}");
     }
+    let unknown = encrypted(&with("sslmode=verify-full")).await.unwrap_err().to_string();
+    assert!(
+        unknown.ends_with(
+            "UnknownIssuer (set sslrootcert to the certificate of the authority that signed the server's)"
+        ),
+        "{unknown}"
+    );
     std::fs::remove_file(known).unwrap();
     std::fs::remove_file(stranger).unwrap();
 }
