@@ -12,7 +12,7 @@ pub mod progress;
 pub mod retry;
 pub mod selector;
 pub mod storage;
-mod syntax;
+pub mod syntax;
 pub mod task;
 pub mod version;
 

@@ -76,7 +76,7 @@ impl Events {
 
     fn put(&self, severity: Severity, reason: String, message: String) {
         let (regarding, handler) = (self.regarding.clone(), self.handler.clone());
-        if regarding.kind.as_deref() != Some("Event") {
+        if !is_event(&regarding) {
             self.postbox.put(Notice { regarding, severity, reason, message, handler });
         }
     }
@@ -89,6 +89,11 @@ impl<S: Scope> FromCall<S> for Events {
     }
 }
 
+fn is_event(object: &ObjectReference) -> bool {
+    let version = object.api_version.as_deref().unwrap_or_default();
+    object.kind.as_deref() == Some("Event") && (version == "v1" || version.starts_with("events.k8s.io/"))
+}
+
 fn reference(body: &Body) -> ObjectReference {
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     ObjectReference {
@@ -99,5 +104,43 @@ fn reference(body: &Body) -> ObjectReference {
         uid: text(body.uid()),
         resource_version: text(body.version()),
         field_path: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Events;
+    use crate::{Creation, core::Reason, sample};
+    use k8s_openapi::api::core::v1::{ConfigMap, Event};
+    use serde_json::{from_value, json};
+
+    fn events(api_version: &str, kind: &str) -> Events {
+        let body = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "a"}});
+        sample::call(Reason::Create, body).argument::<Creation<Event>, Events>().unwrap()
+    }
+
+    #[tokio::test]
+    async fn no_events_are_posted_about_events() {
+        for (version, kind, posted) in [
+            ("v1", "Event", 0),
+            ("events.k8s.io/v1", "Event", 0),
+            ("example.com/v1", "Event", 1),
+            ("v1", "Pod", 1),
+        ] {
+            let events = events(version, kind);
+            events.info("Seen", "");
+            assert_eq!(events.take().len(), posted, "{version} {kind}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_event_may_be_about_another_object() {
+        let events = events("v1", "Pod");
+        let child: ConfigMap = from_value(json!({"metadata": {"name": "c", "uid": "2"}})).unwrap();
+        events.about(&child).warn("Odd", 5);
+        let [notice] = &events.take()[..] else { panic!("one event") };
+        let about = (&notice.regarding.kind, &notice.regarding.name, &notice.regarding.uid);
+        assert_eq!(about, (&Some("ConfigMap".into()), &Some("c".into()), &Some("2".into())));
+        assert_eq!((notice.handler.as_str(), notice.message.as_str()), ("handler", "5"));
     }
 }

@@ -3,7 +3,10 @@
 //! Not by kube's `Recorder`: of two events of one reason it drops the second message, and its times aren't ours.
 
 use super::{clock, fault::explain, kind::Server, report};
-use crate::handler::{CAPACITY, Notice};
+use crate::{
+    core::syntax::is_key,
+    handler::{CAPACITY, Notice},
+};
 use k8s_openapi::{
     api::events::v1::Event,
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
@@ -96,7 +99,7 @@ struct Reporter {
 impl Reporter {
     /// The operator, and the pod that it runs in.
     fn new(operator: &str) -> Self {
-        let controller = if is_name(operator) { operator } else { "korf" }.to_owned();
+        let controller = if is_key(operator) { operator } else { "korf" }.to_owned();
         let host = env::var("HOSTNAME").ok().filter(|host| !host.is_empty());
         Self { instance: cut(host.unwrap_or_else(|| controller.clone()), WORD_LIMIT), controller }
     }
@@ -132,15 +135,6 @@ impl Reporter {
             ..Event::default()
         }
     }
-}
-
-/// Whether Kubernetes takes it for a controller's name (`IsQualifiedName`).
-fn is_name(name: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric();
-    (1..=63).contains(&name.len())
-        && name.starts_with(plain)
-        && name.ends_with(plain)
-        && name.chars().all(|c| plain(c) || "-_.".contains(c))
 }
 
 /// At most so many bytes: of what is longer, the beginning and the end, where the most is said.
