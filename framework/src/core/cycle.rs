@@ -312,12 +312,14 @@ impl Cycle {
     fn rearm(&mut self, sight: Sight) {
         let first = sight.look == Look::First;
         let refused = self.current.iter().any(|(_, record)| record.refused);
-        let changed = !self.basis.as_ref().is_some_and(|basis| basis.is(&self.new));
+        // What is resumed is as it was handled.
+        let same =
+            self.reason == Reason::Resume || self.basis.as_ref().is_some_and(|basis| basis.is(&self.new));
         match self.reason {
             Reason::Delete if first || sight.rearmed => self.current = self.current.without_failures(),
             Reason::Delete => {}
             // Those that succeeded have seen another essence than the one that could not be read.
-            _ if refused && changed => (self.current, self.basis) = (Progress::default(), None),
+            _ if refused && !same => (self.current, self.basis) = (Progress::default(), None),
             _ if refused && first => self.current = self.current.without_refusals(),
             _ => {}
         }

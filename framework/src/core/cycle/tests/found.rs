@@ -117,3 +117,17 @@ fn a_change_while_the_object_is_resumed_is_handled_once() {
     world.wait(10);
     assert_eq!(world.turn(Look::Changed, &succeed), ["s 1→2 #1", "u 1→2 #0", "processed 3/0", "Noop"]);
 }
+
+#[test]
+fn what_could_not_be_read_while_it_is_resumed_waits_for_a_change_too() {
+    let mut world = World::handled([resuming(), task("s", Reason::Resume), task("u", Reason::Update)]);
+    (world.initial, world.setup.one_at_a_time) = (true, true);
+    let unread = of("r", unreadable);
+    let trace = world.turn(Look::First, &unread);
+    assert_eq!(trace, ["r 1→1 #0", "open 0", "s 1→1 #0", "refused 1/1", "Refused"]);
+    assert_eq!(world.turn(Look::Changed, &unread), ["Refused"]);
+    world.set(2);
+    let trace = world.turn(Look::Changed, &succeed);
+    let handled = ["r 1→2 #0", "open 0", "s 1→2 #0", "open 0", "u 1→2 #0", "processed 3/0", "Noop"];
+    assert_eq!(trace, handled);
+}
