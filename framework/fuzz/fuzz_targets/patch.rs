@@ -1,0 +1,168 @@
+//! The requests of a patch make of an object what was asked for (by RFC 7396), and then there is nothing more to ask for.
+#![no_main]
+
+use korf_fuzz::{
+    core::{
+        body::Body,
+        patch::{Addition, Finalizer, Function, Part, Patch, Request, inconsistencies},
+        storage::Storage,
+    },
+    values,
+};
+use libfuzzer_sys::fuzz_target;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+const OURS: &str = "kopf.zalando.org/fuzz";
+
+/// What is asked for, in the order in which it is done.
+struct Asked {
+    merged: Value,
+    spec: Option<Value>,
+    kept: Value,
+    finalizer: Option<Finalizer>,
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let [object, merged, spec, kept, options] = values(bytes);
+    let option = |bit: i64| options.as_i64().unwrap_or_default() & bit != 0;
+    let name = Storage::kopf().finalizer().to_owned();
+    let asked = Asked {
+        // Who asks for two specs is never done.
+        merged: without(if option(1) { "spec" } else { "" }, possible(merged)),
+        spec: option(1).then_some(spec),
+        kept: json!({"metadata": {"annotations": {OURS: kept.as_str()}}}),
+        finalizer: option(2).then(|| if option(4) { Finalizer::Add(name) } else { Finalizer::Remove(name) }),
+    };
+    check(&asked, &identified(object).into(), option(8));
+});
+
+fn without(field: &str, mut object: Value) -> Value {
+    object.as_object_mut().and_then(|fields| fields.remove(field));
+    object
+}
+
+fn check(asked: &Asked, body: &Body, status_subresource: bool) {
+    let (patch, storage) = (asked.patch(), Storage::kopf());
+    let draft = patch.draft(body, &storage);
+    let mut after = body.clone();
+    for part in patch.order() {
+        if let Some(request) = draft.request(part, &after, status_subresource) {
+            after = written(&after, &request, status_subresource);
+            assert_eq!(inconsistencies(&request.patch, &after), [""; 0]);
+        }
+    }
+    assert_eq!(visible(after.value()), visible(&asked.done_to(body)), "{patch:?}");
+    let again = patch.draft(&after, &storage);
+    for part in [Part::Status, Part::Object] {
+        assert_eq!(again.request(part, &after, status_subresource), None);
+    }
+}
+
+impl Asked {
+    fn patch(&self) -> Patch {
+        let mut patch = Patch::of_merges([self.merged.clone()]);
+        if let Some(spec) = self.spec.clone() {
+            let modify = Arc::new(move |object: &mut Value| object["spec"] = spec.clone());
+            patch.add(Addition::Modify(Function { handler: "fuzz".into(), modify }));
+        }
+        patch.keep(self.kept.clone());
+        self.finalizer.iter().for_each(|change| patch.finalizer(change.clone()));
+        patch
+    }
+
+    /// The object after it, one thing after the other.
+    fn done_to(&self, body: &Body) -> Value {
+        let mut object = body.value().clone();
+        json_patch::merge(&mut object, &self.merged);
+        if let Some(spec) = &self.spec {
+            object["spec"] = spec.clone();
+        }
+        json_patch::merge(&mut object, &self.kept);
+        let mut names: Vec<_> = Body::from(object.clone()).finalizers().map(str::to_owned).collect();
+        match &self.finalizer {
+            Some(Finalizer::Add(name)) if !names.contains(name) && !body.is_deleting() => {
+                names.push(name.clone())
+            }
+            Some(Finalizer::Remove(name)) if names.contains(name) => names.retain(|other| other != name),
+            _ => return object,
+        }
+        object["metadata"]["finalizers"] = names.into();
+        object
+    }
+}
+
+/// An object as there may be one: it has an identity.
+fn identified(value: Value) -> Value {
+    let mut object = possible(value);
+    let identity = json!({
+        "apiVersion": "korf.dev/v1", "kind": "Fuzz",
+        "metadata": {"name": "fuzz", "namespace": "default", "uid": "u", "resourceVersion": "1"},
+    });
+    json_patch::merge(&mut object, &identity);
+    object
+}
+
+/// Without what no API server has or takes: metadata, annotations and a status that are no mappings, another identity.
+fn possible(value: Value) -> Value {
+    let Value::Object(mut object) = value else { return json!({}) };
+    object.retain(|field, value| !["metadata", "status"].contains(&field.as_str()) || value.is_object());
+    ["apiVersion", "kind"].iter().for_each(|field| drop(object.remove(*field)));
+    if let Some(Value::Object(metadata)) = object.get_mut("metadata") {
+        metadata.retain(|field, value| match field.as_str() {
+            "annotations" => value.is_object(),
+            "finalizers" => value.as_array().is_some_and(|names| names.iter().all(Value::is_string)),
+            "name" | "namespace" | "uid" | "resourceVersion" => false,
+            _ => true,
+        });
+    }
+    object.into()
+}
+
+/// What the API server makes of a request: it writes `1.0` as `1`.
+fn written(body: &Body, request: &Request, status_subresource: bool) -> Body {
+    let mut patch = request.patch.clone();
+    let guards = patch["metadata"].as_object_mut().expect("there are guards");
+    let (uid, version) = (guards.remove("uid"), guards.remove("resourceVersion"));
+    assert!(version.is_none_or(|version| version == body.version()));
+    assert!(uid.is_none_or(|uid| uid == body.uid()));
+    let fields = patch.as_object_mut().expect("it is a merge patch");
+    fields.retain(|field, _| !status_subresource || (field == "status") == (request.part == Part::Status));
+    let mut object = body.value().clone();
+    json_patch::merge(&mut object, &patch);
+    object["metadata"]["resourceVersion"] = format!("{}1", body.version()).into();
+    rounded(object).into()
+}
+
+fn rounded(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => fields.into_iter().map(|(key, value)| (key, rounded(value))).collect(),
+        Value::Array(items) => items.into_iter().map(rounded).collect(),
+        Value::Number(number) => {
+            match number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 1e15) {
+                Some(whole) => (whole as i64).into(),
+                None => number.into(),
+            }
+        }
+        value => value,
+    }
+}
+
+/// An object less its version, and less what is as good as absent: nulls, and mappings with nothing in them.
+fn visible(object: &Value) -> Value {
+    let mut object = object.clone();
+    object["metadata"]["resourceVersion"] = Value::Null;
+    bare(rounded(object))
+}
+
+fn bare(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.into_iter().map(|(key, value)| (key, bare(value)));
+            let fields: Map<_, _> = fields.filter(|(_, value)| !value.is_null()).collect();
+            if fields.is_empty() { Value::Null } else { fields.into() }
+        }
+        Value::Array(items) => items.into_iter().map(bare).collect(),
+        value => value,
+    }
+}
