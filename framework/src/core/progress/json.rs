@@ -77,13 +77,17 @@ fn format(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00").to_string()
 }
 
+/// The start of the year 1. Nothing before it is read again as it was written, nor does Python have such times.
+const FIRST: Timestamp = Timestamp::constant(-62_135_596_800, 0);
+
 /// Any ISO 8601 time; one without an offset is UTC, which is what older Kopfs wrote.
 fn parse(text: &str) -> Result<Timestamp, String> {
     let zoned = text.parse::<Timestamp>();
-    zoned
+    let time = zoned
         .or_else(|error| {
             let civil = text.parse::<civil::DateTime>().map_err(|_| error)?;
             Ok(civil.to_zoned(TimeZone::UTC)?.timestamp())
         })
-        .map_err(|error: jiff::Error| error.to_string())
+        .map_err(|error: jiff::Error| error.to_string())?;
+    if time < FIRST { Err(format!("{text} is before the year 1")) } else { Ok(time) }
 }

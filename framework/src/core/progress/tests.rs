@@ -98,6 +98,8 @@ fn what_has_another_form_is_refused() {
         "1",
         r#"{"started":1}"#,
         r#"{"started":"yesterday"}"#,
+        r#"{"started":"-000001-01-01T00:00:00Z"}"#,
+        r#"{"delayed":"0000-12-31T23:59:59Z"}"#,
         r#"{"retries":-1}"#,
         r#"{"success":"yes"}"#,
         r#"{"subrefs":"a"}"#,
