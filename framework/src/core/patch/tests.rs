@@ -1,4 +1,5 @@
 mod functions;
+mod laws;
 
 use super::*;
 

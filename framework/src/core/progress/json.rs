@@ -89,5 +89,5 @@ fn parse(text: &str) -> Result<Timestamp, String> {
             Ok(civil.to_zoned(TimeZone::UTC)?.timestamp())
         })
         .map_err(|error: jiff::Error| error.to_string())?;
-    if time < FIRST { Err(format!("{text} is before the year 1")) } else { Ok(time) }
+    if time < FIRST { Err("it is before the year 1".to_owned()) } else { Ok(time) }
 }

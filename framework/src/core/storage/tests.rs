@@ -1,4 +1,5 @@
 mod cleaning;
+mod found;
 mod names;
 mod places;
 mod size;

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::core::storage::Form;
-use proptest::prelude::*;
 use std::sync::Arc;
 
 fn object() -> Value {
@@ -205,28 +204,4 @@ fn without_the_status_a_function_changes_the_rest() {
     patch.keep_as(Form::Text, json!({"status": {"kopf": {"x": "y"}}}));
     let patch = patch.without_status().request(Part::Object, &object().into(), false).unwrap().patch;
     assert_eq!((&patch["spec"], &patch["status"]), (&json!({"list": [1, 2]}), &json!({"kopf": {"x": "y"}})));
-}
-
-fn any_json() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![Just(Value::Null), (0..3).prop_map(Value::from), Just(json!({})), Just(json!([]))];
-    leaf.prop_recursive(3, 16, 3, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
-            prop::collection::btree_map("[a-c]", inner, 0..3)
-                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
-        ]
-    })
-}
-
-proptest! {
-    #[test]
-    fn a_difference_makes_the_one_of_the_other(from in any_json(), to in any_json()) {
-        let (from, to) = (json!({"x": from}), json!({"x": to}));
-        let mut made = from.clone();
-        if let Some(patch) = difference(&from, &to) {
-            json_patch::merge(&mut made, &patch);
-        }
-        prop_assert_eq!(difference(&made, &to), None, "{} is made of {}", made, from);
-        prop_assert_eq!(difference(&to, &to), None);
-    }
 }

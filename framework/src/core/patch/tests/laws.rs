@@ -1,0 +1,72 @@
+//! What holds of all patches.
+
+use super::*;
+use proptest::prelude::*;
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![Just(Value::Null), (0..3).prop_map(Value::from), Just(json!({})), Just(json!([]))];
+    leaf.prop_recursive(3, 16, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+            prop::collection::btree_map("[a-c]", inner, 0..3)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+fn any_object() -> impl Strategy<Value = Value> {
+    (any_json(), prop::collection::btree_map("[a-c]", any_json(), 0..3), "[xy]{0,1}").prop_map(
+        |(spec, status, label)| json!({"spec": spec, "status": status, "metadata": {"labels": {"l": label}}}),
+    )
+}
+
+/// Without what is as good as absent: nulls, and mappings with nothing in them.
+fn bare(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.iter().map(|(key, value)| (key.clone(), bare(value)));
+            let fields: Map<_, _> = fields.filter(|(_, value)| !value.is_null()).collect();
+            if fields.is_empty() { Value::Null } else { fields.into() }
+        }
+        Value::Array(items) => items.iter().map(bare).collect(),
+        value => value.clone(),
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_difference_makes_the_one_of_the_other(from in any_json(), to in any_json()) {
+        let (from, to) = (json!({"x": from}), json!({"x": to}));
+        let mut made = from.clone();
+        if let Some(patch) = difference(&from, &to) {
+            json_patch::merge(&mut made, &patch);
+        }
+        prop_assert_eq!(difference(&made, &to), None, "{} is made of {}", made, from);
+        prop_assert_eq!(difference(&to, &to), None);
+    }
+
+    #[test]
+    fn what_was_asked_for_is_made_and_then_there_is_nothing_to_ask_for(
+        object in any_object(), asked in any_object(), kept in prop::option::of("[xy]"), subresource in any::<bool>(),
+    ) {
+        let kept = json!({"metadata": {"annotations": {"ours": kept}}});
+        let mut before = object;
+        before["metadata"]["uid"] = "u".into();
+        let mut patch = Patch::of_merges([asked.clone()]);
+        patch.keep(kept.clone());
+        let mut made = before.clone();
+        for part in patch.order() {
+            if let Some(request) = patch.request(part, &made.clone().into(), subresource) {
+                json_patch::merge(&mut made, &request.patch);
+                prop_assert_eq!(inconsistencies(&request.patch, &made.clone().into()), [""; 0]);
+            }
+        }
+        made["metadata"]["resourceVersion"] = Value::Null;
+        json_patch::merge(&mut before, &asked);
+        json_patch::merge(&mut before, &kept);
+        prop_assert_eq!(bare(&made), bare(&before));
+        for part in [Part::Status, Part::Object] {
+            prop_assert_eq!(patch.request(part, &made.clone().into(), subresource), None);
+        }
+    }
+}
