@@ -1,0 +1,122 @@
+//! A change counts as handled when all of its handlers are done, and not before.
+
+use crate::{
+    history::{History, Violation, version},
+    role::{Cue, Role},
+    world::resolve,
+};
+use korf::{Reason, testing::api::Effect};
+use serde_json::Value;
+
+/// A change of what counts as handled.
+struct Closing<'a> {
+    effect: &'a Effect,
+    uid: &'a str,
+    /// What counted before, and since which revision.
+    before: Option<Value>,
+    since: u64,
+    /// The states that the object had meanwhile.
+    states: Vec<&'a Value>,
+}
+
+/// A creation is noted as handled after each handler of creations was done.
+pub fn creations(history: &History) -> Vec<Violation> {
+    let first = |closing: &Closing<'_>| closing.before.is_none();
+    check(history, first, Reason::Create, |role, closing| {
+        let field = |state: &Value| role.field.map(|field| resolve(state, field).clone());
+        role.has(Cue::Create)
+            || (role.has(Cue::Field)
+                && closing.states.iter().all(|state| field(state).is_some_and(|value| wants(role, &value))))
+    })
+}
+
+/// An update is noted as handled after each handler of updates was done.
+pub fn updates(history: &History) -> Vec<Violation> {
+    let later = |closing: &Closing<'_>| closing.before.is_some();
+    check(history, later, Reason::Update, |role, closing| {
+        let Some(field) = role.field else { return role.has(Cue::Update) };
+        let before = closing.before.as_ref().map_or(&Value::Null, |before| resolve(before, field));
+        let is_for = |state: &&Value| {
+            let value = resolve(state, field);
+            value != before && wants(role, value)
+        };
+        closing.states.iter().all(is_for)
+    })
+}
+
+fn wants(role: &Role, value: &Value) -> bool {
+    !value.is_null() && role.value.as_ref().is_none_or(|wanted| wanted.holds(value))
+}
+
+fn check(
+    history: &History,
+    which: impl Fn(&Closing<'_>) -> bool,
+    reason: Reason,
+    is_for: impl Fn(&Role, &Closing<'_>) -> bool,
+) -> Vec<Violation> {
+    let closings = history.uids().flat_map(|uid| closings(history, uid)).filter(|closing| which(closing));
+    let mut violations = Vec::new();
+    for closing in closings {
+        let marked = |role: &&Role| closing.states.iter().all(|state| role.marked(state));
+        let roles = history.world.roles.iter().filter(|role| !role.is_spy()).filter(marked);
+        for role in roles.filter(|role| is_for(role, &closing)) {
+            if !is_done(history, role, &closing, reason) {
+                let Closing { uid, effect, .. } = &closing;
+                let text = format!("{} was not done for {uid} before {}", role.id, effect.revision);
+                violations.push(Violation(text));
+            }
+        }
+    }
+    violations
+}
+
+fn is_done(history: &History, role: &Role, closing: &Closing<'_>, reason: Reason) -> bool {
+    history.calls_for(closing.uid).any(|call| {
+        let in_time = call.begun.revision >= closing.since && call.ended.revision < closing.effect.revision;
+        let ended = role.is_done_after(call.attempt, call.ending) != Some(false);
+        call.id == role.id && call.reason == Some(reason) && in_time && ended
+    })
+}
+
+/// All changes of an object's diff-base.
+fn closings<'a>(history: &'a History, uid: &'a str) -> Vec<Closing<'a>> {
+    let world = &history.world;
+    let base = |object: &Option<std::sync::Arc<Value>>| object.as_ref().and_then(|object| world.base(object));
+    let mut since = 0;
+    let mut found = Vec::new();
+    for (ours, effect) in history.effects_on(uid) {
+        let (before, after) = (base(&effect.before), base(&effect.after));
+        if !ours || before == after || after.is_none() {
+            continue;
+        }
+        let last = effect.before.as_ref().map_or(0, |object| version(object));
+        let states = history.states_of(uid).filter(|(version, _)| (since..=last).contains(version));
+        found.push(Closing { effect, uid, before, since, states: states.map(|(_, state)| state).collect() });
+        since = effect.revision;
+    }
+    found
+}
+
+/// A parent that has succeeded has had all of its sub-handlers done.
+pub fn sub_handlers(history: &History) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for (at, call) in history.calls.iter().enumerate() {
+        let Some(role) = history.role(call).filter(|role| role.parts) else { continue };
+        if call.ending != crate::script::Ending::Succeeded {
+            continue;
+        }
+        let parts = call.body.value()["spec"]["parts"].as_array().into_iter().flatten();
+        for part in parts.filter_map(Value::as_str) {
+            let id = format!("{}/{part}", role.id);
+            let done = history.calls.iter().any(|sub| {
+                let same = sub.id == id && sub.body.uid() == call.body.uid() && sub.reason == call.reason;
+                let ended = role.is_done_after(sub.attempt, sub.ending) != Some(false);
+                same && ended && sub.ended.turn < call.ended.turn
+            });
+            if !done {
+                violations.push(Violation(format!("{id} was not done before call {at} had succeeded")));
+            }
+        }
+    }
+    violations
+}

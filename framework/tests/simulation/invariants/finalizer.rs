@@ -1,0 +1,63 @@
+//! The finalizer is on the object for as long as somebody needs it.
+
+use crate::{
+    history::{History, Violation, is_deleting, uid},
+    role::Role,
+    script::Ending,
+};
+use korf::{Errors, Reason, testing::api::Effect};
+use serde_json::Value;
+
+/// The operator takes its finalizer off when all deletion handlers are done, or when there is none for the object.
+pub fn kept_long_enough(history: &History) -> Vec<Violation> {
+    let world = &history.world;
+    let mut violations = Vec::new();
+    for (ours, effect) in history.effects() {
+        let Some(before) = effect.before.as_ref().filter(|before| ours && world.holds(before)) else {
+            continue;
+        };
+        if effect.after.as_ref().is_some_and(|after| world.holds(after)) {
+            continue;
+        }
+        let needed = |role: &&Role| {
+            role.deletion().is_some_and(|(optional, _)| !optional) && role.concerns(world, before)
+        };
+        for role in world.roles.iter().filter(needed) {
+            if !is_deleting(before) || !is_done(history, role, before, effect) {
+                let text = format!("{} goes at {} without {}", uid(before), effect.revision, role.id);
+                violations.push(Violation(text));
+            }
+        }
+    }
+    violations
+}
+
+fn is_done(history: &History, role: &Role, before: &Value, effect: &Effect) -> bool {
+    let (optional, lets_go) = role.deletion().unwrap_or_default();
+    let untouched = history.world.base(before).is_none();
+    let calls = history.calls_for(uid(before)).filter(|call| {
+        call.id == role.id && call.reason == Some(Reason::Delete) && call.ended.revision < effect.revision
+    });
+    calls.rev().any(|call| match call.ending {
+        Ending::Succeeded => true,
+        Ending::Arbitrary | Ending::Panicked if role.limits.errors == Errors::Ignored => true,
+        // It could not be read, and nothing was ever done for it.
+        Ending::Unreadable if untouched => true,
+        ending => (optional || lets_go) && role.is_done_after(call.attempt, ending) != Some(false),
+    })
+}
+
+/// No handler is called for an object that is to be held back and isn't.
+pub fn early_enough(history: &History) -> Vec<Violation> {
+    let world = &history.world;
+    let needs = |object: &Value| {
+        let needed = |role: &Role| role.deletion().is_some_and(|(optional, _)| !optional);
+        world.roles.iter().any(|role| needed(role) && role.concerns(world, object))
+    };
+    let calls = history.calls.iter().filter(|call| call.event.is_none());
+    let free = calls.filter(|call| {
+        let object = call.body.value();
+        !is_deleting(object) && needs(object) && !world.holds(object)
+    });
+    free.map(|call| Violation(format!("{} is called for {}", call.id, call.body.uid()))).collect()
+}

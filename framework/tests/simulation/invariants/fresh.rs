@@ -1,0 +1,72 @@
+//! What handlers are shown is so, isn't outdated, and is shown once.
+
+use crate::{
+    history::{History, Violation, version},
+    record::Called,
+    script::Ending,
+};
+use korf::Reason;
+
+/// What a handler of changes is called for is a state that the object had, none older than what the operator itself has
+/// written, and, if it was done with it, none that it has seen in this life of the operator.
+pub fn seen(history: &History) -> Vec<Violation> {
+    let calls = history.calls.iter().filter(|call| call.event.is_none());
+    let wrong = calls.filter_map(|call| {
+        let why =
+            strange(history, call).or_else(|| outdated(history, call)).or_else(|| again(history, call))?;
+        Some(Violation(format!("{} of {}: {why}", call.id, call.body.uid())))
+    });
+    wrong.collect()
+}
+
+fn strange(history: &History, call: &Called) -> Option<String> {
+    let shown = version(call.body.value());
+    let known = history.states_of(call.body.uid()).any(|(version, _)| version == shown);
+    let essence = history.world.essence(call.body.value());
+    match known {
+        false => Some(format!("there was no version {shown}")),
+        true if essence != *call.new => Some(format!("it is shown {}, and it was {essence}", call.new)),
+        true => None,
+    }
+}
+
+fn outdated(history: &History, call: &Called) -> Option<String> {
+    let earlier = |effect: &u64| *effect <= call.begun.revision;
+    let ours = history.effects_on(call.body.uid()).filter(|(ours, _)| *ours);
+    let last = ours.map(|(_, effect)| effect.revision).filter(earlier).last()?;
+    let shown = version(call.body.value());
+    (shown < last).then(|| format!("it is shown version {shown}, and we have written {last}"))
+}
+
+fn again(history: &History, call: &Called) -> Option<String> {
+    let is_before = |other: &&Called| other.begun.turn < call.begun.turn && other.id == call.id;
+    let before = history.calls_for(call.body.uid()).filter(is_before).last()?;
+    let done = history.role_above(call)?.is_done_after(before.attempt, before.ending) == Some(true)
+        && before.ending != Ending::Unreadable;
+    // Resuming comes with every start, and deletions that failed are tried again.
+    let once = match call.reason {
+        Some(Reason::Delete) => before.ending == Ending::Succeeded,
+        reason => reason != Some(Reason::Resume),
+    };
+    // What has changed since the first handler was done, is handled once more: from another diff-base on.
+    let base = |call: &Called| history.world.base(call.body.value());
+    let same = (before.reason, before.life, &before.new, base(before))
+        == (call.reason, call.life, &call.new, base(call));
+    let again = done && once && same && !changed_between(history, before, call);
+    (again && !refused_between(history, before, call)).then(|| "it was done with this".to_owned())
+}
+
+/// Whether a handler could not read the object in between: then all begin anew.
+fn refused_between(history: &History, before: &Called, call: &Called) -> bool {
+    let mut calls = history.calls_for(call.body.uid());
+    calls.any(|other| {
+        other.ending == Ending::Unreadable && (before.begun.turn..call.begun.turn).contains(&other.begun.turn)
+    })
+}
+
+/// Whether the object was another one in between.
+fn changed_between(history: &History, before: &Called, call: &Called) -> bool {
+    let versions = version(before.body.value())..=version(call.body.value());
+    let mut states = history.states_of(call.body.uid()).filter(|(version, _)| versions.contains(version));
+    states.any(|(_, state)| history.world.essence(state) != *call.new)
+}

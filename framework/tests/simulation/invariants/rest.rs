@@ -1,0 +1,55 @@
+//! What objects are like when there is nothing more to do.
+
+use crate::{
+    history::{History, Violation, is_deleting, uid},
+    role::Role,
+    script::Ending,
+};
+use korf::Reason;
+use serde_json::Value;
+
+/// An object's diff-base is its essence, and nothing else is kept on it; one that is being deleted is held by a handler
+/// that failed; one that is nobody's business has nothing of ours on it.
+pub fn at_rest(history: &History) -> Vec<Violation> {
+    let wrong = history.objects.iter().filter_map(|object| {
+        let why = if is_deleting(object) { deleting(history, object) } else { alive(history, object) };
+        why.map(|why| Violation(format!("{}: {why}", uid(object))))
+    });
+    wrong.collect()
+}
+
+fn alive(history: &History, object: &Value) -> Option<String> {
+    let world = &history.world;
+    let handlers = || world.roles.iter().filter(|role| !role.is_spy());
+    let concerned = |object: &Value| handlers().any(|role| role.concerns(world, object));
+    if !concerned(object) {
+        let never = !history.states_of(uid(object)).any(|(_, state)| concerned(state));
+        let kept = world.kept(object);
+        return (never && !kept.is_empty()).then(|| format!("nobody's, but {kept:?} is kept on it"));
+    }
+    if handlers().any(|role| role.marked(object) && role.refuses(object)) {
+        return None;
+    }
+    let (base, essence) = (world.base(object), world.essence(object));
+    if base.as_ref() != Some(&essence) {
+        return Some(format!("it is {essence}, and {base:?} was handled"));
+    }
+    let kept: Vec<_> = world.kept(object).into_iter().map(|(key, _)| key).collect();
+    (kept.len() > 1).then(|| format!("{kept:?} are left on it"))
+}
+
+fn deleting(history: &History, object: &Value) -> Option<String> {
+    if !history.world.holds(object) {
+        return None;
+    }
+    let failed = |role: &Role| {
+        let calls = history.calls_for(uid(object));
+        let last = calls.rev().find(|call| call.id == role.id && call.reason == Some(Reason::Delete));
+        last.is_some_and(|call| {
+            call.ending != Ending::Succeeded && role.is_done_after(call.attempt, call.ending) != Some(false)
+        })
+    };
+    let keeps = |role: &&Role| role.deletion().is_some_and(|(optional, lets_go)| !optional && !lets_go);
+    let held = history.world.roles.iter().filter(keeps).any(failed);
+    (!held).then(|| "it is being deleted, and no handler holds it back".to_owned())
+}

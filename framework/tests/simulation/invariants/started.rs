@@ -1,0 +1,60 @@
+//! What follows from a start, and from what the watch says.
+
+use crate::{
+    history::{History, Violation, is_deleting, uid, version},
+    role::{Cue, Role},
+};
+use serde_json::Value;
+
+/// In its last life, the operator has called the handlers of resuming for all objects that were handled before.
+pub fn resumed(history: &History) -> Vec<Violation> {
+    let Some(life) = history.lives.last() else { return Vec::new() };
+    let number = history.lives.len() - 1;
+    let mut violations = Vec::new();
+    for object in history.objects.iter().filter(|object| !is_deleting(object)) {
+        let uid = uid(object);
+        let before = history.states_of(uid).rev().find(|(version, _)| *version <= life.begun.revision);
+        // With records of an earlier life, its handling goes on.
+        let Some((since, _)) = before.filter(|(_, state)| only_base(history, state)) else { continue };
+        let since_then = || history.states_of(uid).filter(|(version, _)| *version >= since);
+        let called = |role: &Role| {
+            let calls = history.calls_for(uid).filter(|call| call.life == number && call.id == role.id);
+            calls
+                .filter(|call| call.event.is_none())
+                .any(|call| role.is_done_after(call.attempt, call.ending) != Some(false))
+        };
+        let resumes = |role: &&Role| role.cues.iter().any(|cue| matches!(cue, Cue::Resume { .. }));
+        let roles = history.world.roles.iter().filter(resumes);
+        let roles = roles.filter(|role| since_then().all(|(_, state)| role.marked(state)));
+        let missed = roles.filter(|role| !called(role));
+        violations.extend(missed.map(|role| Violation(format!("{} was not called for {uid}", role.id))));
+    }
+    violations
+}
+
+fn only_base(history: &History, object: &Value) -> bool {
+    history.world.base(object).is_some() && history.world.kept(object).len() == 1
+}
+
+/// Handlers of raw events have seen the last version of each object, unless that is what they have written.
+pub fn heard(history: &History) -> Vec<Violation> {
+    let spies: Vec<_> = history.world.roles.iter().filter(|role| role.is_spy()).collect();
+    let writes = spies.iter().any(|role| role.script.act(0).leaves_something());
+    let mut violations = Vec::new();
+    for object in &history.objects {
+        let uid = uid(object);
+        let last = history.effects_on(uid).next_back();
+        if last.is_some_and(|(ours, effect)| ours && writes && !history.keeps(effect)) {
+            continue;
+        }
+        for role in spies.iter().filter(|role| role.marked(object)) {
+            let heard = history.calls_for(uid).rfind(|call| call.id == role.id);
+            let heard = heard.map_or(0, |call| version(call.body.value()));
+            if heard != version(object) {
+                let text = format!("{} has seen {heard} of {uid} last, not {}", role.id, version(object));
+                violations.push(Violation(text));
+            }
+        }
+    }
+    violations
+}

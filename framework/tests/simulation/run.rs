@@ -1,0 +1,132 @@
+//! One run: a world, a story, an end, and what is to be said of it.
+
+use crate::{
+    faults::{Storm, deaths},
+    history::{History, Violation, Written},
+    invariants,
+    play::operator,
+    record::{Moment, Record},
+    story::Story,
+    tally::{Counter, Tally},
+    thing::Thing,
+    world::World,
+};
+use jiff::Timestamp;
+use korf::testing::{Cluster, Line, api::Exchange};
+use kube::core::ApiResource;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
+
+/// Longer than any delay is: who has done nothing for so long has nothing to do.
+const LONGEST: Duration = Duration::from_secs(700);
+/// After the story and the last fault, all has to be done within so many times as long.
+const SETTLING: usize = 6;
+/// Then nothing happens for this time, for which every fourth run waits.
+const QUIET: Duration = Duration::from_secs(3_600);
+
+/// What came of a run.
+pub struct Outcome {
+    pub history: History,
+    pub lines: Vec<Line>,
+    pub exchanges: Vec<Exchange>,
+    pub steps: Vec<(Timestamp, String)>,
+    pub tally: Tally,
+}
+
+/// Runs what a seed stands for.
+pub fn run(seed: u64) -> Outcome {
+    let mut chance = fastrand::Rng::with_seed(seed);
+    let world = World::drawn(&mut chance);
+    let (record, counter) = (Record::default(), Counter::default());
+    let mut cluster = cluster(&world, &record);
+    record.follow(cluster.server());
+    cluster.set_faults(Storm::new(chance.u64(..), &world.weather, &counter));
+    cluster.die_where(deaths(chance.u64(..), &world.weather, &record, &counter));
+    Story::new(&mut cluster, &record, &counter, &mut chance).tell();
+
+    cluster.set_faults(());
+    cluster.die_where(|_| false);
+    // Whoever has missed an event learns of it by the next listing.
+    cluster.server().expire();
+    let (quiet, quiet_since) = settle(&mut cluster, &record);
+    if seed % 4 == 0 {
+        cluster.advance(QUIET.saturating_sub(LONGEST));
+    }
+    let exchanges = cluster.server().exchanges();
+    let (writes, objects) =
+        (writes(&exchanges, quiet_since), cluster.server().objects(&ApiResource::erase::<Thing>(&())));
+    let history = History::new(world, writes, record.calls(), record.lives(), objects, quiet);
+    let tally = tally(&counter, &history);
+    Outcome { history, lines: cluster.lines(), exchanges, steps: record.steps(), tally }
+}
+
+/// Waits until nothing is done any more; says since when.
+fn settle(cluster: &mut Cluster, record: &Record) -> (Moment, Timestamp) {
+    let done = |cluster: &Cluster| (record.calls().len(), cluster.writes().len());
+    let mut since = (record.moment(), cluster.now());
+    for _ in 0..SETTLING {
+        let before = done(cluster);
+        since = (record.moment(), cluster.now());
+        cluster.advance(LONGEST);
+        if done(cluster) == before {
+            break;
+        }
+    }
+    since
+}
+
+fn cluster(world: &World, record: &Record) -> Cluster {
+    let (world, record) = (world.clone(), record.clone());
+    let make = move || {
+        record.starts();
+        operator(&world, &record)
+    };
+    Cluster::of(make).expect("the handlers fit together")
+}
+
+fn writes(exchanges: &[Exchange], quiet_since: Timestamp) -> Vec<Written> {
+    let of = |exchange: &Exchange| Written {
+        request: exchange.request.clone(),
+        ours: exchange.request.who == "operator",
+        effect: exchange.effect.clone(),
+        late: exchange.at >= quiet_since,
+    };
+    let mut writes: Vec<_> =
+        exchanges.iter().filter(|exchange| exchange.request.is_write()).map(of).collect();
+    // The log is in the order of the sending.
+    writes.sort_by_key(|write| write.effect.as_ref().map(|effect| effect.revision));
+    writes
+}
+
+fn tally(counter: &Counter, history: &History) -> Tally {
+    let mut tally = counter.tally();
+    for call in &history.calls {
+        let reason = call.reason.map_or("event".to_owned(), |reason| reason.to_string());
+        tally.count(format!("call: {reason}"));
+        tally.count(format!("ending: {:?}", call.ending));
+    }
+    tally.add("lives", history.lives.len() as u64);
+    tally.add("writes", history.writes.iter().filter(|write| write.ours).count() as u64);
+    tally
+}
+
+impl Outcome {
+    /// What doesn't hold.
+    pub fn violations(&self) -> Vec<Violation> {
+        invariants::check(&self.history)
+    }
+
+    /// A number for all that was asked, answered and logged: another one for another run.
+    pub fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for exchange in &self.exchanges {
+            (exchange.at.as_nanosecond(), exchange.request.to_string(), exchange.code).hash(&mut hasher);
+        }
+        for line in &self.lines {
+            line.to_string().hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+}

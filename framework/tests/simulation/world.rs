@@ -1,0 +1,176 @@
+//! What a seed makes: an operator with its handlers, and how bad the network is.
+
+use crate::role::Role;
+use korf::{Body, Operator};
+use serde_json::{Map, Value};
+use std::{fmt, ops::Range, time::Duration};
+
+/// Where the operator keeps its things on objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keeping {
+    OwnAnnotations,
+    OwnStatus,
+    KopfsAnnotations,
+    KopfsStatus,
+}
+
+/// How often things go wrong, from 0 to 1.
+#[derive(Clone, Debug)]
+pub struct Weather {
+    pub requests: f64,
+    pub events: f64,
+    /// Of requests, answers and events, in milliseconds.
+    pub latency: Range<u64>,
+    /// The chance to die at a place.
+    pub deaths: f64,
+    pub most_deaths: usize,
+}
+
+/// All that stays the same during a run.
+#[derive(Clone, Debug)]
+pub struct World {
+    pub keeping: Keeping,
+    pub status_subresource: bool,
+    pub one_at_a_time: bool,
+    pub concurrency: usize,
+    /// How long handlers may go on when the operator is told to stop.
+    pub grace: Duration,
+    pub weather: Weather,
+    pub roles: Vec<Role>,
+}
+
+const NAME: &str = "sim";
+const OWN_PREFIX: &str = "sim.korf.dev";
+const KOPFS_PREFIX: &str = "kopf.zalando.org";
+const MARKER: &str = "kopf-managed";
+
+impl World {
+    /// The world of a seed.
+    pub fn drawn(chance: &mut fastrand::Rng) -> Self {
+        let keepings =
+            [Keeping::OwnAnnotations, Keeping::OwnStatus, Keeping::KopfsAnnotations, Keeping::KopfsStatus];
+        let number = chance.usize(1..=6);
+        Self {
+            keeping: keepings[chance.usize(..keepings.len())],
+            status_subresource: chance.u8(..3) > 0,
+            one_at_a_time: chance.u8(..4) == 0,
+            concurrency: chance.usize(1..=3),
+            grace: Duration::from_secs(chance.u64(1..30)),
+            weather: Weather::drawn(chance),
+            roles: (0..number).map(|at| Role::drawn(at, chance)).collect(),
+        }
+    }
+
+    /// The operator, less its handlers.
+    pub fn settings(&self, operator: Operator) -> Operator {
+        let operator = operator.concurrency(self.concurrency).grace(self.grace);
+        let operator = if self.one_at_a_time { operator.one_at_a_time() } else { operator };
+        match self.keeping {
+            Keeping::OwnAnnotations => operator,
+            Keeping::OwnStatus => operator.status_storage(),
+            Keeping::KopfsAnnotations => operator.kopf_compatible(),
+            Keeping::KopfsStatus => operator.kopf_compatible().status_storage(),
+        }
+    }
+
+    /// The operator's name.
+    pub fn operator(&self) -> &'static str {
+        NAME
+    }
+
+    fn is_kopfs(&self) -> bool {
+        matches!(self.keeping, Keeping::KopfsAnnotations | Keeping::KopfsStatus)
+    }
+
+    fn prefix(&self) -> &'static str {
+        if self.is_kopfs() { KOPFS_PREFIX } else { OWN_PREFIX }
+    }
+
+    /// The operator's finalizer.
+    pub fn finalizer(&self) -> &'static str {
+        if self.is_kopfs() { "kopf.zalando.org/KopfFinalizerMarker" } else { "sim.korf.dev/finalizer" }
+    }
+
+    /// Whether the operator's finalizer is on an object.
+    pub fn holds(&self, object: &Value) -> bool {
+        Body::from(object.clone()).finalizers().any(|finalizer| finalizer == self.finalizer())
+    }
+
+    /// All that the operator keeps on an object.
+    pub fn kept(&self, object: &Value) -> Map<String, Value> {
+        let annotations = object["metadata"]["annotations"].as_object().into_iter().flatten();
+        let ours = annotations.filter_map(|(key, value)| {
+            let (prefix, name) = key.split_once('/')?;
+            (prefix == self.prefix() && name != MARKER).then(|| (name.to_owned(), value.clone()))
+        });
+        let field = if self.is_kopfs() { "kopf" } else { NAME };
+        let in_status = object["status"][field].as_object().into_iter().flatten();
+        let in_status = in_status.filter(|(_, value)| value.as_object().is_none_or(|map| !map.is_empty()));
+        ours.chain(in_status.map(|(key, value)| (key.clone(), value.clone()))).collect()
+    }
+
+    /// The essence that was handled last.
+    pub fn base(&self, object: &Value) -> Option<Value> {
+        let kept = self.kept(object);
+        serde_json::from_str(kept.get("last-handled-configuration")?.as_str()?).ok()
+    }
+
+    /// What of an object is its user's: what handlers are called for.
+    pub fn essence(&self, object: &Value) -> Value {
+        let mut metadata = Map::new();
+        let labels = object["metadata"]["labels"].as_object().cloned().unwrap_or_default();
+        let annotations = object["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
+        let is_marked = |prefix: &str| annotations.contains_key(&format!("{prefix}/{MARKER}"));
+        let is_users = |key: &str| match key.split_once('/') {
+            Some((prefix, _)) => {
+                ![OWN_PREFIX, KOPFS_PREFIX, "kubectl.kubernetes.io"].contains(&prefix) && !is_marked(prefix)
+            }
+            None => true,
+        };
+        let users: Map<_, _> = annotations.clone().into_iter().filter(|(key, _)| is_users(key)).collect();
+        for (field, values) in [("labels", labels), ("annotations", users)] {
+            if !values.is_empty() {
+                metadata.insert(field.to_owned(), values.into());
+            }
+        }
+        let mut essence = Map::from_iter([("spec".to_owned(), object["spec"].clone())]);
+        if !metadata.is_empty() {
+            essence.insert("metadata".to_owned(), metadata.into());
+        }
+        let ready = &object["status"]["ready"];
+        if self.roles.iter().any(|role| role.field == Some("status.ready")) && !ready.is_null() {
+            essence.insert("status".to_owned(), serde_json::json!({"ready": ready}));
+        }
+        essence.into()
+    }
+}
+
+impl Weather {
+    fn drawn(chance: &mut fastrand::Rng) -> Self {
+        let (requests, events) = match chance.u8(..4) {
+            0 => (0.0, 0.0),
+            1 | 2 => (0.1, 0.1),
+            _ => (0.3, 0.3),
+        };
+        let latency = [0..1, 0..50, 0..2_000][chance.usize(..3)].clone();
+        let deaths = [0.0, 0.02, 0.1][chance.usize(..3)];
+        Self { requests, events, latency, deaths, most_deaths: chance.usize(1..6) }
+    }
+}
+
+impl fmt::Display for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:?}, status subresource: {}, one at a time: {}, concurrency {}, grace {:?}",
+            self.keeping, self.status_subresource, self.one_at_a_time, self.concurrency, self.grace
+        )?;
+        writeln!(f, "{:?}", self.weather)?;
+        self.roles.iter().try_for_each(|role| writeln!(f, "- {role}"))
+    }
+}
+
+/// A value somewhere in an object.
+pub fn resolve<'a>(value: &'a Value, path: &str) -> &'a Value {
+    path.split('.').fold(value, |value, key| &value[key])
+}
