@@ -1,4 +1,4 @@
-//! What the attributes expand to; nothing that people write themselves.
+//! What the attributes expand to, and the core for this crate's tests; nothing that people write themselves.
 
 use crate::{
     handler::{Definition, Failure, Reply, Returns},
@@ -8,6 +8,11 @@ use kube::CustomResourceExt;
 use std::marker::PhantomData;
 
 pub use inventory::submit;
+
+/// The core, for the tests of this crate.
+pub mod core {
+    pub use crate::core::*;
+}
 
 /// What the function returned, as the runtime wants it.
 pub fn reply<K, O: Output<K>>(output: O) -> Result<Reply, Failure> {

@@ -33,6 +33,7 @@ use std::{
 
 /// A kind of objects, as the API server knows it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Kind {
     /// Group, version, kind and plural.
     pub resource: ApiResource,
@@ -70,6 +71,7 @@ impl fmt::Debug for Parameter {
 
 /// What a handler's results are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Returns {
     /// Nothing.
     #[default]

@@ -114,7 +114,7 @@
 //!
 //! # What is kept on the object
 //!
-//! Annotations in Kopf's formats: see [`core::storage`]. They begin with `<operator's name>.korf.dev/`, or, for an
+//! Annotations in Kopf's formats: see [`storage`]. They begin with `<operator's name>.korf.dev/`, or, for an
 //! operator that is to follow one written with Kopf, with Kopf's own prefix: [`Operator::kopf_compatible`]. Another prefix,
 //! the status, or a [place of your own](storage::Place) are a line each.
 // The crate's own tests and examples write `korf::`, as its users do.
@@ -125,7 +125,7 @@ extern crate self as korf;
 pub mod __private;
 mod builder;
 pub mod cli;
-pub mod core;
+mod core;
 mod error;
 mod extract;
 mod handler;
@@ -145,10 +145,11 @@ pub use builder::{
 pub use core::{
     Reason,
     body::Body,
-    diff::{DiffItem, Field, Op},
-    filter::{Facts, Match, When},
+    diff::{self, DiffItem, Field, Op},
+    filter::{Facts, Filter, Match, When},
     retry::{Backoff, Errors, Limits},
     storage,
+    task::Trigger,
 };
 pub use error::{Error, Result, ResultExt};
 pub use extract::{

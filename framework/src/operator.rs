@@ -264,6 +264,7 @@ fn signal(stop: CancellationToken) -> Result<impl Future<Output = ()>, RunError>
 
 /// What keeps an operator from running.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum RunError {
     /// The handlers don't fit together.
     Start(StartError),

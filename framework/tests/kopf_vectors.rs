@@ -5,8 +5,7 @@
 
 use jiff::Timestamp;
 use korf::{
-    Error,
-    core::{
+    __private::core::{
         Reason,
         body::Body,
         cause::{Cause, Past},
@@ -17,6 +16,7 @@ use korf::{
         retry::{Attempt, Backoff, Errors, Limits, Outcome, Verdict},
         storage::{Annotations, Item, Storage},
     },
+    Error,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};

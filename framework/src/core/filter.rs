@@ -12,6 +12,7 @@ type Test = Arc<dyn Fn(&Value) -> bool + Send + Sync>;
 
 /// What a value has to be. A null counts as absent.
 #[derive(Clone)]
+#[non_exhaustive]
 pub enum Match {
     /// This very value.
     Is(Value),
@@ -129,6 +130,7 @@ impl fmt::Debug for When {
 
 /// All conditions of a handler; all must hold.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Filter {
     /// What labels have to be.
     pub labels: Vec<(String, Match)>,

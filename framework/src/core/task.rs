@@ -14,6 +14,7 @@ use std::{
 
 /// What calls a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Trigger {
     /// A creation.
     Create,

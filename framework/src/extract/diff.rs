@@ -12,7 +12,7 @@ use std::sync::Arc;
 ///
 /// In a creation it is one addition of the whole; in a deletion it is what changed and was never handled. Of a handler
 /// that is for a field, it is what differs in that field, with paths that begin there. Where an object is so large that only
-/// a digest of it was kept, it is one change of the whole, from null: see [`is_unknown`](core::diff::Diff::is_unknown).
+/// a digest of it was kept, it is one change of the whole, from null: see [`is_unknown`](crate::diff::Diff::is_unknown).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Diff(pub Arc<core::diff::Diff>);
 

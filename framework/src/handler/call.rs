@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 /// What a handler leaves on the object.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Reply {
     /// Nothing.
     Nothing,
@@ -111,6 +112,7 @@ impl Additions {
 
 /// Everything that one attempt of one handler may look at. It isn't generic: the runtime knows no kinds.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct Call {
     /// The handler's id; of a sub-handler, the full one: `parent/sub`.
     pub id: String,

@@ -113,7 +113,7 @@ impl SubCalls {
     }
 
     /// One more sub-handler, to be called by [`execute`](Self::execute).
-    pub fn add(&self, handler: SubHandler) {
+    pub(crate) fn add(&self, handler: SubHandler) {
         lock(&self.added).push(handler);
     }
 
@@ -123,7 +123,7 @@ impl SubCalls {
     /// `Unfinished`, as a temporary error, if one of them is to be tried again: the parent passes it on, and is
     /// called again then. A sub-handler that has failed for good is done, as in Kopf; but in a deletion that is a
     /// permanent error, so that the object is kept. Two with one id are a permanent error, too.
-    pub async fn execute(&self, parent: &Call) -> Result<(), Error> {
+    pub(crate) async fn execute(&self, parent: &Call) -> Result<(), Error> {
         let added = std::mem::take(&mut *lock(&self.added));
         check_ids(&added)?;
         let (mut next, mut failed): (Option<Duration>, _) = (None, Vec::new());

@@ -85,7 +85,7 @@ pub trait Place: fmt::Debug + Send + Sync + 'static {
     /// mapping if there is nothing to do.
     fn write(&self, body: &Body, item: Item<'_>, text: Option<&str>) -> Value;
 
-    /// Takes all that is kept here out of an [essence](crate::core::essence::essence): handlers would be called for it.
+    /// Takes all that is kept here out of an essence: handlers would be called for it.
     fn clean(&self, essence: &mut Map<String, Value>);
 
     /// How many bytes there are for the diff-base and the basis together. 128 KiB, if nothing is said.
