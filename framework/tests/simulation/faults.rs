@@ -96,35 +96,6 @@ fn named(moment: Moment, trouble: Trouble) -> String {
     }
 }
 
-/// All that can go wrong, as it is counted.
-pub const KINDS: [&str; 25] = [
-    "request: 409",
-    "request: 410",
-    "request: 422",
-    "request: 429",
-    "request: 500 before",
-    "request: 500 after",
-    "request: 503",
-    "request: 504 before",
-    "request: 504 after",
-    "request: reset before",
-    "request: reset after",
-    "request: silence before",
-    "request: silence after",
-    "event: delay",
-    "event: duplicate",
-    "event: hold",
-    "event: lose",
-    "event: break",
-    "event: end",
-    "event: expire",
-    "death: at an await",
-    "death: after a return",
-    "death: before a write",
-    "death: after a write",
-    "death: killed",
-];
-
 /// Says of each place whether the operator dies there.
 pub fn deaths(
     seed: u64,

@@ -1,13 +1,13 @@
 //! All that has happened in a run, as invariants look at it.
 
 use crate::{
-    record::{Called, Death, Life, Moment},
+    record::{Called, Life, Moment},
     role::Role,
     world::World,
 };
 use korf::testing::api::{Effect, Request};
 use serde_json::Value;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
 
 /// A request that could have changed something, and what it did.
 #[derive(Clone, Debug)]
@@ -33,8 +33,19 @@ pub struct History {
     pub objects: Vec<Arc<Value>>,
     /// When all had become quiet.
     pub quiet: Moment,
-    /// The writes and calls of each object, by uid.
-    of: BTreeMap<String, (Vec<usize>, Vec<usize>)>,
+    /// What the operator has said of failures inside of the framework.
+    pub breakdowns: Vec<String>,
+    pub index: Index,
+}
+
+/// Where the writes and the calls of each object are, by uid; made when it is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Index(OnceCell<BTreeMap<String, Places>>);
+
+#[derive(Clone, Debug, Default)]
+struct Places {
+    writes: Vec<usize>,
+    calls: Vec<usize>,
 }
 
 /// An invariant that doesn't hold.
@@ -42,29 +53,24 @@ pub struct History {
 pub struct Violation(pub String);
 
 impl History {
-    pub fn new(
-        world: World,
-        writes: Vec<Written>,
-        calls: Vec<Called>,
-        lives: Vec<Life>,
-        objects: Vec<Arc<Value>>,
-        quiet: Moment,
-    ) -> Self {
-        let mut of: BTreeMap<String, (Vec<usize>, Vec<usize>)> = BTreeMap::new();
-        for (at, effect) in
-            writes.iter().enumerate().filter_map(|(at, write)| Some((at, write.effect.as_ref()?)))
-        {
-            of.entry(uid(state(effect)).to_owned()).or_default().0.push(at);
-        }
-        for (at, call) in calls.iter().enumerate() {
-            of.entry(call.body.uid().to_owned()).or_default().1.push(at);
-        }
-        Self { world, writes, calls, lives, objects, quiet, of }
+    fn index(&self) -> &BTreeMap<String, Places> {
+        self.index.0.get_or_init(|| {
+            let mut index: BTreeMap<String, Places> = BTreeMap::new();
+            for (at, write) in self.writes.iter().enumerate() {
+                if let Some(effect) = &write.effect {
+                    index.entry(uid(state(effect)).to_owned()).or_default().writes.push(at);
+                }
+            }
+            for (at, call) in self.calls.iter().enumerate() {
+                index.entry(call.body.uid().to_owned()).or_default().calls.push(at);
+            }
+            index
+        })
     }
 
     /// The uids of all objects that there were.
     pub fn uids(&self) -> impl Iterator<Item = &str> {
-        self.of.keys().map(String::as_str)
+        self.index().keys().map(String::as_str)
     }
 
     /// All changes, with whether they were the operator's.
@@ -74,8 +80,11 @@ impl History {
 
     /// The changes of one object.
     pub fn effects_on<'a>(&'a self, of: &'a str) -> impl DoubleEndedIterator<Item = (bool, &'a Effect)> {
-        let writes = self.of.get(of).into_iter().flat_map(|(writes, _)| writes).map(|at| &self.writes[*at]);
-        writes.filter_map(|write| Some((write.ours, write.effect.as_ref()?)))
+        let writes = self.index().get(of).map_or(&[][..], |places| &places.writes);
+        writes
+            .iter()
+            .map(|at| &self.writes[*at])
+            .filter_map(|write| Some((write.ours, write.effect.as_ref()?)))
     }
 
     /// The states that an object had, with their versions.
@@ -85,7 +94,8 @@ impl History {
 
     /// The calls for an object.
     pub fn calls_for<'a>(&'a self, of: &'a str) -> impl DoubleEndedIterator<Item = &'a Called> {
-        self.of.get(of).into_iter().flat_map(|(_, calls)| calls).map(|at| &self.calls[*at])
+        let calls = self.index().get(of).map_or(&[][..], |places| &places.calls);
+        calls.iter().map(|at| &self.calls[*at])
     }
 
     /// The role that a call is of, if it isn't one of a sub-handler.
@@ -112,12 +122,6 @@ impl History {
     pub fn keeps(&self, effect: &Effect) -> bool {
         let kept = |object: &Option<Arc<Value>>| object.as_ref().map(|object| self.world.kept(object));
         kept(&effect.before) != kept(&effect.after)
-    }
-
-    /// Whether a life of the operator was ended by a stop or a death between two moments.
-    pub fn died_between(&self, from: Moment, to: Moment) -> bool {
-        let ends = self.lives.iter().filter_map(|life| life.ended);
-        ends.into_iter().any(|(end, _): (Moment, Death)| (from.turn..to.turn).contains(&end.turn))
     }
 }
 

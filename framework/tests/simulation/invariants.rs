@@ -7,8 +7,8 @@ mod fresh;
 mod handled;
 mod quiet;
 mod rest;
-#[cfg(test)]
 mod sample;
+mod sound;
 mod started;
 mod target;
 
@@ -16,7 +16,7 @@ use crate::history::{History, Violation};
 
 type Invariant = fn(&History) -> Vec<Violation>;
 
-const ALL: [(&str, Invariant); 13] = [
+const ALL: [(&str, Invariant); 14] = [
     ("the last state was handled", handled::last_state),
     ("a creation was handled", closed::creations),
     ("an update was handled", closed::updates),
@@ -29,6 +29,7 @@ const ALL: [(&str, Invariant); 13] = [
     ("the finalizer comes before all handlers", finalizer::early_enough),
     ("the calls for one object don't overlap", alone::no_overlap),
     ("every write is guarded, and hits the object that it is for", target::guarded),
+    ("nothing breaks inside of the framework", sound::unbroken),
     ("handlers see states that aren't older than our own writes, once", fresh::seen),
 ];
 

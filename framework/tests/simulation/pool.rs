@@ -72,7 +72,7 @@ impl Pool {
         report.tally.join(tally);
         if let Some(first) = violations.into_iter().next() {
             if report.failed.len() < TOLD {
-                println!("seed {seed}: {first}\n  {}", replay::command(seed));
+                println!("seed {seed}: {first}\n  again, with all that happens: {}", replay::command(seed));
             }
             report.failed.push((seed, first));
         }

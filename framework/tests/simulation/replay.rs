@@ -1,6 +1,6 @@
 //! One seed, with all that happens in it.
 
-use crate::run::Outcome;
+use crate::run::{Outcome, run};
 use jiff::Timestamp;
 
 /// How to run a seed again and see what happens.
@@ -8,8 +8,16 @@ pub fn command(seed: u64) -> String {
     format!("KORF_SEEDS={seed} cargo test -p korf --test simulation seeds -- --nocapture")
 }
 
+/// Runs a seed and says all that happens; fails where something doesn't hold.
+pub fn show(seed: u64) {
+    let outcome = run(seed);
+    println!("{}", tell(&outcome));
+    let violations: Vec<_> = outcome.violations().into_iter().map(|violation| violation.0).collect();
+    assert!(violations.is_empty(), "{}", violations.join("\n"));
+}
+
 /// All of a run, in the order of time.
-pub fn tell(outcome: &Outcome) -> String {
+fn tell(outcome: &Outcome) -> String {
     let mut told: Vec<(Timestamp, String)> = Vec::new();
     told.extend(outcome.lines.iter().map(|line| (line.at, format!("         {line}"))));
     told.extend(outcome.steps.iter().map(|(at, step)| (*at, format!("---- {step}"))));

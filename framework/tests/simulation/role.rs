@@ -128,9 +128,10 @@ impl Role {
         let retried = if self.limits.timeout.is_some() { None } else { Some(false) };
         match ending {
             Ending::Succeeded | Ending::Permanent | Ending::Unreadable => Some(true),
+            // By its own timeout, or by the operator's end.
+            Ending::Interrupted => retried,
             Ending::Arbitrary | Ending::Panicked if self.limits.errors != Errors::Temporary => Some(true),
             _ if last => Some(true),
-            Ending::Interrupted => None,
             _ => retried,
         }
     }

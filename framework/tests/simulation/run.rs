@@ -2,7 +2,7 @@
 
 use crate::{
     faults::{Storm, deaths},
-    history::{History, Violation, Written},
+    history::{History, Index, Violation, Written},
     invariants,
     play::operator,
     record::{Moment, Record},
@@ -46,24 +46,20 @@ pub fn run(seed: u64) -> Outcome {
     cluster.die_where(deaths(chance.u64(..), &world.weather, &record, &counter));
     Story::new(&mut cluster, &record, &counter, &mut chance).tell();
 
+    let since = end(&mut cluster, &record);
+    // For time's sake, not in each run.
+    if seed % 4 == 0 {
+        cluster.advance(QUIET.saturating_sub(LONGEST));
+    }
+    Outcome::of(world, &cluster, &record, &counter, since)
+}
+
+/// Ends all trouble and waits until nothing is done any more; says since when.
+fn end(cluster: &mut Cluster, record: &Record) -> (Moment, Timestamp) {
     cluster.set_faults(());
     cluster.die_where(|_| false);
     // Whoever has missed an event learns of it by the next listing.
     cluster.server().expire();
-    let (quiet, quiet_since) = settle(&mut cluster, &record);
-    if seed % 4 == 0 {
-        cluster.advance(QUIET.saturating_sub(LONGEST));
-    }
-    let exchanges = cluster.server().exchanges();
-    let (writes, objects) =
-        (writes(&exchanges, quiet_since), cluster.server().objects(&ApiResource::erase::<Thing>(&())));
-    let history = History::new(world, writes, record.calls(), record.lives(), objects, quiet);
-    let tally = tally(&counter, &history);
-    Outcome { history, lines: cluster.lines(), exchanges, steps: record.steps(), tally }
-}
-
-/// Waits until nothing is done any more; says since when.
-fn settle(cluster: &mut Cluster, record: &Record) -> (Moment, Timestamp) {
     let done = |cluster: &Cluster| (record.calls().len(), cluster.writes().len());
     let mut since = (record.moment(), cluster.now());
     for _ in 0..SETTLING {
@@ -84,6 +80,11 @@ fn cluster(world: &World, record: &Record) -> Cluster {
         operator(&world, &record)
     };
     Cluster::of(make).expect("the handlers fit together")
+}
+
+/// Whether it says that something broke inside of the framework.
+fn tells_of_breakdown(line: &Line) -> bool {
+    ["Throttling for", "A worker has ended"].iter().any(|words| line.message.starts_with(words))
 }
 
 fn writes(exchanges: &[Exchange], quiet_since: Timestamp) -> Vec<Written> {
@@ -107,12 +108,35 @@ fn tally(counter: &Counter, history: &History) -> Tally {
         tally.count(format!("call: {reason}"));
         tally.count(format!("ending: {:?}", call.ending));
     }
+    tally.add("breakdowns", history.breakdowns.len() as u64);
     tally.add("lives", history.lives.len() as u64);
     tally.add("writes", history.writes.iter().filter(|write| write.ours).count() as u64);
     tally
 }
 
 impl Outcome {
+    fn of(
+        world: World,
+        cluster: &Cluster,
+        record: &Record,
+        counter: &Counter,
+        (quiet, since): (Moment, Timestamp),
+    ) -> Self {
+        let (exchanges, lines) = (cluster.server().exchanges(), cluster.lines());
+        let history = History {
+            world,
+            writes: writes(&exchanges, since),
+            calls: record.calls(),
+            lives: record.lives(),
+            objects: cluster.server().objects(&ApiResource::erase::<Thing>(&())),
+            quiet,
+            breakdowns: lines.iter().filter(|line| tells_of_breakdown(line)).map(Line::to_string).collect(),
+            index: Index::default(),
+        };
+        let tally = tally(counter, &history);
+        Self { history, lines, exchanges, steps: record.steps(), tally }
+    }
+
     /// What doesn't hold.
     pub fn violations(&self) -> Vec<Violation> {
         invariants::check(&self.history)

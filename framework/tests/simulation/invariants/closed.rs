@@ -120,3 +120,61 @@ pub fn sub_handlers(history: &History) -> Vec<Violation> {
     }
     violations
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        invariants::sample::{Telling, role, x},
+        script::Ending::{Interrupted, Succeeded, Temporary},
+    };
+    use serde_json::json;
+
+    #[test]
+    fn a_creation_counts_as_handled_when_its_handlers_are_done() {
+        let told = |ending| Telling::of([role("c", Cue::Create)]).call("c", Reason::Create, ending).closed();
+        assert_eq!(creations(&told(Succeeded).history()), []);
+        for ending in [Temporary, Interrupted] {
+            assert_eq!(creations(&told(ending).history()).len(), 1, "{ending:?}");
+        }
+        assert_eq!(creations(&Telling::of([role("c", Cue::Create)]).closed().history()).len(), 1);
+    }
+
+    #[test]
+    fn an_update_counts_as_handled_when_all_of_its_handlers_are_done_with_it() {
+        let begun = || {
+            let begun = Telling::of([role("u", Cue::Update), role("v", Cue::Update)]).closed().user(x(2));
+            begun.call("u", Reason::Update, Succeeded)
+        };
+        assert_eq!(updates(&begun().closed().history()).len(), 1);
+        let all = begun().call("v", Reason::Update, Succeeded).closed();
+        assert_eq!(updates(&all.history()), []);
+        // What they have done for this change is nothing done for the next one.
+        let next = begun().call("v", Reason::Update, Succeeded).closed().user(x(3)).closed();
+        assert_eq!(updates(&next.history()).len(), 2);
+    }
+
+    #[test]
+    fn a_handler_that_is_not_for_the_object_is_not_missed() {
+        let mut labelled = role("u", Cue::Update);
+        labelled.label = Some(("tier", crate::role::Want::Present));
+        let told = Telling::of([labelled]).closed().user(x(2)).closed();
+        assert_eq!(updates(&told.history()), []);
+    }
+
+    #[test]
+    fn a_parent_does_not_succeed_before_its_sub_handlers() {
+        let told = |ending| {
+            let mut parent = role("c", Cue::Create);
+            parent.parts = true;
+            let told = Telling::of([parent]).user(json!({"spec": {"parts": ["p"]}}));
+            let told = told.begin("c", Some(Reason::Create)).begin("c/p", Some(Reason::Create));
+            let mut history = told.end(Succeeded).end(Succeeded).history();
+            history.calls[1].ending = ending;
+            history.calls[1].ended.turn = history.calls[0].ended.turn - 1;
+            history
+        };
+        assert_eq!(sub_handlers(&told(Succeeded)), []);
+        assert_eq!(sub_handlers(&told(Temporary)).len(), 1);
+    }
+}

@@ -61,3 +61,57 @@ pub fn early_enough(history: &History) -> Vec<Violation> {
     });
     free.map(|call| Violation(format!("{} is called for {}", call.id, call.body.uid()))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        invariants::sample::{DELETION, Telling, role},
+        role::Cue,
+        script::Ending::{Permanent, Succeeded, Temporary, Unreadable},
+    };
+    use serde_json::json;
+
+    fn deleted(cue: Cue) -> Telling {
+        Telling::of([role("d", cue)]).held().closed().deleted()
+    }
+
+    fn wrong(told: Telling) -> usize {
+        kept_long_enough(&told.let_go().history()).len()
+    }
+
+    #[test]
+    fn an_object_goes_after_its_deletion_handlers() {
+        let after = |cue, ending| wrong(deleted(cue).call("d", Reason::Delete, ending));
+        let letting = Cue::Delete { optional: false, lets_go: true };
+        assert_eq!(after(DELETION, Succeeded), 0);
+        assert_eq!(wrong(deleted(DELETION)), 1);
+        for (ending, lets_go) in [(Temporary, 1), (Permanent, 0)] {
+            assert_eq!((after(DELETION, ending), after(letting, ending)), (1, lets_go), "{ending:?}");
+        }
+        assert_eq!(wrong(deleted(Cue::Delete { optional: true, lets_go: false })), 0);
+    }
+
+    #[test]
+    fn an_object_that_could_never_be_read_goes() {
+        let unread = || Telling::of([role("d", DELETION)]).held();
+        assert_eq!(wrong(unread().deleted().call("d", Reason::Delete, Unreadable)), 0);
+        assert_eq!(wrong(unread().closed().deleted().call("d", Reason::Delete, Unreadable)), 1);
+    }
+
+    #[test]
+    fn the_finalizer_stays_while_a_handler_needs_it() {
+        let free = |cue| {
+            let told = Telling::of([role("d", cue)]).held().ours(json!({"metadata": {"finalizers": null}}));
+            kept_long_enough(&told.history()).len()
+        };
+        assert_eq!((free(DELETION), free(Cue::Update)), (1, 0));
+    }
+
+    #[test]
+    fn no_handler_comes_before_the_finalizer() {
+        let told = || Telling::of([role("c", Cue::Create), role("d", DELETION)]);
+        assert_eq!(early_enough(&told().held().call("c", Reason::Create, Succeeded).history()), []);
+        assert_eq!(early_enough(&told().call("c", Reason::Create, Succeeded).history()).len(), 1);
+    }
+}

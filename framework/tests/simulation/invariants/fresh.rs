@@ -70,3 +70,49 @@ fn changed_between(history: &History, before: &Called, call: &Called) -> bool {
     let mut states = history.states_of(call.body.uid()).filter(|(version, _)| versions.contains(version));
     states.any(|(_, state)| history.world.essence(state) != *call.new)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        invariants::sample::{Telling, role, x},
+        role::Cue,
+        script::Ending::{Succeeded, Temporary, Unreadable},
+    };
+    use Reason::Update;
+    use serde_json::json;
+    use std::sync::Arc;
+
+    fn begun() -> Telling {
+        Telling::of([role("u", Cue::Update)]).closed().user(x(2))
+    }
+
+    #[test]
+    fn a_call_for_what_never_was_is_found() {
+        let mut history = begun().call("u", Update, Succeeded).history();
+        assert_eq!(seen(&history), []);
+        history.calls[0].new = Arc::new(json!({"spec": {"x": 3}}));
+        assert_eq!(seen(&history).len(), 1);
+    }
+
+    #[test]
+    fn a_call_for_what_is_older_than_our_own_write_is_found() {
+        let mut history = begun().call("u", Update, Succeeded).closed().history();
+        assert_eq!(seen(&history), []);
+        history.calls[0].begun.revision += 1;
+        assert_eq!(seen(&history).len(), 1);
+    }
+
+    #[test]
+    fn a_second_call_for_one_change_is_found() {
+        let twice = |ending| begun().call("u", Update, ending).call("u", Update, Succeeded);
+        assert_eq!(seen(&twice(Succeeded).history()).len(), 1);
+        for ending in [Temporary, Unreadable] {
+            assert_eq!(seen(&twice(ending).history()), [], "{ending:?}");
+        }
+        let over_a_death = begun().call("u", Update, Succeeded).restarted().call("u", Update, Succeeded);
+        assert_eq!(seen(&over_a_death.history()), []);
+        let there_and_back = begun().call("u", Update, Succeeded).user(x(3)).user(x(2));
+        assert_eq!(seen(&there_and_back.call("u", Update, Succeeded).history()), []);
+    }
+}

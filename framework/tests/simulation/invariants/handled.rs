@@ -49,3 +49,51 @@ fn is_same(role: &Role, seen: &Value, last: &Value) -> bool {
         Some(wanted) => wanted.holds(seen) == wanted.holds(last) && (!wanted.holds(last) || seen == last),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        invariants::sample::{Telling, role, x},
+        script::Ending::{Arbitrary, Succeeded},
+    };
+    use Reason::Update;
+    use serde_json::json;
+
+    fn begun() -> Telling {
+        Telling::of([role("u", Cue::Update)]).closed().user(x(2))
+    }
+
+    #[test]
+    fn a_handler_has_seen_what_stays() {
+        let handled = begun().call("u", Update, Succeeded).closed();
+        assert_eq!(last_state(&handled.history()), []);
+        let unhandled = begun().closed();
+        assert_eq!(last_state(&unhandled.history()).len(), 1);
+    }
+
+    #[test]
+    fn a_handler_has_seen_that_a_change_was_taken_back() {
+        let tried = || begun().call("u", Update, Arbitrary).kept("u", "tried").user(x(1));
+        assert_eq!(last_state(&tried().history()).len(), 1);
+        let erased = json!({"metadata": {"annotations": {"kopf.zalando.org/u": null}}});
+        assert_eq!(last_state(&tried().call("u", Update, Succeeded).ours(erased).history()), []);
+    }
+
+    #[test]
+    fn of_what_was_not_recorded_when_the_operator_died_nobody_knows() {
+        let lost = begun().call("u", Update, Succeeded).restarted().user(x(1));
+        assert_eq!(last_state(&lost.history()), []);
+    }
+
+    #[test]
+    fn a_handler_of_a_field_has_seen_that_field() {
+        let of = || {
+            let mut role = role("f/spec.x", Cue::Field);
+            role.field = Some("spec.x");
+            Telling::of([role]).closed()
+        };
+        assert_eq!(last_state(&of().user(json!({"spec": {"y": 1}})).history()), []);
+        assert_eq!(last_state(&of().user(x(2)).history()).len(), 1);
+    }
+}

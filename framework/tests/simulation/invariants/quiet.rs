@@ -9,3 +9,21 @@ pub fn no_loop(history: &History) -> Vec<Violation> {
     let calls = history.calls.iter().filter(|call| call.begun.turn > history.quiet.turn);
     late.chain(calls.map(|call| Violation(format!("{} is called", call.id)))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        invariants::sample::{Telling, role, x},
+        role::Cue,
+    };
+
+    #[test]
+    fn whoever_does_something_where_nothing_is_to_be_done_is_found() {
+        let told = || Telling::of([role("e", Cue::Event)]).hear("e").closed().quiet();
+        assert_eq!(no_loop(&told().history()), []);
+        assert_eq!(no_loop(&told().closed().history()).len(), 1);
+        assert_eq!(no_loop(&told().hear("e").history()).len(), 1);
+        assert_eq!(no_loop(&told().user(x(2)).history()), [], "users may do what they like");
+    }
+}

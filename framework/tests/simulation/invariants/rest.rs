@@ -53,3 +53,54 @@ fn deleting(history: &History, object: &Value) -> Option<String> {
     let held = history.world.roles.iter().filter(keeps).any(failed);
     (!held).then(|| "it is being deleted, and no handler holds it back".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        invariants::sample::{DELETION, Telling, role, x},
+        role::{Cue, Want},
+        script::Ending::{Permanent, Succeeded},
+    };
+
+    fn wrong(told: Telling) -> usize {
+        at_rest(&told.history()).len()
+    }
+
+    #[test]
+    fn at_rest_the_essence_is_the_diff_base_and_nothing_else_is_kept() {
+        let told = || Telling::of([role("u", Cue::Update)]);
+        assert_eq!(wrong(told().closed()), 0);
+        assert_eq!(wrong(told()), 1);
+        assert_eq!(wrong(told().closed().user(x(2))), 1);
+        assert_eq!(wrong(told().closed().kept("u", "{}")), 1);
+    }
+
+    #[test]
+    fn what_could_not_be_read_waits() {
+        let mut reads = role("u", Cue::Update);
+        reads.reads = true;
+        let told = Telling::of([reads]).closed().user(serde_json::json!({"spec": {"broken": true}}));
+        assert_eq!(wrong(told.kept("u", "{}")), 0);
+    }
+
+    #[test]
+    fn nothing_is_kept_on_what_is_nobodys() {
+        let told = || {
+            let mut labelled = role("u", Cue::Update);
+            labelled.label = Some(("tier", Want::Present));
+            Telling::of([labelled])
+        };
+        assert_eq!((wrong(told()), wrong(told().closed())), (0, 1));
+    }
+
+    #[test]
+    fn only_a_handler_that_has_failed_holds_what_is_being_deleted() {
+        let told = |ending| {
+            let told = Telling::of([role("d", DELETION)]).held().closed().deleted();
+            wrong(told.call("d", Reason::Delete, ending))
+        };
+        assert_eq!((told(Permanent), told(Succeeded)), (0, 1));
+        assert_eq!(wrong(Telling::of([role("d", DELETION)]).held().closed().deleted()), 1);
+    }
+}

@@ -1,1 +1,198 @@
+//! Histories made by hand, good ones and bad ones.
 
+use crate::{
+    history::{History, Index, Written},
+    record::{Called, Death, Life, Moment},
+    role::{Cue, Role},
+    script::{Ending, Script},
+    world::{Keeping, Weather, World},
+};
+use http::Method;
+use korf::{
+    Body, EventType, Limits, Reason,
+    testing::api::{Effect, Request},
+};
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+
+pub const UID: &str = "uid-1";
+pub const FINALIZER: &str = "kopf.zalando.org/KopfFinalizerMarker";
+pub const DELETION: Cue = Cue::Delete { optional: false, lets_go: false };
+
+/// A handler without any options.
+pub fn role(id: &str, cue: Cue) -> Role {
+    Role {
+        id: id.to_owned(),
+        cues: vec![cue],
+        label: None,
+        annotation: None,
+        field: None,
+        value: None,
+        limits: Limits::default(),
+        reads: false,
+        parts: false,
+        script: Script(Vec::new()),
+    }
+}
+
+/// The life of one object, step by step.
+pub struct Telling {
+    world: World,
+    writes: Vec<Written>,
+    calls: Vec<Called>,
+    lives: Vec<Life>,
+    quiet: Option<Moment>,
+    now: Moment,
+    object: Option<Arc<Value>>,
+}
+
+impl Telling {
+    /// An object with `spec.x` of 1, and an operator with these handlers.
+    pub fn of(roles: impl IntoIterator<Item = Role>) -> Self {
+        let weather = Weather { requests: 0.0, events: 0.0, latency: 0..1, deaths: 0.0, most_deaths: 0 };
+        let world = World {
+            keeping: Keeping::KopfsAnnotations,
+            status_subresource: false,
+            one_at_a_time: false,
+            concurrency: 1,
+            grace: Duration::from_secs(1),
+            weather,
+            roles: roles.into_iter().collect(),
+        };
+        let (writes, calls, lives) = (Vec::new(), Vec::new(), vec![Life::default()]);
+        let telling = Self { world, writes, calls, lives, quiet: None, now: Moment::default(), object: None };
+        telling.user(json!({"metadata": {"name": "a", "uid": UID}, "spec": {"x": 1}}))
+    }
+
+    fn write(mut self, ours: bool, body: Value, change: impl FnOnce(Value) -> Option<Value>) -> Self {
+        self.now.revision += 1;
+        let before = self.object.clone();
+        let mut after = change(before.as_deref().cloned().unwrap_or_default());
+        if let Some(object) = &mut after {
+            object["metadata"]["resourceVersion"] = self.now.revision.to_string().into();
+        }
+        self.object = after.map(Arc::new);
+        let effect = Effect { revision: self.now.revision, before, after: self.object.clone() };
+        let request = Request::new("anybody", Method::PATCH, "/things/a", body);
+        let late = self.quiet.is_some();
+        self.writes.push(Written { request, ours, effect: Some(effect), late });
+        self
+    }
+
+    /// Somebody changes the object by a merge patch.
+    pub fn user(self, patch: Value) -> Self {
+        self.write(false, patch.clone(), |object| Some(merged(object, &patch)))
+    }
+
+    /// The operator does, with all guards.
+    pub fn ours(self, patch: Value) -> Self {
+        let mut body = patch.clone();
+        body["metadata"]["uid"] = UID.into();
+        body["metadata"]["resourceVersion"] = self.now.revision.to_string().into();
+        self.ours_unguarded(patch, body)
+    }
+
+    /// The operator does, by a request with this body.
+    pub fn ours_unguarded(self, patch: Value, body: Value) -> Self {
+        self.write(true, body, |object| Some(merged(object, &patch)))
+    }
+
+    /// What is there now counts as handled.
+    pub fn closed(self) -> Self {
+        let essence = self.world.essence(self.object.as_deref().unwrap_or(&Value::Null)).to_string();
+        self.kept("last-handled-configuration", &essence)
+    }
+
+    /// The operator keeps something on the object.
+    pub fn kept(self, name: &str, text: &str) -> Self {
+        self.ours(json!({"metadata": {"annotations": {(format!("kopf.zalando.org/{name}")): text}}}))
+    }
+
+    /// The operator sets the finalizer.
+    pub fn held(self) -> Self {
+        self.ours(json!({"metadata": {"finalizers": [FINALIZER]}}))
+    }
+
+    /// Somebody asks for the deletion.
+    pub fn deleted(self) -> Self {
+        self.user(json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}))
+    }
+
+    /// The operator takes its finalizer off, and the object goes.
+    pub fn let_go(self) -> Self {
+        let guards = json!({"metadata": {"uid": UID, "resourceVersion": self.now.revision.to_string()}});
+        self.write(true, guards, |_| None)
+    }
+
+    /// A handler is called for the object as it is, at once.
+    pub fn call(self, id: &str, reason: Reason, ending: Ending) -> Self {
+        self.begin(id, Some(reason)).end(ending)
+    }
+
+    /// A handler of raw events is.
+    pub fn hear(self, id: &str) -> Self {
+        self.begin(id, None).end(Ending::Succeeded)
+    }
+
+    pub fn begin(mut self, id: &str, reason: Option<Reason>) -> Self {
+        self.now.turn += 1;
+        let object = self.object.as_deref().cloned().unwrap_or_default();
+        self.calls.push(Called {
+            id: id.to_owned(),
+            life: self.lives.len() - 1,
+            reason,
+            event: reason.is_none().then_some(EventType::Modified),
+            attempt: 0,
+            new: Arc::new(self.world.essence(&object)),
+            body: Body::from(object),
+            begun: self.now,
+            ended: self.now,
+            ending: Ending::Interrupted,
+        });
+        self
+    }
+
+    /// The call that is open for longest ends.
+    pub fn end(mut self, ending: Ending) -> Self {
+        self.now.turn += 1;
+        let now = self.now;
+        if let Some(call) = self.calls.iter_mut().find(|call| call.begun == call.ended) {
+            (call.ended, call.ending) = (now, ending);
+        }
+        self
+    }
+
+    /// The operator dies and is started again.
+    pub fn restarted(mut self) -> Self {
+        self.now.turn += 1;
+        let now = self.now;
+        if let Some(life) = self.lives.last_mut() {
+            life.ended = Some((now, Death::Killed));
+        }
+        self.lives.push(Life { begun: now, ended: None });
+        self
+    }
+
+    /// From now on, nothing is to happen.
+    pub fn quiet(mut self) -> Self {
+        self.quiet = Some(self.now);
+        self
+    }
+
+    pub fn history(self) -> History {
+        let Self { world, writes, calls, lives, quiet, now, object } = self;
+        let (objects, quiet) = (object.into_iter().collect(), quiet.unwrap_or(now));
+        let (breakdowns, index) = (Vec::new(), Index::default());
+        History { world, writes, calls, lives, objects, quiet, breakdowns, index }
+    }
+}
+
+fn merged(mut object: Value, patch: &Value) -> Value {
+    json_patch::merge(&mut object, patch);
+    object
+}
+
+/// `spec.x`.
+pub fn x(x: u32) -> Value {
+    json!({"spec": {"x": x}})
+}

@@ -58,3 +58,31 @@ pub fn heard(history: &History) -> Vec<Violation> {
     }
     violations
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        invariants::sample::{Telling, role, x},
+        script::Ending::{Interrupted, Succeeded},
+    };
+    use korf::Reason::Resume;
+
+    #[test]
+    fn what_was_handled_before_a_start_is_resumed() {
+        let resume = || role("r", Cue::Resume { deleted: false });
+        let started = || Telling::of([resume()]).closed().restarted();
+        assert_eq!(resumed(&started().call("r", Resume, Succeeded).history()), []);
+        assert_eq!(resumed(&started().history()).len(), 1);
+        assert_eq!(resumed(&started().call("r", Resume, Interrupted).history()).len(), 1);
+        assert_eq!(resumed(&Telling::of([resume()]).restarted().history()), [], "it is new");
+    }
+
+    #[test]
+    fn handlers_of_raw_events_have_seen_the_last_version() {
+        let told = || Telling::of([role("e", Cue::Event)]).hear("e");
+        assert_eq!(heard(&told().history()), []);
+        assert_eq!(heard(&told().user(x(2)).history()).len(), 1);
+        assert_eq!(heard(&told().user(x(2)).hear("e").history()), []);
+    }
+}

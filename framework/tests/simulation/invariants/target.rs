@@ -25,3 +25,29 @@ fn is_guarded(request: &Request, effect: Option<&Effect>) -> bool {
     let exclusive = of_status || metadata["finalizers"] != Value::Null;
     (of_status || names("uid")) && (!exclusive || names("resourceVersion"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invariants::sample::{FINALIZER, Telling, UID, x};
+    use serde_json::json;
+
+    fn wrong(patch: Value, body: Value) -> usize {
+        guarded(&Telling::of([]).ours_unguarded(patch, body).history()).len()
+    }
+
+    #[test]
+    fn a_write_without_its_guards_is_found() {
+        assert_eq!(guarded(&Telling::of([]).ours(x(2)).held().history()), []);
+        assert_eq!(wrong(x(2), x(2)), 1);
+        let of = |uid: &str| json!({"metadata": {"uid": uid}, "spec": {"x": 2}});
+        assert_eq!((wrong(x(2), of(UID)), wrong(x(2), of("uid-0"))), (0, 1));
+    }
+
+    #[test]
+    fn a_write_of_finalizers_without_a_version_is_found() {
+        let patch = json!({"metadata": {"finalizers": [FINALIZER]}});
+        let body = json!({"metadata": {"finalizers": [FINALIZER], "uid": UID}});
+        assert_eq!(wrong(patch, body), 1);
+    }
+}

@@ -1,0 +1,22 @@
+//! Nothing breaks inside of the framework.
+
+use crate::history::{History, Violation};
+
+/// Whatever users, handlers and servers do, the framework neither panics nor comes to no rest.
+pub fn unbroken(history: &History) -> Vec<Violation> {
+    history.breakdowns.iter().cloned().map(Violation).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::invariants::sample::Telling;
+
+    #[test]
+    fn a_breakdown_is_found() {
+        let mut history = Telling::of([]).history();
+        assert_eq!(unbroken(&history), []);
+        history.breakdowns.push("Throttling for 1 seconds due to an unexpected error: it panicked".into());
+        assert_eq!(unbroken(&history).len(), 1);
+    }
+}
