@@ -112,8 +112,8 @@ impl Limits {
         if self.timeout.is_some_and(|timeout| attempt.elapsed >= timeout) {
             return Some(Self::timed_out(id, attempt.elapsed));
         }
-        let retries = self.retries.filter(|most| attempt.before >= *most)?;
-        Some(Verdict::gave_up(id, format!("has exceeded {retries} retries.")))
+        let exceeded = self.retries.is_some_and(|most| attempt.before >= most);
+        exceeded.then(|| Verdict::gave_up(id, format!("has exceeded {} retries.", attempt.before)))
     }
 
     /// The verdict on an attempt of the handler `id` that ran into its timeout.
@@ -261,6 +261,7 @@ mod tests {
         let words = |before, elapsed| limits.exhausted("x", Attempt { before, elapsed }).map(|v| v.words);
         assert_eq!(words(1, 89 * SECOND), None);
         assert_eq!(words(2, SECOND).as_deref(), Some("has exceeded 2 retries."));
+        assert_eq!(words(7, SECOND).as_deref(), Some("has exceeded 7 retries."), "as many as were made");
         assert_eq!(words(0, 90 * SECOND).as_deref(), Some("has timed out after 0:01:30."));
     }
 }

@@ -26,14 +26,6 @@ class Seconds(float):
         return str(int(rounded) if rounded.is_integer() else rounded)
 
 
-class Count(int):
-    """The attempts made, printed as the limit that they have reached."""
-    limit = 0
-
-    def __format__(self, _: str) -> str:
-        return str(self.limit)
-
-
 class Wordless(Exception):
     """An error without a message: other languages have no names for their errors to be printed instead."""
 
@@ -99,12 +91,6 @@ def as_people_write(given: Given) -> Given:
     return given | seconds | ({"backoff": Seconds(60)} if given["backoff"] is None else {})
 
 
-def limit_named(given: Given) -> Given:
-    before = Count(given["before"])
-    before.limit = given["retries"]
-    return given | {"before": before}
-
-
 def growing(given: Given) -> Given:
     """korf's default: a second, doubled each time, a minute at most (jitter aside)."""
     unset = given["backoff"] is None
@@ -118,7 +104,6 @@ def at_once(answer: Answer, _: Given) -> Answer:
 RULES = (
     Rule("growing-backoff", given=growing),
     Rule("numbers", given=as_people_write),
-    Rule("limits-named", given=limit_named),
     Rule("wordless-errors", given=lambda given: given | {"wordless": True}),
     Rule("no-delay", answer=at_once),
 )
