@@ -43,6 +43,7 @@ pub struct Operator {
     limits: runtime::Limits,
     one_at_a_time: bool,
     selectors: Vec<(ApiResource, Selector)>,
+    narrow: bool,
     client: Option<Client>,
 }
 
@@ -80,6 +81,7 @@ impl Operator {
             limits: runtime::Limits { concurrency: CONCURRENCY, grace: GRACE },
             one_at_a_time: false,
             selectors: Vec::new(),
+            narrow: false,
             client: None,
         }
     }
@@ -123,12 +125,22 @@ impl Operator {
         self
     }
 
+    /// Asks the API server for those objects alone that have the labels which all handlers of their kind ask for; the others
+    /// aren't even sent. Where a deletion handler keeps objects back, all of the kind are.
+    ///
+    /// Of a finalizer on an object that isn't sent, nobody learns: one that an earlier version of the operator, with other
+    /// handlers, has left there would keep the object for ever. So this is for those who ask for it.
+    #[must_use]
+    pub fn narrow(mut self) -> Self {
+        self.narrow = true;
+        self
+    }
+
     /// Asks the API server for those objects of a kind alone that match a selector; the others aren't even sent.
     ///
-    /// Without it, korf asks for what the label filters of all the kind's handlers have in common, unless a deletion handler
-    /// keeps objects back: an object that no longer matches is out of sight, so the handlers are not called for its deletion.
-    /// With a selector and such a handler, the finalizer is taken off an object that stops matching; of one that does so
-    /// while the operator is down, nobody learns, and its finalizer is left for you to remove.
+    /// An object that no longer matches is out of sight: no handler is called for its deletion, and if there are deletion
+    /// handlers, their finalizer is taken off it. Of an object that stops matching while the operator is down nobody learns,
+    /// and its finalizer is left for you to remove.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
@@ -221,7 +233,8 @@ impl Operator {
             None => login::login().await?,
         };
         let handlers = self.registry.handlers().to_vec();
-        let common = Common { storage, one_at_a_time: self.one_at_a_time, selectors: self.selectors };
+        let (selectors, narrow) = (self.selectors, self.narrow);
+        let common = Common { storage, one_at_a_time: self.one_at_a_time, selectors, narrow };
         let kinds = Watched::group(handlers, &common, &Arc::new(self.states), &server, &stop);
         let work = Reactor::new(kinds, self.limits).run(&self.namespaces, &stop);
         Poster::new(&self.name, server).beside(work, &stop, self.limits.grace).await;

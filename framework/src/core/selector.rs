@@ -22,7 +22,7 @@ pub enum Term {
 /// The conditions that all handlers of a kind have in common; none where the server has to send everything.
 ///
 /// An object that no longer fits a selector is out of sight, and nobody would take our finalizer off it. So there is no
-/// selector where a deletion handler keeps objects back.
+/// selector where a deletion handler keeps objects back. Whether one did so before, nobody here can know.
 pub fn selector(tasks: &[Task]) -> BTreeSet<Term> {
     if tasks.iter().any(|task| matches!(task.on, Trigger::Delete { optional: false, .. })) {
         return BTreeSet::new();

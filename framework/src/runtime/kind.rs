@@ -60,6 +60,8 @@ pub struct Common {
     pub one_at_a_time: bool,
     /// The kinds of which only some objects are asked for, and which.
     pub selectors: Vec<(ApiResource, Selector)>,
+    /// Of the other kinds, only what all handlers have in common is asked for.
+    pub narrow: bool,
 }
 
 /// The API server.
@@ -212,11 +214,11 @@ impl Common {
         Setup { storage: self.storage.clone(), tasks, one_at_a_time: self.one_at_a_time }
     }
 
-    /// The selector that was asked for, or else what all handlers have in common.
+    /// The selector that was asked for, or else, if that was, what all handlers have in common.
     fn selector(&self, resource: &ApiResource, setup: &Setup) -> Selector {
         let chosen = self.selectors.iter().find(|(kind, _)| kind == resource);
         chosen.map_or_else(
-            || selector(&setup.tasks).into_iter().map(expression).collect(),
+            || selector(&setup.tasks).into_iter().filter(|_| self.narrow).map(expression).collect(),
             |(_, selector)| selector.clone(),
         )
     }

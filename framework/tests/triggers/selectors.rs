@@ -36,10 +36,11 @@ async fn gone(seen: State<Seen>, name: Name) {
 
 #[test]
 fn objects_without_the_label_of_all_handlers_are_not_even_sent() {
-    let (mut cluster, seen) = cluster([
+    let handlers = [
         on_create::<Thing>("c").label("app", "mine").run(reason),
         on_update::<Thing>("u").label("app", "mine").run(reason),
-    ]);
+    ];
+    let (mut cluster, seen) = cluster_of(handlers, Operator::narrow);
     assert_eq!(selectors(&cluster), [Some("app=mine".to_owned())]);
     cluster.create(&thing("a", 1)).unwrap();
     assert_eq!(seen.take(), NOTHING);
@@ -55,9 +56,21 @@ fn objects_without_the_label_of_all_handlers_are_not_even_sent() {
 #[test]
 fn where_a_finalizer_is_needed_all_objects_are_watched_unless_told_otherwise() {
     let handlers = || [on_delete::<Thing>("d").label("app", "mine").run(gone)];
-    assert_eq!(selectors(&cluster(handlers()).0), [None]);
+    assert_eq!(selectors(&cluster_of(handlers(), Operator::narrow).0), [None]);
     let (told, _) = cluster_of(handlers(), |operator| operator.select::<Thing>(mine()));
     assert_eq!(selectors(&told), [Some("app=mine".to_owned())]);
+}
+
+#[test]
+fn what_an_earlier_operator_has_left_holds_no_object_back_unless_the_watch_is_narrow() {
+    let create = on_create::<Thing>("c").label("app", "mine").run(reason);
+    let (mut cluster, _) = cluster([create]);
+    assert_eq!(selectors(&cluster), [None]);
+    let mut left = thing("a", 1);
+    left.metadata.finalizers = Some(vec!["things.korf.dev/finalizer".into()]);
+    cluster.create(&left).unwrap();
+    cluster.delete::<Thing>("a").unwrap();
+    assert!(!cluster.exists::<Thing>("a"));
 }
 
 #[test]
@@ -84,7 +97,8 @@ fn an_object_that_is_out_of_sight_is_not_held_back() {
 #[test]
 fn an_object_that_goes_out_of_sight_and_comes_back_at_once_is_handled() {
     let update = on_update::<Thing>("u").label("app", "mine").run(reason);
-    let (mut cluster, seen) = cluster([on_create::<Thing>("c").label("app", "mine").run(reason), update]);
+    let create = on_create::<Thing>("c").label("app", "mine").run(reason);
+    let (mut cluster, seen) = cluster_of([create, update], Operator::narrow);
     cluster.create(&thing("a", 1)).unwrap();
     cluster.patch::<Thing>("a", labelled("mine")).unwrap();
     // All three come in one moment.
@@ -102,7 +116,8 @@ fn an_object_that_goes_out_of_sight_and_comes_back_at_once_is_handled() {
 
 #[test]
 fn handlers_of_raw_events_hear_of_deletions_and_not_of_those_that_are_out_of_sight() {
-    let (mut cluster, seen) = cluster([on_event::<Thing>("e").label("app", "mine").run(raw)]);
+    let (mut cluster, seen) =
+        cluster_of([on_event::<Thing>("e").label("app", "mine").run(raw)], Operator::narrow);
     assert_eq!(selectors(&cluster), [Some("app=mine".to_owned())]);
     cluster.create(&thing("a", 1)).unwrap();
     cluster.patch::<Thing>("a", labelled("mine")).unwrap();
