@@ -2,6 +2,7 @@
 
 use super::Object;
 use crate::error::{Error, Result};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::{
     Resource,
     core::{ClusterResourceScope, DynamicResourceScope, NamespaceResourceScope},
@@ -25,13 +26,16 @@ impl<K: Resource<DynamicType = ()>> Object<K> {
     /// Makes another object a child of this one, before it is sent to the API server: Kopf's `adopt`.
     ///
     /// - The cluster deletes the child when this object is gone: it gets an owner reference, which says that this object
-    ///   is its controller.
+    ///   is its controller, and, in a foreground deletion, goes after the child (`blockOwnerDeletion`). Where the API
+    ///   server checks the right to say so (OpenShift's does), the operator has to be allowed to `update` the `finalizers`
+    ///   of this object's kind, as with Kopf. A reference to this object that is there already stays as it is.
     /// - A child without a namespace gets this object's.
     /// - A child without a name (and without the beginning of one, `generateName`) gets this object's. Kopf lets the
     ///   server generate one, and a handler that is called again makes a second child.
     /// - It gets those of this object's labels that it has no other value for.
     ///
-    /// An object that is a child already stays as it is.
+    /// So nothing of the child's own is changed, and a second adoption changes nothing. An object has one controller:
+    /// Kopf gives it a second one, which the API server refuses.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::{ConfigMap, Pod};
@@ -53,8 +57,10 @@ impl<K: Resource<DynamicType = ()>> Object<K> {
     /// ```
     ///
     /// # Errors
-    /// A permanent one, if the child is in another namespace, where the cluster would take its owner for gone and delete
-    /// it; or if this object has no name and uid, that is, was not read from an API server. The child is as before then.
+    /// A permanent one, and the child is as before then:
+    /// - if the child is in another namespace, where the cluster would take its owner for gone and delete it;
+    /// - if another object is its controller;
+    /// - if this object has no name and uid, that is, was not read from an API server.
     pub fn adopt<Child>(&self, child: &mut Child) -> Result
     where
         Child: Resource,
@@ -63,25 +69,38 @@ impl<K: Resource<DynamicType = ()>> Object<K> {
         let (owner, meta) = (self.meta(), child.meta_mut());
         let reference = self.controller_owner_ref(&());
         let reference = reference.ok_or_else(|| Error::permanent("an owner has a name and a uid"))?;
+        let missing = missing(reference, meta)?;
         if let Some(here) = &owner.namespace {
             let there = meta.namespace.get_or_insert_with(|| here.clone());
             if there != here {
                 return Err(Error::permanent(format!("an object in {here} cannot own one in {there}")));
             }
         }
-        if meta.generate_name.is_none() {
-            meta.name.get_or_insert_with(|| reference.name.clone());
+        if meta.generate_name.is_none() && meta.name.is_none() {
+            meta.name.clone_from(&owner.name);
         }
         for (key, value) in owner.labels.iter().flatten() {
             let labels = meta.labels.get_or_insert_default();
             labels.entry(key.clone()).or_insert_with(|| value.clone());
         }
-        let owners = meta.owner_references.get_or_insert_default();
-        if !owners.iter().any(|known| known.uid == reference.uid) {
-            owners.push(reference);
-        }
+        meta.owner_references.get_or_insert_default().extend(missing);
         Ok(())
     }
+}
+
+/// The reference to an owner that the child has yet to get: none if it has one, whatever that says.
+fn missing(owner: OwnerReference, child: &ObjectMeta) -> Result<Option<OwnerReference>> {
+    let mut known = child.owner_references.iter().flatten();
+    if known.clone().any(|known| known.uid == owner.uid) {
+        return Ok(None);
+    }
+    if let Some(other) = known.find(|known| known.controller == Some(true)) {
+        let title = |owner: &OwnerReference| format!("the {} {}", owner.kind, owner.name);
+        let (other, this) = (title(other), title(&owner));
+        let why = format!("the child is controlled by {other} already, and cannot be by {this}");
+        return Err(Error::permanent(why));
+    }
+    Ok(Some(OwnerReference { block_owner_deletion: Some(true), ..owner }))
 }
 
 #[cfg(test)]
@@ -110,7 +129,7 @@ mod tests {
     }
 
     fn reference() -> Value {
-        json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "1", "controller": true})
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "1", "controller": true, "blockOwnerDeletion": true})
     }
 
     #[test]
@@ -140,6 +159,27 @@ mod tests {
             assert_eq!(once, expected);
             assert_eq!(adopted(owner(), once).unwrap(), expected, "a second time");
         }
+    }
+
+    #[test]
+    fn a_child_has_one_controller() {
+        let other = json!({"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "2", "controller": true});
+        let mut child: ConfigMap = object(json!({"ownerReferences": [other]}));
+        let before = child.clone();
+        let error = Object::from(object::<ConfigMap>(owner())).adopt(&mut child).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the child is controlled by the Pod p already, and cannot be by the ConfigMap a"
+        );
+        assert_eq!(child, before);
+    }
+
+    #[test]
+    fn a_reference_to_the_owner_stays_as_it_is() {
+        let plain = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "1"});
+        let other = json!({"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "2", "controller": true});
+        let child = adopted(owner(), json!({"ownerReferences": [plain, other]})).unwrap();
+        assert_eq!(child["ownerReferences"], json!([plain, other]));
     }
 
     #[test]
