@@ -10,7 +10,7 @@ pub(crate) use argument::Need;
 pub use argument::{FromCall, Needs};
 pub(crate) use call::Lost;
 pub use call::{Additions, Call, EventType, Failure, Reply, States, TypeMap};
-pub(crate) use events::CAPACITY;
+pub(crate) use events::{CAPACITY, WORD_LIMIT, cut};
 pub use events::{Notice, Postbox, Severity};
 pub use scope::{
     Change, Creation, Deletion, FieldChange, RawEvent, Resuming, Scope, Sub, Transition, Update,

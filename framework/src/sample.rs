@@ -1,7 +1,10 @@
 //! Calls for the crate's own tests.
 
-use crate::{Call, core::Reason};
-use kube::{Client, Config};
+use crate::{Call, Kind, core::Reason};
+use kube::{
+    Client, Config,
+    core::{ApiResource, GroupVersionKind},
+};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +15,7 @@ pub fn call(reason: Reason, body: Value) -> Call {
     let started = "2026-11-22T14:53:30Z".parse().unwrap();
     Call {
         id: "handler".into(),
+        kind: kind(&body),
         body: body.into(),
         old: None,
         new: Arc::new(Value::Null),
@@ -33,6 +37,15 @@ pub fn call(reason: Reason, body: Value) -> Call {
         memo: Arc::default(),
         subs: crate::handler::SubCalls::none(),
     }
+}
+
+/// The kind that the object says it is of.
+fn kind(body: &Value) -> Kind {
+    let text = |field: &str| body[field].as_str().unwrap_or_default();
+    let api_version = text("apiVersion");
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, text("kind")));
+    Kind { resource, definition: None }
 }
 
 /// A `Table` with this spec.

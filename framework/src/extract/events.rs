@@ -1,7 +1,6 @@
 //! Kubernetes events about the object.
 
 use crate::{
-    core::body::Body,
     error::Error,
     handler::{Call, FromCall, Notice, Postbox, Scope, Severity},
 };
@@ -42,7 +41,7 @@ use std::fmt;
 ///   of the whole cluster, in the namespace `default`.
 /// - A reason is one word in camel case, of at most 128 bytes, that a machine may look for. Kubernetes refuses an event
 ///   without one.
-/// - Messages of more than 1024 bytes lose their middle.
+/// - Messages of more than 1024 bytes, and reasons of more than 128, lose their middle.
 /// - Handlers are called [at least once](crate#at-least-once), and so are events posted.
 /// - No events are posted about events: there would be no end to it.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +49,8 @@ pub struct Events {
     regarding: ObjectReference,
     handler: String,
     postbox: Postbox,
+    /// Whether it is the operator's, which posts what is in it.
+    is_posted: bool,
 }
 
 impl Events {
@@ -69,9 +70,10 @@ impl Events {
         Self { regarding: object.object_ref(&()), ..self.clone() }
     }
 
-    /// All that was to be posted; nothing is left. For tests of handlers.
+    /// All that was to be posted, and nothing is left: for tests of handlers, with events made by `Events::default()`.
+    /// In an operator, they are on their way, and it is none.
     pub fn take(&self) -> Vec<Notice> {
-        self.postbox.take()
+        if self.is_posted { Vec::new() } else { self.postbox.take() }
     }
 
     fn put(&self, severity: Severity, reason: String, message: String) {
@@ -84,8 +86,8 @@ impl Events {
 
 impl<S: Scope> FromCall<S> for Events {
     fn from_call(call: &Call) -> Result<Self, Error> {
-        let (regarding, handler) = (reference(&call.body), call.id.clone());
-        Ok(Self { regarding, handler, postbox: call.events.clone() })
+        let (regarding, handler) = (reference(call), call.id.clone());
+        Ok(Self { regarding, handler, postbox: call.events.clone(), is_posted: true })
     }
 }
 
@@ -94,11 +96,12 @@ fn is_event(object: &ObjectReference) -> bool {
     object.kind.as_deref() == Some("Event") && (version == "v1" || version.starts_with("events.k8s.io/"))
 }
 
-fn reference(body: &Body) -> ObjectReference {
+fn reference(call: &Call) -> ObjectReference {
+    let (body, resource) = (&call.body, &call.kind.resource);
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     ObjectReference {
-        api_version: body.value()["apiVersion"].as_str().and_then(text),
-        kind: body.value()["kind"].as_str().and_then(text),
+        api_version: text(&resource.api_version),
+        kind: text(&resource.kind),
         namespace: body.namespace().and_then(text),
         name: text(body.name()),
         uid: text(body.uid()),
@@ -110,13 +113,15 @@ fn reference(body: &Body) -> ObjectReference {
 #[cfg(test)]
 mod tests {
     use super::Events;
-    use crate::{Creation, core::Reason, sample};
+    use crate::{Creation, Postbox, core::Reason, sample};
     use k8s_openapi::api::core::v1::{ConfigMap, Event};
     use serde_json::{from_value, json};
 
-    fn events(api_version: &str, kind: &str) -> Events {
+    /// The argument of a call for such an object, and where its events go.
+    fn events(api_version: &str, kind: &str) -> (Events, Postbox) {
         let body = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "a"}});
-        sample::call(Reason::Create, body).argument::<Creation<Event>, Events>().unwrap()
+        let call = sample::call(Reason::Create, body);
+        (call.argument::<Creation<Event>, Events>().unwrap(), call.events)
     }
 
     #[tokio::test]
@@ -127,18 +132,18 @@ mod tests {
             ("example.com/v1", "Event", 1),
             ("v1", "Pod", 1),
         ] {
-            let events = events(version, kind);
+            let (events, postbox) = events(version, kind);
             events.info("Seen", "");
-            assert_eq!(events.take().len(), posted, "{version} {kind}");
+            assert_eq!(postbox.take().len(), posted, "{version} {kind}");
         }
     }
 
     #[tokio::test]
     async fn an_event_may_be_about_another_object() {
-        let events = events("v1", "Pod");
+        let (events, postbox) = events("v1", "Pod");
         let child: ConfigMap = from_value(json!({"metadata": {"name": "c", "uid": "2"}})).unwrap();
         events.about(&child).warn("Odd", 5);
-        let [notice] = &events.take()[..] else { panic!("one event") };
+        let [notice] = &postbox.take()[..] else { panic!("one event") };
         let about = (&notice.regarding.kind, &notice.regarding.name, &notice.regarding.uid);
         assert_eq!(about, (&Some("ConfigMap".into()), &Some("c".into()), &Some("2".into())));
         assert_eq!((notice.handler.as_str(), notice.message.as_str()), ("handler", "5"));

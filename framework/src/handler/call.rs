@@ -1,6 +1,6 @@
 //! One call of a handler: what it may look at, and what comes of it.
 
-use super::{FromCall, Parameter, Postbox, Scope, SubCalls};
+use super::{FromCall, Kind, Parameter, Postbox, Scope, SubCalls};
 use crate::{
     core::{
         Reason,
@@ -116,7 +116,9 @@ impl Additions {
 pub struct Call {
     /// The handler's id; of a sub-handler, the full one: `parent/sub`.
     pub id: String,
-    /// The object.
+    /// The object's kind.
+    pub kind: Kind,
+    /// The object. One that was deleted while the watch was broken is its name and uid, without a kind.
     pub body: Body,
     /// The essence that was handled last; none while the object is new.
     pub old: Option<Arc<Value>>,

@@ -92,6 +92,7 @@ impl Watched {
         let now = clock::now();
         Call {
             id: handler.id.clone(),
+            kind: handler.kind.clone(),
             body: pass.body.clone(),
             old: None,
             new: Arc::new(Value::Null),

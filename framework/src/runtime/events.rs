@@ -5,7 +5,7 @@
 use super::{clock, fault::explain, kind::Server, report};
 use crate::{
     core::syntax::is_key,
-    handler::{CAPACITY, Notice},
+    handler::{CAPACITY, Notice, WORD_LIMIT, cut},
 };
 use k8s_openapi::{
     api::events::v1::Event,
@@ -21,11 +21,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The least time between two warnings.
 const REMIND: Duration = Duration::from_secs(300);
 
-/// What Kubernetes takes, in bytes.
-const MESSAGE_LIMIT: usize = 1024;
-const WORD_LIMIT: usize = 128;
-
-const CUT: &str = "...";
 /// Where the events of objects have to be that are in no namespace.
 const OF_THE_CLUSTER: &str = "default";
 
@@ -34,12 +29,14 @@ pub struct Poster {
     server: Server,
     reporter: Reporter,
     losses: Losses,
+    /// How many events are on their way to the API server: one, or none.
+    under_way: usize,
 }
 
 impl Poster {
     /// What posts the events of this operator.
     pub fn new(operator: &str, server: Server) -> Self {
-        Self { server, reporter: Reporter::new(operator), losses: Losses::default() }
+        Self { server, reporter: Reporter::new(operator), losses: Losses::default(), under_way: 0 }
     }
 
     /// Posts while the work goes on, and what is left then; but once the operator is told to stop, no longer than its
@@ -55,7 +52,7 @@ impl Poster {
             tokio::select! {
                 biased;
                 () = self.post_all(&done) => {}
-                () = over => report::events_left(postbox.take().len()),
+                () = over => report::events_left(self.under_way + postbox.take().len()),
             }
         };
         let work = async {
@@ -68,11 +65,12 @@ impl Poster {
     async fn post_all(&mut self, done: &CancellationToken) {
         let postbox = self.server.events.clone();
         loop {
-            while let Some(notice) = postbox.first() {
+            while let Some(notice) = postbox.pop() {
+                self.under_way = 1;
                 if let Err(why) = self.reporter.post(&self.server.client, notice).await {
                     self.losses.add(1, &why);
                 }
-                postbox.remove_first();
+                self.under_way = 0;
                 let dropped = postbox.dropped();
                 if dropped > 0 {
                     self.losses.add(dropped, &format!("{CAPACITY} others waited"));
@@ -127,24 +125,14 @@ impl Reporter {
             event_time: Some(MicroTime(clock::now())),
             reporting_controller: Some(self.controller.clone()),
             reporting_instance: Some(self.instance.clone()),
-            action: Some(cut(notice.handler, WORD_LIMIT)),
-            reason: Some(cut(notice.reason, WORD_LIMIT)),
-            note: Some(cut(notice.message, MESSAGE_LIMIT)),
+            action: Some(notice.handler),
+            reason: Some(notice.reason),
+            note: Some(notice.message),
             type_: Some(notice.severity.as_str().to_owned()),
             regarding: Some(notice.regarding),
             ..Event::default()
         }
     }
-}
-
-/// At most so many bytes: of what is longer, the beginning and the end, where the most is said.
-fn cut(text: String, limit: usize) -> String {
-    if text.len() <= limit {
-        return text;
-    }
-    let half = (limit - CUT.len()) / 2;
-    let (begin, end) = (text.floor_char_boundary(half), text.ceil_char_boundary(text.len() - half));
-    format!("{}{CUT}{}", &text[..begin], &text[end..])
 }
 
 /// Events that were not posted, and are to be told of.
@@ -167,38 +155,11 @@ impl Losses {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::handler::{Postbox, Severity};
-
-    #[test]
-    fn long_messages_lose_their_middle() {
-        let long = format!("a{}z", "ä".repeat(1000));
-        let short = cut(long.clone(), MESSAGE_LIMIT);
-        assert!((MESSAGE_LIMIT - 3..=MESSAGE_LIMIT).contains(&short.len()), "{}", short.len());
-        assert!(short.starts_with("aä") && short.ends_with("äz") && short.contains("ä...ä"), "{short}");
-        for same in ["", "short", &long[..1023]] {
-            assert_eq!(cut(same.to_owned(), MESSAGE_LIMIT), same);
-        }
-    }
 
     #[test]
     fn an_operator_reports_under_its_name_if_kubernetes_takes_it() {
         for (name, expected) in [("tables", "tables"), ("My_Tables", "My_Tables"), ("my tables", "korf")] {
             assert_eq!(Reporter::new(name).controller, expected);
         }
-    }
-
-    #[test]
-    fn the_box_is_never_fuller_than_it_may_be() {
-        let postbox = Postbox::default();
-        let (severity, text) = (Severity::Normal, String::new);
-        let notice = Notice {
-            regarding: Default::default(),
-            severity,
-            reason: text(),
-            message: text(),
-            handler: text(),
-        };
-        (0..CAPACITY + 3).for_each(|_| postbox.put(notice.clone()));
-        assert_eq!((postbox.dropped(), postbox.dropped(), postbox.take().len()), (3, 0, CAPACITY));
     }
 }

@@ -6,10 +6,10 @@ use k8s_openapi::api::{
     events::v1::Event,
 };
 use korf::{
-    Events, Name, Operator, Registry, Result,
+    EventType, Events, Name, Operator, Registry, Result,
     testing::{
         Cluster,
-        api::{Fate, Faults, Request, Trouble},
+        api::{Fate, Faults, Passage, Request, Trouble, WatchEvent},
     },
 };
 use kube::{Resource, ResourceExt, core::ApiResource};
@@ -56,6 +56,15 @@ impl Faults for Posting {
     fn request(&mut self, request: &Request) -> Fate {
         let posts = request.method == Method::POST && request.path.ends_with("/events");
         if posts { self.0 } else { Fate::pass() }
+    }
+}
+
+/// Deletions are lost: a listing alone shows that the object is gone.
+struct NoDeletions;
+
+impl Faults for NoDeletions {
+    fn event(&mut self, event: &WatchEvent) -> Passage {
+        if event.what == "DELETED" { Passage::Lose } else { Passage::Pass }
     }
 }
 
@@ -137,4 +146,50 @@ fn events_are_posted_before_the_operator_ends_if_its_grace_allows() {
         let expected: Vec<_> = left.map(|left| format!("{left} {words}")).into_iter().collect();
         assert_eq!((events(&cluster).len(), complaints(&cluster)), (posted, expected));
     }
+}
+
+#[test]
+fn what_a_handler_takes_is_posted_all_the_same() {
+    async fn post(events: Events) {
+        events.info("Posted", "by one handler");
+    }
+    async fn take(events: Events) {
+        events.info("Taken", "by the other");
+        assert_eq!(events.take(), []);
+    }
+    let mut cluster = Cluster::of(|| {
+        let handlers =
+            [korf::on_create::<ConfigMap>("post").run(post), korf::on_create::<ConfigMap>("take").run(take)];
+        Operator::with_registry("taker", Registry::from_iter(handlers))
+    })
+    .unwrap();
+    create::<ConfigMap>(&mut cluster, "a");
+    let reasons: Vec<_> = events(&cluster).into_iter().filter_map(|event| event.reason).collect();
+    assert_eq!(reasons, ["Posted", "Taken"]);
+}
+
+#[test]
+fn an_event_about_an_object_that_a_listing_misses_names_its_kind() {
+    async fn miss(event: EventType, events: Events) {
+        if event == EventType::Deleted {
+            events.info("Missed", "it is gone");
+        }
+    }
+    let mut cluster = Cluster::of(|| {
+        let handlers = [korf::on_event::<ConfigMap>("miss").run(miss)];
+        Operator::with_registry("misser", Registry::from_iter(handlers))
+    })
+    .unwrap();
+    let map: ConfigMap = create(&mut cluster, "a");
+    cluster.set_faults(NoDeletions);
+    cluster.delete::<ConfigMap>("a").unwrap();
+    cluster.server().expire();
+    cluster.advance(Duration::from_secs(120));
+    let [event] = &events(&cluster)[..] else { panic!("one event") };
+    let regarding = event.regarding.as_ref().unwrap();
+    assert_eq!(
+        (regarding.api_version.as_deref(), regarding.kind.as_deref()),
+        (Some("v1"), Some("ConfigMap"))
+    );
+    assert_eq!((regarding.name.as_deref(), &regarding.uid), (Some("a"), &map.uid()));
 }
