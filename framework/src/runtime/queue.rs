@@ -23,7 +23,7 @@ use crate::{
     handler::EventType,
 };
 use backlog::{Backlog, Pending};
-use entry::Entry;
+use entry::{Entry, Life};
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     time::Instant,
@@ -83,17 +83,21 @@ impl Queue {
             false => EventType::Added,
         };
         let entry = self.objects.entry(uid.clone()).or_insert_with(|| Entry::new(source, &body, listed));
-        // What a narrow watch shows again was out of sight for a while.
         let narrow = self.narrow.contains(&source.kind);
-        entry.dead &= !(narrow && entry.running);
-        let ends = !narrow && matches!(self.backlog.get(&uid), Some(Pending::Gone(_)));
-        if entry.dead || ends {
+        let gone = entry.life == Life::Gone || matches!(self.backlog.get(&uid), Some(Pending::Gone(_)));
+        if entry.life == Life::Buried || gone && !narrow {
             return;
         }
+        entry.life = Life::There;
         let told = self.spied.contains(&source.kind) && entry.raw.hear(event, body.version());
         match entry.weigh(body.version(), now) {
             News::Newer => {
                 self.backlog.keep(&uid, Pending::Body(body));
+                self.enqueue(uid, now);
+            }
+            // What was out of sight is to be looked at, whatever its version.
+            News::None if gone => {
+                self.backlog.put(&uid, Pending::Fetch);
                 self.enqueue(uid, now);
             }
             News::Doubtful => {
@@ -137,11 +141,12 @@ impl Queue {
     fn gone(&mut self, body: &Body, now: Instant) {
         let uid = body.uid();
         let Some(entry) = self.objects.get_mut(uid) else { return };
-        if entry.dead {
+        let known = entry.life != Life::There;
+        if known && !entry.queued && !entry.running {
             return self.forget(uid);
         }
         let spied = self.spied.contains(&entry.source.kind);
-        if spied {
+        if spied && !known {
             entry.raw.hear_of_end();
         }
         let last = if spied { body } else { &entry.identity };
@@ -200,7 +205,7 @@ impl Queue {
                 return self.timers.set(&uid, now + delay);
             }
             Finish::Seen { newest, due, settled, waiting } => {
-                (entry.errors, entry.looked_at) = (0, true);
+                (entry.errors, entry.looked_at, entry.life) = (0, true, Life::There);
                 entry.initial &= !settled;
                 entry.waiting = waiting;
                 self.outdate(&uid, newest);
@@ -221,11 +226,11 @@ impl Queue {
     fn outdate(&mut self, uid: &str, newest: Newest) {
         let Some(entry) = self.objects.get_mut(uid) else { return };
         let covered = entry.catch_up(newest);
+        // Handlers of raw events want to know of it all the same.
+        let told = entry.raw.is_told();
         match (covered, self.backlog.take(uid)) {
-            (Some(true), Some(Pending::Body(body))) if entry.raw.is_told() => {
-                // Handlers of raw events want to know of it all the same.
-                self.backlog.put(uid, Pending::Echo(body));
-            }
+            (Some(true), Some(Pending::Body(body))) if told => self.backlog.put(uid, Pending::Echo(body)),
+            (Some(true), Some(Pending::Fetch)) if told => self.backlog.put(uid, Pending::Fetch),
             (Some(true), Some(Pending::Body(_) | Pending::Fetch)) | (_, None) => {}
             // Versions that can't be compared: only the API server knows.
             (None, Some(Pending::Body(_))) => self.backlog.put(uid, Pending::Fetch),
@@ -241,7 +246,7 @@ impl Queue {
         self.timers.clear(uid);
         let told = matches!(self.backlog.take(uid), Some(Pending::Gone(_)));
         match self.objects.get_mut(uid) {
-            Some(entry) if !entry.dead && !told => entry.dead = true,
+            Some(entry) if entry.life == Life::There && !told => entry.life = Life::Buried,
             _ => self.forget(uid),
         }
     }

@@ -10,7 +10,7 @@ use super::{
     report,
     request::Unread,
     results::Results,
-    store::{LeftAlone, REFUSED},
+    store::LeftAlone,
 };
 use crate::{
     core::{
@@ -31,6 +31,9 @@ use serde_json::Value;
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tracing::Instrument;
+
+/// What there is to say where nothing of ours may stay on an object, and the API server refuses to let it go.
+const FINALIZER_LEFT: &str = "the object is no longer asked for, and our finalizer can't be taken off it";
 
 /// After this time in one cycle the progress is stored before the next handler is called.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -61,8 +64,8 @@ struct Resting {
 }
 
 impl From<LeftAlone> for Resting {
-    fn from(LeftAlone(newest): LeftAlone) -> Self {
-        Self { newest, due: Some(REFUSED), waiting: true }
+    fn from(LeftAlone { seen, due }: LeftAlone) -> Self {
+        Self { newest: seen, due: Some(due), waiting: true }
     }
 }
 
@@ -85,12 +88,18 @@ pub async fn work(watched: Arc<Watched>, job: Job) -> Done {
 
 impl Watched {
     /// Looks at the object. The versions that handlers of raw events have written are added to `silent`.
-    async fn handle(self: &Arc<Self>, job: Job, silent: &mut Vec<String>) -> Result<Finish, Gone> {
+    async fn handle(self: &Arc<Self>, mut job: Job, silent: &mut Vec<String>) -> Result<Finish, Gone> {
         if let Some(unslept) = job.unslept {
             report::sleeping_interrupted(unslept);
         }
-        if job.gone && self.selector().is_some() && self.is_out_of_sight(&job).await? {
-            return Ok(Finish::OutOfSight);
+        if job.gone && self.selector().is_some() {
+            match self.read(&job.body).await {
+                Ok(body) if !self.selects(&body) => return self.lose_sight(body, &job).await,
+                // It is back, as the watch will say.
+                Ok(body) => job = Job { gone: false, fetch: false, look: Look::Changed, body, ..job },
+                Err(Unread::Failed(why, fault)) if fault.may_pass() => return Ok(unread(job.errors, &why)),
+                Err(_) => {}
+            }
         }
         let mut look = job.look;
         let mut body = job.body.clone();
@@ -98,7 +107,7 @@ impl Watched {
             body = match self.read(&body).await {
                 Ok(newest) => newest,
                 Err(Unread::Gone) => return Err(Gone),
-                Err(Unread::Denied(why)) => return Ok(unread(job.errors, &why)),
+                Err(Unread::Failed(why, _)) => return Ok(unread(job.errors, &why)),
             };
             let changed = !job.known.as_ref().is_some_and(|known| known.is(body.version()));
             look = if changed && look == Look::Again { Look::Changed } else { look };
@@ -110,24 +119,25 @@ impl Watched {
                 return Ok(Finish::Spied);
             }
         }
-        match self.catch_up(body, &job).await? {
+        match self.catch_up(body, &job, silent).await? {
             Ok(body) => self.pass_over(&job, look, &begun, body).await,
             Err(left_alone) => Ok(self.seen(left_alone.into(), &begun, false)),
         }
     }
 
-    /// Whether an object that a narrow watch no longer shows is alive. Then nobody will see it go, and nothing of ours may
-    /// hold it back.
-    async fn is_out_of_sight(&self, job: &Job) -> Result<bool, Gone> {
-        let Ok(body) = self.read(&job.body).await else { return Ok(false) };
+    /// Leaves an object alone that is alive, but no longer one that the watch shows. Nobody will see it go, and nothing of
+    /// ours may hold it back.
+    async fn lose_sight(&self, body: Body, job: &Job) -> Result<Finish, Gone> {
         let finalizer = self.setup().storage.finalizer();
-        if !self.selects(&body) && body.finalizers().any(|name| name == finalizer) {
+        if body.finalizers().any(|name| name == finalizer) {
             let change = Finalizer::Remove(finalizer.to_owned());
             report::finalizer(&change);
-            // Where that is refused, it has been said.
-            let _ = self.change(body, Patch::of_finalizer(change), &job.memo, &mut Vec::new()).await?;
+            let changed = self.change(body, Patch::of_finalizer(change), &job.memo, &mut Vec::new()).await?;
+            if changed.is_err() {
+                return Ok(broken(job.errors, FINALIZER_LEFT, None));
+            }
         }
-        Ok(true)
+        Ok(Finish::OutOfSight)
     }
 
     /// Calls the handlers of raw events.
@@ -149,7 +159,7 @@ impl Watched {
         }
         let additions = Patch::of_additions(pass.additions.take());
         match self.change(pass.body, additions, &job.memo, silent).await? {
-            Ok(newest) | Err(LeftAlone(newest)) => Ok(newest),
+            Ok(newest) | Err(LeftAlone { seen: newest, .. }) => Ok(newest),
         }
     }
 

@@ -55,11 +55,23 @@ impl Backlog {
         self.bytes -= bytes;
         Some(pending)
     }
+}
 
+#[cfg(test)]
+impl Backlog {
     /// About how many bytes it takes in memory.
-    #[cfg(test)]
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// The same, counted anew.
+    pub fn weighed(&self) -> usize {
+        self.pending.values().map(|(pending, _)| pending.weight()).sum()
+    }
+
+    /// The objects of which there is something to be looked at.
+    pub fn uids(&self) -> impl Iterator<Item = &String> {
+        self.pending.keys()
     }
 }
 

@@ -12,6 +12,28 @@ use crate::{
 use serde_json::json;
 use std::time::{Duration, Instant};
 
+/// Whether the newest version that is known is to be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// It is.
+    None,
+    /// The watch has shown an older one though this one was known for long: the object is to be read.
+    Open,
+    /// A worker reads it.
+    Settling,
+}
+
+/// Whether an object is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It is.
+    There,
+    /// The watch says that it is gone. A narrow watch may show it again.
+    Gone,
+    /// A worker has found it gone. Older events may still be on their way.
+    Buried,
+}
+
 /// What is known of one object.
 #[derive(Debug)]
 pub struct Entry {
@@ -19,14 +41,12 @@ pub struct Entry {
     /// Its name, namespace and uid.
     pub identity: Body,
     pub newest: Option<Newest>,
-    /// Whether the watch has shown an older version than one that was known for long: the object is to be read.
-    pub in_doubt: bool,
+    pub doubt: Doubt,
     pub queued: bool,
     pub running: bool,
     /// A worker has looked at it to the end.
     pub looked_at: bool,
-    /// The object is gone; older news of it are no news.
-    pub dead: bool,
+    pub life: Life,
     pub errors: usize,
     pub initial: bool,
     /// How much was left of a wait that a change has ended.
@@ -47,11 +67,11 @@ impl Entry {
             source,
             identity: identity.into(),
             newest: None,
-            in_doubt: false,
+            doubt: Doubt::None,
             queued: false,
             running: false,
             looked_at: false,
-            dead: false,
+            life: Life::There,
             errors: 0,
             initial: listed,
             unslept: None,
@@ -63,8 +83,10 @@ impl Entry {
 
     /// The object's turn, at what is to be looked at.
     pub fn job(&mut self, pending: Option<Pending>) -> Job {
-        (self.queued, self.running, self.in_doubt) = (false, true, false);
-        self.dead |= matches!(pending, Some(Pending::Gone(_)));
+        (self.queued, self.running) = (false, true);
+        if matches!(pending, Some(Pending::Gone(_))) {
+            self.life = Life::Gone;
+        }
         let echo = matches!(pending, Some(Pending::Echo(_)));
         let (body, fetch, look) = match pending {
             Some(Pending::Body(body) | Pending::Gone(body)) => (body, false, Look::Changed),
@@ -72,11 +94,14 @@ impl Entry {
             Some(Pending::Fetch) => (self.identity.clone(), true, Look::Changed),
             None => (self.identity.clone(), true, Look::Again),
         };
+        if self.doubt != Doubt::None {
+            self.doubt = if fetch { Doubt::Settling } else { Doubt::Open };
+        }
         Job {
             source: self.source,
             body,
             fetch,
-            gone: self.dead,
+            gone: self.life != Life::There,
             look: if !echo && !self.looked_at { Look::First } else { look },
             known: self.newest.clone(),
             initial: self.initial,
@@ -91,13 +116,13 @@ impl Entry {
 
     /// What a version tells that the watch shows.
     pub fn weigh(&mut self, version: &str, now: Instant) -> News {
-        if self.in_doubt {
-            return News::None;
+        if self.doubt != Doubt::None {
+            return News::Doubtful;
         }
         let news = self.newest.get_or_insert_with(|| Newest::none(now)).weigh(version, now);
         match news {
             News::Newer => self.newest = Some(Newest::seen(version, now)),
-            News::Doubtful => (self.newest, self.in_doubt) = (None, true),
+            News::Doubtful => self.doubt = Doubt::Open,
             News::None => {}
         }
         news
@@ -106,8 +131,13 @@ impl Entry {
     /// Takes note of the newest version that a worker knows. Returns whether it covers what the watch has shown
     /// meanwhile; none where the two can't be compared.
     pub fn catch_up(&mut self, newest: Newest) -> Option<bool> {
-        if self.in_doubt {
-            return None;
+        match self.doubt {
+            Doubt::None => {}
+            Doubt::Open => return None,
+            Doubt::Settling => {
+                (self.newest, self.doubt) = (Some(newest), Doubt::None);
+                return None;
+            }
         }
         let covered = self.newest.as_ref().map_or(Some(true), |seen| newest.covers(seen));
         if covered != Some(false) {

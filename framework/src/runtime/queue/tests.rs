@@ -1,6 +1,8 @@
 mod checks;
 mod cluster;
 mod laws;
+mod raw;
+mod steps;
 
 use super::*;
 use crate::core::cycle::Look;
@@ -172,52 +174,6 @@ fn what_breaks_inside_is_tried_again_and_counted() {
     }
 }
 
-/// What handlers of raw events are called for, and whether there is anything else to do.
-fn events(queue: &mut Queue) -> Vec<(Option<EventType>, bool)> {
-    std::iter::from_fn(|| queue.next()).map(|job| (job.event, job.echo)).collect()
-}
-
-#[test]
-fn an_echo_is_news_for_handlers_of_raw_events_alone() {
-    let (mut queue, now) = (Queue::new([0]), Instant::now());
-    queue.observe(HERE, Event::Listed(body("a", 1)), now);
-    assert_eq!(events(&mut queue), [(Some(EventType::Listed), false)]);
-    queue.finish(seen("a", 2, Some(Duration::from_secs(10)), now), now);
-    queue.observe(HERE, applied("a", 2), now);
-    assert_eq!(events(&mut queue), [(Some(EventType::Modified), true)]);
-    let later = now + Duration::from_secs(4);
-    queue.finish(ended("a", Finish::Spied), later);
-    assert_eq!(queue.next_timer(), Some(now + Duration::from_secs(10)));
-    queue.observe(HERE, applied("b", 3), now);
-    queue.observe(HERE, Event::Deleted(body("a", 3)), now);
-    assert_eq!(events(&mut queue), [(Some(EventType::Added), false), (Some(EventType::Deleted), false)]);
-}
-
-#[test]
-fn a_retry_that_waits_for_its_turn_is_not_lost_to_an_echo() {
-    let (mut queue, now) = (Queue::new([0]), Instant::now());
-    let due = Duration::from_secs(10);
-    queue.observe(HERE, applied("a", 1), now);
-    queue.next().unwrap();
-    queue.finish(seen("a", 2, Some(due), now), now);
-    queue.expire(now + due);
-    queue.observe(HERE, applied("a", 2), now + due);
-    let job = queue.next().unwrap();
-    assert_eq!((job.event, job.fetch, job.echo), (Some(EventType::Modified), true, false));
-}
-
-#[test]
-fn of_several_echoes_the_last_one_is_told() {
-    let (mut queue, now) = (Queue::new([0]), Instant::now());
-    queue.observe(HERE, applied("a", 1), now);
-    queue.next().unwrap();
-    // A listing shows it once more, and then comes the echo of what the worker has written.
-    queue.observe(HERE, Event::Listed(body("a", 1)), now);
-    queue.finish(seen("a", 2, None, now), now);
-    queue.observe(HERE, applied("a", 2), now);
-    assert_eq!(turns(&mut queue), [pair("a", "2")]);
-}
-
 #[test]
 fn an_object_that_a_listing_shows_first_is_initial_until_it_was_handled() {
     let (mut queue, now) = (Queue::default(), Instant::now());
@@ -228,32 +184,6 @@ fn an_object_that_a_listing_shows_first_is_initial_until_it_was_handled() {
     queue.finish(seen("a", 1, None, now), now);
     queue.observe(HERE, Event::Listed(body("a", 4)), now);
     assert!(!queue.next().unwrap().initial);
-}
-
-#[test]
-fn a_retry_is_not_lost_to_an_echo() {
-    let (mut queue, now) = (Queue::new([0]), Instant::now());
-    let due = Duration::from_secs(10);
-    queue.observe(HERE, applied("a", 1), now);
-    queue.next().unwrap();
-    // The echo is there before the worker is done.
-    queue.observe(HERE, applied("a", 2), now);
-    queue.finish(seen("a", 2, Some(due), now), now);
-    assert_eq!(events(&mut queue), [(Some(EventType::Modified), true)]);
-    queue.finish(ended("a", Finish::Spied), now);
-    assert_eq!(queue.next_timer(), Some(now + due));
-    // The time comes while an echo waits for its turn.
-    queue.observe(HERE, applied("a", 2), now);
-    queue.expire(now + due);
-    let job = queue.next().unwrap();
-    assert_eq!((job.fetch, job.echo), (true, false));
-    // The time comes while handlers of raw events run.
-    queue.finish(seen("a", 2, Some(due), now), now + due);
-    queue.observe(HERE, applied("a", 2), now);
-    assert!(queue.next().unwrap().echo);
-    queue.expire(now + due + due);
-    queue.finish(ended("a", Finish::Spied), now);
-    assert!(queue.next().unwrap().fetch);
 }
 
 #[test]
@@ -269,20 +199,6 @@ fn what_has_broken_down_is_left_alone_for_its_time_and_then_handled_as_it_is_by_
     assert!(queue.next().is_none());
     queue.expire(now + delay);
     assert_eq!(turns(&mut queue), [pair("a", "7")]);
-}
-
-#[test]
-fn handlers_of_raw_events_hear_of_what_an_own_write_has_overtaken_but_not_of_their_own() {
-    let (mut queue, now) = (Queue::new([0]), Instant::now());
-    queue.observe(HERE, applied("a", 1), now);
-    queue.next().unwrap();
-    queue.observe(HERE, applied("a", 2), now);
-    queue.finish(seen("a", 3, None, now), now);
-    assert_eq!(events(&mut queue), [(Some(EventType::Modified), true)]);
-    queue.finish(Done { silent: vec!["4".into()], ..seen("a", 4, None, now) }, now);
-    queue.observe(HERE, applied("a", 4), now);
-    assert_eq!(events(&mut queue), []);
-    assert_eq!(queue.backlog.bytes(), 0);
 }
 
 #[test]
@@ -349,22 +265,6 @@ fn older_news_that_come_behind_a_deletion_do_not_hide_it() {
     queue.observe(HERE, Event::Deleted(body("a", 2)), now);
     queue.observe(HERE, applied("a", 3), now);
     assert!(queue.next().unwrap().gone);
-}
-
-#[test]
-fn an_object_that_a_worker_found_gone_is_not_looked_at_again() {
-    let (mut queue, now) = (Queue::new([0]), Instant::now());
-    let due = Duration::from_secs(10);
-    queue.observe(HERE, applied("a", 1), now);
-    queue.next().unwrap();
-    queue.finish(seen("a", 2, Some(due), now), now);
-    queue.observe(HERE, applied("a", 2), now);
-    assert!(queue.next().unwrap().echo);
-    queue.finish(ended("a", Finish::Gone), now);
-    queue.expire(now + due);
-    assert!(queue.next().is_none());
-    queue.observe(HERE, applied("a", 3), now + due);
-    assert!(queue.next().is_none());
 }
 
 #[test]

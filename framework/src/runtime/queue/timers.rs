@@ -45,3 +45,12 @@ impl Timers {
         Some(uid)
     }
 }
+
+#[cfg(test)]
+impl Timers {
+    /// The objects that are to be looked at again.
+    pub fn uids(&self) -> impl Iterator<Item = &String> {
+        assert_eq!(self.due.len(), self.order.len());
+        self.due.keys()
+    }
+}
