@@ -83,11 +83,10 @@ const FIRST: Timestamp = Timestamp::constant(-62_135_596_800, 0);
 /// Any ISO 8601 time; one without an offset is UTC, which is what older Kopfs wrote.
 fn parse(text: &str) -> Result<Timestamp, String> {
     let zoned = text.parse::<Timestamp>();
-    let time = zoned
-        .or_else(|error| {
-            let civil = text.parse::<civil::DateTime>().map_err(|_| error)?;
-            Ok(civil.to_zoned(TimeZone::UTC)?.timestamp())
-        })
-        .map_err(|error: jiff::Error| error.to_string())?;
+    let time = zoned.or_else(|error| {
+        let civil = text.parse::<civil::DateTime>().map_err(|_| error)?;
+        Ok(civil.to_zoned(TimeZone::UTC)?.timestamp())
+    });
+    let time = super::to_micros(time.map_err(|error: jiff::Error| error.to_string())?);
     if time < FIRST { Err("it is before the year 1".to_owned()) } else { Ok(time) }
 }

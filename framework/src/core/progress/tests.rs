@@ -224,6 +224,8 @@ proptest! {
     fn nanoseconds_make_no_difference(nanos in 0i128..4_000_000_000_000_000_000) {
         let time = Timestamp::from_nanosecond(nanos).unwrap();
         let record = Record::new(time, Reason::Create).postponed(Some(time), None);
-        prop_assert_eq!(read(&record.to_json()), Ok(record));
+        prop_assert_eq!(read(&record.to_json()), Ok(record.clone()));
+        let finer = json!({"started": time, "delayed": time, "purpose": "create", "retries": 1});
+        prop_assert_eq!(read(&finer.to_string()), Ok(record));
     }
 }

@@ -6,7 +6,7 @@ const ID: &str = "fn";
 
 /// JSON that is nearly what is kept, and texts that are nearly JSON.
 fn any_text() -> impl Strategy<Value = String> {
-    let time = "(-00)?[0-9]{4}-1[0-2]-[0-2][0-9]T[0-2][0-9]:00:00(Z|\\+[0-9]{2}:00|)";
+    let time = "(-00)?[0-9]{4}-1[0-2]-[0-2][0-9]T[0-2][0-9]:00:00(\\.[0-9]{9})?(Z|\\+[0-9]{2}:00|)";
     let field = prop_oneof![
         time.prop_map(|time| json!({"started": time, "delayed": time})),
         any::<u64>().prop_map(|number| json!({"retries": number, "success": number})),
