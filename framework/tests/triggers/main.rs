@@ -1,11 +1,14 @@
 //! Every way in which a handler comes to be called, on a cluster in memory.
 
+#![expect(clippy::unwrap_used, reason = "in a test, a panic with its place is the best message")]
+
 mod filters;
 mod past;
 mod raw;
 mod selectors;
 mod subs;
 mod things;
+mod told;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use korf::{
