@@ -22,7 +22,7 @@ use serde_json::{Map, Value, json};
 /// All that one cycle has to say to the API server.
 ///
 /// It goes out as at most two merge patches, each guarded against hitting another object than the one
-/// that was looked at: a request for the object carries its uid, one that changes finalizers, or in which a function of
+/// that was looked at: a request for the object carries its uid, one that names finalizers, or in which a function of
 /// a handler changes anything, carries the resource version too, and so does one for `/status`, which ignores the uid.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Patch {
@@ -134,6 +134,16 @@ impl Patch {
         self.added.extend(other.added);
         self.leaves_status |= other.leaves_status;
         self.finalizer = other.finalizer.or(self.finalizer.take());
+    }
+
+    /// What handlers asked for, alone.
+    pub fn only_additions(self) -> Self {
+        Self { added: self.added, leaves_status: self.leaves_status, ..Self::default() }
+    }
+
+    /// Whether handlers asked for anything.
+    pub fn has_additions(&self) -> bool {
+        !self.added.is_empty()
     }
 
     /// The same without what handlers asked for: an API server that refuses that must not keep the

@@ -93,6 +93,9 @@ impl Patch {
     }
 
     /// Adds a merge patch of the whole object.
+    ///
+    /// What korf keeps on the object, and its finalizer, stay as they are, also where the patch deletes all annotations or
+    /// replaces the finalizers.
     pub fn merge(&self, patch: impl Into<Value>) {
         self.additions.merge(patch.into());
     }

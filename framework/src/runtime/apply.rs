@@ -42,8 +42,7 @@ pub struct Refusal {
 impl Watched {
     /// Writes what a patch would change, and returns the object as it is then.
     ///
-    /// Waits for an API server that is away or busy, however long it takes: the caller ends the wait when
-    /// the operator is told to stop. The versions that it brings are added to `versions`.
+    /// Waits a while for an API server that is away or busy. The versions that it brings are added to `versions`.
     pub(super) async fn apply(
         &self,
         body: Body,
@@ -122,6 +121,7 @@ impl Writing<'_> {
         patience: &mut Patience,
     ) -> Result<(), Unwritten> {
         match Fault::of(error) {
+            fault if self.watched.lets_go(fault, patience) => return Err(self.refused(explain(error), fault)),
             Fault::Denied if patience.is_over() => {
                 self.watched.rights.note(Action::Write(part), Right::Missing);
                 return Err(self.refused(explain(error), Fault::Denied));
@@ -162,7 +162,7 @@ impl Writing<'_> {
     async fn read(&self) -> Result<Body, Unwritten> {
         self.watched.read(&self.body).await.map_err(|unread| match unread {
             Unread::Gone => Unwritten::Gone,
-            Unread::Denied(why) => self.refused(why, Fault::Denied),
+            Unread::Failed(why, fault) => self.refused(why, fault),
         })
     }
 

@@ -30,6 +30,11 @@ const ANNOTATIONS: &str = "metadata.annotations";
 const ETCD: [&str; 2] = ["etcdserver: request is too large", "trying to send message larger than max"];
 
 impl Fault {
+    /// Whether the same request may be taken after a while, without anybody's doing.
+    pub fn may_pass(self) -> bool {
+        matches!(self, Self::Passing | Self::Conflict | Self::Missing)
+    }
+
     pub fn of(error: &Error) -> Self {
         match error {
             Error::Api(status) => match status.code {

@@ -13,7 +13,7 @@ use crate::core::{
 };
 use kube::api::{Patch, PatchParams};
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// The longest time for one request.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -28,6 +28,9 @@ const DELAYS: [Duration; 6] = [
     Duration::from_secs(10),
 ];
 
+/// After so long, the next try is left to another turn of the object: its worker is needed for others.
+const LIMIT: Duration = Duration::from_secs(30);
+
 /// After so many tries, a missing right isn't waited for any longer: 3.7 seconds. One that was granted just now may take a
 /// moment to be known everywhere.
 const DENIED: usize = 4;
@@ -38,6 +41,7 @@ const DENIED_AGAIN: usize = 2;
 /// How long one request is repeated.
 #[derive(Debug)]
 pub struct Patience {
+    begun: Instant,
     tries: usize,
     denied: usize,
 }
@@ -54,6 +58,11 @@ impl Patience {
         self.tries += 1;
     }
 
+    /// Whether a fault that may pass was waited for long enough.
+    pub fn is_spent(&self) -> bool {
+        self.begun.elapsed() + self.delay() > LIMIT
+    }
+
     /// Whether a missing right was waited for long enough.
     pub fn is_over(&self) -> bool {
         self.tries >= self.denied
@@ -65,8 +74,8 @@ impl Patience {
 pub enum Unread {
     /// There is no such object any more: gone, or another one of that name.
     Gone,
-    /// The operator may not read it; what the API server says.
-    Denied(String),
+    /// The operator may not read it, or the API server was away for too long: what it says, and what that means.
+    Failed(String, Fault),
 }
 
 impl Watched {
@@ -76,7 +85,12 @@ impl Watched {
             Right::There => DENIED,
             Right::Missing => DENIED_AGAIN,
         };
-        Patience { tries: 0, denied }
+        Patience { begun: Instant::now(), tries: 0, denied }
+    }
+
+    /// Whether a fault is no longer waited for now. While the operator stops, there is no later.
+    pub(super) fn lets_go(&self, fault: Fault, patience: &Patience) -> bool {
+        fault.may_pass() && patience.is_spent() && !self.stopping.is_cancelled()
     }
 
     /// Sends a patch, once.
@@ -100,7 +114,7 @@ impl Watched {
         }
     }
 
-    /// The object as it is now; waits for an API server that is away.
+    /// The object as it is now; waits a while for an API server that is away.
     pub(super) async fn read(&self, body: &Body) -> Result<Body, Unread> {
         let mut patience = self.patience(Action::Read);
         loop {
@@ -116,9 +130,12 @@ impl Watched {
                 Fault::Missing => return Err(Unread::Gone),
                 Fault::Denied if patience.is_over() => {
                     self.rights.note(Action::Read, Right::Missing);
-                    return Err(Unread::Denied(explain(&error)));
+                    return Err(Unread::Failed(explain(&error), Fault::Denied));
                 }
                 Fault::Denied => {}
+                fault if self.lets_go(fault, &patience) => {
+                    return Err(Unread::Failed(explain(&error), fault));
+                }
                 _ => report::read_failed(&explain(&error), patience.delay()),
             }
             patience.wait().await;

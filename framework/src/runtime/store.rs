@@ -20,19 +20,29 @@ use std::{
 };
 
 /// How long an object is left alone whose changes the API server refuses.
-pub const REFUSED: Duration = Duration::from_secs(300);
+const REFUSED: Duration = Duration::from_secs(300);
+
+/// The same where the reason may pass by itself, as with an API server that is away.
+const FAILED: Duration = Duration::from_secs(30);
 
 /// What an object's memory holds while the API server refuses what is to be kept on it.
 struct Stuck {
     why: String,
+    fault: Fault,
     results: Option<Arc<Results>>,
+    /// What handlers of raw events have asked for.
+    additions: Patch,
 }
 
 /// An object's memory holds it once a warning was given.
 struct Warned;
 
 /// An object that is to be left alone for a while: as it was seen, without what others have changed meanwhile.
-pub struct LeftAlone(pub Body);
+pub struct LeftAlone {
+    pub seen: Body,
+    /// How long.
+    pub due: Duration,
+}
 
 impl Watched {
     /// Stores what a cycle came to, and returns the object as it is then.
@@ -52,11 +62,12 @@ impl Watched {
                 Ok(Ok((newest, end)))
             }
             Err(Unwritten::Gone) => Err(Gone),
-            Err(Unwritten::Refused(refusal)) => Ok(Err(give_up(refusal, Some(results), memo))),
+            Err(Unwritten::Refused(refusal)) => Ok(Err(give_up(refusal, Some(results), waiting(memo), memo))),
         }
     }
 
-    /// Writes a patch that has nothing of a cycle's results in it. The versions that it brings are added to `versions`.
+    /// Writes a patch that has nothing of a cycle's results in it, behind what handlers of raw events have asked for in vain
+    /// before. The versions that it brings are added to `versions`.
     pub(super) async fn change(
         &self,
         body: Body,
@@ -64,21 +75,42 @@ impl Watched {
         memo: &TypeMap,
         versions: &mut Vec<String>,
     ) -> Result<Result<Body, LeftAlone>, Gone> {
-        match self.apply(body, patch, versions).await {
+        let mut whole = waiting(memo);
+        whole.join(patch);
+        match self.apply(body, whole.clone(), versions).await {
             Ok(newest) => {
                 // Results that wait to be stored still do.
-                if get::<Stuck>(memo).is_some_and(|stuck| stuck.results.is_none()) {
-                    take::<Stuck>(memo);
+                match get::<Stuck>(memo).as_deref() {
+                    Some(Stuck { results: Some(results), why, fault, .. }) => {
+                        let (results, why) = (Some(Arc::clone(results)), why.clone());
+                        put(memo, Stuck { why, fault: *fault, results, additions: Patch::default() });
+                    }
+                    _ => take::<Stuck>(memo),
                 }
                 Ok(Ok(newest))
             }
             Err(Unwritten::Gone) => Err(Gone),
-            Err(Unwritten::Refused(refusal)) => Ok(Err(give_up(refusal, None, memo))),
+            Err(Unwritten::Refused(refusal)) => {
+                let kept = if refusal.fault.may_pass() { whole.only_additions() } else { Patch::default() };
+                Ok(Err(give_up(refusal, None, kept, memo)))
+            }
         }
     }
 
     /// Stores what could not be stored before, if there is anything.
-    pub(super) async fn catch_up(&self, body: Body, job: &Job) -> Result<Result<Body, LeftAlone>, Gone> {
+    /// The versions that handlers of raw events bring by it are added to `versions`.
+    pub(super) async fn catch_up(
+        &self,
+        mut body: Body,
+        job: &Job,
+        versions: &mut Vec<String>,
+    ) -> Result<Result<Body, LeftAlone>, Gone> {
+        if !job.gone && waiting(&job.memo).has_additions() {
+            body = match self.change(body, Patch::default(), &job.memo, versions).await? {
+                Ok(newest) => newest,
+                left_alone => return Ok(left_alone),
+            };
+        }
         let stuck = get::<Stuck>(&job.memo).filter(|_| !job.gone);
         let results = stuck.and_then(|stuck| stuck.results.clone());
         if body.is_deleting()
@@ -108,18 +140,27 @@ fn tell(form: Form, memo: &TypeMap) {
     }
 }
 
-fn give_up(refusal: Refusal, results: Option<Arc<Results>>, memo: &TypeMap) -> LeftAlone {
+/// What handlers of raw events have asked for in vain.
+fn waiting(memo: &TypeMap) -> Patch {
+    get::<Stuck>(memo).map(|stuck| stuck.additions.clone()).unwrap_or_default()
+}
+
+fn give_up(refusal: Refusal, results: Option<Arc<Results>>, additions: Patch, memo: &TypeMap) -> LeftAlone {
     let Refusal { seen, why, fault } = refusal;
     let known = get::<Stuck>(memo);
-    if known.as_ref().is_none_or(|known| known.why != why) {
+    let due = if fault.may_pass() { FAILED } else { REFUSED };
+    // What may pass says something else each time.
+    let is_known = |known: &Stuck| known.why == why || (known.fault.may_pass() && fault.may_pass());
+    if !known.as_deref().is_some_and(is_known) {
         match fault {
-            Fault::Denied => report::right_is_missing(&why, REFUSED),
-            _ => report::given_up(&why, REFUSED),
+            fault if fault.may_pass() => report::put_off(&why, due),
+            Fault::Denied => report::right_is_missing(&why, due),
+            _ => report::given_up(&why, due),
         }
     }
     let results = results.or_else(|| known.and_then(|known| known.results.clone()));
-    put(memo, Stuck { why, results });
-    LeftAlone(seen)
+    put(memo, Stuck { why, fault, results, additions });
+    LeftAlone { seen, due }
 }
 
 fn get<T: Any + Send + Sync>(memo: &TypeMap) -> Option<Arc<T>> {

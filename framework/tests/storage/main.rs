@@ -4,6 +4,7 @@
 
 mod functions;
 mod halfway;
+mod outages;
 mod places;
 mod refusals;
 mod sizes;

@@ -2,7 +2,7 @@
 
 use super::{
     identity,
-    merge::{compose, difference},
+    merge::{compose_for, difference},
 };
 use crate::{
     core::{body::Body, storage::Storage},
@@ -61,7 +61,8 @@ impl Addition {
 pub(super) struct Sum {
     /// The merge patch that makes them.
     pub patch: Map<String, Value>,
-    /// It is for this state of the object alone: functions have made it of what they found there.
+    /// It is for this state of the object alone: functions have made it of what they found there, or it leaves out
+    /// what is ours there.
     pub exact: bool,
     /// What of them can't be done, in a sentence each.
     pub faults: Vec<String>,
@@ -71,17 +72,17 @@ impl Sum {
     /// Does the additions in their order. A function of which nothing can be used is left out.
     pub fn of(additions: &[Addition], body: &Body, storage: &Storage) -> Self {
         let mut sum = Self::default();
-        let mut object = None;
+        if additions.is_empty() {
+            return sum;
+        }
+        let mut object = body.value().clone();
         for addition in additions {
             match addition {
-                Addition::Merge(patch) => sum.merge(patch, object.as_mut()),
-                Addition::Modify(function) => {
-                    let object = object.get_or_insert_with(|| patched(body, &sum.patch));
-                    sum.modify(function, object, storage);
-                }
+                Addition::Merge(patch) => sum.merge(patch, body, &mut object, storage),
+                Addition::Modify(function) => sum.modify(function, &mut object, storage),
             }
         }
-        if let Some(object) = object.filter(|_| sum.exact) {
+        if sum.exact {
             sum.patch = match difference(body.value(), &object) {
                 Some(Value::Object(patch)) => patch,
                 _ => Map::new(),
@@ -92,17 +93,20 @@ impl Sum {
         sum
     }
 
-    fn merge(&mut self, patch: &Value, object: Option<&mut Value>) {
+    fn merge(&mut self, patch: &Value, body: &Body, object: &mut Value, storage: &Storage) {
         let Value::Object(fields) = patch else { return };
         let mut fields = fields.clone();
         // A status is a mapping, or it is none.
         if fields.get("status").is_some_and(|status| !status.is_object()) {
             fields.remove("status");
         }
-        if let Some(object) = object {
-            json_patch::merge(object, &Value::Object(fields.clone()));
-        }
-        compose(&mut self.patch, fields);
+        let mut merged = object.clone();
+        json_patch::merge(&mut merged, &Value::Object(fields.clone()));
+        let restored = restored(merged.clone(), object, storage);
+        // Then the merge patch itself would take or change what is ours.
+        self.exact |= difference(&merged, &restored).is_some();
+        *object = restored;
+        compose_for(body.value(), &mut self.patch, fields);
     }
 
     fn modify(&mut self, function: &Function, object: &mut Value, storage: &Storage) {
@@ -116,12 +120,6 @@ impl Sum {
     }
 }
 
-fn patched(body: &Body, patch: &Map<String, Value>) -> Value {
-    let mut object = body.value().clone();
-    json_patch::merge(&mut object, &Value::Object(patch.clone()));
-    object
-}
-
 /// The object after a function; what is ours is as before.
 fn modified(function: &Function, before: &Value, storage: &Storage) -> Result<Value, String> {
     let mut after = before.clone();
@@ -130,6 +128,11 @@ fn modified(function: &Function, before: &Value, storage: &Storage) -> Result<Va
     if !after.is_object() {
         return Err("has no effect: what it leaves of the object isn't a mapping".to_owned());
     }
+    Ok(restored(after, before, storage))
+}
+
+/// An object with what is ours as it was before.
+fn restored(mut after: Value, before: &Value, storage: &Storage) -> Value {
     // Of these, a patch can only name the fields.
     for whole in ["metadata", "status"].into_iter().filter(|whole| before[whole].is_object()) {
         if !after[whole].is_object() {
@@ -137,5 +140,5 @@ fn modified(function: &Function, before: &Value, storage: &Storage) -> Result<Va
         }
     }
     storage.restore(&mut after, before);
-    Ok(after)
+    after
 }

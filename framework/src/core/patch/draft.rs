@@ -3,7 +3,7 @@
 use super::{
     Finalizer, Part, Patch, Request,
     addition::Sum,
-    merge::{changes, compose},
+    merge::{changes, compose_for},
 };
 use crate::core::{body::Body, storage::Storage};
 use serde_json::{Map, Value, json};
@@ -78,30 +78,35 @@ impl Draft {
     }
 
     fn status_request(&self, body: &Body) -> Option<Request> {
-        let patch = json!({ "status": self.all_status() });
+        let patch = json!({ "status": self.all_status(body) });
         let worth = changes(body.value(), &patch) || (self.exact && !self.status.is_empty());
         worth.then(|| Request { part: Part::Status, patch: versioned(patch, body) })
     }
 
     /// Ours comes last.
-    fn all_status(&self) -> Map<String, Value> {
+    fn all_status(&self, body: &Body) -> Map<String, Value> {
         let mut status = self.status.clone();
-        compose(&mut status, self.kept_status.clone());
+        compose_for(&body.value()["status"], &mut status, self.kept_status.clone());
         status
     }
 
     fn object_request(&self, body: &Body, status_subresource: bool) -> Option<Request> {
         let mut patch = self.added.clone();
-        compose(&mut patch, self.kept.clone());
-        let status = if status_subresource { Map::new() } else { self.all_status() };
+        compose_for(body.value(), &mut patch, self.kept.clone());
+        let status = if status_subresource { Map::new() } else { self.all_status(body) };
         if !status.is_empty() {
             patch.insert("status".into(), Value::Object(status));
         }
         let finalizers = self.finalizers(body);
-        let exclusive = finalizers.is_some() || self.exact;
         let metadata = finalizers.map(|finalizers| ("finalizers".to_owned(), finalizers)).into_iter();
-        compose(&mut patch, Map::from_iter([("metadata".to_owned(), Value::Object(metadata.collect()))]));
+        compose_for(
+            body.value(),
+            &mut patch,
+            Map::from_iter([("metadata".to_owned(), Value::Object(metadata.collect()))]),
+        );
         let patch = Value::Object(patch);
+        // The list is written as a whole: it has to be the one that was looked at.
+        let exclusive = self.exact || patch["metadata"].get("finalizers").is_some();
         let asked = self.exact && self.adds_to(Part::Object, status_subresource);
         if !asked && !changes(body.value(), &patch) {
             return None;

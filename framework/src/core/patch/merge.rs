@@ -21,6 +21,29 @@ pub(in crate::core) fn compose(first: &mut Map<String, Value>, patch: Map<String
     }
 }
 
+/// The same for a value as it is. Of a mapping in it that the first one deletes and the second one makes anew, each field
+/// is named, so that it goes.
+pub(super) fn compose_for(value: &Value, first: &mut Map<String, Value>, patch: Map<String, Value>) {
+    for (key, field) in patch {
+        match (first.get_mut(&key), field) {
+            (Some(Value::Object(inner)), Value::Object(field)) => compose_for(&value[&key], inner, field),
+            (Some(replaced), Value::Object(field)) => {
+                let mut anew = deletions(&value[&key]);
+                compose_for(&value[&key], &mut anew, field);
+                *replaced = anew.into();
+            }
+            (_, field) => {
+                first.insert(key, field);
+            }
+        }
+    }
+}
+
+/// The merge patch that deletes each field of a mapping.
+fn deletions(value: &Value) -> Map<String, Value> {
+    value.as_object().into_iter().flatten().map(|(key, _)| (key.clone(), Value::Null)).collect()
+}
+
 /// The merge patch that makes `to` of `from`; none where they are the same.
 pub(in crate::core) fn difference(from: &Value, to: &Value) -> Option<Value> {
     match (from, to) {

@@ -1,5 +1,6 @@
 mod functions;
 mod laws;
+mod merges;
 
 use super::*;
 

@@ -161,6 +161,15 @@ pub fn given_up(why: &str, again: Duration) {
     );
 }
 
+pub fn put_off(why: &str, again: Duration) {
+    object!(
+        error,
+        "What is to be kept on the object can't be stored: {why}. The object is left alone until it changes, or for {} \
+         seconds, again and again; then what its handlers came to is stored, and they aren't called again for it.",
+        seconds(again)
+    );
+}
+
 pub fn right_is_missing(why: &str, again: Duration) {
     object!(
         error,
