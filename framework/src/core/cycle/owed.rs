@@ -24,8 +24,7 @@ impl Cycle {
         let later = || current.iter().filter(|(_, record)| record.later).map(|(id, _)| id);
         let updates = || setup.tasks.iter().filter(|task| task.is_for_updates());
         let others = later().any(|id| !updates().any(|task| is_of(task, id)));
-        let owes =
-            |task: &&Task| later().any(|id| is_of(task, id)) || (others && task.concerns(&facts));
+        let owes = |task: &&Task| later().any(|id| is_of(task, id)) || (others && task.concerns(&facts));
         updates()
             .filter(owes)
             .fold(Progress::default(), |owed, task| owed.with(task.id.clone(), Record::owed(now)))
