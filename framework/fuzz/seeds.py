@@ -15,6 +15,7 @@ COUNT = 60
 
 
 def main():
+    write("cycle", cycles())
     write("diff", diffs())
     write("patch", patches())
     write("storage", storages())
@@ -41,6 +42,21 @@ def compact(value):
     return json.dumps(value, separators=(",", ":")).encode()
 
 
+def records():
+    return [case["kopf"].encode() for case in cases("progress") if case["of"] == "text"]
+
+
+def cycles():
+    """What comes of the handlers' attempts, where things are kept and options; then what is kept, a line each."""
+    essences = [b"", b'{"spec":{"x":1}}', b'{"spec":{"x":2}}']
+    basis = b'{"beside":"","essence":{"spec":{"x":3}}}'
+    texts = [b"", *some(records())]
+    for number in range(COUNT):
+        kept = [essences[number % 3], [b"", basis][number % 2]]
+        lines = kept + [texts[number * step % len(texts)] for step in range(6)]
+        yield (number * 7919).to_bytes(4, "little") + bytes([number % 3, number * 37 % 256]) + b"\n".join(lines)
+
+
 def diffs():
     given = [case["in"] for case in cases("diffs") + cases("reductions")]
     return [compact([case["old"], case["new"]]) for case in some(given)]
@@ -55,9 +71,8 @@ def patches():
 
 def storages():
     """The target's first byte chooses: here the place, then whether it is read as text, inflated or JSON, or written."""
-    records = [case["kopf"].encode() for case in cases("progress") if case["of"] == "text"]
     essences = [compact(case["kopf"]) for case in cases("essences")]
-    for texts in some(records), some(essences):
+    for texts in some(records()), some(essences):
         for number, text in enumerate(texts):
             place = number % 3
             yield bytes([ord("0") + place]) + text

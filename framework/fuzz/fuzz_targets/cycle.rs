@@ -1,0 +1,167 @@
+//! Whatever stands on an object, it comes to rest once its handlers have done their work.
+#![no_main]
+
+use jiff::Timestamp;
+use korf_fuzz::core::{
+    body::Body,
+    cycle::{Cycle, Done, Look, Plan, Ready, Setup, Sight, plan},
+    filter::Filter,
+    patch::Patch,
+    retry::{Limits, Outcome},
+    storage::{Choice, Storage},
+    task::{Task, Trigger},
+};
+use libfuzzer_sys::fuzz_target;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const OPERATOR: &str = "fuzz";
+/// The handlers, and one that only a record can name.
+const IDS: [&str; 6] = ["create", "update", "delete", "resume", "field", "field/sub"];
+/// Far more than any object needs.
+const TURNS: usize = 100;
+
+/// What comes of the attempts, one after the other; in the end all succeed.
+struct Fate(u32);
+
+impl Fate {
+    fn next(&mut self) -> Outcome {
+        let message = "fuzz".to_owned();
+        let fate = self.0 % 5;
+        self.0 /= 5;
+        match fate {
+            1 => Outcome::Retry { after: Duration::from_secs(10), message },
+            2 => Outcome::GaveUp { message },
+            3 => Outcome::Unreadable { message },
+            4 => Outcome::Ignored,
+            _ => Outcome::Success,
+        }
+    }
+}
+
+/// One object and the handlers of its kind, with the API server's part played by merge patches.
+struct World {
+    setup: Setup,
+    sight: Sight,
+    body: Body,
+    now: Timestamp,
+    fate: Fate,
+}
+
+// The first bytes choose; the rest is what stands on the object.
+fuzz_target!(|bytes: &[u8]| {
+    let Some((options, bytes)) = bytes.split_first_chunk::<6>() else { return };
+    let [fate @ .., storage, options] = *options;
+    let option = |bit: u8| options & bit != 0;
+    let mut world = World {
+        setup: Setup {
+            storage: self::storage(storage),
+            tasks: tasks(options >> 4),
+            one_at_a_time: option(1),
+        },
+        sight: Sight { gone: false, look: Look::First, initial: option(2), rearmed: false, eager: option(4) },
+        body: object(&String::from_utf8_lossy(bytes), option(8)),
+        now: Timestamp::UNIX_EPOCH,
+        fate: Fate(u32::from_le_bytes(fate)),
+    };
+    let rests = (0..TURNS).any(|_| world.turn());
+    assert!(rests, "it comes to no rest: {:#}", world.body.value());
+});
+
+impl World {
+    /// Does what comes next; whether that is nothing.
+    fn turn(&mut self) -> bool {
+        self.setup.faults(&self.body, self.now);
+        match plan(&self.setup, &self.body, self.sight, self.now) {
+            Plan::Rest(_) => return true,
+            Plan::Wait(due) => {
+                assert!(due > self.now, "a wait for {due}, and it is {}", self.now);
+                self.now = due;
+            }
+            Plan::Write(change) => {
+                let before = self.body.clone();
+                self.write(&Patch::of_finalizer(change));
+                assert_ne!(self.body, before, "a write of nothing");
+            }
+            Plan::Run(cycle) => self.run(&cycle),
+        }
+        (self.sight.look, self.sight.eager) = (Look::Again, false);
+        false
+    }
+
+    fn run(&mut self, cycle: &Cycle) {
+        let done = |ready: &Ready| Done { ready: *ready, outcome: self.fate.next(), subs: Vec::new() };
+        let done: Vec<_> = cycle.ready.iter().map(done).collect();
+        let (patch, end) = cycle.settle(&self.setup, &self.body, &done, self.now);
+        self.write(&patch);
+        self.sight.initial &= !end.is_settled();
+    }
+
+    fn write(&mut self, patch: &Patch) {
+        let draft = patch.draft(&self.body, &self.setup.storage);
+        for part in patch.order() {
+            if let Some(request) = draft.request(part, &self.body, false) {
+                let mut object = self.body.value().clone();
+                json_patch::merge(&mut object, &request.patch);
+                self.body = object.into();
+            }
+        }
+    }
+}
+
+fn storage(choice: u8) -> Storage {
+    let places = [
+        Choice::default(),
+        Choice { kopf: true, ..Choice::default() },
+        Choice { in_status: true, ..Choice::default() },
+    ];
+    places[usize::from(choice) % places.len()].storage(OPERATOR).expect("the names are Kubernetes'")
+}
+
+/// One for each trigger, or one less.
+fn tasks(left_out: u8) -> Vec<Task> {
+    let triggers = [
+        Trigger::Create,
+        Trigger::Update,
+        Trigger::Delete { optional: false, lets_go: false },
+        Trigger::Resume { deleted: true },
+        Trigger::Field,
+    ];
+    let task = |on: Trigger| {
+        let mut filter = Filter::default();
+        filter.field = (on == Trigger::Field).then(|| "spec.x".into());
+        Task { id: on.as_str().to_owned(), on, filter, limits: Limits::default() }
+    };
+    let tasks = triggers.map(task).into_iter().enumerate();
+    tasks.filter(|(at, _)| *at != usize::from(left_out)).map(|(_, task)| task).collect()
+}
+
+/// An object with parts of this text, by lines, wherever things are kept.
+fn object(text: &str, deleting: bool) -> Body {
+    let mut lines = text.split('\n');
+    let mut line = || lines.next().filter(|line| !line.is_empty()).map(Value::from).unwrap_or_default();
+    let (diff_base, basis) = (line(), line());
+    let (mut annotations, mut progress) = (json!({}), json!({}));
+    for id in IDS {
+        let record = line();
+        for prefix in ["kopf.zalando.org", "fuzz.korf.dev"] {
+            annotations[format!("{prefix}/{}", id.replace('/', "."))] = record.clone();
+            annotations[format!("{prefix}/last-handled-configuration")] = diff_base.clone();
+            annotations[format!("{prefix}/korf-basis")] = basis.clone();
+        }
+        progress[id] = serde_json::from_str(record.as_str().unwrap_or_default()).unwrap_or_default();
+    }
+    let status = json!({"progress": progress, "last-handled-configuration": diff_base, "korf-basis": basis});
+    let finalizers = ["kopf.zalando.org/KopfFinalizerMarker", "fuzz.korf.dev/finalizer"];
+    let object = json!({
+        "metadata": {
+            "uid": "u", "annotations": annotations, "finalizers": if deleting { &finalizers[..] } else { &[] },
+            "deletionTimestamp": deleting.then_some("1970-01-01T00:00:00Z"),
+        },
+        "spec": {"x": 1}, "status": {"kopf": status, OPERATOR: status},
+    });
+    // As a merge patch: without nulls.
+    let mut merged = json!({});
+    json_patch::merge(&mut merged, &object);
+    merged.into()
+}
