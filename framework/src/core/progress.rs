@@ -70,9 +70,9 @@ impl Record {
         Self { later: true, ..Self::new(now, Reason::Update) }
     }
 
-    /// Whether an attempt may have seen what isn't there any more.
+    /// Whether an attempt may have seen what isn't there any more. One that could not read the object saw nothing.
     pub fn has_seen(&self) -> bool {
-        self.retries > 0 || self.later
+        self.later || (self.retries > 0 && !self.refused)
     }
 
     /// Whether it needs no further attempt: it has succeeded or failed for good.

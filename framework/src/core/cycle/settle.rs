@@ -128,7 +128,12 @@ impl Cycle {
         let begun = self.current.get(id).filter(|record| record.retries > 0).cloned();
         let mut before = begun.unwrap_or_else(|| Record::new(started, self.reason));
         before.purpose = Some(self.reason);
-        before.later = self.reason != Reason::Delete && self.is_later();
+        before.later = self.reason != Reason::Delete
+            && match outcome {
+                // It has seen nothing but what it had seen before.
+                Outcome::Unreadable { .. } => self.current.get(id).is_some_and(Record::has_seen),
+                _ => self.is_later(),
+            };
         match outcome {
             Outcome::Success | Outcome::Ignored => before.succeeded(now),
             Outcome::Retry { after, message } => before.postponed(Some(later(now, *after)), Some(message)),

@@ -89,7 +89,7 @@ pub enum Passage {
     Delay(Duration),
     /// It comes twice.
     Duplicate,
-    /// It comes after the next one; alone, after a second.
+    /// It comes after the next one, but before a deletion; alone, after a second.
     ///
     /// No real server does that to events of one object.
     Hold,

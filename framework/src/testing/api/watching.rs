@@ -259,6 +259,13 @@ impl Watching {
             self.over = true;
             return Some(Ok(event.line()));
         }
+        // Whatever is late, an object's end comes last.
+        if event.what == "DELETED"
+            && let Some((held, _)) = self.held.take()
+        {
+            self.line.push_front(event);
+            return Some(Ok(held.line()));
+        }
         match self.server.passage(&event) {
             Passage::Pass => {}
             Passage::Delay(time) => sleep(time).await,

@@ -131,3 +131,26 @@ fn what_could_not_be_read_while_it_is_resumed_waits_for_a_change_too() {
     let handled = ["r 1→2 #0", "open 0", "s 1→2 #0", "open 0", "u 1→2 #0", "processed 3/0", "Noop"];
     assert_eq!(trace, handled);
 }
+
+/// It was called for nothing: not even its arguments could be made.
+#[test]
+fn a_handler_that_could_not_read_the_object_is_not_called_for_one_that_it_is_not_for() {
+    let mut world = World::new([of_label("c", Reason::Create), task("d", Reason::Create)]);
+    world.object["metadata"]["labels"] = json!({"app": "x"});
+    assert_eq!(world.turn(Look::First, &of("c", unreadable)), ["c 1 #0", "d 1 #0", "refused 1/1", "Refused"]);
+    world.object["metadata"]["labels"] = json!({});
+    assert_eq!(world.turn(Look::Changed, &of("c", unreadable)), ["processed 1/0", "Skipped", "Noop"]);
+}
+
+#[test]
+fn a_handler_that_was_called_before_it_could_not_read_the_object_is_called_once_more() {
+    let field = |id| of_field(id, Trigger::Field, "spec.x");
+    let mut world = World::handled([field("f"), field("g")]);
+    world.set(2);
+    world.turn(Look::Changed, &|_| retry());
+    world.wait(10);
+    assert_eq!(world.turn(Look::Again, &of("f", unreadable))[..3], ["f 1→2 #1", "g 1→2 #1", "refused 1/1"]);
+    world.set(1);
+    let trace = world.turn(Look::Changed, &succeed);
+    assert_eq!(trace, ["f 1→1 #0", "g 1→1 #0", "processed 2/0", "Noop"]);
+}
