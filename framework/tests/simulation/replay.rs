@@ -1,7 +1,11 @@
 //! One seed, with all that happens in it.
 
-use crate::run::{Outcome, run};
+use crate::{
+    history::{state, uid},
+    run::{Outcome, run},
+};
 use jiff::Timestamp;
+use korf::testing::api::Exchange;
 
 /// How to run a seed again and see what happens.
 pub fn command(seed: u64) -> String {
@@ -19,16 +23,27 @@ pub fn show(seed: u64) {
 /// All of a run, in the order of time.
 fn tell(outcome: &Outcome) -> String {
     let mut told: Vec<(Timestamp, String)> = Vec::new();
-    told.extend(outcome.lines.iter().map(|line| (line.at, format!("         {line}"))));
     told.extend(outcome.steps.iter().map(|(at, step)| (*at, format!("---- {step}"))));
-    told.extend(outcome.exchanges.iter().map(|exchange| {
-        let code = exchange.code.map_or("lost".to_owned(), |code| code.to_string());
-        let lost = if exchange.answered || exchange.request.who != "operator" { "" } else { ", unanswered" };
-        let version =
-            exchange.effect.as_ref().map_or(String::new(), |effect| format!(" → {}", effect.revision));
-        (exchange.at, format!("  {}: {} {code}{lost}{version}", exchange.request.who, exchange.request))
+    let exchanges = outcome.exchanges.iter().filter(|exchange| is_worth_telling(exchange));
+    told.extend(exchanges.map(|exchange| (exchange.at, asked(exchange))));
+    told.extend(outcome.lines.iter().map(|line| {
+        let object = line.object.as_ref().map(|object| format!("[{object}] ")).unwrap_or_default();
+        (line.at, format!("  log: {:5} {object}{}", line.level, line.message))
     }));
     told.sort_by_key(|(at, _)| *at);
     let lines = told.into_iter().map(|(at, line)| format!("{} {line}\n", at.strftime("%H:%M:%S%.3f")));
     format!("{}{}", outcome.history.world, lines.collect::<String>())
+}
+
+/// Watches are opened anew each minute.
+fn is_worth_telling(exchange: &Exchange) -> bool {
+    exchange.request.is_write() || exchange.code != Some(200)
+}
+
+fn asked(exchange: &Exchange) -> String {
+    let code = exchange.code.map_or("lost".to_owned(), |code| code.to_string());
+    let lost = if exchange.answered || exchange.request.who == "user" { "" } else { ", unanswered" };
+    let effect = exchange.effect.as_ref();
+    let effect = effect.map(|effect| format!(" → {} of {}", effect.revision, uid(state(effect))));
+    format!("  {}: {} {code}{lost}{}", exchange.request.who, exchange.request, effect.unwrap_or_default())
 }

@@ -82,9 +82,12 @@ fn cluster(world: &World, record: &Record) -> Cluster {
     Cluster::of(make).expect("the handlers fit together")
 }
 
-/// Whether it says that something broke inside of the framework.
+/// Whether it says that something broke inside of the framework; a server that is away is no such thing.
 fn tells_of_breakdown(line: &Line) -> bool {
-    ["Throttling for", "A worker has ended"].iter().any(|words| line.message.starts_with(words))
+    let throttled = line.message.starts_with("Throttling for");
+    let why = ["it panicked", "comes to no rest"];
+    line.message.starts_with("A worker has ended")
+        || (throttled && why.iter().any(|words| line.message.contains(words)))
 }
 
 fn writes(exchanges: &[Exchange], quiet_since: Timestamp) -> Vec<Written> {

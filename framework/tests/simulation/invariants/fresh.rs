@@ -6,6 +6,7 @@ use crate::{
     script::Ending,
 };
 use korf::Reason;
+use serde_json::Value;
 
 /// What a handler of changes is called for is a state that the object had, none older than what the operator itself has
 /// written, and, if it was done with it, none that it has seen in this life of the operator.
@@ -52,8 +53,16 @@ fn again(history: &History, call: &Called) -> Option<String> {
     let base = |call: &Called| history.world.base(call.body.value());
     let same = (before.reason, before.life, &before.new, base(before))
         == (call.reason, call.life, &call.new, base(call));
-    let again = done && once && same && !changed_between(history, before, call);
+    let again = done && once && same && !is_later(history, before) && !changed_between(history, before, call);
     (again && !refused_between(history, before, call)).then(|| "it was done with this".to_owned())
+}
+
+/// Whether it saw a later state than the one that was to count as handled: what has changed since is handled once more.
+fn is_later(history: &History, call: &Called) -> bool {
+    let kept = history.world.kept(call.body.value());
+    let basis = kept.get("korf-basis").and_then(Value::as_str);
+    let basis = basis.and_then(|basis| serde_json::from_str::<Value>(basis).ok());
+    basis.is_some_and(|basis| basis["essence"] != *call.new)
 }
 
 /// Whether a handler could not read the object in between: then all begin anew.

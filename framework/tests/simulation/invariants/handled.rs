@@ -8,16 +8,21 @@ use crate::{
 use korf::Reason;
 use serde_json::Value;
 
-/// What each handler of updates has seen last, as far as it was recorded, is what the object is in the end.
+/// What each handler of updates has seen last, as far as it was recorded, is what the object is in the end; but for
+/// objects that are nobody's business any more.
 pub fn last_state(history: &History) -> Vec<Violation> {
-    let alive = history.objects.iter().filter(|object| !is_deleting(object));
-    alive
-        .flat_map(|object| {
-            let roles =
-                history.world.roles.iter().filter(|role| role.has(Cue::Update) || role.has(Cue::Field));
-            roles.filter_map(|role| check(history, role, object))
-        })
-        .collect()
+    let world = &history.world;
+    let concerned = |object: &Value| {
+        let mut handlers = world.roles.iter().filter(|role| !role.is_spy());
+        handlers.any(|role| role.concerns(world, object))
+    };
+    let objects = history.objects.iter().filter(|object| !is_deleting(object) && concerned(object));
+    let of_updates = |role: &&Role| role.has(Cue::Update) || role.has(Cue::Field);
+    let missed = |object| {
+        let roles = world.roles.iter().filter(of_updates);
+        roles.filter_map(|role| check(history, role, object)).collect::<Vec<_>>()
+    };
+    objects.flat_map(|object| missed(object)).collect()
 }
 
 fn check(history: &History, role: &Role, object: &Value) -> Option<Violation> {
