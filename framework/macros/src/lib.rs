@@ -139,8 +139,8 @@ pub fn on_field(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// changes of any part, the operator's own writes too, and deletions. `EventType` says which.
 ///
 /// It is called once, whatever comes of it: errors are logged. The options are `id`, `param`, `timeout` and the filters
-/// of [`macro@on_create`]. What it returns or patches is written only if it changes something; but then the watch has
-/// something to say again.
+/// of [`macro@on_create`]. What it returns or patches is written only if it changes something, and handlers of raw events
+/// are not called for that.
 #[proc_macro_attribute]
 pub fn on_event(attribute: TokenStream, item: TokenStream) -> TokenStream {
     handler(&Attribute { name: "on_event", scope: "RawEvent", own: &[] }, attribute, item)

@@ -35,7 +35,8 @@ pub enum Trigger {
     },
     /// A change of the handler's field, for whatever reason.
     Field,
-    /// Every event of the watch, the initial listing and our own writes included; outside of all cycles.
+    /// Every event of the watch, the initial listing and our own writes included, but for those of handlers of events;
+    /// outside of all cycles.
     Event,
 }
 
