@@ -273,7 +273,7 @@ impl Cycle {
     }
 
     fn open(mut self, setup: &Setup, sight: Sight, now: Timestamp) -> Plan {
-        self.rearm(sight);
+        self.rearm(setup, sight, now);
         if let Some(rest) = self.stands(setup) {
             return Plan::Rest(rest);
         }
@@ -309,7 +309,7 @@ impl Cycle {
     }
 
     /// Forgets failures that a change of the object, or a newer operator, may have mended.
-    fn rearm(&mut self, sight: Sight) {
+    fn rearm(&mut self, setup: &Setup, sight: Sight, now: Timestamp) {
         let first = sight.look == Look::First;
         let refused = self.current.iter().any(|(_, record)| record.refused);
         // What is resumed is as it was handled.
@@ -319,7 +319,9 @@ impl Cycle {
             Reason::Delete if first || sight.rearmed => self.current = self.current.without_failures(),
             Reason::Delete => {}
             // Those that succeeded have seen another essence than the one that could not be read.
-            _ if refused && !same => (self.current, self.basis) = (Progress::default(), None),
+            _ if refused && !same => {
+                (self.current, self.basis) = (self.anew(setup, &self.current, now), None)
+            }
             _ if refused && first => self.current = self.current.without_refusals(),
             _ => {}
         }

@@ -64,10 +64,10 @@ impl Record {
         }
     }
 
-    /// A handler of updates that is to be called though nothing may differ: a later essence was seen than the one that
-    /// counts as handled.
-    pub fn owed(now: Timestamp) -> Self {
-        Self { later: true, ..Self::new(now, Reason::Update) }
+    /// A handler that is to be called though nothing may differ: it has seen another essence than the one that counts
+    /// as handled.
+    pub fn owed(now: Timestamp, purpose: Reason) -> Self {
+        Self { later: true, ..Self::new(now, purpose) }
     }
 
     /// Whether an attempt may have seen what isn't there any more. One that could not read the object saw nothing.

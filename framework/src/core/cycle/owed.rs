@@ -25,9 +25,17 @@ impl Cycle {
         let updates = || setup.tasks.iter().filter(|task| task.is_for_updates());
         let others = later().any(|id| !updates().any(|task| is_of(task, id)));
         let owes = |task: &&Task| later().any(|id| is_of(task, id)) || (others && task.concerns(&facts));
-        updates()
-            .filter(owes)
-            .fold(Progress::default(), |owed, task| owed.with(task.id.clone(), Record::owed(now)))
+        updates().filter(owes).fold(Progress::default(), |owed, task| {
+            owed.with(task.id.clone(), Record::owed(now, Reason::Update))
+        })
+    }
+
+    /// What is on record when all handlers begin anew: those that have seen something are to be called, whatever differs
+    /// by then.
+    pub(super) fn anew(&self, setup: &Setup, progress: &Progress, now: Timestamp) -> Progress {
+        let ids = self.tasks.iter().map(|at| &setup.tasks[*at].id);
+        let seen = ids.filter(|id| progress.get(id).is_some_and(Record::has_seen));
+        seen.fold(Progress::default(), |anew, id| anew.with(id.clone(), Record::owed(now, self.reason)))
     }
 }
 

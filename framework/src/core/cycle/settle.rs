@@ -80,7 +80,8 @@ impl Cycle {
             }
             End::Open(_) | End::Held(_) | End::Refused(_) => current,
             End::Processed(_) if self.reason != Reason::Delete => self.owed(setup, &current, body, now),
-            End::Processed(_) | End::Skipped | End::Released | End::Restart => Progress::default(),
+            End::Restart => self.anew(setup, &current, now),
+            End::Processed(_) | End::Skipped | End::Released => Progress::default(),
         };
         let mut storage = setup.storage.clone();
         let mut patch = self.patch(&storage, body, &next, &end);

@@ -154,3 +154,32 @@ fn a_handler_that_was_called_before_it_could_not_read_the_object_is_called_once_
     let trace = world.turn(Look::Changed, &succeed);
     assert_eq!(trace, ["f 1→1 #0", "g 1→1 #0", "processed 2/0", "Noop"]);
 }
+
+#[test]
+fn what_handlers_saw_of_a_change_that_was_refused_and_taken_back_is_not_forgotten_one_at_a_time() {
+    let tasks =
+        [task("u", Reason::Update), of_field("f", Trigger::Field, "spec.x"), task("v", Reason::Update)];
+    let mut world = World::handled(tasks);
+    world.setup.one_at_a_time = true;
+    world.set(2);
+    let trace = world.turn(Look::Changed, &of("v", unreadable));
+    assert_eq!(trace[2..], ["f 1→2 #0", "open 0", "v 1→2 #0", "refused 2/1", "Refused"]);
+    world.set(1);
+    let trace = world.turn(Look::Changed, &succeed);
+    assert_eq!(trace[..4], ["u 1→1 #0", "open 0", "f 1→1 #0", "open 0"]);
+}
+
+#[test]
+fn what_handlers_saw_is_not_forgotten_where_all_begin_anew() {
+    let tasks =
+        [task("u", Reason::Update), of_field("f", Trigger::Field, "spec.x"), task("v", Reason::Update)];
+    let mut world = World::handled(tasks);
+    world.set(2);
+    world.turn(Look::Changed, &of("v", retry));
+    world.set(3);
+    world.wait(10);
+    let cycle = begun(&world, Look::Changed);
+    world.set(1);
+    assert_eq!(end(&mut world, &cycle, unreadable()), "Restart");
+    assert_eq!(world.turn(Look::Changed, &succeed)[..2], ["u 1→1 #0", "f 1→1 #0"]);
+}
