@@ -235,14 +235,14 @@ impl Cluster {
     /// There is none, or it doesn't fit the type.
     pub fn get<K: Resource<DynamicType = ()> + DeserializeOwned>(&self, name: &str) -> Result<K, Error> {
         let request = Request::new(USER, Method::GET, &self.path::<K>(name), Value::Null);
-        let object = self.server.ask(request).map_err(|status| Error::refused(&status))?;
+        let object = self.run(async { self.server.ask(request) }).map_err(|status| Error::refused(&status))?;
         Ok(K::deserialize(&*object)?)
     }
 
     /// Whether there is such an object.
     pub fn exists<K: Resource<DynamicType = ()>>(&self, name: &str) -> bool {
         let request = Request::new(USER, Method::GET, &self.path::<K>(name), Value::Null);
-        self.server.ask(request).is_ok()
+        self.run(async { self.server.ask(request) }).is_ok()
     }
 
     fn ask<T: DeserializeOwned>(&mut self, method: Method, path: &str, body: Value) -> Result<T, Error> {
