@@ -235,7 +235,8 @@ impl Cluster {
     /// There is none, or it doesn't fit the type.
     pub fn get<K: Resource<DynamicType = ()> + DeserializeOwned>(&self, name: &str) -> Result<K, Error> {
         let request = Request::new(USER, Method::GET, &self.path::<K>(name), Value::Null);
-        let object = self.run(async { self.server.ask(request) }).map_err(|status| Error::refused(&status))?;
+        let object =
+            self.run(async { self.server.ask(request) }).map_err(|status| Error::refused(&status))?;
         Ok(K::deserialize(&*object)?)
     }
 
