@@ -48,7 +48,7 @@ pub fn run(seed: u64) -> Outcome {
 
     let since = end(&mut cluster, &record);
     // For time's sake, not in each run.
-    if seed % 4 == 0 {
+    if seed.is_multiple_of(4) {
         cluster.advance(QUIET.saturating_sub(LONGEST));
     }
     Outcome::of(world, &cluster, &record, &counter, since)
