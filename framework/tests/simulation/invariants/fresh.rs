@@ -34,14 +34,14 @@ fn strange(history: &History, call: &Called) -> Option<String> {
 fn outdated(history: &History, call: &Called) -> Option<String> {
     let earlier = |effect: &u64| *effect <= call.begun.revision;
     let ours = history.effects_on(call.body.uid()).filter(|(ours, _)| *ours);
-    let last = ours.map(|(_, effect)| effect.revision).filter(earlier).next_back()?;
+    let last = ours.map(|(_, effect)| effect.revision).rfind(earlier)?;
     let shown = version(call.body.value());
     (shown < last).then(|| format!("it is shown version {shown}, and we have written {last}"))
 }
 
 fn again(history: &History, call: &Called) -> Option<String> {
     let is_before = |other: &&Called| other.begun.turn < call.begun.turn && other.id == call.id;
-    let before = history.calls_for(call.body.uid()).filter(is_before).next_back()?;
+    let before = history.calls_for(call.body.uid()).rfind(is_before)?;
     let done = history.role_above(call)?.is_done_after(before.attempt, before.ending) == Some(true)
         && before.ending != Ending::Unreadable;
     // Resuming comes with every start, and deletions that failed are tried again.
