@@ -60,6 +60,9 @@ mod tests {
     use super::*;
     use crate::core::{filter::Filter, retry::Limits};
 
+    /// The label conditions of each.
+    type Handlers<'a> = &'a [&'a [(&'a str, Match)]];
+
     fn task(on: Trigger, labels: &[(&str, Match)]) -> Task {
         let labels = labels.iter().map(|(key, wanted)| ((*key).to_owned(), wanted.clone())).collect();
         Task {
@@ -70,7 +73,7 @@ mod tests {
         }
     }
 
-    fn of(handlers: &[&[(&str, Match)]]) -> Vec<Term> {
+    fn of(handlers: Handlers<'_>) -> Vec<Term> {
         let tasks: Vec<_> = handlers.iter().map(|labels| task(Trigger::Create, labels)).collect();
         selector(&tasks).into_iter().collect()
     }
@@ -84,7 +87,7 @@ mod tests {
         let is = |value: &str| Match::from(value);
         let (exists, absent) = (|key: &str| Term::Exists(key.into()), |key: &str| Term::Absent(key.into()));
         let test = Match::passes(|value| value == "a");
-        let cases: [(&[&[(&str, Match)]], Vec<Term>); 12] = [
+        let cases: [(Handlers<'_>, Vec<Term>); 12] = [
             (&[], vec![]),
             (&[&[("app", is("a"))]], vec![equals("app", "a")]),
             (&[&[("app", is("a")), ("tier", Match::Absent)]], vec![equals("app", "a"), absent("tier")]),
