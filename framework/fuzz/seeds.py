@@ -63,10 +63,10 @@ def diffs():
 
 
 def patches():
-    """The object, what is asked for, what a function makes of the spec, what is kept, and options."""
+    """The object, what is asked for twice, what a function makes of the spec, what is kept, and options."""
     bodies = [case["in"]["body"] for case in cases("essences")]
     for number, (body, asked) in enumerate(zip(some(bodies), some(reversed(bodies)))):
-        yield compact([body, asked, asked.get("spec"), [None, "x"][number % 2], number % 16])
+        yield compact([body, asked, {"spec": body}, asked.get("spec"), [None, "x"][number % 2], number % 16])
 
 
 def storages():

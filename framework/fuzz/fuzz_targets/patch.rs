@@ -13,28 +13,38 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-const OURS: &str = "kopf.zalando.org/fuzz";
+const PREFIX: &str = "kopf.zalando.org/";
+const KEPT: &str = "kopf.zalando.org/fuzz";
 
 /// What is asked for, in the order in which it is done.
 struct Asked {
-    merged: Value,
+    merged: [Value; 2],
     spec: Option<Value>,
     kept: Value,
     finalizer: Option<Finalizer>,
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let [object, merged, spec, kept, options] = values(bytes);
+    let [object, first, second, spec, kept, options] = values(bytes);
     let option = |bit: i64| options.as_i64().unwrap_or_default() & bit != 0;
     let name = Storage::kopf().finalizer().to_owned();
-    let asked = Asked {
+    let body = Body::from(identified(object));
+    let mut asked = Asked {
         // Who asks for two specs is never done.
-        merged: without(if option(1) { "spec" } else { "" }, possible(merged)),
+        merged: [first, second].map(|merged| without(if option(1) { "spec" } else { "" }, possible(merged))),
         spec: option(1).then_some(spec),
-        kept: json!({"metadata": {"annotations": {OURS: kept.as_str()}}}),
-        finalizer: option(2).then(|| if option(4) { Finalizer::Add(name) } else { Finalizer::Remove(name) }),
+        kept: json!({"metadata": {"annotations": {KEPT: kept.as_str()}}}),
+        finalizer: None,
     };
-    check(&asked, &identified(object).into(), option(8));
+    let after = sent(&asked.patch(), &body, option(8));
+    assert_eq!(ours(&after), ours(&body));
+
+    asked.merged = asked.merged.map(|merged| leaving_ours(merged, &body));
+    asked.finalizer =
+        option(2).then(|| if option(4) { Finalizer::Add(name) } else { Finalizer::Remove(name) });
+    let after = sent(&asked.patch(), &body, option(8));
+    assert_eq!(visible(after.value()), visible(&asked.done_to(&body)), "{:?}", asked.patch());
+    assert_eq!(sent(&asked.patch(), &after, option(8)), after, "there is nothing more to ask for");
 });
 
 fn without(field: &str, mut object: Value) -> Value {
@@ -42,26 +52,46 @@ fn without(field: &str, mut object: Value) -> Value {
     object
 }
 
-fn check(asked: &Asked, body: &Body, status_subresource: bool) {
-    let (patch, storage) = (asked.patch(), Storage::kopf());
-    let draft = patch.draft(body, &storage);
-    let mut after = body.clone();
-    for part in patch.order() {
-        if let Some(request) = draft.request(part, &after, status_subresource) {
-            after = written(&after, &request, status_subresource);
-            assert_eq!(inconsistencies(&request.patch, &after), [""; 0]);
+/// The object after all requests of a patch.
+fn sent(patch: &Patch, body: &Body, status_subresource: bool) -> Body {
+    let draft = patch.draft(body, &Storage::kopf());
+    patch.order().into_iter().fold(body.clone(), |body, part| {
+        let Some(request) = draft.request(part, &body, status_subresource) else { return body };
+        let after = written(&body, &request, status_subresource);
+        assert_eq!(inconsistencies(&request.patch, &after), [""; 0]);
+        after
+    })
+}
+
+/// What no handler changes, less what is kept here.
+fn ours(body: &Body) -> Value {
+    let annotations = body.annotations().into_iter().flatten();
+    let kept = annotations.filter(|(key, _)| key.starts_with(PREFIX) && *key != KEPT);
+    let kept: Map<_, _> = kept.map(|(key, value)| (key.clone(), value.clone())).collect();
+    let held = body.finalizers().any(|name| name == Storage::kopf().finalizer());
+    bare(rounded(json!({"annotations": kept, "held": held})))
+}
+
+/// Without what is to be as it was: what is asked for there doesn't happen, however often it is asked for.
+fn leaving_ours(mut asked: Value, body: &Body) -> Value {
+    let ours = Storage::kopf().finalizer().to_owned();
+    let holds = |body: &Body| body.finalizers().any(|name| name == ours);
+    let other = holds(&asked.clone().into()) != holds(body);
+    if let Some(Value::Object(metadata)) = asked.get_mut("metadata") {
+        metadata.retain(|field, _| field != "finalizers" || !other);
+        if let Some(Value::Object(annotations)) = metadata.get_mut("annotations") {
+            annotations.retain(|key, _| !key.starts_with(PREFIX));
         }
     }
-    assert_eq!(visible(after.value()), visible(&asked.done_to(body)), "{patch:?}");
-    let again = patch.draft(&after, &storage);
-    for part in [Part::Status, Part::Object] {
-        assert_eq!(again.request(part, &after, status_subresource), None);
+    if let Some(Value::Object(status)) = asked.get_mut("status") {
+        status.remove("kopf");
     }
+    asked
 }
 
 impl Asked {
     fn patch(&self) -> Patch {
-        let mut patch = Patch::of_merges([self.merged.clone()]);
+        let mut patch = Patch::of_merges(self.merged.clone());
         if let Some(spec) = self.spec.clone() {
             let modify = Arc::new(move |object: &mut Value| object["spec"] = spec.clone());
             patch.add(Addition::Modify(Function { handler: "fuzz".into(), modify }));
@@ -74,7 +104,7 @@ impl Asked {
     /// The object after it, one thing after the other.
     fn done_to(&self, body: &Body) -> Value {
         let mut object = body.value().clone();
-        json_patch::merge(&mut object, &self.merged);
+        self.merged.iter().for_each(|merged| json_patch::merge(&mut object, merged));
         if let Some(spec) = &self.spec {
             object["spec"] = spec.clone();
         }
