@@ -41,7 +41,7 @@ async fn example_02_children_makes_a_child_that_follows_its_parent() {
     let parent = objects(&stage).get(NAME).await.unwrap();
     let owner = json!({
         "apiVersion": "kopf.dev/v1", "kind": "KopfExample", "name": NAME, "uid": parent.metadata.uid,
-        "controller": true,
+        "controller": true, "blockOwnerDeletion": true,
     });
     assert_eq!(child["metadata"]["ownerReferences"], json!([owner]));
     said(&stage, &operator, "02_children", "INFO", "ConfigMap kopf-example-1 has \"value\" now.").await;
