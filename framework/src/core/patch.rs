@@ -106,6 +106,11 @@ impl Patch {
         self.kept_status.clear();
     }
 
+    /// Whether it takes our finalizer off.
+    pub fn lets_go(&self) -> bool {
+        matches!(self.finalizer, Some(Finalizer::Remove(_)))
+    }
+
     /// Adds or removes our finalizer.
     pub fn finalizer(&mut self, change: Finalizer) {
         self.finalizer = Some(change);

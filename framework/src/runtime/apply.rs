@@ -25,6 +25,8 @@ pub enum Unwritten {
     Gone,
     /// The API server doesn't take it.
     Refused(Refusal),
+    /// It takes the finalizer off an object that others have changed meanwhile: somebody may need it now.
+    Changed(Body),
 }
 
 /// A patch that the API server doesn't take.
@@ -134,6 +136,9 @@ impl Writing<'_> {
             Fault::Conflict => {
                 patience.wait().await;
                 self.turn_to_newest(part, error).await?;
+                if self.patch.lets_go() && self.is_changed() {
+                    return Err(Unwritten::Changed(self.body.clone()));
+                }
             }
             Fault::Missing => {
                 self.turn_to_newest(part, error).await?;
@@ -157,6 +162,12 @@ impl Writing<'_> {
         self.draft = self.watched.draft(&self.patch, &newest);
         self.body = newest;
         Ok(())
+    }
+
+    /// Whether others have changed what counts of the object since it was planned for.
+    fn is_changed(&self) -> bool {
+        let essence = |body| self.watched.setup().essence(body);
+        essence(&self.body) != essence(&self.seen)
     }
 
     async fn read(&self) -> Result<Body, Unwritten> {

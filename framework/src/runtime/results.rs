@@ -108,6 +108,11 @@ impl Watched {
         loop {
             let refusal = match self.apply(body, shape.patch.clone(), &mut Vec::new()).await {
                 Ok(newest) => return Ok(shape.written(newest)),
+                Err(Unwritten::Changed(newest)) => {
+                    shape = results.shape(&setup, additions, &newest);
+                    body = newest;
+                    continue;
+                }
                 Err(Unwritten::Refused(refusal)) if refusal.fault == Fault::TooLarge => refusal,
                 Err(unwritten) => return Err(unwritten),
             };

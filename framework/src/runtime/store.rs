@@ -63,6 +63,8 @@ impl Watched {
             }
             Err(Unwritten::Gone) => Err(Gone),
             Err(Unwritten::Refused(refusal)) => Ok(Err(give_up(refusal, Some(results), waiting(memo), memo))),
+            // Whoever writes results looks at the object anew by itself.
+            Err(Unwritten::Changed(newest)) => Ok(Err(LeftAlone { seen: newest, due: Duration::ZERO })),
         }
     }
 
@@ -90,6 +92,7 @@ impl Watched {
                 Ok(Ok(newest))
             }
             Err(Unwritten::Gone) => Err(Gone),
+            Err(Unwritten::Changed(newest)) => Ok(Ok(newest)),
             Err(Unwritten::Refused(refusal)) => {
                 let kept = if refusal.fault.may_pass() { whole.only_additions() } else { Patch::default() };
                 Ok(Err(give_up(refusal, None, kept, memo)))

@@ -127,14 +127,15 @@ impl Watched {
 
     /// Leaves an object alone that is alive, but no longer one that the watch shows. Nobody will see it go, and nothing of
     /// ours may hold it back.
-    async fn lose_sight(&self, body: Body, job: &Job) -> Result<Finish, Gone> {
+    async fn lose_sight(&self, mut body: Body, job: &Job) -> Result<Finish, Gone> {
         let finalizer = self.setup().storage.finalizer();
-        if body.finalizers().any(|name| name == finalizer) {
+        // Others may change it meanwhile, and bring it back into sight.
+        while !self.selects(&body) && body.finalizers().any(|name| name == finalizer) {
             let change = Finalizer::Remove(finalizer.to_owned());
             report::finalizer(&change);
-            let changed = self.change(body, Patch::of_finalizer(change), &job.memo, &mut Vec::new()).await?;
-            if changed.is_err() {
-                return Ok(broken(job.errors, FINALIZER_LEFT, None));
+            match self.change(body, Patch::of_finalizer(change), &job.memo, &mut Vec::new()).await? {
+                Ok(newest) => body = newest,
+                Err(_) => return Ok(broken(job.errors, FINALIZER_LEFT, None)),
             }
         }
         Ok(Finish::OutOfSight)

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic with its place is the best message")]
 
 mod filters;
+mod finalizers;
 mod past;
 mod raw;
 mod selectors;

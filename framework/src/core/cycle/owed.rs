@@ -1,9 +1,10 @@
-//! What is left to be done when a change counts as handled that was another one when its last handlers saw it.
+//! What is left to be done where the object has become another one than its handlers saw.
 
 use super::{Cycle, Setup, settle::is_below};
 use crate::core::{
     Reason,
     body::Body,
+    diff::diff,
     filter::Facts,
     progress::{Progress, Record},
     task::Task,
@@ -28,6 +29,19 @@ impl Cycle {
         updates().filter(owes).fold(Progress::default(), |owed, task| {
             owed.with(task.id.clone(), Record::owed(now, Reason::Update))
         })
+    }
+
+    /// Whether the object that is being deleted has become one that other handlers of deletions are for.
+    pub(super) fn is_wanted(&self, setup: &Setup, body: &Body) -> bool {
+        let new = setup.essence(body);
+        if self.reason != Reason::Delete || new == *self.new {
+            return false;
+        }
+        let old = self.old.as_deref().unwrap_or(&Value::Null);
+        let diff = diff(old, &new);
+        let facts = Facts { body, reason: Some(self.reason), old, new: &new, diff: &diff };
+        let is_called = |task: &Task| self.tasks.iter().any(|at| setup.tasks[*at].id == task.id);
+        setup.tasks.iter().any(|task| task.keeps(&facts) && !is_called(task))
     }
 
     /// What is on record when all handlers begin anew: those that have seen something are to be called, whatever differs

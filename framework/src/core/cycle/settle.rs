@@ -72,7 +72,11 @@ impl Cycle {
     pub fn settle(&self, setup: &Setup, body: &Body, done: &[Done], now: Timestamp) -> (Patch, End) {
         let current =
             done.iter().fold(self.current.clone(), |progress, done| self.with(setup, progress, done, now));
-        let end = self.end(setup, &current, now);
+        let end = if self.is_wanted(setup, body) {
+            End::Open(Duration::ZERO)
+        } else {
+            self.end(setup, &current, now)
+        };
         let next = match end {
             // What was done for another reason is forgotten only in the end: it tells that something was done.
             End::Open(_) | End::Held(_) if self.reason == Reason::Delete => {
@@ -162,7 +166,11 @@ impl Cycle {
         match self.reason {
             _ if counts == Counts::default() => End::Skipped,
             _ if counts.running > 0 => End::Open(next_due(records(), now)),
-            Reason::Delete if refused && !self.touched => End::Released,
+            Reason::Delete
+                if refused && !self.touched && !self.is_held(setup, &current.without_refusals()) =>
+            {
+                End::Released
+            }
             Reason::Delete if self.is_held(setup, current) => End::Held(counts),
             Reason::Delete => End::Processed(counts),
             _ if refused && self.is_later() => End::Restart,

@@ -183,3 +183,23 @@ fn what_handlers_saw_is_not_forgotten_where_all_begin_anew() {
     assert_eq!(end(&mut world, &cycle, unreadable()), "Restart");
     assert_eq!(world.turn(Look::Changed, &succeed)[..2], ["u 1→1 #0", "f 1→1 #0"]);
 }
+
+#[test]
+fn a_deletion_goes_on_where_the_object_has_come_to_be_one_that_another_handler_is_for() {
+    let mut world = World::handled([task("d", Reason::Delete), of_label("e", Reason::Delete)]);
+    world.delete();
+    let cycle = begun(&world, Look::Changed);
+    world.object["metadata"]["labels"] = json!({"app": "x"});
+    assert_eq!(end(&mut world, &cycle, Outcome::Success), "open 0");
+    assert_eq!(world.turn(Look::Changed, &succeed), ["e 1→1 #0", "processed 2/0", "Free"]);
+}
+
+#[test]
+fn an_object_that_one_deletion_handler_has_failed_for_is_kept_though_another_one_could_never_read_it() {
+    let mut world = World::new([task("d", Reason::Delete), task("e", Reason::Delete)]);
+    world.turn(Look::First, &succeed);
+    world.object["metadata"].as_object_mut().unwrap().remove("annotations");
+    world.delete();
+    let outcome = |id: &str| if id == "d" { gave_up() } else { unreadable() };
+    assert_eq!(world.turn(Look::Changed, &outcome), ["d 1 #0", "e 1 #0", "held 0/2", "Held"]);
+}
