@@ -141,11 +141,15 @@ impl Queue {
     fn gone(&mut self, body: &Body, now: Instant) {
         let uid = body.uid();
         let Some(entry) = self.objects.get_mut(uid) else { return };
+        let spied = self.spied.contains(&entry.source.kind);
+        // It was a worker that found out: handlers of raw events don't know yet.
+        if spied && entry.life == Life::Buried {
+            entry.life = Life::There;
+        }
         let known = entry.life != Life::There;
         if known && !entry.queued && !entry.running {
             return self.forget(uid);
         }
-        let spied = self.spied.contains(&entry.source.kind);
         if spied && !known {
             entry.raw.hear_of_end();
         }
@@ -241,12 +245,17 @@ impl Queue {
     /// Forgets an object that is gone.
     ///
     /// Where it was a worker that found out, older events of the object may still be on their way: its grave
-    /// is kept until the watch says that it is gone.
+    /// is kept until the watch says that it is gone, and handlers of raw events are told.
     fn bury(&mut self, uid: &str) {
         self.timers.clear(uid);
-        let told = matches!(self.backlog.take(uid), Some(Pending::Gone(_)));
-        match self.objects.get_mut(uid) {
-            Some(entry) if entry.life == Life::There && !told => entry.life = Life::Buried,
+        let Some(entry) = self.objects.get_mut(uid) else { return };
+        let told = matches!(self.backlog.get(uid), Some(Pending::Gone(_)));
+        match entry.life {
+            Life::There if told && self.spied.contains(&entry.source.kind) => self.take_turn(uid.to_owned()),
+            Life::There if !told => {
+                entry.life = Life::Buried;
+                self.backlog.take(uid);
+            }
             _ => self.forget(uid),
         }
     }

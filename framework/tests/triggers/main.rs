@@ -9,6 +9,7 @@ mod raw;
 mod selectors;
 mod subs;
 mod things;
+mod told;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use korf::{

@@ -49,8 +49,8 @@ pub struct Cluster {
     seen: BTreeMap<String, u64>,
     /// The objects that are to be looked at after a while.
     promised: BTreeSet<String>,
-    /// Those of which handlers of raw events are to be told.
-    untold: BTreeSet<String>,
+    /// Those of which handlers of raw events are to be told; whether that they are gone.
+    untold: BTreeMap<String, bool>,
     /// What handlers of raw events have written, and the watch has not told yet.
     silent: BTreeSet<(String, u64)>,
 }
@@ -71,7 +71,7 @@ impl Cluster {
             held: Vec::new(),
             seen: BTreeMap::new(),
             promised: BTreeSet::new(),
-            untold: BTreeSet::new(),
+            untold: BTreeMap::new(),
             silent: BTreeSet::new(),
         }
     }
@@ -167,7 +167,7 @@ impl Cluster {
             return;
         }
         if !self.silent.remove(&(uid.clone(), version)) {
-            self.untold.insert(uid.clone());
+            self.untold.insert(uid.clone(), false);
         }
         self.told.entry(uid).or_default().push(version);
     }
@@ -177,8 +177,8 @@ impl Cluster {
         for held in self.held.iter_mut().filter(|held| held.job.body.uid() == uid) {
             held.ended = true;
         }
-        if self.told.remove(uid).is_some() && !self.gone.contains(uid) {
-            self.untold.insert(uid.to_owned());
+        if self.told.remove(uid).is_some() {
+            self.untold.insert(uid.to_owned(), true);
         }
         if self.narrow {
             // It may be shown again.
@@ -198,7 +198,10 @@ impl Cluster {
         let job = self.queue.next()?;
         let uid = job.body.uid().to_owned();
         assert!(self.held.iter().all(|held| held.job.body.uid() != uid), "{uid} has two jobs");
-        assert!(job.event.is_none() || self.untold.remove(&uid), "nothing is to be told of {uid}");
+        if let Some(event) = job.event {
+            let ended = event == EventType::Deleted;
+            assert_eq!(self.untold.remove(&uid), Some(ended), "left: whether {uid} is to be told to be gone");
+        }
         let hidden = job.gone && self.is_hidden(&uid);
         let seen = match job.fetch {
             _ if hidden => None,
@@ -246,7 +249,8 @@ impl Cluster {
         let end = match self.newest_of(&held) {
             None if held.hidden => Finish::OutOfSight,
             None => {
-                self.untold.remove(&uid);
+                // Of what is gone, only that is told.
+                self.untold.retain(|known, ended| *known != uid || *ended);
                 self.promised.remove(&uid);
                 // What was out of sight before it was gone may still be shown.
                 let ends = !self.narrow || self.told.contains_key(&uid);

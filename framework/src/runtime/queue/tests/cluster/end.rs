@@ -24,6 +24,6 @@ impl Cluster {
         assert_eq!(known, there.keys().collect(), "left: what the queue knows, right: what is there");
         let seen = there.keys().filter_map(|uid| Some((uid.clone(), *self.seen.get(uid)?)));
         assert_eq!(seen.collect::<BTreeMap<_, _>>(), there, "left: what was looked at, right: what is there");
-        assert_eq!((&self.untold, &self.promised), (&BTreeSet::new(), &BTreeSet::new()));
+        assert_eq!((&self.untold, &self.promised), (&BTreeMap::new(), &BTreeSet::new()));
     }
 }
