@@ -152,7 +152,11 @@ impl Writing<'_> {
     /// Goes on with the object as it is now.
     async fn turn_to_newest(&mut self, part: Part, error: &kube::Error) -> Result<(), Unwritten> {
         let (newest, fault) = (self.read().await?, Fault::of(error));
+        let subresource = self.watched.has_status_subresource();
+        let stored = self.watched.draft(&self.patch, &newest).request(part, &newest, subresource).is_none();
         match (fault, part) {
+            // The answer to an earlier request got lost.
+            _ if stored => {}
             // The object is there: it is the subresource that is not.
             (Fault::Missing, Part::Status) => self.watched.set_status_subresource(false),
             (Fault::Refused, _) if self.is_to_blame(part, error) => self.leave_out(part, error),
