@@ -2,7 +2,9 @@
 
 use crate::{
     history::{History, Violation, version},
+    record::Called,
     role::{Cue, Role},
+    script::Ending,
     world::resolve,
 };
 use korf::{Reason, testing::api::Effect};
@@ -99,26 +101,27 @@ fn closings<'a>(history: &'a History, uid: &'a str) -> Vec<Closing<'a>> {
 
 /// A parent that has succeeded has had all of its sub-handlers done.
 pub fn sub_handlers(history: &History) -> Vec<Violation> {
-    let mut violations = Vec::new();
-    for (at, call) in history.calls.iter().enumerate() {
-        let Some(role) = history.role(call).filter(|role| role.parts) else { continue };
-        if call.ending != crate::script::Ending::Succeeded {
-            continue;
-        }
+    let succeeded = history.calls.iter().enumerate().filter(|(_, call)| call.ending == Ending::Succeeded);
+    let early = succeeded.flat_map(|(at, call)| {
+        let role = history.role(call).filter(|role| role.parts);
         let parts = call.body.value()["spec"]["parts"].as_array().into_iter().flatten();
-        for part in parts.filter_map(Value::as_str) {
-            let id = format!("{}/{part}", role.id);
-            let done = history.calls.iter().any(|sub| {
-                let same = sub.id == id && sub.body.uid() == call.body.uid() && sub.reason == call.reason;
-                let ended = role.is_done_after(sub.attempt, sub.ending) != Some(false);
-                same && ended && sub.ended.turn < call.ended.turn
-            });
-            if !done {
-                violations.push(Violation(format!("{id} was not done before call {at} had succeeded")));
-            }
-        }
-    }
-    violations
+        let ids = parts
+            .filter_map(Value::as_str)
+            .filter_map(move |part| Some((role?, format!("{}/{part}", role?.id))));
+        let early = ids.filter(|(role, id)| !is_done_before(history, role, id, call));
+        early.map(move |(_, id)| Violation(format!("{id} was not done before call {at} had succeeded")))
+    });
+    early.collect()
+}
+
+fn is_done_before(history: &History, role: &Role, id: &str, call: &Called) -> bool {
+    let resumes = role.cues.iter().any(|cue| matches!(cue, Cue::Resume { .. }));
+    history.calls_for(call.body.uid()).filter(|sub| sub.id == id).any(|sub| {
+        // What was resumed goes on where an update comes in between.
+        let same = sub.reason == call.reason || (resumes && sub.reason == Some(Reason::Resume));
+        let ended = role.is_done_after(sub.attempt, sub.ending) != Some(false);
+        same && ended && sub.ended.turn < call.ended.turn
+    })
 }
 
 #[cfg(test)]
@@ -164,17 +167,21 @@ mod tests {
 
     #[test]
     fn a_parent_does_not_succeed_before_its_sub_handlers() {
-        let told = |ending| {
-            let mut parent = role("c", Cue::Create);
+        let told = |cue, reasons: [Reason; 2], ending| {
+            let mut parent = role("c", cue);
             parent.parts = true;
             let told = Telling::of([parent]).user(json!({"spec": {"parts": ["p"]}}));
-            let told = told.begin("c", Some(Reason::Create)).begin("c/p", Some(Reason::Create));
+            let told = told.begin("c", Some(reasons[0])).begin("c/p", Some(reasons[1]));
             let mut history = told.end(Succeeded).end(Succeeded).history();
             history.calls[1].ending = ending;
             history.calls[1].ended.turn = history.calls[0].ended.turn - 1;
             history
         };
-        assert_eq!(sub_handlers(&told(Succeeded)), []);
-        assert_eq!(sub_handlers(&told(Temporary)).len(), 1);
+        let (created, resumed) = ([Reason::Create; 2], [Reason::Update, Reason::Resume]);
+        let resumes = || Cue::Resume { deleted: false };
+        assert_eq!(sub_handlers(&told(Cue::Create, created, Succeeded)), []);
+        assert_eq!(sub_handlers(&told(Cue::Create, created, Temporary)).len(), 1);
+        assert_eq!(sub_handlers(&told(resumes(), resumed, Succeeded)), []);
+        assert_eq!(sub_handlers(&told(Cue::Update, resumed, Succeeded)).len(), 1);
     }
 }

@@ -2,7 +2,9 @@
 
 use crate::{
     history::{History, Violation, is_deleting, uid},
+    record::Called,
     role::{Cue, Role},
+    script::Ending,
     world::resolve,
 };
 use korf::Reason;
@@ -33,17 +35,32 @@ fn check(history: &History, role: &Role, object: &Value) -> Option<Violation> {
     }
     let calls =
         history.calls_for(uid).filter(|call| call.id == role.id && call.reason != Some(Reason::Delete));
-    let call = calls.rev().find(|call| history.is_recorded(call));
+    let mut calls = calls.rev().filter(|call| history.is_recorded(call)).peekable();
     // Its time may have been over before it could be called for what came then.
-    if call.is_some_and(|call| role.is_done_after(call.attempt, call.ending).is_none()) {
+    if calls.peek().is_some_and(|call| role.is_done_after(call.attempt, call.ending).is_none()) {
         return None;
     }
-    // Without any call, it is what counted as handled from the beginning.
-    let base = || history.states_of(uid).find_map(|(_, state)| history.world.base(state));
-    let seen = call.map(|call| Value::clone(&call.new)).or_else(base)?;
     let last = history.world.essence(object);
-    (!is_same(role, &seen, &last))
-        .then(|| Violation(format!("{} of {uid} has seen {seen} last, and it is {last}", role.id)))
+    let seen = seen(history, uid, calls);
+    let missed = !seen.is_empty() && !seen.iter().any(|seen| is_same(role, seen, &last));
+    missed.then(|| Violation(format!("{} of {uid} has seen {} last, and it is {last}", role.id, seen[0])))
+}
+
+/// What a handler has to do with, from its recorded calls, the last one first: the last state that it could read, and all
+/// that it could not read since. Without any call, it is what counted as handled from the beginning.
+fn seen<'a>(history: &History, uid: &str, calls: impl Iterator<Item = &'a Called>) -> Vec<Value> {
+    let mut seen = Vec::new();
+    for call in calls {
+        seen.push(Value::clone(&call.new));
+        if call.ending != Ending::Unreadable {
+            return seen;
+        }
+    }
+    let base = history.states_of(uid).find_map(|(_, state)| history.world.base(state));
+    // Of a new object that it could never read, it has seen nothing.
+    let nothing = (!seen.is_empty()).then_some(Value::Null);
+    seen.extend(base.or(nothing));
+    seen
 }
 
 fn is_same(role: &Role, seen: &Value, last: &Value) -> bool {
@@ -60,9 +77,9 @@ mod tests {
     use super::*;
     use crate::{
         invariants::sample::{Telling, role, x},
-        script::Ending::{Arbitrary, Succeeded},
+        script::Ending::{Arbitrary, Succeeded, Unreadable},
     };
-    use Reason::Update;
+    use Reason::{Create, Update};
     use serde_json::json;
 
     fn begun() -> Telling {
@@ -100,5 +117,22 @@ mod tests {
         };
         assert_eq!(last_state(&of().user(json!({"spec": {"y": 1}})).history()), []);
         assert_eq!(last_state(&of().user(x(2)).history()).len(), 1);
+    }
+
+    #[test]
+    fn what_a_handler_could_not_read_it_has_not_seen() {
+        let of = || {
+            let mut role = role("f/spec.y", Cue::Field);
+            role.field = Some("spec.y");
+            Telling::of([role])
+        };
+        let y = |y| json!({"spec": {"y": y}});
+        let refused =
+            |told: Telling| told.user(y(json!(2))).call("f/spec.y", Create, Unreadable).kept("f", "refused");
+        assert_eq!(last_state(&refused(of()).user(y(Value::Null)).history()), []);
+        assert_eq!(last_state(&refused(of()).user(y(json!(3))).history()).len(), 1);
+        let handled = || of().user(y(json!(1))).call("f/spec.y", Create, Succeeded).closed();
+        assert_eq!(last_state(&refused(handled()).user(y(json!(1))).history()), []);
+        assert_eq!(last_state(&refused(handled()).user(y(Value::Null)).history()).len(), 1);
     }
 }

@@ -27,10 +27,15 @@ fn alive(history: &History, object: &Value) -> Option<String> {
         let kept = world.kept(object);
         return (never && !kept.is_empty()).then(|| format!("nobody's, but {kept:?} is kept on it"));
     }
-    if handlers().any(|role| role.marked(object) && role.refuses(object)) {
+    let (base, essence) = (world.base(object), world.essence(object));
+    // One that had begun goes on where the object is no longer one that it is for.
+    let refused = |role: &Role| {
+        let last = history.calls_for(uid(object)).rfind(|call| call.id == role.id);
+        last.is_some_and(|call| call.ending == Ending::Unreadable && *call.new == essence)
+    };
+    if handlers().any(|role| role.refuses(object) && (role.marked(object) || refused(role))) {
         return None;
     }
-    let (base, essence) = (world.base(object), world.essence(object));
     if base.as_ref() != Some(&essence) {
         return Some(format!("it is {essence}, and {base:?} was handled"));
     }
@@ -46,7 +51,10 @@ fn deleting(history: &History, object: &Value) -> Option<String> {
         let calls = history.calls_for(uid(object));
         let last = calls.rev().find(|call| call.id == role.id && call.reason == Some(Reason::Delete));
         last.is_some_and(|call| {
-            call.ending != Ending::Succeeded && role.is_done_after(call.attempt, call.ending) != Some(false)
+            let ended = role.is_done_after(call.attempt, call.ending) != Some(false);
+            // The operator died with what it came to, and the time was over before it could be called again.
+            let late = role.limits.timeout.is_some() && !history.is_recorded(call);
+            late || (ended && call.ending != Ending::Succeeded)
         })
     };
     let keeps = |role: &&Role| role.deletion().is_some_and(|(optional, lets_go)| !optional && !lets_go);
@@ -60,8 +68,10 @@ mod tests {
     use crate::{
         invariants::sample::{DELETION, Telling, role, x},
         role::{Cue, Want},
-        script::Ending::{Permanent, Succeeded},
+        script::Ending::{Permanent, Succeeded, Unreadable},
     };
+    use serde_json::json;
+    use std::time::Duration;
 
     fn wrong(told: Telling) -> usize {
         at_rest(&told.history()).len()
@@ -80,8 +90,21 @@ mod tests {
     fn what_could_not_be_read_waits() {
         let mut reads = role("u", Cue::Update);
         reads.reads = true;
-        let told = Telling::of([reads]).closed().user(serde_json::json!({"spec": {"broken": true}}));
+        let told = Telling::of([reads]).closed().user(json!({"spec": {"broken": true}}));
         assert_eq!(wrong(told.kept("u", "{}")), 0);
+    }
+
+    #[test]
+    fn what_could_not_be_read_by_a_handler_that_had_begun_waits_too() {
+        let mut reads = role("u", Cue::Update);
+        (reads.reads, reads.label) = (true, Some(("tier", Want::Absent)));
+        let told = Telling::of([reads, role("c", Cue::Create)]).closed();
+        let told =
+            || told.clone().user(json!({"metadata": {"labels": {"tier": "x"}}, "spec": {"broken": true}}));
+        assert_eq!(wrong(told()), 1);
+        assert_eq!(wrong(told().call("u", Reason::Update, Unreadable).kept("u", "{}")), 0);
+        let other = json!({"spec": {"y": 1}});
+        assert_eq!(wrong(told().call("u", Reason::Update, Unreadable).kept("u", "{}").user(other)), 1);
     }
 
     #[test]
@@ -102,5 +125,16 @@ mod tests {
         };
         assert_eq!((told(Permanent), told(Succeeded)), (0, 1));
         assert_eq!(wrong(Telling::of([role("d", DELETION)]).held().closed().deleted()), 1);
+    }
+
+    #[test]
+    fn a_handler_whose_success_was_lost_holds_what_is_being_deleted_if_its_time_is_over() {
+        for (timeout, expected) in [(None, 1), (Some(Duration::from_secs(1)), 0)] {
+            let mut limited = role("d", DELETION);
+            limited.limits.timeout = timeout;
+            let told = Telling::of([limited]).held().closed().deleted();
+            let lost = told.call("d", Reason::Delete, Succeeded).restarted().kept("d", "failed");
+            assert_eq!(wrong(lost), expected, "{timeout:?}");
+        }
     }
 }

@@ -36,6 +36,7 @@ pub fn role(id: &str, cue: Cue) -> Role {
 }
 
 /// The life of one object, step by step.
+#[derive(Clone)]
 pub struct Telling {
     world: World,
     writes: Vec<Written>,
