@@ -1,6 +1,6 @@
 //! What the simulation has found: `framework/tests/simulation`.
 
-use super::*;
+use super::{world::*, *};
 
 fn of(id: &'static str, outcome: fn() -> Outcome) -> impl Fn(&str) -> Outcome {
     move |called| if called == id { outcome() } else { Outcome::Success }

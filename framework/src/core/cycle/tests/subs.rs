@@ -1,4 +1,4 @@
-use super::*;
+use super::{world::*, *};
 
 /// Handles the object once: what is on record of the sub-handlers, and how the cycle ends.
 fn settle(
