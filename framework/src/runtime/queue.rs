@@ -13,7 +13,7 @@ mod tests;
 mod timers;
 
 pub use event::{Event, Source};
-pub use job::{Done, Fingerprint, Finish, Job};
+pub use job::{Done, Fingerprint, Finish, Job, Told};
 
 use crate::{
     core::{
@@ -147,7 +147,7 @@ impl Queue {
             entry.life = Life::There;
         }
         let known = entry.life != Life::There;
-        if known && !entry.queued && !entry.running {
+        if known && !entry.raw.is_told() && !entry.queued && !entry.running {
             return self.forget(uid);
         }
         if spied && !known {
@@ -190,10 +190,13 @@ impl Queue {
     }
 
     /// Takes note of what a worker did.
-    pub fn finish(&mut self, Done { uid, end, silent }: Done, now: Instant) {
+    pub fn finish(&mut self, Done { uid, end, told }: Done, now: Instant) {
         let Some(entry) = self.objects.get_mut(&uid) else { return };
         entry.running = false;
-        entry.raw.silence(silent);
+        entry.raw.silence(told.silent);
+        if let Some(untold) = told.untold {
+            entry.raw.put_back(untold);
+        }
         match end {
             Finish::Gone => return self.bury(&uid),
             Finish::OutOfSight if self.backlog.get(&uid).is_none() => return self.forget(&uid),

@@ -2,7 +2,7 @@
 
 use super::{
     kind::{Namespaces, Watched},
-    queue::{Done, Finish, Queue, Source},
+    queue::{Done, Finish, Queue, Source, Told},
     report::{self, Left},
     watch::watch,
     worker::work,
@@ -109,7 +109,7 @@ impl Reactor {
                 report::worker_lost(&error.to_string());
                 if let Some(uid) = self.at_work.remove(&error.id()) {
                     let end = Finish::Broken { delay: SATURATED, newest: None };
-                    self.queue.finish(Done { uid, end, silent: Vec::new() }, now());
+                    self.queue.finish(Done { uid, end, told: Told::default() }, now());
                 }
             }
         }

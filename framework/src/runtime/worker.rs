@@ -6,7 +6,7 @@ use super::{
     clock,
     kind::Watched,
     pace::{Pace, broken, fingerprint, restless, unread},
-    queue::{Done, Finish, Job},
+    queue::{Done, Finish, Job, Told},
     report,
     request::Unread,
     results::Results,
@@ -73,8 +73,8 @@ impl From<LeftAlone> for Resting {
 pub async fn work(watched: Arc<Watched>, job: Job) -> Done {
     let (uid, errors) = (job.body.uid().to_owned(), job.errors);
     let span = logging::object_span(&watched.kind, &job.body);
-    let mut silent = Vec::new();
-    let work = AssertUnwindSafe(watched.handle(job, &mut silent)).catch_unwind().instrument(span.clone());
+    let mut told = Told { untold: job.event, silent: Vec::new() };
+    let work = AssertUnwindSafe(watched.handle(job, &mut told)).catch_unwind().instrument(span.clone());
     let end = match work.await {
         Ok(Ok(end)) => end,
         Ok(Err(Gone)) => Finish::Gone,
@@ -83,45 +83,59 @@ pub async fn work(watched: Arc<Watched>, job: Job) -> Done {
     if errors > 0 && matches!(end, Finish::Seen { .. }) {
         span.in_scope(report::throttling_is_over);
     }
-    Done { uid, end, silent }
+    Done { uid, end, told }
 }
 
 impl Watched {
-    /// Looks at the object. The versions that handlers of raw events have written are added to `silent`.
-    async fn handle(self: &Arc<Self>, mut job: Job, silent: &mut Vec<String>) -> Result<Finish, Gone> {
+    /// Looks at the object, and notes what handlers of raw events are told, and what they write.
+    async fn handle(self: &Arc<Self>, mut job: Job, told: &mut Told) -> Result<Finish, Gone> {
         if let Some(unslept) = job.unslept {
             report::sleeping_interrupted(unslept);
         }
         if job.gone && self.selector().is_some() {
-            match self.read(&job.body).await {
-                Ok(body) if !self.selects(&body) => return self.lose_sight(body, &job).await,
-                // It is back, as the watch will say.
-                Ok(body) => job = Job { gone: false, fetch: false, look: Look::Changed, body, ..job },
-                Err(Unread::Failed(why, fault)) if fault.may_pass() => return Ok(unread(job.errors, &why)),
-                Err(_) => {}
-            }
+            job = match self.look_for(job, told).await {
+                Ok(job) => job,
+                Err(end) => return Ok(end),
+            };
         }
-        let mut look = job.look;
-        let mut body = job.body.clone();
         if job.fetch {
-            body = match self.read(&body).await {
-                Ok(newest) => newest,
+            job = match self.read(&job.body).await {
+                Ok(newest) => fetched(job, newest),
                 Err(Unread::Gone) => return Err(Gone),
                 Err(Unread::Failed(why, _)) => return Ok(unread(job.errors, &why)),
             };
-            let changed = !job.known.as_ref().is_some_and(|known| known.is(body.version()));
-            look = if changed && look == Look::Again { Look::Changed } else { look };
         }
-        let begun = body.clone();
+        let (begun, mut body) = (job.body.clone(), job.body.clone());
         if let Some(event) = job.event {
-            body = self.spy_on(event, body, &job, silent).await?;
+            body = self.spy_on(event, body, &job, told).await?;
             if job.echo && body.version() == begun.version() {
                 return Ok(Finish::Spied);
             }
         }
-        match self.catch_up(body, &job, silent).await? {
-            Ok(body) => self.pass_over(&job, look, &begun, body).await,
+        match self.catch_up(body, &job, &mut told.silent).await? {
+            Ok(body) => self.pass_over(&job, job.look, &begun, body).await,
             Err(left_alone) => Ok(self.seen(left_alone.into(), &begun, false)),
+        }
+    }
+
+    /// Looks for an object that a narrow watch says is gone: it may be there all the same, and then handlers of raw
+    /// events are told nothing.
+    async fn look_for(&self, job: Job, told: &mut Told) -> Result<Job, Finish> {
+        match self.read(&job.body).await {
+            Ok(body) if !self.selects(&body) => match self.lose_sight(body, &job).await {
+                Ok(end) => {
+                    told.untold = told.untold.filter(|_| !matches!(end, Finish::OutOfSight));
+                    Err(end)
+                }
+                Err(Gone) => Ok(job),
+            },
+            // It is back, as the watch will say.
+            Ok(body) => {
+                told.untold = None;
+                Ok(Job { gone: false, fetch: false, look: Look::Changed, event: None, body, ..job })
+            }
+            Err(Unread::Failed(why, fault)) if fault.may_pass() => Err(unread(job.errors, &why)),
+            Err(_) => Ok(job),
         }
     }
 
@@ -147,8 +161,10 @@ impl Watched {
         event: EventType,
         body: Body,
         job: &Job,
-        silent: &mut Vec<String>,
+        told: &mut Told,
     ) -> Result<Body, Gone> {
+        // Not once more, should a filter panic.
+        told.untold = None;
         let pass = Pass::new(body, job.memo.clone());
         let null = Value::Null;
         let facts = Facts { body: &pass.body, reason: None, old: &null, new: &null, diff: &Diff::default() };
@@ -159,7 +175,7 @@ impl Watched {
             return Ok(pass.body);
         }
         let additions = Patch::of_additions(pass.additions.take());
-        match self.change(pass.body, additions, &job.memo, silent).await? {
+        match self.change(pass.body, additions, &job.memo, &mut told.silent).await? {
             Ok(newest) | Err(LeftAlone { seen: newest, .. }) => Ok(newest),
         }
     }
@@ -275,6 +291,13 @@ impl Watched {
         }
         done
     }
+}
+
+/// The turn of an object that was read.
+fn fetched(job: Job, body: Body) -> Job {
+    let changed = !job.known.as_ref().is_some_and(|known| known.is(body.version()));
+    let look = if changed && job.look == Look::Again { Look::Changed } else { job.look };
+    Job { body, look, ..job }
 }
 
 /// Why the framework breaks down over an object.

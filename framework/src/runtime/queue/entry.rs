@@ -92,6 +92,7 @@ impl Entry {
             Some(Pending::Body(body) | Pending::Gone(body)) => (body, false, Look::Changed),
             Some(Pending::Echo(body)) => (body, false, Look::Again),
             Some(Pending::Fetch) => (self.identity.clone(), true, Look::Changed),
+            None if self.life == Life::Gone => (self.identity.clone(), false, Look::Changed),
             None => (self.identity.clone(), true, Look::Again),
         };
         if self.doubt != Doubt::None {

@@ -54,7 +54,16 @@ pub struct Done {
     pub uid: String,
     /// How it went.
     pub end: Finish,
-    /// The versions that handlers of raw events have written, and are not to be called for.
+    /// What it means for handlers of raw events.
+    pub told: Told,
+}
+
+/// What a worker's turn means for handlers of raw events.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// What they were to be told, and weren't.
+    pub untold: Option<EventType>,
+    /// The versions that they have written, and are not to be called for.
     pub silent: Vec<String>,
 }
 

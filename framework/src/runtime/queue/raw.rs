@@ -42,11 +42,17 @@ impl Raw {
         self.event.is_some()
     }
 
-    /// What is to be told; it is told now.
+    /// What is to be told. It is told now, or put back.
     pub fn take(&mut self) -> Option<EventType> {
         self.heard.clear();
         self.count = 0;
         self.event.take()
+    }
+
+    /// Takes back what was not told. What has come since stands for it, too.
+    pub fn put_back(&mut self, untold: EventType) {
+        self.event.get_or_insert(untold);
+        self.count += 1;
     }
 
     /// The handlers have written these versions. The watch may have shown them already.
@@ -107,6 +113,20 @@ mod tests {
         raw.hear_of_end();
         raw.silence(vec!["2".into()]);
         assert_eq!(raw.take(), Some(Deleted));
+    }
+
+    #[test]
+    fn what_was_not_told_is_told_later_with_what_has_come_since() {
+        let mut raw = Raw::default();
+        raw.hear(Deleted, "2");
+        let untold = raw.take().unwrap();
+        raw.put_back(untold);
+        raw.silence(vec!["1".into()]);
+        assert_eq!(raw.take(), Some(Deleted));
+        raw.hear(Modified, "3");
+        raw.put_back(untold);
+        raw.silence(vec!["3".into()]);
+        assert_eq!(raw.take(), Some(Modified), "it is not the echo alone");
     }
 
     #[test]

@@ -24,7 +24,7 @@ fn applied(uid: &str, version: u64) -> Event {
 }
 
 fn ended(uid: &str, end: Finish) -> Done {
-    Done { uid: uid.into(), end, silent: Vec::new() }
+    Done { uid: uid.into(), end, told: Told::default() }
 }
 
 fn seen(uid: &str, version: u64, due: Option<Duration>, now: Instant) -> Done {

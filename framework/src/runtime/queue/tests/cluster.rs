@@ -275,7 +275,9 @@ impl Cluster {
             self.seen.remove(uid);
             self.silent.retain(|(known, _)| known != uid);
         }
-        self.finish(held, end);
+        // What is to be read, and is gone, never came to handlers of raw events.
+        let untold = held.job.event.filter(|_| held.job.fetch && matches!(end, Finish::Gone));
+        self.finish(held, end, untold);
         Some(())
     }
 
@@ -288,13 +290,18 @@ impl Cluster {
             self.seen.extend(held.seen.map(|seen| (uid.clone(), seen)));
         }
         // What is gone may be forgotten at any time.
-        self.promised.extend((!held.job.gone).then_some(uid));
-        self.finish(held, Finish::Broken { delay: Duration::from_secs(5), newest });
+        self.promised.extend((!held.job.gone).then(|| uid.clone()));
+        // Who knows nothing of the object could not read it, and has told nobody.
+        let untold = held.job.event.filter(|_| newest.is_none());
+        if let Some(event) = untold {
+            self.untold.entry(uid).or_insert(event == EventType::Deleted);
+        }
+        self.finish(held, Finish::Broken { delay: Duration::from_secs(5), newest }, untold);
     }
 
-    fn finish(&mut self, held: Held, end: Finish) {
-        let done = Done { silent: held.silent, ..ended(held.job.body.uid(), end) };
-        self.queue.finish(done, self.now);
+    fn finish(&mut self, held: Held, end: Finish, untold: Option<EventType>) {
+        let told = Told { untold, silent: held.silent };
+        self.queue.finish(Done { told, ..ended(held.job.body.uid(), end) }, self.now);
     }
 
     fn newest_of(&self, held: &Held) -> Option<Newest> {
