@@ -112,7 +112,10 @@ impl Watched {
                 return Ok(Finish::Spied);
             }
         }
-        match self.catch_up(body, &job, &mut told.silent).await? {
+        let mut versions = Vec::new();
+        let caught_up = self.catch_up(body, &job, &mut versions).await?;
+        told.written(versions, job.known.as_ref());
+        match caught_up {
             Ok(body) => self.pass_over(&job, job.look, &begun, body).await,
             Err(left_alone) => Ok(self.seen(left_alone.into(), &begun, false)),
         }
@@ -175,7 +178,10 @@ impl Watched {
             return Ok(pass.body);
         }
         let additions = Patch::of_additions(pass.additions.take());
-        match self.change(pass.body, additions, &job.memo, &mut told.silent).await? {
+        let mut versions = Vec::new();
+        let changed = self.change(pass.body, additions, &job.memo, &mut versions).await?;
+        told.written(versions, job.known.as_ref());
+        match changed {
             Ok(newest) | Err(LeftAlone { seen: newest, .. }) => Ok(newest),
         }
     }

@@ -2,10 +2,10 @@
 
 use crate::things::{Seen, Thing, cluster, thing};
 use korf::{
-    EventType, Handler, Memo, Patch, State, on_event,
+    Body, EventType, Handler, Memo, Patch, Result, State, on_create, on_event,
     testing::api::{Fate, Faults, Passage, Request, WatchEvent},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// A handler that notes each call in an annotation and in the status: two writes.
@@ -70,4 +70,34 @@ fn a_listing_shows_handlers_of_raw_events_what_they_have_written_too() {
     cluster.server().expire();
     cluster.advance(Duration::from_secs(60));
     assert_eq!(seen.take(), ["Added", "Listed"]);
+}
+
+/// The first event comes twice, and later ones take their time.
+#[derive(Default)]
+struct Twice(usize);
+
+impl Faults for Twice {
+    fn event(&mut self, _: &WatchEvent) -> Passage {
+        self.0 += 1;
+        if self.0 == 1 { Passage::Duplicate } else { Passage::Delay(Duration::from_secs(5)) }
+    }
+}
+
+#[test]
+fn what_handlers_of_raw_events_write_without_changing_anything_silences_nothing() {
+    async fn mark(seen: State<Seen>, body: Body, patch: Patch) {
+        seen.note(body.version());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        patch.label("marked", Some("yes"));
+    }
+    async fn result() -> Result<Value> {
+        Ok(1.into())
+    }
+    let (mut cluster, seen) =
+        cluster([on_event::<Thing>("mark").run(mark), on_create::<Thing>("c").run(result)]);
+    cluster.set_faults(Twice::default());
+    cluster.create(&thing("a", 1)).unwrap();
+    cluster.advance(Duration::from_secs(60));
+    let last = cluster.get::<Thing>("a").unwrap().metadata.resource_version;
+    assert_eq!(seen.take().last(), last.as_ref());
 }

@@ -67,6 +67,15 @@ pub struct Told {
     pub silent: Vec<String>,
 }
 
+impl Told {
+    /// Handlers of raw events have asked for something, and the API server has answered with these versions. One that was
+    /// known before is somebody else's: nothing has changed.
+    pub fn written(&mut self, versions: Vec<String>, known: Option<&Newest>) {
+        let new = versions.into_iter().filter(|version| !known.is_some_and(|known| known.is(version)));
+        self.silent.extend(new);
+    }
+}
+
 /// How a worker's turn went.
 #[derive(Clone, Debug)]
 pub enum Finish {
