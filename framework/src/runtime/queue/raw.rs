@@ -20,12 +20,16 @@ pub struct Raw {
 }
 
 impl Raw {
-    /// Takes in what the watch says of a version. False where it is the echo of a write of the handlers.
+    /// Takes in what the watch says of a version. False where it is the echo of a write of the handlers. What a listing
+    /// shows is none: it stands for all that has come before, too.
     pub fn hear(&mut self, event: EventType, version: &str) -> bool {
-        if forget(&mut self.silent, version) {
+        let listed = event == EventType::Listed;
+        if forget(&mut self.silent, version) && !listed {
             return false;
         }
-        remember(&mut self.heard, version.to_owned());
+        if !listed {
+            remember(&mut self.heard, version.to_owned());
+        }
         self.event = Some(event);
         self.count += 1;
         true
@@ -86,7 +90,7 @@ fn forget(versions: &mut VecDeque<String>, version: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use EventType::{Deleted, Modified};
+    use EventType::{Deleted, Listed, Modified};
 
     #[test]
     fn an_echo_is_not_told_whether_it_comes_before_the_write_is_known_or_after() {
@@ -113,6 +117,15 @@ mod tests {
         raw.hear_of_end();
         raw.silence(vec!["2".into()]);
         assert_eq!(raw.take(), Some(Deleted));
+    }
+
+    #[test]
+    fn a_listing_is_told_whatever_it_shows() {
+        let mut raw = Raw::default();
+        raw.silence(vec!["2".into()]);
+        assert!(raw.hear(Listed, "2"), "there may be changes of others below it");
+        raw.silence(vec!["2".into()]);
+        assert_eq!(raw.take(), Some(Listed));
     }
 
     #[test]

@@ -138,9 +138,9 @@ impl Cluster {
             Event::Listing => self.listed.clear(),
             Event::Listed(body) => {
                 self.listed.insert(body.uid().to_owned());
-                self.note(body);
+                self.note(body, true);
             }
-            Event::Applied(body) => self.note(body),
+            Event::Applied(body) => self.note(body, false),
             Event::Deleted(body) => self.note_end(body.uid()),
             Event::ListingDone => {
                 let known = self.told.keys().filter(|uid| !self.listed.contains(*uid)).cloned();
@@ -156,17 +156,17 @@ impl Cluster {
     fn tell_again(&mut self, object: usize, version: usize) {
         let Some((uid, versions)) = self.told.iter().nth(object % self.told.len().max(1)) else { return };
         let body = body(uid, versions[version % versions.len()]);
-        self.note(&body);
+        self.note(&body, false);
         self.queue.observe(HERE, Event::Applied(body), self.now);
     }
 
     /// The watch shows an object.
-    fn note(&mut self, body: &Body) {
+    fn note(&mut self, body: &Body, listed: bool) {
         let (uid, version) = (body.uid().to_owned(), number(body));
         if self.gone.contains(&uid) {
             return;
         }
-        if !self.silent.remove(&(uid.clone(), version)) {
+        if !self.silent.remove(&(uid.clone(), version)) || listed {
             self.untold.insert(uid.clone(), false);
         }
         self.told.entry(uid).or_default().push(version);
