@@ -6,7 +6,7 @@ use super::{
     kind::Watched,
     object::Object,
     report,
-    request::{Patience, Unread},
+    request::{Patience, Standing, Unread},
     rights::{Action, Right},
 };
 use crate::core::{
@@ -49,10 +49,11 @@ impl Watched {
         &self,
         body: Body,
         patch: Patch,
+        standing: Standing,
         versions: &mut Vec<String>,
     ) -> Result<Body, Unwritten> {
         let draft = self.draft(&patch, &body);
-        Writing { watched: self, seen: body.clone(), body, patch, draft, versions }.finish().await
+        Writing { watched: self, seen: body.clone(), body, patch, draft, standing, versions }.finish().await
     }
 
     /// What a patch comes to for an object as it is now.
@@ -71,6 +72,7 @@ struct Writing<'a> {
     body: Body,
     /// See [`Refusal::seen`].
     seen: Body,
+    standing: Standing,
     /// Those of the answers.
     versions: &'a mut Vec<String>,
 }
@@ -91,7 +93,7 @@ impl Writing<'_> {
 
     /// Writes one part, until the API server has taken it.
     async fn write(&mut self, part: Part) -> Result<(), Unwritten> {
-        let mut patience = self.watched.patience(Action::Write(part));
+        let mut patience = self.watched.patience(Action::Write(part), self.standing);
         while let Some(request) = self.draft.request(part, &self.body, self.watched.has_status_subresource())
         {
             match self.watched.send(&self.body, &request).await {
@@ -175,7 +177,7 @@ impl Writing<'_> {
     }
 
     async fn read(&self) -> Result<Body, Unwritten> {
-        self.watched.read(&self.body).await.map_err(|unread| match unread {
+        self.watched.read(&self.body, self.standing).await.map_err(|unread| match unread {
             Unread::Gone => Unwritten::Gone,
             Unread::Failed(why, fault) => self.refused(why, fault),
         })

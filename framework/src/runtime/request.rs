@@ -38,10 +38,21 @@ const DENIED: usize = 4;
 /// The same for a right that is known to be missing, 0.7 seconds: each object would wait for it anew.
 const DENIED_AGAIN: usize = 2;
 
+/// What is known of an object's requests from its last turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing.
+    Good,
+    /// They failed until they were given up. Now they are tried once, so that an object whose requests fail for ever doesn't
+    /// take a worker from others.
+    Troubled,
+}
+
 /// How long one request is repeated.
 #[derive(Debug)]
 pub struct Patience {
     begun: Instant,
+    limit: Duration,
     tries: usize,
     denied: usize,
 }
@@ -60,7 +71,7 @@ impl Patience {
 
     /// Whether a fault that may pass was waited for long enough.
     pub fn is_spent(&self) -> bool {
-        self.begun.elapsed() + self.delay() > LIMIT
+        self.begun.elapsed() + self.delay() > self.limit
     }
 
     /// Whether a missing right was waited for long enough.
@@ -80,12 +91,16 @@ pub enum Unread {
 
 impl Watched {
     /// Patience with a request, and less with a right that is known to be missing.
-    pub(super) fn patience(&self, action: Action) -> Patience {
+    pub(super) fn patience(&self, action: Action, standing: Standing) -> Patience {
         let denied = match self.rights.known(action) {
             Right::There => DENIED,
             Right::Missing => DENIED_AGAIN,
         };
-        Patience { begun: Instant::now(), tries: 0, denied }
+        let limit = match standing {
+            Standing::Good => LIMIT,
+            Standing::Troubled => Duration::ZERO,
+        };
+        Patience { begun: Instant::now(), limit, tries: 0, denied }
     }
 
     /// Whether a fault is no longer waited for now. While the operator stops, there is no later.
@@ -115,8 +130,8 @@ impl Watched {
     }
 
     /// The object as it is now; waits a while for an API server that is away.
-    pub(super) async fn read(&self, body: &Body) -> Result<Body, Unread> {
-        let mut patience = self.patience(Action::Read);
+    pub(super) async fn read(&self, body: &Body, standing: Standing) -> Result<Body, Unread> {
+        let mut patience = self.patience(Action::Read, standing);
         loop {
             let api = self.api_of(body);
             let answer = timeout(REQUEST, api.get(body.name())).await.unwrap_or_else(|_| Err(too_slow()));

@@ -1,6 +1,6 @@
 //! What the handlers of a cycle came to, and how it is written: whole, as far as the API server takes that.
 
-use super::{apply::Unwritten, fault::Fault, kind::Watched, report};
+use super::{apply::Unwritten, fault::Fault, kind::Watched, report, request::Standing};
 use crate::core::{
     Reason,
     body::Body,
@@ -65,32 +65,39 @@ impl Results {
     }
 }
 
-impl Watched {
-    /// Writes results, and once more into annotations if it turns out that the status doesn't keep them.
-    pub(super) async fn write(&self, results: &Results, body: Body) -> Result<Written, Unwritten> {
-        let setup = self.setup();
-        let written = self.write_as(setup, results, body).await?;
+/// Writes the results of one object.
+pub struct Writer<'a> {
+    pub watched: &'a Watched,
+    pub results: &'a Results,
+    pub standing: Standing,
+}
+
+impl Writer<'_> {
+    /// Writes the results, and once more into annotations if it turns out that the status doesn't keep them.
+    pub async fn write(&self, body: Body) -> Result<Written, Unwritten> {
+        let setup = self.watched.setup();
+        let written = self.write_as(setup, body).await?;
         // Other workers may have found out meanwhile: what counts is where this one has written.
         if !written.pruned || setup.storage.outside_status().is_none() {
             return Ok(written);
         }
-        if self.leave_the_status() {
-            report::status_is_pruned(&self.title());
+        if self.watched.leave_the_status() {
+            report::status_is_pruned(&self.watched.title());
         }
-        self.write_in_some_form(self.setup(), results, &Patch::default(), written.newest).await
+        self.write_in_some_form(self.watched.setup(), &Patch::default(), written.newest).await
     }
 
-    /// Writes results; without what handlers have asked for, if it is too large with that in all forms.
-    async fn write_as(&self, setup: &Setup, results: &Results, body: Body) -> Result<Written, Unwritten> {
-        let refusal = match self.write_in_some_form(setup, results, &results.additions, body).await {
+    /// Writes the results; without what handlers have asked for, if it is too large with that in all forms.
+    async fn write_as(&self, setup: &Setup, body: Body) -> Result<Written, Unwritten> {
+        let additions = &self.results.additions;
+        let refusal = match self.write_in_some_form(setup, additions, body).await {
             Err(Unwritten::Refused(refusal)) => refusal,
             done => return done,
         };
-        if refusal.fault != Fault::TooLarge || !self.is_pending(&results.additions, &refusal.seen) {
+        if refusal.fault != Fault::TooLarge || !self.is_pending(additions, &refusal.seen) {
             return Err(Unwritten::Refused(refusal));
         }
-        let nothing = Patch::default();
-        let written = self.write_in_some_form(setup, results, &nothing, refusal.seen).await?;
+        let written = self.write_in_some_form(setup, &Patch::default(), refusal.seen).await?;
         report::additions_refused(&refusal.why);
         Ok(written)
     }
@@ -99,14 +106,14 @@ impl Watched {
     async fn write_in_some_form(
         &self,
         setup: &Setup,
-        results: &Results,
         additions: &Patch,
         mut body: Body,
     ) -> Result<Written, Unwritten> {
-        let mut setup = Cow::Borrowed(setup);
+        let (results, mut setup) = (self.results, Cow::Borrowed(setup));
         let mut shape = results.shape(&setup, additions, &body);
         loop {
-            let refusal = match self.apply(body, shape.patch.clone(), &mut Vec::new()).await {
+            let patch = shape.patch.clone();
+            let refusal = match self.watched.apply(body, patch, self.standing, &mut Vec::new()).await {
                 Ok(newest) => return Ok(shape.written(newest)),
                 Err(Unwritten::Changed(newest)) => {
                     shape = results.shape(&setup, additions, &newest);
@@ -129,8 +136,8 @@ impl Watched {
 
     /// Whether a patch would still change something.
     fn is_pending(&self, patch: &Patch, body: &Body) -> bool {
-        let draft = self.draft(patch, body);
-        let request = |part| draft.request(part, body, self.has_status_subresource());
+        let draft = self.watched.draft(patch, body);
+        let request = |part| draft.request(part, body, self.watched.has_status_subresource());
         [Part::Status, Part::Object].into_iter().any(|part| request(part).is_some())
     }
 }

@@ -7,7 +7,8 @@ use super::{
     kind::Watched,
     queue::Job,
     report,
-    results::{Results, Written},
+    request::Standing,
+    results::{Results, Writer, Written},
 };
 use crate::{
     core::{Reason, body::Body, cycle::End, patch::Patch, storage::Form},
@@ -55,7 +56,8 @@ impl Watched {
         body: Body,
         memo: &TypeMap,
     ) -> Result<Result<(Body, End), LeftAlone>, Gone> {
-        match self.write(&results, body).await {
+        let writer = Writer { watched: self, results: &results, standing: standing(memo) };
+        match writer.write(body).await {
             Ok(Written { newest, end, form, .. }) => {
                 take::<Stuck>(memo);
                 tell(form, memo);
@@ -79,7 +81,7 @@ impl Watched {
     ) -> Result<Result<Body, LeftAlone>, Gone> {
         let mut whole = waiting(memo);
         whole.join(patch);
-        match self.apply(body, whole.clone(), versions).await {
+        match self.apply(body, whole.clone(), standing(memo), versions).await {
             Ok(newest) => {
                 // Results that wait to be stored still do.
                 match get::<Stuck>(memo).as_deref() {
@@ -141,6 +143,12 @@ fn tell(form: Form, memo: &TypeMap) {
             }
         }
     }
+}
+
+/// Whether the object's changes were given up before, and may be taken now.
+fn standing(memo: &TypeMap) -> Standing {
+    let troubled = get::<Stuck>(memo).is_some_and(|stuck| stuck.fault.may_pass());
+    if troubled { Standing::Troubled } else { Standing::Good }
 }
 
 /// What handlers of raw events have asked for in vain.

@@ -8,7 +8,7 @@ use super::{
     pace::{Pace, broken, fingerprint, restless, unread},
     queue::{Done, Finish, Job, Told},
     report,
-    request::Unread,
+    request::{Standing, Unread},
     results::Results,
     store::LeftAlone,
 };
@@ -99,7 +99,7 @@ impl Watched {
             };
         }
         if job.fetch {
-            job = match self.read(&job.body).await {
+            job = match self.read(&job.body, standing(job.errors)).await {
                 Ok(newest) => fetched(job, newest),
                 Err(Unread::Gone) => return Err(Gone),
                 Err(Unread::Failed(why, _)) => return Ok(unread(job.errors, &why)),
@@ -124,7 +124,7 @@ impl Watched {
     /// Looks for an object that a narrow watch says is gone: it may be there all the same, and then handlers of raw
     /// events are told nothing.
     async fn look_for(&self, job: Job, told: &mut Told) -> Result<Job, Finish> {
-        match self.read(&job.body).await {
+        match self.read(&job.body, standing(job.errors)).await {
             Ok(body) if !self.selects(&body) => match self.lose_sight(body, &job).await {
                 Ok(end) => {
                     told.untold = told.untold.filter(|_| !matches!(end, Finish::OutOfSight));
@@ -304,6 +304,11 @@ fn fetched(job: Job, body: Body) -> Job {
     let changed = !job.known.as_ref().is_some_and(|known| known.is(body.version()));
     let look = if changed && job.look == Look::Again { Look::Changed } else { job.look };
     Job { body, look, ..job }
+}
+
+/// Whether the object could not be read in its last turn, say.
+fn standing(errors: usize) -> Standing {
+    if errors > 0 { Standing::Troubled } else { Standing::Good }
 }
 
 /// Why the framework breaks down over an object.

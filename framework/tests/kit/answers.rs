@@ -1,6 +1,6 @@
-//! Answers that get lost on their way.
+//! Answers that get lost on their way, and answers that say no.
 
-use crate::lights::{House, Light, cluster, light, paint};
+use crate::lights::{House, Light, cluster, cluster_of, light, paint};
 use http::Method;
 use korf::testing::api::{Fate, Faults, Request, Trouble};
 use std::time::Duration;
@@ -39,4 +39,32 @@ fn what_is_stored_already_is_not_refused() {
     let said = cluster.lines_of("a").split_off(before);
     assert!(!said.iter().any(|line| line.contains("refuse")), "{said:#?}");
     assert_eq!((house.colors()["a"].as_str(), house.touched("a")), ("blue", 2));
+}
+
+/// A webhook that fails for one object.
+struct FailingFor(&'static str);
+
+impl Faults for FailingFor {
+    fn request(&mut self, request: &Request) -> Fate {
+        let fails = request.method == Method::PATCH && request.path.contains(self.0);
+        if fails { Fate::before(Trouble::Refused(500)) } else { Fate::pass() }
+    }
+}
+
+#[test]
+fn an_object_that_can_not_be_changed_does_not_keep_others_waiting() {
+    let house = House::default();
+    let mut cluster = cluster_of(&house, |operator| operator.concurrency(1));
+    cluster.set_faults(FailingFor("/lights/sick"));
+    cluster.create(&light("sick", "red")).unwrap();
+    cluster.advance(Duration::from_secs(35));
+    for number in 0..30 {
+        let name = format!("b{number}");
+        cluster.create(&light(&name, "red")).unwrap();
+        cluster.advance(Duration::from_secs(3));
+        assert!(house.colors().contains_key(&name), "{name} waits");
+    }
+    cluster.set_faults(());
+    cluster.advance(Duration::from_secs(31));
+    assert_eq!(house.touched("sick"), 1);
 }

@@ -88,8 +88,13 @@ pub fn operator(house: &House) -> Operator {
 }
 
 pub fn cluster(house: &House) -> Cluster {
+    cluster_of(house, |operator| operator)
+}
+
+/// The same, with an operator that is told more.
+pub fn cluster_of(house: &House, told: impl Fn(Operator) -> Operator + Send + Sync + 'static) -> Cluster {
     let house = house.clone();
-    Cluster::of(move || operator(&house)).unwrap()
+    Cluster::of(move || told(operator(&house))).unwrap()
 }
 
 pub fn light(name: &str, color: &str) -> Light {
