@@ -140,7 +140,10 @@ pub fn on_field(attribute: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// It is called once, whatever comes of it: errors are logged. The options are `id`, `param`, `timeout` and the filters
 /// of [`macro@on_create`]. What it returns or patches is written only if it changes something, and handlers of raw events
-/// are not called for that.
+/// are not called for that, nor for what the framework keeps of it on the object.
+///
+/// Who writes something new at each call is called without end where somebody answers each of these writes with another
+/// one: a second operator of that kind, or handlers of changes that write something new themselves.
 #[proc_macro_attribute]
 pub fn on_event(attribute: TokenStream, item: TokenStream) -> TokenStream {
     handler(&Attribute { name: "on_event", scope: "RawEvent", own: &[] }, attribute, item)

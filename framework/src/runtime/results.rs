@@ -70,31 +70,34 @@ pub struct Writer<'a> {
     pub watched: &'a Watched,
     pub results: &'a Results,
     pub standing: Standing,
+    /// Those that the answers bring.
+    pub versions: Vec<String>,
 }
 
 impl Writer<'_> {
     /// Writes the results, and once more into annotations if it turns out that the status doesn't keep them.
-    pub async fn write(&self, body: Body) -> Result<Written, Unwritten> {
-        let setup = self.watched.setup();
+    pub async fn write(&mut self, body: Body) -> Result<Written, Unwritten> {
+        let watched = self.watched;
+        let setup = watched.setup();
         let written = self.write_as(setup, body).await?;
         // Other workers may have found out meanwhile: what counts is where this one has written.
         if !written.pruned || setup.storage.outside_status().is_none() {
             return Ok(written);
         }
-        if self.watched.leave_the_status() {
-            report::status_is_pruned(&self.watched.title());
+        if watched.leave_the_status() {
+            report::status_is_pruned(&watched.title());
         }
-        self.write_in_some_form(self.watched.setup(), &Patch::default(), written.newest).await
+        self.write_in_some_form(watched.setup(), &Patch::default(), written.newest).await
     }
 
     /// Writes the results; without what handlers have asked for, if it is too large with that in all forms.
-    async fn write_as(&self, setup: &Setup, body: Body) -> Result<Written, Unwritten> {
-        let additions = &self.results.additions;
+    async fn write_as(&mut self, setup: &Setup, body: Body) -> Result<Written, Unwritten> {
+        let Results { additions, .. } = self.results;
         let refusal = match self.write_in_some_form(setup, additions, body).await {
             Err(Unwritten::Refused(refusal)) => refusal,
             done => return done,
         };
-        if refusal.fault != Fault::TooLarge || !self.is_pending(additions, &refusal.seen) {
+        if refusal.fault != Fault::TooLarge || !self.watched.is_pending(additions, &refusal.seen) {
             return Err(Unwritten::Refused(refusal));
         }
         let written = self.write_in_some_form(setup, &Patch::default(), refusal.seen).await?;
@@ -104,7 +107,7 @@ impl Writer<'_> {
 
     /// Tries what is large first, and then one smaller form after the other.
     async fn write_in_some_form(
-        &self,
+        &mut self,
         setup: &Setup,
         additions: &Patch,
         mut body: Body,
@@ -113,7 +116,7 @@ impl Writer<'_> {
         let mut shape = results.shape(&setup, additions, &body);
         loop {
             let patch = shape.patch.clone();
-            let refusal = match self.watched.apply(body, patch, self.standing, &mut Vec::new()).await {
+            let refusal = match self.watched.apply(body, patch, self.standing, &mut self.versions).await {
                 Ok(newest) => return Ok(shape.written(newest)),
                 Err(Unwritten::Changed(newest)) => {
                     shape = results.shape(&setup, additions, &newest);
@@ -133,11 +136,13 @@ impl Writer<'_> {
             body = refusal.seen;
         }
     }
+}
 
+impl Watched {
     /// Whether a patch would still change something.
-    fn is_pending(&self, patch: &Patch, body: &Body) -> bool {
-        let draft = self.watched.draft(patch, body);
-        let request = |part| draft.request(part, body, self.watched.has_status_subresource());
+    pub(super) fn is_pending(&self, patch: &Patch, body: &Body) -> bool {
+        let draft = self.draft(patch, body);
+        let request = |part| draft.request(part, body, self.has_status_subresource());
         [Part::Status, Part::Object].into_iter().any(|part| request(part).is_some())
     }
 }

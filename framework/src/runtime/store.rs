@@ -46,7 +46,8 @@ pub struct LeftAlone {
 }
 
 impl Watched {
-    /// Stores what a cycle came to, and returns the object as it is then.
+    /// Stores what a cycle came to, and returns the object as it is then. The versions that it brings are added to
+    /// `versions`.
     ///
     /// # Errors
     /// If the API server takes it in no form.
@@ -55,9 +56,13 @@ impl Watched {
         results: Arc<Results>,
         body: Body,
         memo: &TypeMap,
+        versions: &mut Vec<String>,
     ) -> Result<Result<(Body, End), LeftAlone>, Gone> {
-        let writer = Writer { watched: self, results: &results, standing: standing(memo) };
-        match writer.write(body).await {
+        let standing = standing(memo);
+        let mut writer = Writer { watched: self, results: &results, standing, versions: Vec::new() };
+        let written = writer.write(body).await;
+        versions.append(&mut writer.versions);
+        match written {
             Ok(Written { newest, end, form, .. }) => {
                 take::<Stuck>(memo);
                 tell(form, memo);
@@ -126,7 +131,10 @@ impl Watched {
             return Ok(Ok(body));
         }
         match results {
-            Some(results) => Ok(self.store(results, body, &job.memo).await?.map(|(newest, _)| newest)),
+            Some(results) => {
+                let stored = self.store(results, body, &job.memo, &mut Vec::new()).await?;
+                Ok(stored.map(|(newest, _)| newest))
+            }
             None => Ok(Ok(body)),
         }
     }

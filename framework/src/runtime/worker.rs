@@ -73,7 +73,7 @@ impl From<LeftAlone> for Resting {
 pub async fn work(watched: Arc<Watched>, job: Job) -> Done {
     let (uid, errors) = (job.body.uid().to_owned(), job.errors);
     let span = logging::object_span(&watched.kind, &job.body);
-    let mut told = Told { untold: job.event, silent: Vec::new() };
+    let mut told = Told { untold: job.event, ..Told::default() };
     let work = AssertUnwindSafe(watched.handle(job, &mut told)).catch_unwind().instrument(span.clone());
     let end = match work.await {
         Ok(Ok(end)) => end,
@@ -116,7 +116,7 @@ impl Watched {
         let caught_up = self.catch_up(body, &job, &mut versions).await?;
         told.written(versions, job.known.as_ref());
         match caught_up {
-            Ok(body) => self.pass_over(&job, job.look, &begun, body).await,
+            Ok(body) => self.pass_over(&job, &begun, body, told).await,
             Err(left_alone) => Ok(self.seen(left_alone.into(), &begun, false)),
         }
     }
@@ -190,11 +190,11 @@ impl Watched {
     async fn pass_over(
         self: &Arc<Self>,
         job: &Job,
-        mut look: Look,
         begun: &Body,
         mut body: Body,
+        told: &mut Told,
     ) -> Result<Finish, Gone> {
-        let (mut pace, mut settled, mut ran) = (Pace::default(), false, false);
+        let (mut look, mut pace, mut settled, mut ran) = (job.look, Pace::default(), false, false);
         loop {
             if look != Look::Again {
                 report::unreadable(&self.setup().faults(&body, clock::now()));
@@ -210,7 +210,7 @@ impl Watched {
                 eager: changed.is_some_and(|(before, now)| before.state != now.state),
             };
             let plan = plan(self.setup(), &body, sight, clock::now());
-            match self.follow(plan, body, look, job).await? {
+            match self.follow(plan, body, look, job, told).await? {
                 Next::Again { newest, look: next, end } => {
                     settled |= end.as_ref().is_some_and(End::is_settled);
                     ran |= end.is_some();
@@ -233,7 +233,14 @@ impl Watched {
         Finish::Seen { newest: known(&newest, begun), due, settled, waiting }
     }
 
-    async fn follow(self: &Arc<Self>, plan: Plan, body: Body, look: Look, job: &Job) -> Result<Next, Gone> {
+    async fn follow(
+        self: &Arc<Self>,
+        plan: Plan,
+        body: Body,
+        look: Look,
+        job: &Job,
+        told: &mut Told,
+    ) -> Result<Next, Gone> {
         match plan {
             Plan::Rest(rest) => {
                 // What our own write has let go is gone by now; the watch will say so.
@@ -250,16 +257,25 @@ impl Watched {
             }
             Plan::Write(change) => {
                 report::finalizer(&change);
-                match self.change(body, Patch::of_finalizer(change), &job.memo, &mut Vec::new()).await? {
+                let (patch, mut versions) = (Patch::of_finalizer(change), Vec::new());
+                let changed = self.change(body, patch, &job.memo, &mut versions).await?;
+                told.stored(versions, false);
+                match changed {
                     Ok(newest) => Ok(Next::Again { newest, look, end: None }),
                     Err(left_alone) => Ok(Next::Rest(left_alone.into())),
                 }
             }
-            Plan::Run(cycle) => self.run(*cycle, body, job).await,
+            Plan::Run(cycle) => self.run(*cycle, body, job, told).await,
         }
     }
 
-    async fn run(self: &Arc<Self>, cycle: Cycle, body: Body, job: &Job) -> Result<Next, Gone> {
+    async fn run(
+        self: &Arc<Self>,
+        cycle: Cycle,
+        body: Body,
+        job: &Job,
+        told: &mut Told,
+    ) -> Result<Next, Gone> {
         report::begun(&cycle, &self.kind);
         let pass = Pass::new(body, job.memo.clone());
         let done = self.call_ready(&cycle, &pass).await;
@@ -274,7 +290,10 @@ impl Watched {
         let additions = Patch::of_additions(pass.additions.take());
         let essence = Arc::clone(&cycle.new);
         let results = Arc::new(Results::new(cycle, done, additions, &end, at));
-        match self.store(results, body, &job.memo).await? {
+        let (adds, mut versions) = (self.is_pending(&results.additions, &body), Vec::new());
+        let stored = self.store(results, body, &job.memo, &mut versions).await?;
+        told.stored(versions, adds);
+        match stored {
             Ok((newest, end)) => {
                 // The answer may bring what somebody else changed meanwhile.
                 let changed = self.setup().essence(&newest) != *essence;

@@ -2,7 +2,8 @@
 
 use crate::things::{Seen, Thing, cluster, thing};
 use korf::{
-    Body, EventType, Handler, Memo, Patch, Result, State, on_create, on_event,
+    Attempt, Body, Error, EventType, Handler, Memo, Patch, Result, State, on_create, on_delete, on_event,
+    on_field, on_update,
     testing::api::{Fate, Faults, Passage, Request, WatchEvent},
 };
 use serde_json::{Value, json};
@@ -70,6 +71,35 @@ fn a_listing_shows_handlers_of_raw_events_what_they_have_written_too() {
     cluster.server().expire();
     cluster.advance(Duration::from_secs(60));
     assert_eq!(seen.take(), ["Added", "Listed"]);
+}
+
+#[test]
+fn handlers_of_raw_events_are_not_called_for_what_we_keep_of_their_writes() {
+    async fn nothing() {}
+    async fn result() -> Result<Value> {
+        Ok(1.into())
+    }
+    async fn retried(attempt: Attempt) -> Result {
+        if attempt.0 < 2 { Err(Error::temporary("not yet", Duration::from_secs(5))) } else { Ok(()) }
+    }
+    let cases = [
+        (on_create::<Thing>("f").run(nothing), 1),
+        (on_update::<Thing>("f").run(nothing), 1),
+        (on_field::<Thing>("f", "metadata").run(nothing), 1),
+        (on_delete::<Thing>("f").run(nothing), 1),
+        (on_create::<Thing>("f").run(result), 2),
+        (on_update::<Thing>("f").run(result), 2),
+        (on_create::<Thing>("f").run(retried), 3),
+    ];
+    for (handler, most) in cases {
+        let id = format!("{handler:?}");
+        let (mut cluster, seen) = cluster([counter(), handler]);
+        cluster.set_faults(Slow { answers: Duration::from_millis(100), events: Duration::ZERO });
+        cluster.create(&thing("a", 1)).unwrap();
+        cluster.advance(Duration::from_secs(60));
+        let calls = seen.take();
+        assert!(calls.len() <= most, "{} calls beside {id}", calls.len());
+    }
 }
 
 /// The first event comes twice, and later ones take their time.

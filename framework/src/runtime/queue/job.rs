@@ -65,6 +65,8 @@ pub struct Told {
     pub untold: Option<EventType>,
     /// The versions that they have written, and are not to be called for.
     pub silent: Vec<String>,
+    /// Nothing has come since they have written but what the framework keeps on the object.
+    pub last: bool,
 }
 
 impl Told {
@@ -72,7 +74,19 @@ impl Told {
     /// known before is somebody else's: nothing has changed.
     pub fn written(&mut self, versions: Vec<String>, known: Option<&Newest>) {
         let new = versions.into_iter().filter(|version| !known.is_some_and(|known| known.is(version)));
+        let before = self.silent.len();
         self.silent.extend(new);
+        self.last |= self.silent.len() > before;
+    }
+
+    /// The framework has written these versions; with what handlers of changes ask for, or only what it keeps on the object.
+    /// Where handlers of raw events have written last, they aren't called for what is kept of that: they would write once
+    /// more, and so on for ever.
+    pub fn stored(&mut self, versions: Vec<String>, adds: bool) {
+        self.last &= !adds;
+        if self.last {
+            self.silent.extend(versions);
+        }
     }
 }
 

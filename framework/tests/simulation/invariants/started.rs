@@ -36,7 +36,8 @@ fn only_base(history: &History, object: &Value) -> bool {
     history.world.base(object).is_some() && history.world.kept(object).len() == 1
 }
 
-/// Handlers of raw events have seen the last version of each object, unless that is what they have written.
+/// Handlers of raw events have seen the last version of each object, unless that is what they have written, or what the
+/// operator has kept of that.
 pub fn heard(history: &History) -> Vec<Violation> {
     let spies: Vec<_> = history.world.roles.iter().filter(|role| role.is_spy()).collect();
     let writes = spies.iter().any(|role| role.script.act(0).leaves_something());
@@ -50,13 +51,21 @@ pub fn heard(history: &History) -> Vec<Violation> {
         for role in spies.iter().filter(|role| role.marked(object)) {
             let heard = history.calls_for(uid).rfind(|call| call.id == role.id);
             let heard = heard.map_or(0, |call| version(call.body.value()));
-            if heard != version(object) {
+            let mut since = history.effects_on(uid).filter(|(_, effect)| effect.revision > heard);
+            let kept = is_kept_of_own(history, uid) && since.all(|(ours, _)| ours);
+            if heard != version(object) && !(writes && kept) {
                 let text = format!("{} has seen {heard} of {uid} last, not {}", role.id, version(object));
                 violations.push(Violation(text));
             }
         }
     }
     violations
+}
+
+/// Whether the last that was done to an object is that the operator has kept something on it, behind a write of its handlers.
+fn is_kept_of_own(history: &History, uid: &str) -> bool {
+    let mut effects = history.effects_on(uid).rev();
+    effects.find(|(ours, effect)| !ours || !history.keeps(effect)).is_some_and(|(ours, _)| ours)
 }
 
 #[cfg(test)]

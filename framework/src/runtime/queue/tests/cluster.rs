@@ -300,7 +300,7 @@ impl Cluster {
     }
 
     fn finish(&mut self, held: Held, end: Finish, untold: Option<EventType>) {
-        let told = Told { untold, silent: held.silent };
+        let told = Told { untold, silent: held.silent, ..Told::default() };
         self.queue.finish(Done { told, ..ended(held.job.body.uid(), end) }, self.now);
     }
 

@@ -82,7 +82,7 @@ fn handlers_of_raw_events_hear_of_what_an_own_write_has_overtaken_but_not_of_the
     queue.observe(HERE, applied("a", 2), now);
     queue.finish(seen("a", 3, None, now), now);
     assert_eq!(events(&mut queue), [(Some(EventType::Modified), true)]);
-    let told = Told { untold: None, silent: vec!["4".into()] };
+    let told = Told { silent: vec!["4".into()], ..Told::default() };
     queue.finish(Done { told, ..seen("a", 4, None, now) }, now);
     queue.observe(HERE, applied("a", 4), now);
     assert_eq!(events(&mut queue), []);
