@@ -18,6 +18,7 @@ mod request;
 mod results;
 mod rights;
 mod schema;
+mod sight;
 mod store;
 mod watch;
 mod worker;

@@ -48,6 +48,13 @@ pub enum Standing {
     Troubled,
 }
 
+impl Standing {
+    /// Whether the object could not be read in its last turn, say.
+    pub fn after(errors: usize) -> Self {
+        if errors > 0 { Self::Troubled } else { Self::Good }
+    }
+}
+
 /// How long one request is repeated.
 #[derive(Debug)]
 pub struct Patience {

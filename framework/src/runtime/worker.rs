@@ -18,7 +18,7 @@ use crate::{
         cycle::{self, Cycle, End, Look, Plan, Rest, Sight, plan},
         diff::Diff,
         filter::Facts,
-        patch::{Finalizer, Patch},
+        patch::Patch,
         task::{FilterPanic, ask},
         version::Newest,
     },
@@ -31,9 +31,6 @@ use serde_json::Value;
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tracing::Instrument;
-
-/// What there is to say where nothing of ours may stay on an object, and the API server refuses to let it go.
-const FINALIZER_LEFT: &str = "the object is no longer asked for, and our finalizer can't be taken off it";
 
 /// After this time in one cycle the progress is stored before the next handler is called.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -99,7 +96,7 @@ impl Watched {
             };
         }
         if job.fetch {
-            job = match self.read(&job.body, standing(job.errors)).await {
+            job = match self.read(&job.body, Standing::after(job.errors)).await {
                 Ok(newest) => fetched(job, newest),
                 Err(Unread::Gone) => return Err(Gone),
                 Err(Unread::Failed(why, _)) => return Ok(unread(job.errors, &why)),
@@ -119,43 +116,6 @@ impl Watched {
             Ok(body) => self.pass_over(&job, &begun, body, told).await,
             Err(left_alone) => Ok(self.seen(left_alone.into(), &begun, false)),
         }
-    }
-
-    /// Looks for an object that a narrow watch says is gone: it may be there all the same, and then handlers of raw
-    /// events are told nothing.
-    async fn look_for(&self, job: Job, told: &mut Told) -> Result<Job, Finish> {
-        match self.read(&job.body, standing(job.errors)).await {
-            Ok(body) if !self.selects(&body) => match self.lose_sight(body, &job).await {
-                Ok(end) => {
-                    told.untold = told.untold.filter(|_| !matches!(end, Finish::OutOfSight));
-                    Err(end)
-                }
-                Err(Gone) => Ok(job),
-            },
-            // It is back, as the watch will say.
-            Ok(body) => {
-                told.untold = None;
-                Ok(Job { gone: false, fetch: false, look: Look::Changed, event: None, body, ..job })
-            }
-            Err(Unread::Failed(why, fault)) if fault.may_pass() => Err(unread(job.errors, &why)),
-            Err(_) => Ok(job),
-        }
-    }
-
-    /// Leaves an object alone that is alive, but no longer one that the watch shows. Nobody will see it go, and nothing of
-    /// ours may hold it back.
-    async fn lose_sight(&self, mut body: Body, job: &Job) -> Result<Finish, Gone> {
-        let finalizer = self.setup().storage.finalizer();
-        // Others may change it meanwhile, and bring it back into sight.
-        while !self.selects(&body) && body.finalizers().any(|name| name == finalizer) {
-            let change = Finalizer::Remove(finalizer.to_owned());
-            report::finalizer(&change);
-            match self.change(body, Patch::of_finalizer(change), &job.memo, &mut Vec::new()).await? {
-                Ok(newest) => body = newest,
-                Err(_) => return Ok(broken(job.errors, FINALIZER_LEFT, None)),
-            }
-        }
-        Ok(Finish::OutOfSight)
     }
 
     /// Calls the handlers of raw events.
@@ -323,11 +283,6 @@ fn fetched(job: Job, body: Body) -> Job {
     let changed = !job.known.as_ref().is_some_and(|known| known.is(body.version()));
     let look = if changed && job.look == Look::Again { Look::Changed } else { job.look };
     Job { body, look, ..job }
-}
-
-/// Whether the object could not be read in its last turn, say.
-fn standing(errors: usize) -> Standing {
-    if errors > 0 { Standing::Troubled } else { Standing::Good }
 }
 
 /// Why the framework breaks down over an object.
