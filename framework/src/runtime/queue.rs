@@ -89,7 +89,11 @@ impl Queue {
             return;
         }
         entry.life = Life::There;
-        let told = self.spied.contains(&source.kind) && entry.raw.hear(event, body.version());
+        let spied = self.spied.contains(&source.kind);
+        if spied {
+            entry.keep_labels(&body);
+        }
+        let told = spied && entry.raw.hear(event, body.version());
         match entry.weigh(body.version(), now) {
             News::Newer => {
                 self.backlog.keep(&uid, Pending::Body(body));

@@ -100,3 +100,29 @@ fn an_event_is_told_later_where_the_object_can_not_be_read_at_first() {
     );
     assert_eq!(seen.take(), ["Modified"]);
 }
+
+/// Nobody hears of deletions.
+struct Deaf;
+
+impl Faults for Deaf {
+    fn event(&mut self, event: &WatchEvent) -> Passage {
+        if event.what == "DELETED" { Passage::Lose } else { Passage::Pass }
+    }
+}
+
+#[test]
+fn who_asks_for_labels_is_told_of_a_deletion_that_only_a_listing_shows() {
+    for (label, told) in [("old", false), ("new", true)] {
+        let (mut cluster, seen) = cluster([on_event::<Thing>("e").label("app", label).run(raw)]);
+        cluster.set_faults(Deaf);
+        cluster.create(&thing("a", 1)).unwrap();
+        for label in ["old", "new"] {
+            cluster.patch::<Thing>("a", json!({"metadata": {"labels": {"app": label}}})).unwrap();
+        }
+        cluster.delete::<Thing>("a").unwrap();
+        assert_eq!(seen.take(), ["Modified"]);
+        cluster.server().expire();
+        cluster.advance(60 * SECOND);
+        assert_eq!(seen.take() == ["Deleted"], told, "{label}");
+    }
+}

@@ -9,7 +9,7 @@ use crate::{
     },
     handler::TypeMap,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// Whether the newest version that is known is to be believed.
@@ -38,7 +38,7 @@ pub enum Life {
 #[derive(Debug)]
 pub struct Entry {
     pub source: Source,
-    /// Its name, namespace and uid.
+    /// Its name, namespace and uid; and its labels, where handlers of raw events may ask for them when it is gone.
     pub identity: Body,
     pub newest: Option<Newest>,
     pub doubt: Doubt,
@@ -60,12 +60,9 @@ pub struct Entry {
 impl Entry {
     /// An object that a watch shows for the first time.
     pub fn new(source: Source, body: &Body, listed: bool) -> Self {
-        let identity = json!({"metadata": {
-            "name": body.name(), "namespace": body.namespace(), "uid": body.uid(),
-        }});
         Self {
             source,
-            identity: identity.into(),
+            identity: identity(body, None),
             newest: None,
             doubt: Doubt::None,
             queued: false,
@@ -79,6 +76,11 @@ impl Entry {
             waiting: None,
             memo: TypeMap::default(),
         }
+    }
+
+    /// Keeps the labels of an object that is there.
+    pub fn keep_labels(&mut self, body: &Body) {
+        self.identity = identity(body, body.value()["metadata"].get("labels"));
     }
 
     /// The object's turn, at what is to be looked at.
@@ -146,4 +148,12 @@ impl Entry {
         }
         covered
     }
+}
+
+fn identity(body: &Body, labels: Option<&Value>) -> Body {
+    let mut metadata = json!({"name": body.name(), "namespace": body.namespace(), "uid": body.uid()});
+    if let Some(labels) = labels {
+        metadata["labels"] = labels.clone();
+    }
+    json!({ "metadata": metadata }).into()
 }
