@@ -20,6 +20,7 @@ mod rights;
 mod schema;
 mod sight;
 mod store;
+mod turn;
 mod watch;
 mod worker;
 

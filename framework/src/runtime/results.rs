@@ -1,6 +1,6 @@
 //! What the handlers of a cycle came to, and how it is written: whole, as far as the API server takes that.
 
-use super::{apply::Unwritten, fault::Fault, kind::Watched, report, request::Standing};
+use super::{apply::Unwritten, clock, fault::Fault, kind::Watched, report, request::Standing};
 use crate::core::{
     Reason,
     body::Body,
@@ -18,8 +18,10 @@ pub struct Results {
     pub done: Vec<Done>,
     /// What the handlers have asked for.
     pub additions: Patch,
+    /// How the cycle stands by that.
+    pub end: End,
     /// When they had come to it.
-    pub at: Timestamp,
+    at: Timestamp,
 }
 
 /// One form of what is to be written of results.
@@ -48,12 +50,14 @@ impl Shape {
 }
 
 impl Results {
-    /// What these handlers came to; in the end of a deletion without the status: nobody will read it, and it would
-    /// cost a write.
-    pub fn new(cycle: Cycle, done: Vec<Done>, additions: Patch, end: &End, at: Timestamp) -> Self {
+    /// What these handlers have come to now; in the end of a deletion without the status: nobody will read it, and it
+    /// would cost a write.
+    pub fn new(setup: &Setup, body: &Body, cycle: Cycle, done: Vec<Done>, additions: Patch) -> Self {
+        let at = clock::now();
+        let (_, end) = cycle.settle(setup, body, &done, at);
         let ends = cycle.reason == Reason::Delete && matches!(end, End::Processed(_) | End::Released);
         let additions = if ends { additions.without_status() } else { additions };
-        Self { cycle, done, additions, at }
+        Self { cycle, done, additions, end, at }
     }
 
     /// What is to be written of them where things are kept as the setup says, with some of what handlers have asked for.

@@ -1,26 +1,24 @@
-//! One object's turn: plan, act, write, and plan again until there is nothing more to do now.
+//! What a worker does with an object: reads it where it has to, tells handlers of raw events, and takes the object's turn.
 
 use super::{
     apply::Gone,
     attempt::Pass,
-    clock,
     kind::Watched,
-    pace::{Pace, broken, fingerprint, restless, unread},
+    pace::{broken, unread},
     queue::{Done, Finish, Job, Told},
     report,
     request::{Standing, Unread},
-    results::Results,
     store::LeftAlone,
+    turn::Turn,
 };
 use crate::{
     core::{
         body::Body,
-        cycle::{self, Cycle, End, Look, Plan, Rest, Sight, plan},
+        cycle::Look,
         diff::Diff,
         filter::Facts,
         patch::Patch,
         task::{FilterPanic, ask},
-        version::Newest,
     },
     error::panic_message,
     handler::EventType,
@@ -28,43 +26,8 @@ use crate::{
 };
 use futures::FutureExt;
 use serde_json::Value;
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
-use tokio::time::Instant;
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
 use tracing::Instrument;
-
-/// After this time in one cycle the progress is stored before the next handler is called.
-const FLUSH: Duration = Duration::from_secs(5);
-
-/// How a pass over an object ended.
-enum Next {
-    /// It is to be planned for again.
-    Again {
-        /// The object as it is now.
-        newest: Body,
-        /// How it comes to be looked at again.
-        look: Look,
-        /// How the handlers of this pass have ended, if any were called.
-        end: Option<End>,
-    },
-    /// There is nothing more to do now.
-    Rest(Resting),
-}
-
-/// An object that there is nothing more to do for now.
-struct Resting {
-    /// The object as it is now.
-    newest: Body,
-    /// The time to the next look.
-    due: Option<Duration>,
-    /// Whether handlers wait that a change of the object may call at once.
-    waiting: bool,
-}
-
-impl From<LeftAlone> for Resting {
-    fn from(LeftAlone { seen, due }: LeftAlone) -> Self {
-        Self { newest: seen, due: Some(due), waiting: true }
-    }
-}
 
 /// Does what there is to do for one object now.
 pub async fn work(watched: Arc<Watched>, job: Job) -> Done {
@@ -102,20 +65,14 @@ impl Watched {
                 Err(Unread::Failed(why, _)) => return Ok(unread(job.errors, &why)),
             };
         }
-        let (begun, mut body) = (job.body.clone(), job.body.clone());
+        let mut body = job.body.clone();
         if let Some(event) = job.event {
             body = self.spy_on(event, body, &job, told).await?;
-            if job.echo && body.version() == begun.version() {
+            if job.echo && body.version() == job.body.version() {
                 return Ok(Finish::Spied);
             }
         }
-        let mut versions = Vec::new();
-        let caught_up = self.catch_up(body, &job, &mut versions).await?;
-        told.written(versions, job.known.as_ref());
-        match caught_up {
-            Ok(body) => self.pass_over(&job, &begun, body, told).await,
-            Err(left_alone) => Ok(self.seen(left_alone.into(), &begun, false)),
-        }
+        Turn::new(self, &job, told, body).finish().await
     }
 
     /// Calls the handlers of raw events.
@@ -145,137 +102,6 @@ impl Watched {
             Ok(newest) | Err(LeftAlone { seen: newest, .. }) => Ok(newest),
         }
     }
-
-    /// Plans and acts until there is nothing more to do now.
-    async fn pass_over(
-        self: &Arc<Self>,
-        job: &Job,
-        begun: &Body,
-        mut body: Body,
-        told: &mut Told,
-    ) -> Result<Finish, Gone> {
-        let (mut look, mut pace, mut settled, mut ran) = (job.look, Pace::default(), false, false);
-        loop {
-            if look != Look::Again {
-                report::unreadable(&self.setup().faults(&body, clock::now()));
-            }
-            // What handlers themselves have changed in this turn is no reason to call them at once.
-            let waiting = job.waiting.filter(|_| look == Look::Changed && !ran);
-            let changed = waiting.map(|before| (before, fingerprint(self.setup(), &body)));
-            let sight = Sight {
-                gone: job.gone,
-                look,
-                initial: job.initial && !settled,
-                rearmed: changed.is_some_and(|(before, now)| before.whole != now.whole),
-                eager: changed.is_some_and(|(before, now)| before.state != now.state),
-            };
-            let plan = plan(self.setup(), &body, sight, clock::now());
-            match self.follow(plan, body, look, job, told).await? {
-                Next::Again { newest, look: next, end } => {
-                    settled |= end.as_ref().is_some_and(End::is_settled);
-                    ran |= end.is_some();
-                    (body, look) = (newest, next);
-                }
-                Next::Rest(_) if job.gone => return Ok(Finish::Gone),
-                Next::Rest(resting) => {
-                    let settled = settled || resting.due.is_none();
-                    return Ok(self.seen(resting, begun, settled));
-                }
-            }
-            if pace.is_restless(self.handlers.len()) {
-                return Ok(restless(job.errors, known(&body, begun)));
-            }
-        }
-    }
-
-    fn seen(&self, Resting { newest, due, waiting }: Resting, begun: &Body, settled: bool) -> Finish {
-        let waiting = waiting.then(|| fingerprint(self.setup(), &newest));
-        Finish::Seen { newest: known(&newest, begun), due, settled, waiting }
-    }
-
-    async fn follow(
-        self: &Arc<Self>,
-        plan: Plan,
-        body: Body,
-        look: Look,
-        job: &Job,
-        told: &mut Told,
-    ) -> Result<Next, Gone> {
-        match plan {
-            Plan::Rest(rest) => {
-                // What our own write has let go is gone by now; the watch will say so.
-                let let_go = rest == Rest::Free && look == Look::Again && body.finalizers().next().is_none();
-                if !let_go {
-                    report::rest(rest);
-                }
-                Ok(Next::Rest(Resting { newest: body, due: None, waiting: rest == Rest::Held }))
-            }
-            Plan::Wait(until) => {
-                let due = Duration::try_from(until.duration_since(clock::now())).unwrap_or_default();
-                report::sleeping(due);
-                Ok(Next::Rest(Resting { newest: body, due: Some(due), waiting: true }))
-            }
-            Plan::Write(change) => {
-                report::finalizer(&change);
-                let (patch, mut versions) = (Patch::of_finalizer(change), Vec::new());
-                let changed = self.change(body, patch, &job.memo, &mut versions).await?;
-                told.stored(versions, false);
-                match changed {
-                    Ok(newest) => Ok(Next::Again { newest, look, end: None }),
-                    Err(left_alone) => Ok(Next::Rest(left_alone.into())),
-                }
-            }
-            Plan::Run(cycle) => self.run(*cycle, body, job, told).await,
-        }
-    }
-
-    async fn run(
-        self: &Arc<Self>,
-        cycle: Cycle,
-        body: Body,
-        job: &Job,
-        told: &mut Told,
-    ) -> Result<Next, Gone> {
-        report::begun(&cycle, &self.kind);
-        let pass = Pass::new(body, job.memo.clone());
-        let done = self.call_ready(&cycle, &pass).await;
-        let body = pass.body;
-        if done.is_empty() && !cycle.ready.is_empty() {
-            // The operator stops; nothing was begun.
-            return Ok(Next::Rest(Resting { newest: body, due: None, waiting: false }));
-        }
-        let at = clock::now();
-        let (_, end) = cycle.settle(self.setup(), &body, &done, at);
-        report::ended(cycle.reason, &end);
-        let additions = Patch::of_additions(pass.additions.take());
-        let essence = Arc::clone(&cycle.new);
-        let results = Arc::new(Results::new(cycle, done, additions, &end, at));
-        let (adds, mut versions) = (self.is_pending(&results.additions, &body), Vec::new());
-        let stored = self.store(results, body, &job.memo, &mut versions).await?;
-        told.stored(versions, adds);
-        match stored {
-            Ok((newest, end)) => {
-                // The answer may bring what somebody else changed meanwhile.
-                let changed = self.setup().essence(&newest) != *essence;
-                let look = if changed { Look::Changed } else { Look::Again };
-                Ok(Next::Again { newest, look, end: Some(end) })
-            }
-            Err(left_alone) => Ok(Next::Rest(left_alone.into())),
-        }
-    }
-
-    /// Calls the handlers whose turn it is, one after the other.
-    async fn call_ready(self: &Arc<Self>, cycle: &Cycle, pass: &Pass) -> Vec<cycle::Done> {
-        let (begun, mut done) = (Instant::now(), Vec::new());
-        for ready in &cycle.ready {
-            let late = begun.elapsed() > FLUSH && !done.is_empty();
-            if late || self.stopping.is_cancelled() {
-                break;
-            }
-            done.push(self.attempt(cycle, *ready, pass).await);
-        }
-        done
-    }
 }
 
 /// The turn of an object that was read.
@@ -288,14 +114,4 @@ fn fetched(job: Job, body: Body) -> Job {
 /// Why the framework breaks down over an object.
 fn why(panic: &(dyn Any + Send)) -> String {
     panic.downcast_ref::<FilterPanic>().map_or_else(|| panic_message(panic), ToString::to_string)
-}
-
-/// The version that is known now, and whether it is one of our own writes.
-fn known(newest: &Body, begun: &Body) -> Newest {
-    let now = Instant::now().into_std();
-    if newest.version() == begun.version() {
-        Newest::seen(newest.version(), now)
-    } else {
-        Newest::written(newest.version(), now)
-    }
 }
