@@ -1,12 +1,11 @@
-//! Writes a patch, whatever it takes: outcomes are kept until they are stored, and handlers never run again
-//! because a write failed.
+//! Writes a patch, as far as the API server takes it within the time that there is for that.
 
 use super::{
     fault::{Fault, explain, fields},
     kind::Watched,
     object::Object,
     report,
-    request::{Patience, Standing, Unread},
+    request::{Budget, Patience, Unread},
     rights::{Action, Right},
 };
 use crate::core::{
@@ -26,7 +25,11 @@ pub enum Unwritten {
     /// The API server doesn't take it.
     Refused(Refusal),
     /// It takes the finalizer off an object that others have changed meanwhile: somebody may need it now.
-    Changed(Body),
+    Changed {
+        /// See [`Refusal::seen`].
+        seen: Body,
+        newest: Body,
+    },
 }
 
 /// A patch that the API server doesn't take.
@@ -49,11 +52,11 @@ impl Watched {
         &self,
         body: Body,
         patch: Patch,
-        standing: Standing,
+        budget: Budget,
         versions: &mut Vec<String>,
     ) -> Result<Body, Unwritten> {
         let draft = self.draft(&patch, &body);
-        Writing { watched: self, seen: body.clone(), body, patch, draft, standing, versions }.finish().await
+        Writing { watched: self, seen: body.clone(), body, patch, draft, budget, versions }.finish().await
     }
 
     /// What a patch comes to for an object as it is now.
@@ -72,7 +75,7 @@ struct Writing<'a> {
     body: Body,
     /// See [`Refusal::seen`].
     seen: Body,
-    standing: Standing,
+    budget: Budget,
     /// Those of the answers.
     versions: &'a mut Vec<String>,
 }
@@ -91,9 +94,9 @@ impl Writing<'_> {
         Ok(self.body)
     }
 
-    /// Writes one part, until the API server has taken it.
+    /// Writes one part.
     async fn write(&mut self, part: Part) -> Result<(), Unwritten> {
-        let mut patience = self.watched.patience(Action::Write(part), self.standing);
+        let mut patience = self.watched.patience(Action::Write(part), self.budget);
         while let Some(request) = self.draft.request(part, &self.body, self.watched.has_status_subresource())
         {
             match self.watched.send(&self.body, &request).await {
@@ -125,7 +128,9 @@ impl Writing<'_> {
         patience: &mut Patience,
     ) -> Result<(), Unwritten> {
         match Fault::of(error) {
-            fault if self.watched.lets_go(fault, patience) => return Err(self.refused(explain(error), fault)),
+            fault if self.watched.gives_up(fault, patience) => {
+                return Err(self.refused(explain(error), fault));
+            }
             Fault::Denied if patience.is_over() => {
                 self.watched.rights.note(Action::Write(part), Right::Missing);
                 return Err(self.refused(explain(error), Fault::Denied));
@@ -138,9 +143,6 @@ impl Writing<'_> {
             Fault::Conflict => {
                 patience.wait().await;
                 self.turn_to_newest(part, error).await?;
-                if self.patch.lets_go() && self.is_changed() {
-                    return Err(Unwritten::Changed(self.body.clone()));
-                }
             }
             Fault::Missing => {
                 self.turn_to_newest(part, error).await?;
@@ -159,6 +161,10 @@ impl Writing<'_> {
         match (fault, part) {
             // The answer to an earlier request got lost.
             _ if stored => {}
+            // Who may need the finalizer now is asked before anything else.
+            _ if self.patch.lets_go() && newest.version() != self.seen.version() => {
+                return Err(Unwritten::Changed { seen: self.seen.clone(), newest });
+            }
             // The object is there: it is the subresource that is not.
             (Fault::Missing, Part::Status) => self.watched.set_status_subresource(false),
             (Fault::Refused, _) if self.is_to_blame(part, error) => self.leave_out(part, error),
@@ -170,14 +176,8 @@ impl Writing<'_> {
         Ok(())
     }
 
-    /// Whether others have changed what counts of the object since it was planned for.
-    fn is_changed(&self) -> bool {
-        let essence = |body| self.watched.setup().essence(body);
-        essence(&self.body) != essence(&self.seen)
-    }
-
     async fn read(&self) -> Result<Body, Unwritten> {
-        self.watched.read(&self.body, self.standing).await.map_err(|unread| match unread {
+        self.watched.read(&self.body, self.budget).await.map_err(|unread| match unread {
             Unread::Gone => Unwritten::Gone,
             Unread::Failed(why, fault) => self.refused(why, fault),
         })

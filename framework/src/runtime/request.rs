@@ -31,6 +31,9 @@ const DELAYS: [Duration; 6] = [
 /// After so long, the next try is left to another turn of the object: its worker is needed for others.
 const LIMIT: Duration = Duration::from_secs(30);
 
+/// The same for an object whose requests have failed for that long in an earlier turn.
+const HURRIED: Duration = Duration::from_secs(5);
+
 /// After so many tries, a missing right isn't waited for any longer: 3.7 seconds. One that was granted just now may take a
 /// moment to be known everywhere.
 const DENIED: usize = 4;
@@ -49,17 +52,39 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// Whether the object could not be read in its last turn, say.
+    /// That of an object that the framework has broken down over so often in a row: most often it could not be read.
     pub fn after(errors: usize) -> Self {
         if errors > 0 { Self::Troubled } else { Self::Good }
+    }
+
+    /// How long a fault is waited for.
+    fn limit(self, fault: Fault) -> Duration {
+        match (self, fault) {
+            (Self::Good, _) => LIMIT,
+            (Self::Troubled, Fault::Passing) => Duration::ZERO,
+            // Something else may be the matter by now: others have changed the object, say.
+            (Self::Troubled, _) => HURRIED,
+        }
+    }
+}
+
+/// How long all requests of one write or look may be repeated.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget {
+    begun: Instant,
+    standing: Standing,
+}
+
+impl From<Standing> for Budget {
+    fn from(standing: Standing) -> Self {
+        Self { begun: Instant::now(), standing }
     }
 }
 
 /// How long one request is repeated.
 #[derive(Debug)]
 pub struct Patience {
-    begun: Instant,
-    limit: Duration,
+    budget: Budget,
     tries: usize,
     denied: usize,
 }
@@ -77,8 +102,8 @@ impl Patience {
     }
 
     /// Whether a fault that may pass was waited for long enough.
-    pub fn is_spent(&self) -> bool {
-        self.begun.elapsed() + self.delay() > self.limit
+    pub fn is_spent(&self, fault: Fault) -> bool {
+        self.budget.begun.elapsed() + self.delay() > self.budget.standing.limit(fault)
     }
 
     /// Whether a missing right was waited for long enough.
@@ -98,21 +123,17 @@ pub enum Unread {
 
 impl Watched {
     /// Patience with a request, and less with a right that is known to be missing.
-    pub(super) fn patience(&self, action: Action, standing: Standing) -> Patience {
+    pub(super) fn patience(&self, action: Action, budget: Budget) -> Patience {
         let denied = match self.rights.known(action) {
             Right::There => DENIED,
             Right::Missing => DENIED_AGAIN,
         };
-        let limit = match standing {
-            Standing::Good => LIMIT,
-            Standing::Troubled => Duration::ZERO,
-        };
-        Patience { begun: Instant::now(), limit, tries: 0, denied }
+        Patience { budget, tries: 0, denied }
     }
 
     /// Whether a fault is no longer waited for now. While the operator stops, there is no later.
-    pub(super) fn lets_go(&self, fault: Fault, patience: &Patience) -> bool {
-        fault.may_pass() && patience.is_spent() && !self.stopping.is_cancelled()
+    pub(super) fn gives_up(&self, fault: Fault, patience: &Patience) -> bool {
+        fault.may_pass() && patience.is_spent(fault) && !self.stopping.is_cancelled()
     }
 
     /// Sends a patch, once.
@@ -137,8 +158,8 @@ impl Watched {
     }
 
     /// The object as it is now; waits a while for an API server that is away.
-    pub(super) async fn read(&self, body: &Body, standing: Standing) -> Result<Body, Unread> {
-        let mut patience = self.patience(Action::Read, standing);
+    pub(super) async fn read(&self, body: &Body, budget: impl Into<Budget>) -> Result<Body, Unread> {
+        let mut patience = self.patience(Action::Read, budget.into());
         loop {
             let api = self.api_of(body);
             let answer = timeout(REQUEST, api.get(body.name())).await.unwrap_or_else(|_| Err(too_slow()));
@@ -155,7 +176,8 @@ impl Watched {
                     return Err(Unread::Failed(explain(&error), Fault::Denied));
                 }
                 Fault::Denied => {}
-                fault if self.lets_go(fault, &patience) => {
+                // Whatever it says to a GET may be otherwise in a moment.
+                fault if self.gives_up(Fault::Passing, &patience) => {
                     return Err(Unread::Failed(explain(&error), fault));
                 }
                 _ => report::read_failed(&explain(&error), patience.delay()),

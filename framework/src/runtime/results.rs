@@ -1,6 +1,6 @@
 //! What the handlers of a cycle came to, and how it is written: whole, as far as the API server takes that.
 
-use super::{apply::Unwritten, clock, fault::Fault, kind::Watched, report, request::Standing};
+use super::{apply::Unwritten, clock, fault::Fault, kind::Watched, report, request::Budget};
 use crate::core::{
     Reason,
     body::Body,
@@ -73,7 +73,7 @@ impl Results {
 pub struct Writer<'a> {
     pub watched: &'a Watched,
     pub results: &'a Results,
-    pub standing: Standing,
+    pub budget: Budget,
     /// Those that the answers bring.
     pub versions: Vec<String>,
 }
@@ -120,9 +120,9 @@ impl Writer<'_> {
         let mut shape = results.shape(&setup, additions, &body);
         loop {
             let patch = shape.patch.clone();
-            let refusal = match self.watched.apply(body, patch, self.standing, &mut self.versions).await {
+            let refusal = match self.watched.apply(body, patch, self.budget, &mut self.versions).await {
                 Ok(newest) => return Ok(shape.written(newest)),
-                Err(Unwritten::Changed(newest)) => {
+                Err(Unwritten::Changed { newest, .. }) => {
                     shape = results.shape(&setup, additions, &newest);
                     body = newest;
                     continue;

@@ -13,9 +13,13 @@ use crate::core::{
     cycle::Look,
     patch::{Finalizer, Patch},
 };
+use std::time::Duration;
 
 /// What there is to say where nothing of ours may stay on an object, and the API server refuses to let it go.
 const FINALIZER_LEFT: &str = "the object is no longer asked for, and our finalizer can't be taken off it";
+
+/// The time to the next look at an object that others have changed while it was let go of.
+const AGAIN: Duration = Duration::from_secs(1);
 
 impl Watched {
     /// Looks for an object that a narrow watch says is gone: it may be there all the same, and then handlers of raw
@@ -41,17 +45,18 @@ impl Watched {
 
     /// Leaves an object alone that is alive, but no longer one that the watch shows. Nobody will see it go, and nothing of
     /// ours may hold it back.
-    async fn lose_sight(&self, mut body: Body, job: &Job) -> Result<Finish, Gone> {
+    async fn lose_sight(&self, body: Body, job: &Job) -> Result<Finish, Gone> {
         let finalizer = self.setup().storage.finalizer();
-        // Others may change it meanwhile, and bring it back into sight.
-        while !self.selects(&body) && body.finalizers().any(|name| name == finalizer) {
-            let change = Finalizer::Remove(finalizer.to_owned());
-            report::finalizer(&change);
-            match self.change(body, Patch::of_finalizer(change), &job.memo, &mut Vec::new()).await? {
-                Ok(newest) => body = newest,
-                Err(_) => return Ok(broken(job.errors, FINALIZER_LEFT, None)),
-            }
+        if !body.finalizers().any(|name| name == finalizer) {
+            return Ok(Finish::OutOfSight);
         }
-        Ok(Finish::OutOfSight)
+        let change = Finalizer::Remove(finalizer.to_owned());
+        report::finalizer(&change);
+        match self.change(body, Patch::of_finalizer(change), &job.memo, &mut Vec::new()).await? {
+            Ok(_) => Ok(Finish::OutOfSight),
+            // It may be one that the watch shows again.
+            Err(left_alone) if left_alone.is_changed() => Ok(Finish::Broken { delay: AGAIN, newest: None }),
+            Err(_) => Ok(broken(job.errors, FINALIZER_LEFT, None)),
+        }
     }
 }

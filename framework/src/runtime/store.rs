@@ -45,12 +45,24 @@ pub struct LeftAlone {
     pub due: Duration,
 }
 
+impl LeftAlone {
+    /// One that others have changed meanwhile: its next turn comes at once, after those of the objects that wait.
+    fn changed(seen: Body) -> Self {
+        Self { seen, due: Duration::ZERO }
+    }
+
+    /// Whether others have changed it meanwhile.
+    pub fn is_changed(&self) -> bool {
+        self.due.is_zero()
+    }
+}
+
 impl Watched {
     /// Stores what a cycle came to, and returns the object as it is then. The versions that it brings are added to
     /// `versions`.
     ///
     /// # Errors
-    /// If the API server takes it in no form.
+    /// If it is gone. An object that is left alone isn't an error: then the API server takes it in no form.
     pub(super) async fn store(
         &self,
         results: Arc<Results>,
@@ -58,8 +70,8 @@ impl Watched {
         memo: &TypeMap,
         versions: &mut Vec<String>,
     ) -> Result<Result<(Body, End), LeftAlone>, Gone> {
-        let standing = standing(memo);
-        let mut writer = Writer { watched: self, results: &results, standing, versions: Vec::new() };
+        let budget = standing(memo).into();
+        let mut writer = Writer { watched: self, results: &results, budget, versions: Vec::new() };
         let written = writer.write(body).await;
         versions.append(&mut writer.versions);
         match written {
@@ -70,8 +82,7 @@ impl Watched {
             }
             Err(Unwritten::Gone) => Err(Gone),
             Err(Unwritten::Refused(refusal)) => Ok(Err(give_up(refusal, Some(results), waiting(memo), memo))),
-            // Whoever writes results looks at the object anew by itself.
-            Err(Unwritten::Changed(newest)) => Ok(Err(LeftAlone { seen: newest, due: Duration::ZERO })),
+            Err(Unwritten::Changed { seen, .. }) => Ok(Err(LeftAlone::changed(seen))),
         }
     }
 
@@ -86,7 +97,7 @@ impl Watched {
     ) -> Result<Result<Body, LeftAlone>, Gone> {
         let mut whole = waiting(memo);
         whole.join(patch);
-        match self.apply(body, whole.clone(), standing(memo), versions).await {
+        match self.apply(body, whole.clone(), standing(memo).into(), versions).await {
             Ok(newest) => {
                 // Results that wait to be stored still do.
                 match get::<Stuck>(memo).as_deref() {
@@ -99,7 +110,7 @@ impl Watched {
                 Ok(Ok(newest))
             }
             Err(Unwritten::Gone) => Err(Gone),
-            Err(Unwritten::Changed(newest)) => Ok(Ok(newest)),
+            Err(Unwritten::Changed { seen, .. }) => Ok(Err(LeftAlone::changed(seen))),
             Err(Unwritten::Refused(refusal)) => {
                 let kept = if refusal.fault.may_pass() { whole.only_additions() } else { Patch::default() };
                 Ok(Err(give_up(refusal, None, kept, memo)))

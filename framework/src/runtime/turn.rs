@@ -172,7 +172,13 @@ impl<'a> Turn<'a> {
         let (patch, mut versions) = (Patch::of_finalizer(change), Vec::new());
         let changed = self.watched.change(self.body.clone(), patch, &self.job.memo, &mut versions).await?;
         self.told.stored(versions, false);
-        Ok(self.take(changed))
+        let essence = self.watched.setup().essence(&self.body);
+        let resting = self.take(changed);
+        if self.look == Look::Again && self.watched.setup().essence(&self.body) != essence {
+            // The answer has brought what somebody else changed meanwhile.
+            self.look = Look::Changed;
+        }
+        Ok(resting)
     }
 
     /// Calls handlers, and stores what they have come to.

@@ -2,7 +2,8 @@
 
 use crate::lights::{House, Light, cluster, cluster_of, light, paint};
 use http::Method;
-use korf::testing::api::{Fate, Faults, Request, Trouble};
+use korf::testing::api::{Fate, Faults, Passage, Request, Trouble, WatchEvent};
+use serde_json::json;
 use std::time::Duration;
 
 /// The API server does what it is asked for, nobody learns of it, and a second time it refuses that.
@@ -67,4 +68,33 @@ fn an_object_that_can_not_be_changed_does_not_keep_others_waiting() {
     cluster.set_faults(());
     cluster.advance(Duration::from_secs(31));
     assert_eq!(house.touched("sick"), 1);
+}
+
+/// An API server to which it is a long way: what is to be changed has been changed meanwhile. Watches are late, too.
+struct Far;
+
+impl Faults for Far {
+    fn request(&mut self, request: &Request) -> Fate {
+        let way = if request.method == Method::PATCH && request.who == "operator" { 100 } else { 0 };
+        Fate::pass().taking(Duration::from_millis(way), Duration::ZERO)
+    }
+
+    fn event(&mut self, _: &WatchEvent) -> Passage {
+        Passage::Delay(Duration::from_secs(3))
+    }
+}
+
+#[test]
+fn an_object_that_could_not_be_changed_for_long_and_that_others_change_is_read_anew() {
+    let house = House::default();
+    let mut cluster = cluster(&house);
+    cluster.set_faults(FailingFor("/lights/a"));
+    cluster.create(&light("a", "red")).unwrap();
+    cluster.advance(Duration::from_secs(50));
+    cluster.set_faults(Far);
+    for number in 0..30 {
+        cluster.patch::<Light>("a", json!({"status": {"color": number.to_string()}})).unwrap();
+        cluster.advance(Duration::from_secs(2));
+    }
+    assert!(house.touched("a") > 0);
 }

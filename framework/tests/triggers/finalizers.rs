@@ -3,8 +3,8 @@
 use crate::things::{Seen, Thing, cluster, thing};
 use http::Method;
 use korf::{
-    State, on_delete,
-    testing::api::{Fate, Faults, Request},
+    Facts, Patch, State, on_delete,
+    testing::api::{Fate, Faults, Request, Trouble},
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -21,6 +21,26 @@ impl Faults for Far {
     }
 }
 
+/// The same, and a webhook that doesn't want the annotation `no`.
+struct Strict;
+
+impl Faults for Strict {
+    fn request(&mut self, request: &Request) -> Fate {
+        let fate = Far.request(request);
+        if request.body["metadata"]["annotations"]["no"].is_null() {
+            fate
+        } else {
+            Fate { trouble: Fate::before(Trouble::Refused(422)).trouble, ..fate }
+        }
+    }
+}
+
+fn gold() -> Thing {
+    let mut object = thing("a", 1);
+    object.metadata.labels = Some([("tier".to_owned(), "gold".to_owned())].into());
+    object
+}
+
 fn label(value: &str) -> Value {
     json!({"metadata": {"labels": {"tier": value}}})
 }
@@ -32,9 +52,7 @@ fn an_object_that_another_deletion_handler_is_for_in_the_moment_in_which_the_fin
         on_delete::<Thing>(id).label("tier", tier).run(async move |seen: State<Seen>| seen.note(id))
     };
     let (mut cluster, seen) = cluster([handler("keep", "gold"), handler("drop", "silver")]);
-    let mut object = thing("a", 1);
-    object.metadata.labels = Some([("tier".to_owned(), "gold".to_owned())].into());
-    cluster.create(&object).unwrap();
+    cluster.create(&gold()).unwrap();
     cluster.set_faults(Far);
     cluster.delete::<Thing>("a").unwrap();
     assert_eq!(seen.take(), ["keep"]);
@@ -49,9 +67,7 @@ fn an_object_that_another_deletion_handler_is_for_in_the_moment_in_which_the_fin
 fn an_object_that_is_no_longer_given_up_keeps_its_finalizer() {
     let handler = on_delete::<Thing>("keep").label("tier", "gold").run(async || {});
     let (mut cluster, _) = cluster([handler]);
-    let mut object = thing("a", 1);
-    object.metadata.labels = Some([("tier".to_owned(), "gold".to_owned())].into());
-    cluster.create(&object).unwrap();
+    cluster.create(&gold()).unwrap();
     cluster.set_faults(Far);
     cluster.patch::<Thing>("a", label("silver")).unwrap();
     cluster.patch::<Thing>("a", label("gold")).unwrap();
@@ -65,4 +81,38 @@ fn an_object_that_is_no_longer_given_up_keeps_its_finalizer() {
         .into_iter()
         .filter(|write| write.request.body["metadata"]["finalizers"] == json!([]));
     assert_eq!(removals.map(|write| write.code).collect::<Vec<_>>(), [Some(409)]);
+}
+
+#[test]
+fn what_the_api_server_refuses_does_not_hide_that_another_deletion_handler_is_wanted() {
+    let keep =
+        on_delete::<Thing>("keep").label("tier", "gold").run(async |seen: State<Seen>, patch: Patch| {
+            seen.note("keep");
+            patch.annotation("no", Some("thanks"));
+        });
+    let drop =
+        on_delete::<Thing>("drop").label("tier", "silver").run(async |seen: State<Seen>| seen.note("drop"));
+    let (mut cluster, seen) = cluster([keep, drop]);
+    cluster.create(&gold()).unwrap();
+    cluster.set_faults(Strict);
+    cluster.delete::<Thing>("a").unwrap();
+    cluster.patch::<Thing>("a", label("silver")).unwrap();
+    cluster.advance(30 * SECOND);
+    assert_eq!(seen.take(), ["keep", "drop"]);
+    assert!(!cluster.exists::<Thing>("a"));
+}
+
+#[test]
+fn a_deletion_handler_may_be_wanted_for_what_is_not_in_the_essence() {
+    let runs = |facts: &Facts<'_>| facts.body.value()["status"]["phase"] == "Running";
+    let keep = on_delete::<Thing>("keep").run(async |seen: State<Seen>| seen.note("keep"));
+    let drop = on_delete::<Thing>("drop").when(runs).run(async |seen: State<Seen>| seen.note("drop"));
+    let (mut cluster, seen) = cluster([keep, drop]);
+    cluster.create(&gold()).unwrap();
+    cluster.set_faults(Far);
+    cluster.delete::<Thing>("a").unwrap();
+    cluster.patch::<Thing>("a", json!({"status": {"phase": "Running"}})).unwrap();
+    cluster.advance(30 * SECOND);
+    assert_eq!(seen.take(), ["keep", "drop"]);
+    assert!(!cluster.exists::<Thing>("a"));
 }

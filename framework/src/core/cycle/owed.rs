@@ -4,7 +4,7 @@ use super::{Cycle, Setup, settle::is_below};
 use crate::core::{
     Reason,
     body::Body,
-    diff::diff,
+    diff::{Diff, diff},
     filter::Facts,
     progress::{Progress, Record},
     task::Task,
@@ -33,12 +33,11 @@ impl Cycle {
 
     /// Whether the object that is being deleted has become one that other handlers of deletions are for.
     pub(super) fn is_wanted(&self, setup: &Setup, body: &Body) -> bool {
-        let new = setup.essence(body);
-        if self.reason != Reason::Delete || new == *self.new {
+        if self.reason != Reason::Delete {
             return false;
         }
-        let old = self.old.as_deref().unwrap_or(&Value::Null);
-        let diff = diff(old, &new);
+        let (old, new) = (self.old.as_deref().unwrap_or(&Value::Null), setup.essence(body));
+        let diff = if new == *self.new { Diff::clone(&self.diff) } else { diff(old, &new) };
         let facts = Facts { body, reason: Some(self.reason), old, new: &new, diff: &diff };
         let is_called = |task: &Task| self.tasks.iter().any(|at| setup.tasks[*at].id == task.id);
         setup.tasks.iter().any(|task| task.keeps(&facts) && !is_called(task))
