@@ -205,7 +205,8 @@ impl Queue {
             Finish::Gone => return self.bury(&uid),
             Finish::OutOfSight if self.backlog.get(&uid).is_none() => return self.forget(&uid),
             Finish::OutOfSight => {}
-            Finish::Spied => {}
+            Finish::Spied { due: None } => {}
+            Finish::Spied { due: Some(due) } => self.timers.set_by(&uid, now + due),
             Finish::Broken { delay, newest } => {
                 entry.errors += 1;
                 // Who comes to no rest has been through it again and again.

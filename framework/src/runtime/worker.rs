@@ -67,10 +67,14 @@ impl Watched {
         }
         let mut body = job.body.clone();
         if let Some(event) = job.event {
-            body = self.spy_on(event, body, &job, told).await?;
-            if job.echo && body.version() == job.body.version() {
-                return Ok(Finish::Spied);
+            let (newest, due) = match self.spy_on(event, body, &job, told).await? {
+                Ok(newest) => (newest, None),
+                Err(LeftAlone { seen, due }) => (seen, Some(due)),
+            };
+            if job.echo && newest.version() == job.body.version() {
+                return Ok(Finish::Spied { due });
             }
+            body = newest;
         }
         Turn::new(self, &job, told, body).finish().await
     }
@@ -82,7 +86,7 @@ impl Watched {
         body: Body,
         job: &Job,
         told: &mut Told,
-    ) -> Result<Body, Gone> {
+    ) -> Result<Result<Body, LeftAlone>, Gone> {
         // Not once more, should a filter panic.
         told.untold = None;
         let pass = Pass::new(body, job.memo.clone());
@@ -92,15 +96,13 @@ impl Watched {
             self.spy(handler, event, &pass).await;
         }
         if job.gone {
-            return Ok(pass.body);
+            return Ok(Ok(pass.body));
         }
         let additions = Patch::of_additions(pass.additions.take());
         let mut versions = Vec::new();
         let changed = self.change(pass.body, additions, &job.memo, &mut versions).await?;
         told.written(versions, job.known.as_ref());
-        match changed {
-            Ok(newest) | Err(LeftAlone { seen: newest, .. }) => Ok(newest),
-        }
+        Ok(changed)
     }
 }
 

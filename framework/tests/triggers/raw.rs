@@ -4,7 +4,7 @@ use crate::things::{Seen, Thing, cluster, thing};
 use korf::{
     Attempt, Body, Error, EventType, Handler, Memo, Patch, Result, State, on_create, on_delete, on_event,
     on_field, on_update,
-    testing::api::{Fate, Faults, Passage, Request, WatchEvent},
+    testing::api::{Fate, Faults, Passage, Request, Trouble, WatchEvent},
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -130,4 +130,34 @@ fn what_handlers_of_raw_events_write_without_changing_anything_silences_nothing(
     cluster.advance(Duration::from_secs(60));
     let last = cluster.get::<Thing>("a").unwrap().metadata.resource_version;
     assert_eq!(seen.take().last(), last.as_ref());
+}
+
+/// Writes of labels fail.
+struct Unmarkable;
+
+impl Faults for Unmarkable {
+    fn request(&mut self, request: &Request) -> Fate {
+        let marks = request.who == "operator" && request.body["metadata"].get("labels").is_some();
+        if marks { Fate::before(Trouble::Refused(500)) } else { Fate::pass() }
+    }
+}
+
+#[test]
+fn what_handlers_of_raw_events_write_at_an_echo_is_written_though_it_fails_at_first() {
+    async fn mark(seen: State<Seen>, event: EventType, patch: Patch) {
+        seen.note(format!("{event:?}"));
+        if event == EventType::Modified {
+            patch.label("marked", Some("yes"));
+        }
+    }
+    async fn nothing() {}
+    let (mut cluster, seen) =
+        cluster([on_event::<Thing>("mark").run(mark), on_create::<Thing>("c").run(nothing)]);
+    cluster.set_faults(Unmarkable);
+    cluster.create(&thing("a", 1)).unwrap();
+    cluster.advance(Duration::from_secs(60));
+    cluster.set_faults(());
+    cluster.advance(Duration::from_secs(60));
+    assert_eq!(seen.take(), ["Added", "Modified"]);
+    assert!(cluster.get::<Thing>("a").unwrap().metadata.labels.is_some());
 }

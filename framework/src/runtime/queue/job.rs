@@ -105,7 +105,10 @@ pub enum Finish {
         waiting: Option<Fingerprint>,
     },
     /// Handlers of raw events were called, and nothing has changed.
-    Spied,
+    Spied {
+        /// The time to the next look, where what they have written could not be stored.
+        due: Option<Duration>,
+    },
     /// There is no such object any more.
     Gone,
     /// It is there, but no longer one that the watch shows.

@@ -225,7 +225,7 @@ fn a_deletion_is_not_lost_to_the_end_of_a_delay() {
     assert!(queue.next().unwrap().echo);
     queue.observe(HERE, Event::Deleted(body("a", 3)), now);
     queue.expire(now + delay);
-    queue.finish(ended("a", Finish::Spied), now + delay);
+    queue.finish(ended("a", Finish::Spied { due: None }), now + delay);
     let job = queue.next().unwrap();
     assert_eq!((job.gone, job.event), (true, Some(EventType::Deleted)));
 }

@@ -20,6 +20,13 @@ impl Timers {
         self.order.insert((at, uid.to_owned()));
     }
 
+    /// Looks at an object again at this time, if not earlier.
+    pub fn set_by(&mut self, uid: &str, at: Instant) {
+        if self.due.get(uid).is_none_or(|due| at < *due) {
+            self.set(uid, at);
+        }
+    }
+
     /// No longer looks at an object again; when it would have been due.
     pub fn clear(&mut self, uid: &str) -> Option<Instant> {
         let (uid, at) = self.due.remove_entry(uid)?;

@@ -257,7 +257,7 @@ impl Cluster {
                 self.gone.extend(ends.then_some(uid));
                 Finish::Gone
             }
-            Some(_) if held.job.echo && !held.ours => Finish::Spied,
+            Some(_) if held.job.echo && !held.ours => Finish::Spied { due: None },
             Some(newest) => {
                 self.seen.extend(held.seen.map(|seen| (uid.clone(), seen)));
                 self.promised.remove(&uid);

@@ -16,7 +16,7 @@ fn an_echo_is_news_for_handlers_of_raw_events_alone() {
     queue.observe(HERE, applied("a", 2), now);
     assert_eq!(events(&mut queue), [(Some(EventType::Modified), true)]);
     let later = now + Duration::from_secs(4);
-    queue.finish(ended("a", Finish::Spied), later);
+    queue.finish(ended("a", Finish::Spied { due: None }), later);
     assert_eq!(queue.next_timer(), Some(now + Duration::from_secs(10)));
     queue.observe(HERE, applied("b", 3), now);
     queue.observe(HERE, Event::Deleted(body("a", 3)), now);
@@ -58,7 +58,7 @@ fn a_retry_is_not_lost_to_an_echo() {
     queue.observe(HERE, applied("a", 2), now);
     queue.finish(seen("a", 2, Some(due), now), now);
     assert_eq!(events(&mut queue), [(Some(EventType::Modified), true)]);
-    queue.finish(ended("a", Finish::Spied), now);
+    queue.finish(ended("a", Finish::Spied { due: None }), now);
     assert_eq!(queue.next_timer(), Some(now + due));
     // The time comes while an echo waits for its turn.
     queue.observe(HERE, applied("a", 2), now);
@@ -70,7 +70,7 @@ fn a_retry_is_not_lost_to_an_echo() {
     queue.observe(HERE, applied("a", 2), now);
     assert!(queue.next().unwrap().echo);
     queue.expire(now + due + due);
-    queue.finish(ended("a", Finish::Spied), now);
+    queue.finish(ended("a", Finish::Spied { due: None }), now);
     assert!(queue.next().unwrap().fetch);
 }
 
@@ -103,4 +103,19 @@ fn an_object_that_a_worker_found_gone_is_not_looked_at_again() {
     assert!(queue.next().is_none());
     queue.observe(HERE, applied("a", 3), now + due);
     assert!(queue.next().is_none());
+}
+
+#[test]
+fn what_is_to_be_tried_again_after_an_echo_comes_in_time() {
+    let seconds = Duration::from_secs;
+    for (retry, due) in [(None, 30), (Some(seconds(10)), 10), (Some(seconds(50)), 30)] {
+        let (mut queue, now) = (Queue::new([0]), Instant::now());
+        queue.observe(HERE, applied("a", 1), now);
+        queue.next().unwrap();
+        queue.finish(seen("a", 2, retry, now), now);
+        queue.observe(HERE, applied("a", 2), now);
+        assert!(queue.next().unwrap().echo);
+        queue.finish(ended("a", Finish::Spied { due: Some(seconds(30)) }), now);
+        assert_eq!(queue.next_timer(), Some(now + seconds(due)), "a retry after {retry:?}");
+    }
 }
