@@ -24,7 +24,7 @@ pub struct Pass {
     pub body: Body,
     pub views: TypeMap,
     pub memo: TypeMap,
-    /// Merge patches of the object, in the order of the calls.
+    /// What they ask for, in the order of the calls.
     pub additions: Additions,
 }
 
@@ -50,6 +50,18 @@ enum Ending {
     Answer(Result<Reply, Failure>),
     Panic(String),
     Timeout,
+}
+
+impl Ending {
+    /// For how long the handler waits for its sub-handlers, if it does.
+    fn waits(&self) -> Option<Duration> {
+        match self {
+            Self::Answer(Err(Failure::Failed(Error::Temporary { source, .. }))) => {
+                source.downcast_ref::<Unfinished>().map(|unfinished| unfinished.after)
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Watched {
@@ -146,30 +158,34 @@ async fn once(
     }
     let started = call.started;
     let left = limits.timeout.map(|timeout| timeout.saturating_sub(attempt.elapsed));
-    let verdict = match ending(complete(invoke, call), left).await {
+    let ending = ending(complete(invoke, call), left).await;
+    if let Some(after) = ending.waits() {
+        report::unfinished(id);
+        return Outcome::Children { after };
+    }
+    match ending {
         Ending::Answer(Ok(reply)) => {
             report::succeeded(id);
             pass.keep(id, reply);
-            return Outcome::Success;
+            Outcome::Success
         }
-        Ending::Answer(Err(Failure::Failed(Error::Temporary { source, .. })))
-            if source.is::<Unfinished>() =>
-        {
-            report::unfinished(id);
-            let after =
-                source.downcast_ref::<Unfinished>().map_or(Duration::ZERO, |unfinished| unfinished.after);
-            return Outcome::Children { after };
-        }
-        Ending::Answer(Err(Failure::Unreadable(error))) => Verdict::unreadable(&error),
-        Ending::Answer(Err(Failure::Failed(error))) => limits.judge(id, &error, attempt, fastrand::f64()),
+        Ending::Answer(Err(failure)) => given(id, judged(id, limits, attempt, &failure)),
         Ending::Panic(message) => {
-            limits.judge(id, &Error::Unclassified(message.into()), attempt, fastrand::f64())
+            let failure = Failure::Failed(Error::Unclassified(message.into()));
+            given(id, judged(id, limits, attempt, &failure))
         }
         Ending::Timeout => {
-            Limits::timed_out(id, clock::now().duration_since(started).try_into().unwrap_or_default())
+            let after = clock::now().duration_since(started).try_into().unwrap_or_default();
+            given(id, Limits::timed_out(id, after))
         }
-    };
-    given(id, verdict)
+    }
+}
+
+fn judged(id: &str, limits: &Limits, attempt: Attempt, failure: &Failure) -> Verdict {
+    match failure {
+        Failure::Unreadable(error) => Verdict::unreadable(error),
+        Failure::Failed(error) => limits.judge(id, error, attempt, fastrand::f64()),
+    }
 }
 
 /// Calls a handler, and those of its sub-handlers that it has registered and not called.

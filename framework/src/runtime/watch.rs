@@ -53,35 +53,48 @@ pub fn watch(watched: Arc<Watched>, namespaces: Namespaces) -> BoxStream<'static
 
 /// Waits until the API server knows the kind; takes note of what it says of it.
 async fn discover(watched: &Watched) -> Scope {
-    let title = watched.title();
-    let resource = &watched.kind.resource;
-    let gvk = GroupVersionKind::gvk(&resource.group, &resource.version, &resource.kind);
     let (mut said, mut delay) = (None, Duration::from_millis(250));
     loop {
-        let answer = timeout(Duration::from_secs(30), pinned_kind(watched.client(), &gvk)).await;
-        let why = match answer {
-            Ok(Ok((_, capabilities))) => {
-                watched.set_status_subresource(capabilities.subresources.iter().any(|(resource, _)| {
-                    resource.plural.ends_with("/status") || resource.plural == "status"
-                }));
+        match ask_for(watched).await {
+            Ok(scope) => {
                 if said.is_some() {
-                    report::kind_is_there(&title);
+                    report::kind_is_there(&watched.title());
                 }
-                return capabilities.scope;
+                return scope;
             }
-            Ok(Err(error)) if is_unknown(&error) => None,
-            Ok(Err(error)) => Some(explain(&error)),
-            Err(_) => Some("no answer within 30 seconds".to_owned()),
-        };
-        if said.as_ref() != Some(&why) {
-            match &why {
-                None => report::kind_is_missing(&title, is_built_in(&resource.group)),
-                Some(why) => report::discovery_fails(watched.server(), &title, why),
+            Err(why) if said.as_ref() == Some(&why) => {}
+            Err(why) => {
+                report_undiscovered(watched, why.as_deref());
+                said = Some(why);
             }
-            said = Some(why);
         }
         sleep(delay).await;
         delay = (delay * 2).min(PATIENCE);
+    }
+}
+
+/// Asks the API server for the kind, once. It says why it can't tell; nothing where it doesn't know the kind.
+async fn ask_for(watched: &Watched) -> Result<Scope, Option<String>> {
+    let resource = &watched.kind.resource;
+    let gvk = GroupVersionKind::gvk(&resource.group, &resource.version, &resource.kind);
+    match timeout(Duration::from_secs(30), pinned_kind(watched.client(), &gvk)).await {
+        Ok(Ok((_, capabilities))) => {
+            let mut plurals = capabilities.subresources.iter().map(|(resource, _)| &resource.plural);
+            watched.set_status_subresource(
+                plurals.any(|plural| plural.ends_with("/status") || plural == "status"),
+            );
+            Ok(capabilities.scope)
+        }
+        Ok(Err(error)) if is_unknown(&error) => Err(None),
+        Ok(Err(error)) => Err(Some(explain(&error))),
+        Err(_) => Err(Some("no answer within 30 seconds".to_owned())),
+    }
+}
+
+fn report_undiscovered(watched: &Watched, why: Option<&str>) {
+    match why {
+        None => report::kind_is_missing(&watched.title(), is_built_in(&watched.kind.resource.group)),
+        Some(why) => report::discovery_fails(watched.server(), &watched.title(), why),
     }
 }
 
@@ -151,34 +164,37 @@ impl Watch {
 
     /// The stream waits before it goes on, and goes on by itself but where it can't know better.
     async fn recover(&mut self, error: &watcher::Error) {
-        let title = self.watched.title();
         match (watch_code(error), error) {
             // Servers before 1.34, or with the feature switched off.
             (Some(400 | 422), watcher::Error::WatchStartFailed(_))
                 if self.strategy == InitialListStrategy::StreamingList =>
             {
-                report::listing_in_pages(&title);
+                report::listing_in_pages(&self.watched.title());
                 self.strategy = InitialListStrategy::ListWatch;
                 self.stream = None;
                 return;
             }
             // The kind was taken away. It may come back, and be another one then.
-            (Some(404), _) => {
-                sleep(BREATH).await;
-                discover(&self.watched).await;
-                self.stream = None;
-            }
+            (Some(404), _) => self.begin_anew(BREATH).await,
             // kube-runtime would ask for the same version again, or wait as long as the outage before has made it wait. But
             // the server is there; all it wants is a new listing.
             (Some(410), watcher::Error::WatchStartFailed(_) | watcher::Error::WatchError(_)) => {
-                self.stream = None;
-                sleep(BREATH.mul_f64(0.5 + fastrand::f64())).await;
-                // So a watch ends, too, whose CRD was changed: it may have got a status subresource.
-                discover(&self.watched).await;
+                self.begin_anew(BREATH.mul_f64(0.5 + fastrand::f64())).await;
             }
             _ => {}
         }
-        let why = explain_watch(error);
+        self.report_failure(explain_watch(error));
+    }
+
+    /// With another stream, after this time. The kind's CRD may have been changed: it may have got a status subresource.
+    async fn begin_anew(&mut self, after: Duration) {
+        self.stream = None;
+        sleep(after).await;
+        discover(&self.watched).await;
+    }
+
+    fn report_failure(&mut self, why: String) {
+        let title = self.watched.title();
         if self.failing.as_ref() == Some(&why) {
             report::watch_still_fails(&title, &why);
         } else {
