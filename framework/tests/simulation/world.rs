@@ -109,6 +109,15 @@ impl World {
         ours.chain(in_status.map(|(key, value)| (key.clone(), value.clone()))).collect()
     }
 
+    /// What the operator keeps of how far a handler has come.
+    pub fn progress(&self, object: &Value, id: &str) -> Option<Value> {
+        let kept = self.kept(object);
+        match kept.get(&id.replace('/', ".")) {
+            Some(annotation) => serde_json::from_str(annotation.as_str()?).ok(),
+            None => kept.get("progress")?.get(id).cloned(),
+        }
+    }
+
     /// The essence that was handled last.
     pub fn base(&self, object: &Value) -> Option<Value> {
         let kept = self.kept(object);

@@ -57,8 +57,11 @@ fn deleting(history: &History, object: &Value) -> Option<String> {
             late || (ended && call.ending != Ending::Succeeded)
         })
     };
+    let recorded = |role: &Role| {
+        history.world.progress(object, &role.id).is_some_and(|progress| progress["failure"] == true)
+    };
     let keeps = |role: &&Role| role.deletion().is_some_and(|(optional, lets_go)| !optional && !lets_go);
-    let held = history.world.roles.iter().filter(keeps).any(failed);
+    let held = history.world.roles.iter().filter(keeps).any(|role| failed(role) && recorded(role));
     (!held).then(|| "it is being deleted, and no handler holds it back".to_owned())
 }
 
@@ -117,11 +120,13 @@ mod tests {
         assert_eq!((wrong(told()), wrong(told().closed())), (0, 1));
     }
 
+    const FAILURE: &str = r#"{"retries":1,"success":false,"failure":true}"#;
+
     #[test]
     fn only_a_handler_that_has_failed_holds_what_is_being_deleted() {
         let told = |ending| {
             let told = Telling::of([role("d", DELETION)]).held().closed().deleted();
-            wrong(told.call("d", Reason::Delete, ending))
+            wrong(told.call("d", Reason::Delete, ending).kept("d", FAILURE))
         };
         assert_eq!((told(Permanent), told(Succeeded)), (0, 1));
         assert_eq!(wrong(Telling::of([role("d", DELETION)]).held().closed().deleted()), 1);
@@ -133,8 +138,22 @@ mod tests {
             let mut limited = role("d", DELETION);
             limited.limits.timeout = timeout;
             let told = Telling::of([limited]).held().closed().deleted();
-            let lost = told.call("d", Reason::Delete, Succeeded).restarted().kept("d", "failed");
+            let lost = told.call("d", Reason::Delete, Succeeded).restarted().kept("d", FAILURE);
             assert_eq!(wrong(lost), expected, "{timeout:?}");
+        }
+    }
+
+    #[test]
+    fn a_handler_that_was_forgotten_does_not_hold_what_is_being_deleted() {
+        let mut limited = role("d", DELETION);
+        limited.limits.timeout = Some(Duration::from_secs(1));
+        for (ending, record) in
+            [(Succeeded, None), (Permanent, None), (Permanent, Some(r#"{"retries":1,"failure":false}"#))]
+        {
+            let told = Telling::of([limited.clone()]).held().closed().deleted();
+            let told = told.call("d", Reason::Delete, ending).restarted();
+            let told = record.into_iter().fold(told, |told, record| told.kept("d", record));
+            assert_eq!(wrong(told), 1, "{ending:?} {record:?}");
         }
     }
 }
