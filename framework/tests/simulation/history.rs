@@ -123,6 +123,13 @@ impl History {
         let kept = |object: &Option<Arc<Value>>| object.as_ref().map(|object| self.world.kept(object));
         kept(&effect.before) != kept(&effect.after)
     }
+
+    /// Whether a change is of nothing but what the operator keeps on the object.
+    pub fn only_keeps(&self, effect: &Effect) -> bool {
+        let others =
+            |object: &Option<Arc<Value>>| object.as_ref().map(|object| self.world.without_kept(object));
+        others(&effect.before) == others(&effect.after)
+    }
 }
 
 /// An object as a change left it, or as it was before it went.

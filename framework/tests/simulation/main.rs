@@ -9,6 +9,7 @@
 
 #![expect(clippy::expect_used, reason = "in a test, a panic with its place is the best message")]
 
+mod asked;
 mod faults;
 mod history;
 mod invariants;

@@ -1,9 +1,10 @@
 //! The operator that a world has: its handlers do what their scripts say, and each call is noted.
 
 use crate::{
+    asked::addition,
     record::Record,
     role::{Cue, Role, Want},
-    script::{Act, Addition, Ending, Finale},
+    script::{Act, Ending, Finale},
     thing::{Thing, with_subresource, without_subresource},
     world::World,
 };
@@ -136,7 +137,7 @@ impl Part {
     }
 
     async fn act(&self, call: &Call, act: Act) -> Result<Reply, Failure> {
-        if let Some(patch) = addition(act.addition, call) {
+        if let Some(patch) = addition(act.addition, &call.id, call.body.value()) {
             call.additions.merge(patch);
         }
         for pause in act.pauses {
@@ -159,20 +160,6 @@ impl Part {
 
 async fn wait(time: Duration) {
     if time.is_zero() { yield_now().await } else { sleep(time).await }
-}
-
-/// A patch that is the same each time that the object is.
-fn addition(addition: Addition, call: &Call) -> Option<Value> {
-    match addition {
-        Addition::Nothing => None,
-        Addition::Label => Some(json!({"metadata": {"labels": {"handled": "yes"}}})),
-        Addition::Annotation => {
-            let key = format!("handled-by-{}", call.id.replace('/', "."));
-            Some(json!({"metadata": {"annotations": {key: "yes"}}}))
-        }
-        Addition::Spec => Some(json!({"spec": {"copy": call.body.value()["spec"]["size"]}})),
-        Addition::Status => Some(json!({"status": {"last": call.body.value()["spec"]["size"]}})),
-    }
 }
 
 /// A call as it is.

@@ -68,11 +68,6 @@ impl Script {
 }
 
 impl Act {
-    /// Whether it changes the object.
-    pub fn leaves_something(&self) -> bool {
-        self.addition != Addition::Nothing || matches!(self.finale, Finale::Result(_) | Finale::Status(_))
-    }
-
     fn drawn(may_hang: bool, chance: &mut fastrand::Rng) -> Self {
         let additions = [Addition::Label, Addition::Annotation, Addition::Spec, Addition::Status];
         let addition =

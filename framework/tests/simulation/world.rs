@@ -2,7 +2,7 @@
 
 use crate::role::Role;
 use korf::{Body, Operator};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::{fmt, ops::Range, time::Duration};
 
 /// Where the operator keeps its things on objects.
@@ -86,6 +86,11 @@ impl World {
         if self.is_kopfs() { KOPFS_PREFIX } else { OWN_PREFIX }
     }
 
+    /// The field of the status in which it keeps things.
+    fn field(&self) -> &'static str {
+        if self.is_kopfs() { "kopf" } else { NAME }
+    }
+
     /// The operator's finalizer.
     pub fn finalizer(&self) -> &'static str {
         if self.is_kopfs() { "kopf.zalando.org/KopfFinalizerMarker" } else { "sim.korf.dev/finalizer" }
@@ -103,10 +108,26 @@ impl World {
             let (prefix, name) = key.split_once('/')?;
             (prefix == self.prefix() && name != MARKER).then(|| (name.to_owned(), value.clone()))
         });
-        let field = if self.is_kopfs() { "kopf" } else { NAME };
-        let in_status = object["status"][field].as_object().into_iter().flatten();
+        let in_status = object["status"][self.field()].as_object().into_iter().flatten();
         let in_status = in_status.filter(|(_, value)| value.as_object().is_none_or(|map| !map.is_empty()));
         ours.chain(in_status.map(|(key, value)| (key.clone(), value.clone()))).collect()
+    }
+
+    /// An object less all that the operator keeps on it, its finalizer, and what the server counts.
+    pub fn without_kept(&self, object: &Value) -> Value {
+        let mut object = object.clone();
+        for counted in ["resourceVersion", "generation"] {
+            object["metadata"].as_object_mut().map(|metadata| metadata.remove(counted));
+        }
+        if let Some(annotations) = object["metadata"]["annotations"].as_object_mut() {
+            annotations
+                .retain(|key, _| key.split_once('/').is_none_or(|(prefix, _)| prefix != self.prefix()));
+        }
+        if let Some(finalizers) = object["metadata"]["finalizers"].as_array_mut() {
+            finalizers.retain(|finalizer| finalizer != self.finalizer());
+        }
+        object["status"].as_object_mut().map(|status| status.remove(self.field()));
+        without_empty(object)
     }
 
     /// What the operator keeps of how far a handler has come.
@@ -148,7 +169,7 @@ impl World {
         }
         let ready = &object["status"]["ready"];
         if self.roles.iter().any(|role| role.field == Some("status.ready")) && !ready.is_null() {
-            essence.insert("status".to_owned(), serde_json::json!({"ready": ready}));
+            essence.insert("status".to_owned(), json!({"ready": ready}));
         }
         essence.into()
     }
@@ -182,4 +203,16 @@ impl fmt::Display for World {
 /// A value somewhere in an object.
 pub fn resolve<'a>(value: &'a Value, path: &str) -> &'a Value {
     path.split('.').fold(value, |value, key| &value[key])
+}
+
+/// Whether a mapping or list without anything in it is there or not makes no difference.
+fn without_empty(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.into_iter().map(|(key, value)| (key, without_empty(value)));
+            let is_empty = |value: &Value| *value == json!({}) || *value == json!([]) || value.is_null();
+            fields.filter(|(_, value)| !is_empty(value)).collect::<Map<_, _>>().into()
+        }
+        other => other,
+    }
 }

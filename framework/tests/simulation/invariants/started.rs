@@ -1,10 +1,13 @@
 //! What follows from a start, and from what the watch says.
 
 use crate::{
+    asked::asked,
     history::{History, Violation, is_deleting, uid, version},
     role::{Cue, Role},
 };
+use korf::testing::api::Effect;
 use serde_json::Value;
+use std::sync::Arc;
 
 /// In its last life, the operator has called the handlers of resuming for all objects that were handled before.
 pub fn resumed(history: &History) -> Vec<Violation> {
@@ -36,24 +39,17 @@ fn only_base(history: &History, object: &Value) -> bool {
     history.world.base(object).is_some() && history.world.kept(object).len() == 1
 }
 
-/// Handlers of raw events have seen the last version of each object, unless that is what they have written, or what the
-/// operator has kept of that.
+/// Handlers of raw events have seen the last version of each object, unless all that came later is what they have
+/// written, and what the operator has kept on it because of that.
 pub fn heard(history: &History) -> Vec<Violation> {
     let spies: Vec<_> = history.world.roles.iter().filter(|role| role.is_spy()).collect();
-    let writes = spies.iter().any(|role| role.script.act(0).leaves_something());
     let mut violations = Vec::new();
     for object in &history.objects {
         let uid = uid(object);
-        let last = history.effects_on(uid).next_back();
-        if last.is_some_and(|(ours, effect)| ours && writes && !history.keeps(effect)) {
-            continue;
-        }
         for role in spies.iter().filter(|role| role.marked(object)) {
             let heard = history.calls_for(uid).rfind(|call| call.id == role.id);
             let heard = heard.map_or(0, |call| version(call.body.value()));
-            let mut since = history.effects_on(uid).filter(|(_, effect)| effect.revision > heard);
-            let kept = is_kept_of_own(history, uid) && since.all(|(ours, _)| ours);
-            if heard != version(object) && !(writes && kept) {
+            if heard != version(object) && !is_own_since(history, uid, heard) {
                 let text = format!("{} has seen {heard} of {uid} last, not {}", role.id, version(object));
                 violations.push(Violation(text));
             }
@@ -62,10 +58,30 @@ pub fn heard(history: &History) -> Vec<Violation> {
     violations
 }
 
-/// Whether the last that was done to an object is that the operator has kept something on it, behind a write of its handlers.
-fn is_kept_of_own(history: &History, uid: &str) -> bool {
+/// Whether all that was done to an object after a version is what handlers of raw events have written, and what the
+/// operator has kept on it behind that.
+fn is_own_since(history: &History, uid: &str, heard: u64) -> bool {
+    let mut since = history.effects_on(uid).filter(|(_, effect)| effect.revision > heard);
+    let own =
+        since.all(|(ours, effect)| ours && (history.only_keeps(effect) || is_of_spies(history, uid, effect)));
     let mut effects = history.effects_on(uid).rev();
-    effects.find(|(ours, effect)| !ours || !history.keeps(effect)).is_some_and(|(ours, _)| ours)
+    let cause = effects.find(|(ours, effect)| !ours || !history.only_keeps(effect));
+    own && cause.is_some_and(|(ours, effect)| ours && is_of_spies(history, uid, effect))
+}
+
+/// Whether a change of the operator's is one that the handlers of raw events have asked for: they were called last, and
+/// it changes nothing that they didn't ask for.
+fn is_of_spies(history: &History, uid: &str, effect: &Effect) -> bool {
+    let calls = history.calls_for(uid).rev().filter(|call| call.ended.revision < effect.revision);
+    let calls = calls.take_while(|call| call.event.is_some());
+    let mut asked: Vec<_> = calls.filter_map(|call| Some(asked(history.role(call)?, call))).collect();
+    asked.reverse();
+    let with = |object: &Option<Arc<Value>>| {
+        let mut object = history.world.without_kept(object.as_deref().unwrap_or(&Value::Null));
+        asked.iter().for_each(|patch| json_patch::merge(&mut object, patch));
+        object
+    };
+    with(&effect.before) == with(&effect.after)
 }
 
 #[cfg(test)]
@@ -73,9 +89,14 @@ mod tests {
     use super::*;
     use crate::{
         invariants::sample::{Telling, role, x},
-        script::Ending::{Interrupted, Succeeded},
+        script::{
+            Act, Addition,
+            Ending::{Interrupted, Succeeded},
+            Finale, Script,
+        },
     };
-    use korf::Reason::Resume;
+    use korf::Reason::{Resume, Update};
+    use serde_json::json;
 
     #[test]
     fn what_was_handled_before_a_start_is_resumed() {
@@ -93,5 +114,41 @@ mod tests {
         assert_eq!(heard(&told().history()), []);
         assert_eq!(heard(&told().user(x(2)).history()).len(), 1);
         assert_eq!(heard(&told().user(x(2)).hear("e").history()), []);
+    }
+
+    fn labelled(value: &str) -> Value {
+        json!({"metadata": {"labels": {"handled": value}}})
+    }
+
+    /// A handler of raw events, which adds a label, and one of updates.
+    fn writing() -> Telling {
+        let mut spy = role("e", Cue::Event);
+        spy.script =
+            Script(vec![Act { pauses: Vec::new(), addition: Addition::Label, finale: Finale::Succeed }]);
+        Telling::of([spy, role("u", Cue::Update)]).hear("e")
+    }
+
+    #[test]
+    fn handlers_of_raw_events_need_not_hear_of_their_own_writes_and_what_is_kept_of_them() {
+        let written = || writing().ours(labelled("yes"));
+        assert_eq!(heard(&written().history()), []);
+        assert_eq!(heard(&written().held().closed().history()), []);
+        assert_eq!(heard(&written().user(x(2)).closed().history()).len(), 1, "a user has written, too");
+        assert_eq!(heard(&writing().held().closed().history()).len(), 1, "they have written nothing");
+    }
+
+    #[test]
+    fn handlers_of_raw_events_hear_of_what_handlers_of_changes_have_written() {
+        let written = || writing().ours(labelled("yes"));
+        let both = |told: Telling| {
+            let key = "kopf.zalando.org/last-handled-configuration";
+            told.ours(json!({"metadata": {"annotations": {key: "{}"}}, "status": {"last": 1}}))
+        };
+        for told in [written(), written().call("u", Update, Succeeded)] {
+            assert_eq!(heard(&both(told.clone()).history()).len(), 1, "with the diff-base");
+            assert_eq!(heard(&told.ours(json!({"status": {"last": 1}})).closed().history()).len(), 1);
+        }
+        let alike = writing().call("u", Update, Succeeded).ours(labelled("yes"));
+        assert_eq!(heard(&alike.history()).len(), 1, "by the one that was called last");
     }
 }
