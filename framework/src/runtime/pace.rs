@@ -43,16 +43,20 @@ pub fn restless(errors: usize, newest: Newest) -> Finish {
     broken(errors, RESTLESS, Some(newest))
 }
 
-/// An object that the operator may not read is left alone for a while.
+/// An object that can't be read is left alone for a while, or until the watch shows it.
 pub fn unread(errors: usize, why: &str) -> Finish {
-    broken(errors, &format!("the object can't be read: {why}"), None)
+    Finish::Unread { delay: throttle(errors, &format!("the object can't be read: {why}")) }
 }
 
 /// An object that the framework breaks down over is left alone for a while, the longer the more often in a row.
 pub fn broken(errors: usize, why: &str, newest: Option<Newest>) -> Finish {
+    Finish::Broken { delay: throttle(errors, why), newest }
+}
+
+fn throttle(errors: usize, why: &str) -> Duration {
     let delay = Duration::from_secs(ERROR_DELAYS[errors.min(ERROR_DELAYS.len() - 1)]);
     report::throttling(delay, why);
-    Finish::Broken { delay, newest }
+    delay
 }
 
 /// An object's essence in so many bytes that a change of it shows.

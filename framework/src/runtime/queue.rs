@@ -162,17 +162,24 @@ impl Queue {
         self.enqueue(uid.to_owned(), now);
     }
 
-    /// Gives a turn to an object; what it waited for is settled by that. One that the framework has broken down over
-    /// is left alone for its time.
+    /// Gives a turn to an object, unless it is left alone for now; what it waited for is settled by that.
     fn enqueue(&mut self, uid: String, now: Instant) {
-        let Some(entry) = self.objects.get_mut(&uid) else { return };
-        if entry.errors > 0 && self.timers.is_set(&uid) {
+        if self.is_left_alone(&uid) {
             return;
         }
+        let Some(entry) = self.objects.get_mut(&uid) else { return };
         if let Some(due) = self.timers.clear(&uid) {
             entry.unslept = Some(due.saturating_duration_since(now));
         }
         self.take_turn(uid);
+    }
+
+    /// Whether the framework has broken down over an object, and its time is not over. Where the object could not be read,
+    /// that keeps only reads waiting.
+    fn is_left_alone(&self, uid: &str) -> bool {
+        let Some(entry) = self.objects.get(uid) else { return false };
+        let to_read = !matches!(self.backlog.get(uid), Some(Pending::Body(_) | Pending::Gone(_)));
+        entry.errors > 0 && self.timers.is_set(uid) && (to_read || !entry.unread)
     }
 
     fn take_turn(&mut self, uid: String) {
@@ -207,8 +214,12 @@ impl Queue {
             Finish::OutOfSight => {}
             Finish::Spied { due: None } => {}
             Finish::Spied { due: Some(due) } => self.timers.set_by(&uid, now + due),
+            Finish::Unread { delay } => {
+                (entry.errors, entry.unread) = (entry.errors + 1, true);
+                self.timers.set(&uid, now + delay);
+            }
             Finish::Broken { delay, newest } => {
-                entry.errors += 1;
+                (entry.errors, entry.unread) = (entry.errors + 1, false);
                 // Who comes to no rest has been through it again and again.
                 entry.looked_at |= newest.is_some();
                 if let Some(newest) = newest {

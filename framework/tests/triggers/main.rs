@@ -6,6 +6,7 @@ mod filters;
 mod finalizers;
 mod past;
 mod raw;
+mod reads;
 mod selectors;
 mod subs;
 mod things;

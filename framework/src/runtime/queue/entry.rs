@@ -48,6 +48,8 @@ pub struct Entry {
     pub looked_at: bool,
     pub life: Life,
     pub errors: usize,
+    /// The last of these errors is that it could not be read.
+    pub unread: bool,
     pub initial: bool,
     /// How much was left of a wait that a change has ended.
     pub unslept: Option<Duration>,
@@ -70,6 +72,7 @@ impl Entry {
             looked_at: false,
             life: Life::There,
             errors: 0,
+            unread: false,
             initial: listed,
             unslept: None,
             raw: Raw::default(),

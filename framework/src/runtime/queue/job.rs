@@ -113,6 +113,11 @@ pub enum Finish {
     Gone,
     /// It is there, but no longer one that the watch shows.
     OutOfSight,
+    /// It could not be read, and is tried again after a while. What needs no read doesn't wait for that.
+    Unread {
+        /// The time to the next try.
+        delay: Duration,
+    },
     /// Something broke inside the framework; the object is tried again after a while.
     Broken {
         /// The time to the next try.

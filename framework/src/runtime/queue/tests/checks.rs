@@ -22,8 +22,8 @@ impl Queue {
         }
         for uid in self.backlog.uids() {
             let entry = self.objects.get(uid).unwrap();
-            let throttled = entry.errors > 0 && self.timers.is_set(uid);
-            assert!(entry.queued || entry.running || throttled, "the news of {uid} are forgotten");
+            let left_alone = self.is_left_alone(uid);
+            assert!(entry.queued || entry.running || left_alone, "the news of {uid} are forgotten");
         }
         assert_eq!(self.backlog.bytes(), self.backlog.weighed());
     }

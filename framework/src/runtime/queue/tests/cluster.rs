@@ -296,7 +296,10 @@ impl Cluster {
         if let Some(event) = untold {
             self.untold.entry(uid).or_insert(event == EventType::Deleted);
         }
-        self.finish(held, Finish::Broken { delay: Duration::from_secs(5), newest }, untold);
+        let delay = Duration::from_secs(5);
+        let unread = held.job.fetch && newest.is_none();
+        let end = if unread { Finish::Unread { delay } } else { Finish::Broken { delay, newest } };
+        self.finish(held, end, untold);
     }
 
     fn finish(&mut self, held: Held, end: Finish, untold: Option<EventType>) {
