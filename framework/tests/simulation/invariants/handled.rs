@@ -47,19 +47,23 @@ fn check(history: &History, role: &Role, object: &Value) -> Option<Violation> {
 }
 
 /// What a handler has to do with, from its recorded calls, the last one first: the last state that it could read, and all
-/// that it could not read since. Without any call, it is what counted as handled from the beginning.
+/// that it could not read since. If it could never read any, it is what counted as handled before; without any call, what
+/// counted from the beginning.
 fn seen<'a>(history: &History, uid: &str, calls: impl Iterator<Item = &'a Called>) -> Vec<Value> {
-    let mut seen = Vec::new();
+    let (mut seen, mut first) = (Vec::new(), None);
     for call in calls {
         seen.push(Value::clone(&call.new));
         if call.ending != Ending::Unreadable {
             return seen;
         }
+        first = Some(call);
     }
-    let base = history.states_of(uid).find_map(|(_, state)| history.world.base(state));
-    // Of a new object that it could never read, it has seen nothing.
-    let nothing = (!seen.is_empty()).then_some(Value::Null);
-    seen.extend(base.or(nothing));
+    let base = match first {
+        // Of a new object that it could never read, it has seen nothing.
+        Some(call) => Some(history.world.base(call.body.value()).unwrap_or_default()),
+        None => history.states_of(uid).find_map(|(_, state)| history.world.base(state)),
+    };
+    seen.extend(base);
     seen
 }
 
@@ -134,5 +138,22 @@ mod tests {
         let handled = || of().user(y(json!(1))).call("f/spec.y", Create, Succeeded).closed();
         assert_eq!(last_state(&refused(handled()).user(y(json!(1))).history()), []);
         assert_eq!(last_state(&refused(handled()).user(y(Value::Null)).history()).len(), 1);
+    }
+
+    #[test]
+    fn what_others_have_handled_before_it_could_not_read_is_what_a_handler_has_seen() {
+        let of = || {
+            let mut reader = role("f/spec.y", Cue::Field);
+            reader.field = Some("spec.y");
+            Telling::of([reader])
+        };
+        let y = |y: Value| json!({"spec": {"y": y}});
+        let handled = of().closed().user(y(json!(1))).closed().user(y(json!(2)));
+        let refused = || handled.clone().call("f/spec.y", Update, Unreadable).kept("f", "refused");
+        assert_eq!(last_state(&refused().user(y(json!(1))).history()), []);
+        assert_eq!(last_state(&refused().user(y(Value::Null)).history()).len(), 1);
+        let created =
+            of().user(y(json!(2))).call("f/spec.y", Create, Unreadable).kept("f", "refused").closed();
+        assert_eq!(last_state(&created.user(y(Value::Null)).closed().history()), []);
     }
 }
