@@ -55,8 +55,30 @@ impl Watched {
         budget: Budget,
         versions: &mut Vec<String>,
     ) -> Result<Body, Unwritten> {
+        self.writing(body, patch, budget, versions).finish().await
+    }
+
+    /// The same, by requests that hit nothing but the object as it is known: so all of these versions are the patch's, and
+    /// none is that of somebody who has written the same.
+    pub(super) async fn apply_exactly(
+        &self,
+        body: Body,
+        patch: Patch,
+        budget: Budget,
+        versions: &mut Vec<String>,
+    ) -> Result<Body, Unwritten> {
+        Writing { exactly: true, ..self.writing(body, patch, budget, versions) }.finish().await
+    }
+
+    fn writing<'a>(
+        &'a self,
+        body: Body,
+        patch: Patch,
+        budget: Budget,
+        versions: &'a mut Vec<String>,
+    ) -> Writing<'a> {
         let draft = self.draft(&patch, &body);
-        Writing { watched: self, seen: body.clone(), body, patch, draft, budget, versions }.finish().await
+        Writing { watched: self, seen: body.clone(), body, patch, draft, exactly: false, budget, versions }
     }
 
     /// What a patch comes to for an object as it is now.
@@ -71,6 +93,8 @@ struct Writing<'a> {
     patch: Patch,
     /// What the patch comes to for `body`.
     draft: Draft,
+    /// Whether requests hit nothing but `body`.
+    exactly: bool,
     /// The object as it is, as far as is known.
     body: Body,
     /// See [`Refusal::seen`].
@@ -97,8 +121,7 @@ impl Writing<'_> {
     /// Writes one part.
     async fn write(&mut self, part: Part) -> Result<(), Unwritten> {
         let mut patience = self.watched.patience(Action::Write(part), self.budget);
-        while let Some(request) = self.draft.request(part, &self.body, self.watched.has_status_subresource())
-        {
+        while let Some(request) = self.request(part) {
             match self.watched.send(&self.body, &request).await {
                 Ok(object) => {
                     self.written(&request, object);
@@ -110,9 +133,21 @@ impl Writing<'_> {
         Ok(())
     }
 
+    fn request(&self, part: Part) -> Option<Request> {
+        let mut request = self.draft.request(part, &self.body, self.watched.has_status_subresource())?;
+        if self.exactly {
+            request.patch["metadata"]["resourceVersion"] = self.body.version().into();
+        }
+        Some(request)
+    }
+
     fn written(&mut self, request: &Request, object: Object) {
-        self.body = object.into_body();
-        self.versions.push(self.body.version().to_owned());
+        let newest = object.into_body();
+        // It is the same where the request has changed nothing.
+        if newest.version() != self.body.version() {
+            self.versions.push(newest.version().to_owned());
+        }
+        self.body = newest;
         // Of what else has changed, only this one says something.
         if request.patch["metadata"]["resourceVersion"] == self.seen.version() {
             self.seen = self.body.clone();

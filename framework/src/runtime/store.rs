@@ -97,7 +97,7 @@ impl Watched {
     ) -> Result<Result<Body, LeftAlone>, Gone> {
         let mut whole = waiting(memo);
         whole.join(patch);
-        match self.apply(body, whole.clone(), standing(memo).into(), versions).await {
+        match self.apply_exactly(body, whole.clone(), standing(memo).into(), versions).await {
             Ok(newest) => {
                 // Results that wait to be stored still do.
                 match get::<Stuck>(memo).as_deref() {

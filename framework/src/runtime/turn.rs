@@ -76,7 +76,7 @@ impl<'a> Turn<'a> {
     async fn catch_up(&mut self) -> Result<Option<Resting>, Gone> {
         let mut versions = Vec::new();
         let stored = self.watched.catch_up(self.body.clone(), self.job, &mut versions).await?;
-        self.told.written(versions, self.job.known.as_ref());
+        self.told.written(versions);
         Ok(self.take(stored))
     }
 

@@ -101,7 +101,7 @@ impl Watched {
         let additions = Patch::of_additions(pass.additions.take());
         let mut versions = Vec::new();
         let changed = self.change(pass.body, additions, &job.memo, &mut versions).await?;
-        told.written(versions, job.known.as_ref());
+        told.written(versions);
         Ok(changed)
     }
 }

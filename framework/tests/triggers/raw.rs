@@ -161,3 +161,30 @@ fn what_handlers_of_raw_events_write_at_an_echo_is_written_though_it_fails_at_fi
     assert_eq!(seen.take(), ["Added", "Modified"]);
     assert!(cluster.get::<Thing>("a").unwrap().metadata.labels.is_some());
 }
+
+/// Requests take a second to arrive.
+struct Far;
+
+impl Faults for Far {
+    fn request(&mut self, request: &Request) -> Fate {
+        let there = if request.who == "operator" { Duration::from_secs(1) } else { Duration::ZERO };
+        Fate::pass().taking(there, Duration::ZERO)
+    }
+}
+
+#[test]
+fn handlers_of_raw_events_hear_of_a_change_that_has_what_they_ask_for_in_it() {
+    async fn mark(seen: State<Seen>, event: EventType, patch: Patch) {
+        seen.note(format!("{event:?}"));
+        patch.label("marked", Some("yes"));
+    }
+    for labels in [json!({"color": "red"}), json!({"color": "red", "marked": "yes"})] {
+        let (mut cluster, seen) = cluster([on_event::<Thing>("mark").run(mark)]);
+        cluster.set_faults(Far);
+        cluster.create(&thing("a", 1)).unwrap();
+        cluster.patch::<Thing>("a", json!({"metadata": {"labels": labels}})).unwrap();
+        cluster.advance(Duration::from_secs(60));
+        assert_eq!(seen.take(), ["Added", "Modified"], "{labels}");
+        assert_eq!(cluster.get::<Thing>("a").unwrap().metadata.labels.unwrap().len(), 2);
+    }
+}

@@ -70,13 +70,10 @@ pub struct Told {
 }
 
 impl Told {
-    /// Handlers of raw events have asked for something, and the API server has answered with these versions. One that was
-    /// known before is somebody else's: nothing has changed.
-    pub fn written(&mut self, versions: Vec<String>, known: Option<&Newest>) {
-        let new = versions.into_iter().filter(|version| !known.is_some_and(|known| known.is(version)));
-        let before = self.silent.len();
-        self.silent.extend(new);
-        self.last |= self.silent.len() > before;
+    /// Handlers of raw events have brought these versions by what they have asked for.
+    pub fn written(&mut self, versions: Vec<String>) {
+        self.last |= !versions.is_empty();
+        self.silent.extend(versions);
     }
 
     /// The framework has written these versions; with what handlers of changes ask for, or only what it keeps on the object.
