@@ -142,7 +142,8 @@ pub fn on_field(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// of [`macro@on_create`]. What it returns or patches is written only if it changes something, and handlers of raw events
 /// are not called for that, nor for what the framework keeps of it on the object.
 ///
-/// Of an object that went while the watch was down, only the name, the namespace, the uid and the labels are known.
+/// Of an object that went while the watch was down, only the name, the namespace, the uid and the labels are known: filters
+/// by annotations, fields and `when` find nothing else of it, either.
 ///
 /// Who writes something new at each call is called without end where somebody answers each of these writes with another
 /// one: a second operator of that kind, or handlers of changes that write something new themselves.

@@ -88,13 +88,14 @@ impl Queue {
         if entry.life == Life::Buried || gone && !narrow {
             return;
         }
-        entry.life = Life::There;
         let spied = self.spied.contains(&source.kind);
+        let told = spied && entry.raw.hear(event, body.version());
+        let news = entry.weigh(body.version(), now);
         if spied {
             entry.keep_labels(&body);
         }
-        let told = spied && entry.raw.hear(event, body.version());
-        match entry.weigh(body.version(), now) {
+        entry.life = Life::There;
+        match news {
             News::Newer => {
                 self.backlog.keep(&uid, Pending::Body(body));
                 self.enqueue(uid, now);

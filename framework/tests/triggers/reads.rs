@@ -1,8 +1,8 @@
 //! Objects that the operator can't read for a while.
 
-use crate::things::{Seen, Thing, cluster, thing};
+use crate::things::{Seen, Thing, cluster, cluster_of, thing};
 use korf::{
-    Error, Result, State, on_create,
+    Error, EventType, Operator, Result, State, on_create, on_event,
     testing::api::{Fate, Faults, Request, Trouble},
 };
 use serde_json::json;
@@ -31,4 +31,24 @@ fn a_change_that_needs_no_read_does_not_wait_for_an_object_that_could_not_be_rea
     assert_eq!(seen.take(), ["called"], "a retry reads its object");
     cluster.patch::<Thing>("a", json!({"spec": {"size": 2}})).unwrap();
     assert_eq!(seen.take(), ["called"]);
+}
+
+#[test]
+fn who_asks_for_annotations_is_told_of_a_deletion_though_a_read_has_kept_it_waiting() {
+    async fn raw(seen: State<Seen>, event: EventType) {
+        seen.note(format!("{event:?}"));
+    }
+    let handler = on_event::<Thing>("e").label("app", "mine").annotation("note", "x").run(raw);
+    let (mut cluster, seen) = cluster_of([handler], Operator::narrow);
+    let mut object = thing("a", 1);
+    object.metadata.labels = Some([("app".to_owned(), "mine".to_owned())].into());
+    object.metadata.annotations = Some([("note".to_owned(), "x".to_owned())].into());
+    cluster.create(&object).unwrap();
+    cluster.set_faults(Unreadable);
+    cluster.delete::<Thing>("a").unwrap();
+    cluster.advance(Duration::from_secs(40));
+    assert_eq!(seen.take(), ["Added"]);
+    cluster.set_faults(());
+    cluster.advance(Duration::from_secs(60));
+    assert_eq!(seen.take(), ["Deleted"]);
 }

@@ -38,7 +38,8 @@ pub enum Life {
 #[derive(Debug)]
 pub struct Entry {
     pub source: Source,
-    /// Its name, namespace and uid; and its labels, where handlers of raw events may ask for them when it is gone.
+    /// Its name, namespace and uid; and its labels, where handlers of raw events may ask for them when it is gone. The last
+    /// that the watch has shown of one that is gone.
     pub identity: Body,
     pub newest: Option<Newest>,
     pub doubt: Doubt,
@@ -81,16 +82,20 @@ impl Entry {
         }
     }
 
-    /// Keeps the labels of an object that is there.
+    /// Keeps the labels of an object that is there, unless newer ones are known.
     pub fn keep_labels(&mut self, body: &Body) {
-        self.identity = identity(body, body.value()["metadata"].get("labels"));
+        let is_newest = self.newest.as_ref().is_some_and(|newest| newest.is(body.version()));
+        if is_newest || self.life != Life::There {
+            self.identity = identity(body, body.value()["metadata"].get("labels"));
+        }
     }
 
     /// The object's turn, at what is to be looked at.
     pub fn job(&mut self, pending: Option<Pending>) -> Job {
         (self.queued, self.running) = (false, true);
-        if matches!(pending, Some(Pending::Gone(_))) {
-            self.life = Life::Gone;
+        if let Some(Pending::Gone(last)) = &pending {
+            // It may be told later.
+            (self.life, self.identity) = (Life::Gone, last.clone());
         }
         let echo = matches!(pending, Some(Pending::Echo(_)));
         let (body, fetch, look) = match pending {

@@ -119,3 +119,49 @@ fn what_is_to_be_tried_again_after_an_echo_comes_in_time() {
         assert_eq!(queue.next_timer(), Some(now + seconds(due)), "a retry after {retry:?}");
     }
 }
+
+fn labelled(version: u64, app: &str) -> Body {
+    let mut value = body("a", version).value().clone();
+    value["metadata"]["labels"] = json!({"app": app});
+    value.into()
+}
+
+#[test]
+fn of_what_only_a_listing_shows_to_be_gone_the_newest_labels_are_told() {
+    let cases = [
+        ("an older event comes late", vec![labelled(2, "old"), labelled(1, "older")], 2, "old"),
+        ("the echo of our own write comes", vec![labelled(1, "old"), labelled(4, "new")], 4, "new"),
+    ];
+    for (name, events, version, told) in cases {
+        let (mut queue, now) = (Queue::new([0]), Instant::now());
+        for body in events {
+            queue.observe(HERE, Event::Applied(body), now);
+            if let Some(job) = queue.next() {
+                queue.finish(seen(job.body.uid(), version, None, now), now);
+            }
+        }
+        for event in [Event::Listing, Event::ListingDone] {
+            queue.observe(HERE, event, now);
+        }
+        let job = std::iter::from_fn(|| queue.next()).last().unwrap();
+        assert_eq!((job.gone, &job.body.value()["metadata"]["labels"]["app"]), (true, &json!(told)), "{name}");
+    }
+}
+
+#[test]
+fn what_is_told_later_of_a_deletion_is_all_that_the_watch_has_shown() {
+    let (mut queue, now) = (Queue::new([0]), Instant::now());
+    queue.observe(HERE, applied("a", 1), now);
+    queue.next().unwrap();
+    queue.finish(seen("a", 1, None, now), now);
+    let mut last = body("a", 2).value().clone();
+    last["spec"] = json!({"size": 1});
+    queue.observe(HERE, Event::Deleted(last.clone().into()), now);
+    let event = queue.next().unwrap().event;
+    let delay = Duration::from_secs(5);
+    let told = Told { untold: event, ..Told::default() };
+    queue.finish(Done { told, ..ended("a", Finish::Unread { delay }) }, now);
+    queue.expire(now + delay);
+    let job = queue.next().unwrap();
+    assert_eq!((job.gone, job.event, job.body.value()), (true, Some(EventType::Deleted), &last));
+}
