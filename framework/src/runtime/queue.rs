@@ -94,6 +94,7 @@ impl Queue {
         if spied {
             entry.keep_labels(&body);
         }
+        entry.is_back |= entry.life == Life::Gone;
         entry.life = Life::There;
         match news {
             News::Newer => {
@@ -272,6 +273,7 @@ impl Queue {
         let told = matches!(self.backlog.get(uid), Some(Pending::Gone(_)));
         match entry.life {
             Life::There if told && self.spied.contains(&entry.source.kind) => self.take_turn(uid.to_owned()),
+            Life::There if !told && entry.is_back => self.take_turn(uid.to_owned()),
             Life::There if !told => {
                 entry.life = Life::Buried;
                 self.backlog.take(uid);

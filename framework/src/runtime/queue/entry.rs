@@ -48,6 +48,8 @@ pub struct Entry {
     /// A worker has looked at it to the end.
     pub looked_at: bool,
     pub life: Life,
+    /// A narrow watch has shown it again since its last turn began, in which it was gone.
+    pub is_back: bool,
     pub errors: usize,
     /// The last of these errors is that it could not be read.
     pub unread: bool,
@@ -72,6 +74,7 @@ impl Entry {
             running: false,
             looked_at: false,
             life: Life::There,
+            is_back: false,
             errors: 0,
             unread: false,
             initial: listed,
@@ -92,7 +95,7 @@ impl Entry {
 
     /// The object's turn, at what is to be looked at.
     pub fn job(&mut self, pending: Option<Pending>) -> Job {
-        (self.queued, self.running) = (false, true);
+        (self.queued, self.running, self.is_back) = (false, true, false);
         if let Some(Pending::Gone(last)) = &pending {
             // It may be told later.
             (self.life, self.identity) = (Life::Gone, last.clone());

@@ -227,3 +227,21 @@ fn doubts_that_come_while_a_worker_is_busy_outlast_it() {
     queue.observe(HERE, applied("a", 5), later);
     assert_eq!(turns(&mut queue), [pair("a", "5")]);
 }
+
+#[test]
+fn what_a_narrow_watch_shows_again_while_a_worker_takes_it_for_gone_is_looked_at() {
+    for (shown, back) in [(applied("a", 3), true), (Event::Deleted(body("a", 3)), false)] {
+        let (mut queue, now) = (Queue::default().narrowed([0]), Instant::now());
+        queue.observe(HERE, applied("a", 1), now);
+        queue.next().unwrap();
+        queue.finish(seen("a", 1, None, now), now);
+        queue.observe(HERE, Event::Deleted(body("a", 2)), now);
+        assert!(queue.next().unwrap().gone);
+        queue.observe(HERE, shown.clone(), now);
+        queue.finish(ended("a", Finish::Gone), now);
+        queue.check();
+        let job = queue.next();
+        assert_eq!(job.is_some_and(|job| !job.gone && job.body.version() == "3"), back, "{shown:?}");
+        assert_eq!(queue.objects.len(), usize::from(back));
+    }
+}
