@@ -19,12 +19,14 @@ const OF_WRITES: [u16; 7] = [409, 410, 422, 429, 500, 503, 504];
 pub struct Storm {
     chance: fastrand::Rng,
     weather: Weather,
+    record: Record,
     counter: Counter,
 }
 
 impl Storm {
-    pub fn new(seed: u64, weather: &Weather, counter: &Counter) -> Self {
-        Self { chance: fastrand::Rng::with_seed(seed), weather: weather.clone(), counter: counter.clone() }
+    pub fn new(seed: u64, weather: &Weather, record: &Record, counter: &Counter) -> Self {
+        let chance = fastrand::Rng::with_seed(seed);
+        Self { chance, weather: weather.clone(), record: record.clone(), counter: counter.clone() }
     }
 
     fn latency(&mut self) -> Duration {
@@ -64,6 +66,9 @@ impl Faults for Storm {
         let trouble = met.then(|| self.trouble(codes));
         if let Some((moment, trouble)) = trouble {
             self.counter.count(format!("request: {}", named(moment, trouble)));
+            if request.is_write() && trouble == Trouble::Refused(422) {
+                self.record.refuses(request);
+            }
         }
         Fate { there: self.latency(), back: self.latency(), trouble }
     }

@@ -26,6 +26,8 @@ pub struct History {
     pub world: World,
     /// In the order of their effects.
     pub writes: Vec<Written>,
+    /// The writes that a server found invalid.
+    pub refused: Vec<Request>,
     /// By their beginnings.
     pub calls: Vec<Called>,
     pub lives: Vec<Life>,

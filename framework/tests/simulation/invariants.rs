@@ -5,6 +5,7 @@ mod closed;
 mod finalizer;
 mod fresh;
 mod handled;
+mod outcomes;
 mod quiet;
 mod rest;
 mod sample;
@@ -16,13 +17,14 @@ use crate::history::{History, Violation};
 
 type Invariant = fn(&History) -> Vec<Violation>;
 
-const ALL: [(&str, Invariant); 14] = [
+const ALL: [(&str, Invariant); 15] = [
     ("the last state was handled", handled::last_state),
     ("a creation was handled", closed::creations),
     ("an update was handled", closed::updates),
     ("a parent is done after its sub-handlers", closed::sub_handlers),
     ("what is there at a start is resumed", started::resumed),
     ("the last event was heard", started::heard),
+    ("what handlers have asked for is there", outcomes::kept),
     ("at rest, the last essence is the diff-base, and nothing else is kept", rest::at_rest),
     ("where nothing is done any more, nothing is written", quiet::no_loop),
     ("the finalizer goes after the deletion handlers", finalizer::kept_long_enough),

@@ -2,7 +2,10 @@
 
 use crate::script::Ending;
 use jiff::Timestamp;
-use korf::{Body, Call, EventType, Reason, testing::api::ApiServer};
+use korf::{
+    Body, Call, EventType, Reason,
+    testing::api::{ApiServer, Request},
+};
 use serde_json::Value;
 use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
@@ -59,6 +62,7 @@ struct Notes {
     turns: usize,
     calls: Vec<Called>,
     lives: Vec<Life>,
+    refused: Vec<Request>,
     steps: Vec<(Timestamp, String)>,
 }
 
@@ -101,6 +105,11 @@ impl Record {
         }
     }
 
+    /// A write is refused as invalid.
+    pub fn refuses(&self, request: &Request) {
+        self.notes().refused.push(request.clone());
+    }
+
     /// Something happens in the story.
     pub fn step(&self, at: Timestamp, text: String) {
         self.notes().steps.push((at, text));
@@ -129,6 +138,11 @@ impl Record {
     /// All calls, by their beginnings.
     pub fn calls(&self) -> Vec<Called> {
         self.notes().calls.clone()
+    }
+
+    /// The writes that were refused as invalid.
+    pub fn refused(&self) -> Vec<Request> {
+        self.notes().refused.clone()
     }
 
     pub fn lives(&self) -> Vec<Life> {

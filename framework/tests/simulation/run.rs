@@ -42,7 +42,7 @@ pub fn run(seed: u64) -> Outcome {
     let (record, counter) = (Record::default(), Counter::default());
     let mut cluster = cluster(&world, &record);
     record.follow(cluster.server());
-    cluster.set_faults(Storm::new(chance.u64(..), &world.weather, &counter));
+    cluster.set_faults(Storm::new(chance.u64(..), &world.weather, &record, &counter));
     cluster.die_where(deaths(chance.u64(..), &world.weather, &record, &counter));
     Story::new(&mut cluster, &record, &counter, &mut chance).tell();
 
@@ -129,6 +129,7 @@ impl Outcome {
         let history = History {
             world,
             writes: writes(&exchanges, since),
+            refused: record.refused(),
             calls: record.calls(),
             lives: record.lives(),
             objects: cluster.server().objects(&ApiResource::erase::<Thing>(&())),

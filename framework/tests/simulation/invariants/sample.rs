@@ -184,7 +184,7 @@ impl Telling {
         let Self { world, writes, calls, lives, quiet, now, object } = self;
         let (objects, quiet) = (object.into_iter().collect(), quiet.unwrap_or(now));
         let (breakdowns, index) = (Vec::new(), Index::default());
-        History { world, writes, calls, lives, objects, quiet, breakdowns, index }
+        History { world, writes, refused: Vec::new(), calls, lives, objects, quiet, breakdowns, index }
     }
 }
 

@@ -1,0 +1,172 @@
+//! What handlers have asked for is there in the end.
+
+use crate::{
+    asked::asked,
+    history::{History, Violation, is_deleting, uid},
+    record::Called,
+    script::Ending,
+};
+use serde_json::Value;
+
+/// What a handler that has succeeded, and is on record, has asked for is on the object in the end, and so is what the last
+/// call of each handler of raw events has; unless somebody has asked for something else since, or the server has said
+/// that it is invalid.
+pub fn kept(history: &History) -> Vec<Violation> {
+    let objects = history.objects.iter().filter(|object| !is_deleting(object));
+    let calls = objects.flat_map(|object| history.calls_for(uid(object)).map(move |call| (object, call)));
+    let counting = calls.filter(|(_, call)| counts(history, call));
+    let mut violations = Vec::new();
+    for (object, call) in counting {
+        for (path, value) in asked_fields(history, call) {
+            let is_there = *at(object, &path) == value;
+            if !is_there && !is_overwritten(history, call, &path) && !is_refused(history, call, &path, &value)
+            {
+                let text = format!("{} of {} has asked for {value} at {path:?}", call.id, uid(object));
+                violations.push(Violation(text));
+            }
+        }
+    }
+    violations
+}
+
+/// Whether the operator has to have written what a call asked for.
+fn counts(history: &History, call: &Called) -> bool {
+    if call.event.is_none() {
+        return call.ending == Ending::Succeeded && history.is_recorded(call);
+    }
+    // In an earlier life, the operator may have died before.
+    let last = history.calls_for(call.body.uid()).rfind(|other| other.id == call.id);
+    last.is_some_and(|last| last.begun == call.begun) && call.life + 1 == history.lives.len()
+}
+
+type Path = Vec<String>;
+
+fn asked_fields(history: &History, call: &Called) -> Vec<(Path, Value)> {
+    let patch = history.role_above(call).map(|role| asked(role, call)).unwrap_or_default();
+    let mut fields = Vec::new();
+    collect(&patch, &mut Vec::new(), &mut fields);
+    fields
+}
+
+/// The single values of a merge patch.
+fn collect(patch: &Value, path: &mut Path, fields: &mut Vec<(Path, Value)>) {
+    match patch {
+        Value::Object(patch) => patch.iter().for_each(|(key, value)| {
+            path.push(key.clone());
+            collect(value, path, fields);
+            path.pop();
+        }),
+        Value::Null if path.is_empty() => {}
+        value => fields.push((path.clone(), value.clone())),
+    }
+}
+
+fn at<'a>(object: &'a Value, path: &[String]) -> &'a Value {
+    path.iter().fold(object, |value, key| &value[key])
+}
+
+/// Whether somebody else has changed it since, or a call may have that ended later.
+fn is_overwritten(history: &History, call: &Called, path: &Path) -> bool {
+    let uid = call.body.uid();
+    let by_users = history.effects_on(uid).any(|(ours, effect)| {
+        let value = |object: &Option<_>| object.as_deref().map(|object| at(object, path).clone());
+        !ours && effect.revision > call.begun.revision && value(&effect.before) != value(&effect.after)
+    });
+    let later = |other: &&Called| other.begun != call.begun && other.ended.turn > call.begun.turn;
+    let mut later = history.calls_for(uid).filter(later);
+    by_users || later.any(|other| asked_fields(history, other).iter().any(|(asked, _)| asked == path))
+}
+
+/// Whether a request for it was refused for good: then the rest is written without it.
+fn is_refused(history: &History, call: &Called, path: &Path, value: &Value) -> bool {
+    let of_object = |path: &str| path.split('/').any(|part| part == call.body.name());
+    history.refused.iter().any(|request| of_object(&request.path) && at(&request.body, path) == value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        invariants::sample::{Telling, role},
+        role::Cue,
+        script::{
+            Act, Addition,
+            Ending::{Permanent, Succeeded},
+            Finale, Script,
+        },
+    };
+    use korf::Reason::Create;
+    use serde_json::json;
+
+    fn adding(cue: Cue, addition: Addition) -> Telling {
+        let mut adds = role("a", cue);
+        adds.script = Script(vec![Act { pauses: Vec::new(), addition, finale: Finale::Succeed }]);
+        Telling::of([adds])
+    }
+
+    fn labelled(value: Option<&str>) -> Value {
+        json!({"metadata": {"labels": {"handled": value}}})
+    }
+
+    fn wrong(told: Telling) -> usize {
+        kept(&told.history()).len()
+    }
+
+    #[test]
+    fn what_a_handler_has_added_is_there() {
+        let called = |ending| adding(Cue::Create, Addition::Label).call("a", Create, ending);
+        assert_eq!(wrong(called(Succeeded).ours(labelled(Some("yes"))).closed()), 0);
+        assert_eq!(wrong(called(Succeeded).closed()), 1);
+        assert_eq!(wrong(called(Succeeded).ours(labelled(Some("yes"))).closed().ours(labelled(None))), 1);
+        assert_eq!(wrong(called(Permanent).closed()), 0);
+        assert_eq!(wrong(called(Succeeded).restarted()), 0, "nobody knows of it");
+    }
+
+    #[test]
+    fn what_users_and_later_calls_have_put_there_stays() {
+        let called = || adding(Cue::Create, Addition::Label).call("a", Create, Succeeded);
+        assert_eq!(wrong(called().ours(labelled(Some("yes"))).closed().user(labelled(Some("no")))), 0);
+        let size = |size: u32| json!({"spec": {"size": size}});
+        let copied = adding(Cue::Create, Addition::Spec).user(size(1)).call("a", Create, Succeeded).closed();
+        assert_eq!(wrong(copied.clone()), 1);
+        let again = copied.user(size(2)).call("a", Create, Succeeded);
+        assert_eq!(wrong(again.clone().ours(json!({"spec": {"copy": 2}})).closed()), 0);
+        assert_eq!(wrong(again.closed()), 1);
+    }
+
+    #[test]
+    fn what_a_handler_has_returned_is_there() {
+        let told = |finale| {
+            let mut returns = role("a", Cue::Create);
+            returns.script = Script(vec![Act { pauses: Vec::new(), addition: Addition::Nothing, finale }]);
+            Telling::of([returns]).call("a", Create, Succeeded).closed()
+        };
+        let result = || told(Finale::Result(json!({"done": true})));
+        assert_eq!(wrong(result()), 1);
+        assert_eq!(wrong(result().ours(json!({"status": {"a": {"done": true}}}))), 0);
+        let status = || told(Finale::Status(json!({"seen": "yes"})));
+        assert_eq!(wrong(status()), 1);
+        assert_eq!(wrong(status().ours(json!({"status": {"seen": "yes"}}))), 0);
+    }
+
+    #[test]
+    fn what_the_last_call_of_a_handler_of_raw_events_has_added_is_there() {
+        let heard = || adding(Cue::Event, Addition::Label).hear("a");
+        assert_eq!(wrong(heard().ours(labelled(Some("yes")))), 0);
+        assert_eq!(wrong(heard()), 1);
+        assert_eq!(wrong(heard().restarted()), 0, "the operator has died before it was written");
+        assert_eq!(wrong(heard().restarted().hear("a")), 1);
+    }
+
+    #[test]
+    fn what_the_server_has_refused_is_not_missed() {
+        let told = adding(Cue::Create, Addition::Label).call("a", Create, Succeeded).closed();
+        let mut history = told.history();
+        let mut refused = history.writes[1].request.clone();
+        for (body, expected) in [(labelled(Some("no")), 1), (labelled(Some("yes")), 0)] {
+            refused.body = body;
+            history.refused.push(refused.clone());
+            assert_eq!(kept(&history).len(), expected, "{}", refused.body);
+        }
+    }
+}
