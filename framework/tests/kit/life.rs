@@ -3,12 +3,13 @@
 use crate::lights::{House, Light, cluster, flickering, light, paint};
 use k8s_openapi::api::apps::v1::Deployment;
 use korf::{
-    Handler, Operator, Registry,
+    Handler, Operator, Registry, State,
     testing::{Cluster, Error, api::Served},
 };
 use kube::core::ApiResource;
 use serde_json::json;
 use std::time::Duration;
+use tokio::time::sleep;
 
 #[test]
 fn an_object_is_created_changed_and_deleted_with_as_many_writes_as_the_design_says() {
@@ -133,4 +134,31 @@ fn an_object_made_anew_under_the_same_name_is_another_one() {
     cluster.start().unwrap();
     assert_eq!(house.colors()["a"], "blue");
     assert!(cluster.said("a", "Creation is processed: 1 succeeded; 0 failed."));
+}
+
+#[test]
+fn what_took_long_is_on_record_before_the_next_handler_is_called() {
+    for (seconds, again) in [(6, 1), (4, 2)] {
+        let house = House::default();
+        let state = house.clone();
+        let takes = Duration::from_secs(seconds);
+        let slow = move |id: &'static str| {
+            korf::on_create::<Light>(id).run(async move |house: State<House>| {
+                house.switch_on(id, "red").await;
+                sleep(takes).await;
+            })
+        };
+        let make = move || {
+            let handlers = Registry::from_iter(["first", "second"].map(slow));
+            Operator::with_registry("lights", handlers).state(state.clone())
+        };
+        let mut cluster = Cluster::of(make).unwrap();
+        cluster.create(&light("a", "red")).unwrap();
+        cluster.advance(takes + Duration::from_secs(1));
+        assert_eq!((house.touched("first"), house.touched("second")), (1, 1), "{seconds} s");
+        cluster.restart().unwrap();
+        cluster.advance(takes * 3);
+        assert_eq!((house.touched("first"), house.touched("second")), (again, 2), "{seconds} s");
+        assert!(cluster.said("a", "Creation is processed: 2 succeeded; 0 failed."), "{seconds} s");
+    }
 }
