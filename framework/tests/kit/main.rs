@@ -10,3 +10,4 @@ mod events;
 mod life;
 mod lights;
 mod lines;
+mod secrets;
