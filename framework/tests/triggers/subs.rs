@@ -1,7 +1,10 @@
 //! Sub-handlers.
 
 use crate::things::{Seen, Thing, ThingSpec, cluster};
-use korf::{Attempt, Error, Limits, Name, Result, Spec, State, SubHandlers, on_create, on_delete, on_update};
+use korf::{
+    Attempt, Error, Limits, Name, Result, Spec, State, SubHandlers, on_create, on_delete, on_update,
+    testing::Cluster,
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -85,4 +88,56 @@ fn a_deletion_fails_with_its_sub_handler_and_keeps_the_object() {
     cluster.patch::<Thing>("a", json!({"spec": {"parts": ["x", "y"]}})).unwrap();
     assert_eq!(seen.take(), ["parent", "y #0", "done"]);
     assert!(!cluster.exists::<Thing>("a"));
+}
+
+/// A sub-handler with sub-handlers of its own, one of which succeeds at the second attempt.
+async fn nest(seen: State<Seen>, subs: SubHandlers<Thing>) -> Result {
+    seen.note("p");
+    subs.add("a", async |seen: State<Seen>, subs: SubHandlers<Thing>| -> Result {
+        seen.note("p/a");
+        for (id, fails) in [("x", true), ("y", false)] {
+            subs.add(id, async move |seen: State<Seen>, attempt: Attempt| -> Result {
+                seen.note(format!("p/a/{id} #{}", attempt.0));
+                match attempt.0 {
+                    0 if fails => Err(Error::temporary("not yet", Duration::from_secs(10))),
+                    _ => Ok(()),
+                }
+            });
+        }
+        subs.execute().await?;
+        seen.note("p/a is done");
+        Ok(())
+    });
+    subs.execute().await?;
+    seen.note("p is done");
+    Ok(())
+}
+
+fn kept_on(cluster: &Cluster, name: &str) -> Vec<String> {
+    let annotations = cluster.get::<Thing>(name).unwrap().metadata.annotations.unwrap_or_default();
+    annotations.into_keys().filter_map(|key| Some(key.split_once('/')?.1.to_owned())).collect()
+}
+
+#[test]
+fn sub_handlers_of_sub_handlers_go_on_where_they_were_after_a_restart() {
+    let (mut cluster, seen) = cluster([on_create::<Thing>("p").run(nest), on_delete::<Thing>("p").run(nest)]);
+    let goes_on = |cluster: &mut Cluster| {
+        assert_eq!(seen.take(), ["p", "p/a", "p/a/x #0", "p/a/y #0"]);
+        let kept = kept_on(cluster, "t");
+        assert!(["p", "p.a", "p.a.x", "p.a.y"].iter().all(|id| kept.contains(&(*id).to_owned())), "{kept:?}");
+        cluster.restart().unwrap();
+        cluster.advance(Duration::from_secs(9));
+        assert_eq!(seen.take(), [""; 0]);
+        cluster.advance(Duration::from_secs(2));
+        assert_eq!(seen.take(), ["p", "p/a", "p/a/x #1", "p/a is done", "p is done"]);
+    };
+    cluster.create(&parts("t", [])).unwrap();
+    goes_on(&mut cluster);
+    let kept = kept_on(&cluster, "t");
+    assert!(kept.iter().all(|key| key != "p" && !key.starts_with("p.")), "{kept:?}");
+    cluster.delete::<Thing>("t").unwrap();
+    assert!(cluster.exists::<Thing>("t"));
+    goes_on(&mut cluster);
+    assert!(!cluster.exists::<Thing>("t"));
+    assert!(cluster.said("t", "Deletion is processed: 1 succeeded; 0 failed."));
 }
