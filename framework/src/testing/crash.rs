@@ -6,6 +6,9 @@
 //! every write to the API server. The operator is started again each time. In the end, the world outside has to be the
 //! same.
 //!
+//! Handlers, the story and the world outside have to do the same in each run: a place is known by its number, and one that
+//! isn't reached again is one that nothing is known of.
+//!
 //! A fake of the world outside has to await where the real one does (`tokio::task::yield_now().await` is enough): a
 //! handler can't be killed where it doesn't wait.
 //!
@@ -63,7 +66,8 @@ const SETTLING: Duration = Duration::from_secs(600);
 /// - `observe` says what has come out, ten minutes after the story's end.
 ///
 /// # Errors
-/// All places after which something else has come out than undisturbed; or the story fails undisturbed.
+/// All places after which something else has come out than undisturbed; or that some places were not reached again, if
+/// nothing else is wrong; or the story fails undisturbed.
 pub fn check<W, O>(
     world: impl Fn() -> W,
     operator: impl Fn(&W) -> Operator + Send + Sync + 'static,
@@ -86,19 +90,22 @@ where
     };
     let (expected, counted) = run(None).map_err(|trouble| Failed::Undisturbed(trouble.error))?;
     let places = counted.passed();
-    let mut found = Vec::new();
+    let (mut found, mut missed) = (Vec::new(), Vec::new());
     for place in 0..places {
         let (point, outcome) = match run(Some(place)) {
             Ok((outcome, trap)) => (trap.deaths().pop(), Some(outcome)),
             Err(trouble) => (trouble.point, None),
         };
-        let Some(point) = point.filter(|_| outcome.as_ref() != Some(&expected)) else { continue };
-        found.push(Crash { point, outcome: outcome.map(|outcome| format!("{outcome:?}")) });
+        match point {
+            None => missed.push(place + 1),
+            Some(_) if outcome.as_ref() == Some(&expected) => {}
+            Some(point) => found.push(Crash::new(point, outcome)),
+        }
     }
-    match found.is_empty() {
-        true => Ok(places),
-        false => Err(Failed::Different { expected: format!("{expected:?}"), found, places }),
+    if !found.is_empty() {
+        return Err(Failed::Different { expected: format!("{expected:?}"), found, places });
     }
+    if missed.is_empty() { Ok(places) } else { Err(Failed::Unreached { missed, places }) }
 }
 
 /// What keeps a run from its end.
@@ -122,6 +129,12 @@ pub struct Crash {
     pub outcome: Option<String>,
 }
 
+impl Crash {
+    fn new(point: Point, outcome: Option<impl fmt::Debug>) -> Self {
+        Self { point, outcome: outcome.map(|outcome| format!("{outcome:?}")) }
+    }
+}
+
 /// Why handlers don't stand crashes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failed {
@@ -133,6 +146,14 @@ pub enum Failed {
         expected: String,
         /// The crashes.
         found: Vec<Crash>,
+        /// How many places there are to die.
+        places: usize,
+    },
+    /// Some places were not reached again, so that nothing is known of crashes there: something doesn't do the same in
+    /// each run.
+    Unreached {
+        /// Their numbers in the order of the undisturbed run, from 1 on.
+        missed: Vec<usize>,
         /// How many places there are to die.
         places: usize,
     },
@@ -149,6 +170,16 @@ impl fmt::Display for Failed {
                     write!(f, "\n- killed in {point}: {outcome}")?;
                 }
                 Ok(())
+            }
+            Self::Unreached { missed, places } => {
+                let numbers: Vec<_> = missed.iter().map(usize::to_string).collect();
+                write!(
+                    f,
+                    "{} of {places} places were not reached again, so that nothing is known of crashes there: no. {}. \
+                     Handlers, the story and the world outside have to do the same in each run",
+                    missed.len(),
+                    numbers.join(", ")
+                )
             }
         }
     }

@@ -1,12 +1,13 @@
 //! Crashes at every place.
 
-use crate::lights::{House, Light, LightSpec, flickering, operator, paint};
+use crate::lights::{House, Light, LightSpec, flickering, light, operator, paint};
 use korf::{
     Name, Operator, Registry, Result, State,
     testing::{Cluster, Error, crash},
 };
 use kube::ResourceExt;
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
+use tokio::task::yield_now;
 
 fn story(cluster: &mut Cluster, _: &House) -> Result<(), Error> {
     cluster.create(&flickering("a", "red", 1))?;
@@ -53,4 +54,50 @@ fn a_handler_that_does_a_thing_twice_is_found_with_the_places_where_it_does() {
     }
     assert!(text.starts_with("3 of 5 crashes make a difference. Undisturbed: 1"), "{text}");
     assert!(text.contains("\n- killed in handler 'count' of default/a, attempt 0, "), "{text}");
+}
+
+/// A run of a story.
+#[derive(Clone)]
+struct Run {
+    is_first: bool,
+}
+
+/// Makes one run after the other.
+fn runs() -> impl Fn() -> Run {
+    let begun = Cell::new(false);
+    move || Run { is_first: !begun.replace(true) }
+}
+
+/// An operator that awaits something in the first run alone.
+fn hesitant(run: &Run) -> Operator {
+    async fn hesitate(run: State<Run>) -> Result {
+        if run.is_first {
+            yield_now().await;
+        }
+        Ok(())
+    }
+    let handler = korf::on_create::<Light>("hesitate").definition().run(hesitate);
+    Operator::with_registry("lights", Registry::from_iter([handler])).state(run.clone())
+}
+
+#[test]
+fn places_that_are_not_reached_again_are_told() {
+    let story = |cluster: &mut Cluster, _: &Run| cluster.create(&light("a", "red")).map(drop);
+    let found = crash::check(runs(), hesitant, story, |_, _| ()).unwrap_err();
+    assert_eq!(found, crash::Failed::Unreached { missed: vec![4], places: 4 });
+    let expected = "1 of 4 places were not reached again, so that nothing is known of crashes there: no. 4. \
+                    Handlers, the story and the world outside have to do the same in each run";
+    assert_eq!(found.to_string(), expected);
+}
+
+#[test]
+fn places_behind_the_failure_of_a_story_are_not_reached_again() {
+    let story = |cluster: &mut Cluster, run: &Run| {
+        if !run.is_first {
+            cluster.delete::<Light>("nobody")?;
+        }
+        cluster.create(&light("a", "red")).map(drop)
+    };
+    let found = crash::check(runs(), hesitant, story, |_, _| ()).unwrap_err();
+    assert_eq!(found, crash::Failed::Unreached { missed: vec![1, 2, 3, 4], places: 4 });
 }
