@@ -76,43 +76,26 @@ impl Queue {
     }
 
     fn applied(&mut self, source: Source, body: Body, listed: bool, now: Instant) {
-        let uid = body.uid().to_owned();
+        let (uid, spied) = (body.uid().to_owned(), self.spied.contains(&source.kind));
         let event = match self.objects.contains_key(&uid) {
             _ if listed => EventType::Listed,
             true => EventType::Modified,
             false => EventType::Added,
         };
         let entry = self.objects.entry(uid.clone()).or_insert_with(|| Entry::new(source, &body, listed));
-        let narrow = self.narrow.contains(&source.kind);
         let gone = entry.life == Life::Gone || matches!(self.backlog.get(&uid), Some(Pending::Gone(_)));
-        if entry.life == Life::Buried || gone && !narrow {
+        if entry.life == Life::Buried || gone && !self.narrow.contains(&source.kind) {
             return;
         }
-        let spied = self.spied.contains(&source.kind);
-        let told = spied && entry.raw.hear(event, body.version());
-        let news = entry.weigh(body.version(), now);
-        if spied {
-            entry.keep_labels(&body);
-        }
-        entry.is_back |= entry.life == Life::Gone;
-        entry.life = Life::There;
-        match news {
-            News::Newer => {
-                self.backlog.keep(&uid, Pending::Body(body));
-                self.enqueue(uid, now);
-            }
+        let heard = spied && entry.raw.hear(event, body.version());
+        match entry.show(&body, spied, now) {
+            News::Newer => self.backlog.keep(&uid, Pending::Body(body)),
+            News::None if !gone && heard => return self.echo(uid, body),
+            News::None if !gone => return,
             // What was out of sight is to be looked at, whatever its version.
-            News::None if gone => {
-                self.backlog.put(&uid, Pending::Fetch);
-                self.enqueue(uid, now);
-            }
-            News::Doubtful => {
-                self.backlog.put(&uid, Pending::Fetch);
-                self.enqueue(uid, now);
-            }
-            News::None if told => self.echo(uid, body),
-            News::None => {}
+            News::None | News::Doubtful => self.backlog.put(&uid, Pending::Fetch),
         }
+        self.enqueue(uid, now);
     }
 
     /// Takes in what is no news but for handlers of raw events.
@@ -135,7 +118,9 @@ impl Queue {
     fn bury_unlisted(&mut self, source: Source, now: Instant) {
         let Some(seen) = self.listings.remove(&source) else { return };
         let known = self.objects.iter().filter(|(_, entry)| entry.source == source);
-        let missing = known.filter(|(uid, _)| !seen.contains(*uid));
+        // Of a deletion that is to be told already, more is known.
+        let shown = |uid: &str| matches!(self.backlog.get(uid), Some(Pending::Gone(_)));
+        let missing = known.filter(|(uid, _)| !seen.contains(*uid) && !shown(uid));
         let mut missing: Vec<_> = missing.map(|(uid, entry)| (uid.clone(), entry.identity.clone())).collect();
         // The map has an order of its own in each process; runs of a test are to be alike.
         missing.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
@@ -148,16 +133,20 @@ impl Queue {
         let uid = body.uid();
         let Some(entry) = self.objects.get_mut(uid) else { return };
         let spied = self.spied.contains(&entry.source.kind);
-        // It was a worker that found out: handlers of raw events don't know yet.
-        if spied && entry.life == Life::Buried {
-            entry.life = Life::There;
-        }
-        let known = entry.life != Life::There;
-        if known && !entry.raw.is_told() && !entry.queued && !entry.running {
+        let is_news = match entry.life {
+            Life::There => true,
+            // It was a worker that found out: handlers of raw events don't know yet.
+            Life::Buried => spied,
+            Life::Gone => false,
+        };
+        if !is_news && !entry.raw.has_news() && !entry.queued && !entry.running {
             return self.forget(uid);
         }
-        if spied && !known {
+        if spied && is_news {
             entry.raw.hear_of_end();
+        }
+        if entry.life == Life::Buried {
+            entry.life = Life::Gone;
         }
         let last = if spied { body } else { &entry.identity };
         self.backlog.put(uid, Pending::Gone(last.clone()));
@@ -203,41 +192,22 @@ impl Queue {
     }
 
     /// Takes note of what a worker did.
-    pub fn finish(&mut self, Done { uid, end, told }: Done, now: Instant) {
+    pub fn finish(&mut self, Done { uid, end, told: report }: Done, now: Instant) {
         let Some(entry) = self.objects.get_mut(&uid) else { return };
-        entry.running = false;
-        entry.raw.silence(told.silent);
-        if let Some(untold) = told.untold {
-            entry.raw.put_back(untold);
-        }
+        entry.end_turn(report);
         match end {
             Finish::Gone => return self.bury(&uid),
             Finish::OutOfSight if self.backlog.get(&uid).is_none() => return self.forget(&uid),
-            Finish::OutOfSight => {}
-            Finish::Spied { due: None } => {}
+            Finish::OutOfSight | Finish::Spied { due: None } => {}
             Finish::Spied { due: Some(due) } => self.timers.set_by(&uid, now + due),
             Finish::Unread { delay } => {
                 (entry.errors, entry.unread) = (entry.errors + 1, true);
                 self.timers.set(&uid, now + delay);
             }
-            Finish::Broken { delay, newest } => {
-                (entry.errors, entry.unread) = (entry.errors + 1, false);
-                // Who comes to no rest has been through it again and again.
-                entry.looked_at |= newest.is_some();
-                if let Some(newest) = newest {
-                    self.outdate(&uid, newest);
-                }
-                return self.timers.set(&uid, now + delay);
-            }
+            Finish::Broken { delay, newest } => return self.leave_alone(&uid, newest, now + delay),
             Finish::Seen { newest, due, settled, waiting } => {
-                (entry.errors, entry.looked_at, entry.life) = (0, true, Life::There);
-                entry.initial &= !settled;
-                entry.waiting = waiting;
-                self.outdate(&uid, newest);
-                self.timers.clear(&uid);
-                if let Some(due) = due {
-                    self.timers.set(&uid, now + due);
-                }
+                entry.rest(settled, waiting);
+                self.rest(&uid, newest, due.map(|due| now + due));
             }
         }
         match self.backlog.get(&uid) {
@@ -247,15 +217,36 @@ impl Queue {
         }
     }
 
+    /// The framework has broken down over an object.
+    fn leave_alone(&mut self, uid: &str, newest: Option<Newest>, until: Instant) {
+        let Some(entry) = self.objects.get_mut(uid) else { return };
+        (entry.errors, entry.unread) = (entry.errors + 1, false);
+        // Who comes to no rest has been through it again and again.
+        entry.looked_at |= newest.is_some();
+        if let Some(newest) = newest {
+            self.outdate(uid, newest);
+        }
+        self.timers.set(uid, until);
+    }
+
+    /// There is nothing more to do for an object now.
+    fn rest(&mut self, uid: &str, newest: Newest, until: Option<Instant>) {
+        self.outdate(uid, newest);
+        self.timers.clear(uid);
+        if let Some(until) = until {
+            self.timers.set(uid, until);
+        }
+    }
+
     /// What came while the worker was busy may be the echo of its own writes: then it is dropped.
     fn outdate(&mut self, uid: &str, newest: Newest) {
         let Some(entry) = self.objects.get_mut(uid) else { return };
         let covered = entry.catch_up(newest);
         // Handlers of raw events want to know of it all the same.
-        let told = entry.raw.is_told();
+        let untold = entry.raw.has_news();
         match (covered, self.backlog.take(uid)) {
-            (Some(true), Some(Pending::Body(body))) if told => self.backlog.put(uid, Pending::Echo(body)),
-            (Some(true), Some(Pending::Fetch)) if told => self.backlog.put(uid, Pending::Fetch),
+            (Some(true), Some(Pending::Body(body))) if untold => self.backlog.put(uid, Pending::Echo(body)),
+            (Some(true), Some(Pending::Fetch)) if untold => self.backlog.put(uid, Pending::Fetch),
             (Some(true), Some(Pending::Body(_) | Pending::Fetch)) | (_, None) => {}
             // Versions that can't be compared: only the API server knows.
             (None, Some(Pending::Body(_))) => self.backlog.put(uid, Pending::Fetch),
@@ -270,11 +261,12 @@ impl Queue {
     fn bury(&mut self, uid: &str) {
         self.timers.clear(uid);
         let Some(entry) = self.objects.get_mut(uid) else { return };
-        let told = matches!(self.backlog.get(uid), Some(Pending::Gone(_)));
+        let confirmed = matches!(self.backlog.get(uid), Some(Pending::Gone(_)));
+        let spied = self.spied.contains(&entry.source.kind);
         match entry.life {
-            Life::There if told && self.spied.contains(&entry.source.kind) => self.take_turn(uid.to_owned()),
-            Life::There if !told && entry.is_back => self.take_turn(uid.to_owned()),
-            Life::There if !told => {
+            Life::There if confirmed && spied => self.take_turn(uid.to_owned()),
+            Life::There if !confirmed && entry.is_back => self.take_turn(uid.to_owned()),
+            Life::There if !confirmed => {
                 entry.life = Life::Buried;
                 self.backlog.take(uid);
             }

@@ -1,6 +1,6 @@
 //! What is known of one object while nobody is at it.
 
-use super::{Fingerprint, Job, Source, backlog::Pending, raw::Raw};
+use super::{Fingerprint, Job, Source, Told, backlog::Pending, raw::Raw};
 use crate::{
     core::{
         body::Body,
@@ -85,8 +85,19 @@ impl Entry {
         }
     }
 
+    /// Takes in what the watch shows of it, for handlers of raw events too; what that tells.
+    pub fn show(&mut self, body: &Body, spied: bool, now: Instant) -> News {
+        let news = self.weigh(body.version(), now);
+        if spied {
+            self.keep_labels(body);
+        }
+        self.is_back |= self.life == Life::Gone;
+        self.life = Life::There;
+        news
+    }
+
     /// Keeps the labels of an object that is there, unless newer ones are known.
-    pub fn keep_labels(&mut self, body: &Body) {
+    fn keep_labels(&mut self, body: &Body) {
         let is_newest = self.newest.as_ref().is_some_and(|newest| newest.is(body.version()));
         if is_newest || self.life != Life::There {
             self.identity = identity(body, body.value()["metadata"].get("labels"));
@@ -128,8 +139,24 @@ impl Entry {
         }
     }
 
+    /// Takes in that a worker is done with it, and what that means for handlers of raw events.
+    pub fn end_turn(&mut self, report: Told) {
+        self.running = false;
+        self.raw.silence(report.silent);
+        if let Some(untold) = report.untold {
+            self.raw.put_back(untold);
+        }
+    }
+
+    /// Takes in that a worker has looked at it to the end.
+    pub fn rest(&mut self, settled: bool, waiting: Option<Fingerprint>) {
+        (self.errors, self.looked_at, self.life) = (0, true, Life::There);
+        self.initial &= !settled;
+        self.waiting = waiting;
+    }
+
     /// What a version tells that the watch shows.
-    pub fn weigh(&mut self, version: &str, now: Instant) -> News {
+    fn weigh(&mut self, version: &str, now: Instant) -> News {
         if self.doubt != Doubt::None {
             return News::Doubtful;
         }

@@ -42,7 +42,7 @@ impl Raw {
     }
 
     /// Whether there is something to tell.
-    pub fn is_told(&self) -> bool {
+    pub fn has_news(&self) -> bool {
         self.event.is_some()
     }
 
@@ -97,7 +97,7 @@ mod tests {
         let mut raw = Raw::default();
         assert!(raw.hear(Modified, "2"));
         raw.silence(vec!["2".into(), "3".into()]);
-        assert!(!raw.is_told());
+        assert!(!raw.has_news());
         assert!(!raw.hear(Modified, "3"));
         assert_eq!(raw.take(), None);
         assert!(raw.hear(Modified, "3"), "an echo comes once");

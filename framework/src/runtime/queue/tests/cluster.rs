@@ -143,8 +143,10 @@ impl Cluster {
             Event::Applied(body) => self.note(body, false),
             Event::Deleted(body) => self.note_end(body.uid()),
             Event::ListingDone => {
-                let known = self.told.keys().filter(|uid| !self.listed.contains(*uid)).cloned();
-                for uid in known.collect::<Vec<_>>() {
+                let held = self.held.iter().map(|held| held.job.body.uid());
+                let known = self.told.keys().map(String::as_str).chain(held);
+                let missing = known.filter(|uid| !self.listed.contains(*uid)).map(str::to_owned);
+                for uid in missing.collect::<Vec<_>>() {
                     self.note_end(&uid);
                 }
             }
@@ -246,8 +248,11 @@ impl Cluster {
         let at = self.worker(worker)?;
         let held = self.held.swap_remove(at);
         let uid = held.job.body.uid().to_owned();
+        // The watch has shown it again meanwhile.
+        let back = held.job.gone && self.told.contains_key(&uid);
         let end = match self.newest_of(&held) {
             None if held.hidden => Finish::OutOfSight,
+            None if back => Finish::Gone,
             None => {
                 // Of what is gone, only that is told.
                 self.untold.retain(|known, ended| *known != uid || *ended);
@@ -269,7 +274,7 @@ impl Cluster {
                 Finish::Seen { newest, due, settled: true, waiting: None }
             }
         };
-        if self.narrow && matches!(end, Finish::Gone | Finish::OutOfSight) {
+        if self.narrow && !back && matches!(end, Finish::Gone | Finish::OutOfSight) {
             // It is forgotten, and what the watch has yet to tell of it may be older.
             let uid = held.job.body.uid();
             self.seen.remove(uid);
@@ -286,10 +291,10 @@ impl Cluster {
         let held = self.held.swap_remove(at);
         let uid = held.job.body.uid().to_owned();
         let newest = self.newest_of(&held).filter(|_| knows && !held.job.echo);
-        if newest.is_some() {
+        // What is gone may be forgotten at any time.
+        if newest.is_some() && !held.job.gone {
             self.seen.extend(held.seen.map(|seen| (uid.clone(), seen)));
         }
-        // What is gone may be forgotten at any time.
         self.promised.extend((!held.job.gone).then(|| uid.clone()));
         // Who knows nothing of the object could not read it, and has told nobody.
         let untold = held.job.event.filter(|_| newest.is_none());

@@ -144,7 +144,11 @@ fn of_what_only_a_listing_shows_to_be_gone_the_newest_labels_are_told() {
             queue.observe(HERE, event, now);
         }
         let job = std::iter::from_fn(|| queue.next()).last().unwrap();
-        assert_eq!((job.gone, &job.body.value()["metadata"]["labels"]["app"]), (true, &json!(told)), "{name}");
+        assert_eq!(
+            (job.gone, &job.body.value()["metadata"]["labels"]["app"]),
+            (true, &json!(told)),
+            "{name}"
+        );
     }
 }
 
@@ -164,4 +168,28 @@ fn what_is_told_later_of_a_deletion_is_all_that_the_watch_has_shown() {
     queue.expire(now + delay);
     let job = queue.next().unwrap();
     assert_eq!((job.gone, job.event, job.body.value()), (true, Some(EventType::Deleted), &last));
+}
+
+#[test]
+fn a_deletion_that_waits_for_its_turn_is_told_as_it_was_shown_though_a_listing_comes_between() {
+    let (mut queue, now) = (Queue::new([0]), Instant::now());
+    queue.observe(HERE, applied("a", 1), now);
+    queue.next().unwrap();
+    queue.finish(seen("a", 1, None, now), now);
+    for event in [Event::Deleted(labelled(2, "last")), Event::Listing, Event::ListingDone] {
+        queue.observe(HERE, event, now);
+    }
+    assert_eq!(queue.next().unwrap().body.value(), labelled(2, "last").value());
+}
+
+#[test]
+fn what_a_narrow_watch_shows_again_behind_its_end_is_looked_at() {
+    let (mut queue, now) = (Queue::new([0]).narrowed([0]), Instant::now());
+    queue.observe(HERE, applied("a", 1), now);
+    queue.next().unwrap();
+    queue.finish(ended("a", Finish::Gone), now);
+    queue.observe(HERE, Event::Deleted(body("a", 2)), now);
+    queue.observe(HERE, applied("a", 3), now);
+    let job = queue.next().unwrap();
+    assert_eq!((job.gone, job.body.version()), (false, "3"));
 }
