@@ -65,7 +65,8 @@ pub struct Told {
     pub untold: Option<EventType>,
     /// The versions that they have written, and are not to be called for.
     pub silent: Vec<String>,
-    /// Nothing has come since they have written but what the framework keeps on the object.
+    /// They have written, and since then the framework only what it keeps on the object. What others change in between
+    /// is told by itself.
     pub last: bool,
 }
 
