@@ -36,6 +36,8 @@ pub struct Patch {
     added: Vec<Addition>,
     /// Nothing that handlers add reaches the status.
     leaves_status: bool,
+    /// Nothing that they add reaches the rest of the object.
+    leaves_object: bool,
 }
 
 /// What becomes of our own finalizer.
@@ -138,12 +140,14 @@ impl Patch {
         self.form = self.form.max(other.form);
         self.added.extend(other.added);
         self.leaves_status |= other.leaves_status;
+        self.leaves_object |= other.leaves_object;
         self.finalizer = other.finalizer.or(self.finalizer.take());
     }
 
     /// What handlers asked for, alone.
     pub fn only_additions(self) -> Self {
-        Self { added: self.added, leaves_status: self.leaves_status, ..Self::default() }
+        let Self { added, leaves_status, leaves_object, .. } = self;
+        Self { added, leaves_status, leaves_object, ..Self::default() }
     }
 
     /// Whether handlers asked for anything.
@@ -160,6 +164,11 @@ impl Patch {
     /// The same without what handlers asked for in the status.
     pub fn without_status(self) -> Self {
         Self { leaves_status: true, ..self }
+    }
+
+    /// The same without what handlers asked for outside the status.
+    pub fn without_object(self) -> Self {
+        Self { leaves_object: true, ..self }
     }
 
     /// What it comes to for the object as it is. Functions of handlers are called, on what merge patches and functions

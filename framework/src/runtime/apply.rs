@@ -234,7 +234,8 @@ impl Writing<'_> {
             }
             Part::Object => {
                 report::additions_refused(&explain(error));
-                patch.without_additions()
+                let apart = self.watched.has_status_subresource();
+                if apart { patch.without_object() } else { patch.without_additions() }
             }
         };
     }

@@ -1,9 +1,12 @@
 //! An API server that takes nothing of ours.
 
-use crate::things::{Calls, Thing, annotations, cluster, lines, operator, raw, text, thing};
-use korf::testing::{
-    Cluster,
-    api::{Fate, Faults, Request, Trouble},
+use crate::things::{Calls, Thing, ThingStatus, annotations, cluster, lines, operator, raw, text, thing};
+use korf::{
+    Operator,
+    testing::{
+        Cluster,
+        api::{Fate, Faults, Request, Trouble},
+    },
 };
 use serde_json::json;
 use std::time::Duration;
@@ -99,16 +102,20 @@ fn an_object_whose_finalizer_is_refused_waits_and_its_handlers_are_not_called() 
 
 #[test]
 fn what_handlers_ask_for_is_refused_before_what_is_ours() {
-    let calls = Calls::default();
-    let mut cluster = cluster(&calls, |operator| operator);
-    let mut wishful = thing("a", "x");
-    wishful.spec.wish = Some(json!({"metadata": {"labels": {"number": 1}}, "spec": {"text": "y"}}));
-    cluster.create(&wishful).unwrap();
-    cluster.advance(Duration::from_secs(1));
-    cluster.patch::<Thing>("a", text("z")).unwrap();
-    assert_eq!(calls.all(), ["create a", "update a"]);
-    assert_eq!(lines(&cluster, Level::ERROR, "refuses what handlers add to the object").len(), 1);
-    assert!(lines(&cluster, Level::ERROR, REFUSES).is_empty());
+    for told in [|operator| operator, Operator::status_storage] {
+        let calls = Calls::default();
+        let mut cluster = cluster(&calls, told);
+        let mut wishful = thing("a", "x");
+        wishful.spec.wish = Some(json!({"metadata": {"labels": {"number": 1}}, "spec": {"text": "y"}}));
+        cluster.create(&wishful).unwrap();
+        cluster.advance(SECOND);
+        let status = cluster.get::<Thing>("a").unwrap().status;
+        assert_eq!(status, Some(ThingStatus { calls: Some(1) }), "nobody has refused the status");
+        cluster.patch::<Thing>("a", text("z")).unwrap();
+        assert_eq!(calls.all(), ["create a", "update a"]);
+        assert_eq!(lines(&cluster, Level::ERROR, "refuses what handlers add to the object").len(), 1);
+        assert!(lines(&cluster, Level::ERROR, REFUSES).is_empty());
+    }
 }
 
 #[test]

@@ -31,6 +31,9 @@ impl Draft {
             Some(Value::Object(status)) if !patch.leaves_status => status,
             _ => Map::new(),
         };
+        if patch.leaves_object {
+            added.clear();
+        }
         Self {
             kept: patch.kept.clone(),
             kept_status: patch.kept_status.clone(),

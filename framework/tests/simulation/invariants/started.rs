@@ -47,9 +47,10 @@ pub fn heard(history: &History) -> Vec<Violation> {
     for object in &history.objects {
         let uid = uid(object);
         for role in spies.iter().filter(|role| role.marked(object)) {
-            let heard = history.calls_for(uid).rfind(|call| call.id == role.id);
-            let heard = heard.map_or(0, |call| version(call.body.value()));
-            if heard != version(object) && !is_own_since(history, uid, heard) {
+            let call = history.calls_for(uid).rfind(|call| call.id == role.id);
+            let heard = call.map_or(0, |call| version(call.body.value()));
+            let begun = call.map_or(0, |call| call.begun.revision);
+            if heard != version(object) && !is_own_since(history, uid, heard, begun) {
                 let text = format!("{} has seen {heard} of {uid} last, not {}", role.id, version(object));
                 violations.push(Violation(text));
             }
@@ -60,11 +61,14 @@ pub fn heard(history: &History) -> Vec<Violation> {
 
 /// Whether all that was done to an object after a version is what handlers of raw events have written, and what the
 /// operator has kept on it behind that.
-fn is_own_since(history: &History, uid: &str, heard: u64) -> bool {
-    let mut since = history.effects_on(uid).filter(|(_, effect)| effect.revision > heard);
-    let own =
-        since.all(|(ours, effect)| ours && (history.only_keeps(effect) || is_of_spies(history, uid, effect)));
-    let mut effects = history.effects_on(uid).rev();
+///
+/// Users may have changed it in between, if a handler was called for that later, when all had been written.
+fn is_own_since(history: &History, uid: &str, heard: u64, begun: u64) -> bool {
+    let since = || history.effects_on(uid).filter(|(_, effect)| effect.revision > heard);
+    let own = since()
+        .all(|(ours, effect)| ours && (history.only_keeps(effect) || is_of_spies(history, uid, effect)));
+    let before = since().all(|(_, effect)| effect.revision <= begun);
+    let mut effects = history.effects_on(uid).rev().filter(|(ours, _)| *ours || !before);
     let cause = effects.find(|(ours, effect)| !ours || !history.only_keeps(effect));
     own && cause.is_some_and(|(ours, effect)| ours && is_of_spies(history, uid, effect))
 }
@@ -88,14 +92,17 @@ fn is_of_spies(history: &History, uid: &str, effect: &Effect) -> bool {
 mod tests {
     use super::*;
     use crate::{
-        invariants::sample::{Telling, role, x},
+        invariants::sample::{Telling, UID, role, x},
         script::{
             Act, Addition,
             Ending::{Interrupted, Succeeded},
             Finale, Script,
         },
     };
-    use korf::Reason::{Resume, Update};
+    use korf::{
+        Body,
+        Reason::{Resume, Update},
+    };
     use serde_json::json;
 
     #[test]
@@ -134,6 +141,17 @@ mod tests {
         assert_eq!(heard(&written().history()), []);
         assert_eq!(heard(&written().held().closed().history()), []);
         assert_eq!(heard(&written().user(x(2)).closed().history()).len(), 1, "a user has written, too");
+        let late = |told: Telling| {
+            let mut history = told.hear("e").history();
+            let states: Vec<_> = history.states_of(UID).map(|(_, state)| state.clone()).collect();
+            if let (Some(call), Some(seen)) = (history.calls.last_mut(), states.iter().rev().nth(1)) {
+                call.body = Body::from(seen.clone());
+            }
+            history
+        };
+        assert_eq!(heard(&late(written().user(x(2)).held().closed())), [], "they were called for that later");
+        assert_eq!(heard(&late(writing().user(x(2)).held().closed())).len(), 1, "they have written nothing");
+        assert_eq!(heard(&late(written().held().user(x(2)))).len(), 1, "they have not seen it");
         assert_eq!(heard(&writing().held().closed().history()).len(), 1, "they have written nothing");
     }
 

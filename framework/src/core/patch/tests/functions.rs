@@ -205,3 +205,15 @@ fn without_the_status_a_function_changes_the_rest() {
     let patch = patch.without_status().request(Part::Object, &object().into(), false).unwrap().patch;
     assert_eq!((&patch["spec"], &patch["status"]), (&json!({"list": [1, 2]}), &json!({"kopf": {"x": "y"}})));
 }
+
+#[test]
+fn without_the_object_a_function_changes_the_status_alone() {
+    let patch = Patch::of_additions(vec![function(|object| {
+        push(object, "/spec/list", 2);
+        object["status"]["done"] = true.into();
+    })]);
+    let patch = patch.without_object();
+    assert_eq!(patch.request(Part::Object, &object().into(), true), None);
+    let status = patch.request(Part::Status, &object().into(), true).unwrap().patch;
+    assert_eq!(status["status"], json!({"done": true}));
+}
