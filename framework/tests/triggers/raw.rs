@@ -189,3 +189,20 @@ fn handlers_of_raw_events_hear_of_a_change_that_has_what_they_ask_for_in_it() {
         assert_eq!(cluster.get::<Thing>("a").unwrap().metadata.labels.unwrap().len(), 2);
     }
 }
+
+/// What they ask for is there already in the state that they see, and no longer on the object.
+#[test]
+fn what_handlers_of_raw_events_ask_for_is_written_though_they_are_shown_an_older_state() {
+    async fn copy(body: Body, patch: Patch) {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        patch.status(json!({"copy": body.value()["spec"]["size"]}));
+    }
+    let (mut cluster, _) = cluster([on_event::<Thing>("e").run(copy)]);
+    cluster.create(&thing("a", 3)).unwrap();
+    cluster.advance(Duration::from_secs(20));
+    for size in [1, 3] {
+        cluster.patch::<Thing>("a", json!({"spec": {"size": size}})).unwrap();
+    }
+    cluster.advance(Duration::from_secs(60));
+    assert_eq!(cluster.get::<Thing>("a").unwrap().status.unwrap().results["copy"], 3);
+}
