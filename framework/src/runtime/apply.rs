@@ -78,7 +78,17 @@ impl Watched {
         versions: &'a mut Vec<String>,
     ) -> Writing<'a> {
         let draft = self.draft(&patch, &body);
-        Writing { watched: self, seen: body.clone(), body, patch, draft, exactly: false, budget, versions }
+        Writing {
+            watched: self,
+            seen: body.clone(),
+            body,
+            patch,
+            draft,
+            exactly: false,
+            budget,
+            resent: false,
+            versions,
+        }
     }
 
     /// What a patch comes to for an object as it is now.
@@ -100,7 +110,9 @@ struct Writing<'a> {
     /// See [`Refusal::seen`].
     seen: Body,
     budget: Budget,
-    /// Those of the answers.
+    /// Whether some request was sent again whose answer was lost, maybe.
+    resent: bool,
+    /// Those of the answers that are known to be the patch's.
     versions: &'a mut Vec<String>,
 }
 
@@ -143,8 +155,9 @@ impl Writing<'_> {
 
     fn written(&mut self, request: &Request, object: Object) {
         let newest = object.into_body();
-        // It is the same where the request has changed nothing.
-        if newest.version() != self.body.version() {
+        // It is the same where the request has changed nothing; or somebody else's, where an earlier request has.
+        let exact = request.patch["metadata"]["resourceVersion"].is_string();
+        if newest.version() != self.body.version() && (exact || !self.resent) {
             self.versions.push(newest.version().to_owned());
         }
         self.body = newest;
@@ -172,6 +185,7 @@ impl Writing<'_> {
             }
             Fault::Denied => patience.wait().await,
             Fault::Passing => {
+                self.resent = true;
                 report::write_failed(&explain(error), patience.delay());
                 patience.wait().await;
             }

@@ -205,8 +205,8 @@ impl Queue {
                 self.timers.set(&uid, now + delay);
             }
             Finish::Broken { delay, newest } => return self.leave_alone(&uid, newest, now + delay),
-            Finish::Seen { newest, due, settled, waiting } => {
-                entry.rest(settled, waiting);
+            Finish::Seen { newest, due, settled, planned, waiting } => {
+                entry.rest(settled, planned, waiting);
                 self.rest(&uid, newest, due.map(|due| now + due));
             }
         }

@@ -7,7 +7,7 @@ use super::{
     kind::Watched,
     queue::Job,
     report,
-    request::Standing,
+    request::{Budget, Standing, Unread},
     results::{Results, Writer, Written},
 };
 use crate::{
@@ -82,7 +82,11 @@ impl Watched {
             }
             Err(Unwritten::Gone) => Err(Gone),
             Err(Unwritten::Refused(refusal)) => Ok(Err(give_up(refusal, Some(results), waiting(memo), memo))),
-            Err(Unwritten::Changed { seen, .. }) => Ok(Err(LeftAlone::changed(seen))),
+            Err(Unwritten::Changed { seen, .. }) => {
+                let why = "others change it all the time".to_owned();
+                let refusal = Refusal { seen, why, fault: Fault::Conflict };
+                Ok(Err(give_up(refusal, Some(results), waiting(memo), memo)))
+            }
         }
     }
 
@@ -97,7 +101,41 @@ impl Watched {
     ) -> Result<Result<Body, LeftAlone>, Gone> {
         let mut whole = waiting(memo);
         whole.join(patch);
-        match self.apply_exactly(body, whole.clone(), standing(memo).into(), versions).await {
+        self.change_all(body, whole, standing(memo).into(), memo, versions).await
+    }
+
+    /// The same for an object of which an older state is known: what is asked for may be there, and on the object no longer.
+    pub(super) async fn change_newest(
+        &self,
+        body: Body,
+        patch: Patch,
+        memo: &TypeMap,
+        versions: &mut Vec<String>,
+    ) -> Result<Result<Body, LeftAlone>, Gone> {
+        let (mut whole, budget) = (waiting(memo), Budget::from(standing(memo)));
+        whole.join(patch);
+        if !whole.has_additions() {
+            return Ok(Ok(body));
+        }
+        match self.read(&body, budget).await {
+            Ok(newest) => self.change_all(newest, whole, budget, memo, versions).await,
+            Err(Unread::Gone) => Err(Gone),
+            Err(Unread::Failed(why, fault)) => {
+                let refusal = Refusal { seen: body, why, fault };
+                Ok(Err(give_up(refusal, None, whole.only_additions(), memo)))
+            }
+        }
+    }
+
+    async fn change_all(
+        &self,
+        body: Body,
+        whole: Patch,
+        budget: Budget,
+        memo: &TypeMap,
+        versions: &mut Vec<String>,
+    ) -> Result<Result<Body, LeftAlone>, Gone> {
+        match self.apply_exactly(body, whole.clone(), budget, versions).await {
             Ok(newest) => {
                 // Results that wait to be stored still do.
                 match get::<Stuck>(memo).as_deref() {
@@ -112,7 +150,8 @@ impl Watched {
             Err(Unwritten::Gone) => Err(Gone),
             Err(Unwritten::Changed { seen, .. }) => Ok(Err(LeftAlone::changed(seen))),
             Err(Unwritten::Refused(refusal)) => {
-                let kept = if refusal.fault.may_pass() { whole.only_additions() } else { Patch::default() };
+                let later = refusal.fault.may_pass() || refusal.fault == Fault::Denied;
+                let kept = if later { whole.only_additions() } else { Patch::default() };
                 Ok(Err(give_up(refusal, None, kept, memo)))
             }
         }

@@ -67,7 +67,7 @@ impl<'a> Turn<'a> {
     /// Does all that there is to do now.
     pub async fn finish(mut self) -> Result<Finish, Gone> {
         match self.catch_up().await? {
-            Some(resting) => Ok(self.rest(resting)),
+            Some(resting) => Ok(self.come_to_nothing(resting)),
             None => self.pass_over().await,
         }
     }
@@ -111,8 +111,9 @@ impl<'a> Turn<'a> {
     }
 
     fn sight(&self) -> Sight {
-        // What handlers themselves have changed in this turn is no reason to call them at once.
-        let waiting = self.job.waiting.filter(|_| self.look == Look::Changed && !self.ran);
+        // What handlers themselves have changed in this turn is no reason to call them at once. What others have may have
+        // come by an answer to us, or have been seen before in a turn that came to nothing.
+        let waiting = self.job.waiting.filter(|_| !self.ran);
         let changed = waiting.map(|before| (before, fingerprint(self.watched.setup(), &self.body)));
         Sight {
             gone: self.job.gone,
@@ -127,7 +128,15 @@ impl<'a> Turn<'a> {
     fn rest(&self, Resting { seen, due, waiting }: Resting) -> Finish {
         let waiting = waiting.then(|| fingerprint(self.watched.setup(), &seen));
         let settled = self.settled || due.is_none();
-        Finish::Seen { newest: self.known(&seen), due, settled, waiting }
+        // For handlers of raw events, an object may be looked at before it is for those of changes.
+        let planned = !self.job.echo;
+        Finish::Seen { newest: self.known(&seen), due, settled, planned, waiting }
+    }
+
+    /// The end of a turn in which nothing was planned: what has changed is still to be looked at.
+    fn come_to_nothing(&self, Resting { seen, due, .. }: Resting) -> Finish {
+        let (newest, waiting) = (self.known(&seen), self.job.waiting);
+        Finish::Seen { newest, due, settled: false, planned: false, waiting }
     }
 
     /// A version that is known now, and whether it is one of our own writes.

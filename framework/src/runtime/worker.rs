@@ -109,18 +109,13 @@ impl Watched {
         told: &mut Told,
     ) -> Result<Result<Body, LeftAlone>, Gone> {
         let additions = Patch::of_additions(pass.additions.take());
-        let known = job.known.as_ref().is_none_or(|known| known.is(pass.body.version()));
-        let mut body = pass.body;
-        // They were shown an older state. What they ask for may be there, and on the object no longer.
-        if job.echo && !known && additions.has_additions() {
-            body = match self.read(&body, Standing::after(job.errors)).await {
-                Ok(newest) => newest,
-                Err(Unread::Gone) => return Err(Gone),
-                Err(Unread::Failed(..)) => body,
-            };
-        }
+        let older = job.echo && job.known.as_ref().is_some_and(|known| !known.is(pass.body.version()));
         let mut versions = Vec::new();
-        let changed = self.change(body, additions, &job.memo, &mut versions).await?;
+        let changed = if older {
+            self.change_newest(pass.body, additions, &job.memo, &mut versions).await?
+        } else {
+            self.change(pass.body, additions, &job.memo, &mut versions).await?
+        };
         told.written(versions);
         Ok(changed)
     }

@@ -1,9 +1,9 @@
 //! When the finalizer goes.
 
-use crate::things::{Seen, Thing, cluster, thing};
+use crate::things::{Seen, Thing, ThingSpec, cluster, thing};
 use http::Method;
 use korf::{
-    Facts, Patch, State, on_delete,
+    Body, Error, Facts, Handler, Match, Patch, Result, Spec, State, on_delete, on_event,
     testing::api::{Fate, Faults, Request, Trouble},
 };
 use serde_json::{Value, json};
@@ -115,4 +115,78 @@ fn a_deletion_handler_may_be_wanted_for_what_is_not_in_the_essence() {
     cluster.advance(30 * SECOND);
     assert_eq!(seen.take(), ["keep", "drop"]);
     assert!(!cluster.exists::<Thing>("a"));
+}
+
+/// An API server that takes nothing from the operator.
+struct Down;
+
+impl Faults for Down {
+    fn request(&mut self, request: &Request) -> Fate {
+        let ours = request.method == Method::PATCH && request.who == "operator";
+        if ours { Fate::before(Trouble::Refused(500)) } else { Fate::pass() }
+    }
+}
+
+/// It fails for good unless the size is 2.
+fn picky() -> Handler {
+    async fn drop(seen: State<Seen>, spec: Spec<ThingSpec>) -> Result {
+        seen.note("drop");
+        if spec.size == Some(2) { Ok(()) } else { Err(Error::permanent("no")) }
+    }
+    on_delete::<Thing>("drop").run(drop)
+}
+
+#[test]
+fn an_object_that_is_mended_while_nothing_can_be_stored_is_let_go() {
+    let (mut cluster, seen) = cluster([picky()]);
+    cluster.create(&gold()).unwrap();
+    cluster.set_faults(Down);
+    cluster.delete::<Thing>("a").unwrap();
+    cluster.advance(40 * SECOND);
+    cluster.patch::<Thing>("a", json!({"spec": {"size": 2}})).unwrap();
+    cluster.advance(60 * SECOND);
+    cluster.set_faults(());
+    cluster.advance(60 * SECOND);
+    assert_eq!(seen.take(), ["drop", "drop"]);
+    assert!(!cluster.exists::<Thing>("a"));
+}
+
+#[test]
+fn an_object_that_is_mended_while_handlers_of_raw_events_are_at_it_is_let_go() {
+    async fn slow(body: Body, patch: Patch) {
+        tokio::time::sleep(5 * SECOND).await;
+        if body.annotations().into_iter().flatten().any(|(key, _)| key.ends_with("/drop")) {
+            patch.label("failed", Some("yes"));
+        }
+    }
+    let (mut cluster, seen) = cluster([on_event::<Thing>("e").run(slow), picky()]);
+    cluster.create(&gold()).unwrap();
+    cluster.advance(60 * SECOND);
+    cluster.delete::<Thing>("a").unwrap();
+    cluster.advance(7 * SECOND);
+    assert_eq!(seen.take(), ["drop"]);
+    cluster.patch::<Thing>("a", json!({"spec": {"size": 2}})).unwrap();
+    cluster.advance(60 * SECOND);
+    assert!(!cluster.exists::<Thing>("a"));
+}
+
+#[test]
+fn a_deletion_that_failed_for_good_is_tried_again_after_a_restart_whatever_goes_wrong_at_first() {
+    async fn mark(patch: Patch) {
+        patch.label("marked", Some("yes"));
+    }
+    let (mut cluster, seen) =
+        cluster([on_event::<Thing>("e").annotation("mark", Match::Present).run(mark), picky()]);
+    cluster.create(&gold()).unwrap();
+    cluster.delete::<Thing>("a").unwrap();
+    cluster.kill();
+    cluster.patch::<Thing>("a", json!({"metadata": {"annotations": {"mark": "me"}}})).unwrap();
+    seen.take();
+    cluster.set_faults(Down);
+    cluster.start().unwrap();
+    cluster.advance(100 * SECOND);
+    assert!(seen.take().is_empty(), "nothing can be stored");
+    cluster.set_faults(());
+    cluster.advance(60 * SECOND);
+    assert_eq!(seen.take(), ["drop"]);
 }

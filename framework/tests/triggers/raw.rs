@@ -190,6 +190,16 @@ fn handlers_of_raw_events_hear_of_a_change_that_has_what_they_ask_for_in_it() {
     }
 }
 
+/// An API server that lets nobody read an object.
+struct Closed;
+
+impl Faults for Closed {
+    fn request(&mut self, request: &Request) -> Fate {
+        let read = !request.is_write() && request.path.ends_with("/a");
+        if read { Fate::before(Trouble::Refused(500)) } else { Fate::pass() }
+    }
+}
+
 /// What they ask for is there already in the state that they see, and no longer on the object.
 #[test]
 fn what_handlers_of_raw_events_ask_for_is_written_though_they_are_shown_an_older_state() {
@@ -197,12 +207,21 @@ fn what_handlers_of_raw_events_ask_for_is_written_though_they_are_shown_an_older
         tokio::time::sleep(Duration::from_secs(5)).await;
         patch.status(json!({"copy": body.value()["spec"]["size"]}));
     }
-    let (mut cluster, _) = cluster([on_event::<Thing>("e").run(copy)]);
-    cluster.create(&thing("a", 3)).unwrap();
-    cluster.advance(Duration::from_secs(20));
-    for size in [1, 3] {
-        cluster.patch::<Thing>("a", json!({"spec": {"size": size}})).unwrap();
+    for closed in [false, true] {
+        let (mut cluster, _) = cluster([on_event::<Thing>("e").run(copy)]);
+        cluster.create(&thing("a", 3)).unwrap();
+        cluster.advance(Duration::from_secs(20));
+        for size in [1, 3] {
+            cluster.patch::<Thing>("a", json!({"spec": {"size": size}})).unwrap();
+        }
+        // The first of the two is written behind the second one, and then that is told.
+        cluster.advance(Duration::from_secs(7));
+        if closed {
+            cluster.set_faults(Closed);
+        }
+        cluster.advance(Duration::from_secs(60));
+        cluster.set_faults(());
+        cluster.advance(Duration::from_secs(60));
+        assert_eq!(cluster.get::<Thing>("a").unwrap().status.unwrap().results["copy"], 3, "closed: {closed}");
     }
-    cluster.advance(Duration::from_secs(60));
-    assert_eq!(cluster.get::<Thing>("a").unwrap().status.unwrap().results["copy"], 3);
 }

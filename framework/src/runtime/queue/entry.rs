@@ -149,8 +149,9 @@ impl Entry {
     }
 
     /// Takes in that a worker has looked at it to the end.
-    pub fn rest(&mut self, settled: bool, waiting: Option<Fingerprint>) {
-        (self.errors, self.looked_at, self.life) = (0, true, Life::There);
+    pub fn rest(&mut self, settled: bool, planned: bool, waiting: Option<Fingerprint>) {
+        (self.errors, self.life) = (0, Life::There);
+        self.looked_at |= planned;
         self.initial &= !settled;
         self.waiting = waiting;
     }

@@ -99,12 +99,14 @@ pub enum Finish {
         due: Option<Duration>,
         /// Whether it was handled to the end.
         settled: bool,
+        /// Whether the worker has come to ask what is to be done.
+        planned: bool,
         /// The essence when handlers began to wait for their next attempt, or failed for good.
         waiting: Option<Fingerprint>,
     },
-    /// Handlers of raw events were called, and nothing has changed.
+    /// Handlers of raw events were called, and nothing has changed; or all that was to be done is left to another turn.
     Spied {
-        /// The time to the next look, where what they have written could not be stored.
+        /// The time to the next look: where what they have written could not be stored, say.
         due: Option<Duration>,
     },
     /// There is no such object any more.

@@ -30,7 +30,7 @@ fn ended(uid: &str, end: Finish) -> Done {
 
 fn seen(uid: &str, version: u64, due: Option<Duration>, now: Instant) -> Done {
     let newest = Newest::written(&version.to_string(), now);
-    ended(uid, Finish::Seen { newest, due, settled: true, waiting: None })
+    ended(uid, Finish::Seen { newest, due, settled: true, planned: true, waiting: None })
 }
 
 /// The uids and versions of all that has a turn now.

@@ -271,7 +271,7 @@ impl Cluster {
                     self.told.entry(uid.clone()).or_default().extend(held.seen);
                 }
                 self.promised.extend(due.map(|_| uid));
-                Finish::Seen { newest, due, settled: true, waiting: None }
+                Finish::Seen { newest, due, settled: true, planned: true, waiting: None }
             }
         };
         if self.narrow && !back && matches!(end, Finish::Gone | Finish::OutOfSight) {
