@@ -1,6 +1,6 @@
 //! One cycle of handling: what is to be done now.
 //!
-//! [`plan`] looks at an object and says what comes next. Where handlers are to be called, it opens a
+//! [`plan()`] looks at an object and says what comes next. Where handlers are to be called, it opens a
 //! [`Cycle`]; the worker calls them, and [`Cycle::settle`] turns the outcomes into one patch. The answer to
 //! that patch is the next object to be planned for.
 
