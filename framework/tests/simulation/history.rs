@@ -1,7 +1,7 @@
 //! All that has happened in a run, as invariants look at it.
 
 use crate::{
-    record::{Called, Life, Moment},
+    record::{Called, Life, Moment, Refused},
     role::Role,
     world::World,
 };
@@ -27,7 +27,7 @@ pub struct History {
     /// In the order of their effects.
     pub writes: Vec<Written>,
     /// The writes that a server found invalid.
-    pub refused: Vec<Request>,
+    pub refused: Vec<Refused>,
     /// By their beginnings.
     pub calls: Vec<Called>,
     pub lives: Vec<Life>,

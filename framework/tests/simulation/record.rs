@@ -57,12 +57,20 @@ pub struct Life {
     pub ended: Option<(Moment, Death)>,
 }
 
+/// A write that was refused as invalid.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// The place among all that is noted.
+    pub turn: usize,
+    pub request: Request,
+}
+
 #[derive(Debug, Default)]
 struct Notes {
     turns: usize,
     calls: Vec<Called>,
     lives: Vec<Life>,
-    refused: Vec<Request>,
+    refused: Vec<Refused>,
     steps: Vec<(Timestamp, String)>,
 }
 
@@ -107,7 +115,10 @@ impl Record {
 
     /// A write is refused as invalid.
     pub fn refuses(&self, request: &Request) {
-        self.notes().refused.push(request.clone());
+        let mut notes = self.notes();
+        notes.turns += 1;
+        let turn = notes.turns;
+        notes.refused.push(Refused { turn, request: request.clone() });
     }
 
     /// Something happens in the story.
@@ -141,7 +152,7 @@ impl Record {
     }
 
     /// The writes that were refused as invalid.
-    pub fn refused(&self) -> Vec<Request> {
+    pub fn refused(&self) -> Vec<Refused> {
         self.notes().refused.clone()
     }
 

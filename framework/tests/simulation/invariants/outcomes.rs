@@ -3,7 +3,7 @@
 use crate::{
     asked::asked,
     history::{History, Violation, is_deleting, uid},
-    record::Called,
+    record::{Called, Refused},
     script::Ending,
 };
 use serde_json::Value;
@@ -82,10 +82,11 @@ fn is_users(history: &History, call: &Called, path: &Path) -> bool {
     })
 }
 
-/// Whether a request for it was refused for good: then the rest is written without it.
+/// Whether a request for it was refused for good after the call: then the rest is written without it.
 fn is_refused(history: &History, call: &Called, path: &Path, value: &Value) -> bool {
     let of_object = |path: &str| path.split('/').any(|part| part == call.body.name());
-    history.refused.iter().any(|request| of_object(&request.path) && at(&request.body, path) == value)
+    let mut since = history.refused.iter().filter(|refused| refused.turn > call.begun.turn);
+    since.any(|Refused { request, .. }| of_object(&request.path) && at(&request.body, path) == value)
 }
 
 #[cfg(test)]
@@ -168,11 +169,13 @@ mod tests {
     fn what_the_server_has_refused_is_not_missed() {
         let told = adding(Cue::Create, Addition::Label).call("a", Create, Succeeded).closed();
         let mut history = told.history();
-        let mut refused = history.writes[1].request.clone();
-        for (body, expected) in [(labelled(Some("no")), 1), (labelled(Some("yes")), 0)] {
-            refused.body = body;
-            history.refused.push(refused.clone());
-            assert_eq!(kept(&history).len(), expected, "{}", refused.body);
+        let mut request = history.writes[1].request.clone();
+        let cases =
+            [("yes", 0, 1, "before it was asked for"), ("no", 9, 1, "another one"), ("yes", 9, 0, "it")];
+        for (label, turn, expected, which) in cases {
+            request.body = labelled(Some(label));
+            history.refused.push(Refused { turn, request: request.clone() });
+            assert_eq!(kept(&history).len(), expected, "{which}");
         }
     }
 }
