@@ -45,50 +45,16 @@ pub struct Refusal {
 }
 
 impl Watched {
-    /// Writes what a patch would change, and returns the object as it is then.
-    ///
-    /// Waits a while for an API server that is away or busy. The versions that it brings are added to `versions`.
-    pub(super) async fn apply(
-        &self,
-        body: Body,
-        patch: Patch,
-        budget: Budget,
-        versions: &mut Vec<String>,
-    ) -> Result<Body, Unwritten> {
-        self.writing(body, patch, budget, versions).finish().await
-    }
-
-    /// The same, by requests that hit nothing but the object as it is known: so all of these versions are the patch's, and
-    /// none is that of somebody who has written the same.
-    pub(super) async fn apply_exactly(
-        &self,
-        body: Body,
-        patch: Patch,
-        budget: Budget,
-        versions: &mut Vec<String>,
-    ) -> Result<Body, Unwritten> {
-        Writing { exactly: true, ..self.writing(body, patch, budget, versions) }.finish().await
-    }
-
-    fn writing<'a>(
+    /// Writes what a patch would change. The versions that it brings are added to `versions`.
+    pub(super) fn writing<'a>(
         &'a self,
         body: Body,
         patch: Patch,
         budget: Budget,
         versions: &'a mut Vec<String>,
     ) -> Writing<'a> {
-        let draft = self.draft(&patch, &body);
-        Writing {
-            watched: self,
-            seen: body.clone(),
-            body,
-            patch,
-            draft,
-            exactly: false,
-            budget,
-            resent: false,
-            versions,
-        }
+        let (draft, seen) = (self.draft(&patch, &body), body.clone());
+        Writing { watched: self, seen, body, patch, draft, exactly: false, budget, resent: false, versions }
     }
 
     /// What a patch comes to for an object as it is now.
@@ -98,7 +64,7 @@ impl Watched {
 }
 
 /// A patch on its way.
-struct Writing<'a> {
+pub struct Writing<'a> {
     watched: &'a Watched,
     patch: Patch,
     /// What the patch comes to for `body`.
@@ -117,7 +83,14 @@ struct Writing<'a> {
 }
 
 impl Writing<'_> {
-    async fn finish(mut self) -> Result<Body, Unwritten> {
+    /// The same, by requests that hit nothing but the object as it is known: so all of the versions are the patch's, and
+    /// none is that of somebody who has written the same.
+    pub fn exactly(self) -> Self {
+        Self { exactly: true, ..self }
+    }
+
+    /// Sends it, and returns the object as it is then. Waits a while for an API server that is away or busy.
+    pub async fn finish(mut self) -> Result<Body, Unwritten> {
         let (order, subresource) = (self.patch.order(), self.watched.has_status_subresource());
         for part in order {
             self.write(part).await?;

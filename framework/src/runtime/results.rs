@@ -120,7 +120,8 @@ impl Writer<'_> {
         let mut shape = results.shape(&setup, additions, &body);
         loop {
             let patch = shape.patch.clone();
-            let refusal = match self.watched.apply(body, patch, self.budget, &mut self.versions).await {
+            let writing = self.watched.writing(body, patch, self.budget, &mut self.versions);
+            let refusal = match writing.finish().await {
                 Ok(newest) => return Ok(shape.written(newest)),
                 Err(Unwritten::Changed { newest, .. }) => {
                     shape = results.shape(&setup, additions, &newest);

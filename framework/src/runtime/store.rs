@@ -135,7 +135,7 @@ impl Watched {
         memo: &TypeMap,
         versions: &mut Vec<String>,
     ) -> Result<Result<Body, LeftAlone>, Gone> {
-        match self.apply_exactly(body, whole.clone(), budget, versions).await {
+        match self.writing(body, whole.clone(), budget, versions).exactly().finish().await {
             Ok(newest) => {
                 // Results that wait to be stored still do.
                 match get::<Stuck>(memo).as_deref() {

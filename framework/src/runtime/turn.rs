@@ -181,9 +181,11 @@ impl<'a> Turn<'a> {
         let (patch, mut versions) = (Patch::of_finalizer(change), Vec::new());
         let changed = self.watched.change(self.body.clone(), patch, &self.job.memo, &mut versions).await?;
         self.told.stored(versions, false);
-        let essence = self.watched.setup().essence(&self.body);
+        let watched = self.watched;
+        let essence = |body: &Body| watched.setup().essence(body);
+        let before = (self.look == Look::Again).then(|| essence(&self.body));
         let resting = self.take(changed);
-        if self.look == Look::Again && self.watched.setup().essence(&self.body) != essence {
+        if before.is_some_and(|before| essence(&self.body) != before) {
             // The answer has brought what somebody else changed meanwhile.
             self.look = Look::Changed;
         }
@@ -207,7 +209,8 @@ impl<'a> Turn<'a> {
 
     async fn store(&mut self, results: Results) -> Result<Option<Resting>, Gone> {
         let essence = Arc::clone(&results.cycle.new);
-        let adds = self.watched.is_pending(&results.additions, &self.body);
+        // It calls the functions that handlers have left behind; nobody asks where handlers of raw events haven't written.
+        let adds = self.told.last && self.watched.is_pending(&results.additions, &self.body);
         let (body, mut versions) = (self.body.clone(), Vec::new());
         let stored = self.watched.store(results.into(), body, &self.job.memo, &mut versions).await?;
         self.told.stored(versions, adds);
