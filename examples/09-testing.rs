@@ -1,7 +1,7 @@
 //! An operator and its tests: a minute passes in no time, and there is no cluster.
 //!
 //! Kopf's `KopfRunner` runs the operator on a real cluster, and the test sleeps until something should have happened.
-//! `korf::testing::Cluster` is a cluster in memory. The operator, its watches, patches and retries are those of
+//! `korf_testing::Cluster` is a cluster in memory. The operator, its watches, patches and retries are those of
 //! production; time stands still until the test says `advance`. And `crash::check` kills the operator at every place
 //! where it can die, and starts it again: what it leaves in the world outside has to be the same each time.
 //!
@@ -47,7 +47,8 @@ fn main() -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use korf::{Operator, testing::Cluster, testing::crash};
+    use korf::Operator;
+    use korf_testing::{Cluster, crash};
 
     fn operator(letters: &Letters) -> Operator {
         Operator::new("testing").state(Arc::clone(letters))

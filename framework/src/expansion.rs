@@ -9,10 +9,12 @@ use std::marker::PhantomData;
 
 pub use inventory::submit;
 
-/// The core, for the tests of this crate.
-pub mod core {
-    pub use crate::core::*;
-}
+pub use crate::handler::Invoke;
+/// The parts that the test kit captures lines with.
+pub use crate::logging::parts as logging;
+pub use crate::operator::SILENCE;
+/// The clock, which the test kit controls.
+pub use crate::runtime::clock;
 
 /// What the function returned, as the runtime wants it.
 pub fn reply<K, O: Output<K>>(output: O) -> Result<Reply, Failure> {

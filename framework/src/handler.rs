@@ -106,7 +106,9 @@ pub struct Handler {
     pub param: Option<Parameter>,
     /// What it returns.
     pub returns: Returns,
-    pub(crate) invoke: Invoke,
+    /// Calls it.
+    #[doc(hidden)]
+    pub invoke: Invoke,
 }
 
 impl Handler {

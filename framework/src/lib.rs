@@ -109,7 +109,7 @@
 //! # });
 //! ```
 //!
-//! With the feature `testing`, `korf::testing` runs the whole operator on a cluster in memory, with time under control,
+//! With the feature `testing`, `korf_testing` runs the whole operator on a cluster in memory, with time under control,
 //! and kills it at every place where it can die.
 //!
 //! # What is kept on the object
@@ -125,8 +125,8 @@ extern crate self as korf;
 pub mod __private;
 mod builder;
 pub mod cli;
-mod core;
-mod error;
+pub(crate) use korf_core as core;
+pub(crate) use korf_core::error;
 mod extract;
 mod handler;
 pub mod logging;
@@ -136,8 +136,6 @@ mod reply;
 mod runtime;
 #[cfg(test)]
 mod sample;
-#[cfg(feature = "testing")]
-pub mod testing;
 
 pub use builder::{
     HandlerFn, On, SubHandlers, Watched, on_create, on_delete, on_event, on_field, on_resume, on_update,

@@ -25,8 +25,16 @@ pub use filter::{BadFilter, Verbosity};
 pub use object::object_span;
 
 pub(crate) use object::OBJECTS;
-#[cfg(feature = "testing")]
-pub(crate) use {filter::filter as passing, object::ObjectRef, record::Record as LogRecord};
+
+/// Parts that the test kit captures lines with.
+#[doc(hidden)]
+pub mod parts {
+    pub use super::{
+        filter::filter as passing,
+        object::{OBJECTS, ObjectRef},
+        record::Record as LogRecord,
+    };
+}
 
 use filter::filter;
 use layer::Lines;

@@ -25,7 +25,7 @@ pub const GRACE: Duration = Duration::from_secs(25);
 
 /// How long the API server may be silent on a connection before that counts as dead. The server ends watches before;
 /// without this limit, a watch whose answer got lost would be waited for without end.
-pub(crate) const SILENCE: Duration = Duration::from_secs(90);
+pub const SILENCE: Duration = Duration::from_secs(90);
 
 /// Handlers, with all that they need to be called: build it, then [`run`](Operator::run) it.
 ///
@@ -202,8 +202,9 @@ impl Operator {
     }
 
     /// The same with other functions behind its handlers; the test kit counts their steps.
-    #[cfg(feature = "testing")]
-    pub(crate) fn map_handlers(mut self, change: impl Fn(Handler) -> Handler) -> Self {
+    #[doc(hidden)]
+    #[must_use]
+    pub fn map_handlers(mut self, change: impl Fn(Handler) -> Handler) -> Self {
         self.registry = self.registry.handlers().iter().cloned().map(change).collect();
         self
     }

@@ -2,7 +2,7 @@
 #![no_main]
 
 use jiff::Timestamp;
-use korf_fuzz::core::{
+use korf_core::{
     body::Body,
     cycle::{Cycle, Done, Look, Plan, Ready, Setup, Sight, plan},
     filter::Filter,

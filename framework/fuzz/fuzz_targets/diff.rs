@@ -1,10 +1,8 @@
 //! What holds of the differences between any two values: the old one with them applied is the new one.
 #![no_main]
 
-use korf_fuzz::{
-    core::diff::{Diff, diff, equal, resolve},
-    values,
-};
+use korf_core::diff::{Diff, diff, equal, resolve};
+use korf_fuzz::values;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value};
 

@@ -1,14 +1,12 @@
 //! The requests of a patch make of an object what was asked for (by RFC 7396), and then there is nothing more to ask for.
 #![no_main]
 
-use korf_fuzz::{
-    core::{
-        body::Body,
-        patch::{Addition, Finalizer, Function, Part, Patch, Request, inconsistencies},
-        storage::Storage,
-    },
-    values,
+use korf_core::{
+    body::Body,
+    patch::{Addition, Finalizer, Function, Part, Patch, Request, inconsistencies},
+    storage::Storage,
 };
+use korf_fuzz::values;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;

@@ -4,7 +4,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use jiff::Timestamp;
-use korf_fuzz::core::{
+use korf_core::{
     body::Body,
     progress::Progress,
     storage::{Annotations, Choice, Form, Item, Kept, Storage, Written},

@@ -1,13 +1,4 @@
-//! What the fuzz targets share: korf's core, and JSON made of a fuzzer's bytes.
-//!
-//! The core is compiled from its sources, and not with the rest of korf. It uses no other part (`tests/layers.rs` sees to
-//! that), so that some 30 crates are built with all the checks instead of 250, and all of it is within reach.
-
-#[path = "../../src/core/mod.rs"]
-pub mod core;
-#[allow(dead_code, reason = "the other layers use it")]
-#[path = "../../src/error.rs"]
-pub mod error;
+//! JSON made of a fuzzer's bytes, for all fuzz targets.
 
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use serde_json::{Map, Value};

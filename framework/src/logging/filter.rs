@@ -72,7 +72,7 @@ impl error::Error for BadFilter {}
 
 /// Lets events through by their targets and levels, and all spans of objects: records are to name their objects
 /// whatever the filter is.
-pub(crate) fn filter(
+pub fn filter(
     verbosity: Verbosity,
     rust_log: Option<&str>,
 ) -> Result<FilterFn<impl Fn(&Metadata<'_>) -> bool + use<>>, BadFilter> {

@@ -8,7 +8,7 @@ use tracing::{
 };
 
 /// The target of events and spans that are about one object.
-pub(crate) const OBJECTS: &str = "korf::objects";
+pub const OBJECTS: &str = "korf::objects";
 
 /// A span for all that happens to one object. The records within it, a handler's own included, name the object.
 pub fn object_span(kind: &Kind, body: &Body) -> Span {
@@ -25,11 +25,16 @@ pub fn object_span(kind: &Kind, body: &Body) -> Span {
 
 /// What a span of [`object_span`] was given.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct ObjectRef {
+pub struct ObjectRef {
+    /// Its group and version.
     pub api_version: String,
+    /// Its kind.
     pub kind: String,
+    /// Its name.
     pub name: String,
+    /// Its uid.
     pub uid: String,
+    /// Its namespace; none for cluster-scoped objects.
     pub namespace: Option<String>,
 }
 

@@ -10,16 +10,21 @@ use tracing::{
 
 /// One log record, apart from its time.
 #[derive(Debug)]
-pub(crate) struct Record {
+pub struct Record {
+    /// Its severity.
     pub level: Level,
+    /// The logger that wrote it.
     pub target: String,
+    /// The text.
     pub message: String,
     /// Its other fields.
     pub extras: Vec<(&'static str, Value)>,
+    /// The object that it is about.
     pub object: Option<ObjectRef>,
 }
 
 impl Record {
+    /// An empty record.
     pub fn new(level: Level, target: &str) -> Self {
         Self { level, target: target.into(), message: String::new(), extras: Vec::new(), object: None }
     }

@@ -8,17 +8,14 @@ use jiff::Timestamp;
 
 /// The time now.
 pub fn now() -> Timestamp {
-    #[cfg(feature = "testing")]
     if let Some(now) = controlled::now() {
         return now;
     }
     Timestamp::now()
 }
 
-#[cfg(feature = "testing")]
 pub use controlled::{Controlled, control};
 
-#[cfg(feature = "testing")]
 mod controlled {
     use jiff::Timestamp;
     use std::{cell::Cell, marker::PhantomData};

@@ -8,8 +8,8 @@ mod normal;
 mod talk;
 
 use kinds::{Plain, Thing};
-use korf::testing::api::{ApiServer, Served};
 use korf_sandbox::ControlPlane;
+use korf_testing::api::{ApiServer, Served};
 use kube::core::ApiResource;
 
 #[tokio::test]

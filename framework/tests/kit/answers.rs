@@ -2,7 +2,7 @@
 
 use crate::lights::{House, Light, cluster, cluster_of, light, paint};
 use http::Method;
-use korf::testing::api::{Fate, Faults, Passage, Request, Trouble, WatchEvent};
+use korf_testing::api::{Fate, Faults, Passage, Request, Trouble, WatchEvent};
 use serde_json::json;
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! A bad network and a busy server, the same each time.
 
 use crate::lights::{House, Light, cluster, light, paint};
-use korf::testing::{Line, api::Chaos};
+use korf_testing::{Line, api::Chaos};
 use std::{collections::BTreeMap, time::Duration};
 
 /// A story under trouble; what comes of it, and what is said meanwhile.

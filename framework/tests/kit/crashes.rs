@@ -1,10 +1,8 @@
 //! Crashes at every place.
 
 use crate::lights::{House, Light, LightSpec, flickering, light, operator, paint};
-use korf::{
-    Name, Operator, Registry, Result, State,
-    testing::{Cluster, Error, crash},
-};
+use korf::{Name, Operator, Registry, Result, State};
+use korf_testing::{Cluster, Error, crash};
 use kube::ResourceExt;
 use std::{cell::Cell, time::Duration};
 use tokio::task::yield_now;

@@ -1,12 +1,10 @@
 //! What is left undone when the operator is told to stop.
 
 use crate::lights::{House, Light, cluster, light};
-use korf::{
-    Name, Operator, Registry, on_create,
-    testing::{
-        Cluster,
-        api::{Fate, Faults, Request, Trouble},
-    },
+use korf::{Name, Operator, Registry, on_create};
+use korf_testing::{
+    Cluster,
+    api::{Fate, Faults, Request, Trouble},
 };
 
 /// An API server that takes no changes.

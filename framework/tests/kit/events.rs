@@ -5,12 +5,10 @@ use k8s_openapi::api::{
     core::v1::{ConfigMap, Namespace},
     events::v1::Event,
 };
-use korf::{
-    EventType, Events, Name, Operator, Registry, Result,
-    testing::{
-        Cluster,
-        api::{Fate, Faults, Passage, Request, Trouble, WatchEvent},
-    },
+use korf::{EventType, Events, Name, Operator, Registry, Result};
+use korf_testing::{
+    Cluster,
+    api::{Fate, Faults, Passage, Request, Trouble, WatchEvent},
 };
 use kube::{Resource, ResourceExt, core::ApiResource};
 use serde::{Serialize, de::DeserializeOwned};

@@ -2,10 +2,8 @@
 
 use crate::lights::{House, Light, cluster, flickering, light, paint};
 use k8s_openapi::api::apps::v1::Deployment;
-use korf::{
-    Handler, Operator, Registry, State,
-    testing::{Cluster, Error, api::Served},
-};
+use korf::{Handler, Operator, Registry, State};
+use korf_testing::{Cluster, Error, api::Served};
 use kube::core::ApiResource;
 use serde_json::json;
 use std::time::Duration;

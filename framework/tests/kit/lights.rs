@@ -1,6 +1,7 @@
 //! An operator with a world outside: lights that are switched on and off.
 
-use korf::{Attempt, Error, Name, Operator, Registry, Result, Spec, State, Status, testing::Cluster};
+use korf::{Attempt, Error, Name, Operator, Registry, Result, Spec, State, Status};
+use korf_testing::Cluster;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

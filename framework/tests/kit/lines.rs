@@ -1,7 +1,7 @@
 //! What is said of an object, in Kopf's words (kopf-parity §6).
 
 use crate::lights::{House, Light, cluster, flickering, paint};
-use korf::testing::Cluster;
+use korf_testing::Cluster;
 use serde_json::json;
 use std::time::Duration;
 

@@ -1,10 +1,8 @@
 //! What Secrets hold stays in them.
 
 use k8s_openapi::{ByteString, api::core::v1::Secret, api::events::v1::Event};
-use korf::{
-    Attempt, Error, Object, Operator, Registry, Result, on_create, on_delete, on_event, on_update,
-    testing::Cluster,
-};
+use korf::{Attempt, Error, Object, Operator, Registry, Result, on_create, on_delete, on_event, on_update};
+use korf_testing::Cluster;
 use kube::core::ApiResource;
 use serde_json::{Value, json, to_value};
 use std::time::Duration;

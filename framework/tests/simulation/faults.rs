@@ -5,7 +5,7 @@ use crate::{
     tally::Counter,
     world::Weather,
 };
-use korf::testing::{
+use korf_testing::{
     api::{Fate, Faults, Moment, Passage, Request, Trouble, WatchEvent},
     crash::{Place, Point},
 };

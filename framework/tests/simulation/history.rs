@@ -5,7 +5,7 @@ use crate::{
     role::Role,
     world::World,
 };
-use korf::testing::api::{Effect, Request};
+use korf_testing::api::{Effect, Request};
 use serde_json::Value;
 use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
 

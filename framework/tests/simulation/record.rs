@@ -2,10 +2,8 @@
 
 use crate::script::Ending;
 use jiff::Timestamp;
-use korf::{
-    Body, Call, EventType, Reason,
-    testing::api::{ApiServer, Request},
-};
+use korf::{Body, Call, EventType, Reason};
+use korf_testing::api::{ApiServer, Request};
 use serde_json::Value;
 use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},

@@ -5,7 +5,7 @@ use crate::{
     run::{Outcome, run},
 };
 use jiff::Timestamp;
-use korf::testing::api::Exchange;
+use korf_testing::api::Exchange;
 
 /// How to run a seed again and see what happens.
 pub fn command(seed: u64) -> String {

@@ -12,7 +12,7 @@ use crate::{
     world::World,
 };
 use jiff::Timestamp;
-use korf::testing::{Cluster, Line, api::Exchange};
+use korf_testing::{Cluster, Line, api::Exchange};
 use kube::core::ApiResource;
 use std::{
     hash::{DefaultHasher, Hash, Hasher},

@@ -5,7 +5,7 @@ use crate::{
     tally::Counter,
     thing::{Thing, ThingSpec},
 };
-use korf::testing::Cluster;
+use korf_testing::Cluster;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, time::Duration};
 

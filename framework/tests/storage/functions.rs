@@ -1,12 +1,10 @@
 //! Functions that handlers leave behind: they change the object as it is when it is written.
 
 use crate::things::{Thing, ThingSpec, lines, raw, thing};
-use korf::{
-    Handler, Name, Operator, Patch, Registry, Result, SubHandlers,
-    testing::{
-        Cluster,
-        api::{Chaos, Fate, Faults, Request, Served},
-    },
+use korf::{Handler, Name, Operator, Patch, Registry, Result, SubHandlers};
+use korf_testing::{
+    Cluster,
+    api::{Chaos, Fate, Faults, Request, Served},
 };
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -1,12 +1,10 @@
 //! An operator that dies between its two writes: of the status, and of the object.
 
 use crate::things::{Thing, ThingStatus, raw, text, thing};
-use korf::{
-    Attempt, Body, Diff, Operator, Patch, Reason, Registry, Result, State, Status,
-    testing::{
-        Cluster,
-        api::{Fate, Faults, Request, Trouble},
-    },
+use korf::{Attempt, Body, Diff, Operator, Patch, Reason, Registry, Result, State, Status};
+use korf_testing::{
+    Cluster,
+    api::{Fate, Faults, Request, Trouble},
 };
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,7 @@
 //! An API server that takes nothing for one object, for a reason that may pass.
 
 use crate::things::{Calls, Thing, cluster, lines, operator, raw, text, thing};
-use korf::testing::{
+use korf_testing::{
     Cluster,
     api::{Fate, Faults, Request, Trouble},
 };

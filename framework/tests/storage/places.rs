@@ -4,10 +4,10 @@ use crate::things::{Calls, Thing, annotations, cluster, lines, operator, raw, te
 use korf::{
     Body,
     storage::{Found, Item, Place},
-    testing::{
-        Cluster,
-        api::{Fate, Faults, Request, Served},
-    },
+};
+use korf_testing::{
+    Cluster,
+    api::{Fate, Faults, Request, Served},
 };
 use serde_json::{Map, Value, json};
 use std::time::Duration;

@@ -1,12 +1,10 @@
 //! An API server that takes nothing of ours.
 
 use crate::things::{Calls, Thing, ThingStatus, annotations, cluster, lines, operator, raw, text, thing};
-use korf::{
-    Operator,
-    testing::{
-        Cluster,
-        api::{Fate, Faults, Request, Trouble},
-    },
+use korf::Operator;
+use korf_testing::{
+    Cluster,
+    api::{Fate, Faults, Request, Trouble},
 };
 use serde_json::json;
 use std::time::Duration;

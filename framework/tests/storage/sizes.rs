@@ -1,7 +1,7 @@
 //! Objects that are too large for what is to be kept on them.
 
 use crate::things::{Calls, Thing, cluster, lines, raw, text, thing};
-use korf::testing::Cluster;
+use korf_testing::Cluster;
 use serde_json::json;
 use tracing::Level;
 

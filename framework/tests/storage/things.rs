@@ -1,9 +1,7 @@
 //! An operator that notes its calls.
 
-use korf::{
-    Attempt, Error, Name, Operator, Patch, Registry, Result, State, Status,
-    testing::{Cluster, Line},
-};
+use korf::{Attempt, Error, Name, Operator, Patch, Registry, Result, State, Status};
+use korf_testing::{Cluster, Line};
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -2,10 +2,8 @@
 
 use crate::things::{Seen, Thing, ThingSpec, cluster, thing};
 use http::Method;
-use korf::{
-    Body, Error, Facts, Handler, Match, Patch, Result, Spec, State, on_delete, on_event,
-    testing::api::{Fate, Faults, Request, Trouble},
-};
+use korf::{Body, Error, Facts, Handler, Match, Patch, Result, Spec, State, on_delete, on_event};
+use korf_testing::api::{Fate, Faults, Request, Trouble};
 use serde_json::{Value, json};
 use std::time::Duration;
 

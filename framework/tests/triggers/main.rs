@@ -15,8 +15,9 @@ mod told;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use korf::{
     Error, EventType, Labels, Match, Memo, Name, New, Old, Param, Reason, Result, State, Uid, When,
-    on_create, on_delete, on_event, on_field, on_resume, on_update, testing::api::Served,
+    on_create, on_delete, on_event, on_field, on_resume, on_update,
 };
+use korf_testing::api::Served;
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 use std::time::Duration;

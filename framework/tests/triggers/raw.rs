@@ -4,8 +4,8 @@ use crate::things::{Seen, Thing, cluster, thing};
 use korf::{
     Attempt, Body, Error, EventType, Handler, Memo, Patch, Result, State, on_create, on_delete, on_event,
     on_field, on_update,
-    testing::api::{Fate, Faults, Passage, Request, Trouble, WatchEvent},
 };
+use korf_testing::api::{Fate, Faults, Passage, Request, Trouble, WatchEvent};
 use serde_json::{Value, json};
 use std::time::Duration;
 

@@ -1,10 +1,8 @@
 //! Objects that the operator can't read for a while.
 
 use crate::things::{Seen, Thing, ThingSpec, cluster, cluster_of, thing};
-use korf::{
-    Error, EventType, Operator, Result, Spec, State, on_create, on_event, on_update,
-    testing::api::{Fate, Faults, Request, Trouble},
-};
+use korf::{Error, EventType, Operator, Result, Spec, State, on_create, on_event, on_update};
+use korf_testing::api::{Fate, Faults, Request, Trouble};
 use serde_json::json;
 use std::time::Duration;
 

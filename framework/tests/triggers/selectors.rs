@@ -5,10 +5,8 @@ use crate::{
     things::{Seen, Thing, cluster, cluster_of, thing},
 };
 use k8s_openapi::api::core::v1::ConfigMap;
-use korf::{
-    EventType, Name, Operator, Registry, RunError, State, on_create, on_delete, on_event, on_update,
-    testing::Cluster,
-};
+use korf::{EventType, Name, Operator, Registry, RunError, State, on_create, on_delete, on_event, on_update};
+use korf_testing::Cluster;
 use kube::core::Expression;
 use serde_json::{Value, json};
 
@@ -107,7 +105,7 @@ fn an_object_that_goes_out_of_sight_and_comes_back_at_once_is_handled() {
     cluster.run(async move {
         for patch in away {
             let path = "/apis/korf.dev/v1/namespaces/default/things/a";
-            server.ask(korf::testing::api::Request::new("user", http::Method::PATCH, path, patch)).unwrap();
+            server.ask(korf_testing::api::Request::new("user", http::Method::PATCH, path, patch)).unwrap();
         }
     });
     cluster.settle();

@@ -1,10 +1,8 @@
 //! Sub-handlers.
 
 use crate::things::{Seen, Thing, ThingSpec, cluster};
-use korf::{
-    Attempt, Error, Limits, Name, Result, Spec, State, SubHandlers, on_create, on_delete, on_update,
-    testing::Cluster,
-};
+use korf::{Attempt, Error, Limits, Name, Result, Spec, State, SubHandlers, on_create, on_delete, on_update};
+use korf_testing::Cluster;
 use serde_json::{Value, json};
 use std::time::Duration;
 

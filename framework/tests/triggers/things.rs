@@ -1,6 +1,7 @@
 //! The kind that is handled, and what its handlers have seen.
 
-use korf::{Handler, Operator, Registry, testing::Cluster};
+use korf::{Handler, Operator, Registry};
+use korf_testing::Cluster;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,10 +1,8 @@
 //! What handlers of raw events hear of objects that have other handlers, too.
 
 use crate::things::{Seen, Thing, cluster, thing};
-use korf::{
-    Error, EventType, Result, State, on_create, on_event,
-    testing::api::{Fate, Faults, Passage, Request, Trouble, WatchEvent},
-};
+use korf::{Error, EventType, Result, State, on_create, on_event};
+use korf_testing::api::{Fate, Faults, Passage, Request, Trouble, WatchEvent};
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::Instant;

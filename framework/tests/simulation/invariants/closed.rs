@@ -7,7 +7,8 @@ use crate::{
     script::Ending,
     world::resolve,
 };
-use korf::{Reason, testing::api::Effect};
+use korf::Reason;
+use korf_testing::api::Effect;
 use serde_json::Value;
 
 /// A change of what counts as handled.

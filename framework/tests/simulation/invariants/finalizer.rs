@@ -5,7 +5,8 @@ use crate::{
     role::Role,
     script::Ending,
 };
-use korf::{Errors, Reason, testing::api::Effect};
+use korf::{Errors, Reason};
+use korf_testing::api::Effect;
 use serde_json::Value;
 
 /// The operator takes its finalizer off when all deletion handlers are done, or when there is none for the object.

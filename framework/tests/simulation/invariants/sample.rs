@@ -8,10 +8,8 @@ use crate::{
     world::{Keeping, Weather, World},
 };
 use http::Method;
-use korf::{
-    Body, EventType, Limits, Reason,
-    testing::api::{Effect, Request},
-};
+use korf::{Body, EventType, Limits, Reason};
+use korf_testing::api::{Effect, Request};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 

@@ -5,7 +5,7 @@ use crate::{
     history::{History, Violation, is_deleting, uid, version},
     role::{Cue, Role},
 };
-use korf::testing::api::Effect;
+use korf_testing::api::Effect;
 use serde_json::Value;
 use std::sync::Arc;
 

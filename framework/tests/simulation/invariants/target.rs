@@ -1,7 +1,7 @@
 //! What is written is written to the object that it is for.
 
 use crate::history::{History, Violation};
-use korf::testing::api::{Effect, Request};
+use korf_testing::api::{Effect, Request};
 use serde_json::Value;
 
 /// Each patch of ours names the object that it is for, or its version: that of its status the version, and so does one of

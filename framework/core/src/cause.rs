@@ -1,0 +1,109 @@
+//! Why an object is looked at.
+
+use super::{Reason, body::Body, cycle::Sight};
+
+/// What an object's state asks for; the first that applies (kopf-parity §5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The API server says that the object is gone.
+    Gone,
+    /// The object is being deleted, and no longer waits for us.
+    Free,
+    /// Handlers are to be called.
+    Handle(Reason),
+    /// Nothing has changed that is handled.
+    Noop,
+}
+
+/// What the object's annotations say of its past.
+#[derive(Clone, Copy, Debug)]
+pub struct Past {
+    /// A diff-base is stored: the object was handled before.
+    pub handled: bool,
+    /// The essence differs from the diff-base.
+    pub changed: bool,
+    /// Attempts of an update are on record. They may have seen an essence that was reverted since, so
+    /// that handlers run once more even where nothing differs.
+    pub begun: bool,
+}
+
+impl Cause {
+    /// Decides, by what the watch says and what the object does.
+    pub fn of(body: &Body, sight: Sight, finalizer: &str, past: Past) -> Self {
+        match () {
+            () if sight.gone => Self::Gone,
+            () if body.is_deleting() && !body.finalizers().any(|f| f == finalizer) => Self::Free,
+            () if body.is_deleting() => Self::Handle(Reason::Delete),
+            () if !past.handled => Self::Handle(Reason::Create),
+            () if past.changed || past.begun => Self::Handle(Reason::Update),
+            () if sight.initial => Self::Handle(Reason::Resume),
+            () => Self::Noop,
+        }
+    }
+
+    /// The reason that handlers are or would be called for.
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::Handle(reason) => reason,
+            Self::Gone | Self::Free => Reason::Delete,
+            Self::Noop => Reason::Update,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cycle::Look;
+    use serde_json::json;
+
+    const FINALIZER: &str = "x/f";
+
+    fn body(deleting: bool, finalizers: &[&str]) -> Body {
+        let deletion = deleting.then_some("2026-11-22T14:53:30Z");
+        json!({"metadata": {"name": "a", "deletionTimestamp": deletion, "finalizers": finalizers}}).into()
+    }
+
+    #[test]
+    fn the_first_cause_that_applies_is_the_cause() {
+        use Reason::{Create, Delete, Update};
+        let past = |handled, changed, begun| Past { handled, changed, begun };
+        let alive = || body(false, &[FINALIZER]);
+        let cases = [
+            (alive(), true, past(true, true, true), Cause::Gone),
+            (body(true, &["other"]), false, past(true, true, true), Cause::Free),
+            (body(true, &["other", FINALIZER]), false, past(false, true, true), Cause::Handle(Delete)),
+            (alive(), false, past(false, true, false), Cause::Handle(Create)),
+            (body(false, &[]), false, past(false, true, false), Cause::Handle(Create)),
+            (alive(), false, past(true, true, false), Cause::Handle(Update)),
+            (alive(), false, past(true, false, true), Cause::Handle(Update)),
+            (alive(), false, past(true, false, false), Cause::Noop),
+        ];
+        for (body, gone, past, cause) in cases {
+            let sight = Sight { gone, look: Look::Changed, initial: false, rearmed: false, eager: false };
+            assert_eq!(Cause::of(&body, sight, FINALIZER, past), cause, "{body:?} {past:?}");
+        }
+    }
+
+    #[test]
+    fn an_object_that_a_listing_shows_first_is_resumed_unless_there_is_more_to_do() {
+        let sight = Sight { gone: false, look: Look::First, initial: true, rearmed: false, eager: false };
+        let past = |handled, changed| Past { handled, changed, begun: false };
+        let cases = [
+            (past(true, false), Reason::Resume),
+            (past(true, true), Reason::Update),
+            (past(false, true), Reason::Create),
+        ];
+        for (past, reason) in cases {
+            assert_eq!(
+                Cause::of(&body(false, &[]), sight, FINALIZER, past),
+                Cause::Handle(reason),
+                "{past:?}"
+            );
+        }
+        assert_eq!(
+            Cause::of(&body(true, &[FINALIZER]), sight, FINALIZER, past(true, false)),
+            Cause::Handle(Reason::Delete)
+        );
+    }
+}

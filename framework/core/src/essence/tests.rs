@@ -1,0 +1,199 @@
+use super::*;
+use crate::storage::Kept;
+use proptest::prelude::*;
+use serde_json::json;
+
+fn own() -> Storage {
+    Storage::named("my-op").unwrap()
+}
+
+fn of(object: Value, storage: &Storage, extra: &[&str]) -> Value {
+    let extra: Vec<_> = extra.iter().map(|field| Field::from(*field)).collect();
+    essence(&object.into(), storage, &extra)
+}
+
+#[test]
+fn essences_are_kopfs() {
+    // `AnnotationsDiffBaseStorage().build(…)`, then `SmartProgressStorage().clear(…)`, of Kopf 1.45.2.
+    let cases: [(Value, &[&str], Value); _] = [
+        (json!({}), &[], json!({})),
+        (
+            json!({"apiVersion": "v1", "kind": "K", "metadata": {"name": "n", "uid": "u"}, "spec": {"x": 1}, "status": {"s": 1}, "data": {"d": "1"}}),
+            &[],
+            json!({"spec": {"x": 1}, "data": {"d": "1"}}),
+        ),
+        (json!({"metadata": {"labels": {}, "annotations": {}}, "spec": {}}), &[], json!({"spec": {}})),
+        (
+            json!({"metadata": {"labels": {"l": "1"}, "annotations": {"a": "1", "kubectl.kubernetes.io/last-applied-configuration": "x"}}}),
+            &[],
+            json!({"metadata": {"labels": {"l": "1"}, "annotations": {"a": "1"}}}),
+        ),
+        (
+            json!({"metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "x"}}}),
+            &[],
+            json!({}),
+        ),
+        (
+            json!({"metadata": {"annotations": {"kopf.zalando.org/x": "x", "sub.kopf.zalando.org/y": "y", "notkopf.zalando.org/z": "z", "kopf.zalando.org": "bare"}}}),
+            &[],
+            json!({"metadata": {"annotations": {"notkopf.zalando.org/z": "z", "kopf.zalando.org": "bare"}}}),
+        ),
+        (
+            json!({"metadata": {"annotations": {"other.dev/kopf-managed": "yes", "other.dev/fn": "{}", "other.dev/last-handled-configuration": "{}", "sub.other.dev/a": "1", "other.dev.x/b": "1"}}}),
+            &[],
+            json!({"metadata": {"annotations": {"sub.other.dev/a": "1", "other.dev.x/b": "1"}}}),
+        ),
+        (
+            json!({"metadata": {"annotations": {"kopf-managed": "yes", "a": "1"}}}),
+            &[],
+            json!({"metadata": {"annotations": {"kopf-managed": "yes", "a": "1"}}}),
+        ),
+        (
+            json!({"metadata": {"labels": {"kopf.zalando.org/x": "1"}}}),
+            &[],
+            json!({"metadata": {"labels": {"kopf.zalando.org/x": "1"}}}),
+        ),
+        (
+            json!({"spec": {"x": 1}, "status": {"s": 1, "t": {"u": 2, "v": 3}}}),
+            &["status.t.u"],
+            json!({"spec": {"x": 1}, "status": {"t": {"u": 2}}}),
+        ),
+        (
+            json!({"spec": {"x": 1}, "status": {"s": 1}}),
+            &["status.none", "other.x"],
+            json!({"spec": {"x": 1}}),
+        ),
+        (json!({"status": {}}), &["status"], json!({})),
+        (json!({"status": {"kopf": {"progress": {"fn": {}}}}}), &["status"], json!({})),
+        (
+            json!({"status": {"kopf": {"progress": {"fn": {}}}, "x": 1}}),
+            &["status"],
+            json!({"status": {"x": 1}}),
+        ),
+        (json!({"status": {"x": 1}}), &["status", "status.x"], json!({"status": {"x": 1}})),
+        (json!({"metadata": {"name": "n"}}), &["metadata.name"], json!({"metadata": {"name": "n"}})),
+        (
+            json!({"metadata": {"finalizers": ["f"]}}),
+            &["metadata.finalizers"],
+            json!({"metadata": {"finalizers": ["f"]}}),
+        ),
+        (json!({"spec": null}), &[], json!({"spec": null})),
+    ];
+    for (object, extra, expected) in cases {
+        assert_eq!(of(object.clone(), &Storage::kopf(), extra), expected, "{object} with {extra:?}");
+    }
+}
+
+#[test]
+fn own_annotations_are_left_out_with_the_marker_and_without() {
+    for marker in [true, false] {
+        let mut annotations = json!({"my-op.korf.dev/fn": "{}", "my-op.korf.dev.x/a": "1", "a": "1"});
+        if marker {
+            annotations["my-op.korf.dev/kopf-managed"] = "yes".into();
+        }
+        let expected = json!({"metadata": {"annotations": {"my-op.korf.dev.x/a": "1", "a": "1"}}});
+        assert_eq!(of(json!({"metadata": {"annotations": annotations}}), &own(), &[]), expected);
+    }
+}
+
+#[test]
+fn a_handler_of_metadata_is_not_called_for_what_each_write_changes() {
+    let metadata = json!({
+        "name": "n", "resourceVersion": "1", "generation": 1, "managedFields": [{}],
+        "finalizers": ["my-op.korf.dev/finalizer"],
+        "annotations": {"my-op.korf.dev/fn": "{}", "kubectl.kubernetes.io/last-applied-configuration": "x"},
+    });
+    for extra in [&["metadata"] as &[_], &["metadata.annotations", "metadata.name", "metadata.finalizers"]] {
+        let essence = of(json!({"metadata": metadata}), &own(), extra);
+        assert_eq!(essence, json!({"metadata": {"name": "n"}}), "{extra:?}");
+    }
+}
+
+#[test]
+fn what_kopf_keeps_in_the_status_is_left_out_only_where_it_is_shared() {
+    let object =
+        json!({"status": {"kopf": {"progress": {}, "dummy": "x", "last-handled-configuration": "{}"}}});
+    assert_eq!(of(object.clone(), &Storage::kopf(), &["status"]), json!({}));
+    assert_eq!(of(object.clone(), &own(), &["status"]), object);
+}
+
+#[test]
+fn extra_fields_that_cannot_be_there_are_ignored() {
+    let object = json!({"spec": {"x": 1}, "status": "text"});
+    for extra in ["", "status.x", "spec.x.y", "none"] {
+        assert_eq!(of(object.clone(), &own(), &[extra]), json!({"spec": {"x": 1}}), "{extra:?}");
+    }
+}
+
+fn secret(uid: &str, data: Value) -> Value {
+    let object = json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"uid": uid}, "type": "Opaque", "data": data,
+    });
+    of(object, &own(), &[])
+}
+
+#[test]
+fn the_data_of_secrets_is_replaced_by_digests() {
+    let essence = secret("u", json!({"a": "c2VjcmV0", "b": "c2VjcmV0"}));
+    let digest = |key: &str| essence["data"][key].as_str().unwrap().to_owned();
+    assert_eq!(essence["type"], "Opaque");
+    assert!(digest("a").starts_with("blake2b:") && digest("a").len() == 30, "{}", digest("a"));
+    assert_ne!(digest("a"), digest("b"), "equal values of two keys look different");
+}
+
+#[test]
+fn a_digest_changes_with_the_value_and_the_object_alone() {
+    let of = |uid: &str, value: &str| secret(uid, json!({"a": value}));
+    assert_eq!(of("u", "x"), of("u", "x"));
+    assert_ne!(of("u", "x"), of("u", "y"));
+    assert_ne!(of("u", "x"), of("v", "x"));
+}
+
+#[test]
+fn only_secrets_of_the_core_group_are_concealed() {
+    for (version, kind) in [("v1", "ConfigMap"), ("example.com/v1", "Secret")] {
+        let object = json!({"apiVersion": version, "kind": kind, "data": {"a": "x"}});
+        assert_eq!(of(object, &own(), &[]), json!({"data": {"a": "x"}}));
+    }
+}
+
+fn any_object() -> impl Strategy<Value = Value> {
+    let key = prop::sample::select(vec!["a", "other.dev/a", "other.dev/kopf-managed", "my-op.korf.dev/x"]);
+    let annotations = prop::collection::hash_map(key, "[a-c]{0,2}", 0..4);
+    let labels = prop::option::of(prop::collection::hash_map("[a-c]", "[a-c]", 0..3));
+    let spec = prop::collection::hash_map("[a-c]", prop::option::of(0..3), 0..3);
+    (annotations, labels, spec, 0..3).prop_map(|(annotations, labels, spec, status)| {
+        json!({
+            "apiVersion": "example.com/v1", "kind": "X", "spec": spec, "status": {"x": status},
+            "metadata": {"name": "n", "labels": labels, "annotations": annotations},
+        })
+    })
+}
+
+proptest! {
+    #[test]
+    fn the_essence_of_an_essence_is_itself(object in any_object()) {
+        let once = of(object, &own(), &["status.x"]);
+        prop_assert_eq!(of(once.clone(), &own(), &["status.x"]), once);
+    }
+
+    #[test]
+    fn own_annotations_make_no_difference(object in any_object(), name in "[a-z]{1,5}", text in any::<String>()) {
+        for (storage, prefix) in [(own(), "my-op.korf.dev"), (Storage::kopf(), "kopf.zalando.org")] {
+            let mut written = object.clone();
+            written["metadata"]["annotations"][format!("{prefix}/{name}")] = text.clone().into();
+            written["metadata"]["resourceVersion"] = text.clone().into();
+            prop_assert_eq!(of(written, &storage, &[]), of(object.clone(), &storage, &[]));
+        }
+    }
+
+    #[test]
+    fn a_written_diff_base_is_no_change(object in any_object(), kopf in any::<bool>()) {
+        let storage = if kopf { Storage::kopf() } else { own() };
+        let before = of(object.clone(), &storage, &[]);
+        let mut written = object.clone();
+        json_patch::merge(&mut written, &storage.write_diff_base(&object.into(), &Kept::Whole(before)).patch);
+        let body = Body::from(written);
+        prop_assert_eq!(storage.read_diff_base(&body), Some(Kept::Whole(essence(&body, &storage, &[]))));
+    }
+}

@@ -1,0 +1,236 @@
+mod cleaning;
+mod found;
+mod names;
+mod places;
+mod size;
+
+use super::*;
+use crate::Reason;
+use proptest::prelude::*;
+use serde_json::json;
+
+fn time(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn now() -> Timestamp {
+    time("2026-11-22T14:53:30.883823Z")
+}
+
+fn own() -> Storage {
+    Storage::named("my-op").unwrap()
+}
+
+fn annotations() -> Annotations {
+    Annotations::new("my-op.korf.dev").unwrap()
+}
+
+fn whole(essence: Value) -> Option<Kept> {
+    Some(Kept::Whole(essence))
+}
+
+/// The annotations of a merge patch.
+fn in_annotations(patch: &Value) -> Map<String, Value> {
+    patch["metadata"]["annotations"].as_object().cloned().unwrap_or_default()
+}
+
+fn record() -> Record {
+    Record::new(now(), Reason::Create)
+}
+
+fn annotated(annotations: Value) -> Body {
+    json!({"kind": "X", "metadata": {"uid": "u", "annotations": annotations}}).into()
+}
+
+/// The object after a merge patch.
+fn merged(body: &Body, patch: &Value) -> Body {
+    let mut object = body.value().clone();
+    json_patch::merge(&mut object, patch);
+    object.into()
+}
+
+#[test]
+fn kopfs_place_is_kopfs() {
+    let storage = Storage::kopf();
+    assert_eq!(storage.finalizer(), "kopf.zalando.org/KopfFinalizerMarker");
+    assert_eq!(Annotations::kopf().marker(), None);
+}
+
+#[test]
+fn an_operators_own_place_is_named_after_it_and_marked() {
+    assert_eq!(own().finalizer(), "my-op.korf.dev/finalizer");
+    assert_eq!(annotations().marker(), Some(("my-op.korf.dev/kopf-managed".to_owned(), "yes")));
+}
+
+#[test]
+fn a_record_is_written_in_all_forms_of_its_key_and_read_back() {
+    let id = "x".repeat(47);
+    let body = annotated(json!({}));
+    let new = Progress::default().with(&id, record());
+    let changes = in_annotations(&Storage::kopf().write_progress(&body, &Progress::default(), &new));
+    assert_eq!(changes.len(), 2);
+    assert!(changes.values().all(|text| text == &record().to_json()));
+    for key in changes.keys() {
+        let body = annotated(json!({key: changes[key]}));
+        assert_eq!(Storage::kopf().read_progress(&body, [id.as_str()], now()), new);
+    }
+}
+
+#[test]
+fn nothing_is_written_where_nothing_changes() {
+    let progress = Progress::default().with("fn", record());
+    assert_eq!(own().write_progress(&annotated(json!({})), &progress, &progress), json!({}));
+    // Gone, but never written: the object hasn't got it.
+    assert_eq!(own().write_progress(&annotated(json!({})), &progress, &Progress::default()), json!({}));
+}
+
+#[test]
+fn what_is_written_marks_the_prefix_unless_it_is_marked() {
+    let new = Progress::default().with("fn", record());
+    let first = in_annotations(&own().write_progress(&annotated(json!({})), &Progress::default(), &new));
+    assert_eq!(first["my-op.korf.dev/kopf-managed"], "yes");
+    let marked = annotated(json!({"my-op.korf.dev/kopf-managed": "yes"}));
+    assert_eq!(in_annotations(&own().write_progress(&marked, &Progress::default(), &new)).len(), 1);
+    let empty = Kept::Whole(json!({}));
+    assert_eq!(in_annotations(&own().write_diff_base(&marked, &empty).patch).len(), 1);
+    assert_eq!(in_annotations(&own().write_diff_base(&annotated(json!({})), &empty).patch).len(), 2);
+}
+
+#[test]
+fn what_is_gone_is_erased_with_its_sub_handlers_and_kopfs_touch() {
+    let old = Progress::default().with("fn", record().with_subrefs(["fn/a", "fn/b"])).with("kept", record());
+    let body = annotated(json!({
+        "kopf.zalando.org/fn": "{}", "kopf.zalando.org/fn.a": "{}", "kopf.zalando.org/kept": "{}",
+        "kopf.zalando.org/touch-dummy": "2026", "kopf.zalando.org/another": "{}",
+    }));
+    let changes = Storage::kopf().write_progress(&body, &old, &old.clone().without("fn"));
+    let erased = json!({
+        "kopf.zalando.org/fn": null, "kopf.zalando.org/fn.a": null, "kopf.zalando.org/touch-dummy": null,
+    });
+    assert_eq!(changes, json!({"metadata": {"annotations": erased}}));
+}
+
+#[test]
+fn a_sub_handler_stays_as_long_as_its_parent_names_it() {
+    let parent = record().with_subrefs(["fn/a"]);
+    let old = Progress::default().with("fn", parent.clone()).with("fn/a", record());
+    let body = annotated(json!({"my-op.korf.dev/fn.a": "{}", "my-op.korf.dev/kopf-managed": "yes"}));
+    let new = Progress::default().with("fn", parent);
+    assert_eq!(own().write_progress(&body, &old, &new), json!({}));
+    let anew = Progress::default().with("fn", record());
+    let changes = in_annotations(&own().write_progress(&body, &old, &anew));
+    assert_eq!(changes.get("my-op.korf.dev/fn.a"), Some(&Value::Null));
+}
+
+#[test]
+fn what_cannot_be_read_is_told_and_erased_at_the_end() {
+    let body = annotated(json!({
+        "my-op.korf.dev/fn": "{", "my-op.korf.dev/gn": r#"{"retries":"many"}"#, "my-op.korf.dev/hn": "null",
+        "my-op.korf.dev/in": r#"{"started":"yesterday"}"#,
+    }));
+    let progress = own().read_progress(&body, ["fn", "gn", "hn", "in", "none"], now());
+    assert!(progress.is_empty());
+    let places: Vec<_> = progress.unreadable().map(|found| found.place.as_str()).collect();
+    assert_eq!(places, ["my-op.korf.dev/fn", "my-op.korf.dev/gn", "my-op.korf.dev/in"]);
+    let changes = in_annotations(&own().write_progress(&body, &progress, &Progress::default()));
+    assert_eq!(changes.len(), 3);
+    assert!(changes.values().all(Value::is_null));
+    let started =
+        in_annotations(&own().write_progress(&body, &progress, &progress.clone().with("fn", record())));
+    assert_eq!(started["my-op.korf.dev/fn"], record().to_json());
+}
+
+#[test]
+fn kopfs_status_is_read_after_the_annotations_and_erased() {
+    let body: Body = json!({
+        "metadata": {"annotations": {"kopf.zalando.org/fn": r#"{"retries":1}"#}},
+        "status": {"kopf": {"progress": {"fn": {"retries": 2}, "gn/x": {"retries": 3}}}},
+    })
+    .into();
+    let progress = Storage::kopf().read_progress(&body, ["fn", "gn/x"], now());
+    assert_eq!(progress.get("fn").map(|record| record.retries), Some(1));
+    assert_eq!(progress.get("gn/x").map(|record| record.retries), Some(3));
+    let patch = Storage::kopf().write_progress(&body, &progress, &Progress::default());
+    assert_eq!(patch["status"], json!({"kopf": {"progress": {"fn": null, "gn/x": null}}}));
+    assert_eq!(Storage::kopf().write_progress(&body, &progress, &progress), json!({}));
+    assert!(own().read_progress(&body, ["fn", "gn/x"], now()).is_empty());
+    assert_eq!(own().write_progress(&body, &progress, &Progress::default()), json!({}));
+}
+
+#[test]
+fn a_diff_base_is_the_text_that_kopf_writes() {
+    // Kopf 1.45.2: `AnnotationsDiffBaseStorage().store(…)`, with the keys in this order.
+    let essence = json!({"spec": {"l": [null, true], "n": 1.5, "t": "é 😀 \"x\"\n"}});
+    let expected = "{\"spec\":{\"l\":[null,true],\"n\":1.5,\"t\":\"\\u00e9 \\ud83d\\ude00 \\\"x\\\"\\n\"}}\n";
+    let body = annotated(json!({}));
+    let Written { patch, form } = Storage::kopf().write_diff_base(&body, &Kept::Whole(essence.clone()));
+    let annotations = json!({"kopf.zalando.org/last-handled-configuration": expected});
+    assert_eq!(patch, json!({"metadata": {"annotations": annotations}}));
+    assert_eq!(form, Form::Text);
+    assert_eq!(Storage::kopf().read_diff_base(&merged(&body, &patch)), whole(essence));
+}
+
+#[test]
+fn the_basis_ends_with_the_new_diff_base() {
+    let body = annotated(json!({"my-op.korf.dev/kopf-managed": "yes"}));
+    let essence = Kept::Whole(json!({"spec": {"x": 1}}));
+    let body = merged(&body, &own().write_basis(&body, &essence).patch);
+    assert_eq!(own().read_basis(&body), Some(essence.clone()));
+    assert_eq!(own().read_diff_base(&body), None);
+    assert_eq!(in_annotations(&own().erase_basis(&body)).len(), 1);
+    let body = merged(&body, &own().write_diff_base(&body, &essence).patch);
+    assert_eq!((own().read_basis(&body), own().read_diff_base(&body)), (None, Some(essence)));
+    assert_eq!(own().erase_basis(&body), json!({}));
+}
+
+#[test]
+fn a_basis_beside_another_diff_base_belongs_to_what_somebody_else_has_ended() {
+    let body = annotated(json!({}));
+    let [first, second] = [1, 2].map(|x| Kept::Whole(json!({"spec": {"x": x}})));
+    let handled = |body: &Body, essence: &Kept| Storage::kopf().write_diff_base(body, essence).patch;
+    let begun = merged(&body, &Storage::kopf().write_basis(&body, &first).patch);
+    let basis = begun.value()["metadata"]["annotations"]["kopf.zalando.org/korf-basis"].clone();
+    let mut ended = handled(&body, &second);
+    ended["metadata"]["annotations"]["kopf.zalando.org/korf-basis"] = basis;
+    assert_eq!(Storage::kopf().read_basis(&begun), Some(first));
+    assert_eq!(Storage::kopf().read_basis(&merged(&body, &ended)), None);
+}
+
+#[test]
+fn a_diff_base_may_be_in_the_status_of_kopfs_objects() {
+    let status = json!({"kopf": {"last-handled-configuration": r#"{"spec":{"x":1}}"#}});
+    let body: Body = json!({"metadata": {}, "status": status}).into();
+    assert_eq!(Storage::kopf().read_diff_base(&body), whole(json!({"spec": {"x": 1}})));
+    assert_eq!(own().read_diff_base(&body), None);
+}
+
+#[test]
+fn a_diff_base_that_cannot_be_read_is_a_fault_and_null_is_none() {
+    for (text, faults) in [("{", 1), ("[]", 1), ("null\n", 0), ("{}\n", 0)] {
+        let body = annotated(json!({"my-op.korf.dev/last-handled-configuration": text}));
+        assert_eq!(own().faults(&body).len(), faults, "{text}");
+        assert_eq!(own().read_diff_base(&body), whole(json!({})).filter(|_| text == "{}\n"), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_essence_is_read_as_it_was_written(text in any::<String>(), number in any::<i64>(), key in "\\PC{1,5}") {
+        let essence = json!({"spec": {key: text, "n": number, "l": [null, {"x": null}]}});
+        let body = annotated(json!({}));
+        let patch = own().write_diff_base(&body, &Kept::Whole(essence.clone())).patch;
+        prop_assert!(in_annotations(&patch).values().all(|text| text.as_str().is_some_and(str::is_ascii)));
+        prop_assert_eq!(own().read_diff_base(&merged(&body, &patch)), whole(essence));
+    }
+}
+
+// Otherwise an object with such a number is updated for ever.
+#[test]
+fn a_float_is_read_as_it_was_written() {
+    for number in [0.1 + 0.2, -6.765501753945759e180, f64::MIN_POSITIVE, f64::MAX] {
+        let essence = json!({"spec": {"n": number}});
+        let body = annotated(json!({}));
+        let body = merged(&body, &own().write_diff_base(&body, &Kept::Whole(essence.clone())).patch);
+        assert_eq!(own().read_diff_base(&body), whole(essence));
+    }
+}

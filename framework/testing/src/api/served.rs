@@ -1,0 +1,170 @@
+//! The kinds that the server serves.
+
+use super::schema;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use korf::Kind;
+use kube::{CustomResourceExt, Resource, core::ApiResource};
+use serde_json::{Value, json};
+
+/// A kind, as the server serves it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Served {
+    /// Its names.
+    pub resource: ApiResource,
+    /// Whether its objects live in namespaces.
+    pub namespaced: bool,
+    /// Whether the status is written by requests of its own.
+    pub status_subresource: bool,
+    /// Whether `metadata.generation` counts.
+    pub generation: bool,
+    /// Whether a PUT may come without a resource version.
+    unconditional_update: bool,
+    /// The structural schema of the whole object; unknown fields are pruned by it, and defaults set.
+    schema: Option<Value>,
+}
+
+/// Built-in kinds without namespaces.
+const CLUSTER_SCOPED: [&str; 12] = [
+    "clusterrolebindings",
+    "clusterroles",
+    "csidrivers",
+    "customresourcedefinitions",
+    "ingressclasses",
+    "mutatingwebhookconfigurations",
+    "namespaces",
+    "nodes",
+    "persistentvolumes",
+    "priorityclasses",
+    "storageclasses",
+    "validatingwebhookconfigurations",
+];
+
+/// Built-in kinds with a status subresource.
+const WITH_STATUS: [&str; 16] = [
+    "cronjobs",
+    "customresourcedefinitions",
+    "daemonsets",
+    "deployments",
+    "horizontalpodautoscalers",
+    "ingresses",
+    "jobs",
+    "namespaces",
+    "nodes",
+    "persistentvolumeclaims",
+    "persistentvolumes",
+    "pods",
+    "replicasets",
+    "resourcequotas",
+    "services",
+    "statefulsets",
+];
+
+impl Served {
+    /// A kind by its type alone: custom ones get no schema, and count as namespaced with a status subresource.
+    pub fn of<K: Resource<DynamicType = ()>>() -> Self {
+        Self::by_name(ApiResource::erase::<K>(&()))
+    }
+
+    /// A custom kind by its definition.
+    pub fn defined<K: Resource<DynamicType = ()> + CustomResourceExt>() -> Self {
+        Self::by_definition(ApiResource::erase::<K>(&()), &K::crd())
+    }
+
+    /// A kind that handlers are for.
+    pub fn for_handlers(kind: &Kind) -> Self {
+        match kind.definition {
+            Some(definition) => Self::by_definition(kind.resource.clone(), &definition()),
+            None => Self::by_name(kind.resource.clone()),
+        }
+    }
+
+    /// The same without a status subresource, or with one.
+    #[must_use]
+    pub fn with_status_subresource(self, present: bool) -> Self {
+        Self { status_subresource: present, ..self }
+    }
+
+    /// The same without namespaces.
+    #[must_use]
+    pub fn cluster_scoped(self) -> Self {
+        Self { namespaced: false, ..self }
+    }
+
+    /// The same where the status may hold these fields alone; all others are pruned silently, as by the real server.
+    #[must_use]
+    pub fn with_status_fields<'a>(self, fields: impl IntoIterator<Item = &'a str>) -> Self {
+        let open = || json!({"x-kubernetes-preserve-unknown-fields": true});
+        let known: serde_json::Map<_, _> =
+            fields.into_iter().map(|field| (field.to_owned(), open())).collect();
+        let mut schema = self.schema.unwrap_or_else(open);
+        schema["properties"]["status"] = json!({"type": "object", "properties": known});
+        Self { schema: Some(schema), ..self }
+    }
+
+    /// Custom groups are domains of their owners; those of Kubernetes have no dot, or end in `.k8s.io`.
+    fn by_name(resource: ApiResource) -> Self {
+        let custom = resource.group.contains('.') && !resource.group.ends_with(".k8s.io");
+        let plural = resource.plural.as_str();
+        Self {
+            namespaced: custom || !CLUSTER_SCOPED.contains(&plural),
+            status_subresource: custom || WITH_STATUS.contains(&plural),
+            generation: custom || (!resource.group.is_empty() && WITH_STATUS.contains(&plural)),
+            unconditional_update: !custom,
+            schema: None,
+            resource,
+        }
+    }
+
+    /// A version of a custom kind by its definition.
+    pub fn by_definition(resource: ApiResource, definition: &CustomResourceDefinition) -> Self {
+        let version = definition.spec.versions.iter().find(|version| version.name == resource.version);
+        let subresources = version.and_then(|version| version.subresources.as_ref());
+        let schema = version.and_then(|version| version.schema.as_ref()?.open_api_v3_schema.as_ref());
+        Self {
+            namespaced: definition.spec.scope == "Namespaced",
+            status_subresource: subresources.is_some_and(|them| them.status.is_some()),
+            schema: schema.and_then(|schema| serde_json::to_value(schema).ok()),
+            ..Self::by_name(resource)
+        }
+    }
+
+    /// `databasetables.kopf.demo`.
+    pub(super) fn title(&self) -> String {
+        self.in_group(&self.resource.plural)
+    }
+
+    /// `DatabaseTable.kopf.demo`, for a name of a kind.
+    pub(super) fn in_group(&self, name: &str) -> String {
+        let group = &self.resource.group;
+        if group.is_empty() { name.to_owned() } else { format!("{name}.{group}") }
+    }
+
+    pub(super) fn allows_unconditional_updates(&self) -> bool {
+        self.unconditional_update
+    }
+
+    /// Leaves of an object what the schema knows, and puts in what is missing and has a default.
+    pub(super) fn shape(&self, object: &mut Value) {
+        if let Some(schema) = &self.schema {
+            schema::prune(object, schema, true);
+            schema::set_defaults(object, schema);
+        }
+    }
+
+    /// The entries of an `APIResourceList`.
+    pub(super) fn discovery(&self) -> Vec<Value> {
+        let entry = |name: &str, singular: &str, verbs: &[&str]| {
+            json!({
+                "name": name, "singularName": singular, "namespaced": self.namespaced,
+                "kind": self.resource.kind, "verbs": verbs,
+            })
+        };
+        let all = ["create", "delete", "get", "list", "patch", "update", "watch"];
+        let plural = &self.resource.plural;
+        let mut entries = vec![entry(plural, &self.resource.kind.to_lowercase(), &all)];
+        if self.status_subresource {
+            entries.push(entry(&format!("{plural}/status"), "", &["get", "patch", "update"]));
+        }
+        entries
+    }
+}
