@@ -4,6 +4,7 @@ use crate::{
     crd::DatabaseTable,
     error::TableError,
     marker::Owner,
+    outcome::Applied,
     plan::Claim,
     spec::{self, BadSpec, Table},
     status::{Seen, TableStatus},
@@ -75,7 +76,7 @@ impl Asked {
 
     /// The status now that the table is as it should be.
     #[must_use]
-    pub fn ready(&self, applied: &crate::database::Applied) -> TableStatus {
+    pub fn ready(&self, applied: &Applied) -> TableStatus {
         TableStatus::ready(&self.status, self.seen, applied)
     }
 

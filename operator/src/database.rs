@@ -9,19 +9,21 @@
 //! whose comment names another uid. An object that is made later than the answer finds the table dropped, and
 //! makes its own.
 
-use crate::catalog::{self, Place};
-use crate::ddl;
-use crate::error::{DatabaseError, TableError};
-use crate::identifier::{Identifier, quote};
-use crate::marker::Owner;
-use crate::objects::Objects;
-use crate::plan::{self, Claim, Found, Plan, Wanted};
-use crate::spec::Table;
-use crate::status::ColumnStatus;
-use crate::types;
+use crate::{
+    api::Objects,
+    catalog::{self, Place},
+    ddl,
+    error::{DatabaseError, TableError},
+    identifier::Identifier,
+    marker::Owner,
+    outcome::{Applied, ColumnStatus, Dropped, Outcome},
+    plan::{self, Claim, Found, Plan, Wanted},
+    spec::Table,
+    types,
+};
 use deadpool_postgres::{Client, Pool, Transaction};
 use postgres_types::Type;
-use std::{fmt, time::Duration};
+use std::time::Duration;
 use tokio_postgres::IsolationLevel;
 
 /// How long all of it may take, a connection from the pool included.
@@ -30,43 +32,6 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// LOCAL, because a pooler in transaction mode would hand other settings to other clients.
 const SETTINGS: &str = "SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '60s'; \
                         SET LOCAL idle_in_transaction_session_timeout = '60s'";
-
-/// A table that is as its object wants it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Applied {
-    /// What was done for it.
-    pub outcome: Outcome,
-    /// The table with its schema, as PostgreSQL prints it.
-    pub table: String,
-    /// Its columns, in the order of the spec.
-    pub columns: Vec<ColumnStatus>,
-    /// The columns of its primary key.
-    pub primary_key: Vec<String>,
-    /// Columns that it has besides, somebody else's.
-    pub extra_columns: Vec<String>,
-}
-
-/// What was done to a table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was made.
-    Created,
-    /// These columns were added.
-    ColumnsAdded(Vec<String>),
-    /// It was as it should be.
-    Unchanged,
-}
-
-/// What became of the table of a deleted object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Dropped {
-    /// This table was dropped.
-    Table(String),
-    /// There was none of its own.
-    Nothing,
-    /// This table is not its any more: the object is gone, and another one of its name may have the table.
-    Left(String),
-}
 
 /// Makes the table of an object what its spec says: creates it, adds columns, or finds that all is well.
 ///
@@ -159,7 +124,7 @@ async fn take_over(
     if relation.owner().is_none_or(|marked| marked.uid == owner.uid) {
         return Ok(None);
     }
-    if objects.has(owner).await.map_err(TableError::NoObject)? {
+    if objects.exists(owner).await.map_err(TableError::NoObject)? {
         Ok(Some(ddl::take_over(place, owner, relation.comment.as_deref())))
     } else {
         Err(TableError::Gone { table: place.shown.clone() })
@@ -180,7 +145,7 @@ async fn drop_once(
         let Some(place) = find_to_drop(&tx, claim, name).await? else { return Ok(Dropped::Nothing) };
         lock_name(&tx, &place).await?;
         // Before the table itself is locked: everyone who reads it would wait for the answer.
-        if !objects.has(&claim.owner).await.map_err(TableError::NoObject)? {
+        if !objects.exists(&claim.owner).await.map_err(TableError::NoObject)? {
             return Ok(Dropped::Left(place.shown));
         }
         tx.execute_typed(&ddl::lock(&place), &[]).await?;
@@ -252,17 +217,5 @@ fn applied(plan: Plan, wanted: Wanted, extra_columns: Vec<String>) -> Applied {
             .collect(),
         primary_key: wanted.primary_key.iter().map(|name| name.as_str().to_owned()).collect(),
         extra_columns,
-    }
-}
-
-/// The table as its status describes it.
-impl fmt::Display for Applied {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "table {} has all columns of the spec", self.table)?;
-        if !self.extra_columns.is_empty() {
-            let names: Vec<_> = self.extra_columns.iter().map(|name| quote(name)).collect();
-            write!(f, "; it has others, too, which are left alone: {}", names.join(", "))?;
-        }
-        Ok(())
     }
 }

@@ -1,17 +1,17 @@
 //! Everything that can keep a table from being as its object wants it.
 
-use crate::cluster::Unread;
-use crate::column_type::ColumnType;
-use crate::identifier::Identifier;
-use crate::plan::Refusal;
-use crate::spec::BadSpec;
-use crate::sqlstate::{self, Class};
-use crate::status::Reason;
+use crate::{
+    api::ApiError,
+    message::with_causes,
+    plan::Refusal,
+    spec::BadSpec,
+    sqlstate::{self, Class},
+    status::Reason,
+    types::{RejectedType, ResolveError},
+};
 use deadpool_postgres::{PoolError, TimeoutType};
 use rustls::CertificateError;
-use std::error::Error;
-use std::io;
-use std::time::Duration;
+use std::{error::Error, io, time::Duration};
 
 /// What most often helps. Without `sslrootcert`, the authorities are those that the system trusts.
 const UNKNOWN_ISSUER: &str =
@@ -25,15 +25,8 @@ pub enum TableError {
     #[error(transparent)]
     Spec(#[from] BadSpec),
     /// The server doesn't take the type of a column.
-    #[error("column {column}: the type {:?} is refused: {why}", .type_.as_str())]
-    Type {
-        /// The column.
-        column: Identifier,
-        /// The type as the spec has it.
-        type_: ColumnType,
-        /// What is wrong with it.
-        why: String,
-    },
+    #[error(transparent)]
+    Type(#[from] RejectedType),
     /// The change is one that isn't made.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -49,13 +42,13 @@ pub enum TableError {
          read ({0}): grant the operator `get` on it, as manifests/rbac.yaml does, or give a name with \
          --cluster-id"
     )]
-    NoName(Unread),
+    NoName(ApiError),
     /// It can't be told whether the object is still there.
     #[error(
         "whether the table still belongs to this object can't be told, because the object can't be read \
          ({0}): grant the operator `get` on databasetables, as manifests/rbac.yaml does"
     )]
-    NoObject(Unread),
+    NoObject(ApiError),
     /// The object is not there any more, and the table is another's.
     #[error("the object is gone, and table {table} belongs to another one of the same name")]
     Gone {
@@ -87,7 +80,7 @@ impl TableError {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::Spec(_) | Self::Type { .. } | Self::Gone { .. } => Class::Permanent,
+            Self::Spec(_) | Self::Type(_) | Self::Gone { .. } => Class::Permanent,
             Self::Refused(Refusal::Changes { .. } | Refusal::Renamed { .. }) => Class::Permanent,
             // Another object's table goes when that object does.
             Self::Refused(_) | Self::NoSchema => Class::Environment,
@@ -101,11 +94,11 @@ impl TableError {
     #[must_use]
     pub fn reason(&self) -> Reason {
         match self {
-            Self::Spec(_) | Self::Type { .. } => Reason::InvalidSpec,
+            Self::Spec(_) | Self::Type(_) => Reason::InvalidSpec,
             Self::Refused(Refusal::Changes { .. } | Refusal::Renamed { .. }) => Reason::UpdateAborted,
             Self::Refused(_) | Self::Gone { .. } => Reason::Conflict,
             Self::NoSchema => Reason::SchemaMissing,
-            Self::NoName(unread) | Self::NoObject(unread) if unread.denied => Reason::PermissionDenied,
+            Self::NoName(error) | Self::NoObject(error) if error.denied => Reason::PermissionDenied,
             Self::NoName(_) | Self::NoObject(_) => Reason::ClusterUnavailable,
             Self::Database(error) => error.reason(),
         }
@@ -159,7 +152,7 @@ impl From<tokio_postgres::Error> for DatabaseError {
             },
             None => {
                 let hint = if is_of_unknown_issuer(&error) { UNKNOWN_ISSUER } else { "" };
-                Self::temporary(format!("the database can't be reached: {}{hint}", chain(&error)))
+                Self::temporary(format!("the database can't be reached: {}{hint}", with_causes(error)))
             }
         }
     }
@@ -175,7 +168,7 @@ impl From<PoolError> for DatabaseError {
             PoolError::Timeout(_) => {
                 Self::temporary("the database can't be reached: no connection in time".to_owned())
             }
-            other => Self::temporary(chain(&other)),
+            other => Self::temporary(with_causes(other)),
         }
     }
 }
@@ -186,29 +179,19 @@ impl From<tokio_postgres::Error> for TableError {
     }
 }
 
+impl From<ResolveError> for TableError {
+    fn from(error: ResolveError) -> Self {
+        match error {
+            ResolveError::Rejected(rejected) => rejected.into(),
+            ResolveError::Database(error) => error.into(),
+        }
+    }
+}
+
 impl From<PoolError> for TableError {
     fn from(error: PoolError) -> Self {
         Self::Database(error.into())
     }
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    // kube puts more around the server's words than people need.
-    if let Some(kube::Error::Api(status)) = error.downcast_ref() {
-        return one_line(&status.message);
-    }
-    let mut texts: Vec<String> = Vec::new();
-    let mut next = Some(error);
-    while let Some(error) = next {
-        next = error.source();
-        let text = one_line(&error.to_string());
-        // Many libraries repeat the cause in their own message.
-        if !texts.last().is_some_and(|said| said.contains(&text)) {
-            texts.push(text);
-        }
-    }
-    texts.join(": ")
 }
 
 /// Whether the server's certificate is of an authority that is not known here.
@@ -216,10 +199,6 @@ fn is_of_unknown_issuer(error: &tokio_postgres::Error) -> bool {
     let wrapped = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
     let of_tls = wrapped.and_then(|error| error.get_ref()?.downcast_ref());
     matches!(of_tls, Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)))
-}
-
-fn one_line(text: &str) -> String {
-    text.replace('\n', "; ")
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use crate::{
     asked::Asked,
     cluster::Cluster,
     crd::DatabaseTable,
-    database::{self, Applied, Dropped, Outcome},
+    database,
     error::TableError,
+    outcome::{Applied, Dropped, Outcome},
     sqlstate::Class,
     status::TableStatus,
 };

@@ -13,6 +13,7 @@
 //! a person has to mend in the database, and what stays until the spec is another one. [`connection`] makes
 //! the pool; [`crd`] is the kind itself.
 
+pub mod api;
 pub mod asked;
 pub mod catalog;
 pub mod cluster;
@@ -25,7 +26,8 @@ pub mod error;
 pub mod handlers;
 pub mod identifier;
 pub mod marker;
-pub mod objects;
+mod message;
+pub mod outcome;
 pub mod plan;
 pub mod spec;
 pub mod sqlstate;

@@ -25,7 +25,7 @@ pub struct Owner {
 impl Owner {
     /// Whether the same table is meant for both. The uid doesn't count: restored from a backup, an object has
     /// another one and keeps its table. Which of two objects that follow each other has it is up to the
-    /// cluster: the one that is there ([`Objects`](crate::objects::Objects)).
+    /// cluster: the one that is there ([`Objects`](crate::api::Objects)).
     #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         (&self.cluster, &self.namespace, &self.name) == (&other.cluster, &other.namespace, &other.name)

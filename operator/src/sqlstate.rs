@@ -2,6 +2,7 @@
 //!
 //! <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 
+use crate::message::one_line;
 use tokio_postgres::error::DbError;
 
 /// What an error means for the next attempt.
@@ -72,11 +73,6 @@ pub fn describe(error: &DbError) -> String {
     format!("{}: {} (SQLSTATE {code})", error.severity(), parts.join(". "))
 }
 
-fn one_line(text: &str) -> String {
-    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines.join("; ").trim_end_matches('.').to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,14 +99,6 @@ mod tests {
         assert_eq!(
             Class::of_code("0A000", false, "cached plan must not change result type"),
             Class::Temporary
-        );
-    }
-
-    #[test]
-    fn several_lines_become_one() {
-        assert_eq!(
-            one_line("view a depends on table t\n  view b depends on table t.\n"),
-            "view a depends on table t; view b depends on table t"
         );
     }
 }

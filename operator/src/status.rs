@@ -5,7 +5,7 @@
 //!
 //! <https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md#typical-status-properties>
 
-use crate::database::Applied;
+use crate::outcome::{Applied, ColumnStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::{JsonSchema, Schema};
@@ -34,16 +34,6 @@ pub struct TableStatus {
     /// Ready: the table is as the spec asks. Synced: the last attempt to make it so succeeded.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-}
-
-/// A column that the table has.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ColumnStatus {
-    /// The name, exact.
-    pub name: String,
-    /// The type, as PostgreSQL prints it.
-    #[serde(rename = "type")]
-    pub type_: String,
 }
 
 /// The reasons that conditions give.

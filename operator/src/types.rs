@@ -5,11 +5,7 @@
 //! NULL::<type>` that is prepared (one statement only) and never executed, because before PostgreSQL 17
 //! nothing else tells the type modifier. Statements then carry what `format_type` prints for the two numbers.
 
-use crate::catalog::TypeId;
-use crate::column_type::ColumnType;
-use crate::error::TableError;
-use crate::identifier::Identifier;
-use crate::spec::Column;
+use crate::{catalog::TypeId, column_type::ColumnType, identifier::Identifier, spec::Column};
 use postgres_types::Type;
 use std::collections::HashMap;
 use tokio_postgres::{Error, Transaction};
@@ -23,6 +19,29 @@ pub struct ResolvedType {
     pub serial: bool,
     /// The type as PostgreSQL prints it.
     pub name: String,
+}
+
+/// Why the type of a column can't be resolved.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// The server rejects the type.
+    #[error(transparent)]
+    Rejected(#[from] RejectedType),
+    /// The connection or the server failed.
+    #[error(transparent)]
+    Database(#[from] Error),
+}
+
+/// A type that the server rejects.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("column {column}: the type {:?} is refused: {why}", .type_.as_str())]
+pub struct RejectedType {
+    /// The column.
+    pub column: Identifier,
+    /// The type as the spec has it.
+    pub type_: ColumnType,
+    /// What is wrong with it.
+    pub why: String,
 }
 
 /// A column whose type the server knows.
@@ -51,9 +70,9 @@ impl ResolvedType {
 ///
 /// # Errors
 ///
-/// [`TableError::Type`] for a text that is no type, a type that doesn't exist or that no column can have;
-/// otherwise those of the connection.
-pub async fn resolve(tx: &Transaction<'_>, columns: &[Column]) -> Result<Vec<ResolvedColumn>, TableError> {
+/// [`ResolveError::Rejected`] for a text that isn't a type, and for a type that doesn't exist or that no column can
+/// have.
+pub async fn resolve(tx: &Transaction<'_>, columns: &[Column]) -> Result<Vec<ResolvedColumn>, ResolveError> {
     let mut known: HashMap<&ColumnType, ResolvedType> = HashMap::new();
     let mut resolved = Vec::with_capacity(columns.len());
     for column in columns {
@@ -67,18 +86,20 @@ pub async fn resolve(tx: &Transaction<'_>, columns: &[Column]) -> Result<Vec<Res
     Ok(resolved)
 }
 
-async fn resolve_one(tx: &Transaction<'_>, column: &Column) -> Result<ResolvedType, TableError> {
+async fn resolve_one(tx: &Transaction<'_>, column: &Column) -> Result<ResolvedType, ResolveError> {
     let behind_serial = column.type_.behind_serial();
     let text = behind_serial.unwrap_or(column.type_.as_str());
-    let refuse =
-        |why: String| TableError::Type { column: column.name.clone(), type_: column.type_.clone(), why };
+    let reject = |why: String| {
+        let (column, type_) = (column.name.clone(), column.type_.clone());
+        ResolveError::Rejected(RejectedType { column, type_, why })
+    };
     let (oid, kind) = match lookup(tx, text).await {
         Ok(Some(found)) => found,
-        Ok(None) => return Err(refuse("there is no such type in the database".to_owned())),
-        Err(error) => return Err(complaint(&error).map_or_else(|| error.into(), refuse)),
+        Ok(None) => return Err(reject("there is no such type in the database".to_owned())),
+        Err(error) => return Err(complaint(&error).map_or_else(|| error.into(), reject)),
     };
     if kind == "p" {
-        return Err(refuse("it is a pseudo-type, which no column can have".to_owned()));
+        return Err(reject("it is a pseudo-type, which no column can have".to_owned()));
     }
     // A prepared query reports a domain as the type below it; a domain never has a modifier of its own.
     let typmod = if kind == "d" {
@@ -86,7 +107,7 @@ async fn resolve_one(tx: &Transaction<'_>, column: &Column) -> Result<ResolvedTy
     } else {
         type_modifier(tx, text)
             .await
-            .map_err(|error| complaint(&error).map_or_else(|| error.into(), refuse))?
+            .map_err(|error| complaint(&error).map_or_else(|| error.into(), reject))?
     };
     let id = TypeId { oid, typmod };
     Ok(ResolvedType { id, serial: behind_serial.is_some(), name: format_type(tx, id).await? })

@@ -4,7 +4,7 @@
 //!
 //! <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING>
 
-use super::BadConnection;
+use super::error::BadConnection;
 use std::iter::Peekable;
 use std::str::Chars;
 use tokio_postgres::Config;

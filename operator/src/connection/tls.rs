@@ -1,6 +1,6 @@
 //! TLS to the database by rustls: what libpq's `sslmode` verifies and what it doesn't.
 
-use super::BadConnection;
+use super::error::BadConnection;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};

@@ -1,5 +1,5 @@
 use super::*;
-use crate::database::Outcome;
+use crate::outcome::Outcome;
 use serde_json::json;
 
 fn seen(generation: i64, second: i64) -> Seen {

@@ -1,6 +1,6 @@
 use crate::support::{World, columns, spec};
-use database_table_operator::database::Outcome;
 use database_table_operator::marker::Owner;
+use database_table_operator::outcome::Outcome;
 use serde_json::json;
 
 #[tokio::test]

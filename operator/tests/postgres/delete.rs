@@ -1,5 +1,6 @@
 use crate::support::{Silent, World, columns, dropped, spec};
-use database_table_operator::database::{self, Dropped};
+use database_table_operator::database;
+use database_table_operator::outcome::Dropped;
 use database_table_operator::sqlstate::Class;
 use database_table_operator::status::Reason;
 

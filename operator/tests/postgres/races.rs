@@ -1,7 +1,7 @@
 //! What happens when somebody changes the database between our look and our act.
 
 use crate::support::{World, columns, spec};
-use database_table_operator::database::{Dropped, Outcome};
+use database_table_operator::outcome::{Dropped, Outcome};
 use database_table_operator::status::Reason;
 use std::time::Duration;
 

@@ -1,10 +1,11 @@
 //! An object was taken away by force and made again under its name, while a handler of the first one still runs.
 
 use crate::support::{Live, Silent, World, claim, columns, dropped, owner, spec, table};
-use database_table_operator::database::{self, Applied, Dropped, Outcome};
+use database_table_operator::api::Objects;
+use database_table_operator::database;
 use database_table_operator::error::TableError;
 use database_table_operator::marker::Owner;
-use database_table_operator::objects::Objects;
+use database_table_operator::outcome::{Applied, Dropped, Outcome};
 use database_table_operator::sqlstate::Class;
 use serde_json::Value;
 

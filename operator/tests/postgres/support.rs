@@ -1,12 +1,12 @@
 //! One server for all tests, a database and an owner for each.
 
-use database_table_operator::cluster::Unread;
+use database_table_operator::api::{ApiError, Objects};
 use database_table_operator::connection::Settings;
-use database_table_operator::database::{self, Applied, Dropped};
+use database_table_operator::database;
 use database_table_operator::error::TableError;
 use database_table_operator::identifier::Identifier;
 use database_table_operator::marker::Owner;
-use database_table_operator::objects::Objects;
+use database_table_operator::outcome::{Applied, Dropped};
 use database_table_operator::plan::Claim;
 use database_table_operator::spec::Table;
 use deadpool_postgres::Pool;
@@ -35,7 +35,7 @@ pub fn claim(owner: Owner) -> Claim {
 pub struct Live(pub &'static str);
 
 impl Objects for Live {
-    async fn has(&self, owner: &Owner) -> Result<bool, Unread> {
+    async fn exists(&self, owner: &Owner) -> Result<bool, ApiError> {
         Ok(owner.uid == self.0)
     }
 }
@@ -44,8 +44,8 @@ impl Objects for Live {
 pub struct Silent;
 
 impl Objects for Silent {
-    async fn has(&self, _: &Owner) -> Result<bool, Unread> {
-        Err(Unread::because("no answer".to_owned()))
+    async fn exists(&self, _: &Owner) -> Result<bool, ApiError> {
+        Err(ApiError::new("no answer"))
     }
 }
 

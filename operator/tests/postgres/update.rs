@@ -1,6 +1,6 @@
 use crate::support::{World, columns, spec};
-use database_table_operator::database::Outcome;
 use database_table_operator::error::TableError;
+use database_table_operator::outcome::Outcome;
 use database_table_operator::plan::Refusal;
 use database_table_operator::sqlstate::Class;
 use database_table_operator::status::Reason;

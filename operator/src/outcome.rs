@@ -1,0 +1,65 @@
+//! Results of applying a spec to the database and of dropping a table.
+
+use crate::identifier::quote;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A table that is as its object wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// What was done for it.
+    pub outcome: Outcome,
+    /// The table with its schema, as PostgreSQL prints it.
+    pub table: String,
+    /// Its columns, in the order of the spec.
+    pub columns: Vec<ColumnStatus>,
+    /// The columns of its primary key.
+    pub primary_key: Vec<String>,
+    /// Columns that it has besides, somebody else's.
+    pub extra_columns: Vec<String>,
+}
+
+/// What was done to a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was made.
+    Created,
+    /// These columns were added.
+    ColumnsAdded(Vec<String>),
+    /// It was as it should be.
+    Unchanged,
+}
+
+/// A column that the table has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ColumnStatus {
+    /// The name, exact.
+    pub name: String,
+    /// The type, as PostgreSQL prints it.
+    #[serde(rename = "type")]
+    pub type_: String,
+}
+
+/// What became of the table of a deleted object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Dropped {
+    /// This table was dropped.
+    Table(String),
+    /// There was none of its own.
+    Nothing,
+    /// This table is not its any more: the object is gone, and another one of its name may have the table.
+    Left(String),
+}
+
+/// The table as its status describes it.
+impl fmt::Display for Applied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "table {} has all columns of the spec", self.table)?;
+        if !self.extra_columns.is_empty() {
+            let names: Vec<_> = self.extra_columns.iter().map(|name| quote(name)).collect();
+            write!(f, "; it has others, too, which are left alone: {}", names.join(", "))?;
+        }
+        Ok(())
+    }
+}
