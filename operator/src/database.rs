@@ -16,8 +16,8 @@ use crate::{
     error::{DatabaseError, TableError},
     identifier::Identifier,
     marker::Owner,
-    outcome::{Applied, ColumnStatus, Dropped, Outcome},
-    plan::{self, Claim, Found, Plan, Wanted},
+    outcome::{Applied, Dropped},
+    plan::{self, Claim, Found, Wanted},
     spec::Table,
     types,
 };
@@ -100,35 +100,15 @@ async fn apply_once(
     let columns = types::resolve(&tx, &table.columns).await?;
     let wanted = Wanted { place, columns, primary_key: table.primary_key.clone() };
     let found = find(&tx, &wanted.place, &claim.owner).await?;
-    let plan = plan::plan(&wanted, &found, claim)?;
-    if let Some(statement) = take_over(objects, &wanted.place, &found, &claim.owner).await? {
-        tx.execute_typed(&statement, &[]).await?;
+    let plan = plan::plan(wanted, &found, claim)?;
+    if plan.takes_over && !objects.exists(&claim.owner).await.map_err(TableError::NoObject)? {
+        return Err(TableError::Gone { table: plan.table.place.shown });
     }
-    for statement in ddl::statements(&plan, &wanted, &claim.owner) {
+    for statement in ddl::statements(&plan) {
         tx.execute_typed(&statement, &[]).await?;
     }
     tx.commit().await?;
-    let extra_columns = plan::extra_columns(&wanted, &found);
-    Ok(applied(plan, wanted, extra_columns))
-}
-
-/// The statement that gives the table to its owner, where its comment has another uid: an earlier object's, or
-/// a later one's than ours.
-async fn take_over(
-    objects: &impl Objects,
-    place: &Place,
-    found: &Found,
-    owner: &Owner,
-) -> Result<Option<String>, TableError> {
-    let Some(relation) = &found.here else { return Ok(None) };
-    if relation.owner().is_none_or(|marked| marked.uid == owner.uid) {
-        return Ok(None);
-    }
-    if objects.exists(owner).await.map_err(TableError::NoObject)? {
-        Ok(Some(ddl::take_over(place, owner, relation.comment.as_deref())))
-    } else {
-        Err(TableError::Gone { table: place.shown.clone() })
-    }
+    Ok(plan.into())
 }
 
 async fn drop_once(
@@ -198,24 +178,4 @@ async fn find(tx: &Transaction<'_>, place: &Place, owner: &Owner) -> Result<Foun
     // Rarely needed, and it reads all comments of the database.
     let elsewhere = if ours { Vec::new() } else { catalog::owned(tx, owner).await? };
     Ok(Found { here, elsewhere: elsewhere.into_iter().map(|place| place.shown).collect() })
-}
-
-fn applied(plan: Plan, wanted: Wanted, extra_columns: Vec<String>) -> Applied {
-    let outcome = match plan {
-        Plan::Create => Outcome::Created,
-        Plan::Add(columns) => {
-            Outcome::ColumnsAdded(columns.iter().map(|column| column.name.as_str().to_owned()).collect())
-        }
-        Plan::Nothing => Outcome::Unchanged,
-    };
-    let columns = wanted.columns.into_iter();
-    Applied {
-        outcome,
-        table: wanted.place.shown,
-        columns: columns
-            .map(|column| ColumnStatus { name: column.name.as_str().to_owned(), type_: column.type_.name })
-            .collect(),
-        primary_key: wanted.primary_key.iter().map(|name| name.as_str().to_owned()).collect(),
-        extra_columns,
-    }
 }

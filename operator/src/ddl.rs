@@ -2,26 +2,23 @@
 //!
 //! Every name is quoted, every text is a literal, and every type is what the server printed for it.
 
-use crate::catalog::Place;
-use crate::identifier::{Identifier, literal, quote};
-use crate::marker::Owner;
-use crate::plan::{Plan, Wanted};
-use crate::types::ResolvedColumn;
+use crate::{
+    catalog::Place,
+    identifier::{Identifier, literal, quote},
+    plan::{Action, Plan, Wanted},
+    types::ResolvedColumn,
+};
 
 /// The statements of a plan, in their order; to be run in one transaction.
 #[must_use]
-pub fn statements(plan: &Plan, wanted: &Wanted, owner: &Owner) -> Vec<String> {
-    match plan {
-        Plan::Create => vec![create(wanted), comment(&wanted.place, &owner.mark(None))],
-        Plan::Add(columns) => vec![add(&wanted.place, columns)],
-        Plan::Nothing => Vec::new(),
-    }
-}
-
-/// The statement that gives a table with this comment to the present owner.
-#[must_use]
-pub fn take_over(place: &Place, owner: &Owner, commented: Option<&str>) -> String {
-    comment(place, &owner.mark(commented))
+pub fn statements(plan: &Plan) -> Vec<String> {
+    let place = &plan.table.place;
+    let change = match &plan.action {
+        Action::Create => Some(create(&plan.table)),
+        Action::AddColumns(columns) => Some(add(place, columns)),
+        Action::Nothing => None,
+    };
+    change.into_iter().chain(plan.comment.iter().map(|text| comment(place, text))).collect()
 }
 
 /// The statement that keeps everyone else out of a table until the transaction ends.

@@ -1,6 +1,10 @@
 //! Results of applying a spec to the database and of dropping a table.
 
-use crate::identifier::quote;
+use crate::{
+    identifier::{Identifier, quote},
+    plan::{Action, Plan},
+    types::ResolvedColumn,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -50,6 +54,40 @@ pub enum Dropped {
     Nothing,
     /// This table is not its any more: the object is gone, and another one of its name may have the table.
     Left(String),
+}
+
+impl From<Plan> for Applied {
+    fn from(Plan { table, action, extra_columns, .. }: Plan) -> Self {
+        Self {
+            outcome: action.into(),
+            table: table.place.shown,
+            columns: table.columns.into_iter().map(ColumnStatus::from).collect(),
+            primary_key: table.primary_key.iter().map(exact).collect(),
+            extra_columns,
+        }
+    }
+}
+
+impl From<Action> for Outcome {
+    fn from(action: Action) -> Self {
+        match action {
+            Action::Create => Self::Created,
+            Action::AddColumns(columns) => {
+                Self::ColumnsAdded(columns.iter().map(|column| exact(&column.name)).collect())
+            }
+            Action::Nothing => Self::Unchanged,
+        }
+    }
+}
+
+impl From<ResolvedColumn> for ColumnStatus {
+    fn from(column: ResolvedColumn) -> Self {
+        Self { name: exact(&column.name), type_: column.type_.name }
+    }
+}
+
+fn exact(name: &Identifier) -> String {
+    name.as_str().to_owned()
 }
 
 /// The table as its status describes it.

@@ -5,12 +5,13 @@
 //! back after a refusal is simply there. What earlier times are needed for is to tell a column that was taken
 //! out of the spec, which is refused, from one that somebody else has put into the table, which is left alone.
 
-use crate::catalog::{CatalogColumn, Kind, Place, Relation};
-use crate::identifier::{Identifier, quote};
-use crate::marker::Owner;
-use crate::types::ResolvedColumn;
-use std::collections::BTreeSet;
-use std::fmt;
+use crate::{
+    catalog::{CatalogColumn, Kind, Place, Relation},
+    identifier::{Identifier, quote},
+    marker::Owner,
+    types::ResolvedColumn,
+};
+use std::{collections::BTreeSet, fmt};
 
 /// The table that the spec asks for, at its place and with types that the server knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,14 +44,30 @@ pub struct Found {
     pub elsewhere: Vec<String>,
 }
 
-/// What to do.
+/// Everything that makes a table what its object wants, and what it is then.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Plan {
-    /// Make the table.
+pub struct Plan {
+    /// The table that the spec asks for.
+    pub table: Wanted,
+    /// The change to the table.
+    pub action: Action,
+    /// The comment to write; `None` if the present one names the owner already.
+    pub comment: Option<String>,
+    /// Whether the table's comment has another uid, of an earlier or a later object of this name. Only an object that
+    /// still exists may take the table over.
+    pub takes_over: bool,
+    /// Columns of the table that its object knows nothing of: they are left alone.
+    pub extra_columns: Vec<String>,
+}
+
+/// A change to a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Create it.
     Create,
     /// Add these columns, all or none.
-    Add(Vec<ResolvedColumn>),
-    /// The table is as it should be.
+    AddColumns(Vec<ResolvedColumn>),
+    /// None: it is as the spec asks.
     Nothing,
 }
 
@@ -147,37 +164,39 @@ pub enum Change {
     },
 }
 
-/// Decides what to do.
+/// Plans what to do for an object's table.
 ///
 /// # Errors
 ///
 /// [`Refusal`] where a person has to decide; then nothing at all is to be done.
-pub fn plan(wanted: &Wanted, found: &Found, claim: &Claim) -> Result<Plan, Refusal> {
+pub fn plan(wanted: Wanted, found: &Found, claim: &Claim) -> Result<Plan, Refusal> {
     let owner = &claim.owner;
-    let table = || wanted.place.shown.clone();
     let ours = found.here.as_ref().is_some_and(|relation| relation.is_owned_by(owner));
     if !ours && !found.elsewhere.is_empty() {
-        return Err(Refusal::Renamed { wanted: table(), existing: found.elsewhere.join(", ") });
+        return Err(Refusal::Renamed { wanted: wanted.place.shown, existing: found.elsewhere.join(", ") });
     }
-    let Some(relation) = &found.here else { return Ok(Plan::Create) };
+    let Some(relation) = &found.here else { return Ok(create(wanted, owner)) };
     if let Kind::Other(kind) = relation.kind {
-        return Err(Refusal::NotATable { table: table(), kind });
+        return Err(Refusal::NotATable { table: wanted.place.shown, kind });
     }
     match relation.owner() {
-        Some(other) if other.is(owner) => update(wanted, relation, claim),
+        Some(marked) if marked.is(owner) => update(wanted, relation, &marked, claim),
         Some(other) => {
             let far = other.cluster != owner.cluster;
-            Err(Refusal::AnothersTable { table: table(), owner: other, far })
+            Err(Refusal::AnothersTable { table: wanted.place.shown, owner: other, far })
         }
-        None => Err(Refusal::Unmarked { table: table() }),
+        None => Err(Refusal::Unmarked { table: wanted.place.shown }),
     }
 }
 
-/// The columns of a table that its object knows nothing of: they are left alone.
-#[must_use]
-pub fn extra_columns(wanted: &Wanted, found: &Found) -> Vec<String> {
-    let columns = found.here.iter().flat_map(|relation| &relation.columns);
-    columns.filter(|column| wanted_as(wanted, column).is_none()).map(|column| column.name.clone()).collect()
+fn create(wanted: Wanted, owner: &Owner) -> Plan {
+    Plan {
+        table: wanted,
+        action: Action::Create,
+        comment: Some(owner.mark(None)),
+        takes_over: false,
+        extra_columns: Vec::new(),
+    }
 }
 
 /// Which table to drop, of those that carry the owner's marker: a copy in another schema, restored from a dump,
@@ -212,14 +231,22 @@ pub fn to_drop(
     })
 }
 
-fn update(wanted: &Wanted, relation: &Relation, claim: &Claim) -> Result<Plan, Refusal> {
-    let changes = changes(wanted, relation, claim);
+fn update(wanted: Wanted, relation: &Relation, marked: &Owner, claim: &Claim) -> Result<Plan, Refusal> {
+    let changes = changes(&wanted, relation, claim);
     if !changes.is_empty() {
-        return Err(Refusal::Changes { table: wanted.place.shown.clone(), changes });
+        return Err(Refusal::Changes { table: wanted.place.shown, changes });
     }
     let exists = |column: &ResolvedColumn| relation.columns.iter().any(|c| c.name == column.name.as_str());
     let added: Vec<_> = wanted.columns.iter().filter(|column| !exists(column)).cloned().collect();
-    Ok(if added.is_empty() { Plan::Nothing } else { Plan::Add(added) })
+    let extra = relation.columns.iter().filter(|column| wanted_as(&wanted, column).is_none());
+    let takes_over = marked.uid != claim.owner.uid;
+    Ok(Plan {
+        action: if added.is_empty() { Action::Nothing } else { Action::AddColumns(added) },
+        comment: takes_over.then(|| claim.owner.mark(relation.comment.as_deref())),
+        takes_over,
+        extra_columns: extra.map(|column| column.name.clone()).collect(),
+        table: wanted,
+    })
 }
 
 fn changes(wanted: &Wanted, relation: &Relation, claim: &Claim) -> Vec<Change> {

@@ -17,52 +17,59 @@ fn wanted(columns: Vec<ResolvedColumn>, key: &[&str]) -> Wanted {
     }
 }
 
-fn owner() -> Owner {
-    Owner { cluster: "c".into(), namespace: "shop".into(), name: "it's".into(), uid: "u".into() }
+/// A plan with everything that a table's columns don't tell.
+fn plan(table: Wanted, action: Action) -> Plan {
+    Plan { table, action, comment: None, takes_over: false, extra_columns: vec![] }
 }
 
 #[test]
-fn a_create_is_followed_by_the_marker() {
+fn a_create_is_followed_by_the_comment() {
     let columns = vec![column("ID", "bigint", true), column("\"Two Words\"", "character varying(50)", false)];
-    let statements = statements(&Plan::Create, &wanted(columns, &["id", "\"Two Words\""]), &owner());
+    let plan = plan(wanted(columns, &["id", "\"Two Words\""]), Action::Create);
     assert_eq!(
-        statements,
+        statements(&Plan { comment: Some("it's\nours".into()), ..plan }),
         [
             "CREATE TABLE \"My \"\"Schema\"\"\".\"user\" (\n  \"id\" bigserial,\n  \"Two Words\" character varying(50),\n  PRIMARY KEY (\"id\", \"Two Words\")\n)",
-            "COMMENT ON TABLE \"My \"\"Schema\"\"\".\"user\" IS 'database-table-operator: {\"cluster\":\"c\",\"namespace\":\"shop\",\"name\":\"it''s\",\"uid\":\"u\"}'",
+            "COMMENT ON TABLE \"My \"\"Schema\"\"\".\"user\" IS 'it''s\nours'",
         ]
     );
 }
 
 #[test]
 fn all_new_columns_go_into_one_statement() {
-    let wanted = wanted(vec![], &[]);
-    let plan = Plan::Add(vec![column("a", "integer", false), column("b", "text", false)]);
+    let columns = vec![column("a", "integer", false), column("b", "text", false)];
     assert_eq!(
-        statements(&plan, &wanted, &owner()),
+        statements(&plan(wanted(vec![], &[]), Action::AddColumns(columns))),
         ["ALTER TABLE \"My \"\"Schema\"\"\".\"user\"\n  ADD COLUMN \"a\" integer,\n  ADD COLUMN \"b\" text"]
     );
-    assert!(statements(&Plan::Nothing, &wanted, &owner()).is_empty());
+}
+
+#[test]
+fn a_plan_without_changes_has_no_statements_but_for_a_new_comment() {
+    let plan = plan(wanted(vec![], &[]), Action::Nothing);
+    assert!(statements(&plan).is_empty());
+    let new_owner = Plan { comment: Some("ours".into()), takes_over: true, ..plan };
+    assert_eq!(statements(&new_owner), ["COMMENT ON TABLE \"My \"\"Schema\"\"\".\"user\" IS 'ours'"]);
 }
 
 #[test]
 fn a_drop_never_cascades() {
-    let wanted = wanted(vec![], &[]);
-    assert_eq!(drop(&wanted.place), "DROP TABLE \"My \"\"Schema\"\"\".\"user\" RESTRICT");
-    assert!(lock(&wanted.place).ends_with("IN ACCESS EXCLUSIVE MODE"));
+    let place = wanted(vec![], &[]).place;
+    assert_eq!(drop(&place), "DROP TABLE \"My \"\"Schema\"\"\".\"user\" RESTRICT");
+    assert!(lock(&place).ends_with("IN ACCESS EXCLUSIVE MODE"));
 }
 
 proptest! {
     /// With quoted names and literals taken out, nothing is left that could end a statement or begin a
     /// comment.
     #[test]
-    fn no_name_escapes_from_its_quotes(schema in "[^\0]{0,9}", table in "[^\0]{1,9}", name in "[^\0]{1,9}", own in ".{0,9}") {
+    fn no_name_escapes_from_its_quotes(schema in "[^\0]{0,9}", table in "[^\0]{1,9}", name in "[^\0]{1,9}", text in "[^\0]{0,19}") {
         let mut wanted = wanted(vec![column(&quote(&name), "integer", false)], &[]);
         wanted.place = Place { schema, name: table, shown: String::new() };
         wanted.primary_key = vec![wanted.columns[0].name.clone()];
-        let owner = Owner { cluster: own.clone(), namespace: own.clone(), name: own.clone(), uid: own };
+        let plan = Plan { comment: Some(text), ..plan(wanted, Action::Create) };
         let frame = ["CREATE TABLE . (\n   integer,\n  PRIMARY KEY ()\n)", "COMMENT ON TABLE . IS "];
-        let emitted = statements(&Plan::Create, &wanted, &owner);
+        let emitted = statements(&plan);
         let bare: Vec<_> = emitted.iter().map(|statement| outside_quotes(statement)).collect();
         prop_assert_eq!(bare[0].as_str(), frame[0]);
         prop_assert_eq!(bare[1].trim_end_matches('E'), frame[1]);

@@ -46,33 +46,45 @@ fn table(columns: &[(&str, u32)], key: &[&str], marked: Option<Owner>) -> Found 
     Found { here: Some(relation), elsewhere: vec![] }
 }
 
-fn added(plan: Result<Plan, Refusal>) -> Vec<String> {
-    match plan {
-        Ok(Plan::Add(columns)) => columns.iter().map(|c| c.name.to_string()).collect(),
+/// The plan for the object `a`, whose spec has had the columns `a`, `b`, `c` and `B`.
+fn planned(wanted: Wanted, found: &Found) -> Result<Plan, Refusal> {
+    plan(wanted, found, &claim("a", &["a", "b", "c", "B"]))
+}
+
+fn action(wanted: Wanted, found: &Found) -> Action {
+    planned(wanted, found).unwrap().action
+}
+
+fn added(action: Action) -> Vec<String> {
+    match action {
+        Action::AddColumns(columns) => columns.iter().map(|c| c.name.to_string()).collect(),
         other => panic!("{other:?}"),
     }
 }
 
-fn refusal(wanted: &Wanted, found: &Found) -> String {
-    plan(wanted, found, &claim("a", &["a", "b", "c", "B"])).expect_err("refused").to_string()
+fn refusal(wanted: Wanted, found: &Found) -> String {
+    planned(wanted, found).expect_err("refused").to_string()
 }
 
 #[test]
-fn what_is_not_there_is_made() {
-    assert_eq!(
-        plan(&wanted(&[("a", INT)], &[]), &Found::default(), &claim("a", &["a", "b", "c", "B"])),
-        Ok(Plan::Create)
-    );
+fn a_missing_table_is_created_with_its_owner_in_the_comment() {
+    let wanted = wanted(&[("a", INT)], &[]);
+    let expected = Plan {
+        table: wanted.clone(),
+        action: Action::Create,
+        comment: Some(owner("a").mark(None)),
+        takes_over: false,
+        extra_columns: vec![],
+    };
+    assert_eq!(planned(wanted, &Found::default()), Ok(expected));
 }
 
 #[test]
 fn the_same_columns_in_any_order_are_no_change() {
     let found = table(&[("a", INT), ("b", VARCHAR)], &["a"], Some(owner("a")));
     for columns in [[("a", INT), ("b", VARCHAR)], [("b", VARCHAR), ("a", INT)]] {
-        assert_eq!(
-            plan(&wanted(&columns, &["a"]), &found, &claim("a", &["a", "b", "c", "B"])),
-            Ok(Plan::Nothing)
-        );
+        let plan = planned(wanted(&columns, &["a"]), &found).unwrap();
+        assert_eq!((plan.action, plan.comment, plan.takes_over), (Action::Nothing, None, false));
     }
 }
 
@@ -80,13 +92,13 @@ fn the_same_columns_in_any_order_are_no_change() {
 fn new_columns_are_added_in_the_order_of_the_spec() {
     let found = table(&[("b", INT)], &[], Some(owner("a")));
     let wanted = wanted(&[("c", INT), ("b", INT), ("\"B\"", INT), ("a", VARCHAR)], &[]);
-    assert_eq!(added(plan(&wanted, &found, &claim("a", &["a", "b", "c", "B"]))), ["\"c\"", "\"B\"", "\"a\""]);
+    assert_eq!(added(action(wanted, &found)), ["\"c\"", "\"B\"", "\"a\""]);
 }
 
 #[test]
 fn removed_and_changed_columns_are_refused_with_all_their_names() {
     let found = table(&[("a", INT), ("b", INT), ("c", INT), ("B", INT)], &["a"], Some(owner("a")));
-    let message = refusal(&wanted(&[("a", INT), ("b", VARCHAR), ("new", INT)], &["b"]), &found);
+    let message = refusal(wanted(&[("a", INT), ("b", VARCHAR), ("new", INT)], &["b"]), &found);
     for part in [
         "public.users is aborted and nothing was changed",
         "\"b\" has the type integer, but character varying in the spec",
@@ -102,21 +114,23 @@ fn removed_and_changed_columns_are_refused_with_all_their_names() {
 #[test]
 fn a_column_that_was_never_in_the_spec_is_left_alone() {
     let found = table(&[("a", INT), ("audit", INT), ("B", INT)], &[], Some(owner("a")));
-    let (known, small) = (claim("a", &["a"]), wanted(&[("a", INT)], &[]));
-    assert_eq!(plan(&small, &found, &known), Ok(Plan::Nothing));
-    assert_eq!(extra_columns(&small, &found), ["audit", "B"]);
-    assert_eq!(added(plan(&wanted(&[("a", INT), ("b", INT)], &[]), &found, &known)), ["\"b\""]);
+    let small = || wanted(&[("a", INT)], &[]);
+    let known = claim("a", &["a"]);
+    let unchanged = plan(small(), &found, &known).unwrap();
+    assert_eq!(unchanged.action, Action::Nothing);
+    assert_eq!(unchanged.extra_columns, ["audit", "B"]);
+    let extended = plan(wanted(&[("a", INT), ("b", INT)], &[]), &found, &known).unwrap();
+    assert_eq!(added(extended.action), ["\"b\""]);
     let refused =
-        plan(&small, &found, &claim("a", &["a", "audit"])).expect_err("audit was in the spec").to_string();
+        plan(small(), &found, &claim("a", &["a", "audit"])).expect_err("audit was in the spec").to_string();
     assert!(refused.contains("\"audit\"") && !refused.contains("\"B\""), "{refused}");
-    assert!(extra_columns(&small, &Found::default()).is_empty());
 }
 
 #[test]
 fn another_modifier_is_another_type() {
     let mut found = table(&[("a", VARCHAR)], &[], Some(owner("a")));
     found.here.as_mut().unwrap().columns[0].id.typmod = 54;
-    assert!(refusal(&wanted(&[("a", VARCHAR)], &[]), &found).contains("\"a\" has the type"));
+    assert!(refusal(wanted(&[("a", VARCHAR)], &[]), &found).contains("\"a\" has the type"));
 }
 
 #[test]
@@ -124,38 +138,40 @@ fn a_sequence_more_or_less_is_a_change() {
     let mut found = table(&[("a", INT)], &[], Some(owner("a")));
     let mut with_sequence = wanted(&[("a", INT)], &[]);
     with_sequence.columns[0].type_.serial = true;
-    assert!(refusal(&with_sequence, &found).contains("has the type integer, but serial in the spec"));
+    assert!(refusal(with_sequence.clone(), &found).contains("has the type integer, but serial in the spec"));
     found.here.as_mut().unwrap().columns[0].serial = true;
-    assert_eq!(plan(&with_sequence, &found, &claim("a", &["a", "b", "c", "B"])), Ok(Plan::Nothing));
-    assert!(refusal(&wanted(&[("a", INT)], &[]), &found).contains("integer with a sequence, but integer"));
+    assert_eq!(action(with_sequence, &found), Action::Nothing);
+    assert!(refusal(wanted(&[("a", INT)], &[]), &found).contains("integer with a sequence, but integer"));
 }
 
 #[test]
 fn a_primary_key_that_comes_goes_or_turns_is_refused() {
     let found = |key: &[&str]| table(&[("a", INT), ("b", INT)], key, Some(owner("a")));
     let wanted = |key: &[&str]| wanted(&[("a", INT), ("b", INT)], key);
-    assert!(refusal(&wanted(&["a"]), &found(&[])).contains("is absent, but (\"a\")"));
-    assert!(refusal(&wanted(&[]), &found(&["a"])).contains("is (\"a\"), but absent"));
-    assert!(
-        refusal(&wanted(&["b", "a"]), &found(&["a", "b"])).contains("(\"a\", \"b\"), but (\"b\", \"a\")")
-    );
+    assert!(refusal(wanted(&["a"]), &found(&[])).contains("is absent, but (\"a\")"));
+    assert!(refusal(wanted(&[]), &found(&["a"])).contains("is (\"a\"), but absent"));
+    assert!(refusal(wanted(&["b", "a"]), &found(&["a", "b"])).contains("(\"a\", \"b\"), but (\"b\", \"a\")"));
 }
 
 #[test]
 fn a_table_of_nobody_or_of_another_object_is_left_alone() {
     let wanted = wanted(&[("a", INT)], &[]);
-    assert!(refusal(&wanted, &table(&[("a", INT)], &[], None)).contains("belongs to no DatabaseTable"));
-    let message = refusal(&wanted, &table(&[("a", INT)], &[], Some(owner("b"))));
+    assert!(
+        refusal(wanted.clone(), &table(&[("a", INT)], &[], None)).contains("belongs to no DatabaseTable")
+    );
+    let message = refusal(wanted.clone(), &table(&[("a", INT)], &[], Some(owner("b"))));
     assert!(message.contains("belongs to the DatabaseTable shop/b, so"), "{message}");
     let far = Owner { cluster: "other".into(), ..owner("a") };
-    assert!(refusal(&wanted, &table(&[("a", INT)], &[], Some(far))).contains("shop/a of another cluster"));
+    assert!(
+        refusal(wanted.clone(), &table(&[("a", INT)], &[], Some(far))).contains("shop/a of another cluster")
+    );
 }
 
 #[test]
 fn a_view_of_the_name_is_left_alone() {
     let mut found = table(&[("a", INT)], &[], None);
     found.here.as_mut().unwrap().kind = Kind::Other("a view");
-    assert!(refusal(&wanted(&[("a", INT)], &[]), &found).contains("public.users is a view and not a table"));
+    assert!(refusal(wanted(&[("a", INT)], &[]), &found).contains("public.users is a view and not a table"));
 }
 
 #[test]
@@ -164,18 +180,20 @@ fn a_new_table_name_is_refused_whatever_stands_there() {
     let wanted = wanted(&[("a", INT)], &[]);
     for here in [None, table(&[("a", INT)], &[], None).here, table(&[("a", INT)], &[], Some(owner("b"))).here]
     {
-        let message = refusal(&wanted, &Found { here, elsewhere: elsewhere.clone() });
+        let message = refusal(wanted.clone(), &Found { here, elsewhere: elsewhere.clone() });
         assert!(message.contains("the table of this object is public.old"), "{message}");
     }
 }
 
 #[test]
-fn an_owner_restored_from_a_backup_keeps_its_table() {
-    let found = table(&[("a", INT)], &[], Some(Owner { uid: "before".into(), ..owner("a") }));
-    assert_eq!(
-        plan(&wanted(&[("a", INT)], &[]), &found, &claim("a", &["a", "b", "c", "B"])),
-        Ok(Plan::Nothing)
-    );
+fn an_owner_restored_from_a_backup_takes_its_table_over() {
+    let mut found = table(&[("a", INT)], &[], None);
+    let before = Owner { uid: "before".into(), ..owner("a") }.mark(Some("Who signed up."));
+    found.here.as_mut().unwrap().comment = Some(before);
+    let plan = planned(wanted(&[("a", INT), ("b", INT)], &[]), &found).unwrap();
+    assert!(plan.takes_over);
+    assert_eq!(plan.comment, Some(owner("a").mark(Some("Who signed up."))));
+    assert_eq!(added(plan.action), ["\"b\""]);
 }
 
 fn place(shown: &str) -> Place {
