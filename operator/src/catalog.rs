@@ -4,14 +4,13 @@
 //! a type depends on the search path. Every query is sent unnamed, because a pooler in transaction mode loses
 //! prepared statements.
 
-use crate::identifier::Identifier;
-use crate::marker::Owner;
+use crate::{identifier::Identifier, marker::Owner};
 use postgres_types::Type;
 use tokio_postgres::{Error, Row, Transaction};
 
 /// A type as the catalog stores it: two are the same column type if and only if both numbers are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TypeId {
+pub struct PgTypeId {
     /// The type's row in `pg_type`.
     pub oid: u32,
     /// Length, precision and the like; -1 without them.
@@ -22,7 +21,7 @@ pub struct TypeId {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relation {
     /// What it is.
-    pub kind: Kind,
+    pub kind: RelationKind,
     /// Its columns in their order.
     pub columns: Vec<CatalogColumn>,
     /// The columns of its primary key in their order; none without one.
@@ -33,21 +32,19 @@ pub struct Relation {
 
 impl Relation {
     /// The owner that its comment names.
-    #[must_use]
     pub fn owner(&self) -> Option<Owner> {
-        self.comment.as_deref().and_then(Owner::of)
+        self.comment.as_deref().and_then(Owner::from_comment)
     }
 
     /// Whether the relation carries the owner's marker.
-    #[must_use]
     pub fn is_owned_by(&self, owner: &Owner) -> bool {
-        self.owner().is_some_and(|found| found.is(owner))
+        self.owner().is_some_and(|found| found.matches(owner))
     }
 }
 
 /// The kinds of relation that matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum RelationKind {
     /// A table, partitioned or not.
     Table,
     /// Anything else, with the word for it.
@@ -60,7 +57,7 @@ pub struct CatalogColumn {
     /// Its name, exact.
     pub name: String,
     /// Its type.
-    pub id: TypeId,
+    pub id: PgTypeId,
     /// The type as PostgreSQL prints it, for people.
     pub type_name: String,
     /// Whether a sequence belongs to it, as to a column that was made as `serial`.
@@ -75,7 +72,7 @@ pub struct Place {
     /// The table, exact.
     pub name: String,
     /// Both as PostgreSQL prints them, with quotes where they are needed: `public.website_users`.
-    pub shown: String,
+    pub qualified: String,
 }
 
 /// The place of a table in the connection's schema; `None` where the search path has no schema that exists.
@@ -88,7 +85,7 @@ pub async fn place(tx: &Transaction<'_>, name: &Identifier) -> Result<Option<Pla
                IS NOT NULL";
     let row = tx.query_typed(sql, &[(&name.as_str(), Type::TEXT)]).await?.pop();
     row.map(|row| {
-        Ok(Place { schema: row.try_get(0)?, name: name.as_str().to_owned(), shown: row.try_get(1)? })
+        Ok(Place { schema: row.try_get(0)?, name: name.as_str().to_owned(), qualified: row.try_get(1)? })
     })
     .transpose()
 }
@@ -107,7 +104,7 @@ pub async fn relation(tx: &Transaction<'_>, place: &Place) -> Result<Option<Rela
     let Some(row) = tx.query_typed(sql, params).await?.pop() else { return Ok(None) };
     let oid: u32 = row.try_get(0)?;
     Ok(Some(Relation {
-        kind: Kind::of(row.try_get(1)?),
+        kind: RelationKind::of(row.try_get(1)?),
         columns: columns(tx, oid).await?,
         primary_key: primary_key(tx, oid).await?,
         comment: row.try_get(2)?,
@@ -119,11 +116,11 @@ pub async fn relation(tx: &Transaction<'_>, place: &Place) -> Result<Option<Rela
 /// # Errors
 ///
 /// Those of the connection.
-pub async fn exists(tx: &Transaction<'_>, shown: &str) -> Result<bool, Error> {
+pub async fn exists(tx: &Transaction<'_>, qualified: &str) -> Result<bool, Error> {
     // Not to_regclass, which has opinions on the text.
     let sql = "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                WHERE pg_catalog.format('%I.%I', n.nspname, c.relname) = $1";
-    Ok(!tx.query_typed(sql, &[(&shown, Type::TEXT)]).await?.is_empty())
+    Ok(!tx.query_typed(sql, &[(&qualified, Type::TEXT)]).await?.is_empty())
 }
 
 /// The places of all tables that carry the owner's marker, in any schema.
@@ -131,18 +128,20 @@ pub async fn exists(tx: &Transaction<'_>, shown: &str) -> Result<bool, Error> {
 /// # Errors
 ///
 /// Those of the connection.
-pub async fn owned(tx: &Transaction<'_>, owner: &Owner) -> Result<Vec<Place>, Error> {
+pub async fn tables_of(tx: &Transaction<'_>, owner: &Owner) -> Result<Vec<Place>, Error> {
     let sql = "SELECT n.nspname::text, c.relname::text, pg_catalog.format('%I.%I', n.nspname, c.relname), d.description \
                FROM pg_catalog.pg_description d JOIN pg_catalog.pg_class c ON c.oid = d.objoid \
                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                WHERE d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objsubid = 0 \
                AND c.relkind IN ('r', 'p') AND pg_catalog.strpos(d.description, $1) > 0 ORDER BY 1, 2";
     let rows = tx.query_typed(sql, &[(&owner.needle(), Type::TEXT)]).await?;
-    let ours = |row: &Row| Ok::<_, Error>(Owner::of(row.try_get(3)?).is_some_and(|found| found.is(owner)));
+    let ours = |row: &Row| {
+        Ok::<_, Error>(Owner::from_comment(row.try_get(3)?).is_some_and(|found| found.matches(owner)))
+    };
     let mut places = Vec::new();
     for row in &rows {
         if ours(row)? {
-            places.push(Place { schema: row.try_get(0)?, name: row.try_get(1)?, shown: row.try_get(2)? });
+            places.push(Place { schema: row.try_get(0)?, name: row.try_get(1)?, qualified: row.try_get(2)? });
         }
     }
     Ok(places)
@@ -162,7 +161,7 @@ async fn columns(tx: &Transaction<'_>, oid: u32) -> Result<Vec<CatalogColumn>, E
 fn column(row: &Row) -> Result<CatalogColumn, Error> {
     Ok(CatalogColumn {
         name: row.try_get(0)?,
-        id: TypeId { oid: row.try_get(1)?, typmod: row.try_get(2)? },
+        id: PgTypeId { oid: row.try_get(1)?, typmod: row.try_get(2)? },
         type_name: row.try_get(3)?,
         serial: row.try_get(4)?,
     })
@@ -177,7 +176,7 @@ async fn primary_key(tx: &Transaction<'_>, oid: u32) -> Result<Vec<String>, Erro
     rows.iter().map(|row| row.try_get(0)).collect()
 }
 
-impl Kind {
+impl RelationKind {
     /// <https://www.postgresql.org/docs/current/catalog-pg-class.html>, `relkind`.
     fn of(relkind: &str) -> Self {
         match relkind {

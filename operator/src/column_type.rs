@@ -12,7 +12,7 @@ pub struct ColumnType(String);
 /// Why a text is no type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BadColumnType {
+pub enum ColumnTypeError {
     /// There is no text.
     #[error("its type is empty: give a type such as integer or varchar(50)")]
     Empty,
@@ -29,31 +29,29 @@ impl ColumnType {
     ///
     /// # Errors
     ///
-    /// [`BadColumnType`] for an empty text, a comment or a NUL.
-    pub fn parse(text: &str) -> Result<Self, BadColumnType> {
+    /// [`ColumnTypeError`] for an empty text, a comment or a NUL.
+    pub fn parse(text: &str) -> Result<Self, ColumnTypeError> {
         let trimmed = text.trim();
         if trimmed.is_empty() {
-            return Err(BadColumnType::Empty);
+            return Err(ColumnTypeError::Empty);
         }
         if trimmed.contains("--") || trimmed.contains("/*") {
-            return Err(BadColumnType::Comment(text.to_owned()));
+            return Err(ColumnTypeError::Comment(text.to_owned()));
         }
         if trimmed.contains('\0') {
-            return Err(BadColumnType::Nul(text.to_owned()));
+            return Err(ColumnTypeError::Nul(text.to_owned()));
         }
         Ok(Self(trimmed.to_owned()))
     }
 
     /// The text, without white space at its ends.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// The integer type behind `serial` and its kin, which are no types but a way to write a column with a
     /// sequence.
-    #[must_use]
-    pub fn behind_serial(&self) -> Option<&'static str> {
+    pub fn serial_base(&self) -> Option<&'static str> {
         match self.0.to_ascii_lowercase().as_str() {
             "smallserial" | "serial2" => Some("smallint"),
             "serial" | "serial4" => Some("integer"),
@@ -98,7 +96,7 @@ mod tests {
             ("integer", None),
             ("serial[]", None),
         ] {
-            assert_eq!(ColumnType::parse(text).unwrap().behind_serial(), behind, "{text}");
+            assert_eq!(ColumnType::parse(text).unwrap().serial_base(), behind, "{text}");
         }
     }
 }

@@ -8,18 +8,15 @@ mod error;
 mod options;
 mod tls;
 
-pub use error::BadConnection;
+pub use error::SettingsError;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
 use options::Options;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tokio_postgres::{
     Config,
-    config::{Host, SslMode as Offer, TargetSessionAttrs},
+    config::{Host, SslMode as PgSslMode, TargetSessionAttrs},
 };
-
-/// The pool's size where nothing else is asked for. A handler needs one connection for a few milliseconds.
-pub const DEFAULT_POOL_SIZE: usize = 8;
 
 const DEFAULT_PORT: u16 = 5432;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -55,8 +52,8 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`BadConnection`], which never quotes the text.
-    pub fn from_env(url: Option<&str>) -> Result<Self, BadConnection> {
+    /// [`SettingsError`], which never quotes the text.
+    pub fn from_env(url: Option<&str>) -> Result<Self, SettingsError> {
         Self::read(url, |name| std::env::var(name).ok())
     }
 
@@ -64,14 +61,14 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`BadConnection`], which never quotes the text.
-    pub fn read(url: Option<&str>, variable: impl Fn(&str) -> Option<String>) -> Result<Self, BadConnection> {
+    /// [`SettingsError`], which never quotes the text.
+    pub fn read(url: Option<&str>, variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let options = Options::parse(url.unwrap_or_default())?;
         let mut config = options.config()?;
         fill(&mut config, &variable)?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(BadConnection::NoDatabase);
+            return Err(SettingsError::NoDatabase);
         }
         let ssl_mode = options.ssl_mode.clone().or_else(|| variable("PGSSLMODE"));
         let root_cert = options.root_cert.clone().or_else(|| variable("PGSSLROOTCERT"));
@@ -89,8 +86,8 @@ impl Settings {
     ///
     /// # Errors
     ///
-    /// [`BadConnection`] if the certificates can't be read.
-    pub fn pool(&self, size: usize) -> Result<Pool, BadConnection> {
+    /// [`SettingsError`] if the certificates can't be read.
+    pub fn pool(&self, size: usize) -> Result<Pool, SettingsError> {
         // Fast, the default, takes a connection for alive whose server went away without a word.
         let how = ManagerConfig { recycling_method: RecyclingMethod::Verified };
         let config = self.config.clone();
@@ -106,11 +103,10 @@ impl Settings {
             recycle: Some(Duration::from_secs(5)),
         };
         let builder = Pool::builder(manager).max_size(size).timeouts(timeouts).runtime(Runtime::Tokio1);
-        builder.build().map_err(|error| BadConnection::Pool(error.to_string()))
+        builder.build().map_err(|error| SettingsError::Pool(error.to_string()))
     }
 
     /// The database for people: its name, where it is, as whom, and how safe the way to it is.
-    #[must_use]
     pub fn target(&self) -> String {
         let (name, user) = match (self.config.get_dbname(), self.config.get_user()) {
             (Some(name), Some(user)) => (name, format!(" as {user}")),
@@ -157,9 +153,9 @@ impl Settings {
 
     fn set_defaults(&mut self, options: &Options) {
         let offer = match (self.verification(), self.ssl_mode) {
-            (None, _) => Offer::Disable,
-            (Some(_), SslMode::Prefer) => Offer::Prefer,
-            (Some(_), _) => Offer::Require,
+            (None, _) => PgSslMode::Disable,
+            (Some(_), SslMode::Prefer) => PgSslMode::Prefer,
+            (Some(_), _) => PgSslMode::Require,
         };
         let config = &mut self.config;
         config.ssl_mode(offer);
@@ -183,11 +179,11 @@ impl Settings {
 }
 
 impl SslMode {
-    fn parse(text: &str) -> Result<Self, BadConnection> {
+    fn parse(text: &str) -> Result<Self, SettingsError> {
         [Self::Disable, Self::Prefer, Self::Require, Self::VerifyCa, Self::VerifyFull]
             .into_iter()
             .find(|mode| mode.name() == text)
-            .ok_or(BadConnection::SslMode)
+            .ok_or(SettingsError::SslMode)
     }
 
     fn name(self) -> &'static str {
@@ -202,7 +198,7 @@ impl SslMode {
 }
 
 /// What the text left open comes from the variables, as with libpq.
-fn fill(config: &mut Config, variable: &impl Fn(&str) -> Option<String>) -> Result<(), BadConnection> {
+fn fill(config: &mut Config, variable: &impl Fn(&str) -> Option<String>) -> Result<(), SettingsError> {
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
         for host in variable("PGHOST").iter().flat_map(|hosts| hosts.split(',')) {
             config.host(host);
@@ -210,7 +206,7 @@ fn fill(config: &mut Config, variable: &impl Fn(&str) -> Option<String>) -> Resu
     }
     if config.get_ports().is_empty() {
         for port in variable("PGPORT").iter().flat_map(|ports| ports.split(',')) {
-            config.port(port.parse().map_err(|_| BadConnection::Variable("PGPORT"))?);
+            config.port(port.parse().map_err(|_| SettingsError::Variable("PGPORT"))?);
         }
     }
     if let (None, Some(user)) = (config.get_user(), variable("PGUSER")) {

@@ -30,7 +30,7 @@ use tokio_postgres::IsolationLevel;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// LOCAL, because a pooler in transaction mode would hand other settings to other clients.
-const SETTINGS: &str = "SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '60s'; \
+const TRANSACTION_SETTINGS: &str = "SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '60s'; \
                         SET LOCAL idle_in_transaction_session_timeout = '60s'";
 
 /// Makes the table of an object what its spec says: creates it, adds columns, or finds that all is well.
@@ -47,7 +47,7 @@ pub async fn apply(
     claim: &Claim,
     table: &Table,
 ) -> Result<Applied, TableError> {
-    limited(async {
+    within_limit(async {
         match apply_once(pool, objects, claim, table).await {
             Err(error) if error.is_stale() => apply_once(pool, objects, claim, table).await,
             result => result,
@@ -71,7 +71,7 @@ pub async fn drop_owned(
     claim: &Claim,
     name: Option<&Identifier>,
 ) -> Result<Dropped, TableError> {
-    limited(async {
+    within_limit(async {
         match drop_once(pool, objects, claim, name).await {
             Err(error) if error.is_stale() => drop_once(pool, objects, claim, name).await,
             result => result,
@@ -80,10 +80,10 @@ pub async fn drop_owned(
     .await
 }
 
-async fn limited<T>(work: impl Future<Output = Result<T, TableError>>) -> Result<T, TableError> {
+async fn within_limit<T>(work: impl Future<Output = Result<T, TableError>>) -> Result<T, TableError> {
     match tokio::time::timeout(LIMIT, work).await {
         Ok(result) => result,
-        Err(_) => Err(DatabaseError::silence(LIMIT).into()),
+        Err(_) => Err(DatabaseError::no_answer(LIMIT).into()),
     }
 }
 
@@ -101,8 +101,8 @@ async fn apply_once(
     let wanted = Wanted { place, columns, primary_key: table.primary_key.clone() };
     let found = find(&tx, &wanted.place, &claim.owner).await?;
     let plan = plan::plan(wanted, &found, claim)?;
-    if plan.takes_over && !objects.exists(&claim.owner).await.map_err(TableError::NoObject)? {
-        return Err(TableError::Gone { table: plan.table.place.shown });
+    if plan.takes_over && !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
+        return Err(TableError::ObjectGone { table: plan.table.place.qualified });
     }
     for statement in ddl::statements(&plan) {
         tx.execute_typed(&statement, &[]).await?;
@@ -122,52 +122,52 @@ async fn drop_once(
     // Again, if it is another's by then: while a lock was awaited, somebody may have given the table another
     // name.
     for _ in 0..3 {
-        let Some(place) = find_to_drop(&tx, claim, name).await? else { return Ok(Dropped::Nothing) };
+        let Some(place) = find_table_to_drop(&tx, claim, name).await? else { return Ok(Dropped::NoTable) };
         lock_name(&tx, &place).await?;
         // Before the table itself is locked: everyone who reads it would wait for the answer.
-        if !objects.exists(&claim.owner).await.map_err(TableError::NoObject)? {
-            return Ok(Dropped::Left(place.shown));
+        if !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
+            return Ok(Dropped::Kept(place.qualified));
         }
         tx.execute_typed(&ddl::lock(&place), &[]).await?;
         let relation = catalog::relation(&tx, &place).await?;
         if relation.is_some_and(|relation| relation.is_owned_by(&claim.owner)) {
             tx.execute_typed(&ddl::drop(&place), &[]).await?;
             tx.commit().await?;
-            return Ok(Dropped::Table(place.shown));
+            return Ok(Dropped::Table(place.qualified));
         }
     }
-    Err(DatabaseError::moving().into())
+    Err(DatabaseError::keeps_moving().into())
 }
 
-async fn find_to_drop(
+async fn find_table_to_drop(
     tx: &Transaction<'_>,
     claim: &Claim,
     name: Option<&Identifier>,
 ) -> Result<Option<Place>, TableError> {
-    let marked = catalog::owned(tx, &claim.owner).await?;
+    let marked = catalog::tables_of(tx, &claim.owner).await?;
     let recorded = claim.table.as_deref();
     let recorded_is_there = match recorded {
-        Some(shown) => catalog::exists(tx, shown).await?,
+        Some(qualified) => catalog::exists(tx, qualified).await?,
         None => false,
     };
     let wanted = match name {
         Some(name) => catalog::place(tx, name).await?,
         None => None,
     };
-    Ok(plan::to_drop(&marked, recorded, recorded_is_there, wanted.as_ref())?)
+    Ok(plan::table_to_drop(&marked, recorded, recorded_is_there, wanted.as_ref())?)
 }
 
 /// READ COMMITTED, so that what is read under the lock is what its last holder left.
 async fn begin(client: &mut Client) -> Result<Transaction<'_>, TableError> {
     let builder = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).read_only(false);
     let tx = builder.start().await?;
-    tx.batch_execute(SETTINGS).await?;
+    tx.batch_execute(TRANSACTION_SETTINGS).await?;
     Ok(tx)
 }
 
 async fn lock_name(tx: &Transaction<'_>, place: &Place) -> Result<(), TableError> {
     let sql = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended($1, 0))";
-    let key = format!("database-table-operator {}", place.shown);
+    let key = format!("database-table-operator {}", place.qualified);
     tx.query_typed(sql, &[(&key, Type::TEXT)]).await?;
     Ok(())
 }
@@ -176,6 +176,6 @@ async fn find(tx: &Transaction<'_>, place: &Place, owner: &Owner) -> Result<Foun
     let here = catalog::relation(tx, place).await?;
     let ours = here.as_ref().is_some_and(|relation| relation.is_owned_by(owner));
     // Rarely needed, and it reads all comments of the database.
-    let elsewhere = if ours { Vec::new() } else { catalog::owned(tx, owner).await? };
-    Ok(Found { here, elsewhere: elsewhere.into_iter().map(|place| place.shown).collect() })
+    let elsewhere = if ours { Vec::new() } else { catalog::tables_of(tx, owner).await? };
+    Ok(Found { here, elsewhere: elsewhere.into_iter().map(|place| place.qualified).collect() })
 }

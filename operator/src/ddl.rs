@@ -10,7 +10,6 @@ use crate::{
 };
 
 /// The statements of a plan, in their order; to be run in one transaction.
-#[must_use]
 pub fn statements(plan: &Plan) -> Vec<String> {
     let place = &plan.table.place;
     let change = match &plan.action {
@@ -22,15 +21,13 @@ pub fn statements(plan: &Plan) -> Vec<String> {
 }
 
 /// The statement that keeps everyone else out of a table until the transaction ends.
-#[must_use]
 pub fn lock(place: &Place) -> String {
-    format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", qualified(place))
+    format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", quoted(place))
 }
 
 /// The statement that drops a table. What depends on it stops it: only a person may decide to lose that, too.
-#[must_use]
 pub fn drop(place: &Place) -> String {
-    format!("DROP TABLE {} RESTRICT", qualified(place))
+    format!("DROP TABLE {} RESTRICT", quoted(place))
 }
 
 fn create(wanted: &Wanted) -> String {
@@ -39,24 +36,24 @@ fn create(wanted: &Wanted) -> String {
         let key: Vec<_> = wanted.primary_key.iter().map(Identifier::to_string).collect();
         lines.push(format!("PRIMARY KEY ({})", key.join(", ")));
     }
-    format!("CREATE TABLE {} (\n  {}\n)", qualified(&wanted.place), lines.join(",\n  "))
+    format!("CREATE TABLE {} (\n  {}\n)", quoted(&wanted.place), lines.join(",\n  "))
 }
 
 /// One statement for all columns: a bad one takes the others back.
 fn add(place: &Place, columns: &[ResolvedColumn]) -> String {
     let lines: Vec<_> = columns.iter().map(|added| format!("ADD COLUMN {}", column(added))).collect();
-    format!("ALTER TABLE {}\n  {}", qualified(place), lines.join(",\n  "))
+    format!("ALTER TABLE {}\n  {}", quoted(place), lines.join(",\n  "))
 }
 
 fn comment(place: &Place, text: &str) -> String {
-    format!("COMMENT ON TABLE {} IS {}", qualified(place), literal(text))
+    format!("COMMENT ON TABLE {} IS {}", quoted(place), literal(text))
 }
 
 fn column(column: &ResolvedColumn) -> String {
-    format!("{} {}", column.name, column.type_.ddl())
+    format!("{} {}", column.name, column.type_.sql())
 }
 
-fn qualified(place: &Place) -> String {
+fn quoted(place: &Place) -> String {
     format!("{}.{}", quote(&place.schema), quote(&place.name))
 }
 

@@ -3,10 +3,10 @@
 use crate::{
     api::ApiError,
     message::with_causes,
-    plan::Refusal,
-    spec::BadSpec,
-    sqlstate::{self, Class},
-    status::Reason,
+    plan::PlanError,
+    spec::SpecError,
+    sqlstate::{self, ErrorClass},
+    status::ConditionReason,
     types::{RejectedType, ResolveError},
 };
 use deadpool_postgres::{PoolError, TimeoutType};
@@ -23,13 +23,13 @@ const UNKNOWN_ISSUER: &str =
 pub enum TableError {
     /// The spec describes no table.
     #[error(transparent)]
-    Spec(#[from] BadSpec),
+    Spec(#[from] SpecError),
     /// The server doesn't take the type of a column.
     #[error(transparent)]
     Type(#[from] RejectedType),
     /// The change is one that isn't made.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Plan(#[from] PlanError),
     /// The search path of the connection names no schema that exists.
     #[error(
         "the database has no schema for the table: the search_path of the operator's user names none that \
@@ -42,16 +42,16 @@ pub enum TableError {
          read ({0}): grant the operator `get` on it, as manifests/rbac.yaml does, or give a name with \
          --cluster-id"
     )]
-    NoName(ApiError),
+    ClusterUnknown(ApiError),
     /// It can't be told whether the object is still there.
     #[error(
         "whether the table still belongs to this object can't be told, because the object can't be read \
          ({0}): grant the operator `get` on databasetables, as manifests/rbac.yaml does"
     )]
-    NoObject(ApiError),
+    ObjectUnknown(ApiError),
     /// The object is not there any more, and the table is another's.
     #[error("the object is gone, and table {table} belongs to another one of the same name")]
-    Gone {
+    ObjectGone {
         /// The table.
         table: String,
     },
@@ -67,7 +67,7 @@ pub enum TableError {
 #[error("{message}")]
 pub struct DatabaseError {
     /// What it means for the next attempt.
-    pub class: Class,
+    pub class: ErrorClass,
     /// The SQLSTATE, if the server sent one.
     pub code: Option<String>,
     /// Whether it says that the catalog has changed since it was read.
@@ -77,35 +77,36 @@ pub struct DatabaseError {
 
 impl TableError {
     /// What the error means for the next attempt.
-    #[must_use]
-    pub fn class(&self) -> Class {
+    pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Spec(_) | Self::Type(_) | Self::Gone { .. } => Class::Permanent,
-            Self::Refused(Refusal::Changes { .. } | Refusal::Renamed { .. }) => Class::Permanent,
+            Self::Spec(_) | Self::Type(_) | Self::ObjectGone { .. } => ErrorClass::Permanent,
+            Self::Plan(PlanError::Incompatible { .. } | PlanError::Renamed { .. }) => ErrorClass::Permanent,
             // Another object's table goes when that object does.
-            Self::Refused(_) | Self::NoSchema => Class::Environment,
+            Self::Plan(_) | Self::NoSchema => ErrorClass::Environment,
             // A right that is missing is granted while somebody waits for it to work.
-            Self::NoName(_) | Self::NoObject(_) => Class::Temporary,
+            Self::ClusterUnknown(_) | Self::ObjectUnknown(_) => ErrorClass::Temporary,
             Self::Database(error) => error.class,
         }
     }
 
     /// The reason that goes into the conditions.
-    #[must_use]
-    pub fn reason(&self) -> Reason {
+    pub fn reason(&self) -> ConditionReason {
         match self {
-            Self::Spec(_) | Self::Type(_) => Reason::InvalidSpec,
-            Self::Refused(Refusal::Changes { .. } | Refusal::Renamed { .. }) => Reason::UpdateAborted,
-            Self::Refused(_) | Self::Gone { .. } => Reason::Conflict,
-            Self::NoSchema => Reason::SchemaMissing,
-            Self::NoName(error) | Self::NoObject(error) if error.denied => Reason::PermissionDenied,
-            Self::NoName(_) | Self::NoObject(_) => Reason::ClusterUnavailable,
+            Self::Spec(_) | Self::Type(_) => ConditionReason::InvalidSpec,
+            Self::Plan(PlanError::Incompatible { .. } | PlanError::Renamed { .. }) => {
+                ConditionReason::UpdateAborted
+            }
+            Self::Plan(_) | Self::ObjectGone { .. } => ConditionReason::Conflict,
+            Self::NoSchema => ConditionReason::SchemaMissing,
+            Self::ClusterUnknown(error) | Self::ObjectUnknown(error) if error.denied => {
+                ConditionReason::PermissionDenied
+            }
+            Self::ClusterUnknown(_) | Self::ObjectUnknown(_) => ConditionReason::ClusterUnavailable,
             Self::Database(error) => error.reason(),
         }
     }
 
     /// Whether the catalog has to be read again before anything can be said.
-    #[must_use]
     pub fn is_stale(&self) -> bool {
         matches!(self, Self::Database(error) if error.stale)
     }
@@ -113,30 +114,28 @@ impl TableError {
 
 impl DatabaseError {
     /// No answer came in time.
-    #[must_use]
-    pub fn silence(limit: Duration) -> Self {
+    pub fn no_answer(limit: Duration) -> Self {
         Self::temporary(format!("the database gave no answer within {} s", limit.as_secs()))
     }
 
     /// Somebody else keeps changing the tables.
-    #[must_use]
-    pub fn moving() -> Self {
+    pub fn keeps_moving() -> Self {
         Self::temporary("the object's table changes its name again and again".to_owned())
     }
 
     fn temporary(message: String) -> Self {
-        Self { class: Class::Temporary, code: None, stale: false, message }
+        Self { class: ErrorClass::Temporary, code: None, stale: false, message }
     }
 
-    fn reason(&self) -> Reason {
+    fn reason(&self) -> ConditionReason {
         let code = self.code.as_deref().unwrap_or_default();
         match (self.class, code) {
-            (_, "2BP01") => Reason::DependentsExist,
-            (_, "42501") => Reason::PermissionDenied,
-            (_, "3F000") => Reason::SchemaMissing,
-            (_, code) if code.starts_with("28") => Reason::PermissionDenied,
-            (Class::Permanent, _) | (_, "42704") => Reason::InvalidSpec,
-            (Class::Temporary | Class::Environment, _) => Reason::DatabaseUnavailable,
+            (_, "2BP01") => ConditionReason::DependentsExist,
+            (_, "42501") => ConditionReason::PermissionDenied,
+            (_, "3F000") => ConditionReason::SchemaMissing,
+            (_, code) if code.starts_with("28") => ConditionReason::PermissionDenied,
+            (ErrorClass::Permanent, _) | (_, "42704") => ConditionReason::InvalidSpec,
+            (ErrorClass::Temporary | ErrorClass::Environment, _) => ConditionReason::DatabaseUnavailable,
         }
     }
 }
@@ -145,9 +144,9 @@ impl From<tokio_postgres::Error> for DatabaseError {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
             Some(error) => Self {
-                class: Class::of(error),
+                class: ErrorClass::of(error),
                 code: Some(error.code().code().to_owned()),
-                stale: sqlstate::is_state_signal(error),
+                stale: sqlstate::is_stale(error),
                 message: sqlstate::describe(error),
             },
             None => {

@@ -22,7 +22,7 @@ pub struct Identifier(String);
 /// Why a text is no name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BadIdentifier {
+pub enum IdentifierError {
     /// There is nothing, or nothing between the quotes.
     #[error("the name {0:?} is empty")]
     Empty(String),
@@ -69,19 +69,19 @@ impl Identifier {
     ///
     /// # Errors
     ///
-    /// [`BadIdentifier`], with the text and what to do.
-    pub fn parse(text: &str) -> Result<Self, BadIdentifier> {
+    /// [`IdentifierError`], with the text and what to do.
+    pub fn parse(text: &str) -> Result<Self, IdentifierError> {
         if text.contains('\0') {
-            return Err(BadIdentifier::Nul(text.to_owned()));
+            return Err(IdentifierError::Nul(text.to_owned()));
         }
         let name = match text.strip_prefix('"') {
             Some(rest) => unquote(rest).ok_or_else(|| broken(text, rest))?,
             None => fold(text)?,
         };
         match name.len() {
-            0 => Err(BadIdentifier::Empty(text.to_owned())),
+            0 => Err(IdentifierError::Empty(text.to_owned())),
             1..=MAX_BYTES => Ok(Self(name)),
-            bytes => Err(BadIdentifier::TooLong { name, bytes }),
+            bytes => Err(IdentifierError::TooLong { name, bytes }),
         }
     }
 
@@ -90,16 +90,15 @@ impl Identifier {
     /// # Errors
     ///
     /// As [`Identifier::parse`], and for the names of system columns.
-    pub fn parse_column(text: &str) -> Result<Self, BadIdentifier> {
+    pub fn parse_column(text: &str) -> Result<Self, IdentifierError> {
         let name = Self::parse(text)?;
         if SYSTEM_COLUMNS.contains(&name.as_str()) {
-            return Err(BadIdentifier::SystemColumn(name));
+            return Err(IdentifierError::SystemColumn(name));
         }
         Ok(name)
     }
 
     /// The name as the catalog has it, without quotes.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -113,7 +112,6 @@ impl fmt::Display for Identifier {
 }
 
 /// Any text of the catalog as a quoted identifier.
-#[must_use]
 pub fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
@@ -121,7 +119,6 @@ pub fn quote(name: &str) -> String {
 /// Any text as a string literal.
 ///
 /// The E form, because the meaning of a backslash in the plain one depends on `standard_conforming_strings`.
-#[must_use]
 pub fn literal(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('\'', "''");
     if text.contains('\\') { format!("E'{escaped}'") } else { format!("'{escaped}'") }
@@ -134,27 +131,27 @@ fn unquote(rest: &str) -> Option<String> {
     (!name.contains('"')).then(|| name.replace('\0', "\""))
 }
 
-fn broken(text: &str, rest: &str) -> BadIdentifier {
+fn broken(text: &str, rest: &str) -> IdentifierError {
     let dotted = rest.contains("\".");
-    if dotted { BadIdentifier::Dot(text.to_owned()) } else { BadIdentifier::Quotes(text.to_owned()) }
+    if dotted { IdentifierError::Dot(text.to_owned()) } else { IdentifierError::Quotes(text.to_owned()) }
 }
 
-fn fold(text: &str) -> Result<String, BadIdentifier> {
-    let refuse = |why: fn(String) -> BadIdentifier| Err(why(text.to_owned()));
+fn fold(text: &str) -> Result<String, IdentifierError> {
+    let refuse = |why: fn(String) -> IdentifierError| Err(why(text.to_owned()));
     if text.trim().is_empty() {
-        return refuse(BadIdentifier::Empty);
+        return refuse(IdentifierError::Empty);
     }
     if text.contains('"') {
-        return refuse(BadIdentifier::Quotes);
+        return refuse(IdentifierError::Quotes);
     }
     if text.contains('.') {
-        return refuse(BadIdentifier::Dot);
+        return refuse(IdentifierError::Dot);
     }
     if text.contains(char::is_whitespace) {
-        return refuse(BadIdentifier::WhiteSpace);
+        return refuse(IdentifierError::WhiteSpace);
     }
     if text.contains(char::is_control) {
-        return refuse(BadIdentifier::Control);
+        return refuse(IdentifierError::Control);
     }
     Ok(text.to_ascii_lowercase())
 }

@@ -14,7 +14,6 @@
 //! the pool; [`crd`] is the kind itself.
 
 pub mod api;
-pub mod asked;
 pub mod catalog;
 pub mod cluster;
 pub mod column_type;
@@ -29,6 +28,7 @@ pub mod marker;
 mod message;
 pub mod outcome;
 pub mod plan;
+pub mod request;
 pub mod spec;
 pub mod sqlstate;
 pub mod status;

@@ -2,10 +2,10 @@
 
 use database_table_operator::{
     cluster::Cluster,
-    connection::{BadConnection, Settings},
+    connection::{Settings, SettingsError},
     error::DatabaseError,
-    handlers::Database,
-    sqlstate::Class,
+    handlers::Context,
+    sqlstate::ErrorClass,
 };
 use korf::Operator;
 use std::process::ExitCode;
@@ -33,9 +33,9 @@ struct Options {
 
 /// Why the operator doesn't start.
 #[derive(Debug, thiserror::Error)]
-enum SetUp {
+enum SetupError {
     #[error(transparent)]
-    Connection(#[from] BadConnection),
+    Connection(#[from] SettingsError),
     #[error("the {target} refuses the operator: {error}. Check DATABASE_URL (or --database-url, or PG*)")]
     Refused { target: String, error: DatabaseError },
 }
@@ -44,18 +44,18 @@ fn main() -> ExitCode {
     korf::cli::main_with(korf::program!(), set_up)
 }
 
-async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetUp> {
+async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupError> {
     let settings = Settings::from_env(options.database_url.as_deref())?;
     let pool = settings.pool(options.database_connections.into())?;
     let target = settings.target();
     match pool.get().await.map_err(DatabaseError::from) {
         Ok(_) => debug!("Connected to the {target}."),
         // It may come back by itself, and meanwhile objects should say so.
-        Err(error) if error.class == Class::Temporary => {
+        Err(error) if error.class == ErrorClass::Temporary => {
             warn!(target: "root", "The {target} is not there yet: {error}. Handlers are tried until it is.");
         }
-        Err(error) => return Err(SetUp::Refused { target, error }),
+        Err(error) => return Err(SetupError::Refused { target, error }),
     }
     let cluster = options.cluster_id.map_or_else(Cluster::default, Cluster::named);
-    Ok(operator.kopf_compatible().state(Database { pool, cluster }))
+    Ok(operator.kopf_compatible().state(Context { pool, cluster }))
 }

@@ -26,27 +26,23 @@ impl Owner {
     /// Whether the same table is meant for both. The uid doesn't count: restored from a backup, an object has
     /// another one and keeps its table. Which of two objects that follow each other has it is up to the
     /// cluster: the one that is there ([`Objects`](crate::api::Objects)).
-    #[must_use]
-    pub fn is(&self, other: &Self) -> bool {
+    pub fn matches(&self, other: &Self) -> bool {
         (&self.cluster, &self.namespace, &self.name) == (&other.cluster, &other.namespace, &other.name)
     }
 
     /// A comment that has this owner's line and keeps the rest of the one that was there.
-    #[must_use]
-    pub fn mark(&self, comment: Option<&str>) -> String {
+    pub fn mark_comment(&self, comment: Option<&str>) -> String {
         let text = comment.unwrap_or_default().lines().filter(|line| parse_line(line).is_none());
         let line = format!("{PREFIX}{}", self.json());
         text.chain([line.as_str()]).collect::<Vec<_>>().join("\n")
     }
 
     /// The owner that a comment names.
-    #[must_use]
-    pub fn of(comment: &str) -> Option<Self> {
+    pub fn from_comment(comment: &str) -> Option<Self> {
         comment.lines().find_map(parse_line)
     }
 
     /// What every line of this owner contains, whatever the uid; other lines may contain it, too.
-    #[must_use]
     pub fn needle(&self) -> String {
         let without_uid = Self { uid: String::new(), ..self.clone() }.json();
         format!("{PREFIX}{}", without_uid.trim_end_matches("\"\"}"))
@@ -80,11 +76,11 @@ mod tests {
 
     #[test]
     fn a_persons_own_text_is_kept() {
-        let comment = owner("a").mark(Some("Who signed up.\nAsk Eva."));
+        let comment = owner("a").mark_comment(Some("Who signed up.\nAsk Eva."));
         assert!(comment.starts_with("Who signed up.\nAsk Eva.\ndatabase-table-operator: {"), "{comment}");
-        assert_eq!(Owner::of(&comment), Some(owner("a")));
-        let again = owner("b").mark(Some(&comment));
-        assert_eq!(Owner::of(&again), Some(owner("b")));
+        assert_eq!(Owner::from_comment(&comment), Some(owner("a")));
+        let again = owner("b").mark_comment(Some(&comment));
+        assert_eq!(Owner::from_comment(&again), Some(owner("b")));
         assert_eq!(again.lines().count(), 3);
     }
 
@@ -97,23 +93,23 @@ mod tests {
             "database-table-operator: {}",
             "see database-table-operator: {\"a\":1}",
         ] {
-            assert_eq!(Owner::of(comment), None, "{comment}");
+            assert_eq!(Owner::from_comment(comment), None, "{comment}");
         }
     }
 
     #[test]
     fn an_owner_is_known_by_cluster_namespace_and_name() {
         let known = owner("a");
-        assert!(known.is(&Owner { uid: "u2".into(), ..owner("a") }));
-        assert!(!known.is(&owner("b")));
-        assert!(!known.is(&Owner { cluster: "c2".into(), ..owner("a") }));
-        assert!(!known.is(&Owner { namespace: "bank".into(), ..owner("a") }));
+        assert!(known.matches(&Owner { uid: "u2".into(), ..owner("a") }));
+        assert!(!known.matches(&owner("b")));
+        assert!(!known.matches(&Owner { cluster: "c2".into(), ..owner("a") }));
+        assert!(!known.matches(&Owner { namespace: "bank".into(), ..owner("a") }));
     }
 
     #[test]
     fn the_needle_finds_any_uid_and_no_longer_name() {
-        assert!(Owner { uid: "u2".into(), ..owner("a") }.mark(None).contains(&owner("a").needle()));
-        assert!(!owner("ab").mark(None).contains(&owner("a").needle()));
+        assert!(Owner { uid: "u2".into(), ..owner("a") }.mark_comment(None).contains(&owner("a").needle()));
+        assert!(!owner("ab").mark_comment(None).contains(&owner("a").needle()));
     }
 
     proptest! {
@@ -121,10 +117,10 @@ mod tests {
         fn what_was_marked_is_found(parts in proptest::array::uniform4(".*"), text in proptest::option::of("(?s).*")) {
             let [cluster, namespace, name, uid] = parts;
             let owner = Owner { cluster, namespace, name, uid };
-            prop_assume!(text.as_deref().and_then(Owner::of).is_none());
-            let marked = owner.mark(text.as_deref());
+            prop_assume!(text.as_deref().and_then(Owner::from_comment).is_none());
+            let marked = owner.mark_comment(text.as_deref());
             prop_assert!(marked.contains(&owner.needle()));
-            prop_assert_eq!(Owner::of(&marked), Some(owner));
+            prop_assert_eq!(Owner::from_comment(&marked), Some(owner));
         }
     }
 }

@@ -51,16 +51,16 @@ pub enum Dropped {
     /// This table was dropped.
     Table(String),
     /// There was none of its own.
-    Nothing,
+    NoTable,
     /// This table is not its any more: the object is gone, and another one of its name may have the table.
-    Left(String),
+    Kept(String),
 }
 
 impl From<Plan> for Applied {
     fn from(Plan { table, action, extra_columns, .. }: Plan) -> Self {
         Self {
             outcome: action.into(),
-            table: table.place.shown,
+            table: table.place.qualified,
             columns: table.columns.into_iter().map(ColumnStatus::from).collect(),
             primary_key: table.primary_key.iter().map(exact).collect(),
             extra_columns,

@@ -6,7 +6,7 @@
 //! out of the spec, which is refused, from one that somebody else has put into the table, which is left alone.
 
 use crate::{
-    catalog::{CatalogColumn, Kind, Place, Relation},
+    catalog::{CatalogColumn, Place, Relation, RelationKind},
     identifier::{Identifier, quote},
     marker::Owner,
     types::ResolvedColumn,
@@ -74,7 +74,7 @@ pub enum Action {
 /// Why nothing is done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum PlanError {
     /// The table exists and nobody marked it.
     #[error(
         "table {table} exists already and belongs to no DatabaseTable, so it is left alone: delete \
@@ -86,14 +86,14 @@ pub enum Refusal {
     },
     /// The table is another object's.
     #[error("table {table} belongs to the DatabaseTable {owner}{cluster}, so it is left alone: delete \
-             this object, and create one with another tableName", cluster = if *.far { " of another cluster" } else { "" })]
-    AnothersTable {
+             this object, and create one with another tableName", cluster = if *.foreign { " of another cluster" } else { "" })]
+    OwnedByAnother {
         /// The table.
         table: String,
         /// The other object.
         owner: Owner,
         /// Whether the object is of another cluster.
-        far: bool,
+        foreign: bool,
     },
     /// The name is taken by a view or the like.
     #[error(
@@ -119,8 +119,8 @@ pub enum Refusal {
     },
     /// Several tables may be the one to drop.
     #[error("{}, so nothing was dropped: drop what has to go, or take the object's line out of the comments \
-             of the tables that are to stay", unclear(.marked, .recorded.as_deref()))]
-    Unclear {
+             of the tables that are to stay", ambiguity(.marked, .recorded.as_deref()))]
+    Ambiguous {
         /// The tables that carry the object's marker.
         marked: Vec<String>,
         /// The table that the status names, if it is there and doesn't carry the marker.
@@ -128,26 +128,26 @@ pub enum Refusal {
     },
     /// Columns or the primary key would have to change.
     #[error("the update of table {table} is aborted and nothing was changed: {}. Columns can only be added: \
-             put back what was removed or changed", listed(.changes))]
-    Changes {
+             put back what was removed or changed", join_changes(.changes))]
+    Incompatible {
         /// The table.
         table: String,
         /// Every change that can't be made.
-        changes: Vec<Change>,
+        changes: Vec<IncompatibleChange>,
     },
 }
 
 /// A change that is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Change {
+pub enum IncompatibleChange {
     /// The spec had a column that it hasn't any more, and the table has it.
     Removed {
         /// The column.
         column: String,
     },
     /// A column has another type than in the spec.
-    Retyped {
+    TypeChanged {
         /// The column.
         column: Identifier,
         /// The type in the database.
@@ -168,24 +168,27 @@ pub enum Change {
 ///
 /// # Errors
 ///
-/// [`Refusal`] where a person has to decide; then nothing at all is to be done.
-pub fn plan(wanted: Wanted, found: &Found, claim: &Claim) -> Result<Plan, Refusal> {
+/// [`PlanError`] where a person has to decide; then nothing at all is to be done.
+pub fn plan(wanted: Wanted, found: &Found, claim: &Claim) -> Result<Plan, PlanError> {
     let owner = &claim.owner;
     let ours = found.here.as_ref().is_some_and(|relation| relation.is_owned_by(owner));
     if !ours && !found.elsewhere.is_empty() {
-        return Err(Refusal::Renamed { wanted: wanted.place.shown, existing: found.elsewhere.join(", ") });
+        return Err(PlanError::Renamed {
+            wanted: wanted.place.qualified,
+            existing: found.elsewhere.join(", "),
+        });
     }
     let Some(relation) = &found.here else { return Ok(create(wanted, owner)) };
-    if let Kind::Other(kind) = relation.kind {
-        return Err(Refusal::NotATable { table: wanted.place.shown, kind });
+    if let RelationKind::Other(kind) = relation.kind {
+        return Err(PlanError::NotATable { table: wanted.place.qualified, kind });
     }
     match relation.owner() {
-        Some(marked) if marked.is(owner) => update(wanted, relation, &marked, claim),
+        Some(marked) if marked.matches(owner) => update(wanted, relation, &marked, claim),
         Some(other) => {
-            let far = other.cluster != owner.cluster;
-            Err(Refusal::AnothersTable { table: wanted.place.shown, owner: other, far })
+            let foreign = other.cluster != owner.cluster;
+            Err(PlanError::OwnedByAnother { table: wanted.place.qualified, owner: other, foreign })
         }
-        None => Err(Refusal::Unmarked { table: wanted.place.shown }),
+        None => Err(PlanError::Unmarked { table: wanted.place.qualified }),
     }
 }
 
@@ -193,7 +196,7 @@ fn create(wanted: Wanted, owner: &Owner) -> Plan {
     Plan {
         table: wanted,
         action: Action::Create,
-        comment: Some(owner.mark(None)),
+        comment: Some(owner.mark_comment(None)),
         takes_over: false,
         extra_columns: Vec::new(),
     }
@@ -207,14 +210,14 @@ fn create(wanted: Wanted, owner: &Owner) -> Plan {
 ///
 /// # Errors
 ///
-/// [`Refusal::Unclear`] where a person has to tell.
-pub fn to_drop(
+/// [`PlanError::Ambiguous`] where a person has to tell.
+pub fn table_to_drop(
     marked: &[Place],
     recorded: Option<&str>,
     recorded_is_there: bool,
     wanted: Option<&Place>,
-) -> Result<Option<Place>, Refusal> {
-    let at = |shown: &str| marked.iter().find(|place| place.shown == shown).cloned();
+) -> Result<Option<Place>, PlanError> {
+    let at = |qualified: &str| marked.iter().find(|place| place.qualified == qualified).cloned();
     if let Some(own) = recorded.and_then(at) {
         return Ok(Some(own));
     }
@@ -222,68 +225,68 @@ pub fn to_drop(
     let own = match (marked, stranger) {
         ([], _) => return Ok(None),
         ([only], None) => Some(only.clone()),
-        (_, None) => wanted.and_then(|place| at(&place.shown)),
+        (_, None) => wanted.and_then(|place| at(&place.qualified)),
         (_, Some(_)) => None,
     };
-    own.map(Some).ok_or_else(|| Refusal::Unclear {
-        marked: marked.iter().map(|place| place.shown.clone()).collect(),
+    own.map(Some).ok_or_else(|| PlanError::Ambiguous {
+        marked: marked.iter().map(|place| place.qualified.clone()).collect(),
         recorded: stranger.map(str::to_owned),
     })
 }
 
-fn update(wanted: Wanted, relation: &Relation, marked: &Owner, claim: &Claim) -> Result<Plan, Refusal> {
+fn update(wanted: Wanted, relation: &Relation, marked: &Owner, claim: &Claim) -> Result<Plan, PlanError> {
     let changes = changes(&wanted, relation, claim);
     if !changes.is_empty() {
-        return Err(Refusal::Changes { table: wanted.place.shown, changes });
+        return Err(PlanError::Incompatible { table: wanted.place.qualified, changes });
     }
     let exists = |column: &ResolvedColumn| relation.columns.iter().any(|c| c.name == column.name.as_str());
     let added: Vec<_> = wanted.columns.iter().filter(|column| !exists(column)).cloned().collect();
-    let extra = relation.columns.iter().filter(|column| wanted_as(&wanted, column).is_none());
+    let extra = relation.columns.iter().filter(|column| wanted_column(&wanted, column).is_none());
     let takes_over = marked.uid != claim.owner.uid;
     Ok(Plan {
         action: if added.is_empty() { Action::Nothing } else { Action::AddColumns(added) },
-        comment: takes_over.then(|| claim.owner.mark(relation.comment.as_deref())),
+        comment: takes_over.then(|| claim.owner.mark_comment(relation.comment.as_deref())),
         takes_over,
         extra_columns: extra.map(|column| column.name.clone()).collect(),
         table: wanted,
     })
 }
 
-fn changes(wanted: &Wanted, relation: &Relation, claim: &Claim) -> Vec<Change> {
+fn changes(wanted: &Wanted, relation: &Relation, claim: &Claim) -> Vec<IncompatibleChange> {
     let mut changes: Vec<_> =
         relation.columns.iter().filter_map(|column| change(wanted, column, claim)).collect();
     if !wanted.primary_key.iter().map(Identifier::as_str).eq(relation.primary_key.iter().map(String::as_str))
     {
         let (from, to) = (relation.primary_key.clone(), wanted.primary_key.clone());
-        changes.push(Change::PrimaryKey { from, to });
+        changes.push(IncompatibleChange::PrimaryKey { from, to });
     }
     changes
 }
 
-fn change(wanted: &Wanted, column: &CatalogColumn, claim: &Claim) -> Option<Change> {
-    let Some(same) = wanted_as(wanted, column) else {
+fn change(wanted: &Wanted, column: &CatalogColumn, claim: &Claim) -> Option<IncompatibleChange> {
+    let Some(same) = wanted_column(wanted, column) else {
         let removed = claim.columns.contains(&column.name);
-        return removed.then(|| Change::Removed { column: column.name.clone() });
+        return removed.then(|| IncompatibleChange::Removed { column: column.name.clone() });
     };
     let unchanged = same.type_.id == column.id && same.type_.serial == column.serial;
-    (!unchanged).then(|| Change::Retyped {
+    (!unchanged).then(|| IncompatibleChange::TypeChanged {
         column: same.name.clone(),
         from: format!("{}{}", column.type_name, if column.serial { " with a sequence" } else { "" }),
-        to: same.type_.ddl().to_owned(),
+        to: same.type_.sql().to_owned(),
     })
 }
 
-fn wanted_as<'a>(wanted: &'a Wanted, column: &CatalogColumn) -> Option<&'a ResolvedColumn> {
+fn wanted_column<'a>(wanted: &'a Wanted, column: &CatalogColumn) -> Option<&'a ResolvedColumn> {
     wanted.columns.iter().find(|wanted| wanted.name.as_str() == column.name)
 }
 
-impl fmt::Display for Change {
+impl fmt::Display for IncompatibleChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Removed { column } => {
                 write!(f, "column {} is in the table but not in the spec", quote(column))
             }
-            Self::Retyped { column, from, to } => {
+            Self::TypeChanged { column, from, to } => {
                 write!(f, "column {column} has the type {from}, but {to} in the spec")
             }
             Self::PrimaryKey { from, to } => {
@@ -300,7 +303,7 @@ fn key(names: impl Iterator<Item = String>) -> String {
     if names.is_empty() { "absent".to_owned() } else { format!("({names})") }
 }
 
-fn unclear(marked: &[String], recorded: Option<&str>) -> String {
+fn ambiguity(marked: &[String], recorded: Option<&str>) -> String {
     let marked = marked.join(", ");
     match recorded {
         Some(recorded) => format!(
@@ -310,7 +313,7 @@ fn unclear(marked: &[String], recorded: Option<&str>) -> String {
     }
 }
 
-fn listed(changes: &[Change]) -> String {
+fn join_changes(changes: &[IncompatibleChange]) -> String {
     changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 

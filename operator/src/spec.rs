@@ -3,8 +3,10 @@
 //! The reading is by hand and not by serde, because the seed's CRD has no schema: anything can stand in the
 //! spec, and every mistake deserves a message that a person can act on.
 
-use crate::column_type::{BadColumnType, ColumnType};
-use crate::identifier::{BadIdentifier, Identifier};
+use crate::{
+    column_type::{ColumnType, ColumnTypeError},
+    identifier::{Identifier, IdentifierError},
+};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashSet};
 
@@ -31,7 +33,7 @@ pub struct Column {
 /// Why a spec describes no table.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BadSpec {
+pub enum SpecError {
     /// The object has no spec.
     #[error("spec is missing: it needs tableName and columns")]
     NoSpec,
@@ -61,7 +63,7 @@ pub enum BadSpec {
         "spec.columns[{index}] must have exactly one key, NAME: TYPE, but has {found}: start a new item with \
          \"-\" for each column"
     )]
-    Keys {
+    KeyCount {
         /// The position in the list, from zero.
         index: usize,
         /// The keys that it has, for people.
@@ -69,14 +71,14 @@ pub enum BadSpec {
     },
     /// Two columns of one name.
     #[error("spec.columns has the column {0} twice (names outside quotes are folded to lower case)")]
-    Duplicate(Identifier),
+    DuplicateColumn(Identifier),
     /// A name that is none.
     #[error("{field}: {source}")]
     Name {
         /// The path of the field.
         field: String,
         /// What is wrong.
-        source: BadIdentifier,
+        source: IdentifierError,
     },
     /// A type that is none.
     #[error("column {column}: {source}")]
@@ -84,36 +86,36 @@ pub enum BadSpec {
         /// The column.
         column: Identifier,
         /// What is wrong.
-        source: BadColumnType,
+        source: ColumnTypeError,
     },
     /// The primary key names something else than a column.
     #[error("spec.primaryKey names {0}, which is no column in spec.columns")]
-    NoSuchColumn(Identifier),
+    UnknownKeyColumn(Identifier),
     /// The primary key names a column twice.
     #[error("spec.primaryKey names the column {0} twice")]
-    KeyTwice(Identifier),
+    DuplicateKeyColumn(Identifier),
     /// Something that is planned.
     #[error("{0} is not supported yet: remove it")]
-    NotYet(String),
+    Unsupported(String),
 }
 
 /// Fields that later versions will know. To ignore them would be to do something else than what the user
 /// asked for.
-const LATER: [&str; 4] = ["schema", "connectionSecretRef", "deletionPolicy", "adoptionPolicy"];
+const UNSUPPORTED_FIELDS: [&str; 4] = ["schema", "connectionSecretRef", "deletionPolicy", "adoptionPolicy"];
 
 impl Table {
     /// Reads the spec of an object; `None` where the object has none.
     ///
     /// # Errors
     ///
-    /// [`BadSpec`] for the first mistake.
-    pub fn from_spec(spec: Option<&Value>) -> Result<Self, BadSpec> {
+    /// [`SpecError`] for the first mistake.
+    pub fn from_spec(spec: Option<&Value>) -> Result<Self, SpecError> {
         let spec = match spec {
-            None | Some(Value::Null) => return Err(BadSpec::NoSpec),
+            None | Some(Value::Null) => return Err(SpecError::NoSpec),
             Some(spec) => map(spec, "spec")?,
         };
-        if let Some(field) = LATER.into_iter().find(|field| present(spec, field).is_some()) {
-            return Err(BadSpec::NotYet(format!("spec.{field}")));
+        if let Some(field) = UNSUPPORTED_FIELDS.into_iter().find(|field| present(spec, field).is_some()) {
+            return Err(SpecError::Unsupported(format!("spec.{field}")));
         }
         let name = table_name(spec)?;
         let columns = columns(spec)?;
@@ -123,14 +125,15 @@ impl Table {
 }
 
 /// What is suspicious in a spec, though it describes a table; for a log at level WARNING.
-#[must_use]
 pub fn warnings(spec: &Value) -> Vec<String> {
     let mut found: Vec<String> = spec
         .as_object()
         .into_iter()
         .flat_map(Map::keys)
         .map(String::as_str)
-        .filter(|key| !["tableName", "columns", "primaryKey"].contains(key) && !LATER.contains(key))
+        .filter(|key| {
+            !["tableName", "columns", "primaryKey"].contains(key) && !UNSUPPORTED_FIELDS.contains(key)
+        })
         .map(|key| format!("spec.{key} is no field of a DatabaseTable and is ignored"))
         .collect();
     let items = spec.get("columns").and_then(Value::as_array);
@@ -145,57 +148,56 @@ pub fn warnings(spec: &Value) -> Vec<String> {
 }
 
 /// The names of all columns in a spec that may describe no table otherwise, exact.
-#[must_use]
 pub fn column_names(spec: &Value) -> BTreeSet<String> {
     let items = spec.get("columns").and_then(Value::as_array);
     let keys = items.into_iter().flatten().filter_map(Value::as_object).flat_map(Map::keys);
     keys.filter_map(|key| Identifier::parse(key).ok()).map(|name| name.as_str().to_owned()).collect()
 }
 
-fn table_name(spec: &Map<String, Value>) -> Result<Identifier, BadSpec> {
+fn table_name(spec: &Map<String, Value>) -> Result<Identifier, SpecError> {
     let hint = "give the table a name, such as \"tableName: WEBSITE_USERS\"";
-    let value = present(spec, "tableName").ok_or(BadSpec::Missing { field: "tableName", hint })?;
+    let value = present(spec, "tableName").ok_or(SpecError::Missing { field: "tableName", hint })?;
     let field = || "spec.tableName".to_owned();
     let text = text(value, field, "a text")?;
-    Identifier::parse(text).map_err(|source| BadSpec::Name { field: field(), source })
+    Identifier::parse(text).map_err(|source| SpecError::Name { field: field(), source })
 }
 
-fn columns(spec: &Map<String, Value>) -> Result<Vec<Column>, BadSpec> {
+fn columns(spec: &Map<String, Value>) -> Result<Vec<Column>, SpecError> {
     let hint = "list at least one column, such as \"- ID: integer\"";
-    let value = present(spec, "columns").ok_or(BadSpec::Missing { field: "columns", hint })?;
+    let value = present(spec, "columns").ok_or(SpecError::Missing { field: "columns", hint })?;
     let items =
         value.as_array().ok_or_else(|| shape("spec.columns", "a list of columns, NAME: TYPE", value))?;
     if items.is_empty() {
-        return Err(BadSpec::NoColumns);
+        return Err(SpecError::NoColumns);
     }
     let columns: Vec<_> =
         items.iter().enumerate().map(|(index, item)| column(index, item)).collect::<Result<_, _>>()?;
-    match repeated(columns.iter().map(|column| &column.name)) {
-        Some(name) => Err(BadSpec::Duplicate(name.clone())),
+    match first_duplicate(columns.iter().map(|column| &column.name)) {
+        Some(name) => Err(SpecError::DuplicateColumn(name.clone())),
         None => Ok(columns),
     }
 }
 
-fn column(index: usize, item: &Value) -> Result<Column, BadSpec> {
+fn column(index: usize, item: &Value) -> Result<Column, SpecError> {
     let field = format!("spec.columns[{index}]");
     let map = item.as_object().ok_or_else(|| shape(&field, "one column, NAME: TYPE", item))?;
     let mut entries = map.iter();
     let (Some((key, value)), None) = (entries.next(), entries.next()) else {
-        return Err(BadSpec::Keys { index, found: listed(map) });
+        return Err(SpecError::KeyCount { index, found: key_names(map) });
     };
     let name =
-        Identifier::parse_column(key).map_err(|source| BadSpec::Name { field: field.clone(), source })?;
+        Identifier::parse_column(key).map_err(|source| SpecError::Name { field: field.clone(), source })?;
     if value.is_object() {
-        return Err(BadSpec::NotYet(format!(
+        return Err(SpecError::Unsupported(format!(
             "{field}: a column written as a map of type, nullable and the like (write {name} as NAME: TYPE)"
         )));
     }
     let text = text(value, || format!("{field}: the type of {name}"), "a text such as varchar(50)")?;
-    let type_ = ColumnType::parse(text).map_err(|source| BadSpec::Type { column: name.clone(), source })?;
+    let type_ = ColumnType::parse(text).map_err(|source| SpecError::Type { column: name.clone(), source })?;
     Ok(Column { name, type_ })
 }
 
-fn primary_key(spec: &Map<String, Value>, columns: &[Column]) -> Result<Vec<Identifier>, BadSpec> {
+fn primary_key(spec: &Map<String, Value>, columns: &[Column]) -> Result<Vec<Identifier>, SpecError> {
     let expected = "the name of a column or a list of names";
     let names = match present(spec, "primaryKey") {
         None => return Ok(Vec::new()),
@@ -204,21 +206,21 @@ fn primary_key(spec: &Map<String, Value>, columns: &[Column]) -> Result<Vec<Iden
         Some(other) => return Err(shape("spec.primaryKey", expected, other)),
     };
     let key: Vec<_> = names.iter().map(|name| key_column(name, columns)).collect::<Result<_, _>>()?;
-    match repeated(&key) {
-        Some(name) => Err(BadSpec::KeyTwice(name.clone())),
+    match first_duplicate(&key) {
+        Some(name) => Err(SpecError::DuplicateKeyColumn(name.clone())),
         None => Ok(key),
     }
 }
 
-fn key_column(name: &Value, columns: &[Column]) -> Result<Identifier, BadSpec> {
+fn key_column(name: &Value, columns: &[Column]) -> Result<Identifier, SpecError> {
     let field = || "spec.primaryKey".to_owned();
     let text = text(name, field, "the name of a column or a list of names")?;
-    let name = Identifier::parse(text).map_err(|source| BadSpec::Name { field: field(), source })?;
+    let name = Identifier::parse(text).map_err(|source| SpecError::Name { field: field(), source })?;
     let known = columns.iter().any(|column| column.name == name);
-    if known { Ok(name) } else { Err(BadSpec::NoSuchColumn(name)) }
+    if known { Ok(name) } else { Err(SpecError::UnknownKeyColumn(name)) }
 }
 
-fn repeated<'a>(names: impl IntoIterator<Item = &'a Identifier>) -> Option<&'a Identifier> {
+fn first_duplicate<'a>(names: impl IntoIterator<Item = &'a Identifier>) -> Option<&'a Identifier> {
     let mut seen = HashSet::new();
     names.into_iter().find(|name| !seen.insert(*name))
 }
@@ -228,7 +230,7 @@ fn present<'a>(spec: &'a Map<String, Value>, field: &str) -> Option<&'a Value> {
     spec.get(field).filter(|value| !value.is_null())
 }
 
-fn map<'a>(value: &'a Value, field: &str) -> Result<&'a Map<String, Value>, BadSpec> {
+fn map<'a>(value: &'a Value, field: &str) -> Result<&'a Map<String, Value>, SpecError> {
     value.as_object().ok_or_else(|| shape(field, "a map with tableName and columns", value))
 }
 
@@ -236,11 +238,11 @@ fn text<'a>(
     value: &'a Value,
     field: impl FnOnce() -> String,
     expected: &'static str,
-) -> Result<&'a str, BadSpec> {
+) -> Result<&'a str, SpecError> {
     value.as_str().ok_or_else(|| shape(&field(), expected, value))
 }
 
-fn shape(field: &str, expected: &'static str, found: &Value) -> BadSpec {
+fn shape(field: &str, expected: &'static str, found: &Value) -> SpecError {
     let found = match found {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
@@ -250,10 +252,10 @@ fn shape(field: &str, expected: &'static str, found: &Value) -> BadSpec {
         Value::Array(_) => "a list",
         Value::Object(_) => "a map",
     };
-    BadSpec::Shape { field: field.to_owned(), expected, found }
+    SpecError::Shape { field: field.to_owned(), expected, found }
 }
 
-fn listed(map: &Map<String, Value>) -> String {
+fn key_names(map: &Map<String, Value>) -> String {
     if map.is_empty() {
         return "none".to_owned();
     }

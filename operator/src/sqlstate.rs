@@ -7,7 +7,7 @@ use tokio_postgres::error::DbError;
 
 /// What an error means for the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Class {
+pub enum ErrorClass {
     /// It may go away by itself within seconds.
     Temporary,
     /// Somebody has to change something outside the object: a grant, a password, a view.
@@ -16,9 +16,8 @@ pub enum Class {
     Permanent,
 }
 
-impl Class {
+impl ErrorClass {
     /// Sorts an error that the server sent.
-    #[must_use]
     pub fn of(error: &DbError) -> Self {
         let in_catalog = error.schema() == Some("pg_catalog");
         Self::of_code(error.code().code(), in_catalog, error.message())
@@ -30,7 +29,7 @@ impl Class {
             | "55006" | "25006" | "25P03" | "26000" => Self::Temporary,
             "23505" if in_catalog => Self::Temporary,
             "0A000" if message.contains("cached plan") => Self::Temporary,
-            code if is_stale(code) => Self::Temporary,
+            code if is_stale_code(code) => Self::Temporary,
             "42501" | "42704" => Self::Environment,
             "0A000" | "22023" => Self::Permanent,
             code => match code.get(..2) {
@@ -45,14 +44,13 @@ impl Class {
 }
 
 /// Whether an error says that the catalog isn't any longer what it was when it was read.
-#[must_use]
-pub fn is_state_signal(error: &DbError) -> bool {
+pub fn is_stale(error: &DbError) -> bool {
     let code = error.code().code();
-    is_stale(code) || (code == "23505" && error.schema() == Some("pg_catalog"))
+    is_stale_code(code) || (code == "23505" && error.schema() == Some("pg_catalog"))
 }
 
 /// A table or a column exists already, or a table doesn't any more.
-fn is_stale(code: &str) -> bool {
+fn is_stale_code(code: &str) -> bool {
     ["42P07", "42P01", "42701"].contains(&code)
 }
 
@@ -60,7 +58,6 @@ fn is_stale(code: &str) -> bool {
 ///
 /// The DETAIL of data and constraint errors (classes 22 and 23) is left out: it quotes rows, and those belong
 /// into no log. The HINT of 2BP01 is left out, too: it recommends CASCADE.
-#[must_use]
 pub fn describe(error: &DbError) -> String {
     let code = error.code().code();
     let quotes_rows = code.starts_with("22") || code.starts_with("23");
@@ -83,22 +80,22 @@ mod tests {
             (
                 "08000 08001 08003 08006 08P01 53000 53100 53200 53300 57P01 57P02 57P03 57P05 57014 58030 40001 40P01 55P03 55006 \
                  25006 26000 42P07 42P01 42701",
-                Class::Temporary,
+                ErrorClass::Temporary,
             ),
             (
                 "28000 28P01 42501 3D000 3F000 42704 2BP01 23502 23505 57P04 XX000 P0001 99999",
-                Class::Environment,
+                ErrorClass::Environment,
             ),
-            ("42601 42883 42P16 42804 22023 54011 54000 0A000", Class::Permanent),
+            ("42601 42883 42P16 42804 22023 54011 54000 0A000", ErrorClass::Permanent),
         ] {
             for code in codes.split_whitespace() {
-                assert_eq!(Class::of_code(code, false, ""), class, "{code}");
+                assert_eq!(ErrorClass::of_code(code, false, ""), class, "{code}");
             }
         }
-        assert_eq!(Class::of_code("23505", true, ""), Class::Temporary);
+        assert_eq!(ErrorClass::of_code("23505", true, ""), ErrorClass::Temporary);
         assert_eq!(
-            Class::of_code("0A000", false, "cached plan must not change result type"),
-            Class::Temporary
+            ErrorClass::of_code("0A000", false, "cached plan must not change result type"),
+            ErrorClass::Temporary
         );
     }
 }

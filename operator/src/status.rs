@@ -39,7 +39,7 @@ pub struct TableStatus {
 /// The reasons that conditions give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum ConditionReason {
     /// The table is as the spec asks.
     Applied,
     /// A column was removed or changed, or the table renamed; nothing was done.
@@ -62,7 +62,7 @@ pub enum Reason {
 
 /// When a status is made, and for which generation of the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct Stamp {
     /// `metadata.generation`; `None` where the CRD has no status subresource, because it means nothing there.
     pub generation: Option<i64>,
     /// The time.
@@ -71,57 +71,61 @@ pub struct Seen {
 
 impl TableStatus {
     /// Reads the status of an object; what can't be read counts as none.
-    #[must_use]
     pub fn read(status: Option<&Value>) -> Self {
         status.and_then(|status| Self::deserialize(status).ok()).unwrap_or_default()
     }
 
     /// The status after a success.
-    #[must_use]
-    pub fn ready(previous: &Self, seen: Seen, applied: &Applied) -> Self {
+    pub fn after_success(&self, stamp: Stamp, applied: &Applied) -> Self {
         let message = applied.to_string();
-        let say = |type_| previous.condition(type_, "True", Reason::Applied, &message, seen);
+        let condition = |type_| self.condition(type_, "True", ConditionReason::Applied, &message, stamp);
         Self {
-            observed_generation: seen.generation,
+            observed_generation: stamp.generation,
             table: Some(applied.table.clone()),
             columns: applied.columns.clone(),
             column_count: i64::try_from(applied.columns.len()).ok(),
             primary_key: applied.primary_key.clone(),
-            conditions: vec![say("Ready"), say("Synced")],
+            conditions: vec![condition("Ready"), condition("Synced")],
         }
     }
 
     /// The status after a failure: the table is still the one that it was.
-    #[must_use]
-    pub fn refused(previous: &Self, seen: Seen, reason: Reason, message: &str) -> Self {
-        let ready = match (reason.leaves_the_table_unknown(), previous.find("Ready")) {
+    pub fn after_failure(&self, stamp: Stamp, reason: ConditionReason, message: &str) -> Self {
+        let ready = match (reason.leaves_the_table_unknown(), self.find("Ready")) {
             (true, Some(kept)) => kept.clone(),
-            (true, None) => previous.condition("Ready", "Unknown", reason, message, seen),
-            (false, _) => previous.condition("Ready", "False", reason, message, seen),
+            (true, None) => self.condition("Ready", "Unknown", reason, message, stamp),
+            (false, _) => self.condition("Ready", "False", reason, message, stamp),
         };
-        let synced = previous.condition("Synced", "False", reason, message, seen);
-        Self { observed_generation: seen.generation, conditions: vec![ready, synced], ..previous.clone() }
+        let synced = self.condition("Synced", "False", reason, message, stamp);
+        Self { observed_generation: stamp.generation, conditions: vec![ready, synced], ..self.clone() }
     }
 
     fn find(&self, type_: &str) -> Option<&Condition> {
         self.conditions.iter().find(|condition| condition.type_ == type_)
     }
 
-    fn condition(&self, type_: &str, status: &str, reason: Reason, message: &str, seen: Seen) -> Condition {
+    fn condition(
+        &self,
+        type_: &str,
+        status: &str,
+        reason: ConditionReason,
+        message: &str,
+        stamp: Stamp,
+    ) -> Condition {
         let unchanged = self.find(type_).filter(|before| before.status == status);
         Condition {
             type_: type_.to_owned(),
             status: status.to_owned(),
             reason: reason.to_string(),
             message: message.to_owned(),
-            observed_generation: seen.generation,
+            observed_generation: stamp.generation,
             last_transition_time: unchanged
-                .map_or(Time(seen.now), |before| before.last_transition_time.clone()),
+                .map_or(Time(stamp.now), |before| before.last_transition_time.clone()),
         }
     }
 }
 
-impl Reason {
+impl ConditionReason {
     fn leaves_the_table_unknown(self) -> bool {
         matches!(
             self,
@@ -134,7 +138,7 @@ impl Reason {
 }
 
 /// The reason as conditions and events have it: its own name.
-impl fmt::Display for Reason {
+impl fmt::Display for ConditionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
     }

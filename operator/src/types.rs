@@ -5,7 +5,7 @@
 //! NULL::<type>` that is prepared (one statement only) and never executed, because before PostgreSQL 17
 //! nothing else tells the type modifier. Statements then carry what `format_type` prints for the two numbers.
 
-use crate::{catalog::TypeId, column_type::ColumnType, identifier::Identifier, spec::Column};
+use crate::{catalog::PgTypeId, column_type::ColumnType, identifier::Identifier, spec::Column};
 use postgres_types::Type;
 use std::collections::HashMap;
 use tokio_postgres::{Error, Transaction};
@@ -14,7 +14,7 @@ use tokio_postgres::{Error, Transaction};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolvedType {
     /// The two numbers that make the type.
-    pub id: TypeId,
+    pub id: PgTypeId,
     /// Whether the column gets a sequence.
     pub serial: bool,
     /// The type as PostgreSQL prints it.
@@ -55,8 +55,7 @@ pub struct ResolvedColumn {
 
 impl ResolvedType {
     /// The type as it goes into a statement.
-    #[must_use]
-    pub fn ddl(&self) -> &str {
+    pub fn sql(&self) -> &str {
         match (self.serial, self.id.oid) {
             (true, 20) => "bigserial",
             (true, 21) => "smallserial",
@@ -87,8 +86,8 @@ pub async fn resolve(tx: &Transaction<'_>, columns: &[Column]) -> Result<Vec<Res
 }
 
 async fn resolve_one(tx: &Transaction<'_>, column: &Column) -> Result<ResolvedType, ResolveError> {
-    let behind_serial = column.type_.behind_serial();
-    let text = behind_serial.unwrap_or(column.type_.as_str());
+    let serial_base = column.type_.serial_base();
+    let text = serial_base.unwrap_or(column.type_.as_str());
     let reject = |why: String| {
         let (column, type_) = (column.name.clone(), column.type_.clone());
         ResolveError::Rejected(RejectedType { column, type_, why })
@@ -96,7 +95,7 @@ async fn resolve_one(tx: &Transaction<'_>, column: &Column) -> Result<ResolvedTy
     let (oid, kind) = match lookup(tx, text).await {
         Ok(Some(found)) => found,
         Ok(None) => return Err(reject("there is no such type in the database".to_owned())),
-        Err(error) => return Err(complaint(&error).map_or_else(|| error.into(), reject)),
+        Err(error) => return Err(rejection(&error).map_or_else(|| error.into(), reject)),
     };
     if kind == "p" {
         return Err(reject("it is a pseudo-type, which no column can have".to_owned()));
@@ -107,10 +106,10 @@ async fn resolve_one(tx: &Transaction<'_>, column: &Column) -> Result<ResolvedTy
     } else {
         type_modifier(tx, text)
             .await
-            .map_err(|error| complaint(&error).map_or_else(|| error.into(), reject))?
+            .map_err(|error| rejection(&error).map_or_else(|| error.into(), reject))?
     };
-    let id = TypeId { oid, typmod };
-    Ok(ResolvedType { id, serial: behind_serial.is_some(), name: format_type(tx, id).await? })
+    let id = PgTypeId { oid, typmod };
+    Ok(ResolvedType { id, serial: serial_base.is_some(), name: format_type(tx, id).await? })
 }
 
 /// The type's OID and its `typtype`.
@@ -126,13 +125,13 @@ async fn type_modifier(tx: &Transaction<'_>, proven: &str) -> Result<i32, Error>
     Ok(statement.columns().first().map_or(-1, tokio_postgres::Column::type_modifier))
 }
 
-async fn format_type(tx: &Transaction<'_>, id: TypeId) -> Result<String, Error> {
+async fn format_type(tx: &Transaction<'_>, id: PgTypeId) -> Result<String, Error> {
     let sql = "SELECT pg_catalog.format_type($1, $2)";
     tx.query_typed_one(sql, &[(&id.oid, Type::OID), (&id.typmod, Type::INT4)]).await?.try_get(0)
 }
 
 /// What the server has against the text itself; `None` where the error is about something else.
-fn complaint(error: &Error) -> Option<String> {
+fn rejection(error: &Error) -> Option<String> {
     let error = error.as_db_error()?;
     let code = error.code().code();
     // Syntax (42601), a bad modifier (22023), a name with a database in it (0A000), a schema that isn't there

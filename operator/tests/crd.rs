@@ -4,9 +4,11 @@
 
 use korf_sandbox::ControlPlane;
 use serde_json::{Value, json};
-use std::io::Write;
-use std::path::Path;
-use std::process::{Output, Stdio};
+use std::{
+    io::Write,
+    path::Path,
+    process::{Output, Stdio},
+};
 
 /// Its own control plane: the seed's CRD has the same name, and other suites use that one.
 struct World(ControlPlane);

@@ -3,7 +3,7 @@
 /// Why the database can't even be tried.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum BadConnection {
+pub enum SettingsError {
     /// Nothing says where the database is.
     #[error("no database is given: set --database-url, DATABASE_URL or PGHOST")]
     NoDatabase,
@@ -13,22 +13,22 @@ pub enum BadConnection {
          postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full; characters like @ / ? # % in the \
          password are written as %40 %2F %3F %23 %25"
     )]
-    Text,
+    Syntax,
     /// An option that PostgreSQL knows has a value that it hasn't.
     #[error("the database URL has a bad value for the option {0}")]
-    Value(&'static str),
+    OptionValue(&'static str),
     /// A variable has a value that can't be.
     #[error("the variable {0} has a bad value")]
     Variable(&'static str),
     /// An option of libpq that has no counterpart here.
     #[error("the database URL has the option {0}, which isn't supported: remove it")]
-    Unsupported(&'static str),
+    UnsupportedOption(&'static str),
     /// An option that nobody knows. It isn't named, because it may be part of a password.
     #[error(
         "the database URL has an option that PostgreSQL doesn't know (if a ? or & belongs to the password, \
          write it as %3F or %26)"
     )]
-    Unknown,
+    UnknownOption,
     /// `sslmode` has another value.
     #[error("sslmode must be disable, prefer, require, verify-ca or verify-full")]
     SslMode,

@@ -4,9 +4,8 @@
 //!
 //! <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING>
 
-use super::error::BadConnection;
-use std::iter::Peekable;
-use std::str::Chars;
+use super::error::SettingsError;
+use std::{iter::Peekable, str::Chars};
 use tokio_postgres::Config;
 
 /// The options of tokio-postgres.
@@ -68,7 +67,7 @@ pub(super) struct Options {
 }
 
 impl Options {
-    pub(super) fn parse(text: &str) -> Result<Self, BadConnection> {
+    pub(super) fn parse(text: &str) -> Result<Self, SettingsError> {
         let text = text.trim();
         let is_url = text.starts_with("postgres://") || text.starts_with("postgresql://");
         let (base, pairs) = if is_url { split_url(text)? } else { (String::new(), key_values(text)?) };
@@ -88,10 +87,10 @@ impl Options {
     }
 
     /// What tokio-postgres makes of the parts.
-    pub(super) fn config(&self) -> Result<Config, BadConnection> {
+    pub(super) fn config(&self) -> Result<Config, SettingsError> {
         // One by one first: so the message can tell which option is bad without a word from the text.
         for (key, value) in &self.rest {
-            assignment(key, value).parse::<Config>().map_err(|_| BadConnection::Value(key))?;
+            assignment(key, value).parse::<Config>().map_err(|_| SettingsError::OptionValue(key))?;
         }
         let text = if self.base.is_empty() {
             self.rest.iter().map(|(key, value)| assignment(key, value)).collect::<Vec<_>>().join(" ")
@@ -99,38 +98,38 @@ impl Options {
             let query = self.rest.iter().map(|(key, value)| format!("{key}={}", encode(value)));
             format!("{}?{}", self.base, query.collect::<Vec<_>>().join("&"))
         };
-        text.parse().map_err(|_| BadConnection::Text)
+        text.parse().map_err(|_| SettingsError::Syntax)
     }
 }
 
-fn known(key: &str) -> Result<&'static str, BadConnection> {
+fn known(key: &str) -> Result<&'static str, SettingsError> {
     if let Some(known) = KNOWN.into_iter().find(|known| *known == key) {
         return Ok(known);
     }
     match UNSUPPORTED.into_iter().find(|known| *known == key) {
-        Some(known) => Err(BadConnection::Unsupported(known)),
-        None => Err(BadConnection::Unknown),
+        Some(known) => Err(SettingsError::UnsupportedOption(known)),
+        None => Err(SettingsError::UnknownOption),
     }
 }
 
 /// A URL without its options, and the options.
-fn split_url(url: &str) -> Result<(String, Vec<(String, String)>), BadConnection> {
+fn split_url(url: &str) -> Result<(String, Vec<(String, String)>), SettingsError> {
     // tokio-postgres takes everything before the first @ for user and password, question marks too.
     let after_user = url.find('@').map_or(0, |at| at + 1);
     let rest = &url[after_user..];
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     if place.contains('@') && after_user > 0 {
         // A bare @ in the password: its second half would be taken for a host, and that is logged.
-        return Err(BadConnection::Text);
+        return Err(SettingsError::Syntax);
     }
     let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (key, value) = pair.split_once('=').ok_or(BadConnection::Text)?;
+        let (key, value) = pair.split_once('=').ok_or(SettingsError::Syntax)?;
         Ok((decode(key)?, decode(value)?))
     });
     Ok((format!("{}{place}", &url[..after_user]), pairs.collect::<Result<_, _>>()?))
 }
 
-fn decode(text: &str) -> Result<String, BadConnection> {
+fn decode(text: &str) -> Result<String, SettingsError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
@@ -139,12 +138,12 @@ fn decode(text: &str) -> Result<String, BadConnection> {
             rest = tail;
             continue;
         }
-        let (hex, tail) = tail.split_at_checked(2).ok_or(BadConnection::Text)?;
-        let hex = std::str::from_utf8(hex).map_err(|_| BadConnection::Text)?;
-        bytes.push(u8::from_str_radix(hex, 16).map_err(|_| BadConnection::Text)?);
+        let (hex, tail) = tail.split_at_checked(2).ok_or(SettingsError::Syntax)?;
+        let hex = std::str::from_utf8(hex).map_err(|_| SettingsError::Syntax)?;
+        bytes.push(u8::from_str_radix(hex, 16).map_err(|_| SettingsError::Syntax)?);
         rest = tail;
     }
-    String::from_utf8(bytes).map_err(|_| BadConnection::Text)
+    String::from_utf8(bytes).map_err(|_| SettingsError::Syntax)
 }
 
 fn encode(text: &str) -> String {
@@ -152,7 +151,7 @@ fn encode(text: &str) -> String {
 }
 
 /// `key = value` pairs; a value in single quotes may have blanks, and a backslash keeps the next character.
-fn key_values(text: &str) -> Result<Vec<(String, String)>, BadConnection> {
+fn key_values(text: &str) -> Result<Vec<(String, String)>, SettingsError> {
     let mut chars = text.chars().peekable();
     let mut pairs = Vec::new();
     loop {
@@ -166,23 +165,23 @@ fn key_values(text: &str) -> Result<Vec<(String, String)>, BadConnection> {
         }
         skip_blanks(&mut chars);
         if chars.next() != Some('=') {
-            return Err(BadConnection::Text);
+            return Err(SettingsError::Syntax);
         }
         skip_blanks(&mut chars);
         pairs.push((key, value(&mut chars)?));
     }
 }
 
-fn value(chars: &mut Peekable<Chars<'_>>) -> Result<String, BadConnection> {
+fn value(chars: &mut Peekable<Chars<'_>>) -> Result<String, SettingsError> {
     let quoted = chars.next_if_eq(&'\'').is_some();
     let mut value = String::new();
     loop {
         match chars.next() {
-            Some('\\') => value.push(chars.next().ok_or(BadConnection::Text)?),
+            Some('\\') => value.push(chars.next().ok_or(SettingsError::Syntax)?),
             Some('\'') if quoted => return Ok(value),
             Some(c) if !quoted && c.is_whitespace() => return Ok(value),
             Some(c) => value.push(c),
-            None if quoted => return Err(BadConnection::Text),
+            None if quoted => return Err(SettingsError::Syntax),
             None => return Ok(value),
         }
     }

@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-fn read(url: &str, variables: &[(&str, &str)]) -> Result<Settings, BadConnection> {
+fn read(url: &str, variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     let find = |name: &str| {
         let found = variables.iter().find(|(known, _)| *known == name);
         found.map(|(_, value)| (*value).to_owned())
@@ -71,46 +71,46 @@ fn the_text_goes_before_the_variables() {
 fn each_sslmode_verifies_what_libpq_verifies() {
     use tls::Verify::{Chain, Full, Nothing};
     for (options, offer, verify) in [
-        ("", Offer::Prefer, Some(Nothing)),
-        ("?sslmode=disable", Offer::Disable, None),
-        ("?sslmode=prefer", Offer::Prefer, Some(Nothing)),
-        ("?sslmode=require", Offer::Require, Some(Nothing)),
-        ("?sslmode=require&sslrootcert=/ca.crt", Offer::Require, Some(Chain)),
-        ("?sslmode=verify-ca", Offer::Require, Some(Chain)),
-        ("?sslmode=verify-full&sslrootcert=system", Offer::Require, Some(Full)),
+        ("", PgSslMode::Prefer, Some(Nothing)),
+        ("?sslmode=disable", PgSslMode::Disable, None),
+        ("?sslmode=prefer", PgSslMode::Prefer, Some(Nothing)),
+        ("?sslmode=require", PgSslMode::Require, Some(Nothing)),
+        ("?sslmode=require&sslrootcert=/ca.crt", PgSslMode::Require, Some(Chain)),
+        ("?sslmode=verify-ca", PgSslMode::Require, Some(Chain)),
+        ("?sslmode=verify-full&sslrootcert=system", PgSslMode::Require, Some(Full)),
     ] {
         let settings = read(&format!("postgres://db/x{options}"), &[]).unwrap();
         assert_eq!((settings.config.get_ssl_mode(), settings.verification()), (offer, verify), "{options}");
     }
     let socket = read("host=/run/postgresql sslmode=require", &[]).unwrap();
-    assert_eq!((socket.config.get_ssl_mode(), socket.verification()), (Offer::Disable, None));
+    assert_eq!((socket.config.get_ssl_mode(), socket.verification()), (PgSslMode::Disable, None));
 }
 
 #[test]
 fn a_bad_text_says_what_is_wrong_and_quotes_nothing() {
     for (url, why) in [
-        ("", BadConnection::NoDatabase),
-        ("postgres://eva:secret@", BadConnection::NoDatabase),
-        ("mysql://eva:secret@db/x", BadConnection::Text),
-        ("secret", BadConnection::Text),
-        ("host=db password='secret", BadConnection::Text),
-        ("postgres://eva:secret@db:port/x", BadConnection::Text),
-        ("postgres://eva:s@secret@db/x", BadConnection::Text),
-        ("postgres://eva:secret@db/x?sslmode", BadConnection::Text),
-        ("postgres://eva:secret@db/x?sslmode=%zz", BadConnection::Text),
-        ("postgres://db/x?secret=1", BadConnection::Unknown),
-        ("host=db secret=1", BadConnection::Unknown),
-        ("postgres://db/x?sslmode=secret", BadConnection::SslMode),
-        ("postgres://db/x?sslmode=allow", BadConnection::SslMode),
-        ("postgres://db/x?connect_timeout=secret", BadConnection::Value("connect_timeout")),
-        ("host=db port=secret", BadConnection::Value("port")),
-        ("postgres://db/x?sslcert=secret", BadConnection::Unsupported("sslcert")),
+        ("", SettingsError::NoDatabase),
+        ("postgres://eva:secret@", SettingsError::NoDatabase),
+        ("mysql://eva:secret@db/x", SettingsError::Syntax),
+        ("secret", SettingsError::Syntax),
+        ("host=db password='secret", SettingsError::Syntax),
+        ("postgres://eva:secret@db:port/x", SettingsError::Syntax),
+        ("postgres://eva:s@secret@db/x", SettingsError::Syntax),
+        ("postgres://eva:secret@db/x?sslmode", SettingsError::Syntax),
+        ("postgres://eva:secret@db/x?sslmode=%zz", SettingsError::Syntax),
+        ("postgres://db/x?secret=1", SettingsError::UnknownOption),
+        ("host=db secret=1", SettingsError::UnknownOption),
+        ("postgres://db/x?sslmode=secret", SettingsError::SslMode),
+        ("postgres://db/x?sslmode=allow", SettingsError::SslMode),
+        ("postgres://db/x?connect_timeout=secret", SettingsError::OptionValue("connect_timeout")),
+        ("host=db port=secret", SettingsError::OptionValue("port")),
+        ("postgres://db/x?sslcert=secret", SettingsError::UnsupportedOption("sslcert")),
     ] {
         let error = read(url, &[]).expect_err(url);
         assert_eq!(error, why, "{url}");
         assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
     }
-    assert_eq!(read("host=db", &[("PGPORT", "secret")]).unwrap_err(), BadConnection::Variable("PGPORT"));
+    assert_eq!(read("host=db", &[("PGPORT", "secret")]).unwrap_err(), SettingsError::Variable("PGPORT"));
 }
 
 #[test]

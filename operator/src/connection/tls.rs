@@ -1,15 +1,17 @@
 //! TLS to the database by rustls: what libpq's `sslmode` verifies and what it doesn't.
 
-use super::error::BadConnection;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::verify_server_cert_signed_by_trust_anchor;
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use std::path::Path;
-use std::sync::Arc;
+use super::error::SettingsError;
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    client::{
+        danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_cert_signed_by_trust_anchor,
+    },
+    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    server::ParsedCertificate,
+};
+use std::{path::Path, sync::Arc};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// What is verified of the server's certificate.
@@ -27,31 +29,31 @@ pub(super) enum Verify {
 pub(super) fn connector(
     verify: Verify,
     root_cert: Option<&Path>,
-) -> Result<MakeRustlsConnect, BadConnection> {
+) -> Result<MakeRustlsConnect, SettingsError> {
     // Named here, because a process-wide default would be up to whichever library came first.
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| BadConnection::Tls(error.to_string()))?;
+        .map_err(|error| SettingsError::Tls(error.to_string()))?;
     let config = match verify {
         Verify::Full => builder.with_root_certificates(roots(root_cert)?).with_no_client_auth(),
         Verify::Chain | Verify::Nothing => {
             let roots = if verify == Verify::Chain { Some(roots(root_cert)?) } else { None };
-            let verifier = Arc::new(AnyName { provider, roots });
+            let verifier = Arc::new(AnyHostVerifier { provider, roots });
             builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
         }
     };
     Ok(MakeRustlsConnect::new(config))
 }
 
-fn roots(path: Option<&Path>) -> Result<RootCertStore, BadConnection> {
+fn roots(path: Option<&Path>) -> Result<RootCertStore, SettingsError> {
     let mut roots = RootCertStore::empty();
     let Some(path) = path else {
         let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         let none = "the system has no trusted authorities; give sslrootcert";
-        return if added > 0 { Ok(roots) } else { Err(BadConnection::Tls(none.to_owned())) };
+        return if added > 0 { Ok(roots) } else { Err(SettingsError::Tls(none.to_owned())) };
     };
-    let unreadable = |why: String| BadConnection::RootCert { path: path.display().to_string(), why };
+    let unreadable = |why: String| SettingsError::RootCert { path: path.display().to_string(), why };
     let certs = CertificateDer::pem_file_iter(path).map_err(|error| unreadable(error.to_string()))?;
     for cert in certs {
         let cert = cert.map_err(|error| unreadable(error.to_string()))?;
@@ -65,12 +67,12 @@ fn roots(path: Option<&Path>) -> Result<RootCertStore, BadConnection> {
 /// Signatures of the handshake are always verified: SCRAM's channel binding rests on the server having the
 /// certificate's key.
 #[derive(Debug)]
-struct AnyName {
+struct AnyHostVerifier {
     provider: Arc<CryptoProvider>,
     roots: Option<RootCertStore>,
 }
 
-impl ServerCertVerifier for AnyName {
+impl ServerCertVerifier for AnyHostVerifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,

@@ -1,17 +1,16 @@
 use super::*;
-use crate::catalog::TypeId;
-use crate::types::ResolvedType;
+use crate::{catalog::PgTypeId, types::ResolvedType};
 use proptest::prelude::*;
 
 fn column(name: &str, type_: &str, serial: bool) -> ResolvedColumn {
-    let id = TypeId { oid: if type_ == "bigint" { 20 } else { 23 }, typmod: -1 };
+    let id = PgTypeId { oid: if type_ == "bigint" { 20 } else { 23 }, typmod: -1 };
     let name = Identifier::parse(name).unwrap();
     ResolvedColumn { name, type_: ResolvedType { id, serial, name: type_.into() } }
 }
 
 fn wanted(columns: Vec<ResolvedColumn>, key: &[&str]) -> Wanted {
     Wanted {
-        place: Place { schema: "My \"Schema\"".into(), name: "user".into(), shown: String::new() },
+        place: Place { schema: "My \"Schema\"".into(), name: "user".into(), qualified: String::new() },
         columns,
         primary_key: key.iter().map(|name| Identifier::parse(name).unwrap()).collect(),
     }
@@ -65,7 +64,7 @@ proptest! {
     #[test]
     fn no_name_escapes_from_its_quotes(schema in "[^\0]{0,9}", table in "[^\0]{1,9}", name in "[^\0]{1,9}", text in "[^\0]{0,19}") {
         let mut wanted = wanted(vec![column(&quote(&name), "integer", false)], &[]);
-        wanted.place = Place { schema, name: table, shown: String::new() };
+        wanted.place = Place { schema, name: table, qualified: String::new() };
         wanted.primary_key = vec![wanted.columns[0].name.clone()];
         let plan = Plan { comment: Some(text), ..plan(wanted, Action::Create) };
         let frame = ["CREATE TABLE . (\n   integer,\n  PRIMARY KEY ()\n)", "COMMENT ON TABLE . IS "];

@@ -1,6 +1,5 @@
 use super::*;
-use crate::catalog::TypeId;
-use crate::types::ResolvedType;
+use crate::{catalog::PgTypeId, types::ResolvedType};
 
 const INT: u32 = 23;
 const VARCHAR: u32 = 1043;
@@ -21,10 +20,10 @@ fn type_name(oid: u32) -> &'static str {
 fn wanted(columns: &[(&str, u32)], key: &[&str]) -> Wanted {
     let resolved = |&(name, oid): &(&str, u32)| ResolvedColumn {
         name: Identifier::parse(name).unwrap(),
-        type_: ResolvedType { id: TypeId { oid, typmod: -1 }, serial: false, name: type_name(oid).into() },
+        type_: ResolvedType { id: PgTypeId { oid, typmod: -1 }, serial: false, name: type_name(oid).into() },
     };
     Wanted {
-        place: Place { schema: "public".into(), name: "users".into(), shown: "public.users".into() },
+        place: Place { schema: "public".into(), name: "users".into(), qualified: "public.users".into() },
         columns: columns.iter().map(resolved).collect(),
         primary_key: key.iter().map(|name| Identifier::parse(name).unwrap()).collect(),
     }
@@ -33,21 +32,21 @@ fn wanted(columns: &[(&str, u32)], key: &[&str]) -> Wanted {
 fn table(columns: &[(&str, u32)], key: &[&str], marked: Option<Owner>) -> Found {
     let column = |&(name, oid): &(&str, u32)| CatalogColumn {
         name: name.into(),
-        id: TypeId { oid, typmod: -1 },
+        id: PgTypeId { oid, typmod: -1 },
         type_name: type_name(oid).into(),
         serial: false,
     };
     let relation = Relation {
-        kind: Kind::Table,
+        kind: RelationKind::Table,
         columns: columns.iter().map(column).collect(),
         primary_key: key.iter().map(ToString::to_string).collect(),
-        comment: marked.map(|owner| owner.mark(None)),
+        comment: marked.map(|owner| owner.mark_comment(None)),
     };
     Found { here: Some(relation), elsewhere: vec![] }
 }
 
 /// The plan for the object `a`, whose spec has had the columns `a`, `b`, `c` and `B`.
-fn planned(wanted: Wanted, found: &Found) -> Result<Plan, Refusal> {
+fn planned(wanted: Wanted, found: &Found) -> Result<Plan, PlanError> {
     plan(wanted, found, &claim("a", &["a", "b", "c", "B"]))
 }
 
@@ -72,7 +71,7 @@ fn a_missing_table_is_created_with_its_owner_in_the_comment() {
     let expected = Plan {
         table: wanted.clone(),
         action: Action::Create,
-        comment: Some(owner("a").mark(None)),
+        comment: Some(owner("a").mark_comment(None)),
         takes_over: false,
         extra_columns: vec![],
     };
@@ -161,16 +160,17 @@ fn a_table_of_nobody_or_of_another_object_is_left_alone() {
     );
     let message = refusal(wanted.clone(), &table(&[("a", INT)], &[], Some(owner("b"))));
     assert!(message.contains("belongs to the DatabaseTable shop/b, so"), "{message}");
-    let far = Owner { cluster: "other".into(), ..owner("a") };
+    let foreign = Owner { cluster: "other".into(), ..owner("a") };
     assert!(
-        refusal(wanted.clone(), &table(&[("a", INT)], &[], Some(far))).contains("shop/a of another cluster")
+        refusal(wanted.clone(), &table(&[("a", INT)], &[], Some(foreign)))
+            .contains("shop/a of another cluster")
     );
 }
 
 #[test]
 fn a_view_of_the_name_is_left_alone() {
     let mut found = table(&[("a", INT)], &[], None);
-    found.here.as_mut().unwrap().kind = Kind::Other("a view");
+    found.here.as_mut().unwrap().kind = RelationKind::Other("a view");
     assert!(refusal(wanted(&[("a", INT)], &[]), &found).contains("public.users is a view and not a table"));
 }
 
@@ -188,17 +188,17 @@ fn a_new_table_name_is_refused_whatever_stands_there() {
 #[test]
 fn an_owner_restored_from_a_backup_takes_its_table_over() {
     let mut found = table(&[("a", INT)], &[], None);
-    let before = Owner { uid: "before".into(), ..owner("a") }.mark(Some("Who signed up."));
+    let before = Owner { uid: "before".into(), ..owner("a") }.mark_comment(Some("Who signed up."));
     found.here.as_mut().unwrap().comment = Some(before);
     let plan = planned(wanted(&[("a", INT), ("b", INT)], &[]), &found).unwrap();
     assert!(plan.takes_over);
-    assert_eq!(plan.comment, Some(owner("a").mark(Some("Who signed up."))));
+    assert_eq!(plan.comment, Some(owner("a").mark_comment(Some("Who signed up."))));
     assert_eq!(added(plan.action), ["\"b\""]);
 }
 
-fn place(shown: &str) -> Place {
-    let (schema, name) = shown.split_once('.').unwrap();
-    Place { schema: schema.into(), name: name.into(), shown: shown.into() }
+fn place(qualified: &str) -> Place {
+    let (schema, name) = qualified.split_once('.').unwrap();
+    Place { schema: schema.into(), name: name.into(), qualified: qualified.into() }
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn the_table_to_drop_is_the_statuss_the_only_one_or_the_specs() {
         (vec![&copy], recorded(true), Some(&copy), None),
     ] {
         let marked: Vec<_> = marked.into_iter().cloned().collect();
-        let found = to_drop(&marked, status, there, spec);
+        let found = table_to_drop(&marked, status, there, spec);
         assert_eq!(
             found.clone().ok(),
             dropped.map(|place| place.cloned()),
@@ -233,7 +233,7 @@ fn the_table_to_drop_is_the_statuss_the_only_one_or_the_specs() {
         );
         let Err(refusal) = found else { continue };
         let text = refusal.to_string();
-        assert!(marked.iter().all(|place| text.contains(&place.shown)), "{text}");
+        assert!(marked.iter().all(|place| text.contains(&place.qualified)), "{text}");
         assert_eq!(text.contains("the status says that the object's table is public.t"), there, "{text}");
     }
 }

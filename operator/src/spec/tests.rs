@@ -54,7 +54,7 @@ fn a_spec_of_another_shape_says_what_is_wrong() {
         let error = Table::from_spec(Some(&spec)).expect_err(why).to_string();
         assert!(error.contains(why), "{spec}: {error}");
     }
-    assert_eq!(Table::from_spec(None), Err(BadSpec::NoSpec));
+    assert_eq!(Table::from_spec(None), Err(SpecError::NoSpec));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_bad_primary_key_says_why() {
 
 #[test]
 fn what_comes_later_is_refused_and_not_ignored() {
-    for field in LATER {
+    for field in UNSUPPORTED_FIELDS {
         let spec = json!({"tableName": "t", "columns": [{"a": "int"}], field: "x"});
         let error = Table::from_spec(Some(&spec)).expect_err(field).to_string();
         assert_eq!(error, format!("spec.{field} is not supported yet: remove it"));

@@ -2,8 +2,8 @@ use super::*;
 use crate::outcome::Outcome;
 use serde_json::json;
 
-fn seen(generation: i64, second: i64) -> Seen {
-    Seen { generation: Some(generation), now: Timestamp::from_second(second).unwrap() }
+fn stamp(generation: i64, second: i64) -> Stamp {
+    Stamp { generation: Some(generation), now: Timestamp::from_second(second).unwrap() }
 }
 
 fn applied(columns: usize) -> Applied {
@@ -27,7 +27,7 @@ fn told(status: &TableStatus) -> Vec<(&str, &str, &str)> {
 
 #[test]
 fn a_success_is_ready_and_synced() {
-    let status = TableStatus::ready(&TableStatus::default(), seen(1, 10), &applied(2));
+    let status = TableStatus::default().after_success(stamp(1, 10), &applied(2));
     assert_eq!(
         serde_json::to_value(&status).unwrap(),
         json!({
@@ -49,7 +49,7 @@ fn a_success_is_ready_and_synced() {
 #[test]
 fn columns_that_are_left_alone_are_told() {
     let applied = Applied { extra_columns: vec!["audit".into(), "Two Words".into()], ..applied(1) };
-    let status = TableStatus::ready(&TableStatus::default(), seen(1, 10), &applied);
+    let status = TableStatus::default().after_success(stamp(1, 10), &applied);
     assert_eq!(status.columns.len(), 1);
     assert_eq!(
         status.find("Ready").unwrap().message,
@@ -59,35 +59,35 @@ fn columns_that_are_left_alone_are_told() {
 
 #[test]
 fn a_second_success_keeps_the_time_of_the_first() {
-    let first = TableStatus::ready(&TableStatus::default(), seen(1, 10), &applied(1));
-    let second = TableStatus::ready(&first, seen(2, 20), &applied(2));
+    let first = TableStatus::default().after_success(stamp(1, 10), &applied(1));
+    let second = first.after_success(stamp(2, 20), &applied(2));
     assert_eq!((since(&second, "Ready"), since(&second, "Synced")), (10, 10));
     assert_eq!((second.observed_generation, second.columns.len()), (Some(2), 2));
 }
 
 #[test]
 fn a_refusal_keeps_table_and_columns() {
-    let first = TableStatus::ready(&TableStatus::default(), seen(1, 10), &applied(2));
-    let refused = TableStatus::refused(&first, seen(2, 20), Reason::UpdateAborted, "no");
+    let first = TableStatus::default().after_success(stamp(1, 10), &applied(2));
+    let refused = first.after_failure(stamp(2, 20), ConditionReason::UpdateAborted, "no");
     assert_eq!(told(&refused), [("Ready", "False", "UpdateAborted"), ("Synced", "False", "UpdateAborted")]);
     assert_eq!((&refused.table, &refused.columns), (&first.table, &first.columns));
     assert_eq!((refused.observed_generation, since(&refused, "Ready")), (Some(2), 20));
-    let again = TableStatus::refused(&refused, seen(3, 30), Reason::InvalidSpec, "no, too");
+    let again = refused.after_failure(stamp(3, 30), ConditionReason::InvalidSpec, "no, too");
     assert_eq!((since(&again, "Ready"), since(&again, "Synced")), (20, 20));
-    let back = TableStatus::ready(&again, seen(4, 40), &applied(2));
+    let back = again.after_success(stamp(4, 40), &applied(2));
     assert_eq!((told(&back)[0], since(&back, "Ready")), (("Ready", "True", "Applied"), 40));
 }
 
 #[test]
 fn an_outage_says_nothing_about_the_table() {
     let never =
-        TableStatus::refused(&TableStatus::default(), seen(1, 10), Reason::DatabaseUnavailable, "down");
+        TableStatus::default().after_failure(stamp(1, 10), ConditionReason::DatabaseUnavailable, "down");
     assert_eq!(
         told(&never),
         [("Ready", "Unknown", "DatabaseUnavailable"), ("Synced", "False", "DatabaseUnavailable")]
     );
-    let first = TableStatus::ready(&never, seen(1, 20), &applied(1));
-    let outage = TableStatus::refused(&first, seen(2, 30), Reason::DatabaseUnavailable, "down");
+    let first = never.after_success(stamp(1, 20), &applied(1));
+    let outage = first.after_failure(stamp(2, 30), ConditionReason::DatabaseUnavailable, "down");
     assert_eq!(told(&outage), [("Ready", "True", "Applied"), ("Synced", "False", "DatabaseUnavailable")]);
     assert_eq!(outage.find("Ready"), first.find("Ready"));
 }
@@ -97,7 +97,7 @@ fn a_status_of_another_shape_counts_as_none() {
     for status in [json!("x"), json!({"conditions": 7}), json!({"columns": [{"name": 1}]})] {
         assert_eq!(TableStatus::read(Some(&status)), TableStatus::default(), "{status}");
     }
-    let known = TableStatus::ready(&TableStatus::default(), seen(1, 10), &applied(1));
+    let known = TableStatus::default().after_success(stamp(1, 10), &applied(1));
     let mut value = serde_json::to_value(&known).unwrap();
     value["kopf"] = json!({"progress": {}});
     assert_eq!(TableStatus::read(Some(&value)), known);

@@ -1,6 +1,5 @@
 use crate::support::{World, spec};
-use database_table_operator::sqlstate::Class;
-use database_table_operator::status::Reason;
+use database_table_operator::{sqlstate::ErrorClass, status::ConditionReason};
 use serde_json::json;
 
 #[tokio::test]
@@ -35,7 +34,11 @@ async fn a_type_that_is_none_is_refused_with_its_column() {
         ("$1", "syntax error"),
     ] {
         let error = world.refused(&spec("t", &[("fine", "integer"), ("BAD", type_)])).await;
-        assert_eq!((error.class(), error.reason()), (Class::Permanent, Reason::InvalidSpec), "{error}");
+        assert_eq!(
+            (error.class(), error.reason()),
+            (ErrorClass::Permanent, ConditionReason::InvalidSpec),
+            "{error}"
+        );
         let text = error.to_string();
         assert!(text.starts_with(&format!("column \"bad\": the type {type_:?} is refused: ")), "{text}");
         assert!(text.contains(why), "{type_}: {text}");
@@ -49,7 +52,7 @@ async fn a_key_that_the_type_cannot_be_is_told_by_the_server() {
     let mut wanted = spec("t", &[("a", "json")]);
     wanted["primaryKey"] = json!("a");
     let error = world.refused(&wanted).await;
-    assert_eq!((error.class(), error.reason()), (Class::Environment, Reason::InvalidSpec));
+    assert_eq!((error.class(), error.reason()), (ErrorClass::Environment, ConditionReason::InvalidSpec));
     assert!(error.to_string().contains("json has no default operator class"), "{error}");
 }
 
@@ -59,7 +62,7 @@ async fn more_columns_than_a_table_can_have_are_refused() {
     let names: Vec<_> = (0..1601).map(|n| format!("c{n}")).collect();
     let columns: Vec<_> = names.iter().map(|name| (name.as_str(), "integer")).collect();
     let error = world.refused(&spec("t", &columns)).await;
-    assert_eq!((error.class(), error.reason()), (Class::Permanent, Reason::InvalidSpec));
+    assert_eq!((error.class(), error.reason()), (ErrorClass::Permanent, ConditionReason::InvalidSpec));
     assert_eq!(error.to_string(), "ERROR: tables can have at most 1600 columns (SQLSTATE 54011)");
     world.apply(&spec("t", &columns[..1600])).await.unwrap();
 }

@@ -1,9 +1,7 @@
 use crate::support::{Silent, World, claim, owner, server, spec, table};
-use database_table_operator::connection::Settings;
-use database_table_operator::database;
-use database_table_operator::error::TableError;
-use database_table_operator::sqlstate::Class;
-use database_table_operator::status::Reason;
+use database_table_operator::{
+    connection::Settings, database, error::TableError, sqlstate::ErrorClass, status::ConditionReason,
+};
 use korf_sandbox::Postgres;
 
 /// Whether a connection by this URL is encrypted, or why there is none.
@@ -67,7 +65,7 @@ async fn a_wrong_password_is_told_without_the_password() {
     let error = database::apply(&pool, &Silent, &claim(owner("a")), &table(&spec("t", &[("a", "integer")])))
         .await
         .unwrap_err();
-    assert_eq!((error.class(), error.reason()), (Class::Environment, Reason::PermissionDenied));
+    assert_eq!((error.class(), error.reason()), (ErrorClass::Environment, ConditionReason::PermissionDenied));
     assert_eq!(
         error.to_string(),
         "FATAL: password authentication failed for user \"password\" (SQLSTATE 28P01)"
@@ -80,7 +78,10 @@ async fn a_database_that_is_not_there_is_told() {
     let world = World::new("no_database").await;
     let url = world.database.url().replace("/no_database?", "/nowhere?");
     let error = encrypted(&url).await.unwrap_err();
-    assert_eq!((error.class(), error.reason()), (Class::Environment, Reason::DatabaseUnavailable));
+    assert_eq!(
+        (error.class(), error.reason()),
+        (ErrorClass::Environment, ConditionReason::DatabaseUnavailable)
+    );
     assert_eq!(error.to_string(), "FATAL: database \"nowhere\" does not exist (SQLSTATE 3D000)");
 }
 
@@ -93,7 +94,10 @@ async fn a_server_that_is_not_there_is_a_temporary_matter_and_comes_back() {
     database::apply(&pool, &Silent, &claim(owner("a")), &wanted).await.unwrap();
     server.stop().await.unwrap();
     let error = database::apply(&pool, &Silent, &claim(owner("a")), &wanted).await.unwrap_err();
-    assert_eq!((error.class(), error.reason()), (Class::Temporary, Reason::DatabaseUnavailable));
+    assert_eq!(
+        (error.class(), error.reason()),
+        (ErrorClass::Temporary, ConditionReason::DatabaseUnavailable)
+    );
     assert!(error.to_string().starts_with("the database can't be reached: "), "{error}");
     assert!(!format!("{error} {error:?}").contains(&database.password), "{error}");
     server.resume().await.unwrap();
@@ -112,6 +116,6 @@ async fn a_server_without_tls_is_used_only_where_that_is_allowed() {
         assert_eq!(encrypted(&database.url_with(&format!("sslmode={mode}"))).await, Ok(false), "{mode}");
     }
     let error = encrypted(&database.url_with("sslmode=require")).await.unwrap_err();
-    assert_eq!(error.class(), Class::Temporary);
+    assert_eq!(error.class(), ErrorClass::Temporary);
     assert!(error.to_string().ends_with("server does not support TLS"), "{error}");
 }

@@ -1,6 +1,5 @@
 use crate::support::{World, columns, spec};
-use database_table_operator::marker::Owner;
-use database_table_operator::outcome::Outcome;
+use database_table_operator::{marker::Owner, outcome::Outcome};
 use serde_json::json;
 
 #[tokio::test]
@@ -42,13 +41,13 @@ async fn the_marker_names_the_object() {
     let world = World::new("marker").await;
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
     let row = world.sql.query_one("SELECT obj_description('t'::regclass, 'pg_class')", &[]).await.unwrap();
-    assert_eq!(Owner::of(row.get(0)), Some(world.owner.clone()));
+    assert_eq!(Owner::from_comment(row.get(0)), Some(world.owner.clone()));
 }
 
 #[tokio::test]
 async fn good_names_of_every_kind_work() {
     let world = World::new("names").await;
-    for (n, (name, shown)) in [
+    for (n, (name, qualified)) in [
         ("user", "public.\"user\""),
         ("\"Two Words\"", "public.\"Two Words\""),
         ("\"say \"\"hi\"\"\"", "public.\"say \"\"hi\"\"\""),
@@ -67,7 +66,7 @@ async fn good_names_of_every_kind_work() {
         spec["primaryKey"] = json!([name, "\"A b\""]);
         let object = format!("object-{n}");
         let applied = world.apply_as(&object, &spec).await.unwrap();
-        assert_eq!((applied.outcome, applied.table.as_str()), (Outcome::Created, shown));
+        assert_eq!((applied.outcome, applied.table.as_str()), (Outcome::Created, qualified));
         let again = world.apply_as(&object, &spec).await.unwrap();
         assert_eq!(again.outcome, Outcome::Unchanged, "{name}");
     }

@@ -1,8 +1,5 @@
 use crate::support::{Silent, World, columns, dropped, spec};
-use database_table_operator::database;
-use database_table_operator::outcome::Dropped;
-use database_table_operator::sqlstate::Class;
-use database_table_operator::status::Reason;
+use database_table_operator::{database, outcome::Dropped, sqlstate::ErrorClass, status::ConditionReason};
 
 #[tokio::test]
 async fn the_table_is_found_by_its_marker_and_dropped_once() {
@@ -10,7 +7,7 @@ async fn the_table_is_found_by_its_marker_and_dropped_once() {
     world.apply(&spec("\"My Table\"", &[("a", "integer")])).await.unwrap();
     assert_eq!(world.drop().await.unwrap(), dropped("public.\"My Table\""));
     assert!(world.picture().await.is_empty());
-    assert_eq!(world.drop().await.unwrap(), Dropped::Nothing);
+    assert_eq!(world.drop().await.unwrap(), Dropped::NoTable);
 }
 
 #[tokio::test]
@@ -27,7 +24,7 @@ async fn tables_of_others_stay() {
     world.run("CREATE TABLE unmarked (a integer)").await;
     world.apply_as("ab", &spec("longer", &[("a", "integer")])).await.unwrap();
     world.apply(&spec("unmarked", &[("a", "integer")])).await.unwrap_err();
-    assert_eq!(world.drop().await.unwrap(), Dropped::Nothing);
+    assert_eq!(world.drop().await.unwrap(), Dropped::NoTable);
     for table in ["unmarked", "longer"] {
         assert_eq!(world.columns(table).await, columns(&[("a", "integer")]));
     }
@@ -39,7 +36,7 @@ async fn what_depends_on_the_table_keeps_it_and_is_named() {
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
     world.run("CREATE VIEW v AS SELECT a FROM t; CREATE VIEW w AS SELECT a FROM t").await;
     let error = world.drop().await.unwrap_err();
-    assert_eq!((error.class(), error.reason()), (Class::Environment, Reason::DependentsExist));
+    assert_eq!((error.class(), error.reason()), (ErrorClass::Environment, ConditionReason::DependentsExist));
     assert_eq!(
         error.to_string(),
         "ERROR: cannot drop table t because other objects depend on it. view v depends on table t; view w depends on table t. \
@@ -55,7 +52,7 @@ async fn a_held_lock_keeps_the_table_for_now() {
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
     world.run("BEGIN; SELECT FROM t").await;
     let error = world.drop().await.unwrap_err();
-    assert_eq!(error.class(), Class::Temporary, "{error}");
+    assert_eq!(error.class(), ErrorClass::Temporary, "{error}");
     world.run("COMMIT").await;
     assert_eq!(world.drop().await.unwrap(), dropped("public.t"));
 }
@@ -90,7 +87,7 @@ async fn where_no_table_can_be_told_from_its_copy_none_is_dropped() {
     let world = with_a_copy("copy_unclear").await;
     world.run("ALTER TABLE t RENAME TO u").await;
     let error = world.drop_named(Some("T")).await.unwrap_err();
-    assert_eq!((error.class(), error.reason()), (Class::Environment, Reason::Conflict));
+    assert_eq!((error.class(), error.reason()), (ErrorClass::Environment, ConditionReason::Conflict));
     let text = error.to_string();
     assert!(text.contains("copy.t, public.u, so nothing was dropped"), "{text}");
     world.run("COMMENT ON TABLE copy.t IS NULL").await;
@@ -102,10 +99,10 @@ async fn a_copy_is_not_dropped_in_the_place_of_a_table_that_lost_its_line() {
     let world = with_a_copy("copy_unmarked").await;
     world.run("COMMENT ON TABLE t IS 'Who signed up.'").await;
     let error = world.drop_named(Some("T")).await.unwrap_err();
-    assert_eq!((error.class(), error.reason()), (Class::Environment, Reason::Conflict));
+    assert_eq!((error.class(), error.reason()), (ErrorClass::Environment, ConditionReason::Conflict));
     assert!(error.to_string().contains("the object's table is public.t, but"), "{error}");
     world.run("COMMENT ON TABLE copy.t IS NULL").await;
-    assert_eq!(world.drop_named(Some("T")).await.unwrap(), Dropped::Nothing);
+    assert_eq!(world.drop_named(Some("T")).await.unwrap(), Dropped::NoTable);
 }
 
 #[tokio::test]
@@ -114,6 +111,10 @@ async fn nothing_is_dropped_while_the_cluster_does_not_say_whether_the_object_is
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
     let claim = world.claim.lock().unwrap().clone();
     let error = database::drop_owned(&world.pool, &Silent, &claim, None).await.unwrap_err();
-    assert_eq!((error.class(), error.reason()), (Class::Temporary, Reason::ClusterUnavailable), "{error}");
+    assert_eq!(
+        (error.class(), error.reason()),
+        (ErrorClass::Temporary, ConditionReason::ClusterUnavailable),
+        "{error}"
+    );
     assert_eq!(world.drop().await.unwrap(), dropped("public.t"));
 }

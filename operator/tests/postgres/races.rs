@@ -1,8 +1,10 @@
 //! What happens when somebody changes the database between our look and our act.
 
 use crate::support::{World, columns, spec};
-use database_table_operator::outcome::{Dropped, Outcome};
-use database_table_operator::status::Reason;
+use database_table_operator::{
+    outcome::{Dropped, Outcome},
+    status::ConditionReason,
+};
 use std::time::Duration;
 
 impl World {
@@ -24,7 +26,7 @@ async fn a_table_that_somebody_makes_at_the_same_time_is_left_alone() {
     world.run("BEGIN; CREATE TABLE t (a integer)").await;
     let wanted = spec("t", &[("a", "integer")]);
     let (applied, ()) = futures::join!(world.apply(&wanted), world.commit_under_a_waiter());
-    assert_eq!(applied.unwrap_err().reason(), Reason::Conflict);
+    assert_eq!(applied.unwrap_err().reason(), ConditionReason::Conflict);
 }
 
 #[tokio::test]
@@ -43,7 +45,7 @@ async fn a_table_that_somebody_drops_at_the_same_time_is_gone() {
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
     world.run("BEGIN; DROP TABLE t").await;
     let (dropped, ()) = futures::join!(world.drop(), world.commit_under_a_waiter());
-    assert_eq!(dropped.unwrap(), Dropped::Nothing);
+    assert_eq!(dropped.unwrap(), Dropped::NoTable);
 }
 
 #[tokio::test]

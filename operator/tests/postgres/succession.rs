@@ -1,12 +1,14 @@
 //! An object was taken away by force and made again under its name, while a handler of the first one still runs.
 
 use crate::support::{Live, Silent, World, claim, columns, dropped, owner, spec, table};
-use database_table_operator::api::Objects;
-use database_table_operator::database;
-use database_table_operator::error::TableError;
-use database_table_operator::marker::Owner;
-use database_table_operator::outcome::{Applied, Dropped, Outcome};
-use database_table_operator::sqlstate::Class;
+use database_table_operator::{
+    api::Objects,
+    database,
+    error::TableError,
+    marker::Owner,
+    outcome::{Applied, Dropped, Outcome},
+    sqlstate::ErrorClass,
+};
 use serde_json::Value;
 
 const FIRST: &str = "uid-1";
@@ -43,7 +45,7 @@ async fn a_late_deletion_leaves_the_successors_table() {
     world.apply_with(FIRST, Silent, &wanted).await.unwrap();
     world.run("INSERT INTO t VALUES (1)").await;
     world.apply_with(SECOND, Live(SECOND), &wanted).await.unwrap();
-    let left = Dropped::Left("public.t".to_owned());
+    let left = Dropped::Kept("public.t".to_owned());
     assert_eq!(world.drop_with(FIRST, Live(SECOND)).await.unwrap(), left);
     // Nor if the successor wasn't handled yet, nor if there is none: the finalizer was taken off to keep it.
     world.apply_with(FIRST, Live(FIRST), &wanted).await.unwrap();
@@ -62,18 +64,21 @@ async fn a_successor_takes_the_table_over_once_and_a_late_update_leaves_it_alone
     world.run(&format!("COMMENT ON TABLE t IS E'Who signed up.\\n{mark}'")).await;
 
     let error = world.apply_with(SECOND, Silent, &wanted).await.unwrap_err();
-    assert_eq!(error.class(), Class::Temporary, "{error}");
+    assert_eq!(error.class(), ErrorClass::Temporary, "{error}");
     let applied = world.apply_with(SECOND, Live(SECOND), &wanted).await.unwrap();
     assert_eq!(applied.outcome, Outcome::Unchanged);
-    assert_eq!(Owner::of(&world.comment().await), Some(with_uid(SECOND)));
+    assert_eq!(Owner::from_comment(&world.comment().await), Some(with_uid(SECOND)));
     assert!(world.comment().await.starts_with("Who signed up.\n"));
     world.apply_with(SECOND, Silent, &wanted).await.unwrap();
 
     let late = spec("t", &[("a", "integer"), ("b", "text")]);
     let error = world.apply_with(FIRST, Live(SECOND), &late).await.unwrap_err();
-    assert_eq!((error.class(), error), (Class::Permanent, TableError::Gone { table: "public.t".into() }));
+    assert_eq!(
+        (error.class(), error),
+        (ErrorClass::Permanent, TableError::ObjectGone { table: "public.t".into() })
+    );
     assert_eq!(world.columns("t").await, columns(&[("a", "integer")]));
-    assert_eq!(Owner::of(&world.comment().await), Some(with_uid(SECOND)));
+    assert_eq!(Owner::from_comment(&world.comment().await), Some(with_uid(SECOND)));
 }
 
 #[tokio::test]

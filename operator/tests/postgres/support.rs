@@ -1,14 +1,16 @@
 //! One server for all tests, a database and an owner for each.
 
-use database_table_operator::api::{ApiError, Objects};
-use database_table_operator::connection::Settings;
-use database_table_operator::database;
-use database_table_operator::error::TableError;
-use database_table_operator::identifier::Identifier;
-use database_table_operator::marker::Owner;
-use database_table_operator::outcome::{Applied, Dropped};
-use database_table_operator::plan::Claim;
-use database_table_operator::spec::Table;
+use database_table_operator::{
+    api::{ApiError, Objects},
+    connection::Settings,
+    database,
+    error::TableError,
+    identifier::Identifier,
+    marker::Owner,
+    outcome::{Applied, Dropped},
+    plan::Claim,
+    spec::Table,
+};
 use deadpool_postgres::Pool;
 use korf_sandbox::{Database, Postgres};
 use serde_json::{Value, json};

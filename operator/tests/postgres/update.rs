@@ -1,9 +1,7 @@
 use crate::support::{World, columns, spec};
-use database_table_operator::error::TableError;
-use database_table_operator::outcome::Outcome;
-use database_table_operator::plan::Refusal;
-use database_table_operator::sqlstate::Class;
-use database_table_operator::status::Reason;
+use database_table_operator::{
+    error::TableError, outcome::Outcome, plan::PlanError, sqlstate::ErrorClass, status::ConditionReason,
+};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -78,7 +76,7 @@ async fn a_removed_or_changed_column_aborts_the_whole_update_and_putting_it_back
         ),
     ] {
         let error = world.refused(&wanted).await;
-        assert_eq!((error.class(), error.reason()), (Class::Permanent, Reason::UpdateAborted));
+        assert_eq!((error.class(), error.reason()), (ErrorClass::Permanent, ConditionReason::UpdateAborted));
         assert!(error.to_string().contains(why), "{error}");
         assert_eq!(world.apply(&first).await.unwrap().outcome, Outcome::Unchanged);
     }
@@ -121,7 +119,7 @@ async fn a_bad_type_among_new_columns_takes_the_others_back() {
     let world = World::new("bad_among").await;
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
     let error = world.refused(&spec("t", &[("a", "integer"), ("b", "text"), ("c", "nonsense")])).await;
-    assert_eq!(error.reason(), Reason::InvalidSpec);
+    assert_eq!(error.reason(), ConditionReason::InvalidSpec);
 }
 
 #[tokio::test]
@@ -130,10 +128,10 @@ async fn a_new_table_name_is_refused() {
     world.apply(&spec("old", &[("a", "integer")])).await.unwrap();
     let error = world.refused(&spec("new", &[("a", "integer")])).await;
     assert!(
-        matches!(&error, TableError::Refused(Refusal::Renamed { existing, .. }) if existing == "public.old"),
+        matches!(&error, TableError::Plan(PlanError::Renamed { existing, .. }) if existing == "public.old"),
         "{error}"
     );
-    assert_eq!((error.class(), error.reason()), (Class::Permanent, Reason::UpdateAborted));
+    assert_eq!((error.class(), error.reason()), (ErrorClass::Permanent, ConditionReason::UpdateAborted));
 }
 
 #[tokio::test]
@@ -149,7 +147,11 @@ async fn what_is_not_ours_is_left_alone() {
         ("others", "belongs to the DatabaseTable shop/b"),
     ] {
         let error = world.refused(&spec(name, &[("a", "integer"), ("b", "text")])).await;
-        assert_eq!((error.class(), error.reason()), (Class::Environment, Reason::Conflict), "{name}");
+        assert_eq!(
+            (error.class(), error.reason()),
+            (ErrorClass::Environment, ConditionReason::Conflict),
+            "{name}"
+        );
         assert!(error.to_string().contains(why), "{error}");
     }
 }
@@ -163,7 +165,10 @@ async fn a_held_lock_is_a_matter_of_three_seconds() {
     let start = Instant::now();
     let error = world.apply(&wanted).await.unwrap_err();
     assert!((2..6).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
-    assert_eq!((error.class(), error.reason()), (Class::Temporary, Reason::DatabaseUnavailable));
+    assert_eq!(
+        (error.class(), error.reason()),
+        (ErrorClass::Temporary, ConditionReason::DatabaseUnavailable)
+    );
     assert!(error.to_string().contains("lock timeout (SQLSTATE 55P03)"), "{error}");
     world.run("COMMIT").await;
     assert_eq!(world.apply(&wanted).await.unwrap().outcome, Outcome::ColumnsAdded(vec!["b".into()]));
@@ -186,10 +191,10 @@ async fn what_the_user_may_not_do_is_told() {
     let name = world.database.user.replace('"', "\"\"");
     superuser.batch_execute(&format!("ALTER SCHEMA public OWNER TO postgres; REVOKE ALL ON SCHEMA public FROM public, \"{name}\"; GRANT USAGE ON SCHEMA public TO public")).await.unwrap();
     let error = world.apply(&spec("t", &[("a", "integer")])).await.unwrap_err();
-    assert_eq!((error.class(), error.reason()), (Class::Environment, Reason::PermissionDenied));
+    assert_eq!((error.class(), error.reason()), (ErrorClass::Environment, ConditionReason::PermissionDenied));
     assert_eq!(error.to_string(), "ERROR: permission denied for schema public (SQLSTATE 42501)");
     superuser.batch_execute("DROP SCHEMA public").await.unwrap();
     let error = world.apply(&spec("t", &[("a", "integer")])).await.unwrap_err();
-    assert_eq!((error.class(), error.reason()), (Class::Environment, Reason::SchemaMissing));
+    assert_eq!((error.class(), error.reason()), (ErrorClass::Environment, ConditionReason::SchemaMissing));
     assert_eq!(error, TableError::NoSchema);
 }

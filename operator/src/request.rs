@@ -6,10 +6,9 @@ use crate::{
     marker::Owner,
     outcome::Applied,
     plan::Claim,
-    spec::{self, BadSpec, Table},
-    status::{Seen, TableStatus},
+    spec::{self, SpecError, Table},
+    status::{Stamp, TableStatus},
 };
-use jiff::Timestamp;
 use korf::{Call, Error, FromCall, Scope};
 use std::collections::BTreeSet;
 
@@ -18,7 +17,7 @@ use std::collections::BTreeSet;
 /// It is read from the raw object: the seed's CRD has no schema, and a spec of the wrong shape must become a
 /// reason in the status rather than a handler that is never called.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct TableRequest {
     /// The object's namespace.
     pub namespace: String,
     /// The object's name.
@@ -26,17 +25,17 @@ pub struct Asked {
     /// The object's uid.
     pub uid: String,
     /// The table that the spec describes, or what is wrong with it.
-    pub table: Result<Table, BadSpec>,
+    pub table: Result<Table, SpecError>,
     /// What is right in the spec but probably not meant.
     pub warnings: Vec<String>,
     /// The status as it is.
     status: TableStatus,
     /// The columns in the spec that was handled last.
-    columns_before: BTreeSet<String>,
-    seen: Seen,
+    previous_columns: BTreeSet<String>,
+    stamp: Stamp,
 }
 
-impl<S: Scope<Kind = DatabaseTable>> FromCall<S> for Asked {
+impl<S: Scope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
     fn from_call(call: &Call) -> Result<Self, Error> {
         let object = call.body.value();
         // Without the subresource, writing the status changes the generation: it never settles.
@@ -48,18 +47,17 @@ impl<S: Scope<Kind = DatabaseTable>> FromCall<S> for Asked {
             table: Table::from_spec(object.get("spec")),
             warnings: spec::warnings(&object["spec"]),
             status: TableStatus::read(object.get("status")),
-            columns_before: call.old.iter().flat_map(|old| spec::column_names(&old["spec"])).collect(),
-            seen: Seen { generation, now: Timestamp::now() },
+            previous_columns: call.old.iter().flat_map(|old| spec::column_names(&old["spec"])).collect(),
+            stamp: Stamp { generation, now: call.now },
         })
     }
 }
 
-impl Asked {
+impl TableRequest {
     /// The object's claim to a table, in this cluster.
     ///
     /// Its columns are those of the status and those of the last spec: the status may be lost, and the last
     /// spec may be one that was refused.
-    #[must_use]
     pub fn claim(&self, cluster: &str) -> Claim {
         let recorded = self.status.columns.iter().map(|column| column.name.clone());
         Claim {
@@ -70,19 +68,17 @@ impl Asked {
                 uid: self.uid.clone(),
             },
             table: self.status.table.clone(),
-            columns: recorded.chain(self.columns_before.iter().cloned()).collect(),
+            columns: recorded.chain(self.previous_columns.iter().cloned()).collect(),
         }
     }
 
     /// The status now that the table is as it should be.
-    #[must_use]
     pub fn ready(&self, applied: &Applied) -> TableStatus {
-        TableStatus::ready(&self.status, self.seen, applied)
+        self.status.after_success(self.stamp, applied)
     }
 
     /// The status after a failure.
-    #[must_use]
-    pub fn refused(&self, error: &TableError) -> TableStatus {
-        TableStatus::refused(&self.status, self.seen, error.reason(), &error.to_string())
+    pub fn failed(&self, error: &TableError) -> TableStatus {
+        self.status.after_failure(self.stamp, error.reason(), &error.to_string())
     }
 }
