@@ -1,4 +1,4 @@
-//! Requests to the API server, which must answer soon: others may wait for a database lock meanwhile.
+//! Requests to the API server, with a time limit: others may be waiting for the database lock that is held meanwhile.
 
 use crate::{
     crd::DatabaseTable,
@@ -9,10 +9,9 @@ use kube::{Api, Client};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// The time limit of a request.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// A request that failed.
+/// A failed request.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ApiError {
@@ -22,7 +21,7 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// An error other than a missing permission.
+    /// A failure for another reason than a missing permission.
     pub fn new(message: impl Into<String>) -> Self {
         Self { denied: false, message: message.into() }
     }
@@ -31,7 +30,7 @@ impl ApiError {
 impl From<kube::Error> for ApiError {
     fn from(error: kube::Error) -> Self {
         match error {
-            // kube puts more around the server's message than people need.
+            // kube wraps the server's message in more than people need.
             kube::Error::Api(status) => {
                 Self { denied: [401, 403].contains(&status.code), message: one_line(&status.message) }
             }
@@ -40,11 +39,11 @@ impl From<kube::Error> for ApiError {
     }
 }
 
-/// Sends a request and waits for the answer, but not for long.
+/// Sends a request.
 ///
 /// # Errors
 ///
-/// Those of the request, or that it took too long.
+/// [`ApiError`] if the request fails or isn't answered in time.
 pub async fn send<T>(request: impl Future<Output = Result<T, kube::Error>>) -> Result<T, ApiError> {
     match timeout(LIMIT, request).await {
         Ok(answer) => Ok(answer?),
@@ -52,12 +51,12 @@ pub async fn send<T>(request: impl Future<Output = Result<T, kube::Error>>) -> R
     }
 }
 
-/// The objects in the cluster, as they are now.
+/// The objects that are in the cluster now.
 ///
-/// What a handler was given may be old: by the time the database can be reached, the object may have been removed by
-/// force and another one created under its name.
+/// The one that a handler was given may be gone: before the database answers, someone may delete it by force and
+/// create another one of the same name.
 pub trait Objects: Sync {
-    /// Whether the cluster has this very object, with this name and this uid.
+    /// Whether this very object exists, with this name and this uid.
     fn exists(&self, owner: &Owner) -> impl Future<Output = Result<bool, ApiError>> + Send;
 }
 

@@ -1,14 +1,13 @@
-//! What PostgreSQL's catalog knows about a table.
+//! Queries of PostgreSQL's catalog.
 //!
-//! Types are read as the pair of OID and type modifier: `information_schema` loses precision, and the text of
-//! a type depends on the search path. Every query is sent unnamed, because a pooler in transaction mode loses
-//! prepared statements.
+//! Types are read as OID and type modifier: `information_schema` loses precision, and the text of a type depends on
+//! the search path. No query uses a named prepared statement, which a pooler in transaction mode would lose.
 
 use crate::{identifier::Identifier, marker::Owner};
 use postgres_types::Type;
 use tokio_postgres::{Error, Row, Transaction};
 
-/// A type as the catalog stores it: two are the same column type if and only if both numbers are equal.
+/// The identity of a column type: two types are the same if and only if both numbers are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PgTypeId {
     /// The type's row in `pg_type`.
@@ -17,26 +16,26 @@ pub struct PgTypeId {
     pub typmod: i32,
 }
 
-/// Something that has a name in a schema: a table, or what stands in its place.
+/// A table, or anything else in the place of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relation {
-    /// What it is.
+    /// Its kind.
     pub kind: RelationKind,
-    /// Its columns in their order.
+    /// Its columns, in order.
     pub columns: Vec<CatalogColumn>,
-    /// The columns of its primary key in their order; none without one.
+    /// The columns of its primary key, in order; empty without one.
     pub primary_key: Vec<String>,
     /// Its comment.
     pub comment: Option<String>,
 }
 
 impl Relation {
-    /// The owner that its comment names.
+    /// The owner according to its comment.
     pub fn owner(&self) -> Option<Owner> {
         self.comment.as_deref().and_then(Owner::from_comment)
     }
 
-    /// Whether the relation carries the owner's marker.
+    /// Whether its comment names the owner, with any uid.
     pub fn is_owned_by(&self, owner: &Owner) -> bool {
         self.owner().is_some_and(|found| found.matches(owner))
     }
@@ -47,7 +46,7 @@ impl Relation {
 pub enum RelationKind {
     /// A table, partitioned or not.
     Table,
-    /// Anything else, with the word for it.
+    /// Anything else, in words.
     Other(&'static str),
 }
 
@@ -57,25 +56,25 @@ pub struct CatalogColumn {
     /// Its name, exact.
     pub name: String,
     /// Its type.
-    pub id: PgTypeId,
+    pub type_id: PgTypeId,
     /// The type as PostgreSQL prints it, for people.
     pub type_name: String,
-    /// Whether a sequence belongs to it, as to a column that was made as `serial`.
+    /// Whether it owns a sequence, as a `serial` column does.
     pub serial: bool,
 }
 
-/// Where a table stands.
+/// The qualified name of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The schema, exact.
     pub schema: String,
     /// The table, exact.
     pub name: String,
-    /// Both as PostgreSQL prints them, with quotes where they are needed: `public.website_users`.
+    /// Both as PostgreSQL prints them, quoted where necessary: `public.website_users`.
     pub qualified: String,
 }
 
-/// The place of a table in the connection's schema; `None` where the search path has no schema that exists.
+/// The place of a table in the connection's current schema; `None` if no schema in the search path exists.
 ///
 /// # Errors
 ///
@@ -111,19 +110,19 @@ pub async fn relation(tx: &Transaction<'_>, place: &Place) -> Result<Option<Rela
     }))
 }
 
-/// Whether there is anything of this name, a table or not; the name as PostgreSQL prints it.
+/// Whether there is a relation of any kind with this qualified name, as PostgreSQL prints it.
 ///
 /// # Errors
 ///
 /// Those of the connection.
 pub async fn exists(tx: &Transaction<'_>, qualified: &str) -> Result<bool, Error> {
-    // Not to_regclass, which has opinions on the text.
+    // Not to_regclass, which parses the text and fails on some.
     let sql = "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                WHERE pg_catalog.format('%I.%I', n.nspname, c.relname) = $1";
     Ok(!tx.query_typed(sql, &[(&qualified, Type::TEXT)]).await?.is_empty())
 }
 
-/// The places of all tables that carry the owner's marker, in any schema.
+/// The places of all tables, in any schema, whose comments name the owner.
 ///
 /// # Errors
 ///
@@ -148,7 +147,7 @@ pub async fn tables_of(tx: &Transaction<'_>, owner: &Owner) -> Result<Vec<Place>
 }
 
 async fn columns(tx: &Transaction<'_>, oid: u32) -> Result<Vec<CatalogColumn>, Error> {
-    // deptype a: the sequence goes with the column (serial); the one of an identity column has i.
+    // deptype a: the sequence is dropped with the column (serial); that of an identity column has i.
     let sql = "SELECT a.attname::text, a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod), \
                EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class s ON s.oid = d.objid \
                  WHERE s.relkind = 'S' AND d.deptype = 'a' AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum \
@@ -161,7 +160,7 @@ async fn columns(tx: &Transaction<'_>, oid: u32) -> Result<Vec<CatalogColumn>, E
 fn column(row: &Row) -> Result<CatalogColumn, Error> {
     Ok(CatalogColumn {
         name: row.try_get(0)?,
-        id: PgTypeId { oid: row.try_get(1)?, typmod: row.try_get(2)? },
+        type_id: PgTypeId { oid: row.try_get(1)?, typmod: row.try_get(2)? },
         type_name: row.try_get(3)?,
         serial: row.try_get(4)?,
     })
@@ -187,7 +186,7 @@ impl RelationKind {
             "S" => Self::Other("a sequence"),
             "f" => Self::Other("a foreign table"),
             "c" => Self::Other("a composite type"),
-            _ => Self::Other("something else than a table"),
+            _ => Self::Other("something other than a table"),
         }
     }
 }

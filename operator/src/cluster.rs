@@ -1,4 +1,4 @@
-//! The name of this cluster: part of the marker by which a table knows its owner.
+//! The name of this cluster, which is part of the line that marks a table's owner.
 
 use crate::api::{self, ApiError};
 use k8s_openapi::api::core::v1::Namespace;
@@ -6,7 +6,7 @@ use kube::{Api, Client};
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
-/// The cluster's name: configured, or the uid of its namespace `kube-system`, read when first needed.
+/// The cluster's name: configured, or the uid of its namespace `kube-system`, read when it is first needed.
 #[derive(Clone, Debug, Default)]
 pub struct Cluster {
     name: Arc<OnceCell<String>>,

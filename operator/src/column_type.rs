@@ -1,35 +1,35 @@
-//! The text of a column's type, before the server has seen it.
+//! Texts of column types, before the server has resolved them.
 
 use std::fmt;
 
-/// A type as the spec writes it: `varchar(50)`.
+/// A type as in the spec: `varchar(50)`.
 ///
-/// Only what PostgreSQL's own check lets through is refused here; whether the type exists, the server says
-/// ([`types`](crate::types)). The text itself never becomes part of the table's definition.
+/// Only what `to_regtype` wrongly accepts is rejected here; [the server](crate::types) rejects the rest. The text
+/// itself never becomes part of the table's definition.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ColumnType(String);
 
-/// Why a text is no type.
+/// A text that can't be a type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ColumnTypeError {
-    /// There is no text.
+    /// The text is empty.
     #[error("its type is empty: give a type such as integer or varchar(50)")]
     Empty,
-    /// A comment would swallow what follows the type, and `to_regtype` lets it through.
+    /// A comment, which `to_regtype` accepts, would swallow what follows the type.
     #[error("its type {0:?} contains a comment (-- or /*), which isn't allowed")]
     Comment(String),
-    /// No text in PostgreSQL can have the character with code zero.
+    /// PostgreSQL can't store the character with code zero.
     #[error("its type {0:?} contains a NUL character")]
     Nul(String),
 }
 
 impl ColumnType {
-    /// Takes the text of a type.
+    /// Accepts the text of a type.
     ///
     /// # Errors
     ///
-    /// [`ColumnTypeError`] for an empty text, a comment or a NUL.
+    /// [`ColumnTypeError`] if the text is empty or contains a comment or a NUL.
     pub fn parse(text: &str) -> Result<Self, ColumnTypeError> {
         let trimmed = text.trim();
         if trimmed.is_empty() {
@@ -44,13 +44,12 @@ impl ColumnType {
         Ok(Self(trimmed.to_owned()))
     }
 
-    /// The text, without white space at its ends.
+    /// The text, trimmed.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The integer type behind `serial` and its kin, which are no types but a way to write a column with a
-    /// sequence.
+    /// The integer type of `serial` and the like, which aren't types but a notation for a column with a sequence.
     pub fn serial_base(&self) -> Option<&'static str> {
         match self.0.to_ascii_lowercase().as_str() {
             "smallserial" | "serial2" => Some("smallint"),
@@ -72,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn comments_nul_and_nothing_are_refused() {
+    fn comments_nul_and_empty_texts_are_rejected() {
         for (text, why) in [
             ("", "empty"),
             (" \t", "empty"),
@@ -88,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn the_serial_family_is_known_in_any_case() {
+    fn serial_types_are_recognized_in_any_case() {
         for (text, behind) in [
             ("serial", Some("integer")),
             ("BIGSERIAL", Some("bigint")),

@@ -1,8 +1,8 @@
-//! How to reach the database: from `--database-url`, `DATABASE_URL` or the `PG*` variables to a pool.
+//! Connection pool, made from `--database-url`, `DATABASE_URL` or the `PG*` variables.
 //!
-//! The text is taken apart here before tokio-postgres reads it, for two reasons: it knows neither
-//! `sslmode=verify-full` nor `sslrootcert`, and its messages may quote parts of a password. No message of
-//! this module quotes any part of the text.
+//! The text is parsed here before tokio-postgres sees it, for two reasons: tokio-postgres knows neither
+//! `sslmode=verify-full` nor `sslrootcert`, and its messages may quote parts of a password. No message of this module
+//! quotes any part of the text.
 
 mod error;
 mod options;
@@ -21,7 +21,7 @@ use tokio_postgres::{
 const DEFAULT_PORT: u16 = 5432;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Everything that a connection needs. Its `Debug` shows no password.
+/// Settings of the connection. Their `Debug` shows no password.
 #[derive(Clone, Debug)]
 pub struct Settings {
     config: Config,
@@ -29,26 +29,26 @@ pub struct Settings {
     root_cert: Option<PathBuf>,
 }
 
-/// How much of TLS is asked for, as libpq has it.
+/// The `sslmode` of libpq.
 ///
 /// <https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION>
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum SslMode {
+enum SslMode {
     /// No TLS.
     Disable,
-    /// TLS if the server has it; nothing is verified.
+    /// TLS if the server supports it; nothing is verified.
     #[default]
     Prefer,
-    /// TLS; the chain is verified only if `sslrootcert` is given.
+    /// TLS; the chain is verified only if `sslrootcert` is set.
     Require,
-    /// TLS, and the certificate must come from a known authority.
+    /// TLS; a known authority must have signed the certificate.
     VerifyCa,
-    /// As `VerifyCa`, and the certificate must be for this host.
+    /// Like `VerifyCa`, and the certificate must be for this host.
     VerifyFull,
 }
 
 impl Settings {
-    /// Reads a URL or `key=value` text, and the `PG*` variables of the process for what it leaves open.
+    /// Reads a URL or `key=value` text. The `PG*` environment variables fill in what it leaves out.
     ///
     /// # Errors
     ///
@@ -57,7 +57,7 @@ impl Settings {
         Self::read(url, |name| std::env::var(name).ok())
     }
 
-    /// As [`Settings::from_env`], with variables from anywhere.
+    /// Like [`Settings::from_env`], with variables from anywhere.
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ impl Settings {
         let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
         let options = Options::parse(url.unwrap_or_default())?;
         let mut config = options.config()?;
-        fill(&mut config, &variable)?;
+        fill_in(&mut config, &variable)?;
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(SettingsError::NoDatabase);
         }
@@ -75,27 +75,29 @@ impl Settings {
         let mut settings = Self {
             config,
             ssl_mode: ssl_mode.as_deref().map_or(Ok(SslMode::default()), SslMode::parse)?,
-            // "system" is libpq's word for the authorities that the system trusts, the default here.
+            // libpq's "system" means the authorities that the system trusts, which are the default here.
             root_cert: root_cert.filter(|path| path != "system").map(PathBuf::from),
         };
         settings.set_defaults(&options);
         Ok(settings)
     }
 
-    /// Makes the pool; it connects when the first connection is asked for.
+    /// Makes a pool, which connects when its first connection is used.
     ///
     /// # Errors
     ///
     /// [`SettingsError`] if the certificates can't be read.
     pub fn pool(&self, size: usize) -> Result<Pool, SettingsError> {
-        // Fast, the default, takes a connection for alive whose server went away without a word.
-        let how = ManagerConfig { recycling_method: RecyclingMethod::Verified };
+        // The default, Fast, doesn't notice that a server has silently gone away.
+        let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Verified };
         let config = self.config.clone();
         let manager = match self.verification() {
-            None => Manager::from_config(config, tokio_postgres::NoTls, how),
-            Some(verify) => {
-                Manager::from_config(config, tls::connector(verify, self.root_cert.as_deref())?, how)
-            }
+            None => Manager::from_config(config, tokio_postgres::NoTls, manager_config),
+            Some(verify) => Manager::from_config(
+                config,
+                tls::connector(verify, self.root_cert.as_deref())?,
+                manager_config,
+            ),
         };
         let timeouts = Timeouts {
             wait: Some(Duration::from_secs(30)),
@@ -106,19 +108,19 @@ impl Settings {
         builder.build().map_err(|error| SettingsError::Pool(error.to_string()))
     }
 
-    /// The database for people: its name, where it is, as whom, and how safe the way to it is.
+    /// The database in words: its name, address, user and `sslmode`.
     pub fn target(&self) -> String {
         let (name, user) = match (self.config.get_dbname(), self.config.get_user()) {
             (Some(name), Some(user)) => (name, format!(" as {user}")),
             (Some(name), None) => (name, " as the current user".to_owned()),
-            // PostgreSQL takes the user's name for the database's.
+            // PostgreSQL's default database has the user's name.
             (None, Some(user)) => (user, format!(" as {user}")),
             (None, None) => ("of the current user", String::new()),
         };
-        format!("database {name} at {}{user}, sslmode {}", self.places(), self.ssl_mode.name())
+        format!("database {name} at {}{user}, sslmode {}", self.addresses(), self.ssl_mode.name())
     }
 
-    fn places(&self) -> String {
+    fn addresses(&self) -> String {
         let port = |number: usize| match self.config.get_ports() {
             [] => DEFAULT_PORT,
             [all] => *all,
@@ -128,14 +130,14 @@ impl Settings {
             Host::Tcp(name) => format!("{name}:{}", port(number)),
             Host::Unix(path) => path.display().to_string(),
         });
-        let addresses = self.config.get_hostaddrs().iter().enumerate();
+        let by_address = self.config.get_hostaddrs().iter().enumerate();
         let by_address =
-            addresses.map(|(number, &address)| SocketAddr::new(address, port(number)).to_string());
-        let places: Vec<_> = match self.config.get_hosts() {
+            by_address.map(|(number, &address)| SocketAddr::new(address, port(number)).to_string());
+        let all: Vec<_> = match self.config.get_hosts() {
             [] => by_address.collect(),
             _ => by_name.collect(),
         };
-        places.join(",")
+        all.join(",")
     }
 
     fn verification(&self) -> Option<tls::Verify> {
@@ -145,7 +147,7 @@ impl Settings {
             _ if over_socket && self.config.get_hostaddrs().is_empty() => None,
             SslMode::VerifyFull => Some(tls::Verify::Full),
             SslMode::VerifyCa => Some(tls::Verify::Chain),
-            // So does libpq: who names an authority wants it asked.
+            // As in libpq: whoever sets an authority wants it used.
             SslMode::Require if self.root_cert.is_some() => Some(tls::Verify::Chain),
             SslMode::Require | SslMode::Prefer => Some(tls::Verify::Nothing),
         }
@@ -166,7 +168,7 @@ impl Settings {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
         if !options.has("target_session_attrs") {
-            // A replica would refuse every change, and only after the transaction has begun.
+            // A replica would reject every change, and only after the transaction has begun.
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
         if !options.has("tcp_user_timeout") {
@@ -197,8 +199,8 @@ impl SslMode {
     }
 }
 
-/// What the text left open comes from the variables, as with libpq.
-fn fill(config: &mut Config, variable: &impl Fn(&str) -> Option<String>) -> Result<(), SettingsError> {
+/// Fills in from the variables what the text leaves out, as libpq does.
+fn fill_in(config: &mut Config, variable: &impl Fn(&str) -> Option<String>) -> Result<(), SettingsError> {
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
         for host in variable("PGHOST").iter().flat_map(|hosts| hosts.split(',')) {
             config.host(host);

@@ -1,10 +1,10 @@
-//! The kind `DatabaseTable`, from which `manifests/crd.yaml` is made.
+//! The kind `DatabaseTable`; `manifests/crd.yaml` is generated from it.
 //!
-//! The operator itself reads the raw spec ([`spec`](crate::spec)), because it also works with the seed's CRD,
-//! which has no schema; these types are for clients, for tests and for the CRD. The rules here tell a user at
-//! once, by the API server, what the operator could only say later. Two can't stand here: a schema of the API
-//! server can't say "a text or a list of texts" (it isn't structural), so `primaryKey` has no type, and rules
-//! can't see a field without a type, so it is the operator that refuses to change it.
+//! The operator itself reads the raw [`spec`](crate::spec), because it also works with the Kopf demo's CRD, which has
+//! no schema. These types are for clients, for tests and for the CRD. With the rules here, the API server rejects at
+//! once what the operator could only report later. There is one exception: a structural schema can't express "a string
+//! or a list of strings", so `primaryKey` has no type, and rules can't see a field without a type. So the operator
+//! rejects its changes.
 
 use crate::status::TableStatus;
 use kube::{CustomResource, KubeSchema};
@@ -61,7 +61,7 @@ pub enum PrimaryKey {
     Several(Vec<String>),
 }
 
-/// PostgreSQL's limit is 1,600 columns.
+/// PostgreSQL allows 1,600 columns.
 fn columns(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
@@ -81,7 +81,7 @@ fn columns(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// A text or a list; see the top of this file. The limits apply to whichever it is.
+/// A string or a list, see the top of this file. The limits apply to the one it is.
 fn primary_key(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "x-kubernetes-preserve-unknown-fields": true,

@@ -1,13 +1,11 @@
-//! The two things that are done to the database: make a table what its object wants, and drop it.
+//! Transactions that make a table match its spec, and that drop it.
 //!
-//! Each is one transaction. Nothing waits long for a lock, because everyone who comes after would wait behind
-//! it; and who may touch a table is decided under an advisory lock on its name, so that two objects can't
-//! both find it free.
+//! No transaction waits long for a lock, because everyone else who wants the table would wait behind it. An advisory
+//! lock on the table's name is held while deciding who owns the table, so that two objects can't both find it free.
 //!
-//! Connecting may take long, and meanwhile the object may have been taken away by force and made anew. So
-//! whether it is still there is asked under that lock, too: before every drop, and before a table is changed
-//! whose comment names another uid. An object that is made later than the answer finds the table dropped, and
-//! makes its own.
+//! Connecting may take long, and meanwhile the object may be deleted by force and created again. So the transaction
+//! asks, under that lock, whether the object still exists: before every drop, and before it changes a table whose
+//! comment has another uid. An object created after the answer finds the table dropped, and creates its own.
 
 use crate::{
     api::Objects,
@@ -17,7 +15,7 @@ use crate::{
     identifier::Identifier,
     marker::Owner,
     outcome::{Applied, Dropped},
-    plan::{self, Claim, Found, Wanted},
+    plan::{self, Claim, Found, ResolvedTable},
     spec::Table,
     types,
 };
@@ -26,21 +24,21 @@ use postgres_types::Type;
 use std::time::Duration;
 use tokio_postgres::IsolationLevel;
 
-/// How long all of it may take, a connection from the pool included.
+/// The time limit of a transaction and its second attempt, including the wait for a connection.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// LOCAL, because a pooler in transaction mode would hand other settings to other clients.
+/// LOCAL, because a pooler in transaction mode would pass other settings on to other clients.
 const TRANSACTION_SETTINGS: &str = "SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '60s'; \
                         SET LOCAL idle_in_transaction_session_timeout = '60s'";
 
-/// Makes the table of an object what its spec says: creates it, adds columns, or finds that all is well.
+/// Makes an object's table match its spec: creates it, adds columns, or finds that it matches already.
 ///
-/// To call it again is always safe, after a crash at any point, too.
+/// Calling it again is always safe, also after a crash at any point.
 ///
 /// # Errors
 ///
-/// [`TableError`]; then the database is as it was, unless the connection broke during the commit, and the
-/// next call finds out.
+/// [`TableError`]; then the database is unchanged, unless the connection broke during the commit. The next call finds
+/// out.
 pub async fn apply(
     pool: &Pool,
     objects: &impl Objects,
@@ -56,16 +54,16 @@ pub async fn apply(
     .await
 }
 
-/// Drops the table of an object that is being deleted, under whatever name it is; without CASCADE.
+/// Drops the table of a deleted object, without CASCADE.
 ///
-/// The marker decides which table that is and not the spec, which may have changed, nor the status, which a
-/// crash may have kept from being written; among several tables with the marker, the status does, and then the
+/// The object's line in the comment tells which table that is, whatever its name: the spec may have changed since,
+/// and the status may never have been written. Among several tables with the line, the status decides, and then the
 /// `name` in the spec.
 ///
 /// # Errors
 ///
-/// [`TableError`]; then no table was dropped. A table that isn't there is no error.
-pub async fn drop_owned(
+/// [`TableError`]; then no table was dropped. A missing table isn't an error.
+pub async fn drop_table(
     pool: &Pool,
     objects: &impl Objects,
     claim: &Claim,
@@ -98,8 +96,8 @@ async fn apply_once(
     let place = catalog::place(&tx, &table.name).await?.ok_or(TableError::NoSchema)?;
     lock_name(&tx, &place).await?;
     let columns = types::resolve(&tx, &table.columns).await?;
-    let wanted = Wanted { place, columns, primary_key: table.primary_key.clone() };
-    let found = find(&tx, &wanted.place, &claim.owner).await?;
+    let wanted = ResolvedTable { place, columns, primary_key: table.primary_key.clone() };
+    let found = find_tables(&tx, &wanted.place, &claim.owner).await?;
     let plan = plan::plan(wanted, &found, claim)?;
     if plan.takes_over && !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
         return Err(TableError::ObjectGone { table: plan.table.place.qualified });
@@ -119,19 +117,18 @@ async fn drop_once(
 ) -> Result<Dropped, TableError> {
     let mut client = pool.get().await?;
     let tx = begin(&mut client).await?;
-    // Again, if it is another's by then: while a lock was awaited, somebody may have given the table another
-    // name.
+    // While it waits for a lock, someone may rename the table and give its name to another one.
     for _ in 0..3 {
         let Some(place) = find_table_to_drop(&tx, claim, name).await? else { return Ok(Dropped::NoTable) };
         lock_name(&tx, &place).await?;
-        // Before the table itself is locked: everyone who reads it would wait for the answer.
+        // Before the table itself is locked, because its readers would wait for this answer.
         if !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
             return Ok(Dropped::Kept(place.qualified));
         }
-        tx.execute_typed(&ddl::lock(&place), &[]).await?;
+        tx.execute_typed(&ddl::lock_table(&place), &[]).await?;
         let relation = catalog::relation(&tx, &place).await?;
         if relation.is_some_and(|relation| relation.is_owned_by(&claim.owner)) {
-            tx.execute_typed(&ddl::drop(&place), &[]).await?;
+            tx.execute_typed(&ddl::drop_table(&place), &[]).await?;
             tx.commit().await?;
             return Ok(Dropped::Table(place.qualified));
         }
@@ -145,19 +142,18 @@ async fn find_table_to_drop(
     name: Option<&Identifier>,
 ) -> Result<Option<Place>, TableError> {
     let marked = catalog::tables_of(tx, &claim.owner).await?;
-    let recorded = claim.table.as_deref();
-    let recorded_is_there = match recorded {
-        Some(qualified) => catalog::exists(tx, qualified).await?,
-        None => false,
+    let recorded = match claim.table.as_deref() {
+        Some(table) if catalog::exists(tx, table).await? => Some(table),
+        _ => None,
     };
     let wanted = match name {
         Some(name) => catalog::place(tx, name).await?,
         None => None,
     };
-    Ok(plan::table_to_drop(&marked, recorded, recorded_is_there, wanted.as_ref())?)
+    Ok(plan::table_to_drop(&marked, recorded, wanted.as_ref())?)
 }
 
-/// READ COMMITTED, so that what is read under the lock is what its last holder left.
+/// READ COMMITTED, to read under the lock what its last holder has written.
 async fn begin(client: &mut Client) -> Result<Transaction<'_>, TableError> {
     let builder = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).read_only(false);
     let tx = builder.start().await?;
@@ -172,10 +168,10 @@ async fn lock_name(tx: &Transaction<'_>, place: &Place) -> Result<(), TableError
     Ok(())
 }
 
-async fn find(tx: &Transaction<'_>, place: &Place, owner: &Owner) -> Result<Found, TableError> {
+async fn find_tables(tx: &Transaction<'_>, place: &Place, owner: &Owner) -> Result<Found, TableError> {
     let here = catalog::relation(tx, place).await?;
     let ours = here.as_ref().is_some_and(|relation| relation.is_owned_by(owner));
-    // Rarely needed, and it reads all comments of the database.
+    // Rarely needed, and it reads all comments in the database.
     let elsewhere = if ours { Vec::new() } else { catalog::tables_of(tx, owner).await? };
     Ok(Found { here, elsewhere: elsewhere.into_iter().map(|place| place.qualified).collect() })
 }

@@ -1,59 +1,59 @@
-//! From a plan to the statements that carry it out; pure.
+//! Writes the statements that carry out a plan; pure.
 //!
-//! Every name is quoted, every text is a literal, and every type is what the server printed for it.
+//! Names are quoted, texts are literals, and types are those that the server has printed.
 
 use crate::{
     catalog::Place,
     identifier::{Identifier, literal, quote},
-    plan::{Action, Plan, Wanted},
+    plan::{Action, Plan, ResolvedTable},
     types::ResolvedColumn,
 };
 
-/// The statements of a plan, in their order; to be run in one transaction.
+/// The statements of a plan, in order, to be run in one transaction.
 pub fn statements(plan: &Plan) -> Vec<String> {
     let place = &plan.table.place;
     let change = match &plan.action {
-        Action::Create => Some(create(&plan.table)),
-        Action::AddColumns(columns) => Some(add(place, columns)),
+        Action::Create => Some(create_table(&plan.table)),
+        Action::AddColumns(columns) => Some(add_columns(place, columns)),
         Action::Nothing => None,
     };
     change.into_iter().chain(plan.comment.iter().map(|text| comment(place, text))).collect()
 }
 
-/// The statement that keeps everyone else out of a table until the transaction ends.
-pub fn lock(place: &Place) -> String {
-    format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", quoted(place))
+/// The statement that locks a table against all other use until the transaction ends.
+pub fn lock_table(place: &Place) -> String {
+    format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", qualified(place))
 }
 
-/// The statement that drops a table. What depends on it stops it: only a person may decide to lose that, too.
-pub fn drop(place: &Place) -> String {
-    format!("DROP TABLE {} RESTRICT", quoted(place))
+/// The statement that drops a table, unless something depends on it: only a person may decide to lose that too.
+pub fn drop_table(place: &Place) -> String {
+    format!("DROP TABLE {} RESTRICT", qualified(place))
 }
 
-fn create(wanted: &Wanted) -> String {
-    let mut lines: Vec<_> = wanted.columns.iter().map(column).collect();
-    if !wanted.primary_key.is_empty() {
-        let key: Vec<_> = wanted.primary_key.iter().map(Identifier::to_string).collect();
+fn create_table(table: &ResolvedTable) -> String {
+    let mut lines: Vec<_> = table.columns.iter().map(definition).collect();
+    if !table.primary_key.is_empty() {
+        let key: Vec<_> = table.primary_key.iter().map(Identifier::to_string).collect();
         lines.push(format!("PRIMARY KEY ({})", key.join(", ")));
     }
-    format!("CREATE TABLE {} (\n  {}\n)", quoted(&wanted.place), lines.join(",\n  "))
+    format!("CREATE TABLE {} (\n  {}\n)", qualified(&table.place), lines.join(",\n  "))
 }
 
-/// One statement for all columns: a bad one takes the others back.
-fn add(place: &Place, columns: &[ResolvedColumn]) -> String {
-    let lines: Vec<_> = columns.iter().map(|added| format!("ADD COLUMN {}", column(added))).collect();
-    format!("ALTER TABLE {}\n  {}", quoted(place), lines.join(",\n  "))
+/// One statement for all columns, so that either all are added or none.
+fn add_columns(place: &Place, columns: &[ResolvedColumn]) -> String {
+    let lines: Vec<_> = columns.iter().map(|added| format!("ADD COLUMN {}", definition(added))).collect();
+    format!("ALTER TABLE {}\n  {}", qualified(place), lines.join(",\n  "))
 }
 
 fn comment(place: &Place, text: &str) -> String {
-    format!("COMMENT ON TABLE {} IS {}", quoted(place), literal(text))
+    format!("COMMENT ON TABLE {} IS {}", qualified(place), literal(text))
 }
 
-fn column(column: &ResolvedColumn) -> String {
+fn definition(column: &ResolvedColumn) -> String {
     format!("{} {}", column.name, column.type_.sql())
 }
 
-fn quoted(place: &Place) -> String {
+fn qualified(place: &Place) -> String {
     format!("{}.{}", quote(&place.schema), quote(&place.name))
 }
 

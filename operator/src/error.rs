@@ -1,4 +1,4 @@
-//! Everything that can keep a table from being as its object wants it.
+//! Errors that keep a table from matching its spec.
 
 use crate::{
     api::ApiError,
@@ -13,83 +13,81 @@ use deadpool_postgres::{PoolError, TimeoutType};
 use rustls::CertificateError;
 use std::{error::Error, io, time::Duration};
 
-/// What most often helps. Without `sslrootcert`, the authorities are those that the system trusts.
-const UNKNOWN_ISSUER: &str =
-    " (set sslrootcert to the certificate of the authority that signed the server's)";
+/// The usual fix: without `sslrootcert`, only the authorities that the system trusts are known.
+const UNKNOWN_ISSUER_HINT: &str =
+    " (set sslrootcert to the certificate of the authority that signed the server's certificate)";
 
-/// Why a table isn't as its object wants it. Its text is one line for people and never contains a password.
+/// An error that keeps a table from matching its spec. Its message is a single line and never contains a password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableError {
     /// The spec describes no table.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// The server doesn't take the type of a column.
+    /// The server rejects the type of a column.
     #[error(transparent)]
     Type(#[from] RejectedType),
-    /// The change is one that isn't made.
+    /// A person has to resolve a conflict.
     #[error(transparent)]
     Plan(#[from] PlanError),
-    /// The search path of the connection names no schema that exists.
+    /// No schema in the connection's search path exists.
     #[error(
-        "the database has no schema for the table: the search_path of the operator's user names none that \
-         exists"
+        "the database has no schema for the table: no schema in the search_path of the operator's user exists"
     )]
     NoSchema,
-    /// The cluster's name can't be had.
+    /// The cluster's name can't be read.
     #[error(
-        "the uid of namespace kube-system, which names this cluster in the comments of its tables, can't be \
-         read ({0}): grant the operator `get` on it, as manifests/rbac.yaml does, or give a name with \
-         --cluster-id"
+        "can't read the uid of namespace kube-system, which names this cluster in the comments of its tables ({0}): \
+         grant the operator `get` on that namespace, as manifests/rbac.yaml does, or set --cluster-id"
     )]
     ClusterUnknown(ApiError),
-    /// It can't be told whether the object is still there.
+    /// The API server can't be asked whether the object still exists.
     #[error(
-        "whether the table still belongs to this object can't be told, because the object can't be read \
-         ({0}): grant the operator `get` on databasetables, as manifests/rbac.yaml does"
+        "can't check that this object still exists and the table is still its own ({0}): grant the operator `get` on \
+         databasetables, as manifests/rbac.yaml does"
     )]
     ObjectUnknown(ApiError),
-    /// The object is not there any more, and the table is another's.
-    #[error("the object is gone, and table {table} belongs to another one of the same name")]
+    /// The object no longer exists, and another one owns the table.
+    #[error("the object no longer exists, and table {table} belongs to another object of the same name")]
     ObjectGone {
         /// The table.
         table: String,
     },
-    /// The database said no, or nothing.
+    /// The database failed or didn't answer.
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }
 
-/// An error of the connection or the server, sorted and put into words.
+/// An error of the connection or the server.
 ///
-/// It doesn't keep its source: what was looked through for secrets is the text, and only the text.
+/// It doesn't keep its source: only the message has been cleared of secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct DatabaseError {
-    /// What it means for the next attempt.
+    /// The chances of another attempt.
     pub class: ErrorClass,
     /// The SQLSTATE, if the server sent one.
     pub code: Option<String>,
-    /// Whether it says that the catalog has changed since it was read.
+    /// Whether the catalog has changed since it was read.
     pub stale: bool,
     message: String,
 }
 
 impl TableError {
-    /// What the error means for the next attempt.
+    /// The chances of another attempt.
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::Spec(_) | Self::Type(_) | Self::ObjectGone { .. } => ErrorClass::Permanent,
             Self::Plan(PlanError::Incompatible { .. } | PlanError::Renamed { .. }) => ErrorClass::Permanent,
-            // Another object's table goes when that object does.
+            // A conflict ends when the other object is deleted, for example.
             Self::Plan(_) | Self::NoSchema => ErrorClass::Environment,
-            // A right that is missing is granted while somebody waits for it to work.
+            // Whoever grants the missing permission is waiting for the result.
             Self::ClusterUnknown(_) | Self::ObjectUnknown(_) => ErrorClass::Temporary,
             Self::Database(error) => error.class,
         }
     }
 
-    /// The reason that goes into the conditions.
+    /// The reason for the conditions.
     pub fn reason(&self) -> ConditionReason {
         match self {
             Self::Spec(_) | Self::Type(_) => ConditionReason::InvalidSpec,
@@ -106,21 +104,21 @@ impl TableError {
         }
     }
 
-    /// Whether the catalog has to be read again before anything can be said.
+    /// Whether the catalog has changed since it was read, so that another attempt may succeed at once.
     pub fn is_stale(&self) -> bool {
         matches!(self, Self::Database(error) if error.stale)
     }
 }
 
 impl DatabaseError {
-    /// No answer came in time.
+    /// The time limit is exceeded.
     pub fn no_answer(limit: Duration) -> Self {
-        Self::temporary(format!("the database gave no answer within {} s", limit.as_secs()))
+        Self::temporary(format!("the database didn't answer within {} s", limit.as_secs()))
     }
 
-    /// Somebody else keeps changing the tables.
+    /// Someone else keeps renaming the table.
     pub fn keeps_moving() -> Self {
-        Self::temporary("the object's table changes its name again and again".to_owned())
+        Self::temporary("the object's table keeps being renamed".to_owned())
     }
 
     fn temporary(message: String) -> Self {
@@ -150,8 +148,8 @@ impl From<tokio_postgres::Error> for DatabaseError {
                 message: sqlstate::describe(error),
             },
             None => {
-                let hint = if is_of_unknown_issuer(&error) { UNKNOWN_ISSUER } else { "" };
-                Self::temporary(format!("the database can't be reached: {}{hint}", with_causes(error)))
+                let hint = if is_unknown_issuer(&error) { UNKNOWN_ISSUER_HINT } else { "" };
+                Self::temporary(format!("the database is unreachable: {}{hint}", with_causes(error)))
             }
         }
     }
@@ -162,10 +160,10 @@ impl From<PoolError> for DatabaseError {
         match error {
             PoolError::Backend(error) => error.into(),
             PoolError::Timeout(TimeoutType::Wait) => {
-                Self::temporary("all connections of the operator to the database are busy".to_owned())
+                Self::temporary("all of the operator's database connections are busy".to_owned())
             }
             PoolError::Timeout(_) => {
-                Self::temporary("the database can't be reached: no connection in time".to_owned())
+                Self::temporary("the database is unreachable: connecting timed out".to_owned())
             }
             other => Self::temporary(with_causes(other)),
         }
@@ -193,11 +191,11 @@ impl From<PoolError> for TableError {
     }
 }
 
-/// Whether the server's certificate is of an authority that is not known here.
-fn is_of_unknown_issuer(error: &tokio_postgres::Error) -> bool {
+/// Whether an authority that isn't known here signed the server's certificate.
+fn is_unknown_issuer(error: &tokio_postgres::Error) -> bool {
     let wrapped = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
-    let of_tls = wrapped.and_then(|error| error.get_ref()?.downcast_ref());
-    matches!(of_tls, Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)))
+    let tls_error = wrapped.and_then(|error| error.get_ref()?.downcast_ref());
+    matches!(tls_error, Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)))
 }
 
 #[cfg(test)]

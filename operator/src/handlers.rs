@@ -1,4 +1,4 @@
-//! What happens to a PostgreSQL table when its `DatabaseTable` is made, changed and deleted.
+//! Handlers that create, extend and drop the PostgreSQL table of a `DatabaseTable`.
 
 use crate::{
     cluster::Cluster,
@@ -13,19 +13,19 @@ use crate::{
 use deadpool_postgres::Pool;
 use korf::{Error, Patch, Result, ResultExt, State, Status};
 use kube::Client;
-use std::{fmt::Display, time::Duration};
+use std::{fmt::Arguments, time::Duration};
 use tracing::{debug, info, warn};
 
-/// The database, and the cluster whose tables are kept in it: the state of all handlers.
+/// What all handlers share.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// Connections.
+    /// Connections to the database.
     pub pool: Pool,
-    /// Which cluster this is.
+    /// The cluster whose tables are in the database.
     pub cluster: Cluster,
 }
 
-/// The delay after errors that a person has to mend in the database: nobody is faster, and it may take days.
+/// The delay after errors that someone has to fix outside the object, which may take days.
 const SLOW_RETRY: Duration = Duration::from_secs(300);
 
 #[korf::on_create(DatabaseTable)]
@@ -35,7 +35,7 @@ async fn create_handler(
     client: Client,
     patch: Patch,
 ) -> Result<Status<TableStatus>> {
-    log_kopf_line(&format_args!(
+    log_kopf_line(format_args!(
         "Create handler invoked by custom resource {}. Creating database table.",
         request.name
     ));
@@ -49,7 +49,7 @@ async fn update_handler(
     client: Client,
     patch: Patch,
 ) -> Result<Status<TableStatus>> {
-    log_kopf_line(&format_args!(
+    log_kopf_line(format_args!(
         "Update handler invoked by custom resource {}. Checking the database table.",
         request.name
     ));
@@ -63,40 +63,19 @@ async fn delete_handler(
     client: Client,
     patch: Patch,
 ) -> Result {
-    log_kopf_line(&format_args!(
+    log_kopf_line(format_args!(
         "Delete handler invoked by custom resource {}. Dropping database table.",
         request.name
     ));
     match drop_table(&request, &context, &client).await {
-        Ok(Dropped::Table(table)) => info!("Dropped table {table}."),
-        Ok(Dropped::NoTable) => info!("There is no table of its own to drop."),
-        Ok(Dropped::Kept(table)) => {
-            warn!(
-                "Left table {table} alone: the object is gone already, and another one may have the table."
-            );
-        }
+        Ok(dropped) => log_dropped(&dropped),
         Err(error) => return Err(record_failure(&request, error, &patch)?),
     }
     Ok(())
 }
 
-async fn drop_table(
-    request: &TableRequest,
-    context: &Context,
-    client: &Client,
-) -> Result<Dropped, TableError> {
-    let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
-    let name = request.table.as_ref().ok().map(|table| &table.name);
-    database::drop_owned(&context.pool, client, &request.claim(cluster), name).await
-}
-
-/// The first line of each handler is the seed's, and so is its logger: Python's root, which knows no objects.
-fn log_kopf_line(words: &dyn Display) {
-    info!(target: "root", parent: None, "{words}");
-}
-
-/// Creation and update are one thing: what the spec asks for is compared with what the catalog has, so that
-/// each ends well wherever an earlier attempt has stopped.
+/// Creates the table or updates it: the spec is compared with the catalog in both cases, so it doesn't matter where
+/// an earlier attempt stopped.
 async fn reconcile(
     request: &TableRequest,
     context: &Context,
@@ -109,7 +88,7 @@ async fn reconcile(
     match apply(request, context, client).await {
         Ok(applied) => {
             log_applied(&applied);
-            Ok(Status(request.ready(&applied)))
+            Ok(Status(request.status_after_success(&applied)))
         }
         Err(error) => Err(record_failure(request, error, patch)?),
     }
@@ -121,21 +100,46 @@ async fn apply(request: &TableRequest, context: &Context, client: &Client) -> Re
     database::apply(&context.pool, client, &request.claim(cluster), table).await
 }
 
-fn log_applied(applied: &Applied) {
-    let table = &applied.table;
-    match &applied.outcome {
-        Outcome::Created => debug!("Created table {table}."),
-        Outcome::ColumnsAdded(columns) => info!("Added to table {table}: {}.", columns.join(", ")),
-        Outcome::Unchanged => debug!("Table {table} has all that the spec asks for."),
-    }
+async fn drop_table(
+    request: &TableRequest,
+    context: &Context,
+    client: &Client,
+) -> Result<Dropped, TableError> {
+    let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
+    let name = request.table.as_ref().ok().map(|table| &table.name);
+    database::drop_table(&context.pool, client, &request.claim(cluster), name).await
 }
 
-/// Puts the reason into the status, and says when to try again.
+/// Puts the reason into the status, and returns the error with the time of the next attempt.
 fn record_failure(request: &TableRequest, error: TableError, patch: &Patch) -> Result<Error> {
-    patch.status(serde_json::to_value(request.failed(&error)).permanent()?);
+    patch.status(serde_json::to_value(request.status_after_failure(&error)).permanent()?);
     Ok(match error.class() {
         ErrorClass::Temporary => Error::from(error),
         ErrorClass::Environment => Error::temporary(error, SLOW_RETRY),
         ErrorClass::Permanent => Error::permanent(error),
     })
+}
+
+/// The first line of each handler is the Kopf demo's, and so is its logger: Python's root, which knows no objects.
+fn log_kopf_line(line: Arguments<'_>) {
+    info!(target: "root", parent: None, "{line}");
+}
+
+fn log_applied(applied: &Applied) {
+    let table = &applied.table;
+    match &applied.outcome {
+        Outcome::Created => debug!("Created table {table}."),
+        Outcome::ColumnsAdded(columns) => info!("Added to table {table}: {}.", columns.join(", ")),
+        Outcome::Unchanged => debug!("Table {table} is up to date."),
+    }
+}
+
+fn log_dropped(dropped: &Dropped) {
+    match dropped {
+        Dropped::Table(table) => info!("Dropped table {table}."),
+        Dropped::NoTable => info!("The object has no table to drop."),
+        Dropped::Kept(table) => warn!(
+            "Kept table {table}: the object no longer exists, and the table may belong to another object by now."
+        ),
+    }
 }

@@ -1,81 +1,79 @@
-//! The names of tables and columns, read as PostgreSQL reads them.
+//! Reads the names of tables and columns as PostgreSQL does.
 //!
-//! `WEBSITE_USERS` in a query is the table `website_users`; `"WEBSITE_USERS"` is another one. A name in the
-//! spec follows the same rule, so that a query that copies the name from the spec finds the table. What goes
-//! into a statement is always quoted, which makes reserved words, blanks and quotes ordinary characters of a
-//! name.
+//! In a query, `WEBSITE_USERS` is the table `website_users`, and `"WEBSITE_USERS"` is another one. Names in the spec
+//! follow the same rule, so that a query can use the name as it is in the spec. Statements always contain the quoted
+//! form, in which reserved words, spaces and quotes are harmless.
 //!
 //! <https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>
 
 use std::fmt;
 
-/// The longest name that PostgreSQL keeps, in bytes. It cuts longer ones with nothing but a NOTICE.
+/// The longest name in PostgreSQL, in bytes. It truncates longer ones with a mere NOTICE.
 pub const MAX_BYTES: usize = 63;
 
-/// The columns that every table has.
+/// The columns that every table has already.
 const SYSTEM_COLUMNS: [&str; 6] = ["cmax", "cmin", "ctid", "tableoid", "xmax", "xmin"];
 
-/// A name as the catalog has it: folded if it was written bare, exact if it was written in quotes.
+/// A name as in the catalog: folded to lower case unless it was quoted.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identifier(String);
 
-/// Why a text is no name.
+/// A text that can't be a name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentifierError {
-    /// There is nothing, or nothing between the quotes.
+    /// The name is empty.
     #[error("the name {0:?} is empty")]
     Empty(String),
-    /// PostgreSQL would cut the name.
+    /// PostgreSQL would truncate the name.
     #[error(
         "the name {name:?} has {bytes} bytes, and PostgreSQL keeps at most {MAX_BYTES}: choose a shorter one"
     )]
     TooLong {
         /// The name, folded and without its quotes.
         name: String,
-        /// Its length.
+        /// Its length in bytes.
         bytes: usize,
     },
-    /// No text in PostgreSQL can have the character with code zero.
+    /// PostgreSQL can't store the character with code zero.
     #[error("the name {0:?} contains a NUL character, which PostgreSQL can't store")]
     Nul(String),
-    /// `schema.table`, or a dotted name that lacks its quotes.
-    #[error("the name {0:?} has a dot outside quotes: give the name alone, or quote it if the dot belongs to \
-             it: {quoted}", quoted = yaml_quoted(.0))]
+    /// `schema.table`, or a name with a dot that lacks its quotes.
+    #[error("the name {0:?} has a dot outside quotes: give the name alone, or quote it if \
+             the dot is part of it: {quoted}", quoted = yaml_quoted(.0))]
     Dot(String),
-    /// A quote in a bare name, or one that isn't closed, or something after the closing one.
+    /// A quote inside an unquoted name, an unclosed quote, or something after the closing one.
     #[error(
-        "the quotes of the name {0:?} are broken: put one before the name and one after it, and double those \
-         inside"
+        "the name {0:?} is quoted incorrectly: put a double quote before and after it, and double those inside"
     )]
     Quotes(String),
-    /// White space in a bare name.
-    #[error("the name {0:?} has white space outside quotes: remove it, or quote the name if it belongs to \
-             it: {quoted}", quoted = yaml_quoted(.0))]
+    /// White space in an unquoted name.
+    #[error("the name {0:?} has white space outside quotes: remove it, or quote the name if it is part \
+             of it: {quoted}", quoted = yaml_quoted(.0))]
     WhiteSpace(String),
-    /// A line break or the like in a bare name.
+    /// A control character in an unquoted name.
     #[error("the name {0:?} has a control character outside quotes: remove it")]
     Control(String),
-    /// `ctid` and the like.
+    /// A column can't have the name of a system column.
     #[error("{0} is a system column that every table has: choose another name for the column")]
     SystemColumn(Identifier),
 }
 
 impl Identifier {
-    /// Reads a name as PostgreSQL does in a query: folded, unless it is in double quotes.
+    /// Reads a name as PostgreSQL does in a query: folded to lower case, unless it is in double quotes.
     ///
-    /// Only ASCII letters are folded, as the server does with UTF-8. A bare name may have any character that
-    /// can't be mistaken for syntax; PostgreSQL itself would want quotes around more of them.
+    /// Only ASCII letters are folded, as the server does with UTF-8. An unquoted name may contain every character that
+    /// can't be mistaken for syntax; in a query, more of them would need quotes.
     ///
     /// # Errors
     ///
-    /// [`IdentifierError`], with the text and what to do.
+    /// [`IdentifierError`], which tells what to do.
     pub fn parse(text: &str) -> Result<Self, IdentifierError> {
         if text.contains('\0') {
             return Err(IdentifierError::Nul(text.to_owned()));
         }
         let name = match text.strip_prefix('"') {
-            Some(rest) => unquote(rest).ok_or_else(|| broken(text, rest))?,
+            Some(rest) => unquote(rest).ok_or_else(|| malformed(text, rest))?,
             None => fold(text)?,
         };
         match name.len() {
@@ -98,65 +96,65 @@ impl Identifier {
         Ok(name)
     }
 
-    /// The name as the catalog has it, without quotes.
+    /// The name as in the catalog, without quotes.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The name in quotes, as it goes into a statement.
+/// The quoted name, as in a statement.
 impl fmt::Display for Identifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&quote(&self.0))
     }
 }
 
-/// Any text of the catalog as a quoted identifier.
+/// A name from the catalog as a quoted identifier.
 pub fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-/// Any text as a string literal.
+/// A text as a string literal.
 ///
-/// The E form, because the meaning of a backslash in the plain one depends on `standard_conforming_strings`.
+/// With a backslash it has the E form, because the plain form depends on `standard_conforming_strings`.
 pub fn literal(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('\'', "''");
     if text.contains('\\') { format!("E'{escaped}'") } else { format!("'{escaped}'") }
 }
 
-/// What stands between the opening quote, which the caller took off, and the closing one at the very end.
+/// The name between quotes; the caller has removed the opening one.
 fn unquote(rest: &str) -> Option<String> {
     let inner = rest.strip_suffix('"')?;
     let name = inner.replace("\"\"", "\0");
     (!name.contains('"')).then(|| name.replace('\0', "\""))
 }
 
-fn broken(text: &str, rest: &str) -> IdentifierError {
+fn malformed(text: &str, rest: &str) -> IdentifierError {
     let dotted = rest.contains("\".");
     if dotted { IdentifierError::Dot(text.to_owned()) } else { IdentifierError::Quotes(text.to_owned()) }
 }
 
 fn fold(text: &str) -> Result<String, IdentifierError> {
-    let refuse = |why: fn(String) -> IdentifierError| Err(why(text.to_owned()));
+    let reject = |why: fn(String) -> IdentifierError| Err(why(text.to_owned()));
     if text.trim().is_empty() {
-        return refuse(IdentifierError::Empty);
+        return reject(IdentifierError::Empty);
     }
     if text.contains('"') {
-        return refuse(IdentifierError::Quotes);
+        return reject(IdentifierError::Quotes);
     }
     if text.contains('.') {
-        return refuse(IdentifierError::Dot);
+        return reject(IdentifierError::Dot);
     }
     if text.contains(char::is_whitespace) {
-        return refuse(IdentifierError::WhiteSpace);
+        return reject(IdentifierError::WhiteSpace);
     }
     if text.contains(char::is_control) {
-        return refuse(IdentifierError::Control);
+        return reject(IdentifierError::Control);
     }
     Ok(text.to_ascii_lowercase())
 }
 
-/// The quoted form as one writes it in YAML.
+/// The quoted name as a YAML string.
 fn yaml_quoted(text: &str) -> String {
     format!("'{}'", quote(text.trim()).replace('\'', "''"))
 }
@@ -190,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_says_why() {
+    fn the_error_names_the_mistake_in_a_name() {
         for (text, why) in [
             ("", "is empty"),
             ("  ", "is empty"),
@@ -200,12 +198,12 @@ mod tests {
             ("public.users", "'\"public.users\"'"),
             ("\"public\".\"users\"", "dot outside quotes"),
             ("\"public\".users", "dot outside quotes"),
-            ("a\"b", "quotes of the name"),
-            ("\"a", "quotes of the name"),
-            ("\"", "quotes of the name"),
-            ("\"\"\"", "quotes of the name"),
-            ("\"a\"b\"", "quotes of the name"),
-            ("\"a\" b", "quotes of the name"),
+            ("a\"b", "quoted incorrectly"),
+            ("\"a", "quoted incorrectly"),
+            ("\"", "quoted incorrectly"),
+            ("\"\"\"", "quoted incorrectly"),
+            ("\"a\"b\"", "quoted incorrectly"),
+            ("\"a\" b", "quoted incorrectly"),
             ("two words", "'\"two words\"'"),
             (" user", "'\"user\"'"),
             ("user\n", "white space"),
@@ -217,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_is_counted_in_bytes_of_the_name_itself() {
+    fn the_limit_counts_bytes_of_the_name_without_quotes() {
         assert!(Identifier::parse(&"a".repeat(63)).is_ok());
         assert!(Identifier::parse(&format!("\"{}\"", "a".repeat(63))).is_ok());
         assert!(Identifier::parse(&format!("\"{}\"", "\"\"".repeat(63))).is_ok());
@@ -226,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn system_columns_are_refused_for_columns_alone() {
+    fn only_columns_can_not_have_names_of_system_columns() {
         assert!(Identifier::parse_column("CTID").is_err());
         assert!(Identifier::parse_column("\"ctid\"").is_err());
         assert!(Identifier::parse_column("\"CTID\"").is_ok());
@@ -240,7 +238,7 @@ mod tests {
         }
 
         #[test]
-        fn what_was_read_reads_again_as_the_same(text in ".{0,40}") {
+        fn a_displayed_name_reads_as_itself(text in ".{0,40}") {
             if let Ok(read) = Identifier::parse(&text) {
                 prop_assert_eq!(Identifier::parse(&read.to_string()), Ok(read));
             }

@@ -1,17 +1,16 @@
-//! One PostgreSQL table for every `DatabaseTable` object.
+//! Keeps one PostgreSQL table for every `DatabaseTable` object.
 //!
-//! The way of the data, each step in a module of its own: the raw spec of an object ([`spec`], with the rules
-//! of names in [`identifier`] and of types in [`column_type`]) → types and places as the server knows them
-//! ([`types`], [`catalog`]) → a [`plan`], which asks whose table it is ([`marker`]) → its statements
-//! ([`ddl`]) → one transaction ([`database`]) → the [`status`]. `spec`, `plan`, `ddl`, `marker` and `status`
-//! are pure.
+//! Data flows one way, and each step has its module: the raw spec of an object ([`spec`], with the rules for names
+//! in [`identifier`] and for types in [`column_type`]) → types and places as the server knows them ([`types`],
+//! [`catalog`]) → a [`plan`], which respects the table's owner ([`marker`]) → its statements ([`ddl`]) → one
+//! transaction ([`database`]) → the [`outcome`] → the [`status`]. `spec`, `plan`, `ddl`, `marker`, `outcome` and
+//! `status` are pure.
 //!
-//! [`handlers`] call all that; what they are given is [`asked`] of the object, and the [`cluster`] that it is
-//! in. Before a table is dropped, the cluster says whether the object is still there ([`objects`]).
+//! The [`handlers`] take a [`request`] from the object and drive these steps. The [`api`] server tells them which
+//! [`cluster`] this is and, before a table is dropped or changes hands, whether the object still exists.
 //!
-//! What goes wrong is an [`error::TableError`], sorted by [`sqlstate`] into what comes right by itself, what
-//! a person has to mend in the database, and what stays until the spec is another one. [`connection`] makes
-//! the pool; [`crd`] is the kind itself.
+//! Every failure is an [`error::TableError`]. [`sqlstate`] sorts those of the database: some pass, some need a fix
+//! outside the object, and some stay until the spec changes. [`connection`] makes the pool; [`crd`] defines the kind.
 
 pub mod api;
 pub mod catalog;

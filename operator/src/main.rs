@@ -1,4 +1,4 @@
-//! The binary: options, the pool, and the handlers of the library.
+//! The binary: its options, the connection pool, and the library's handlers.
 
 use database_table_operator::{
     cluster::Cluster,
@@ -14,30 +14,30 @@ use tracing::{debug, warn};
 /// What `run` takes besides the options of all operators.
 #[derive(Debug, clap::Args)]
 struct Options {
-    /// The database in which the tables are: postgres://user:password@host/name?sslmode=verify-full, or
-    /// "host=… user=…". What it leaves open, the usual PG* variables say (PGHOST, PGUSER, PGPASSWORD, …).
-    /// Better given as DATABASE_URL: other users of a machine see its command lines.
+    /// The database for the tables: postgres://user:password@host/name?sslmode=verify-full, or
+    /// "host=… user=…". The usual PG* variables (PGHOST, PGUSER, PGPASSWORD, …) fill in what it leaves out.
+    /// Prefer DATABASE_URL: command lines are visible to other users of the machine.
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
 
-    /// The most connections to the database
+    /// The maximum number of database connections
     #[arg(long, value_name = "N", env = "DATABASE_CONNECTIONS", default_value_t = 8)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     database_connections: u16,
 
-    /// What tells this cluster from others that use the same database; by default the uid of its namespace
-    /// kube-system. Tables remember it: under another name, the operator doesn't know its own.
+    /// A name that tells this cluster from others using the same database; by default the uid of namespace
+    /// kube-system. Tables record it: under another name, the operator doesn't recognize its tables.
     #[arg(long, value_name = "NAME", env = "CLUSTER_ID")]
     cluster_id: Option<String>,
 }
 
-/// Why the operator doesn't start.
+/// A reason not to start.
 #[derive(Debug, thiserror::Error)]
 enum SetupError {
     #[error(transparent)]
-    Connection(#[from] SettingsError),
-    #[error("the {target} refuses the operator: {error}. Check DATABASE_URL (or --database-url, or PG*)")]
-    Refused { target: String, error: DatabaseError },
+    Settings(#[from] SettingsError),
+    #[error("can't connect to {target}: {error}. Check DATABASE_URL (or --database-url, or PG*)")]
+    Rejected { target: String, error: DatabaseError },
 }
 
 fn main() -> ExitCode {
@@ -49,12 +49,12 @@ async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupE
     let pool = settings.pool(options.database_connections.into())?;
     let target = settings.target();
     match pool.get().await.map_err(DatabaseError::from) {
-        Ok(_) => debug!("Connected to the {target}."),
-        // It may come back by itself, and meanwhile objects should say so.
+        Ok(_) => debug!("Connected to {target}."),
+        // It may come back without help, and meanwhile the objects' statuses should say that it is down.
         Err(error) if error.class == ErrorClass::Temporary => {
-            warn!(target: "root", "The {target} is not there yet: {error}. Handlers are tried until it is.");
+            warn!(target: "root", "No connection yet to {target}: {error}. Handlers are retried until there is one.");
         }
-        Err(error) => return Err(SetupError::Refused { target, error }),
+        Err(error) => return Err(SetupError::Rejected { target, error }),
     }
     let cluster = options.cluster_id.map_or_else(Cluster::default, Cluster::named);
     Ok(operator.kopf_compatible().state(Context { pool, cluster }))

@@ -1,7 +1,7 @@
-//! Whose table it is: a line in the table's COMMENT.
+//! Marks a table with its owner: a line in the table's COMMENT.
 //!
-//! The line is written in the transaction that creates the table, so that no crash can part the two, and it
-//! is what makes a later run recognise its own table. Text of a person around it stays as it is.
+//! The line is written in the transaction that creates the table, so that no crash comes between them. By this line, a
+//! later run recognizes the table. Other text in the comment stays as it is.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -12,7 +12,7 @@ const PREFIX: &str = "database-table-operator: ";
 // The order of the fields is the order in the line, and `needle` relies on it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Owner {
-    /// What tells this cluster from others that use the same database: the uid of its namespace kube-system.
+    /// The name that tells this cluster from others that use the same database.
     pub cluster: String,
     /// The object's namespace.
     pub namespace: String,
@@ -23,14 +23,13 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// Whether the same table is meant for both. The uid doesn't count: restored from a backup, an object has
-    /// another one and keeps its table. Which of two objects that follow each other has it is up to the
-    /// cluster: the one that is there ([`Objects`](crate::api::Objects)).
+    /// Whether both own the same table. The uid doesn't count: an object restored from a backup has another uid and
+    /// keeps its table. Of an object and its successor, the one that [exists](crate::api::Objects) has the table.
     pub fn matches(&self, other: &Self) -> bool {
         (&self.cluster, &self.namespace, &self.name) == (&other.cluster, &other.namespace, &other.name)
     }
 
-    /// A comment that has this owner's line and keeps the rest of the one that was there.
+    /// The comment with this owner's line in place of any other owner's.
     pub fn mark_comment(&self, comment: Option<&str>) -> String {
         let text = comment.unwrap_or_default().lines().filter(|line| parse_line(line).is_none());
         let line = format!("{PREFIX}{}", self.json());
@@ -42,15 +41,14 @@ impl Owner {
         comment.lines().find_map(parse_line)
     }
 
-    /// What every line of this owner contains, whatever the uid; other lines may contain it, too.
+    /// A text that this owner's line contains whatever the uid. Other lines may contain it too.
     pub fn needle(&self) -> String {
         let without_uid = Self { uid: String::new(), ..self.clone() }.json();
         format!("{PREFIX}{}", without_uid.trim_end_matches("\"\"}"))
     }
 
     fn json(&self) -> String {
-        // Four texts always have a JSON form; were it otherwise, an empty one would match no owner and harm
-        // no table.
+        // Four strings can always be serialized. Otherwise, an empty line would match no owner and do no harm.
         serde_json::to_string(self).unwrap_or_default()
     }
 }
@@ -75,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_persons_own_text_is_kept() {
+    fn other_text_in_the_comment_is_kept() {
         let comment = owner("a").mark_comment(Some("Who signed up.\nAsk Eva."));
         assert!(comment.starts_with("Who signed up.\nAsk Eva.\ndatabase-table-operator: {"), "{comment}");
         assert_eq!(Owner::from_comment(&comment), Some(owner("a")));
@@ -85,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_without_the_line_names_nobody() {
+    fn a_comment_without_the_line_names_no_owner() {
         for comment in [
             "",
             "Who signed up.",
@@ -107,14 +105,14 @@ mod tests {
     }
 
     #[test]
-    fn the_needle_finds_any_uid_and_no_longer_name() {
+    fn the_needle_finds_any_uid_but_not_longer_names() {
         assert!(Owner { uid: "u2".into(), ..owner("a") }.mark_comment(None).contains(&owner("a").needle()));
         assert!(!owner("ab").mark_comment(None).contains(&owner("a").needle()));
     }
 
     proptest! {
         #[test]
-        fn what_was_marked_is_found(parts in proptest::array::uniform4(".*"), text in proptest::option::of("(?s).*")) {
+        fn a_marked_comment_names_its_owner(parts in proptest::array::uniform4(".*"), text in proptest::option::of("(?s).*")) {
             let [cluster, namespace, name, uid] = parts;
             let owner = Owner { cluster, namespace, name, uid };
             prop_assume!(text.as_deref().and_then(Owner::from_comment).is_none());

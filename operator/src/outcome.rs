@@ -1,4 +1,4 @@
-//! Results of applying a spec to the database and of dropping a table.
+//! Results of applying a spec and of dropping a table.
 
 use crate::{
     identifier::{Identifier, quote},
@@ -9,29 +9,29 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A table that is as its object wants it.
+/// A table that matches its spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Applied {
-    /// What was done for it.
+    /// What was done to get there.
     pub outcome: Outcome,
     /// The table with its schema, as PostgreSQL prints it.
     pub table: String,
-    /// Its columns, in the order of the spec.
+    /// The columns of the spec, in their order there.
     pub columns: Vec<ColumnStatus>,
-    /// The columns of its primary key.
+    /// The columns of the primary key; empty without one.
     pub primary_key: Vec<String>,
-    /// Columns that it has besides, somebody else's.
+    /// Other columns of the table, which didn't come from the spec.
     pub extra_columns: Vec<String>,
 }
 
 /// What was done to a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was made.
+    /// The table was created.
     Created,
     /// These columns were added.
     ColumnsAdded(Vec<String>),
-    /// It was as it should be.
+    /// It already had all columns.
     Unchanged,
 }
 
@@ -45,14 +45,14 @@ pub struct ColumnStatus {
     pub type_: String,
 }
 
-/// What became of the table of a deleted object.
+/// The end of a deleted object's table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dropped {
     /// This table was dropped.
     Table(String),
-    /// There was none of its own.
+    /// The object had no table.
     NoTable,
-    /// This table is not its any more: the object is gone, and another one of its name may have the table.
+    /// This table stays: the object no longer exists, and another object of the same name may own the table.
     Kept(String),
 }
 
@@ -90,13 +90,13 @@ fn exact(name: &Identifier) -> String {
     name.as_str().to_owned()
 }
 
-/// The table as its status describes it.
+/// The message of the conditions.
 impl fmt::Display for Applied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "table {} has all columns of the spec", self.table)?;
         if !self.extra_columns.is_empty() {
             let names: Vec<_> = self.extra_columns.iter().map(|name| quote(name)).collect();
-            write!(f, "; it has others, too, which are left alone: {}", names.join(", "))?;
+            write!(f, ", and others which are left alone: {}", names.join(", "))?;
         }
         Ok(())
     }

@@ -1,9 +1,9 @@
-//! What has to be done to a table; pure.
+//! Plans the change to a table; pure.
 //!
-//! The wanted table is compared with the catalog and not with the spec of an earlier time. So an update after
-//! a failed create makes the table, a second run after a crash finds nothing to do, and a column that was put
-//! back after a refusal is simply there. What earlier times are needed for is to tell a column that was taken
-//! out of the spec, which is refused, from one that somebody else has put into the table, which is left alone.
+//! The plan compares the spec with the catalog, not with an earlier spec. So an update after a failed creation creates
+//! the table, a second run after a crash finds nothing to do, and so does the update that puts a removed column back.
+//! The earlier columns only tell a column that was removed from the spec, which is rejected, from one that someone
+//! else added to the table, which is left alone.
 
 use crate::{
     catalog::{CatalogColumn, Place, Relation, RelationKind},
@@ -13,92 +13,92 @@ use crate::{
 };
 use std::{collections::BTreeSet, fmt};
 
-/// The table that the spec asks for, at its place and with types that the server knows.
+/// The table that the spec asks for, in the schema and with the types that the server knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wanted {
-    /// Where it is to stand.
+pub struct ResolvedTable {
+    /// Its name and schema.
     pub place: Place,
     /// Its columns.
     pub columns: Vec<ResolvedColumn>,
-    /// The columns of its primary key.
+    /// The columns of its primary key; empty without one.
     pub primary_key: Vec<Identifier>,
 }
 
-/// What is known of an object's table before the database is asked.
+/// What the object tells about its table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The object.
     pub owner: Owner,
     /// The table that the status names, as PostgreSQL prints it.
     pub table: Option<String>,
-    /// The columns that were in the spec when it was handled, exact. Others in the table are somebody else's.
+    /// The columns that came from the spec, exact. Other columns of the table are left alone.
     pub columns: BTreeSet<String>,
 }
 
-/// What the database has.
+/// What the database has for an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// The relation at the wanted place.
+    /// The relation that has the wanted name.
     pub here: Option<Relation>,
-    /// Tables of the same owner at other places, as PostgreSQL prints them.
+    /// The object's tables of other names, as PostgreSQL prints them; only read if `here` isn't the object's.
     pub elsewhere: Vec<String>,
 }
 
-/// Everything that makes a table what its object wants, and what it is then.
+/// The way to the table that the spec asks for, and all that can be told of it at the end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// The table that the spec asks for.
-    pub table: Wanted,
+    pub table: ResolvedTable,
     /// The change to the table.
     pub action: Action,
-    /// The comment to write; `None` if the present one names the owner already.
+    /// The comment to write; `None` if the present one already names the object.
     pub comment: Option<String>,
-    /// Whether the table's comment has another uid, of an earlier or a later object of this name. Only an object that
-    /// still exists may take the table over.
+    /// Whether the comment has the uid of an earlier or a later object of this name. Only an object that still exists
+    /// may take the table over.
     pub takes_over: bool,
-    /// Columns of the table that its object knows nothing of: they are left alone.
+    /// Columns of the table that didn't come from the spec. They are left alone.
     pub extra_columns: Vec<String>,
 }
 
-/// A change to a table.
+/// The change to a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Create it.
     Create,
     /// Add these columns, all or none.
     AddColumns(Vec<ResolvedColumn>),
-    /// None: it is as the spec asks.
+    /// None, it already has all columns.
     Nothing,
 }
 
-/// Why nothing is done.
+/// A conflict that a person has to resolve.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
-    /// The table exists and nobody marked it.
+    /// The table exists, and its comment names no object.
     #[error(
-        "table {table} exists already and belongs to no DatabaseTable, so it is left alone: delete \
-         this object, and create one with another tableName"
+        "table {table} already exists and doesn't belong to a DatabaseTable, so it is left alone: delete this object \
+         and create one with another tableName"
     )]
     Unmarked {
         /// The table.
         table: String,
     },
-    /// The table is another object's.
-    #[error("table {table} belongs to the DatabaseTable {owner}{cluster}, so it is left alone: delete \
-             this object, and create one with another tableName", cluster = if *.foreign { " of another cluster" } else { "" })]
+    /// The table belongs to another object.
+    #[error("table {table} belongs to the DatabaseTable {owner}{cluster}, so it is left alone: delete this object \
+             and create one with another tableName", cluster = if *.foreign { " in another cluster" } else { "" })]
     OwnedByAnother {
         /// The table.
         table: String,
         /// The other object.
         owner: Owner,
-        /// Whether the object is of another cluster.
+        /// Whether the other object is in another cluster.
         foreign: bool,
     },
     /// The name is taken by a view or the like.
     #[error(
-        "{table} is {kind} and not a table, so it is left alone: delete this object, and create one with \
-             another tableName"
+        "{table} is {kind}, not a table, so it is left alone: delete this object and create one with another \
+         tableName"
     )]
     NotATable {
         /// The name.
@@ -108,8 +108,8 @@ pub enum PlanError {
     },
     /// The object has a table of another name.
     #[error(
-        "the table of this object is {existing}, and a table can't be renamed or moved: nothing was changed; \
-         set tableName back, or delete the object and create a new one for {wanted}"
+        "this object's table is {existing}, and tables can't be renamed or moved, so nothing was changed: set \
+         tableName back, or delete the object and create a new one for {wanted}"
     )]
     Renamed {
         /// The table that is asked for.
@@ -117,36 +117,36 @@ pub enum PlanError {
         /// The table that exists.
         existing: String,
     },
-    /// Several tables may be the one to drop.
-    #[error("{}, so nothing was dropped: drop what has to go, or take the object's line out of the comments \
-             of the tables that are to stay", ambiguity(.marked, .recorded.as_deref()))]
+    /// Several tables could be the one to drop.
+    #[error("{}, so nothing was dropped: drop the object's table yourself, or remove the object's line from the \
+             comments of the tables to keep", ambiguity(.marked, .recorded.as_deref()))]
     Ambiguous {
-        /// The tables that carry the object's marker.
+        /// The tables with the object's line in their comments.
         marked: Vec<String>,
-        /// The table that the status names, if it is there and doesn't carry the marker.
+        /// The table that the status names, if it exists and lacks the line.
         recorded: Option<String>,
     },
-    /// Columns or the primary key would have to change.
+    /// The spec asks for more than new columns.
     #[error("the update of table {table} is aborted and nothing was changed: {}. Columns can only be added: \
              put back what was removed or changed", join_changes(.changes))]
     Incompatible {
         /// The table.
         table: String,
-        /// Every change that can't be made.
+        /// All changes that can't be made.
         changes: Vec<IncompatibleChange>,
     },
 }
 
-/// A change that is refused.
+/// A change that would lose or rewrite data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IncompatibleChange {
-    /// The spec had a column that it hasn't any more, and the table has it.
+    /// The table has a column that was removed from the spec.
     Removed {
         /// The column.
         column: String,
     },
-    /// A column has another type than in the spec.
+    /// A column's type differs from the spec.
     TypeChanged {
         /// The column.
         column: Identifier,
@@ -155,7 +155,7 @@ pub enum IncompatibleChange {
         /// The type in the spec.
         to: String,
     },
-    /// The primary key is another one than in the spec.
+    /// The primary key differs from the spec.
     PrimaryKey {
         /// The key in the database.
         from: Vec<String>,
@@ -164,12 +164,12 @@ pub enum IncompatibleChange {
     },
 }
 
-/// Plans what to do for an object's table.
+/// Plans how to get from the tables found to the one wanted.
 ///
 /// # Errors
 ///
-/// [`PlanError`] where a person has to decide; then nothing at all is to be done.
-pub fn plan(wanted: Wanted, found: &Found, claim: &Claim) -> Result<Plan, PlanError> {
+/// [`PlanError`] if a person has to decide.
+pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan, PlanError> {
     let owner = &claim.owner;
     let ours = found.here.as_ref().is_some_and(|relation| relation.is_owned_by(owner));
     if !ours && !found.elsewhere.is_empty() {
@@ -192,7 +192,7 @@ pub fn plan(wanted: Wanted, found: &Found, claim: &Claim) -> Result<Plan, PlanEr
     }
 }
 
-fn create(wanted: Wanted, owner: &Owner) -> Plan {
+fn create(wanted: ResolvedTable, owner: &Owner) -> Plan {
     Plan {
         table: wanted,
         action: Action::Create,
@@ -202,39 +202,12 @@ fn create(wanted: Wanted, owner: &Owner) -> Plan {
     }
 }
 
-/// Which table to drop, of those that carry the owner's marker: a copy in another schema, restored from a dump,
-/// carries it as well.
-///
-/// `recorded` is what the status names, `recorded_is_there` whether there is anything of that name, and `wanted`
-/// the place that the spec names.
-///
-/// # Errors
-///
-/// [`PlanError::Ambiguous`] where a person has to tell.
-pub fn table_to_drop(
-    marked: &[Place],
-    recorded: Option<&str>,
-    recorded_is_there: bool,
-    wanted: Option<&Place>,
-) -> Result<Option<Place>, PlanError> {
-    let at = |qualified: &str| marked.iter().find(|place| place.qualified == qualified).cloned();
-    if let Some(own) = recorded.and_then(at) {
-        return Ok(Some(own));
-    }
-    let stranger = recorded.filter(|_| recorded_is_there);
-    let own = match (marked, stranger) {
-        ([], _) => return Ok(None),
-        ([only], None) => Some(only.clone()),
-        (_, None) => wanted.and_then(|place| at(&place.qualified)),
-        (_, Some(_)) => None,
-    };
-    own.map(Some).ok_or_else(|| PlanError::Ambiguous {
-        marked: marked.iter().map(|place| place.qualified.clone()).collect(),
-        recorded: stranger.map(str::to_owned),
-    })
-}
-
-fn update(wanted: Wanted, relation: &Relation, marked: &Owner, claim: &Claim) -> Result<Plan, PlanError> {
+fn update(
+    wanted: ResolvedTable,
+    relation: &Relation,
+    marked: &Owner,
+    claim: &Claim,
+) -> Result<Plan, PlanError> {
     let changes = changes(&wanted, relation, claim);
     if !changes.is_empty() {
         return Err(PlanError::Incompatible { table: wanted.place.qualified, changes });
@@ -252,7 +225,7 @@ fn update(wanted: Wanted, relation: &Relation, marked: &Owner, claim: &Claim) ->
     })
 }
 
-fn changes(wanted: &Wanted, relation: &Relation, claim: &Claim) -> Vec<IncompatibleChange> {
+fn changes(wanted: &ResolvedTable, relation: &Relation, claim: &Claim) -> Vec<IncompatibleChange> {
     let mut changes: Vec<_> =
         relation.columns.iter().filter_map(|column| change(wanted, column, claim)).collect();
     if !wanted.primary_key.iter().map(Identifier::as_str).eq(relation.primary_key.iter().map(String::as_str))
@@ -263,12 +236,12 @@ fn changes(wanted: &Wanted, relation: &Relation, claim: &Claim) -> Vec<Incompati
     changes
 }
 
-fn change(wanted: &Wanted, column: &CatalogColumn, claim: &Claim) -> Option<IncompatibleChange> {
+fn change(wanted: &ResolvedTable, column: &CatalogColumn, claim: &Claim) -> Option<IncompatibleChange> {
     let Some(same) = wanted_column(wanted, column) else {
         let removed = claim.columns.contains(&column.name);
         return removed.then(|| IncompatibleChange::Removed { column: column.name.clone() });
     };
-    let unchanged = same.type_.id == column.id && same.type_.serial == column.serial;
+    let unchanged = same.type_.id == column.type_id && same.type_.serial == column.serial;
     (!unchanged).then(|| IncompatibleChange::TypeChanged {
         column: same.name.clone(),
         from: format!("{}{}", column.type_name, if column.serial { " with a sequence" } else { "" }),
@@ -276,8 +249,34 @@ fn change(wanted: &Wanted, column: &CatalogColumn, claim: &Claim) -> Option<Inco
     })
 }
 
-fn wanted_column<'a>(wanted: &'a Wanted, column: &CatalogColumn) -> Option<&'a ResolvedColumn> {
+fn wanted_column<'a>(wanted: &'a ResolvedTable, column: &CatalogColumn) -> Option<&'a ResolvedColumn> {
     wanted.columns.iter().find(|wanted| wanted.name.as_str() == column.name)
+}
+
+/// Chooses the table to drop among those `marked` with the object's line: a copy in another schema, restored from a
+/// dump, has the line too.
+///
+/// `recorded` is the table that the status names, if it exists, and `wanted` the one that the spec names.
+///
+/// # Errors
+///
+/// [`PlanError::Ambiguous`] if a person has to decide.
+pub fn table_to_drop(
+    marked: &[Place],
+    recorded: Option<&str>,
+    wanted: Option<&Place>,
+) -> Result<Option<Place>, PlanError> {
+    let find = |name: &str| marked.iter().find(|place| place.qualified == name).cloned();
+    let own = match (marked, recorded) {
+        ([], _) => return Ok(None),
+        (_, Some(recorded)) => find(recorded),
+        ([only], None) => Some(only.clone()),
+        (_, None) => wanted.and_then(|place| find(&place.qualified)),
+    };
+    own.map(Some).ok_or_else(|| PlanError::Ambiguous {
+        marked: marked.iter().map(|place| place.qualified.clone()).collect(),
+        recorded: recorded.map(str::to_owned),
+    })
 }
 
 impl fmt::Display for IncompatibleChange {
@@ -307,9 +306,9 @@ fn ambiguity(marked: &[String], recorded: Option<&str>) -> String {
     let marked = marked.join(", ");
     match recorded {
         Some(recorded) => format!(
-            "the status says that the object's table is {recorded}, but the comment that says so is on {marked}"
+            "the status names {recorded} as the object's table, but the object's line is in the comment of {marked}"
         ),
-        None => format!("the comments of several tables say that they are this object's: {marked}"),
+        None => format!("the object's line is in the comments of several tables: {marked}"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What an object asks for, whatever shape it has: the argument that all handlers take.
+//! Reads a `DatabaseTable` into what its handlers need; the argument that all of them take.
 
 use crate::{
     crd::DatabaseTable,
@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 /// A `DatabaseTable` as its handlers see it.
 ///
-/// It is read from the raw object: the seed's CRD has no schema, and a spec of the wrong shape must become a
+/// It is read from the raw object: the Kopf demo's CRD has no schema, and a spec of the wrong shape must become a
 /// reason in the status rather than a handler that is never called.
 #[derive(Clone, Debug)]
 pub struct TableRequest {
@@ -24,11 +24,10 @@ pub struct TableRequest {
     pub name: String,
     /// The object's uid.
     pub uid: String,
-    /// The table that the spec describes, or what is wrong with it.
+    /// The table that the spec describes, or the first mistake in the spec.
     pub table: Result<Table, SpecError>,
-    /// What is right in the spec but probably not meant.
+    /// What is valid in the spec but probably not meant.
     pub warnings: Vec<String>,
-    /// The status as it is.
     status: TableStatus,
     /// The columns in the spec that was handled last.
     previous_columns: BTreeSet<String>,
@@ -38,7 +37,7 @@ pub struct TableRequest {
 impl<S: Scope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
     fn from_call(call: &Call) -> Result<Self, Error> {
         let object = call.body.value();
-        // Without the subresource, writing the status changes the generation: it never settles.
+        // Without the subresource, a write of the status changes the generation, so that it never converges.
         let generation = object["metadata"]["generation"].as_i64().filter(|_| call.status_subresource);
         Ok(Self {
             namespace: call.body.namespace().unwrap_or_default().to_owned(),
@@ -56,8 +55,8 @@ impl<S: Scope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
 impl TableRequest {
     /// The object's claim to a table, in this cluster.
     ///
-    /// Its columns are those of the status and those of the last spec: the status may be lost, and the last
-    /// spec may be one that was refused.
+    /// Its columns are those of the status and those of the last spec: the status may be lost, and the last spec may
+    /// have been rejected.
     pub fn claim(&self, cluster: &str) -> Claim {
         let recorded = self.status.columns.iter().map(|column| column.name.clone());
         Claim {
@@ -72,13 +71,13 @@ impl TableRequest {
         }
     }
 
-    /// The status now that the table is as it should be.
-    pub fn ready(&self, applied: &Applied) -> TableStatus {
+    /// The status once the table matches the spec.
+    pub fn status_after_success(&self, applied: &Applied) -> TableStatus {
         self.status.after_success(self.stamp, applied)
     }
 
-    /// The status after a failure.
-    pub fn failed(&self, error: &TableError) -> TableStatus {
+    /// The status after a failed attempt.
+    pub fn status_after_failure(&self, error: &TableError) -> TableStatus {
         self.status.after_failure(self.stamp, error.reason(), &error.to_string())
     }
 }

@@ -1,7 +1,7 @@
-//! From the raw spec of an object to the table that is wanted.
+//! Reads the table out of an object's raw spec.
 //!
-//! The reading is by hand and not by serde, because the seed's CRD has no schema: anything can stand in the
-//! spec, and every mistake deserves a message that a person can act on.
+//! Not by serde, because the Kopf demo's CRD has no schema: the spec can contain anything, and every mistake deserves a
+//! message that tells its author what to do.
 
 use crate::{
     column_type::{ColumnType, ColumnTypeError},
@@ -10,14 +10,14 @@ use crate::{
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashSet};
 
-/// A table as the spec describes it; its types are still texts.
+/// A table as the spec describes it, with types that aren't resolved yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     /// The table's name.
     pub name: Identifier,
-    /// Its columns, at least one, no two of one name.
+    /// Its columns: at least one, with different names.
     pub columns: Vec<Column>,
-    /// The columns of the primary key; none without one.
+    /// The columns of the primary key; empty without one.
     pub primary_key: Vec<Identifier>,
 }
 
@@ -26,11 +26,11 @@ pub struct Table {
 pub struct Column {
     /// The column's name.
     pub name: Identifier,
-    /// Its type, not yet resolved.
+    /// Its type.
     pub type_: ColumnType,
 }
 
-/// Why a spec describes no table.
+/// A mistake in a spec.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpecError {
@@ -45,7 +45,7 @@ pub enum SpecError {
         /// What to write.
         hint: &'static str,
     },
-    /// A field has a value of another kind.
+    /// A field has a value of the wrong type.
     #[error("{field} must be {expected}, not {found}")]
     Shape {
         /// The path of the field.
@@ -55,10 +55,10 @@ pub enum SpecError {
         /// What it is.
         found: &'static str,
     },
-    /// There is no column.
+    /// There are no columns.
     #[error("spec.columns is empty: a table needs at least one column, such as \"- ID: integer\"")]
     NoColumns,
-    /// A list item has no key, or several, whose order is lost.
+    /// A column has no key, or several, whose order is lost.
     #[error(
         "spec.columns[{index}] must have exactly one key, NAME: TYPE, but has {found}: start a new item with \
          \"-\" for each column"
@@ -66,56 +66,65 @@ pub enum SpecError {
     KeyCount {
         /// The position in the list, from zero.
         index: usize,
-        /// The keys that it has, for people.
+        /// Its keys, in words.
         found: String,
     },
-    /// Two columns of one name.
-    #[error("spec.columns has the column {0} twice (names outside quotes are folded to lower case)")]
+    /// Two columns have the same name.
+    #[error("spec.columns has the column {0} twice (unquoted names are folded to lower case)")]
     DuplicateColumn(Identifier),
-    /// A name that is none.
+    /// A table or column can't have this name.
     #[error("{field}: {source}")]
     Name {
         /// The path of the field.
         field: String,
-        /// What is wrong.
+        /// The mistake.
         source: IdentifierError,
     },
-    /// A type that is none.
+    /// A column can't have this type.
     #[error("column {column}: {source}")]
     Type {
         /// The column.
         column: Identifier,
-        /// What is wrong.
+        /// The mistake.
         source: ColumnTypeError,
     },
-    /// The primary key names something else than a column.
-    #[error("spec.primaryKey names {0}, which is no column in spec.columns")]
+    /// The primary key names something other than a column.
+    #[error("spec.primaryKey names {0}, which isn't a column in spec.columns")]
     UnknownKeyColumn(Identifier),
     /// The primary key names a column twice.
     #[error("spec.primaryKey names the column {0} twice")]
     DuplicateKeyColumn(Identifier),
-    /// Something that is planned.
-    #[error("{0} is not supported yet: remove it")]
-    Unsupported(String),
+    /// A field that later versions will support.
+    #[error("spec.{0} is not supported yet: remove it")]
+    UnsupportedField(&'static str),
+    /// A column in the long form that later versions will support.
+    #[error(
+        "{field}: a map of type, nullable and the like is not supported yet: write {column} as NAME: TYPE"
+    )]
+    UnsupportedColumn {
+        /// The path of the column.
+        field: String,
+        /// The column.
+        column: Identifier,
+    },
 }
 
-/// Fields that later versions will know. To ignore them would be to do something else than what the user
-/// asked for.
+/// Fields that later versions will support. Ignoring them would do something other than what the user asked for.
 const UNSUPPORTED_FIELDS: [&str; 4] = ["schema", "connectionSecretRef", "deletionPolicy", "adoptionPolicy"];
 
 impl Table {
-    /// Reads the spec of an object; `None` where the object has none.
+    /// Reads the spec of an object; `None` if the object has none.
     ///
     /// # Errors
     ///
-    /// [`SpecError`] for the first mistake.
+    /// [`SpecError`], the first mistake.
     pub fn from_spec(spec: Option<&Value>) -> Result<Self, SpecError> {
         let spec = match spec {
             None | Some(Value::Null) => return Err(SpecError::NoSpec),
             Some(spec) => map(spec, "spec")?,
         };
         if let Some(field) = UNSUPPORTED_FIELDS.into_iter().find(|field| present(spec, field).is_some()) {
-            return Err(SpecError::Unsupported(format!("spec.{field}")));
+            return Err(SpecError::UnsupportedField(field));
         }
         let name = table_name(spec)?;
         let columns = columns(spec)?;
@@ -124,7 +133,7 @@ impl Table {
     }
 }
 
-/// What is suspicious in a spec, though it describes a table; for a log at level WARNING.
+/// Warnings about a spec: what is valid but probably not meant.
 pub fn warnings(spec: &Value) -> Vec<String> {
     let mut found: Vec<String> = spec
         .as_object()
@@ -134,20 +143,20 @@ pub fn warnings(spec: &Value) -> Vec<String> {
         .filter(|key| {
             !["tableName", "columns", "primaryKey"].contains(key) && !UNSUPPORTED_FIELDS.contains(key)
         })
-        .map(|key| format!("spec.{key} is no field of a DatabaseTable and is ignored"))
+        .map(|key| format!("spec.{key} isn't a field of DatabaseTable and is ignored"))
         .collect();
     let items = spec.get("columns").and_then(Value::as_array);
     let keys = items.into_iter().flatten().filter_map(Value::as_object).flat_map(Map::keys);
     found.extend(keys.filter(|key| ["true", "false"].contains(&key.as_str())).map(|key| {
         format!(
-            "a column is named {key}: if the manifest says NO, OFF, ON, YES or the like, YAML has read \
-                 it as {key}; quote it there"
+            "a column is named {key}: if the manifest has NO, OFF, ON, YES or the like there, YAML has read it as \
+             {key}; quote the name"
         )
     }));
     found
 }
 
-/// The names of all columns in a spec that may describe no table otherwise, exact.
+/// The exact names of all columns in a spec, whatever else is wrong with it.
 pub fn column_names(spec: &Value) -> BTreeSet<String> {
     let items = spec.get("columns").and_then(Value::as_array);
     let keys = items.into_iter().flatten().filter_map(Value::as_object).flat_map(Map::keys);
@@ -158,7 +167,7 @@ fn table_name(spec: &Map<String, Value>) -> Result<Identifier, SpecError> {
     let hint = "give the table a name, such as \"tableName: WEBSITE_USERS\"";
     let value = present(spec, "tableName").ok_or(SpecError::Missing { field: "tableName", hint })?;
     let field = || "spec.tableName".to_owned();
-    let text = text(value, field, "a text")?;
+    let text = text(value, field, "a string")?;
     Identifier::parse(text).map_err(|source| SpecError::Name { field: field(), source })
 }
 
@@ -188,11 +197,9 @@ fn column(index: usize, item: &Value) -> Result<Column, SpecError> {
     let name =
         Identifier::parse_column(key).map_err(|source| SpecError::Name { field: field.clone(), source })?;
     if value.is_object() {
-        return Err(SpecError::Unsupported(format!(
-            "{field}: a column written as a map of type, nullable and the like (write {name} as NAME: TYPE)"
-        )));
+        return Err(SpecError::UnsupportedColumn { field, column: name });
     }
-    let text = text(value, || format!("{field}: the type of {name}"), "a text such as varchar(50)")?;
+    let text = text(value, || format!("{field}: the type of {name}"), "a string such as varchar(50)")?;
     let type_ = ColumnType::parse(text).map_err(|source| SpecError::Type { column: name.clone(), source })?;
     Ok(Column { name, type_ })
 }
@@ -225,7 +232,7 @@ fn first_duplicate<'a>(names: impl IntoIterator<Item = &'a Identifier>) -> Optio
     names.into_iter().find(|name| !seen.insert(*name))
 }
 
-/// The value of a field; null counts as absent, as it does for the API server.
+/// The value of a field. Null counts as absent, as it does for the API server.
 fn present<'a>(spec: &'a Map<String, Value>, field: &str) -> Option<&'a Value> {
     spec.get(field).filter(|value| !value.is_null())
 }
@@ -247,7 +254,7 @@ fn shape(field: &str, expected: &'static str, found: &Value) -> SpecError {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
-        Value::String(_) => "a text",
+        Value::String(_) => "a string",
         Value::Array(list) if list.is_empty() => "an empty list",
         Value::Array(_) => "a list",
         Value::Object(_) => "a map",

@@ -1,23 +1,23 @@
-//! What an error of PostgreSQL means for the next attempt, and how to tell it to a person.
+//! Sorts PostgreSQL's errors by the chances of another attempt, and describes them to people.
 //!
 //! <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 
 use crate::message::one_line;
 use tokio_postgres::error::DbError;
 
-/// What an error means for the next attempt.
+/// The chances of another attempt after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
-    /// It may go away by itself within seconds.
+    /// It may succeed within seconds.
     Temporary,
-    /// Somebody has to change something outside the object: a grant, a password, a view.
+    /// It fails until someone changes something outside the object: a grant, a password, a view.
     Environment,
-    /// It comes again until the spec is another one.
+    /// It fails until the spec changes.
     Permanent,
 }
 
 impl ErrorClass {
-    /// Sorts an error that the server sent.
+    /// The class of an error that the server has sent.
     pub fn of(error: &DbError) -> Self {
         let in_catalog = error.schema() == Some("pg_catalog");
         Self::of_code(error.code().code(), in_catalog, error.message())
@@ -35,29 +35,28 @@ impl ErrorClass {
             code => match code.get(..2) {
                 Some("08" | "53") => Self::Temporary,
                 Some("42" | "54") => Self::Permanent,
-                // 28 (authentication), 3D, 3F, 2B, 23, XX and what nobody thought of: a slow retry is never
-                // wrong.
+                // 28 (authentication), 3D, 3F, 2B, 23, XX and the unforeseen: a slow retry is never wrong.
                 _ => Self::Environment,
             },
         }
     }
 }
 
-/// Whether an error says that the catalog isn't any longer what it was when it was read.
+/// Whether an error means that the catalog has changed since it was read.
 pub fn is_stale(error: &DbError) -> bool {
     let code = error.code().code();
     is_stale_code(code) || (code == "23505" && error.schema() == Some("pg_catalog"))
 }
 
-/// A table or a column exists already, or a table doesn't any more.
+/// A table or a column exists by now, or a table no longer does.
 fn is_stale_code(code: &str) -> bool {
     ["42P07", "42P01", "42701"].contains(&code)
 }
 
-/// An error in one line: what the server says, its DETAIL and its HINT where they help, and the SQLSTATE.
+/// An error in one line: the server's message, its DETAIL and HINT where they help, and the SQLSTATE.
 ///
-/// The DETAIL of data and constraint errors (classes 22 and 23) is left out: it quotes rows, and those belong
-/// into no log. The HINT of 2BP01 is left out, too: it recommends CASCADE.
+/// The DETAIL of data and constraint errors (classes 22 and 23) is omitted: it quotes rows, which must not be logged.
+/// So is the HINT of 2BP01: it recommends CASCADE.
 pub fn describe(error: &DbError) -> String {
     let code = error.code().code();
     let quotes_rows = code.starts_with("22") || code.starts_with("23");

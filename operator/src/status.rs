@@ -1,7 +1,7 @@
 //! The status of a `DatabaseTable`; pure.
 //!
-//! `Ready` says whether the database has the table that the spec asks for, `Synced` whether the last attempt
-//! succeeded. A database that can't be reached says nothing about the table: then `Ready` keeps what it said.
+//! `Ready` tells whether the database has the table that the spec asks for, `Synced` whether the last attempt
+//! succeeded. While the database is unreachable, nothing is known of the table, so `Ready` stays as it is.
 //!
 //! <https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md#typical-status-properties>
 
@@ -36,46 +36,47 @@ pub struct TableStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// The reasons that conditions give.
+/// The reason of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConditionReason {
-    /// The table is as the spec asks.
+    /// The table matches the spec.
     Applied,
-    /// A column was removed or changed, or the table renamed; nothing was done.
+    /// The spec removes or changes a column or renames the table. Nothing was changed.
     UpdateAborted,
-    /// The name belongs to a table that isn't this object's, or it can't be told which table is.
+    /// The table isn't this object's, or several may be.
     Conflict,
     /// The spec describes no table.
     InvalidSpec,
-    /// The database can't be reached, or not now.
+    /// The database is unreachable or busy.
     DatabaseUnavailable,
     /// The database has no schema for the table.
     SchemaMissing,
-    /// The database refuses the operator's user, or the API server its account.
+    /// The database rejects the operator's user, or the API server its service account.
     PermissionDenied,
-    /// The API server can't be asked what has to be known first.
+    /// The API server doesn't answer what has to be known first.
     ClusterUnavailable,
-    /// Something depends on the table, which therefore can't be dropped.
+    /// The table can't be dropped because something depends on it.
     DependentsExist,
 }
 
-/// When a status is made, and for which generation of the object.
+/// The time of a status, and the generation of the object that it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// `metadata.generation`; `None` where the CRD has no status subresource, because it means nothing there.
+    /// `metadata.generation`; `None` if the CRD has no status subresource, because a write of the status changes the
+    /// generation then.
     pub generation: Option<i64>,
-    /// The time.
+    /// The start of the attempt.
     pub now: Timestamp,
 }
 
 impl TableStatus {
-    /// Reads the status of an object; what can't be read counts as none.
+    /// Reads the status of an object. One of another shape counts as none.
     pub fn read(status: Option<&Value>) -> Self {
         status.and_then(|status| Self::deserialize(status).ok()).unwrap_or_default()
     }
 
-    /// The status after a success.
+    /// The next status after a success.
     pub fn after_success(&self, stamp: Stamp, applied: &Applied) -> Self {
         let message = applied.to_string();
         let condition = |type_| self.condition(type_, "True", ConditionReason::Applied, &message, stamp);
@@ -89,12 +90,12 @@ impl TableStatus {
         }
     }
 
-    /// The status after a failure: the table is still the one that it was.
+    /// The next status after a failure: the table stays as it was.
     pub fn after_failure(&self, stamp: Stamp, reason: ConditionReason, message: &str) -> Self {
-        let ready = match (reason.leaves_the_table_unknown(), self.find("Ready")) {
-            (true, Some(kept)) => kept.clone(),
-            (true, None) => self.condition("Ready", "Unknown", reason, message, stamp),
-            (false, _) => self.condition("Ready", "False", reason, message, stamp),
+        let ready = match (reason.is_about_the_table(), self.find("Ready")) {
+            (true, _) => self.condition("Ready", "False", reason, message, stamp),
+            (false, Some(ready)) => ready.clone(),
+            (false, None) => self.condition("Ready", "Unknown", reason, message, stamp),
         };
         let synced = self.condition("Synced", "False", reason, message, stamp);
         Self { observed_generation: stamp.generation, conditions: vec![ready, synced], ..self.clone() }
@@ -126,8 +127,9 @@ impl TableStatus {
 }
 
 impl ConditionReason {
-    fn leaves_the_table_unknown(self) -> bool {
-        matches!(
+    /// Whether the table is known not to match the spec. Otherwise the attempt only failed to find out.
+    fn is_about_the_table(self) -> bool {
+        !matches!(
             self,
             Self::DatabaseUnavailable
                 | Self::PermissionDenied
@@ -137,14 +139,14 @@ impl ConditionReason {
     }
 }
 
-/// The reason as conditions and events have it: its own name.
+/// The name of the variant.
 impl fmt::Display for ConditionReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
     }
 }
 
-/// What is missing in a status is missing; the API server must not fill it in.
+/// The API server must not fill in what a status lacks.
 fn without_defaults(schema: &mut Schema) {
     let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
     for property in properties.into_iter().flat_map(Map::values_mut).filter_map(Value::as_object_mut) {

@@ -1,9 +1,9 @@
-//! Column types, resolved by the server that will hold the column.
+//! Resolves column types with the server's help.
 //!
-//! The text of the spec goes to the server in two ways, and neither runs anything: as a bound parameter to
-//! `to_regtype`, which parses it as a type and nothing else, and, once that has succeeded, as `SELECT
-//! NULL::<type>` that is prepared (one statement only) and never executed, because before PostgreSQL 17
-//! nothing else tells the type modifier. Statements then carry what `format_type` prints for the two numbers.
+//! The spec's text goes to the server in two ways, and neither executes it. First it is a bound parameter of
+//! `to_regtype`, which parses it as a type and nothing else. Then `SELECT NULL::<type>` is prepared, as a single
+//! statement, because before PostgreSQL 17 nothing else tells the type modifier. Later statements contain what
+//! `format_type` prints for OID and modifier, and never the spec's text.
 
 use crate::{catalog::PgTypeId, column_type::ColumnType, identifier::Identifier, spec::Column};
 use postgres_types::Type;
@@ -13,7 +13,7 @@ use tokio_postgres::{Error, Transaction};
 /// A type that the server knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolvedType {
-    /// The two numbers that make the type.
+    /// The identity of the type.
     pub id: PgTypeId,
     /// Whether the column gets a sequence.
     pub serial: bool,
@@ -21,7 +21,7 @@ pub struct ResolvedType {
     pub name: String,
 }
 
-/// Why the type of a column can't be resolved.
+/// A failure to resolve the type of a column.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
     /// The server rejects the type.
@@ -34,13 +34,13 @@ pub enum ResolveError {
 
 /// A type that the server rejects.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("column {column}: the type {:?} is refused: {why}", .type_.as_str())]
+#[error("column {column}: the type {:?} is rejected: {why}", .type_.as_str())]
 pub struct RejectedType {
     /// The column.
     pub column: Identifier,
     /// The type as the spec has it.
     pub type_: ColumnType,
-    /// What is wrong with it.
+    /// The reason.
     pub why: String,
 }
 
@@ -54,7 +54,7 @@ pub struct ResolvedColumn {
 }
 
 impl ResolvedType {
-    /// The type as it goes into a statement.
+    /// The type as SQL.
     pub fn sql(&self) -> &str {
         match (self.serial, self.id.oid) {
             (true, 20) => "bigserial",
@@ -65,7 +65,7 @@ impl ResolvedType {
     }
 }
 
-/// Resolves the types of all columns; each text is asked for once.
+/// Resolves the types of all columns, each text once.
 ///
 /// # Errors
 ///
@@ -92,7 +92,7 @@ async fn resolve_one(tx: &Transaction<'_>, column: &Column) -> Result<ResolvedTy
         let (column, type_) = (column.name.clone(), column.type_.clone());
         ResolveError::Rejected(RejectedType { column, type_, why })
     };
-    let (oid, kind) = match lookup(tx, text).await {
+    let (oid, kind) = match find_type(tx, text).await {
         Ok(Some(found)) => found,
         Ok(None) => return Err(reject("there is no such type in the database".to_owned())),
         Err(error) => return Err(rejection(&error).map_or_else(|| error.into(), reject)),
@@ -100,7 +100,7 @@ async fn resolve_one(tx: &Transaction<'_>, column: &Column) -> Result<ResolvedTy
     if kind == "p" {
         return Err(reject("it is a pseudo-type, which no column can have".to_owned()));
     }
-    // A prepared query reports a domain as the type below it; a domain never has a modifier of its own.
+    // A prepared query reports a domain as its base type; a domain itself never has a modifier.
     let typmod = if kind == "d" {
         -1
     } else {
@@ -112,8 +112,8 @@ async fn resolve_one(tx: &Transaction<'_>, column: &Column) -> Result<ResolvedTy
     Ok(ResolvedType { id, serial: serial_base.is_some(), name: format_type(tx, id).await? })
 }
 
-/// The type's OID and its `typtype`.
-async fn lookup(tx: &Transaction<'_>, text: &str) -> Result<Option<(u32, String)>, Error> {
+/// The OID and `typtype` of the type, if it exists.
+async fn find_type(tx: &Transaction<'_>, text: &str) -> Result<Option<(u32, String)>, Error> {
     let sql =
         "SELECT t.oid, t.typtype::text FROM pg_catalog.pg_type t WHERE t.oid = pg_catalog.to_regtype($1)";
     let row = tx.query_typed(sql, &[(&text, Type::TEXT)]).await?.pop();
@@ -130,12 +130,11 @@ async fn format_type(tx: &Transaction<'_>, id: PgTypeId) -> Result<String, Error
     tx.query_typed_one(sql, &[(&id.oid, Type::OID), (&id.typmod, Type::INT4)]).await?.try_get(0)
 }
 
-/// What the server has against the text itself; `None` where the error is about something else.
+/// The server's message if it rejects the text itself; `None` if the error is about something else.
 fn rejection(error: &Error) -> Option<String> {
     let error = error.as_db_error()?;
     let code = error.code().code();
-    // Syntax (42601), a bad modifier (22023), a name with a database in it (0A000), a schema that isn't there
-    // (3F000) and so on.
+    // Syntax (42601), a bad modifier (22023), a name with a database in it (0A000), an unknown schema (3F000), …
     let about_text = ["42", "22", "0A", "3F"].iter().any(|class| code.starts_with(class)) && code != "42501";
     about_text.then(|| error.message().to_owned())
 }

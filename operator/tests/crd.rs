@@ -1,4 +1,4 @@
-//! What a real API server makes of the CRD: the seed's object passes, and mistakes are told to the user at once.
+//! The CRD on a real API server: it accepts the Kopf demo's object and rejects mistakes at once.
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic with its place is the best message")]
 
@@ -10,7 +10,7 @@ use std::{
     process::{Output, Stdio},
 };
 
-/// Its own control plane: the seed's CRD has the same name, and other suites use that one.
+/// A control plane of its own: other suites use the Kopf demo's CRD, which has the same name.
 struct World(ControlPlane);
 
 impl World {
@@ -27,17 +27,17 @@ impl World {
         child.wait_with_output().unwrap()
     }
 
-    /// What kubectl prints, which must succeed.
+    /// The output of kubectl, which must succeed.
     fn must(&self, arguments: &[&str], input: &str) -> String {
         let output = self.kubectl(arguments, input);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Why an object with this spec is refused.
-    fn refused(&self, name: &str, spec: &Value) -> String {
+    /// The message with which an object with this spec is rejected.
+    fn rejected(&self, name: &str, spec: &Value) -> String {
         let output = self.kubectl(&["apply", "-f", "-"], &object(name, spec).to_string());
-        assert!(!output.status.success(), "{spec} passed");
+        assert!(!output.status.success(), "{spec} is accepted");
         String::from_utf8(output.stderr).unwrap()
     }
 }
@@ -51,7 +51,7 @@ fn object(name: &str, spec: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn the_crd_takes_good_objects_and_tells_what_is_wrong_with_others() {
+async fn the_crd_accepts_good_objects_and_rejects_others_with_a_message() {
     let world = World(ControlPlane::start().await.unwrap());
     world.must(&["apply", "-f", "-"], &manifest("crd.yaml"));
     world.must(&["wait", "--for=condition=Established", "crd/databasetables.kopf.demo"], "");
@@ -65,15 +65,18 @@ async fn the_crd_takes_good_objects_and_tells_what_is_wrong_with_others() {
     let mut good =
         json!({"tableName": "\"T\"", "columns": [{"a": "int"}, {"b": "int"}], "primaryKey": ["a", "b"]});
     world.must(&["apply", "-f", "-"], &object("good", &good).to_string());
-    mistakes_are_told(&world);
+    mistakes_are_rejected(&world);
     good["tableName"] = json!("other");
-    let told = world.refused("good", &good);
-    assert!(told.contains("tableName can't be changed: delete the object and create a new one"), "{told}");
-    a_list_shows_the_status(&world);
-    rbac_is_taken(&world);
+    let message = world.rejected("good", &good);
+    assert!(
+        message.contains("tableName can't be changed: delete the object and create a new one"),
+        "{message}"
+    );
+    kubectl_get_prints_the_status(&world);
+    rbac_grants_what_is_needed(&world);
 }
 
-fn mistakes_are_told(world: &World) {
+fn mistakes_are_rejected(world: &World) {
     for (spec, why) in [
         (json!({"columns": [{"a": "int"}]}), "spec.tableName: Required value"),
         (json!({"tableName": "t"}), "spec.columns: Required value"),
@@ -99,12 +102,12 @@ fn mistakes_are_told(world: &World) {
             "unknown field \"spec.schema\"",
         ),
     ] {
-        let told = world.refused("bad", &spec);
-        assert!(told.contains(why), "{spec}: {told}");
+        let message = world.rejected("bad", &spec);
+        assert!(message.contains(why), "{spec}: {message}");
     }
 }
 
-fn a_list_shows_the_status(world: &World) {
+fn kubectl_get_prints_the_status(world: &World) {
     let condition = |type_: &str, status: &str| {
         json!({"type": type_, "status": status, "reason": "UpdateAborted", "message": "no", "observedGeneration": 1,
                "lastTransitionTime": "2026-01-01T00:00:00Z"})
@@ -119,11 +122,11 @@ fn a_list_shows_the_status(world: &World) {
     let rows: Vec<Vec<_>> = listed.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!(rows[0], ["NAME", "TABLE", "COLUMNS", "READY", "REASON", "AGE"]);
     assert_eq!(rows[1][..5], ["good", "public.\"T\"", "1", "True", "UpdateAborted"]);
-    let kept: Value = serde_json::from_str(&world.must(&["get", "dbt", "good", "-o", "json"], "")).unwrap();
-    assert_eq!(kept["status"], status["status"]);
+    let stored: Value = serde_json::from_str(&world.must(&["get", "dbt", "good", "-o", "json"], "")).unwrap();
+    assert_eq!(stored["status"], status["status"]);
 }
 
-fn rbac_is_taken(world: &World) {
+fn rbac_grants_what_is_needed(world: &World) {
     world.must(&["apply", "-f", "-"], &manifest("rbac.yaml"));
     let may = |verb: &str, what: &str| {
         let user = "--as=system:serviceaccount:default:database-table-operator";

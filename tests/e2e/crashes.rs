@@ -104,7 +104,7 @@ async fn killed_after_the_table_is_made_the_next_one_finds_it_and_says_so() {
     let operator = stage.operator().start();
     stage.until_ready("website-users").await;
     operator.wait_for_line("Create handler invoked by custom resource website-users.").await;
-    operator.wait_for_line("Table public.website_users has all that the spec asks for.").await;
+    operator.wait_for_line("Table public.website_users is up to date.").await;
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn killed_after_a_column_is_added_the_next_one_finds_it_and_says_so() {
 
     let operator = stage.operator().start();
     stage.until_column_count("website-users", 6).await;
-    operator.wait_for_line("Table public.website_users has all that the spec asks for.").await;
+    operator.wait_for_line("Table public.website_users is up to date.").await;
 }
 
 #[tokio::test]
@@ -136,5 +136,5 @@ async fn killed_after_the_table_is_dropped_the_next_one_lets_the_object_go() {
 
     let operator = stage.operator().start();
     stage.until_gone("website-users").await;
-    operator.wait_for_line("There is no table of its own to drop.").await;
+    operator.wait_for_line("The object has no table to drop.").await;
 }

@@ -72,7 +72,7 @@ async fn a_deletion_that_comes_late_leaves_the_table_to_the_next_object_of_the_n
 
     let object = stage.until_column_count("website-users", 6).await;
     assert_ne!(object["metadata"]["uid"], first["metadata"]["uid"]);
-    operator.wait_for_line("Left table public.website_users alone: the object is gone already").await;
+    operator.wait_for_line("Kept table public.website_users: the object no longer exists").await;
     assert_eq!(stage.query("SELECT user_id::text FROM website_users").await, ["7"]);
     let uid = format!("%{}%", object["metadata"]["uid"].as_str().unwrap());
     let marked = format!("SELECT (obj_description('website_users'::regclass) LIKE '{uid}')::text");

@@ -30,7 +30,7 @@ async fn what_only_a_person_can_mend_ends_the_operator_with_one_line_that_says_w
     let cluster = "there is no cluster to log in to; set KUBECONFIG to a kubeconfig file, or put one at ~/.kube/config, \
                    or run in a pod with a service account (";
     let refused = format!(
-        "the database no_start at {} as no_start, sslmode disable refuses the operator: FATAL: password authentication \
+        "can't connect to database no_start at {} as no_start, sslmode disable: FATAL: password authentication \
          failed for user \"no_start\" (SQLSTATE 28P01). Check DATABASE_URL",
         stage.database.address
     );
@@ -45,12 +45,12 @@ async fn what_only_a_person_can_mend_ends_the_operator_with_one_line_that_says_w
         (start().without("DATABASE_URL"), "no database is given: set --database-url, DATABASE_URL or PGHOST"),
         (
             start().env("DATABASE_URL", "nowhere"),
-            "the database URL can't be read: it should look like postgres://",
+            "the database URL can't be parsed: it should look like postgres://",
         ),
         (start().env("DATABASE_URL", wrong_password), &refused),
         (
             start().env("DATABASE_URL", no_database),
-            "refuses the operator: FATAL: database \"nowhere\" does not exist (SQLSTATE 3D000). Check DATABASE_URL",
+            "as no_start, sslmode disable: FATAL: database \"nowhere\" does not exist (SQLSTATE 3D000). Check DATABASE_URL",
         ),
     ] {
         let mut operator = launch.start();
@@ -90,8 +90,11 @@ async fn a_database_that_is_down_at_the_start_is_waited_for() {
     let proxy = stage.database_proxy().await;
     proxy.cut();
     let operator = stage.operator().terse().database_through(&proxy).start();
-    let said = operator.wait_for_line("is not there yet: the database can't be reached: ").await;
-    assert!(said.contains("[WARNING ]") && said.ends_with("Handlers are tried until it is."), "{said}");
+    let said = operator.wait_for_line("No connection yet to database database_down at ").await;
+    assert!(
+        said.contains("[WARNING ]") && said.ends_with("Handlers are retried until there is one."),
+        "{said}"
+    );
     stage.apply(&manifest("early", "early", &["id"]));
     operator.wait_for_line("Handler 'create_handler' failed").await;
     proxy.restore();
@@ -159,7 +162,7 @@ async fn permissions_are_missing(stage: &Stage<'_>) {
     let denied = |object: &Value| condition(object, "Synced") == ["False", "PermissionDenied"];
     let object = stage.until("permitted", "a permission is missing", denied).await;
     let why = object["status"]["conditions"][1]["message"].as_str().unwrap();
-    assert!(why.contains("as manifests/rbac.yaml does, or give a name with --cluster-id"), "{why}");
+    assert!(why.contains("as manifests/rbac.yaml does, or set --cluster-id"), "{why}");
     bind("database-table-operator-cluster");
     // The first one is tried again after five minutes; the next one at once.
     stage.apply(&manifest("next", "next", &["id"]));

@@ -1,6 +1,6 @@
-//! The text that says how to reach the database, taken apart.
+//! Parser of connection strings.
 //!
-//! What tokio-postgres understands goes on to it as text; `sslmode` and `sslrootcert` stay here.
+//! The options that tokio-postgres knows are passed on to it as text; `sslmode` and `sslrootcert` are handled here.
 //!
 //! <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING>
 
@@ -9,7 +9,7 @@ use std::{iter::Peekable, str::Chars};
 use tokio_postgres::Config;
 
 /// The options of tokio-postgres.
-const KNOWN: [&str; 17] = [
+const SUPPORTED: [&str; 17] = [
     "application_name",
     "channel_binding",
     "connect_timeout",
@@ -29,7 +29,7 @@ const KNOWN: [&str; 17] = [
     "user",
 ];
 
-/// The options that only libpq has. To leave them out silently could be unsafe.
+/// The options that only libpq has. Ignoring them could be unsafe.
 const UNSUPPORTED: [&str; 24] = [
     "client_encoding",
     "fallback_application_name",
@@ -57,9 +57,9 @@ const UNSUPPORTED: [&str; 24] = [
     "sslpassword",
 ];
 
-/// The text in parts.
+/// A connection string, parsed.
 pub(super) struct Options {
-    /// A URL without its options; empty for the other form.
+    /// The URL without its options; empty for the `key=value` form.
     base: String,
     rest: Vec<(&'static str, String)>,
     pub(super) ssl_mode: Option<String>,
@@ -76,7 +76,7 @@ impl Options {
             match key.as_str() {
                 "sslmode" => options.ssl_mode = Some(value),
                 "sslrootcert" => options.root_cert = Some(value),
-                _ => options.rest.push((known(&key)?, value)),
+                _ => options.rest.push((supported(&key)?, value)),
             }
         }
         Ok(options)
@@ -86,9 +86,9 @@ impl Options {
         self.rest.iter().any(|(known, _)| *known == key)
     }
 
-    /// What tokio-postgres makes of the parts.
+    /// The options as tokio-postgres reads them.
     pub(super) fn config(&self) -> Result<Config, SettingsError> {
-        // One by one first: so the message can tell which option is bad without a word from the text.
+        // One by one first, so that the message can name the bad option without quoting the text.
         for (key, value) in &self.rest {
             assignment(key, value).parse::<Config>().map_err(|_| SettingsError::OptionValue(key))?;
         }
@@ -102,8 +102,8 @@ impl Options {
     }
 }
 
-fn known(key: &str) -> Result<&'static str, SettingsError> {
-    if let Some(known) = KNOWN.into_iter().find(|known| *known == key) {
+fn supported(key: &str) -> Result<&'static str, SettingsError> {
+    if let Some(known) = SUPPORTED.into_iter().find(|known| *known == key) {
         return Ok(known);
     }
     match UNSUPPORTED.into_iter().find(|known| *known == key) {
@@ -112,21 +112,21 @@ fn known(key: &str) -> Result<&'static str, SettingsError> {
     }
 }
 
-/// A URL without its options, and the options.
+/// The URL without its options, and the options.
 fn split_url(url: &str) -> Result<(String, Vec<(String, String)>), SettingsError> {
-    // tokio-postgres takes everything before the first @ for user and password, question marks too.
+    // To tokio-postgres, everything before the first @ is user and password, including question marks.
     let after_user = url.find('@').map_or(0, |at| at + 1);
     let rest = &url[after_user..];
-    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-    if place.contains('@') && after_user > 0 {
-        // A bare @ in the password: its second half would be taken for a host, and that is logged.
+    let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+    if address.contains('@') && after_user > 0 {
+        // An unescaped @ in the password: the rest would be taken for a host, and hosts are logged.
         return Err(SettingsError::Syntax);
     }
     let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (key, value) = pair.split_once('=').ok_or(SettingsError::Syntax)?;
         Ok((decode(key)?, decode(value)?))
     });
-    Ok((format!("{}{place}", &url[..after_user]), pairs.collect::<Result<_, _>>()?))
+    Ok((format!("{}{address}", &url[..after_user]), pairs.collect::<Result<_, _>>()?))
 }
 
 fn decode(text: &str) -> Result<String, SettingsError> {
@@ -150,7 +150,7 @@ fn encode(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-/// `key = value` pairs; a value in single quotes may have blanks, and a backslash keeps the next character.
+/// `key = value` pairs. A value in single quotes may contain blanks, and a backslash escapes the next character.
 fn key_values(text: &str) -> Result<Vec<(String, String)>, SettingsError> {
     let mut chars = text.chars().peekable();
     let mut pairs = Vec::new();

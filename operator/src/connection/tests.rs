@@ -14,8 +14,8 @@ fn target(url: &str, variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn both_forms_and_the_variables_lead_to_the_same_place() {
-    let there = "database shop at db:5433 as eva, sslmode verify-full";
+fn both_forms_and_the_variables_lead_to_the_same_database() {
+    let expected = "database shop at db:5433 as eva, sslmode verify-full";
     let variables = [
         ("PGHOST", "db"),
         ("PGPORT", "5433"),
@@ -36,12 +36,12 @@ fn both_forms_and_the_variables_lead_to_the_same_place() {
             &[("PGUSER", "eva"), ("PGDATABASE", "shop"), ("PGSSLMODE", "disable")],
         ),
     ] {
-        assert_eq!(target(url, variables), there, "{url}");
+        assert_eq!(target(url, variables), expected, "{url}");
     }
 }
 
 #[test]
-fn what_is_not_given_is_named_after_the_user_who_runs_the_operator() {
+fn database_and_user_default_to_the_current_user() {
     for (url, expected) in [
         ("postgres://db", "database of the current user at db:5432, sslmode prefer"),
         ("postgres://db/shop", "database shop at db:5432 as the current user, sslmode prefer"),
@@ -59,7 +59,7 @@ fn what_is_not_given_is_named_after_the_user_who_runs_the_operator() {
 }
 
 #[test]
-fn the_text_goes_before_the_variables() {
+fn the_text_takes_precedence_over_variables() {
     let settings =
         read("postgres://eva:mine@db/shop", &[("PGPASSWORD", "other"), ("PGHOST", "elsewhere")]).unwrap();
     assert_eq!(settings.config.get_password(), Some(&b"mine"[..]));
@@ -87,7 +87,7 @@ fn each_sslmode_verifies_what_libpq_verifies() {
 }
 
 #[test]
-fn a_bad_text_says_what_is_wrong_and_quotes_nothing() {
+fn an_error_names_the_mistake_and_quotes_nothing() {
     for (url, why) in [
         ("", SettingsError::NoDatabase),
         ("postgres://eva:secret@", SettingsError::NoDatabase),
@@ -114,14 +114,14 @@ fn a_bad_text_says_what_is_wrong_and_quotes_nothing() {
 }
 
 #[test]
-fn question_marks_in_a_password_are_taken_as_tokio_postgres_takes_them() {
+fn question_marks_in_a_password_are_part_of_it_as_in_tokio_postgres() {
     let settings = read("postgres://eva:a?b&c=d@db/x?sslmode=disable", &[]).unwrap();
     assert_eq!(settings.config.get_password(), Some(&b"a?b&c=d"[..]));
     assert_eq!(settings.ssl_mode, SslMode::Disable);
 }
 
 #[test]
-fn the_connection_is_made_fit_for_a_long_life() {
+fn defaults_suit_a_long_running_process() {
     let settings = read("postgres://db/x", &[]).unwrap();
     let config = &settings.config;
     assert_eq!(config.get_application_name(), Some("database-table-operator"));
@@ -136,7 +136,7 @@ fn the_connection_is_made_fit_for_a_long_life() {
 }
 
 #[test]
-fn a_root_certificate_that_cannot_be_read_is_named() {
+fn the_error_names_an_unreadable_root_certificate() {
     let file = std::env::temp_dir().join(format!("korf-no-certificate-{}", std::process::id()));
     let pool =
         |path: &str| read(&format!("host=db sslmode=verify-ca sslrootcert={path}"), &[]).unwrap().pool(1);
@@ -153,7 +153,7 @@ fn a_root_certificate_that_cannot_be_read_is_named() {
 
 proptest! {
     #[test]
-    fn no_password_shows_anywhere(password in "[A-Za-z0-9]{12,20}", value in "(?s).{0,9}") {
+    fn no_password_is_printed(password in "[A-Za-z0-9]{12,20}", value in "(?s).{0,9}") {
         let encoded: String = value.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let whole = format!("{password}{value}");
         let kv = value.replace('\\', "\\\\").replace('\'', "\\'");
@@ -170,11 +170,11 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_it_panic_or_quote(text in "(postgres://|host=)?[a-z@:/?&=%' \\\\]{0,30}") {
+    fn no_text_causes_a_panic_or_is_quoted(text in "(postgres://|host=)?[a-z@:/?&=%' \\\\]{0,30}") {
         let marked = text.replace('q', "QQQQ");
         if let Err(error) = read(&marked, &[]) {
-            let told = format!("{error:?} {error}");
-            prop_assert!(!told.contains("QQQQ"));
+            let printed = format!("{error:?} {error}");
+            prop_assert!(!printed.contains("QQQQ"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! TLS to the database by rustls: what libpq's `sslmode` verifies and what it doesn't.
+//! TLS connector that verifies as much as libpq's `sslmode` asks for.
 
 use super::error::SettingsError;
 use rustls::{
@@ -14,23 +14,23 @@ use rustls::{
 use std::{path::Path, sync::Arc};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// What is verified of the server's certificate.
+/// The extent to which the server's certificate is verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verify {
-    /// Nothing: the connection is encrypted, but nobody knows with whom.
+    /// Not at all: the connection is encrypted, but the server may be anyone.
     Nothing,
-    /// That a known authority signed it.
+    /// A known authority has signed it.
     Chain,
-    /// That, and that it is for the host of the connection.
+    /// A known authority has signed it for the host of the connection.
     Full,
 }
 
-/// The connector for tokio-postgres. The authorities are those of the file, or those that the system trusts.
+/// The connector for tokio-postgres. The authorities are those in the file, or those that the system trusts.
 pub(super) fn connector(
     verify: Verify,
     root_cert: Option<&Path>,
 ) -> Result<MakeRustlsConnect, SettingsError> {
-    // Named here, because a process-wide default would be up to whichever library came first.
+    // Not the process-wide default, which depends on the library that comes first.
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
@@ -50,8 +50,8 @@ fn roots(path: Option<&Path>) -> Result<RootCertStore, SettingsError> {
     let mut roots = RootCertStore::empty();
     let Some(path) = path else {
         let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        let none = "the system has no trusted authorities; give sslrootcert";
-        return if added > 0 { Ok(roots) } else { Err(SettingsError::Tls(none.to_owned())) };
+        let no_authorities = "the system trusts no certificate authorities: set sslrootcert";
+        return if added > 0 { Ok(roots) } else { Err(SettingsError::Tls(no_authorities.to_owned())) };
     };
     let unreadable = |why: String| SettingsError::RootCert { path: path.display().to_string(), why };
     let certs = CertificateDer::pem_file_iter(path).map_err(|error| unreadable(error.to_string()))?;
@@ -62,10 +62,9 @@ fn roots(path: Option<&Path>) -> Result<RootCertStore, SettingsError> {
     if roots.is_empty() { Err(unreadable("it contains none".to_owned())) } else { Ok(roots) }
 }
 
-/// Takes a certificate for whatever name: of these authorities, or of anyone.
+/// Accepts a certificate for any host, if one of the authorities has signed it; without authorities, any certificate.
 ///
-/// Signatures of the handshake are always verified: SCRAM's channel binding rests on the server having the
-/// certificate's key.
+/// Handshake signatures are always verified: SCRAM's channel binding relies on the server having the certificate's key.
 #[derive(Debug)]
 struct AnyHostVerifier {
     provider: Arc<CryptoProvider>,

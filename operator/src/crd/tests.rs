@@ -16,7 +16,7 @@ fn spec_schema() -> Value {
 }
 
 #[test]
-fn the_manifest_is_what_the_types_say() {
+fn the_manifest_is_generated_from_the_types() {
     let header = "# Made from operator/src/crd.rs. To make it anew:\n\
                   # UPDATE_MANIFESTS=1 cargo test -p database-table-operator --lib crd\n";
     let fresh = format!("{header}{}", serde_saphyr::to_string(&crd()).unwrap());
@@ -32,23 +32,23 @@ fn the_manifest_is_what_the_types_say() {
 }
 
 #[test]
-fn the_names_are_the_seeds() {
+fn the_names_are_those_of_the_kopf_demo() {
     let crd = crd();
     let text = std::fs::read_to_string(manifest("seed-crd.yaml")).unwrap();
-    let seed: Value = serde_saphyr::from_str(&text).unwrap();
-    assert_eq!(crd["metadata"]["name"], seed["metadata"]["name"]);
+    let demo: Value = serde_saphyr::from_str(&text).unwrap();
+    assert_eq!(crd["metadata"]["name"], demo["metadata"]["name"]);
     for field in ["group", "scope"] {
-        assert_eq!(crd["spec"][field], seed["spec"][field], "{field}");
+        assert_eq!(crd["spec"][field], demo["spec"][field], "{field}");
     }
     for name in ["kind", "plural", "singular"] {
-        assert_eq!(crd["spec"]["names"][name], seed["spec"]["names"][name], "{name}");
+        assert_eq!(crd["spec"]["names"][name], demo["spec"]["names"][name], "{name}");
     }
-    assert_eq!(crd["spec"]["versions"][0]["name"], seed["spec"]["versions"][0]["name"]);
+    assert_eq!(crd["spec"]["versions"][0]["name"], demo["spec"]["versions"][0]["name"]);
     assert_eq!(crd["spec"]["versions"][0]["subresources"], json!({"status": {}}));
 }
 
 #[test]
-fn the_seeds_object_is_read_by_the_types_and_by_the_operator() {
+fn the_object_of_the_kopf_demo_is_read_by_the_types_and_by_the_operator() {
     let text = std::fs::read_to_string(manifest("seed-cr.yaml")).unwrap();
     let object: Value = serde_saphyr::from_str(&text).unwrap();
     let typed = DatabaseTableSpec::deserialize(&object["spec"]).unwrap();
@@ -85,7 +85,7 @@ fn the_schema_is_structural() {
 }
 
 #[test]
-fn what_users_get_wrong_has_a_rule_with_a_message() {
+fn every_rule_has_a_message_and_every_field_a_description() {
     let schema = spec_schema();
     assert_eq!(schema["required"], json!(["columns", "tableName"]));
     let rules = |field: &Value| -> Vec<String> {
@@ -103,7 +103,7 @@ fn what_users_get_wrong_has_a_rule_with_a_message() {
 }
 
 #[test]
-fn a_list_shows_what_a_person_asks_first() {
+fn kubectl_get_prints_table_columns_and_readiness() {
     let columns = crd()["spec"]["versions"][0]["additionalPrinterColumns"].clone();
     let names: Vec<_> =
         columns.as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap().to_owned()).collect();

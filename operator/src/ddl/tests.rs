@@ -8,16 +8,16 @@ fn column(name: &str, type_: &str, serial: bool) -> ResolvedColumn {
     ResolvedColumn { name, type_: ResolvedType { id, serial, name: type_.into() } }
 }
 
-fn wanted(columns: Vec<ResolvedColumn>, key: &[&str]) -> Wanted {
-    Wanted {
+fn wanted(columns: Vec<ResolvedColumn>, key: &[&str]) -> ResolvedTable {
+    ResolvedTable {
         place: Place { schema: "My \"Schema\"".into(), name: "user".into(), qualified: String::new() },
         columns,
         primary_key: key.iter().map(|name| Identifier::parse(name).unwrap()).collect(),
     }
 }
 
-/// A plan with everything that a table's columns don't tell.
-fn plan(table: Wanted, action: Action) -> Plan {
+/// A plan without a new comment.
+fn plan(table: ResolvedTable, action: Action) -> Plan {
     Plan { table, action, comment: None, takes_over: false, extra_columns: vec![] }
 }
 
@@ -54,13 +54,12 @@ fn a_plan_without_changes_has_no_statements_but_for_a_new_comment() {
 #[test]
 fn a_drop_never_cascades() {
     let place = wanted(vec![], &[]).place;
-    assert_eq!(drop(&place), "DROP TABLE \"My \"\"Schema\"\"\".\"user\" RESTRICT");
-    assert!(lock(&place).ends_with("IN ACCESS EXCLUSIVE MODE"));
+    assert_eq!(drop_table(&place), "DROP TABLE \"My \"\"Schema\"\"\".\"user\" RESTRICT");
+    assert!(lock_table(&place).ends_with("IN ACCESS EXCLUSIVE MODE"));
 }
 
 proptest! {
-    /// With quoted names and literals taken out, nothing is left that could end a statement or begin a
-    /// comment.
+    /// Without quoted names and literals, nothing is left that could end a statement or begin a comment.
     #[test]
     fn no_name_escapes_from_its_quotes(schema in "[^\0]{0,9}", table in "[^\0]{1,9}", name in "[^\0]{1,9}", text in "[^\0]{0,19}") {
         let mut wanted = wanted(vec![column(&quote(&name), "integer", false)], &[]);
@@ -75,7 +74,7 @@ proptest! {
     }
 }
 
-/// What a lexer sees outside `"…"`, `'…'` and `E'…'`.
+/// The text outside `"…"`, `'…'` and `E'…'`, as a lexer sees it.
 fn outside_quotes(sql: &str) -> String {
     let mut out = String::new();
     let mut chars = sql.chars().peekable();

@@ -6,7 +6,7 @@ fn name(text: &str) -> Identifier {
 }
 
 #[test]
-fn the_seeds_spec_is_read() {
+fn the_spec_of_the_kopf_demo_is_read() {
     let table = Table::from_spec(Some(&json!({
         "tableName": "WEBSITE_USERS",
         "columns": [{"USER_ID": "integer"}, {"USER_NAME": "varchar(50)"}, {"LAST_LOGIN": "timestamp"}],
@@ -35,15 +35,15 @@ fn the_primary_key_is_a_name_a_list_of_names_or_absent() {
 }
 
 #[test]
-fn a_spec_of_another_shape_says_what_is_wrong() {
+fn the_error_names_the_mistake_in_a_spec_of_another_shape() {
     for (spec, why) in [
         (json!(null), "spec is missing"),
-        (json!("x"), "spec must be a map with tableName and columns, not a text"),
+        (json!("x"), "spec must be a map with tableName and columns, not a string"),
         (json!([]), "spec must be a map with tableName and columns, not an empty list"),
         (json!({}), "spec.tableName is missing"),
         (json!({"tableName": null, "columns": [{"a": "int"}]}), "spec.tableName is missing"),
         (json!({"columns": [{"a": "int"}]}), "spec.tableName is missing"),
-        (json!({"tableName": 7, "columns": [{"a": "int"}]}), "spec.tableName must be a text, not a number"),
+        (json!({"tableName": 7, "columns": [{"a": "int"}]}), "spec.tableName must be a string, not a number"),
         (json!({"tableName": "t"}), "spec.columns is missing"),
         (json!({"tableName": "t", "columns": []}), "spec.columns is empty"),
         (
@@ -58,15 +58,15 @@ fn a_spec_of_another_shape_says_what_is_wrong() {
 }
 
 #[test]
-fn a_bad_column_says_which_and_why() {
+fn the_error_names_the_column_and_the_mistake() {
     for (columns, why) in [
-        (json!(["a"]), "spec.columns[0] must be one column, NAME: TYPE, not a text"),
+        (json!(["a"]), "spec.columns[0] must be one column, NAME: TYPE, not a string"),
         (
             json!([{"a": "int"}, {"b": "int", "c": "int"}]),
             "spec.columns[1] must have exactly one key, NAME: TYPE, but has \"b\" and \"c\"",
         ),
         (json!([{}]), "but has none"),
-        (json!([{"a": null}]), "the type of \"a\" must be a text such as varchar(50), not null"),
+        (json!([{"a": null}]), "the type of \"a\" must be a string such as varchar(50), not null"),
         (json!([{"a": 3}]), "not a number"),
         (json!([{"a": ["int"]}]), "not a list"),
         (json!([{"a": {"type": "int"}}]), "not supported yet"),
@@ -86,11 +86,11 @@ fn a_bad_column_says_which_and_why() {
 }
 
 #[test]
-fn a_bad_primary_key_says_why() {
+fn the_error_names_the_mistake_in_a_primary_key() {
     for (key, why) in [
-        (json!("b"), "names \"b\", which is no column"),
-        (json!(["a", "b"]), "names \"b\", which is no column"),
-        (json!("\"A\""), "names \"A\", which is no column"),
+        (json!("b"), "names \"b\", which isn't a column"),
+        (json!(["a", "b"]), "names \"b\", which isn't a column"),
+        (json!("\"A\""), "names \"A\", which isn't a column"),
         (json!(["a", "A"]), "names the column \"a\" twice"),
         (json!([]), "must be the name of a column or a list of names, not an empty list"),
         (json!(1), "not a number"),
@@ -105,17 +105,17 @@ fn a_bad_primary_key_says_why() {
 }
 
 #[test]
-fn what_comes_later_is_refused_and_not_ignored() {
+fn fields_that_are_not_supported_yet_are_rejected_rather_than_ignored() {
     for field in UNSUPPORTED_FIELDS {
         let spec = json!({"tableName": "t", "columns": [{"a": "int"}], field: "x"});
         let error = Table::from_spec(Some(&spec)).expect_err(field).to_string();
         assert_eq!(error, format!("spec.{field} is not supported yet: remove it"));
-        assert_eq!(warnings(&spec), [""; 0], "one word about it is enough");
+        assert_eq!(warnings(&spec), [""; 0], "the error is enough");
     }
 }
 
 #[test]
-fn columns_are_named_even_where_a_spec_describes_no_table() {
+fn column_names_are_found_in_an_invalid_spec_too() {
     let spec = json!({"tableName": 7, "columns": [{"A": "int"}, {"\"B\"": 3}, {"": "int"}, "c", {"d": "int", "e": "int"}]});
     assert_eq!(column_names(&spec), ["a", "B", "d", "e"].map(str::to_owned).into());
     for nonsense in [json!(null), json!("x"), json!({"columns": "x"})] {
@@ -124,7 +124,7 @@ fn columns_are_named_even_where_a_spec_describes_no_table() {
 }
 
 #[test]
-fn names_that_yaml_took_for_booleans_and_unknown_fields_are_warned_of() {
+fn names_that_yaml_took_for_booleans_and_unknown_fields_cause_warnings() {
     let spec = json!({"tableName": "t", "columns": [{"false": "text"}, {"a": "int"}], "primarykey": "a"});
     let found = warnings(&spec);
     assert_eq!(found.len(), 2, "{found:?}");

@@ -21,7 +21,7 @@ fn since(status: &TableStatus, type_: &str) -> i64 {
     status.find(type_).unwrap().last_transition_time.0.as_second()
 }
 
-fn told(status: &TableStatus) -> Vec<(&str, &str, &str)> {
+fn summary(status: &TableStatus) -> Vec<(&str, &str, &str)> {
     status.conditions.iter().map(|c| (c.type_.as_str(), c.status.as_str(), c.reason.as_str())).collect()
 }
 
@@ -47,13 +47,13 @@ fn a_success_is_ready_and_synced() {
 }
 
 #[test]
-fn columns_that_are_left_alone_are_told() {
+fn extra_columns_are_named_in_the_message() {
     let applied = Applied { extra_columns: vec!["audit".into(), "Two Words".into()], ..applied(1) };
     let status = TableStatus::default().after_success(stamp(1, 10), &applied);
     assert_eq!(status.columns.len(), 1);
     assert_eq!(
         status.find("Ready").unwrap().message,
-        "table public.users has all columns of the spec; it has others, too, which are left alone: \"audit\", \"Two Words\""
+        "table public.users has all columns of the spec, and others which are left alone: \"audit\", \"Two Words\""
     );
 }
 
@@ -66,29 +66,29 @@ fn a_second_success_keeps_the_time_of_the_first() {
 }
 
 #[test]
-fn a_refusal_keeps_table_and_columns() {
+fn a_failure_keeps_table_and_columns() {
     let first = TableStatus::default().after_success(stamp(1, 10), &applied(2));
-    let refused = first.after_failure(stamp(2, 20), ConditionReason::UpdateAborted, "no");
-    assert_eq!(told(&refused), [("Ready", "False", "UpdateAborted"), ("Synced", "False", "UpdateAborted")]);
-    assert_eq!((&refused.table, &refused.columns), (&first.table, &first.columns));
-    assert_eq!((refused.observed_generation, since(&refused, "Ready")), (Some(2), 20));
-    let again = refused.after_failure(stamp(3, 30), ConditionReason::InvalidSpec, "no, too");
+    let failed = first.after_failure(stamp(2, 20), ConditionReason::UpdateAborted, "no");
+    assert_eq!(summary(&failed), [("Ready", "False", "UpdateAborted"), ("Synced", "False", "UpdateAborted")]);
+    assert_eq!((&failed.table, &failed.columns), (&first.table, &first.columns));
+    assert_eq!((failed.observed_generation, since(&failed, "Ready")), (Some(2), 20));
+    let again = failed.after_failure(stamp(3, 30), ConditionReason::InvalidSpec, "no, too");
     assert_eq!((since(&again, "Ready"), since(&again, "Synced")), (20, 20));
     let back = again.after_success(stamp(4, 40), &applied(2));
-    assert_eq!((told(&back)[0], since(&back, "Ready")), (("Ready", "True", "Applied"), 40));
+    assert_eq!((summary(&back)[0], since(&back, "Ready")), (("Ready", "True", "Applied"), 40));
 }
 
 #[test]
-fn an_outage_says_nothing_about_the_table() {
+fn an_outage_leaves_ready_as_it_was() {
     let never =
         TableStatus::default().after_failure(stamp(1, 10), ConditionReason::DatabaseUnavailable, "down");
     assert_eq!(
-        told(&never),
+        summary(&never),
         [("Ready", "Unknown", "DatabaseUnavailable"), ("Synced", "False", "DatabaseUnavailable")]
     );
     let first = never.after_success(stamp(1, 20), &applied(1));
     let outage = first.after_failure(stamp(2, 30), ConditionReason::DatabaseUnavailable, "down");
-    assert_eq!(told(&outage), [("Ready", "True", "Applied"), ("Synced", "False", "DatabaseUnavailable")]);
+    assert_eq!(summary(&outage), [("Ready", "True", "Applied"), ("Synced", "False", "DatabaseUnavailable")]);
     assert_eq!(outage.find("Ready"), first.find("Ready"));
 }
 

@@ -1,4 +1,4 @@
-use crate::support::{Silent, World, claim, owner, server, spec, table};
+use crate::support::{NoAnswer, World, claim, owner, server, spec, table};
 use database_table_operator::{
     connection::Settings, database, error::TableError, sqlstate::ErrorClass, status::ConditionReason,
 };
@@ -13,14 +13,14 @@ async fn encrypted(url: &str) -> Result<bool, TableError> {
 }
 
 #[tokio::test]
-async fn each_sslmode_does_what_it_says() {
+async fn each_sslmode_verifies_what_it_should() {
     let world = World::new("tls").await;
     let ca = server().await.ca_certificate().unwrap();
     let copy = std::env::temp_dir().join(format!("korf-ca-{}.crt", std::process::id()));
     std::fs::copy(ca, &copy).unwrap();
-    let stranger = std::env::temp_dir().join(format!("korf-stranger-{}.crt", std::process::id()));
-    std::fs::copy(Postgres::start().await.unwrap().ca_certificate().unwrap(), &stranger).unwrap();
-    let (known, stranger) = (copy.to_str().unwrap(), stranger.to_str().unwrap());
+    let unrelated = std::env::temp_dir().join(format!("korf-unrelated-{}.crt", std::process::id()));
+    std::fs::copy(Postgres::start().await.unwrap().ca_certificate().unwrap(), &unrelated).unwrap();
+    let (known, unrelated) = (copy.to_str().unwrap(), unrelated.to_str().unwrap());
     let with = |options: &str| world.database.url_with(options);
     let by_other_name = |options: &str| {
         let (name, password) = (&world.database.name, &world.database.password);
@@ -34,12 +34,12 @@ async fn each_sslmode_does_what_it_says() {
         (with(""), Some(true)),
         (with("sslmode=prefer"), Some(true)),
         (with("sslmode=require"), Some(true)),
-        (with(&format!("sslmode=require&sslrootcert={stranger}")), None),
+        (with(&format!("sslmode=require&sslrootcert={unrelated}")), None),
         (with("sslmode=verify-ca"), None),
         (with(&format!("sslmode=verify-ca&sslrootcert={known}")), Some(true)),
-        (with(&format!("sslmode=verify-ca&sslrootcert={stranger}")), None),
+        (with(&format!("sslmode=verify-ca&sslrootcert={unrelated}")), None),
         (with(&format!("sslmode=verify-full&sslrootcert={known}")), Some(true)),
-        (with(&format!("sslmode=verify-full&sslrootcert={stranger}")), None),
+        (with(&format!("sslmode=verify-full&sslrootcert={unrelated}")), None),
         (by_other_name("sslmode=require"), Some(true)),
         (by_other_name(&format!("sslmode=verify-ca sslrootcert={known}")), Some(true)),
         (by_other_name(&format!("sslmode=verify-full sslrootcert={known}")), None),
@@ -49,22 +49,23 @@ async fn each_sslmode_does_what_it_says() {
     let unknown = encrypted(&with("sslmode=verify-full")).await.unwrap_err().to_string();
     assert!(
         unknown.ends_with(
-            "UnknownIssuer (set sslrootcert to the certificate of the authority that signed the server's)"
+            "UnknownIssuer (set sslrootcert to the certificate of the authority that signed the server's certificate)"
         ),
         "{unknown}"
     );
     std::fs::remove_file(known).unwrap();
-    std::fs::remove_file(stranger).unwrap();
+    std::fs::remove_file(unrelated).unwrap();
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_told_without_the_password() {
+async fn the_error_about_a_wrong_password_does_not_contain_it() {
     let world = World::new("password").await;
     let url = world.database.url().replace(&world.database.password, "Tr0ub4dor");
     let pool = Settings::read(Some(&url), |_| None).unwrap().pool(1).unwrap();
-    let error = database::apply(&pool, &Silent, &claim(owner("a")), &table(&spec("t", &[("a", "integer")])))
-        .await
-        .unwrap_err();
+    let error =
+        database::apply(&pool, &NoAnswer, &claim(owner("a")), &table(&spec("t", &[("a", "integer")])))
+            .await
+            .unwrap_err();
     assert_eq!((error.class(), error.reason()), (ErrorClass::Environment, ConditionReason::PermissionDenied));
     assert_eq!(
         error.to_string(),
@@ -74,7 +75,7 @@ async fn a_wrong_password_is_told_without_the_password() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_not_there_is_told() {
+async fn a_missing_database_is_reported() {
     let world = World::new("no_database").await;
     let url = world.database.url().replace("/no_database?", "/nowhere?");
     let error = encrypted(&url).await.unwrap_err();
@@ -86,26 +87,26 @@ async fn a_database_that_is_not_there_is_told() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_a_temporary_matter_and_comes_back() {
+async fn an_outage_is_temporary_and_the_pool_recovers() {
     let server = Postgres::start().await.unwrap();
     let database = server.create_database("outage").await.unwrap();
     let pool = Settings::read(Some(&database.url()), |_| None).unwrap().pool(2).unwrap();
     let wanted = table(&spec("t", &[("a", "integer")]));
-    database::apply(&pool, &Silent, &claim(owner("a")), &wanted).await.unwrap();
+    database::apply(&pool, &NoAnswer, &claim(owner("a")), &wanted).await.unwrap();
     server.stop().await.unwrap();
-    let error = database::apply(&pool, &Silent, &claim(owner("a")), &wanted).await.unwrap_err();
+    let error = database::apply(&pool, &NoAnswer, &claim(owner("a")), &wanted).await.unwrap_err();
     assert_eq!(
         (error.class(), error.reason()),
         (ErrorClass::Temporary, ConditionReason::DatabaseUnavailable)
     );
-    assert!(error.to_string().starts_with("the database can't be reached: "), "{error}");
+    assert!(error.to_string().starts_with("the database is unreachable: "), "{error}");
     assert!(!format!("{error} {error:?}").contains(&database.password), "{error}");
     server.resume().await.unwrap();
-    database::apply(&pool, &Silent, &claim(owner("a")), &wanted).await.unwrap();
+    database::apply(&pool, &NoAnswer, &claim(owner("a")), &wanted).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_server_without_tls_is_used_only_where_that_is_allowed() {
+async fn a_server_without_tls_is_used_only_if_sslmode_allows_it() {
     let server = Postgres::start().await.unwrap();
     let database = server.create_database("plain").await.unwrap();
     let superuser = database.connect_as_superuser().await.unwrap();

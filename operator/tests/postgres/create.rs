@@ -3,8 +3,8 @@ use database_table_operator::{marker::Owner, outcome::Outcome};
 use serde_json::json;
 
 #[tokio::test]
-async fn the_seeds_table_is_made_and_queried_as_the_seed_writes_it() {
-    let world = World::new("seed_create").await;
+async fn the_table_of_the_kopf_demo_is_created_and_can_be_queried_with_its_names() {
+    let world = World::new("demo_create").await;
     let text = include_str!("../../manifests/seed-cr.yaml");
     let object: serde_json::Value = serde_saphyr::from_str(text).unwrap();
     let applied = world.apply(&object["spec"]).await.unwrap();
@@ -18,26 +18,26 @@ async fn the_seeds_table_is_made_and_queried_as_the_seed_writes_it() {
         ("last_login", "timestamp without time zone"),
     ]);
     assert_eq!(world.columns("website_users").await, expected);
-    let told: Vec<_> = applied.columns.into_iter().map(|column| (column.name, column.type_)).collect();
-    assert_eq!(told, expected);
+    let reported: Vec<_> = applied.columns.into_iter().map(|column| (column.name, column.type_)).collect();
+    assert_eq!(reported, expected);
     world.run("INSERT INTO WEBSITE_USERS (USER_ID) VALUES (1)").await;
     assert!(world.sql.batch_execute("INSERT INTO WEBSITE_USERS (USER_ID) VALUES (1)").await.is_err());
 }
 
 #[tokio::test]
-async fn a_crash_after_the_commit_ends_well() {
+async fn after_a_crash_behind_the_commit_nothing_is_left_to_do() {
     let world = World::new("crash").await;
     let spec = spec("t", &[("a", "integer"), ("b", "varchar(50)")]);
     world.apply(&spec).await.unwrap();
     world.lose_the_status();
-    let before = world.picture().await;
+    let before = world.snapshot().await;
     let again = world.apply(&spec).await.unwrap();
     assert_eq!((again.outcome, again.table.as_str()), (Outcome::Unchanged, "public.t"));
-    assert_eq!(world.picture().await, before);
+    assert_eq!(world.snapshot().await, before);
 }
 
 #[tokio::test]
-async fn the_marker_names_the_object() {
+async fn the_comment_names_the_object() {
     let world = World::new("marker").await;
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
     let row = world.sql.query_one("SELECT obj_description('t'::regclass, 'pg_class')", &[]).await.unwrap();
@@ -45,7 +45,7 @@ async fn the_marker_names_the_object() {
 }
 
 #[tokio::test]
-async fn good_names_of_every_kind_work() {
+async fn all_sorts_of_names_work() {
     let world = World::new("names").await;
     for (n, (name, qualified)) in [
         ("user", "public.\"user\""),
@@ -73,7 +73,7 @@ async fn good_names_of_every_kind_work() {
 }
 
 #[tokio::test]
-async fn every_type_of_the_server_is_its_own_canonical_form() {
+async fn every_type_is_stored_as_the_server_prints_it() {
     let world = World::new("types").await;
     world.run("CREATE DOMAIN email AS varchar(99) NOT NULL; CREATE TYPE mood AS ENUM ('ok'); CREATE TYPE pair AS (a int, b text)").await;
     let spec = spec(
@@ -115,7 +115,7 @@ async fn every_type_of_the_server_is_its_own_canonical_form() {
 }
 
 #[tokio::test]
-async fn serial_columns_get_a_sequence_and_stay_as_they_are() {
+async fn serial_columns_get_a_sequence_and_are_unchanged_afterwards() {
     let world = World::new("serial").await;
     let mut wanted = vec![("id", "serial"), ("big", "BIGSERIAL"), ("x", "text")];
     world.apply(&spec("t", &wanted)).await.unwrap();
@@ -128,21 +128,21 @@ async fn serial_columns_get_a_sequence_and_stay_as_they_are() {
     assert_eq!(added.outcome, Outcome::ColumnsAdded(vec!["small".into()]));
     assert_eq!(world.apply(&spec("t", &wanted)).await.unwrap().outcome, Outcome::Unchanged);
     wanted[0] = ("id", "integer");
-    let error = world.refused(&spec("t", &wanted)).await.to_string();
+    let error = world.rejected(&spec("t", &wanted)).await.to_string();
     assert!(error.contains("\"id\" has the type integer with a sequence, but integer"), "{error}");
 }
 
 #[tokio::test]
-async fn two_runs_at_once_make_one_table() {
+async fn concurrent_runs_create_one_table() {
     let world = World::new("at_once").await;
     let spec = spec("t", &[("a", "integer")]);
     let runs = futures::future::join_all((0..4).map(|_| world.apply(&spec))).await;
-    let made = runs.iter().filter(|run| run.as_ref().unwrap().outcome == Outcome::Created).count();
-    assert_eq!(made, 1, "{runs:?}");
+    let created = runs.iter().filter(|run| run.as_ref().unwrap().outcome == Outcome::Created).count();
+    assert_eq!(created, 1, "{runs:?}");
 }
 
 #[tokio::test]
-async fn two_objects_at_once_share_no_table() {
+async fn concurrent_objects_do_not_share_a_table() {
     let world = World::new("two_objects").await;
     let spec = spec("t", &[("a", "integer")]);
     let (one, two) = futures::join!(world.apply_as("one", &spec), world.apply_as("two", &spec));

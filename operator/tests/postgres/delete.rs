@@ -1,17 +1,17 @@
-use crate::support::{Silent, World, columns, dropped, spec};
+use crate::support::{NoAnswer, World, columns, dropped, spec};
 use database_table_operator::{database, outcome::Dropped, sqlstate::ErrorClass, status::ConditionReason};
 
 #[tokio::test]
-async fn the_table_is_found_by_its_marker_and_dropped_once() {
+async fn the_table_is_found_by_its_comment_and_dropped_once() {
     let world = World::new("drop").await;
     world.apply(&spec("\"My Table\"", &[("a", "integer")])).await.unwrap();
     assert_eq!(world.drop().await.unwrap(), dropped("public.\"My Table\""));
-    assert!(world.picture().await.is_empty());
+    assert!(world.snapshot().await.is_empty());
     assert_eq!(world.drop().await.unwrap(), Dropped::NoTable);
 }
 
 #[tokio::test]
-async fn a_table_that_a_person_moved_is_dropped_where_it_is() {
+async fn a_moved_table_is_dropped_where_it_is() {
     let world = World::new("moved").await;
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
     world.run("CREATE SCHEMA other; ALTER TABLE t SET SCHEMA other; ALTER TABLE other.t RENAME TO u").await;
@@ -19,7 +19,7 @@ async fn a_table_that_a_person_moved_is_dropped_where_it_is() {
 }
 
 #[tokio::test]
-async fn tables_of_others_stay() {
+async fn other_tables_stay() {
     let world = World::new("others").await;
     world.run("CREATE TABLE unmarked (a integer)").await;
     world.apply_as("ab", &spec("longer", &[("a", "integer")])).await.unwrap();
@@ -31,7 +31,7 @@ async fn tables_of_others_stay() {
 }
 
 #[tokio::test]
-async fn what_depends_on_the_table_keeps_it_and_is_named() {
+async fn a_table_with_dependents_stays_and_the_error_names_them() {
     let world = World::new("view").await;
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
     world.run("CREATE VIEW v AS SELECT a FROM t; CREATE VIEW w AS SELECT a FROM t").await;
@@ -47,7 +47,7 @@ async fn what_depends_on_the_table_keeps_it_and_is_named() {
 }
 
 #[tokio::test]
-async fn a_held_lock_keeps_the_table_for_now() {
+async fn a_locked_table_is_dropped_later() {
     let world = World::new("drop_lock").await;
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
     world.run("BEGIN; SELECT FROM t").await;
@@ -75,7 +75,7 @@ async fn a_copy_in_another_schema_stays() {
 }
 
 #[tokio::test]
-async fn where_the_status_is_lost_the_specs_table_goes_and_its_copy_stays() {
+async fn without_a_status_the_table_in_the_spec_is_dropped_and_its_copy_stays() {
     let world = with_a_copy("copy_no_status").await;
     world.lose_the_status();
     assert_eq!(world.drop_named(Some("T")).await.unwrap(), dropped("public.t"));
@@ -83,7 +83,7 @@ async fn where_the_status_is_lost_the_specs_table_goes_and_its_copy_stays() {
 }
 
 #[tokio::test]
-async fn where_no_table_can_be_told_from_its_copy_none_is_dropped() {
+async fn a_table_that_can_not_be_told_from_its_copy_stays() {
     let world = with_a_copy("copy_unclear").await;
     world.run("ALTER TABLE t RENAME TO u").await;
     let error = world.drop_named(Some("T")).await.unwrap_err();
@@ -95,22 +95,22 @@ async fn where_no_table_can_be_told_from_its_copy_none_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_copy_is_not_dropped_in_the_place_of_a_table_that_lost_its_line() {
+async fn a_copy_is_not_dropped_instead_of_a_table_that_lost_its_line() {
     let world = with_a_copy("copy_unmarked").await;
     world.run("COMMENT ON TABLE t IS 'Who signed up.'").await;
     let error = world.drop_named(Some("T")).await.unwrap_err();
     assert_eq!((error.class(), error.reason()), (ErrorClass::Environment, ConditionReason::Conflict));
-    assert!(error.to_string().contains("the object's table is public.t, but"), "{error}");
+    assert!(error.to_string().contains("the status names public.t as the object's table, but"), "{error}");
     world.run("COMMENT ON TABLE copy.t IS NULL").await;
     assert_eq!(world.drop_named(Some("T")).await.unwrap(), Dropped::NoTable);
 }
 
 #[tokio::test]
-async fn nothing_is_dropped_while_the_cluster_does_not_say_whether_the_object_is_there() {
+async fn nothing_is_dropped_while_the_api_server_does_not_answer() {
     let world = World::new("silent").await;
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
     let claim = world.claim.lock().unwrap().clone();
-    let error = database::drop_owned(&world.pool, &Silent, &claim, None).await.unwrap_err();
+    let error = database::drop_table(&world.pool, &NoAnswer, &claim, None).await.unwrap_err();
     assert_eq!(
         (error.class(), error.reason()),
         (ErrorClass::Temporary, ConditionReason::ClusterUnavailable),

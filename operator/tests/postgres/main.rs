@@ -1,4 +1,4 @@
-//! What happens to a real PostgreSQL.
+//! The operator's SQL on a real PostgreSQL.
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic with its place is the best message")]
 

@@ -1,4 +1,4 @@
-//! What happens when somebody changes the database between our look and our act.
+//! Changes by someone else between the operator's reads and its writes.
 
 use crate::support::{World, columns, spec};
 use database_table_operator::{
@@ -8,7 +8,7 @@ use database_table_operator::{
 use std::time::Duration;
 
 impl World {
-    /// Commits the other session's transaction as soon as the operator waits for it.
+    /// Commits the other session's transaction once the operator waits for it.
     async fn commit_under_a_waiter(&self) {
         let waiters = "SELECT count(*) FROM pg_stat_activity \
                        WHERE wait_event_type = 'Lock' AND datname = current_database()";
@@ -21,7 +21,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn a_table_that_somebody_makes_at_the_same_time_is_left_alone() {
+async fn a_table_that_someone_creates_at_the_same_time_is_left_alone() {
     let world = World::new("race_create").await;
     world.run("BEGIN; CREATE TABLE t (a integer)").await;
     let wanted = spec("t", &[("a", "integer")]);
@@ -30,7 +30,7 @@ async fn a_table_that_somebody_makes_at_the_same_time_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_column_that_somebody_adds_at_the_same_time_is_taken_as_it_is() {
+async fn a_column_that_someone_adds_at_the_same_time_is_accepted() {
     let world = World::new("race_add").await;
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
     world.run("BEGIN; ALTER TABLE t ADD COLUMN b text").await;
@@ -40,7 +40,7 @@ async fn a_column_that_somebody_adds_at_the_same_time_is_taken_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_table_that_somebody_drops_at_the_same_time_is_gone() {
+async fn a_table_that_someone_drops_at_the_same_time_is_gone() {
     let world = World::new("race_drop").await;
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
     world.run("BEGIN; DROP TABLE t").await;
@@ -49,10 +49,10 @@ async fn a_table_that_somebody_drops_at_the_same_time_is_gone() {
 }
 
 #[tokio::test]
-async fn a_table_that_takes_the_name_of_ours_at_the_same_time_stays() {
+async fn a_table_that_takes_over_the_name_at_the_same_time_stays() {
     let world = World::new("race_swap").await;
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
-    // With it, it could be the table of the status that has lost its comment, and nothing would be dropped.
+    // Otherwise the new table could be the one that the status names without its line, and nothing would be dropped.
     world.lose_the_status();
     world.run("BEGIN; ALTER TABLE t RENAME TO u; CREATE TABLE t (precious text)").await;
     let (dropped, ()) = futures::join!(world.drop(), world.commit_under_a_waiter());

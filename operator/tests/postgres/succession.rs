@@ -1,6 +1,6 @@
-//! An object was taken away by force and made again under its name, while a handler of the first one still runs.
+//! An object is deleted by force and created again under its name while a handler of the first one still runs.
 
-use crate::support::{Live, Silent, World, claim, columns, dropped, owner, spec, table};
+use crate::support::{Existing, NoAnswer, World, claim, columns, dropped, owner, spec, table};
 use database_table_operator::{
     api::Objects,
     database,
@@ -29,7 +29,7 @@ impl World {
     }
 
     async fn drop_with(&self, uid: &str, objects: impl Objects) -> Result<Dropped, TableError> {
-        database::drop_owned(&self.pool, &objects, &claim(with_uid(uid)), None).await
+        database::drop_table(&self.pool, &objects, &claim(with_uid(uid)), None).await
     }
 
     async fn comment(&self) -> String {
@@ -39,40 +39,40 @@ impl World {
 }
 
 #[tokio::test]
-async fn a_late_deletion_leaves_the_successors_table() {
+async fn a_late_deletion_leaves_the_table_to_the_successor() {
     let world = World::new("late_drop").await;
     let wanted = spec("t", &[("a", "integer")]);
-    world.apply_with(FIRST, Silent, &wanted).await.unwrap();
+    world.apply_with(FIRST, NoAnswer, &wanted).await.unwrap();
     world.run("INSERT INTO t VALUES (1)").await;
-    world.apply_with(SECOND, Live(SECOND), &wanted).await.unwrap();
-    let left = Dropped::Kept("public.t".to_owned());
-    assert_eq!(world.drop_with(FIRST, Live(SECOND)).await.unwrap(), left);
-    // Nor if the successor wasn't handled yet, nor if there is none: the finalizer was taken off to keep it.
-    world.apply_with(FIRST, Live(FIRST), &wanted).await.unwrap();
-    assert_eq!(world.drop_with(FIRST, Live(SECOND)).await.unwrap(), left);
-    assert_eq!(world.drop_with(FIRST, Live("none")).await.unwrap(), left);
+    world.apply_with(SECOND, Existing(SECOND), &wanted).await.unwrap();
+    let kept = Dropped::Kept("public.t".to_owned());
+    assert_eq!(world.drop_with(FIRST, Existing(SECOND)).await.unwrap(), kept);
+    // Nor if the successor isn't handled yet, nor if there is none because the finalizer was removed to keep the table.
+    world.apply_with(FIRST, Existing(FIRST), &wanted).await.unwrap();
+    assert_eq!(world.drop_with(FIRST, Existing(SECOND)).await.unwrap(), kept);
+    assert_eq!(world.drop_with(FIRST, Existing("none")).await.unwrap(), kept);
     assert_eq!(world.sql.query("SELECT FROM t", &[]).await.unwrap().len(), 1);
-    assert_eq!(world.drop_with(SECOND, Live(SECOND)).await.unwrap(), dropped("public.t"));
+    assert_eq!(world.drop_with(SECOND, Existing(SECOND)).await.unwrap(), dropped("public.t"));
 }
 
 #[tokio::test]
 async fn a_successor_takes_the_table_over_once_and_a_late_update_leaves_it_alone() {
     let world = World::new("take_over").await;
     let wanted = spec("t", &[("a", "integer")]);
-    world.apply_with(FIRST, Silent, &wanted).await.unwrap();
+    world.apply_with(FIRST, NoAnswer, &wanted).await.unwrap();
     let mark = world.comment().await;
     world.run(&format!("COMMENT ON TABLE t IS E'Who signed up.\\n{mark}'")).await;
 
-    let error = world.apply_with(SECOND, Silent, &wanted).await.unwrap_err();
+    let error = world.apply_with(SECOND, NoAnswer, &wanted).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Temporary, "{error}");
-    let applied = world.apply_with(SECOND, Live(SECOND), &wanted).await.unwrap();
+    let applied = world.apply_with(SECOND, Existing(SECOND), &wanted).await.unwrap();
     assert_eq!(applied.outcome, Outcome::Unchanged);
     assert_eq!(Owner::from_comment(&world.comment().await), Some(with_uid(SECOND)));
     assert!(world.comment().await.starts_with("Who signed up.\n"));
-    world.apply_with(SECOND, Silent, &wanted).await.unwrap();
+    world.apply_with(SECOND, NoAnswer, &wanted).await.unwrap();
 
     let late = spec("t", &[("a", "integer"), ("b", "text")]);
-    let error = world.apply_with(FIRST, Live(SECOND), &late).await.unwrap_err();
+    let error = world.apply_with(FIRST, Existing(SECOND), &late).await.unwrap_err();
     assert_eq!(
         (error.class(), error),
         (ErrorClass::Permanent, TableError::ObjectGone { table: "public.t".into() })
@@ -84,6 +84,6 @@ async fn a_successor_takes_the_table_over_once_and_a_late_update_leaves_it_alone
 #[tokio::test]
 async fn an_object_restored_from_a_backup_and_never_handled_drops_its_table() {
     let world = World::new("restored").await;
-    world.apply_with(FIRST, Silent, &spec("t", &[("a", "integer")])).await.unwrap();
-    assert_eq!(world.drop_with(SECOND, Live(SECOND)).await.unwrap(), dropped("public.t"));
+    world.apply_with(FIRST, NoAnswer, &spec("t", &[("a", "integer")])).await.unwrap();
+    assert_eq!(world.drop_with(SECOND, Existing(SECOND)).await.unwrap(), dropped("public.t"));
 }

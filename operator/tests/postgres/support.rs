@@ -1,4 +1,4 @@
-//! One server for all tests, a database and an owner for each.
+//! One server for all tests, with a database for each.
 
 use database_table_operator::{
     api::{ApiError, Objects},
@@ -28,24 +28,24 @@ pub fn owner(name: &str) -> Owner {
     Owner { cluster: "test".into(), namespace: "shop".into(), name: name.into(), uid: "1-2-3".into() }
 }
 
-/// What an object claims whose status is empty.
+/// The claim of an object without a status.
 pub fn claim(owner: Owner) -> Claim {
     Claim { owner, table: None, columns: [].into() }
 }
 
-/// A cluster in which the object of any name has this uid.
-pub struct Live(pub &'static str);
+/// A cluster in which every object has this uid.
+pub struct Existing(pub &'static str);
 
-impl Objects for Live {
+impl Objects for Existing {
     async fn exists(&self, owner: &Owner) -> Result<bool, ApiError> {
         Ok(owner.uid == self.0)
     }
 }
 
-/// A cluster that isn't to be asked, or doesn't answer.
-pub struct Silent;
+/// A cluster that doesn't answer.
+pub struct NoAnswer;
 
-impl Objects for Silent {
+impl Objects for NoAnswer {
     async fn exists(&self, _: &Owner) -> Result<bool, ApiError> {
         Err(ApiError::new("no answer"))
     }
@@ -67,7 +67,7 @@ pub struct World {
     pub pool: Pool,
     pub sql: Client,
     pub owner: Owner,
-    /// What the object claims, as its status would: what was applied last.
+    /// The object's claim, as its status would make it after the last success.
     pub claim: Mutex<Claim>,
 }
 
@@ -81,7 +81,7 @@ impl World {
 
     pub async fn apply(&self, spec: &Value) -> Result<Applied, TableError> {
         let claim = self.claim.lock().unwrap().clone();
-        let applied = database::apply(&self.pool, &Silent, &claim, &table(spec)).await?;
+        let applied = database::apply(&self.pool, &NoAnswer, &claim, &table(spec)).await?;
         let mut claim = self.claim.lock().unwrap();
         claim.table = Some(applied.table.clone());
         claim.columns = applied.columns.iter().map(|column| column.name.clone()).collect();
@@ -89,14 +89,14 @@ impl World {
         Ok(applied)
     }
 
-    /// What a crash before the status is written comes to.
+    /// Forgets the status, as after a crash before it is written.
     pub fn lose_the_status(&self) {
         *self.claim.lock().unwrap() = claim(self.owner.clone());
     }
 
     /// Applies as another object.
     pub async fn apply_as(&self, name: &str, spec: &Value) -> Result<Applied, TableError> {
-        database::apply(&self.pool, &Silent, &claim(owner(name)), &table(spec)).await
+        database::apply(&self.pool, &NoAnswer, &claim(owner(name)), &table(spec)).await
     }
 
     pub async fn drop(&self) -> Result<Dropped, TableError> {
@@ -107,15 +107,15 @@ impl World {
     pub async fn drop_named(&self, name: Option<&str>) -> Result<Dropped, TableError> {
         let claim = self.claim.lock().unwrap().clone();
         let name = name.map(|name| Identifier::parse(name).unwrap());
-        database::drop_owned(&self.pool, &Live("1-2-3"), &claim, name.as_ref()).await
+        database::drop_table(&self.pool, &Existing("1-2-3"), &claim, name.as_ref()).await
     }
 
     pub async fn run(&self, sql: &str) {
         self.sql.batch_execute(sql).await.unwrap();
     }
 
-    /// Everything about the tables of the schema `public` that a change would show in.
-    pub async fn picture(&self) -> Vec<String> {
+    /// Everything about the tables of the schema `public` that a change would alter.
+    pub async fn snapshot(&self) -> Vec<String> {
         let sql = "SELECT concat_ws(' ', c.oid, c.relname, c.relkind, a.attnum, a.attname, a.attisdropped, \
                      format_type(a.atttypid, a.atttypmod), obj_description(c.oid, 'pg_class')) \
                    FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 \
@@ -131,11 +131,11 @@ impl World {
         rows.iter().map(|row| (row.get(0), row.get(1))).collect()
     }
 
-    /// Applies what must be refused without a trace, and tells why.
-    pub async fn refused(&self, spec: &Value) -> TableError {
-        let before = self.picture().await;
+    /// Applies a spec that must be rejected without a trace, and returns the error.
+    pub async fn rejected(&self, spec: &Value) -> TableError {
+        let before = self.snapshot().await;
         let error = self.apply(spec).await.expect_err(&spec.to_string());
-        assert_eq!(self.picture().await, before, "{spec}");
+        assert_eq!(self.snapshot().await, before, "{spec}");
         error
     }
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 #[tokio::test]
-async fn another_word_for_the_same_type_is_no_change() {
+async fn another_spelling_of_a_type_is_no_change() {
     let world = World::new("aliases").await;
     let aliases = [
         ("int4", "integer"),
@@ -24,14 +24,14 @@ async fn another_word_for_the_same_type_is_no_change() {
         ("serial", "serial4"),
     ];
     let names: Vec<_> = (0..aliases.len()).map(|n| format!("c{n}")).collect();
-    let said = |second: bool| {
+    let spelled = |second: bool| {
         let types = aliases.iter().map(|pair| if second { pair.1 } else { pair.0 });
         spec("t", &names.iter().map(String::as_str).zip(types).collect::<Vec<_>>())
     };
-    world.apply(&said(false)).await.unwrap();
-    let before = world.picture().await;
-    assert_eq!(world.apply(&said(true)).await.unwrap().outcome, Outcome::Unchanged);
-    assert_eq!(world.picture().await, before);
+    world.apply(&spelled(false)).await.unwrap();
+    let before = world.snapshot().await;
+    assert_eq!(world.apply(&spelled(true)).await.unwrap().outcome, Outcome::Unchanged);
+    assert_eq!(world.snapshot().await, before);
 }
 
 #[tokio::test]
@@ -43,13 +43,13 @@ async fn columns_are_added_and_rows_stay() {
     let applied = world.apply(&wanted).await.unwrap();
     assert_eq!(applied.outcome, Outcome::ColumnsAdded(vec!["new".into(), "Other".into()]));
     assert_eq!(world.columns("t").await, columns(&[("a", "integer"), ("new", "text"), ("Other", "date")]));
-    let told: Vec<_> = applied.columns.iter().map(|column| column.name.as_str()).collect();
-    assert_eq!(told, ["new", "a", "Other"]);
+    let reported: Vec<_> = applied.columns.iter().map(|column| column.name.as_str()).collect();
+    assert_eq!(reported, ["new", "a", "Other"]);
     assert_eq!(world.sql.query("SELECT FROM t WHERE a = 1 AND new IS NULL", &[]).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
-async fn a_table_that_is_not_there_is_made_by_an_update() {
+async fn an_update_creates_a_missing_table() {
     let world = World::new("missing").await;
     let wanted = spec("t", &[("a", "integer")]);
     world.apply(&wanted).await.unwrap();
@@ -58,7 +58,7 @@ async fn a_table_that_is_not_there_is_made_by_an_update() {
 }
 
 #[tokio::test]
-async fn a_removed_or_changed_column_aborts_the_whole_update_and_putting_it_back_ends_well() {
+async fn a_removed_or_changed_column_aborts_the_whole_update_until_it_is_put_back() {
     let world = World::new("removed").await;
     let first = spec("t", &[("a", "integer"), ("b", "varchar(50)")]);
     world.apply(&first).await.unwrap();
@@ -75,7 +75,7 @@ async fn a_removed_or_changed_column_aborts_the_whole_update_and_putting_it_back
             "\"b\" is in the table but not in the spec",
         ),
     ] {
-        let error = world.refused(&wanted).await;
+        let error = world.rejected(&wanted).await;
         assert_eq!((error.class(), error.reason()), (ErrorClass::Permanent, ConditionReason::UpdateAborted));
         assert!(error.to_string().contains(why), "{error}");
         assert_eq!(world.apply(&first).await.unwrap().outcome, Outcome::Unchanged);
@@ -83,7 +83,7 @@ async fn a_removed_or_changed_column_aborts_the_whole_update_and_putting_it_back
 }
 
 #[tokio::test]
-async fn a_column_that_somebody_added_by_hand_stays_and_keeps_no_update_back() {
+async fn a_column_added_by_hand_stays_and_does_not_block_updates() {
     let world = World::new("extra").await;
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
     world.run("ALTER TABLE t ADD COLUMN audit text").await;
@@ -92,22 +92,22 @@ async fn a_column_that_somebody_added_by_hand_stays_and_keeps_no_update_back() {
     assert_eq!(applied.outcome, Outcome::ColumnsAdded(vec!["b".into()]));
     assert_eq!(applied.extra_columns, ["audit"]);
     assert_eq!(applied.columns.len(), 2);
-    // Once the spec has it, it is the object's, and not to be removed.
+    // Once it is in the spec, it can't be removed from there any more.
     let all = spec("t", &[("a", "integer"), ("b", "text"), ("AUDIT", "text")]);
     assert_eq!(world.apply(&all).await.unwrap().outcome, Outcome::Unchanged);
-    let error = world.refused(&wanted).await;
+    let error = world.rejected(&wanted).await;
     assert!(error.to_string().contains("\"audit\" is in the table but not in the spec"), "{error}");
 }
 
 #[tokio::test]
-async fn another_primary_key_is_refused() {
+async fn another_primary_key_is_rejected() {
     let world = World::new("key").await;
     let mut wanted = spec("t", &[("a", "integer"), ("b", "integer")]);
     wanted["primaryKey"] = json!(["b", "a"]);
     world.apply(&wanted).await.unwrap();
     for key in [json!(["a", "b"]), json!("a"), json!(null)] {
         wanted["primaryKey"] = key;
-        let error = world.refused(&wanted).await.to_string();
+        let error = world.rejected(&wanted).await.to_string();
         assert!(error.contains("the primary key is (\"b\", \"a\"), but"), "{error}");
     }
     wanted["primaryKey"] = json!(["\"b\"", "A"]);
@@ -115,18 +115,18 @@ async fn another_primary_key_is_refused() {
 }
 
 #[tokio::test]
-async fn a_bad_type_among_new_columns_takes_the_others_back() {
+async fn a_bad_type_among_new_columns_adds_none_of_them() {
     let world = World::new("bad_among").await;
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
-    let error = world.refused(&spec("t", &[("a", "integer"), ("b", "text"), ("c", "nonsense")])).await;
+    let error = world.rejected(&spec("t", &[("a", "integer"), ("b", "text"), ("c", "nonsense")])).await;
     assert_eq!(error.reason(), ConditionReason::InvalidSpec);
 }
 
 #[tokio::test]
-async fn a_new_table_name_is_refused() {
+async fn a_new_table_name_is_rejected() {
     let world = World::new("rename").await;
     world.apply(&spec("old", &[("a", "integer")])).await.unwrap();
-    let error = world.refused(&spec("new", &[("a", "integer")])).await;
+    let error = world.rejected(&spec("new", &[("a", "integer")])).await;
     assert!(
         matches!(&error, TableError::Plan(PlanError::Renamed { existing, .. }) if existing == "public.old"),
         "{error}"
@@ -135,18 +135,18 @@ async fn a_new_table_name_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_not_ours_is_left_alone() {
+async fn relations_of_others_are_left_alone() {
     let world = World::new("foreign").await;
     world.run("CREATE TABLE t (a integer); CREATE VIEW v AS SELECT 1 AS a; CREATE SEQUENCE s; CREATE INDEX i ON t (a)").await;
     world.apply_as("b", &spec("others", &[("a", "integer")])).await.unwrap();
     for (name, why) in [
-        ("t", "belongs to no DatabaseTable"),
+        ("t", "doesn't belong to a DatabaseTable"),
         ("v", "is a view"),
         ("s", "is a sequence"),
         ("i", "is an index"),
         ("others", "belongs to the DatabaseTable shop/b"),
     ] {
-        let error = world.refused(&spec(name, &[("a", "integer"), ("b", "text")])).await;
+        let error = world.rejected(&spec(name, &[("a", "integer"), ("b", "text")])).await;
         assert_eq!(
             (error.class(), error.reason()),
             (ErrorClass::Environment, ConditionReason::Conflict),
@@ -157,7 +157,7 @@ async fn what_is_not_ours_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_held_lock_is_a_matter_of_three_seconds() {
+async fn an_update_waits_three_seconds_for_a_lock() {
     let world = World::new("lock").await;
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
     world.run("BEGIN; SELECT FROM t").await;
@@ -175,7 +175,7 @@ async fn a_held_lock_is_a_matter_of_three_seconds() {
 }
 
 #[tokio::test]
-async fn nothing_to_do_waits_for_no_lock() {
+async fn an_update_without_changes_waits_for_no_lock() {
     let world = World::new("no_lock").await;
     let wanted = spec("t", &[("a", "integer")]);
     world.apply(&wanted).await.unwrap();
@@ -185,7 +185,7 @@ async fn nothing_to_do_waits_for_no_lock() {
 }
 
 #[tokio::test]
-async fn what_the_user_may_not_do_is_told() {
+async fn missing_permissions_are_reported() {
     let world = World::new("denied").await;
     let superuser = world.database.connect_as_superuser().await.unwrap();
     let name = world.database.user.replace('"', "\"\"");

@@ -97,13 +97,13 @@ fn shapes() -> Vec<Case> {
         case(
             "columns-a-text",
             columns("ID".into()),
-            "spec.columns must be a list of columns, NAME: TYPE, not a text",
+            "spec.columns must be a list of columns, NAME: TYPE, not a string",
             "spec.columns in body must be of type array: \"string\"",
         ),
         case(
             "column-a-text",
             columns(json!(["ID integer"])),
-            "spec.columns[0] must be one column, NAME: TYPE, not a text",
+            "spec.columns[0] must be one column, NAME: TYPE, not a string",
             "spec.columns[0] in body must be of type object: \"string\"",
         ),
         case(
@@ -129,13 +129,13 @@ fn shapes() -> Vec<Case> {
 
 fn names() -> Vec<Case> {
     let long: &str = "a23456789_123456789_123456789_123456789_123456789_123456789_1234";
-    let dot = "has a dot outside quotes: give the name alone, or quote it if the dot belongs to it: '\"";
-    let quotes = "are broken: put one before the name and one after it, and double those inside";
+    let dot = "has a dot outside quotes: give the name alone, or quote it if the dot is part of it: '\"";
+    let quotes = "is quoted incorrectly: put a double quote before and after it, and double those inside";
     vec![
         case(
             "name-a-number",
             json!({ "tableName": 5, "columns": [{ "ID": "integer" }] }),
-            "spec.tableName must be a text, not a number",
+            "spec.tableName must be a string, not a number",
             "spec.tableName in body must be of type string: \"integer\"",
         ),
         case(
@@ -181,18 +181,13 @@ fn names() -> Vec<Case> {
             "",
         ),
         case("column-twice", column("ID"), "spec.columns has the column \"id\" twice", ""),
-        case(
-            "column-twice-when-folded",
-            column("Id"),
-            "twice (names outside quotes are folded to lower case)",
-            "",
-        ),
+        case("column-twice-when-folded", column("Id"), "twice (unquoted names are folded to lower case)", ""),
         case("column-twice-with-quotes", column("\"id\""), "spec.columns has the column \"id\" twice", ""),
     ]
 }
 
 fn types() -> Vec<Case> {
-    let text = "must be a text such as varchar(50), not";
+    let text = "must be a string such as varchar(50), not";
     let comment = "contains a comment (-- or /*), which isn't allowed";
     let refused = "column \"id\": the type";
     let in_body = "spec.columns[0].ID in body must be of type string";
@@ -200,7 +195,7 @@ fn types() -> Vec<Case> {
         case(
             "type-unknown",
             type_("whatever"),
-            "column \"id\": the type \"whatever\" is refused: there is no such type in the database",
+            "column \"id\": the type \"whatever\" is rejected: there is no such type in the database",
             "",
         ),
         case("type-empty", type_(""), "its type is empty: give a type such as integer or varchar(50)", ""),
@@ -210,7 +205,7 @@ fn types() -> Vec<Case> {
         case(
             "type-nested",
             type_(json!({ "type": { "name": "integer" } })),
-            "a column written as a map of type, nullable and the like",
+            "a map of type, nullable and the like is not supported yet",
             in_body,
         ),
         case("type-with-a-statement", type_("integer); DROP TABLE x; --"), comment, ""),
@@ -234,13 +229,13 @@ fn keys() -> Vec<Case> {
         case(
             "key-of-no-column",
             key("NAME"),
-            "spec.primaryKey names \"name\", which is no column in spec.columns",
+            "spec.primaryKey names \"name\", which isn't a column in spec.columns",
             "",
         ),
         case(
             "key-of-no-column-in-quotes",
             key("\"ID\""),
-            "spec.primaryKey names \"ID\", which is no column",
+            "spec.primaryKey names \"ID\", which isn't a column",
             "",
         ),
         case("key-twice", key(json!(["ID", "id"])), "spec.primaryKey names the column \"id\" twice", ""),
