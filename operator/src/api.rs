@@ -1,4 +1,5 @@
-//! Requests to the API server, with a time limit: others may be waiting for the database lock that is held meanwhile.
+//! Requests to the API server, with a time limit: others may be waiting for the database lock that is held
+//! meanwhile.
 
 use crate::{
     crd::DatabaseTable,
@@ -53,8 +54,8 @@ pub async fn send<T>(request: impl Future<Output = Result<T, kube::Error>>) -> R
 
 /// The objects that are in the cluster now.
 ///
-/// The one that a handler was given may be gone: before the database answers, someone may delete it by force and
-/// create another one of the same name.
+/// The one that a handler was given may be gone: before the database answers, someone may delete it by force
+/// and create another one of the same name.
 pub trait Objects: Sync {
     /// Whether this very object exists, with this name and this uid.
     fn exists(&self, owner: &Owner) -> impl Future<Output = Result<bool, ApiError>> + Send;

@@ -1,7 +1,8 @@
 //! Queries of PostgreSQL's catalog.
 //!
-//! Types are read as OID and type modifier: `information_schema` loses precision, and the text of a type depends on
-//! the search path. No query uses a named prepared statement, which a pooler in transaction mode would lose.
+//! Types are read as OID and type modifier: `information_schema` loses precision, and the text of a type
+//! depends on the search path. No query uses a named prepared statement, which a pooler in transaction mode
+//! would lose.
 
 use crate::{identifier::Identifier, marker::Owner};
 use postgres_types::Type;

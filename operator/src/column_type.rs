@@ -4,8 +4,8 @@ use std::fmt;
 
 /// A type as in the spec: `varchar(50)`.
 ///
-/// Only what `to_regtype` wrongly accepts is rejected here; [the server](crate::types) rejects the rest. The text
-/// itself never becomes part of the table's definition.
+/// Only what `to_regtype` wrongly accepts is rejected here; [the server](crate::types) rejects the rest. The
+/// text itself never becomes part of the table's definition.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ColumnType(String);
 
@@ -49,7 +49,8 @@ impl ColumnType {
         &self.0
     }
 
-    /// The integer type of `serial` and the like, which aren't types but a notation for a column with a sequence.
+    /// The integer type of `serial` and the like, which aren't types but a notation for a column with a
+    /// sequence.
     pub fn serial_base(&self) -> Option<&'static str> {
         match self.0.to_ascii_lowercase().as_str() {
             "smallserial" | "serial2" => Some("smallint"),

@@ -1,8 +1,8 @@
 //! Connection pool, made from `--database-url`, `DATABASE_URL` or the `PG*` variables.
 //!
 //! The text is parsed here before tokio-postgres sees it, for two reasons: tokio-postgres knows neither
-//! `sslmode=verify-full` nor `sslrootcert`, and its messages may quote parts of a password. No message of this module
-//! quotes any part of the text.
+//! `sslmode=verify-full` nor `sslrootcert`, and its messages may quote parts of a password. No message of
+//! this module quotes any part of the text.
 
 mod error;
 mod options;
@@ -130,9 +130,9 @@ impl Settings {
             Host::Tcp(name) => format!("{name}:{}", port(number)),
             Host::Unix(path) => path.display().to_string(),
         });
-        let by_address = self.config.get_hostaddrs().iter().enumerate();
+        let addresses = self.config.get_hostaddrs().iter().enumerate();
         let by_address =
-            by_address.map(|(number, &address)| SocketAddr::new(address, port(number)).to_string());
+            addresses.map(|(number, &address)| SocketAddr::new(address, port(number)).to_string());
         let all: Vec<_> = match self.config.get_hosts() {
             [] => by_address.collect(),
             _ => by_name.collect(),
@@ -147,7 +147,7 @@ impl Settings {
             _ if over_socket && self.config.get_hostaddrs().is_empty() => None,
             SslMode::VerifyFull => Some(tls::Verify::Full),
             SslMode::VerifyCa => Some(tls::Verify::Chain),
-            // As in libpq: whoever sets an authority wants it used.
+            // As in libpq: a configured authority is meant to be used.
             SslMode::Require if self.root_cert.is_some() => Some(tls::Verify::Chain),
             SslMode::Require | SslMode::Prefer => Some(tls::Verify::Nothing),
         }

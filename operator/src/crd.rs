@@ -1,10 +1,10 @@
 //! The kind `DatabaseTable`; `manifests/crd.yaml` is generated from it.
 //!
-//! The operator itself reads the raw [`spec`](crate::spec), because it also works with the Kopf demo's CRD, which has
-//! no schema. These types are for clients, for tests and for the CRD. With the rules here, the API server rejects at
-//! once what the operator could only report later. There is one exception: a structural schema can't express "a string
-//! or a list of strings", so `primaryKey` has no type, and rules can't see a field without a type. So the operator
-//! rejects its changes.
+//! The operator itself reads the raw [`spec`](crate::spec), because it also works with the Kopf demo's CRD,
+//! which has no schema. These types are for clients, for tests and for the CRD. With the rules here, the API
+//! server rejects at once what the operator could only report later. There is one exception: a structural
+//! schema can't express "a string or a list of strings", so `primaryKey` has no type, and rules can't see a
+//! field without a type. So the operator rejects its changes.
 
 use crate::status::TableStatus;
 use kube::{CustomResource, KubeSchema};

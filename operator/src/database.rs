@@ -1,11 +1,13 @@
 //! Transactions that make a table match its spec, and that drop it.
 //!
-//! No transaction waits long for a lock, because everyone else who wants the table would wait behind it. An advisory
-//! lock on the table's name is held while deciding who owns the table, so that two objects can't both find it free.
+//! No transaction waits long for a lock, because everyone else who wants the table would wait behind it. An
+//! advisory lock on the table's name is held while deciding who owns the table, so that two objects can't
+//! both find it free.
 //!
-//! Connecting may take long, and meanwhile the object may be deleted by force and created again. So the transaction
-//! asks, under that lock, whether the object still exists: before every drop, and before it changes a table whose
-//! comment has another uid. An object created after the answer finds the table dropped, and creates its own.
+//! Connecting may take long, and meanwhile the object may be deleted by force and created again. So the
+//! transaction asks, under that lock, whether the object still exists: before every drop, and before it
+//! changes a table whose comment has another uid. An object created after the answer finds the table dropped,
+//! and creates its own.
 
 use crate::{
     api::Objects,
@@ -22,14 +24,16 @@ use crate::{
 use deadpool_postgres::{Client, Pool, Transaction};
 use postgres_types::Type;
 use std::time::Duration;
+use tokio::time::timeout;
 use tokio_postgres::IsolationLevel;
 
-/// The time limit of a transaction and its second attempt, including the wait for a connection.
+/// The time limit of both attempts at a transaction, including the wait for a connection.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// LOCAL, because a pooler in transaction mode would pass other settings on to other clients.
-const TRANSACTION_SETTINGS: &str = "SET LOCAL lock_timeout = '3s'; SET LOCAL statement_timeout = '60s'; \
-                        SET LOCAL idle_in_transaction_session_timeout = '60s'";
+const TRANSACTION_SETTINGS: &str = "SET LOCAL lock_timeout = '3s'; \
+                                    SET LOCAL statement_timeout = '60s'; \
+                                    SET LOCAL idle_in_transaction_session_timeout = '60s'";
 
 /// Makes an object's table match its spec: creates it, adds columns, or finds that it matches already.
 ///
@@ -37,28 +41,22 @@ const TRANSACTION_SETTINGS: &str = "SET LOCAL lock_timeout = '3s'; SET LOCAL sta
 ///
 /// # Errors
 ///
-/// [`TableError`]; then the database is unchanged, unless the connection broke during the commit. The next call finds
-/// out.
+/// [`TableError`]; then the database is unchanged, unless the connection broke during the commit. The next
+/// call finds out.
 pub async fn apply(
     pool: &Pool,
     objects: &impl Objects,
     claim: &Claim,
     table: &Table,
 ) -> Result<Applied, TableError> {
-    within_limit(async {
-        match apply_once(pool, objects, claim, table).await {
-            Err(error) if error.is_stale() => apply_once(pool, objects, claim, table).await,
-            result => result,
-        }
-    })
-    .await
+    run(|| apply_once(pool, objects, claim, table)).await
 }
 
 /// Drops the table of a deleted object, without CASCADE.
 ///
-/// The object's line in the comment tells which table that is, whatever its name: the spec may have changed since,
-/// and the status may never have been written. Among several tables with the line, the status decides, and then the
-/// `name` in the spec.
+/// The object's line in the comment tells which table that is, whatever its name: the spec may have changed
+/// since, and the status may never have been written. Among several tables with the line, the status decides,
+/// and then the `name` in the spec.
 ///
 /// # Errors
 ///
@@ -69,17 +67,21 @@ pub async fn drop_table(
     claim: &Claim,
     name: Option<&Identifier>,
 ) -> Result<Dropped, TableError> {
-    within_limit(async {
-        match drop_once(pool, objects, claim, name).await {
-            Err(error) if error.is_stale() => drop_once(pool, objects, claim, name).await,
-            result => result,
-        }
-    })
-    .await
+    run(|| drop_once(pool, objects, claim, name)).await
 }
 
-async fn within_limit<T>(work: impl Future<Output = Result<T, TableError>>) -> Result<T, TableError> {
-    match tokio::time::timeout(LIMIT, work).await {
+/// Runs a transaction, and once more if the catalog has changed meanwhile.
+async fn run<T, F>(transaction: impl Fn() -> F) -> Result<T, TableError>
+where
+    F: Future<Output = Result<T, TableError>>,
+{
+    let twice = async {
+        match transaction().await {
+            Err(error) if error.is_stale() => transaction().await,
+            result => result,
+        }
+    };
+    match timeout(LIMIT, twice).await {
         Ok(result) => result,
         Err(_) => Err(DatabaseError::no_answer(LIMIT).into()),
     }

@@ -25,7 +25,8 @@ pub fn lock_table(place: &Place) -> String {
     format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", qualified(place))
 }
 
-/// The statement that drops a table, unless something depends on it: only a person may decide to lose that too.
+/// The statement that drops a table, unless something depends on it: only a person may decide to lose that
+/// too.
 pub fn drop_table(place: &Place) -> String {
     format!("DROP TABLE {} RESTRICT", qualified(place))
 }

@@ -17,7 +17,8 @@ use std::{error::Error, io, time::Duration};
 const UNKNOWN_ISSUER_HINT: &str =
     " (set sslrootcert to the certificate of the authority that signed the server's certificate)";
 
-/// An error that keeps a table from matching its spec. Its message is a single line and never contains a password.
+/// An error that keeps a table from matching its spec. Its message is a single line and never contains a
+/// password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableError {
@@ -37,14 +38,14 @@ pub enum TableError {
     NoSchema,
     /// The cluster's name can't be read.
     #[error(
-        "can't read the uid of namespace kube-system, which names this cluster in the comments of its tables ({0}): \
-         grant the operator `get` on that namespace, as manifests/rbac.yaml does, or set --cluster-id"
+        "can't read the uid of namespace kube-system, which names this cluster in the comments of its tables \
+         ({0}): grant the operator `get` on that namespace, as manifests/rbac.yaml does, or set --cluster-id"
     )]
     ClusterUnknown(ApiError),
     /// The API server can't be asked whether the object still exists.
     #[error(
-        "can't check that this object still exists and the table is still its own ({0}): grant the operator `get` on \
-         databasetables, as manifests/rbac.yaml does"
+        "can't check that this object still exists and the table is still its own ({0}): grant the operator \
+         `get` on databasetables, as manifests/rbac.yaml does"
     )]
     ObjectUnknown(ApiError),
     /// The object no longer exists, and another one owns the table.
@@ -81,7 +82,7 @@ impl TableError {
             Self::Plan(PlanError::Incompatible { .. } | PlanError::Renamed { .. }) => ErrorClass::Permanent,
             // A conflict ends when the other object is deleted, for example.
             Self::Plan(_) | Self::NoSchema => ErrorClass::Environment,
-            // Whoever grants the missing permission is waiting for the result.
+            // The person who grants the missing permission is waiting for the result.
             Self::ClusterUnknown(_) | Self::ObjectUnknown(_) => ErrorClass::Temporary,
             Self::Database(error) => error.class,
         }

@@ -74,8 +74,8 @@ async fn delete_handler(
     Ok(())
 }
 
-/// Creates the table or updates it: the spec is compared with the catalog in both cases, so it doesn't matter where
-/// an earlier attempt stopped.
+/// Creates the table or updates it: the spec is compared with the catalog in both cases, so it doesn't matter
+/// where an earlier attempt stopped.
 async fn reconcile(
     request: &TableRequest,
     context: &Context,
@@ -120,7 +120,8 @@ fn record_failure(request: &TableRequest, error: TableError, patch: &Patch) -> R
     })
 }
 
-/// The first line of each handler is the Kopf demo's, and so is its logger: Python's root, which knows no objects.
+/// The first line of each handler is the Kopf demo's, and so is its logger: Python's root, which knows no
+/// objects.
 fn log_kopf_line(line: Arguments<'_>) {
     info!(target: "root", parent: None, "{line}");
 }
@@ -139,7 +140,7 @@ fn log_dropped(dropped: &Dropped) {
         Dropped::Table(table) => info!("Dropped table {table}."),
         Dropped::NoTable => info!("The object has no table to drop."),
         Dropped::Kept(table) => warn!(
-            "Kept table {table}: the object no longer exists, and the table may belong to another object by now."
+            "Kept table {table}: the object no longer exists, and another object may own the table by now."
         ),
     }
 }

@@ -1,8 +1,8 @@
 //! Reads the names of tables and columns as PostgreSQL does.
 //!
-//! In a query, `WEBSITE_USERS` is the table `website_users`, and `"WEBSITE_USERS"` is another one. Names in the spec
-//! follow the same rule, so that a query can use the name as it is in the spec. Statements always contain the quoted
-//! form, in which reserved words, spaces and quotes are harmless.
+//! In a query, `WEBSITE_USERS` is the table `website_users`, and `"WEBSITE_USERS"` is another one. Names in
+//! the spec follow the same rule, so that a query can use the name as it is in the spec. Statements always
+//! contain the quoted form, in which reserved words, spaces and quotes are harmless.
 //!
 //! <https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS>
 
@@ -39,17 +39,23 @@ pub enum IdentifierError {
     #[error("the name {0:?} contains a NUL character, which PostgreSQL can't store")]
     Nul(String),
     /// `schema.table`, or a name with a dot that lacks its quotes.
-    #[error("the name {0:?} has a dot outside quotes: give the name alone, or quote it if \
-             the dot is part of it: {quoted}", quoted = yaml_quoted(.0))]
+    #[error(
+        "the name {0:?} has a dot outside quotes: give the name alone, or quote it if the dot is part of it: \
+         {quoted}",
+        quoted = yaml_quoted(.0)
+    )]
     Dot(String),
     /// A quote inside an unquoted name, an unclosed quote, or something after the closing one.
     #[error(
-        "the name {0:?} is quoted incorrectly: put a double quote before and after it, and double those inside"
+        "the name {0:?} is quoted incorrectly: put a double quote before and after it, and double those \
+         inside"
     )]
     Quotes(String),
     /// White space in an unquoted name.
-    #[error("the name {0:?} has white space outside quotes: remove it, or quote the name if it is part \
-             of it: {quoted}", quoted = yaml_quoted(.0))]
+    #[error(
+        "the name {0:?} has white space outside quotes: remove it, or quote the name if it is part of it: {quoted}",
+        quoted = yaml_quoted(.0)
+    )]
     WhiteSpace(String),
     /// A control character in an unquoted name.
     #[error("the name {0:?} has a control character outside quotes: remove it")]
@@ -62,8 +68,8 @@ pub enum IdentifierError {
 impl Identifier {
     /// Reads a name as PostgreSQL does in a query: folded to lower case, unless it is in double quotes.
     ///
-    /// Only ASCII letters are folded, as the server does with UTF-8. An unquoted name may contain every character that
-    /// can't be mistaken for syntax; in a query, more of them would need quotes.
+    /// Only ASCII letters are folded, as the server does with UTF-8. An unquoted name may contain every
+    /// character that can't be mistaken for syntax; in a query, more of them would need quotes.
     ///
     /// # Errors
     ///

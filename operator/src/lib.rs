@@ -1,16 +1,18 @@
 //! Keeps one PostgreSQL table for every `DatabaseTable` object.
 //!
-//! Data flows one way, and each step has its module: the raw spec of an object ([`spec`], with the rules for names
-//! in [`identifier`] and for types in [`column_type`]) → types and places as the server knows them ([`types`],
-//! [`catalog`]) → a [`plan`], which respects the table's owner ([`marker`]) → its statements ([`ddl`]) → one
-//! transaction ([`database`]) → the [`outcome`] → the [`status`]. `spec`, `plan`, `ddl`, `marker`, `outcome` and
-//! `status` are pure.
+//! Data flows one way, and each step has its module: the raw spec of an object ([`spec`], with the rules for
+//! names in [`identifier`] and for types in [`column_type`]) → types and places as the server knows them
+//! ([`types`], [`catalog`]) → a [`plan`], which respects the table's owner ([`marker`]) → its statements
+//! ([`ddl`]) → one transaction ([`database`]) → the [`outcome`] → the [`status`]. `spec`, `plan`, `ddl`,
+//! `marker`, `outcome` and `status` are pure.
 //!
-//! The [`handlers`] take a [`request`] from the object and drive these steps. The [`api`] server tells them which
-//! [`cluster`] this is and, before a table is dropped or changes hands, whether the object still exists.
+//! The [`handlers`] take a [`request`] from the object and drive these steps. The [`api`] server tells them
+//! which [`cluster`] this is and, before a table is dropped or changes hands, whether the object still
+//! exists.
 //!
-//! Every failure is an [`error::TableError`]. [`sqlstate`] sorts those of the database: some pass, some need a fix
-//! outside the object, and some stay until the spec changes. [`connection`] makes the pool; [`crd`] defines the kind.
+//! Every failure is an [`error::TableError`]. [`sqlstate`] sorts those of the database: some pass, some need
+//! a fix outside the object, and some stay until the spec changes. [`connection`] makes the pool; [`crd`]
+//! defines the kind.
 
 pub mod api;
 pub mod catalog;

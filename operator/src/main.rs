@@ -11,7 +11,7 @@ use korf::Operator;
 use std::process::ExitCode;
 use tracing::{debug, warn};
 
-/// What `run` takes besides the options of all operators.
+/// Options of `run`, in addition to those of all operators.
 #[derive(Debug, clap::Args)]
 struct Options {
     /// The database for the tables: postgres://user:password@host/name?sslmode=verify-full, or
@@ -52,7 +52,10 @@ async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupE
         Ok(_) => debug!("Connected to {target}."),
         // It may come back without help, and meanwhile the objects' statuses should say that it is down.
         Err(error) if error.class == ErrorClass::Temporary => {
-            warn!(target: "root", "No connection yet to {target}: {error}. Handlers are retried until there is one.");
+            warn!(
+                target: "root",
+                "No connection yet to {target}: {error}. Handlers are retried until there is one."
+            );
         }
         Err(error) => return Err(SetupError::Rejected { target, error }),
     }

@@ -1,7 +1,7 @@
 //! Marks a table with its owner: a line in the table's COMMENT.
 //!
-//! The line is written in the transaction that creates the table, so that no crash comes between them. By this line, a
-//! later run recognizes the table. Other text in the comment stays as it is.
+//! The line is written in the transaction that creates the table, so that no crash comes between them. By
+//! this line, a later run recognizes the table. Other text in the comment stays as it is.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -23,8 +23,9 @@ pub struct Owner {
 }
 
 impl Owner {
-    /// Whether both own the same table. The uid doesn't count: an object restored from a backup has another uid and
-    /// keeps its table. Of an object and its successor, the one that [exists](crate::api::Objects) has the table.
+    /// Whether both own the same table. The uid doesn't count: an object restored from a backup has another
+    /// uid and keeps its table. Of an object and its successor, the one that [exists](crate::api::Objects)
+    /// has the table.
     pub fn matches(&self, other: &Self) -> bool {
         (&self.cluster, &self.namespace, &self.name) == (&other.cluster, &other.namespace, &other.name)
     }
@@ -48,7 +49,8 @@ impl Owner {
     }
 
     fn json(&self) -> String {
-        // Four strings can always be serialized. Otherwise, an empty line would match no owner and do no harm.
+        // Four strings can always be serialized. Otherwise, an empty line would match no owner and do no
+        // harm.
         serde_json::to_string(self).unwrap_or_default()
     }
 }

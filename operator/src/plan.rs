@@ -1,9 +1,9 @@
 //! Plans the change to a table; pure.
 //!
-//! The plan compares the spec with the catalog, not with an earlier spec. So an update after a failed creation creates
-//! the table, a second run after a crash finds nothing to do, and so does the update that puts a removed column back.
-//! The earlier columns only tell a column that was removed from the spec, which is rejected, from one that someone
-//! else added to the table, which is left alone.
+//! The plan compares the spec with the catalog, not with an earlier spec. So an update after a failed
+//! creation creates the table, a second run after a crash finds nothing to do, and so does the update that
+//! puts a removed column back. The earlier columns only tell a column that was removed from the spec, which
+//! is rejected, from one that someone else added to the table, which is left alone.
 
 use crate::{
     catalog::{CatalogColumn, Place, Relation, RelationKind},
@@ -24,7 +24,7 @@ pub struct ResolvedTable {
     pub primary_key: Vec<Identifier>,
 }
 
-/// What the object tells about its table.
+/// An object's claim to a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The object.
@@ -44,7 +44,7 @@ pub struct Found {
     pub elsewhere: Vec<String>,
 }
 
-/// The way to the table that the spec asks for, and all that can be told of it at the end.
+/// The change that makes a table match its spec, and the table that results.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// The table that the spec asks for.
@@ -53,8 +53,8 @@ pub struct Plan {
     pub action: Action,
     /// The comment to write; `None` if the present one already names the object.
     pub comment: Option<String>,
-    /// Whether the comment has the uid of an earlier or a later object of this name. Only an object that still exists
-    /// may take the table over.
+    /// Whether the comment has the uid of an earlier or a later object of this name. Only an object that
+    /// still exists may take the table over.
     pub takes_over: bool,
     /// Columns of the table that didn't come from the spec. They are left alone.
     pub extra_columns: Vec<String>,
@@ -77,16 +77,19 @@ pub enum Action {
 pub enum PlanError {
     /// The table exists, and its comment names no object.
     #[error(
-        "table {table} already exists and doesn't belong to a DatabaseTable, so it is left alone: delete this object \
-         and create one with another tableName"
+        "table {table} already exists and doesn't belong to a DatabaseTable, so it is left alone: delete this \
+         object and create one with another tableName"
     )]
     Unmarked {
         /// The table.
         table: String,
     },
     /// The table belongs to another object.
-    #[error("table {table} belongs to the DatabaseTable {owner}{cluster}, so it is left alone: delete this object \
-             and create one with another tableName", cluster = if *.foreign { " in another cluster" } else { "" })]
+    #[error(
+        "table {table} belongs to the DatabaseTable {owner}{cluster}, so it is left alone: delete this object and \
+         create one with another tableName",
+        cluster = if *.foreign { " in another cluster" } else { "" }
+    )]
     OwnedByAnother {
         /// The table.
         table: String,
@@ -118,8 +121,11 @@ pub enum PlanError {
         existing: String,
     },
     /// Several tables could be the one to drop.
-    #[error("{}, so nothing was dropped: drop the object's table yourself, or remove the object's line from the \
-             comments of the tables to keep", ambiguity(.marked, .recorded.as_deref()))]
+    #[error(
+        "{}, so nothing was dropped: drop the object's table yourself, or remove the object's line from the \
+         comments of the tables to keep",
+        ambiguity(.marked, .recorded.as_deref())
+    )]
     Ambiguous {
         /// The tables with the object's line in their comments.
         marked: Vec<String>,
@@ -127,8 +133,11 @@ pub enum PlanError {
         recorded: Option<String>,
     },
     /// The spec asks for more than new columns.
-    #[error("the update of table {table} is aborted and nothing was changed: {}. Columns can only be added: \
-             put back what was removed or changed", join_changes(.changes))]
+    #[error(
+        "the update of table {table} is aborted and nothing was changed: {}. Columns can only be added: put back \
+         what was removed or changed",
+        join_changes(.changes)
+    )]
     Incompatible {
         /// The table.
         table: String,
@@ -171,8 +180,8 @@ pub enum IncompatibleChange {
 /// [`PlanError`] if a person has to decide.
 pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan, PlanError> {
     let owner = &claim.owner;
-    let ours = found.here.as_ref().is_some_and(|relation| relation.is_owned_by(owner));
-    if !ours && !found.elsewhere.is_empty() {
+    let is_ours = found.here.as_ref().is_some_and(|relation| relation.is_owned_by(owner));
+    if !is_ours && !found.elsewhere.is_empty() {
         return Err(PlanError::Renamed {
             wanted: wanted.place.qualified,
             existing: found.elsewhere.join(", "),
@@ -253,8 +262,8 @@ fn wanted_column<'a>(wanted: &'a ResolvedTable, column: &CatalogColumn) -> Optio
     wanted.columns.iter().find(|wanted| wanted.name.as_str() == column.name)
 }
 
-/// Chooses the table to drop among those `marked` with the object's line: a copy in another schema, restored from a
-/// dump, has the line too.
+/// Chooses the table to drop among those `marked` with the object's line: a copy in another schema, restored
+/// from a dump, has the line too.
 ///
 /// `recorded` is the table that the status names, if it exists, and `wanted` the one that the spec names.
 ///
@@ -306,7 +315,8 @@ fn ambiguity(marked: &[String], recorded: Option<&str>) -> String {
     let marked = marked.join(", ");
     match recorded {
         Some(recorded) => format!(
-            "the status names {recorded} as the object's table, but the object's line is in the comment of {marked}"
+            "the status names {recorded} as the object's table, but the object's line is in the comment of \
+             {marked}"
         ),
         None => format!("the object's line is in the comments of several tables: {marked}"),
     }

@@ -14,16 +14,14 @@ use std::collections::BTreeSet;
 
 /// A `DatabaseTable` as its handlers see it.
 ///
-/// It is read from the raw object: the Kopf demo's CRD has no schema, and a spec of the wrong shape must become a
-/// reason in the status rather than a handler that is never called.
+/// It is read from the raw object: the Kopf demo's CRD has no schema, and a spec of the wrong shape must
+/// become a reason in the status rather than a handler that is never called.
 #[derive(Clone, Debug)]
 pub struct TableRequest {
-    /// The object's namespace.
-    pub namespace: String,
+    namespace: String,
     /// The object's name.
     pub name: String,
-    /// The object's uid.
-    pub uid: String,
+    uid: String,
     /// The table that the spec describes, or the first mistake in the spec.
     pub table: Result<Table, SpecError>,
     /// What is valid in the spec but probably not meant.
@@ -55,8 +53,8 @@ impl<S: Scope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
 impl TableRequest {
     /// The object's claim to a table, in this cluster.
     ///
-    /// Its columns are those of the status and those of the last spec: the status may be lost, and the last spec may
-    /// have been rejected.
+    /// Its columns are those of the status and those of the last spec: the status may be lost, and the last
+    /// spec may have been rejected.
     pub fn claim(&self, cluster: &str) -> Claim {
         let recorded = self.status.columns.iter().map(|column| column.name.clone());
         Claim {

@@ -1,7 +1,7 @@
 //! Reads the table out of an object's raw spec.
 //!
-//! Not by serde, because the Kopf demo's CRD has no schema: the spec can contain anything, and every mistake deserves a
-//! message that tells its author what to do.
+//! Not by serde, because the Kopf demo's CRD has no schema: the spec can contain anything, and every mistake
+//! deserves a message that tells its author what to do.
 
 use crate::{
     column_type::{ColumnType, ColumnTypeError},
@@ -109,7 +109,12 @@ pub enum SpecError {
     },
 }
 
-/// Fields that later versions will support. Ignoring them would do something other than what the user asked for.
+const KEY_SHAPE: &str = "the name of a column or a list of names";
+
+const FIELDS: [&str; 3] = ["tableName", "columns", "primaryKey"];
+
+/// Fields that later versions will support. Ignoring them would do something other than what the user asked
+/// for.
 const UNSUPPORTED_FIELDS: [&str; 4] = ["schema", "connectionSecretRef", "deletionPolicy", "adoptionPolicy"];
 
 impl Table {
@@ -140,17 +145,13 @@ pub fn warnings(spec: &Value) -> Vec<String> {
         .into_iter()
         .flat_map(Map::keys)
         .map(String::as_str)
-        .filter(|key| {
-            !["tableName", "columns", "primaryKey"].contains(key) && !UNSUPPORTED_FIELDS.contains(key)
-        })
+        .filter(|key| !FIELDS.contains(key) && !UNSUPPORTED_FIELDS.contains(key))
         .map(|key| format!("spec.{key} isn't a field of DatabaseTable and is ignored"))
         .collect();
-    let items = spec.get("columns").and_then(Value::as_array);
-    let keys = items.into_iter().flatten().filter_map(Value::as_object).flat_map(Map::keys);
-    found.extend(keys.filter(|key| ["true", "false"].contains(&key.as_str())).map(|key| {
+    found.extend(column_keys(spec).filter(|key| ["true", "false"].contains(key)).map(|key| {
         format!(
-            "a column is named {key}: if the manifest has NO, OFF, ON, YES or the like there, YAML has read it as \
-             {key}; quote the name"
+            "a column is named {key}: if the manifest has NO, OFF, ON, YES or the like there, YAML has read it \
+             as {key}; quote the name"
         )
     }));
     found
@@ -158,9 +159,13 @@ pub fn warnings(spec: &Value) -> Vec<String> {
 
 /// The exact names of all columns in a spec, whatever else is wrong with it.
 pub fn column_names(spec: &Value) -> BTreeSet<String> {
-    let items = spec.get("columns").and_then(Value::as_array);
-    let keys = items.into_iter().flatten().filter_map(Value::as_object).flat_map(Map::keys);
-    keys.filter_map(|key| Identifier::parse(key).ok()).map(|name| name.as_str().to_owned()).collect()
+    let names = column_keys(spec).filter_map(|key| Identifier::parse(key).ok());
+    names.map(|name| name.as_str().to_owned()).collect()
+}
+
+fn column_keys(spec: &Value) -> impl Iterator<Item = &str> {
+    let items = spec.get("columns").and_then(Value::as_array).into_iter().flatten();
+    items.filter_map(Value::as_object).flat_map(Map::keys).map(String::as_str)
 }
 
 fn table_name(spec: &Map<String, Value>) -> Result<Identifier, SpecError> {
@@ -205,12 +210,11 @@ fn column(index: usize, item: &Value) -> Result<Column, SpecError> {
 }
 
 fn primary_key(spec: &Map<String, Value>, columns: &[Column]) -> Result<Vec<Identifier>, SpecError> {
-    let expected = "the name of a column or a list of names";
     let names = match present(spec, "primaryKey") {
         None => return Ok(Vec::new()),
         Some(name @ Value::String(_)) => std::slice::from_ref(name),
         Some(Value::Array(names)) if !names.is_empty() => names.as_slice(),
-        Some(other) => return Err(shape("spec.primaryKey", expected, other)),
+        Some(other) => return Err(shape("spec.primaryKey", KEY_SHAPE, other)),
     };
     let key: Vec<_> = names.iter().map(|name| key_column(name, columns)).collect::<Result<_, _>>()?;
     match first_duplicate(&key) {
@@ -221,7 +225,7 @@ fn primary_key(spec: &Map<String, Value>, columns: &[Column]) -> Result<Vec<Iden
 
 fn key_column(name: &Value, columns: &[Column]) -> Result<Identifier, SpecError> {
     let field = || "spec.primaryKey".to_owned();
-    let text = text(name, field, "the name of a column or a list of names")?;
+    let text = text(name, field, KEY_SHAPE)?;
     let name = Identifier::parse(text).map_err(|source| SpecError::Name { field: field(), source })?;
     let known = columns.iter().any(|column| column.name == name);
     if known { Ok(name) } else { Err(SpecError::UnknownKeyColumn(name)) }

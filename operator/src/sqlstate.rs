@@ -55,8 +55,8 @@ fn is_stale_code(code: &str) -> bool {
 
 /// An error in one line: the server's message, its DETAIL and HINT where they help, and the SQLSTATE.
 ///
-/// The DETAIL of data and constraint errors (classes 22 and 23) is omitted: it quotes rows, which must not be logged.
-/// So is the HINT of 2BP01: it recommends CASCADE.
+/// The DETAIL of data and constraint errors (classes 22 and 23) is omitted: it quotes rows, which must not be
+/// logged. So is the HINT of 2BP01: it recommends CASCADE.
 pub fn describe(error: &DbError) -> String {
     let code = error.code().code();
     let quotes_rows = code.starts_with("22") || code.starts_with("23");

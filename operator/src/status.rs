@@ -54,7 +54,7 @@ pub enum ConditionReason {
     SchemaMissing,
     /// The database rejects the operator's user, or the API server its service account.
     PermissionDenied,
-    /// The API server doesn't answer what has to be known first.
+    /// The operator can't read from the API server what it has to know first.
     ClusterUnavailable,
     /// The table can't be dropped because something depends on it.
     DependentsExist,
@@ -63,8 +63,8 @@ pub enum ConditionReason {
 /// The time of a status, and the generation of the object that it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// `metadata.generation`; `None` if the CRD has no status subresource, because a write of the status changes the
-    /// generation then.
+    /// `metadata.generation`; `None` if the CRD has no status subresource, because a write of the status
+    /// changes the generation then.
     pub generation: Option<i64>,
     /// The start of the attempt.
     pub now: Timestamp,
@@ -127,7 +127,7 @@ impl TableStatus {
 }
 
 impl ConditionReason {
-    /// Whether the table is known not to match the spec. Otherwise the attempt only failed to find out.
+    /// Whether the table can't match the spec. Otherwise nothing new is known, so `Ready` stays as it is.
     fn is_about_the_table(self) -> bool {
         !matches!(
             self,

@@ -1,9 +1,9 @@
 //! Resolves column types with the server's help.
 //!
 //! The spec's text goes to the server in two ways, and neither executes it. First it is a bound parameter of
-//! `to_regtype`, which parses it as a type and nothing else. Then `SELECT NULL::<type>` is prepared, as a single
-//! statement, because before PostgreSQL 17 nothing else tells the type modifier. Later statements contain what
-//! `format_type` prints for OID and modifier, and never the spec's text.
+//! `to_regtype`, which parses it as a type and nothing else. Then `SELECT NULL::<type>` is prepared, as a
+//! single statement, because before PostgreSQL 17 nothing else tells the type modifier. Later statements
+//! contain what `format_type` prints for OID and modifier, and never the spec's text.
 
 use crate::{catalog::PgTypeId, column_type::ColumnType, identifier::Identifier, spec::Column};
 use postgres_types::Type;
@@ -69,8 +69,8 @@ impl ResolvedType {
 ///
 /// # Errors
 ///
-/// [`ResolveError::Rejected`] for a text that isn't a type, and for a type that doesn't exist or that no column can
-/// have.
+/// [`ResolveError::Rejected`] for a text that isn't a type, and for a type that doesn't exist or that no
+/// column can have.
 pub async fn resolve(tx: &Transaction<'_>, columns: &[Column]) -> Result<Vec<ResolvedColumn>, ResolveError> {
     let mut known: HashMap<&ColumnType, ResolvedType> = HashMap::new();
     let mut resolved = Vec::with_capacity(columns.len());
@@ -92,22 +92,14 @@ async fn resolve_one(tx: &Transaction<'_>, column: &Column) -> Result<ResolvedTy
         let (column, type_) = (column.name.clone(), column.type_.clone());
         ResolveError::Rejected(RejectedType { column, type_, why })
     };
-    let (oid, kind) = match find_type(tx, text).await {
-        Ok(Some(found)) => found,
-        Ok(None) => return Err(reject("there is no such type in the database".to_owned())),
-        Err(error) => return Err(rejection(&error).map_or_else(|| error.into(), reject)),
-    };
+    let sort = |error: Error| rejection(&error).map_or_else(|| error.into(), reject);
+    let found = find_type(tx, text).await.map_err(sort)?;
+    let (oid, kind) = found.ok_or_else(|| reject("there is no such type in the database".to_owned()))?;
     if kind == "p" {
         return Err(reject("it is a pseudo-type, which no column can have".to_owned()));
     }
     // A prepared query reports a domain as its base type; a domain itself never has a modifier.
-    let typmod = if kind == "d" {
-        -1
-    } else {
-        type_modifier(tx, text)
-            .await
-            .map_err(|error| rejection(&error).map_or_else(|| error.into(), reject))?
-    };
+    let typmod = if kind == "d" { -1 } else { type_modifier(tx, text).await.map_err(sort)? };
     let id = PgTypeId { oid, typmod };
     Ok(ResolvedType { id, serial: serial_base.is_some(), name: format_type(tx, id).await? })
 }
@@ -120,8 +112,9 @@ async fn find_type(tx: &Transaction<'_>, text: &str) -> Result<Option<(u32, Stri
     row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
 }
 
-async fn type_modifier(tx: &Transaction<'_>, proven: &str) -> Result<i32, Error> {
-    let statement = tx.prepare(&format!("SELECT NULL::{proven}")).await?;
+/// The modifier of a text that is known to be a type.
+async fn type_modifier(tx: &Transaction<'_>, text: &str) -> Result<i32, Error> {
+    let statement = tx.prepare(&format!("SELECT NULL::{text}")).await?;
     Ok(statement.columns().first().map_or(-1, tokio_postgres::Column::type_modifier))
 }
 
@@ -134,7 +127,8 @@ async fn format_type(tx: &Transaction<'_>, id: PgTypeId) -> Result<String, Error
 fn rejection(error: &Error) -> Option<String> {
     let error = error.as_db_error()?;
     let code = error.code().code();
-    // Syntax (42601), a bad modifier (22023), a name with a database in it (0A000), an unknown schema (3F000), …
+    // Syntax (42601), a bad modifier (22023), a name with a database in it (0A000), an unknown schema
+    // (3F000), …
     let about_text = ["42", "22", "0A", "3F"].iter().any(|class| code.starts_with(class)) && code != "42501";
     about_text.then(|| error.message().to_owned())
 }

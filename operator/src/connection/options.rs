@@ -1,6 +1,7 @@
 //! Parser of connection strings.
 //!
-//! The options that tokio-postgres knows are passed on to it as text; `sslmode` and `sslrootcert` are handled here.
+//! The options that tokio-postgres knows are passed on to it as text; `sslmode` and `sslrootcert` are handled
+//! here.
 //!
 //! <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING>
 
@@ -150,7 +151,8 @@ fn encode(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
-/// `key = value` pairs. A value in single quotes may contain blanks, and a backslash escapes the next character.
+/// `key = value` pairs. A value in single quotes may contain blanks, and a backslash escapes the next
+/// character.
 fn key_values(text: &str) -> Result<Vec<(String, String)>, SettingsError> {
     let mut chars = text.chars().peekable();
     let mut pairs = Vec::new();

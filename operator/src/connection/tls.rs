@@ -62,9 +62,11 @@ fn roots(path: Option<&Path>) -> Result<RootCertStore, SettingsError> {
     if roots.is_empty() { Err(unreadable("it contains none".to_owned())) } else { Ok(roots) }
 }
 
-/// Accepts a certificate for any host, if one of the authorities has signed it; without authorities, any certificate.
+/// Accepts a certificate for any host, if one of the authorities has signed it; without authorities, any
+/// certificate.
 ///
-/// Handshake signatures are always verified: SCRAM's channel binding relies on the server having the certificate's key.
+/// Handshake signatures are always verified: SCRAM's channel binding relies on the server having the
+/// certificate's key.
 #[derive(Debug)]
 struct AnyHostVerifier {
     provider: Arc<CryptoProvider>,

@@ -52,7 +52,8 @@ async fn a_table_that_someone_drops_at_the_same_time_is_gone() {
 async fn a_table_that_takes_over_the_name_at_the_same_time_stays() {
     let world = World::new("race_swap").await;
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
-    // Otherwise the new table could be the one that the status names without its line, and nothing would be dropped.
+    // Otherwise the new table could be the one that the status names without its line, and nothing would be
+    // dropped.
     world.lose_the_status();
     world.run("BEGIN; ALTER TABLE t RENAME TO u; CREATE TABLE t (precious text)").await;
     let (dropped, ()) = futures::join!(world.drop(), world.commit_under_a_waiter());

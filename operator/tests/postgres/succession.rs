@@ -1,4 +1,5 @@
-//! An object is deleted by force and created again under its name while a handler of the first one still runs.
+//! An object is deleted by force and created again under its name while a handler of the first one still
+//! runs.
 
 use crate::support::{Existing, NoAnswer, World, claim, columns, dropped, owner, spec, table};
 use database_table_operator::{
@@ -47,7 +48,8 @@ async fn a_late_deletion_leaves_the_table_to_the_successor() {
     world.apply_with(SECOND, Existing(SECOND), &wanted).await.unwrap();
     let kept = Dropped::Kept("public.t".to_owned());
     assert_eq!(world.drop_with(FIRST, Existing(SECOND)).await.unwrap(), kept);
-    // Nor if the successor isn't handled yet, nor if there is none because the finalizer was removed to keep the table.
+    // Nor if the successor isn't handled yet, nor if there is none because the finalizer was removed to keep
+    // the table.
     world.apply_with(FIRST, Existing(FIRST), &wanted).await.unwrap();
     assert_eq!(world.drop_with(FIRST, Existing(SECOND)).await.unwrap(), kept);
     assert_eq!(world.drop_with(FIRST, Existing("none")).await.unwrap(), kept);
