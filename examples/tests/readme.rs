@@ -23,7 +23,7 @@ fn the_first_operator_in_the_readme_is_the_first_example() {
 
 #[test]
 fn the_first_object_in_the_readme_is_the_seeds() {
-    let manifest = include_str!("../../operator/manifests/seed-cr.yaml");
+    let manifest = include_str!("../../operator/manifests/kopf-demo-cr.yaml");
     assert!(block("kind: DatabaseTable").contains(manifest), "{manifest}");
 }
 

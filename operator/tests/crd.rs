@@ -61,7 +61,7 @@ async fn the_crd_accepts_good_objects_and_rejects_others_with_a_message() {
         ""
     );
 
-    world.must(&["apply", "-f", "-"], &manifest("seed-cr.yaml"));
+    world.must(&["apply", "-f", "-"], &manifest("kopf-demo-cr.yaml"));
     let mut good =
         json!({"tableName": "\"T\"", "columns": [{"a": "int"}, {"b": "int"}], "primaryKey": ["a", "b"]});
     world.must(&["apply", "-f", "-"], &object("good", &good).to_string());

@@ -25,7 +25,7 @@ use std::{cell::RefCell, sync::Arc};
 use tokio_postgres::Client;
 
 /// The seed's custom resource, byte for byte: `website-users`, for the table `website_users`.
-pub const SEED_CR: &str = include_str!("../../operator/manifests/seed-cr.yaml");
+pub const SEED_CR: &str = include_str!("../../operator/manifests/kopf-demo-cr.yaml");
 
 /// The seed's custom resource with a sixth column, `country`.
 pub fn seed_cr_with_country() -> String {

@@ -34,7 +34,7 @@ fn the_manifest_is_generated_from_the_types() {
 #[test]
 fn the_names_are_those_of_the_kopf_demo() {
     let crd = crd();
-    let text = std::fs::read_to_string(manifest("seed-crd.yaml")).unwrap();
+    let text = std::fs::read_to_string(manifest("kopf-demo-crd.yaml")).unwrap();
     let demo: Value = serde_saphyr::from_str(&text).unwrap();
     assert_eq!(crd["metadata"]["name"], demo["metadata"]["name"]);
     for field in ["group", "scope"] {
@@ -49,7 +49,7 @@ fn the_names_are_those_of_the_kopf_demo() {
 
 #[test]
 fn the_object_of_the_kopf_demo_is_read_by_the_types_and_by_the_operator() {
-    let text = std::fs::read_to_string(manifest("seed-cr.yaml")).unwrap();
+    let text = std::fs::read_to_string(manifest("kopf-demo-cr.yaml")).unwrap();
     let object: Value = serde_saphyr::from_str(&text).unwrap();
     let typed = DatabaseTableSpec::deserialize(&object["spec"]).unwrap();
     assert_eq!(typed.columns.len(), 5);

@@ -5,7 +5,7 @@ use serde_json::json;
 #[tokio::test]
 async fn the_table_of_the_kopf_demo_is_created_and_can_be_queried_with_its_names() {
     let world = World::new("demo_create").await;
-    let text = include_str!("../../manifests/seed-cr.yaml");
+    let text = include_str!("../../manifests/kopf-demo-cr.yaml");
     let object: serde_json::Value = serde_saphyr::from_str(text).unwrap();
     let applied = world.apply(&object["spec"]).await.unwrap();
     assert_eq!((applied.outcome, applied.table.as_str()), (Outcome::Created, "public.website_users"));

@@ -19,7 +19,7 @@ pub enum Crd {
 impl Crd {
     pub fn manifest(self) -> &'static str {
         match self {
-            Self::Seed => include_str!("../../../operator/manifests/seed-crd.yaml"),
+            Self::Seed => include_str!("../../../operator/manifests/kopf-demo-crd.yaml"),
             Self::Full => include_str!("../../../operator/manifests/crd.yaml"),
         }
     }

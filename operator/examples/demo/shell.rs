@@ -1,4 +1,4 @@
-//! The shell in which the commands are run as they are shown.
+//! A shell that runs the commands exactly as they are shown.
 
 use crate::Result;
 use korf_sandbox::{Database, Sandbox};
@@ -11,23 +11,23 @@ use std::{
 };
 use tokio::process::Command;
 
-/// No command takes a second; kubectl has limits of its own where it waits.
+/// Limit for one command. None takes a second, and where kubectl waits, it has a limit of its own.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Variables of the person who runs the demo that would make commands do something else than they show.
-const STRANGE: [&str; 5] = ["PG", "KORF_RUN_", "CLUSTER_ID", "DATABASE_CONNECTIONS", "RUST_LOG"];
+/// Prefixes of variables in the user's environment that would change what the commands do.
+const UNWANTED: [&str; 5] = ["PG", "KORF_RUN_", "CLUSTER_ID", "DATABASE_CONNECTIONS", "RUST_LOG"];
 
-/// What a command has said, and whether it succeeded.
-pub struct Answer {
+/// The output of a command, with its exit status.
+pub struct CommandOutput {
     pub text: String,
     pub status: String,
 }
 
-/// A working folder and variables.
+/// A working folder and an environment.
 pub struct Shell {
     pub folder: PathBuf,
     pub has_psql: bool,
-    /// Folders of programs that the PATH lacks.
+    /// Folders of needed programs that aren't on the PATH.
     programs: Vec<PathBuf>,
     kubeconfig: PathBuf,
     database_url: String,
@@ -47,7 +47,7 @@ impl Shell {
         })
     }
 
-    /// The lines that make a shell of this one.
+    /// Lines that give another shell the same folder and environment.
     pub fn exports(&self) -> Vec<String> {
         let mut lines = vec![format!("cd {}", quoted(&self.folder.to_string_lossy()))];
         for folder in &self.programs {
@@ -58,26 +58,27 @@ impl Shell {
         lines
     }
 
-    /// Runs a command as it would be typed here.
-    pub async fn run(&self, command: &str) -> Result<Answer> {
-        // `exec`, so that what is killed with us is the program and not only the shell.
+    /// Runs a command, as if it had been typed into this shell.
+    pub async fn run(&self, command: &str) -> Result<CommandOutput> {
+        // `exec`, so that `kill_on_drop` kills the program and not only the shell around it.
         let mut shell = Command::new("/bin/sh");
         shell.arg("-c").arg(format!("exec 2>&1; exec {command}"));
         shell.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         self.prepare(shell.as_std_mut());
         let output = tokio::time::timeout(LIMIT, shell.output()).await;
-        let output = output.map_err(|_| format!("no end after {} seconds: {command}", LIMIT.as_secs()))??;
-        Ok(Answer {
+        let output = output
+            .map_err(|_| format!("the command is still running after {} s: {command}", LIMIT.as_secs()))??;
+        Ok(CommandOutput {
             text: String::from_utf8_lossy(&output.stdout).into_owned(),
             status: output.status.to_string(),
         })
     }
 
-    /// Sets the folder and the variables.
+    /// Sets the folder and the environment of a command.
     pub fn prepare(&self, command: &mut std::process::Command) {
         for (name, _) in env::vars_os() {
             let name_text = name.to_string_lossy();
-            if STRANGE.iter().any(|start| name_text.starts_with(start)) {
+            if UNWANTED.iter().any(|prefix| name_text.starts_with(prefix)) {
                 command.env_remove(&name);
             }
         }
@@ -92,13 +93,13 @@ impl Shell {
             .env("DATABASE_URL", &self.database_url)
             .env("PSQLRC", "/dev/null");
         if let Some(folder) = self.kubeconfig.parent() {
-            // What it learns of this cluster is of no use to any other; it goes with the cluster.
+            // kubectl's discovery cache is useless for any other cluster, so it is removed with this one.
             command.env("KUBECACHEDIR", folder.join("cache"));
         }
     }
 }
 
-/// The folder of a program, where the shell finds none of its name.
+/// The folder of a program, unless the shell finds a program of that name on the PATH.
 fn folder_off_the_path(program: &OsStr) -> Option<PathBuf> {
     let (path, program) = (env::var_os("PATH").unwrap_or_default(), Path::new(program));
     let name = program.file_name()?;

@@ -1,4 +1,4 @@
-//! PostgreSQL as the checks see it: the catalog itself, and not what a program says of it.
+//! The database, as the checks read it: from PostgreSQL's own catalog.
 
 use crate::Result;
 use tokio_postgres::{Client, SimpleQueryMessage};
@@ -9,11 +9,11 @@ const COLUMNS: &str = "SELECT attname || ' ' || format_type(atttypid, atttypmod)
 const PRIMARY_KEY: &str =
     "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = to_regclass($1) AND contype = 'p'";
 
-/// A connection.
-pub struct Database(pub Client);
+/// A connection to the demo's database.
+pub struct DatabaseClient(pub Client);
 
-impl Database {
-    /// The columns of a table with their types and its primary key, or that there is none.
+impl DatabaseClient {
+    /// The columns of a table with their types, then its primary key; `no table` if there is none.
     pub async fn table(&self, name: &str) -> Result<String> {
         let columns = self.texts(COLUMNS, name).await?;
         if columns.is_empty() {
@@ -23,7 +23,7 @@ impl Database {
         Ok(columns.into_iter().chain(key).collect::<Vec<_>>().join(", "))
     }
 
-    /// The rows of a query, as text.
+    /// The rows that a query returns, as text.
     pub async fn rows(&self, query: &str) -> Result<String> {
         let messages = self.0.simple_query(query).await?;
         let rows = messages.iter().filter_map(|message| match message {
@@ -36,8 +36,8 @@ impl Database {
         Ok(rows.collect::<Vec<_>>().join("\n"))
     }
 
-    /// What a command of psql would have shown, on a machine without psql.
-    pub async fn instead_of_psql(&self, command: &str) -> Result<String> {
+    /// Roughly what psql prints for a command, for machines without psql.
+    pub async fn emulate_psql(&self, command: &str) -> Result<String> {
         match command.strip_prefix(r"\d") {
             None => self.rows(command).await,
             Some("") => self.rows("SELECT relname FROM pg_stat_user_tables ORDER BY relname").await,

@@ -1,4 +1,4 @@
-//! How the demo looks: a story that is read from top to bottom, so nothing is ever overwritten.
+//! The demo's output. It reads as a story from top to bottom, so nothing is ever overwritten.
 
 use std::{
     env,
@@ -6,14 +6,14 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// The width where there is no terminal, and the most that prose takes.
+/// The width without a terminal, and the largest width for prose.
 const WIDTH: usize = 100;
 
-/// What stands before each line of the operator's log.
+/// The prefix of each line of the operator's log.
 const OPERATOR: &str = "operator │ ";
 
-/// The same, before the rest of a line that was too long for the terminal.
-const OPERATOR_GOES_ON: &str = "         │     ";
+/// The prefix of the rest of a line that is too long for the terminal.
+const OPERATOR_CONTINUED: &str = "         │     ";
 
 #[derive(Clone, Copy)]
 enum Style {
@@ -28,7 +28,7 @@ enum Style {
 /// Standard output.
 pub struct Screen {
     colors: bool,
-    /// Of the terminal, if it is one: there, log lines are broken where they would run into the prefix.
+    /// The width of the terminal, if there is one. Log lines are then wrapped so that the prefix stays clear of them.
     width: Option<usize>,
 }
 
@@ -46,22 +46,22 @@ impl Screen {
         self.line(&format!("\n{}", self.paint(&[Style::Bold, Style::Cyan], &format!("── {text} {line}"))))
     }
 
-    /// Prose.
-    pub fn say(&self, text: &str) -> io::Result<()> {
+    /// Running text, wrapped.
+    pub fn prose(&self, text: &str) -> io::Result<()> {
         wrapped(text, self.prose_width(), "").iter().try_for_each(|line| self.line(line))
     }
 
-    /// Something by the way.
+    /// A remark.
     pub fn note(&self, text: &str) -> io::Result<()> {
         self.line(&self.paint(&[Style::Dim], text))
     }
 
-    /// A command, as it would be typed.
+    /// A command, as a user would type it.
     pub fn command(&self, text: &str) -> io::Result<()> {
         self.line(&format!("\n{} {}", self.paint(&[Style::Dim], "$"), self.paint(&[Style::Bold], text)))
     }
 
-    /// What a command has said.
+    /// Output of a command, or other text that must not be wrapped.
     pub fn output(&self, text: &str) -> io::Result<()> {
         text.lines().try_for_each(|line| self.line(line))
     }
@@ -74,32 +74,33 @@ impl Screen {
             _ => Style::Dim,
         };
         let Some(width) = self.width else { return self.line(&format!("{OPERATOR}{line}")) };
-        let lines = wrapped(&format!("{OPERATOR}{line}"), width, OPERATOR_GOES_ON);
+        let lines = wrapped(&format!("{OPERATOR}{line}"), width, OPERATOR_CONTINUED);
         lines.iter().try_for_each(|line| self.line(&self.paint(&[style], line)))
     }
 
-    /// A check that held.
-    pub fn held(&self, what: &str) -> io::Result<()> {
-        let lines = wrapped(&format!("✓ {what}"), self.prose_width(), "  ");
+    /// A check that passed.
+    pub fn passed(&self, claim: &str) -> io::Result<()> {
+        let lines = wrapped(&format!("✓ {claim}"), self.prose_width(), "  ");
         lines.iter().try_for_each(|line| self.line(&self.paint(&[Style::Green], line)))
     }
 
-    /// A check that did not hold.
-    pub fn failed(&self, what: &str, expected: &str, found: &str) -> io::Result<()> {
-        self.line(&self.paint(&[Style::Bold, Style::Red], &format!("✗ {what}")))?;
+    /// A check that failed.
+    pub fn failed(&self, claim: &str, expected: &str, found: &str) -> io::Result<()> {
+        self.line(&self.paint(&[Style::Bold, Style::Red], &format!("✗ {claim}")))?;
         self.line(&format!("    expected: {expected}\n    found:    {found}"))
     }
 
-    /// The last word, a good one.
+    /// The result, if all checks passed.
     pub fn success(&self, text: &str) -> io::Result<()> {
         self.line(&self.paint(&[Style::Bold, Style::Green], text))
     }
 
-    /// The last word, a bad one.
+    /// The result, if a check failed.
     pub fn failure(&self, text: &str) -> io::Result<()> {
         self.line(&self.paint(&[Style::Bold, Style::Red], text))
     }
 
+    /// An empty line.
     pub fn gap(&self) -> io::Result<()> {
         self.line("")
     }
@@ -134,7 +135,7 @@ impl Style {
     }
 }
 
-/// Breaks a text between words; `indent` begins all lines but the first. Blanks within a line stay as they are.
+/// Breaks a text between words. `indent` begins every line but the first. Spaces within a line stay as they are.
 fn wrapped(text: &str, width: usize, indent: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let (mut line, mut used) = (String::new(), 0);
@@ -151,7 +152,7 @@ fn wrapped(text: &str, width: usize, indent: &str) -> Vec<String> {
     lines
 }
 
-/// There is no safe call for it in std; `stty` has it on every Unix.
+/// The width of the terminal, from `stty`: std has no safe call for it, and every Unix has `stty`.
 fn terminal_width() -> usize {
     let from_variable = || env::var("COLUMNS").ok()?.parse().ok();
     let from_terminal = || {

@@ -1,9 +1,9 @@
-//! The signals that end the demo.
+//! Signals that end the demo.
 
 use std::{fmt, io};
 use tokio::signal::unix::{self, SignalKind};
 
-/// A signal that asks us to end.
+/// A signal that asks the demo to end.
 #[derive(Clone, Copy, Debug)]
 pub enum Signal {
     Interrupt,
@@ -11,7 +11,7 @@ pub enum Signal {
     HangUp,
 }
 
-/// Those that come.
+/// A stream of these signals.
 pub struct Signals {
     interrupt: unix::Signal,
     terminate: unix::Signal,
@@ -19,7 +19,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// From now on, they don't end the process by themselves.
+    /// Starts to listen. From now on, these signals no longer kill the process.
     pub fn new() -> io::Result<Self> {
         Ok(Self {
             interrupt: unix::signal(SignalKind::interrupt())?,
@@ -28,7 +28,7 @@ impl Signals {
         })
     }
 
-    /// The next one.
+    /// Waits for the next signal.
     pub async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.interrupt.recv() => Signal::Interrupt,
@@ -39,7 +39,7 @@ impl Signals {
 }
 
 impl Signal {
-    /// As shells tell the end by a signal: 128 and its number.
+    /// The exit status by which shells report death by this signal: 128 plus its number.
     pub fn exit_status(self) -> u8 {
         match self {
             Self::HangUp => 128 + 1,
@@ -54,7 +54,7 @@ impl fmt::Display for Signal {
         f.write_str(match self {
             Self::Interrupt => "Interrupted",
             Self::Terminate => "Terminated",
-            Self::HangUp => "The terminal is gone",
+            Self::HangUp => "The terminal was closed",
         })
     }
 }

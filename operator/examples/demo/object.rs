@@ -1,4 +1,4 @@
-//! The object as the checks see it.
+//! The `DatabaseTable` object, as the checks read it from the API server.
 
 use crate::Result;
 use kube::{
@@ -9,16 +9,16 @@ use kube::{
 use serde_json::Value;
 use std::time::Duration;
 
-/// How long the operator may take for something that takes it a moment.
+/// Limit for something that takes the operator a moment.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The object that the walk is about.
-pub struct Table {
+/// The object of the walkthrough.
+pub struct TableObject {
     api: Api<DynamicObject>,
     name: &'static str,
 }
 
-impl Table {
+impl TableObject {
     pub fn new(client: Client, name: &'static str) -> Self {
         let kind = ApiResource::from_gvk_with_plural(
             &GroupVersionKind::gvk("kopf.demo", "v1", "DatabaseTable"),
@@ -27,13 +27,13 @@ impl Table {
         Self { api: Api::namespaced_with(client, "default", &kind), name }
     }
 
-    /// What its status says, in a line.
+    /// A one-line description of its status.
     pub async fn status(&self) -> Result<String> {
         Ok(described(self.api.get_opt(self.name).await?.as_ref()))
     }
 
-    /// Waits until its status says this; what it says then.
-    pub async fn status_once(&self, expected: &str) -> Result<String> {
+    /// Waits until its status is as expected, and returns the status at the end.
+    pub async fn wait_for_status(&self, expected: &str) -> Result<String> {
         let as_expected = |object: Option<&DynamicObject>| described(object) == expected;
         match tokio::time::timeout(LIMIT, await_condition(self.api.clone(), self.name, as_expected)).await {
             Ok(Ok(_)) => Ok(expected.to_owned()),
@@ -42,8 +42,8 @@ impl Table {
         }
     }
 
-    /// Waits until it is gone; what is there then.
-    pub async fn gone(&self) -> Result<String> {
+    /// Waits until it is gone. Returns `gone`, or why it isn't.
+    pub async fn wait_until_gone(&self) -> Result<String> {
         let Some(object) = self.api.get_opt(self.name).await? else { return Ok("gone".to_owned()) };
         let uid = object.uid().unwrap_or_default();
         let deleted = is_deleted(&uid);
