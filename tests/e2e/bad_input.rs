@@ -1,131 +1,140 @@
-//! A mistake in one object is told in one line, and harms nothing else.
+//! Invalid objects: each mistake is reported in one line, and affects no other object.
 
 mod cases;
 
-use crate::stage::{Cluster, Operator, Stage, condition, manifest};
+use crate::fixture::{Cluster, Fixture, OperatorProcess, condition, manifest};
 use cases::Case;
 use kube::api::{DynamicObject, PostParams};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// The limit for a deletion, as users were promised.
-const SOON: Duration = Duration::from_secs(2);
+/// The limit for the deletion of an invalid object.
+const DELETION_LIMIT: Duration = Duration::from_secs(2);
 
-/// What is not to be harmed: a table of the name that the bad types want to drop, and its row.
+/// Reads the row that must survive: the malicious types in the cases try to drop this table.
 const ROW: &str = "SELECT id::text FROM x";
 
-/// Creates the object of a case; what the API server says where it doesn't take it.
-async fn create(stage: &Stage<'_>, case: &Case) -> Result<(), String> {
+/// Creates the object of a case. Fails with the API server's message if that rejects the object.
+async fn create(fixture: &Fixture<'_>, case: &Case) -> Result<(), String> {
     let mut object =
         json!({ "apiVersion": "kopf.demo/v1", "kind": "DatabaseTable", "metadata": { "name": case.name } });
     if case.spec != Value::Null {
         object["spec"] = case.spec.clone();
     }
     let object: DynamicObject = serde_json::from_value(object).unwrap();
-    match stage.tables().create(&PostParams::default(), &object).await {
+    match fixture.tables().create(&PostParams::default(), &object).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) => Err(status.message.clone()),
         Err(error) => panic!("{}: {error}", case.name),
     }
 }
 
-/// The ERROR lines about an object so far.
-fn errors(operator: &Operator, stage: &Stage<'_>, name: &str) -> Vec<String> {
-    let here = format!("[ERROR   ] [{}/{name}] ", stage.namespace);
-    operator.lines().iter().filter_map(|line| Some(line.split_once(&here)?.1.to_owned())).collect()
+/// The messages of the ERROR lines about an object so far.
+fn errors(operator: &OperatorProcess, fixture: &Fixture<'_>, name: &str) -> Vec<String> {
+    let prefix = format!("[ERROR   ] [{}/{name}] ", fixture.namespace);
+    operator.lines().iter().filter_map(|line| Some(line.split_once(&prefix)?.1.to_owned())).collect()
 }
 
-/// Waits until an object has its reason in the status, and the log the same in one line.
-async fn refused(operator: &Operator, stage: &Stage<'_>, name: &str, why: &str) {
+/// Waits until the status of an object reports `expected`, and checks that the log has the same message in
+/// one line.
+async fn until_rejected(operator: &OperatorProcess, fixture: &Fixture<'_>, name: &str, expected: &str) {
     let invalid = |object: &Value| condition(object, "Synced") == ["False", "InvalidSpec"];
-    let object = stage.until(name, "its spec is refused", invalid).await;
+    let object = fixture.until(name, "its spec is rejected", invalid).await;
     assert_eq!(condition(&object, "Ready"), ["False", "InvalidSpec"], "{name}");
     let message = object["status"]["conditions"][1]["message"].as_str().unwrap();
-    assert!(message.contains(why), "{name}: {message}");
+    assert!(message.contains(expected), "{name}: {message}");
     assert!(!message.contains(['\0', '\n']), "{name}: {message:?}");
-    let told = errors(operator, stage, name);
-    let [only] = &told[..] else { panic!("{name}: {told:#?}") };
+    let errors = errors(operator, fixture, name);
+    let [only] = &errors[..] else { panic!("{name}: {errors:#?}") };
     assert_eq!(
-        only.split_once("_handler' failed permanently: ").map(|(_, told)| told),
+        only.split_once("_handler' failed permanently: ").map(|(_, reason)| reason),
         Some(message),
         "{name}"
     );
 }
 
-/// Deletes an object, and waits until it is gone, which is soon.
-async fn deleted(stage: &Stage<'_>, name: &str) {
-    let begun = Instant::now();
-    stage.delete(name).await;
-    stage.until_gone(name).await;
-    assert!(begun.elapsed() < SOON, "{name} took {:?}", begun.elapsed());
+/// Deletes an object, and checks that it is gone within the limit.
+async fn delete_quickly(fixture: &Fixture<'_>, name: &str) {
+    let start = Instant::now();
+    fixture.delete(name).await;
+    fixture.until_gone(name).await;
+    assert!(start.elapsed() < DELETION_LIMIT, "{name} took {:?}", start.elapsed());
 }
 
-/// Objects before, beside and after the bad ones; the bad ones that get past the API server.
-async fn bad_objects_harm_nobody(stage: &Stage<'_>, cases: &[&Case]) {
-    let operator = stage.operator().terse().start();
-    stage.apply(&manifest("before", "x", &["id"]));
+/// Checks that the operator rejects these objects, which the API server accepts, and that other objects
+/// before and after them are handled.
+async fn invalid_objects_affect_no_others(fixture: &Fixture<'_>, cases: &[&Case]) {
+    let operator = fixture.operator().not_verbose().start();
+    fixture.apply(&manifest("before", "x", &["id"]));
     let handled = "/metadata/annotations/kopf.zalando.org~1last-handled-configuration";
-    let before = stage.until("before", "it is handled", |object| object.pointer(handled).is_some()).await;
+    let before = fixture.until("before", "it is handled", |object| object.pointer(handled).is_some()).await;
     assert_eq!(condition(&before, "Ready"), ["True", "Applied"]);
-    stage.sql("INSERT INTO x VALUES (7)").await;
+    fixture.sql("INSERT INTO x VALUES (7)").await;
     for case in cases {
-        create(stage, case).await.unwrap_or_else(|why| panic!("{}: {why}", case.name));
+        create(fixture, case).await.unwrap_or_else(|message| panic!("{}: {message}", case.name));
     }
     for case in cases {
-        refused(&operator, stage, case.name, case.why).await;
+        until_rejected(&operator, fixture, case.name, case.operator_message).await;
     }
-    stage.apply(&manifest("after", "after", &["id"]));
-    stage.until_ready("after").await;
+    fixture.apply(&manifest("after", "after", &["id"]));
+    fixture.until_ready("after").await;
     for case in cases {
-        deleted(stage, case.name).await;
-        assert_eq!(errors(&operator, stage, case.name).len(), 1, "{}: none at its deletion", case.name);
+        delete_quickly(fixture, case.name).await;
+        assert_eq!(
+            errors(&operator, fixture, case.name).len(),
+            1,
+            "{}: its deletion logs no error",
+            case.name
+        );
     }
-    assert_eq!(stage.table("before").await, Some(before));
-    assert_eq!(stage.all_tables().await, ["after", "x"]);
-    assert_eq!(stage.query(ROW).await, ["7"]);
-    assert_eq!(operator.count("[ERROR"), cases.len());
+    assert_eq!(fixture.table("before").await, Some(before));
+    assert_eq!(fixture.all_tables().await, ["after", "x"]);
+    assert_eq!(fixture.query(ROW).await, ["7"]);
+    assert_eq!(operator.count_lines("[ERROR"), cases.len());
 }
 
 #[tokio::test]
-async fn each_mistake_is_one_clear_line_and_harms_nobody() {
-    let stage = Stage::new("bad-input").await;
+async fn each_mistake_is_reported_in_one_line_and_affects_no_other_object() {
+    let fixture = Fixture::new("bad-input").await;
     let cases = cases::all();
-    let (through, stopped): (Vec<_>, Vec<_>) = cases.iter().partition(|case| !case.why.is_empty());
-    for case in stopped {
-        let said = create(&stage, case).await.expect_err(case.name);
-        assert!(said.contains("spec in body must be of type object"), "{}: {said}", case.name);
+    let (accepted, rejected): (Vec<_>, Vec<_>) =
+        cases.iter().partition(|case| !case.operator_message.is_empty());
+    for case in rejected {
+        let message = create(&fixture, case).await.expect_err(case.name);
+        assert!(message.contains("spec in body must be of type object"), "{}: {message}", case.name);
     }
-    bad_objects_harm_nobody(&stage, &through).await;
+    invalid_objects_affect_no_others(&fixture, &accepted).await;
 }
 
 #[tokio::test]
-async fn with_the_full_crd_the_api_server_says_what_it_can_and_the_operator_the_rest() {
-    let stage = Stage::on(Cluster::with_the_full_crd().await, "bad-input-in-full").await;
+async fn with_the_full_crd_the_api_server_rejects_what_it_can_and_the_operator_the_rest() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "bad-input-in-full").await;
     let cases = cases::all();
-    let (through, stopped): (Vec<_>, Vec<_>) = cases.iter().partition(|case| case.refused.is_empty());
-    for case in stopped {
-        let said = create(&stage, case).await.expect_err(case.name);
-        assert!(said.contains(case.refused), "{}: {said}", case.name);
+    let (accepted, rejected): (Vec<_>, Vec<_>) =
+        cases.iter().partition(|case| case.api_server_message.is_empty());
+    for case in rejected {
+        let message = create(&fixture, case).await.expect_err(case.name);
+        assert!(message.contains(case.api_server_message), "{}: {message}", case.name);
     }
-    bad_objects_harm_nobody(&stage, &through).await;
+    invalid_objects_affect_no_others(&fixture, &accepted).await;
 }
 
 #[tokio::test]
-async fn an_object_that_becomes_bad_keeps_its_table_and_can_be_deleted_with_it() {
-    let stage = Stage::new("becomes-bad").await;
-    let operator = stage.operator().terse().start();
-    stage.apply(&manifest("spoiled", "spoiled", &["id"]));
-    stage.until_ready("spoiled").await;
-    stage.patch("spoiled", json!({ "spec": { "columns": [{ "ID": "whatever" }] } })).await;
-    refused(&operator, &stage, "spoiled", "there is no such type in the database").await;
-    stage.patch("spoiled", json!({ "spec": null })).await;
-    stage
+async fn an_object_that_becomes_invalid_keeps_its_table_and_can_be_deleted_with_it() {
+    let fixture = Fixture::new("becomes-bad").await;
+    let operator = fixture.operator().not_verbose().start();
+    fixture.apply(&manifest("spoiled", "spoiled", &["id"]));
+    fixture.until_ready("spoiled").await;
+    fixture.patch("spoiled", json!({ "spec": { "columns": [{ "ID": "whatever" }] } })).await;
+    until_rejected(&operator, &fixture, "spoiled", "there is no such type in the database").await;
+    fixture.patch("spoiled", json!({ "spec": null })).await;
+    fixture
         .until("spoiled", "its spec is missing", |object| {
             object["status"]["conditions"][1]["message"] == "spec is missing: it needs tableName and columns"
         })
         .await;
-    assert_eq!(stage.columns("spoiled").await, ["id integer"]);
-    deleted(&stage, "spoiled").await;
-    assert_eq!(stage.all_tables().await, [""; 0]);
-    assert_eq!(errors(&operator, &stage, "spoiled").len(), 2);
+    assert_eq!(fixture.columns("spoiled").await, ["id integer"]);
+    delete_quickly(&fixture, "spoiled").await;
+    assert_eq!(fixture.all_tables().await, [""; 0]);
+    assert_eq!(errors(&operator, &fixture, "spoiled").len(), 2);
 }

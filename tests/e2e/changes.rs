@@ -1,30 +1,33 @@
-//! A table is changed and dropped as its object is.
+//! Updates and deletions of an object, and their effects on its table.
 
-use crate::stage::{SEED_CR, Stage, condition, seed_cr_with_country};
+use crate::fixture::{Fixture, KOPF_DEMO_CR, condition, kopf_demo_cr_with_country};
 
-/// A stage with the seed's table, and a row in it.
-async fn with_a_row(name: &str) -> Stage<'static> {
-    let stage = Stage::new(name).await;
-    stage.apply(SEED_CR);
-    let _operator = stage.operator().start();
-    stage.until_ready("website-users").await;
-    stage.sql("INSERT INTO website_users (user_id, user_name) VALUES (7, 'Ada')").await;
-    stage
+/// A fixture with the Kopf demo's table, and a row in it.
+async fn with_a_row(name: &str) -> Fixture<'static> {
+    let fixture = Fixture::new(name).await;
+    fixture.apply(KOPF_DEMO_CR);
+    let _operator = fixture.operator().start();
+    fixture.until_ready("website-users").await;
+    fixture.sql("INSERT INTO website_users (user_id, user_name) VALUES (7, 'Ada')").await;
+    fixture
 }
 
 const ROW: &str = "SELECT concat_ws(' ', user_id, user_name) FROM website_users";
 
 #[tokio::test]
-async fn a_column_that_is_added_to_the_spec_is_added_to_the_table() {
-    let stage = with_a_row("column-added").await;
-    let operator = stage.operator().start();
-    assert_eq!(stage.apply(&seed_cr_with_country()), "databasetable.kopf.demo/website-users configured\n");
-    stage.until_column_count("website-users", 6).await;
+async fn a_column_added_to_the_spec_is_added_to_the_table() {
+    let fixture = with_a_row("column-added").await;
+    let operator = fixture.operator().start();
+    assert_eq!(
+        fixture.apply(&kopf_demo_cr_with_country()),
+        "databasetable.kopf.demo/website-users configured\n"
+    );
+    fixture.until_column_count("website-users", 6).await;
 
-    let columns = stage.columns("website_users").await;
+    let columns = fixture.columns("website_users").await;
     assert_eq!((columns.len(), columns.last().unwrap().as_str()), (6, "country character(2)"));
-    assert_eq!(stage.query(ROW).await, ["7 Ada"]);
-    let here = format!("[{}/website-users]", stage.namespace);
+    assert_eq!(fixture.query(ROW).await, ["7 Ada"]);
+    let here = format!("[{}/website-users]", fixture.namespace);
     for line in [
         "Update handler invoked by custom resource website-users. Checking the database table.",
         &format!("{here} Handler 'update_handler' succeeded."),
@@ -35,74 +38,78 @@ async fn a_column_that_is_added_to_the_spec_is_added_to_the_table() {
 }
 
 #[tokio::test]
-async fn a_refused_update_leaves_the_table_alone_and_the_column_put_back_makes_all_well() {
-    let stage = with_a_row("update-refused").await;
-    let operator = stage.operator().start();
-    let before = stage.columns("website_users").await;
-    // One column goes, another comes: neither is done.
-    stage.apply(&seed_cr_with_country().replace("    - USER_EMAIL: varchar(100)\n", ""));
+async fn an_aborted_update_changes_nothing_and_putting_the_column_back_resolves_it() {
+    let fixture = with_a_row("update-aborted").await;
+    let operator = fixture.operator().start();
+    let before = fixture.columns("website_users").await;
+    // One column is removed and another one added: neither change is made.
+    fixture.apply(&kopf_demo_cr_with_country().replace("    - USER_EMAIL: varchar(100)\n", ""));
     let aborted = |type_: &'static str| {
         move |table: &serde_json::Value| condition(table, type_) == ["False", "UpdateAborted"]
     };
-    stage.until("website-users", "the update is aborted", aborted("Synced")).await;
+    fixture.until("website-users", "the update is aborted", aborted("Synced")).await;
     let line = operator.wait_for_line("Handler 'update_handler' failed permanently: ").await;
-    let why = "the update of table public.website_users is aborted and nothing was changed: \
+    let reason = "the update of table public.website_users is aborted and nothing was changed: \
                column \"user_email\" is in the table but not in the spec";
-    assert!(line.contains(" [ERROR   ] ") && line.contains(why), "{line}");
+    assert!(line.contains(" [ERROR   ] ") && line.contains(reason), "{line}");
     operator.wait_for_line("Updating is processed: 0 succeeded; 1 failed.").await;
-    assert_eq!(stage.columns("website_users").await, before);
-    assert_eq!(stage.query(ROW).await, ["7 Ada"]);
+    assert_eq!(fixture.columns("website_users").await, before);
+    assert_eq!(fixture.query(ROW).await, ["7 Ada"]);
 
-    stage.apply(SEED_CR);
-    let object = stage.until_ready("website-users").await;
+    fixture.apply(KOPF_DEMO_CR);
+    let object = fixture.until_ready("website-users").await;
     assert_eq!(condition(&object, "Synced"), ["True", "Applied"]);
-    assert_eq!(stage.columns("website_users").await, before);
-    assert_eq!(stage.query(ROW).await, ["7 Ada"]);
+    assert_eq!(fixture.columns("website_users").await, before);
+    assert_eq!(fixture.query(ROW).await, ["7 Ada"]);
 }
 
 #[tokio::test]
-async fn a_column_is_known_as_removed_by_the_last_spec_where_the_status_is_lost() {
-    let stage = with_a_row("status-lost").await;
-    stage.patch("website-users", serde_json::json!({"status": null})).await;
-    stage.sql("ALTER TABLE website_users ADD COLUMN by_hand integer").await;
-    let _operator = stage.operator().start();
-    stage.apply(&SEED_CR.replace("    - USER_EMAIL: varchar(100)\n", ""));
-    let refused = stage
-        .until("website-users", "it is refused", |table| condition(table, "Ready")[1] == "UpdateAborted")
+async fn if_the_status_is_lost_a_removed_column_is_recognised_by_the_last_handled_spec() {
+    let fixture = with_a_row("status-lost").await;
+    fixture.patch("website-users", serde_json::json!({"status": null})).await;
+    fixture.sql("ALTER TABLE website_users ADD COLUMN by_hand integer").await;
+    let _operator = fixture.operator().start();
+    fixture.apply(&KOPF_DEMO_CR.replace("    - USER_EMAIL: varchar(100)\n", ""));
+    let aborted = fixture
+        .until("website-users", "the update is aborted", |table| {
+            condition(table, "Ready")[1] == "UpdateAborted"
+        })
         .await;
-    let message = refused["status"]["conditions"][0]["message"].as_str().unwrap();
+    let message = aborted["status"]["conditions"][0]["message"].as_str().unwrap();
     assert!(message.contains("\"user_email\" is in the table but not in the spec. Columns"), "{message}");
 
-    stage.apply(&seed_cr_with_country());
-    let ready = stage.until_column_count("website-users", 6).await;
+    fixture.apply(&kopf_demo_cr_with_country());
+    let ready = fixture.until_column_count("website-users", 6).await;
     let message = ready["status"]["conditions"][0]["message"].as_str().unwrap();
     assert!(message.ends_with("which are left alone: \"by_hand\""), "{message}");
-    assert_eq!(stage.columns("website_users").await.len(), 7);
+    assert_eq!(fixture.columns("website_users").await.len(), 7);
 }
 
 #[tokio::test]
-async fn a_column_that_changes_its_type_is_refused() {
-    let stage = with_a_row("type-changed").await;
-    let _operator = stage.operator().start();
-    let before = stage.columns("website_users").await;
-    stage.apply(&SEED_CR.replace("varchar(50)", "varchar(40)"));
-    let refused = stage
-        .until("website-users", "it is refused", |table| condition(table, "Ready")[1] == "UpdateAborted")
+async fn a_changed_column_type_is_rejected() {
+    let fixture = with_a_row("type-changed").await;
+    let _operator = fixture.operator().start();
+    let before = fixture.columns("website_users").await;
+    fixture.apply(&KOPF_DEMO_CR.replace("varchar(50)", "varchar(40)"));
+    let aborted = fixture
+        .until("website-users", "the update is aborted", |table| {
+            condition(table, "Ready")[1] == "UpdateAborted"
+        })
         .await;
-    let message = refused["status"]["conditions"][0]["message"].as_str().unwrap();
+    let message = aborted["status"]["conditions"][0]["message"].as_str().unwrap();
     assert!(message.contains("column \"user_name\" has the type character varying(50)"), "{message}");
-    assert_eq!(stage.columns("website_users").await, before);
+    assert_eq!(fixture.columns("website_users").await, before);
 }
 
 #[tokio::test]
-async fn the_table_goes_with_its_object_and_no_other_table_does() {
-    let stage = with_a_row("deleted").await;
-    stage.sql("CREATE TABLE somebody_elses (id integer)").await;
-    let operator = stage.operator().start();
-    stage.delete("website-users").await;
-    stage.until_gone("website-users").await;
-    assert_eq!(stage.all_tables().await, ["somebody_elses"]);
-    let here = format!("[{}/website-users]", stage.namespace);
+async fn deleting_the_object_drops_its_table_and_no_other() {
+    let fixture = with_a_row("deleted").await;
+    fixture.sql("CREATE TABLE foreign_table (id integer)").await;
+    let operator = fixture.operator().start();
+    fixture.delete("website-users").await;
+    fixture.until_gone("website-users").await;
+    assert_eq!(fixture.all_tables().await, ["foreign_table"]);
+    let here = format!("[{}/website-users]", fixture.namespace);
     for line in [
         "Delete handler invoked by custom resource website-users. Dropping database table.",
         &format!("{here} Handler 'delete_handler' succeeded."),

@@ -1,9 +1,10 @@
-//! Names that are a trial for whoever quotes them wrong.
+//! Valid names that break wherever quoting is wrong.
 
-use crate::stage::{Cluster, Stage, eventually};
+use crate::fixture::{Cluster, Fixture, eventually};
 use serde_json::json;
 
-/// What stands in the spec, and the name that PostgreSQL has then: for a table, and for a column in it.
+/// Names in the spec, each with the name in PostgreSQL that it stands for. Each is used for a table and a
+/// column in it.
 const NAMES: [(&str, &str); 24] = [
     ("user", "user"),
     ("SELECT", "select"),
@@ -23,7 +24,7 @@ const NAMES: [(&str, &str); 24] = [
     ("user-id", "user-id"),
     ("1st", "1st"),
     ("таблица", "таблица"),
-    ("Таблица", "Таблица"), // the server folds ASCII alone
+    ("Таблица", "Таблица"), // the server folds only ASCII
     ("Straße", "straße"),
     ("表", "表"),
     ("جدول", "جدول"),
@@ -34,7 +35,7 @@ const NAMES: [(&str, &str); 24] = [
     ),
 ];
 
-/// All objects at once; each table has a column of its own name, and `more`.
+/// The manifests of all objects. Each table has a column of its own name, and the columns `more`.
 fn manifests(more: &[&str]) -> String {
     let objects = NAMES.iter().enumerate().map(|(number, (name, _))| {
         let columns: Vec<_> = [name].into_iter().chain(more).map(|name| json!({ *name: "text" })).collect();
@@ -48,46 +49,51 @@ fn manifests(more: &[&str]) -> String {
     objects.map(|object| object.to_string()).collect::<Vec<_>>().join("\n")
 }
 
-/// Each column of the database as `table|column`.
-async fn all_columns(stage: &Stage<'_>) -> Vec<String> {
-    stage.query("SELECT table_name || '|' || column_name FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1").await
+/// All columns in the database, each as `table|column`.
+async fn all_columns(fixture: &Fixture<'_>) -> Vec<String> {
+    fixture.query("SELECT table_name || '|' || column_name FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1").await
 }
 
-async fn every_name_works(stage: &Stage<'_>) {
-    let operator = stage.operator().start();
-    stage.apply(&manifests(&[]));
+async fn every_name_works(fixture: &Fixture<'_>) {
+    let operator = fixture.operator().start();
+    fixture.apply(&manifests(&[]));
     let mut expected = Vec::new();
     for (number, (name, exact)) in NAMES.iter().enumerate() {
-        let object = stage.until_ready(&format!("name-{number}")).await;
+        let object = fixture.until_ready(&format!("name-{number}")).await;
         let (table, columns) = (object["status"]["table"].as_str().unwrap(), &object["status"]["columns"]);
         assert_eq!(columns[0]["name"], *exact, "{name}");
-        stage.sql(&format!("SELECT * FROM {table}")).await;
+        fixture.sql(&format!("SELECT * FROM {table}")).await;
         expected.push(format!("{exact}|{exact}"));
     }
     expected.sort();
-    assert_eq!(all_columns(stage).await, expected);
+    assert_eq!(all_columns(fixture).await, expected);
 
-    stage.apply(&manifests(&["\"One More\""]));
+    fixture.apply(&manifests(&["\"One More\""]));
     expected.extend(NAMES.map(|(_, exact)| format!("{exact}|One More")));
     expected.sort();
-    eventually("each has a column more", async || all_columns(stage).await, |found| *found == expected).await;
+    eventually(
+        "each table has another column",
+        async || all_columns(fixture).await,
+        |found| *found == expected,
+    )
+    .await;
 
     for number in 0..NAMES.len() {
-        stage.delete(&format!("name-{number}")).await;
+        fixture.delete(&format!("name-{number}")).await;
     }
     for number in 0..NAMES.len() {
-        stage.until_gone(&format!("name-{number}")).await;
+        fixture.until_gone(&format!("name-{number}")).await;
     }
-    assert_eq!(stage.all_tables().await, [""; 0]);
-    assert_eq!(operator.count("[ERROR") + operator.count("[WARNING"), 0);
+    assert_eq!(fixture.all_tables().await, [""; 0]);
+    assert_eq!(operator.count_lines("[ERROR") + operator.count_lines("[WARNING"), 0);
 }
 
 #[tokio::test]
-async fn tables_and_columns_have_exactly_the_names_that_are_asked_for() {
-    every_name_works(&Stage::new("names").await).await;
+async fn tables_and_columns_get_exactly_the_names_in_the_spec() {
+    every_name_works(&Fixture::new("names").await).await;
 }
 
 #[tokio::test]
-async fn the_full_crd_takes_every_name_that_the_operator_takes() {
-    every_name_works(&Stage::on(Cluster::with_the_full_crd().await, "names-in-full").await).await;
+async fn the_full_crd_accepts_every_name_that_the_operator_accepts() {
+    every_name_works(&Fixture::on(Cluster::with_full_crd().await, "names-in-full").await).await;
 }

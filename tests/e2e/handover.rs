@@ -1,12 +1,13 @@
-//! The real Kopf hands over to korf, and korf to Kopf: one operator is stopped, and the other one goes on.
+//! Handover between the real Kopf and korf, in both directions: one operator is stopped, and the other one
+//! continues.
 //!
-//! The Python operators are in `tests/kopf`. Where there is no Python, or no Kopf to be had, one line says so, and nothing
-//! is tested.
+//! The Python operators are in `tests/kopf`. If Python is missing or Kopf can't be installed, these tests
+//! print one line and pass without testing anything.
 
+mod fixture;
 mod full_crd;
 mod kopf;
 mod retries;
 mod table;
-mod turns;
 mod two_handlers;
 mod unchanged;

@@ -1,6 +1,6 @@
-//! Objects that are too large for the annotations that the API server allows: seen by the real one.
+//! Objects whose diff-base is too large for the API server's limit on annotations.
 
-use crate::stage::{Stage, until};
+use crate::fixture::{Fixture, until};
 use k8s_openapi::{ByteString, api::core::v1::ConfigMap};
 use korf::{CancellationToken, Name, Operator, Reason, Registry, Result, State, storage::Storage};
 use kube::{
@@ -19,44 +19,46 @@ const BASE: &str = "large.korf.dev/last-handled-configuration";
 
 type Calls = Arc<Mutex<Vec<String>>>;
 
-async fn noted(calls: State<Calls>, name: Name, reason: Reason) -> Result {
+async fn record(calls: State<Calls>, name: Name, reason: Reason) -> Result {
     calls.lock().unwrap().push(format!("{reason} {name}"));
     Ok(())
 }
 
-struct Running {
+/// An operator in this process.
+struct InProcessOperator {
     calls: Calls,
     stop: CancellationToken,
-    ended: JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
-impl Running {
-    async fn start(stage: &Stage<'_>) -> Self {
+impl InProcessOperator {
+    async fn start(fixture: &Fixture<'_>) -> Self {
         let (calls, stop) = (Calls::default(), CancellationToken::new());
         let operator = Operator::with_registry("large", Registry::default())
-            .handler(korf::on_create::<ConfigMap>("create").run(noted))
-            .handler(korf::on_update::<ConfigMap>("update").run(noted))
-            .handler(korf::on_delete::<ConfigMap>("delete").run(noted))
+            .handler(korf::on_create::<ConfigMap>("create").run(record))
+            .handler(korf::on_update::<ConfigMap>("update").run(record))
+            .handler(korf::on_delete::<ConfigMap>("delete").run(record))
             .state(Arc::clone(&calls))
-            .namespaces([&stage.namespace])
-            .client(stage.cluster.control_plane.client().await.unwrap());
+            .namespaces([&fixture.namespace])
+            .client(fixture.cluster.control_plane.client().await.unwrap());
         let running = operator.run_until(stop.clone());
-        Self { calls, stop, ended: tokio::spawn(async { running.await.unwrap() }) }
+        Self { calls, stop, task: tokio::spawn(async { running.await.unwrap() }) }
     }
 
     fn calls(&self) -> Vec<String> {
         self.calls.lock().unwrap().clone()
     }
 
+    /// Stops it, and returns all calls.
     async fn stop(self) -> Vec<String> {
         self.stop.cancel();
         let calls = Arc::clone(&self.calls);
-        self.ended.await.unwrap();
+        self.task.await.unwrap();
         calls.lock().unwrap().clone()
     }
 }
 
-/// Nothing makes it smaller.
+/// Random bytes, which can't be compressed.
 fn noise(seed: u64) -> ByteString {
     let mut state = seed;
     let byte = || {
@@ -84,50 +86,51 @@ fn named(name: &str) -> ConfigMap {
     map
 }
 
-fn maps(stage: &Stage<'_>) -> Api<DynamicObject> {
-    stage.api("v1", "ConfigMap", "configmaps")
+fn maps(fixture: &Fixture<'_>) -> Api<DynamicObject> {
+    fixture.api("v1", "ConfigMap", "configmaps")
 }
 
-async fn create(stage: &Stage<'_>, map: &ConfigMap) {
+async fn create(fixture: &Fixture<'_>, map: &ConfigMap) {
     let object = serde_json::from_value(serde_json::to_value(map).unwrap()).unwrap();
-    maps(stage).create(&PostParams::default(), &object).await.unwrap();
+    maps(fixture).create(&PostParams::default(), &object).await.unwrap();
 }
 
-async fn change(stage: &Stage<'_>, map: &ConfigMap) {
+async fn change(fixture: &Fixture<'_>, map: &ConfigMap) {
     let name = map.metadata.name.as_deref().unwrap();
-    maps(stage).patch(name, &PatchParams::default(), &Patch::Merge(map)).await.unwrap();
+    maps(fixture).patch(name, &PatchParams::default(), &Patch::Merge(map)).await.unwrap();
 }
 
-/// Waits until an object's diff-base is another one, of this form, and returns it.
-async fn base(stage: &Stage<'_>, name: &str, before: &str, form: &str) -> String {
-    let found =
+/// Waits until an object has a new diff-base of this form, and returns it.
+async fn new_base(fixture: &Fixture<'_>, name: &str, before: &str, form: &str) -> String {
+    let base =
         |object: &Value| object["metadata"]["annotations"][BASE].as_str().unwrap_or_default().to_owned();
     let is_new = |object: Option<&Value>| {
-        let found = object.map(found).unwrap_or_default();
+        let found = object.map(base).unwrap_or_default();
         !found.is_empty() && found != before && found.starts_with(form)
     };
-    found(&until(&maps(stage), name, form, is_new).await.unwrap())
+    let what = format!("its diff-base is a new one of the form {form}");
+    base(&until(&maps(fixture), name, &what, is_new).await.unwrap())
 }
 
 #[tokio::test]
-async fn large_objects_are_created_once_updated_when_they_change_and_deleted() {
-    let stage = Stage::new("large-objects").await;
+async fn large_objects_are_handled_once_per_creation_update_and_deletion() {
+    let fixture = Fixture::new("large-objects").await;
     let (digest, deflated) = (r#"{"korf":{"digest":"#, r#"{"korf":{"deflate":"#);
-    let operator = Running::start(&stage).await;
-    create(&stage, &of_noise(1)).await;
-    let first = base(&stage, "noise", "", digest).await;
-    change(&stage, &of_noise(2)).await;
-    base(&stage, "noise", &first, digest).await;
-    create(&stage, &of_text("line by line\n")).await;
-    let first = base(&stage, "text", "", deflated).await;
-    change(&stage, &of_text("Line by line\n")).await;
-    base(&stage, "text", &first, deflated).await;
+    let operator = InProcessOperator::start(&fixture).await;
+    create(&fixture, &of_noise(1)).await;
+    let first = new_base(&fixture, "noise", "", digest).await;
+    change(&fixture, &of_noise(2)).await;
+    new_base(&fixture, "noise", &first, digest).await;
+    create(&fixture, &of_text("line by line\n")).await;
+    let first = new_base(&fixture, "text", "", deflated).await;
+    change(&fixture, &of_text("Line by line\n")).await;
+    new_base(&fixture, "text", &first, deflated).await;
     assert_eq!(operator.stop().await, ["create noise", "update noise", "create text", "update text"]);
 
-    change(&stage, &of_noise(3)).await;
-    let operator = Running::start(&stage).await;
-    let api = maps(&stage);
-    base(&stage, "noise", "", digest).await;
+    change(&fixture, &of_noise(3)).await;
+    let operator = InProcessOperator::start(&fixture).await;
+    let api = maps(&fixture);
+    new_base(&fixture, "noise", "", digest).await;
     for name in ["noise", "text"] {
         api.delete(name, &Default::default()).await.unwrap();
         until(&api, name, "it is gone", |object| object.is_none()).await;
@@ -140,26 +143,30 @@ async fn large_objects_are_created_once_updated_when_they_change_and_deleted() {
     );
 }
 
-/// Annotations of others up to the limit: there is no room for anything.
+/// The object's other annotations use up the limit, so that nothing can be stored.
 #[tokio::test]
-async fn the_real_server_says_what_is_too_large_and_the_object_is_handled_when_there_is_room() {
-    let stage = Stage::new("no-room").await;
-    let operator = Running::start(&stage).await;
+async fn an_object_without_space_for_annotations_is_handled_once_there_is_space() {
+    let fixture = Fixture::new("no-room").await;
+    let operator = InProcessOperator::start(&fixture).await;
     let finalizer = Storage::named("large").unwrap().finalizer().to_owned();
     let mut full = named("full");
     full.metadata.annotations = Some(BTreeMap::from([("user".to_owned(), "u".repeat(256 * KIB - 4))]));
-    create(&stage, &full).await;
-    let held = |object: Option<&Value>| {
+    create(&fixture, &full).await;
+    let has_finalizer = |object: Option<&Value>| {
         object.is_some_and(|object| object["metadata"]["finalizers"] == json!([finalizer]))
     };
-    until(&maps(&stage), "full", "it has its finalizer", held).await;
-    create(&stage, &named("other")).await;
-    base(&stage, "other", "", "{}").await;
-    crate::stage::eventually("the first is handled", async || operator.calls(), |calls| calls.len() == 2)
-        .await;
-    let room = json!({"metadata": {"annotations": {"user": null}}});
-    maps(&stage).patch("full", &PatchParams::default(), &Patch::Merge(room)).await.unwrap();
-    base(&stage, "full", "", "{}").await;
+    until(&maps(&fixture), "full", "it has its finalizer", has_finalizer).await;
+    create(&fixture, &named("other")).await;
+    new_base(&fixture, "other", "", "{}").await;
+    crate::fixture::eventually(
+        "the first one is handled",
+        async || operator.calls(),
+        |calls| calls.len() == 2,
+    )
+    .await;
+    let less = json!({"metadata": {"annotations": {"user": null}}});
+    maps(&fixture).patch("full", &PatchParams::default(), &Patch::Merge(less)).await.unwrap();
+    new_base(&fixture, "full", "", "{}").await;
     let calls = operator.stop().await;
     assert_eq!(calls, ["create full", "create other", "update full"]);
 }

@@ -1,18 +1,19 @@
-//! The log in each format and at each level.
+//! The log's formats and levels.
 
-use crate::stage::{Operator, Stage, manifest};
+use crate::fixture::{Fixture, OperatorProcess, manifest};
 use serde_json::Value;
 
-/// What an operator says that was started with these arguments, and then met an object that is good and one that isn't.
-async fn lines(stage: &Stage<'_>, arguments: &[&str]) -> Vec<String> {
-    let launch = arguments.iter().fold(stage.operator().terse(), |launch, argument| launch.arg(argument));
-    let mut operator: Operator = launch.start();
-    stage.apply(&manifest("good", "good", &["id"]));
-    let uid = stage.until_ready("good").await["metadata"]["uid"].as_str().unwrap().to_owned();
-    stage.apply(&manifest("bad", "bad", &[]));
+/// The log of an operator with these arguments that handles a valid and an invalid object.
+async fn lines(fixture: &Fixture<'_>, arguments: &[&str]) -> Vec<String> {
+    let command =
+        arguments.iter().fold(fixture.operator().not_verbose(), |command, argument| command.arg(argument));
+    let mut operator: OperatorProcess = command.start();
+    fixture.apply(&manifest("good", "good", &["id"]));
+    let uid = fixture.until_ready("good").await["metadata"]["uid"].as_str().unwrap().to_owned();
+    fixture.apply(&manifest("bad", "bad", &[]));
     operator.wait_for_line("spec.columns is missing").await;
     assert_eq!(operator.terminate().await.code(), Some(0));
-    let hidden = |line: &String| line.replace(&uid, "<uid>").replace(&stage.namespace, "<namespace>");
+    let hidden = |line: &String| line.replace(&uid, "<uid>").replace(&fixture.namespace, "<namespace>");
     operator.lines().iter().map(hidden).collect()
 }
 
@@ -20,9 +21,9 @@ const MISTAKE: &str = "Handler 'create_handler' failed permanently: spec.columns
                        such as \"- ID: integer\"";
 
 #[tokio::test]
-async fn json_lines_have_kopfs_keys_and_the_object() {
-    let stage = Stage::new("log-json").await;
-    let lines = lines(&stage, &["--log-format", "json", "--verbose"]).await;
+async fn json_lines_have_kopfs_keys_and_order() {
+    let fixture = Fixture::new("log-json").await;
+    let lines = lines(&fixture, &["--log-format", "json", "--verbose"]).await;
     let of = |message: &str| {
         let line = lines.iter().find(|line| line.contains(&Value::from(message).to_string())).unwrap();
         assert!(line.starts_with("{\"message\": "), "Kopf's first key: {line}");
@@ -47,8 +48,8 @@ async fn json_lines_have_kopfs_keys_and_the_object() {
 }
 
 #[tokio::test]
-async fn plain_lines_are_the_message_with_its_object_and_nothing_else() {
-    let stage = Stage::new("log-plain").await;
+async fn plain_lines_consist_of_the_message_and_its_object() {
+    let fixture = Fixture::new("log-plain").await;
     let expected = [
         "Initial authentication has been initiated.",
         "Activity 'login_via_client' succeeded.",
@@ -59,10 +60,11 @@ async fn plain_lines_are_the_message_with_its_object_and_nothing_else() {
         "Create handler invoked by custom resource bad. Creating database table.",
         &format!("[<namespace>/bad] {MISTAKE}"),
         "[<namespace>/bad] Creation is processed: 0 succeeded; 1 failed.",
-        "Signal SIGTERM is received. Operator is stopping.",
+        "Signal SIGTERM is received. OperatorProcess is stopping.",
     ];
-    let lines = lines(&stage, &["--log-format", "plain"]).await;
-    // Being told to stop may come before the end of the last object's turn, which is awaited.
+    let lines = lines(&fixture, &["--log-format", "plain"]).await;
+    // The operator may be asked to stop before it has finished with the last object, and then logs that it
+    // waits.
     assert_eq!(sorted(lines.iter().filter(|line| !line.starts_with("Waiting up to"))), sorted(expected));
 }
 
@@ -73,22 +75,22 @@ fn sorted<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn quiet_leaves_warnings_and_errors_and_verbose_adds_details() {
-    let stage = Stage::new("log-quiet").await;
-    let quiet = lines(&stage, &["--quiet"]).await;
+async fn quiet_keeps_only_warnings_and_errors_and_verbose_adds_details() {
+    let fixture = Fixture::new("log-quiet").await;
+    let quiet = lines(&fixture, &["--quiet"]).await;
     let [only] = &quiet[..] else { panic!("{quiet:#?}") };
     assert!(
         only.ends_with(&format!("kopf.objects         [ERROR   ] [<namespace>/bad] {MISTAKE}")),
         "{only}"
     );
 
-    let stage = Stage::new("log-verbose").await;
-    let verbose = lines(&stage, &["-v"]).await;
+    let fixture = Fixture::new("log-verbose").await;
+    let verbose = lines(&fixture, &["-v"]).await;
     for detail in
         ["Handler 'create_handler' is invoked.", "Adding the finalizer, thus preventing the actual deletion."]
     {
-        let said = |line: &&String| line.contains(&format!("[DEBUG   ] [<namespace>/good] {detail}"));
-        assert_eq!(verbose.iter().filter(said).count(), 1, "{detail}");
+        let is_detail = |line: &&String| line.contains(&format!("[DEBUG   ] [<namespace>/good] {detail}"));
+        assert_eq!(verbose.iter().filter(is_detail).count(), 1, "{detail}");
     }
     let logger = |line: &String| line.split("] ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
     let foreign = ["hyper", "kube", "rustls", "tokio", "tower", "h2"];

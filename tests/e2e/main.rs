@@ -1,10 +1,13 @@
-//! The table operator as its users run it: the real binary against a real API server, etcd and PostgreSQL.
+//! End-to-end tests: the operator's binary, as users run it, with a real API server, etcd and PostgreSQL.
 //!
-//! A test takes a [`stage`] and says what is to be seen there. Tests run side by side.
+//! Each test has a [`fixture`] of its own, with a namespace and a database, so tests run in parallel.
 
-#![expect(clippy::unwrap_used, reason = "Clippy knows the test functions, not what they call")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "Clippy allows it in test functions, but not in the functions that they call"
+)]
 
-mod stage;
+mod fixture;
 
 mod bad_input;
 mod changes;
@@ -13,6 +16,7 @@ mod examples;
 mod failures;
 mod good_input;
 mod handover;
+mod kopf_demo_session;
 mod large_objects;
 mod log_formats;
 mod namespaces;
@@ -21,7 +25,6 @@ mod recreation;
 mod relist;
 mod restarts;
 mod secrecy;
-mod seed_session;
 mod shared_lists;
 mod start_up;
 mod write_counts;

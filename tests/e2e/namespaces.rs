@@ -1,62 +1,63 @@
-//! An operator serves the namespaces that it is told, each for itself.
+//! Operators of several namespaces.
 
-use crate::stage::{Cluster, Stage, condition, manifest};
+use crate::fixture::{Cluster, Fixture, condition, manifest};
 use serde_json::Value;
 use std::process::Command;
 
 const RBAC: &str = include_str!("../../operator/manifests/rbac.yaml");
 
-const USER: &str = "lists-one-by-one";
+const USER: &str = "namespaced-reader";
 
-/// Gives a user a role of the manifest: in the namespace of `kubectl`, or in all.
+/// Binds the user to a role of the manifest. `kubectl` determines the namespace, and `kind` the kind of the
+/// binding.
 fn bind(mut kubectl: Command, kind: &str, role: &str) {
     kubectl.args(["create", kind, USER, &format!("--clusterrole={role}"), &format!("--user={USER}")]);
     let bound = kubectl.output().unwrap();
     assert!(bound.status.success(), "{bound:?}");
 }
 
-fn bind_in(stage: &Stage<'_>) {
-    bind(stage.kubectl(), "rolebinding", "database-table-operator");
+fn bind_in(fixture: &Fixture<'_>) {
+    bind(fixture.kubectl(), "rolebinding", "database-table-operator");
 }
 
 #[tokio::test]
-async fn two_namespaces_are_served_and_a_third_one_is_not() {
-    let [a, b, c] = [Stage::new("two-a").await, Stage::new("two-b").await, Stage::new("two-c").await];
-    for stage in [&c, &b, &a] {
-        stage.apply(&manifest("before", &format!("{}-before", stage.namespace), &["id"]));
+async fn only_the_given_namespaces_are_served() {
+    let [a, b, c] = [Fixture::new("two-a").await, Fixture::new("two-b").await, Fixture::new("two-c").await];
+    for fixture in [&c, &b, &a] {
+        fixture.apply(&manifest("before", &format!("{}-before", fixture.namespace), &["id"]));
     }
     let untouched = c.table("before").await;
     let operator = a.operator().arg("-n").arg(&b.namespace).start();
-    for stage in [&c, &b, &a] {
-        stage.apply(&manifest("after", &format!("{}-after", stage.namespace), &["id"]));
+    for fixture in [&c, &b, &a] {
+        fixture.apply(&manifest("after", &format!("{}-after", fixture.namespace), &["id"]));
     }
-    for stage in [&a, &b] {
-        stage.until_ready("before").await;
-        stage.until_ready("after").await;
+    for fixture in [&a, &b] {
+        fixture.until_ready("before").await;
+        fixture.until_ready("after").await;
     }
     assert_eq!(a.all_tables().await, ["two-a-after", "two-a-before", "two-b-after", "two-b-before"]);
     assert_eq!(c.table("before").await, untouched);
     assert_eq!(c.table("after").await.unwrap()["metadata"]["finalizers"], Value::Null);
-    assert_eq!(operator.count("two-c"), 0);
+    assert_eq!(operator.count_lines("two-c"), 0);
 }
 
 #[tokio::test]
-async fn a_listing_of_one_namespace_makes_nobody_forget_the_objects_of_the_other() {
-    let [a, b] = [Stage::new("lists-a").await, Stage::new("lists-b").await];
-    let shared = Cluster::with_the_seeds_crd().await;
+async fn a_listing_of_one_namespace_keeps_the_objects_of_another() {
+    let [a, b] = [Fixture::new("lists-a").await, Fixture::new("lists-b").await];
+    let shared = Cluster::with_kopf_demo_crd().await;
     shared.apply(RBAC);
     bind(shared.kubectl(), "clusterrolebinding", "database-table-operator-cluster");
     bind_in(&a);
     b.apply(&manifest("table", "of-b", &["id"]));
     let (kubeconfig, database) =
         (shared.control_plane.kubeconfig_for(USER, &[], None).unwrap(), a.database_proxy().await);
-    let launch = a.operator().arg("-n").arg(&b.namespace).env("KUBECONFIG", kubeconfig);
-    let operator = launch.database_through(&database).start();
+    let command = a.operator().arg("-n").arg(&b.namespace).env("KUBECONFIG", kubeconfig);
+    let operator = command.database_through(&database).start();
     a.apply(&manifest("ready", "of-a", &["id"]));
     a.until_ready("ready").await;
     operator.wait_for_line("cannot watch resource \"databasetables\"").await;
 
-    // Now the one namespace has an object that waits for its next attempt while the other one is listed.
+    // One namespace now has an object that waits for its retry while the other namespace is listed.
     database.cut();
     a.apply(&manifest("waiting", "of-a-too", &["id"]));
     operator.wait_for_line("[lists-a/waiting] Handler 'create_handler' failed").await;
@@ -69,5 +70,5 @@ async fn a_listing_of_one_namespace_makes_nobody_forget_the_objects_of_the_other
     a.apply(&manifest("ready", "of-a", &["id", "more"]));
     a.until("ready", "it has two columns", |table| table["status"]["columnCount"] == 2).await;
     assert_eq!(condition(&a.table("ready").await.unwrap(), "Ready"), ["True", "Applied"]);
-    assert_eq!(operator.count("Deleted, really deleted"), 0);
+    assert_eq!(operator.count_lines("Deleted, really deleted"), 0);
 }

@@ -1,32 +1,32 @@
-//! A watch that can't go on where it was (410) begins anew, and nothing that happened meanwhile is lost.
+//! Relists after a watch that can't be resumed (status 410).
 
-use crate::stage::{Cluster, Crd, Stage, condition, manifest};
+use crate::fixture::{Cluster, Crd, Fixture, condition, manifest};
 use serde_json::json;
 
 #[tokio::test]
-async fn what_happened_before_a_410_is_found_by_the_listing_after_it() {
-    let cluster = Cluster::start(Crd::Seed).await;
-    let stage = Stage::on(&cluster, "relist").await;
-    let proxy = stage.api_proxy().await;
-    let operator = stage.operator().kubeconfig_through(&proxy).start();
+async fn changes_missed_before_a_410_are_found_by_the_relist() {
+    let cluster = Cluster::start(Crd::KopfDemo).await;
+    let fixture = Fixture::on(&cluster, "relist").await;
+    let proxy = fixture.api_proxy().await;
+    let operator = fixture.operator().kubeconfig_through(&proxy).start();
     let names = ["changed", "deleted", "vanished", "again", "same"];
-    stage.apply(&names.map(|name| manifest(name, name, &["id"])).join("\n---\n"));
+    fixture.apply(&names.map(|name| manifest(name, name, &["id"])).join("\n---\n"));
     for name in names {
-        stage.until_ready(name).await;
+        fixture.until_ready(name).await;
     }
 
-    // A line that is silent, not cut: the operator notices nothing, and doesn't wait longer and longer.
+    // The link is stalled and not cut, so that the operator notices nothing and doesn't back off.
     proxy.stall();
-    stage.apply(&manifest("changed", "changed", &["id", "more"]));
-    stage.delete("deleted").await;
-    // Without the operator's consent, as people do with objects that won't go.
+    fixture.apply(&manifest("changed", "changed", &["id", "more"]));
+    fixture.delete("deleted").await;
+    // By force, as people do with objects whose deletion hangs.
     for name in ["vanished", "again"] {
-        stage.delete(name).await;
-        stage.patch(name, json!({"metadata": {"finalizers": null}})).await;
-        stage.until_gone(name).await;
+        fixture.delete(name).await;
+        fixture.patch(name, json!({"metadata": {"finalizers": null}})).await;
+        fixture.until_gone(name).await;
     }
-    stage.apply(&manifest("again", "again", &["id", "more"]));
-    stage.apply(&manifest("new", "new", &["id"]));
+    fixture.apply(&manifest("again", "again", &["id", "more"]));
+    fixture.apply(&manifest("new", "new", &["id"]));
     cluster.control_plane.restart_api_server().await.unwrap();
     proxy.cut();
     operator.wait_for_line("Connection reset by peer").await;
@@ -35,16 +35,16 @@ async fn what_happened_before_a_410_is_found_by_the_listing_after_it() {
     operator.wait_for_line("fails: too old resource version: ").await;
     operator.wait_for_line("Watching databasetables.v1.kopf.demo works again.").await;
     for name in ["changed", "again"] {
-        stage.until_column_count(name, 2).await;
-        assert_eq!(stage.columns(name).await.len(), 2);
+        fixture.until_column_count(name, 2).await;
+        assert_eq!(fixture.columns(name).await.len(), 2);
     }
-    stage.until_ready("new").await;
-    stage.until_gone("deleted").await;
-    assert_eq!(stage.all_tables().await, ["again", "changed", "new", "same", "vanished"]);
-    let here = |name: &str, words: &str| format!("[{}/{name}] {words}", stage.namespace);
-    operator.wait_for_line(&here("vanished", "Deleted, really deleted, and we are notified.")).await;
-    assert_eq!(operator.count(&here("same", "Handler 'create_handler' is invoked.")), 1);
-    assert_eq!(operator.count(&here("same", "Handler 'update_handler' is invoked.")), 0);
-    let same = stage.table("same").await.unwrap();
+    fixture.until_ready("new").await;
+    fixture.until_gone("deleted").await;
+    assert_eq!(fixture.all_tables().await, ["again", "changed", "new", "same", "vanished"]);
+    let line = |name: &str, message: &str| format!("[{}/{name}] {message}", fixture.namespace);
+    operator.wait_for_line(&line("vanished", "Deleted, really deleted, and we are notified.")).await;
+    assert_eq!(operator.count_lines(&line("same", "Handler 'create_handler' is invoked.")), 1);
+    assert_eq!(operator.count_lines(&line("same", "Handler 'update_handler' is invoked.")), 0);
+    let same = fixture.table("same").await.unwrap();
     assert_eq!(condition(&same, "Ready"), ["True", "Applied"]);
 }

@@ -1,81 +1,81 @@
-//! What happens while no operator runs is made up for, and what is done is not done again.
+//! Restarts: missed changes are handled, and finished work isn't repeated.
 
-use crate::stage::{Operator, SEED_CR, Stage, manifest, seed_cr_with_country};
+use crate::fixture::{Fixture, KOPF_DEMO_CR, OperatorProcess, kopf_demo_cr_with_country, manifest};
 
-/// How many handlers have succeeded.
-fn succeeded(operator: &Operator) -> usize {
+/// The number of handlers that have succeeded, from the log.
+fn succeeded(operator: &OperatorProcess) -> usize {
     let lines = operator.lines();
     lines.iter().filter(|line| line.contains("] Handler '") && line.ends_with("' succeeded.")).count()
 }
 
-/// A stage with the seed's table, and no operator any more.
-async fn after_a_stop(name: &str) -> Stage<'static> {
-    let stage = Stage::new(name).await;
-    stage.apply(SEED_CR);
-    let mut operator = stage.operator().start();
-    stage.until_ready("website-users").await;
+/// A fixture with the Kopf demo's table, after its operator has stopped.
+async fn after_a_stop(name: &str) -> Fixture<'static> {
+    let fixture = Fixture::new(name).await;
+    fixture.apply(KOPF_DEMO_CR);
+    let mut operator = fixture.operator().start();
+    fixture.until_ready("website-users").await;
     let status = operator.terminate().await;
     assert_eq!(status.code(), Some(0));
-    operator.wait_for_line("Signal SIGTERM is received. Operator is stopping.").await;
-    stage
+    operator.wait_for_line("Signal SIGTERM is received. OperatorProcess is stopping.").await;
+    fixture
 }
 
-/// An operator that has looked at `website-users` and at what came after it.
-async fn nothing_to_do(stage: &Stage<'_>) {
-    let before = stage.table("website-users").await.unwrap();
-    let operator = stage.operator().start();
-    let here = format!("[{}/website-users]", stage.namespace);
+/// Checks that a new operator sees `website-users`, and neither handles nor writes it.
+async fn check_unchanged(fixture: &Fixture<'_>) {
+    let before = fixture.table("website-users").await.unwrap();
+    let operator = fixture.operator().start();
+    let here = format!("[{}/website-users]", fixture.namespace);
     let noop = "Something has changed, but we are not interested (the essence is the same).";
     operator.wait_for_line(&format!("{here} {noop}")).await;
-    stage.apply(&manifest("probe", "probe", &["id"]));
-    stage.until_ready("probe").await;
-    assert_eq!(operator.count(&format!("{here} Handler")), 0);
-    assert_eq!(succeeded(&operator), 1, "the probe's handler and no other");
-    assert_eq!(stage.table("website-users").await.unwrap(), before, "nothing was written");
+    fixture.apply(&manifest("probe", "probe", &["id"]));
+    fixture.until_ready("probe").await;
+    assert_eq!(operator.count_lines(&format!("{here} Handler")), 0);
+    assert_eq!(succeeded(&operator), 1, "only the probe's handler");
+    assert_eq!(fixture.table("website-users").await.unwrap(), before, "nothing was written");
 }
 
 #[tokio::test]
-async fn a_second_start_has_nothing_to_do() {
-    let stage = after_a_stop("second-start").await;
-    nothing_to_do(&stage).await;
+async fn a_restart_repeats_nothing() {
+    let fixture = after_a_stop("second-start").await;
+    check_unchanged(&fixture).await;
 }
 
 #[tokio::test]
-async fn a_change_made_while_the_operator_was_down_is_handled_at_the_next_start() {
-    let stage = after_a_stop("change-while-down").await;
-    stage.apply(&seed_cr_with_country());
-    let operator = stage.operator().start();
-    stage.until_column_count("website-users", 6).await;
-    assert_eq!(stage.columns("website_users").await.len(), 6);
+async fn a_change_made_while_the_operator_was_down_is_handled_after_the_restart() {
+    let fixture = after_a_stop("change-while-down").await;
+    fixture.apply(&kopf_demo_cr_with_country());
+    let operator = fixture.operator().start();
+    fixture.until_column_count("website-users", 6).await;
+    assert_eq!(fixture.columns("website_users").await.len(), 6);
     operator.wait_for_line("Handler 'update_handler' succeeded.").await;
     assert_eq!(succeeded(&operator), 1);
 }
 
 #[tokio::test]
-async fn a_deletion_made_while_the_operator_was_down_is_handled_at_the_next_start() {
-    let stage = after_a_stop("deletion-while-down").await;
-    stage.delete("website-users").await;
-    assert!(stage.table("website-users").await.is_some(), "the finalizer keeps it");
-    let operator = stage.operator().start();
-    stage.until_gone("website-users").await;
-    assert_eq!(stage.all_tables().await, [""; 0]);
+async fn a_deletion_made_while_the_operator_was_down_is_handled_after_the_restart() {
+    let fixture = after_a_stop("deletion-while-down").await;
+    fixture.delete("website-users").await;
+    assert!(fixture.table("website-users").await.is_some(), "the finalizer keeps the object");
+    let operator = fixture.operator().start();
+    fixture.until_gone("website-users").await;
+    assert_eq!(fixture.all_tables().await, [""; 0]);
     operator.wait_for_line("Handler 'delete_handler' succeeded.").await;
     assert_eq!(succeeded(&operator), 1);
 }
 
 #[tokio::test]
-async fn a_handler_that_runs_when_the_operator_is_told_to_stop_finishes_and_is_recorded() {
-    let stage = Stage::new("stopped-in-a-handler").await;
-    let lock = stage.lock_name("public.website_users").await;
-    let mut operator = stage.operator().start();
-    stage.apply(SEED_CR);
-    lock.awaited().await;
+async fn a_handler_running_at_sigterm_finishes_and_its_result_is_stored() {
+    let fixture = Fixture::new("stopped-in-a-handler").await;
+    let lock = fixture.lock_name("public.website_users").await;
+    let mut operator = fixture.operator().start();
+    fixture.apply(KOPF_DEMO_CR);
+    lock.until_blocking().await;
     operator.sigterm();
     operator.wait_for_line("Waiting up to 25 seconds for 1 running handler(s) to finish.").await;
     lock.release().await;
-    assert_eq!(operator.exit().await.code(), Some(0));
-    assert_eq!(operator.count("Handler 'create_handler' succeeded."), 1);
-    stage.until_ready("website-users").await;
-    assert_eq!(stage.columns("website_users").await.len(), 5);
-    nothing_to_do(&stage).await;
+    assert_eq!(operator.wait().await.code(), Some(0));
+    assert_eq!(operator.count_lines("Handler 'create_handler' succeeded."), 1);
+    fixture.until_ready("website-users").await;
+    assert_eq!(fixture.columns("website_users").await.len(), 5);
+    check_unchanged(&fixture).await;
 }

@@ -1,58 +1,60 @@
-//! The database's password is the operator's own business.
+//! Secrets, which must not appear in logs or objects.
 
-use crate::stage::{Operator, Stage, condition, manifest};
+use crate::fixture::{Fixture, OperatorProcess, condition, manifest};
 
-/// A password that is in nothing else.
+/// A password that occurs in no other text.
 const PASSWORD: &str = "Geheim42";
 
-/// Whatever an operator and its libraries can say.
+/// The variables that make an operator and its libraries log everything.
 const EVERYTHING: [(&str, &str); 2] = [("RUST_LOG", "trace"), ("RUST_BACKTRACE", "full")];
 
-fn keeps(operator: &Operator, secret: &str) {
+fn assert_not_logged(operator: &OperatorProcess, secret: &str) {
     let lines = operator.lines();
-    let told: Vec<_> = lines.iter().filter(|line| line.contains(secret)).collect();
-    assert!(told.is_empty(), "{told:#?}");
+    let leaks: Vec<_> = lines.iter().filter(|line| line.contains(secret)).collect();
+    assert!(leaks.is_empty(), "{leaks:#?}");
 }
 
 #[tokio::test]
-async fn no_password_is_in_a_log_or_an_object_whatever_fails_and_whatever_is_logged() {
-    let stage = Stage::new("secrecy").await;
-    let password = &stage.database.password;
-    let proxy = stage.database_proxy().await;
+async fn no_failure_puts_the_password_into_the_log_or_an_object() {
+    let fixture = Fixture::new("secrecy").await;
+    let password = &fixture.database.password;
+    let proxy = fixture.database_proxy().await;
     let loud = || {
-        EVERYTHING
-            .iter()
-            .fold(stage.operator().terse().arg("--debug"), |launch, (name, value)| launch.env(name, value))
+        EVERYTHING.iter().fold(fixture.operator().not_verbose().arg("--debug"), |command, (name, value)| {
+            command.env(name, value)
+        })
     };
     let operator = loud().database_through(&proxy).start();
-    stage.apply(&manifest("good", "good", &["id"]));
-    stage.until_ready("good").await;
+    fixture.apply(&manifest("good", "good", &["id"]));
+    fixture.until_ready("good").await;
     proxy.cut();
-    stage.apply(&manifest("late", "late", &["id"]));
-    stage.until("late", "the database is away", |object| condition(object, "Synced")[0] == "False").await;
-    let objects = stage.kubectl_get(&["databasetables,events", "--output=yaml"]);
+    fixture.apply(&manifest("late", "late", &["id"]));
+    fixture
+        .until("late", "the database is unavailable", |object| condition(object, "Synced")[0] == "False")
+        .await;
+    let objects = fixture.kubectl_get(&["databasetables,events", "--output=yaml"]);
     assert!(objects.contains("DatabaseUnavailable") && !objects.contains(password), "{objects}");
     proxy.restore();
-    stage.until_ready("late").await;
-    stage.sql(&format!("ALTER ROLE secrecy PASSWORD '{PASSWORD}'")).await;
-    stage.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND pid <> pg_backend_pid()").await;
-    stage.apply(&manifest("refused", "refused", &["id"]));
-    let refused = |object: &serde_json::Value| condition(object, "Synced") == ["False", "PermissionDenied"];
-    stage.until("refused", "the password is refused", refused).await;
-    assert!(operator.count("tokio_postgres") > 0, "libraries are heard");
-    keeps(&operator, password);
+    fixture.until_ready("late").await;
+    fixture.sql(&format!("ALTER ROLE secrecy PASSWORD '{PASSWORD}'")).await;
+    fixture.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND pid <> pg_backend_pid()").await;
+    fixture.apply(&manifest("denied", "denied", &["id"]));
+    let denied = |object: &serde_json::Value| condition(object, "Synced") == ["False", "PermissionDenied"];
+    fixture.until("denied", "the password is rejected", denied).await;
+    assert!(operator.count_lines("tokio_postgres") > 0, "the log contains lines of libraries");
+    assert_not_logged(&operator, password);
     drop(operator);
-    let objects = stage.kubectl_get(&["databasetables,events", "--output=yaml"]);
+    let objects = fixture.kubectl_get(&["databasetables,events", "--output=yaml"]);
     assert!(!objects.contains(password), "{objects}");
 
     let mut wrong = loud().start();
-    assert_eq!(wrong.exit().await.code(), Some(1));
-    keeps(&wrong, password);
+    assert_eq!(wrong.wait().await.code(), Some(1));
+    assert_not_logged(&wrong, password);
 }
 
 #[tokio::test]
-async fn no_mistake_in_a_database_url_lets_the_password_out() {
-    let stage = Stage::new("wrong-urls").await;
+async fn no_mistake_in_a_database_url_reveals_the_password() {
+    let fixture = Fixture::new("wrong-urls").await;
     for url in [
         "postgres://u:Geheim42@127.0.0.1:99999/db",
         "postgres://u:Geheim42@127.0.0.1:port/db",
@@ -79,23 +81,32 @@ async fn no_mistake_in_a_database_url_lets_the_password_out() {
         "host=127.0.0.1 Geheim42=x",
         "Geheim42",
     ] {
-        let launch = stage.operator().terse().arg("--debug").env("DATABASE_URL", url);
+        let command = fixture.operator().not_verbose().arg("--debug").env("DATABASE_URL", url);
         let mut operator =
-            EVERYTHING.iter().fold(launch, |launch, (name, value)| launch.env(name, value)).start();
-        assert_eq!(operator.exit().await.code(), Some(1), "{url}");
-        assert!(operator.count("[ERROR   ] ") == 1, "{url}: {:#?}", operator.lines());
-        keeps(&operator, PASSWORD);
+            EVERYTHING.iter().fold(command, |command, (name, value)| command.env(name, value)).start();
+        assert_eq!(operator.wait().await.code(), Some(1), "{url}");
+        assert!(operator.count_lines("[ERROR   ] ") == 1, "{url}: {:#?}", operator.lines());
+        assert_not_logged(&operator, PASSWORD);
     }
-    // What the command line shows is the value of no variable.
-    let mut usage =
-        stage.operator().terse().env("DATABASE_URL", "postgres://u:Geheim42@h/db").arg("--help").start();
-    assert_eq!(usage.exit().await.code(), Some(0));
-    assert_eq!((usage.count("DATABASE_URL") > 0, usage.count(PASSWORD)), (true, 0), "{:#?}", usage.lines());
+    // The help must not show the values of variables.
+    let mut usage = fixture
+        .operator()
+        .not_verbose()
+        .env("DATABASE_URL", "postgres://u:Geheim42@h/db")
+        .arg("--help")
+        .start();
+    assert_eq!(usage.wait().await.code(), Some(0));
+    assert_eq!(
+        (usage.count_lines("DATABASE_URL") > 0, usage.count_lines(PASSWORD)),
+        (true, 0),
+        "{:#?}",
+        usage.lines()
+    );
 }
 
 #[tokio::test]
-async fn a_database_url_in_the_wrong_place_of_the_command_line_is_not_repeated() {
-    let stage = Stage::new("misplaced-urls").await;
+async fn a_misplaced_database_url_on_the_command_line_is_not_quoted() {
+    let fixture = Fixture::new("misplaced-urls").await;
     let url = "postgres://u:Geheim42@127.0.0.1/db";
     for arguments in [
         &[url][..],
@@ -104,17 +115,19 @@ async fn a_database_url_in_the_wrong_place_of_the_command_line_is_not_repeated()
         &["--log-format", url],
         &["--database", url],
     ] {
-        let launch = arguments.iter().fold(stage.operator().terse(), |launch, argument| launch.arg(argument));
-        let mut operator = launch.start();
-        assert_eq!(operator.exit().await.code(), Some(2), "{arguments:?}");
+        let command = arguments
+            .iter()
+            .fold(fixture.operator().not_verbose(), |command, argument| command.arg(argument));
+        let mut operator = command.start();
+        assert_eq!(operator.wait().await.code(), Some(2), "{arguments:?}");
         assert!(operator.lines()[0].starts_with("error: "), "{:?}", operator.lines());
-        keeps(&operator, PASSWORD);
+        assert_not_logged(&operator, PASSWORD);
     }
 }
 
 #[tokio::test]
-async fn a_kubeconfig_that_cannot_be_read_is_not_quoted() {
-    let stage = Stage::new("wrong-kubeconfigs").await;
+async fn an_invalid_kubeconfig_is_not_quoted() {
+    let fixture = Fixture::new("wrong-kubeconfigs").await;
     let token = "    user: { token: Geheim42 }\n";
     for (number, content) in [
         format!("apiVersion: v1\nusers:\n  - name: me\n{token}clusters: [\n"),
@@ -126,12 +139,21 @@ async fn a_kubeconfig_that_cannot_be_read_is_not_quoted() {
     {
         let path = std::env::temp_dir().join(format!("korf-{}-{number}", std::process::id()));
         std::fs::write(&path, content).unwrap();
-        let mut operator =
-            stage.operator().terse().without("KUBERNETES_SERVICE_HOST").env("KUBECONFIG", &path).start();
-        let status = operator.exit().await;
+        let mut operator = fixture
+            .operator()
+            .not_verbose()
+            .env_remove("KUBERNETES_SERVICE_HOST")
+            .env("KUBECONFIG", &path)
+            .start();
+        let status = operator.wait().await;
         std::fs::remove_file(&path).unwrap();
-        assert_eq!((status.code(), operator.count("[ERROR   ] ")), (Some(1), 1), "{:#?}", operator.lines());
-        keeps(&operator, PASSWORD);
-        keeps(&operator, "nonsense");
+        assert_eq!(
+            (status.code(), operator.count_lines("[ERROR   ] ")),
+            (Some(1), 1),
+            "{:#?}",
+            operator.lines()
+        );
+        assert_not_logged(&operator, PASSWORD);
+        assert_not_logged(&operator, "nonsense");
     }
 }

@@ -1,6 +1,6 @@
-//! Lists that several write to: on the real API server, nobody's item is lost.
+//! Lists with several writers, on a real API server.
 
-use crate::stage::{Stage, eventually};
+use crate::fixture::{Fixture, eventually};
 use k8s_openapi::api::core::v1::ConfigMap;
 use korf::{CancellationToken, Object, Operator, Patch, Registry, Result, State};
 use kube::{
@@ -18,7 +18,7 @@ const ROUNDS: usize = 20;
 
 type Signs = Arc<Mutex<BTreeSet<String>>>;
 
-/// Adds a finalizer for each state of the data that it sees.
+/// Adds a finalizer for each round that it sees.
 async fn sign(map: Object<ConfigMap>, signs: State<Signs>, patch: Patch) -> Result {
     let round = map.data.as_ref().and_then(|data| data.get("round")).map_or("0", String::as_str);
     let sign = format!("operator.example.com/{round}");
@@ -41,7 +41,7 @@ fn finalizers(map: &ConfigMap) -> BTreeSet<String> {
     map.metadata.finalizers.iter().flatten().cloned().collect()
 }
 
-/// Reads, adds one, writes: as often as it takes.
+/// Adds a finalizer by reading and writing the object, and repeats that on conflicts.
 async fn add(maps: &Api<ConfigMap>, finalizer: &str) {
     loop {
         let mut map = maps.get(NAME).await.unwrap();
@@ -55,16 +55,16 @@ async fn add(maps: &Api<ConfigMap>, finalizer: &str) {
 }
 
 #[tokio::test]
-async fn an_item_that_a_handler_adds_to_a_list_and_those_of_others_are_all_kept() {
-    let stage = Stage::new("shared-lists").await;
-    let client = stage.cluster.control_plane.client().await.unwrap();
-    let maps = Api::<ConfigMap>::namespaced(client.clone(), &stage.namespace);
+async fn list_items_of_a_handler_and_of_other_writers_are_all_kept() {
+    let fixture = Fixture::new("shared-lists").await;
+    let client = fixture.cluster.control_plane.client().await.unwrap();
+    let maps = Api::<ConfigMap>::namespaced(client.clone(), &fixture.namespace);
     let (signs, stop) = (Signs::default(), CancellationToken::new());
     let operator = Operator::with_registry("signing", Registry::default())
         .handler(korf::on_create::<ConfigMap>("sign").run(sign))
         .handler(korf::on_update::<ConfigMap>("sign").run(sign))
         .state(Arc::clone(&signs))
-        .namespaces([&stage.namespace])
+        .namespaces([&fixture.namespace])
         .client(client);
     let running = tokio::spawn(operator.run_until(stop.clone()));
 
@@ -78,7 +78,7 @@ async fn an_item_that_a_handler_adds_to_a_list_and_those_of_others_are_all_kept(
     }
     let last = format!("operator.example.com/{ROUNDS}");
     let found = async || finalizers(&maps.get(NAME).await.unwrap());
-    eventually("the last state is signed", found, |all| all.contains(&last)).await;
+    eventually("the last round is signed", found, |all| all.contains(&last)).await;
     stop.cancel();
     running.await.unwrap().unwrap();
 

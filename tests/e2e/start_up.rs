@@ -1,17 +1,17 @@
-//! What is wrong at the start: said in one line; waited for where waiting can mend it.
+//! Problems at start-up. Each is reported in one line. The operator waits for those that may go away.
 
-use crate::stage::{Cluster, Crd, Operator, Stage, condition, manifest};
+use crate::fixture::{Cluster, Crd, Fixture, OperatorProcess, condition, manifest};
 use serde_json::Value;
 use std::path::Path;
 
 const RBAC: &str = include_str!("../../operator/manifests/rbac.yaml");
 
-/// What belongs to a developer's screen and to nobody else's.
+/// Texts that only developers understand, and that users should never see.
 const DUMPS: [&str; 8] =
     ["panicked", "stack backtrace", "{ kind:", "Error {", "Error(", "Err(", "Some(", "Os {"];
 
-/// The lines of these levels, after a look at all lines for what nobody should see.
-fn complaints(operator: &Operator) -> Vec<String> {
+/// The warnings and errors in the log. Also checks all lines for dumps.
+fn problems(operator: &OperatorProcess) -> Vec<String> {
     let lines = operator.lines();
     for line in &lines {
         assert!(!DUMPS.iter().any(|dump| line.contains(dump)), "{line}");
@@ -20,51 +20,58 @@ fn complaints(operator: &Operator) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_only_a_person_can_mend_ends_the_operator_with_one_line_that_says_what_to_do() {
-    let stage = Stage::new("no-start").await;
-    let url = stage.database.url();
-    let wrong_password = url.replace(&stage.database.password, "wrong");
+async fn wrong_settings_end_the_operator_with_one_line_that_says_how_to_fix_them() {
+    let fixture = Fixture::new("no-start").await;
+    let url = fixture.database.url();
+    let wrong_password = url.replace(&fixture.database.password, "wrong");
     let no_database = url.replace("/no_start?", "/nowhere?");
     let no_kubeconfig = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
-    let start = || stage.operator().terse().without("PGHOST").without("KUBERNETES_SERVICE_HOST");
-    let cluster = "there is no cluster to log in to; set KUBECONFIG to a kubeconfig file, or put one at ~/.kube/config, \
+    let start =
+        || fixture.operator().not_verbose().env_remove("PGHOST").env_remove("KUBERNETES_SERVICE_HOST");
+    let no_cluster = "there is no cluster to log in to; set KUBECONFIG to a kubeconfig file, or put one at ~/.kube/config, \
                    or run in a pod with a service account (";
-    let refused = format!(
+    let wrong_password_message = format!(
         "can't connect to database no_start at {} as no_start, sslmode disable: FATAL: password authentication \
          failed for user \"no_start\" (SQLSTATE 28P01). Check DATABASE_URL",
-        stage.database.address
+        fixture.database.address
     );
-    for (launch, said) in [
-        (start().without("KUBECONFIG").env("HOME", "/nowhere"), cluster),
-        (start().env("KUBECONFIG", "/nowhere/config"), cluster),
-        (start().env("KUBECONFIG", no_kubeconfig), cluster),
-        // Empty variables are as good as none: the namespaces are those of the command line.
-        (start().everywhere().env("KORF_RUN_NAMESPACE", "").env("KUBECONFIG", "/nowhere/config"), cluster),
-        (start().env("DATABASE_CONNECTIONS", "").env("KUBECONFIG", "/nowhere/config"), cluster),
+    for (command, expected) in [
+        (start().env_remove("KUBECONFIG").env("HOME", "/nowhere"), no_cluster),
+        (start().env("KUBECONFIG", "/nowhere/config"), no_cluster),
+        (start().env("KUBECONFIG", no_kubeconfig), no_cluster),
+        // Empty variables count as unset, so these namespaces are those of the command line.
+        (
+            start().all_namespaces().env("KORF_RUN_NAMESPACE", "").env("KUBECONFIG", "/nowhere/config"),
+            no_cluster,
+        ),
+        (start().env("DATABASE_CONNECTIONS", "").env("KUBECONFIG", "/nowhere/config"), no_cluster),
         (start().env("DATABASE_URL", ""), "no database is given: set --database-url, DATABASE_URL or PGHOST"),
-        (start().without("DATABASE_URL"), "no database is given: set --database-url, DATABASE_URL or PGHOST"),
+        (
+            start().env_remove("DATABASE_URL"),
+            "no database is given: set --database-url, DATABASE_URL or PGHOST",
+        ),
         (
             start().env("DATABASE_URL", "nowhere"),
             "the database URL can't be parsed: it should look like postgres://",
         ),
-        (start().env("DATABASE_URL", wrong_password), &refused),
+        (start().env("DATABASE_URL", wrong_password), &wrong_password_message),
         (
             start().env("DATABASE_URL", no_database),
             "as no_start, sslmode disable: FATAL: database \"nowhere\" does not exist (SQLSTATE 3D000). Check DATABASE_URL",
         ),
     ] {
-        let mut operator = launch.start();
-        assert_eq!(operator.exit().await.code(), Some(1), "{said}");
-        let complaints = complaints(&operator);
-        let [only] = &complaints[..] else { panic!("{said}: {complaints:#?}") };
-        assert!(only.contains("[ERROR   ]") && only.contains(said), "{only}");
+        let mut operator = command.start();
+        assert_eq!(operator.wait().await.code(), Some(1), "{expected}");
+        let problems = problems(&operator);
+        let [only] = &problems[..] else { panic!("{expected}: {problems:#?}") };
+        assert!(only.contains("[ERROR   ]") && only.contains(expected), "{only}");
     }
 }
 
 #[tokio::test]
-async fn a_wrong_command_line_ends_with_2_and_names_the_mistake() {
-    let stage = Stage::new("usage").await;
-    for (arguments, said) in [
+async fn a_wrong_command_line_exits_with_2_and_names_the_mistake() {
+    let fixture = Fixture::new("usage").await;
+    for (arguments, expected) in [
         (&["--whatever"][..], "unexpected argument '--whatever' found"),
         (&["--namespace", "Not_A_Name"], "a namespace has 1 to 63 lower-case letters, digits and `-`"),
         (&["--all-namespaces"], "either --namespace or --all-namespaces can be used, not both"),
@@ -72,126 +79,133 @@ async fn a_wrong_command_line_ends_with_2_and_names_the_mistake() {
         (&["--log-format", "xml"], "[possible values: plain, full, json]"),
         (&["--database-connections", "0"], "--database-connections"),
     ] {
-        let launch = arguments.iter().fold(stage.operator().terse(), |launch, argument| launch.arg(argument));
-        let mut operator = launch.start();
-        assert_eq!(operator.exit().await.code(), Some(2), "{arguments:?}");
+        let command = arguments
+            .iter()
+            .fold(fixture.operator().not_verbose(), |command, argument| command.arg(argument));
+        let mut operator = command.start();
+        assert_eq!(operator.wait().await.code(), Some(2), "{arguments:?}");
         let lines = operator.lines().join("\n");
-        assert!(lines.contains(said), "{arguments:?}: {lines}");
+        assert!(lines.contains(expected), "{arguments:?}: {lines}");
     }
-    let mut operator = stage.operator().terse().env("RUST_LOG", "a=loud").start();
-    assert_eq!(operator.exit().await.code(), Some(2));
+    let mut operator = fixture.operator().not_verbose().env("RUST_LOG", "a=loud").start();
+    assert_eq!(operator.wait().await.code(), Some(2));
     let [line] = &operator.lines()[..] else { panic!("one line") };
     assert!(line.starts_with("error: RUST_LOG is not understood"), "{line}");
 }
 
 #[tokio::test]
-async fn a_database_that_is_down_at_the_start_is_waited_for() {
-    let stage = Stage::new("database-down").await;
-    let proxy = stage.database_proxy().await;
+async fn the_operator_waits_for_a_database_that_is_down_at_start_up() {
+    let fixture = Fixture::new("database-down").await;
+    let proxy = fixture.database_proxy().await;
     proxy.cut();
-    let operator = stage.operator().terse().database_through(&proxy).start();
-    let said = operator.wait_for_line("No connection yet to database database_down at ").await;
+    let operator = fixture.operator().not_verbose().database_through(&proxy).start();
+    let warning = operator.wait_for_line("No connection yet to database database_down at ").await;
     assert!(
-        said.contains("[WARNING ]") && said.ends_with("Handlers are retried until there is one."),
-        "{said}"
+        warning.contains("[WARNING ]") && warning.ends_with("Handlers are retried until there is one."),
+        "{warning}"
     );
-    stage.apply(&manifest("early", "early", &["id"]));
+    fixture.apply(&manifest("early", "early", &["id"]));
     operator.wait_for_line("Handler 'create_handler' failed").await;
     proxy.restore();
-    stage.until_ready("early").await;
-    let attempts = operator.count("Create handler invoked") - 1;
-    assert_eq!(complaints(&operator).len(), 1 + attempts, "one line at the start, and one for each attempt");
+    fixture.until_ready("early").await;
+    let attempts = operator.count_lines("Create handler invoked") - 1;
+    assert_eq!(
+        problems(&operator).len(),
+        1 + attempts,
+        "one line at start-up, and one for each failed attempt"
+    );
 }
 
 #[tokio::test]
-async fn a_missing_crd_an_api_server_that_is_away_and_missing_permissions_are_waited_for() {
-    let cluster = Cluster::without_the_crd().await;
-    let (here, there) = (Stage::on(&cluster, "start-here").await, Stage::on(&cluster, "start-there").await);
+async fn the_operator_waits_for_a_missing_crd_an_unreachable_api_server_and_missing_permissions() {
+    let cluster = Cluster::without_crd().await;
+    let (here, there) =
+        (Fixture::on(&cluster, "start-here").await, Fixture::on(&cluster, "start-there").await);
     crd_is_missing(&here, &there).await;
-    api_server_is_away(&here).await;
+    api_server_is_unreachable(&here).await;
     permissions_are_missing(&here).await;
 }
 
-/// With all namespaces: two of them are served when the kind is there.
-async fn crd_is_missing(here: &Stage<'_>, there: &Stage<'_>) {
-    let operator = here.operator().terse().everywhere().start();
-    let said = operator.wait_for_line("The API server doesn't know databasetables.v1.kopf.demo.").await;
-    assert!(said.contains("[WARNING ]") && said.contains("Install its CRD"), "{said}");
-    here.install(Crd::Seed.manifest());
+/// The operator serves all namespaces here. Once the CRD is installed, it handles objects in both.
+async fn crd_is_missing(here: &Fixture<'_>, there: &Fixture<'_>) {
+    let operator = here.operator().not_verbose().all_namespaces().start();
+    let warning = operator.wait_for_line("The API server doesn't know databasetables.v1.kopf.demo.").await;
+    assert!(warning.contains("[WARNING ]") && warning.contains("Install its CRD"), "{warning}");
+    here.install(Crd::KopfDemo.manifest());
     operator.wait_for_line("The API server knows databasetables.v1.kopf.demo now.").await;
     here.apply(&manifest("crd", "crd_here", &["id"]));
     there.apply(&manifest("crd", "crd_there", &["id"]));
     here.until_ready("crd").await;
     there.until_ready("crd").await;
-    assert_eq!(complaints(&operator), [said]);
+    assert_eq!(problems(&operator), [warning]);
 }
 
-async fn api_server_is_away(stage: &Stage<'_>) {
-    let control_plane = &stage.cluster.control_plane;
+async fn api_server_is_unreachable(fixture: &Fixture<'_>) {
+    let control_plane = &fixture.cluster.control_plane;
     control_plane.stop_api_server().await.unwrap();
-    let operator = stage.operator().terse().start();
+    let operator = fixture.operator().not_verbose().start();
     let asking = format!("Asking the API server at https://{}/ about", control_plane.api_server_address());
-    let said = operator.wait_for_line(&asking).await;
-    assert!(said.contains("[WARNING ]") && said.contains("refused"), "{said}");
+    let warning = operator.wait_for_line(&asking).await;
+    assert!(warning.contains("[WARNING ]") && warning.contains("refused"), "{warning}");
     control_plane.start_api_server().await.unwrap();
-    stage.apply(&manifest("away", "away", &["id"]));
-    stage.until_ready("away").await;
-    let complaints = complaints(&operator);
-    // A server that is starting has reasons of its own to refuse.
-    assert!(complaints.len() <= 3, "{complaints:#?}");
+    fixture.apply(&manifest("away", "away", &["id"]));
+    fixture.until_ready("away").await;
+    let problems = problems(&operator);
+    // A server that is still starting may reject requests for reasons of its own.
+    assert!(problems.len() <= 3, "{problems:#?}");
 }
 
-async fn permissions_are_missing(stage: &Stage<'_>) {
-    let kubeconfig = stage.cluster.control_plane.kubeconfig_for("somebody", &[], None).unwrap();
-    let operator = stage.operator().terse().env("KUBECONFIG", kubeconfig).start();
-    let said = operator.wait_for_line("Watching databasetables.v1.kopf.demo at").await;
+async fn permissions_are_missing(fixture: &Fixture<'_>) {
+    let kubeconfig = fixture.cluster.control_plane.kubeconfig_for("alice", &[], None).unwrap();
+    let operator = fixture.operator().not_verbose().env("KUBECONFIG", kubeconfig).start();
+    let warning = operator.wait_for_line("Watching databasetables.v1.kopf.demo at").await;
     assert!(
-        said.contains("[WARNING ]") && said.contains("cannot watch resource \"databasetables\""),
-        "{said}"
+        warning.contains("[WARNING ]") && warning.contains("cannot watch resource \"databasetables\""),
+        "{warning}"
     );
-    stage.cluster.apply(RBAC);
+    fixture.cluster.apply(RBAC);
     let bind = |role: &str| {
-        let mut kubectl = stage.cluster.kubectl();
-        kubectl.args(["create", "clusterrolebinding", &format!("{role}-for-somebody")]);
-        kubectl.args([&format!("--clusterrole={role}"), "--user=somebody"]);
+        let mut kubectl = fixture.cluster.kubectl();
+        kubectl.args(["create", "clusterrolebinding", &format!("{role}-for-alice")]);
+        kubectl.args([&format!("--clusterrole={role}"), "--user=alice"]);
         assert!(kubectl.output().unwrap().status.success());
     };
     bind("database-table-operator");
-    stage.apply(&manifest("permitted", "permitted", &["id"]));
+    fixture.apply(&manifest("permitted", "permitted", &["id"]));
     operator.wait_for_line("Watching databasetables.v1.kopf.demo works again.").await;
     let denied = |object: &Value| condition(object, "Synced") == ["False", "PermissionDenied"];
-    let object = stage.until("permitted", "a permission is missing", denied).await;
-    let why = object["status"]["conditions"][1]["message"].as_str().unwrap();
-    assert!(why.contains("as manifests/rbac.yaml does, or set --cluster-id"), "{why}");
+    let object = fixture.until("permitted", "a permission is missing", denied).await;
+    let reason = object["status"]["conditions"][1]["message"].as_str().unwrap();
+    assert!(reason.contains("as manifests/rbac.yaml does, or set --cluster-id"), "{reason}");
     bind("database-table-operator-cluster");
-    // The first one is tried again after five minutes; the next one at once.
-    stage.apply(&manifest("next", "next", &["id"]));
-    stage.until_ready("next").await;
-    let [watching, handling] = &complaints(&operator)[..] else { panic!("{:#?}", complaints(&operator)) };
-    assert!(*watching == said && handling.contains(why), "{handling}");
+    // The first object is retried after five minutes, but a new one is handled at once.
+    fixture.apply(&manifest("next", "next", &["id"]));
+    fixture.until_ready("next").await;
+    let [watching, handling] = &problems(&operator)[..] else { panic!("{:#?}", problems(&operator)) };
+    assert!(*watching == warning && handling.contains(reason), "{handling}");
 }
 
 #[tokio::test]
-async fn without_the_right_to_write_the_operator_says_so_and_goes_on_when_it_has_it() {
-    let stage = Stage::new("read-only").await;
-    grant(&stage, "reader", "get,list,watch");
-    stage.apply(&manifest("denied", "denied", &["id"]));
-    let kubeconfig = stage.cluster.control_plane.kubeconfig_for("reader", &[], None).unwrap();
-    let launch = stage.operator().terse().env("KUBECONFIG", kubeconfig);
-    let operator = launch.env("CLUSTER_ID", "read-only").start();
-    let said = operator.wait_for_line("The operator lacks a right that it needs: ").await;
-    let why = "User \"reader\" cannot patch resource \"databasetables\" in API group \"kopf.demo\"";
-    assert!(said.contains("[ERROR ") && said.contains(why), "{said}");
-    grant(&stage, "writer", "patch");
-    stage.apply(&manifest("denied", "denied", &["id", "more"]));
-    stage.until_ready("denied").await;
-    assert_eq!(complaints(&operator).iter().filter(|line| line.contains("lacks a right")).count(), 1);
+async fn without_permission_to_patch_the_operator_reports_it_and_continues_once_it_is_granted() {
+    let fixture = Fixture::new("read-only").await;
+    grant(&fixture, "reader", "get,list,watch");
+    fixture.apply(&manifest("denied", "denied", &["id"]));
+    let kubeconfig = fixture.cluster.control_plane.kubeconfig_for("reader", &[], None).unwrap();
+    let command = fixture.operator().not_verbose().env("KUBECONFIG", kubeconfig);
+    let operator = command.env("CLUSTER_ID", "read-only").start();
+    let error = operator.wait_for_line("The operator lacks a right that it needs: ").await;
+    let reason = "User \"reader\" cannot patch resource \"databasetables\" in API group \"kopf.demo\"";
+    assert!(error.contains("[ERROR ") && error.contains(reason), "{error}");
+    grant(&fixture, "writer", "patch");
+    fixture.apply(&manifest("denied", "denied", &["id", "more"]));
+    fixture.until_ready("denied").await;
+    assert_eq!(problems(&operator).iter().filter(|line| line.contains("lacks a right")).count(), 1);
 }
 
-/// Lets the user `reader` do something with tables.
-fn grant(stage: &Stage<'_>, role: &str, verbs: &str) {
+/// Grants the user `reader` permissions for `DatabaseTable` objects.
+fn grant(fixture: &Fixture<'_>, role: &str, verbs: &str) {
     let run = |arguments: &[&str]| {
-        let output = stage.kubectl().args(arguments).output().unwrap();
+        let output = fixture.kubectl().args(arguments).output().unwrap();
         assert!(output.status.success(), "{output:?}");
     };
     let verbs = format!("--verb={verbs}");

@@ -13,8 +13,8 @@ const OPERATOR: &str = "database-table-operator";
 
 /// Builds the operator, and returns the path of its binary. Cargo's own output shows the progress.
 ///
-/// The build includes this example, although it is already running: otherwise cargo would choose other features for the
-/// dependencies than it did a moment ago, and compile them again.
+/// The build includes this example, although it is already running: otherwise cargo would choose other
+/// features for the dependencies than it did a moment ago, and compile them again.
 pub async fn operator(workspace: &Path) -> Result<PathBuf> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);

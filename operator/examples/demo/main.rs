@@ -1,7 +1,7 @@
 //! `cargo demo`: starts Kubernetes, PostgreSQL and the operator, and walks through the life of one table.
 //!
-//! Nothing is staged: a shell runs the commands exactly as they are printed, and the log lines come from the operator's
-//! binary. Everything the demo claims is checked against Kubernetes and PostgreSQL directly.
+//! Nothing is staged: a shell runs the commands exactly as they are printed, and the log lines come from the
+//! operator's binary. Everything the demo claims is checked against Kubernetes and PostgreSQL directly.
 
 mod build;
 mod checks;

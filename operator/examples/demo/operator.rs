@@ -19,7 +19,8 @@ impl OperatorProcess {
     pub fn start(shell: &Shell, command: &str) -> Result<Self> {
         let mut guard = Command::new("/bin/sh");
         guard.args(["-c", include_str!("operator.sh"), "korf-demo-operator"]).args(command.split(' '));
-        // In a process group of its own: Ctrl-C on the terminal reaches the demo alone, which then stops things in order.
+        // In a process group of its own: Ctrl-C on the terminal reaches the demo alone, which then stops
+        // things in order.
         guard.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
         shell.prepare(&mut guard);
         let mut guard = guard.spawn().map_err(|error| format!("can't start the operator: {error}"))?;

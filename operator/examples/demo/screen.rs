@@ -28,7 +28,8 @@ enum Style {
 /// Standard output.
 pub struct Screen {
     colors: bool,
-    /// The width of the terminal, if there is one. Log lines are then wrapped so that the prefix stays clear of them.
+    /// The width of the terminal, if there is one. Log lines are then wrapped so that the prefix stays clear
+    /// of them.
     width: Option<usize>,
 }
 
@@ -135,7 +136,8 @@ impl Style {
     }
 }
 
-/// Breaks a text between words. `indent` begins every line but the first. Spaces within a line stay as they are.
+/// Breaks a text between words. `indent` begins every line but the first. Spaces within a line stay as they
+/// are.
 fn wrapped(text: &str, width: usize, indent: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let (mut line, mut used) = (String::new(), 0);

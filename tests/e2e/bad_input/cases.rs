@@ -1,28 +1,34 @@
-//! Mistakes, and what is said of them.
+//! Mistakes in objects, with the messages that report them.
 
 use serde_json::{Value, json};
 
-/// An object that can't become a table.
+/// An invalid object.
 pub struct Case {
     pub name: &'static str,
-    /// `null`: it has none.
+    /// The spec. `null` means that the object has none.
     pub spec: Value,
-    /// What the operator says; empty where even the seed's CRD lets no such object through.
-    pub why: &'static str,
-    /// What the API server says, with the full CRD; empty where it takes the object.
-    pub refused: &'static str,
+    /// Part of the operator's message. Empty if the API server rejects the object even with the Kopf demo's
+    /// CRD.
+    pub operator_message: &'static str,
+    /// Part of the API server's message with the full CRD. Empty if it accepts the object.
+    pub api_server_message: &'static str,
 }
 
-fn case(name: &'static str, spec: Value, why: &'static str, refused: &'static str) -> Case {
-    Case { name, spec, why, refused }
+fn case(
+    name: &'static str,
+    spec: Value,
+    operator_message: &'static str,
+    api_server_message: &'static str,
+) -> Case {
+    Case { name, spec, operator_message, api_server_message }
 }
 
-/// A spec with a good name.
+/// A spec with a valid name and these columns.
 fn columns(columns: Value) -> Value {
     json!({ "tableName": "bad", "columns": columns })
 }
 
-/// A spec with this name.
+/// A spec with this table name.
 fn named(name: &str) -> Value {
     json!({ "tableName": name, "columns": [{ "ID": "integer" }] })
 }
@@ -189,7 +195,7 @@ fn names() -> Vec<Case> {
 fn types() -> Vec<Case> {
     let text = "must be a string such as varchar(50), not";
     let comment = "contains a comment (-- or /*), which isn't allowed";
-    let refused = "column \"id\": the type";
+    let rejected = "column \"id\": the type";
     let in_body = "spec.columns[0].ID in body must be of type string";
     vec![
         case(
@@ -212,14 +218,14 @@ fn types() -> Vec<Case> {
         case(
             "type-with-a-statement-and-no-comment",
             type_("integer); DROP TABLE x; CREATE TABLE y (id integer"),
-            refused,
+            rejected,
             "",
         ),
         case("type-with-a-comment", type_("integer /* of people */"), comment, ""),
-        case("type-with-a-default", type_("integer DEFAULT 1"), refused, ""),
+        case("type-with-a-default", type_("integer DEFAULT 1"), rejected, ""),
         case("type-with-nul", type_("int\0eger"), "contains a NUL character", ""),
         case("type-of-no-column", type_("anyelement"), "it is a pseudo-type, which no column can have", ""),
-        case("type-with-a-bad-length", type_("varchar(0)"), refused, ""),
+        case("type-with-a-bad-length", type_("varchar(0)"), rejected, ""),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! Where the real Kopf is.
+//! Installation of the real Kopf.
 
 use std::{
     io::{BufRead, BufReader, Write},
@@ -7,38 +7,38 @@ use std::{
 };
 use tokio::sync::OnceCell;
 
-/// The programs and Python files of the tests of compatibility.
+/// The folder of the Python operators.
 pub const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/kopf");
-/// Where it is set, no Kopf is a failure.
+/// The variable that makes a missing Kopf a failure.
 const REQUIRED: &str = "KORF_REQUIRE_KOPF";
 
-/// The program `kopf`, installed if need be; none where it can't be, which is said once.
+/// The program `kopf`, which is installed if necessary. If it can't be, prints why, once, and returns `None`.
 pub async fn program() -> Option<&'static Path> {
     static FOUND: OnceCell<Option<PathBuf>> = OnceCell::const_new();
     FOUND.get_or_init(find).await.as_deref()
 }
 
 async fn find() -> Option<PathBuf> {
-    let found = tokio::task::spawn_blocking(environment).await.unwrap();
-    if let Err(why) = &found {
-        assert!(std::env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, but there is no Kopf: {why}");
-        tell(&format!("handover: SKIPPED, for there is no Kopf: {why}"));
+    let found = tokio::task::spawn_blocking(create_venv).await.unwrap();
+    if let Err(reason) = &found {
+        assert!(std::env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, but there is no Kopf: {reason}");
+        print_uncaptured(&format!("handover: SKIPPED, because there is no Kopf: {reason}"));
     }
     found.ok().map(|folder| folder.join("bin/kopf"))
 }
 
-/// Runs `venv.py`: the folder that it prints, or the last thing that it says.
-fn environment() -> Result<PathBuf, String> {
+/// Runs `venv.py`. Returns the folder that it prints, or the last line of its error output.
+fn create_venv() -> Result<PathBuf, String> {
     let mut command = Command::new("python3");
     command.arg(Path::new(FOLDER).join("venv.py"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| format!("python3 can't be run: {error}"))?;
+    let mut child = command.spawn().map_err(|error| format!("can't run python3: {error}"))?;
     let mut last = String::new();
     for line in BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok) {
-        // What went wrong is told in the end; all before that is progress.
-        let before = std::mem::replace(&mut last, line);
-        if !before.is_empty() {
-            tell(&before);
+        // The last line may be an error. All lines before it are progress.
+        let progress = std::mem::replace(&mut last, line);
+        if !progress.is_empty() {
+            print_uncaptured(&progress);
         }
     }
     let output = child.wait_with_output().unwrap();
@@ -46,7 +46,8 @@ fn environment() -> Result<PathBuf, String> {
     if output.status.success() { Ok(folder) } else { Err(last) }
 }
 
-/// Says something to whoever waits. Cargo captures what the macros print, but not the stream itself.
-fn tell(line: &str) {
+/// Prints a line that shows even if the test passes. Cargo captures the print macros, but not the stream
+/// itself.
+fn print_uncaptured(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -1,12 +1,13 @@
-//! Operators that find all done by the other one.
+//! Handover of objects that the other operator has handled completely.
 
-use super::turns::{Turns, invoked, is_handled, kept, stop};
-use crate::stage::{Operator, manifest};
+use super::fixture::{Handover, invoked, is_handled, stop, stored};
+use crate::fixture::{OperatorProcess, manifest};
 use serde_json::{Value, json};
 
 const FINALIZER: &str = "kopf.zalando.org/KopfFinalizerMarker";
 
-/// An object with all that two languages may write differently: scripts, escapes, numbers, the order of keys.
+/// An object with everything that two languages may serialise differently: scripts, escapes, numbers, the
+/// order of keys.
 const AWKWARD: &str = r#"
 apiVersion: kopf.demo/v1
 kind: DatabaseTable
@@ -33,56 +34,66 @@ fn awkward(name: &str) -> String {
     AWKWARD.replace("NAME", name)
 }
 
-/// Waits until an operator has looked at these objects, and has handled a new one.
-async fn is_past(turns: &Turns, operator: &Operator, objects: &[&str], words: &str, probe: &str) {
+/// Waits until an operator has logged `message` about these objects, and has handled a new object.
+async fn until_processed(
+    handover: &Handover,
+    operator: &OperatorProcess,
+    objects: &[&str],
+    message: &str,
+    probe: &str,
+) {
     for object in objects {
-        operator.wait_for_line(&format!("[{}/{object}] {words}", turns.stage.namespace)).await;
+        operator.wait_for_line(&format!("[{}/{object}] {message}", handover.fixture.namespace)).await;
     }
-    turns.stage.apply(&manifest(probe, probe, &["id"]));
-    turns.stage.until(probe, "it is handled", is_handled).await;
+    handover.fixture.apply(&manifest(probe, probe, &["id"]));
+    handover.fixture.until(probe, "it is handled", is_handled).await;
 }
 
-/// What an operator says that it did to an object.
-fn handled(operator: &Operator, name: &str) -> Vec<String> {
+/// The lines about handlers of an object in an operator's log.
+fn handler_lines(operator: &OperatorProcess, name: &str) -> Vec<String> {
     let lines = operator.lines().into_iter();
     lines.filter(|line| line.contains(&format!("/{name}] Handler '"))).collect()
 }
 
 #[tokio::test]
-async fn nothing_is_called_or_written_where_the_other_operator_has_handled_all() {
-    let Some(turns) = Turns::new("unchanged").await else { return };
-    let stage = &turns.stage;
-    let objects = async || [stage.table("ours").await, stage.table("theirs").await].map(Option::unwrap);
+async fn objects_that_the_other_operator_has_handled_are_neither_handled_again_nor_written() {
+    let Some(handover) = Handover::new("unchanged").await else { return };
+    let fixture = &handover.fixture;
+    let objects = async || [fixture.table("ours").await, fixture.table("theirs").await].map(Option::unwrap);
 
-    let python = turns.python();
-    stage.apply(&awkward("theirs"));
-    let theirs = stage.until("theirs", "Python has handled it", is_handled).await;
+    let python = handover.python();
+    fixture.apply(&awkward("theirs"));
+    let theirs = fixture.until("theirs", "Kopf has handled it", is_handled).await;
     stop(python).await;
 
-    let korf = turns.korf();
-    let words = "Something has changed, but we are not interested (the essence is the same).";
-    is_past(&turns, &korf, &["theirs"], words, "probe").await;
-    stage.apply(&awkward("ours"));
-    stage.until("ours", "korf has handled it", is_handled).await;
+    let korf = handover.korf();
+    let message = "Something has changed, but we are not interested (the essence is the same).";
+    until_processed(&handover, &korf, &["theirs"], message, "probe").await;
+    fixture.apply(&awkward("ours"));
+    fixture.until("ours", "korf has handled it", is_handled).await;
     let korf = stop(korf).await;
     let before = objects().await;
     assert_eq!(before[1], theirs, "korf wrote nothing");
-    assert_eq!(handled(&korf, "theirs"), [""; 0]);
+    assert_eq!(handler_lines(&korf, "theirs"), [""; 0]);
     assert_eq!(invoked(&korf), ["create_handler"; 2], "the probe's and its own");
 
-    // Kopf has metadata after the rest, and writes numbers as 1e+21.
+    // The essences are equal as JSON, but not as text: Kopf writes metadata last, and numbers as 1e+21.
     let essence = |object| -> Value {
-        serde_json::from_str(kept(object, "last-handled-configuration").unwrap()).unwrap()
+        serde_json::from_str(stored(object, "last-handled-configuration").unwrap()).unwrap()
     };
     let mut ours = essence(&before[0]);
     ours["spec"]["tableName"] = "theirs_größe".into();
     assert_eq!(ours, essence(&before[1]));
 
-    let python = turns.python();
-    let words = "Handling cycle is finished, waiting for new changes.";
-    is_past(&turns, &python, &["ours", "theirs", "probe"], words, "again").await;
+    let python = handover.python();
+    let message = "Handling cycle is finished, waiting for new changes.";
+    until_processed(&handover, &python, &["ours", "theirs", "probe"], message, "again").await;
     stop(python).await;
-    assert_eq!(objects().await, before, "Python wrote nothing");
-    assert_eq!(turns.calls().await, ["python create_handler 0 create"; 2], "its own and the second probe's");
+    assert_eq!(objects().await, before, "Kopf wrote nothing");
+    assert_eq!(
+        handover.calls().await,
+        ["python create_handler 0 create"; 2],
+        "its own and the second probe's"
+    );
     assert!(before.iter().all(|object| object["metadata"]["finalizers"] == json!([FINALIZER])));
 }

@@ -1,18 +1,18 @@
-//! The account that PostgreSQL runs under where we are root: its server refuses root.
+//! The account for PostgreSQL if we are root, because its server does not run as root.
 
 use std::fs;
 use std::process::Command;
 
 use crate::{Error, Result};
 
-/// A user of this machine.
+/// A user account of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Account {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
 }
 
-/// The account to drop to: `postgres`, else `nobody`; `None` where we aren't root.
+/// The account to switch to: `postgres`, or else `nobody`. `None` if we aren't root.
 pub(crate) fn unprivileged() -> Result<Option<Account>> {
     let id = Command::new("id").arg("-u").output().map_err(|_| Error::NoAccount)?;
     if id.stdout.trim_ascii() != b"0" {
@@ -29,7 +29,7 @@ fn entry(accounts: &str, name: &str) -> Option<Account> {
     Some(Account { uid: number(entry.get(2)?)?, gid: number(entry.get(3)?)? })
 }
 
-/// Some systems write nobody's number as -2.
+/// Parses a numeric id. Some systems write the one of `nobody` as -2.
 fn number(field: &str) -> Option<u32> {
     field.parse().ok().or_else(|| field.parse::<i32>().ok().map(i32::cast_unsigned))
 }

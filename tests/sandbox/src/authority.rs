@@ -1,4 +1,4 @@
-//! The certificate authority of one sandbox.
+//! The certificate authority of a sandbox.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
@@ -7,11 +7,11 @@ use rcgen::{
 
 use crate::{Error, Result};
 
-/// Signs certificates; its key never leaves this process.
+/// A certificate authority, whose key never leaves this process.
 #[derive(Debug)]
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
-/// A certificate and its key, in PEM.
+/// A certificate and its private key, in PEM.
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) certificate: String,
@@ -21,7 +21,7 @@ pub(crate) struct Identity {
 impl Authority {
     pub(crate) fn new() -> Result<Self> {
         let mut params = CertificateParams::default();
-        params.distinguished_name = named("korf-sandbox-ca", None);
+        params.distinguished_name = distinguished_name("korf-sandbox-ca", None);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
         let key = KeyPair::generate().map_err(Error::Certificate)?;
@@ -33,19 +33,20 @@ impl Authority {
         self.0.pem()
     }
 
-    /// For a server on loopback, on any port.
+    /// A certificate for a server on loopback, on any port.
     pub(crate) fn server(&self) -> Result<Identity> {
         let names = ["localhost", "127.0.0.1", "::1", "kubernetes.default.svc"].map(str::to_owned);
         let mut params = CertificateParams::new(names).map_err(Error::Certificate)?;
-        params.distinguished_name = named("localhost", None);
+        params.distinguished_name = distinguished_name("localhost", None);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         self.sign(params)
     }
 
-    /// For a client: Kubernetes takes the common name as the user and the organisation as a group.
+    /// A certificate for a client. Kubernetes takes its common name for the user, and its organisation for a
+    /// group.
     pub(crate) fn client(&self, user: &str, group: Option<&str>) -> Result<Identity> {
         let mut params = CertificateParams::default();
-        params.distinguished_name = named(user, group);
+        params.distinguished_name = distinguished_name(user, group);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(params)
     }
@@ -59,7 +60,7 @@ impl Authority {
     }
 }
 
-fn named(common_name: &str, organisation: Option<&str>) -> DistinguishedName {
+fn distinguished_name(common_name: &str, organisation: Option<&str>) -> DistinguishedName {
     let mut name = DistinguishedName::new();
     name.push(DnType::CommonName, common_name);
     if let Some(organisation) = organisation {

@@ -1,77 +1,78 @@
-//! What can go wrong, one variant per step.
+//! Errors, one variant for each step that can fail.
 
 use std::error::Error as _;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A step that failed, where, and what to do about it.
+/// A failed step, with its place and a way to fix it.
 ///
-/// `Display` tells the step, `source` the cause. `Debug` tells both, in plain words: it is what `unwrap` prints.
+/// `Display` describes the step, and `source` returns the cause. `Debug`, which `unwrap` prints, describes both
+/// in plain words.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No control plane was given or found, and there is no Go to build one.
+    /// There is no control plane, and no Go to build one.
     #[error(
-        "no Kubernetes control plane found, and no `go` on PATH to build one; do one of these:\n  \
-         - set KORF_SANDBOX_KUBECONFIG to the kubeconfig of a cluster that tests may use\n  \
-         - set KUBEBUILDER_ASSETS to a folder with kube-apiserver and etcd (`setup-envtest use -p path` makes one)\n  \
+        "no Kubernetes control plane found, and no `go` on PATH to build one. Do one of these:\n  \
+         - install Go (https://go.dev/dl), and the control plane is built from source, once\n  \
          - put kube-apiserver and etcd on PATH\n  \
-         - install Go (https://go.dev/dl), and they are built from source, once"
+         - set KUBEBUILDER_ASSETS to a folder with kube-apiserver and etcd (`setup-envtest use -p path` makes one)\n  \
+         - set KORF_SANDBOX_KUBECONFIG to the kubeconfig of a cluster that tests may use"
     )]
     NoControlPlane,
 
-    /// `KUBEBUILDER_ASSETS` is set and of no use.
+    /// `KUBEBUILDER_ASSETS` names a folder that lacks a program.
     #[error(
-        "KUBEBUILDER_ASSETS is {}, but {missing} isn't there; unset it, or set it to a folder with both \
-         kube-apiserver and etcd",
+        "KUBEBUILDER_ASSETS is {}, but {missing} isn't there. Set it to a folder with both kube-apiserver and etcd, \
+         or unset it",
         folder.display()
     )]
     IncompleteAssets {
         /// The folder that the variable names.
         folder: PathBuf,
-        /// The program that it lacks.
+        /// The missing program.
         missing: &'static str,
     },
 
-    /// No folder to keep a built control plane in.
+    /// There is no folder to store a built control plane in.
     #[error("no cache folder: set KORF_CACHE_DIR, XDG_CACHE_HOME or HOME")]
     NoCacheFolder,
 
-    /// Building from source failed.
+    /// The build from source failed.
     #[error(
-        "building the control plane from source failed (status {status}); its modules come through GOPROXY \
-         (https://go.dev/ref/mod#environment-variables), so look at the network first, or give a control plane \
-         by KUBEBUILDER_ASSETS. The end of Go's output:\n{output}"
+        "building the control plane from source failed (status {status}). Go downloads its modules through GOPROXY \
+         (https://go.dev/ref/mod#environment-variables), so check the network first, or provide a control plane by \
+         KUBEBUILDER_ASSETS. The end of Go's output:\n{output}"
     )]
     Build {
         /// Go's exit status.
         status: String,
-        /// The end of what Go wrote.
+        /// The end of Go's output.
         output: String,
     },
 
-    /// No `kubectl` on PATH nor beside the control plane.
+    /// There is no `kubectl` on PATH or next to the control plane.
     #[error(
-        "no kubectl on PATH nor beside kube-apiserver: install it (https://kubernetes.io/docs/tasks/tools/)"
+        "no kubectl on PATH or next to kube-apiserver. Install it (https://kubernetes.io/docs/tasks/tools/)"
     )]
     NoKubectl,
 
-    /// No PostgreSQL was given or found.
+    /// There is no PostgreSQL.
     #[error(
-        "no PostgreSQL server found on PATH, by `pg_config --bindir`, or in the usual folders; do one of these:\n  \
+        "no PostgreSQL server found on PATH, by `pg_config --bindir`, or in the usual folders. Do one of these:\n  \
          - install it (apt install postgresql, brew install postgresql)\n  \
-         - set KORF_SANDBOX_DATABASE_URL to a server that tests may make roles and databases on"
+         - set KORF_SANDBOX_DATABASE_URL to a server on which tests may create roles and databases"
     )]
     NoPostgres,
 
-    /// No `psql` beside the server's programs nor on PATH.
-    #[error("no psql beside PostgreSQL's server programs nor on PATH: install PostgreSQL's client programs")]
+    /// There is no `psql` next to the server's programs or on PATH.
+    #[error("no psql next to PostgreSQL's server programs or on PATH. Install PostgreSQL's client programs")]
     NoPsql,
 
-    /// `KORF_SANDBOX_DATABASE_URL` isn't one.
+    /// `KORF_SANDBOX_DATABASE_URL` can't be used.
     #[error(
-        "KORF_SANDBOX_DATABASE_URL can't be used: {reason}; it looks like \
+        "KORF_SANDBOX_DATABASE_URL can't be used: {reason}. It should look like \
          postgres://user:password@host:port/postgres"
     )]
     DatabaseUrl {
@@ -79,43 +80,43 @@ pub enum Error {
         reason: String,
     },
 
-    /// We are root, PostgreSQL refuses root, and there is nobody else.
+    /// We are root, PostgreSQL does not run as root, and there is no other account for it.
     #[error(
-        "PostgreSQL refuses to run as root, and /etc/passwd has neither `postgres` nor `nobody` to run it as; \
-         make such a user, or don't be root"
+        "PostgreSQL does not run as root, and /etc/passwd has no user `postgres` or `nobody` to run it as. \
+         Create one of them, or use another account than root"
     )]
     NoAccount,
 
-    /// The shell that guards the servers didn't start, or is gone.
-    #[error("the guard of {folder} doesn't work: {reason}", folder = folder.display())]
+    /// The shell that guards the servers didn't start, or has died.
+    #[error("the guard of {folder} failed: {reason}", folder = folder.display())]
     Guard {
         /// The temporary folder that it owns.
         folder: PathBuf,
-        /// What it said.
+        /// Its error output, or the error of the pipe to it.
         reason: String,
     },
 
-    /// A file could not be read or written.
-    #[error("{}", path.display())]
+    /// A file can't be read or written.
+    #[error("can't access {}", path.display())]
     File {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 
-    /// No free port, or none can be listened on.
+    /// There is no free port, or none that we may listen on.
     #[error("no free port on 127.0.0.1")]
     Port(#[source] std::io::Error),
 
-    /// A key or certificate could not be made.
-    #[error("making a certificate")]
+    /// A key or certificate can't be created.
+    #[error("can't create a certificate")]
     Certificate(#[source] rcgen::Error),
 
-    /// A server ended before it was ready.
-    #[error("{server} ended (status {status}) before it was ready; the end of its log:\n{log}")]
-    ServerEnded {
-        /// Which one.
+    /// A server exited before it was ready.
+    #[error("{server} exited with status {status} before it was ready. The end of its log:\n{log}")]
+    ServerExited {
+        /// The server.
         server: String,
         /// Its exit status.
         status: String,
@@ -123,37 +124,37 @@ pub enum Error {
         log: String,
     },
 
-    /// A server was not ready in time.
-    #[error("{server} isn't ready after {} s: {reason}; the end of its log:\n{log}", limit.as_secs())]
-    ServerLate {
-        /// Which one.
+    /// A server wasn't ready in time.
+    #[error("{server} isn't ready after {} s: {reason}. The end of its log:\n{log}", limit.as_secs())]
+    ServerNotReady {
+        /// The server.
         server: String,
-        /// How long it was given.
+        /// The time limit.
         limit: Duration,
-        /// The last answer, or what came instead of one.
+        /// The last answer, or why there was none.
         reason: String,
         /// The last lines of its log.
         log: String,
     },
 
-    /// A server neither stopped nor died.
-    #[error("{server} did not stop, not even by SIGKILL")]
-    WontStop {
-        /// Which one.
+    /// A server survived SIGKILL.
+    #[error("{server} didn't stop, not even on SIGKILL")]
+    ServerNotStopped {
+        /// The server.
         server: String,
     },
 
-    /// Only a server that the sandbox started can be stopped, or read from the inside.
-    #[error("{action}: the sandbox didn't start this server (unset {variable} to have one of its own)")]
-    NotOurs {
-        /// What was asked for.
+    /// The server isn't the sandbox's own, so the sandbox can't stop it or read its files.
+    #[error("can't {action}, because {variable} names a server that the sandbox didn't start. Unset it")]
+    ExternalServer {
+        /// The requested action.
         action: &'static str,
-        /// The variable that gave the server.
+        /// The variable that names the server.
         variable: &'static str,
     },
 
-    /// A kubeconfig that was given, or made from it, can't be used.
-    #[error("the kubeconfig {path}: {reason}", path = path.display())]
+    /// A kubeconfig can't be used.
+    #[error("can't use the kubeconfig {path}: {reason}", path = path.display())]
     Kubeconfig {
         /// The file.
         path: PathBuf,
@@ -161,21 +162,21 @@ pub enum Error {
         reason: String,
     },
 
-    /// The API server refused a request, or wasn't reached.
-    #[error("{action}")]
+    /// A request to the API server failed.
+    #[error("can't {action}")]
     Kubernetes {
-        /// What was asked for.
+        /// The requested action.
         action: String,
-        /// What the API server or the client said.
+        /// The error of the API server or the client.
         source: Box<kube::Error>,
     },
 
-    /// PostgreSQL refused a statement, or wasn't reached.
-    #[error("{action}")]
+    /// A request to PostgreSQL failed.
+    #[error("can't {action}")]
     Database {
-        /// What was asked for.
+        /// The requested action.
         action: String,
-        /// What the server or the client said.
+        /// The error of the server or the client.
         source: Box<tokio_postgres::Error>,
     },
 }
@@ -203,8 +204,8 @@ impl Error {
         move |source| Self::Database { action, source: Box::new(source) }
     }
 
-    /// Whether another process took the port between our finding it free and the server's listening on it.
+    /// Whether another process took the port after we found it free and before the server listened on it.
     pub(crate) fn is_port_taken(&self) -> bool {
-        matches!(self, Self::ServerEnded { log, .. } if log.to_lowercase().contains("address already in use"))
+        matches!(self, Self::ServerExited { log, .. } if log.to_lowercase().contains("address already in use"))
     }
 }

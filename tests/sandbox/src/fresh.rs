@@ -1,4 +1,4 @@
-//! Things that nobody else has: ports, passwords, names.
+//! Unused ports, random passwords and unique names.
 
 use std::fs::File;
 use std::io::Read;
@@ -7,23 +7,24 @@ use std::path::Path;
 
 use crate::{Error, Result};
 
-/// A port of loopback that was free a moment ago.
+/// A loopback port that was free a moment ago.
 ///
-/// Not one that the system chooses: those are from the range for outgoing connections (from 32768 on Linux), and one
-/// of these may take the port before our server does, or while it restarts.
+/// The system isn't asked to choose one, because it takes ports from the range for outgoing connections (from
+/// 32768 on Linux), and such a connection could take the port before our server does, or while the server
+/// restarts.
 pub(crate) fn port() -> Result<u16> {
-    let mut refusal = None;
+    let mut last_error = None;
     for _ in 0..100 {
         let port = 20_000 + u16::from_ne_bytes(random()?) % 12_000;
         match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
             Ok(_) => return Ok(port),
-            Err(error) => refusal = Some(error),
+            Err(error) => last_error = Some(error),
         }
     }
-    Err(Error::Port(refusal.unwrap_or_else(|| std::io::ErrorKind::AddrInUse.into())))
+    Err(Error::Port(last_error.unwrap_or_else(|| std::io::ErrorKind::AddrInUse.into())))
 }
 
-/// Thirty-two hexadecimal digits: they need no quoting, neither in SQL nor in a URL.
+/// A password of 32 hexadecimal digits, which need no quoting in SQL or in a URL.
 pub(crate) fn password() -> Result<String> {
     Ok(random::<16>()?.iter().map(|byte| format!("{byte:02x}")).collect())
 }
@@ -36,7 +37,8 @@ fn random<const N: usize>() -> Result<[u8; N]> {
     Ok(bytes)
 }
 
-/// A name that an earlier run hasn't left behind, for servers that outlive us.
+/// A unique name that begins with `name`. On a server that outlives us, earlier runs have left other names
+/// behind.
 pub(crate) fn name(name: &str, separator: char) -> String {
     let now = jiff::Timestamp::now().as_millisecond();
     format!("{name}{separator}{now:x}{separator}{:x}", std::process::id())

@@ -1,8 +1,9 @@
-//! The guard: a shell that owns the servers and their folder, and outlives us just long enough to remove both.
+//! A shell that owns the servers and their folder, and outlives us just long enough to remove both.
 //!
-//! Its standard input is a pipe that only we hold. However we end (a return, a panic, Ctrl-C, `kill -9`), the kernel
-//! closes that pipe, and the guard stops the servers in order. The kernel's parent-death signal wouldn't do: it
-//! needs unsafe code, is Linux's alone, and follows the thread that forked, not the process.
+//! Only we hold the other end of its standard input. However this process ends (a return, a panic, Ctrl-C,
+//! `kill -9`), the kernel closes that pipe, and the guard stops the servers in order. The kernel's
+//! parent-death signal wouldn't do: it needs unsafe code, exists on Linux only, and depends on the thread
+//! that forked, not on the process.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -17,14 +18,14 @@ use std::time::{Duration, Instant};
 use crate::account::Account;
 use crate::{Error, Result};
 
-/// How often a condition is looked at again.
+/// The interval at which conditions are checked.
 const POLL: Duration = Duration::from_millis(20);
 
-/// How a server is asked to stop, before it is killed.
+/// The signal that asks a server to stop, before it is killed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum StopSignal {
     Terminate,
-    /// PostgreSQL's "fast" shutdown: on SIGTERM it would wait for its clients to leave.
+    /// PostgreSQL's "fast" shutdown. On SIGTERM, it would wait for its clients to disconnect.
     Interrupt,
 }
 
@@ -37,7 +38,7 @@ impl StopSignal {
     }
 }
 
-/// A folder and the servers that live in it; both are gone when this is dropped.
+/// A folder with the servers that run in it. Dropping this stops the servers and removes the folder.
 #[derive(Debug)]
 pub(crate) struct Guard {
     shell: Child,
@@ -46,7 +47,7 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// Starts a guard with an empty folder, both owned by `account` where one is given.
+    /// Starts a guard with an empty folder. If an account is given, it owns both.
     pub(crate) fn start(account: Option<Account>) -> Result<Self> {
         let folder = unused_folder(account.as_ref());
         let mut shell = guard_shell(&folder, account.as_ref())
@@ -56,13 +57,13 @@ impl Guard {
         if let Some(output) = shell.stdout.take() {
             let _ = BufReader::new(output).read_line(&mut answer);
         }
-        let mut complaint = String::new();
+        let mut stderr = String::new();
         if answer.trim() != "ready" {
             if let Some(mut errors) = shell.stderr.take() {
-                let _ = errors.read_to_string(&mut complaint);
+                let _ = errors.read_to_string(&mut stderr);
             }
             let _ = shell.wait();
-            return Err(Error::Guard { folder, reason: complaint.trim().to_owned() });
+            return Err(Error::Guard { folder, reason: stderr.trim().to_owned() });
         }
         shell.stderr = None;
         Ok(Self { shell, folder, account })
@@ -72,7 +73,7 @@ impl Guard {
         &self.folder
     }
 
-    /// Writes a file into the folder, readable by its owner alone.
+    /// Writes a file into the folder, which only its owner can read.
     pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Result<PathBuf> {
         let path = self.folder.join(name);
         let failed = |source| Error::File { path: path.clone(), source };
@@ -83,27 +84,27 @@ impl Guard {
         Ok(path)
     }
 
-    /// Starts `command` under `name` (letters and underscores); of the command, the program, its arguments, the
-    /// variables and the working folder count.
+    /// Starts a server under `name`, of letters and underscores. Of `command`, only the program, its
+    /// arguments, its variables and its working folder are used.
     pub(crate) fn start_server(&self, name: &str, command: &Command, stop: StopSignal) -> Result<()> {
         self.write(&format!("{name}.sh"), script_of(command))?;
         self.remove(&format!("{name}.exit"))?;
-        self.order(&format!("start {name} {}", stop.name()))
+        self.send(&format!("start {name} {}", stop.name()))
     }
 
-    /// Stops a server; returns its exit status when it has ended, `none` where it didn't run.
+    /// Stops a server, and returns its exit status, or `none` if it wasn't running.
     pub(crate) async fn stop_server(&self, name: &str) -> Result<String> {
-        // The guard's own file, not the exit status: that is there before the guard has seen it.
+        // Wait for the guard's answer, not for the exit status, which is there before the guard has seen it.
         let answer = format!("{name}.stopped");
         self.remove(&answer)?;
-        self.order(&format!("stop {name}"))?;
-        let limit = Instant::now() + Duration::from_secs(15); // the guard gives up after ten or more
+        self.send(&format!("stop {name}"))?;
+        let limit = Instant::now() + Duration::from_secs(15); // the guard gives up after little more than ten
         loop {
             if let Ok(status) = fs::read_to_string(self.folder.join(&answer)) {
                 return Ok(status.trim().to_owned());
             }
             if Instant::now() > limit {
-                return Err(Error::WontStop { server: name.to_owned() });
+                return Err(Error::ServerNotStopped { server: name.to_owned() });
             }
             tokio::time::sleep(POLL).await;
         }
@@ -117,7 +118,7 @@ impl Guard {
         }
     }
 
-    /// The exit status of a server that has ended.
+    /// The exit status of a server, if it has exited.
     pub(crate) fn exit_status(&self, name: &str) -> Option<String> {
         let status = fs::read_to_string(self.folder.join(format!("{name}.exit"))).ok()?;
         Some(status.trim().to_owned())
@@ -131,8 +132,8 @@ impl Guard {
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
 
-    /// Asks again and again until `ready` says yes, for as long as all `servers` run. Its refusal is the reason given
-    /// when time is up, with the log of the first.
+    /// Calls `ready` until it succeeds, as long as all `servers` are running. If time is up, the error has
+    /// the last failure of `ready`, and the log of the first server.
     pub(crate) async fn until_ready(
         &self,
         servers: &[&str],
@@ -141,37 +142,38 @@ impl Guard {
     ) -> Result<()> {
         let start = Instant::now();
         loop {
-            // A server that takes the question and never answers must not outlast the limit.
+            // A server that accepts a request and never answers must not exceed the limit.
             let answer = tokio::time::timeout(limit / 10, ready()).await;
             let Err(reason) = answer.unwrap_or(Err("no answer".to_owned())) else { return Ok(()) };
-            servers.iter().try_for_each(|server| self.has_not_ended(server))?;
+            servers.iter().try_for_each(|server| self.check_running(server))?;
             if start.elapsed() > limit {
                 let server = servers.first().copied().unwrap_or_default();
                 let log = self.log_tail(server);
-                return Err(Error::ServerLate { server: server.to_owned(), limit, reason, log });
+                return Err(Error::ServerNotReady { server: server.to_owned(), limit, reason, log });
             }
             tokio::time::sleep(POLL).await;
         }
     }
 
-    /// An error with the status and the log of a server that has ended.
-    pub(crate) fn has_not_ended(&self, server: &str) -> Result<()> {
+    /// Fails with the status and the log of the server if it has exited.
+    pub(crate) fn check_running(&self, server: &str) -> Result<()> {
         let Some(status) = self.exit_status(server) else { return Ok(()) };
-        Err(Error::ServerEnded { server: server.to_owned(), status, log: self.log_tail(server) })
+        Err(Error::ServerExited { server: server.to_owned(), status, log: self.log_tail(server) })
     }
 
-    fn order(&self, line: &str) -> Result<()> {
-        let gone = |reason: String| Error::Guard { folder: self.folder.clone(), reason };
-        let mut orders = self.shell.stdin.as_ref().ok_or_else(|| gone("it was let go".to_owned()))?;
-        orders.write_all(format!("{line}\n").as_bytes()).map_err(|error| gone(error.to_string()))
+    /// Sends an order to the shell.
+    fn send(&self, order: &str) -> Result<()> {
+        let broken = |reason: String| Error::Guard { folder: self.folder.clone(), reason };
+        let mut orders = self.shell.stdin.as_ref().ok_or_else(|| broken("its input is closed".to_owned()))?;
+        orders.write_all(format!("{order}\n").as_bytes()).map_err(|error| broken(error.to_string()))
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        // Closes the pipe, then waits; the guard has its own limits, so this ends.
+        // `wait` closes the pipe first. The guard has time limits, so this returns.
         let _ = self.shell.wait();
-        // Where the folder's owner may not remove it from the folder above, we may.
+        // The folder's owner may lack the permission to remove it from its parent folder, which we have.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
@@ -192,11 +194,13 @@ fn guard_shell(folder: &Path, account: Option<&Account>) -> Command {
     shell
 }
 
-/// The temporary folder of the system; another account needs one that is everybody's.
+/// The path of a new folder in the system's temporary folder. Another account needs one that all accounts can
+/// use.
 fn unused_folder(account: Option<&Account>) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let base = if account.is_some() { PathBuf::from("/tmp") } else { std::env::temp_dir() };
-    // Short: the path of a socket in it may have about a hundred bytes. A process id comes again, so the time too.
+    // Short, because the path of a Unix socket is limited to about a hundred bytes. Process ids are reused,
+    // so the time is part of the name.
     let now = jiff::Timestamp::now().as_millisecond() & 0xfff_ffff;
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     base.join(format!("korf-sandbox-{}-{count}-{now:x}", std::process::id()))
@@ -208,7 +212,7 @@ fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
     file.write_all(content)
 }
 
-/// The shell script that becomes the command; it stays in the folder, to see how a server was started.
+/// A shell script that runs the command. It stays in the folder and documents how the server was started.
 fn script_of(command: &Command) -> Vec<u8> {
     let mut script = Vec::new();
     if let Some(folder) = command.get_current_dir() {
@@ -246,7 +250,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_command_reaches_the_shell_as_it_was_given() {
+    async fn a_command_reaches_the_shell_unchanged() {
         let guard = Guard::start(None).unwrap();
         let mut command = Command::new("printf");
         command.args(["%s|", "it's", "two words", "$HOME", "", "new\nline"]).env("GREETING", "it's");
@@ -258,7 +262,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_that_will_not_stop_is_killed() {
+    async fn a_server_that_ignores_its_stop_signal_is_killed() {
         let guard = Guard::start(None).unwrap();
         let folder = guard.folder().to_owned();
         let mut deaf = Command::new("sh");

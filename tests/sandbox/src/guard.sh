@@ -1,18 +1,18 @@
-# The guard of one sandbox folder: makes the folder, starts and stops servers as ordered on standard input, and
-# when standard input ends (the process that holds the other end let go, or died in whatever way) stops them all,
-# the last started first, and removes the folder. Plain POSIX sh, for dash and for the sh of macOS.
+# The guard of a sandbox folder: creates the folder, and starts and stops servers as ordered on standard input. When
+# standard input closes (the process at the other end is done, or has died), it stops all servers, the last one started
+# first, and removes the folder. Plain POSIX sh, for dash and for the sh of macOS.
 #
-# Orders: `start NAME SIGNAL` runs ./NAME.sh, log in NAME.log, and SIGNAL will stop it; `stop NAME`.
-# A server that ends leaves its exit status in NAME.exit. An order to stop is answered by moving that to NAME.stopped.
+# Orders: `start NAME SIGNAL` runs ./NAME.sh with its log in NAME.log; SIGNAL stops it later. `stop NAME` stops it.
+# A server that exits leaves its status in NAME.exit. The answer to a stop order is that file, renamed to NAME.stopped.
 folder=$1
-trap '' HUP INT PIPE QUIT TERM # what ends our parent, Ctrl-C or death, is what we are here for
+trap '' HUP INT PIPE QUIT TERM # this guard has to outlive whatever ends our parent
 umask 077
 mkdir "$folder" && cd "$folder" || exit 1
 echo ready
 exec >/dev/null 2>guard.log
 running=
 
-# The runner is the server's parent: it tells us the pid, waits for the end and notes it.
+# The runner is the server's parent. It reports the pid, waits for the server, and writes its exit status.
 run() {
   (trap - HUP INT PIPE QUIT TERM; exec sh "./$1.sh") </dev/null >>"$1.log" 2>&1 &
   echo $! >"$1.pid"
@@ -21,10 +21,10 @@ run() {
   mv "$1.exit.new" "$1.exit"
 }
 
-# Doesn't return before the pid is known: at no moment is there a server that an end of input would miss.
+# Returns only once the pid is known, so that no server is missed when the input closes.
 start() {
   eval "pid=\${pid_$1:-}"
-  [ -z "$pid" ] || ! kill -0 "$pid" || return # it runs; a second one would be lost sight of
+  [ -z "$pid" ] || ! kill -0 "$pid" || return # already running; a second one could never be stopped
   mkfifo "$1.pid"
   run "$1" &
   read -r pid <"$1.pid"
@@ -40,7 +40,7 @@ stop() {
   waited=0 # twentieths of a second
   until [ -e "$1.exit" ] || [ $waited -ge 200 ]; do
     case $waited in
-    0 | 40 | 80) kill "-$signal" "$pid" ;; # again: one that has only just started may not have heard
+    0 | 40 | 80) kill "-$signal" "$pid" ;; # repeated, because a server that has only just started may miss a signal
     100) kill -KILL "$pid" ;;
     esac
     sleep 0.05
@@ -58,7 +58,7 @@ while read -r order name signal; do
 done
 for name in $running; do stop "$name"; done
 cd /
-for try in 1 2 3 4 5; do # the last child of a killed server may still be writing
+for try in 1 2 3 4 5; do # a child of a killed server may still be writing
   rm -rf "$folder" && break
   sleep 0.2
 done

@@ -1,4 +1,4 @@
-//! Kubeconfigs: the administrator's, and variants of it for other users and other addresses.
+//! Kubeconfigs for the administrator, and variants of them for other users and other addresses.
 
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::authority::Identity;
 use crate::{Error, Result};
 
-/// One cluster and one user, everything embedded.
+/// A kubeconfig with one cluster and one user, whose certificates and key are embedded.
 pub(crate) fn embedded(server: SocketAddr, ca: &str, client: &Identity) -> Result<Kubeconfig> {
     let config = json!({
         "apiVersion": "v1",
@@ -37,38 +37,39 @@ pub(crate) fn embedded(server: SocketAddr, ca: &str, client: &Identity) -> Resul
             },
         }],
     });
-    serde_json::from_value(config).map_err(|error| invalid(Path::new("to be made"), error))
+    serde_json::from_value(config).map_err(|error| invalid(Path::new("for a new cluster"), error))
 }
 
-/// Reads a file; the paths in it become absolute.
+/// Reads a file. Paths in it become absolute.
 pub(crate) fn read(path: &Path) -> Result<Kubeconfig> {
     Kubeconfig::read_from(path).map_err(|error| invalid(path, error))
 }
 
-/// The file's content: JSON, which is YAML.
+/// The content of a kubeconfig file, in JSON, which is valid YAML.
 pub(crate) fn content(config: &Kubeconfig) -> Result<Vec<u8>> {
-    serde_json::to_vec_pretty(config).map_err(|error| invalid(Path::new("to be written"), error))
+    serde_json::to_vec_pretty(config).map_err(|error| invalid(Path::new("to write"), error))
 }
 
-/// A client; it belongs to the tokio runtime it is made on.
+/// A client, which belongs to the tokio runtime that it is created on.
 pub(crate) async fn client(path: &Path, config: Kubeconfig) -> Result<Client> {
     let options = KubeConfigOptions::default();
     let config =
         Config::from_custom_kubeconfig(config, &options).await.map_err(|error| invalid(path, error))?;
-    Client::try_from(config).map_err(Error::kubernetes("making a client"))
+    Client::try_from(config).map_err(Error::kubernetes("create a client"))
 }
 
-/// The same cluster and user, by way of another address; the certificate is checked for the name it has.
+/// The same cluster and user, reached through another address. The server's certificate is still checked for
+/// its own host name.
 pub(crate) fn through(config: &Kubeconfig, path: &Path, address: SocketAddr) -> Result<Kubeconfig> {
     let host = host_and_port(config, path)?.0;
     let mut config = config.clone();
-    let cluster = cluster_mut(&mut config).ok_or_else(|| invalid(path, "no current cluster"))?;
+    let cluster = cluster_mut(&mut config).ok_or_else(|| invalid(path, "it has no current cluster"))?;
     cluster.server = Some(format!("https://{address}"));
     cluster.tls_server_name.get_or_insert(host);
     Ok(config)
 }
 
-/// The same cluster as another user, whom the current one (an administrator) impersonates.
+/// The same cluster for another user, whom the current user (an administrator) impersonates.
 pub(crate) fn impersonating(
     config: &Kubeconfig,
     path: &Path,
@@ -76,28 +77,32 @@ pub(crate) fn impersonating(
     groups: &[&str],
 ) -> Result<Kubeconfig> {
     let mut config = config.clone();
-    let info = user_mut(&mut config).ok_or_else(|| invalid(path, "no current user"))?;
+    let info = user_mut(&mut config).ok_or_else(|| invalid(path, "it has no current user"))?;
     info.impersonate = Some(user.to_owned());
     info.impersonate_groups = Some(groups.iter().map(ToString::to_string).collect());
     Ok(config)
 }
 
-/// Where the API server listens.
+/// The address of the API server.
 pub(crate) fn address(config: &Kubeconfig, path: &Path) -> Result<SocketAddr> {
     let (host, port) = host_and_port(config, path)?;
     let mut found = (host.as_str(), port).to_socket_addrs().map_err(|error| invalid(path, error))?;
-    found.next().ok_or_else(|| invalid(path, format!("{host} has no address")))
+    found.next().ok_or_else(|| invalid(path, format!("the host {host} has no address")))
 }
 
 fn host_and_port(config: &Kubeconfig, path: &Path) -> Result<(String, u16)> {
     let server = cluster_mut(&mut config.clone()).and_then(|cluster| cluster.server.clone());
-    let server = server.ok_or_else(|| invalid(path, "no server"))?;
-    let bare = server.strip_prefix("https://").ok_or_else(|| invalid(path, "the server isn't https://"))?;
+    let server = server.ok_or_else(|| invalid(path, "its cluster has no server"))?;
+    let bare = server
+        .strip_prefix("https://")
+        .ok_or_else(|| invalid(path, "its server doesn't begin with https://"))?;
     let authority = bare.split('/').next().unwrap_or(bare);
     let (host, port) = match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => {
-            (host, port.parse().map_err(|error| invalid(path, format!("port {port}: {error}")))?)
-        }
+        Some((host, port)) if !port.ends_with(']') => (
+            host,
+            port.parse()
+                .map_err(|error| invalid(path, format!("its server has an invalid port, {port}: {error}")))?,
+        ),
         _ => (authority, 443),
     };
     Ok((host.trim_matches(['[', ']']).to_owned(), port))
@@ -132,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_address_of_a_server_is_read_in_all_its_forms() {
+    fn all_forms_of_a_server_address_are_parsed() {
         let cases = [
             ("https://127.0.0.1:6443", ("127.0.0.1", 6443)),
             ("https://example.org", ("example.org", 443)),
@@ -147,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn another_address_keeps_the_name_that_the_certificate_is_for() {
+    fn a_kubeconfig_through_another_address_keeps_the_host_name_of_the_certificate() {
         let mut config =
             through(&config("https://example.org"), Path::new("test"), ([127, 0, 0, 1], 5).into()).unwrap();
         let cluster = cluster_mut(&mut config).unwrap();

@@ -1,4 +1,5 @@
-//! A real Kubernetes control plane (kube-apiserver and etcd) and a real PostgreSQL on loopback, for tests and demos.
+//! A real Kubernetes control plane (kube-apiserver and etcd) and a real PostgreSQL on loopback, for tests and
+//! demos.
 //!
 //! ```no_run
 //! # async fn example() -> korf_sandbox::Result<()> {
@@ -10,8 +11,8 @@
 //! # }
 //! ```
 //!
-//! Everything ends with the process that started it, also after a panic, Ctrl-C and `kill -9`. Where the programs
-//! come from is told in the README.
+//! Everything stops with the process that started it, even after a panic, Ctrl-C or `kill -9`. The README
+//! says where the programs come from.
 
 mod account;
 mod authority;
@@ -26,11 +27,11 @@ mod proxy;
 mod sandbox;
 mod terminal;
 
-pub use control_plane::{ControlPlane, Requests};
+pub use control_plane::{ControlPlane, RequestCounts};
 pub use error::Error;
 pub use postgres::{Database, Postgres};
 pub use proxy::Proxy;
 pub use sandbox::Sandbox;
 
-/// A result of this crate.
+/// A [`Result`](std::result::Result) with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,4 +1,4 @@
-//! A sandbox to play with: prints what to export, and ends it all on Ctrl-C.
+//! A sandbox to experiment with: prints the variables to export, and stops the servers on Ctrl-C.
 
 use std::error::Error;
 use std::io::Write;
@@ -12,7 +12,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut output = std::io::stdout();
     writeln!(output, "export KUBECONFIG='{}'", sandbox.control_plane.kubeconfig().display())?;
     writeln!(output, "export DATABASE_URL='{}'", database.url())?;
-    writeln!(output, "# Paste these lines into another shell. Ctrl-C ends the sandbox.")?;
+    writeln!(output, "# Paste these lines into another shell. Ctrl-C stops the servers.")?;
     output.flush()?;
     tokio::signal::ctrl_c().await?;
     Ok(())

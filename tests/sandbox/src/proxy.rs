@@ -11,20 +11,21 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::{Error, Result};
 
-/// A TCP proxy in front of a server, one per test: what it does to its connections concerns nobody else.
+/// A TCP proxy in front of a server. Each test has its own, so breaking its connections affects no other
+/// test.
 ///
-/// The API server's certificate is for every port of loopback, so TLS through the proxy verifies. The proxy lives on
-/// the tokio runtime that made it and ends when dropped.
+/// TLS through the proxy verifies, because the API server's certificate is valid for every port of loopback.
+/// The proxy runs on the tokio runtime that it is created on, and stops when dropped.
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
-    line: watch::Sender<Line>,
+    link: watch::Sender<LinkState>,
     accepted: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Line {
+enum LinkState {
     Open,
     Stalled,
     Cut,
@@ -35,34 +36,35 @@ impl Proxy {
     pub async fn to(target: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(Error::Port)?;
         let address = listener.local_addr().map_err(Error::Port)?;
-        let (line, state) = watch::channel(Line::Open);
+        let (link, state) = watch::channel(LinkState::Open);
         let accepted = Arc::new(AtomicUsize::new(0));
         let task = tokio::spawn(accept(listener, target, state, Arc::clone(&accepted)));
-        Ok(Self { address, line, accepted, task })
+        Ok(Self { address, link, accepted, task })
     }
 
-    /// Where clients connect to.
+    /// The address for clients to connect to.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Resets every connection, and every new one until [`Proxy::restore`].
+    /// Resets all connections, and every new one until [`Proxy::restore`].
     pub fn cut(&self) {
-        self.line.send_replace(Line::Cut);
+        self.link.send_replace(LinkState::Cut);
     }
 
-    /// Keeps connections open, and takes new ones, but moves no byte until [`Proxy::restore`]: a network that went
-    /// silent.
+    /// Simulates a silent network: keeps connections open and accepts new ones, but forwards nothing until
+    /// [`Proxy::restore`].
     pub fn stall(&self) {
-        self.line.send_replace(Line::Stalled);
+        self.link.send_replace(LinkState::Stalled);
     }
 
-    /// Lets connections through again; stalled ones go on where they stopped.
+    /// Forwards again. Stalled connections continue where they stopped.
     pub fn restore(&self) {
-        self.line.send_replace(Line::Open);
+        self.link.send_replace(LinkState::Open);
     }
 
-    /// How many connections were taken so far, not counting those reset at once because the line was cut.
+    /// The number of connections accepted so far, without those that were reset at once because the link was
+    /// cut.
     pub fn accepted(&self) -> usize {
         self.accepted.load(Ordering::Relaxed)
     }
@@ -77,57 +79,62 @@ impl Drop for Proxy {
 async fn accept(
     listener: TcpListener,
     target: SocketAddr,
-    line: watch::Receiver<Line>,
+    link: watch::Receiver<LinkState>,
     accepted: Arc<AtomicUsize>,
 ) {
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
         let Ok((client, _)) = listener.accept().await else { continue };
-        if matches!(*line.borrow(), Line::Cut) {
+        if matches!(*link.borrow(), LinkState::Cut) {
             reset(&client);
             continue;
         }
         accepted.fetch_add(1, Ordering::Relaxed);
-        connections.spawn(connect(client, target, line.clone()));
+        connections.spawn(connect(client, target, link.clone()));
     }
 }
 
-async fn connect(mut client: TcpStream, target: SocketAddr, line: watch::Receiver<Line>) {
+async fn connect(mut client: TcpStream, target: SocketAddr, link: watch::Receiver<LinkState>) {
     let Ok(mut server) = TcpStream::connect(target).await else { return reset(&client) };
-    // Small writes go out at once, as without a proxy.
+    // Small writes are sent at once, as without a proxy.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    if forward(&mut client, &mut server, line).await == Ended::Cut {
+    if forward(&mut client, &mut server, link).await == End::Cut {
         reset(&client);
         reset(&server);
     }
 }
 
+/// How a connection ended.
 #[derive(PartialEq)]
-enum Ended {
-    ByItself,
+enum End {
+    Closed,
     Cut,
 }
 
-async fn forward(client: &mut TcpStream, server: &mut TcpStream, mut line: watch::Receiver<Line>) -> Ended {
+async fn forward(
+    client: &mut TcpStream,
+    server: &mut TcpStream,
+    mut link: watch::Receiver<LinkState>,
+) -> End {
     let mut copying = pin!(tokio::io::copy_bidirectional(client, server));
     loop {
-        let now = *line.borrow_and_update();
-        let changed = match now {
-            Line::Cut => return Ended::Cut,
-            Line::Stalled => line.changed().await,
-            Line::Open => tokio::select! {
-                _ = &mut copying => return Ended::ByItself,
-                changed = line.changed() => changed,
+        let state = *link.borrow_and_update();
+        let changed = match state {
+            LinkState::Cut => return End::Cut,
+            LinkState::Stalled => link.changed().await,
+            LinkState::Open => tokio::select! {
+                _ = &mut copying => return End::Closed,
+                changed = link.changed() => changed,
             },
         };
         if changed.is_err() {
-            return Ended::Cut;
+            return End::Cut;
         }
     }
 }
 
-/// Makes the coming close a reset: the other side sees an error at once, not an orderly end.
+/// Makes the coming close a reset, so that the other side sees an error at once and not an orderly close.
 fn reset(stream: &TcpStream) {
     let _ = stream.set_zero_linger();
 }

@@ -1,26 +1,28 @@
-//! Both together.
+//! A control plane and a PostgreSQL server together.
 
 use tokio::sync::OnceCell;
 
 use crate::{ControlPlane, Postgres, Result};
 
-/// A control plane and a PostgreSQL. A test that needs only one of them starts [`ControlPlane`] or [`Postgres`].
+/// A control plane and a PostgreSQL server. A test that needs only one starts [`ControlPlane`] or
+/// [`Postgres`].
 #[derive(Debug)]
 pub struct Sandbox {
-    /// Kubernetes.
+    /// The Kubernetes control plane.
     pub control_plane: ControlPlane,
     /// The database server.
     pub postgres: Postgres,
 }
 
 impl Sandbox {
-    /// Starts both at once; ready in a few seconds.
+    /// Starts both in parallel. They are ready in a few seconds.
     pub async fn start() -> Result<Self> {
         let (control_plane, postgres) = tokio::try_join!(ControlPlane::start(), Postgres::start())?;
         Ok(Self { control_plane, postgres })
     }
 
-    /// The one sandbox that the tests of this process share, started by whoever asks first; it ends with the process.
+    /// The sandbox that all tests of this process share. The first caller starts it, and it stops with the
+    /// process.
     pub async fn shared() -> Result<&'static Self> {
         static SHARED: OnceCell<Sandbox> = OnceCell::const_new();
         SHARED.get_or_try_init(Self::start).await

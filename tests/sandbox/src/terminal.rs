@@ -1,10 +1,10 @@
-//! Progress for whoever waits: cargo captures what a test prints, so this goes to the terminal itself.
+//! Progress on the terminal itself, because cargo captures what tests print.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-/// One line that says what is going on and for how long.
+/// A line that shows what is going on, and for how long already.
 #[derive(Debug)]
 pub(crate) struct Progress {
     terminal: Option<File>,
@@ -18,7 +18,8 @@ impl Progress {
         Self { terminal, start: Instant::now(), shown: None }
     }
 
-    /// Shows the line again if it is time: every second on a terminal, every ten where lines pile up (a CI log).
+    /// Updates the line if it is time to: every second on a terminal, every ten seconds in a log, where lines
+    /// pile up.
     pub(crate) fn show(&mut self, what: &str) {
         let pause = Duration::from_secs(if self.terminal.is_some() { 1 } else { 10 });
         if self.shown.is_none_or(|shown| shown.elapsed() >= pause) {
@@ -28,7 +29,7 @@ impl Progress {
         }
     }
 
-    /// The last line: it stays.
+    /// Shows the line for the last time, and leaves it.
     pub(crate) fn finish(&mut self, what: &str) {
         self.write(&format!("{what}: {}\n", self.elapsed()));
     }
@@ -39,7 +40,8 @@ impl Progress {
     }
 
     fn write(&mut self, line: &str) {
-        // Nobody to tell is no reason to fail. The handle of standard error isn't captured, only the macros are.
+        // Missing output is no reason to fail. Cargo captures the print macros, but not the handle of
+        // standard error.
         let _ = match &mut self.terminal {
             Some(terminal) => terminal.write_all(format!("\r\x1b[K{line}").as_bytes()),
             None => std::io::stderr().write_all(line.as_bytes()),

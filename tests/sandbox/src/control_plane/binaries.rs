@@ -1,11 +1,11 @@
-//! Where the programs of the control plane come from.
+//! Search for the control plane's programs.
 
 use std::path::{Path, PathBuf};
 
 use super::from_source;
 use crate::{Error, Result, environment};
 
-/// The programs; kubectl is wanted by some tests only.
+/// The paths of the programs. Only some tests need kubectl.
 #[derive(Debug)]
 pub(crate) struct Binaries {
     pub(crate) kube_apiserver: PathBuf,
@@ -14,7 +14,8 @@ pub(crate) struct Binaries {
 }
 
 impl Binaries {
-    /// `KUBEBUILDER_ASSETS`, else PATH, else the cache folder, else built from source into it.
+    /// Finds them in `KUBEBUILDER_ASSETS`, on PATH, or in the cache folder, or builds them from source into
+    /// the latter.
     pub(crate) async fn find() -> Result<Self> {
         if let Some(folder) = environment::variable("KUBEBUILDER_ASSETS") {
             return in_assets(PathBuf::from(folder));
@@ -27,6 +28,7 @@ impl Binaries {
         from_source::binaries().await
     }
 
+    /// The programs in a folder, or the name of the first missing one.
     pub(crate) fn in_folder(folder: &Path) -> Result<Self, &'static str> {
         let program = |name: &'static str| {
             let path = environment::absolute(&folder.join(name));

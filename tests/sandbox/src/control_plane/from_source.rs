@@ -1,4 +1,4 @@
-//! The control plane built with Go, once per version, into the cache folder.
+//! Build of the control plane with Go, once per version, into the cache folder.
 
 use std::env;
 use std::fs::{self, File, TryLockError};
@@ -14,23 +14,23 @@ use crate::{Error, Result, environment};
 const GO_MOD: &str = include_str!("../../controlplane/go.mod");
 const GO_SUM: &str = include_str!("../../controlplane/go.sum");
 
-/// The commands to build; Go names the first one "server", after its folder.
+/// The commands to build. Go names the first one `server`, after its folder.
 const PACKAGES: [&str; 3] =
     ["go.etcd.io/etcd/server/v3", "k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes/cmd/kubectl"];
 
 const POLL: Duration = Duration::from_millis(200);
 
-/// Finds them in the cache, or builds them there.
+/// Finds the programs in the cache, or builds them into it.
 pub(crate) async fn binaries() -> Result<Binaries> {
     let cache = cache_folder()?.join("control-plane");
-    let folder = cache.join(key());
+    let folder = cache.join(cache_key());
     if let Ok(found) = Binaries::in_folder(&folder) {
         return Ok(found);
     }
     let go = environment::program("go").ok_or(Error::NoControlPlane)?;
     fs::create_dir_all(&cache).map_err(|source| Error::File { path: cache.clone(), source })?;
-    // Held until the end of this function; the kernel lets go of it if we die.
-    let _lock = lock(&cache.join(format!("{}.lock", key()))).await?;
+    // Held until this function returns. If we die, the kernel releases it.
+    let _lock = lock(&cache.join(format!("{}.lock", cache_key()))).await?;
     if Binaries::in_folder(&folder).is_err() {
         build(&go, &cache, &folder).await?;
     }
@@ -40,7 +40,7 @@ pub(crate) async fn binaries() -> Result<Binaries> {
     })
 }
 
-/// `KORF_CACHE_DIR`, else `korf` in the user's cache folder.
+/// `KORF_CACHE_DIR`, or else `korf` in the user's cache folder.
 fn cache_folder() -> Result<PathBuf> {
     let named = |name: &str| environment::variable(name).map(PathBuf::from);
     named("KORF_CACHE_DIR")
@@ -49,7 +49,7 @@ fn cache_folder() -> Result<PathBuf> {
         .ok_or(Error::NoCacheFolder)
 }
 
-/// Only one process builds; the others wait for it.
+/// Makes sure that only one process builds, while the others wait for it.
 async fn lock(path: &Path) -> Result<File> {
     let failed = |source| Error::File { path: path.to_owned(), source };
     let file = File::create(path).map_err(failed)?;
@@ -58,7 +58,7 @@ async fn lock(path: &Path) -> Result<File> {
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) => {
-                progress.show("waiting for another process that builds the control plane")
+                progress.show("waiting for another process to build the control plane")
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
@@ -66,42 +66,42 @@ async fn lock(path: &Path) -> Result<File> {
     }
 }
 
-/// Builds beside `folder` and moves the result there in one step: what is there is whole.
+/// Builds next to `folder` and moves the result there in one step, so that the folder is always complete.
 async fn build(go: &Path, cache: &Path, folder: &Path) -> Result<()> {
-    remove_remains(cache);
-    let site = cache.join(format!("{}.building-{}", key(), std::process::id()));
-    let programs = site.join("programs");
-    fs::create_dir_all(&programs).map_err(|source| Error::File { path: site.clone(), source })?;
+    remove_aborted_builds(cache);
+    let build_folder = cache.join(format!("{}.building-{}", cache_key(), std::process::id()));
+    let programs = build_folder.join("programs");
+    fs::create_dir_all(&programs).map_err(|source| Error::File { path: build_folder.clone(), source })?;
     for (name, content) in [("go.mod", GO_MOD), ("go.sum", GO_SUM)] {
-        let path = site.join(name);
+        let path = build_folder.join(name);
         fs::write(&path, content).map_err(|source| Error::File { path, source })?;
     }
-    run_go(&go_build(go, &site, &programs)).await?;
+    run_go(&go_build(go, &build_folder, &programs)).await?;
     let failed = |source| Error::File { path: folder.to_owned(), source };
     fs::rename(programs.join("server"), programs.join("etcd")).map_err(failed)?;
     fs::rename(&programs, folder).map_err(failed)?;
-    fs::remove_dir_all(&site).map_err(failed)
+    fs::remove_dir_all(&build_folder).map_err(failed)
 }
 
-/// What a build that was killed left behind; we hold the lock, so nobody builds there now.
-fn remove_remains(cache: &Path) {
-    let start = format!("{}.building-", key());
+/// Removes the folders of builds that were killed. We hold the lock, so no other build is running.
+fn remove_aborted_builds(cache: &Path) {
+    let prefix = format!("{}.building-", cache_key());
     for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(&start) {
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
 }
 
 fn go_build(go: &Path, module: &Path, programs: &Path) -> Command {
-    let mut command = Command::new("nice"); // several minutes of every core: leave the machine usable
+    let mut command = Command::new("nice"); // it uses all cores for minutes, so keep the machine usable
     command.arg(go).args(["build", "-mod=readonly", "-trimpath", "-ldflags", &linker_flags(), "-o"]);
     command.arg(programs).args(PACKAGES).current_dir(module);
     command.env("CGO_ENABLED", "0").env("GOWORK", "off");
     command
 }
 
-/// Under a guard: Go ends with us, as the servers do.
+/// Runs Go under a guard, so that it stops with us, like the servers.
 async fn run_go(build: &Command) -> Result<()> {
     let what = format!("kube-apiserver {}, etcd and kubectl", version("k8s.io/kubernetes"));
     let guard = Guard::start(None)?;
@@ -122,7 +122,7 @@ async fn run_go(build: &Command) -> Result<()> {
     Err(Error::Build { status, output: guard.log_tail("go") })
 }
 
-/// Without its version, kubectl's and kube-apiserver's checks of each other see v0.0.0.
+/// Flags that stamp the version. Without them, kubectl and kube-apiserver take each other for v0.0.0.
 fn linker_flags() -> String {
     let version = version("k8s.io/kubernetes");
     let mut numbers = version.trim_start_matches('v').split('.');
@@ -132,17 +132,17 @@ fn linker_flags() -> String {
     format!("-s -w {}", stamps.join(" "))
 }
 
-/// The version of a module in our go.mod.
+/// The version of a module, from our go.mod.
 fn version(module: &str) -> &'static str {
     let mut requirements = GO_MOD.lines().filter_map(|line| line.trim().split_once(' '));
     let found = requirements.find(|(name, version)| *name == module && version.starts_with('v'));
     found.and_then(|(_, version)| version.split(' ').next()).unwrap_or("v0.0.0")
 }
 
-/// Names a build: the versions for people, and a digest of all that it is made from.
-fn key() -> String {
+/// The name of a build: its versions, for people, and a digest of all its inputs.
+fn cache_key() -> String {
     let inputs = [GO_MOD, GO_SUM, &linker_flags(), &PACKAGES.join(" "), env::consts::OS, env::consts::ARCH];
-    // FNV-1a: std's hashers may change with the compiler, and that would mean a new build.
+    // FNV-1a, because std's hashers may change with the compiler, which would cause a needless build.
     let digest = inputs.join("\0").bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
@@ -155,14 +155,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_come_from_the_go_module() {
+    fn versions_are_read_from_go_mod() {
         let staging = version("k8s.io/api").replacen("v0.", "v1.", 1);
         assert_eq!(version("k8s.io/kubernetes"), staging);
         assert!(version("go.etcd.io/etcd/server/v3").starts_with("v3."));
     }
 
     #[test]
-    fn the_linker_is_told_the_version() {
+    fn the_linker_flags_contain_the_version() {
         let version = version("k8s.io/kubernetes");
         assert!(linker_flags().contains(&format!("gitVersion={version} ")));
         assert!(linker_flags().contains("gitMajor=1 "));

@@ -1,4 +1,4 @@
-//! How etcd and kube-apiserver are started.
+//! Start-up of etcd and kube-apiserver.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -18,10 +18,10 @@ use crate::{Error, Result};
 const ETCD: &str = "etcd";
 const API_SERVER: &str = "apiserver";
 
-/// It takes three seconds on two idle cores; a busy CI machine gets more.
+/// Limit for the start-up. It takes three seconds on two idle cores, and more on a busy CI machine.
 const LIMIT: Duration = Duration::from_secs(90);
 
-/// Writes what the servers read: keys and certificates.
+/// Writes the servers' keys and certificates.
 pub(crate) fn write_files(guard: &Guard, authority: &Authority) -> Result<()> {
     guard.write("ca.crt", authority.certificate())?;
     let server = authority.server()?;
@@ -33,7 +33,8 @@ pub(crate) fn write_files(guard: &Guard, authority: &Authority) -> Result<()> {
     Ok(())
 }
 
-/// Starts both at once: the API server waits for etcd by itself. etcd first, so that it is stopped last.
+/// Starts both without waiting in between, because the API server waits for etcd. etcd comes first, and so
+/// stops last.
 pub(crate) fn start(guard: &Guard, binaries: &Binaries, port: u16) -> Result<()> {
     guard.start_server(ETCD, &etcd(&binaries.etcd, guard.folder()), StopSignal::Terminate)?;
     start_api_server(guard, binaries, port)
@@ -48,7 +49,7 @@ pub(crate) async fn stop_api_server(guard: &Guard) -> Result<()> {
     guard.stop_server(API_SERVER).await.map(drop)
 }
 
-/// Ready is: /readyz says so, and the namespace `default` is there (made by a loop that /readyz doesn't wait for).
+/// Waits until `/readyz` succeeds and the namespace `default` exists, for which `/readyz` doesn't wait.
 pub(crate) async fn until_ready(guard: &Guard, client: &Client) -> Result<()> {
     let is_ready = async || ready(client).await.map_err(|error| error.to_string());
     guard.until_ready(&[API_SERVER, ETCD], LIMIT, is_ready).await
@@ -61,7 +62,7 @@ async fn ready(client: &Client) -> kube::Result<()> {
     Ok(())
 }
 
-/// On Unix sockets: no port to race for, and nobody else on this machine can read them.
+/// etcd on Unix sockets, which need no free port, and which other accounts on this machine can't access.
 fn etcd(program: &Path, folder: &Path) -> Command {
     let socket = |name: &str| format!("unix://{}", folder.join(name).display());
     let (clients, peers) = (socket("etcd.sock"), socket("peer.sock"));

@@ -1,4 +1,4 @@
-//! Where PostgreSQL's programs are.
+//! Search for PostgreSQL's programs.
 
 use std::env;
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::{Error, Result, environment};
 
-/// Folders that hold one folder per version, with `bin` in it.
+/// Folders with one folder per version, which contains `bin`.
 const VERSIONED: [&str; 5] = [
     "/usr/lib/postgresql",                          // Debian, Ubuntu
     "/opt/homebrew/opt",                            // Homebrew on Apple silicon: postgresql@18
@@ -16,7 +16,7 @@ const VERSIONED: [&str; 5] = [
     "/Applications/Postgres.app/Contents/Versions", // macOS
 ];
 
-/// The folder with `initdb` and `postgres`: on PATH, by `pg_config`, or in the usual places.
+/// Finds the folder with `initdb` and `postgres`: on PATH, by `pg_config`, or in the usual places.
 pub(crate) fn find() -> Result<PathBuf> {
     let path = environment::variable("PATH").unwrap_or_default();
     let candidates =
@@ -34,7 +34,7 @@ fn by_pg_config() -> Option<PathBuf> {
     Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()))
 }
 
-/// The newest first.
+/// The program folders of all installed versions, newest first.
 fn versions(parent: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(parent).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
@@ -43,7 +43,7 @@ fn versions(parent: &str) -> Vec<PathBuf> {
     versions.iter().rev().map(|(_, name)| Path::new(parent).join(name).join("bin")).collect()
 }
 
-/// 18 in each of `18`, `postgresql@18` and `pgsql-18`.
+/// The version in a folder's name: 18 for each of `18`, `postgresql@18` and `pgsql-18`.
 fn version(name: &str) -> Option<u32> {
     let number = ["postgresql@", "pgsql-"].iter().find_map(|start| name.strip_prefix(start));
     number.unwrap_or(name).parse().ok()
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_version_is_read_from_the_names_of_all_packagers() {
+    fn the_version_is_parsed_from_the_folder_names_of_all_packagers() {
         let names = ["18", "postgresql@17", "pgsql-16", "latest", "lib"];
         assert_eq!(names.map(version), [Some(18), Some(17), Some(16), None, None]);
     }

@@ -1,4 +1,4 @@
-//! One test's database.
+//! A database for one test.
 
 use std::net::SocketAddr;
 
@@ -6,16 +6,16 @@ use tokio_postgres::{Client, Config, NoTls};
 
 use crate::{Error, Result};
 
-/// A database with an owner, an ordinary role that may log in and do what it likes in this database only.
+/// A database with its owner, an ordinary role that can log in and has all permissions in this database only.
 #[derive(Clone, Debug)]
 pub struct Database {
-    /// The database's name.
+    /// The name of the database.
     pub name: String,
-    /// The owner's name: the same.
+    /// The owner's name, which is the same.
     pub user: String,
-    /// The owner's password: letters and digits.
+    /// The owner's password, of letters and digits.
     pub password: String,
-    /// The server.
+    /// The server's address.
     pub address: SocketAddr,
     pub(crate) superuser: Config,
 }
@@ -26,12 +26,12 @@ impl Database {
         self.url_with("sslmode=disable")
     }
 
-    /// The owner's URL with parameters of your own, such as `sslmode=require`.
+    /// The owner's URL with other parameters, such as `sslmode=require`.
     pub fn url_with(&self, parameters: &str) -> String {
         self.url_at(self.address, parameters)
     }
 
-    /// The owner's URL by way of a proxy, without TLS.
+    /// The owner's URL through a proxy, without TLS.
     pub fn url_through(&self, proxy: SocketAddr) -> String {
         self.url_at(proxy, "sslmode=disable")
     }
@@ -41,24 +41,25 @@ impl Database {
         format!("postgres://{user}:{password}@{address}/{name}?{parameters}")
     }
 
-    /// Connects as the owner; the connection lives on this tokio runtime.
+    /// Connects as the owner. The connection belongs to this tokio runtime.
     pub async fn connect(&self) -> Result<Client> {
         let mut owner = self.superuser.clone();
         owner.dbname(&self.name).user(&self.user).password(&self.password);
         connect(&owner).await
     }
 
-    /// Connects to this database as the superuser, to look behind the owner's back or take rights away.
+    /// Connects to this database as the superuser, to inspect what the owner can't see, or to revoke
+    /// permissions.
     pub async fn connect_as_superuser(&self) -> Result<Client> {
         connect(self.superuser.clone().dbname(&self.name)).await
     }
 }
 
-/// Connects, and lets the runtime drive the connection.
+/// Connects, and spawns a task that drives the connection.
 pub(crate) async fn connect(config: &Config) -> Result<Client> {
-    let connecting = format!("connecting to the database {}", config.get_dbname().unwrap_or_default());
+    let connecting = format!("connect to the database {}", config.get_dbname().unwrap_or_default());
     let (client, connection) = config.connect(NoTls).await.map_err(Error::database(connecting))?;
-    // How it ends concerns the client, who hears of it by its next statement.
+    // Its error needs no handling here: the client's next statement fails.
     tokio::spawn(connection);
     Ok(client)
 }

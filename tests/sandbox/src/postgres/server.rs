@@ -1,4 +1,4 @@
-//! How PostgreSQL is started.
+//! Set-up and start of PostgreSQL.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use crate::{Result, account, fresh};
 const INITDB: &str = "initdb";
 const POSTGRES: &str = "postgres";
 
-/// Both take a second or so on an idle machine.
+/// Limit for each of the two programs. Both take a second or so on an idle machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A server that we started.
+/// A server that the sandbox has started.
 #[derive(Debug)]
 pub(crate) struct Server {
     programs: PathBuf,
@@ -25,7 +25,8 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Makes the data folder and starts the server; the superuser's way in comes with it.
+    /// Creates the data folder and starts the server. Also returns its address and the superuser's
+    /// configuration.
     pub(crate) async fn start(programs: &Path) -> Result<(Self, SocketAddr, Config)> {
         let guard = Guard::start(account::unprivileged()?)?;
         let (port, password, authority) = (fresh::port()?, fresh::password()?, Authority::new()?);
@@ -75,16 +76,16 @@ impl Server {
             .arg(format!("--pwfile={}", folder.join("superuser.password").display()))
             .arg(format!("--pgdata={}", folder.join("data").display()));
         self.guard.start_server(INITDB, &command, StopSignal::Terminate)?;
-        let done = async || self.guard.exit_status(INITDB).map(drop).ok_or("it still works".to_owned());
+        let done = async || self.guard.exit_status(INITDB).map(drop).ok_or("it is still running".to_owned());
         self.guard.until_ready(&[INITDB], LIMIT, done).await?;
         match self.guard.exit_status(INITDB).as_deref() {
             Some("0") => Ok(()),
-            _ => self.guard.has_not_ended(INITDB),
+            _ => self.guard.check_running(INITDB),
         }
     }
 }
 
-/// Data that nobody keeps needs no safety against a power cut.
+/// The server's settings. Its data are temporary, so they needn't survive a power cut.
 fn settings(folder: &Path, port: u16) -> String {
     let folder = folder.display();
     format!(

@@ -8,7 +8,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Api, Client, Config};
 use serde_json::json;
 
-/// The administrator's configuration, changed.
+/// A client with a changed configuration of the administrator.
 async fn client_with(kubeconfig: &Path, change: impl FnOnce(&mut Config)) -> Client {
     let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
@@ -25,14 +25,14 @@ fn is_forbidden(result: &kube::Result<usize>) -> bool {
 }
 
 #[tokio::test]
-async fn the_administrator_may_do_all_and_a_stranger_nothing() {
+async fn the_administrator_has_all_permissions_and_a_user_without_credentials_has_none() {
     let control_plane = &Sandbox::shared().await.unwrap().control_plane;
     let administrator = control_plane.client().await.unwrap();
     assert!(list_namespaces(administrator).await.unwrap() >= 4);
 
-    let stranger =
+    let anonymous =
         client_with(control_plane.kubeconfig(), |config| config.auth_info = Default::default()).await;
-    let answer = list_namespaces(stranger).await;
+    let answer = list_namespaces(anonymous).await;
     assert!(is_forbidden(&answer), "{answer:?}");
 }
 
@@ -45,13 +45,13 @@ async fn the_certificate_is_checked_against_the_authority_in_the_kubeconfig() {
 }
 
 #[tokio::test]
-async fn a_restricted_user_may_do_what_rbac_gives_to_the_name_or_the_group() {
+async fn a_user_has_the_permissions_that_rbac_grants_to_the_name_or_a_group() {
     let control_plane = &Sandbox::shared().await.unwrap().control_plane;
     let user = control_plane.kubeconfig_for("alice", &[], None).unwrap();
     let member = control_plane.kubeconfig_for("bob", &["readers"], None).unwrap();
     let member_of_two = control_plane.kubeconfig_for("carol", &["others", "readers"], None).unwrap();
     for kubeconfig in [&user, &member, &member_of_two] {
-        let answer = list_namespaces(control_plane.client_by(kubeconfig).await.unwrap()).await;
+        let answer = list_namespaces(control_plane.client_for(kubeconfig).await.unwrap()).await;
         assert!(is_forbidden(&answer), "{answer:?}");
     }
 
@@ -61,14 +61,15 @@ async fn a_restricted_user_may_do_what_rbac_gives_to_the_name_or_the_group() {
     let binding = binding_of("namespace-reader", &[("User", "alice"), ("Group", "readers")]);
     Api::<ClusterRoleBinding>::all(client).create(&PostParams::default(), &binding).await.unwrap();
     for kubeconfig in [&user, &member, &member_of_two] {
-        let client = control_plane.client_by(kubeconfig).await.unwrap();
+        let client = control_plane.client_for(kubeconfig).await.unwrap();
         crate::until("the binding works", async || list_namespaces(client.clone()).await.is_ok()).await;
     }
 }
 
-/// Not `view`: its rules are put together by the controller-manager, and there is none.
+/// A role of our own, because the controller-manager, which isn't running, would have to aggregate the rules
+/// of `view`.
 fn namespace_reader() -> ClusterRole {
-    let strings = |one: &str| vec![one.to_owned()];
+    let strings = |text: &str| vec![text.to_owned()];
     let rule = PolicyRule {
         api_groups: Some(strings("")),
         resources: Some(strings("namespaces")),
@@ -98,17 +99,17 @@ fn named(name: &str) -> ObjectMeta {
 }
 
 #[tokio::test]
-async fn kubectl_comes_configured() {
+async fn kubectl_runs_as_the_administrator() {
     let control_plane = &Sandbox::shared().await.unwrap().control_plane;
     let output = control_plane.kubectl().unwrap().args(["auth", "whoami"]).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains("korf-sandbox-admin") && said.contains("system:masters"), "{output:?}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.contains("korf-sandbox-admin") && stdout.contains("system:masters"), "{output:?}");
 }
 
 #[tokio::test]
 async fn requests_are_counted_by_verb_and_subresource() {
     let control_plane = &Sandbox::shared().await.unwrap().control_plane;
-    let before = control_plane.requests("configmaps").await.unwrap();
+    let before = control_plane.request_counts("configmaps").await.unwrap();
     let namespace = control_plane.create_namespace("counting").await.unwrap();
     let maps = Api::<ConfigMap>::namespaced(control_plane.client().await.unwrap(), &namespace);
     let map = ConfigMap { metadata: named("counted"), ..ConfigMap::default() };
@@ -117,10 +118,10 @@ async fn requests_are_counted_by_verb_and_subresource() {
         let patch = Patch::Merge(json!({ "data": { "key": value } }));
         maps.patch("counted", &PatchParams::default(), &patch).await.unwrap();
     }
-    let after = control_plane.requests("configmaps").await.unwrap();
-    let made = |verb: &str| {
+    let after = control_plane.request_counts("configmaps").await.unwrap();
+    let increase = |verb: &str| {
         let key = (verb.to_owned(), String::new());
         after.get(&key).unwrap_or(&0) - before.get(&key).unwrap_or(&0)
     };
-    assert_eq!((made("POST"), made("PATCH"), made("DELETE")), (1, 2, 0));
+    assert_eq!((increase("POST"), increase("PATCH"), increase("DELETE")), (1, 2, 0));
 }

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use korf_sandbox::{ControlPlane, Sandbox};
 use kube::Api;
 
-/// Every process that has the folder among its arguments: the guard, its runners and the servers.
+/// All processes with the folder in their arguments: the guard, its runners and the servers.
 fn processes_of(folder: &Path) -> Vec<String> {
     let output = Command::new("ps").args(["-axww", "-o", "pid=,args="]).output().unwrap();
     let folder = folder.to_str().unwrap();
@@ -15,25 +15,27 @@ fn processes_of(folder: &Path) -> Vec<String> {
     processes.lines().filter(|line| line.contains(folder)).map(str::to_owned).collect()
 }
 
-fn folder_of(sandbox: &Sandbox) -> [PathBuf; 2] {
+fn folders_of(sandbox: &Sandbox) -> [PathBuf; 2] {
     let parent = |path: &Path| path.parent().unwrap().to_owned();
     let certificate = sandbox.postgres.ca_certificate().unwrap();
     [parent(sandbox.control_plane.kubeconfig()), parent(&certificate)]
 }
 
 #[tokio::test]
-async fn two_sandboxes_at_once_do_not_meet_and_a_dropped_one_leaves_nothing() {
+async fn two_sandboxes_are_independent_and_a_dropped_one_leaves_nothing_behind() {
     let (first, second) = tokio::join!(Sandbox::shared(), Sandbox::start());
     let (first, second) = (first.unwrap(), second.unwrap());
     second.control_plane.create_namespace("only-in-the-second").await.unwrap();
     let of_first = Api::<Namespace>::all(first.control_plane.client().await.unwrap());
     assert!(of_first.get_opt("only-in-the-second").await.unwrap().is_none());
-    // Another authority signed it, so the first one's administrator doesn't even get to ask.
-    let misled = first.control_plane.kubeconfig_through(second.control_plane.api_server_address()).unwrap();
-    let misled = Api::<Namespace>::all(first.control_plane.client_by(&misled).await.unwrap());
-    assert!(misled.get("default").await.is_err());
+    // Another authority has signed the second one's certificate, so the first one's administrator can't even
+    // connect.
+    let misdirected =
+        first.control_plane.kubeconfig_through(second.control_plane.api_server_address()).unwrap();
+    let misdirected = Api::<Namespace>::all(first.control_plane.client_for(&misdirected).await.unwrap());
+    assert!(misdirected.get("default").await.is_err());
 
-    let folders = folder_of(&second);
+    let folders = folders_of(&second);
     assert!(folders.iter().all(|folder| processes_of(folder).len() >= 3));
     let ports = [second.control_plane.api_server_address(), second.postgres.address()];
     drop(second);
@@ -59,35 +61,36 @@ async fn a_restart_of_the_api_server_keeps_the_data() {
 }
 
 #[tokio::test]
-async fn a_killed_process_leaves_nothing() {
-    let (mut process, folder) = start_in_a_process();
+async fn a_killed_process_leaves_nothing_behind() {
+    let (mut process, folder) = start_in_another_process();
     assert!(processes_of(&folder).len() >= 3);
     process.kill().unwrap(); // SIGKILL
     process.wait().unwrap();
-    crate::until("the servers have ended", async || processes_of(&folder).is_empty()).await;
+    crate::until("the servers have exited", async || processes_of(&folder).is_empty()).await;
     crate::until("the folder is gone", async || !folder.exists()).await;
 }
 
 #[tokio::test]
-async fn a_process_killed_while_it_starts_leaves_nothing() {
+async fn a_process_killed_during_start_up_leaves_nothing_behind() {
     let mut process = Command::new(env!("CARGO_BIN_EXE_korf-sandbox")).spawn().unwrap();
-    let mark = format!("korf-sandbox-{}-", process.id());
-    crate::until("a guard has made its folder", async || folders_with(&mark) > 0).await;
+    let prefix = format!("korf-sandbox-{}-", process.id());
+    crate::until("a guard has created its folder", async || folders_with(&prefix) > 0).await;
     process.kill().unwrap();
     process.wait().unwrap();
-    crate::until("the servers have ended", async || processes_of(Path::new(&mark)).is_empty()).await;
-    crate::until("the folders are gone", async || folders_with(&mark) == 0).await;
+    crate::until("the servers have exited", async || processes_of(Path::new(&prefix)).is_empty()).await;
+    crate::until("the folders are gone", async || folders_with(&prefix) == 0).await;
 }
 
-fn folders_with(mark: &str) -> usize {
-    let places = [std::env::temp_dir(), PathBuf::from("/tmp")].map(|place| std::fs::read_dir(place).unwrap());
-    let names = places.into_iter().flatten().map(|entry| entry.unwrap().file_name());
-    names.filter(|name| name.to_string_lossy().contains(mark)).count()
+fn folders_with(prefix: &str) -> usize {
+    let parents =
+        [std::env::temp_dir(), PathBuf::from("/tmp")].map(|folder| std::fs::read_dir(folder).unwrap());
+    let names = parents.into_iter().flatten().map(|entry| entry.unwrap().file_name());
+    names.filter(|name| name.to_string_lossy().contains(prefix)).count()
 }
 
 #[tokio::test]
-async fn ctrl_c_on_the_terminal_ends_the_servers_in_order() {
-    let (mut process, folder) = start_in_a_process();
+async fn ctrl_c_stops_the_servers_and_removes_their_folder() {
+    let (mut process, folder) = start_in_another_process();
     Command::new("kill").args(["-INT", &process.id().to_string()]).status().unwrap();
     assert!(process.wait().unwrap().success());
     assert_eq!(processes_of(&folder), Vec::<String>::new());
@@ -95,7 +98,7 @@ async fn ctrl_c_on_the_terminal_ends_the_servers_in_order() {
 }
 
 #[tokio::test]
-async fn servers_that_are_given_are_used_and_left_running() {
+async fn external_servers_are_used_and_left_running() {
     let shared = Sandbox::shared().await.unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_korf-sandbox"));
     command.env("KORF_SANDBOX_KUBECONFIG", shared.control_plane.kubeconfig());
@@ -106,8 +109,8 @@ async fn servers_that_are_given_are_used_and_left_running() {
 
     process.kill().unwrap();
     process.wait().unwrap();
-    shared.control_plane.create_namespace("after-the-guest").await.unwrap();
-    shared.postgres.create_database("after_the_guest").await.unwrap();
+    shared.control_plane.create_namespace("afterwards").await.unwrap();
+    shared.postgres.create_database("afterwards").await.unwrap();
 }
 
 fn superuser_url(sandbox: &Sandbox) -> String {
@@ -117,13 +120,14 @@ fn superuser_url(sandbox: &Sandbox) -> String {
     format!("postgres://postgres:{password}@{}/postgres", sandbox.postgres.address())
 }
 
-/// The binary of this crate as a process of its own, once it is ready, and the folder of its control plane.
-fn start_in_a_process() -> (Child, PathBuf) {
+/// Runs this crate's binary until it is ready. Also returns the folder of its control plane.
+fn start_in_another_process() -> (Child, PathBuf) {
     let (process, lines) = start(&mut Command::new(env!("CARGO_BIN_EXE_korf-sandbox")));
     let kubeconfig = lines[0].trim_start_matches("export KUBECONFIG='").trim_end_matches('\'');
     (process, Path::new(kubeconfig).parent().unwrap().to_owned())
 }
 
+/// Starts the binary, and returns the three lines that it prints.
 fn start(command: &mut Command) -> (Child, Vec<String>) {
     let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();

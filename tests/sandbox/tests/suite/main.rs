@@ -1,6 +1,9 @@
-//! The sandbox, tried on itself. One sandbox is shared; what stops or kills servers starts its own.
+//! Tests of the sandbox itself. They share one sandbox, except for those that stop or kill servers.
 
-#![expect(clippy::unwrap_used, reason = "Clippy knows the test functions, not what they call")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "Clippy allows it in test functions, but not in the functions that they call"
+)]
 
 mod control_plane;
 mod lifecycle;
@@ -9,11 +12,11 @@ mod proxy;
 
 use std::time::{Duration, Instant};
 
-/// Waits for a condition, within a limit that only a failure reaches.
+/// Waits for a condition, with a time limit that is reached only if something is wrong.
 async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let limit = Instant::now() + Duration::from_secs(30);
     while !condition().await {
-        assert!(Instant::now() < limit, "still not so after 30 s: {what}");
+        assert!(Instant::now() < limit, "timed out after 30 s waiting until {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -3,7 +3,7 @@ use tokio_postgres::NoTls;
 use tokio_postgres::error::SqlState;
 
 #[tokio::test]
-async fn the_owner_of_a_database_may_make_tables_in_it() {
+async fn the_owner_of_a_database_can_create_tables_and_use_only_its_own() {
     let postgres = &Sandbox::shared().await.unwrap().postgres;
     let database = postgres.create_database("owned").await.unwrap();
     let owner = database.connect().await.unwrap();
@@ -13,22 +13,22 @@ async fn the_owner_of_a_database_may_make_tables_in_it() {
 
     let superuser = database.connect_as_superuser().await.unwrap();
     superuser.batch_execute("ALTER TABLE plants OWNER TO postgres").await.unwrap();
-    let refused = owner.batch_execute("SELECT * FROM plants").await.unwrap_err();
-    assert_eq!(refused.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE));
+    let error = owner.batch_execute("SELECT * FROM plants").await.unwrap_err();
+    assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE));
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_refused() {
+async fn a_wrong_password_is_rejected() {
     let postgres = &Sandbox::shared().await.unwrap().postgres;
     let database = postgres.create_database("locked").await.unwrap();
     let wrong = database.url().replace(&database.password, "wrong");
-    let refused = tokio_postgres::connect(&wrong, NoTls).await.err().unwrap();
-    assert_eq!(refused.code(), Some(&SqlState::INVALID_PASSWORD));
+    let error = tokio_postgres::connect(&wrong, NoTls).await.err().unwrap();
+    assert_eq!(error.code(), Some(&SqlState::INVALID_PASSWORD));
     assert!(tokio_postgres::connect(&database.url(), NoTls).await.is_ok());
 }
 
 #[tokio::test]
-async fn psql_comes_configured_and_tls_verifies() {
+async fn psql_connects_as_the_superuser_and_tls_verifies() {
     let postgres = &Sandbox::shared().await.unwrap().postgres;
     let mut psql = postgres.psql().unwrap();
     psql.args(["-At", "-c", "SELECT ssl, current_user FROM pg_stat_ssl WHERE pid = pg_backend_pid()"]);
@@ -39,11 +39,11 @@ async fn psql_comes_configured_and_tls_verifies() {
 }
 
 #[tokio::test]
-async fn a_stopped_server_comes_back_with_its_data() {
+async fn a_stopped_server_resumes_with_its_data() {
     let postgres = Postgres::start().await.unwrap();
     let database = postgres.create_database("lasting").await.unwrap();
     let before = database.connect().await.unwrap();
-    before.batch_execute("CREATE TABLE kept AS SELECT 7 AS number").await.unwrap();
+    before.batch_execute("CREATE TABLE numbers AS SELECT 7 AS number").await.unwrap();
 
     postgres.stop().await.unwrap();
     assert!(before.simple_query("SELECT 1").await.is_err());
@@ -51,6 +51,6 @@ async fn a_stopped_server_comes_back_with_its_data() {
 
     postgres.resume().await.unwrap();
     let after = database.connect().await.unwrap();
-    let row = after.query_one("SELECT number FROM kept", &[]).await.unwrap();
+    let row = after.query_one("SELECT number FROM numbers", &[]).await.unwrap();
     assert_eq!(row.get::<_, i32>(0), 7);
 }

@@ -4,17 +4,17 @@ use kube::Api;
 use tokio_postgres::NoTls;
 
 #[tokio::test]
-async fn a_cut_line_ends_connections_and_refuses_new_ones_until_restored() {
+async fn a_cut_link_resets_connections_and_rejects_new_ones_until_restored() {
     let postgres = &Sandbox::shared().await.unwrap().postgres;
     let database = postgres.create_database("cut").await.unwrap();
     let proxy = Proxy::to(postgres.address()).await.unwrap();
     let url = database.url_through(proxy.address());
     let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
-    let ended = tokio::spawn(connection);
+    let end = tokio::spawn(connection);
     client.simple_query("SELECT 1").await.unwrap();
 
     proxy.cut();
-    assert!(ended.await.unwrap().is_err(), "a cut is an error, not an orderly end");
+    assert!(end.await.unwrap().is_err(), "a cut is an error, not an orderly close");
     assert!(client.simple_query("SELECT 1").await.is_err());
     assert!(tokio_postgres::connect(&url, NoTls).await.is_err());
     assert_eq!(proxy.accepted(), 1);
@@ -25,7 +25,7 @@ async fn a_cut_line_ends_connections_and_refuses_new_ones_until_restored() {
 }
 
 #[tokio::test]
-async fn a_stalled_line_holds_back_and_loses_nothing() {
+async fn a_stalled_link_delays_data_and_loses_none() {
     let postgres = &Sandbox::shared().await.unwrap().postgres;
     let database = postgres.create_database("stalled").await.unwrap();
     let proxy = Proxy::to(postgres.address()).await.unwrap();
@@ -37,7 +37,7 @@ async fn a_stalled_line_holds_back_and_loses_nothing() {
     let query = client.simple_query("SELECT 1");
     tokio::pin!(query);
     let early = tokio::time::timeout(std::time::Duration::from_millis(200), &mut query).await;
-    assert!(early.is_err(), "answered through a stalled line");
+    assert!(early.is_err(), "a stalled link delivered an answer");
 
     proxy.restore();
     query.await.unwrap();
@@ -48,7 +48,7 @@ async fn tls_to_the_api_server_verifies_through_a_proxy() {
     let control_plane = &Sandbox::shared().await.unwrap().control_plane;
     let proxy = Proxy::to(control_plane.api_server_address()).await.unwrap();
     let kubeconfig = control_plane.kubeconfig_through(proxy.address()).unwrap();
-    let client = control_plane.client_by(&kubeconfig).await.unwrap();
+    let client = control_plane.client_for(&kubeconfig).await.unwrap();
     let namespaces = Api::<Namespace>::all(client);
     namespaces.get("default").await.unwrap();
     assert_eq!(proxy.accepted(), 1);

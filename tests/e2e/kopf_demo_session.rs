@@ -1,9 +1,9 @@
-//! The session that the seed's README shows, and what it promises.
+//! The session that the Kopf demo's README shows.
 
-use crate::stage::{SEED_CR, Stage};
+use crate::fixture::{Fixture, KOPF_DEMO_CR};
 use serde_json::json;
 
-/// What the README's operator prints, less the times.
+/// The output of the operator in that README, without the times.
 const OUTPUT: [&str; 6] = [
     "kopf._core.engines.a [INFO    ] Initial authentication has been initiated.",
     "kopf.activities.auth [INFO    ] Activity 'login_via_client' succeeded.",
@@ -14,28 +14,31 @@ const OUTPUT: [&str; 6] = [
 ];
 
 #[tokio::test]
-async fn the_seeds_session_goes_as_its_readme_shows() {
-    let stage = Stage::new("seed-session").await;
-    let installed = &stage.cluster.installed;
-    assert_eq!(installed, "customresourcedefinition.apiextensions.k8s.io/databasetables.kopf.demo created\n");
-    assert_eq!(stage.apply(SEED_CR), "databasetable.kopf.demo/website-users created\n");
-    let listed = stage.kubectl_get(&["DatabaseTables"]);
+async fn the_session_of_the_kopf_demo_prints_the_same_as_in_its_readme() {
+    let fixture = Fixture::new("kopf-demo-session").await;
+    let install_output = &fixture.cluster.install_output;
+    assert_eq!(
+        install_output,
+        "customresourcedefinition.apiextensions.k8s.io/databasetables.kopf.demo created\n"
+    );
+    assert_eq!(fixture.apply(KOPF_DEMO_CR), "databasetable.kopf.demo/website-users created\n");
+    let listed = fixture.kubectl_get(&["DatabaseTables"]);
     let words: Vec<_> = listed.split_whitespace().collect();
     assert_eq!((&words[..3], words.len()), (&["NAME", "AGE", "website-users"][..], 4), "{listed}");
 
-    let mut operator = stage.operator().terse().start();
+    let mut operator = fixture.operator().not_verbose().start();
     operator.wait_for_line("Creation is processed").await;
-    stage.until_ready("website-users").await;
+    fixture.until_ready("website-users").await;
     operator.kill_9();
     let lines = operator.lines();
-    let (times, said): (Vec<_>, Vec<_>) = lines.iter().map(|line| line.split_once("] ").unwrap()).unzip();
-    let here = format!("[{}/", stage.namespace);
-    let said: Vec<_> = said.iter().map(|line| line.replace(&here, "[default/")).collect();
-    assert_eq!(said, OUTPUT);
+    let (times, output): (Vec<_>, Vec<_>) = lines.iter().map(|line| line.split_once("] ").unwrap()).unzip();
+    let namespace = format!("[{}/", fixture.namespace);
+    let output: Vec<_> = output.iter().map(|line| line.replace(&namespace, "[default/")).collect();
+    assert_eq!(output, OUTPUT);
     times.iter().for_each(|time| assert!(is_time(time), "{time}"));
 }
 
-/// `[2022-03-18 12:12:40,130`
+/// Whether a text looks like `[2022-03-18 12:12:40,130`.
 fn is_time(text: &str) -> bool {
     let pattern = "[0000-00-00 00:00:00,000";
     let fits = |(c, p): (char, char)| if p == '0' { c.is_ascii_digit() } else { c == p };
@@ -43,11 +46,11 @@ fn is_time(text: &str) -> bool {
 }
 
 #[tokio::test]
-async fn the_seeds_table_is_as_described_and_the_status_says_so() {
-    let stage = Stage::new("seed-table").await;
-    stage.apply(SEED_CR);
-    let _operator = stage.operator().start();
-    let object = stage.until_ready("website-users").await;
+async fn the_kopf_demos_table_is_created_and_reported_in_the_status() {
+    let fixture = Fixture::new("kopf-demo-table").await;
+    fixture.apply(KOPF_DEMO_CR);
+    let _operator = fixture.operator().start();
+    let object = fixture.until_ready("website-users").await;
 
     let columns = [
         ("user_id", "integer"),
@@ -56,10 +59,13 @@ async fn the_seeds_table_is_as_described_and_the_status_says_so() {
         ("signup_date", "date"),
         ("last_login", "timestamp without time zone"),
     ];
-    assert_eq!(stage.columns("website_users").await, columns.map(|(name, type_)| format!("{name} {type_}")));
-    assert_eq!(stage.primary_key("website_users").await, ["user_id"]);
-    // As a user of the database writes it.
-    assert_eq!(stage.query("SELECT USER_NAME FROM WEBSITE_USERS").await, [""; 0]);
+    assert_eq!(
+        fixture.columns("website_users").await,
+        columns.map(|(name, type_)| format!("{name} {type_}"))
+    );
+    assert_eq!(fixture.primary_key("website_users").await, ["user_id"]);
+    // Upper case, as the Kopf demo's README writes it.
+    assert_eq!(fixture.query("SELECT USER_NAME FROM WEBSITE_USERS").await, [""; 0]);
 
     let status = &object["status"];
     assert_eq!(status["table"], "public.website_users");

@@ -1,6 +1,6 @@
-//! One test's world: a namespace and a database of its own, and as many operators as it likes.
+//! The fixture of a test: a namespace and a database of its own, in which it can run any number of operators.
 //!
-//! A test that fails prints its operators' logs and what is in the namespace.
+//! If the test fails, the fixture prints the operators' logs and the objects in the namespace.
 
 mod cluster;
 mod eventually;
@@ -15,25 +15,25 @@ pub use cluster::{Cluster, Crd};
 pub use eventually::eventually;
 pub use lock::Lock;
 pub use objects::{condition, manifest, until};
-pub use operator::Operator;
+pub use operator::OperatorProcess;
 
 use cluster::postgres;
 use korf_sandbox::{Database, Proxy};
 use log::Log;
-use operator::Launch;
+use operator::OperatorCommand;
 use std::{cell::RefCell, sync::Arc};
 use tokio_postgres::Client;
 
-/// The seed's custom resource, byte for byte: `website-users`, for the table `website_users`.
-pub const SEED_CR: &str = include_str!("../../operator/manifests/kopf-demo-cr.yaml");
+/// The Kopf demo's custom resource, byte for byte: `website-users`, for the table `website_users`.
+pub const KOPF_DEMO_CR: &str = include_str!("../../operator/manifests/kopf-demo-cr.yaml");
 
-/// The seed's custom resource with a sixth column, `country`.
-pub fn seed_cr_with_country() -> String {
-    SEED_CR.replace("  primaryKey", "    - COUNTRY: char(2)\n  primaryKey")
+/// The Kopf demo's custom resource with a sixth column, `country`.
+pub fn kopf_demo_cr_with_country() -> String {
+    KOPF_DEMO_CR.replace("  primaryKey", "    - COUNTRY: char(2)\n  primaryKey")
 }
 
-/// A namespace, a database, and what happens there.
-pub struct Stage<'c> {
+/// A namespace and a database for one test.
+pub struct Fixture<'c> {
     pub cluster: &'c Cluster,
     pub namespace: String,
     pub database: Database,
@@ -42,15 +42,15 @@ pub struct Stage<'c> {
     logs: RefCell<Vec<Arc<Log>>>,
 }
 
-impl Stage<'static> {
-    /// A stage on the shared cluster with the seed's CRD. No two tests use one name.
+impl Fixture<'static> {
+    /// A fixture on the shared cluster with the Kopf demo's CRD. The name must be unique among all tests.
     pub async fn new(name: &str) -> Self {
-        Self::on(Cluster::with_the_seeds_crd().await, name).await
+        Self::on(Cluster::with_kopf_demo_crd().await, name).await
     }
 }
 
-impl<'c> Stage<'c> {
-    /// A stage on a cluster.
+impl<'c> Fixture<'c> {
+    /// A fixture on another cluster.
     pub async fn on(cluster: &'c Cluster, name: &str) -> Self {
         let namespace = cluster.control_plane.create_namespace(name).await.unwrap();
         let database = postgres().await.create_database(&name.replace('-', "_")).await.unwrap();
@@ -58,30 +58,30 @@ impl<'c> Stage<'c> {
         Self { cluster, namespace, database, kube, sql, logs: RefCell::default() }
     }
 
-    /// The table operator, to be started: it serves this namespace and this database.
-    pub fn operator(&self) -> Launch<'_> {
+    /// A command that runs the table operator for this namespace and this database.
+    pub fn operator(&self) -> OperatorCommand<'_> {
         let program = env!("CARGO_BIN_EXE_database-table-operator");
-        self.launch(program.as_ref()).env("DATABASE_URL", self.database.url())
+        self.command(program.as_ref()).env("DATABASE_URL", self.database.url())
     }
 
-    /// An operator of the examples folder, to be started.
-    pub fn example(&self, name: &str) -> Launch<'_> {
-        self.launch(&program::example(name))
+    /// A command that runs an operator of the examples folder.
+    pub fn example(&self, name: &str) -> OperatorCommand<'_> {
+        self.command(&program::example(name))
     }
 
-    /// A proxy in front of the API server, for [`Launch::kubeconfig_through`].
+    /// A proxy in front of the API server, for [`OperatorCommand::kubeconfig_through`].
     pub async fn api_proxy(&self) -> Proxy {
         Proxy::to(self.cluster.control_plane.api_server_address()).await.unwrap()
     }
 
-    /// A proxy in front of PostgreSQL, for [`Launch::database_through`].
+    /// A proxy in front of PostgreSQL, for [`OperatorCommand::database_through`].
     pub async fn database_proxy(&self) -> Proxy {
         Proxy::to(self.database.address).await.unwrap()
     }
 }
 
-impl Drop for Stage<'_> {
-    /// Operators were dropped before, so that their logs are complete.
+impl Drop for Fixture<'_> {
+    /// Tests drop their operators before the fixture, so the logs are complete.
     fn drop(&mut self) {
         if !std::thread::panicking() {
             return;

@@ -1,4 +1,4 @@
-//! The Kubernetes control plane: kube-apiserver and etcd.
+//! A Kubernetes control plane: kube-apiserver and etcd.
 
 mod binaries;
 mod from_source;
@@ -19,44 +19,45 @@ use crate::authority::Authority;
 use crate::guard::Guard;
 use crate::{Error, Result, environment, fresh, kubeconfig};
 use binaries::Binaries;
-pub use requests::Requests;
+pub use requests::RequestCounts;
 
-/// The variable that names a cluster to use instead of starting one.
-const GIVEN: &str = "KORF_SANDBOX_KUBECONFIG";
+/// The variable that names an external cluster, to use instead of starting one.
+const VARIABLE: &str = "KORF_SANDBOX_KUBECONFIG";
 
-/// A kube-apiserver with its etcd, or a cluster that was given.
+/// A kube-apiserver with its etcd, or an external cluster.
 ///
-/// Ends when dropped, or with the process in whatever way that ends; dropping waits for it (a second or so).
+/// It stops when dropped, which takes a second or so, and with the process, however that ends.
 ///
-/// There is no controller-manager. Namespaces don't finish deleting, so a test takes one of its own
-/// ([`ControlPlane::create_namespace`]) and leaves it; owner references aren't collected; and the roles `view`, `edit`
-/// and `admin`, which are aggregated, give no rights: write the rules out.
+/// There is no controller-manager. Namespaces are never deleted completely, so each test creates its own
+/// ([`ControlPlane::create_namespace`]) and leaves it behind. Owner references aren't garbage-collected. The
+/// aggregated roles `view`, `edit` and `admin` grant no permissions, so define roles with explicit rules.
 #[derive(Debug)]
 pub struct ControlPlane {
     path: PathBuf,
     admin: Kubeconfig,
     address: SocketAddr,
     kubectl: Option<PathBuf>,
-    own: Option<Own>,
+    own: Option<OwnServers>,
+    /// The number of kubeconfigs written so far.
     files: AtomicU32,
     guard: Guard,
 }
 
-/// What we have of a control plane that we started.
+/// Parts of a control plane that the sandbox has started.
 #[derive(Debug)]
-struct Own {
+struct OwnServers {
     authority: Authority,
     binaries: Binaries,
 }
 
 impl ControlPlane {
-    /// Starts one, or takes the cluster that `KORF_SANDBOX_KUBECONFIG` names.
+    /// Starts a control plane, or uses the external cluster that `KORF_SANDBOX_KUBECONFIG` names.
     ///
-    /// The first start on a machine without the programs builds them, which takes minutes and is shown on the
-    /// terminal.
+    /// On a machine without the programs, the first start builds them. That takes minutes, and its progress
+    /// is shown on the terminal.
     pub async fn start() -> Result<Self> {
-        if let Some(path) = environment::variable(GIVEN) {
-            return Self::given(environment::absolute(path.as_ref()));
+        if let Some(path) = environment::variable(VARIABLE) {
+            return Self::external(environment::absolute(path.as_ref()));
         }
         match Self::start_own().await {
             Err(error) if error.is_port_taken() => Self::start_own().await,
@@ -64,7 +65,7 @@ impl ControlPlane {
         }
     }
 
-    fn given(path: PathBuf) -> Result<Self> {
+    fn external(path: PathBuf) -> Result<Self> {
         let admin = kubeconfig::read(&path)?;
         let address = kubeconfig::address(&admin, &path)?;
         let (kubectl, guard) = (environment::program("kubectl"), Guard::start(None)?);
@@ -81,7 +82,7 @@ impl ControlPlane {
         let admin = kubeconfig::embedded(address, &authority.certificate(), &administrator)?;
         let path = guard.write("kubeconfig", kubeconfig::content(&admin)?)?;
         let kubectl = binaries.kubectl.clone();
-        let own = Some(Own { authority, binaries });
+        let own = Some(OwnServers { authority, binaries });
         let started = Self { path, admin, address, kubectl, own, files: AtomicU32::new(0), guard };
         servers::until_ready(&started.guard, &started.client().await?).await?;
         Ok(started)
@@ -92,41 +93,41 @@ impl ControlPlane {
         &self.path
     }
 
-    /// The administrator's client, a new one each time: it belongs to the tokio runtime it is made on.
+    /// A new client for the administrator, which belongs to the tokio runtime that it is created on.
     pub async fn client(&self) -> Result<Client> {
         kubeconfig::client(&self.path, self.admin.clone()).await
     }
 
-    /// A client by a kubeconfig that one of the methods here wrote.
-    pub async fn client_by(&self, kubeconfig: &Path) -> Result<Client> {
+    /// A client for a kubeconfig, such as those that the methods below write.
+    pub async fn client_for(&self, kubeconfig: &Path) -> Result<Client> {
         kubeconfig::client(kubeconfig, kubeconfig::read(kubeconfig)?).await
     }
 
-    /// `kubectl`, as the administrator.
+    /// A `kubectl` command that runs as the administrator.
     pub fn kubectl(&self) -> Result<Command> {
         let mut command = Command::new(self.kubectl.as_ref().ok_or(Error::NoKubectl)?);
         command.env("KUBECONFIG", &self.path);
         Ok(command)
     }
 
-    /// Where the API server listens, to put a [`Proxy`](crate::Proxy) in front.
+    /// The API server's address, to put a [`Proxy`](crate::Proxy) in front of it.
     pub fn api_server_address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The administrator's kubeconfig, by way of a proxy.
+    /// The administrator's kubeconfig through a proxy.
     pub fn kubeconfig_through(&self, proxy: SocketAddr) -> Result<PathBuf> {
         self.write(&kubeconfig::through(&self.admin, &self.path, proxy)?)
     }
 
-    /// A kubeconfig for a user who may do nothing but what RBAC gives to the name or the groups; through a proxy, if
-    /// one is given.
+    /// A kubeconfig for a user who has only the permissions that RBAC grants to the user's name or groups. If
+    /// `proxy` is given, requests go through it.
     ///
-    /// By a client certificate; for more than one group (our certificates have room for one), and on a cluster that
-    /// was given, the administrator impersonates the user.
+    /// The user has a client certificate. With more than one group (our certificates have room for one), and
+    /// on an external cluster, the administrator impersonates the user instead.
     pub fn kubeconfig_for(&self, user: &str, groups: &[&str], proxy: Option<SocketAddr>) -> Result<PathBuf> {
         let config = match &self.own {
-            Some(Own { authority, .. }) if groups.len() <= 1 => {
+            Some(OwnServers { authority, .. }) if groups.len() <= 1 => {
                 let client = authority.client(user, groups.first().copied())?;
                 kubeconfig::embedded(self.address, &authority.certificate(), &client)?
             }
@@ -143,53 +144,53 @@ impl ControlPlane {
         self.guard.write(&format!("kubeconfig-{number}"), kubeconfig::content(config)?)
     }
 
-    /// Makes a namespace and returns its name: the one asked for, with something appended on a cluster that was
-    /// given, where an earlier run may have left that one.
+    /// Creates a namespace and returns its name. On an external cluster, where earlier runs may have left
+    /// namespaces behind, the name gets a unique suffix.
     pub async fn create_namespace(&self, name: &str) -> Result<String> {
         let name = if self.own.is_some() { name.to_owned() } else { fresh::name(name, '-') };
         let metadata = ObjectMeta { name: Some(name.clone()), ..ObjectMeta::default() };
         let namespace = Namespace { metadata, ..Namespace::default() };
         let namespaces = Api::<Namespace>::all(self.client().await?);
         let created = namespaces.create(&PostParams::default(), &namespace).await;
-        created.map_err(Error::kubernetes(format!("creating the namespace {name}")))?;
+        created.map_err(Error::kubernetes(format!("create the namespace {name}")))?;
         Ok(name)
     }
 
-    /// Stops the API server and starts it again: same port, same data. Watches start anew, and versions from before
-    /// are answered with 410 where things changed since.
+    /// Restarts the API server, with the same port and the same data. Watches break, and can't be resumed
+    /// from a resource version before the restart if anything has changed since (status 410).
     pub async fn restart_api_server(&self) -> Result<()> {
         self.stop_api_server().await?;
         self.start_api_server().await
     }
 
-    /// Stops the API server and leaves etcd running.
+    /// Stops the API server, and leaves etcd running.
     pub async fn stop_api_server(&self) -> Result<()> {
-        self.own("stopping the API server")?;
+        self.own("stop the API server")?;
         servers::stop_api_server(&self.guard).await
     }
 
-    /// Starts the API server that [`ControlPlane::stop_api_server`] stopped, and waits until it is ready.
+    /// Starts the API server again after [`ControlPlane::stop_api_server`], and waits until it is ready.
     pub async fn start_api_server(&self) -> Result<()> {
-        let own = self.own("starting the API server")?;
+        let own = self.own("start the API server")?;
         servers::start_api_server(&self.guard, &own.binaries, self.address.port())?;
         servers::until_ready(&self.guard, &self.client().await?).await
     }
 
-    fn own(&self, action: &'static str) -> Result<&Own> {
-        self.own.as_ref().ok_or(Error::NotOurs { action, variable: GIVEN })
+    fn own(&self, action: &'static str) -> Result<&OwnServers> {
+        self.own.as_ref().ok_or(Error::ExternalServer { action, variable: VARIABLE })
     }
 
     /// The API server's metrics, in Prometheus' text format.
     pub async fn metrics(&self) -> Result<String> {
-        let failed = || Error::kubernetes("reading the metrics");
+        let failed = || Error::kubernetes("read the API server's metrics");
         let request = kube::core::Request::new("/metrics").list(&ListParams::default());
         let request = request.map_err(|error| failed()(kube::Error::BuildRequest(error)))?;
         self.client().await?.request_text(request).await.map_err(failed())
     }
 
-    /// How often the API server was asked for a resource, named by its plural or `plural.group`. Namespaces aren't
-    /// told apart: a test that counts has a resource of its own.
-    pub async fn requests(&self, resource: &str) -> Result<Requests> {
-        Ok(requests::counted(&self.metrics().await?, resource))
+    /// The number of requests to the API server for a resource, given as its plural or `plural.group`.
+    /// Namespaces aren't distinguished, so a test that counts needs a resource that no other test uses.
+    pub async fn request_counts(&self, resource: &str) -> Result<RequestCounts> {
+        Ok(requests::sum_by_verb(&self.metrics().await?, resource))
     }
 }

@@ -1,4 +1,4 @@
-//! PostgreSQL.
+//! A PostgreSQL server.
 
 mod binaries;
 mod database;
@@ -15,14 +15,14 @@ use crate::{Error, Result, environment, fresh};
 pub use database::Database;
 use server::Server;
 
-/// The variable that names a server to use instead of starting one. Not `DATABASE_URL`: that is often in somebody's
-/// environment for another reason, and a test suite makes roles and databases.
-const GIVEN: &str = "KORF_SANDBOX_DATABASE_URL";
+/// The variable that names an external server, to use instead of starting one. It isn't `DATABASE_URL`, which
+/// is often set for another reason, and tests create roles and databases.
+const VARIABLE: &str = "KORF_SANDBOX_DATABASE_URL";
 
-/// A PostgreSQL server, or one that was given.
+/// A PostgreSQL server, started by the sandbox or external.
 ///
-/// Ours demands passwords, and takes connections with and without TLS. It ends when dropped, or with the process in
-/// whatever way that ends; dropping waits for it.
+/// The sandbox's own server requires passwords, and accepts connections with and without TLS. It stops when
+/// dropped, and with the process, however that ends.
 #[derive(Debug)]
 pub struct Postgres {
     superuser: Config,
@@ -32,11 +32,11 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts one, or takes the one that `KORF_SANDBOX_DATABASE_URL` names; that one must take connections without
-    /// TLS.
+    /// Starts a server, or uses the external one that `KORF_SANDBOX_DATABASE_URL` names, which must accept
+    /// connections without TLS.
     pub async fn start() -> Result<Self> {
-        if let Some(url) = environment::variable(GIVEN) {
-            return Self::given(&url.to_string_lossy());
+        if let Some(url) = environment::variable(VARIABLE) {
+            return Self::external(&url.to_string_lossy());
         }
         match Self::start_own().await {
             Err(error) if error.is_port_taken() => Self::start_own().await,
@@ -44,17 +44,17 @@ impl Postgres {
         }
     }
 
-    fn given(url: &str) -> Result<Self> {
+    fn external(url: &str) -> Result<Self> {
         let invalid = |reason: String| Error::DatabaseUrl { reason };
         let superuser: Config =
             url.parse().map_err(|error: tokio_postgres::Error| invalid(error.to_string()))?;
         let Some(Host::Tcp(host)) = superuser.get_hosts().first() else {
-            return Err(invalid("it names no host".to_owned()));
+            return Err(invalid("it has no host name or address".to_owned()));
         };
         let port = superuser.get_ports().first().copied().unwrap_or(5432);
         let found = (host.as_str(), port).to_socket_addrs();
         let found = found.map_err(|error| invalid(format!("{host}: {error}")))?.next();
-        let address = found.ok_or_else(|| invalid(format!("{host} has no address")))?;
+        let address = found.ok_or_else(|| invalid(format!("the host {host} has no address")))?;
         Ok(Self { superuser, address, psql: environment::program("psql"), server: None })
     }
 
@@ -66,30 +66,31 @@ impl Postgres {
         Ok(Self { superuser, address, psql, server: Some(server) })
     }
 
-    /// Where the server listens, to put a [`Proxy`](crate::Proxy) in front.
+    /// The server's address, to put a [`Proxy`](crate::Proxy) in front of it.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Makes a database, and a role of the same name that owns it. On a server that was given, something is appended
-    /// to the name, and both stay there.
+    /// Creates a database, and a role of the same name that owns it. On an external server, the name gets a
+    /// unique suffix, and both remain there.
     pub async fn create_database(&self, name: &str) -> Result<Database> {
         let name = if self.server.is_some() { name.to_owned() } else { fresh::name(name, '_') };
         let (password, quoted) = (fresh::password()?, name.replace('"', "\"\""));
         let superuser = database::connect(&self.superuser).await?;
         for statement in [
             format!("CREATE ROLE \"{quoted}\" LOGIN PASSWORD '{password}'"),
-            // Not template1, the default: that one can't be copied while somebody is connected to it.
+            // Not template1, the default, which can't be copied while there are connections to it.
             format!("CREATE DATABASE \"{quoted}\" OWNER \"{quoted}\" TEMPLATE template0"),
         ] {
-            let action = format!("creating the database {name}");
+            let action = format!("create the database {name}");
             superuser.batch_execute(&statement).await.map_err(Error::database(action))?;
         }
         let (user, superuser) = (name.clone(), self.superuser.clone());
         Ok(Database { name, user, password, address: self.address, superuser })
     }
 
-    /// `psql`, as the superuser in the database `postgres`; `-d` takes another database.
+    /// A `psql` command that connects as the superuser to the database `postgres`. Use `-d` for another
+    /// database.
     pub fn psql(&self) -> Result<Command> {
         let mut command = Command::new(self.psql.as_ref().ok_or(Error::NoPsql)?);
         let password = self.superuser.get_password().unwrap_or_default();
@@ -103,22 +104,24 @@ impl Postgres {
         Ok(command)
     }
 
-    /// The certificate of the authority that signed the server's (for 127.0.0.1 and localhost), for `sslrootcert`.
+    /// The certificate of the authority that signed the server's certificate, for `sslrootcert`. The latter
+    /// is for
+    /// 127.0.0.1 and localhost.
     pub fn ca_certificate(&self) -> Result<PathBuf> {
-        Ok(self.own("finding its certificate authority")?.folder().join("ca.crt"))
+        Ok(self.own("find the server's certificate authority")?.folder().join("ca.crt"))
     }
 
-    /// Stops the server, cutting its connections; the data stay.
+    /// Stops the server and drops its connections. Its data remain.
     pub async fn stop(&self) -> Result<()> {
-        self.own("stopping PostgreSQL")?.stop().await
+        self.own("stop PostgreSQL")?.stop().await
     }
 
-    /// Starts the server that [`Postgres::stop`] stopped, on the same port, and waits until it answers.
+    /// Starts the server again after [`Postgres::stop`], on the same port, and waits until it answers.
     pub async fn resume(&self) -> Result<()> {
-        self.own("starting PostgreSQL")?.run(&self.superuser).await
+        self.own("start PostgreSQL")?.run(&self.superuser).await
     }
 
     fn own(&self, action: &'static str) -> Result<&Server> {
-        self.server.as_ref().ok_or(Error::NotOurs { action, variable: GIVEN })
+        self.server.as_ref().ok_or(Error::ExternalServer { action, variable: VARIABLE })
     }
 }
