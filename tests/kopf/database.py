@@ -1,4 +1,4 @@
-"""Connections to the database that DATABASE_URL names."""
+"""Connections to the database in DATABASE_URL."""
 
 import contextlib
 import os

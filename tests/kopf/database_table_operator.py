@@ -1,10 +1,10 @@
-"""The seed's operator in Python: what korf's takes over from, and hands back to.
+"""The Kopf demo's operator, with which korf's operator takes turns in the handover tests.
 
     DATABASE_URL=postgres://… CLUSTER_ID=$(kubectl get namespace kube-system -o jsonpath='{.metadata.uid}') \\
         kopf run --standalone --namespace default tests/kopf/database_table_operator.py
 
-Its tables carry the comment by which korf's operator knows the owner of a table (operator/src/marker.rs). One that
-doesn't write it can be followed too, once its tables are given the comment by hand (operator/README.md).
+Its tables have the comment by which korf's operator recognises their owner (operator/src/marker.rs). An operator that
+doesn't write this comment can be replaced too, after you have added the comments by hand (operator/README.md).
 """
 
 import json
@@ -14,14 +14,14 @@ import os
 import kopf
 import pg8000.native
 
-import rehearsal
+import recording
 from database import connected
 
 RESOURCE = ("kopf.demo", "v1", "databasetables")
 
 
 @kopf.on.create(*RESOURCE)
-@rehearsal.noted
+@recording.recorded
 def create_handler(name, namespace, uid, spec, **_):
     logging.info(f"Create handler invoked by custom resource {name}. Creating database table.")
     columns = [f"{column} {type_}" for column, type_ in pairs(spec["columns"])]
@@ -38,7 +38,7 @@ def create_handler(name, namespace, uid, spec, **_):
 
 
 @kopf.on.update(*RESOURCE)
-@rehearsal.noted
+@recording.recorded
 def update_handler(name, spec, diff, **_):
     logging.info(f"Update handler invoked by custom resource {name}. Checking diff.")
     added = []
@@ -46,8 +46,8 @@ def update_handler(name, spec, diff, **_):
         if field != ("spec", "columns"):
             continue
         old, new = pairs(old), pairs(new)
-        if gone := [column for column in old if column not in new]:
-            raise kopf.PermanentError(f"Removing or changing columns is not supported: {gone}")
+        if removed := [column for column in old if column not in new]:
+            raise kopf.PermanentError(f"Removing or changing columns is not supported: {removed}")
         added += [f"ADD COLUMN {column} {type_}" for column, type_ in new if (column, type_) not in old]
     if added:
         with connected() as database:
@@ -56,7 +56,7 @@ def update_handler(name, spec, diff, **_):
 
 
 @kopf.on.delete(*RESOURCE)
-@rehearsal.noted
+@recording.recorded
 def delete_handler(name, spec, **_):
     logging.info(f"Delete handler invoked by custom resource {name}. Dropping database table.")
     with connected() as database:

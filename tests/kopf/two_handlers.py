@@ -1,29 +1,29 @@
-"""Two handlers of each change: the twin of the operator in tests/e2e/handover/two_handlers.rs."""
+"""Two handlers for each kind of change, the same as those in tests/e2e/handover/two_handlers.rs."""
 
 import kopf
 
-import rehearsal
+import recording
 
 
 @kopf.on.create("configmaps")
-@rehearsal.noted
+@recording.recorded
 def first(**_):
     pass
 
 
 @kopf.on.create("configmaps")
-@rehearsal.noted
+@recording.recorded
 def second(**_):
     pass
 
 
 @kopf.on.update("configmaps")
-@rehearsal.noted
+@recording.recorded
 def changed(**_):
     pass
 
 
 @kopf.on.update("configmaps")
-@rehearsal.noted
+@recording.recorded
 def also_changed(**_):
     pass

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Asks Kopf itself and writes what it answers into tests/kopf/vectors: python3 tests/kopf/vectors.py [--check]
+"""Writes Kopf's own answers to tests/kopf/vectors: python3 tests/kopf/vectors.py [--check]
 
-Uses the Python that runs it if that has the Kopf of requirements.txt, else the environment of venv.py. README.md
-tells what the files hold.
+Uses the Python that runs it if that has the Kopf of requirements.txt, or else the environment of venv.py. README.md
+describes the files.
 """
 
 import argparse
@@ -22,15 +22,15 @@ def main():
     options = parse_arguments()
     if not has_kopf():
         return run_inside()
-    written = {subject: text_of(subject, options.seed) for subject in options.subjects or SUBJECTS}
-    return check(written) if options.check else write(written)
+    texts = {subject: text_of(subject, options.seed) for subject in options.subjects or SUBJECTS}
+    return check(texts) if options.check else write(texts)
 
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"of {', '.join(SUBJECTS)}; none: all")
-    parser.add_argument("--check", action="store_true", help="compare with the committed files and write nothing")
-    parser.add_argument("--seed", type=int, default=2026, help="of the random cases; committed: %(default)s")
+    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help=f"{', '.join(SUBJECTS)} (default: all)")
+    parser.add_argument("--check", action="store_true", help="only compare with the committed files")
+    parser.add_argument("--seed", type=int, default=2026, help="for the random cases (default: %(default)s, as committed)")
     options = parser.parse_args()
     for unknown in sorted(set(options.subjects) - set(SUBJECTS)):
         parser.error(f"no such subject: {unknown}")
@@ -38,9 +38,9 @@ def parse_arguments():
 
 
 def has_kopf():
-    wanted = [line for line in (HERE / "requirements.txt").read_text().splitlines() if line.startswith("kopf==")]
+    required = [line for line in (HERE / "requirements.txt").read_text().splitlines() if line.startswith("kopf==")]
     try:
-        return wanted == [f"kopf=={importlib.metadata.version('kopf')}"]
+        return required == [f"kopf=={importlib.metadata.version('kopf')}"]
     except importlib.metadata.PackageNotFoundError:
         return False
 
@@ -48,18 +48,18 @@ def has_kopf():
 def run_inside():
     if os.environ.get(INSIDE):
         sys.exit(f"{sys.executable} doesn't have the Kopf of requirements.txt")
-    made = subprocess.run([sys.executable, HERE / "venv.py"], stdout=subprocess.PIPE, text=True)
-    if made.returncode:
-        return made.returncode
-    python = pathlib.Path(made.stdout.strip()) / "bin" / "python"
+    venv = subprocess.run([sys.executable, HERE / "venv.py"], stdout=subprocess.PIPE, text=True)
+    if venv.returncode:
+        return venv.returncode
+    python = pathlib.Path(venv.stdout.strip()) / "bin" / "python"
     return subprocess.run([python, __file__, *sys.argv[1:]], env=os.environ | {INSIDE: "1"}).returncode
 
 
 def text_of(subject, seed):
-    sys.dont_write_bytecode = True  # It would lie about in the checkout.
+    sys.dont_write_bytecode = True  # Keeps the checkout clean.
     from subjects import cases_of, compact
 
-    # A generator for each subject, so that a change of one leaves the others as they are.
+    # A random generator per subject, so that a change of one subject doesn't affect the others.
     cases = cases_of(subject, random.Random(f"{subject} {seed}"))
     return "".join(compact(case) + "\n" for case in cases)
 
@@ -68,18 +68,18 @@ def file_of(subject):
     return HERE / "vectors" / f"{subject}.jsonl"
 
 
-def write(written):
-    for subject, text in written.items():
+def write(texts):
+    for subject, text in texts.items():
         file_of(subject).write_text(text, encoding="ascii", newline="\n")
         count, differing = text.count("\n"), text.count(',"differs":')
         print(f"{subject:10} {count:5} cases, {differing:4} of them differ, {len(text) // 1024:4} KiB")
     return 0
 
 
-def check(written):
-    stale = [subject for subject, text in written.items() if text != committed(subject)]
+def check(texts):
+    stale = [subject for subject, text in texts.items() if text != committed(subject)]
     for subject in stale:
-        print(f"{file_of(subject)} isn't what Kopf answers: make it anew", file=sys.stderr)
+        print(f"{file_of(subject)} is out of date: run {__file__}", file=sys.stderr)
     return 1 if stale else 0
 
 

@@ -1,4 +1,4 @@
-"""The subjects on which Kopf is asked, a module for each; `case` is what they share."""
+"""Subjects of the comparison with Kopf, one module each, and what they share."""
 import dataclasses
 import importlib
 import json
@@ -20,39 +20,39 @@ def compact(value: Any) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """A difference that is meant: how Kopf has to be asked to answer as korf does, or what its answer becomes."""
+    """An intended difference: a change of the input or of the answer that makes Kopf's answer korf's."""
     name: str
     given: Callable[[Given], Given] = lambda given: given
     answer: Callable[[Answer, Given], Answer] = lambda answer, given: answer
 
 
 def case(given: Given, ask: Callable[[Given], Answer], rules: Sequence[Rule] = ()) -> dict[str, Any]:
-    """What is asked, what Kopf answers and, where a rule makes a difference, what korf is to answer.
+    """The input, Kopf's answer and, if a rule makes a difference, the answer expected of korf.
 
-    The rules build on each other: those that are named are those that change the answer.
+    The rules are applied in order, each on top of the ones before. Those that change the answer are named in the case.
     """
     kopf = korf = answer_of(ask, given)
-    asked, applied, differs = given, [], []
+    changed, applied, differs = given, [], []
     for rule in rules:
-        asked = rule.given(asked)
+        changed = rule.given(changed)
         applied.append(rule)
-        answer = answer_of(ask, asked)
+        answer = answer_of(ask, changed)
         for step in applied:
             answer = step.answer(answer, given)
         if compact(answer) != compact(korf):
             differs.append(rule.name)
             korf = answer
-    meant = {"differs": differs, "korf": korf} if compact(kopf) != compact(korf) else {}
-    return {"in": given, "kopf": kopf, **meant}
+    difference = {"differs": differs, "korf": korf} if compact(kopf) != compact(korf) else {}
+    return {"in": given, "kopf": kopf, **difference}
 
 
 def answer_of(ask: Callable[[Given], Answer], given: Given) -> Answer:
     try:
         return ask(given)
-    except Exception as error:  # Whatever Kopf raises is its answer.
+    except Exception as error:  # An exception counts as Kopf's answer.
         return {"raises": type(error).__name__}
 
 
 def items(diff: Iterable[Any]) -> list[Any]:
-    """The items of a diff; Kopf's order is that of a set, and so another one each time."""
+    """The items of a diff, sorted, because Kopf's order is that of a set and varies between runs."""
     return sorted(([str(op), list(field), old, new] for op, field, old, new in diff), key=lambda item: item[1])

@@ -1,4 +1,4 @@
-"""Random JSON, with few keys and many awkward values, so that things meet."""
+"""Random JSON, with few different keys and many awkward values, so that collisions are likely."""
 import random
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ NUMBERS = [
     0, 1, 1.0, -1, 2, 0.0, -0.0, 0.5, 0.1, 0.1 + 0.2, 1.5, 1e30, 1e-7, 5e-324, 60, 60.0,
     2**53, 2**53 + 1, float(2**53), 2**63 - 1, -2**63, float(2**63), 2**64 - 1, float(2**64),
 ]
-# Go writes the floats of Kubernetes so, Python and Rust read them so.
+# Floats as Go prints them in Kubernetes, and as Python and Rust parse them.
 LARGE = [2**64, 10**20, 1e20, -10**20, 123456789012345680000, 1.2345678901234568e20]
 TEXTS = ["", "a", "1", "true", "null", "x", "it's \"x\"", "é", "e\u0301", "日本", "😀", "\n\t\0\x7f\u2028", "\\", "/<>"]
 PLAIN = "abcdefghijklmnopqrstuvwxyz"
@@ -40,7 +40,7 @@ def mapping(rng: random.Random, depth: int = 3) -> dict[str, Any]:
 
 
 def changed(rng: random.Random, old: Any) -> Any:
-    """Nearly the same: a few things added, removed, or exchanged for what looks alike."""
+    """A similar value: with a few items added, removed, or replaced by similar ones."""
     match old:
         case dict():
             new = {key: item if rng.random() < 0.6 else changed(rng, item) for key, item in old.items()}
@@ -57,7 +57,7 @@ def changed(rng: random.Random, old: Any) -> Any:
 
 
 def alike(old: Any) -> Any:
-    """What Python takes for the same, or nearly."""
+    """A value that Python considers equal, or almost."""
     match old:
         case bool():
             return int(old)
@@ -76,7 +76,7 @@ def alike(old: Any) -> Any:
 
 
 def replaced(item: Any, change: Callable[[Any], Any]) -> Any:
-    """With all scalars changed, however deep they are."""
+    """The same structure, with every scalar changed."""
     match item:
         case dict():
             return {key: replaced(inner, change) for key, inner in item.items()}

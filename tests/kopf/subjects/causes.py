@@ -1,4 +1,4 @@
-"""Why an object is looked at, by what is stored on it: as `process_resource_causes` finds it out."""
+"""The cause of an event, as `process_resource_causes` determines it from what is stored on the object."""
 import copy
 import json
 import random
@@ -23,7 +23,7 @@ IDS = ["fn", "gn"]
 
 
 def storage() -> Any:
-    """Both of the places that a diff-base may have; where there is none in the status, Kopf's default."""
+    """Both locations of a diff-base. Without one in the status, this does the same as Kopf's default storage."""
     return MultiDiffBaseStorage([AnnotationsDiffBaseStorage(), StatusDiffBaseStorage()])
 
 
@@ -42,7 +42,7 @@ def ask(given: Given) -> Answer:
 
 
 def changed_bases(given: Given, change: Callable[[Any], Any]) -> Given:
-    """With other diff-bases, and without those for which there is none."""
+    """The input with changed diff-bases. Where `change` returns None, the diff-base is removed."""
     body = copy.deepcopy(given["body"])
     annotated, in_status = body.get("metadata", {}).get("annotations"), body.get("status", {}).get("kopf")
     for holder, key in (annotated, BASE), (in_status, "last-handled-configuration"):
@@ -67,7 +67,7 @@ def of_mapping(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[
 
 
 def cleaned(given: Given) -> Given:
-    """As the essence is cleaned today."""
+    """The input with diff-bases that are cleaned in the same way as the current essence."""
     def clean(base: dict[str, Any]) -> dict[str, Any]:
         metadata = base.get("metadata", {})
         if "annotations" in metadata:
@@ -85,7 +85,7 @@ def secretive(given: Given) -> Given:
 
 
 def begun(answer: Answer, given: Given) -> Answer:
-    """An update that was reverted while it was handled: its handlers run once more."""
+    """An update that was reverted while it was handled. In korf, its handlers run once more."""
     records = [storage_of(None).fetch(key=name, body=bodies.Body(given["body"])) for name in IDS]
     has_begun = any(record is not None and record.get("purpose") in (None, "update") for record in records)
     return answer | {"reason": "update"} if has_begun and answer["reason"] in ("noop", "resume") else answer

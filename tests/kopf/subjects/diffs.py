@@ -1,4 +1,4 @@
-"""What differs between two values."""
+"""Diffs of two values."""
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -30,7 +30,7 @@ def ask(given: Given) -> Answer:
 
 
 def pair(rng: random.Random) -> tuple[Any, Any]:
-    """Two values of which one mostly comes from the other."""
+    """Two values, one of which is usually derived from the other."""
     old = mapping(rng) if rng.random() < 0.9 else value(rng)
     if rng.random() < 0.1:
         return rng.choice([(old, value(rng)), (None, old), (old, None), (old, old)])

@@ -1,4 +1,4 @@
-"""Values that are equal where korf's are, for Kopf to compare."""
+"""Values that are equal for Kopf exactly if they are equal for korf."""
 from typing import Any
 
 from subjects import Given, Rule

@@ -1,4 +1,4 @@
-"""What of an object is its user's."""
+"""Essences: the parts of objects that belong to users."""
 import base64
 import copy
 import hashlib
@@ -27,7 +27,7 @@ def prefix_of(operator: str | None) -> str:
 
 
 def ask(given: Given) -> Answer:
-    """As `process_resource_causes` has it: built by one storage, cleared by the other."""
+    """Does what `process_resource_causes` does: one storage builds the essence, and the other one clears it."""
     body, extra, operator = bodies.Body(given["body"]), given["extra"], given["operator"]
     prefix = prefix_of(operator)
     progress = AnnotationsProgressStorage(prefix=prefix) if operator else SmartProgressStorage()
@@ -47,7 +47,7 @@ def without_technical(annotations: dict[str, Any], body: Any, operator: str | No
 
 
 def fitting(given: Given) -> Given:
-    """Without what makes Kopf raise: null where there are annotations, and fields below what isn't a mapping."""
+    """The input without what makes Kopf raise: null as annotations, and fields below something that isn't a mapping."""
     body = copy.deepcopy(given["body"])
     if body.get("metadata", {}).get("annotations", {}) is None:
         del body["metadata"]["annotations"]
@@ -93,7 +93,7 @@ def without_leftovers(given: Given) -> Given:
 
 
 def concealed(body: dict[str, Any], contents: dict[str, Any]) -> dict[str, Any]:
-    """With digests in the place of a Secret's data: the uid, the field, the key and the value, with their lengths."""
+    """Replaces a Secret's data by digests of the uid, the field, the key and the value, each with its length."""
     if (body.get("apiVersion"), body.get("kind")) != ("v1", "Secret"):
         return contents
     contents = copy.deepcopy(contents)

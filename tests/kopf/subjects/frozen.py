@@ -1,4 +1,4 @@
-"""Kopf's functions at a moment that we choose: its clock is the one of the event loop."""
+"""Kopf's functions at a given time. Kopf's clock is that of the event loop."""
 import asyncio
 import datetime
 from collections.abc import Awaitable, Callable
@@ -26,7 +26,7 @@ def micros(time: datetime.datetime | None) -> int | None:
 
 
 def at(now: int, function: Callable[[], Any]) -> Any:
-    """What the function gives when it is called at this microsecond of Unix time."""
+    """The result of a function that is called at this time, in microseconds since the Unix epoch."""
     progression._get_basetime = lambda: moment(now)
 
     async def call() -> Any:

@@ -1,4 +1,4 @@
-"""The annotations in which a handler's progress is kept."""
+"""Keys of the annotations that store a handler's progress."""
 import itertools
 import random
 import re
@@ -13,7 +13,7 @@ from subjects import Answer, Given, Rule, case
 from subjects.arbitrary import text
 from subjects.essences import prefix_of
 
-# korf refuses longer names than there may be; Kopf warns of them, with each key.
+# korf rejects operator names that are too long for a prefix. Kopf warns about them, for each key.
 warnings.filterwarnings("ignore", message="The annotations prefix is too long")
 COUNT = 1000
 OPERATORS = ["my-op", "a", "team.my-op", "p" * 38, "p" * 45, "p" * 50, "p" * 63, ".".join(["q" * 60] * 4)]
@@ -39,7 +39,7 @@ def ask(given: Given) -> Answer:
 
 
 def accepted(keys: Answer, given: Given) -> Answer:
-    """What Kubernetes accepts (`IsQualifiedName`); where that is nothing, a name made of what it accepts."""
+    """The keys that Kubernetes accepts (`IsQualifiedName`), or else one made of the characters that it accepts."""
     good = [key for key in keys if VALID.fullmatch(key.partition("/")[2])]
     return good or [own_key(given)]
 
@@ -67,7 +67,7 @@ def an_id(rng: random.Random) -> str:
     if rng.random() < 0.1:
         return text(rng, 100)
     letters = rng.choice(["abcxyz_", "abcxyz_/.", "abc/<>.-_", "abcé日😀/"])
-    # Around the limits, of 63 signs and of what a prefix leaves of them, or of any length.
+    # Lengths around the limits (63 characters, and what a prefix leaves of them), and any others.
     length = rng.choice([rng.randrange(62, 65), rng.randrange(36, 50), rng.randrange(1, 30), rng.randrange(50, 130)])
     return "a" + "".join(rng.choice(letters) for _ in range(length - 2)) + rng.choice(["z", "z", "z", ">"])
 

@@ -1,4 +1,4 @@
-"""Records of handlers' attempts: as text, through a series of attempts, as read, and in the patches of an object."""
+"""Progress of handlers: as text, after several attempts, as read from objects, and in patches of objects."""
 import copy
 import functools
 import json
@@ -23,7 +23,7 @@ HandlerState = progression.HandlerState
 
 
 def storage_of(operator: str | None) -> Any:
-    # korf keeps only the newer keys in a place of its own, and nothing in the status.
+    # At locations of its own, korf uses only the newer keys, and stores nothing in the status.
     return AnnotationsProgressStorage(prefix=prefix_of(operator), v1=False) if operator else SmartProgressStorage()
 
 
@@ -111,7 +111,7 @@ def attempts(rng: random.Random) -> Given:
     now, made = a_time(rng), []
     start = now
     for _ in range(rng.randrange(1, 5)):
-        # The years that Python has end with 9999.
+        # Python's last year is 9999.
         now = min(now + rng.randrange(100_000_000), 253_402_214_400_000_000)
         final = rng.random() < 0.4
         long = rng.choice(["x", "é", "日", "😀"]) * rng.randrange(200, 1100) if rng.random() < 0.05 else None
@@ -122,10 +122,10 @@ def attempts(rng: random.Random) -> Given:
     return {"now": start, "purpose": rng.choice(PURPOSES), "attempts": made}
 
 
-# What is found on an object.
+# A record as read from an object.
 
 def ask_read(given: Given) -> Answer:
-    """A record that Kopf can go on with: one that it can't tell the age of, or add an attempt to, isn't."""
+    """A record that Kopf can use: it can tell its age, and add an attempt to it."""
     content = storage_of(None).fetch(key=given["id"], body=bodies.Body(given["body"]))
     if content is None:
         return None
@@ -202,7 +202,7 @@ def content(rng: random.Random) -> str:
 # The patch of an object.
 
 def ask_patch(given: Given) -> Answer:
-    """As `process_changing_cause` and `apply` have it: stored, purged if all is done, and the touch taken away."""
+    """Does what `process_changing_cause` and `apply` do: stores, purges if all is done, and removes the touch."""
     body, patch, storage = bodies.Body(given["body"]), patches.Patch(), storage_of(given["operator"])
     owned = [handler(name) for name in given["ids"]]
 

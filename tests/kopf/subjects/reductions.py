@@ -1,4 +1,4 @@
-"""What a handler of one field gets: the field's values, and what differs at and below it."""
+"""Arguments of a field handler: the field's values, and the diff at and below it."""
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +27,7 @@ KNOWN = [
 
 
 def ask(given: Given) -> Answer:
-    """As `ResourceHandler.adjust_cause` has it."""
+    """Does what `ResourceHandler.adjust_cause` does."""
     old, new, path = given["old"], given["new"], tuple(given["path"])
     return restored({
         "old": dicts.resolve(old, path, None),
@@ -37,7 +37,7 @@ def ask(given: Given) -> Answer:
 
 
 def path_of(rng: random.Random, *roots: Any) -> list[str]:
-    """Mostly one that leads somewhere, sometimes a step further or aside."""
+    """A path to a random field, and sometimes one step beyond or beside it."""
     path: list[str] = []
     place = rng.choice(roots)
     while isinstance(place, dict) and place and rng.random() < 0.8:

@@ -1,4 +1,4 @@
-"""What becomes of an attempt, and what the log says of it."""
+"""Outcomes of attempts, and their log messages."""
 import itertools
 import logging
 import math
@@ -19,7 +19,7 @@ LOGGER = logging.getLogger("vectors")
 
 
 class Seconds(float):
-    """As people write them: to the hundredth, and no more digits than that takes."""
+    """Seconds as people write them: rounded to hundredths, without trailing zeros."""
 
     def __format__(self, _: str) -> str:
         rounded = math.floor(self * 100 + 0.5) / 100
@@ -27,7 +27,7 @@ class Seconds(float):
 
 
 class Wordless(Exception):
-    """An error without a message: other languages have no names for their errors to be printed instead."""
+    """An error without a message, for which Kopf would print the name of its type. Rust's errors have no such name."""
 
     def __repr__(self) -> str:
         return ""
@@ -55,7 +55,7 @@ def failure(given: Given) -> Exception | None:
 
 
 def ask(given: Given) -> Answer:
-    said: list[str] = []
+    messages: list[str] = []
 
     async def called(**_: Any) -> None:
         error = failure(given)
@@ -64,7 +64,7 @@ def ask(given: Given) -> Answer:
 
     class Listener(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            said.append(record.getMessage())
+            messages.append(record.getMessage())
 
     async def attempt() -> execution.Outcome:
         errors = given["errors"] and execution.ErrorsMode[given["errors"]]
@@ -77,9 +77,9 @@ def ask(given: Given) -> Answer:
     LOGGER.handlers, LOGGER.propagate = [Listener()], False
     LOGGER.setLevel(logging.INFO)
     outcome = at(NOW, attempt)
-    assert len(said) == 1 and said[0].startswith(SUBJECT)
+    assert len(messages) == 1 and messages[0].startswith(SUBJECT)
     return {
-        "words": said[0].removeprefix(SUBJECT), "final": outcome.final,
+        "words": messages[0].removeprefix(SUBJECT), "final": outcome.final,
         # In microseconds.
         "delay": None if outcome.delay is None else round(outcome.delay * 1_000_000),
         "message": None if outcome.exception is None else str(outcome.exception),
@@ -92,7 +92,7 @@ def as_people_write(given: Given) -> Given:
 
 
 def growing(given: Given) -> Given:
-    """korf's default: a second, doubled each time, a minute at most (jitter aside)."""
+    """korf's default backoff: one second, doubled each time, up to a minute, not counting jitter."""
     unset = given["backoff"] is None
     return given | ({"backoff": Seconds(min(60, 2 ** min(given["before"], 31)))} if unset else {})
 
@@ -110,7 +110,7 @@ RULES = (
 
 
 def attempts(rng: random.Random) -> Given:
-    # Quarters of seconds: sums of these are exact, in Python's floats too.
+    # Quarters of a second, whose sums are exact even in Python's floats.
     quarter = lambda most: rng.randrange(most) / 4
     timeout = rng.choice([None, None, 0, 10, 4, 60, 86_400, 90_000, quarter(1000), 60.0, 1.5, 100 / 3])
     known = [0, 1, 883_823, 59_000_000, 90_000_000, 86_400_000_000, 172_801_000_001]
