@@ -1,4 +1,4 @@
-//! A first operator: it greets every `KopfExample`, and the greeting stands in the object's status.
+//! A first operator, which greets every `KopfExample` in the log and in the object's status.
 //!
 //! ```sh
 //! cargo run --example 01-minimal -- crd | kubectl apply -f -

@@ -1,9 +1,11 @@
-//! An object with a child: every `KopfExample` gets a ConfigMap of its name, which follows its spec and goes with it.
+//! Child objects: every `KopfExample` gets a ConfigMap of the same name, which follows its spec and is
+//! deleted with it.
 //!
-//! Kopf's `kopf.adopt(child)` is `object.adopt(&mut child)`: an owner reference, with which the cluster deletes the child
-//! after its owner, so that there is no handler for that; the namespace, the labels and, where the child has none, the
-//! name. Applied (not created), the child is right however often the handler is called, so that one function does for
-//! creations and updates: two attributes, and one handler.
+//! Kopf's `kopf.adopt(child)` is `object.adopt(&mut child)`. It sets the namespace, the labels, an owner
+//! reference and, if the child has none, the name. Because of the owner reference, the cluster deletes the
+//! child after its owner, so there is no delete handler. The child is applied instead of created, so the
+//! handler can be called any number of times, and one function with two attributes handles creations and
+//! updates.
 //!
 //! ```sh
 //! cargo run --example 02-children -- crd | kubectl apply -f -
@@ -23,7 +25,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, process::ExitCode};
 
-/// Something to be handled.
+/// An object for the handlers.
 #[derive(CustomResource, Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[kube(group = "kopf.dev", version = "v1", kind = "KopfExample", plural = "kopfexamples")]
 #[kube(namespaced, shortname = "kex")]

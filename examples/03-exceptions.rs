@@ -1,11 +1,12 @@
-//! Handlers that fail, and what becomes of them. One that has failed is no hindrance to the others of the object.
+//! Handlers that fail, permanently or temporarily. A failed handler doesn't affect the object's other
+//! handlers.
 //!
 //! | Kopf | here |
 //! |---|---|
 //! | `raise kopf.PermanentError("…")` | `Err(Error::permanent("…"))`, or `.permanent()?` on a result |
 //! | `raise kopf.TemporaryError("…", delay=1)` | `Err(Error::temporary("…", delay))`, or `.retry_in(delay)?` |
 //! | any other exception | any other error, by `?` |
-//! | `retry` | `Attempt`: how many attempts there were before |
+//! | `retry` | `Attempt`: the number of earlier attempts |
 //! | `retries=3, timeout=…, backoff=1, errors=kopf.ErrorsMode.PERMANENT` | `retries = 3, timeout = …, backoff = …, errors = permanent` |
 //!
 //! ```sh
@@ -22,7 +23,7 @@ use std::{process::ExitCode, time::Duration};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Something to be handled.
+/// An object for the handlers.
 #[derive(CustomResource, Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[kube(group = "kopf.dev", version = "v1", kind = "KopfExample", plural = "kopfexamples")]
 #[kube(namespaced, shortname = "kex")]
@@ -30,13 +31,13 @@ struct KopfExampleSpec {
     field: String,
 }
 
-/// Nothing helps.
+/// Fails permanently.
 #[korf::on_create(KopfExample)]
 async fn instant_failure() -> Result {
     Err(Error::permanent("Fail once and for all."))
 }
 
-/// Patience helps.
+/// Fails temporarily, twice.
 #[korf::on_create(KopfExample)]
 async fn eventual_success(Attempt(before): Attempt) -> Result {
     if before < 2 {
@@ -46,7 +47,7 @@ async fn eventual_success(Attempt(before): Attempt) -> Result {
     Ok(())
 }
 
-/// An error that says nothing of itself is taken for a temporary one, here at most twice.
+/// Fails with an ordinary error, which is retried. Here, it is limited to two attempts.
 #[korf::on_create(KopfExample, retries = 2, backoff = SECOND)]
 async fn eventual_failure(spec: Spec<KopfExampleSpec>) -> Result {
     let number: u32 = spec.field.parse()?;
@@ -54,14 +55,14 @@ async fn eventual_failure(spec: Spec<KopfExampleSpec>) -> Result {
     Ok(())
 }
 
-/// The same error, for which this handler has another use.
+/// Fails with the same error, which the option `errors` makes permanent.
 #[korf::on_create(KopfExample, errors = permanent)]
 async fn instant_failure_by_option(spec: Spec<KopfExampleSpec>) -> Result {
     let _: u32 = spec.field.parse()?;
     Ok(())
 }
 
-/// The same again, and the handler says so itself.
+/// Fails with the same error, which the handler itself makes permanent.
 #[korf::on_create(KopfExample)]
 async fn instant_failure_by_method(spec: Spec<KopfExampleSpec>) -> Result {
     let _: u32 = spec.field.parse().permanent()?;

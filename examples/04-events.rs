@@ -1,10 +1,11 @@
-//! Kubernetes events about an object: what `kubectl describe` shows below it.
+//! Kubernetes events about an object, as `kubectl describe` shows them.
 //!
-//! Kopf's `kopf.info(obj, reason=…, message=…)` and `kopf.warn` are methods of the argument `Events`, for the handler's
-//! object; `events.about(&child)` is for another one. What `kopf.exception` posts is a warning with the error as its
-//! message. There is no `kopf.event(type='SomeType')`: Kubernetes has the types Normal and Warning, and refuses others.
+//! Kopf's `kopf.info(obj, reason=…, message=…)` and `kopf.warn` are methods of the argument `Events`, for the
+//! handler's object. Use `events.about(&child)` for another object. For `kopf.exception`, post a warning with
+//! the error as its message. There is no `kopf.event(type='SomeType')`, because Kubernetes rejects types
+//! other than Normal and Warning.
 //!
-//! They are posted beside the handler, which neither waits for them nor fails by them.
+//! Events are posted in the background. They never delay or fail the handler.
 //!
 //! ```sh
 //! cargo run --example 04-events -- crd | kubectl apply -f -
@@ -19,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::process::ExitCode;
 
-/// Something to be handled.
+/// An object for the handlers.
 #[derive(CustomResource, Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[kube(group = "kopf.dev", version = "v1", kind = "KopfExample", plural = "kopfexamples")]
 #[kube(namespaced, shortname = "kex")]

@@ -1,7 +1,8 @@
-//! All handlers of a kind: for its creations, updates and deletions, for the start of the operator, for one field.
+//! Change handlers of all kinds: create, update, delete, resume and field handlers.
 //!
-//! Those that are due are called one after the other, in the order of this file. Kopf's `old`, `new` and `diff` are
-//! arguments by type: in `on_update`, `Old<_>` is the spec that was handled last, in `on_field` it is the field.
+//! For each change, handlers are called one after the other, in the order of this file. Kopf's `old`, `new`
+//! and `diff` are arguments by type. In `on_update`, `Old<_>` is the spec that was handled last. In
+//! `on_field`, it is the field.
 //!
 //! ```sh
 //! cargo run --example 05-handlers -- crd | kubectl apply -f -
@@ -10,7 +11,7 @@
 //! kubectl patch kex kopf-example-1 --type=merge -p '{"spec": {"field": "other"}}'
 //! ```
 //!
-//! Start the operator again, and it resumes; then `kubectl delete -f examples/kopf-example.yaml`.
+//! Restart the operator to see the resume handlers. Finally, `kubectl delete -f examples/kopf-example.yaml`.
 
 use korf::{Diff, New, Old, Reason, Result, Spec};
 use kube::CustomResource;
@@ -18,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::process::ExitCode;
 
-/// Something to be handled.
+/// An object for the handlers.
 #[derive(CustomResource, Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[kube(group = "kopf.dev", version = "v1", kind = "KopfExample", plural = "kopfexamples")]
 #[kube(namespaced, shortname = "kex")]
@@ -26,13 +27,14 @@ struct KopfExampleSpec {
     field: String,
 }
 
-/// The object was there before the operator was started.
+/// Called for objects that existed before the operator started.
 #[korf::on_resume(KopfExample)]
 async fn resume_1() {
     tracing::info!("RESUMED 1st");
 }
 
-/// One handler for two occasions, as one has it for connections: whenever the operator meets the object first.
+/// Called whenever the operator sees an object for the first time, which is useful to open a connection, for
+/// example.
 #[korf::on_resume(KopfExample)]
 #[korf::on_create(KopfExample)]
 async fn resume_2(reason: Reason) {

@@ -1,8 +1,9 @@
-//! Everything that the watch says of Pods: a spy, which leaves no trace on them.
+//! Event handlers, which see every watch event of a kind, here of Pods, and change nothing.
 //!
-//! `#[korf::on_event(Pod)]` is Kopf's `@kopf.on.event('pods')`. Such handlers have no progress, so that nothing is
-//! written on the object, and none of them is tried again: an error is logged, and that's it. What Kopf has in
-//! `event['type']` is the argument `EventType`; where that is `None`, here it is `Listed`.
+//! `#[korf::on_event(Pod)]` is Kopf's `@kopf.on.event('pods')`. Event handlers have no progress, so nothing is written to
+//! the object, and they aren't retried: errors are only logged. Kopf's `event['type']` is the argument
+//! `EventType`, with
+//! `Listed` instead of `None`.
 //!
 //! ```sh
 //! cargo run --example 08-events -- run --all-namespaces
@@ -16,11 +17,11 @@ use korf::{Error, EventType, Labels, Name, Result};
 use std::process::ExitCode;
 
 #[korf::on_event(Pod)]
-async fn tell(event: EventType, name: Name, labels: Labels) {
+async fn log_event(event: EventType, name: Name, labels: Labels) {
     tracing::info!("{event:?}: Pod {name} with labels {:?}", *labels);
 }
 
-/// An error is nobody else's business.
+/// Fails, which affects no other handler.
 #[korf::on_event(Pod)]
 async fn fail() -> Result {
     Err(Error::new("Oops!"))

@@ -1,9 +1,10 @@
-//! An operator and its tests: a minute passes in no time, and there is no cluster.
+//! Tests of an operator, without a cluster, and without waiting for retries.
 //!
-//! Kopf's `KopfRunner` runs the operator on a real cluster, and the test sleeps until something should have happened.
-//! `korf_testing::Cluster` is a cluster in memory. The operator, its watches, patches and retries are those of
-//! production; time stands still until the test says `advance`. And `crash::check` kills the operator at every place
-//! where it can die, and starts it again: what it leaves in the world outside has to be the same each time.
+//! Kopf's `KopfRunner` runs the operator on a real cluster, and tests sleep until something should have
+//! happened.
+//! `korf_testing::Cluster` is a cluster in memory. The operator, with its watches, patches and retries, is the real one.
+//! Time stands still until the test calls `advance`. And `crash::check` kills the operator at every point
+//! where it can die, restarts it, and checks that its effects on the outside world are the same each time.
 //!
 //! ```sh
 //! cargo test -p korf-examples --test testing
@@ -19,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, process::ExitCode, sync::Arc, time::Duration};
 use tokio::sync::Mutex;
 
-/// Something to be handled.
+/// A person to write to.
 #[derive(CustomResource, Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[kube(group = "kopf.dev", version = "v1", kind = "KopfExample", plural = "kopfexamples")]
 #[kube(namespaced, shortname = "kex")]
@@ -27,13 +28,13 @@ struct KopfExampleSpec {
     field: String,
 }
 
-/// The world outside. There is one letter of each name: written again, it is still one.
+/// The outside world. It has one letter per name, even if the letter is written again.
 type Letters = Arc<Mutex<BTreeSet<String>>>;
 
 #[korf::on_create(KopfExample)]
 async fn write(name: Name, spec: Spec<KopfExampleSpec>, past: Attempt, letters: State<Letters>) -> Result {
     if spec.field == "busy" && past.0 == 0 {
-        return Err(Error::temporary("nobody is in", Duration::from_secs(60)));
+        return Err(Error::temporary("the person is busy", Duration::from_secs(60)));
     }
     letters.lock().await.insert(name.to_string());
     tracing::info!("Wrote to {name}.");
@@ -59,10 +60,10 @@ mod tests {
     }
 
     #[test]
-    fn who_is_busy_gets_a_letter_a_minute_later() {
+    fn a_busy_person_gets_the_letter_a_minute_later() {
         let mut cluster = Cluster::of(|| operator(&Letters::default())).unwrap();
         cluster.create(&busy()).unwrap();
-        assert!(cluster.said("a", "Handler 'write' failed temporarily: nobody is in"));
+        assert!(cluster.said("a", "Handler 'write' failed temporarily: the person is busy"));
         cluster.advance(Duration::from_secs(60));
         assert!(cluster.said("a", "Wrote to a."));
         let patch = cluster.writes().pop().unwrap().request.body;
@@ -70,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn wherever_the_operator_dies_the_letter_is_written() {
+    fn the_letter_is_written_wherever_the_operator_dies() {
         let story = |cluster: &mut Cluster, _: &Letters| cluster.create(&busy()).map(drop);
         let outcome = |_: &Cluster, letters: &Letters| letters.blocking_lock().clone();
         let found = crash::check(Letters::default, operator, story, outcome);

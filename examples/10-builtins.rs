@@ -1,11 +1,12 @@
-//! Handlers for a kind that isn't one's own: Pods with a certain annotation end when their time is up.
+//! Handlers for a built-in kind: Pods with a certain annotation are deleted when their time is up.
 //!
-//! Any kind of `k8s_openapi` can stand in an attribute, and there is no CRD to install. The filter matters: most Pods
-//! are none of this operator's business, and those without the annotation aren't touched.
+//! An attribute can name any kind of `k8s_openapi`, and there is no CRD to install. The filter is important,
+//! so that Pods without the annotation aren't touched.
 //!
-//! As in Kopf's example, a task waits for each Pod. Where that keeps tasks in a global, and cancels them when a Pod is
-//! deleted, here they are in the Pod's `Memo`: it ends with the Pod, and a `JoinSet` that ends takes its tasks with it.
-//! The memory of an operator ends with the operator, so the task begins again at `on_resume`.
+//! As in Kopf's example, there is a task for each Pod. Kopf's example stores the tasks in a global variable,
+//! and cancels them when a Pod is deleted. Here, they are in the Pod's `Memo`, which is dropped with the Pod,
+//! and a dropped `JoinSet` cancels its tasks. An operator's memory is lost when it stops, so `on_resume`
+//! starts the task again.
 //!
 //! ```sh
 //! cargo run --example 10-builtins -- run --all-namespaces
@@ -27,13 +28,13 @@ const SECONDS: &str = "kopf.dev/seconds";
 
 #[korf::on_create(Pod, annotations = {SECONDS: present})]
 #[korf::on_resume(Pod, annotations = {SECONDS: present})]
-async fn seen(pod: Object<Pod>, notes: Annotations, client: Client, tasks: Memo<JoinSet<()>>) -> Result {
+async fn schedule(pod: Object<Pod>, notes: Annotations, client: Client, tasks: Memo<JoinSet<()>>) -> Result {
     let time = Duration::from_secs(notes[SECONDS].parse().permanent()?);
-    tracing::info!("The Pod is in sight, and has {time:?} to live.");
+    tracing::info!("The Pod will be deleted in {time:?}.");
     tasks.with(|tasks| {
-        // There is one already if the handler is called again.
+        // If the handler is called again, there is one already.
         tasks.abort_all();
-        // In the handler's span, it logs as the handler does, with the Pod's name.
+        // In the handler's span, its log lines have the Pod's name, like the handler's own.
         tasks.spawn(end(pod, client, time).in_current_span());
     });
     Ok(())
@@ -43,7 +44,7 @@ async fn end(pod: Object<Pod>, client: Client, time: Duration) {
     tokio::time::sleep(time).await;
     tracing::info!("The Pod's time is up.");
     let pods = Api::<Pod>::namespaced(client, &pod.namespace().unwrap_or_default());
-    // Not another Pod of that name.
+    // The precondition protects another Pod of the same name.
     let only = pod.uid().map(|uid| Preconditions { uid: Some(uid), resource_version: None });
     let how = DeleteParams { preconditions: only, ..DeleteParams::default() };
     if let Err(error) = pods.delete(&pod.name_any(), &how).await {

@@ -1,9 +1,10 @@
-//! Which objects, and which changes of them, a handler is for.
+//! Filters, which select the objects and the changes for a handler.
 //!
-//! The names are Kopf's: `labels`, `annotations`, `field`, `value`, `old`, `new`, `when`. Its `kopf.PRESENT` and
-//! `kopf.ABSENT` are `present` and `absent`, a callback is a closure, and `kopf.all_([…])`, `kopf.any_`, `kopf.not_`,
-//! `kopf.none_` are `When::all([…])` and so on. All that stands in one attribute has to hold. An object that no handler
-//! is for is left alone.
+//! Their names are Kopf's: `labels`, `annotations`, `field`, `value`, `old`, `new`, `when`. `kopf.PRESENT`
+//! and
+//! `kopf.ABSENT` are `present` and `absent`, a callback is a closure, and `kopf.all_([…])`, `kopf.any_`, `kopf.not_` and
+//! `kopf.none_` are `When::all([…])` and so on. All filters of an attribute must match. Objects that match no handler are
+//! left alone.
 //!
 //! ```sh
 //! cargo run --example 11-filtering-handlers -- crd | kubectl apply -f -
@@ -19,7 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::process::ExitCode;
 
-/// Something to be handled.
+/// An object for the handlers.
 #[derive(CustomResource, Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[kube(group = "kopf.dev", version = "v1", kind = "KopfExample", plural = "kopfexamples")]
 #[kube(namespaced, shortname = "kex")]
@@ -44,7 +45,7 @@ async fn label_is_absent() {
 
 #[korf::on_create(KopfExample, annotations = {"someannotation": |value| value != "othervalue"})]
 async fn annotation_passes() {
-    tracing::info!("Annotation is another one.");
+    tracing::info!("Annotation has another value.");
 }
 
 #[korf::on_create(KopfExample, field = "spec.field", value = "value")]
@@ -52,7 +53,7 @@ async fn field_has_value() {
     tracing::info!("Field value is satisfied.");
 }
 
-/// With a field, an update handler is for changes of that field alone.
+/// With `field`, an update handler is called only for changes of that field.
 #[korf::on_update(KopfExample, field = "spec.field", old = "value", new = |value| value != "value")]
 async fn field_leaves_value() {
     tracing::info!("Field has lost its value.");

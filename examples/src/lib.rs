@@ -1,6 +1,6 @@
-//! The examples are beside this folder, one file each.
+//! Operators that show one idea each. Each is a file in the folder above.
 
-/// The README's code compiles.
+/// Compiles the README's code.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;

@@ -1,10 +1,10 @@
-//! What the READMEs say is what is there.
+//! Consistency of the READMEs with the examples and manifests.
 
 use std::{fs, path::Path};
 
 const README: &str = include_str!("../../README.md");
 
-/// The block in which `start` stands.
+/// The README's code block that contains `start`.
 fn block(start: &str) -> &'static str {
     let (before, after) = README.split_once(start).unwrap_or_else(|| panic!("the README lacks {start:?}"));
     let begin =
@@ -22,7 +22,7 @@ fn the_first_operator_in_the_readme_is_the_first_example() {
 }
 
 #[test]
-fn the_first_object_in_the_readme_is_the_seeds() {
+fn the_first_object_in_the_readme_is_the_kopf_demos() {
     let manifest = include_str!("../../operator/manifests/kopf-demo-cr.yaml");
     assert!(block("kind: DatabaseTable").contains(manifest), "{manifest}");
 }
@@ -41,7 +41,7 @@ fn each_example_is_in_the_table_and_short() {
     assert!(examples > 0);
 }
 
-/// The name of an example, by its file.
+/// The name of the example in a file.
 fn example(path: &Path) -> Option<&str> {
     path.file_name()?.to_str()?.strip_suffix(".rs")
 }

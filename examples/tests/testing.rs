@@ -1,6 +1,6 @@
-//! The tests of the example 09, which stand beside its handlers. In a program of one's own, cargo runs such tests by
-//! itself; of an example that it tests, it would not build the program.
+//! Tests of example 09. They are in the example's own file, as in any program. But if cargo tested the
+//! example directly, it wouldn't build its program, so they are included here.
 
-#[expect(dead_code, reason = "the program's own `main`")]
+#[expect(dead_code, reason = "`main` is for the program")]
 #[path = "../09-testing.rs"]
 mod example;

@@ -199,7 +199,7 @@ async fn example_09_testing_writes_a_letter_for_each_object() {
     let fixture = fixture_with_crd("09-testing").await;
     let operator = fixture.example("09-testing").start();
     fixture.apply(&OBJECT.replace(NAME, "busy").replace("field: value", "field: busy"));
-    let failed = "Handler 'write' failed temporarily: nobody is in";
+    let failed = "Handler 'write' failed temporarily: the person is busy";
     operator.wait_for_line(&line_of(&fixture, "busy", "korf.objects", "ERROR", failed)).await;
     fixture.apply(OBJECT);
     logged(&fixture, &operator, "09_testing", "INFO", "Wrote to kopf-example-1.").await;
@@ -220,7 +220,7 @@ async fn example_10_builtins_deletes_pods_whose_time_is_up() {
         operator.wait_for_line(&line_of(&fixture, name, "10_builtins", "INFO", message)).await;
     };
     fixture.apply(&pod("brief", "kopf.dev/seconds: '1'"));
-    logs(&operator, "brief", "The Pod is in sight, and has 1s to live.").await;
+    logs(&operator, "brief", "The Pod will be deleted in 1s.").await;
     logs(&operator, "brief", "The Pod's time is up.").await;
     until(&pods, "brief", "it is gone", |pod| pod.is_none()).await;
     let handled =
@@ -229,7 +229,7 @@ async fn example_10_builtins_deletes_pods_whose_time_is_up() {
     operator.terminate().await;
 
     let operator = fixture.example("10-builtins").start();
-    logs(&operator, "patient", "The Pod is in sight, and has 3600s to live.").await;
+    logs(&operator, "patient", "The Pod will be deleted in 3600s.").await;
     assert_eq!(version(&pods, "other").await, untouched);
     assert_eq!(operator.count_lines("/other]"), 0);
 }
