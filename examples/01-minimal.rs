@@ -33,5 +33,5 @@ async fn create(name: Name, spec: Spec<KopfExampleSpec>) -> Result<Status<Greeti
 }
 
 fn main() -> ExitCode {
-    korf::cli::main("minimal", |operator| operator)
+    korf::cli::main("minimal")
 }

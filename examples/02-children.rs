@@ -16,7 +16,7 @@
 //! ```
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use korf::{Namespace, Object, Result};
+use korf::{Object, ObjectNamespace, Result};
 use kube::{
     Api, Client, CustomResource, ResourceExt,
     api::{Patch, PatchParams},
@@ -35,7 +35,7 @@ struct KopfExampleSpec {
 
 #[korf::on_create(KopfExample)]
 #[korf::on_update(KopfExample)]
-async fn make_child(example: Object<KopfExample>, namespace: Namespace, client: Client) -> Result {
+async fn make_child(example: Object<KopfExample>, namespace: ObjectNamespace, client: Client) -> Result {
     let data = BTreeMap::from([("field".to_owned(), example.spec.field.clone())]);
     let mut child = ConfigMap { data: Some(data), ..ConfigMap::default() };
     example.adopt(&mut child)?;
@@ -46,5 +46,5 @@ async fn make_child(example: Object<KopfExample>, namespace: Namespace, client: 
 }
 
 fn main() -> ExitCode {
-    korf::cli::main("children", |operator| operator)
+    korf::cli::main("children")
 }

@@ -70,5 +70,5 @@ async fn instant_failure_by_method(spec: Spec<KopfExampleSpec>) -> Result {
 }
 
 fn main() -> ExitCode {
-    korf::cli::main("exceptions", |operator| operator)
+    korf::cli::main("exceptions")
 }

@@ -1,11 +1,11 @@
 //! Kubernetes events about an object, as `kubectl describe` shows them.
 //!
-//! Kopf's `kopf.info(obj, reason=…, message=…)` and `kopf.warn` are methods of the argument `Events`, for the
+//! Kopf's `kopf.info(obj, reason=…, message=…)` and `kopf.warn` are methods of the argument `EventRecorder`, for the
 //! handler's object. Use `events.about(&child)` for another object. For `kopf.exception`, post a warning with
 //! the error as its message. There is no `kopf.event(type='SomeType')`, because Kubernetes rejects types
 //! other than Normal and Warning.
 //!
-//! Events are posted in the background. They never delay or fail the handler.
+//! EventRecorder are posted in the background. They never delay or fail the handler.
 //!
 //! ```sh
 //! cargo run --example 04-events -- crd | kubectl apply -f -
@@ -14,7 +14,7 @@
 //! kubectl events --for=kex/kopf-example-1
 //! ```
 
-use korf::{Events, Result, Spec};
+use korf::{EventRecorder, Result, Spec};
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ struct KopfExampleSpec {
 }
 
 #[korf::on_create(KopfExample)]
-async fn create(spec: Spec<KopfExampleSpec>, events: Events) -> Result {
+async fn create(spec: Spec<KopfExampleSpec>, events: EventRecorder) -> Result {
     events.info("SomeReason", "Some message");
     match spec.field.parse::<u32>() {
         Ok(number) => events.info("Number", format!("{number} is a number.")),
@@ -39,5 +39,5 @@ async fn create(spec: Spec<KopfExampleSpec>, events: Events) -> Result {
 }
 
 fn main() -> ExitCode {
-    korf::cli::main("events", |operator| operator)
+    korf::cli::main("events")
 }

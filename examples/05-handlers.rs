@@ -1,7 +1,7 @@
 //! Change handlers of all kinds: create, update, delete, resume and field handlers.
 //!
 //! For each change, handlers are called one after the other, in the order of this file. Kopf's `old`, `new`
-//! and `diff` are arguments by type. In `on_update`, `Old<_>` is the spec that was handled last. In
+//! and `diff` are arguments by type. In `on_update`, `OldSpec<_>` is the spec that was handled last. In
 //! `on_field`, it is the field.
 //!
 //! ```sh
@@ -13,7 +13,7 @@
 //!
 //! Restart the operator to see the resume handlers. Finally, `kubectl delete -f examples/kopf-example.yaml`.
 
-use korf::{Diff, New, Old, Reason, Result, Spec};
+use korf::{Diff, New, Old, OldSpec, Reason, Result, Spec};
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -53,8 +53,8 @@ async fn create_2() -> Result {
 }
 
 #[korf::on_update(KopfExample)]
-async fn update(old: Old<KopfExampleSpec>, spec: Spec<KopfExampleSpec>, diff: Diff) {
-    tracing::info!("UPDATED from {:?} to {:?}, that is {}", old.field, spec.field, *diff);
+async fn update(old: OldSpec<KopfExampleSpec>, spec: Spec<KopfExampleSpec>, diff: Diff) {
+    tracing::info!("UPDATED from {:?} to {:?}, that is {}", old.field, spec.field, diff);
 }
 
 #[korf::on_field(KopfExample, field = "spec.field")]
@@ -73,5 +73,5 @@ async fn delete_2() {
 }
 
 fn main() -> ExitCode {
-    korf::cli::main("handlers", |operator| operator)
+    korf::cli::main("handlers")
 }

@@ -46,5 +46,5 @@ fn make(item: &str, before: u32) -> Result {
 }
 
 fn main() -> ExitCode {
-    korf::cli::main("subhandlers", |operator| operator)
+    korf::cli::main("subhandlers")
 }

@@ -2,7 +2,7 @@
 //!
 //! `#[korf::on_event(Pod)]` is Kopf's `@kopf.on.event('pods')`. Event handlers have no progress, so nothing is written to
 //! the object, and they aren't retried: errors are only logged. Kopf's `event['type']` is the argument
-//! `EventType`, with
+//! `WatchEventType`, with
 //! `Listed` instead of `None`.
 //!
 //! ```sh
@@ -13,11 +13,11 @@
 //! ```
 
 use k8s_openapi::api::core::v1::Pod;
-use korf::{Error, EventType, Labels, Name, Result};
+use korf::{Error, Labels, Name, Result, extract::WatchEventType};
 use std::process::ExitCode;
 
 #[korf::on_event(Pod)]
-async fn log_event(event: EventType, name: Name, labels: Labels) {
+async fn log_event(event: WatchEventType, name: Name, labels: Labels) {
     tracing::info!("{event:?}: Pod {name} with labels {:?}", *labels);
 }
 
@@ -28,5 +28,5 @@ async fn fail() -> Result {
 }
 
 fn main() -> ExitCode {
-    korf::cli::main("events", |operator| operator)
+    korf::cli::main("events")
 }

@@ -1,7 +1,6 @@
 //! Tests of an operator, without a cluster, and without waiting for retries.
 //!
-//! Kopf's `KopfRunner` runs the operator on a real cluster, and tests sleep until something should have
-//! happened.
+//! Kopf's `KopfRunner` runs the operator on a real cluster, and tests sleep until something should have happened.
 //! `korf_testing::Cluster` is a cluster in memory. The operator, with its watches, patches and retries, is the real one.
 //! Time stands still until the test calls `advance`. And `crash::check` kills the operator at every point
 //! where it can die, restarts it, and checks that its effects on the outside world are the same each time.
@@ -20,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeSet, process::ExitCode, sync::Arc, time::Duration};
 use tokio::sync::Mutex;
 
-/// A person to write to.
+/// An object for the handlers.
 #[derive(CustomResource, Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[kube(group = "kopf.dev", version = "v1", kind = "KopfExample", plural = "kopfexamples")]
 #[kube(namespaced, shortname = "kex")]
@@ -42,7 +41,7 @@ async fn write(name: Name, spec: Spec<KopfExampleSpec>, past: Attempt, letters: 
 }
 
 fn main() -> ExitCode {
-    korf::cli::main("testing", |operator| operator.state(Letters::default()))
+    korf::cli::main(korf::Operator::new("testing").state(Letters::default()))
 }
 
 #[cfg(test)]
@@ -63,9 +62,9 @@ mod tests {
     fn a_busy_person_gets_the_letter_a_minute_later() {
         let mut cluster = Cluster::of(|| operator(&Letters::default())).unwrap();
         cluster.create(&busy()).unwrap();
-        assert!(cluster.said("a", "Handler 'write' failed temporarily: the person is busy"));
+        assert!(cluster.logged("a", "Handler 'write' failed temporarily: the person is busy"));
         cluster.advance(Duration::from_secs(60));
-        assert!(cluster.said("a", "Wrote to a."));
+        assert!(cluster.logged("a", "Wrote to a."));
         let patch = cluster.writes().pop().unwrap().request.body;
         assert!(patch["metadata"]["annotations"]["testing.korf.dev/last-handled-configuration"].is_string());
     }

@@ -15,7 +15,7 @@
 //! ```
 
 use k8s_openapi::api::core::v1::Pod;
-use korf::{Annotations, Memo, Object, Result, ResultExt};
+use korf::{Memo, Object, Result, ResultExt, extract::Annotations};
 use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, Preconditions},
@@ -53,5 +53,5 @@ async fn end(pod: Object<Pod>, client: Client, time: Duration) {
 }
 
 fn main() -> ExitCode {
-    korf::cli::main("builtins", |operator| operator)
+    korf::cli::main("builtins")
 }

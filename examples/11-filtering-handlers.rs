@@ -1,10 +1,9 @@
 //! Filters, which select the objects and the changes for a handler.
 //!
-//! Their names are Kopf's: `labels`, `annotations`, `field`, `value`, `old`, `new`, `when`. `kopf.PRESENT`
-//! and
-//! `kopf.ABSENT` are `present` and `absent`, a callback is a closure, and `kopf.all_([…])`, `kopf.any_`, `kopf.not_` and
-//! `kopf.none_` are `When::all([…])` and so on. All filters of an attribute must match. Objects that match no handler are
-//! left alone.
+//! Their names are Kopf's: `labels`, `annotations`, `field`, `value`, `old`, `new`, `when`. `kopf.PRESENT` and
+//! `kopf.ABSENT` are `present` and `absent`, a callback is a closure or a function of arguments by type, and
+//! `kopf.all_([…])`, `kopf.any_`, `kopf.not_` and `kopf.none_` are `all((…))` and so on. Labels may also be selected as with
+//! kubectl: `labels = "somelabel,!nonexistent"`. All filters must match. Objects that match no handler are left alone.
 //!
 //! ```sh
 //! cargo run --example 11-filtering-handlers -- crd | kubectl apply -f -
@@ -14,7 +13,10 @@
 //! kubectl patch kex kopf-example-1 --type=merge -p '{"spec": {"field": "other"}}'
 //! ```
 
-use korf::{Facts, When};
+use korf::{
+    Name, Spec,
+    filter::{all, not},
+};
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,7 +35,7 @@ async fn label_matches() {
     tracing::info!("Label is matching.");
 }
 
-#[korf::on_create(KopfExample, labels = {"somelabel": present, "nonexistent": absent})]
+#[korf::on_create(KopfExample, labels = "somelabel,!nonexistent")]
 async fn label_is_present() {
     tracing::info!("Label is present.");
 }
@@ -59,19 +61,19 @@ async fn field_leaves_value() {
     tracing::info!("Field has lost its value.");
 }
 
-fn is_ours(facts: &Facts<'_>) -> bool {
-    facts.body.name().starts_with("kopf-example")
+fn is_ours(name: Name) -> bool {
+    name.starts_with("kopf-example")
 }
 
-fn is_empty(facts: &Facts<'_>) -> bool {
-    facts.new["spec"]["field"] == ""
+fn is_empty(spec: Spec<KopfExampleSpec>) -> bool {
+    spec.field.is_empty()
 }
 
-#[korf::on_create(KopfExample, when = When::all([When::new(is_ours), When::not(is_empty)]))]
+#[korf::on_create(KopfExample, when = all((is_ours, not(is_empty))))]
 async fn conditions_hold() {
     tracing::info!("Conditions are satisfied.");
 }
 
 fn main() -> ExitCode {
-    korf::cli::main("filtering-handlers", |operator| operator)
+    korf::cli::main("filtering-handlers")
 }

@@ -3,28 +3,30 @@
 use std::{fs, path::Path};
 
 const README: &str = include_str!("../../README.md");
+const OPERATOR_README: &str = include_str!("../../operator/README.md");
 
-/// The README's code block that contains `start`.
-fn block(start: &str) -> &'static str {
-    let (before, after) = README.split_once(start).unwrap_or_else(|| panic!("the README lacks {start:?}"));
+/// The code block of a document that contains `start`.
+fn block<'a>(document: &'a str, start: &str) -> &'a str {
+    let (before, after) =
+        document.split_once(start).unwrap_or_else(|| panic!("the document lacks {start:?}"));
     let begin =
         before.rfind("```").map_or(0, |fence| fence + before[fence..].find('\n').unwrap_or_default() + 1);
     let end = before.len() + start.len() + after.find("\n```").unwrap_or(after.len());
-    &README[begin..end]
+    &document[begin..end]
 }
 
 #[test]
-fn the_first_operator_in_the_readme_is_the_first_example() {
+fn the_operator_that_greets_in_the_readme_is_the_first_example() {
     let example = include_str!("../01-minimal.rs");
     let code: Vec<_> =
         example.lines().skip_while(|line| line.is_empty() || line.starts_with("//!")).collect();
-    assert_eq!(block("#[korf::on_create(KopfExample)]\nasync"), code.join("\n"));
+    assert_eq!(block(README, "#[korf::on_create(KopfExample)]\nasync"), code.join("\n"));
 }
 
 #[test]
-fn the_first_object_in_the_readme_is_the_kopf_demos() {
+fn the_first_table_in_the_operators_readme_is_the_kopf_demos_manifest() {
     let manifest = include_str!("../../operator/manifests/kopf-demo-cr.yaml");
-    assert!(block("kind: DatabaseTable").contains(manifest), "{manifest}");
+    assert!(block(OPERATOR_README, "kind: DatabaseTable").contains(manifest), "{manifest}");
 }
 
 #[test]

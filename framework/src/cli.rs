@@ -1,14 +1,16 @@
-//! The command line that every operator gets without writing it: `run`, `crd` and `handlers`.
+//! Command line of an operator: `run`, `crd`, `handlers` and `settings`.
 //!
 //! ```no_run
 //! use std::process::ExitCode;
 //!
 //! fn main() -> ExitCode {
-//!     korf::cli::main(korf::program!(), |operator| operator.state(String::from("hello")))
+//!     korf::cli::main("greeter")
 //! }
 //! ```
 //!
-//! With options of its own, which `run` then has, and a set-up that may fail:
+//! Instead of a name, it takes an [`Operator`], or a [`Program`] with a version and a description.
+//!
+//! [`main_with`] adds options to `run`, and a set-up that may fail:
 //!
 //! ```no_run
 //! use korf::Operator;
@@ -26,24 +28,24 @@
 //! }
 //!
 //! fn main() -> ExitCode {
-//!     korf::cli::main_with(korf::program!(), set_up)
+//!     korf::cli::main_with(korf::cli::program!(), set_up)
 //! }
 //! ```
 //!
-//! Options that are not on the command line can be given by variables (`--help` names them); an empty one counts as unset.
+//! Options can also be given by environment variables, which `--help` names; an empty one counts as unset.
 //!
-//! The process ends with 0 when it was told to stop, with 1 when something failed, and with 2 when its command
-//! line is wrong.
+//! The exit code is 0 if the operator was told to stop, 1 if something failed, and 2 if the command line is wrong.
 
 mod arguments;
 mod crd;
 mod handlers;
 mod program;
 mod run;
+mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use program::Program;
+pub use program::{Program, program};
 
 use crate::operator::Operator;
 use arguments::{Action, Arguments, NoOptions};
@@ -55,14 +57,23 @@ use std::{
     process::ExitCode,
 };
 
-/// The whole `main` of an operator: what `set_up` adds to it is for `run` alone.
-pub fn main(program: impl Into<Program>, set_up: impl FnOnce(Operator) -> Operator) -> ExitCode {
-    main_with(program, async |operator: Operator, _: NoOptions| Ok::<_, Infallible>(set_up(operator)))
+/// The whole `main` of an operator.
+///
+/// ```no_run
+/// use korf::{Operator, cli};
+/// use std::process::ExitCode;
+///
+/// fn main() -> ExitCode {
+///     cli::main(Operator::new("greeter").state(String::from("hello")))
+/// }
+/// ```
+pub fn main(program: impl Into<Program>) -> ExitCode {
+    main_with(program, async |operator: Operator, _: NoOptions| Ok::<_, Infallible>(operator))
 }
 
-/// The whole `main` of an operator with options of its own.
+/// The whole `main` of an operator with options of its own: `set_up` finishes it, for the command `run` alone.
 ///
-/// Where `set_up` fails, its error is what the operator says before it ends.
+/// Where `set_up` fails, its error is the last line of the log.
 pub fn main_with<O, E>(
     program: impl Into<Program>,
     set_up: impl AsyncFnOnce(Operator, O) -> Result<Operator, E>,
@@ -75,7 +86,7 @@ where
 }
 
 fn answer<O, E>(
-    program: Program,
+    mut program: Program,
     line: impl IntoIterator<Item = OsString>,
     set_up: impl AsyncFnOnce(Operator, O) -> Result<Operator, E>,
 ) -> ExitCode
@@ -92,10 +103,15 @@ where
     };
     match arguments.action {
         Action::Run(options) => run::run(program, options, set_up),
-        Action::Crd => {
-            written(crd::print(program.operator().registry(), &mut io::stdout(), &mut io::stderr()))
-        }
-        Action::Handlers => written(handlers::print(program.operator().registry(), &mut io::stdout())),
+        Action::Crd => written(crd::print(program.operator.registry(), &mut io::stdout(), &mut io::stderr())),
+        Action::Handlers => written(handlers::print(program.operator.registry(), &mut io::stdout())),
+        Action::Settings => match settings::of_environment(program.operator.settings_mut().clone()) {
+            Ok(settings) => written(settings::print(&settings, &mut io::stdout())),
+            Err(error) => {
+                let _ = writeln!(io::stderr(), "error: {error}");
+                ExitCode::from(2)
+            }
+        },
     }
 }
 

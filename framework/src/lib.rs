@@ -1,48 +1,48 @@
-//! korf: Kubernetes operators from plain async functions. It is Kopf's model in Rust.
+//! Kubernetes operators from plain async functions: Kopf for Rust.
 //!
-//! A handler is an `async fn` with an attribute that says for which kind of objects it is, and when it is called:
+//! A handler is an `async fn` with an attribute that names the kind of its objects, and what it is called for:
 //!
 //! ```no_run
 //! use k8s_openapi::api::core::v1::ConfigMap;
-//! use korf::{Name, Object, Result};
-//! use std::process::ExitCode;
+//! use korf::{Name, Object, Operator, Result};
 //!
 //! #[korf::on_create(ConfigMap)]
 //! async fn greet(map: Object<ConfigMap>, name: Name) -> Result {
-//!     tracing::info!("{name} has {} keys", map.data.iter().flatten().count());
+//!     println!("{name} has {} keys", map.data.iter().flatten().count());
 //!     Ok(())
 //! }
 //!
-//! fn main() -> ExitCode {
-//!     korf::cli::main("greeter", |operator| operator)
+//! #[tokio::main]
+//! async fn main() -> Result<(), korf::RunError> {
+//!     Operator::new("greeter").run().await
 //! }
 //! ```
 //!
-//! [`cli`] makes a program of that, with the commands `run`, `crd` and `handlers`. An [`Operator`] can also be run by
-//! a `main` of one's own.
+//! [`cli::main`] is a whole `main` with a command line and logs: `korf::cli::main("greeter")`.
 //!
 //! # Handlers
 //!
-//! - [`on_create`](macro@on_create): the object is new, that is, no handler of this operator has handled it before.
-//! - [`on_update`](macro@on_update): it differs from what was handled last, also where that happened while the
-//!   operator wasn't running. What counts is the user's part: neither the status nor other operators' annotations.
-//! - [`on_delete`](macro@on_delete): it is being deleted, and waits for the handler. An operator with such handlers puts
-//!   a finalizer on its objects before it calls any other handler.
-//! - [`on_resume`](macro@on_resume): the operator was started, and the object was handled before.
-//! - [`on_field`](macro@on_field): one field of it has changed, for whatever reason.
-//! - [`on_event`](macro@on_event): the watch says something of it. These are called once, whatever comes of it.
+//! | Attribute | The handler is called |
+//! |---|---|
+//! | [`on_create`](macro@on_create) | for an object that no handler of this operator has handled yet |
+//! | [`on_update`](macro@on_update) | when an object differs from what was handled last, even if it changed while the operator was down |
+//! | [`on_delete`](macro@on_delete) | when an object is being deleted; the object is kept until the handler has succeeded |
+//! | [`on_resume`](macro@on_resume) | after each start of the operator, for an object that was handled before |
+//! | [`on_field`](macro@on_field) | when one field of an object has changed, for whatever reason |
+//! | [`on_event`](macro@on_event) | once for each watch event of an object |
+//! | [`timer`](macro@timer) | at an interval, while an object is there |
 //!
-//! What they take is listed at [`FromCall`], what they return at [`IntoReply`]. The functions of the same names
-//! ([`on_create()`] and so on) make handlers by hand. What is only known when a handler runs can be done by
+//! [`FromCall`] lists their arguments, [`handler::IntoReply`] what they return. The functions with the same names
+//! ([`on_create()`] and so on) make handlers by hand; see [`handler`]. Work that is only known when a handler runs is for
 //! [`SubHandlers`].
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::Pod;
-//! use korf::{Labels, Memo, Name, NewValue, OldValue, Result};
+//! use korf::prelude::*;
 //!
-//! /// For running pods of the web tier. One function is a handler of several things.
-//! #[korf::on_create(Pod, labels = {"tier": "web"}, when = |facts| facts.body.value()["spec"]["nodeName"].is_string())]
-//! #[korf::on_resume(Pod, labels = {"tier": "web"})]
+//! /// For running pods of the web tier. One function can be the handler of several things.
+//! #[korf::on_create(Pod, labels = "tier=web", when = |pod: Object<Pod>| pod.spec.iter().any(|spec| spec.node_name.is_some()))]
+//! #[korf::on_resume(Pod, labels = "tier=web")]
 //! async fn connect(name: Name, labels: Labels) -> Result {
 //!     tracing::info!("{name} runs {:?}", labels.get("app"));
 //!     Ok(())
@@ -50,22 +50,23 @@
 //!
 //! /// Its id is `moved/spec.nodeName`.
 //! #[korf::on_field(Pod, field = "spec.nodeName", old = present, annotations = {"example.com/ignore": absent})]
-//! async fn moved(old: OldValue, new: NewValue, moves: Memo<u32>) -> Result {
-//!     tracing::info!("from {} to {}, the {}th time", *old, *new, moves.with(|moves| { *moves += 1; *moves }));
+//! async fn moved(old: Old<String>, new: New<Option<String>>, moves: Memo<u32>) -> Result {
+//!     let count = moves.with(|moves| { *moves += 1; *moves });
+//!     tracing::info!("from {} to {:?}, move {count}", *old, *new);
 //!     Ok(())
 //! }
 //! ```
 //!
-//! An object that no handler is for, by its kind and by filters such as these, is left as it is: no log, no annotation,
-//! no finalizer. When it becomes one, it is new.
+//! Objects that no handler is for, by its kind and its [filters](filter), are left as they are: no log, no annotation, no
+//! finalizer. An object that begins to match is a new one.
 //!
 //! The handlers of one object are called one after the other, in the order of the source. Those of different objects
-//! run side by side, up to [`CONCURRENCY`].
+//! run concurrently, up to a [limit](Operator::concurrency).
 //!
 //! # Errors
 //!
-//! `?` takes any error, and means: try again, with a [`Backoff`] that grows from a second to a minute.
-//! [`ResultExt`] says more of an error:
+//! `?` takes any error and means: try again, with a [backoff](handler::Backoff) from one second to one minute. [`ResultExt`]
+//! says more about an error:
 //!
 //! ```
 //! use korf::{Name, Result, ResultExt};
@@ -79,17 +80,34 @@
 //! }
 //! ```
 //!
-//! A handler that has failed for good isn't called again until the object changes. A deletion handler that has failed for
-//! good keeps its object; it is called again when the object changes, or the operator restarts. One with the option
-//! `let_go` lets the object go then, and one that is `optional` never keeps it.
+//! A handler that has failed permanently isn't called again until the object changes. A delete handler that has failed
+//! permanently keeps its object; it is called again when the object changes, or the operator restarts. With the option
+//! `release_on_failure` it lets the object go then, and with `optional` it never keeps it.
 //!
 //! # At least once
 //!
-//! Which handlers are done is written on the object after they were called. A crash between the two makes a handler
-//! run again, so **handlers have to be idempotent**: look at what is there before making something, name things after the
-//! object, take "not found" for success in a deletion.
+//! Handlers are recorded as done on the object, after they were called. A crash between the two calls a handler again, so
+//! **handlers have to be idempotent**: look at what is there before making something, name things after the object, take
+//! "not found" for success in a deletion.
 //!
 //! There is no leader election: run one operator of a name at a time.
+//!
+//! # Terms
+//!
+//! [`concepts`] explains all of them. The most important ones:
+//!
+//! - The **essence** of an object is what its user has written: the object without its status, its system metadata, and what
+//!   operators store on it. Only changes of the essence are changes for handlers.
+//! - The **diff-base** is the essence that was handled last. It is stored on the object, so that a restart loses nothing. An
+//!   object without one is new.
+//! - A **reason** ([`Reason`]) is the difference between the two: creation, update, deletion, or resuming.
+//! - A **cycle** is the handling of one change: all change handlers for it are called, and retried, until each has succeeded
+//!   or failed permanently.
+//! - An **attempt** ([`Attempt`]) is one call of a handler in a cycle. Attempts are counted on the object, too.
+//!
+//! [`storage`] describes the annotations in which all that is stored. They begin with `<operator's name>.korf.dev/`, or, for
+//! an operator that replaces one written with Kopf, with Kopf's own prefix: [`Operator::kopf_compatible`]. Another prefix,
+//! the status, or a [location of your own](storage::Location) are one line each.
 //!
 //! # Tests
 //!
@@ -109,59 +127,74 @@
 //! # });
 //! ```
 //!
-//! With the feature `testing`, `korf_testing` runs the whole operator on a cluster in memory, with time under control,
-//! and kills it at every place where it can die.
-//!
-//! # What is kept on the object
-//!
-//! Annotations in Kopf's formats: see [`storage`]. They begin with `<operator's name>.korf.dev/`, or, for an
-//! operator that is to follow one written with Kopf, with Kopf's own prefix: [`Operator::kopf_compatible`]. Another prefix,
-//! the status, or a [place of your own](storage::Place) are a line each.
+//! The crate `korf-testing` runs the whole operator on a cluster in memory, with time under control, and kills it at every
+//! place where it can die.
 // The crate's own tests and examples write `korf::`, as its users do.
 extern crate self as korf;
 
-#[doc(hidden)]
-#[path = "expansion.rs"]
-pub mod __private;
+mod argument;
 mod builder;
+mod call;
 pub mod cli;
+mod event_queue;
+mod expansion;
 pub(crate) use korf_core as core;
 pub(crate) use korf_core::error;
-mod extract;
-mod handler;
+pub mod extract;
+mod families;
+pub mod filter;
+pub mod handler;
 pub mod logging;
 mod operator;
+pub mod prelude;
 mod registry;
 mod reply;
 mod runtime;
-#[cfg(test)]
-mod sample;
+pub mod scope;
+pub mod settings;
 
-pub use builder::{
-    HandlerFn, On, SubHandlers, Watched, on_create, on_delete, on_event, on_field, on_resume, on_update,
-};
+pub use argument::FromCall;
 pub use core::{
     Reason,
-    body::Body,
-    diff::{self, DiffItem, Field, Op},
-    filter::{Facts, Filter, Match, When},
-    retry::{Backoff, Errors, Limits},
+    diff::{self, Diff},
     storage,
-    task::Trigger,
 };
 pub use error::{Error, Result, ResultExt};
 pub use extract::{
-    Annotations, Attempt, Diff, Events, Labels, Memo, Meta, Name, Namespace, New, NewValue, Object,
-    ObjectStatus, Old, OldObject, OldValue, Owns, Param, Patch, Runtime, Spec, Started, State, StatusValue,
-    Uid,
+    Attempt, EventRecorder, Labels, Memo, Name, New, Object, ObjectNamespace, ObjectPatch, Old, OldSpec,
+    Spec, State, SubHandlers,
 };
-pub use handler::{
-    Additions, Call, Change, Creation, Definition, Deletion, EventType, Failure, FieldChange, FromCall,
-    Handler, Kind, Needs, Notice, Parameter, Postbox, RawEvent, Reply, Resuming, Returns, Scope, Severity,
-    Site, States, Sub, SubCalls, Transition, TypeMap, Update,
-};
-pub use korf_macros::{on_create, on_delete, on_event, on_field, on_resume, on_update};
-pub use operator::{CONCURRENCY, GRACE, Operator, RunError};
-pub use registry::{Registration, Registry, StartError};
-pub use reply::{IntoReply, Output, Status};
-pub use tokio_util::sync::CancellationToken;
+pub use families::{on_create, on_delete, on_event, on_field, on_resume, on_update, timer};
+#[doc = include_str!("../docs/on_create.md")]
+pub use korf_macros::on_create;
+#[doc = include_str!("../docs/on_delete.md")]
+pub use korf_macros::on_delete;
+#[doc = include_str!("../docs/on_event.md")]
+pub use korf_macros::on_event;
+#[doc = include_str!("../docs/on_field.md")]
+pub use korf_macros::on_field;
+#[doc = include_str!("../docs/on_resume.md")]
+pub use korf_macros::on_resume;
+#[doc = include_str!("../docs/on_update.md")]
+pub use korf_macros::on_update;
+#[doc = include_str!("../docs/timer.md")]
+pub use korf_macros::timer;
+pub use operator::{Operator, RunError};
+pub use reply::Status;
+pub use runtime::observe;
+
+/// The terms of korf, and its promises.
+pub mod concepts {
+    #![doc = include_str!("../docs/concepts.md")]
+}
+
+/// A dictionary from Kopf to korf.
+pub mod kopf {
+    #![doc = include_str!("../docs/kopf.md")]
+}
+
+/// Items that attributes expand to, and that the test kit needs.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::expansion::*;
+}

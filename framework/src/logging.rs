@@ -1,7 +1,7 @@
-//! Logs in Kopf's three formats, with the object that each record is about.
+//! Logs in Kopf's three formats, with the object of each record.
 //!
-//! [`cli`](crate::cli) sets this up. An operator with a `main` of its own does it with [`Logging`]; one that has
-//! a subscriber of its own leaves it alone: korf's events and its [object spans](object_span) are usual ones.
+//! [`cli`](crate::cli) sets this up. An operator with its own `main` uses [`Logging`]; one with its own subscriber needs
+//! neither: korf's events and its [object spans](object_span) are ordinary ones.
 //!
 //! | Verbosity | korf and the operator | other libraries |
 //! |---|---|---|
@@ -10,7 +10,7 @@
 //! | [`Verbose`](Verbosity::Verbose) | DEBUG | WARN |
 //! | [`Debug`](Verbosity::Debug) | DEBUG | DEBUG |
 //!
-//! Where `RUST_LOG` is set, it decides instead, by `target=level` pairs: `info,kube_client=debug`.
+//! `RUST_LOG` overrides this with `target=level` pairs: `info,kube_client=debug`.
 
 mod filter;
 mod json;
@@ -26,7 +26,7 @@ pub use object::object_span;
 
 pub(crate) use object::OBJECTS;
 
-/// Parts that the test kit captures lines with.
+/// Parts for the test kit, which captures lines.
 #[doc(hidden)]
 pub mod parts {
     pub use super::{
@@ -50,7 +50,7 @@ use std::{
 use tracing::Level;
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// How a record becomes a line.
+/// Format of the lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     /// The message alone, with its object.
@@ -62,12 +62,12 @@ pub enum Format {
     Json,
 }
 
-/// What is logged, and how.
+/// Settings of the log.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Logging {
-    /// How a record becomes a line.
+    /// The format of the lines.
     pub format: Format,
-    /// What is logged at all.
+    /// The levels that are logged.
     pub verbosity: Verbosity,
 }
 
@@ -75,12 +75,12 @@ impl Logging {
     /// Logs to the standard error stream from now on.
     ///
     /// # Errors
-    /// `RUST_LOG` is set to something that cannot be understood.
+    /// `RUST_LOG` is invalid.
     pub fn start(self) -> Result<Log, BadFilter> {
         let filter = filter(self.verbosity, env::var("RUST_LOG").ok().as_deref())?;
         let log = Log { format: self.format, kopf: Arc::default() };
         let lines = Lines::new(log.clone(), to_stderr).with_filter(filter);
-        // Another subscriber may be there, set by the program or by a test. It stays.
+        // A subscriber set by the program or by a test takes precedence.
         let _ = tracing_subscriber::registry().with(lines).try_init();
         Ok(log)
     }
@@ -99,10 +99,10 @@ impl Log {
         self.kopf.store(true, Ordering::Relaxed);
     }
 
-    /// Logs an error whatever the verbosity is: the last words of a program.
+    /// Logs an error at any verbosity: the last words of a program.
     pub fn last_words(&self, message: &str) {
-        let said = Record { message: message.into(), ..Record::new(Level::ERROR, "korf::engine") };
-        to_stderr(&self.line(&said));
+        let record = Record { message: message.into(), ..Record::new(Level::ERROR, "korf::engine") };
+        to_stderr(&self.line(&record));
     }
 
     fn line(&self, record: &Record) -> String {
@@ -116,7 +116,7 @@ impl Log {
     }
 }
 
-/// A log that nobody reads any more is no reason to stop, or to panic.
+/// A closed standard error stream is no reason to stop or panic.
 fn to_stderr(line: &str) {
     let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }

@@ -1,13 +1,20 @@
-//! The operator: handlers, what they share, and where they are at work.
+//! Operator: handlers, what they share, and where they work.
 
 mod login;
+mod status_schema;
 mod storage;
 
 use crate::{
-    core::storage::{Choice, InvalidName, Storage},
-    handler::{Handler, States},
+    call::States,
+    core::storage::{InvalidName, Storage, StorageConfig},
+    event_queue::event_queue,
+    families::{Family, Handler},
     registry::{Registry, StartError},
-    runtime::{self, Common, Namespaces, Poster, Reactor, Server, Watched},
+    runtime::{
+        KindContext, Namespaces, OperatorContext, Poster, Supervisor,
+        observe::{Observation, Observer},
+    },
+    settings::Settings,
 };
 use kube::{
     Client, Resource,
@@ -15,17 +22,6 @@ use kube::{
 };
 use std::{any::TypeId, collections::BTreeSet, fmt, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
-
-/// How many objects are handled at the same time, unless said otherwise.
-pub const CONCURRENCY: usize = 64;
-
-/// How long running handlers may take to finish when the operator is told to stop, unless said otherwise.
-/// Kubernetes kills a pod 30 s after it has asked it to stop.
-pub const GRACE: Duration = Duration::from_secs(25);
-
-/// How long the API server may be silent on a connection before that counts as dead. The server ends watches before;
-/// without this limit, a watch whose answer got lost would be waited for without end.
-pub const SILENCE: Duration = Duration::from_secs(90);
 
 /// Handlers, with all that they need to be called: build it, then [`run`](Operator::run) it.
 ///
@@ -38,16 +34,16 @@ pub struct Operator {
     name: String,
     registry: Registry,
     states: States,
-    storage: Choice,
+    storage: StorageConfig,
     namespaces: Namespaces,
-    limits: runtime::Limits,
+    settings: Settings,
+    observer: Observer,
     one_at_a_time: bool,
     selectors: Vec<(ApiResource, Selector)>,
-    narrow: bool,
     client: Option<Client>,
 }
 
-// Neither the states nor the client: what they hold is nobody's business.
+// States and client are omitted: they may hold secrets.
 impl fmt::Debug for Operator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Operator")
@@ -55,7 +51,7 @@ impl fmt::Debug for Operator {
             .field("registry", &self.registry)
             .field("storage", &self.storage)
             .field("namespaces", &self.namespaces)
-            .field("limits", &self.limits)
+            .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
 }
@@ -63,25 +59,25 @@ impl fmt::Debug for Operator {
 impl Operator {
     /// An operator with all handlers that attributes have registered in this program.
     ///
-    /// The name is a DNS label. It becomes part of the keys under which progress is kept on the objects
-    /// (`<name>.korf.dev/…`), so that two operators don't take each other's for their own: renaming an
-    /// operator makes it handle all objects anew.
+    /// The name is a DNS label. It is part of the keys under which progress is stored on the objects (`<name>.korf.dev/…`),
+    /// so that operators don't take each other's progress for their own: to an operator with another name, all objects are
+    /// new.
     pub fn new(name: impl Into<String>) -> Self {
         Self::with_registry(name, Registry::collect())
     }
 
-    /// An operator with these handlers alone: for embedding, and for tests.
+    /// An operator with these handlers only: for several operators in one program, and for tests.
     pub fn with_registry(name: impl Into<String>, registry: Registry) -> Self {
         Self {
             name: name.into(),
             registry,
             states: States::default(),
-            storage: Choice::default(),
+            storage: StorageConfig::default(),
             namespaces: Namespaces::All,
-            limits: runtime::Limits { concurrency: CONCURRENCY, grace: GRACE },
+            settings: Settings::default(),
+            observer: Observer::default(),
             one_at_a_time: false,
             selectors: Vec::new(),
-            narrow: false,
             client: None,
         }
     }
@@ -101,16 +97,16 @@ impl Operator {
         self
     }
 
-    /// Keeps progress and the finalizer under Kopf's own names, and logs under Kopf's, so that this
-    /// operator can take the place of one that was written with Kopf, and give it back, in the middle of a
-    /// retry if need be. Of all operators of one kind in a cluster, one may do so.
+    /// Stores progress and the finalizer under Kopf's names, and logs under Kopf's, so that this operator can replace one
+    /// written with Kopf, and be replaced by it, even in the middle of a retry. Only one operator of each kind of objects
+    /// in a cluster may do so.
     #[must_use]
     pub fn kopf_compatible(mut self) -> Self {
         self.storage.kopf = true;
         self
     }
 
-    /// Handles the objects of these namespaces alone (and those of kinds that have none).
+    /// Handles only the objects of these namespaces (and cluster-scoped ones).
     #[must_use]
     pub fn namespaces<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         let names: BTreeSet<String> = names.into_iter().map(Into::into).collect();
@@ -118,29 +114,18 @@ impl Operator {
         self
     }
 
-    /// Handles the objects of all namespaces; that is the default.
+    /// Handles the objects of all namespaces, which is the default.
     #[must_use]
     pub fn all_namespaces(mut self) -> Self {
         self.namespaces = Namespaces::All;
         self
     }
 
-    /// Asks the API server for those objects alone that have the labels which all handlers of their kind ask for; the others
-    /// aren't even sent. Where a deletion handler keeps objects back, all of the kind are.
+    /// Asks the API server only for those objects of a kind that match a selector; the others aren't even sent.
     ///
-    /// Of a finalizer on an object that isn't sent, nobody learns: one that an earlier version of the operator, with other
-    /// handlers, has left there would keep the object for ever. So this is for those who ask for it.
-    #[must_use]
-    pub fn narrow(mut self) -> Self {
-        self.narrow = true;
-        self
-    }
-
-    /// Asks the API server for those objects of a kind alone that match a selector; the others aren't even sent.
-    ///
-    /// An object that no longer matches is out of sight: no handler is called for its deletion, and if there are deletion
-    /// handlers, their finalizer is taken off it. Of an object that stops matching while the operator is down nobody learns,
-    /// and its finalizer is left for you to remove.
+    /// To the operator, an object that stops matching is gone, and so is its memory; it never learns of its deletion. An
+    /// operator with a delete handler of that kind doesn't start, unless the handler is `optional`: its finalizer would keep
+    /// such an object forever. Filter by `labels = …` there.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;
@@ -157,26 +142,46 @@ impl Operator {
         self
     }
 
-    /// How many objects are handled at the same time; [`CONCURRENCY`] by default, at least 1.
+    /// The most objects that are handled at the same time; 64 by default, at least 1.
     #[must_use]
     pub fn concurrency(mut self, objects: usize) -> Self {
-        self.limits.concurrency = objects.max(1);
+        self.settings.queueing.concurrency = objects.max(1);
         self
     }
 
-    /// Calls only one of an object's handlers in a cycle, and stores the progress before the next one: a crash
-    /// then repeats one handler at most, for one more write each.
+    /// Stores the progress after each handler, and not once for all handlers of an object that are due: a crash then repeats
+    /// one handler at most, at the price of one write for each.
     #[must_use]
     pub fn one_at_a_time(mut self) -> Self {
         self.one_at_a_time = true;
         self
     }
 
-    /// How long running handlers may take to finish when the operator is told to stop; [`GRACE`] by default.
+    /// The time that running handlers have to finish when the operator is told to stop; 25 s by default, since Kubernetes
+    /// kills a pod 30 s after it has asked it to stop.
     #[must_use]
     pub fn grace(mut self, grace: Duration) -> Self {
-        self.limits.grace = grace;
+        self.settings.stopping.grace = grace;
         self
+    }
+
+    /// Takes these settings instead of the defaults: limits, delays and sizes.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Calls this function for each [`Observation`]: for metrics, say. It is called where things happen, and must not block.
+    #[must_use]
+    pub fn observe(mut self, sink: impl Fn(&Observation<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = self.observer.with(Arc::new(sink));
+        self
+    }
+
+    /// The settings.
+    pub fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.settings
     }
 
     /// Uses this client; by default, the kubeconfig's current context, or else the pod's service account.
@@ -189,6 +194,11 @@ impl Operator {
     /// The operator's name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether it handles the objects of some namespaces alone.
+    pub(crate) fn is_namespaced(&self) -> bool {
+        self.namespaces != Namespaces::All
     }
 
     /// The handlers.
@@ -212,11 +222,10 @@ impl Operator {
     /// Runs until the process gets SIGTERM or SIGINT (Ctrl-C).
     ///
     /// # Errors
-    /// What keeps the operator from starting, or from hearing signals. What happens later is logged, and
-    /// waited for.
+    /// The operator can't start, or the process can't listen for signals. Later errors are logged and retried.
     pub async fn run(self) -> Result<(), RunError> {
         let stop = CancellationToken::new();
-        let signal = signal(stop.clone())?;
+        let signal = signal(stop.clone(), self.observer.clone())?;
         tokio::select! {
             ended = self.run_until(stop.clone()) => ended,
             () = signal => Ok(()),
@@ -226,23 +235,38 @@ impl Operator {
     /// Runs until it is told to stop.
     ///
     /// # Errors
-    /// What keeps the operator from starting.
+    /// The operator can't start.
     pub async fn run_until(self, stop: CancellationToken) -> Result<(), RunError> {
         let storage = self.check()?;
-        let server = match self.client {
-            Some(client) => Server::new(client, "the API server".into()),
-            None => login::login().await?,
+        let (events, requests) = event_queue(self.settings.posting.capacity);
+        let (client, address) = match self.client {
+            Some(client) => (client, "the API server".to_owned()),
+            None => login::login(&self.settings, &self.observer).await?,
         };
-        let handlers = self.registry.handlers().to_vec();
-        let (selectors, narrow) = (self.selectors, self.narrow);
-        let common = Common { storage, one_at_a_time: self.one_at_a_time, selectors, narrow };
-        let kinds = Watched::group(handlers, &common, &Arc::new(self.states), &server, &stop);
-        let work = Reactor::new(kinds, self.limits).run(&self.namespaces, &stop);
-        Poster::new(&self.name, server).beside(work, &stop, self.limits.grace).await;
+        if let Some(field) = self.storage.status_field(&self.name) {
+            let changes = |handler: &&Handler| matches!(handler.family, Family::Change(_));
+            let kinds = self.registry.handlers().iter().filter(changes).map(|handler| &handler.kind);
+            status_schema::check(&client, kinds, &field, &self.settings).await?;
+        }
+        let operator = Arc::new(OperatorContext {
+            client,
+            address,
+            states: Arc::new(self.states),
+            events,
+            storage,
+            one_at_a_time: self.one_at_a_time,
+            selectors: self.selectors,
+            settings: self.settings,
+            observer: self.observer,
+            stopping: stop,
+        });
+        let kinds = KindContext::group(self.registry.handlers().to_vec(), &operator);
+        let poster = Poster::new(&self.name, Arc::clone(&operator), requests);
+        Supervisor::new(operator).service(|shutdown| poster.run(shutdown)).run(kinds, &self.namespaces).await;
         Ok(())
     }
 
-    /// What keeps it from starting whatever the cluster; and where it keeps its things.
+    /// Checks all that needs no cluster, and returns the storage.
     fn check(&self) -> Result<Storage, RunError> {
         let storage = self.storage.storage(&self.name)?;
         self.registry.check(&self.states)?;
@@ -255,12 +279,13 @@ impl Operator {
         if let Some((kind, _)) = self.selectors.iter().find(|(kind, _)| !handled(kind)) {
             return Err(RunError::NoHandlers(kind.kind.clone()));
         }
+        self.registry.check_selected(self.selectors.iter().map(|(kind, _)| kind))?;
         Ok(storage)
     }
 }
 
-/// Cancels `stop` on a signal; ends on a second one: who asks twice doesn't want to wait for handlers.
-fn signal(stop: CancellationToken) -> Result<impl Future<Output = ()>, RunError> {
+/// Cancels `stop` on the first signal, and ends on the second.
+fn signal(stop: CancellationToken, observer: Observer) -> Result<impl Future<Output = ()>, RunError> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).map_err(RunError::Signals)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(RunError::Signals)?;
@@ -270,27 +295,33 @@ fn signal(stop: CancellationToken) -> Result<impl Future<Output = ()>, RunError>
                 _ = terminate.recv() => "SIGTERM",
                 _ = interrupt.recv() => "SIGINT",
             };
-            runtime::stop_requested(name);
+            observer.observe(Observation::StopRequested { signal: name });
             stop.cancel();
         }
     })
 }
 
-/// What keeps an operator from running.
-#[derive(Debug)]
+/// The reason why an operator can't run.
 #[non_exhaustive]
 pub enum RunError {
-    /// The handlers don't fit together.
+    /// There is a mistake in the handlers.
     Start(StartError),
     /// The operator's name can't be part of annotations, or its prefix or finalizer isn't valid.
     Name(InvalidName),
-    /// It was told to handle the objects of no namespace.
+    /// The list of namespaces is empty.
     NoNamespace,
-    /// It was told which objects of a kind to ask for, and has no handlers of that kind.
+    /// There is a selector for a kind without handlers.
     NoHandlers(String),
-    /// There are no usable credentials for a cluster.
+    /// The schema of a kind's CRD drops the field of the status storage.
+    StatusStorage {
+        /// The name of the CRD.
+        definition: String,
+        /// The field of the status.
+        field: String,
+    },
+    /// There are no usable credentials for a cluster, or none at all.
     Login(String),
-    /// The process can't hear signals.
+    /// The process can't listen for signals.
     Signals(std::io::Error),
 }
 
@@ -300,19 +331,31 @@ impl fmt::Display for RunError {
             Self::Start(error) => error.fmt(f),
             Self::Name(error) => error.fmt(f),
             Self::NoNamespace => {
-                f.write_str("the list of namespaces is empty: name one, or say `.all_namespaces()`")
+                f.write_str("the list of namespaces is empty: name one, or use `.all_namespaces()`")
             }
             Self::NoHandlers(kind) => write!(
                 f,
-                "there is a selector for {kind}, and no handler: register one, or take the `.select` away"
+                "there is a selector for {kind} but no handler: register one, or remove the `.select`"
+            ),
+            Self::StatusStorage { definition, field } => write!(
+                f,
+                "progress can't be stored in `status.{field}`: the schema of the CRD {definition} drops it. Give the \
+                 status `x-kubernetes-preserve-unknown-fields: true`, or don't use `.status_storage()`"
             ),
             Self::Login(why) => write!(
                 f,
-                "there is no cluster to log in to; set KUBECONFIG to a kubeconfig file, or put one at ~/.kube/config, \
+                "no cluster to connect to: set KUBECONFIG to a kubeconfig file, or put one at ~/.kube/config, \
                  or run in a pod with a service account ({why})"
             ),
             Self::Signals(error) => write!(f, "the process can't listen for signals: {error}"),
         }
+    }
+}
+
+// As its text: a `main` that returns it prints it so.
+impl fmt::Debug for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -1,19 +1,22 @@
-//! All handlers of an operator, and what must hold of them before it starts.
+//! Registry of an operator's handlers, and their checks before it starts.
 
 use crate::{
-    core::{filter::Filter, storage::Storage, task::Trigger},
-    handler::{Handler, Need, Site, States},
+    argument::RequiredType,
+    call::States,
+    core::{filter::Filter, storage::Storage},
+    families::{Handler, SourceLocation},
 };
+use kube::core::ApiResource;
 use std::{collections::HashMap, error, fmt};
 
-/// What an attribute leaves for the registry: linked into the program, found when it starts.
+/// A handler's registration by an attribute: linked into the program, and collected when it starts.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Registration(pub fn() -> Handler);
 
 inventory::collect!(Registration);
 
-/// The handlers of one operator, in the order of the source: by file, line and column, then by id.
+/// The handlers of one operator, in the order of the source: by file, line, column and id.
 #[derive(Clone, Debug, Default)]
 pub struct Registry(Vec<Handler>);
 
@@ -23,9 +26,9 @@ impl Registry {
         inventory::iter::<Registration>.into_iter().map(|registration| (registration.0)()).collect()
     }
 
-    /// One more handler.
+    /// Adds a handler.
     pub fn add(&mut self, handler: Handler) {
-        let place = |handler: &Handler| (handler.site, handler.id.clone());
+        let place = |handler: &Handler| (handler.location, handler.id().to_owned());
         let at = self.0.partition_point(|other| place(other) <= place(&handler));
         self.0.insert(at, handler);
     }
@@ -35,10 +38,10 @@ impl Registry {
         &self.0
     }
 
-    /// Finds the mistakes that the compiler can't.
+    /// Checks for mistakes that the compiler can't find.
     ///
     /// # Errors
-    /// The first mistake, with what to do about it.
+    /// The first mistake. Its text says what to do about it.
     pub fn check(&self, states: &States) -> Result<(), StartError> {
         if self.0.is_empty() {
             return Err(StartError::NoHandlers);
@@ -47,7 +50,7 @@ impl Registry {
         for handler in &self.0 {
             check_id(handler)?;
             check_filter(handler)?;
-            check_needs(handler, states)?;
+            check_requirements(handler, states)?;
             let kind = (&handler.kind.resource.group, &handler.kind.resource.kind);
             let first = versions.entry(kind).or_insert(handler);
             if first.kind.resource.version != handler.kind.resource.version {
@@ -55,13 +58,33 @@ impl Registry {
             }
             // The keys of progress records differ in these; a record says itself what its reason is.
             let resource = &handler.kind.resource;
-            let key =
-                (&resource.group, &resource.plural, handler.trigger.as_str(), Storage::spelling(&handler.id));
+            let id = Storage::spelling(handler.id());
+            let key = (&resource.group, &resource.plural, handler.trigger(), id);
             if let Some(first) = seen.insert(key, handler) {
                 return Err(StartError::duplicate(first, handler));
             }
         }
         Ok(())
+    }
+}
+
+impl Registry {
+    /// Checks that no delete handler keeps objects of these kinds.
+    pub(crate) fn check_selected<'a>(
+        &self,
+        mut selected: impl Iterator<Item = &'a ApiResource>,
+    ) -> Result<(), StartError> {
+        let keeps = |kind: &ApiResource| {
+            self.0.iter().find(|handler| handler.keeps_objects() && handler.kind.resource == *kind)
+        };
+        match selected.find_map(keeps) {
+            Some(handler) => Err(StartError::SelectedDeletion {
+                handler: handler.id().to_owned(),
+                kind: handler.kind.resource.kind.clone(),
+                location: handler.location,
+            }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -74,86 +97,90 @@ impl FromIterator<Handler> for Registry {
 }
 
 fn check_id(handler: &Handler) -> Result<(), StartError> {
-    let (id, site) = (handler.id.clone(), handler.site);
+    let (id, location) = (handler.id().to_owned(), handler.location);
     match id.as_str() {
-        "" => Err(StartError::EmptyId { site }),
-        name if Storage::reserves(name) => Err(StartError::ReservedId { id, site }),
+        "" => Err(StartError::EmptyId { location }),
+        name if Storage::reserves(name) => Err(StartError::ReservedId { id, location }),
         _ => Ok(()),
     }
 }
 
-/// What is asked of a field needs a field to be asked of.
+/// A filter by a field's value needs a field.
 fn check_filter(handler: &Handler) -> Result<(), StartError> {
-    let Filter { field, value, old, new, .. } = &handler.filter;
+    let Filter { field, value, old, new, .. } = handler.filter();
     let is_asked = value.is_some() || old.is_some() || new.is_some();
-    let problem = if field.is_none() && handler.trigger == Trigger::Field {
-        "is for a field, but names none: give it a `field`"
+    let problem = if let Some(mistake) = &handler.mistake {
+        format!("is not for any object: {mistake}")
+    } else if field.is_none() && handler.trigger() == "field" {
+        "is for a field, but names none: give it a `field`".to_owned()
     } else if field.is_none() && is_asked {
-        "has a `value`, `old` or `new`, but of no field: give it a `field`"
+        "has a `value`, `old` or `new`, but of no field: give it a `field`".to_owned()
     } else if value.is_some() && (old.is_some() || new.is_some()) {
         "has a `value` (before or after a change) together with `old` or `new`: leave one of them out"
+            .to_owned()
     } else {
         return Ok(());
     };
-    Err(StartError::Filter { handler: handler.id.clone(), problem, site: handler.site })
+    Err(StartError::Filter { handler: handler.id().to_owned(), problem, location: handler.location })
 }
 
-fn check_needs(handler: &Handler, states: &States) -> Result<(), StartError> {
-    let id = || handler.id.clone();
-    let missing = |(state, _): &&Need| !states.contains_key(state);
-    if let Some((_, state)) = handler.needs.states().iter().find(missing) {
-        return Err(StartError::MissingState { handler: id(), state, site: handler.site });
+fn check_requirements(handler: &Handler, states: &States) -> Result<(), StartError> {
+    let id = || handler.id().to_owned();
+    let missing = |(state, _): &&RequiredType| !states.contains_key(state);
+    if let Some((_, state)) = handler.requirements.states().iter().find(missing) {
+        return Err(StartError::MissingState { handler: id(), state, location: handler.location });
     }
-    let given = handler.param.as_ref();
-    let other = |(param, _): &&Need| given.is_none_or(|given| given.value.as_ref().type_id() != *param);
-    if let Some((_, param)) = handler.needs.params().iter().find(other) {
+    let given = handler.param();
+    let other =
+        |(param, _): &&RequiredType| given.is_none_or(|given| given.value.as_ref().type_id() != *param);
+    if let Some((_, param)) = handler.requirements.params().iter().find(other) {
         let given = given.map(|given| given.name);
-        return Err(StartError::MissingParam { handler: id(), param, given, site: handler.site });
+        return Err(StartError::MissingParam { handler: id(), param, given, location: handler.location });
     }
     Ok(())
 }
 
-/// Why an operator doesn't start.
+/// A mistake in the handlers, with which the operator doesn't start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StartError {
-    /// There is nothing to do.
+    /// There are no handlers.
     NoHandlers,
-    /// Two handlers of one kind and reason would share their progress records.
+    /// Two handlers of one kind and trigger have the same id, and would share their progress records.
     DuplicateId {
         /// The id of the second one.
         id: String,
         /// The kind of the objects.
         kind: String,
-        /// When both are called.
-        reason: Trigger,
-        /// Where the first one stands.
-        first: Site,
-        /// Where the second one stands.
-        second: Site,
+        /// The trigger of both.
+        trigger: &'static str,
+        /// The place of the first one.
+        first: SourceLocation,
+        /// The place of the second one.
+        second: SourceLocation,
     },
-    /// Handlers are for two versions of one kind, which is watched in one.
+    /// Handlers are for two versions of one kind, which is watched in one version only.
     TwoVersions {
         /// The kind of the objects.
         kind: String,
         /// The versions.
         versions: [String; 2],
-        /// Where the handler of the first one stands.
-        first: Site,
-        /// Where the handler of the second one stands.
-        second: Site,
+        /// The place of a handler for the first one.
+        first: SourceLocation,
+        /// The place of a handler for the second one.
+        second: SourceLocation,
     },
-    /// A handler has no name.
+    /// A handler has an empty id.
     EmptyId {
-        /// Where it stands.
-        site: Site,
+        /// Its place in the source.
+        location: SourceLocation,
     },
-    /// Under a handler's id the framework itself keeps something on the objects.
+    /// korf itself stores something on the objects under a handler's id.
     ReservedId {
         /// The id.
         id: String,
-        /// Where the handler stands.
-        site: Site,
+        /// The handler's place in the source.
+        location: SourceLocation,
     },
     /// A handler takes a [`State`](crate::State) that the operator wasn't given.
     MissingState {
@@ -161,10 +188,10 @@ pub enum StartError {
         handler: String,
         /// The type in `State<…>`.
         state: &'static str,
-        /// Where the handler stands.
-        site: Site,
+        /// The handler's place in the source.
+        location: SourceLocation,
     },
-    /// A handler takes a [`Param`](crate::Param) that it wasn't registered with.
+    /// A handler takes a [`Param`](crate::extract::Param) that it wasn't registered with.
     MissingParam {
         /// The handler's id.
         handler: String,
@@ -172,17 +199,26 @@ pub enum StartError {
         param: &'static str,
         /// The type of the parameter that it was registered with, if any.
         given: Option<&'static str>,
-        /// Where the handler stands.
-        site: Site,
+        /// The handler's place in the source.
+        location: SourceLocation,
     },
-    /// A handler's filter is at odds with itself.
+    /// A delete handler keeps objects of a kind with a [selector](crate::Operator::select).
+    SelectedDeletion {
+        /// The handler's id.
+        handler: String,
+        /// The kind of the objects.
+        kind: String,
+        /// The handler's place in the source.
+        location: SourceLocation,
+    },
+    /// A handler's filter is inconsistent.
     Filter {
         /// The handler's id.
         handler: String,
-        /// What is wrong.
-        problem: &'static str,
-        /// Where the handler stands.
-        site: Site,
+        /// The mistake.
+        problem: String,
+        /// The handler's place in the source.
+        location: SourceLocation,
     },
 }
 
@@ -190,24 +226,24 @@ impl StartError {
     fn versions(first: &Handler, second: &Handler) -> Self {
         Self::TwoVersions {
             kind: second.kind.resource.kind.clone(),
-            first: first.site,
-            second: second.site,
+            first: first.location,
+            second: second.location,
             versions: [first, second].map(|handler| handler.kind.resource.version.clone()),
         }
     }
 
     fn duplicate(first: &Handler, second: &Handler) -> Self {
         Self::DuplicateId {
-            id: second.id.clone(),
+            id: second.id().to_owned(),
             kind: second.kind.resource.kind.clone(),
-            reason: second.trigger,
-            first: first.site,
-            second: second.site,
+            trigger: second.trigger(),
+            first: first.location,
+            second: second.location,
         }
     }
 }
 
-/// What happened, and what to do about it, in one line.
+/// The mistake, and what to do about it, in one line.
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -215,62 +251,53 @@ impl fmt::Display for StartError {
                 "no handler is registered: put `#[korf::on_create(Kind)]` on a function; \
                  if they are in another crate, link it by `use that_crate as _;`",
             ),
-            Self::DuplicateId { id, kind, reason, first, second } => write!(
+            Self::DuplicateId { id, kind, trigger, first, second } => write!(
                 f,
-                "two {reason} handlers of {kind} are called `{id}`, at {} and at {}: give one of them `id = \"…\"`",
-                Place(first),
-                Place(second),
+                "two {trigger} handlers of {kind} are called `{id}`, at {} and at {}: give one of them `id = \"…\"`",
+                first, second,
             ),
             Self::TwoVersions { kind, versions: [one, other], first, second } => write!(
                 f,
                 "handlers are for {kind} in version {one} at {}, and in version {other} at {}: an object is handled in \
                  one version, so let all take the same type",
-                Place(first),
-                Place(second),
+                first, second,
             ),
-            Self::EmptyId { site } => {
-                write!(f, "the handler at {} has an empty id: give it a name", Place(site))
+            Self::EmptyId { location } => {
+                write!(f, "the handler at {} has an empty id: give it a name", location)
             }
-            Self::ReservedId { id, site } => write!(
+            Self::ReservedId { id, location } => write!(
                 f,
-                "the handler at {} is called `{id}`, which is what the framework calls something of its own: give it \
+                "the handler at {} is called `{id}`, under which korf stores something of its own: give it \
                  another name by `id = \"…\"`",
-                Place(site)
+                location
             ),
-            Self::MissingState { handler, state, site } => write!(
+            Self::MissingState { handler, state, location } => write!(
                 f,
                 "handler `{handler}` at {} takes `State<{state}>`: give the operator `.state(…)` of that type",
-                Place(site),
+                location,
             ),
-            Self::MissingParam { handler, param, given: None, site } => {
-                write!(
-                    f,
-                    "handler `{handler}` at {} takes `Param<{param}>`: give it `param = …`",
-                    Place(site)
-                )
+            Self::MissingParam { handler, param, given: None, location } => {
+                write!(f, "handler `{handler}` at {} takes `Param<{param}>`: give it `param = …`", location)
             }
-            Self::MissingParam { handler, param, given: Some(given), site } => write!(
+            Self::MissingParam { handler, param, given: Some(given), location } => write!(
                 f,
                 "handler `{handler}` at {} takes `Param<{param}>`, but its `param` is of type `{given}`",
-                Place(site)
+                location
             ),
-            Self::Filter { handler, problem, site } => {
-                write!(f, "handler `{handler}` at {} {problem}", Place(site))
+            Self::SelectedDeletion { handler, kind, location } => write!(
+                f,
+                "handler `{handler}` at {location} keeps objects of kind {kind} until it was called, but the operator is \
+                 told to `.select` some of them, and never learns of the deletion of one that stops matching: make the \
+                 handler `optional`, or filter by `labels = …` instead of `.select`"
+            ),
+            Self::Filter { handler, problem, location } => {
+                write!(f, "handler `{handler}` at {} {problem}", location)
             }
         }
     }
 }
 
 impl error::Error for StartError {}
-
-/// `file:line`, as editors and terminals like it.
-pub(crate) struct Place<'a>(pub(crate) &'a Site);
-
-impl fmt::Display for Place<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.0.0, self.0.1)
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -1,67 +1,106 @@
-//! What a handler leaves on its object, from what it returns.
+//! Replies: what a handler writes to its object, from what it returns.
 
-use crate::{
-    error::Error,
-    handler::{Reply, Returns},
-};
+use crate::error::Error;
 use kube::core::object::HasStatus;
 use serde::Serialize;
 use serde_json::Value;
+use std::ops::{Deref, DerefMut};
 
-/// What a handler may return as the value of its [`Result`](crate::Result).
+/// What a handler writes to its object.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Reply {
+    /// Nothing.
+    Nothing,
+    /// A value for `status.<handler id>`.
+    Result(Value),
+    /// A mapping to be merged into `status`.
+    Status(Value),
+}
+
+/// A type that handlers can return: one of these, or a [`Result`](crate::Result) of it.
 ///
-/// | Value | On the object |
+/// | Value | Written to the object |
 /// |---|---|
 /// | `()` | nothing |
 /// | [`Status<_>`](Status) | merged into the status |
 /// | [`serde_json::Value`] | `status.<handler id>`; nothing if it is null |
 ///
-/// As in Kopf, a mapping is merged with the one that is there: keys that it doesn't name stay, and a null deletes one.
-/// All else replaces what is there.
+/// As in Kopf, a mapping is merged into the one that is there: keys that it doesn't name stay, and a null removes one.
+/// Any other value replaces what is there.
 ///
-/// The kind's schema has to have room for them, or the API server drops them silently; the operator warns of that when
-/// it starts, if it may read the kind's definition.
+/// The kind's schema has to allow these fields, or the API server drops them silently. korf warns when that has happened.
 #[diagnostic::on_unimplemented(
     message = "a handler of `{K}` cannot return `{Self}`",
-    label = "not something that can be left on `{K}`",
+    label = "not what a handler of `{K}` returns",
     note = "return `korf::Result`, or `korf::Result<Status<_>>` with the status type of `{K}`, or `korf::Result<serde_json::Value>`"
 )]
 pub trait IntoReply<K> {
-    /// Where it goes.
-    const RETURNS: Returns;
-
+    /// The reply.
+    ///
     /// # Errors
-    /// The value cannot be written as JSON.
+    /// The handler's own error, or a value that can't be written as JSON.
     fn into_reply(self) -> Result<Reply, Error>;
 }
 
 impl<K> IntoReply<K> for () {
-    const RETURNS: Returns = Returns::Nothing;
-
     fn into_reply(self) -> Result<Reply, Error> {
         Ok(Reply::Nothing)
     }
 }
 
 impl<K> IntoReply<K> for Value {
-    const RETURNS: Returns = Returns::Value;
-
     fn into_reply(self) -> Result<Reply, Error> {
         Ok(if self.is_null() { Reply::Nothing } else { Reply::Result(self) })
     }
 }
 
-/// The object's new status, or those fields of it that the handler knows: it is merged into what is there.
+/// The object's status in your own type, for kinds with `#[derive(CustomResource)]` and `status = "…"`.
+///
+/// Returned, it is the new status, or those fields of it that the handler knows: it is merged into what is there. Taken as
+/// an argument, it is the present one; an object that has no status yet doesn't fit, and is none of an `Option<Status<_>>`.
+///
+/// ```
+/// use korf::{Result, Status};
+/// # use kube::CustomResource;
+/// # use schemars::JsonSchema;
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(CustomResource, Clone, Debug, Serialize, Deserialize, JsonSchema)]
+/// # #[kube(group = "korf.dev", version = "v1", kind = "Light", namespaced, status = "LightStatus")]
+/// # struct LightSpec {}
+/// #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+/// struct LightStatus {
+///     switched: u32,
+/// }
+///
+/// #[korf::on_update(Light)]
+/// async fn switch(status: Option<Status<LightStatus>>) -> Result<Status<LightStatus>> {
+///     let switched = status.map_or(0, |status| status.switched) + 1;
+///     Ok(Status(LightStatus { switched }))
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status<T>(pub T);
+
+impl<T> Deref for Status<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> DerefMut for Status<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
 
 impl<K, T> IntoReply<K> for Status<T>
 where
     K: HasStatus<Status = T>,
     T: Serialize,
 {
-    const RETURNS: Returns = Returns::Status;
-
     fn into_reply(self) -> Result<Reply, Error> {
         match serde_json::to_value(self.0) {
             Ok(status @ Value::Object(_)) => Ok(Reply::Status(status)),
@@ -73,32 +112,7 @@ where
     }
 }
 
-/// What a handler returns: a [`Result`](crate::Result) of [some value](IntoReply), or nothing at all.
-#[diagnostic::on_unimplemented(
-    message = "a handler of `{K}` cannot return `{Self}`",
-    label = "not what a handler returns",
-    note = "return `korf::Result`, or `korf::Result<Status<_>>` with the status type of `{K}`, or `korf::Result<serde_json::Value>`"
-)]
-pub trait Output<K> {
-    /// Where it goes.
-    const RETURNS: Returns;
-
-    /// # Errors
-    /// The handler's own, or that of a value that cannot be written as JSON.
-    fn into_reply(self) -> Result<Reply, Error>;
-}
-
-impl<K> Output<K> for () {
-    const RETURNS: Returns = Returns::Nothing;
-
-    fn into_reply(self) -> Result<Reply, Error> {
-        Ok(Reply::Nothing)
-    }
-}
-
-impl<K, R: IntoReply<K>> Output<K> for Result<R, Error> {
-    const RETURNS: Returns = R::RETURNS;
-
+impl<K, R: IntoReply<K>> IntoReply<K> for Result<R, Error> {
     fn into_reply(self) -> Result<Reply, Error> {
         self?.into_reply()
     }
@@ -106,11 +120,8 @@ impl<K, R: IntoReply<K>> Output<K> for Result<R, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Output, Status};
-    use crate::{
-        error::{Error, Result},
-        handler::Reply,
-    };
+    use super::{IntoReply, Reply, Status};
+    use crate::error::{Error, Result};
     use kube::core::object::HasStatus;
     use serde::Serialize;
     use serde_json::{Value, json};
@@ -130,7 +141,7 @@ mod tests {
     }
 
     fn reply<T: Serialize>(status: T) -> Result<Reply> {
-        Output::<Kind<T>>::into_reply(Ok::<_, Error>(Status(status)))
+        IntoReply::<Kind<T>>::into_reply(Ok::<_, Error>(Status(status)))
     }
 
     #[test]
@@ -148,7 +159,7 @@ mod tests {
     #[test]
     fn a_null_is_nothing() {
         for (value, expected) in [(Value::Null, Reply::Nothing), (json!(0), Reply::Result(json!(0)))] {
-            assert_eq!(Output::<()>::into_reply(Ok::<_, Error>(value)).unwrap(), expected);
+            assert_eq!(IntoReply::<()>::into_reply(Ok::<_, Error>(value)).unwrap(), expected);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the compiler says of mistakes in handlers.
+//! Compiler errors for mistakes in handlers.
 
 #[test]
 fn mistakes_in_handlers_are_explained() {

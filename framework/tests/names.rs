@@ -1,7 +1,7 @@
-//! Handlers may have any name, and those of korf hide none.
+//! Names of handlers: any is allowed, and korf's own hide none.
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use korf::{Name, Registry, Result};
+use korf::{Name, Result, handler::Registry};
 
 #[korf::on_create(ConfigMap)]
 async fn call(_name: Name) -> Result {
@@ -19,9 +19,9 @@ async fn output(_name: Name) -> Result {
 }
 
 #[test]
-fn a_handler_may_be_called_as_the_expansion_calls_its_own() {
+fn a_handler_may_have_a_name_that_the_expansion_uses() {
     let registry = Registry::collect();
-    let ids: Vec<_> = registry.handlers().iter().map(|handler| handler.id.as_str()).collect();
+    let ids: Vec<_> = registry.handlers().iter().map(|handler| handler.id()).collect();
     assert_eq!(ids, ["call", "definition", "output"]);
 }
 
@@ -30,7 +30,10 @@ mod everything {
 
     /// With a module of this name in korf, there would be no `core::time` here.
     #[test]
-    fn who_imports_all_of_korf_still_has_the_crate_core() {
-        assert_eq!(Backoff::from(core::time::Duration::ZERO), Backoff::Constant(std::time::Duration::ZERO));
+    fn importing_all_of_korf_does_not_hide_the_crate_core() {
+        assert_eq!(
+            handler::Backoff::from(core::time::Duration::ZERO),
+            handler::Backoff::Constant(std::time::Duration::ZERO)
+        );
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     status::TableStatus,
 };
 use deadpool_postgres::Pool;
-use korf::{Error, Patch, Result, ResultExt, State, Status};
+use korf::{Error, ObjectPatch, Result, ResultExt, State, Status};
 use kube::Client;
 use std::{fmt::Arguments, time::Duration};
 use tracing::{debug, info, warn};
@@ -33,7 +33,7 @@ async fn create_handler(
     request: TableRequest,
     context: State<Context>,
     client: Client,
-    patch: Patch,
+    patch: ObjectPatch,
 ) -> Result<Status<TableStatus>> {
     log_kopf_line(format_args!(
         "Create handler invoked by custom resource {}. Creating database table.",
@@ -47,7 +47,7 @@ async fn update_handler(
     request: TableRequest,
     context: State<Context>,
     client: Client,
-    patch: Patch,
+    patch: ObjectPatch,
 ) -> Result<Status<TableStatus>> {
     log_kopf_line(format_args!(
         "Update handler invoked by custom resource {}. Checking the database table.",
@@ -61,7 +61,7 @@ async fn delete_handler(
     request: TableRequest,
     context: State<Context>,
     client: Client,
-    patch: Patch,
+    patch: ObjectPatch,
 ) -> Result {
     log_kopf_line(format_args!(
         "Delete handler invoked by custom resource {}. Dropping database table.",
@@ -80,9 +80,9 @@ async fn reconcile(
     request: &TableRequest,
     context: &Context,
     client: &Client,
-    patch: &Patch,
+    patch: &ObjectPatch,
 ) -> Result<Status<TableStatus>> {
-    for warning in &request.warnings {
+    for warning in request.warnings() {
         warn!("{warning}");
     }
     match apply(request, context, client).await {
@@ -95,7 +95,7 @@ async fn reconcile(
 }
 
 async fn apply(request: &TableRequest, context: &Context, client: &Client) -> Result<Applied, TableError> {
-    let table = request.table.as_ref().map_err(Clone::clone)?;
+    let table = request.table().map_err(Clone::clone)?;
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
     database::apply(&context.pool, client, &request.claim(cluster), table).await
 }
@@ -106,12 +106,12 @@ async fn drop_table(
     client: &Client,
 ) -> Result<Dropped, TableError> {
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
-    let name = request.table.as_ref().ok().map(|table| &table.name);
+    let name = request.table().ok().map(|table| &table.name);
     database::drop_table(&context.pool, client, &request.claim(cluster), name).await
 }
 
 /// Puts the reason into the status, and returns the error with the time of the next attempt.
-fn record_failure(request: &TableRequest, error: TableError, patch: &Patch) -> Result<Error> {
+fn record_failure(request: &TableRequest, error: TableError, patch: &ObjectPatch) -> Result<Error> {
     patch.status(serde_json::to_value(request.status_after_failure(&error)).permanent()?);
     Ok(match error.class() {
         ErrorClass::Temporary => Error::from(error),

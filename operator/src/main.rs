@@ -41,7 +41,7 @@ enum SetupError {
 }
 
 fn main() -> ExitCode {
-    korf::cli::main_with(korf::program!(), set_up)
+    korf::cli::main_with(korf::cli::program!(), set_up)
 }
 
 async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupError> {

@@ -6,51 +6,81 @@ use crate::{
     marker::Owner,
     outcome::Applied,
     plan::Claim,
-    spec::{self, SpecError, Table},
+    spec::{Declaration, SpecError, Table},
     status::{Stamp, TableStatus},
 };
-use korf::{Call, Error, FromCall, Scope};
-use std::collections::BTreeSet;
+use korf::{
+    FromCall, Name, ObjectNamespace, Status,
+    extract::{Elapsed, Generation, ObjectAs, OldObjectAs, Rejection, Started, Uid},
+    handler::ChangeCall,
+    scope::ChangeHandlerScope,
+};
+use serde::Deserialize;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// A `DatabaseTable` as its handlers see it.
-///
-/// It is read from the raw object: the Kopf demo's CRD has no schema, and a spec of the wrong shape must
-/// become a reason in the status rather than a handler that is never called.
 #[derive(Clone, Debug)]
 pub struct TableRequest {
     namespace: String,
     /// The object's name.
     pub name: String,
     uid: String,
-    /// The table that the spec describes, or the first mistake in the spec.
-    pub table: Result<Table, SpecError>,
-    /// What is valid in the spec but probably not meant.
-    pub warnings: Vec<String>,
+    declared: Arc<Declared>,
     status: TableStatus,
     /// The columns in the spec that was handled last.
     previous_columns: BTreeSet<String>,
     stamp: Stamp,
 }
 
-impl<S: Scope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
-    fn from_call(call: &Call) -> Result<Self, Error> {
-        let object = call.body.value();
-        // Without the subresource, a write of the status changes the generation, so that it never converges.
-        let generation = object["metadata"]["generation"].as_i64().filter(|_| call.status_subresource);
+/// The part of an object that its author writes.
+///
+/// The type [`DatabaseTable`] is stricter: the Kopf demo's CRD has no schema, and a spec of the wrong shape must become a
+/// reason in the status rather than a handler that is never called.
+#[derive(Debug, Deserialize)]
+struct Declared {
+    #[serde(default)]
+    spec: Declaration,
+}
+
+impl<S: ChangeHandlerScope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
+    fn from_call(call: &ChangeCall) -> Result<Self, Rejection> {
+        let status: Result<Status<TableStatus>, _> = FromCall::<S>::from_call(call)?;
+        let previous: Result<OldObjectAs<Declared>, _> = FromCall::<S>::from_call(call)?;
+        let declared: ObjectAs<Declared> = FromCall::<S>::from_call(call)?;
+        let (name, namespace): (Name, ObjectNamespace) =
+            (FromCall::<S>::from_call(call)?, FromCall::<S>::from_call(call)?);
+        let uid: Uid = FromCall::<S>::from_call(call)?;
+        let generation: Generation = FromCall::<S>::from_call(call)?;
+        let (first, since): (Started, Elapsed) =
+            (FromCall::<S>::from_call(call)?, FromCall::<S>::from_call(call)?);
         Ok(Self {
-            namespace: call.body.namespace().unwrap_or_default().to_owned(),
-            name: call.body.name().to_owned(),
-            uid: call.body.uid().to_owned(),
-            table: Table::from_spec(object.get("spec")),
-            warnings: spec::warnings(&object["spec"]),
-            status: TableStatus::read(object.get("status")),
-            previous_columns: call.old.iter().flat_map(|old| spec::column_names(&old["spec"])).collect(),
-            stamp: Stamp { generation, now: call.now },
+            namespace: namespace.to_string(),
+            name: name.0,
+            uid: uid.0,
+            declared: declared.0,
+            // A status of another shape counts as none.
+            status: status.map(|status| status.0).unwrap_or_default(),
+            previous_columns: previous.map(|old| old.spec.columns.clone()).unwrap_or_default(),
+            stamp: Stamp { generation: generation.0, now: first.0 + since.0 },
         })
     }
 }
 
 impl TableRequest {
+    /// The table that the spec describes.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`], the first mistake in the spec.
+    pub fn table(&self) -> Result<&Table, &SpecError> {
+        self.declared.spec.table.as_ref()
+    }
+
+    /// What is valid in the spec but probably not meant.
+    pub fn warnings(&self) -> &[String] {
+        &self.declared.spec.warnings
+    }
+
     /// The object's claim to a table, in this cluster.
     ///
     /// Its columns are those of the status and those of the last spec: the status may be lost, and the last

@@ -1,12 +1,13 @@
-//! Reads the table out of an object's raw spec.
+//! Spec of a `DatabaseTable`: the table that it describes.
 //!
-//! Not by serde, because the Kopf demo's CRD has no schema: the spec can contain anything, and every mistake
-//! deserves a message that tells its author what to do.
+//! Not by a derived `Deserialize`, because the Kopf demo's CRD has no schema: the spec can contain anything, and
+//! every mistake deserves a message that tells its author what to do.
 
 use crate::{
     column_type::{ColumnType, ColumnTypeError},
     identifier::{Identifier, IdentifierError},
 };
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashSet};
 
@@ -116,6 +117,38 @@ const FIELDS: [&str; 3] = ["tableName", "columns", "primaryKey"];
 /// Fields that later versions will support. Ignoring them would do something other than what the user asked
 /// for.
 const UNSUPPORTED_FIELDS: [&str; 4] = ["schema", "connectionSecretRef", "deletionPolicy", "adoptionPolicy"];
+
+/// What a spec of any shape says. It is never rejected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declaration {
+    /// The table that the spec describes, or the first mistake in the spec.
+    pub table: Result<Table, SpecError>,
+    /// What is valid in the spec but probably not meant.
+    pub warnings: Vec<String>,
+    /// The exact names of all columns, whatever else is wrong.
+    pub columns: BTreeSet<String>,
+}
+
+impl Declaration {
+    fn of(spec: Option<&Value>) -> Self {
+        let nothing = Value::Null;
+        let any = spec.unwrap_or(&nothing);
+        Self { table: Table::from_spec(spec), warnings: warnings(any), columns: column_names(any) }
+    }
+}
+
+/// The declaration of an object without a spec.
+impl Default for Declaration {
+    fn default() -> Self {
+        Self::of(None)
+    }
+}
+
+impl<'de> Deserialize<'de> for Declaration {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(|spec| Self::of(Some(&spec)))
+    }
+}
 
 impl Table {
     /// Reads the spec of an object; `None` if the object has none.

@@ -135,7 +135,6 @@ fn rbac_grants_what_is_needed(world: &World) {
     for (verb, what) in [
         ("watch", "databasetables.kopf.demo"),
         ("patch", "databasetables.kopf.demo/status"),
-        ("get", "customresourcedefinitions.apiextensions.k8s.io/databasetables.kopf.demo"),
         ("get", "namespaces/kube-system"),
     ] {
         assert!(may(verb, what), "{verb} {what}");

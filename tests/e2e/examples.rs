@@ -269,6 +269,26 @@ async fn example_11_filtering_handlers_calls_the_handlers_whose_filters_match() 
     );
 }
 
+#[tokio::test]
+async fn example_15_timers_ticks_while_its_object_is_there() {
+    let fixture = Fixture::new("example-15-timers").await;
+    fixture.install(&fixture.example("15-timers").crds());
+    let operator = fixture.example("15-timers").start();
+    fixture.apply(OBJECT);
+    for beat in 1..=3 {
+        logged(&fixture, &operator, "15_timers", "INFO", &format!("kopf-example-1: beat {beat}")).await;
+    }
+    until(&objects(&fixture), NAME, "three beats are counted", |object| {
+        object.is_some_and(|object| object["status"]["thirds"] == 1)
+    })
+    .await;
+    let told = "kopf-example-1 has not been changed for a while";
+    logged(&fixture, &operator, "15_timers", "INFO", told).await;
+    logged(&fixture, &operator, "korf.objects", "INFO", "Timer 'stumble' succeeded.").await;
+    assert_eq!(objects(&fixture).get(NAME).await.unwrap().metadata.finalizers, None);
+    delete(&objects(&fixture), NAME).await;
+}
+
 /// A fixture on a cluster with the CRD of `KopfExample`, which is the same in most examples.
 async fn fixture_with_crd(example: &str) -> Fixture<'static> {
     static INSTALLED: OnceCell<()> = OnceCell::const_new();

@@ -2,7 +2,7 @@
 
 use crate::fixture::{Fixture, KOPF_DEMO_CR, eventually, manifest};
 use database_table_operator::crd::DatabaseTable;
-use korf::{Attempt, CancellationToken, Error, Operator, Registry, Result, State};
+use korf::{Attempt, Error, Operator, Result, State, extract::CancellationToken, handler::Registry};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 use tokio::{sync::mpsc, task::JoinHandle};

@@ -2,7 +2,7 @@
 
 use crate::fixture::{Fixture, until};
 use k8s_openapi::{ByteString, api::core::v1::ConfigMap};
-use korf::{CancellationToken, Name, Operator, Reason, Registry, Result, State, storage::Storage};
+use korf::{Name, Operator, Reason, Result, State, extract::CancellationToken, handler::Registry};
 use kube::{
     Api,
     api::{DynamicObject, Patch, PatchParams, PostParams},
@@ -148,7 +148,7 @@ async fn large_objects_are_handled_once_per_creation_update_and_deletion() {
 async fn an_object_without_space_for_annotations_is_handled_once_there_is_space() {
     let fixture = Fixture::new("no-room").await;
     let operator = InProcessOperator::start(&fixture).await;
-    let finalizer = Storage::named("large").unwrap().finalizer().to_owned();
+    let finalizer = "large.korf.dev/finalizer".to_owned();
     let mut full = named("full");
     full.metadata.annotations = Some(BTreeMap::from([("user".to_owned(), "u".repeat(256 * KIB - 4))]));
     create(&fixture, &full).await;

@@ -60,7 +60,7 @@ async fn plain_lines_consist_of_the_message_and_its_object() {
         "Create handler invoked by custom resource bad. Creating database table.",
         &format!("[<namespace>/bad] {MISTAKE}"),
         "[<namespace>/bad] Creation is processed: 0 succeeded; 1 failed.",
-        "Signal SIGTERM is received. OperatorProcess is stopping.",
+        "Signal SIGTERM is received. Operator is stopping.",
     ];
     let lines = lines(&fixture, &["--log-format", "plain"]).await;
     // The operator may be asked to stop before it has finished with the last object, and then logs that it

@@ -16,7 +16,7 @@ async fn after_a_stop(name: &str) -> Fixture<'static> {
     fixture.until_ready("website-users").await;
     let status = operator.terminate().await;
     assert_eq!(status.code(), Some(0));
-    operator.wait_for_line("Signal SIGTERM is received. OperatorProcess is stopping.").await;
+    operator.wait_for_line("Signal SIGTERM is received. Operator is stopping.").await;
     fixture
 }
 

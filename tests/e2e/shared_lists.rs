@@ -2,10 +2,10 @@
 
 use crate::fixture::{Fixture, eventually};
 use k8s_openapi::api::core::v1::ConfigMap;
-use korf::{CancellationToken, Object, Operator, Patch, Registry, Result, State};
+use korf::{Object, ObjectPatch, Operator, Result, State, extract::CancellationToken, handler::Registry};
 use kube::{
     Api,
-    api::{Patch as Merge, PatchParams, PostParams},
+    api::{Patch, PatchParams, PostParams},
 };
 use serde_json::{Value, json};
 use std::{
@@ -19,7 +19,7 @@ const ROUNDS: usize = 20;
 type Signs = Arc<Mutex<BTreeSet<String>>>;
 
 /// Adds a finalizer for each round that it sees.
-async fn sign(map: Object<ConfigMap>, signs: State<Signs>, patch: Patch) -> Result {
+async fn sign(map: Object<ConfigMap>, signs: State<Signs>, patch: ObjectPatch) -> Result {
     let round = map.data.as_ref().and_then(|data| data.get("round")).map_or("0", String::as_str);
     let sign = format!("operator.example.com/{round}");
     signs.lock().unwrap().insert(sign.clone());
@@ -73,7 +73,7 @@ async fn list_items_of_a_handler_and_of_other_writers_are_all_kept() {
     maps.create(&PostParams::default(), &map).await.unwrap();
     for round in 1..=ROUNDS {
         let data = json!({"data": {"round": round.to_string()}});
-        maps.patch(NAME, &PatchParams::default(), &Merge::Merge(data)).await.unwrap();
+        maps.patch(NAME, &PatchParams::default(), &Patch::Merge(data)).await.unwrap();
         add(&maps, &format!("rival.example.com/{round}")).await;
     }
     let last = format!("operator.example.com/{ROUNDS}");

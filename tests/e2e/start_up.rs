@@ -28,7 +28,7 @@ async fn wrong_settings_end_the_operator_with_one_line_that_says_how_to_fix_them
     let no_kubeconfig = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let start =
         || fixture.operator().not_verbose().env_remove("PGHOST").env_remove("KUBERNETES_SERVICE_HOST");
-    let no_cluster = "there is no cluster to log in to; set KUBECONFIG to a kubeconfig file, or put one at ~/.kube/config, \
+    let no_cluster = "no cluster to connect to: set KUBECONFIG to a kubeconfig file, or put one at ~/.kube/config, \
                    or run in a pod with a service account (";
     let wrong_password_message = format!(
         "can't connect to database no_start at {} as no_start, sslmode disable: FATAL: password authentication \
@@ -90,7 +90,7 @@ async fn a_wrong_command_line_exits_with_2_and_names_the_mistake() {
     let mut operator = fixture.operator().not_verbose().env("RUST_LOG", "a=loud").start();
     assert_eq!(operator.wait().await.code(), Some(2));
     let [line] = &operator.lines()[..] else { panic!("one line") };
-    assert!(line.starts_with("error: RUST_LOG is not understood"), "{line}");
+    assert!(line.starts_with("error: RUST_LOG is invalid"), "{line}");
 }
 
 #[tokio::test]
@@ -193,13 +193,13 @@ async fn without_permission_to_patch_the_operator_reports_it_and_continues_once_
     let kubeconfig = fixture.cluster.control_plane.kubeconfig_for("reader", &[], None).unwrap();
     let command = fixture.operator().not_verbose().env("KUBECONFIG", kubeconfig);
     let operator = command.env("CLUSTER_ID", "read-only").start();
-    let error = operator.wait_for_line("The operator lacks a right that it needs: ").await;
+    let error = operator.wait_for_line("The operator lacks a permission that it needs: ").await;
     let reason = "User \"reader\" cannot patch resource \"databasetables\" in API group \"kopf.demo\"";
     assert!(error.contains("[ERROR ") && error.contains(reason), "{error}");
     grant(&fixture, "writer", "patch");
     fixture.apply(&manifest("denied", "denied", &["id", "more"]));
     fixture.until_ready("denied").await;
-    assert_eq!(problems(&operator).iter().filter(|line| line.contains("lacks a right")).count(), 1);
+    assert_eq!(problems(&operator).iter().filter(|line| line.contains("lacks a permission")).count(), 1);
 }
 
 /// Grants the user `reader` permissions for `DatabaseTable` objects.

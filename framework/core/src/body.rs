@@ -1,9 +1,12 @@
-//! The raw object, as the API server sent it.
+//! Body of an object: its JSON, as the API server sent it.
 
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// One version of one object: its JSON, cheap to clone, with the fields that the core reads.
+/// The API server's limit for all annotations of an object, keys included (`TotalAnnotationSizeLimitB`).
+pub const ANNOTATIONS_LIMIT: usize = 256 << 10;
+
+/// One version of one object: its JSON, cheap to clone, with accessors for the fields that the core reads.
 ///
 /// The JSON is what the API server sent, less `metadata.managedFields`.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,7 +19,7 @@ impl From<Value> for Body {
 }
 
 impl Body {
-    /// The object with its kind, which the items of a listing don't name.
+    /// Adds the kind, which the items of a list don't carry.
     #[must_use]
     pub fn of_kind(mut self, api_version: &str, kind: &str) -> Self {
         if self.0["kind"].is_null() && self.0.is_object() {
@@ -25,6 +28,14 @@ impl Body {
             value["kind"] = kind.into();
         }
         self
+    }
+
+    /// The object with a merge patch applied.
+    #[must_use]
+    pub fn patched(&self, patch: &Value) -> Self {
+        let mut value = Value::clone(&self.0);
+        json_patch::merge(&mut value, patch);
+        value.into()
     }
 
     /// The whole object.
@@ -50,7 +61,7 @@ impl Body {
         self.meta("namespace").as_str()
     }
 
-    /// `metadata.uid`: another one is another object, whatever its name.
+    /// `metadata.uid`: unique to the object, other than its name.
     pub fn uid(&self) -> &str {
         self.text("uid")
     }
@@ -79,4 +90,9 @@ impl Body {
     pub fn annotation(&self, key: &str) -> Option<&str> {
         self.annotations()?.get(key)?.as_str()
     }
+}
+
+/// The bytes that annotations take of [`ANNOTATIONS_LIMIT`].
+pub fn size_of_annotations<'a>(annotations: impl Iterator<Item = (&'a String, &'a Value)>) -> usize {
+    annotations.map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum()
 }

@@ -1,8 +1,35 @@
-//! Why an object is looked at.
+//! Cause of a turn: the reason, if any, for which an object's change handlers are called.
 
-use super::{Reason, body::Body, cycle::Sight};
+use crate::{Reason, body::Body};
 
-/// What an object's state asks for; the first that applies (kopf-parity §5).
+/// How a turn came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// It is the object's first turn in this process.
+    First,
+    /// Others changed the object.
+    Changed,
+    /// No others changed it: a retry is due, or our own write has come back.
+    Again,
+}
+
+/// What is known of an object besides its body.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight {
+    /// The watch has shown its deletion.
+    pub gone: bool,
+    /// How the turn came about.
+    pub look: Look,
+    /// A listing showed it first, and it has not been handled completely since the start of this process.
+    pub initial: bool,
+    /// Its essence has changed since delete handlers failed permanently: they are retried.
+    pub rearmed: bool,
+    /// Its essence, annotations aside, has changed since handlers began to wait for their next attempt: they wait no
+    /// longer.
+    pub eager: bool,
+}
+
+/// What an object's state asks for; the first that applies, as in Kopf.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// The API server says that the object is gone.
@@ -54,7 +81,6 @@ impl Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cycle::Look;
     use serde_json::json;
 
     const FINALIZER: &str = "x/f";

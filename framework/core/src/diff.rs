@@ -1,27 +1,25 @@
-//! What differs between two JSON values: which fields were added, changed and removed.
+//! Differences between two JSON values: the fields that were added, changed and removed.
 //!
-//! The rules are Kopf's (`kopf/_cogs/structs/diffs.py`), with two exceptions, made because handlers are
-//! chosen by what stands here: the order of the items is fixed (by key; Kopf's is that of a set), and
-//! `true` isn't `1` (in Python it is).
+//! The rules are Kopf's (`kopf/_cogs/structs/diffs.py`), with two exceptions, because handlers are chosen by the
+//! differences: the order of the items is fixed (by key; Kopf's is that of a set), and `true` isn't `1` (in Python it is).
 
 mod field;
-mod repr;
 #[cfg(test)]
 mod tests;
 
 pub use field::Field;
 
 use serde_json::{Map, Number, Value};
-use std::{collections::BTreeSet, fmt};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
-/// What happened to a field.
+/// The change of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Op {
-    /// It was absent or null, and is there now.
+    /// It was absent or null, and has a value now.
     Add,
     /// It has another value.
     Change,
-    /// It was there, and is absent or null now.
+    /// It had a value, and is absent or null now.
     Remove,
 }
 
@@ -43,11 +41,11 @@ impl fmt::Display for Op {
 }
 
 /// One difference.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DiffItem {
-    /// What happened.
+    /// The kind of change.
     pub op: Op,
-    /// Where; the root if the values differ as a whole.
+    /// The field; the root if the values differ as a whole.
     pub field: Field,
     /// The value before; null when it was added.
     pub old: Value,
@@ -55,22 +53,22 @@ pub struct DiffItem {
     pub new: Value,
 }
 
-/// The differences between two values, in the order of their fields' keys.
+/// The differences between two values, in the order of their fields' keys: cheap to clone.
 ///
-/// It prints as Kopf's does: `(('add', ('spec', 'x'), None, 1),)`.
-#[derive(Clone, Default, PartialEq)]
-pub struct Diff(Vec<DiffItem>);
+/// It prints as in Kopf: `(('add', ('spec', 'x'), None, 1),)`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Diff(Arc<[DiffItem]>);
 
 impl Diff {
-    /// Something differs, but nobody knows what it was before: one change of the whole, with null as the old value.
+    /// A change from an unknown value: one change of the whole, with null as the old value.
     pub fn unknown(new: Value) -> Self {
-        Self(vec![DiffItem { op: Op::Change, field: Field::default(), old: Value::Null, new }])
+        [DiffItem { op: Op::Change, field: Field::default(), old: Value::Null, new }].into_iter().collect()
     }
 
-    /// Whether nobody knows what it was before: the object was too large to be kept (see
+    /// Whether the old value is unknown, because the object was too large to be stored (see
     /// [`storage`](crate::storage)). Any field may have changed, or none.
     pub fn is_unknown(&self) -> bool {
-        // Otherwise, what comes from null is an addition.
+        // Otherwise, a value that was null is an addition.
         matches!(&self.0[..], [DiffItem { op: Op::Change, old: Value::Null, field, .. }] if field.keys().is_empty())
     }
 
@@ -89,25 +87,25 @@ impl Diff {
         self.0.iter()
     }
 
-    /// What differs at and below one field, with paths relative to it.
+    /// The differences at and below one field, with paths relative to it.
     ///
-    /// Deeper items lose the path's keys, an item of the field itself comes to stand at the root, and an
-    /// item above it (`spec` was added as a whole) is compared again below the field.
+    /// Deeper items lose the path's keys, an item of the field itself moves to the root, and an item above it
+    /// (`spec` was added as a whole) is compared again below the field.
     #[must_use]
     pub fn reduce<S: AsRef<str>>(&self, path: &[S]) -> Self {
         if let ([item], true) = (&self.0[..], self.is_unknown()) {
             return Self::unknown(resolve(&item.new, path).clone());
         }
-        let mut reduced = Self::default();
-        for item in &self.0 {
+        let mut reduced = Vec::new();
+        for item in self {
             if let Some(rest) = item.field.below(path) {
-                reduced.0.push(DiffItem { field: rest, ..item.clone() });
+                reduced.push(DiffItem { field: rest, ..item.clone() });
             } else if let Some(tail) = item.field.rest_of(path) {
                 let (old, new) = (resolve(&item.old, tail), resolve(&item.new, tail));
-                compare(old, new, &mut Field::default(), &mut reduced.0);
+                compare(old, new, &mut Field::default(), &mut reduced);
             }
         }
-        reduced
+        Self(reduced.into())
     }
 
     /// Whether anything differs at or below one field.
@@ -116,12 +114,9 @@ impl Diff {
     }
 }
 
-impl IntoIterator for Diff {
-    type Item = DiffItem;
-    type IntoIter = std::vec::IntoIter<DiffItem>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+impl FromIterator<DiffItem> for Diff {
+    fn from_iter<I: IntoIterator<Item = DiffItem>>(items: I) -> Self {
+        Self(items.into_iter().collect())
     }
 }
 
@@ -134,18 +129,18 @@ impl<'a> IntoIterator for &'a Diff {
     }
 }
 
-/// What differs between two values.
+/// The differences between two values.
 ///
 /// - Null is the same as absent: a value against null is one item, at the top of what was added or removed.
 /// - Mappings are compared key by key.
 /// - Everything else is compared as a whole, lists too: one added element is a change of the list. Inside
 ///   of lists null is a value like any other.
-/// - Numbers compare by value (`1` is `1.0`), because what the API server sends back isn't always written
-///   as it was stored; no number is a boolean.
+/// - Numbers compare by value (`1` is `1.0`), because the API server doesn't always return them as they were
+///   written; no number is a boolean.
 pub fn diff(old: &Value, new: &Value) -> Diff {
     let mut items = Vec::new();
     compare(old, new, &mut Field::default(), &mut items);
-    Diff(items)
+    Diff(items.into())
 }
 
 fn compare(old: &Value, new: &Value, field: &mut Field, items: &mut Vec<DiffItem>) {
@@ -196,8 +191,8 @@ fn equal_numbers(a: &Number, b: &Number) -> bool {
     }
 }
 
-/// The integer that a number is, however it is written; none for fractions and for floats that no 64-bit
-/// integer equals.
+/// The value of a number as an integer, however it is written; none for fractions, and for floats that no
+/// 64-bit integer equals.
 pub(super) fn whole(number: &Number) -> Option<i128> {
     if let Some(integer) = number.as_i128() {
         return Some(integer);

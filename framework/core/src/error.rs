@@ -1,30 +1,30 @@
-//! What a failed handler asks of the framework.
+//! Errors of handlers, and what they ask of the framework.
 
 use std::{any::Any, error::Error as StdError, fmt, iter, time::Duration};
 
-/// What a handler returns.
+/// The result of a handler.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
 
 type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// What a failed handler asks of the framework.
+/// The error of a handler, with what it asks of the framework.
 #[derive(Debug)]
 pub enum Error {
-    /// Give up on this handler until the object changes.
+    /// The handler fails permanently: it isn't called again until the object changes.
     Permanent(BoxError),
-    /// Try again after this delay.
+    /// The handler is retried after this delay.
     Temporary {
-        /// What went wrong.
+        /// The error.
         source: BoxError,
         /// The time to the next attempt.
         delay: Duration,
     },
-    /// Whatever the handler's `errors` option says; by default, try again with the handler's backoff.
+    /// The handler's `errors` option decides; by default, it is retried with its backoff.
     Unclassified(BoxError),
 }
 
 impl Error {
-    /// An error that says nothing of other attempts: the same as any error by `?`. For those that have no type.
+    /// An ad-hoc error, retried with the handler's backoff, as any error by `?`.
     ///
     /// ```
     /// use korf_core::error::{Error, Result};
@@ -40,18 +40,18 @@ impl Error {
         Self::Unclassified(error.into())
     }
 
-    /// An error that no other attempt can mend.
+    /// An error that no retry can resolve.
     pub fn permanent(error: impl Into<BoxError>) -> Self {
         Self::Permanent(error.into())
     }
 
-    /// An error that may be gone after `delay`.
+    /// An error that a retry after `delay` may resolve.
     pub fn temporary(error: impl Into<BoxError>, delay: Duration) -> Self {
         Self::Temporary { source: error.into(), delay }
     }
 }
 
-/// The message, and what caused it, in one line.
+/// The message and those of its causes, in one line.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self::Permanent(error) | Self::Unclassified(error) | Self::Temporary { source: error, .. }) =
@@ -60,38 +60,38 @@ impl fmt::Display for Error {
     }
 }
 
-/// The messages of an error and of what caused it, in one line.
+/// The messages of an error and of its causes, in one line.
 pub fn with_causes(error: &(dyn StdError + 'static)) -> String {
     let mut text = String::new();
-    let mut said = String::new();
+    let mut previous = String::new();
     for message in chain(error).map(ToString::to_string) {
-        // Many libraries repeat their source in their own message.
+        // Many libraries repeat the message of their source in their own.
         if text.is_empty() {
             text.clone_from(&message);
-        } else if !said.contains(&message) {
+        } else if !previous.contains(&message) {
             text = format!("{text}: {message}");
         }
-        said = message;
+        previous = message;
     }
     text
 }
 
-/// The message of the last cause, which says what it was; those above it may only say that something was.
+/// The message of the last cause, which is the most specific one.
 pub fn root_cause(error: &(dyn StdError + 'static)) -> String {
     chain(error).last().unwrap_or(error).to_string()
 }
 
-/// An error and what caused it, the last cause last.
+/// An error and its causes, the last cause last.
 fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     iter::successors(Some(error), |&error| error.source())
 }
 
-/// What a panic says of itself, in a sentence.
+/// The message of a panic, in a sentence.
 pub fn panic_message(panic: &(dyn Any + Send)) -> String {
     format!("it panicked: {}", panic_text(panic))
 }
 
-/// What a panic says of itself.
+/// The message of a panic.
 pub fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
@@ -104,15 +104,15 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Error {
     }
 }
 
-/// Says of any error what is to be done about it.
+/// Classifies any error as permanent or temporary.
 pub trait ResultExt<T> {
-    /// No other attempt can mend it.
+    /// No retry can resolve it.
     ///
     /// # Errors
     /// The same error, as [`Error::Permanent`].
     fn permanent(self) -> Result<T>;
 
-    /// It may be gone after `delay`.
+    /// A retry after `delay` may resolve it.
     ///
     /// # Errors
     /// The same error, as [`Error::Temporary`].

@@ -1,17 +1,20 @@
-//! What of an object is its user's, and so is compared and handled.
+//! Essence of an object: its user's part, which is compared and handled.
 
-pub(super) mod secret;
+mod clean;
+mod secret;
 #[cfg(test)]
 mod tests;
 
-use super::{
+pub use clean::Cleaner;
+pub(crate) use clean::clean;
+
+use crate::{
     body::Body,
     diff::{Field, resolve},
-    storage::Storage,
 };
 use serde_json::{Map, Value};
 
-/// What identifies the object, and what the system keeps in it.
+/// Fields that identify the object, or that the system writes.
 const LEFT_OUT: [&str; 4] = ["apiVersion", "kind", "metadata", "status"];
 
 /// The user's part of an object, as Kopf defines it (`DiffBaseStorage.build` in
@@ -22,11 +25,11 @@ const LEFT_OUT: [&str; 4] = ["apiVersion", "kind", "metadata", "status"];
 /// without what isn't the user's, wherever it came from: operators' and kubectl's annotations, our own
 /// finalizer, and what changes with each write. No empty `metadata` or `status` is left.
 ///
-/// Not as in Kopf: annotations that `extra` puts back are cleaned too (there, a handler of
-/// `metadata.annotations` gets what kubectl keeps, and one of `metadata` is called for each of its own
+/// Not as in Kopf: annotations that `extra` puts back are cleaned too (in Kopf, a handler of
+/// `metadata.annotations` gets kubectl's annotation, and one of `metadata` is called for each of its own
 /// writes), and the data of Secrets is replaced by digests, because the essence is stored in an annotation.
-/// A digest is of no use to a handler: the data itself is in the object.
-pub fn essence(body: &Body, storage: &Storage, extra: &[Field]) -> Value {
+/// Handlers don't need it there: they find the data in the object.
+pub fn essence(body: &Body, cleaner: &impl Cleaner, extra: &[Field]) -> Value {
     let object = body.value().as_object().into_iter().flatten();
     let user = object.filter(|(key, _)| !LEFT_OUT.contains(&key.as_str()));
     let mut essence: Map<_, _> = user.map(|(key, value)| (key.clone(), value.clone())).collect();
@@ -37,12 +40,11 @@ pub fn essence(body: &Body, storage: &Storage, extra: &[Field]) -> Value {
             put(&mut essence, field.keys(), value);
         }
     }
-    storage.clean(body, &mut essence);
-    secret::conceal(body, &mut essence);
+    clean(&mut essence, body, cleaner);
     essence.into()
 }
 
-/// Sets a nested value, where all that is above it are mappings or absent. The root can't be set.
+/// Sets a nested value, if everything above it is a mapping or absent. The root can't be set.
 fn put(map: &mut Map<String, Value>, path: &[String], value: &Value) {
     match path {
         [] => {}

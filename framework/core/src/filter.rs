@@ -1,6 +1,10 @@
-//! Which objects, and which changes of them, a handler is for (kopf-parity §2).
+//! Filters of handlers: conditions on the object and on its change, as in Kopf.
 
-use super::{
+mod selector;
+
+pub use selector::{InvalidSelector, selector};
+
+use crate::{
     Reason,
     body::Body,
     diff::{Diff, Field, equal, resolve},
@@ -10,7 +14,7 @@ use std::{fmt, sync::Arc};
 
 type Test = Arc<dyn Fn(&Value) -> bool + Send + Sync>;
 
-/// What a value has to be. A null counts as absent.
+/// A condition on a value. Null counts as absent.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Match {
@@ -20,22 +24,28 @@ pub enum Match {
     Present,
     /// No value.
     Absent,
-    /// A value that passes a test, which gets null where there is none.
+    /// One of these values.
+    OneOf(Vec<Value>),
+    /// None of these values, or no value.
+    NoneOf(Vec<Value>),
+    /// A value that passes a test. The test gets null where there is no value.
     Passes(Test),
 }
 
 impl Match {
-    /// A value that passes this test; it gets null where there is none.
+    /// A value that passes this test. The test gets null where there is no value.
     pub fn passes(test: impl Fn(&Value) -> bool + Send + Sync + 'static) -> Self {
         Self::Passes(Arc::new(test))
     }
 
-    /// Whether a value is as it has to be.
+    /// Whether a value fulfils the condition.
     pub fn holds(&self, value: &Value) -> bool {
         match self {
             Self::Is(wanted) => equal(wanted, value),
             Self::Present => !value.is_null(),
             Self::Absent => value.is_null(),
+            Self::OneOf(wanted) => wanted.iter().any(|wanted| equal(wanted, value)),
+            Self::NoneOf(others) => !others.iter().any(|other| equal(other, value)),
             Self::Passes(test) => test(value),
         }
     }
@@ -53,72 +63,51 @@ impl fmt::Debug for Match {
             Self::Is(value) => write!(f, "{value}"),
             Self::Present => f.write_str("present"),
             Self::Absent => f.write_str("absent"),
+            Self::OneOf(values) => write!(f, "one of {}", Value::from(values.clone())),
+            Self::NoneOf(values) => write!(f, "none of {}", Value::from(values.clone())),
             Self::Passes(_) => f.write_str("passes"),
         }
     }
 }
 
-/// What a filter looks at.
+/// The input of a filter.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub struct FilterInput<'a> {
     /// The object.
     pub body: &'a Body,
-    /// Why handlers would be called; none for a raw event.
-    pub reason: Option<Reason>,
-    /// The essence that was handled last; null while the object is new.
-    pub old: &'a Value,
+    /// The change for which change handlers would be called; none for event handlers and timers.
+    pub change: Option<ChangeInput<'a>>,
+}
+
+/// The change of an object that a filter looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct ChangeInput<'a> {
+    /// The reason for which they would be called.
+    pub reason: Reason,
+    /// The essence that was handled last; none while the object is new, and where it isn't known.
+    pub old: Option<&'a Arc<Value>>,
     /// The object's essence.
-    pub new: &'a Value,
+    pub new: &'a Arc<Value>,
     /// From `old` to `new`.
     pub diff: &'a Diff,
 }
 
-/// A condition of a handler's own, and conditions made of conditions.
-#[derive(Clone)]
-pub struct When(Arc<dyn Fn(&Facts<'_>) -> bool + Send + Sync>);
-
-impl When {
-    /// A condition.
-    pub fn new(condition: impl Fn(&Facts<'_>) -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(condition))
-    }
-
-    /// Where the condition doesn't hold.
-    #[must_use]
-    pub fn not(condition: impl Into<Self>) -> Self {
-        let condition = condition.into();
-        Self::new(move |facts| !condition.holds(facts))
-    }
-
-    /// Where all of them hold.
-    #[must_use]
-    pub fn all(conditions: impl IntoIterator<Item: Into<Self>>) -> Self {
-        let conditions: Vec<Self> = conditions.into_iter().map(Into::into).collect();
-        Self::new(move |facts| conditions.iter().all(|condition| condition.holds(facts)))
-    }
-
-    /// Where one of them holds.
-    #[must_use]
-    pub fn any(conditions: impl IntoIterator<Item: Into<Self>>) -> Self {
-        let conditions: Vec<Self> = conditions.into_iter().map(Into::into).collect();
-        Self::new(move |facts| conditions.iter().any(|condition| condition.holds(facts)))
-    }
-
-    /// Where none of them holds.
-    #[must_use]
-    pub fn none(conditions: impl IntoIterator<Item: Into<Self>>) -> Self {
-        Self::not(Self::any(conditions))
-    }
-
-    /// Whether the condition holds.
-    pub fn holds(&self, facts: &Facts<'_>) -> bool {
-        (self.0)(facts)
+impl ChangeInput<'_> {
+    fn old(&self) -> &Value {
+        self.old.map_or(&Value::Null, |old| old)
     }
 }
 
-impl<F: Fn(&Facts<'_>) -> bool + Send + Sync + 'static> From<F> for When {
-    fn from(condition: F) -> Self {
-        Self::new(condition)
+/// A condition of a handler's own: whether it holds, or why it can't be evaluated for this object.
+#[derive(Clone)]
+pub struct When(Arc<Condition>);
+
+type Condition = dyn Fn(&FilterInput<'_>) -> Result<bool, String> + Send + Sync;
+
+impl When {
+    /// A condition.
+    pub fn new(condition: impl Fn(&FilterInput<'_>) -> Result<bool, String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(condition))
     }
 }
 
@@ -132,67 +121,73 @@ impl fmt::Debug for When {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Filter {
-    /// What labels have to be.
+    /// Conditions on labels.
     pub labels: Vec<(String, Match)>,
-    /// What annotations have to be.
+    /// Conditions on annotations.
     pub annotations: Vec<(String, Match)>,
-    /// The field that the handler is about.
+    /// The field for which the handler is called.
     pub field: Option<Field>,
-    /// What the field has to be, before the change or after it; by default, present.
+    /// The condition on the field, before or after the change; by default, it is present.
     pub value: Option<Match>,
-    /// What the field has to have been.
+    /// The condition on the field before the change.
     pub old: Option<Match>,
-    /// What the field has to be now.
+    /// The condition on the field now.
     pub new: Option<Match>,
-    /// The last condition, asked when all others hold.
+    /// The last condition, evaluated if all others hold.
     pub when: Option<When>,
 }
 
 impl Filter {
-    /// Whether the object is one that the handler is for, whatever has happened to it. Objects that no handler
-    /// is for are left as they are: no log, no annotation.
-    pub fn concerns(&self, facts: &Facts<'_>) -> bool {
-        self.concerns_object(facts) && self.when(facts)
+    /// Whether the filter selects the object, whatever its change. Objects that no handler selects are left as they
+    /// are: no log, no annotation.
+    ///
+    /// # Errors
+    /// The condition can't be evaluated for this object.
+    pub fn concerns(&self, input: &FilterInput<'_>) -> Result<bool, String> {
+        Ok(self.concerns_object(input) && self.when(input)?)
     }
 
-    /// Whether the handler is for this change of the object; `changing`: only if the field differs.
-    pub fn selects(&self, facts: &Facts<'_>, changing: bool) -> bool {
-        self.concerns_object(facts) && self.change(facts, changing) && self.when(facts)
+    /// Whether the filter selects this change of the object; `changing`: only if the field differs.
+    ///
+    /// # Errors
+    /// The condition can't be evaluated for this object.
+    pub fn selects(&self, input: &FilterInput<'_>, changing: bool) -> Result<bool, String> {
+        Ok(self.concerns_object(input) && self.change(input, changing) && self.when(input)?)
     }
 
-    fn concerns_object(&self, facts: &Facts<'_>) -> bool {
-        let metadata = &facts.body.value()["metadata"];
+    fn concerns_object(&self, input: &FilterInput<'_>) -> bool {
+        let metadata = &input.body.value()["metadata"];
         let all = |wanted: &[(String, Match)], found: &Value| {
             wanted.iter().all(|(key, wanted)| wanted.holds(found.get(key).unwrap_or(&Value::Null)))
         };
         all(&self.labels, &metadata["labels"])
             && all(&self.annotations, &metadata["annotations"])
-            && self.field_value(facts)
+            && self.field_value(input)
     }
 
-    fn field_value(&self, facts: &Facts<'_>) -> bool {
+    fn field_value(&self, input: &FilterInput<'_>) -> bool {
         let Some(field) = &self.field else { return true };
         let wanted = self.value.as_ref().unwrap_or(&Match::Present);
-        let now = if facts.reason.is_some() { facts.new } else { facts.body.value() };
-        let before = facts.reason.is_some().then_some(facts.old);
-        // It may have been so.
-        if facts.diff.is_unknown() {
-            return true;
+        let holds = |whole| wanted.holds(resolve(whole, field.keys()));
+        match &input.change {
+            None => holds(input.body.value()),
+            // The unknown old value may have fulfilled the condition.
+            Some(change) if change.diff.is_unknown() => true,
+            Some(change) => holds(change.new) || holds(change.old()),
         }
-        [Some(now), before].into_iter().flatten().any(|whole| wanted.holds(resolve(whole, field.keys())))
     }
 
-    fn change(&self, facts: &Facts<'_>, changing: bool) -> bool {
-        let Some(field) = &self.field else { return true };
-        let (old, new) = (resolve(facts.old, field.keys()), resolve(facts.new, field.keys()));
+    fn change(&self, input: &FilterInput<'_>, changing: bool) -> bool {
+        let (Some(field), Some(change)) = (&self.field, &input.change) else { return true };
+        let (old, new) = (resolve(change.old(), field.keys()), resolve(change.new, field.keys()));
         let holds = |wanted: &Option<Match>, value| wanted.as_ref().is_none_or(|wanted| wanted.holds(value));
-        let unknown = facts.diff.is_unknown();
+        let unknown = change.diff.is_unknown();
         let changed = unknown || !equal(old, new);
         (!changing || changed) && (unknown || holds(&self.old, old)) && holds(&self.new, new)
     }
 
-    fn when(&self, facts: &Facts<'_>) -> bool {
-        self.when.as_ref().is_none_or(|when| when.holds(facts))
+    fn when(&self, input: &FilterInput<'_>) -> Result<bool, String> {
+        self.when.as_ref().map_or(Ok(true), |When(when)| when(input))
     }
 }
 
@@ -205,9 +200,10 @@ mod tests {
     fn selects(filter: &Filter, old: Value, new: Value, changing: bool) -> bool {
         let body =
             json!({"metadata": {"labels": {"app": "a"}, "annotations": {"note": ""}}, "spec": new["spec"]});
-        let (body, difference) = (Body::from(body), diff(&old, &new));
-        let reason = Some(Reason::Update);
-        filter.selects(&Facts { body: &body, reason, old: &old, new: &new, diff: &difference }, changing)
+        let (body, diff) = (Body::from(body), diff(&old, &new));
+        let (old, new) = (Arc::new(old), Arc::new(new));
+        let change = ChangeInput { reason: Reason::Update, old: Some(&old), new: &new, diff: &diff };
+        filter.selects(&FilterInput { body: &body, change: Some(change) }, changing).unwrap()
     }
 
     fn label(key: &str, wanted: Match) -> Filter {
@@ -266,32 +262,14 @@ mod tests {
     }
 
     #[test]
-    fn a_handler_for_changes_of_a_field_is_not_for_others() {
+    fn a_handler_of_a_field_selects_only_changes_of_it() {
         assert!(!selects(&field(|_| ()), x(1), x(1.0), true));
         assert!(selects(&field(|_| ()), x(1), x(1), false));
     }
 
     #[test]
-    fn conditions_combine() {
-        let is = |wanted: bool| When::new(move |_| wanted);
-        let cases = [
-            (When::not(is(true)), false),
-            (When::all([is(true), is(false)]), false),
-            (When::all([is(true), is(true)]), true),
-            (When::any([is(false), is(true)]), true),
-            (When::any(Vec::<When>::new()), false),
-            (When::none([is(false)]), true),
-            (When::none([is(false), is(true)]), false),
-        ];
-        for (number, (when, expected)) in cases.into_iter().enumerate() {
-            let filter = Filter { when: Some(when), ..Filter::default() };
-            assert_eq!(selects(&filter, x(1), x(2), false), expected, "case {number}");
-        }
-    }
-
-    #[test]
-    fn a_condition_is_asked_last() {
-        let when = Some(When::new(|_| panic!("asked")));
+    fn a_function_is_evaluated_last() {
+        let when = Some(When::new(|_| panic!("evaluated")));
         assert!(!selects(&Filter { when, ..label("app", Match::Absent) }, x(1), x(2), false));
     }
 }

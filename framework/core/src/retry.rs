@@ -1,4 +1,4 @@
-//! What becomes of an attempt: done, tried again, or given up.
+//! Retries: the verdict on an attempt, and the delay before the next one.
 
 mod backoff;
 mod time;
@@ -9,21 +9,20 @@ pub use time::seconds;
 use crate::error::Error;
 use jiff::Timestamp;
 use std::time::Duration;
-use time::Clock;
 
-/// What an error means that says nothing of its own (neither temporary nor permanent).
+/// Meaning of an arbitrary error: one that is neither temporary nor permanent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Errors {
-    /// Count the handler as done.
+pub enum OnError {
+    /// The handler counts as succeeded.
     Ignored,
-    /// Try again after the backoff.
+    /// The handler is retried after its backoff.
     #[default]
     Temporary,
-    /// Give up on this handler.
+    /// The handler fails permanently.
     Permanent,
 }
 
-/// How long and how often a handler is tried.
+/// Limits of the attempts of a handler.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Limits {
     /// The most attempts; none: no limit.
@@ -32,65 +31,117 @@ pub struct Limits {
     pub timeout: Option<Duration>,
     /// The delay after an arbitrary error.
     pub backoff: Backoff,
-    /// What an arbitrary error means.
-    pub errors: Errors,
+    /// The meaning of an arbitrary error.
+    pub errors: OnError,
 }
 
-/// What one attempt came to. It is in memory only; a progress record is what remains of it.
+/// The outcome of an attempt. It is in memory only; the progress record is derived from it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// The handler is done.
+    /// The handler succeeded.
     Success,
-    /// The handler failed, and that is to be ignored.
+    /// The handler failed, and the failure is ignored.
     Ignored,
-    /// The handler is called again after this delay.
+    /// The handler is retried after this delay.
     Retry {
         /// The time to the next attempt.
         after: Duration,
-        /// What went wrong.
+        /// The error message.
         message: String,
     },
-    /// The handler is called again because of sub-handlers that are not done.
+    /// The handler is called again because some of its sub-handlers are unfinished.
     Children {
         /// The time to the next attempt of the first of them.
         after: Duration,
     },
-    /// The handler failed for good.
-    GaveUp {
-        /// What went wrong.
+    /// The handler failed permanently.
+    Failed {
+        /// The error message.
         message: String,
     },
-    /// An argument could not be made from the object: the handler waits for a change of it.
-    Unreadable {
-        /// What is wrong with the object.
+    /// The handler rejected the object: an argument can't be decoded from it. It waits for the next change.
+    Rejected {
+        /// The error message.
         message: String,
     },
 }
 
-/// An outcome with the words for it, which follow `Handler 'x' ` in the log (kopf-parity §6).
+/// The verdict on an attempt: its outcome, and the failure that led to it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Verdict {
-    /// What the attempt came to.
+    /// The outcome of the attempt.
     pub outcome: Outcome,
-    /// What the log says of it.
-    pub words: String,
+    /// None after a success, and where sub-handlers are unfinished.
+    pub failure: Option<AttemptFailure>,
+}
+
+/// The failure of an attempt. It is displayed as it follows `Handler 'x' ` in the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AttemptFailure {
+    /// The reason.
+    pub reason: FailureReason,
+    /// The error message; empty if a limit was reached before or during the attempt.
+    pub message: String,
+}
+
+/// The reason of a failure, and its consequence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum FailureReason {
+    /// The timeout has passed, so long after the start of the first attempt.
+    TimedOut(Duration),
+    /// This many attempts were made, and no more are allowed.
+    RetriesExceeded(u32),
+    /// A permanent error, or a rejected object.
+    Permanent,
+    /// A temporary error. The handler is retried unless a limit forbids it.
+    Temporary(Option<Limit>),
+    /// An arbitrary error, ignored.
+    Ignored,
+    /// An arbitrary error that counts as permanent.
+    Unretried,
+    /// An arbitrary error. The handler is retried after this delay.
+    Retried(Duration),
+    /// An arbitrary error. This limit forbids a retry.
+    Limited(Limit),
+}
+
+/// A limit that the next attempt would exceed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The timeout.
+    Timeout(Duration),
+    /// The number of attempts.
+    Retries(u32),
 }
 
 impl Verdict {
-    /// The verdict on an argument that could not be made from the object.
-    pub fn unreadable(error: &Error) -> Self {
-        let message = error.to_string();
-        let words = format!("failed permanently: {message}");
-        Self { outcome: Outcome::Unreadable { message }, words }
+    /// The verdict on an attempt that hasn't failed.
+    pub fn unfailed(outcome: Outcome) -> Self {
+        Self { outcome, failure: None }
     }
 
-    fn gave_up(id: &str, words: String) -> Self {
-        // The record keeps the whole sentence, as Kopf's does for limits that were reached.
-        Self { outcome: Outcome::GaveUp { message: format!("Handler '{id}' {words}") }, words }
+    /// The verdict on a handler that rejected the object.
+    pub fn rejected(error: &Error) -> Self {
+        let message = error.to_string();
+        Self::new(Outcome::Rejected { message: message.clone() }, FailureReason::Permanent, message)
+    }
+
+    fn new(outcome: Outcome, reason: FailureReason, message: String) -> Self {
+        Self { outcome, failure: Some(AttemptFailure { reason, message }) }
+    }
+
+    fn failed(reason: FailureReason, message: String) -> Self {
+        Self::new(Outcome::Failed { message: message.clone() }, reason, message)
+    }
+
+    /// The verdict on a handler that has reached a limit. Its record holds the whole sentence, as Kopf's does.
+    fn at_limit(id: &str, reason: FailureReason, message: String) -> Self {
+        let failure = AttemptFailure { reason, message };
+        Self { outcome: Outcome::Failed { message: failure.sentence(id) }, failure: Some(failure) }
     }
 }
 
-/// Which attempt it is: how many came before, and how long ago the first one began.
+/// The number of an attempt, and the time since the first one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Attempt {
     /// The number of attempts before this one.
@@ -107,78 +158,54 @@ impl Attempt {
 }
 
 impl Limits {
-    /// Why there is no further attempt of the handler `id`, if a limit was reached while the operator was busy or down.
+    /// The verdict on the handler `id` if no further attempt is allowed: a limit was reached while the operator was busy
+    /// or down.
     pub fn exhausted(&self, id: &str, attempt: Attempt) -> Option<Verdict> {
         if self.timeout.is_some_and(|timeout| attempt.elapsed >= timeout) {
             return Some(Self::timed_out(id, attempt.elapsed));
         }
         let exceeded = self.retries.is_some_and(|most| attempt.before >= most);
-        exceeded.then(|| Verdict::gave_up(id, format!("has exceeded {} retries.", attempt.before)))
+        let reason = FailureReason::RetriesExceeded(attempt.before);
+        exceeded.then(|| Verdict::at_limit(id, reason, String::new()))
     }
 
     /// The verdict on an attempt of the handler `id` that ran into its timeout.
     pub fn timed_out(id: &str, elapsed: Duration) -> Verdict {
-        Verdict::gave_up(id, format!("has timed out after {}.", Clock(elapsed)))
+        Verdict::at_limit(id, FailureReason::TimedOut(elapsed), String::new())
     }
 
-    /// What the error of an attempt of the handler `id` means; `jitter` is a random number in `0.0..1.0`.
+    /// The verdict on an attempt of the handler `id` that returned an error; `jitter` is a random number in `0.0..1.0`.
     pub fn judge(&self, id: &str, error: &Error, attempt: Attempt, jitter: f64) -> Verdict {
         let message = error.to_string();
-        let gave_up = |words| Verdict { outcome: Outcome::GaveUp { message: message.clone() }, words };
+        let retry = |after| Outcome::Retry { after, message: message.clone() };
         match (error, self.errors) {
-            (Error::Temporary { delay, .. }, _) => self.judge_temporary(id, message, attempt, *delay),
-            (Error::Permanent(_), _) => gave_up(format!("failed permanently: {message}")),
-            (Error::Unclassified(_), Errors::Permanent) => {
-                gave_up(format!("failed with an exception and will stop now: {message}"))
-            }
-            (Error::Unclassified(_), Errors::Ignored) => Verdict {
-                outcome: Outcome::Ignored,
-                words: format!("failed with an exception and will ignore it: {message}"),
+            (Error::Permanent(_), _) => Verdict::failed(FailureReason::Permanent, message),
+            (Error::Temporary { delay, .. }, _) => match self.reached(attempt, *delay) {
+                None => Verdict::new(retry(*delay), FailureReason::Temporary(None), message),
+                limit => Verdict::at_limit(id, FailureReason::Temporary(limit), message),
             },
-            (Error::Unclassified(_), Errors::Temporary) => {
-                self.judge_arbitrary(id, message, attempt, self.backoff.delay(attempt.before, jitter))
+            (Error::Unclassified(_), OnError::Permanent) => {
+                Verdict::failed(FailureReason::Unretried, message)
+            }
+            (Error::Unclassified(_), OnError::Ignored) => {
+                Verdict::new(Outcome::Ignored, FailureReason::Ignored, message)
+            }
+            (Error::Unclassified(_), OnError::Temporary) => {
+                let after = self.backoff.delay(attempt.before, jitter);
+                match self.reached(attempt, after) {
+                    None => Verdict::new(retry(after), FailureReason::Retried(after), message),
+                    Some(limit) => Verdict::at_limit(id, FailureReason::Limited(limit), message),
+                }
             }
         }
     }
 
-    fn judge_temporary(&self, id: &str, message: String, attempt: Attempt, after: Duration) -> Verdict {
-        let end = match self.reached(attempt, after) {
-            Some(Limit::Timeout(timeout)) => format!("will time out after {} seconds", seconds(timeout)),
-            Some(Limit::Retries(most)) => format!("will exceed {most} retries"),
-            None => {
-                let words = format!("failed temporarily: {message}");
-                return Verdict { outcome: Outcome::Retry { after, message }, words };
-            }
-        };
-        Verdict::gave_up(id, format!("failed temporarily but {end}: {message}"))
-    }
-
-    fn judge_arbitrary(&self, id: &str, message: String, attempt: Attempt, after: Duration) -> Verdict {
-        let end = match self.reached(attempt, after) {
-            Some(Limit::Timeout(timeout)) => format!("time out in {} seconds", seconds(timeout)),
-            Some(Limit::Retries(most)) => format!("exceed {most} retries"),
-            None => {
-                let next = seconds(after);
-                let words =
-                    format!("failed with an exception and will try again in {next} seconds: {message}");
-                return Verdict { outcome: Outcome::Retry { after, message }, words };
-            }
-        };
-        let end = format!("it would {end} on the next attempt");
-        Verdict::gave_up(id, format!("failed with an exception and will stop now ({end}): {message}"))
-    }
-
-    /// The limit that the next attempt would meet: known beforehand, it isn't waited for.
+    /// The limit that the next attempt would exceed. As it is known in advance, the handler fails at once.
     fn reached(&self, attempt: Attempt, after: Duration) -> Option<Limit> {
         let timeout = self.timeout.filter(|timeout| attempt.elapsed.saturating_add(after) >= *timeout);
         let retries = self.retries.filter(|most| attempt.before.saturating_add(1) >= *most);
         timeout.map(Limit::Timeout).or(retries.map(Limit::Retries))
     }
-}
-
-enum Limit {
-    Timeout(Duration),
-    Retries(u32),
 }
 
 #[cfg(test)]
@@ -204,64 +231,53 @@ mod tests {
     }
 
     #[test]
-    fn each_error_has_the_words_that_kopf_has_for_it() {
-        let few = Limits { retries: Some(3), ..constant() };
-        let short = Limits { timeout: Some(4 * SECOND), ..constant() };
-        let ignoring = Limits { errors: Errors::Ignored, ..constant() };
-        let strict = Limits { errors: Errors::Permanent, ..constant() };
-        let third = Attempt { before: 2, elapsed: SECOND };
-        let cases = [
-            (&constant(), temporary(), first(), "failed temporarily: no route"),
-            (&few, temporary(), third, "failed temporarily but will exceed 3 retries: no route"),
-            (&short, temporary(), first(), "failed temporarily but will time out after 4 seconds: no route"),
-            (&constant(), Error::permanent("no"), first(), "failed permanently: no"),
-            (&ignoring, Error::permanent("no"), first(), "failed permanently: no"),
-            (
-                &constant(),
-                arbitrary(),
-                first(),
-                "failed with an exception and will try again in 60 seconds: no route",
-            ),
-            (&ignoring, arbitrary(), first(), "failed with an exception and will ignore it: no route"),
-            (&strict, arbitrary(), first(), "failed with an exception and will stop now: no route"),
-            (
-                &few,
-                arbitrary(),
-                third,
-                "failed with an exception and will stop now (it would exceed 3 retries on the next attempt): no route",
-            ),
-            (
-                &short,
-                arbitrary(),
-                first(),
-                "failed with an exception and will stop now (it would time out in 4 seconds on the next attempt): no route",
-            ),
-        ];
-        for (limits, error, attempt, words) in cases {
-            assert_eq!(limits.judge("x", &error, attempt, 0.0).words, words);
-        }
-    }
-
-    #[test]
     fn a_temporary_error_is_retried_after_its_own_delay() {
         let verdict = constant().judge("x", &temporary(), first(), 0.0);
         assert_eq!(verdict.outcome, Outcome::Retry { after: 5 * SECOND, message: "no route".into() });
     }
 
     #[test]
-    fn the_last_attempt_that_a_limit_allows_is_final_at_once() {
+    fn the_last_attempt_within_a_limit_fails_permanently_at_once() {
         let once = Limits { retries: Some(1), ..constant() };
         let message = "Handler 'x' failed temporarily but will exceed 1 retries: no route".into();
-        assert_eq!(once.judge("x", &temporary(), first(), 0.0).outcome, Outcome::GaveUp { message });
+        assert_eq!(once.judge("x", &temporary(), first(), 0.0).outcome, Outcome::Failed { message });
     }
 
     #[test]
-    fn limits_that_were_reached_meanwhile_end_the_handler_before_another_attempt() {
+    fn a_limit_reached_between_two_attempts_ends_the_handler_before_the_next_one() {
         let limits = Limits { retries: Some(2), timeout: Some(90 * SECOND), ..constant() };
-        let words = |before, elapsed| limits.exhausted("x", Attempt { before, elapsed }).map(|v| v.words);
-        assert_eq!(words(1, 89 * SECOND), None);
-        assert_eq!(words(2, SECOND).as_deref(), Some("has exceeded 2 retries."));
-        assert_eq!(words(7, SECOND).as_deref(), Some("has exceeded 7 retries."), "as many as were made");
-        assert_eq!(words(0, 90 * SECOND).as_deref(), Some("has timed out after 0:01:30."));
+        let reason = |before, elapsed| {
+            let verdict = limits.exhausted("x", Attempt { before, elapsed })?;
+            verdict.failure.map(|failure| failure.reason)
+        };
+        assert_eq!(reason(1, 89 * SECOND), None);
+        assert_eq!(reason(2, SECOND), Some(FailureReason::RetriesExceeded(2)));
+        assert_eq!(reason(7, SECOND), Some(FailureReason::RetriesExceeded(7)), "as many as were made");
+        assert_eq!(reason(0, 90 * SECOND), Some(FailureReason::TimedOut(90 * SECOND)));
+    }
+
+    #[test]
+    fn the_reason_of_a_failure_depends_on_the_error_and_the_limits() {
+        let few = Limits { retries: Some(3), ..constant() };
+        let short = Limits { timeout: Some(4 * SECOND), ..constant() };
+        let ignoring = Limits { errors: OnError::Ignored, ..constant() };
+        let strict = Limits { errors: OnError::Permanent, ..constant() };
+        let third = Attempt { before: 2, elapsed: SECOND };
+        let timeout = Limit::Timeout(4 * SECOND);
+        let cases = [
+            (&constant(), temporary(), first(), FailureReason::Temporary(None)),
+            (&few, temporary(), third, FailureReason::Temporary(Some(Limit::Retries(3)))),
+            (&short, temporary(), first(), FailureReason::Temporary(Some(timeout))),
+            (&ignoring, Error::permanent("no"), first(), FailureReason::Permanent),
+            (&constant(), arbitrary(), first(), FailureReason::Retried(60 * SECOND)),
+            (&ignoring, arbitrary(), first(), FailureReason::Ignored),
+            (&strict, arbitrary(), first(), FailureReason::Unretried),
+            (&few, arbitrary(), third, FailureReason::Limited(Limit::Retries(3))),
+            (&short, arbitrary(), first(), FailureReason::Limited(timeout)),
+        ];
+        for (limits, error, attempt, reason) in cases {
+            let failure = limits.judge("x", &error, attempt, 0.0).failure;
+            assert_eq!(failure.map(|failure| failure.reason), Some(reason), "{error:?}");
+        }
     }
 }

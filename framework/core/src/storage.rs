@@ -1,141 +1,116 @@
-//! What korf keeps on the objects, in Kopf's formats: the records of handlers' attempts, the diff-base, which is the essence
-//! that was handled last, and the basis, which becomes the diff-base in the end.
+//! Storage of an operator's state on the objects, in Kopf's formats: the records of handlers' attempts, the diff-base (the
+//! essence that was handled last), and the pending diff-base, which becomes the diff-base at the end of a cycle.
 //!
-//! *Where* on the object, says a [`Place`]: [`Annotations`] by default, the status ([`InStatus`]), or one of your own.
+//! A [`Location`] defines where on the object it is: [`Annotations`] by default, the status ([`InStatus`]), or one of your
+//! own.
 //!
 //! # Large objects
 //!
-//! All annotations of an object have 256 KiB together. A diff-base that takes more than a third of what is left of them
-//! is compressed, and if it still takes more than half, only a digest of it is kept ([`Form`]). Then a change is noticed
-//! as before, and never taken for a creation, but nobody knows what it was: the diff is one change of the whole, from
-//! nothing known ([`Diff::is_unknown`](crate::diff::Diff::is_unknown)), handlers of fields are called for each
-//! change, and there is no old object to ask for. A line in the log says so.
+//! All annotations of an object have 256 KiB together. A diff-base that takes more than a third of what the others leave
+//! is compressed, and if it still takes more than half, only a digest of it is stored ([`Encoding`]). Then a change is
+//! noticed as before, and never taken for a creation, but the previous state isn't known: the diff is one change of the
+//! whole, from null ([`Diff::is_unknown`](crate::diff::Diff::is_unknown)), field handlers are called for each change, and
+//! arguments of the previous state fail. A line in the log tells of it.
 //!
-//! Kopf takes the compressed form, and a digest, for an object that had no other field than `korf`: it handles an
-//! update. So an operator can be replaced by one that is written with Kopf, but one object that large is handled once
-//! more.
+//! Kopf takes the compressed form, and a digest, for an object whose only field is `korf`: it handles an update. So an
+//! operator can be replaced by one that is written with Kopf, but each object that large is handled once more.
 
-mod annotations;
-mod basis;
-mod choice;
-mod clean;
-mod form;
+mod config;
+mod encoding;
 mod keys;
-mod moved;
-mod name;
-mod place;
-mod status;
+mod location;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-use basis::Basis;
+pub use config::StorageConfig;
+pub use encoding::{Encoding, StoredEssence};
+pub use keys::InvalidName;
+pub use location::{Annotations, Found, InStatus, Location, Migrating, Slot};
 
-pub use annotations::Annotations;
-pub(crate) use annotations::{LIMIT as ANNOTATIONS_LIMIT, size as size_of_annotations};
-pub use choice::Choice;
-pub use form::{Form, Kept};
-pub use moved::Moved;
-pub use name::InvalidName;
-pub use place::{Found, Item, Place};
-pub use status::InStatus;
-
-use super::{
+use crate::{
     body::Body,
-    essence,
-    patch::compose,
-    progress::{Progress, Record, Unreadable},
+    essence::{self, Cleaner},
+    kopf::{self, keys::spelling},
+    merge::{compose_all, difference},
+    progress::{Progress, Record, UnreadableEntry},
 };
+use encoding::{PendingDiffBase, fingerprint, parse};
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use location::PENDING_DIFF_BASE;
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-const KOPF_PREFIX: &str = "kopf.zalando.org";
-const KOPF_FINALIZER: &str = "kopf.zalando.org/KopfFinalizerMarker";
-const KOPF_STATUS: &str = "kopf";
-const MARKER: &str = "kopf-managed";
-const DIFF_BASE: &str = "last-handled-configuration";
-const BASIS: &str = "korf-basis";
-/// What Kopf writes to wake itself up; korf only clears it away.
-const TOUCH: &str = "touch-dummy";
-
-/// What an operator keeps on an object, and where.
+/// The state that an operator stores on its objects.
 #[derive(Clone, Debug)]
 pub struct Storage {
-    place: Arc<dyn Place>,
-    /// For kinds where the place can't be used.
-    spare: Option<Arc<dyn Place>>,
+    location: Arc<dyn Location>,
     finalizer: String,
-    size: Size,
+    detail: Detail,
 }
 
-/// How much is kept.
+/// How much is stored: each level takes less than the one before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Size {
-    /// The first form that an essence may have.
-    form: Form,
-    /// Records are kept without the messages of errors.
-    terse: bool,
+enum Detail {
+    /// Everything, if it fits.
+    #[default]
+    Full,
+    /// Compressed essences.
+    Deflated,
+    /// Digests of essences.
+    Digest,
+    /// Digests of essences, and records without the messages of errors: for objects with many failing handlers, whose
+    /// records alone may exceed the limit.
+    NoMessages,
 }
 
-/// An essence to be written; nothing by default.
+impl Detail {
+    fn encoding(self) -> Encoding {
+        match self {
+            Self::Full => Encoding::Text,
+            Self::Deflated => Encoding::Deflated,
+            Self::Digest | Self::NoMessages => Encoding::Digest,
+        }
+    }
+}
+
+/// A merge patch of the object that stores an essence; empty by default.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Written {
-    /// The merge patch of the object that writes it.
+pub struct EssencePatch {
+    /// The merge patch.
     pub patch: Value,
-    /// How it is written down.
-    pub form: Form,
+    /// The encoding of the essence in it.
+    pub encoding: Encoding,
 }
 
 impl Storage {
-    fn of(place: Arc<dyn Place>, finalizer: &str) -> Self {
-        Self { place, spare: None, finalizer: finalizer.to_owned(), size: Size::default() }
+    fn new(location: Arc<dyn Location>, finalizer: String) -> Self {
+        Self { location, finalizer, detail: Detail::default() }
     }
 
-    /// Annotations of the operator's own: `<operator>.korf.dev/…`.
-    ///
-    /// # Errors
-    /// If that isn't a DNS subdomain, which Kubernetes asks of an annotation's prefix.
-    pub fn named(operator: &str) -> Result<Self, InvalidName> {
-        Choice::default().storage(operator)
-    }
-
-    /// The place that operators made with Kopf use by default: one of them can be followed by korf, or the
-    /// other way round. What they may have in the status is read, too.
-    pub fn kopf() -> Self {
-        let place = Moved { to: Annotations::kopf(), from: InStatus::new(KOPF_STATUS) };
-        Self::of(Arc::new(place), KOPF_FINALIZER)
-    }
-
-    /// The finalizer that holds objects back until the deletion handlers are done.
+    /// The finalizer that keeps objects until delete handlers are finished.
     pub fn finalizer(&self) -> &str {
         &self.finalizer
     }
 
-    /// The same with less to write: for objects that are too large. None if there is nothing to be saved any more.
+    /// The same storage with less detail, for objects that are too large; none if there is no less.
     pub fn smaller(&self) -> Option<Self> {
-        let size = match self.size {
-            Size { form: Form::Text, terse } => Size { form: Form::Deflated, terse },
-            Size { form: Form::Deflated, terse } => Size { form: Form::Digest, terse },
-            Size { terse: false, form } => Size { terse: true, form },
-            _ => return None,
+        let detail = match self.detail {
+            Detail::Full => Detail::Deflated,
+            Detail::Deflated => Detail::Digest,
+            Detail::Digest => Detail::NoMessages,
+            Detail::NoMessages => return None,
         };
-        Some(Self { size, ..self.clone() })
+        Some(Self { detail, ..self.clone() })
     }
 
-    /// The same in annotations, for a kind whose status doesn't keep anything; none if it is there already.
-    pub fn outside_status(&self) -> Option<Self> {
-        let place = self.spare.clone()?;
-        Some(Self { place, spare: None, ..self.clone() })
-    }
-
-    /// How an id is spelled in the keys of its annotations: two ids of one spelling share them.
+    /// The spelling of a handler's id in the keys of its annotations: two ids with the same spelling share them.
     pub fn spelling(id: &str) -> String {
-        keys::safe(id)
+        spelling(id)
     }
 
-    /// Whether a handler can't have this id, because something else is kept in its annotation.
+    /// Whether a handler can't have this id, because its annotation holds something else.
     pub fn reserves(id: &str) -> bool {
-        [MARKER, DIFF_BASE, BASIS, TOUCH].contains(&keys::safe(id).as_str())
+        [kopf::MARKER, kopf::DIFF_BASE, PENDING_DIFF_BASE, kopf::TOUCH].contains(&spelling(id).as_str())
     }
 
     /// The records of these handlers; `now` is the start of those that name none.
@@ -147,11 +122,11 @@ impl Storage {
     ) -> Progress {
         ids.into_iter().fold(Progress::default(), |progress, id| {
             let mut unreadable = Vec::new();
-            let found = self.place.read(body, Item::Progress(id)).into_iter();
+            let found = self.location.read(body, Slot::Progress(id)).into_iter();
             let record =
-                found.filter(|found| found.text.trim() != "null").find_map(|Found { place, text }| {
-                    let record = decode(&text).and_then(|value| Record::from_json(&value, now));
-                    record.map_err(|reason| unreadable.push(Unreadable { place, reason })).ok()
+                found.filter(|found| found.text.trim() != "null").find_map(|Found { path, text }| {
+                    let record = parse(&text).and_then(|value| Record::from_json(&value, now));
+                    record.map_err(|reason| unreadable.push(UnreadableEntry { path, reason })).ok()
                 });
             let progress = progress.with_unreadable(id, unreadable);
             match record {
@@ -161,111 +136,141 @@ impl Storage {
         })
     }
 
-    /// The merge patch after which the object says `new` where it said `old`.
+    /// The merge patch that replaces the records of `old` by those of `new`.
     ///
-    /// Changed records, and null for those that are gone and on the object, their sub-handlers' included. An empty
-    /// mapping if there is nothing to change.
+    /// It stores the records that have changed, and erases those that have gone, their sub-handlers' included; an empty
+    /// mapping if nothing changes.
     pub fn write_progress(&self, body: &Body, old: &Progress, new: &Progress) -> Value {
-        let terse = self.size.terse.then(|| new.without_messages());
-        let new = terse.as_ref().unwrap_or(new);
+        let bare = (self.detail == Detail::NoMessages).then(|| new.without_messages());
+        let new = bare.as_ref().unwrap_or(new);
         let erased = old.dropped_in(new).into_iter().map(|id| (id, None));
         let stored = old.changed_in(new).map(|(id, record)| (id, Some(record.to_json())));
-        let patches = erased.chain(stored);
-        merged(patches.map(|(id, text)| self.place.write(body, Item::Progress(id), text.as_deref())))
+        let changes = erased.chain(stored);
+        compose_all(changes.map(|(id, text)| self.location.write(body, Slot::Progress(id), text.as_deref())))
     }
 
-    /// The essence that was handled last; none while the object is new, and where it can't be read (see
-    /// [`Storage::faults`]).
+    /// The diff-base: the essence that was handled last. None while the object is new, and where it is
+    /// [unreadable](Self::unreadable).
     ///
-    /// It is cleaned as the current essence is, so that what isn't the user's never makes a difference.
-    pub fn read_diff_base(&self, body: &Body) -> Option<Kept> {
-        let mut found = self.place.read(body, Item::DiffBase).into_iter();
-        let kept = found.find_map(|found| Kept::decode(&found.text).ok().flatten())?;
-        Some(self.cleaned(body, kept))
+    /// It is cleaned like the current essence, so that only the user's changes make a difference.
+    pub fn read_diff_base(&self, body: &Body) -> Option<StoredEssence> {
+        let mut found = self.location.read(body, Slot::DiffBase).into_iter();
+        let stored = found.find_map(|found| StoredEssence::decode(&found.text).ok().flatten())?;
+        Some(self.cleaned(body, stored))
     }
 
-    /// What makes `essence` the diff-base, and the end of the basis.
-    pub fn write_diff_base(&self, body: &Body, essence: &Kept) -> Written {
-        let (form, text) = essence.encode(self.size.form, self.place.room(body));
-        let patch = self.place.write(body, Item::DiffBase, Some(&text));
-        Written { patch: merged([patch, self.erase_basis(body)]), form }
+    /// The patch that makes `essence` the diff-base, and erases the pending one.
+    pub fn write_diff_base(&self, body: &Body, essence: &StoredEssence) -> EssencePatch {
+        let (encoding, text) = essence.encode(self.detail.encoding(), self.location.capacity(body));
+        let patch = self.location.write(body, Slot::DiffBase, Some(&text));
+        EssencePatch { patch: compose_all([patch, self.erase_pending_diff_base(body)]), encoding }
     }
 
-    /// The essence that the first of the finished handlers saw; none before one has finished, and where somebody else has
-    /// ended that handling meanwhile, with a diff-base of their own.
-    pub fn read_basis(&self, body: &Body) -> Option<Kept> {
-        let mut found = self.place.read(body, Item::Basis).into_iter();
-        let basis = found.find_map(|found| Basis::decode(&found.text).ok().flatten())?;
-        (basis.beside == self.mark(body)).then(|| self.cleaned(body, basis.essence))
+    /// The pending diff-base: the essence that the first of the finished handlers has seen. None before one has finished,
+    /// and where another operator has ended that handling meanwhile, with a diff-base of its own.
+    pub fn read_pending_diff_base(&self, body: &Body) -> Option<StoredEssence> {
+        let mut found = self.location.read(body, Slot::PendingDiffBase).into_iter();
+        let pending = found.find_map(|found| PendingDiffBase::decode(&found.text).ok().flatten())?;
+        (pending.replaces == self.fingerprint(body)).then(|| self.cleaned(body, pending.essence))
     }
 
-    /// What makes `essence` the basis.
-    pub fn write_basis(&self, body: &Body, essence: &Kept) -> Written {
-        let (form, text) = essence.encode(self.size.form, self.place.room(body));
-        let text = basis::encode(&self.mark(body), &text);
-        Written { patch: self.place.write(body, Item::Basis, Some(&text)), form }
+    /// The patch that makes `essence` the pending diff-base.
+    pub fn write_pending_diff_base(&self, body: &Body, essence: &StoredEssence) -> EssencePatch {
+        let (encoding, text) = essence.encode(self.detail.encoding(), self.location.capacity(body));
+        let text = PendingDiffBase::encode(&self.fingerprint(body), &text);
+        EssencePatch { patch: self.location.write(body, Slot::PendingDiffBase, Some(&text)), encoding }
     }
 
-    /// What tells the present diff-base from any other one.
-    fn mark(&self, body: &Body) -> String {
-        basis::mark(self.place.read(body, Item::DiffBase).first().map(|found| &*found.text))
+    /// The merge patch that erases the pending diff-base; an empty mapping if there is none.
+    pub fn erase_pending_diff_base(&self, body: &Body) -> Value {
+        self.location.write(body, Slot::PendingDiffBase, None)
     }
 
-    /// What erases the basis; an empty mapping if there is none.
-    pub fn erase_basis(&self, body: &Body) -> Value {
-        self.place.write(body, Item::Basis, None)
+    /// Tells the object's diff-base from any other one.
+    fn fingerprint(&self, body: &Body) -> String {
+        fingerprint(self.location.read(body, Slot::DiffBase).first().map(|found| &*found.text))
     }
 
-    /// Diff-bases and bases that can't be read, and so count as absent: an object with such a diff-base is
-    /// taken for a new one.
-    pub fn faults(&self, body: &Body) -> Vec<Unreadable> {
-        let read = |item, fault: fn(&str) -> Option<String>| {
-            let found = self.place.read(body, item).into_iter();
-            found.filter_map(move |Found { place, text }| Some(Unreadable { place, reason: fault(&text)? }))
+    /// Diff-bases and pending ones that can't be decoded, and so count as absent: an object with such a diff-base is
+    /// handled as a new one.
+    pub fn unreadable(&self, body: &Body) -> Vec<UnreadableEntry> {
+        let read = |slot, error: fn(&str) -> Option<String>| {
+            let found = self.location.read(body, slot).into_iter();
+            found
+                .filter_map(move |Found { path, text }| Some(UnreadableEntry { path, reason: error(&text)? }))
         };
-        let diff_bases = read(Item::DiffBase, |text| Kept::decode(text).err());
-        diff_bases.chain(read(Item::Basis, |text| Basis::decode(text).err())).collect()
+        let diff_bases = read(Slot::DiffBase, |text| StoredEssence::decode(text).err());
+        diff_bases.chain(read(Slot::PendingDiffBase, |text| PendingDiffBase::decode(text).err())).collect()
     }
 
-    /// What was kept, cleaned as the current essence is.
-    fn cleaned(&self, body: &Body, kept: Kept) -> Kept {
-        match kept {
-            Kept::Whole(Value::Object(mut essence)) => {
-                self.clean(body, &mut essence);
-                essence::secret::conceal(body, &mut essence);
-                Kept::Whole(essence.into())
+    /// The operator's own fields of an object.
+    pub(crate) fn own_fields(&self, object: &Value) -> OwnFields<'_> {
+        let mut others = object.clone();
+        if let Value::Object(fields) = &mut others {
+            self.location.clean(fields);
+        }
+        let has_finalizer = contains(&object["metadata"]["finalizers"], &self.finalizer);
+        OwnFields { storage: self, patch: difference(&others, object), has_finalizer }
+    }
+
+    fn cleaned(&self, body: &Body, stored: StoredEssence) -> StoredEssence {
+        match stored {
+            StoredEssence::Whole(Value::Object(mut essence)) => {
+                essence::clean(&mut essence, body, self);
+                StoredEssence::Whole(essence.into())
             }
-            kept => kept,
+            stored => stored,
         }
     }
 }
 
-/// All of these merge patches, one after the other.
-fn merged(patches: impl IntoIterator<Item = Value>) -> Value {
-    let mut all = Map::new();
-    for patch in patches {
-        if let Value::Object(patch) = patch {
-            compose(&mut all, patch);
-        }
-    }
-    all.into()
+/// The fields of one object that belong to the operator: handlers can't change them.
+pub(crate) struct OwnFields<'a> {
+    storage: &'a Storage,
+    /// The merge patch that puts them back.
+    patch: Option<Value>,
+    has_finalizer: bool,
 }
 
-/// Whatever JSON an annotation holds.
-fn decode(text: &str) -> Result<Value, String> {
-    serde_json::from_str(text).map_err(|error| error.to_string())
-}
+impl OwnFields<'_> {
+    /// Puts them back, after a handler has changed the object.
+    pub fn restore(&self, object: &mut Value) {
+        if let Value::Object(fields) = object {
+            self.storage.location.clean(fields);
+        }
+        if let Some(patch) = &self.patch {
+            json_patch::merge(object, patch);
+        }
+        self.restore_finalizer(&mut object["metadata"]);
+    }
 
-/// The same JSON with everything but printable ASCII escaped, as Python writes it.
-pub(super) fn ascii(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    for c in json.chars() {
-        if matches!(c, ' '..='~') {
-            text.push(c);
-        } else {
-            // Only within strings: JSON's own signs are ASCII.
-            text.extend(c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")));
+    fn restore_finalizer(&self, metadata: &mut Value) {
+        let Value::Object(metadata) = metadata else { return };
+        let name = &self.storage.finalizer;
+        let Some(list) = metadata.get_mut("finalizers") else {
+            if self.has_finalizer {
+                metadata.insert("finalizers".into(), json!([name]));
+            }
+            return;
+        };
+        if self.has_finalizer != contains(list, name) {
+            let others =
+                list.as_array().into_iter().flatten().filter(|finalizer| *finalizer != name).cloned();
+            *list = others.chain(self.has_finalizer.then(|| name.as_str().into())).collect();
         }
     }
-    text
+}
+
+fn contains(list: &Value, name: &str) -> bool {
+    list.as_array().is_some_and(|list| list.iter().any(|item| item == name))
+}
+
+impl Cleaner for Storage {
+    fn finalizer(&self) -> &str {
+        &self.finalizer
+    }
+
+    fn clean(&self, essence: &mut Map<String, Value>) {
+        self.location.clean(essence);
+    }
 }

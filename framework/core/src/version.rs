@@ -1,32 +1,41 @@
-//! Which version of an object is the newest one known.
+//! Versions of objects: the newest known one, and news compared with it.
 
 use std::time::{Duration, Instant};
 
-/// How long a version of ours is believed to be the newest while the watch hasn't shown it.
-///
-/// After that the store behind the API server may have been restored from a backup: versions count from
-/// an older number again, and what the watch says is the truth.
-const TRUST: Duration = Duration::from_secs(60);
+/// The time for which our own writes count as the newest versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Trust {
+    /// Our own write counts as the newest version for this time until the watch shows it.
+    ///
+    /// After that, etcd may have been restored from a backup: versions count from an older number again, and the watch is
+    /// right.
+    pub own_writes: Duration,
+    /// If versions can't be compared, the echo of a write is awaited for this time (Kopf's consistency timeout).
+    pub await_echo: Duration,
+}
 
-/// How long an echo is awaited where versions can't be compared (Kopf's consistency timeout).
-const AWAIT_ECHO: Duration = Duration::from_secs(5);
+impl Default for Trust {
+    fn default() -> Self {
+        Self { own_writes: Duration::from_secs(60), await_echo: Duration::from_secs(5) }
+    }
+}
 
-/// What an object that the watch shows tells.
+/// Meaning of a version that the watch shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum News {
-    /// It is newer than what is known.
+    /// It is newer than the known one.
     Newer,
-    /// Nothing: it is an echo, or older than what is known.
+    /// It is an echo, or older than the known one.
     None,
-    /// It is older than what is known, but that is known for so long that the API server is to be asked.
+    /// It is older than the known one, which has been known for so long that the object is to be read from the API server.
     Doubtful,
 }
 
-/// The newest version of one object, and since when it is known.
+/// The newest known version of one object.
 ///
 /// Resource versions of one object are comparable integers since Kubernetes 1.35
-/// ([KEP-5504](https://github.com/kubernetes/enhancements/issues/5504)). Servers that put something else
-/// there get their writes echoed before anything else of the object is believed.
+/// ([KEP-5504](https://github.com/kubernetes/enhancements/issues/5504)). If they aren't, the
+/// echo of a write is awaited before any other version is trusted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Newest {
     version: String,
@@ -35,28 +44,28 @@ pub struct Newest {
 }
 
 impl Newest {
-    /// A version that the watch or a GET brought.
+    /// A version from the watch or a GET.
     pub fn seen(version: &str, now: Instant) -> Self {
         Self { version: version.to_owned(), since: now, ours: false }
     }
 
-    /// A version that our own write brought.
+    /// A version from our own write.
     pub fn written(version: &str, now: Instant) -> Self {
         Self { version: version.to_owned(), since: now, ours: true }
     }
 
-    /// No version: whatever comes is newer.
+    /// No version: any other one is newer.
     pub fn none(now: Instant) -> Self {
         Self { version: String::new(), since: now, ours: false }
     }
 
-    /// Whether a version is the one that is known already.
+    /// Whether a version is the known one.
     pub fn is(&self, version: &str) -> bool {
         self.version == version
     }
 
-    /// What an object of this version tells.
-    pub fn weigh(&mut self, version: &str, now: Instant) -> News {
+    /// Compares a version with the known one.
+    pub fn weigh(&mut self, version: &str, trust: Trust, now: Instant) -> News {
         if self.is(version) {
             self.ours = false;
             return News::None;
@@ -64,17 +73,15 @@ impl Newest {
         let age = now.saturating_duration_since(self.since);
         match (version.parse::<u64>(), self.version.parse::<u64>()) {
             (Ok(theirs), Ok(known)) if theirs > known => News::Newer,
-            (Ok(_), Ok(_)) if age >= TRUST => News::Doubtful,
+            (Ok(_), Ok(_)) if age >= trust.own_writes => News::Doubtful,
             (Ok(_), Ok(_)) => News::None,
             _ if !self.ours => News::Newer,
-            _ if age >= AWAIT_ECHO => News::Doubtful,
+            _ if age >= trust.await_echo => News::Doubtful,
             _ => News::None,
         }
     }
-}
 
-impl Newest {
-    /// Whether this version is not older than another; none where the two can't be compared.
+    /// Whether this version is at least as new as another; none if the two can't be compared.
     pub fn covers(&self, other: &Self) -> Option<bool> {
         match (self.version.parse::<u64>(), other.version.parse::<u64>()) {
             _ if self.is(&other.version) => Some(true),
@@ -89,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_newer_versions_are_news_until_the_known_one_is_old() {
+    fn only_newer_versions_are_news_until_the_known_one_has_aged() {
         let now = Instant::now();
         let later = |seconds| now + Duration::from_secs(seconds);
         let cases = [
@@ -104,15 +111,15 @@ mod tests {
             ("opaque, seen", Newest::seen("a", now), "b", 0, News::Newer),
         ];
         for (name, mut newest, version, at, news) in cases {
-            assert_eq!(newest.weigh(version, later(at)), news, "{name}");
+            assert_eq!(newest.weigh(version, Trust::default(), later(at)), news, "{name}");
         }
     }
 
     #[test]
-    fn behind_the_echo_everything_is_news_where_versions_cannot_be_compared() {
+    fn after_the_echo_every_version_is_news_if_versions_cannot_be_compared() {
         let now = Instant::now();
         let mut newest = Newest::written("b", now);
-        let news = ["a", "b", "c"].map(|version| newest.weigh(version, now));
+        let news = ["a", "b", "c"].map(|version| newest.weigh(version, Trust::default(), now));
         assert_eq!(news, [News::None, News::None, News::Newer]);
     }
 }

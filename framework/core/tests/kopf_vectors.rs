@@ -7,14 +7,13 @@ use jiff::Timestamp;
 use korf_core::{
     Reason,
     body::Body,
-    cause::{Cause, Past},
-    cycle::{Look, Sight},
+    cause::{Cause, Look, Past, Sight},
     diff::{Diff, Field, diff, resolve},
     error::Error,
     essence::essence,
     progress::{Progress, Record},
-    retry::{Attempt, Backoff, Errors, Limits, Outcome, Verdict},
-    storage::{Annotations, Item, Storage},
+    retry::{Attempt, Backoff, Limits, OnError, Outcome, Verdict},
+    storage::{Annotations, Slot, Storage, StorageConfig},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -45,7 +44,7 @@ impl Case {
 }
 
 fn folder() -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "..", "tests", "kopf"].iter().collect()
+    [env!("CARGO_MANIFEST_DIR"), "..", "..", "tests", "kopf"].iter().collect()
 }
 
 fn cases(subject: &str) -> Vec<Case> {
@@ -98,7 +97,7 @@ fn essences_are_kopfs() {
 #[test]
 fn annotations_have_the_names_that_kopf_gives_them() {
     compare("keys", |_, given| {
-        annotations(given).keys(Item::Progress(text(&given["id"])), &body(given)).into()
+        annotations(given).keys(Slot::Progress(text(&given["id"])), &body(given)).into()
     });
 }
 
@@ -109,7 +108,7 @@ fn progress_is_written_read_and_erased_as_kopf_does_it() {
         "attempts" => texts_of_attempts(given),
         "read" => {
             let (body, id) = (body(given), text(&given["id"]));
-            let progress = Storage::kopf().read_progress(&body, [id], time(&given["now"]));
+            let progress = kopf().read_progress(&body, [id], time(&given["now"]));
             progress.get(id).map_or(Value::Null, fields)
         }
         "patch" => patched(given),
@@ -120,7 +119,7 @@ fn progress_is_written_read_and_erased_as_kopf_does_it() {
 #[test]
 fn an_object_is_looked_at_for_the_reasons_that_kopf_has() {
     compare("causes", |_, given| {
-        let (storage, body) = (Storage::kopf(), body(given));
+        let (storage, body) = (kopf(), body(given));
         let old = storage.read_diff_base(&body);
         let new = essence(&body, &storage, &[]);
         let difference = old.as_ref().map_or_else(|| diff(&Value::Null, &new), |old| old.diff(&new));
@@ -156,15 +155,16 @@ fn an_attempt_comes_to_what_it_comes_to_in_kopf() {
         let elapsed = Duration::from_micros(given["elapsed"].as_u64().unwrap());
         let attempt = Attempt { before: count(&given["before"]).unwrap(), elapsed };
         let judged = || Some(limits.judge("fn", &error(given)?, attempt, 0.0));
-        let success = || Verdict { outcome: Outcome::Success, words: "succeeded.".to_owned() };
+        let success = || Verdict::unfailed(Outcome::Success);
         let verdict = limits.exhausted("fn", attempt).or_else(judged).unwrap_or_else(success);
+        let words = verdict.failure.map_or_else(|| "succeeded.".to_owned(), |failure| failure.to_string());
         let (delay, message) = match verdict.outcome {
             Outcome::Success | Outcome::Ignored => (None, None),
             Outcome::Retry { after, message } => (Some(after.as_micros()), Some(message)),
-            Outcome::GaveUp { message } => (None, Some(message)),
+            Outcome::Failed { message } => (None, Some(message)),
             other => panic!("no error gives {other:?}"),
         };
-        json!({"words": verdict.words, "final": delay.is_none(), "delay": delay, "message": message})
+        json!({"words": words, "final": delay.is_none(), "delay": delay, "message": message})
     });
 }
 
@@ -261,7 +261,11 @@ fn body(given: &Value) -> Body {
 }
 
 fn storage(given: &Value) -> Storage {
-    given["operator"].as_str().map_or_else(Storage::kopf, |name| Storage::named(name).unwrap())
+    given["operator"].as_str().map_or_else(kopf, |name| StorageConfig::default().storage(name).unwrap())
+}
+
+fn kopf() -> Storage {
+    StorageConfig { kopf: true, ..StorageConfig::default() }.storage("kopf").unwrap()
 }
 
 fn annotations(given: &Value) -> Annotations {
@@ -356,7 +360,8 @@ fn patched(given: &Value) -> Value {
         let record = if is_due { attempted(record, &given["outcomes"][id], now) } else { record };
         progress.with(id, record)
     });
-    let new = if new.is_finished() { Progress::default() } else { new };
+    let finished = new.iter().all(|(_, record)| record.is_finished());
+    let new = if finished { Progress::default() } else { new };
     let patch = storage.write_progress(&body, &old, &new);
     let annotations = patch["metadata"]["annotations"].as_object().cloned().unwrap_or_default();
     json!({ "annotations": annotations, "status": patch["status"] })
@@ -369,9 +374,9 @@ fn limits(given: &Value) -> Limits {
         timeout: seconds("timeout"),
         backoff: seconds("backoff").map_or_else(Backoff::default, Backoff::Constant),
         errors: match text(&given["errors"]) {
-            "IGNORED" => Errors::Ignored,
-            "PERMANENT" => Errors::Permanent,
-            _ => Errors::Temporary,
+            "IGNORED" => OnError::Ignored,
+            "PERMANENT" => OnError::Permanent,
+            _ => OnError::Temporary,
         },
     }
 }

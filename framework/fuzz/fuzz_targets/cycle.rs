@@ -1,15 +1,16 @@
-//! Whatever stands on an object, it comes to rest once its handlers have done their work.
+//! Handling converges, whatever is stored on the object.
 #![no_main]
 
 use jiff::Timestamp;
 use korf_core::{
     body::Body,
-    cycle::{Cycle, Done, Look, Plan, Ready, Setup, Sight, plan},
+    cause::{Look, Sight},
+    cycle::{Cycle, HandlerOutcome, Plan, Reading, Ready, Setup, plan},
     filter::Filter,
-    patch::Patch,
+    handler::{ChangeHandler, Trigger},
+    patch::{Edits, Omit},
     retry::{Limits, Outcome},
-    storage::{Choice, Storage},
-    task::{Task, Trigger},
+    storage::{Storage, StorageConfig},
 };
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
@@ -31,8 +32,8 @@ impl Fate {
         self.0 /= 5;
         match fate {
             1 => Outcome::Retry { after: Duration::from_secs(10), message },
-            2 => Outcome::GaveUp { message },
-            3 => Outcome::Unreadable { message },
+            2 => Outcome::Failed { message },
+            3 => Outcome::Rejected { message },
             4 => Outcome::Ignored,
             _ => Outcome::Success,
         }
@@ -56,7 +57,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut world = World {
         setup: Setup {
             storage: self::storage(storage),
-            tasks: tasks(options >> 4),
+            handlers: tasks(options >> 4),
             one_at_a_time: option(1),
         },
         sight: Sight { gone: false, look: Look::First, initial: option(2), rearmed: false, eager: option(4) },
@@ -71,16 +72,16 @@ fuzz_target!(|bytes: &[u8]| {
 impl World {
     /// Does what comes next; whether that is nothing.
     fn turn(&mut self) -> bool {
-        self.setup.faults(&self.body, self.now);
-        match plan(&self.setup, &self.body, self.sight, self.now) {
-            Plan::Rest(_) => return true,
+        let reading = Reading::of(&self.setup, self.body.clone(), self.now);
+        match plan(&self.setup, &reading, self.sight, self.now).expect("no filter panics") {
+            Plan::Idle(_) => return true,
             Plan::Wait(due) => {
                 assert!(due > self.now, "a wait for {due}, and it is {}", self.now);
                 self.now = due;
             }
             Plan::Write(change) => {
                 let before = self.body.clone();
-                self.write(&Patch::of_finalizer(change));
+                self.write(&change.into());
                 assert_ne!(self.body, before, "a write of nothing");
             }
             Plan::Run(cycle) => self.run(&cycle),
@@ -90,15 +91,17 @@ impl World {
     }
 
     fn run(&mut self, cycle: &Cycle) {
-        let done = |ready: &Ready| Done { ready: *ready, outcome: self.fate.next(), subs: Vec::new() };
+        let done =
+            |ready: &Ready| HandlerOutcome { ready: *ready, outcome: self.fate.next(), subs: Vec::new() };
         let done: Vec<_> = cycle.ready.iter().map(done).collect();
-        let (patch, end) = cycle.settle(&self.setup, &self.body, &done, self.now);
+        let settled = cycle.settle(&self.setup, &self.body, &done, self.now).expect("no filter panics");
+        let patch = settled.edits(&self.setup.storage, &self.body).next().expect("there is one at least");
+        self.sight.initial &= !settled.state.is_settled();
         self.write(&patch);
-        self.sight.initial &= !end.is_settled();
     }
 
-    fn write(&mut self, patch: &Patch) {
-        let draft = patch.draft(&self.body, &self.setup.storage);
+    fn write(&mut self, patch: &Edits) {
+        let draft = patch.draft(&self.body, &self.setup.storage, Omit::default());
         for part in patch.order() {
             if let Some(request) = draft.request(part, &self.body, false) {
                 let mut object = self.body.value().clone();
@@ -111,26 +114,26 @@ impl World {
 
 fn storage(choice: u8) -> Storage {
     let places = [
-        Choice::default(),
-        Choice { kopf: true, ..Choice::default() },
-        Choice { in_status: true, ..Choice::default() },
+        StorageConfig::default(),
+        StorageConfig { kopf: true, ..StorageConfig::default() },
+        StorageConfig { in_status: true, ..StorageConfig::default() },
     ];
     places[usize::from(choice) % places.len()].storage(OPERATOR).expect("the names are Kubernetes'")
 }
 
 /// One for each trigger, or one less.
-fn tasks(left_out: u8) -> Vec<Task> {
+fn tasks(left_out: u8) -> Vec<ChangeHandler> {
     let triggers = [
         Trigger::Create,
         Trigger::Update,
-        Trigger::Delete { optional: false, lets_go: false },
+        Trigger::Delete { optional: false, release_on_failure: false },
         Trigger::Resume { deleted: true },
         Trigger::Field,
     ];
     let task = |on: Trigger| {
         let mut filter = Filter::default();
         filter.field = (on == Trigger::Field).then(|| "spec.x".into());
-        Task { id: on.as_str().to_owned(), on, filter, limits: Limits::default() }
+        ChangeHandler { id: on.as_str().to_owned(), on, filter, limits: Limits::default(), invoke: () }
     };
     let tasks = triggers.map(task).into_iter().enumerate();
     tasks.filter(|(at, _)| *at != usize::from(left_out)).map(|(_, task)| task).collect()

@@ -1,4 +1,4 @@
-//! What holds of the differences between any two values: the old one with them applied is the new one.
+//! Law of diffs: the old value with the diff applied is the new one.
 #![no_main]
 
 use korf_core::diff::{Diff, diff, equal, resolve};

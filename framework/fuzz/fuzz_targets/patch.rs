@@ -1,10 +1,10 @@
-//! The requests of a patch make of an object what was asked for (by RFC 7396), and then there is nothing more to ask for.
+//! The requests of a patch make the edits (by RFC 7396), and then there is nothing more to request.
 #![no_main]
 
 use korf_core::{
     body::Body,
-    patch::{Addition, Finalizer, Function, Part, Patch, Request, inconsistencies},
-    storage::Storage,
+    patch::{Edit, Edits, Finalizer, Function, Omit, Part, Request},
+    storage::{Storage, StorageConfig},
 };
 use korf_fuzz::values;
 use libfuzzer_sys::fuzz_target;
@@ -12,38 +12,44 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 const PREFIX: &str = "kopf.zalando.org/";
-const KEPT: &str = "kopf.zalando.org/fuzz";
+const STORED: &str = "kopf.zalando.org/fuzz";
 
-/// What is asked for, in the order in which it is done.
+/// The edits, in their order.
 struct Asked {
     merged: [Value; 2],
     spec: Option<Value>,
-    kept: Value,
+    stored: Value,
     finalizer: Option<Finalizer>,
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let [object, first, second, spec, kept, options] = values(bytes);
+    let [object, first, second, spec, stored, options] = values(bytes);
     let option = |bit: i64| options.as_i64().unwrap_or_default() & bit != 0;
-    let name = Storage::kopf().finalizer().to_owned();
+    let name = kopf().finalizer().to_owned();
     let body = Body::from(identified(object));
     let mut asked = Asked {
-        // Who asks for two specs is never done.
+        // Edits that ask for two specs are never done.
         merged: [first, second].map(|merged| without(if option(1) { "spec" } else { "" }, possible(merged))),
         spec: option(1).then_some(spec),
-        kept: json!({"metadata": {"annotations": {KEPT: kept.as_str()}}}),
+        stored: json!({"metadata": {"annotations": {STORED: stored.as_str()}}}),
         finalizer: None,
     };
-    let after = sent(&asked.patch(), &body, option(8));
+    let after = sent(&asked.edits(), &body, option(8));
     assert_eq!(ours(&after), ours(&body));
 
     asked.merged = asked.merged.map(|merged| leaving_ours(merged, &body));
     asked.finalizer =
         option(2).then(|| if option(4) { Finalizer::Add(name) } else { Finalizer::Remove(name) });
-    let after = sent(&asked.patch(), &body, option(8));
-    assert_eq!(visible(after.value()), visible(&asked.done_to(&body)), "{:?}", asked.patch());
-    assert_eq!(sent(&asked.patch(), &after, option(8)), after, "there is nothing more to ask for");
+    let after = sent(&asked.edits(), &body, option(8));
+    assert_eq!(visible(after.value()), visible(&asked.done_to(&body)), "{:?}", asked.edits());
+    assert_eq!(sent(&asked.edits(), &after, option(8)), after, "there is nothing more to request");
 });
+
+fn kopf() -> Storage {
+    StorageConfig { kopf: true, ..StorageConfig::default() }
+        .storage("fuzz")
+        .expect("the names are Kubernetes'")
+}
 
 fn without(field: &str, mut object: Value) -> Value {
     object.as_object_mut().and_then(|fields| fields.remove(field));
@@ -51,28 +57,28 @@ fn without(field: &str, mut object: Value) -> Value {
 }
 
 /// The object after all requests of a patch.
-fn sent(patch: &Patch, body: &Body, status_subresource: bool) -> Body {
-    let draft = patch.draft(body, &Storage::kopf());
-    patch.order().into_iter().fold(body.clone(), |body, part| {
+fn sent(edits: &Edits, body: &Body, status_subresource: bool) -> Body {
+    let draft = edits.draft(body, &kopf(), Omit::default());
+    edits.order().into_iter().fold(body.clone(), |body, part| {
         let Some(request) = draft.request(part, &body, status_subresource) else { return body };
         let after = written(&body, &request, status_subresource);
-        assert_eq!(inconsistencies(&request.patch, &after), [""; 0]);
+        assert_eq!(request.inconsistencies(&after), [""; 0]);
         after
     })
 }
 
-/// What no handler changes, less what is kept here.
+/// The fields that no handler changes, without those that are stored here.
 fn ours(body: &Body) -> Value {
     let annotations = body.annotations().into_iter().flatten();
-    let kept = annotations.filter(|(key, _)| key.starts_with(PREFIX) && *key != KEPT);
-    let kept: Map<_, _> = kept.map(|(key, value)| (key.clone(), value.clone())).collect();
-    let held = body.finalizers().any(|name| name == Storage::kopf().finalizer());
-    bare(rounded(json!({"annotations": kept, "held": held})))
+    let stored = annotations.filter(|(key, _)| key.starts_with(PREFIX) && *key != STORED);
+    let stored: Map<_, _> = stored.map(|(key, value)| (key.clone(), value.clone())).collect();
+    let held = body.finalizers().any(|name| name == kopf().finalizer());
+    bare(rounded(json!({"annotations": stored, "held": held})))
 }
 
-/// Without what is to be as it was: what is asked for there doesn't happen, however often it is asked for.
+/// Without the edits of our fields, which have no effect.
 fn leaving_ours(mut asked: Value, body: &Body) -> Value {
-    let ours = Storage::kopf().finalizer().to_owned();
+    let ours = kopf().finalizer().to_owned();
     let holds = |body: &Body| body.finalizers().any(|name| name == ours);
     let other = holds(&asked.clone().into()) != holds(body);
     if let Some(Value::Object(metadata)) = asked.get_mut("metadata") {
@@ -88,25 +94,25 @@ fn leaving_ours(mut asked: Value, body: &Body) -> Value {
 }
 
 impl Asked {
-    fn patch(&self) -> Patch {
-        let mut patch = Patch::of_merges(self.merged.clone());
-        if let Some(spec) = self.spec.clone() {
+    fn edits(&self) -> Edits {
+        let modify = self.spec.clone().map(|spec| {
             let modify = Arc::new(move |object: &mut Value| object["spec"] = spec.clone());
-            patch.add(Addition::Modify(Function { handler: "fuzz".into(), modify }));
-        }
-        patch.keep(self.kept.clone());
-        self.finalizer.iter().for_each(|change| patch.finalizer(change.clone()));
-        patch
+            Edit::Modify(Function { handler: "fuzz".into(), modify })
+        });
+        let mut edits: Edits = self.merged.iter().cloned().map(Edit::Merge).chain(modify).collect();
+        edits.store(self.stored.clone());
+        self.finalizer.iter().for_each(|change| edits.set_finalizer(change.clone()));
+        edits
     }
 
-    /// The object after it, one thing after the other.
+    /// The object after them, one after the other.
     fn done_to(&self, body: &Body) -> Value {
         let mut object = body.value().clone();
         self.merged.iter().for_each(|merged| json_patch::merge(&mut object, merged));
         if let Some(spec) = &self.spec {
             object["spec"] = spec.clone();
         }
-        json_patch::merge(&mut object, &self.kept);
+        json_patch::merge(&mut object, &self.stored);
         let mut names: Vec<_> = Body::from(object.clone()).finalizers().map(str::to_owned).collect();
         match &self.finalizer {
             Some(Finalizer::Add(name)) if !names.contains(name) && !body.is_deleting() => {
@@ -120,7 +126,7 @@ impl Asked {
     }
 }
 
-/// An object as there may be one: it has an identity.
+/// An object with an identity.
 fn identified(value: Value) -> Value {
     let mut object = possible(value);
     let identity = json!({
@@ -131,7 +137,7 @@ fn identified(value: Value) -> Value {
     object
 }
 
-/// Without what no API server has or takes: metadata, annotations and a status that are no mappings, another identity.
+/// Without what no API server has or accepts: metadata, annotations and a status that are no mappings, another identity.
 fn possible(value: Value) -> Value {
     let Value::Object(mut object) = value else { return json!({}) };
     object.retain(|field, value| !["metadata", "status"].contains(&field.as_str()) || value.is_object());
@@ -147,7 +153,7 @@ fn possible(value: Value) -> Value {
     object.into()
 }
 
-/// What the API server makes of a request: it writes `1.0` as `1`.
+/// The object that the API server makes of a request: it writes `1.0` as `1`.
 fn written(body: &Body, request: &Request, status_subresource: bool) -> Body {
     let mut patch = request.patch.clone();
     let guards = patch["metadata"].as_object_mut().expect("there are guards");
@@ -176,7 +182,7 @@ fn rounded(value: Value) -> Value {
     }
 }
 
-/// An object less its version, and less what is as good as absent: nulls, and mappings with nothing in them.
+/// An object without its version, and without what is the same as absent: nulls, and empty mappings.
 fn visible(object: &Value) -> Value {
     let mut object = object.clone();
     object["metadata"]["resourceVersion"] = Value::Null;

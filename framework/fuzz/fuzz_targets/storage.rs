@@ -1,5 +1,4 @@
-//! Whatever stands where an operator keeps its things is read without harm, and what was read is written so that it is read
-//! again.
+//! Any text in the slots of a storage is read without harm, and what was read can be written and read again.
 #![no_main]
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
@@ -7,7 +6,7 @@ use jiff::Timestamp;
 use korf_core::{
     body::Body,
     progress::Progress,
-    storage::{Annotations, Choice, Form, Item, Kept, Storage, Written},
+    storage::{Annotations, Encoding, EssencePatch, Slot, Storage, StorageConfig, StoredEssence},
 };
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
@@ -25,20 +24,20 @@ fuzz_target!(|bytes: &[u8]| {
         0 => read(&storage, &object_with(&text)),
         1 => read(&storage, &object_with(&deflated(bytes))),
         2 => read(&storage, &fields_that_are(&value())),
-        _ => written(&storage, &Kept::Whole(json!({"spec": value(), "text": text}))),
+        _ => written(&storage, &StoredEssence::Whole(json!({"spec": value(), "text": text}))),
     }
     named(&text);
 });
 
-/// One of all storages in all sizes, and what is left of the choice.
+/// One of all storages in all sizes, and the rest of the choice.
 fn storage(choice: usize) -> (Storage, usize) {
-    let places = [
-        Choice::default(),
-        Choice { kopf: true, ..Choice::default() },
-        Choice { in_status: true, ..Choice::default() },
+    let configs = [
+        StorageConfig::default(),
+        StorageConfig { kopf: true, ..StorageConfig::default() },
+        StorageConfig { in_status: true, ..StorageConfig::default() },
     ];
-    let storage = places[choice % places.len()].storage(OPERATOR).expect("the names are Kubernetes'");
-    let choice = choice / places.len();
+    let storage = configs[choice % configs.len()].storage(OPERATOR).expect("the names are Kubernetes'");
+    let choice = choice / configs.len();
     let sizes: Vec<_> = successors(Some(storage), Storage::smaller).collect();
     (sizes[choice % sizes.len()].clone(), choice / sizes.len())
 }
@@ -47,7 +46,7 @@ fn deflated(bytes: &[u8]) -> String {
     json!({"korf": {"deflate": STANDARD_NO_PAD.encode(bytes)}}).to_string()
 }
 
-/// An object that has this in the place of mappings.
+/// An object that has this instead of mappings.
 fn fields_that_are(value: &Value) -> Body {
     json!({"metadata": {"annotations": value}, "status": {"kopf": value, OPERATOR: value}}).into()
 }
@@ -83,30 +82,30 @@ fn read(storage: &Storage, body: &Body) {
     let erased = patched(body, &storage.write_progress(body, &progress, &Progress::default()));
     assert!(storage.read_progress(&erased, [ID], now).is_empty());
 
-    storage.faults(body);
-    for kept in [storage.read_diff_base(body), storage.read_basis(body)].into_iter().flatten() {
-        written(storage, &kept);
+    storage.unreadable(body);
+    for stored in [storage.read_diff_base(body), storage.read_pending_diff_base(body)].into_iter().flatten() {
+        written(storage, &stored);
     }
 }
 
-fn written(storage: &Storage, kept: &Kept) {
-    let Written { patch, form } = storage.write_diff_base(&blank(), kept);
-    same(kept, storage.read_diff_base(&patched(&blank(), &patch)), form);
-    let Written { patch, form } = storage.write_basis(&blank(), kept);
-    same(kept, storage.read_basis(&patched(&blank(), &patch)), form);
+fn written(storage: &Storage, stored: &StoredEssence) {
+    let EssencePatch { patch, encoding } = storage.write_diff_base(&blank(), stored);
+    same(stored, storage.read_diff_base(&patched(&blank(), &patch)), encoding);
+    let EssencePatch { patch, encoding } = storage.write_pending_diff_base(&blank(), stored);
+    same(stored, storage.read_pending_diff_base(&patched(&blank(), &patch)), encoding);
 }
 
-fn same(kept: &Kept, read: Option<Kept>, form: Form) {
-    let read = read.expect("what is written is there");
-    match kept {
-        Kept::Whole(essence) if form == Form::Digest => assert!(read.is(essence)),
-        kept => assert_eq!(&read, kept),
+fn same(stored: &StoredEssence, read: Option<StoredEssence>, encoding: Encoding) {
+    let read = read.expect("it was written");
+    match stored {
+        StoredEssence::Whole(essence) if encoding == Encoding::Digest => assert!(read.is(essence)),
+        stored => assert_eq!(&read, stored),
     }
 }
 
-/// Any handler's records have a place where Kubernetes keeps them.
+/// The records of any handler have keys that Kubernetes accepts.
 fn named(id: &str) {
-    let keys = Annotations::kopf().keys(Item::Progress(id), &blank());
+    let keys = Annotations::kopf().keys(Slot::Progress(id), &blank());
     assert!(!keys.is_empty());
     for key in keys {
         let name = key.strip_prefix("kopf.zalando.org/").expect("it is Kopf's");

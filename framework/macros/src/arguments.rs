@@ -1,4 +1,4 @@
-//! What stands in the attribute's parentheses: the kind, then options.
+//! Parsing of an attribute's arguments: the kind, then options.
 
 use crate::options::{self, Choice};
 use proc_macro2::{Span, TokenStream};
@@ -19,7 +19,7 @@ pub struct Attribute {
     pub name: &'static str,
     /// The name of its `Scope`.
     pub scope: &'static str,
-    /// The options that it has besides those of the others.
+    /// The options that only this attribute has.
     pub own: &'static [&'static str],
 }
 
@@ -45,11 +45,12 @@ pub fn parse(attribute: &Attribute, tokens: TokenStream) -> Result<Arguments> {
     let name = attribute.name;
     if tokens.is_empty() {
         let field = if attribute.needs_field() { ", field = \"spec.…\"" } else { "" };
-        let message = format!("of which kind? write `#[korf::{name}(Kind{field})]`");
+        let message = format!("missing kind: write `#[korf::{name}(Kind{field})]`");
         return Err(Error::new(Span::call_site(), message));
     }
     let parsed = Parser::parse2(|input: ParseStream| arguments(attribute, input), tokens)?;
     check_fields(attribute, &parsed)?;
+    check_interval(attribute, &parsed)?;
     Ok(parsed)
 }
 
@@ -83,23 +84,32 @@ fn option(attribute: &Attribute, input: ParseStream) -> Result<Choice> {
     options::parse(name, input)
 }
 
-/// What is asked of a field needs a field to be asked of.
+/// A timer has an interval.
+fn check_interval(attribute: &Attribute, arguments: &Arguments) -> Result<()> {
+    if attribute.name == "timer" && !arguments.options.iter().any(|option| option.name == "interval") {
+        return Err(Error::new(Span::call_site(), "missing interval: write `interval = 30s`"));
+    }
+    Ok(())
+}
+
+/// A filter by a field's value needs a field.
 fn check_fields(attribute: &Attribute, arguments: &Arguments) -> Result<()> {
     let given = |name: &str| arguments.options.iter().find(|option| option.name == name).map(|o| &o.name);
     let of_field = given("value").or(given("old")).or(given("new"));
     if given("field").is_none() {
         if attribute.needs_field() {
-            let message = "of which field? write `field = \"spec.…\"`";
+            let message = "missing field: write `field = \"spec.…\"`";
             return Err(Error::new(Span::call_site(), message));
         }
         if let Some(name) = of_field {
-            let message = format!("`{name}` of which field? add `field = \"spec.…\"`");
+            let message = format!("`{name}` needs a field: add `field = \"spec.…\"`");
             return Err(Error::new(name.span(), message));
         }
     }
     match (given("value"), given("old").or(given("new"))) {
         (Some(value), Some(other)) => {
-            let message = format!("`value` is before or after the change; with `{other}` it says too much");
+            let message =
+                format!("`value` can't be combined with `{other}`: it matches before or after the change");
             Err(Error::new(value.span(), message))
         }
         _ => Ok(()),

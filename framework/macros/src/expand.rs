@@ -1,4 +1,4 @@
-//! The registration that stands beside the function.
+//! Registration of a handler: the code that an attribute adds after its function.
 
 use crate::{
     arguments::{Arguments, Attribute},
@@ -6,7 +6,7 @@ use crate::{
 };
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{ReturnType, Type, ext::IdentExt, spanned::Spanned};
+use syn::{ReturnType, ext::IdentExt, spanned::Spanned};
 
 pub fn registration(attribute: &Attribute, arguments: &Arguments, function: &Function) -> TokenStream {
     let Function { conditions, name, .. } = function;
@@ -14,29 +14,33 @@ pub fn registration(attribute: &Attribute, arguments: &Arguments, function: &Fun
     let on = Ident::new(attribute.name, Span::call_site());
     let id = name.unraw().to_string();
     let scope = scope_type(attribute.scope, kind);
-    // `on_field` takes its field at once; what it is stands in the options.
-    let field = (attribute.name == "on_field").then(|| quote!(, ""));
+    // These functions take an option as an argument; its value comes with the options.
+    let field = match attribute.name {
+        "on_field" => Some(quote!(, "")),
+        "timer" => Some(quote!(, ::core::time::Duration::ZERO)),
+        _ => None,
+    };
     let options = arguments.options.iter().map(|option| &option.calls);
-    let results = results(kind, function);
     // Each argument is extracted under its own span, so that the compiler points there. The names are such that no
     // handler has them: it would be hidden by them.
     let types = &function.arguments;
-    let needs = types.iter().map(|ty| quote_spanned!(ty.span()=> .needs::<#ty>()));
-    let values = types.iter().map(|ty| quote_spanned!(ty.span()=> __korf_call.argument::<#scope, #ty>()?));
+    let required = types.iter().map(|ty| quote_spanned!(ty.span()=> .requires::<#ty>()));
+    let values = types
+        .iter()
+        .map(|ty| quote_spanned!(ty.span()=> ::korf::__private::argument::<#scope, #ty>(&__korf_call)?));
     let reply = quote_spanned!(returned(function)=> ::korf::__private::reply::<#kind, _>(__korf_output));
     quote! {
         #(#conditions)*
         ::korf::__private::submit! {
-            ::korf::Registration(|| {
-                #[allow(unused_imports, reason = "kinds with definitions and functions with results don't need them")]
-                use ::korf::__private::{NoDefinition as _, NoOutput as _};
+            ::korf::__private::Registration(|| {
+                #[allow(unused_imports, reason = "kinds with definitions don't need it")]
+                use ::korf::__private::NoDefinition as _;
                 let __korf_definition = ::korf::__private::Definitions::<#kind>(::core::marker::PhantomData).find();
                 ::korf::#on::<#kind>(#id #field)
-                    .site((::core::file!(), ::core::line!(), ::core::column!()))
+                    .location(::core::file!(), ::core::line!(), ::core::column!())
                     .definition_if_any(__korf_definition)
-                    #results
                     #(#options)*
-                    #(#needs)*
+                    #(#required)*
                     .call(|__korf_call| async move { let __korf_output = #name(#(#values),*).await; #reply })
             })
         }
@@ -45,20 +49,10 @@ pub fn registration(attribute: &Attribute, arguments: &Arguments, function: &Fun
 
 fn scope_type(scope: &str, kind: &impl ToTokens) -> TokenStream {
     let scope = Ident::new(scope, Span::call_site());
-    quote!(::korf::#scope<#kind>)
+    quote!(::korf::scope::#scope<#kind>)
 }
 
-/// Where the function's results go. What is wrong with them, another place says.
-fn results(kind: &Type, function: &Function) -> Option<TokenStream> {
-    match &function.output {
-        ReturnType::Type(_, ty) if !matches!(**ty, Type::ImplTrait(_)) => Some(quote! {
-            .returns(::korf::__private::Returned::<#kind, #ty>(::core::marker::PhantomData).find())
-        }),
-        _ => None,
-    }
-}
-
-/// Where the compiler points when the function returns something else.
+/// The span that the compiler points at when the function returns something else.
 fn returned(function: &Function) -> Span {
     match &function.output {
         ReturnType::Type(_, ty) => ty.span(),

@@ -1,4 +1,4 @@
-//! The function under the attribute: its signature; the body is nobody's business.
+//! Parsing of the function under an attribute: only its signature matters.
 
 use proc_macro2::TokenStream;
 use syn::{
@@ -7,7 +7,7 @@ use syn::{
     spanned::Spanned,
 };
 
-/// What the registration must know of the function.
+/// A function's signature, as far as its registration needs it.
 pub struct Function {
     /// `#[cfg(…)]`: a function that isn't there can't be registered.
     pub conditions: Vec<Attribute>,
@@ -32,7 +32,7 @@ fn function(input: ParseStream) -> Result<Function> {
         return Err(Error::new(signature.fn_token.span, "a handler is an `async fn`"));
     }
     if !signature.generics.params.is_empty() {
-        let message = "a handler has no generic parameters: nobody could choose them";
+        let message = "a handler has no generic parameters: korf couldn't choose them";
         return Err(Error::new(signature.generics.span(), message));
     }
     let arguments = signature.inputs.into_iter().map(argument).collect::<Result<_>>()?;

@@ -1,9 +1,10 @@
-//! Options: what each of them is written like, and the calls of the builder that it becomes.
+//! Parsing of options, and the calls of the builder that they become.
 
+use korf_core::filter::selector;
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
-    Error, Expr, Ident, Lit, LitStr, Result, Token, braced,
+    Error, Expr, ExprLit, Ident, Lit, LitStr, Result, Token, braced,
     parse::{Parse, ParseStream},
     punctuated::Punctuated,
     spanned::Spanned,
@@ -11,7 +12,9 @@ use syn::{
 };
 
 /// Options without a value.
-const FLAGS: [&str; 3] = ["optional", "let_go", "deleted"];
+const FLAGS: [&str; 4] = ["optional", "release_on_failure", "deleted", "sharp"];
+/// Options that are durations, or may be.
+const DURATIONS: [&str; 5] = ["interval", "initial_delay", "idle", "timeout", "backoff"];
 const ERRORS: [&str; 3] = ["ignored", "temporary", "permanent"];
 
 /// One option.
@@ -25,14 +28,15 @@ pub fn parse(name: Ident, input: ParseStream) -> Result<Choice> {
     let word = name.to_string();
     if FLAGS.contains(&word.as_str()) {
         if input.peek(Token![=]) {
-            return Err(input.error(format!("`{name}` has no value: leave the rest out")));
+            return Err(input.error(format!("`{name}` takes no value")));
         }
         let calls = quote_spanned!(name.span()=> .#name());
         return Ok(Choice { name, calls });
     }
     input.parse::<Token![=]>()?;
     let calls = match word.as_str() {
-        "labels" => entries(&name, "label", input)?,
+        "labels" if input.peek(Brace) => entries(&name, "label", input)?,
+        "labels" => labels(&name, input)?,
         "annotations" => entries(&name, "annotation", input)?,
         _ => value(&name, &word, input)?,
     };
@@ -45,10 +49,27 @@ fn value(name: &Ident, word: &str, input: ParseStream) -> Result<TokenStream> {
         "id" => id(&value)?,
         "errors" => errors(&value)?,
         "value" | "old" | "new" => wanted(&value),
-        "when" => condition(&value),
+        _ if DURATIONS.contains(&word) => duration(&value)?,
         _ => value.to_token_stream(),
     };
     Ok(quote_spanned!(value.span()=> .#name(#tokens)))
+}
+
+/// `"app=web,tier,!legacy"`: a literal is checked here, another expression when the operator starts.
+fn labels(name: &Ident, input: ParseStream) -> Result<TokenStream> {
+    let value: Expr = input.parse()?;
+    match &value {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+            selector(&text.value()).map_err(|error| Error::new(text.span(), error))?;
+        }
+        Expr::Lit(_) | Expr::Tuple(_) | Expr::Array(_) => {
+            let message = "`labels` is a selector, `labels = \"app=web,tier\"`, or keys with values: \
+                           `labels = {\"app\": \"web\", \"tier\": present}`";
+            return Err(Error::new(value.span(), message));
+        }
+        _ => {}
+    }
+    Ok(quote_spanned!(value.span()=> .#name(#value)))
 }
 
 /// `{"app": "web", "tier": present}`
@@ -79,33 +100,47 @@ impl Parse for Entry {
         } else if input.peek(Ident) {
             input.parse::<syn::Path>()?.to_token_stream()
         } else {
-            return Err(input.error("a key is a text, or a constant"));
+            return Err(input.error("a key must be a string or a constant"));
         };
         if input.peek(Token![=]) {
-            return Err(input.error("a colon stands between key and value: `\"app\": \"web\"`"));
+            return Err(input.error("expected `:` between key and value: `\"app\": \"web\"`"));
         }
         input.parse::<Token![:]>()?;
         Ok(Self { key, wanted: wanted(&input.parse()?) })
     }
 }
 
-/// What a value has to be: `present`, `absent`, a test, or an expression of which a `korf::Match` can be made.
+/// A condition on a value: `present`, `absent`, a test, or an expression that becomes a `korf::filter::Match`.
 fn wanted(value: &Expr) -> TokenStream {
     let span = value.span();
     match (word(value).as_deref(), value) {
-        (Some("present"), _) => quote_spanned!(span=> ::korf::Match::Present),
-        (Some("absent"), _) => quote_spanned!(span=> ::korf::Match::Absent),
-        (_, Expr::Closure(_)) => quote_spanned!(span=> ::korf::Match::passes(#value)),
+        (Some("present"), _) => quote_spanned!(span=> ::korf::filter::Match::Present),
+        (Some("absent"), _) => quote_spanned!(span=> ::korf::filter::Match::Absent),
+        (_, Expr::Closure(_)) => quote_spanned!(span=> ::korf::filter::Match::passes(#value)),
         _ => value.to_token_stream(),
     }
 }
 
-/// A closure needs to be told what it takes.
-fn condition(value: &Expr) -> TokenStream {
-    match value {
-        Expr::Closure(_) => quote_spanned!(value.span()=> ::korf::When::new(#value)),
-        _ => value.to_token_stream(),
-    }
+/// A number with a unit, or any expression.
+fn duration(value: &Expr) -> Result<TokenStream> {
+    let Expr::Lit(literal) = value else { return Ok(value.to_token_stream()) };
+    let (digits, unit) = match &literal.lit {
+        Lit::Int(number) => (number.base10_digits(), number.suffix()),
+        Lit::Float(number) => (number.base10_digits(), number.suffix()),
+        _ => return Ok(value.to_token_stream()),
+    };
+    let span = value.span();
+    let factor = match unit {
+        "ms" => 1.0,
+        "s" => 1000.0,
+        "m" => 60_000.0,
+        "h" => 3_600_000.0,
+        _ => return Err(Error::new(span, "a duration has a unit, `ms`, `s`, `m` or `h`: `30s`")),
+    };
+    let millis = digits.parse::<f64>().map_err(|error| Error::new(span, error))? * factor;
+    // Beyond half a million years, the number is no longer exact.
+    let millis = millis.round().clamp(0.0, 2f64.powi(53)) as u64;
+    Ok(quote_spanned!(span=> ::core::time::Duration::from_millis(#millis)))
 }
 
 fn word(value: &Expr) -> Option<String> {
@@ -120,22 +155,22 @@ fn id(value: &Expr) -> Result<TokenStream> {
     if let Expr::Lit(literal) = value {
         match &literal.lit {
             Lit::Str(text) if text.value().is_empty() => {
-                return Err(Error::new(text.span(), "an id is not empty"));
+                return Err(Error::new(text.span(), "the id must not be empty"));
             }
             Lit::Str(_) => {}
-            other => return Err(Error::new(other.span(), "an id is a text: `id = \"…\"`")),
+            other => return Err(Error::new(other.span(), "the id must be a string: `id = \"…\"`")),
         }
     }
     Ok(value.to_token_stream())
 }
 
-/// One of the three words, or any expression of the type `korf::Errors`.
+/// One of the three words, or any expression of the type `korf::handler::OnError`.
 fn errors(value: &Expr) -> Result<TokenStream> {
     let span = value.span();
     match word(value) {
         Some(word) if ERRORS.contains(&word.as_str()) => {
             let variant = format_ident!("{}{}", word[..1].to_uppercase(), &word[1..], span = span);
-            Ok(quote_spanned!(span=> ::korf::Errors::#variant))
+            Ok(quote_spanned!(span=> ::korf::handler::OnError::#variant))
         }
         Some(word) if word.starts_with(char::is_lowercase) => {
             Err(Error::new(span, format!("`errors` is one of: {}", ERRORS.join(", "))))

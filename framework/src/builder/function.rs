@@ -1,10 +1,11 @@
-//! Functions that can be handlers.
+//! Functions as handlers.
 
 use crate::{
-    handler::{Call, Failure, FromCall, Needs, Reply, Returns, Scope},
-    reply::Output,
+    argument::{FromCall, Requirements, argument},
+    families::{Answer, Failure},
+    reply::IntoReply,
+    scope::{HandlerScope, ObjectScope, Scope},
 };
-use futures::future::BoxFuture;
 
 /// An `async fn` whose arguments all implement [`FromCall`] for `S`: at most twelve.
 #[diagnostic::on_unimplemented(
@@ -14,34 +15,29 @@ use futures::future::BoxFuture;
     note = "`#[korf::on_create(Kind)]` on the function says which argument is wrong"
 )]
 pub trait HandlerFn<S: Scope, Arguments>: Send + 'static {
-    /// What it returns.
-    const RETURNS: Returns;
+    /// Names the states and the parameter that its arguments can't be made without.
+    fn requirements(requirements: &mut Requirements);
 
-    /// The state that its arguments are made from.
-    fn needs(needs: &mut Needs);
-
-    /// Makes the arguments and runs the function.
-    fn invoke(self, call: Call) -> BoxFuture<'static, Result<Reply, Failure>>;
+    /// Makes the arguments and calls the function.
+    fn invoke(self, call: S::Call) -> Answer;
 }
 
 macro_rules! handler_functions {
     ($($argument:ident)*) => {
         impl<S, F, Fut, $($argument,)*> HandlerFn<S, ($($argument,)*)> for F
         where
-            S: Scope,
+            S: ObjectScope + HandlerScope,
             F: FnOnce($($argument),*) -> Fut + Send + 'static,
-            Fut: Future<Output: Output<S::Kind>> + Send + 'static,
+            Fut: Future<Output: IntoReply<S::Kind>> + Send + 'static,
             $($argument: FromCall<S>,)*
         {
-            const RETURNS: Returns = <Fut::Output as Output<S::Kind>>::RETURNS;
-
-            fn needs(_needs: &mut Needs) {
-                $($argument::needs(_needs);)*
+            fn requirements(_requirements: &mut Requirements) {
+                $($argument::requirements(_requirements);)*
             }
 
-            fn invoke(self, call: Call) -> BoxFuture<'static, Result<Reply, Failure>> {
+            fn invoke(self, call: S::Call) -> Answer {
                 Box::pin(async move {
-                    let running = self($(call.argument::<S, $argument>()?),*);
+                    let running = self($(argument::<S, $argument>(&call)?),*);
                     drop(call);
                     running.await.into_reply().map_err(Failure::Failed)
                 })

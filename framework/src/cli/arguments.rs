@@ -1,7 +1,10 @@
 //! The command line.
 
 use super::Program;
-use crate::logging::{Format, Logging, Verbosity};
+use crate::{
+    logging::{Format, Logging, Verbosity},
+    settings::{InvalidSetting, Settings},
+};
 use clap::{
     ArgAction, Command, CommandFactory, FromArgMatches, Parser, Subcommand,
     builder::{FalseyValueParser, Resettable},
@@ -26,18 +29,23 @@ pub(super) enum Action<O: clap::Args> {
     ///
     /// The cluster is that of the kubeconfig's current context (KUBECONFIG, ~/.kube/config), or else the one in
     /// which the pod runs. On SIGTERM or Ctrl-C, handlers that run are given time to finish; what they have done
-    /// so far is kept on the objects, and the next start goes on from there.
+    /// so far is stored on the objects, and the next start goes on from there.
     Run(#[command(flatten)] Run<O>),
     /// Print the definitions of the operator's own kinds, for `kubectl apply -f -`
     Crd,
     /// List what is registered: kind, reason, id, options and place in the source
     Handlers,
+    /// List the settings of `run`, with their values and the variables that set them
+    Settings,
 }
 
 #[derive(clap::Args)]
 pub(super) struct Run<O: clap::Args> {
     #[command(flatten)]
     pub namespaces: Namespaces,
+    /// Change a limit, a delay or a size; may be repeated. The command `settings` lists them
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
+    pub settings: Vec<(String, String)>,
     #[command(flatten)]
     pub logs: Logs,
     #[command(flatten)]
@@ -58,7 +66,7 @@ pub(super) struct Namespaces {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Logs {
-    /// How a log record becomes a line
+    /// The form of log lines
     #[arg(
         long,
         value_name = "FORMAT",
@@ -95,7 +103,8 @@ impl Logs {
 
 impl<O: clap::Args> Arguments<O> {
     pub fn parse(program: &Program, line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let mut command = Self::command().name(program.name).mut_subcommands(without_empty_variables);
+        let mut command =
+            Self::command().name(program.operator.name().to_owned()).mut_subcommands(without_empty_variables);
         if !program.version.is_empty() {
             command = command.version(program.version);
         }
@@ -142,6 +151,13 @@ fn discreet(mut error: clap::Error) -> clap::Error {
         }
     }
     error
+}
+
+/// A setting and its value.
+fn setting(text: &str) -> Result<(String, String), InvalidSetting> {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    Settings::default().set(name, value)?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// A DNS label: <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names>

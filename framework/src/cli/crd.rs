@@ -1,6 +1,6 @@
-//! `crd`: the definitions of the operator's own kinds.
+//! Command `crd`: the definitions of the operator's kinds.
 
-use crate::{handler::Handler, registry::Registry};
+use crate::{families::Handler, registry::Registry};
 use std::{
     collections::BTreeMap,
     io::{self, Write},
@@ -25,7 +25,7 @@ pub(super) fn print(registry: &Registry, out: &mut impl Write, notes: &mut impl 
     Ok(())
 }
 
-/// A handler of each kind, and where there is a choice, one that knows the definition.
+/// A handler of each kind: one that knows the definition, if there is one.
 fn kinds(registry: &Registry) -> impl Iterator<Item = &Handler> {
     let mut kinds = BTreeMap::<_, &Handler>::new();
     for handler in registry.handlers() {

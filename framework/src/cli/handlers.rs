@@ -1,13 +1,14 @@
-//! `handlers`: what is registered.
+//! Command `handlers`: a table of the registered handlers.
 
 use crate::{
     core::{
         filter::{Filter, Match},
-        retry::{Backoff, Errors, Limits},
-        task::Trigger,
+        handler::Trigger,
+        retry::{Backoff, Limits, OnError},
+        timer::TimerSchedule,
     },
-    handler::Handler,
-    registry::{Place, Registry},
+    families::{Family, Handler},
+    registry::Registry,
 };
 use std::{
     io::{self, Write},
@@ -16,7 +17,7 @@ use std::{
 
 type Row = [String; 5];
 
-/// A table: kind, what calls the handler, id, options, place.
+/// A table: kind, trigger, id, options, source.
 pub(super) fn print(registry: &Registry, out: &mut impl Write) -> io::Result<()> {
     let head = ["KIND", "ON", "ID", "OPTIONS", "SOURCE"].map(String::from);
     let rows: Vec<Row> = std::iter::once(head).chain(registry.handlers().iter().map(row)).collect();
@@ -32,27 +33,42 @@ fn row(handler: &Handler) -> Row {
     let resource = &handler.kind.resource;
     [
         format!("{} ({})", resource.kind, resource.api_version),
-        handler.trigger.to_string(),
-        handler.id.clone(),
+        handler.trigger().to_owned(),
+        handler.id().to_owned(),
         options(handler),
-        Place(&handler.site).to_string(),
+        handler.location.to_string(),
     ]
 }
 
-/// Those that aren't the default: when, for which objects, and how often.
+/// The options that aren't the default: trigger, filter, limits.
 fn options(handler: &Handler) -> String {
-    let mut shown = Vec::new();
-    match handler.trigger {
-        Trigger::Delete { optional, lets_go } => {
-            shown.extend(optional.then(|| "optional".to_owned()));
-            shown.extend(lets_go.then(|| "let_go".to_owned()));
-        }
-        Trigger::Resume { deleted: true } => shown.push("deleted".into()),
-        _ => {}
-    }
-    shown.extend(filters(&handler.filter));
-    shown.extend(limits(&handler.limits, handler.trigger));
+    let filters = filters(handler.filter());
+    let shown = match &handler.family {
+        Family::Change(change) => [triggered(change.on), filters, limits(&change.limits)].concat(),
+        Family::Event(event) => [filters, timeout(event.timeout)].concat(),
+        Family::Timer(timer) => [schedule(&timer.schedule), filters, limits(&timer.limits)].concat(),
+    };
     if shown.is_empty() { "-".into() } else { shown.join(" ") }
+}
+
+fn schedule(schedule: &TimerSchedule) -> Vec<String> {
+    let TimerSchedule { interval, initial_delay, idle, sharp } = schedule;
+    let mut shown = vec![format!("interval={interval:?}")];
+    shown.extend((!initial_delay.is_zero()).then(|| format!("initial_delay={initial_delay:?}")));
+    shown.extend(idle.map(|idle| format!("idle={idle:?}")));
+    shown.extend(sharp.then(|| "sharp".to_owned()));
+    shown
+}
+
+fn triggered(trigger: Trigger) -> Vec<String> {
+    let words = match trigger {
+        Trigger::Delete { optional, release_on_failure } => {
+            [optional.then_some("optional"), release_on_failure.then_some("release_on_failure")]
+        }
+        Trigger::Resume { deleted: true } => [Some("deleted"), None],
+        _ => [None, None],
+    };
+    words.into_iter().flatten().map(str::to_owned).collect()
 }
 
 fn filters(filter: &Filter) -> Vec<String> {
@@ -69,19 +85,21 @@ fn filters(filter: &Filter) -> Vec<String> {
     shown
 }
 
-fn limits(limits: &Limits, trigger: Trigger) -> Vec<String> {
+fn timeout(timeout: Option<Duration>) -> Vec<String> {
+    timeout.map(|longest| format!("timeout={longest:?}")).into_iter().collect()
+}
+
+fn limits(limits: &Limits) -> Vec<String> {
     let mut shown = Vec::new();
     shown.extend(limits.retries.map(|attempts| format!("retries={attempts}")));
-    shown.extend(limits.timeout.map(|longest| format!("timeout={longest:?}")));
+    shown.extend(timeout(limits.timeout));
     if limits.backoff != Backoff::default() {
         shown.push(format!("backoff={}", backoff(limits.backoff)));
     }
     match limits.errors {
-        // Nothing else is possible there.
-        _ if trigger == Trigger::Event => {}
-        Errors::Temporary => {}
-        Errors::Ignored => shown.push("errors=ignored".into()),
-        Errors::Permanent => shown.push("errors=permanent".into()),
+        OnError::Temporary => {}
+        OnError::Ignored => shown.push("errors=ignored".into()),
+        OnError::Permanent => shown.push("errors=permanent".into()),
     }
     shown
 }
@@ -90,6 +108,6 @@ fn backoff(backoff: Backoff) -> String {
     let text = |delay: Duration| format!("{delay:?}");
     match backoff {
         Backoff::Constant(delay) => text(delay),
-        Backoff::Growing { first, most } => format!("{}..{}", text(first), text(most)),
+        Backoff::Exponential { initial, max } => format!("{}..{}", text(initial), text(max)),
     }
 }

@@ -1,63 +1,70 @@
-//! The program that an operator is.
+//! Program: an operator with a version and a description.
 
-use crate::{handler::Handler, operator::Operator};
+use crate::operator::Operator;
 
-/// The program that an operator is: its name, its version, what it is for, and its handlers.
+/// A program: an operator, whose name it has, with a version and a description.
 ///
-/// [`program!`](crate::program) takes these from `Cargo.toml`; a name alone will do, too.
-#[derive(Clone, Debug)]
+/// `korf::cli::program!()` takes these from `Cargo.toml`. An operator, or the name of one, becomes a program by
+/// `into()`.
+#[derive(Debug)]
 pub struct Program {
-    pub(super) name: &'static str,
+    pub(super) operator: Operator,
     pub(super) version: &'static str,
     pub(super) about: &'static str,
-    handlers: Vec<Handler>,
 }
 
 impl Program {
-    /// A program with all handlers that attributes have registered. The name is that of the operator, too:
-    /// see [`Operator::new`].
-    pub fn new(name: &'static str) -> Self {
-        Self { name, version: "", about: "", handlers: Vec::new() }
+    /// A program of an operator with this name, and with all handlers that attributes have registered: see
+    /// [`Operator::new`].
+    pub fn new(name: impl Into<String>) -> Self {
+        Operator::new(name).into()
     }
 
-    /// What `--version` prints.
+    /// The text of `--version`.
     #[must_use]
     pub fn version(mut self, version: &'static str) -> Self {
         self.version = version;
         self
     }
 
-    /// What `--help` says first.
+    /// The first line of `--help`.
     #[must_use]
     pub fn about(mut self, about: &'static str) -> Self {
         self.about = about;
         self
     }
 
-    /// Adds a handler that was built by hand, for all commands.
+    /// Changes the operator for all commands, to add a handler that was built by hand, say.
     #[must_use]
-    pub fn handler(mut self, handler: Handler) -> Self {
-        self.handlers.push(handler);
+    pub fn operator(mut self, change: impl FnOnce(Operator) -> Operator) -> Self {
+        self.operator = change(self.operator);
         self
-    }
-
-    pub(super) fn operator(&self) -> Operator {
-        self.handlers.iter().cloned().fold(Operator::new(self.name), Operator::handler)
     }
 }
 
-impl From<&'static str> for Program {
-    fn from(name: &'static str) -> Self {
+impl From<Operator> for Program {
+    fn from(operator: Operator) -> Self {
+        Self { operator, version: "", about: "" }
+    }
+}
+
+impl From<&str> for Program {
+    fn from(name: &str) -> Self {
         Self::new(name)
     }
 }
 
-/// The [`Program`](crate::cli::Program) that the package's `Cargo.toml` describes: name, version, description.
+// Hidden at the crate's root, where exported macros are.
+#[doc(hidden)]
 #[macro_export]
-macro_rules! program {
+macro_rules! __program {
     () => {
         $crate::cli::Program::new(::core::env!("CARGO_PKG_NAME"))
             .version(::core::env!("CARGO_PKG_VERSION"))
             .about(::core::env!("CARGO_PKG_DESCRIPTION"))
     };
 }
+
+/// The [`Program`] that the package's `Cargo.toml` describes: name, version, description.
+#[doc(inline)]
+pub use crate::__program as program;

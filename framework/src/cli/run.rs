@@ -1,10 +1,14 @@
-//! `run`: the operator at work.
+//! Command `run`: the operator.
 
 use super::{
     Program,
     arguments::{Namespaces, Run},
 };
-use crate::{logging::Log, operator::Operator};
+use crate::{
+    logging::Log,
+    operator::Operator,
+    settings::{InvalidSetting, Settings},
+};
 use std::{error::Error, io::Write, process::ExitCode};
 use tokio::runtime::Runtime;
 
@@ -24,12 +28,17 @@ where
             return ExitCode::from(2);
         }
     };
+    if let Err(error) = change(&mut Settings::default(), &options.settings) {
+        let _ = writeln!(std::io::stderr(), "error: {error}");
+        return ExitCode::from(2);
+    }
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&log, &error),
     };
     let ended = runtime.block_on(async {
-        let operator = set_up(program.operator(), options.own).await.map_err(Into::into)?;
+        let mut operator = set_up(program.operator, options.own).await.map_err(Into::into)?;
+        change(operator.settings_mut(), &options.settings)?;
         if operator.is_kopf_compatible() {
             log.call_it_kopf();
         }
@@ -43,9 +52,18 @@ where
     }
 }
 
+/// Changes settings as the environment and the command line say.
+fn change(settings: &mut Settings, given: &[(String, String)]) -> Result<(), InvalidSetting> {
+    settings.set_from_environment()?;
+    given.iter().try_for_each(|(name, value)| settings.set(name, value))
+}
+
 fn within(operator: Operator, namespaces: Namespaces) -> Operator {
     if !namespaces.named.is_empty() {
         return operator.namespaces(namespaces.named);
+    }
+    if !namespaces.all && operator.is_namespaced() {
+        return operator;
     }
     if !namespaces.all {
         tracing::warn!(

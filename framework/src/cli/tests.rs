@@ -1,11 +1,15 @@
 use super::{
     Program,
     arguments::{Action, Arguments, NoOptions, Run},
-    crd, handlers,
+    crd, handlers, settings,
 };
 use crate::{
-    Facts, Handler, Match, Name, Registry, Result, logging::Verbosity, on_create, on_delete, on_event,
-    on_field, on_resume, on_update,
+    Name, Result,
+    filter::Match,
+    handler::{Handler, Registry, SourceLocation},
+    logging::Verbosity,
+    on_create, on_delete, on_event, on_field, on_resume, on_update,
+    settings::Settings,
 };
 use clap::error::ErrorKind;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -25,17 +29,20 @@ async fn nothing(_name: Name) -> Result {
 }
 
 fn some_handlers() -> Registry {
-    let at = |line, handler: Handler| Handler { site: ("src/main.rs", line, 1), ..handler };
+    let at = |line, handler: Handler| Handler {
+        location: SourceLocation { file: "src/main.rs", line, column: 1 },
+        ..handler
+    };
     let update =
         on_update::<Table>("alter").definition().retries(5).backoff(Duration::from_secs(10)).run(nothing);
     let create = on_create::<ConfigMap>("c").timeout(Duration::from_millis(1500)).run(nothing);
-    let delete = on_delete::<Table>("drop").errors(crate::Errors::Ignored).run(nothing);
-    let field = on_field::<Table>("f", "spec.columns").label("app", "web").when(|_: &Facts<'_>| true);
+    let delete = on_delete::<Table>("drop").errors(crate::handler::OnError::Ignored).run(nothing);
+    let field = on_field::<Table>("f", "spec.columns").label("app", "web").when(|| true);
     let resume = on_resume::<Table>("r").deleted().annotation("a/b", Match::Absent).run(nothing);
     let event = on_event::<ConfigMap>("e").run(nothing);
     [
         at(7, delete),
-        at(8, on_delete::<Table>("gone").optional().let_go().run(nothing)),
+        at(8, on_delete::<Table>("gone").optional().release_on_failure().run(nothing)),
         at(9, field.old(Match::passes(serde_json::Value::is_array)).run(nothing)),
         at(10, resume),
         at(20, update),
@@ -86,7 +93,7 @@ fn verbosity_is_one_of_four() {
 }
 
 #[test]
-fn wrong_lines_are_refused() {
+fn wrong_lines_are_rejected() {
     for (line, kind) in [
         ("run -A -n a", ErrorKind::ArgumentConflict),
         ("run -v -q", ErrorKind::ArgumentConflict),
@@ -95,11 +102,27 @@ fn wrong_lines_are_refused() {
         ("run -n a-", ErrorKind::ValueValidation),
         ("run -n a.b", ErrorKind::ValueValidation),
         ("run --log-format xml", ErrorKind::InvalidValue),
+        ("run --set requests.timeout=1", ErrorKind::ValueValidation),
+        ("run --set requests.timeout", ErrorKind::ValueValidation),
+        ("run --set nothing=1s", ErrorKind::ValueValidation),
         ("walk", ErrorKind::InvalidSubcommand),
         ("--version", ErrorKind::DisplayVersion),
     ] {
         assert_eq!(parse(line).map(drop), Err(kind), "{line}");
     }
+}
+
+#[test]
+fn settings_are_given_by_name_and_listed_with_their_variables() {
+    let options = parse("run --set requests.timeout=10s --set queueing.concurrency=8").unwrap();
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(options.settings, [pair("requests.timeout", "10s"), pair("queueing.concurrency", "8")]);
+    let mut out = Vec::new();
+    settings::print(&Settings::default(), &mut out).unwrap();
+    let out = String::from_utf8(out).unwrap();
+    let line = out.lines().find(|line| line.starts_with("requests.timeout ")).unwrap();
+    let columns: Vec<_> = line.split_whitespace().collect();
+    assert_eq!(columns, ["requests.timeout", "30s", "KORF_SET_REQUESTS_TIMEOUT"]);
 }
 
 #[test]
@@ -130,7 +153,7 @@ fn handlers_are_listed_in_aligned_columns() {
         "\
 KIND                 ON      ID              OPTIONS                                               SOURCE
 Table (korf.dev/v1)  delete  drop            errors=ignored                                        src/main.rs:7
-Table (korf.dev/v1)  delete  gone            optional let_go                                       src/main.rs:8
+Table (korf.dev/v1)  delete  gone            optional release_on_failure                           src/main.rs:8
 Table (korf.dev/v1)  field   f/spec.columns  labels[app]=\"web\" field=spec.columns old=passes when  src/main.rs:9
 Table (korf.dev/v1)  resume  r               deleted annotations[a/b]=absent                       src/main.rs:10
 Table (korf.dev/v1)  update  alter           retries=5 backoff=10s                                 src/main.rs:20

@@ -1,4 +1,4 @@
-//! Objects that belong to another one.
+//! Adoption of children by an object.
 
 use super::Object;
 use crate::error::{Error, Result};
@@ -8,8 +8,10 @@ use kube::{
     core::{ClusterResourceScope, DynamicResourceScope, NamespaceResourceScope},
 };
 
-/// Objects that live in one place, and may own those that live in another: in Kubernetes, objects of a namespace own
-/// objects of the same namespace, and those of the whole cluster own any.
+const NO_IDENTITY: &str = "can't adopt: the owner has no name or uid; was it read from the API server?";
+
+/// A scope (namespaced, or the whole cluster) whose objects can own those of another one: in Kubernetes, namespaced objects
+/// own objects of the same namespace, and cluster-scoped objects own any.
 #[diagnostic::on_unimplemented(
     message = "an object in a namespace cannot own one of the whole cluster",
     label = "the cluster would delete it again",
@@ -19,23 +21,23 @@ pub trait Owns<Place> {}
 
 impl<Place> Owns<Place> for ClusterResourceScope {}
 impl Owns<NamespaceResourceScope> for NamespaceResourceScope {}
-/// Of a kind that is only known at run time.
+/// For kinds that are only known at run time.
 impl Owns<DynamicResourceScope> for NamespaceResourceScope {}
 
 impl<K: Resource<DynamicType = ()>> Object<K> {
     /// Makes another object a child of this one, before it is sent to the API server: Kopf's `adopt`.
     ///
-    /// - The cluster deletes the child when this object is gone: it gets an owner reference, which says that this object
-    ///   is its controller, and, in a foreground deletion, goes after the child (`blockOwnerDeletion`). Where the API
-    ///   server checks the right to say so (OpenShift's does), the operator has to be allowed to `update` the `finalizers`
-    ///   of this object's kind, as with Kopf. A reference to this object that is there already stays as it is.
+    /// - The child gets an owner reference to this object, as its controller, so that the cluster deletes it when this
+    ///   object is gone. In a foreground deletion this object goes after the child (`blockOwnerDeletion`); where the API
+    ///   server checks the permission for that (OpenShift's does), the operator needs permission to `update` the
+    ///   `finalizers` of this object's kind, as with Kopf. An existing reference to this object stays as it is.
     /// - A child without a namespace gets this object's.
-    /// - A child without a name (and without the beginning of one, `generateName`) gets this object's. Kopf lets the
-    ///   server generate one, and a handler that is called again makes a second child.
-    /// - It gets those of this object's labels that it has no other value for.
+    /// - A child without a name (and without a `generateName`) gets this object's. Kopf lets the server generate one, so
+    ///   that a handler that is called again makes a second child.
+    /// - The child gets this object's labels, except for those that it has a value for.
     ///
-    /// So nothing of the child's own is changed, and a second adoption changes nothing. An object has one controller:
-    /// Kopf gives it a second one, which the API server refuses.
+    /// Nothing that the child has is changed, and a second adoption changes nothing. An object has one controller: Kopf adds
+    /// a second one, which the API server rejects.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::{ConfigMap, Pod};
@@ -68,7 +70,7 @@ impl<K: Resource<DynamicType = ()>> Object<K> {
     {
         let (owner, meta) = (self.meta(), child.meta_mut());
         let reference = self.controller_owner_ref(&());
-        let reference = reference.ok_or_else(|| Error::permanent("an owner has a name and a uid"))?;
+        let reference = reference.ok_or_else(|| Error::permanent(NO_IDENTITY))?;
         let missing = missing(reference, meta)?;
         if let Some(here) = &owner.namespace {
             let there = meta.namespace.get_or_insert_with(|| here.clone());
@@ -196,6 +198,6 @@ mod tests {
     #[test]
     fn an_object_that_no_server_knows_owns_nothing() {
         let error = adopted(json!({"name": "a", "namespace": "n"}), json!({})).unwrap_err();
-        assert_eq!(error, "an owner has a name and a uid");
+        assert_eq!(error, super::NO_IDENTITY);
     }
 }

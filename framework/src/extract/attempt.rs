@@ -1,21 +1,22 @@
-//! How often, since when and for how long a handler has been tried.
+//! Attempts of a handler: their number, the start of the first one, the time since then.
 
 use crate::{
-    error::Error,
-    handler::{Call, Change, FromCall},
+    argument::{FromCall, Rejection},
+    scope::Retried,
 };
 use jiff::Timestamp;
 use std::time::Duration;
 
 /// The number of attempts before this one: 0 in the first.
 ///
-/// It is kept on the object, so that it goes on after a restart of the operator.
+/// It is stored on the object, so that counting goes on after a restart of the operator. A timer's attempts are counted in
+/// memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Attempt(pub u32);
 
-impl<S: Change> FromCall<S> for Attempt {
-    fn from_call(call: &Call) -> Result<Self, Error> {
-        Ok(Self(call.attempt))
+impl<S: Retried> FromCall<S> for Attempt {
+    fn from_call(call: &S::Call) -> Result<Self, Rejection> {
+        Ok(Self(S::attempt(call).number))
     }
 }
 
@@ -23,18 +24,19 @@ impl<S: Change> FromCall<S> for Attempt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Started(pub Timestamp);
 
-impl<S: Change> FromCall<S> for Started {
-    fn from_call(call: &Call) -> Result<Self, Error> {
-        Ok(Self(call.started))
+impl<S: Retried> FromCall<S> for Started {
+    fn from_call(call: &S::Call) -> Result<Self, Rejection> {
+        Ok(Self(S::attempt(call).started))
     }
 }
 
 /// The time from the start of the first attempt to the start of this one: zero in the first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Runtime(pub Duration);
+pub struct Elapsed(pub Duration);
 
-impl<S: Change> FromCall<S> for Runtime {
-    fn from_call(call: &Call) -> Result<Self, Error> {
-        Ok(Self(Duration::try_from(call.now.duration_since(call.started)).unwrap_or_default()))
+impl<S: Retried> FromCall<S> for Elapsed {
+    fn from_call(call: &S::Call) -> Result<Self, Rejection> {
+        let elapsed = S::context(call).now.duration_since(S::attempt(call).started);
+        Ok(Self(Duration::try_from(elapsed).unwrap_or_default()))
     }
 }

@@ -1,21 +1,26 @@
-//! Kubernetes events about the object.
+//! Kubernetes Events about the object.
 
 use crate::{
-    error::Error,
-    handler::{Call, FromCall, Notice, Postbox, Scope, Severity},
+    argument::{FromCall, Rejection},
+    call::ObjectView,
+    event_queue::{EventQueue, EventRequest, EventRequests, Severity, event_queue},
+    scope::ObjectHandlerScope,
 };
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
-use std::fmt;
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-/// Posts Kubernetes events about the object, as `kubectl describe` shows them: Kopf's `kopf.info` and `kopf.warn`.
+/// Posts Kubernetes Events about the object, which `kubectl describe` shows: Kopf's `kopf.info` and `kopf.warn`.
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
-/// use korf::{Events, Result};
+/// use korf::{EventRecorder, Result};
 ///
 /// #[korf::on_create(ConfigMap)]
-/// async fn create(events: Events) -> Result {
+/// async fn create(events: EventRecorder) -> Result {
 ///     events.info("Filled", "The map has all its keys.");
 ///     let number: std::result::Result<u8, _> = "x".parse();
 ///     if let Err(error) = number {
@@ -25,70 +30,88 @@ use std::fmt;
 /// }
 ///
 /// # futures::executor::block_on(async {
-/// let events = Events::default();
+/// let events = EventRecorder::default();
 /// create(events.clone()).await.unwrap();
-/// let posted: Vec<_> = events.take().into_iter().map(|notice| (notice.reason, notice.message)).collect();
+/// let posted: Vec<_> = events.take().into_iter().map(|event| (event.reason, event.message)).collect();
 /// assert_eq!(posted[0], ("Filled".into(), "The map has all its keys.".into()));
 /// assert_eq!(posted[1], ("NotANumber".into(), "invalid digit found in string".into()));
 /// # });
 /// ```
 ///
-/// The handler neither waits for them nor fails by them. They are posted one after the other, and when the operator stops,
-/// what is left is posted within its [grace](crate::Operator::grace). An event is dropped where a thousand others wait, and
-/// where the API server refuses it or doesn't answer for 10 s; the log says so, once in five minutes.
+/// Posting never delays or fails a handler. Events are posted one after the other; those that are left when the operator
+/// stops are posted within its [grace](crate::Operator::grace). An event is dropped if too many others wait (1,000 by
+/// default), or if the API server rejects it or doesn't answer for 10 s; a WARNING in the log counts them, at most every
+/// five minutes.
 ///
-/// - The operator needs the right to `create` `events` in the group `events.k8s.io`, in the object's namespace; for objects
-///   of the whole cluster, in the namespace `default`.
-/// - A reason is one word in camel case, of at most 128 bytes, that a machine may look for. Kubernetes refuses an event
-///   without one.
-/// - Messages of more than 1024 bytes, and reasons of more than 128, lose their middle.
-/// - Handlers are called [at least once](crate#at-least-once), and so are events posted.
-/// - No events are posted about events: there would be no end to it.
-#[derive(Clone, Debug, Default)]
-pub struct Events {
+/// - The operator needs permission to `create` `events` of the group `events.k8s.io`, in the object's namespace; for
+///   cluster-scoped objects, in the namespace `default`.
+/// - A reason is one word in camel case, of at most 128 bytes, for machines to match. Kubernetes rejects an event without
+///   one.
+/// - Messages of more than 1,024 bytes, and reasons of more than 128, lose their middle.
+/// - Handlers are called [at least once](crate#at-least-once), so events are posted at least once.
+/// - No events are posted about events, which would never end.
+#[derive(Clone, Debug)]
+pub struct EventRecorder {
     regarding: ObjectReference,
     handler: String,
-    postbox: Postbox,
-    /// Whether it is the operator's, which posts what is in it.
-    is_posted: bool,
+    queue: EventQueue,
+    /// The receiving end, in a test of a handler.
+    requests: Option<Arc<Mutex<EventRequests>>>,
 }
 
-impl Events {
-    /// Something has happened, as it should.
+/// The most events that wait in a test of a handler.
+const TEST_CAPACITY: usize = 1000;
+
+impl Default for EventRecorder {
+    fn default() -> Self {
+        let (queue, requests) = event_queue(TEST_CAPACITY);
+        let (regarding, handler) = (ObjectReference::default(), String::new());
+        Self { regarding, handler, queue, requests: Some(Arc::new(Mutex::new(requests))) }
+    }
+}
+
+impl EventRecorder {
+    /// Posts an event of type `Normal`: something has happened as it should.
     pub fn info(&self, reason: impl Into<String>, message: impl fmt::Display) {
-        self.put(Severity::Normal, reason.into(), message.to_string());
+        self.push(Severity::Normal, reason.into(), message.to_string());
     }
 
-    /// Something isn't as it should be. The message may be an error.
+    /// Posts an event of type `Warning`: something is wrong. The message may be an error.
     pub fn warn(&self, reason: impl Into<String>, message: impl fmt::Display) {
-        self.put(Severity::Warning, reason.into(), message.to_string());
+        self.push(Severity::Warning, reason.into(), message.to_string());
     }
 
-    /// The same about another object: a child of this one, say, as the API server has returned it.
+    /// A recorder of events about another object, as the API server has returned it: a child of this one, say.
     #[must_use]
     pub fn about<K: Resource<DynamicType = ()>>(&self, object: &K) -> Self {
         Self { regarding: object.object_ref(&()), ..self.clone() }
     }
 
-    /// All that was to be posted, and nothing is left: for tests of handlers, with events made by `Events::default()`.
-    /// In an operator, they are on their way, and it is none.
-    pub fn take(&self) -> Vec<Notice> {
-        if self.is_posted { Vec::new() } else { self.postbox.take() }
+    /// Removes and returns all events, in tests of handlers with an `EventRecorder::default()`. In a running operator they
+    /// are already queued, and this returns nothing.
+    pub fn take(&self) -> Vec<EventRequest> {
+        let requests = self.requests.as_ref();
+        requests.map(|requests| lock(requests).take()).unwrap_or_default()
     }
 
-    fn put(&self, severity: Severity, reason: String, message: String) {
+    fn push(&self, severity: Severity, reason: String, message: String) {
         let (regarding, handler) = (self.regarding.clone(), self.handler.clone());
         if !is_event(&regarding) {
-            self.postbox.put(Notice { regarding, severity, reason, message, handler });
+            self.queue.push(EventRequest { regarding, severity, reason, message, handler });
         }
     }
 }
 
-impl<S: Scope> FromCall<S> for Events {
-    fn from_call(call: &Call) -> Result<Self, Error> {
-        let (regarding, handler) = (reference(call), call.id.clone());
-        Ok(Self { regarding, handler, postbox: call.events.clone(), is_posted: true })
+impl<S: ObjectHandlerScope> FromCall<S> for EventRecorder {
+    fn from_call(call: &S::Call) -> Result<Self, Rejection> {
+        let (regarding, context) = (reference(S::object(call)), S::context(call));
+        let (handler, queue) = (context.handler.clone(), context.events.clone());
+        Ok(Self { regarding, handler, queue, requests: None })
     }
+}
+
+fn lock(requests: &Mutex<EventRequests>) -> MutexGuard<'_, EventRequests> {
+    requests.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn is_event(object: &ObjectReference) -> bool {
@@ -96,8 +119,8 @@ fn is_event(object: &ObjectReference) -> bool {
     object.kind.as_deref() == Some("Event") && (version == "v1" || version.starts_with("events.k8s.io/"))
 }
 
-fn reference(call: &Call) -> ObjectReference {
-    let (body, resource) = (&call.body, &call.kind.resource);
+fn reference(object: &ObjectView) -> ObjectReference {
+    let (body, resource) = (&object.body, &object.kind.resource);
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     ObjectReference {
         api_version: text(&resource.api_version),
@@ -112,16 +135,24 @@ fn reference(call: &Call) -> ObjectReference {
 
 #[cfg(test)]
 mod tests {
-    use super::Events;
-    use crate::{Creation, Postbox, core::Reason, sample};
+    use super::EventRecorder;
+    use crate::{
+        FromCall,
+        call::tests::{change_call, object_call},
+        core::Reason,
+        event_queue::EventRequests,
+        families::ChangeCall,
+        scope::Creation,
+    };
     use k8s_openapi::api::core::v1::{ConfigMap, Event};
     use serde_json::{from_value, json};
 
     /// The argument of a call for such an object, and where its events go.
-    fn events(api_version: &str, kind: &str) -> (Events, Postbox) {
+    fn events(api_version: &str, kind: &str) -> (EventRecorder, EventRequests) {
         let body = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": "a"}});
-        let call = sample::call(Reason::Create, body);
-        (call.argument::<Creation<Event>, Events>().unwrap(), call.events)
+        let (object, requests) = object_call(body.clone());
+        let call = ChangeCall { object, ..change_call(Reason::Create, body) };
+        (<EventRecorder as FromCall<Creation<Event>>>::from_call(&call).unwrap(), requests)
     }
 
     #[tokio::test]
@@ -132,20 +163,20 @@ mod tests {
             ("example.com/v1", "Event", 1),
             ("v1", "Pod", 1),
         ] {
-            let (events, postbox) = events(version, kind);
+            let (events, mut requests) = events(version, kind);
             events.info("Seen", "");
-            assert_eq!(postbox.take().len(), posted, "{version} {kind}");
+            assert_eq!(requests.take().len(), posted, "{version} {kind}");
         }
     }
 
     #[tokio::test]
     async fn an_event_may_be_about_another_object() {
-        let (events, postbox) = events("v1", "Pod");
+        let (events, mut requests) = events("v1", "Pod");
         let child: ConfigMap = from_value(json!({"metadata": {"name": "c", "uid": "2"}})).unwrap();
         events.about(&child).warn("Odd", 5);
-        let [notice] = &postbox.take()[..] else { panic!("one event") };
-        let about = (&notice.regarding.kind, &notice.regarding.name, &notice.regarding.uid);
+        let [request] = &requests.take()[..] else { panic!("one event") };
+        let about = (&request.regarding.kind, &request.regarding.name, &request.regarding.uid);
         assert_eq!(about, (&Some("ConfigMap".into()), &Some("c".into()), &Some("2".into())));
-        assert_eq!((notice.handler.as_str(), notice.message.as_str()), ("handler", "5"));
+        assert_eq!((request.handler.as_str(), request.message.as_str()), ("handler", "5"));
     }
 }

@@ -1,17 +1,17 @@
-//! What handlers remember of an object.
+//! Values that handlers keep in memory for each object.
 
 use crate::{
-    error::Error,
-    handler::{Call, FromCall, Scope},
+    argument::{FromCall, Rejection},
+    scope::ObjectHandlerScope,
 };
 use std::{
     any::TypeId,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-/// What handlers remember of the object while the operator runs: one value of each type for each object, shared by
-/// all its handlers. It begins as the type's default, and is gone when the object or the operator is, or when the object no
-/// longer matches the [selector](crate::Operator::select) that the API server is asked with.
+/// A value in memory for the object: one of each type, shared by all its handlers. It begins as the type's default, and is
+/// gone when the object or the operator is, or when the object no longer matches the operator's
+/// [selector](crate::Operator::select).
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;
@@ -50,7 +50,7 @@ impl<T> Memo<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts another value in the place of this one, which is returned.
+    /// Replaces the value, and returns the former one.
     pub fn replace(&self, value: T) -> T {
         std::mem::replace(&mut self.lock(), value)
     }
@@ -76,9 +76,9 @@ impl<T> From<T> for Memo<T> {
     }
 }
 
-impl<S: Scope, T: Default + Send + 'static> FromCall<S> for Memo<T> {
-    fn from_call(call: &Call) -> Result<Self, Error> {
-        let mut values = call.memo.lock().unwrap_or_else(PoisonError::into_inner);
+impl<S: ObjectHandlerScope, T: Default + Send + 'static> FromCall<S> for Memo<T> {
+    fn from_call(call: &S::Call) -> Result<Self, Rejection> {
+        let mut values = S::object_call(call).memo.lock().unwrap_or_else(PoisonError::into_inner);
         let known = values.get(&TypeId::of::<T>()).and_then(|value| Arc::clone(value).downcast().ok());
         Ok(Self(known.unwrap_or_else(|| {
             let new = Arc::new(Mutex::new(T::default()));

@@ -1,25 +1,25 @@
-//! What is logged at all.
+//! Filter of the log: verbosity, and `RUST_LOG`.
 
 use super::OBJECTS;
 use std::{error, fmt};
 use tracing::{Metadata, level_filters::LevelFilter};
 use tracing_subscriber::filter::{FilterFn, Targets, filter_fn};
 
-/// What is logged without `RUST_LOG`.
+/// Verbosity of the log without `RUST_LOG`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verbosity {
     /// Warnings and errors.
     Quiet,
-    /// What happens to objects; of libraries, warnings and errors.
+    /// Events of objects; warnings and errors of libraries.
     #[default]
     Normal,
-    /// Why it happens, too; of libraries, warnings and errors.
+    /// Details of korf and the operator, too; warnings and errors of libraries.
     Verbose,
     /// Everything, libraries included.
     Debug,
 }
 
-/// Libraries that say much of what only they understand.
+/// Libraries with verbose logs of internal details.
 const LIBRARIES: [&str; 14] = [
     "h2",
     "hyper",
@@ -37,13 +37,13 @@ const LIBRARIES: [&str; 14] = [
     "want",
 ];
 
-const SAID_BY_KORF: [&str; 3] = ["deadpool", "kube_client", "kube_runtime"];
+const LOGGED_BY_KORF: [&str; 3] = ["deadpool", "kube_client", "kube_runtime"];
 
 impl Verbosity {
     fn targets(self) -> Targets {
         // What kube says of failed requests, and a pool of failed connections, korf and its handlers say in words of
         // their own.
-        let silent = SAID_BY_KORF.map(|library| (library, LevelFilter::OFF));
+        let silent = LOGGED_BY_KORF.map(|library| (library, LevelFilter::OFF));
         let libraries = |level| LIBRARIES.map(|library| (library, level)).into_iter().chain(silent);
         match self {
             Self::Quiet => Targets::new().with_default(LevelFilter::WARN).with_targets(silent),
@@ -64,14 +64,14 @@ pub struct BadFilter(String);
 
 impl fmt::Display for BadFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RUST_LOG is not understood ({}): write for instance `info,kube_client=debug`", self.0)
+        write!(f, "RUST_LOG is invalid ({}): write `info,kube_client=debug`, for example", self.0)
     }
 }
 
 impl error::Error for BadFilter {}
 
-/// Lets events through by their targets and levels, and all spans of objects: records are to name their objects
-/// whatever the filter is.
+/// Passes events by their targets and levels, and all object spans: records have to name their objects with any
+/// filter.
 pub fn filter(
     verbosity: Verbosity,
     rust_log: Option<&str>,

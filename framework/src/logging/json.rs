@@ -1,4 +1,4 @@
-//! The format for machines: one JSON object a line, with Kopf's keys in Kopf's order.
+//! JSON format: one object per line, with Kopf's keys in Kopf's order.
 
 use super::{object::ObjectRef, record::Record};
 use jiff::Timestamp;
@@ -37,7 +37,7 @@ fn severity(level: Level) -> &'static str {
     }
 }
 
-/// `serde_json`'s maps forget the order.
+/// `serde_json`'s maps don't preserve the order.
 fn mapping(fields: &[(&str, String)]) -> String {
     let fields: Vec<_> =
         fields.iter().map(|(name, json)| format!("{}: {json}", Value::from(*name))).collect();

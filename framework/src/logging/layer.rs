@@ -1,4 +1,4 @@
-//! From tracing's events and spans to lines.
+//! Layer that turns tracing's events and spans into lines.
 
 use super::{
     Log,
@@ -11,7 +11,7 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, layer::Context, registry::LookupSpan};
 
-/// Writes a line for every event, and remembers which object each span is about.
+/// Writes a line for every event, and stores the object of each span.
 pub(super) struct Lines<W> {
     log: Log,
     write: W,

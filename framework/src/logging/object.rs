@@ -1,16 +1,16 @@
-//! The object that log records are about.
+//! Object of log records.
 
-use crate::{core::body::Body, handler::Kind};
+use crate::{core::body::Body, families::Kind};
 use std::fmt;
 use tracing::{
     Span,
     field::{Field, Visit},
 };
 
-/// The target of events and spans that are about one object.
+/// The target of events and spans of objects.
 pub const OBJECTS: &str = "korf::objects";
 
-/// A span for all that happens to one object. The records within it, a handler's own included, name the object.
+/// A span for one object. All records in it, including those of handlers, name the object.
 pub fn object_span(kind: &Kind, body: &Body) -> Span {
     tracing::info_span!(
         target: OBJECTS,
@@ -23,7 +23,7 @@ pub fn object_span(kind: &Kind, body: &Body) -> Span {
     )
 }
 
-/// What a span of [`object_span`] was given.
+/// The fields of a span of [`object_span`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ObjectRef {
     /// Its group and version.

@@ -1,4 +1,4 @@
-//! One log record.
+//! Log record.
 
 use super::object::ObjectRef;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use tracing::{
     field::{Field, Visit},
 };
 
-/// One log record, apart from its time.
+/// A log record, without its time.
 #[derive(Debug)]
 pub struct Record {
     /// Its severity.
@@ -19,7 +19,7 @@ pub struct Record {
     pub message: String,
     /// Its other fields.
     pub extras: Vec<(&'static str, Value)>,
-    /// The object that it is about.
+    /// Its object.
     pub object: Option<ObjectRef>,
 }
 

@@ -2,7 +2,7 @@ use super::{
     Format, Log, Verbosity, filter::filter, json, layer::Lines, object::ObjectRef, object_span,
     record::Record, text,
 };
-use crate::Kind;
+use crate::handler::Kind;
 use jiff::{Timestamp, tz::TimeZone};
 use k8s_openapi::api::core::v1::{ConfigMap, Node};
 use kube::{Resource, core::ApiResource};
@@ -31,7 +31,7 @@ fn now() -> Timestamp {
 
 // The expected lines are Kopf 1.45.2's, printed by its own formatters.
 #[test]
-fn full_lines_are_those_of_kopf() {
+fn full_lines_have_the_format_of_kopf() {
     for (record, line) in [
         (
             of(Some("default"), record(Level::INFO, "korf::objects", "Handler 'f' succeeded.")),
@@ -59,7 +59,7 @@ fn full_lines_are_those_of_kopf() {
 }
 
 #[test]
-fn loggers_have_dots_and_korfs_name() {
+fn logger_names_have_dots_and_the_name_of_korf() {
     for (target, logger) in
         [("korf::objects", "korf.objects        "), ("my_operator::handlers::create", "my_operator.handlers")]
     {
@@ -69,7 +69,7 @@ fn loggers_have_dots_and_korfs_name() {
 }
 
 #[test]
-fn times_are_local_ones() {
+fn times_are_local() {
     let berlin = now().to_zoned(TimeZone::posix("CET-1").unwrap());
     assert!(
         text::full(&record(Level::INFO, "a", "m"), false, &berlin).starts_with("[2026-11-22 17:59:05,181]")
@@ -77,7 +77,7 @@ fn times_are_local_ones() {
 }
 
 #[test]
-fn json_lines_are_those_of_kopf() {
+fn json_lines_have_the_format_of_kopf() {
     let mut with_extra = of(Some("default"), record(Level::ERROR, "korf::objects", "err"));
     with_extra.extras.push(("answer", 42.into()));
     for (record, line) in [
@@ -99,7 +99,7 @@ fn json_lines_are_those_of_kopf() {
 }
 
 #[test]
-fn a_text_cannot_break_out_of_its_line() {
+fn a_message_cannot_forge_another_line() {
     let forged = record(Level::INFO, "a", "x\n[2026-11-22 16:59:05,181] root [INFO] \u{1b}[31mforged");
     assert_eq!(text::plain(&forged), "x\\n[2026-11-22 16:59:05,181] root [INFO] \\u{1b}[31mforged");
 }
@@ -120,14 +120,14 @@ fn kind<K: Resource<DynamicType = ()>>() -> Kind {
 }
 
 #[test]
-fn records_within_an_object_span_name_the_object() {
+fn records_in_an_object_span_name_the_object() {
     let map = serde_json::json!({"metadata": {"namespace": "default", "name": "m"}}).into();
     let node = serde_json::json!({"metadata": {"name": "worker"}}).into();
     let lines = logged(Verbosity::Quiet, None, || {
         object_span(&kind::<ConfigMap>(), &map).in_scope(|| {
             tracing::warn!(keys = 3, text = "two words", "mine");
             tracing::info_span!("inner").in_scope(|| tracing::error!("nested"));
-            tracing::warn!(parent: None, "nobody's");
+            tracing::warn!(parent: None, "without an object");
         });
         object_span(&kind::<Node>(), &node).in_scope(|| tracing::warn!("of the cluster"));
     });
@@ -136,21 +136,21 @@ fn records_within_an_object_span_name_the_object() {
         [
             "[default/m] mine keys=3 text=\"two words\"",
             "[default/m] nested",
-            "nobody's",
+            "without an object",
             "[worker] of the cluster"
         ]
     );
 }
 
 #[test]
-fn verbosity_tells_libraries_from_the_operator() {
+fn verbosity_distinguishes_libraries_from_the_operator() {
     let events = || {
         tracing::debug!(target: "my_operator::handlers", "own debug");
         tracing::info!(target: "my_operator", "own info");
         tracing::info!(target: "hyper_util::client", "library info");
         tracing::debug!(target: "hyper_util::client", "library debug");
         tracing::warn!(target: "tower::buffer", "library warning");
-        tracing::error!(target: "kube_client::client", "what korf says itself");
+        tracing::error!(target: "kube_client::client", "logged by korf itself");
     };
     for (verbosity, rust_log, expected) in [
         (Verbosity::Quiet, None, vec!["library warning"]),
@@ -165,7 +165,7 @@ fn verbosity_tells_libraries_from_the_operator() {
                 "library info",
                 "library debug",
                 "library warning",
-                "what korf says itself",
+                "logged by korf itself",
             ],
         ),
         (Verbosity::Debug, Some("off,hyper_util=info"), vec!["library info"]),
@@ -176,7 +176,7 @@ fn verbosity_tells_libraries_from_the_operator() {
 }
 
 #[test]
-fn a_filter_that_makes_no_sense_is_refused() {
+fn an_invalid_filter_is_rejected() {
     let Err(error) = filter(Verbosity::Normal, Some("a=loud")) else { panic!("accepted") };
-    assert!(error.to_string().starts_with("RUST_LOG is not understood"), "{error}");
+    assert!(error.to_string().starts_with("RUST_LOG is invalid"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! The formats for people: `plain` and `full`.
+//! Text formats: `plain` and `full`.
 
 use super::record::Record;
 use jiff::Zoned;
@@ -26,7 +26,7 @@ pub(super) fn full(record: &Record, kopf: bool, now: &Zoned) -> String {
     format!("[{time}] {logger:<20.20} [{:<8.8}] {}", level(record.level), plain(record))
 }
 
-/// The name that Python has for the level.
+/// Python's name for the level.
 fn level(level: Level) -> &'static str {
     match level {
         Level::ERROR => "ERROR",
@@ -37,7 +37,7 @@ fn level(level: Level) -> &'static str {
     }
 }
 
-/// The name that Python would have for the target, and Kopf for korf's own.
+/// The logger's name in Python, and in Kopf for korf's own targets.
 fn logger(target: &str, kopf: bool) -> Cow<'static, str> {
     match target {
         "korf::activities" if kopf => "kopf.activities.auth".into(),
@@ -50,7 +50,7 @@ fn logger(target: &str, kopf: bool) -> Cow<'static, str> {
     }
 }
 
-/// Texts with blanks are quoted, so that it is plain where the value ends.
+/// Texts with blanks are quoted, so that the end of the value is clear.
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) if !text.is_empty() && !text.contains(char::is_whitespace) => text.clone(),
@@ -58,7 +58,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// Texts of objects and servers must not look like records, nor command the terminal.
+/// Escapes control characters: texts of objects and servers must not forge records or control the terminal.
 fn one_line(text: &str) -> String {
     let escaped = |c: char| match c {
         c if c.is_control() => c.escape_default().collect(),

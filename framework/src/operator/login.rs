@@ -1,9 +1,10 @@
 //! The client of the API server: from a kubeconfig, or from a pod's service account.
 
-use super::{RunError, SILENCE};
+use super::RunError;
 use crate::{
     error::with_causes,
-    runtime::{self, Server},
+    runtime::observe::{Observation, Observer},
+    settings::Settings,
 };
 use kube::{
     Client, Config,
@@ -12,15 +13,14 @@ use kube::{
 use std::error::Error as _;
 
 /// Finds credentials, as kubectl does.
-pub(super) async fn login() -> Result<Server, RunError> {
-    runtime::login_begins();
+pub(super) async fn login(settings: &Settings, observer: &Observer) -> Result<(Client, String), RunError> {
+    observer.observe(Observation::LoginBegins);
     let mut config = Config::infer().await.map_err(|error| RunError::Login(no_config(&error)))?;
-    config.read_timeout.get_or_insert(SILENCE);
+    config.read_timeout.get_or_insert(settings.watching.silence);
     let address = format!("the API server at {}", config.cluster_url);
     let client = Client::try_from(config).map_err(|error| RunError::Login(with_causes(&error)))?;
-    runtime::login_succeeds();
-    runtime::login_ends();
-    Ok(Server::new(client, address))
+    observer.observe(Observation::LoginSucceeded);
+    Ok((client, address))
 }
 
 fn no_config(error: &InferConfigError) -> String {

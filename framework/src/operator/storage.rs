@@ -1,7 +1,7 @@
-//! Where an operator keeps its things.
+//! Storage options of an operator.
 
 use super::Operator;
-use crate::core::storage::Place;
+use crate::core::storage::Location;
 use std::sync::Arc;
 
 impl Operator {
@@ -30,19 +30,19 @@ impl Operator {
     /// in annotations still counts.
     ///
     /// For kinds with a status subresource whose handlers write the status: the end of a cycle is one write then, and
-    /// not two. The schema has to allow the field, by `x-kubernetes-preserve-unknown-fields: true`. For kinds whose status
-    /// doesn't keep it, annotations are used, and an error in the log says so.
+    /// not two. The schema has to allow the field, by `x-kubernetes-preserve-unknown-fields: true`: an operator that
+    /// may read the kind's CRD doesn't start where it doesn't.
     #[must_use]
     pub fn status_storage(mut self) -> Self {
         self.storage.in_status = true;
         self
     }
 
-    /// Keeps progress and the diff-base in a place of your own on the object: see [`Place`]. The other settings say where
+    /// Keeps progress and the diff-base in a place of your own on the object: see [`Location`]. The other settings say where
     /// the finalizer is.
     #[must_use]
-    pub fn storage(mut self, place: impl Place) -> Self {
-        self.storage.place = Some(Arc::new(place));
+    pub fn storage(mut self, place: impl Location) -> Self {
+        self.storage.location = Some(Arc::new(place));
         self
     }
 }

@@ -1,6 +1,9 @@
 use super::{Registry, StartError};
 use crate::{
-    Handler, Name, Param, Result, State, States, on_create, on_delete, on_field, on_resume, on_update,
+    Name, Result, State,
+    extract::Param,
+    handler::{Handler, SourceLocation, States},
+    on_create, on_delete, on_field, on_resume, on_update,
 };
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use std::any::TypeId;
@@ -18,7 +21,7 @@ async fn counted(_count: Param<u8>) -> Result {
 }
 
 fn at(line: u32, handler: Handler) -> Handler {
-    Handler { site: ("src/main.rs", line, 1), ..handler }
+    Handler { location: SourceLocation { file: "src/main.rs", line, column: 1 }, ..handler }
 }
 
 fn check(handlers: impl IntoIterator<Item = Handler>) -> Result<(), StartError> {
@@ -58,8 +61,8 @@ fn mistakes_are_found_and_explained() {
                 at(5, on_update::<ConfigMap>("touch/dummy").run(plain)),
                 at(6, on_update::<ConfigMap>("korf-basis").run(plain)),
             ],
-            "the handler at src/main.rs:6 is called `korf-basis`, which is what the framework calls something of its \
-             own: give it another name by `id = \"…\"`",
+            "the handler at src/main.rs:6 is called `korf-basis`, under which korf stores something of its own: give it \
+             another name by `id = \"…\"`",
         ),
         (
             vec![at(5, on_update::<ConfigMap>("f").run(counting))],
@@ -80,6 +83,10 @@ fn mistakes_are_found_and_explained() {
         (
             vec![at(5, on_update::<ConfigMap>("f").old(1).run(plain))],
             "handler `f` at src/main.rs:5 has a `value`, `old` or `new`, but of no field: give it a `field`",
+        ),
+        (
+            vec![at(5, on_update::<ConfigMap>("f").labels("app=web,").run(plain))],
+            "handler `f` at src/main.rs:5 is not for any object: `app=web,` is not a selector of labels: a key is missing",
         ),
         (
             vec![at(5, on_update::<ConfigMap>("f").field("data").value(1).new(2).run(plain))],
@@ -121,7 +128,10 @@ fn a_state_that_is_there_is_no_mistake() {
 
 #[test]
 fn handlers_stand_in_the_order_of_the_source() {
-    let handler = |id: &str, site| Handler { site, ..on_create::<ConfigMap>(id).run(plain) };
+    let handler = |id: &str, (file, line, column)| Handler {
+        location: SourceLocation { file, line, column },
+        ..on_create::<ConfigMap>(id).run(plain)
+    };
     let registry: Registry = [
         handler("d", ("src/b.rs", 1, 1)),
         handler("c", ("src/a.rs", 30, 1)),
@@ -130,7 +140,7 @@ fn handlers_stand_in_the_order_of_the_source() {
     ]
     .into_iter()
     .collect();
-    let ids: Vec<_> = registry.handlers().iter().map(|handler| handler.id.as_str()).collect();
+    let ids: Vec<_> = registry.handlers().iter().map(|handler| handler.id()).collect();
     assert_eq!(ids, ["a", "b", "c", "d"]);
 }
 

@@ -1,217 +1,235 @@
-//! One attempt of one handler: called, watched for panics and timeouts, and judged.
+//! One attempt of one handler: called, guarded against panics and timeouts, and judged.
 
-use super::{clock, kind::Watched, report};
+use super::{
+    clock,
+    kind::KindContext,
+    memory::Memory,
+    observe::{HandlerName, Observation},
+};
 use crate::{
-    core::{
-        body::Body,
-        cycle::{Cycle, Done, Ready},
-        diff::Diff,
-        progress::Record,
-        retry::{Attempt, Limits, Outcome, Verdict},
+    argument::Rejection,
+    call::{AttemptInfo, Context, EditSink, ObjectCall, ObjectView, TypeMap},
+    families::{
+        Answer, Change, ChangeCall, EventCall, EventHandler, Failure, Parameter, SubCalls, SubHandler,
+        TimerCall, TimerHandler,
     },
-    error::{Error, panic_message},
-    handler::{
-        Additions, Call, EventType, Failure, Handler, Reply, SubCalls, SubHandler, TypeMap, Unfinished,
-    },
+    reply::Reply,
 };
 use futures::{FutureExt, future::BoxFuture};
+use jiff::Timestamp;
+use korf_core::{
+    Reason,
+    body::Body,
+    cycle::{Cycle, HandlerOutcome, Ready},
+    error::{Error, panic_message},
+    patch::Edits,
+    progress::Record,
+    queue::WatchEventType,
+    retry::{Attempt, Limits, OnError, Outcome, Verdict},
+};
 use serde_json::{Map, Value, json};
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use tokio::time::Instant;
 
-/// The object that handlers are called for in one pass, and what they leave on it.
+/// The object that handlers are called for in one pass, and what they ask for.
 #[derive(Clone)]
 pub struct Pass {
+    kind: Arc<KindContext>,
     pub body: Body,
-    pub views: TypeMap,
-    pub memo: TypeMap,
-    /// What they ask for, in the order of the calls.
-    pub additions: Additions,
+    cache: TypeMap,
+    memo: TypeMap,
+    edits: EditSink,
 }
 
 impl Pass {
-    pub fn new(body: Body, memo: TypeMap) -> Self {
-        Self { body, memo, views: TypeMap::default(), additions: Additions::default() }
+    /// A pass over an object.
+    pub fn new(kind: &Arc<KindContext>, body: Body, memory: &Memory) -> Self {
+        let (kind, memo) = (Arc::clone(kind), Arc::clone(&memory.memo));
+        Self { kind, body, memo, cache: TypeMap::default(), edits: EditSink::default() }
     }
 
-    /// Keeps what a handler has returned.
+    /// What the handlers have asked for, in the order of the calls.
+    pub fn take_edits(&self) -> Edits {
+        self.edits.take().into_iter().collect()
+    }
+
+    /// Takes in what a handler has returned.
     fn keep(&self, id: &str, reply: Reply) {
         match reply {
             Reply::Nothing => {}
-            Reply::Status(status) => self.additions.merge(json!({ "status": status })),
+            Reply::Status(status) => self.edits.merge(json!({ "status": status })),
             Reply::Result(result) => {
                 let result = Map::from_iter([(id.to_owned(), result)]);
-                self.additions.merge(json!({ "status": Value::Object(result) }));
+                self.edits.merge(json!({ "status": Value::Object(result) }));
             }
         }
     }
-}
 
-enum Ending {
-    Answer(Result<Reply, Failure>),
-    Panic(String),
-    Timeout,
-}
-
-impl Ending {
-    /// For how long the handler waits for its sub-handlers, if it does.
-    fn waits(&self) -> Option<Duration> {
-        match self {
-            Self::Answer(Err(Failure::Failed(Error::Temporary { source, .. }))) => {
-                source.downcast_ref::<Unfinished>().map(|unfinished| unfinished.after)
-            }
-            _ => None,
+    /// The part of a call that is about the object.
+    fn object(&self, handler: &str, param: Option<&Parameter>, fallback: Option<Arc<Value>>) -> ObjectCall {
+        let operator = &self.kind.operator;
+        ObjectCall {
+            context: Context {
+                handler: handler.to_owned(),
+                client: operator.client.clone(),
+                states: Arc::clone(&operator.states),
+                stop: operator.stopping.clone(),
+                events: operator.events.clone(),
+                param: param.cloned(),
+                now: clock::now(),
+            },
+            view: ObjectView {
+                kind: Arc::clone(&self.kind.kind),
+                body: self.body.clone(),
+                fallback,
+                cache: Arc::clone(&self.cache),
+            },
+            memo: Arc::clone(&self.memo),
+            edits: self.edits.clone(),
+            status_subresource: self.kind.has_status_subresource(),
         }
     }
-}
 
-impl Watched {
-    /// Calls a handler of a change, and its sub-handlers.
-    pub(super) async fn attempt(self: &Arc<Self>, cycle: &Cycle, ready: Ready, pass: &Pass) -> Done {
-        let handler = &self.handlers[ready.task];
+    /// Calls a change handler, and its sub-handlers.
+    pub async fn change(&self, cycle: &Cycle, ready: Ready) -> HandlerOutcome {
+        let handler = &self.kind.setup.handlers[ready.handler];
         let field = handler.filter.field.clone();
         let diff = match &field {
-            Some(field) => Arc::new(cycle.diff.reduce(field.keys())),
-            None => Arc::clone(&cycle.diff),
+            Some(field) => cycle.diff.reduce(field.keys()),
+            None => cycle.diff.clone(),
         };
-        let _calling = self.calls.begin();
-        let subs = Self::subs(&handler.id, cycle, pass);
-        let call = Call {
-            old: cycle.old.clone(),
-            new: Arc::clone(&cycle.new),
-            diff,
-            field,
-            reason: Some(cycle.reason),
-            attempt: ready.attempt.before,
-            started: ready.started,
+        let subs = self.subs(&handler.id, cycle);
+        // A deletion falls back on the state that was handled last where the present one can't be decoded.
+        let fallback = cycle.old.clone().filter(|_| cycle.reason == Reason::Delete);
+        let call = ChangeCall {
+            object: self.object(&handler.id, handler.invoke.param.as_ref(), fallback),
+            change: Change {
+                reason: cycle.reason,
+                old: cycle.old.clone(),
+                new: Arc::clone(&cycle.new),
+                diff,
+                field,
+            },
+            attempt: AttemptInfo { number: ready.attempt.before, started: ready.started },
             subs: subs.clone(),
-            ..self.call(handler, pass)
         };
-        let invoke = |call| (handler.invoke)(call);
-        let outcome = once(&handler.id, &handler.limits, invoke, call, ready.attempt, pass).await;
-        Done { ready, outcome, subs: subs.take() }
+        let invoke = Arc::clone(&handler.invoke.invoke);
+        let invoke = complete(move |call| invoke(call));
+        let outcome = self.once("Handler", &handler.limits, ready.attempt, call, invoke).await;
+        HandlerOutcome { ready, outcome, subs: subs.take() }
     }
 
-    /// Calls a handler of raw events: once, whatever comes of it.
-    pub(super) async fn spy(self: &Arc<Self>, handler: &Handler, event: EventType, pass: &Pass) {
-        let _calling = self.calls.begin();
-        let call = Call { event: Some(event), ..self.call(handler, pass) };
+    /// Calls an event handler: once, whatever comes of it.
+    pub async fn event(&self, handler: &EventHandler, event: WatchEventType) {
+        let limits = Limits { timeout: handler.timeout, errors: OnError::Ignored, ..Limits::default() };
         let attempt = Attempt { before: 0, elapsed: Duration::ZERO };
-        once(&handler.id, &handler.limits, |call| (handler.invoke)(call), call, attempt, pass).await;
+        let object = self.object(&handler.id, handler.param.as_ref(), None);
+        let call = EventCall { object, event };
+        self.once("Handler", &limits, attempt, call, |call| (handler.invoke)(call)).await;
     }
 
-    /// A call of a handler, as far as the object and the operator determine it.
-    fn call(&self, handler: &Handler, pass: &Pass) -> Call {
-        let now = clock::now();
-        Call {
-            id: handler.id.clone(),
-            kind: handler.kind.clone(),
-            body: pass.body.clone(),
-            old: None,
-            new: Arc::new(Value::Null),
-            diff: Arc::new(Diff::default()),
-            field: None,
-            reason: None,
-            event: None,
-            attempt: 0,
-            started: now,
-            now,
-            param: handler.param.clone(),
-            states: Arc::clone(&self.states),
-            status_subresource: self.has_status_subresource(),
-            client: self.client().clone(),
-            stopping: self.stopping.clone(),
-            events: self.events().clone(),
-            additions: pass.additions.clone(),
-            views: Arc::clone(&pass.views),
-            memo: Arc::clone(&pass.memo),
-            subs: SubCalls::none(),
-        }
+    /// Calls a timer.
+    pub async fn timer(&self, handler: &TimerHandler, attempt: Attempt, started: Timestamp) -> Outcome {
+        let object = self.object(&handler.id, handler.param.as_ref(), None);
+        let call = TimerCall { object, attempt: AttemptInfo { number: attempt.before, started } };
+        self.once("Timer", &handler.limits, attempt, call, |call| (handler.invoke)(call)).await
     }
 
-    /// The sub-handlers of a handler: called as handlers are.
-    fn subs(id: &str, cycle: &Cycle, pass: &Pass) -> SubCalls {
-        // Whoever is called before it is due is called because the object has changed.
+    /// The sub-handlers of a handler, called as handlers are.
+    fn subs(&self, id: &str, cycle: &Cycle) -> SubCalls {
+        // A handler that is called before it is due is called because the object has changed.
         let due = cycle.progress().get(id).and_then(Record::next_due);
         let eager = due.is_some_and(|due| due > clock::now());
-        let pass = pass.clone();
-        let caller = move |handler: SubHandler, call: Call, attempt: Attempt| {
+        let pass = self.clone();
+        let caller = move |handler: SubHandler,
+                           call: ChangeCall,
+                           attempt: Attempt|
+              -> BoxFuture<'static, Outcome> {
             let pass = pass.clone();
-            async move { once(&call.id.clone(), &handler.limits, handler.invoke, call, attempt, &pass).await }
-                .boxed()
+            async move { pass.once("Handler", &handler.limits, attempt, call, complete(handler.invoke)).await }.boxed()
         };
         SubCalls::new(cycle.progress().clone(), eager, Arc::new(caller))
     }
+
+    /// Calls a handler once.
+    async fn once<Call: AsRef<ObjectCall>>(
+        &self,
+        family: &'static str,
+        limits: &Limits,
+        attempt: Attempt,
+        call: Call,
+        invoke: impl FnOnce(Call) -> Answer,
+    ) -> Outcome {
+        let object: &ObjectCall = call.as_ref();
+        let id = object.context.handler.clone();
+        let handler = HandlerName { family, id: &id };
+        let _running = self.kind.run();
+        let begun = Instant::now();
+        self.kind.observe(Observation::HandlerBegins { handler });
+        let (reply, verdict) = match limits.exhausted(&id, attempt) {
+            Some(verdict) => (None, verdict),
+            None => self.judged(&id, limits, attempt, invoke(call)).await,
+        };
+        if let Some(reply) = reply {
+            self.keep(&id, reply);
+        }
+        let words = verdict.failure.map(|failure| failure.to_string()).unwrap_or_default();
+        let outcome = verdict.outcome;
+        let took = begun.elapsed();
+        self.kind.observe(Observation::HandlerEnded { handler, outcome: &outcome, words: &words, took });
+        outcome
+    }
+
+    /// Waits for a handler's answer, and judges it.
+    async fn judged(
+        &self,
+        id: &str,
+        limits: &Limits,
+        attempt: Attempt,
+        answer: Answer,
+    ) -> (Option<Reply>, Verdict) {
+        let left = limits.timeout.map(|timeout| timeout.saturating_sub(attempt.elapsed));
+        let begun = Instant::now();
+        let answer = AssertUnwindSafe(answer).catch_unwind();
+        let answer = match left {
+            Some(left) => tokio::time::timeout(left, answer).await,
+            None => Ok(answer.await),
+        };
+        let failed = |error: &Error| limits.judge(id, error, attempt, fastrand::f64());
+        match answer {
+            Err(_) => (None, Limits::timed_out(id, attempt.elapsed + begun.elapsed())),
+            Ok(Err(panic)) => (None, failed(&Error::Unclassified(panic_message(panic.as_ref()).into()))),
+            Ok(Ok(Ok(reply))) => (Some(reply), Verdict::unfailed(Outcome::Success)),
+            Ok(Ok(Err(Failure::Waiting { after }))) => (None, Verdict::unfailed(Outcome::Children { after })),
+            Ok(Ok(Err(Failure::Failed(error)))) => (None, failed(&error)),
+            Ok(Ok(Err(Failure::Rejected(rejection)))) => (None, rejected(rejection, failed)),
+        }
+    }
 }
 
-/// Calls a handler once.
-async fn once(
-    id: &str,
-    limits: &Limits,
-    invoke: impl FnOnce(Call) -> BoxFuture<'static, Result<Reply, Failure>>,
-    call: Call,
-    attempt: Attempt,
-    pass: &Pass,
-) -> Outcome {
-    report::invoked(id);
-    if let Some(verdict) = limits.exhausted(id, attempt) {
-        return given(id, verdict);
-    }
-    let started = call.started;
-    let left = limits.timeout.map(|timeout| timeout.saturating_sub(attempt.elapsed));
-    let ending = ending(complete(invoke, call), left).await;
-    if let Some(after) = ending.waits() {
-        report::unfinished(id);
-        return Outcome::Children { after };
-    }
-    match ending {
-        Ending::Answer(Ok(reply)) => {
-            report::succeeded(id);
-            pass.keep(id, reply);
-            Outcome::Success
-        }
-        Ending::Answer(Err(failure)) => given(id, judged(id, limits, attempt, &failure)),
-        Ending::Panic(message) => {
-            let failure = Failure::Failed(Error::Unclassified(message.into()));
-            given(id, judged(id, limits, attempt, &failure))
-        }
-        Ending::Timeout => {
-            let after = clock::now().duration_since(started).try_into().unwrap_or_default();
-            given(id, Limits::timed_out(id, after))
-        }
-    }
-}
-
-fn judged(id: &str, limits: &Limits, attempt: Attempt, failure: &Failure) -> Verdict {
-    match failure {
-        Failure::Unreadable(error) => Verdict::unreadable(error),
-        Failure::Failed(error) => limits.judge(id, error, attempt, fastrand::f64()),
+/// The verdict on an argument that can't be made; `failed` judges errors.
+fn rejected(rejection: Rejection, failed: impl Fn(&Error) -> Verdict) -> Verdict {
+    match rejection {
+        Rejection::Object(message) => Verdict::rejected(&Error::permanent(message)),
+        Rejection::Past(message) => failed(&Error::permanent(message)),
+        Rejection::Temporary { message, delay } => failed(&Error::temporary(message, delay)),
     }
 }
 
 /// Calls a handler, and those of its sub-handlers that it has registered and not called.
-async fn complete(
-    invoke: impl FnOnce(Call) -> BoxFuture<'static, Result<Reply, Failure>>,
-    call: Call,
-) -> Result<Reply, Failure> {
-    let parent = call.clone();
-    let reply = invoke(call).await?;
-    parent.subs.execute(&parent).await.map_err(Failure::Failed)?;
-    Ok(reply)
-}
-
-fn given(id: &str, verdict: Verdict) -> Outcome {
-    report::failed(id, &verdict.words);
-    verdict.outcome
-}
-
-async fn ending(answer: impl Future<Output = Result<Reply, Failure>>, left: Option<Duration>) -> Ending {
-    let answer = AssertUnwindSafe(answer).catch_unwind();
-    let answer = match left {
-        Some(left) => match tokio::time::timeout(left, answer).await {
-            Ok(answer) => answer,
-            Err(_) => return Ending::Timeout,
-        },
-        None => answer.await,
-    };
-    answer.map_or_else(|panic| Ending::Panic(panic_message(panic.as_ref())), Ending::Answer)
+fn complete(invoke: impl FnOnce(ChangeCall) -> Answer + Send + 'static) -> impl FnOnce(ChangeCall) -> Answer {
+    |call| {
+        async move {
+            let parent = call.clone();
+            let reply = match invoke(call).await {
+                Ok(reply) => parent.subs.execute(&parent).await.map(|()| reply).map_err(Failure::Failed),
+                Err(failure) => Err(failure),
+            };
+            match parent.subs.left() {
+                Some(after) => Err(Failure::Waiting { after }),
+                None => reply,
+            }
+        }
+        .boxed()
+    }
 }

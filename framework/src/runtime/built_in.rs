@@ -1,4 +1,4 @@
-//! Which kinds Kubernetes has by itself.
+//! Built-in API groups of Kubernetes.
 
 /// The groups of Kubernetes itself that have a domain, as the crate `k8s-openapi` has them. All of them end in `.k8s.io`, but
 /// so do those of some custom kinds (`gateway.networking.k8s.io`).

@@ -1,4 +1,4 @@
-//! What time it is.
+//! Clock: the wall-clock time, which the test kit can control.
 //!
 //! Records on objects carry wall-clock times: they outlive the process, and people read them. So in production this is
 //! the wall clock, with all corrections that it gets. Under the test kit it is a time that tokio's clock moves, so

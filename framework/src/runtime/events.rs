@@ -1,93 +1,74 @@
-//! Posts Kubernetes events: one after the other, beside everything else, and never in its way.
+//! Poster: posts Kubernetes events one after the other, without delaying or failing any handler.
 //!
-//! Not by kube's `Recorder`: of two events of one reason it drops the second message, and its times aren't ours.
+//! It doesn't use kube's `Recorder`: of two events with one reason, that one drops the second message, and its times
+//! aren't those of the operator's clock.
 
-use super::{clock, fault::explain, kind::Server, report};
-use crate::{
-    core::syntax::is_key,
-    handler::{CAPACITY, Notice, WORD_LIMIT, cut},
-};
+use super::{clock, kind::OperatorContext, observe::Observation, supervisor::Shutdown, write::explain};
+use crate::event_queue::{EventRequest, EventRequests, WORD_LIMIT, cut};
 use k8s_openapi::{
     api::events::v1::Event,
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
 };
-use kube::{Api, Client, api::PostParams};
-use std::{env, time::Duration};
-use tokio::time::{Instant, sleep, timeout};
-use tokio_util::sync::CancellationToken;
+use korf_core::syntax::is_key;
+use kube::{Api, api::PostParams};
+use std::{env, sync::Arc};
+use tokio::time::{Instant, timeout};
 
-/// How long one event may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// The least time between two warnings.
-const REMIND: Duration = Duration::from_secs(300);
-
-/// Where the events of objects have to be that are in no namespace.
+/// The namespace of events about objects that are in none.
 const OF_THE_CLUSTER: &str = "default";
 
 /// Posts the events of one operator.
 pub struct Poster {
-    server: Server,
+    operator: Arc<OperatorContext>,
+    requests: EventRequests,
     reporter: Reporter,
     losses: Losses,
-    /// How many events are on their way to the API server: one, or none.
+    /// The number of events that are being posted: one, or none.
     under_way: usize,
 }
 
 impl Poster {
-    /// What posts the events of this operator.
-    pub fn new(operator: &str, server: Server) -> Self {
-        Self { server, reporter: Reporter::new(operator), losses: Losses::default(), under_way: 0 }
+    /// The poster of the operator of this name.
+    pub fn new(name: &str, operator: Arc<OperatorContext>, requests: EventRequests) -> Self {
+        let reporter = Reporter::new(name);
+        Self { operator, requests, reporter, losses: Losses::default(), under_way: 0 }
     }
 
-    /// Posts while the work goes on, and what is left then; but once the operator is told to stop, no longer than its
-    /// grace.
-    pub async fn beside(mut self, work: impl Future<Output = ()>, stop: &CancellationToken, grace: Duration) {
-        let postbox = self.server.events.clone();
-        let done = CancellationToken::new();
-        let over = async {
-            stop.cancelled().await;
-            sleep(grace).await;
+    /// Posts events while the operator works, and then those that are left.
+    pub async fn run(mut self, shutdown: Shutdown) {
+        let left = tokio::select! {
+            biased;
+            () = self.post_all(&shutdown) => 0,
+            () = shutdown.grace_ended.cancelled() => self.under_way + self.requests.take().len(),
         };
-        let posting = async {
-            tokio::select! {
-                biased;
-                () = self.post_all(&done) => {}
-                () = over => report::events_left(self.under_way + postbox.take().len()),
-            }
-        };
-        let work = async {
-            work.await;
-            done.cancel();
-        };
-        tokio::join!(work, posting);
+        if left > 0 {
+            self.operator.observer.observe(Observation::EventsLeft { events: left });
+        }
     }
 
-    async fn post_all(&mut self, done: &CancellationToken) {
-        let postbox = self.server.events.clone();
+    async fn post_all(&mut self, shutdown: &Shutdown) {
         loop {
-            while let Some(notice) = postbox.pop() {
-                self.under_way = 1;
-                if let Err(why) = self.reporter.post(&self.server.client, notice).await {
-                    self.losses.add(1, &why);
-                }
-                self.under_way = 0;
-                let dropped = postbox.dropped();
-                if dropped > 0 {
-                    self.losses.add(dropped, &format!("{CAPACITY} others waited"));
-                }
+            let request = tokio::select! {
+                biased;
+                request = self.requests.receiver.recv() => request,
+                () = shutdown.work_ended.cancelled() => None,
+            };
+            let Some(request) = request else { return };
+            self.under_way = 1;
+            if let Err(why) = self.reporter.post(&self.operator, request).await {
+                self.losses.add(&self.operator, 1, &why);
             }
-            if done.is_cancelled() {
-                return;
-            }
-            tokio::select! {
-                () = postbox.news() => {}
-                () = done.cancelled() => {}
+            self.under_way = 0;
+            let dropped = self.requests.dropped();
+            if dropped > 0 {
+                let why = format!("{} others waited", self.operator.settings.posting.capacity);
+                self.losses.add(&self.operator, dropped, &why);
             }
         }
     }
 }
 
-/// Who reports.
+/// The reporter that events name.
 #[derive(Debug)]
 struct Reporter {
     controller: String,
@@ -102,19 +83,19 @@ impl Reporter {
         Self { instance: cut(host.unwrap_or_else(|| controller.clone()), WORD_LIMIT), controller }
     }
 
-    async fn post(&self, client: &Client, notice: Notice) -> Result<(), String> {
-        let event = self.event(notice);
+    async fn post(&self, operator: &OperatorContext, request: EventRequest) -> Result<(), String> {
+        let (event, limit) = (self.event(request), operator.settings.posting.timeout);
         let namespace = event.metadata.namespace.as_deref().unwrap_or(OF_THE_CLUSTER);
-        let events = Api::<Event>::namespaced(client.clone(), namespace);
-        match timeout(PATIENCE, events.create(&PostParams::default(), &event)).await {
+        let events = Api::<Event>::namespaced(operator.client.clone(), namespace);
+        match timeout(limit, events.create(&PostParams::default(), &event)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(explain(&error)),
-            Err(_) => Err(format!("the API server has not answered for {} seconds", PATIENCE.as_secs())),
+            Err(_) => Err(format!("the API server has not answered for {} seconds", limit.as_secs())),
         }
     }
 
-    fn event(&self, notice: Notice) -> Event {
-        let namespace = notice.regarding.namespace.clone().unwrap_or_else(|| OF_THE_CLUSTER.to_owned());
+    fn event(&self, request: EventRequest) -> Event {
+        let namespace = request.regarding.namespace.clone().unwrap_or_else(|| OF_THE_CLUSTER.to_owned());
         Event {
             metadata: ObjectMeta {
                 // Kopf's have `kopf-event-`. An object's own name isn't always one that an event may have.
@@ -125,41 +106,30 @@ impl Reporter {
             event_time: Some(MicroTime(clock::now())),
             reporting_controller: Some(self.controller.clone()),
             reporting_instance: Some(self.instance.clone()),
-            action: Some(notice.handler),
-            reason: Some(notice.reason),
-            note: Some(notice.message),
-            type_: Some(notice.severity.as_str().to_owned()),
-            regarding: Some(notice.regarding),
+            action: Some(request.handler),
+            reason: Some(request.reason),
+            note: Some(request.message),
+            type_: Some(request.severity.as_str().to_owned()),
+            regarding: Some(request.regarding),
             ..Event::default()
         }
     }
 }
 
-/// Events that were not posted, and are to be told of.
+/// Events that were lost, and are to be logged.
 #[derive(Debug, Default)]
 struct Losses {
-    untold: usize,
-    told: Option<Instant>,
+    unlogged: usize,
+    logged: Option<Instant>,
 }
 
 impl Losses {
-    fn add(&mut self, events: usize, why: &str) {
-        self.untold += events;
-        if self.told.is_none_or(|told| told.elapsed() >= REMIND) {
-            report::events_dropped(self.untold, why);
-            (self.untold, self.told) = (0, Some(Instant::now()));
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_operator_reports_under_its_name_if_kubernetes_takes_it() {
-        for (name, expected) in [("tables", "tables"), ("My_Tables", "My_Tables"), ("my tables", "korf")] {
-            assert_eq!(Reporter::new(name).controller, expected);
+    fn add(&mut self, operator: &OperatorContext, events: usize, why: &str) {
+        self.unlogged += events;
+        let reminder = operator.settings.queueing.reminder;
+        if self.logged.is_none_or(|logged| logged.elapsed() >= reminder) {
+            operator.observer.observe(Observation::EventsDropped { events: self.unlogged, why });
+            (self.unlogged, self.logged) = (0, Some(Instant::now()));
         }
     }
 }

@@ -1,25 +1,27 @@
-//! One kind of objects, as the runtime needs it.
+//! Kind contexts: what the turns of one kind's objects need.
 
-use super::{calls::Calls, object::Object, rights::Rights};
-use crate::{
-    core::{
-        body::Body,
-        cycle::Setup,
-        selector::{Term, selector},
-        storage::Storage,
-        task::Trigger,
-    },
-    handler::{Handler, Kind, Postbox, States},
+use super::{
+    object::WatchedObject,
+    observe::{Observation, Observer},
+    write::Permissions,
 };
+use crate::{
+    call::States,
+    event_queue::EventQueue,
+    families::{ChangeFn, EventHandler, Family, Handler, Kind, TimerHandler},
+    settings::Settings,
+};
+use korf_core::{body::Body, cycle::Setup, queue::KindNeeds, storage::Storage};
 use kube::{
     Api, Client,
-    core::{ApiResource, Expression, Selector, SelectorExt},
+    core::{ApiResource, Selector},
 };
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -33,147 +35,166 @@ pub enum Namespaces {
     Some(Vec<String>),
 }
 
-/// A kind with its handlers, and all that a worker needs to handle its objects.
-pub struct Watched {
-    pub(super) kind: Kind,
-    pub(super) handlers: Vec<Handler>,
-    setup: Setup,
-    /// The same with everything in annotations, once the status turned out not to keep it.
-    outside_status: OnceLock<Setup>,
-    pub(super) states: Arc<States>,
-    pub(super) stopping: CancellationToken,
-    server: Server,
-    status_subresource: AtomicBool,
-    /// Its handlers that are being called.
-    pub(super) calls: Calls,
-    pub(super) rights: Rights,
-    /// Which objects the API server is asked for.
-    selector: Selector,
-}
+/// The most fields of a kind that are reported as dropped by the API server.
+const MOST_DROPPED: usize = 100;
 
-/// What is the same for all kinds.
-#[derive(Clone, Debug)]
-pub struct Common {
-    /// Where things are kept on the objects.
-    pub storage: Storage,
-    /// Only one of an object's handlers is called in a cycle.
-    pub one_at_a_time: bool,
-    /// The kinds of which only some objects are asked for, and which.
-    pub selectors: Vec<(ApiResource, Selector)>,
-    /// Of the other kinds, only what all handlers have in common is asked for.
-    pub narrow: bool,
-}
-
-/// The API server.
-#[derive(Clone)]
-pub struct Server {
-    /// For requests to it.
+/// What all kinds of an operator share.
+pub struct OperatorContext {
+    /// The client of the API server.
     pub client: Client,
-    /// Where it is, for people.
+    /// The API server's address, for people.
     pub address: String,
-    /// Where events about objects go.
-    pub events: Postbox,
+    /// The values of `State` arguments.
+    pub states: Arc<States>,
+    /// The Kubernetes events that wait to be posted.
+    pub events: EventQueue,
+    /// Where progress and finalizers are stored.
+    pub storage: Storage,
+    /// A cycle calls only the first of the handlers that are due.
+    pub one_at_a_time: bool,
+    /// The kinds of which the API server is asked for some objects only.
+    pub selectors: Vec<(ApiResource, Selector)>,
+    /// All limits, delays and sizes.
+    pub settings: Settings,
+    /// Whom to tell what happens.
+    pub observer: Observer,
+    /// Cancelled when the operator stops.
+    pub stopping: CancellationToken,
 }
 
-impl Server {
-    /// The API server that this client talks to.
-    pub fn new(client: Client, address: String) -> Self {
-        Self { client, address, events: Postbox::default() }
+// States and client are omitted: they may hold secrets.
+impl fmt::Debug for OperatorContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OperatorContext").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for Watched {
+/// One kind: its handlers, and what the turns of its objects need.
+pub struct KindContext {
+    pub(super) kind: Arc<Kind>,
+    /// The change handlers.
+    pub(super) setup: Setup<ChangeFn>,
+    pub(super) events: Vec<EventHandler>,
+    pub(super) timers: Vec<TimerHandler>,
+    pub(super) operator: Arc<OperatorContext>,
+    pub(super) permissions: Permissions,
+    status_subresource: AtomicBool,
+    /// The handlers that are running.
+    running: AtomicUsize,
+    /// Which objects the API server is asked for.
+    selector: Selector,
+    /// The fields that the API server has not kept, as far as the log has warned of them.
+    dropped: Mutex<BTreeSet<String>>,
+    /// The number of namespaces that are watched; one where the whole cluster is. Known once the kind is discovered.
+    places: OnceLock<usize>,
+}
+
+impl fmt::Debug for KindContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watched")
+        f.debug_struct("KindContext")
             .field("kind", &self.kind)
             .field("setup", &self.setup)
             .finish_non_exhaustive()
     }
 }
 
-impl Watched {
-    /// The kinds that these handlers are of, each with its handlers in their order.
-    pub fn group(
-        handlers: Vec<Handler>,
-        common: &Common,
-        states: &Arc<States>,
-        server: &Server,
-        stopping: &CancellationToken,
-    ) -> Vec<Self> {
-        let mut kinds: Vec<(Kind, Vec<Handler>)> = Vec::new();
+/// A handler runs while this lives.
+#[derive(Debug)]
+pub struct Running<'a>(&'a AtomicUsize);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl KindContext {
+    /// The kinds of these handlers, each with its handlers in their order.
+    pub fn group(handlers: Vec<Handler>, operator: &Arc<OperatorContext>) -> Vec<Self> {
+        let mut kinds: Vec<Self> = Vec::new();
         for handler in handlers {
-            match kinds.iter_mut().find(|(known, _)| known.resource == handler.kind.resource) {
-                Some((_, handlers)) => handlers.push(handler),
-                None => kinds.push((handler.kind.clone(), vec![handler])),
+            let known = kinds.iter().position(|known| known.kind.resource == handler.kind.resource);
+            let index = known.unwrap_or_else(|| {
+                kinds.push(Self::new(handler.kind.clone(), operator));
+                kinds.len() - 1
+            });
+            match handler.family {
+                Family::Change(handler) => kinds[index].setup.handlers.push(handler),
+                Family::Event(handler) => kinds[index].events.push(handler),
+                Family::Timer(handler) => kinds[index].timers.push(handler),
             }
         }
-        let watched = |(kind, handlers): (Kind, Vec<Handler>)| {
-            let setup = common.setup(&handlers);
-            Self {
-                selector: common.selector(&kind.resource, &setup),
-                kind,
-                handlers,
-                setup,
-                outside_status: OnceLock::new(),
-                states: Arc::clone(states),
-                stopping: stopping.clone(),
-                server: server.clone(),
-                status_subresource: AtomicBool::new(false),
-                calls: Calls::default(),
-                rights: Rights::default(),
-            }
-        };
-        kinds.into_iter().map(watched).collect()
+        kinds
+    }
+
+    fn new(kind: Kind, operator: &Arc<OperatorContext>) -> Self {
+        let selectors = &operator.selectors;
+        let selector = selectors.iter().find(|(resource, _)| *resource == kind.resource);
+        Self {
+            selector: selector.map(|(_, selector)| selector.clone()).unwrap_or_default(),
+            kind: Arc::new(kind),
+            setup: Setup {
+                storage: operator.storage.clone(),
+                handlers: Vec::new(),
+                one_at_a_time: operator.one_at_a_time,
+            },
+            events: Vec::new(),
+            timers: Vec::new(),
+            operator: Arc::clone(operator),
+            permissions: Permissions::default(),
+            status_subresource: AtomicBool::new(false),
+            running: AtomicUsize::new(0),
+            dropped: Mutex::default(),
+            places: OnceLock::new(),
+        }
+    }
+
+    /// What its handlers need of the queue.
+    pub(super) fn needs(&self) -> KindNeeds {
+        KindNeeds {
+            events: !self.events.is_empty(),
+            bodies: !self.timers.is_empty(),
+            selected: self.selector().is_some(),
+        }
     }
 
     /// An object as the core knows it, with its kind.
-    pub(super) fn body(&self, object: Object) -> Body {
+    pub(super) fn body(&self, object: WatchedObject) -> Body {
         object.into_body().of_kind(&self.kind.resource.api_version, &self.kind.resource.kind)
     }
 
-    /// What the core knows of the kind.
-    pub(super) fn setup(&self) -> &Setup {
-        self.outside_status.get().unwrap_or(&self.setup)
+    /// Those of these fields that the API server has not kept for the first time.
+    pub(super) fn newly_dropped(&self, mut fields: Vec<String>) -> Vec<String> {
+        if !fields.is_empty() {
+            let mut known = self.dropped.lock().unwrap_or_else(PoisonError::into_inner);
+            // A status with keys from data may have any number of fields.
+            fields.retain(|field| known.len() < MOST_DROPPED && known.insert(field.clone()));
+        }
+        fields
     }
 
-    /// Keeps things in annotations from now on, since the status doesn't keep them; false if they are there already.
-    pub(super) fn leave_the_status(&self) -> bool {
-        let Some(storage) = self.setup().storage.outside_status() else { return false };
-        self.outside_status.set(Setup { storage, ..self.setup.clone() }).is_ok()
+    pub(super) fn observe(&self, observation: Observation<'_>) {
+        self.operator.observer.observe(observation);
     }
 
-    /// The handlers of raw events.
-    pub(super) fn spies(&self) -> impl Iterator<Item = &Handler> {
-        self.handlers.iter().filter(|handler| handler.trigger == Trigger::Event)
+    /// Counts a handler as running.
+    pub(super) fn run(&self) -> Running<'_> {
+        self.running.fetch_add(1, Ordering::Relaxed);
+        Running(&self.running)
     }
 
-    pub(super) fn is_spied(&self) -> bool {
-        self.spies().next().is_some()
+    /// The number of handlers that are running.
+    pub(super) fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
     }
 
-    /// Which objects are asked for, as the API server has it; none where all are.
+    /// The selector that the API server is asked with; none where it is asked for all objects.
     pub(super) fn selector(&self) -> Option<String> {
         (!self.selector.selects_all()).then(|| self.selector.to_string())
     }
 
-    /// Whether the API server is asked for this object.
-    pub(super) fn selects(&self, body: &Body) -> bool {
-        let labels = body.value()["metadata"]["labels"].as_object().into_iter().flatten();
-        let labels = labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
-        self.selector.matches(&labels.collect())
-    }
-
     pub(super) fn client(&self) -> &Client {
-        &self.server.client
-    }
-
-    pub(super) fn events(&self) -> &Postbox {
-        &self.server.events
-    }
-
-    /// Where the API server is, for people.
-    pub(super) fn server(&self) -> &str {
-        &self.server.address
+        &self.operator.client
     }
 
     /// `databasetables.v1.kopf.demo`, as kubectl takes it.
@@ -184,16 +205,15 @@ impl Watched {
     }
 
     /// The objects of one namespace, or of all.
-    pub(super) fn api(&self, namespace: Option<&str>) -> Api<Object> {
+    pub(super) fn api(&self, namespace: Option<&str>) -> Api<WatchedObject> {
+        let client = self.operator.client.clone();
         match namespace {
-            Some(namespace) => {
-                Api::namespaced_with(self.server.client.clone(), namespace, &self.kind.resource)
-            }
-            None => Api::all_with(self.server.client.clone(), &self.kind.resource),
+            Some(namespace) => Api::namespaced_with(client, namespace, &self.kind.resource),
+            None => Api::all_with(client, &self.kind.resource),
         }
     }
 
-    pub(super) fn api_of(&self, body: &Body) -> Api<Object> {
+    pub(super) fn api_of(&self, body: &Body) -> Api<WatchedObject> {
         self.api(body.namespace())
     }
 
@@ -202,32 +222,19 @@ impl Watched {
         self.status_subresource.load(Ordering::Relaxed)
     }
 
-    /// Takes note of what the API server says of the kind.
+    /// The number of its watches; none while it isn't discovered.
+    pub(super) fn places(&self) -> Option<usize> {
+        self.places.get().copied()
+    }
+
+    /// Takes in the number of its watches.
+    pub(super) fn set_places(&self, places: usize) {
+        // It is watched in the same places whatever its CRD becomes.
+        let _ = self.places.set(places);
+    }
+
+    /// Takes in whether the kind has a status subresource.
     pub(super) fn set_status_subresource(&self, present: bool) {
         self.status_subresource.store(present, Ordering::Relaxed);
-    }
-}
-
-impl Common {
-    fn setup(&self, handlers: &[Handler]) -> Setup {
-        let tasks = handlers.iter().map(Handler::task).collect();
-        Setup { storage: self.storage.clone(), tasks, one_at_a_time: self.one_at_a_time }
-    }
-
-    /// The selector that was asked for, or else, if that was, what all handlers have in common.
-    fn selector(&self, resource: &ApiResource, setup: &Setup) -> Selector {
-        let chosen = self.selectors.iter().find(|(kind, _)| kind == resource);
-        chosen.map_or_else(
-            || selector(&setup.tasks).into_iter().filter(|_| self.narrow).map(expression).collect(),
-            |(_, selector)| selector.clone(),
-        )
-    }
-}
-
-fn expression(term: Term) -> Expression {
-    match term {
-        Term::Equals(key, value) => Expression::Equal(key, value),
-        Term::Exists(key) => Expression::Exists(key),
-        Term::Absent(key) => Expression::DoesNotExist(key),
     }
 }

@@ -1,7 +1,7 @@
-//! The type that is watched, read and patched: any object, as raw JSON.
+//! Watched objects: the type that is watched, read and patched, whatever the kind, as raw JSON.
 
-use crate::core::body::Body;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use korf_core::body::Body;
 use kube::core::{ApiResource, DynamicResourceScope};
 use serde::{
     Deserialize, Deserializer,
@@ -10,18 +10,18 @@ use serde::{
 use serde_json::{Map, Value};
 use std::{borrow::Cow, fmt};
 
-/// An object of any kind, less `metadata.managedFields`, which is skipped while it is parsed: often half of
-/// the object, and nobody here reads it.
+/// An object of any kind, without `metadata.managedFields`, which is skipped while it is parsed: it is often half of the
+/// object, and never needed.
 ///
 /// A typed object would drop the fields that its type doesn't know, and one object that doesn't fit the type
 /// would stop the watch for all.
 #[derive(Clone, Debug)]
-pub struct Object {
+pub struct WatchedObject {
     meta: ObjectMeta,
     body: Body,
 }
 
-impl Object {
+impl WatchedObject {
     pub fn into_body(self) -> Body {
         self.body
     }
@@ -31,7 +31,7 @@ impl Object {
     }
 }
 
-impl From<Body> for Object {
+impl From<Body> for WatchedObject {
     fn from(body: Body) -> Self {
         let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
         let meta = ObjectMeta {
@@ -45,7 +45,7 @@ impl From<Body> for Object {
     }
 }
 
-impl<'de> Deserialize<'de> for Object {
+impl<'de> Deserialize<'de> for WatchedObject {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Fields { metadata: false }.deserialize(deserializer).map(Body::from).map(Self::from)
     }
@@ -89,7 +89,7 @@ impl<'de> Visitor<'de> for Fields {
     }
 }
 
-impl kube::Resource for Object {
+impl kube::Resource for WatchedObject {
     type DynamicType = ApiResource;
     type Scope = DynamicResourceScope;
 
@@ -134,7 +134,7 @@ mod tests {
             "metadata": {"name": "a", "namespace": "n", "uid": "u", "resourceVersion": "7", "managedFields": [{"f": 1}],
                          "labels": {"managedFields": "kept"}},
         });
-        let object: Object = serde_json::from_value(sent.clone()).unwrap();
+        let object: WatchedObject = serde_json::from_value(sent.clone()).unwrap();
         let mut expected = sent;
         expected["metadata"].as_object_mut().unwrap().remove("managedFields");
         assert_eq!(object.body.value(), &expected);
@@ -144,7 +144,9 @@ mod tests {
 
     #[test]
     fn what_is_no_mapping_is_an_error_and_a_strange_object_is_not() {
-        assert!(serde_json::from_value::<Object>(json!([])).is_err());
-        assert!(serde_json::from_value::<Object>(json!({"metadata": {"name": 5}, "spec": "text"})).is_ok());
+        assert!(serde_json::from_value::<WatchedObject>(json!([])).is_err());
+        assert!(
+            serde_json::from_value::<WatchedObject>(json!({"metadata": {"name": 5}, "spec": "text"})).is_ok()
+        );
     }
 }

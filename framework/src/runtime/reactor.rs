@@ -1,15 +1,16 @@
-//! The operator's one loop: events into the queue, jobs out to workers, and an end in good order.
+//! Reactor: the operator's one loop, from watch events through the queue to workers.
 
 use super::{
-    kind::{Namespaces, Watched},
-    queue::{Done, Finish, Queue, Source, Told},
-    report::{self, Left},
+    kind::{KindContext, Namespaces, OperatorContext},
+    memory::{Memories, Memory},
+    observe::{Left, Observation, Phase},
     watch::watch,
     worker::work,
 };
 use futures::{StreamExt, stream};
+use korf_core::queue::{Event, Queue, Source, TurnEnd, TurnReport};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -17,135 +18,162 @@ use tokio::{
     task::{self, JoinSet},
     time,
 };
-use tokio_util::sync::CancellationToken;
 
-/// All workers busy for this long is worth a warning, and this long is between two of them.
-const SATURATED: Duration = Duration::from_secs(30);
-const REMIND: Duration = Duration::from_secs(300);
-
-/// How much is done at once, and how long it may take to stop.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// The most objects that are handled at the same time.
-    pub concurrency: usize,
-    /// How long running handlers may take to finish when the operator is told to stop.
-    pub grace: Duration,
-}
+/// How far away the next timer is where there is none.
+const IDLE: Duration = Duration::from_secs(3600);
 
 /// Brings objects and handlers together.
 #[derive(Debug)]
 pub struct Reactor {
-    kinds: Vec<Arc<Watched>>,
-    limits: Limits,
+    operator: Arc<OperatorContext>,
+    kinds: Vec<Arc<KindContext>>,
     queue: Queue,
-    workers: JoinSet<Done>,
-    /// Which object each worker is at.
+    memories: Memories,
+    workers: JoinSet<(TurnReport, Memory)>,
+    /// The object that each worker has.
     at_work: HashMap<task::Id, String>,
     /// Since when all workers are busy while objects wait.
     saturated: Option<Instant>,
+    /// The watches whose first listing is complete; none once all are.
+    listed: Option<HashSet<Source>>,
 }
 
 impl Reactor {
     /// A reactor for these kinds.
-    pub fn new(kinds: Vec<Watched>, limits: Limits) -> Self {
+    pub fn new(operator: Arc<OperatorContext>, kinds: Vec<KindContext>) -> Self {
         let kinds: Vec<_> = kinds.into_iter().map(Arc::new).collect();
-        let of =
-            |is: fn(&Watched) -> bool| (0..kinds.len()).filter(|kind| is(&kinds[*kind])).collect::<Vec<_>>();
-        let narrow = of(|kind| kind.selector().is_some());
+        let needs = kinds.iter().map(|kind| kind.needs());
         Self {
-            queue: Queue::new(of(Watched::is_spied)).narrowed(narrow),
+            queue: Queue::new(needs).with_limits(operator.settings.queue()),
+            operator,
             kinds,
-            limits,
+            memories: Memories::default(),
             workers: JoinSet::new(),
             at_work: HashMap::new(),
             saturated: None,
+            listed: Some(HashSet::new()),
         }
     }
 
-    /// Runs until it is told to stop; then running handlers may finish, for some time.
-    pub async fn run(mut self, namespaces: &Namespaces, stop: &CancellationToken) {
+    /// Serves until the operator is told to stop.
+    pub async fn serve(&mut self, namespaces: &Namespaces) {
         let kinds = self.kinds.iter().enumerate();
-        let watches = kinds.map(|(kind, watched)| {
-            let events = watch(Arc::clone(watched), namespaces.clone());
-            events.map(move |(place, event)| (Source { kind, place }, event))
+        let watches = kinds.map(|(number, kind)| {
+            let events = watch(Arc::clone(kind), namespaces.clone());
+            events.map(move |(place, event)| (Source { kind: number, place }, event))
         });
         let mut events = stream::select_all(watches);
-        while !stop.is_cancelled() {
+        let stopping = self.operator.stopping.clone();
+        while !stopping.is_cancelled() {
             self.start_workers();
-            let timer = self.next_timer();
-            // Nothing here waits for anything else: the watch is always drained.
+            let next = self.next_due();
+            // Nothing here waits for anything else: the watches are always drained.
             tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
-                Some(done) = self.workers.join_next_with_id() => self.finished(done),
-                Some((source, event)) = events.next() => self.queue.observe(source, event, now()),
-                () = time::sleep_until(timer.into()) => self.tick(),
+                () = stopping.cancelled() => break,
+                Some(ended) = self.workers.join_next_with_id() => self.ended(ended),
+                Some((source, event)) = events.next() => self.observe(source, event),
+                () = time::sleep_until(next.into()) => self.expire(),
             }
         }
-        drop(events);
-        self.wind_down().await;
+    }
+
+    fn observe(&mut self, source: Source, event: Event) {
+        let listed = matches!(event, Event::ListingDone);
+        self.queue.observe(source, event, now());
+        self.forget();
+        if listed {
+            self.listed(source);
+        }
+    }
+
+    /// Takes in that a listing is complete.
+    fn listed(&mut self, source: Source) {
+        let Some(listed) = &mut self.listed else { return };
+        listed.insert(source);
+        let all = self.kinds.iter().enumerate().all(|(number, kind)| {
+            let done = listed.iter().filter(|source| source.kind == number).count();
+            kind.places() == Some(done)
+        });
+        if all {
+            self.listed = None;
+            self.operator.observer.observe(Observation::PhaseEntered(Phase::Serving));
+        }
+    }
+
+    /// Drops the memories of forgotten objects.
+    fn forget(&mut self) {
+        for uid in self.queue.take_forgotten() {
+            self.memories.forget(&uid);
+        }
     }
 
     fn start_workers(&mut self) {
-        while self.workers.len() < self.limits.concurrency {
-            let Some(job) = self.queue.next() else { break };
+        let limit = self.operator.settings.queueing.concurrency.max(1);
+        while self.workers.len() < limit {
+            let Some(job) = self.queue.next_job() else { break };
             let kind = Arc::clone(&self.kinds[job.source.kind]);
             let uid = job.body.uid().to_owned();
-            let worker = self.workers.spawn(work(kind, job));
+            let memory = self.memories.take(&uid);
+            let worker = self.workers.spawn(work(kind, job, memory));
             self.at_work.insert(worker.id(), uid);
         }
-        let starved = self.workers.len() >= self.limits.concurrency && self.queue.waiting() > 0;
+        let starved = self.workers.len() >= limit && self.queue.waiting() > 0;
         self.saturated = starved.then(|| self.saturated.unwrap_or_else(now));
     }
 
-    fn finished(&mut self, done: Result<(task::Id, Done), task::JoinError>) {
-        match done {
-            Ok((worker, done)) => {
+    fn ended(&mut self, ended: Result<(task::Id, (TurnReport, Memory)), task::JoinError>) {
+        match ended {
+            Ok((worker, (report, memory))) => {
                 self.at_work.remove(&worker);
-                self.queue.finish(done, now());
+                self.memories.put_back(&report.uid, memory);
+                self.queue.finish(report, now());
             }
-            // Workers catch the panics of what they call.
+            // Workers catch the panics of handlers and filters.
             Err(error) => {
-                report::worker_lost(&error.to_string());
+                self.operator.observer.observe(Observation::WorkerLost { why: &error.to_string() });
                 if let Some(uid) = self.at_work.remove(&error.id()) {
-                    let end = Finish::Broken { delay: SATURATED, newest: None };
-                    self.queue.finish(Done { uid, end, told: Told::default() }, now());
+                    let delay = self.operator.settings.persistence.failed_delay;
+                    let end = TurnEnd::Failed { delay, newest: None };
+                    self.queue.finish(TurnReport::new(uid, end), now());
                 }
             }
         }
+        self.forget();
     }
 
-    /// When there is something to do though nothing happens.
-    fn next_timer(&self) -> Instant {
-        let retry = self.queue.next_timer();
-        let warning = self.saturated.map(|since| since + SATURATED);
-        retry.into_iter().chain(warning).min().unwrap_or_else(|| now() + Duration::from_secs(3600))
+    /// When something is to be done though nothing happens.
+    fn next_due(&self) -> Instant {
+        let warning = self.saturated.map(|since| since + self.operator.settings.queueing.saturation);
+        self.queue.next_due().into_iter().chain(warning).min().unwrap_or_else(|| now() + IDLE)
     }
 
-    fn tick(&mut self) {
-        let now = now();
+    fn expire(&mut self) {
+        let (now, settings) = (now(), &self.operator.settings.queueing);
         self.queue.expire(now);
-        if self.saturated.is_some_and(|since| since + SATURATED <= now) {
-            report::saturated(self.queue.waiting(), self.limits.concurrency);
-            self.saturated = Some(now + REMIND - SATURATED);
+        let after = settings.saturation;
+        if self.saturated.is_some_and(|since| since + after <= now) {
+            let (waiting, workers) = (self.queue.waiting(), settings.concurrency);
+            self.operator.observer.observe(Observation::Saturated { waiting, workers, after });
+            self.saturated = Some(now + settings.reminder.saturating_sub(after));
         }
     }
 
-    /// What workers are at.
     fn left(&self) -> Left {
-        let handlers = self.kinds.iter().map(|kind| kind.calls.running()).sum();
+        let handlers = self.kinds.iter().map(|kind| kind.running()).sum();
         Left { handlers, changes: self.workers.len().saturating_sub(handlers) }
     }
 
-    /// Lets running handlers finish and store what they came to.
-    async fn wind_down(mut self) {
+    /// Lets running handlers finish, and stores their outcomes.
+    pub async fn drain(mut self) {
         if self.workers.is_empty() {
             return;
         }
-        report::waiting_for_workers(self.left(), self.limits.grace);
+        let (operator, grace) = (Arc::clone(&self.operator), self.operator.settings.stopping.grace);
+        operator.observer.observe(Observation::Draining { left: self.left(), grace });
         let all = async { while self.workers.join_next().await.is_some() {} };
-        if time::timeout(self.limits.grace, all).await.is_err() {
-            report::abandoned(self.left(), self.limits.grace);
+        if time::timeout(grace, all).await.is_err() {
+            operator.observer.observe(Observation::Abandoned { left: self.left(), grace });
             self.workers.shutdown().await;
         }
     }

@@ -1,120 +1,100 @@
-//! One object's turn at change handlers: plan, act, write, and plan again until there is nothing more to do now.
+//! One object's turn at change handlers: read, plan, act, write, until nothing more is to be done now.
 
 use super::{
-    apply::Gone,
     attempt::Pass,
     clock,
-    kind::Watched,
-    pace::{Pace, fingerprint, restless},
-    queue::{Finish, Job, Told},
-    report,
-    results::Results,
-    store::LeftAlone,
-};
-use crate::core::{
-    body::Body,
-    cycle::{Cycle, Done, Look, Plan, Rest, Sight, plan},
-    patch::{Finalizer, Patch},
-    version::Newest,
+    kind::KindContext,
+    memory::Memory,
+    observe::Observation,
+    throttle::{Pace, fingerprint},
+    write::{Outcomes, Stop, Wish, Written},
 };
 use jiff::Timestamp;
+use korf_core::{
+    body::Body,
+    cause::{Look, Sight},
+    cycle::{Cycle, HandlerOutcome, Idle, Plan, Reading, plan},
+    patch::Finalizer,
+    queue::{Extent, Fingerprint, Job, TurnEnd},
+    version::Newest,
+};
+use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// After this time in one cycle the progress is stored before the next handler is called.
-const FLUSH: Duration = Duration::from_secs(5);
-
 /// An object in the hands of a worker.
 pub struct Turn<'a> {
-    watched: &'a Arc<Watched>,
+    kind: &'a Arc<KindContext>,
     job: &'a Job,
-    told: &'a mut Told,
-    /// The version that the turn began with.
-    begun: String,
+    memory: &'a mut Memory,
     /// The object as it is now.
-    body: Body,
-    /// How it comes to be looked at.
+    pub reading: Reading,
+    /// How the current pass came about.
     look: Look,
-    /// It was handled to its end.
+    /// It was handled completely.
     settled: bool,
-    /// Handlers were called.
-    ran: bool,
+    /// The essence that the handlers of the last cycle saw, with their own changes.
+    handled: Option<Fingerprint>,
 }
 
-/// An object that there is nothing more to do for now.
-struct Resting {
+/// An object that gets its next look later.
+struct NextLook {
     /// The object as it was seen.
-    seen: Body,
+    seen: Reading,
     /// The time to the next look.
     due: Option<Duration>,
-    /// Whether handlers wait that a change of the object may call at once.
+    /// Whether handlers wait that a change of the object calls at once.
     waiting: bool,
 }
 
-impl From<LeftAlone> for Resting {
-    fn from(LeftAlone { seen, due }: LeftAlone) -> Self {
-        Self { seen, due: Some(due), waiting: true }
-    }
-}
-
 impl<'a> Turn<'a> {
-    /// The turn that a job asks for, at the object as handlers of raw events have left it.
-    pub fn new(watched: &'a Arc<Watched>, job: &'a Job, told: &'a mut Told, body: Body) -> Self {
-        let begun = job.body.version().to_owned();
-        Self { watched, job, told, begun, body, look: job.look, settled: false, ran: false }
+    /// The turn that a job asks for, at the object as event handlers and timers have left it.
+    pub fn new(kind: &'a Arc<KindContext>, job: &'a Job, memory: &'a mut Memory, body: Body) -> Self {
+        let reading = Reading::of(&kind.setup, body, clock::now());
+        Self { kind, job, memory, reading, look: job.look, settled: false, handled: None }
     }
 
-    /// Does all that there is to do now.
-    pub async fn finish(mut self) -> Result<Finish, Gone> {
-        match self.catch_up().await? {
-            Some(resting) => Ok(self.come_to_nothing(resting)),
-            None => self.pass_over().await,
-        }
-    }
-
-    /// Stores what could not be stored in an earlier turn.
-    async fn catch_up(&mut self) -> Result<Option<Resting>, Gone> {
-        let mut versions = Vec::new();
-        let stored = self.watched.catch_up(self.body.clone(), self.job, &mut versions).await?;
-        self.told.written(versions);
-        Ok(self.take(stored))
-    }
-
-    /// Goes on with the object as it is now, unless it is to be left alone.
-    fn take(&mut self, stored: Result<Body, LeftAlone>) -> Option<Resting> {
-        match stored {
-            Ok(newest) => {
-                self.body = newest;
-                None
+    /// Does everything that is to be done now.
+    pub async fn finish(&mut self) -> Result<TurnEnd, Stop> {
+        // The watch has shown its deletion: nothing of it can be stored.
+        if !self.job.gone {
+            match self.kind.catch_up(self.reading.body.clone(), self.memory).await {
+                Ok(newest) => self.read(newest),
+                Err(Stop::Later { seen, after }) => return Ok(self.unplanned(&seen, after)),
+                Err(stop) => return Err(stop),
             }
-            Err(left_alone) => Some(left_alone.into()),
         }
-    }
-
-    /// Plans and acts until there is nothing more to do now.
-    async fn pass_over(&mut self) -> Result<Finish, Gone> {
         let mut pace = Pace::default();
         loop {
-            if self.look != Look::Again {
-                report::unreadable(&self.watched.setup().faults(&self.body, clock::now()));
+            if self.look != Look::Again && !self.reading.unreadable().is_empty() {
+                self.kind.observe(Observation::Unreadable(self.reading.unreadable()));
             }
-            let plan = plan(self.watched.setup(), &self.body, self.sight(), clock::now());
+            let plan = plan(&self.kind.setup, &self.reading, self.sight(), clock::now())?;
+            let handlers = self.kind.setup.handlers.len();
             match self.follow(plan).await? {
-                Some(_) if self.job.gone => return Ok(Finish::Gone),
-                Some(resting) => return Ok(self.rest(resting)),
-                None if pace.is_restless(self.watched.handlers.len()) => {
-                    return Ok(restless(self.job.errors, self.known(&self.body)));
+                Some(_) if self.job.gone => return Ok(TurnEnd::Gone),
+                Some(next) => return Ok(self.rest(&next)),
+                None if pace.is_exceeded(handlers, &self.kind.operator.settings.queueing) => {
+                    return Ok(self.kind.never_converges(self.job.errors, self.known(&self.reading.body)));
                 }
                 None => {}
             }
         }
     }
 
+    /// Goes on with the object as it is now.
+    fn read(&mut self, newest: Body) {
+        // The version may be the same: that of the last state, where our write has released the object.
+        if newest != self.reading.body {
+            self.reading = Reading::of(&self.kind.setup, newest, clock::now());
+        }
+    }
+
     fn sight(&self) -> Sight {
-        // What handlers themselves have changed in this turn is no reason to call them at once. What others have may have
-        // come by an answer to us, or have been seen before in a turn that came to nothing.
-        let waiting = self.job.waiting.filter(|_| !self.ran);
-        let changed = waiting.map(|before| (before, fingerprint(self.watched.setup(), &self.body)));
+        // Changes by handlers in this turn are no reason to call them at once. Changes by others may have come with an
+        // answer to us, or have been seen before in a turn that planned nothing.
+        let waiting = self.handled.or(self.job.waiting);
+        let changed = waiting.map(|before| (before, fingerprint(&self.reading.new)));
         Sight {
             gone: self.job.gone,
             look: self.look,
@@ -125,24 +105,27 @@ impl<'a> Turn<'a> {
     }
 
     /// The end of the turn.
-    fn rest(&self, Resting { seen, due, waiting }: Resting) -> Finish {
-        let waiting = waiting.then(|| fingerprint(self.watched.setup(), &seen));
-        let settled = self.settled || due.is_none();
-        // For handlers of raw events, an object may be looked at before it is for those of changes.
-        let planned = !self.job.echo;
-        Finish::Seen { newest: self.known(&seen), due, settled, planned, waiting }
+    fn rest(&self, NextLook { seen, due, waiting }: &NextLook) -> TurnEnd {
+        TurnEnd::Seen {
+            newest: self.known(&seen.body),
+            due: *due,
+            settled: self.settled || due.is_none(),
+            // A partial turn may come before the object's first look.
+            planned: self.job.extent == Extent::Whole,
+            waiting: waiting.then(|| fingerprint(&seen.new)),
+        }
     }
 
-    /// The end of a turn in which nothing was planned: what has changed is still to be looked at.
-    fn come_to_nothing(&self, Resting { seen, due, .. }: Resting) -> Finish {
-        let (newest, waiting) = (self.known(&seen), self.job.waiting);
-        Finish::Seen { newest, due, settled: false, planned: false, waiting }
+    /// The end of a turn in which nothing was planned: changes are still to be looked at.
+    fn unplanned(&self, seen: &Body, after: Duration) -> TurnEnd {
+        let (newest, waiting) = (self.known(seen), self.job.waiting);
+        TurnEnd::Seen { newest, due: Some(after), settled: false, planned: false, waiting }
     }
 
     /// A version that is known now, and whether it is one of our own writes.
     fn known(&self, body: &Body) -> Newest {
         let now = Instant::now().into_std();
-        if body.version() == self.begun {
+        if body.version() == self.job.body.version() {
             Newest::seen(body.version(), now)
         } else {
             Newest::written(body.version(), now)
@@ -150,91 +133,91 @@ impl<'a> Turn<'a> {
     }
 
     /// Does what comes next; none where the object is to be planned for again.
-    async fn follow(&mut self, plan: Plan) -> Result<Option<Resting>, Gone> {
+    async fn follow(&mut self, plan: Plan) -> Result<Option<NextLook>, Stop> {
         match plan {
-            Plan::Rest(rest) => Ok(Some(self.leave(rest))),
+            Plan::Idle(idle) => Ok(Some(self.idle(idle))),
             Plan::Wait(until) => Ok(Some(self.wait(until))),
-            Plan::Write(change) => self.set(change).await,
+            Plan::Write(change) => self.change_finalizer(change).await,
             Plan::Run(cycle) => self.run(*cycle).await,
         }
     }
 
-    fn leave(&self, rest: Rest) -> Resting {
-        // What our own write has let go is gone by now; the watch will say so.
-        let let_go =
-            rest == Rest::Free && self.look == Look::Again && self.body.finalizers().next().is_none();
-        if !let_go {
-            report::rest(rest);
+    fn idle(&self, idle: Idle) -> NextLook {
+        // An object that our own write has released is gone by now; the watch will show it.
+        let released =
+            idle == Idle::Free && self.look == Look::Again && self.reading.body.finalizers().next().is_none();
+        if !released {
+            self.kind.observe(Observation::Idle(idle));
         }
-        Resting { seen: self.body.clone(), due: None, waiting: rest == Rest::Held }
+        NextLook { seen: self.reading.clone(), due: None, waiting: idle == Idle::Held }
     }
 
-    fn wait(&self, until: Timestamp) -> Resting {
+    fn wait(&self, until: Timestamp) -> NextLook {
         let due = Duration::try_from(until.duration_since(clock::now())).unwrap_or_default();
-        report::sleeping(due);
-        Resting { seen: self.body.clone(), due: Some(due), waiting: true }
+        self.kind.observe(Observation::Sleeping { due });
+        NextLook { seen: self.reading.clone(), due: Some(due), waiting: true }
     }
 
     /// Adds or removes the finalizer.
-    async fn set(&mut self, change: Finalizer) -> Result<Option<Resting>, Gone> {
-        report::finalizer(&change);
-        let (patch, mut versions) = (Patch::of_finalizer(change), Vec::new());
-        let changed = self.watched.change(self.body.clone(), patch, &self.job.memo, &mut versions).await?;
-        self.told.stored(versions, false);
-        let watched = self.watched;
-        let essence = |body: &Body| watched.setup().essence(body);
-        let before = (self.look == Look::Again).then(|| essence(&self.body));
-        let resting = self.take(changed);
-        if before.is_some_and(|before| essence(&self.body) != before) {
-            // The answer has brought what somebody else changed meanwhile.
+    async fn change_finalizer(&mut self, change: Finalizer) -> Result<Option<NextLook>, Stop> {
+        self.kind.observe(Observation::FinalizerChanges(&change));
+        let before = (self.look == Look::Again).then(|| Arc::clone(&self.reading.new));
+        let next = self.commit(Wish::Finalizer(change)).await?.1;
+        if before.is_some_and(|before| self.reading.new != before) {
+            // The answer has brought a change by somebody else.
             self.look = Look::Changed;
         }
-        Ok(resting)
+        Ok(next)
     }
 
-    /// Calls handlers, and stores what they have come to.
-    async fn run(&mut self, cycle: Cycle) -> Result<Option<Resting>, Gone> {
-        report::begun(&cycle, &self.watched.kind);
-        let pass = Pass::new(self.body.clone(), self.job.memo.clone());
-        let done = self.call_ready(&cycle, &pass).await;
-        if done.is_empty() && !cycle.ready.is_empty() {
-            // The operator stops; nothing was begun.
-            return Ok(Some(Resting { seen: self.body.clone(), due: None, waiting: false }));
+    /// Writes, and goes on with the object as it is then, unless it is left alone.
+    async fn commit(&mut self, wish: Wish) -> Result<(Option<Written>, Option<NextLook>), Stop> {
+        match self.kind.commit(self.reading.body.clone(), wish, self.memory).await {
+            Ok(written) => {
+                self.read(written.newest.clone());
+                Ok((Some(written), None))
+            }
+            Err(Stop::Later { seen, after }) => {
+                let seen = Reading::of(&self.kind.setup, seen, clock::now());
+                Ok((None, Some(NextLook { seen, due: Some(after), waiting: true })))
+            }
+            Err(stop) => Err(stop),
         }
-        let additions = Patch::of_additions(pass.additions.take());
-        let results = Results::new(self.watched.setup(), &self.body, cycle, done, additions);
-        report::ended(results.cycle.reason, &results.end);
-        self.store(results).await
     }
 
-    async fn store(&mut self, results: Results) -> Result<Option<Resting>, Gone> {
-        let essence = Arc::clone(&results.cycle.new);
-        // It calls the functions that handlers have left behind; nobody asks where handlers of raw events haven't written.
-        let adds = self.told.last && self.watched.is_pending(&results.additions, &self.body);
-        let (body, mut versions) = (self.body.clone(), Vec::new());
-        let stored = self.watched.store(results.into(), body, &self.job.memo, &mut versions).await?;
-        self.told.stored(versions, adds);
-        let stored = stored.map(|(newest, end)| {
-            // The answer may bring what somebody else changed meanwhile.
-            let changed = self.watched.setup().essence(&newest) != *essence;
-            self.look = if changed { Look::Changed } else { Look::Again };
-            self.settled |= end.is_settled();
-            self.ran = true;
-            newest
-        });
-        Ok(self.take(stored))
+    /// Calls handlers, and stores their outcomes.
+    async fn run(&mut self, cycle: Cycle) -> Result<Option<NextLook>, Stop> {
+        self.kind.observe(Observation::CycleBegins { cycle: &cycle, kind: &self.kind.kind });
+        let pass = Pass::new(self.kind, self.reading.body.clone(), self.memory);
+        let handlers = self.call_ready(&cycle, &pass).await;
+        if handlers.is_empty() && !cycle.ready.is_empty() {
+            // The operator stops; no handler was called.
+            return Ok(Some(NextLook { seen: self.reading.clone(), due: None, waiting: false }));
+        }
+        let essence = Arc::clone(&cycle.new);
+        let outcomes = Outcomes::new(cycle, handlers, pass.take_edits());
+        let (written, next) = self.commit(Wish::Outcomes(outcomes.into())).await?;
+        if let Some(Written { state: Some(state), ours, .. }) = written {
+            let handled = ours.map_or_else(|| Value::clone(&essence), |ours| self.kind.setup.essence(&ours));
+            // The answer may bring a change by somebody else.
+            self.look = if self.reading.new == essence { Look::Again } else { Look::Changed };
+            self.settled |= state.is_settled();
+            self.handled = Some(fingerprint(&handled));
+        }
+        Ok(next)
     }
 
-    /// Calls the handlers whose turn it is, one after the other.
-    async fn call_ready(&self, cycle: &Cycle, pass: &Pass) -> Vec<Done> {
-        let (begun, mut done) = (Instant::now(), Vec::new());
+    /// Calls the handlers that are due, one after the other.
+    async fn call_ready(&self, cycle: &Cycle, pass: &Pass) -> Vec<HandlerOutcome> {
+        let (begun, mut outcomes) = (Instant::now(), Vec::new());
+        let flush_after = self.kind.operator.settings.persistence.flush_after;
         for ready in &cycle.ready {
-            let late = begun.elapsed() > FLUSH && !done.is_empty();
-            if late || self.watched.stopping.is_cancelled() {
+            let late = begun.elapsed() > flush_after && !outcomes.is_empty();
+            if late || self.kind.operator.stopping.is_cancelled() {
                 break;
             }
-            done.push(self.watched.attempt(cycle, *ready, pass).await);
+            outcomes.push(pass.change(cycle, *ready).await);
         }
-        done
+        outcomes
     }
 }

@@ -2,16 +2,16 @@
 
 use super::{
     built_in::is_built_in,
-    fault::{explain, explain_watch, watch_code},
-    kind::{Namespaces, Watched},
-    object::Object,
-    queue::Event,
-    report,
+    kind::{KindContext, Namespaces},
+    object::WatchedObject,
+    observe::Observation,
+    write::{explain, explain_watch, watch_code},
 };
 use futures::{
     Stream, StreamExt,
     stream::{self, BoxStream},
 };
+use korf_core::queue::Event;
 use kube::{
     core::GroupVersionKind,
     discovery::{Scope, pinned_kind},
@@ -23,27 +23,17 @@ use kube::{
 use std::{sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 
-/// The server ends each watch after this time, and a connection that is silent for longer is dead. Kopf
-/// gives up after 70 s of silence.
-const WATCH_SECONDS: u32 = 60;
-
-/// The longest time between two questions for a kind that isn't there.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// About the time between a 410 and the listing that it asks for: less would be hard on a server that answers all its clients so.
-const BREATH: Duration = Duration::from_secs(1);
-
 /// All that happens to the objects of a kind, from their listing on, with the number of the place where.
-pub fn watch(watched: Arc<Watched>, namespaces: Namespaces) -> BoxStream<'static, (usize, Event)> {
+pub fn watch(kind: Arc<KindContext>, namespaces: Namespaces) -> BoxStream<'static, (usize, Event)> {
     let begun = async move {
-        let scope = discover(&watched).await;
-        watched.check_results().await;
+        let scope = discover(&kind).await;
         let places = match (scope, namespaces) {
             (Scope::Cluster, _) | (_, Namespaces::All) => vec![None],
             (Scope::Namespaced, Namespaces::Some(names)) => names.into_iter().map(Some).collect(),
         };
+        kind.set_places(places.len());
         let watches = places.into_iter().enumerate().map(|(number, place)| {
-            let events = Watch::new(Arc::clone(&watched), place).events();
+            let events = Watch::new(Arc::clone(&kind), place).events();
             events.map(move |event| (number, event)).boxed()
         });
         stream::select_all(watches)
@@ -52,49 +42,56 @@ pub fn watch(watched: Arc<Watched>, namespaces: Namespaces) -> BoxStream<'static
 }
 
 /// Waits until the API server knows the kind; takes note of what it says of it.
-async fn discover(watched: &Watched) -> Scope {
+async fn discover(kind: &KindContext) -> Scope {
     let (mut said, mut delay) = (None, Duration::from_millis(250));
     loop {
-        match ask_for(watched).await {
+        match ask_for(kind).await {
             Ok(scope) => {
                 if said.is_some() {
-                    report::kind_is_there(&watched.title());
+                    kind.observe(Observation::KindFound { kind: &kind.title() });
                 }
                 return scope;
             }
             Err(why) if said.as_ref() == Some(&why) => {}
             Err(why) => {
-                report_undiscovered(watched, why.as_deref());
+                undiscovered(kind, why.as_deref());
                 said = Some(why);
             }
         }
         sleep(delay).await;
-        delay = (delay * 2).min(PATIENCE);
+        delay = (delay * 2).min(kind.operator.settings.watching.discovery_interval);
     }
 }
 
 /// Asks the API server for the kind, once. It says why it can't tell; nothing where it doesn't know the kind.
-async fn ask_for(watched: &Watched) -> Result<Scope, Option<String>> {
-    let resource = &watched.kind.resource;
+async fn ask_for(kind: &KindContext) -> Result<Scope, Option<String>> {
+    let resource = &kind.kind.resource;
     let gvk = GroupVersionKind::gvk(&resource.group, &resource.version, &resource.kind);
-    match timeout(Duration::from_secs(30), pinned_kind(watched.client(), &gvk)).await {
+    match timeout(kind.operator.settings.requests.timeout, pinned_kind(kind.client(), &gvk)).await {
         Ok(Ok((_, capabilities))) => {
             let mut plurals = capabilities.subresources.iter().map(|(resource, _)| &resource.plural);
-            watched.set_status_subresource(
+            kind.set_status_subresource(
                 plurals.any(|plural| plural.ends_with("/status") || plural == "status"),
             );
             Ok(capabilities.scope)
         }
         Ok(Err(error)) if is_unknown(&error) => Err(None),
         Ok(Err(error)) => Err(Some(explain(&error))),
-        Err(_) => Err(Some("no answer within 30 seconds".to_owned())),
+        Err(_) => Err(Some("no answer in time".to_owned())),
     }
 }
 
-fn report_undiscovered(watched: &Watched, why: Option<&str>) {
+fn undiscovered(kind: &KindContext, why: Option<&str>) {
     match why {
-        None => report::kind_is_missing(&watched.title(), is_built_in(&watched.kind.resource.group)),
-        Some(why) => report::discovery_fails(watched.server(), &watched.title(), why),
+        None => kind.observe(Observation::KindMissing {
+            kind: &kind.title(),
+            built_in: is_built_in(&kind.kind.resource.group),
+        }),
+        Some(why) => kind.observe(Observation::DiscoveryFailed {
+            server: &kind.operator.address,
+            kind: &kind.title(),
+            why,
+        }),
     }
 }
 
@@ -108,17 +105,17 @@ fn is_unknown(error: &kube::Error) -> bool {
 
 /// One watch, in one namespace or in all.
 struct Watch {
-    watched: Arc<Watched>,
+    kind: Arc<KindContext>,
     namespace: Option<String>,
-    stream: Option<BoxStream<'static, watcher::Result<watcher::Event<Object>>>>,
+    stream: Option<BoxStream<'static, watcher::Result<watcher::Event<WatchedObject>>>>,
     strategy: InitialListStrategy,
     failing: Option<String>,
 }
 
 impl Watch {
-    fn new(watched: Arc<Watched>, namespace: Option<String>) -> Self {
+    fn new(kind: Arc<KindContext>, namespace: Option<String>) -> Self {
         let strategy = InitialListStrategy::StreamingList;
-        Self { watched, namespace, stream: None, strategy, failing: None }
+        Self { kind, namespace, stream: None, strategy, failing: None }
     }
 
     fn events(self) -> impl Stream<Item = Event> + Send {
@@ -141,9 +138,9 @@ impl Watch {
                 Some(Ok(event)) => {
                     // `Init` comes before anything was asked for where the list is read in pages.
                     if !matches!(event, watcher::Event::Init) && self.failing.take().is_some() {
-                        report::watch_works(&self.watched.title());
+                        self.kind.observe(Observation::WatchRecovered { kind: &self.kind.title() });
                     }
-                    return translate(event, &self.watched);
+                    return translate(event, &self.kind);
                 }
                 Some(Err(error)) => self.recover(&error).await,
                 None => self.stream = None,
@@ -151,65 +148,72 @@ impl Watch {
         }
     }
 
-    fn open(&self) -> BoxStream<'static, watcher::Result<watcher::Event<Object>>> {
-        let selector = self.watched.selector();
-        report::watching(&self.watched.title(), self.namespace.as_deref(), selector.as_deref());
+    fn open(&self) -> BoxStream<'static, watcher::Result<watcher::Event<WatchedObject>>> {
+        let selector = self.kind.selector();
+        self.kind.observe(Observation::WatchBegins {
+            kind: &self.kind.title(),
+            namespace: self.namespace.as_deref(),
+            selector: selector.as_deref(),
+        });
         let config = Config {
             initial_list_strategy: self.strategy.clone(),
             label_selector: selector,
-            ..Config::default().timeout(WATCH_SECONDS)
+            ..Config::default().timeout(self.server_timeout())
         };
-        watcher(self.watched.api(self.namespace.as_deref()), config).default_backoff().boxed()
+        watcher(self.kind.api(self.namespace.as_deref()), config).default_backoff().boxed()
+    }
+
+    /// The time after which the server ends a watch, in seconds.
+    fn server_timeout(&self) -> u32 {
+        let seconds = self.kind.operator.settings.watching.server_timeout.as_secs();
+        u32::try_from(seconds).unwrap_or(u32::MAX).max(1)
     }
 
     /// The stream waits before it goes on, and goes on by itself but where it can't know better.
     async fn recover(&mut self, error: &watcher::Error) {
-        match (watch_code(error), error) {
+        let (code, streaming) = (watch_code(error), self.strategy == InitialListStrategy::StreamingList);
+        if streaming && matches!((code, error), (Some(400 | 422), watcher::Error::WatchStartFailed(_))) {
             // Servers before 1.34, or with the feature switched off.
-            (Some(400 | 422), watcher::Error::WatchStartFailed(_))
-                if self.strategy == InitialListStrategy::StreamingList =>
-            {
-                report::listing_in_pages(&self.watched.title());
-                self.strategy = InitialListStrategy::ListWatch;
-                self.stream = None;
-                return;
-            }
+            self.kind.observe(Observation::ListingInPages { kind: &self.kind.title() });
+            self.strategy = InitialListStrategy::ListWatch;
+            self.stream = None;
+            return;
+        }
+        self.failed(explain_watch(error));
+        match (code, error) {
             // The kind was taken away. It may come back, and be another one then.
-            (Some(404), _) => self.begin_anew(BREATH).await,
+            (Some(404), _) => self.restart(self.kind.operator.settings.watching.relist_delay).await,
             // kube-runtime would ask for the same version again, or wait as long as the outage before has made it wait. But
             // the server is there; all it wants is a new listing.
             (Some(410), watcher::Error::WatchStartFailed(_) | watcher::Error::WatchError(_)) => {
-                self.begin_anew(BREATH.mul_f64(0.5 + fastrand::f64())).await;
+                let delay = self.kind.operator.settings.watching.relist_delay;
+                self.restart(delay.mul_f64(0.5 + fastrand::f64())).await;
             }
             _ => {}
         }
-        self.report_failure(explain_watch(error));
     }
 
     /// With another stream, after this time. The kind's CRD may have been changed: it may have got a status subresource.
-    async fn begin_anew(&mut self, after: Duration) {
+    async fn restart(&mut self, after: Duration) {
         self.stream = None;
         sleep(after).await;
-        discover(&self.watched).await;
+        discover(&self.kind).await;
     }
 
-    fn report_failure(&mut self, why: String) {
-        let title = self.watched.title();
-        if self.failing.as_ref() == Some(&why) {
-            report::watch_still_fails(&title, &why);
-        } else {
-            report::watch_fails(self.watched.server(), &title, &why);
-            self.failing = Some(why);
-        }
+    fn failed(&mut self, why: String) {
+        let known = self.failing.as_ref() == Some(&why);
+        let (server, kind) = (&self.kind.operator.address, &self.kind.title());
+        self.kind.observe(Observation::WatchFailed { server, kind, why: &why, known });
+        self.failing = Some(why);
     }
 }
 
-fn translate(event: watcher::Event<Object>, watched: &Watched) -> Event {
+fn translate(event: watcher::Event<WatchedObject>, kind: &KindContext) -> Event {
     match event {
         watcher::Event::Init => Event::Listing,
-        watcher::Event::InitApply(object) => Event::Listed(watched.body(object)),
+        watcher::Event::InitApply(object) => Event::Listed(kind.body(object)),
         watcher::Event::InitDone => Event::ListingDone,
-        watcher::Event::Apply(object) => Event::Applied(watched.body(object)),
-        watcher::Event::Delete(object) => Event::Deleted(watched.body(object)),
+        watcher::Event::Apply(object) => Event::Applied(kind.body(object)),
+        watcher::Event::Delete(object) => Event::Deleted(kind.body(object)),
     }
 }

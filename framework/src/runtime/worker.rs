@@ -1,123 +1,154 @@
-//! What a worker does with an object: reads it where it has to, tells handlers of raw events, and takes the object's turn.
+//! Worker: one object's turn from its job to its report. Event handlers come first, then timers, then change handlers.
 
 use super::{
-    apply::Gone,
     attempt::Pass,
-    kind::Watched,
-    pace::{broken, unread},
-    queue::{Done, Finish, Job, Told},
-    report,
-    request::{Standing, Unread},
-    store::LeftAlone,
+    clock,
+    kind::KindContext,
+    memory::Memory,
+    observe::Observation,
     turn::Turn,
+    write::{RetryBudget, Standing, Stop, Unread, Wish},
 };
-use crate::{
-    core::{
-        body::Body,
-        cycle::Look,
-        diff::Diff,
-        filter::Facts,
-        patch::Patch,
-        task::{FilterPanic, ask},
-    },
-    error::panic_message,
-    handler::EventType,
-    logging,
-};
+use crate::logging;
 use futures::FutureExt;
-use serde_json::Value;
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
+use korf_core::{
+    body::Body,
+    cause::Look,
+    cycle::Reading,
+    error::panic_message,
+    filter::FilterInput,
+    handler::evaluate,
+    patch::Edits,
+    queue::{Extent, Job, TurnEnd, TurnReport, WatchEventType},
+};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tracing::Instrument;
 
-/// Does what there is to do for one object now.
-pub async fn work(watched: Arc<Watched>, job: Job) -> Done {
-    let (uid, errors) = (job.body.uid().to_owned(), job.errors);
-    let span = logging::object_span(&watched.kind, &job.body);
-    let mut told = Told { untold: job.event, ..Told::default() };
-    let work = AssertUnwindSafe(watched.handle(job, &mut told)).catch_unwind().instrument(span.clone());
-    let end = match work.await {
-        Ok(Ok(end)) => end,
-        Ok(Err(Gone)) => Finish::Gone,
-        Err(panic) => span.in_scope(|| broken(errors, &why(panic.as_ref()), None)),
-    };
-    if errors > 0 && matches!(end, Finish::Seen { .. }) {
-        span.in_scope(report::throttling_is_over);
+/// Does what is to be done for one object now; hands its memory back.
+pub async fn work(kind: Arc<KindContext>, job: Job, mut memory: Memory) -> (TurnReport, Memory) {
+    let errors = job.errors;
+    let span = logging::object_span(&kind.kind, &job.body);
+    let mut report = TurnReport::new(job.body.uid(), TurnEnd::Gone);
+    report.undelivered = job.event;
+    // Unless they are looked at, they are still due.
+    if job.tick {
+        report.tick = memory.timers.next(&kind.timers);
     }
-    Done { uid, end, told }
+    let work = AssertUnwindSafe(kind.handle(job, &mut memory, &mut report)).catch_unwind();
+    let ended = work.instrument(span.clone()).await;
+    report.end = span.in_scope(|| match ended {
+        Ok(Ok(end)) => end,
+        Ok(Err(Stop::Gone)) => TurnEnd::Gone,
+        Ok(Err(Stop::Later { after, .. })) => TurnEnd::Partial { due: Some(after) },
+        Ok(Err(Stop::Failed(panicked))) => kind.failed(errors, &panicked.to_string(), None),
+        Err(panic) => kind.failed(errors, &panic_message(panic.as_ref()), None),
+    });
+    if errors > 0 && matches!(report.end, TurnEnd::Seen { .. }) {
+        span.in_scope(|| kind.observe(Observation::ThrottlingEnded));
+    }
+    (report, memory)
 }
 
-impl Watched {
-    /// Looks at the object, and notes what handlers of raw events are told, and what they write.
-    async fn handle(self: &Arc<Self>, mut job: Job, told: &mut Told) -> Result<Finish, Gone> {
+impl KindContext {
+    /// Does what is to be done for one object now, and notes in the report what is left.
+    async fn handle(
+        self: &Arc<Self>,
+        mut job: Job,
+        memory: &mut Memory,
+        report: &mut TurnReport,
+    ) -> Result<TurnEnd, Stop> {
         if let Some(unslept) = job.unslept {
-            report::sleeping_interrupted(unslept);
-        }
-        if job.gone && self.selector().is_some() {
-            job = match self.look_for(job, told).await {
-                Ok(job) => job,
-                Err(end) => return Ok(end),
-            };
+            self.observe(Observation::SleepInterrupted { unslept });
         }
         if job.fetch {
-            job = match self.read(&job.body, Standing::after(job.errors)).await {
+            let budget = RetryBudget::new(Standing::after(job.errors), &self.operator.settings);
+            job = match self.read(&job.body, budget).await {
                 Ok(newest) => fetched(job, newest),
-                Err(Unread::Gone) => return Err(Gone),
-                Err(Unread::Failed(why, _)) => return Ok(unread(job.errors, &why)),
+                Err(Unread::Gone) => return Err(Stop::Gone),
+                Err(Unread::Failed(why, _)) => return Ok(self.unread(job.errors, &why)),
             };
         }
-        let mut body = job.body.clone();
+        let (mut body, mut retry) = (job.body.clone(), None);
         if let Some(event) = job.event {
-            let (newest, due) = match self.spy_on(event, body, &job, told).await? {
-                Ok(newest) => (newest, None),
-                Err(LeftAlone { seen, due }) => (seen, Some(due)),
-            };
-            if job.echo && newest.version() == job.body.version() {
-                return Ok(Finish::Spied { due });
+            (body, retry) = self.deliver(event, &job, body, memory, report).await?;
+        }
+        if job.tick && !job.gone {
+            if job.extent == Extent::Whole || job.fetch || body.version() != job.body.version() {
+                self.arm_timers(&Reading::of(&self.setup, body.clone(), clock::now()), memory)?;
             }
-            body = newest;
+            body = self.tick(body, memory).await?;
+            report.tick = memory.timers.next(&self.timers);
         }
-        Turn::new(self, &job, told, body).finish().await
+        if job.extent == Extent::Partial && body.version() == job.body.version() {
+            return Ok(TurnEnd::Partial { due: retry });
+        }
+        let mut turn = Turn::new(self, &job, memory, body);
+        let mut end = turn.finish().await?;
+        let reading = turn.reading;
+        if let TurnEnd::Seen { due, .. } = &mut end {
+            *due = due.iter().copied().chain(retry).min();
+            self.arm_timers(&reading, memory)?;
+            report.tick = memory.timers.next(&self.timers);
+            report.body = (!self.timers.is_empty()).then_some(reading.body);
+        }
+        Ok(end)
     }
 
-    /// Calls the handlers of raw events.
-    async fn spy_on(
+    /// Calls the event handlers, and writes what they ask for; returns the object as it is then, and, where that could not
+    /// be written, the time to the next try.
+    async fn deliver(
         self: &Arc<Self>,
-        event: EventType,
-        body: Body,
+        event: WatchEventType,
         job: &Job,
-        told: &mut Told,
-    ) -> Result<Result<Body, LeftAlone>, Gone> {
-        // Not once more, should a filter panic.
-        told.untold = None;
-        let pass = Pass::new(body, job.memo.clone());
-        let null = Value::Null;
-        let facts = Facts { body: &pass.body, reason: None, old: &null, new: &null, diff: &Diff::default() };
-        for handler in self.spies().filter(|handler| ask(&handler.id, || handler.filter.concerns(&facts))) {
-            self.spy(handler, event, &pass).await;
+        body: Body,
+        memory: &mut Memory,
+        report: &mut TurnReport,
+    ) -> Result<(Body, Option<Duration>), Stop> {
+        // A filter that fails isn't evaluated for it again.
+        report.undelivered = None;
+        let pass = Pass::new(self, body, memory);
+        let input = FilterInput { body: &pass.body, change: None };
+        let mut failed = None;
+        for handler in &self.events {
+            if self.operator.stopping.is_cancelled() {
+                break;
+            }
+            match evaluate(&handler.id, || handler.filter.concerns(&input)) {
+                Ok(true) => pass.event(handler, event).await,
+                Ok(false) => {}
+                // The other handlers still receive the event.
+                Err(error) => failed = failed.or(Some(error)),
+            }
         }
-        if job.gone {
-            return Ok(Ok(pass.body));
+        let edits = pass.take_edits();
+        let delivered = if job.gone || edits.is_empty() {
+            Ok((pass.body, None))
+        } else {
+            self.commit_events(pass.body, edits, event, memory, report).await
+        };
+        match failed {
+            Some(failed) => delivered.and(Err(failed.into())),
+            None => delivered,
         }
-        self.write_for_spies(pass, job, told).await
     }
 
-    /// Writes what handlers of raw events have asked for.
-    async fn write_for_spies(
+    async fn commit_events(
         &self,
-        pass: Pass,
-        job: &Job,
-        told: &mut Told,
-    ) -> Result<Result<Body, LeftAlone>, Gone> {
-        let additions = Patch::of_additions(pass.additions.take());
-        let older = job.echo && job.known.as_ref().is_some_and(|known| !known.is(pass.body.version()));
-        let mut versions = Vec::new();
-        let changed = if older {
-            self.change_newest(pass.body, additions, &job.memo, &mut versions).await?
-        } else {
-            self.change(pass.body, additions, &job.memo, &mut versions).await?
-        };
-        told.written(versions);
-        Ok(changed)
+        body: Body,
+        edits: Edits,
+        event: WatchEventType,
+        memory: &mut Memory,
+        report: &mut TurnReport,
+    ) -> Result<(Body, Option<Duration>), Stop> {
+        match self.commit(body, Wish::Edits { edits, exactly: true }, memory).await {
+            Ok(written) => Ok((written.newest, None)),
+            // They are called again for what could not be written; change handlers don't wait for that.
+            Err(Stop::Later { seen, after }) => {
+                report.undelivered = Some(event);
+                Ok((seen, Some(after)))
+            }
+            Err(stop) => Err(stop),
+        }
     }
 }
 
@@ -126,9 +157,4 @@ fn fetched(job: Job, body: Body) -> Job {
     let changed = !job.known.as_ref().is_some_and(|known| known.is(body.version()));
     let look = if changed && job.look == Look::Again { Look::Changed } else { job.look };
     Job { body, look, ..job }
-}
-
-/// Why the framework breaks down over an object.
-fn why(panic: &(dyn Any + Send)) -> String {
-    panic.downcast_ref::<FilterPanic>().map_or_else(|| panic_message(panic), ToString::to_string)
 }

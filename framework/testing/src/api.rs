@@ -1,34 +1,32 @@
-//! An API server in memory: what korf needs of a kube-apiserver, answered as the real one does.
+//! An API server in memory that answers korf's requests as a kube-apiserver does.
 //!
-//! That it does is tested: one table of request sequences is run against both (`tests/conformance.rs`). It knows
-//! discovery, GET, paged lists, label selectors, POST, PUT, merge patches, DELETE, the status subresource, finalizers, generations,
-//! pruning and defaults by a CRD's schema, watches from a version and with streamed lists, bookmarks, and 410 for what
-//! was forgotten. It does not know: field selectors, validation by a schema, server-side apply and JSON patches, dry runs,
-//! namespaces as things that have to be there, garbage collection, several versions of one kind.
+//! A test compares the two: one table of request sequences is run against both (`tests/conformance`). The server knows
+//! discovery, GET, paged lists, label selectors, POST, PUT, merge patches, DELETE, the status subresource, finalizers,
+//! generations, pruning and defaults by a CRD's schema, watches from a version and with streamed lists, bookmarks, and
+//! 410 for forgotten versions. It doesn't know field selectors, validation by a schema, server-side apply, JSON patches,
+//! dry runs, namespaces as objects that have to exist, garbage collection, or several versions of one kind.
 //!
-//! All that happens is a matter of the requests, the [`Faults`] and the [time](crate::control): no threads, no
-//! wall clock, names and uids from counters.
+//! It is deterministic: everything depends on the requests, the [`Faults`] and the [time](crate::control). There are no
+//! threads and no wall clock, and names and uids are counted.
 
+mod admission;
 mod answer;
-mod chaos;
-mod fault;
+mod faults;
+mod list;
 mod log;
 mod meta;
-mod path;
-mod reading;
-mod rules;
 mod schema;
-mod selection;
+mod selector;
 mod served;
 mod server;
 mod service;
 mod store;
-mod watching;
-mod writing;
+mod target;
+mod watch;
+mod write;
 
-pub use chaos::Chaos;
-pub use fault::{Fate, Faults, Moment, Passage, Trouble};
+pub use faults::{Chaos, Delivery, EventDelivery, Fault, Faults, Moment};
 pub use log::{Effect, Exchange, Request};
-pub use served::Served;
+pub use served::ServedKind;
 pub use server::ApiServer;
-pub use watching::WatchEvent;
+pub use watch::WatchEvent;

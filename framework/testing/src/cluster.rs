@@ -1,11 +1,10 @@
-//! A cluster in memory, with an operator at work on it.
+//! A cluster in memory with a running operator.
 
 use super::{
-    api::{ApiServer, Exchange, Faults, Request, Served},
+    api::{ApiServer, Exchange, Faults, Request, ServedKind},
     error::Error,
+    injector::{CrashInjector, CrashPoint, CrashingWrites, Make, OPERATOR, drop_aborted_tasks, supervise},
     lines::{Line, Lines},
-    supervisor::{Make, rest, supervise},
-    trap::{OPERATOR, Point, Trap, TrappedWrites},
 };
 use http::Method;
 use jiff::Timestamp;
@@ -23,26 +22,26 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{Dispatch, dispatcher};
 
-/// When a test begins: 2026-01-01, midnight UTC.
-const BEGINNING: Timestamp = Timestamp::constant(1_767_225_600, 0);
-/// Within this time, everything that can be done without waiting is done.
+/// The start of a test: 2026-01-01, midnight UTC.
+const START: Timestamp = Timestamp::constant(1_767_225_600, 0);
+/// Enough time for everything that needs no waiting.
 const MOMENT: Duration = Duration::from_millis(1);
-/// Who makes the requests of the test itself.
+/// The client of the test itself.
 const USER: &str = "user";
 
-/// A cluster in memory, with an operator at work on it.
+/// A cluster in memory with a running operator.
 ///
-/// It isn't async: each method runs the operator until there is nothing more to do without waiting, which takes a
-/// millisecond of its time. Names are `name` for objects in the namespace `default` (and for those that are in none), or
-/// `namespace/name`.
+/// It isn't async: each method runs the operator until it has nothing left to do but wait, which takes a millisecond of
+/// its time. Objects are named `name` if they are in the namespace `default` or cluster-scoped, and `namespace/name`
+/// otherwise.
 pub struct Cluster {
     server: ApiServer,
     lines: Lines,
     dispatch: Dispatch,
-    trap: Trap,
+    injector: CrashInjector,
     make: Make,
     running: Option<Running>,
-    beginning: Instant,
+    started: Instant,
     runtime: Runtime,
 }
 
@@ -58,50 +57,51 @@ impl fmt::Debug for Cluster {
 }
 
 impl Cluster {
-    /// A cluster with this operator at work. It is made anew for each start; its handlers' kinds are served.
+    /// A cluster with this operator, created again for each start. The kinds of its handlers are served.
     ///
     /// # Errors
-    /// What keeps the operator from starting.
+    /// The operator can't start.
     ///
     /// # Panics
-    /// Within an async function: it brings a runtime of its own.
+    /// In an async function, as it has its own runtime.
     pub fn of(operator: impl Fn() -> Operator + Send + Sync + 'static) -> Result<Self, RunError> {
-        Self::trapped(Arc::new(operator), Trap::default())
+        Self::with_injector(Arc::new(operator), CrashInjector::default())
     }
 
-    pub(super) fn trapped(make: Make, trap: Trap) -> Result<Self, RunError> {
+    pub(super) fn with_injector(make: Make, injector: CrashInjector) -> Result<Self, RunError> {
         let runtime = Builder::new_current_thread().enable_all().start_paused(true).build();
         let runtime = runtime.map_err(RunError::Signals)?;
-        let beginning = runtime.block_on(async { Instant::now() });
+        let started = runtime.block_on(async { Instant::now() });
         // All jitter comes from this thread's generator.
         fastrand::seed(0);
         let (server, lines) = (ApiServer::new(), Lines::default());
         let dispatch = lines.subscriber();
-        server.serve(Served::of::<Event>());
+        server.serve(ServedKind::of::<Event>());
         for handler in make().registry().handlers() {
-            server.serve(Served::for_handlers(&handler.kind));
+            server.serve(ServedKind::for_handlers(&handler.kind));
         }
-        let mut cluster = Self { server, lines, dispatch, trap, make, running: None, beginning, runtime };
+        let mut cluster = Self { server, lines, dispatch, injector, make, running: None, started, runtime };
         cluster.set_faults(());
         cluster.start()?;
         Ok(cluster)
     }
 
-    /// Serves another kind: one that handlers make objects of.
-    pub fn serve(&mut self, kind: Served) {
+    /// Serves another kind, whose objects handlers create, for example.
+    pub fn serve(&mut self, kind: ServedKind) {
         self.server.serve(kind);
         self.settle();
     }
 
-    /// Starts the operator, unless it runs.
+    /// Starts the operator, unless it is running.
     ///
     /// # Errors
-    /// What keeps it from starting.
+    /// It can't start.
     pub fn start(&mut self) -> Result<(), RunError> {
         if self.running.is_none() {
             let stop = CancellationToken::new();
-            let (make, server, trap) = (Arc::clone(&self.make), self.server.clone(), self.trap.clone());
-            let running = supervise(make, server, trap, stop.clone());
+            let (make, server, injector) =
+                (Arc::clone(&self.make), self.server.clone(), self.injector.clone());
+            let running = supervise(make, server, injector, stop.clone());
             let task = self.runtime.spawn(running);
             self.running = Some(Running { task, stop });
             self.settle();
@@ -115,70 +115,70 @@ impl Cluster {
     /// Tells the operator to stop, as Kubernetes does, and waits until it has.
     ///
     /// # Errors
-    /// How it ended.
+    /// It ended with an error.
     pub fn stop(&mut self) -> Result<(), RunError> {
         let Some(running) = self.running.take() else { return Ok(()) };
         running.stop.cancel();
         ended(self.run(running.task))
     }
 
-    /// Ends the operator at once, as `kill -9` does. What it is about to do, it never does.
+    /// Ends the operator at once, as `kill -9` does.
     pub fn kill(&mut self) {
         if let Some(running) = self.running.take() {
             running.task.abort();
-            // The task was aborted: there is nothing that it could say.
+            // The task was aborted: it has no result.
             let _ = self.run(running.task);
-            self.run(rest());
+            self.run(drop_aborted_tasks());
         }
     }
 
     /// Kills the operator and starts it again.
     ///
     /// # Errors
-    /// What keeps it from starting.
+    /// It can't start.
     pub fn restart(&mut self) -> Result<(), RunError> {
         self.kill();
         self.start()
     }
 
-    /// Asks this function at each place where the operator can die, from now on; where it says so, the operator is killed
-    /// and started again at once.
-    pub fn die_where(&mut self, choice: impl FnMut(&Point) -> bool + Send + 'static) {
-        self.trap.choose(choice);
+    /// Calls this function at each point where the operator can crash, from now on; where it returns true, the operator is
+    /// killed and restarted at once.
+    pub fn crash_where(&mut self, choice: impl FnMut(&CrashPoint) -> bool + Send + 'static) {
+        self.injector.choose(choice);
     }
 
-    /// The places where it has died so.
-    pub fn deaths(&self) -> Vec<Point> {
-        self.trap.deaths()
+    /// The points where it has crashed.
+    pub fn crashes(&self) -> Vec<CrashPoint> {
+        self.injector.crashes()
     }
 
-    /// Lets time pass, and everything happen that is due, each at its time.
+    /// Advances the time; everything that becomes due happens at its time.
     pub fn advance(&mut self, time: Duration) {
         self.run(async move { sleep(time).await });
         self.settle();
     }
 
-    /// Lets everything happen that can be done without waiting.
+    /// Runs until nothing is left to do without waiting.
     pub fn settle(&mut self) {
-        // Time goes on only when all tasks wait.
+        // Time advances only when all tasks wait.
         self.run(async { sleep(MOMENT).await });
     }
 
-    /// What time it is.
+    /// The current time.
     pub fn now(&self) -> Timestamp {
         self.run(async { clock::now() })
     }
 
-    /// Runs something async on the cluster's runtime and in its time: what talks to a fake of the user's own, say.
+    /// Runs a future on the cluster's runtime and in its time: one that uses your own fake, for example.
     pub fn run<T>(&self, work: impl Future<Output = T>) -> T {
-        let _time = clock::control(BEGINNING, self.beginning);
+        let _time = clock::control(START, self.started);
         dispatcher::with_default(&self.dispatch, || self.runtime.block_on(work))
     }
 
     /// Creates an object, in the namespace `default` unless it names one.
     ///
     /// # Errors
-    /// The API server's refusal.
+    /// The API server rejects the request.
     pub fn create<K>(&mut self, object: &K) -> Result<K, Error>
     where
         K: Resource<DynamicType = ()> + Serialize + DeserializeOwned,
@@ -188,11 +188,11 @@ impl Cluster {
         self.ask(Method::POST, &path, serde_json::to_value(object)?)
     }
 
-    /// Changes an object by a merge patch; one that has a `status` alone goes to the status subresource, if the kind has
+    /// Changes an object by a merge patch. A patch of the `status` only goes to the status subresource, if the kind has
     /// one.
     ///
     /// # Errors
-    /// The API server's refusal.
+    /// The API server rejects the request.
     pub fn patch<K>(&mut self, name: &str, patch: Value) -> Result<K, Error>
     where
         K: Resource<DynamicType = ()> + DeserializeOwned,
@@ -203,10 +203,10 @@ impl Cluster {
         self.ask(Method::PATCH, &if subresource { format!("{path}/status") } else { path }, patch)
     }
 
-    /// Changes an object as a person with an editor does: it is read, changed, and written as a whole.
+    /// Changes an object as an editor does: it is read, changed, and written as a whole.
     ///
     /// # Errors
-    /// The API server's refusal.
+    /// The API server rejects the request.
     pub fn edit<K>(&mut self, name: &str, change: impl FnOnce(&mut K)) -> Result<K, Error>
     where
         K: Resource<DynamicType = ()> + Serialize + DeserializeOwned,
@@ -217,27 +217,27 @@ impl Cluster {
         self.ask(Method::PUT, &path, serde_json::to_value(object)?)
     }
 
-    /// Asks for the deletion of an object.
+    /// Deletes an object.
     ///
     /// # Errors
-    /// The API server's refusal.
+    /// The API server rejects the request.
     pub fn delete<K: Resource<DynamicType = ()>>(&mut self, name: &str) -> Result<(), Error> {
         let path = self.path::<K>(name);
         self.ask::<Value>(Method::DELETE, &path, Value::Null).map(drop)
     }
 
-    /// An object as it is now.
+    /// The current state of an object.
     ///
     /// # Errors
-    /// There is none, or it doesn't fit the type.
+    /// It doesn't exist, or can't be decoded.
     pub fn get<K: Resource<DynamicType = ()> + DeserializeOwned>(&self, name: &str) -> Result<K, Error> {
         let request = Request::new(USER, Method::GET, &self.path::<K>(name), Value::Null);
         let object =
-            self.run(async { self.server.ask(request) }).map_err(|status| Error::refused(&status))?;
+            self.run(async { self.server.ask(request) }).map_err(|status| Error::rejected(&status))?;
         Ok(K::deserialize(&*object)?)
     }
 
-    /// Whether there is such an object.
+    /// Whether an object exists.
     pub fn exists<K: Resource<DynamicType = ()>>(&self, name: &str) -> bool {
         let request = Request::new(USER, Method::GET, &self.path::<K>(name), Value::Null);
         self.run(async { self.server.ask(request) }).is_ok()
@@ -248,7 +248,7 @@ impl Cluster {
         let request = Request::new(USER, method, path, body);
         let answer = self.run(async move { server.ask(request) });
         self.settle();
-        let object = answer.map_err(|status| Error::refused(&status))?;
+        let object = answer.map_err(|status| Error::rejected(&status))?;
         Ok(T::deserialize(&*object)?)
     }
 
@@ -262,45 +262,51 @@ impl Cluster {
         format!("{}/{name}", self.collection::<K>(namespace))
     }
 
-    /// The requests by which the operator, or one of its handlers, has changed something so far, or tried to.
+    /// All writes of the operator and its handlers so far, including failed ones.
     pub fn writes(&self) -> Vec<Exchange> {
         let all = self.server.exchanges().into_iter();
-        all.filter(|exchange| exchange.request.who == OPERATOR && exchange.request.is_write()).collect()
+        all.filter(|exchange| exchange.request.client == OPERATOR && exchange.request.is_write()).collect()
     }
 
-    /// All that the operator has logged so far.
+    /// All requests of the operator and its handlers so far, including reads.
+    pub fn requests(&self) -> Vec<Exchange> {
+        self.server.exchanges().into_iter().filter(|exchange| exchange.request.client == OPERATOR).collect()
+    }
+
+    /// All lines of the log so far.
     pub fn lines(&self) -> Vec<Line> {
         self.lines.all()
     }
 
-    /// What it has logged about one object.
-    pub fn lines_of(&self, name: &str) -> Vec<String> {
+    /// The messages about one object.
+    pub fn lines_about(&self, name: &str) -> Vec<String> {
         let in_default = format!("default/{name}");
         let about =
             |line: &Line| line.object.as_deref().is_some_and(|object| object == name || object == in_default);
         self.lines().into_iter().filter(about).map(|line| line.message).collect()
     }
 
-    /// Whether it has logged this message about an object.
-    pub fn said(&self, name: &str, message: &str) -> bool {
-        self.lines_of(name).iter().any(|line| line == message)
+    /// Whether this message about an object was logged.
+    pub fn logged(&self, name: &str, message: &str) -> bool {
+        self.lines_about(name).iter().any(|line| line == message)
     }
 
     /// Prints the log to the standard output, for tests that fail.
     ///
     /// # Errors
-    /// Nobody reads it.
+    /// The output can't be written.
     pub fn print_log(&self) -> io::Result<()> {
         let text: String = self.lines().iter().map(|line| format!("{line}\n")).collect();
         io::Write::write_all(&mut io::stdout().lock(), text.as_bytes())
     }
 
-    /// What goes wrong between the operator and the API server from now on; `()` is nothing.
+    /// Sets the faults between the operator and the API server from now on; `()` is none.
     pub fn set_faults(&mut self, faults: impl Faults + 'static) {
-        self.server.set_faults(TrappedWrites { trap: self.trap.clone(), faults });
+        self.server.set_faults(CrashingWrites { injector: self.injector.clone(), faults });
     }
 
-    /// The API server: its history can be [forgotten](ApiServer::compact) and its connections [cut](ApiServer::cut).
+    /// The API server, which can [forget its history](ApiServer::compact) and
+    /// [break its watches](ApiServer::break_watches).
     pub fn server(&self) -> &ApiServer {
         &self.server
     }

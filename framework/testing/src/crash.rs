@@ -1,20 +1,19 @@
-//! Finds side effects that a crash does twice, or never.
+//! Check for side effects that a crash repeats or loses.
 //!
-//! korf calls handlers at least once: a crash between what a handler does and the record of it makes it run again. So
-//! handlers have to be idempotent, and [`check`] finds out whether they are. It runs a story once undisturbed, and then
-//! again for each place where the operator can die: at every await of a handler, after its return, before and after
-//! every write to the API server. The operator is started again each time. In the end, the world outside has to be the
-//! same.
+//! korf calls handlers at least once: after a crash between the effect of a handler and its record, it runs again. So
+//! handlers have to be idempotent, and [`check`] tests that. It runs a scenario once without a crash, and once for each
+//! point where the operator can crash: at every await of a handler, after its return, before and after every write to the
+//! API server. The operator is restarted each time. In the end, the outside world has to be the same.
 //!
-//! Handlers, the story and the world outside have to do the same in each run: a place is known by its number, and one that
-//! isn't reached again is one that nothing is known of.
+//! Handlers, the scenario and the outside world have to be deterministic: points are counted, and one that isn't reached
+//! again can't be tested.
 //!
-//! A fake of the world outside has to await where the real one does (`tokio::task::yield_now().await` is enough): a
-//! handler can't be killed where it doesn't wait.
+//! A fake of the outside world has to await where the real one does (`tokio::task::yield_now().await` is enough): a handler
+//! can't be killed where it doesn't wait.
 //!
 //! ```
 //! use k8s_openapi::api::core::v1::ConfigMap;
-//! use korf::{Name, Operator, Registry, Result, State};
+//! use korf::{Name, Operator, Result, State, handler::Registry};
 //! use korf_testing::crash;
 //! use serde_json::json;
 //! use std::sync::{Arc, Mutex, PoisonError};
@@ -50,134 +49,139 @@
 //! assert!(text.contains("handler 'greet' of default/a, attempt 0, at its await no. 1"), "{text}");
 //! ```
 
-use super::{cluster::Cluster, error::Error, trap::Trap};
+use super::{cluster::Cluster, error::Error, injector::CrashInjector};
 use korf::{Operator, RunError};
 use std::{error, fmt, sync::Arc, time::Duration};
 
-pub use super::trap::{Attempt, Place, Point};
+pub use super::injector::{Attempt, CrashPoint, CrashSite};
 
-/// How long an operator may take, after the story, to bring everything in order: longer than the longest backoff.
+/// The time after the scenario in which the operator has to converge: longer than the longest backoff.
 const SETTLING: Duration = Duration::from_secs(600);
 
-/// Runs a story once undisturbed, and once for each place where the operator can die; returns how many these are.
+/// Runs a scenario once without a crash, and once for each point where the operator can crash. Returns the number of
+/// points.
 ///
-/// - `world` makes what is outside of the cluster, anew for each run.
-/// - `operator` makes the operator, at the beginning of each run and after its death.
-/// - `story` is what users do meanwhile, and how much time passes.
-/// - `observe` says what has come out, ten minutes after the story's end.
+/// - `world` creates the outside world of each run.
+/// - `operator` creates the operator, at the start of each run and after each crash.
+/// - `scenario` does what users do, and advances the time.
+/// - `observe` returns the result, ten minutes after the end of the scenario.
 ///
 /// # Errors
-/// All places after which something else has come out than undisturbed; or that some places were not reached again, if
-/// nothing else is wrong; or the story fails undisturbed.
+/// A crash at some points changes the result; or some points were not reached again; or the scenario fails without a
+/// crash.
 pub fn check<W, O>(
     world: impl Fn() -> W,
     operator: impl Fn(&W) -> Operator + Send + Sync + 'static,
-    story: impl Fn(&mut Cluster, &W) -> Result<(), Error>,
+    scenario: impl Fn(&mut Cluster, &W) -> Result<(), Error>,
     observe: impl Fn(&Cluster, &W) -> O,
-) -> Result<usize, Failed>
+) -> Result<usize, CheckError>
 where
     W: Clone + Send + Sync + 'static,
     O: PartialEq + fmt::Debug,
 {
     let operator = Arc::new(operator);
-    let run = |chosen: Option<usize>| -> Result<(O, Trap), Trouble> {
-        let (world, trap, operator) = (world(), Trap::at(chosen), Arc::clone(&operator));
+    let run = |chosen: Option<usize>| -> Result<(O, CrashInjector), Interruption> {
+        let (world, injector, operator) = (world(), CrashInjector::at(chosen), Arc::clone(&operator));
         let outside = world.clone();
-        let mut cluster = Cluster::trapped(Arc::new(move || operator(&outside)), trap.clone())?;
-        let told = story(&mut cluster, &world);
+        let mut cluster = Cluster::with_injector(Arc::new(move || operator(&outside)), injector.clone())?;
+        let played = scenario(&mut cluster, &world);
         cluster.advance(SETTLING);
-        told.map_err(|error| Trouble { error: error.to_string(), point: trap.deaths().pop() })?;
-        Ok((observe(&cluster, &world), trap))
+        played.map_err(|error| Interruption { error: error.to_string(), point: injector.crashes().pop() })?;
+        Ok((observe(&cluster, &world), injector))
     };
-    let (expected, counted) = run(None).map_err(|trouble| Failed::Undisturbed(trouble.error))?;
-    let places = counted.passed();
+    let (expected, counted) =
+        run(None).map_err(|interruption| CheckError::WithoutCrash(interruption.error))?;
+    let points = counted.passed();
     let (mut found, mut missed) = (Vec::new(), Vec::new());
-    for place in 0..places {
-        let (point, outcome) = match run(Some(place)) {
-            Ok((outcome, trap)) => (trap.deaths().pop(), Some(outcome)),
-            Err(trouble) => (trouble.point, None),
+    for number in 0..points {
+        let (point, outcome) = match run(Some(number)) {
+            Ok((outcome, injector)) => (injector.crashes().pop(), Some(outcome)),
+            Err(interruption) => (interruption.point, None),
         };
         match point {
-            None => missed.push(place + 1),
+            None => missed.push(number + 1),
             Some(_) if outcome.as_ref() == Some(&expected) => {}
             Some(point) => found.push(Crash::new(point, outcome)),
         }
     }
     if !found.is_empty() {
-        return Err(Failed::Different { expected: format!("{expected:?}"), found, places });
+        return Err(CheckError::Different { expected: format!("{expected:?}"), found, points });
     }
-    if missed.is_empty() { Ok(places) } else { Err(Failed::Unreached { missed, places }) }
+    if missed.is_empty() { Ok(points) } else { Err(CheckError::Unreached { missed, points }) }
 }
 
-/// What keeps a run from its end.
-struct Trouble {
+/// An error that ended a run early.
+struct Interruption {
     error: String,
-    point: Option<Point>,
+    point: Option<CrashPoint>,
 }
 
-impl From<RunError> for Trouble {
+impl From<RunError> for Interruption {
     fn from(error: RunError) -> Self {
         Self { error: error.to_string(), point: None }
     }
 }
 
-/// A crash that makes a difference.
+/// A crash that changes the result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Crash {
-    /// Where the operator died.
-    pub point: Point,
-    /// What came out; none where the story could not be told to its end.
+    /// The point where the operator crashed.
+    pub point: CrashPoint,
+    /// The result; none if the scenario failed.
     pub outcome: Option<String>,
 }
 
 impl Crash {
-    fn new(point: Point, outcome: Option<impl fmt::Debug>) -> Self {
+    fn new(point: CrashPoint, outcome: Option<impl fmt::Debug>) -> Self {
         Self { point, outcome: outcome.map(|outcome| format!("{outcome:?}")) }
     }
 }
 
-/// Why handlers don't stand crashes.
+/// The findings of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failed {
-    /// The story fails without any crash, for this reason.
-    Undisturbed(String),
-    /// Crashes make a difference.
+pub enum CheckError {
+    /// The scenario fails without a crash, for this reason.
+    WithoutCrash(String),
+    /// Crashes change the result.
     Different {
-        /// What comes out undisturbed.
+        /// The result without a crash.
         expected: String,
         /// The crashes.
         found: Vec<Crash>,
-        /// How many places there are to die.
-        places: usize,
+        /// The number of points where the operator can crash.
+        points: usize,
     },
-    /// Some places were not reached again, so that nothing is known of crashes there: something doesn't do the same in
-    /// each run.
+    /// Some points were not reached again, and could not be tested: something isn't deterministic.
     Unreached {
-        /// Their numbers in the order of the undisturbed run, from 1 on.
+        /// Their numbers in the order of the run without a crash, from 1 on.
         missed: Vec<usize>,
-        /// How many places there are to die.
-        places: usize,
+        /// The number of points where the operator can crash.
+        points: usize,
     },
 }
 
-impl fmt::Display for Failed {
+impl fmt::Display for CheckError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Undisturbed(why) => write!(f, "the story fails without a crash: {why}"),
-            Self::Different { expected, found, places } => {
-                write!(f, "{} of {places} crashes make a difference. Undisturbed: {expected}", found.len())?;
+            Self::WithoutCrash(why) => write!(f, "the scenario fails without a crash: {why}"),
+            Self::Different { expected, found, points } => {
+                write!(
+                    f,
+                    "{} of {points} crashes change the result. Without a crash: {expected}",
+                    found.len()
+                )?;
                 for Crash { point, outcome } in found {
-                    let outcome = outcome.as_deref().unwrap_or("the story could not be told to its end");
+                    let outcome = outcome.as_deref().unwrap_or("the scenario failed");
                     write!(f, "\n- killed in {point}: {outcome}")?;
                 }
                 Ok(())
             }
-            Self::Unreached { missed, places } => {
+            Self::Unreached { missed, points } => {
                 let numbers: Vec<_> = missed.iter().map(usize::to_string).collect();
                 write!(
                     f,
-                    "{} of {places} places were not reached again, so that nothing is known of crashes there: no. {}. \
-                     Handlers, the story and the world outside have to do the same in each run",
+                    "{} of {points} points were not reached again, and could not be tested: no. {}. Handlers, the \
+                     scenario and the outside world have to be deterministic",
                     missed.len(),
                     numbers.join(", ")
                 )
@@ -186,4 +190,4 @@ impl fmt::Display for Failed {
     }
 }
 
-impl error::Error for Failed {}
+impl error::Error for CheckError {}

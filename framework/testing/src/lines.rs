@@ -1,4 +1,4 @@
-//! What the operator says.
+//! Captured log lines.
 
 use jiff::Timestamp;
 use korf::__private::{
@@ -23,13 +23,13 @@ use tracing_subscriber::{
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// When it was said.
+    /// The time.
     pub at: Timestamp,
-    /// How grave it is.
+    /// The severity.
     pub level: Level,
-    /// The object that it is about: `namespace/name`, or the name alone.
+    /// Its object: `namespace/name`, or the name alone.
     pub object: Option<String>,
-    /// What it says.
+    /// The message.
     pub message: String,
 }
 
@@ -52,7 +52,7 @@ impl Lines {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Where tracing's events go to become lines: those of korf and of handlers, down to DEBUG.
+    /// The subscriber that captures the events of korf and of handlers, down to DEBUG.
     pub fn subscriber(&self) -> Dispatch {
         let registry = tracing_subscriber::registry();
         match passing(Verbosity::Verbose, None) {

@@ -1,4 +1,4 @@
-//! The table: what is asked of both servers.
+//! Request sequences for both servers.
 
 use super::talk::{Case, Seen, Step};
 use http::Method;
@@ -264,7 +264,7 @@ fn guards() -> Case {
             "a",
             |seen| json!({"metadata": {"resourceVersion": version(seen, 0), "finalizers": []}}),
         ),
-        // A stale version is refused though the patch would change nothing.
+        // A stale version is rejected even if the patch changes nothing.
         patch_by(THINGS, "a", |seen| json!({"metadata": {"resourceVersion": version(seen, 0)}})),
         patch_by(THINGS, "a", |seen| json!({"metadata": {"resourceVersion": version(seen, 4)}})),
     ];
@@ -298,7 +298,7 @@ fn watches() -> Case {
     Case { title: "watches", steps }
 }
 
-/// What a selector shows, and that an object which no longer matches is as good as deleted.
+/// Watches with a selector: an object that no longer matches counts as deleted.
 fn selections() -> Case {
     let labelled = |value: Value| json!({"metadata": {"labels": {"app": value}}});
     let watch = |query: &'static str| {
@@ -348,7 +348,7 @@ fn pages() -> Case {
         create("e"),
         get(THINGS, ""),
         get(THINGS, "?limit=2"),
-        // A list is of one moment, whatever happens between its pages.
+        // All pages of a list have the same version, despite changes between them.
         delete(THINGS, "c"),
         create("bb"),
         patch(THINGS, "d", json!({"spec": {"a": 1}})),

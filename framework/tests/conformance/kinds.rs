@@ -1,4 +1,4 @@
-//! The kinds that are asked for.
+//! Kinds in the request sequences.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
@@ -34,7 +34,7 @@ fn text() -> String {
     "a default".into()
 }
 
-/// A status without a subresource is part of the object as any other field.
+/// A status without a subresource is a field like any other.
 pub fn plain() -> CustomResourceDefinition {
     let mut definition = Plain::crd();
     let schema = &mut definition.spec.versions[0].schema.as_mut().unwrap().open_api_v3_schema;
@@ -49,7 +49,7 @@ pub async fn install(client: &Client) {
         let name = definition.metadata.name.unwrap();
         await_condition(definitions.clone(), &name, is_crd_established()).await.unwrap();
     }
-    // Established, and yet not served everywhere for a moment.
+    // An established CRD isn't served everywhere at once.
     for kind in ["things", "plains"] {
         let request = http::Request::get(format!("/apis/c.korf.dev/v1/{kind}")).body(Vec::new()).unwrap();
         while client.request_text(request.clone()).await.is_err() {

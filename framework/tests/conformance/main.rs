@@ -1,4 +1,4 @@
-//! The API server in memory answers as a real kube-apiserver does: one table of request sequences, run against both.
+//! Conformance of the API server in memory: the same request sequences are run against a real kube-apiserver.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
@@ -9,18 +9,18 @@ mod talk;
 
 use kinds::{Plain, Thing};
 use korf_sandbox::ControlPlane;
-use korf_testing::api::{ApiServer, Served};
+use korf_testing::api::{ApiServer, ServedKind};
 use kube::core::ApiResource;
 
 #[tokio::test]
-async fn both_servers_answer_alike() {
+async fn both_servers_give_the_same_answers() {
     let plane = ControlPlane::start().await.expect("there is a control plane");
     let real = plane.client().await.expect("it has a client");
     kinds::install(&real).await;
     let memory = ApiServer::new();
-    memory.serve(Served::defined::<Thing>());
-    memory.serve(Served::by_definition(ApiResource::erase::<Plain>(&()), &kinds::plain()));
-    memory.serve(Served::of::<k8s_openapi::api::core::v1::ConfigMap>());
+    memory.serve(ServedKind::with_definition::<Thing>());
+    memory.serve(ServedKind::by_definition(ApiResource::erase::<Plain>(&()), &kinds::plain()));
+    memory.serve(ServedKind::of::<k8s_openapi::api::core::v1::ConfigMap>());
     let ours = memory.client("conformance");
 
     let mut different = Vec::new();

@@ -1,8 +1,8 @@
-//! What is left of an answer when all that differs from run to run is taken out.
+//! Normalization of answers: replaces everything that differs from run to run.
 
 use serde_json::{Value, json};
 
-/// The uids and versions of a conversation, in the order in which they turned up.
+/// The uids and versions of a sequence, in the order of their appearance.
 #[derive(Default)]
 pub struct Names {
     uids: Vec<String>,
@@ -65,7 +65,7 @@ impl Names {
         for (at, uid) in self.uids.iter().enumerate() {
             message = message.replace(uid, &format!("uid {at}"));
         }
-        // What follows is a number, or what Go's parser says of our nonsense.
+        // A number follows, or an error of Go's parser.
         for known in ["too old resource version: ", "continue key is not valid"] {
             if let Some(at) = message.find(known) {
                 message.truncate(at + known.len());
@@ -87,7 +87,7 @@ fn number(known: &mut Vec<String>, what: &str, text: &str) -> String {
     format!("{what} {at}")
 }
 
-/// What korf reads of it; verbs and storage versions are the server's business.
+/// The part that korf reads, without verbs and storage versions.
 fn discovered(list: &Value) -> Value {
     let mut entries: Vec<_> = list["resources"].as_array().into_iter().flatten().collect();
     entries.sort_by_key(|entry| entry["name"].to_string());

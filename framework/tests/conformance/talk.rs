@@ -1,4 +1,4 @@
-//! Sequences of requests, and what a server says to them.
+//! Sequences of requests, and their execution.
 
 use super::normal::Names;
 use http::Method;
@@ -11,7 +11,7 @@ pub struct Case {
     pub steps: Vec<Step>,
 }
 
-/// What was answered so far, as it was sent.
+/// The answers so far, as they were sent.
 pub type Seen<'a> = &'a [Value];
 
 type Text = Box<dyn Fn(Seen<'_>) -> String>;

@@ -1,44 +1,44 @@
-//! Answers that get lost on their way, and answers that say no.
+//! Lost answers and rejections.
 
 use crate::lights::{House, Light, cluster, cluster_of, light, paint};
 use http::Method;
-use korf_testing::api::{Fate, Faults, Passage, Request, Trouble, WatchEvent};
+use korf_testing::api::{Delivery, EventDelivery, Fault, Faults, Request, WatchEvent};
 use serde_json::json;
 use std::time::Duration;
 
-/// The API server does what it is asked for, nobody learns of it, and a second time it refuses that.
+/// Each first answer is lost, and the repeated request is rejected.
 #[derive(Default)]
-struct Moody {
+struct LostAnswers {
     done: Option<Request>,
 }
 
-impl Faults for Moody {
-    fn request(&mut self, request: &Request) -> Fate {
-        if request.who != "operator" || request.method != Method::PATCH {
-            return Fate::pass();
+impl Faults for LostAnswers {
+    fn request(&mut self, request: &Request) -> Delivery {
+        if request.client != "operator" || request.method != Method::PATCH {
+            return Delivery::pass();
         }
         match &self.done {
             None => {
                 self.done = Some(request.clone());
-                Fate::after(Trouble::Reset)
+                Delivery::after(Fault::Reset)
             }
-            Some(done) if done == request => Fate::before(Trouble::Refused(422)),
-            Some(_) => Fate::pass(),
+            Some(done) if done == request => Delivery::before(Fault::Rejected(422)),
+            Some(_) => Delivery::pass(),
         }
     }
 }
 
 #[test]
-fn what_is_stored_already_is_not_refused() {
+fn a_write_that_took_effect_is_not_reported_as_rejected() {
     let house = House::default();
     let mut cluster = cluster(&house);
     cluster.create(&light("a", "red")).unwrap();
-    let before = cluster.lines_of("a").len();
-    cluster.set_faults(Moody::default());
+    let before = cluster.lines_about("a").len();
+    cluster.set_faults(LostAnswers::default());
     cluster.patch::<Light>("a", paint("blue")).unwrap();
     cluster.advance(Duration::from_secs(600));
-    let said = cluster.lines_of("a").split_off(before);
-    assert!(!said.iter().any(|line| line.contains("refuse")), "{said:#?}");
+    let lines = cluster.lines_about("a").split_off(before);
+    assert!(!lines.iter().any(|line| line.contains("reject")), "{lines:#?}");
     assert_eq!((house.colors()["a"].as_str(), house.touched("a")), ("blue", 2));
 }
 
@@ -46,14 +46,14 @@ fn what_is_stored_already_is_not_refused() {
 struct FailingFor(&'static str);
 
 impl Faults for FailingFor {
-    fn request(&mut self, request: &Request) -> Fate {
+    fn request(&mut self, request: &Request) -> Delivery {
         let fails = request.method == Method::PATCH && request.path.contains(self.0);
-        if fails { Fate::before(Trouble::Refused(500)) } else { Fate::pass() }
+        if fails { Delivery::before(Fault::Rejected(500)) } else { Delivery::pass() }
     }
 }
 
 #[test]
-fn an_object_that_can_not_be_changed_does_not_keep_others_waiting() {
+fn an_object_that_cannot_be_written_does_not_delay_others() {
     let house = House::default();
     let mut cluster = cluster_of(&house, |operator| operator.concurrency(1));
     cluster.set_faults(FailingFor("/lights/sick"));
@@ -63,35 +63,35 @@ fn an_object_that_can_not_be_changed_does_not_keep_others_waiting() {
         let name = format!("b{number}");
         cluster.create(&light(&name, "red")).unwrap();
         cluster.advance(Duration::from_secs(3));
-        assert!(house.colors().contains_key(&name), "{name} waits");
+        assert!(house.colors().contains_key(&name), "{name} is delayed");
     }
     cluster.set_faults(());
     cluster.advance(Duration::from_secs(31));
     assert_eq!(house.touched("sick"), 1);
 }
 
-/// An API server to which it is a long way: what is to be changed has been changed meanwhile. Watches are late, too.
-struct Far;
+/// A slow network: objects change before a patch arrives. Watches are late, too.
+struct Slow;
 
-impl Faults for Far {
-    fn request(&mut self, request: &Request) -> Fate {
-        let way = if request.method == Method::PATCH && request.who == "operator" { 100 } else { 0 };
-        Fate::pass().taking(Duration::from_millis(way), Duration::ZERO)
+impl Faults for Slow {
+    fn request(&mut self, request: &Request) -> Delivery {
+        let way = if request.method == Method::PATCH && request.client == "operator" { 100 } else { 0 };
+        Delivery::pass().taking(Duration::from_millis(way), Duration::ZERO)
     }
 
-    fn event(&mut self, _: &WatchEvent) -> Passage {
-        Passage::Delay(Duration::from_secs(3))
+    fn event(&mut self, _: &WatchEvent) -> EventDelivery {
+        EventDelivery::Delay(Duration::from_secs(3))
     }
 }
 
 #[test]
-fn an_object_that_could_not_be_changed_for_long_and_that_others_change_is_read_anew() {
+fn an_object_whose_writes_keep_conflicting_is_read_again() {
     let house = House::default();
     let mut cluster = cluster(&house);
     cluster.set_faults(FailingFor("/lights/a"));
     cluster.create(&light("a", "red")).unwrap();
     cluster.advance(Duration::from_secs(50));
-    cluster.set_faults(Far);
+    cluster.set_faults(Slow);
     for number in 0..30 {
         cluster.patch::<Light>("a", json!({"status": {"color": number.to_string()}})).unwrap();
         cluster.advance(Duration::from_secs(2));

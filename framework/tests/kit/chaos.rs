@@ -1,10 +1,10 @@
-//! A bad network and a busy server, the same each time.
+//! Random faults of network and server, the same in each run.
 
 use crate::lights::{House, Light, cluster, light, paint};
 use korf_testing::{Line, api::Chaos};
 use std::{collections::BTreeMap, time::Duration};
 
-/// A story under trouble; what comes of it, and what is said meanwhile.
+/// Runs a scenario with faults. Returns the result and the log.
 fn run(seed: u64) -> (BTreeMap<String, String>, Vec<Line>) {
     let house = House::default();
     let mut cluster = cluster(&house);
@@ -27,7 +27,7 @@ fn run(seed: u64) -> (BTreeMap<String, String>, Vec<Line>) {
 }
 
 #[test]
-fn trouble_changes_nothing_in_the_end() {
+fn faults_do_not_change_the_result() {
     let expected = [("a", "blue"), ("c", "green")].map(|(name, color)| (name.to_owned(), color.to_owned()));
     for seed in 0..200 {
         assert_eq!(run(seed).0, expected.clone().into(), "seed {seed}");

@@ -1,23 +1,23 @@
-//! What is left undone when the operator is told to stop.
+//! Unfinished work when the operator stops.
 
 use crate::lights::{House, Light, cluster, light};
-use korf::{Name, Operator, Registry, on_create};
+use korf::{Name, Operator, handler::Registry, on_create};
 use korf_testing::{
     Cluster,
-    api::{Fate, Faults, Request, Trouble},
+    api::{Delivery, Fault, Faults, Request},
 };
 
-/// An API server that takes no changes.
+/// An API server that rejects all writes.
 struct Busy;
 
 impl Faults for Busy {
-    fn request(&mut self, request: &Request) -> Fate {
-        if request.is_write() { Fate::before(Trouble::Refused(503)) } else { Fate::pass() }
+    fn request(&mut self, request: &Request) -> Delivery {
+        if request.is_write() { Delivery::before(Fault::Rejected(503)) } else { Delivery::pass() }
     }
 }
 
-/// What an operator says of handlers and changes when it stops.
-fn said_in_the_end(mut cluster: Cluster) -> Vec<String> {
+/// Stops the operator. Returns its last lines about handlers and changes.
+fn last_lines(mut cluster: Cluster) -> Vec<String> {
     let before = cluster.lines().len();
     cluster.stop().unwrap();
     let lines = cluster.lines().into_iter().skip(before).filter(|line| line.object.is_none());
@@ -25,7 +25,7 @@ fn said_in_the_end(mut cluster: Cluster) -> Vec<String> {
 }
 
 #[test]
-fn handlers_that_do_not_finish_are_told_from_changes_that_are_not_stored() {
+fn unfinished_handlers_and_unsaved_changes_are_reported_separately() {
     async fn hang(name: Name) {
         if name.starts_with("slow") {
             std::future::pending::<()>().await;
@@ -45,7 +45,7 @@ fn handlers_that_do_not_finish_are_told_from_changes_that_are_not_stored() {
             vec!["quick"],
             vec![
                 "Waiting up to 25 seconds for the changes of 1 object(s) to be stored.",
-                "The changes of 1 object(s) could not be stored within 25 seconds; what led to them is done again at the \
+                "The changes of 1 object(s) could not be stored within 25 seconds; their handlers are called again at the \
                  next start.",
             ],
         ),
@@ -54,7 +54,7 @@ fn handlers_that_do_not_finish_are_told_from_changes_that_are_not_stored() {
             vec![
                 "Waiting up to 25 seconds for 2 running handler(s) to finish, and for the changes of 1 object(s) to be stored.",
                 "2 handler(s) did not finish within 25 seconds and are cancelled; they are called again at the next start.",
-                "The changes of 1 object(s) could not be stored within 25 seconds; what led to them is done again at the \
+                "The changes of 1 object(s) could not be stored within 25 seconds; their handlers are called again at the \
                  next start.",
             ],
         ),
@@ -65,13 +65,13 @@ fn handlers_that_do_not_finish_are_told_from_changes_that_are_not_stored() {
         for name in names {
             cluster.create(&light(name, "red")).unwrap();
         }
-        assert_eq!(said_in_the_end(cluster), expected);
+        assert_eq!(last_lines(cluster), expected);
     }
 }
 
 #[test]
-fn an_operator_with_nothing_to_do_stops_without_a_word() {
+fn an_idle_operator_stops_silently() {
     let mut cluster = cluster(&House::default());
     cluster.create(&light("a", "red")).unwrap();
-    assert_eq!(said_in_the_end(cluster), [""; 0]);
+    assert_eq!(last_lines(cluster), [""; 0]);
 }

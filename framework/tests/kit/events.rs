@@ -5,17 +5,17 @@ use k8s_openapi::api::{
     core::v1::{ConfigMap, Namespace},
     events::v1::Event,
 };
-use korf::{EventType, Events, Name, Operator, Registry, Result};
+use korf::{EventRecorder, Name, Operator, Result, extract::WatchEventType, handler::Registry};
 use korf_testing::{
     Cluster,
-    api::{Fate, Faults, Passage, Request, Trouble, WatchEvent},
+    api::{Delivery, EventDelivery, Fault, Faults, Request, WatchEvent},
 };
 use kube::{Resource, ResourceExt, core::ApiResource};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{from_value, json};
 use std::{sync::Arc, time::Duration};
 
-async fn tell(name: Name, events: Events) -> Result {
+async fn tell(name: Name, events: EventRecorder) -> Result {
     events.info("Seen", format!("{name} is there"));
     events.info("Seen", "and is seen again");
     events.warn("Odd", std::io::Error::other("it looks strange"));
@@ -35,39 +35,39 @@ where
     cluster.create::<K>(&from_value(json!({"metadata": {"name": name}})).unwrap()).unwrap()
 }
 
-/// The events that the API server has.
+/// The events on the API server.
 fn events(cluster: &Cluster) -> Vec<Event> {
     let objects = cluster.server().objects(&ApiResource::erase::<Event>(&()));
     objects.into_iter().map(|event| from_value(Arc::unwrap_or_clone(event)).unwrap()).collect()
 }
 
-/// What was said of events that were not posted.
+/// The lines about events that were not posted.
 fn complaints(cluster: &Cluster) -> Vec<String> {
     let lines = cluster.lines().into_iter().filter(|line| line.message.contains("Kubernetes event(s)"));
     lines.map(|line| line.message).collect()
 }
 
-/// This becomes of requests that post events.
-struct Posting(Fate);
+/// The delivery of requests that post events.
+struct Posting(Delivery);
 
 impl Faults for Posting {
-    fn request(&mut self, request: &Request) -> Fate {
+    fn request(&mut self, request: &Request) -> Delivery {
         let posts = request.method == Method::POST && request.path.ends_with("/events");
-        if posts { self.0 } else { Fate::pass() }
+        if posts { self.0 } else { Delivery::pass() }
     }
 }
 
-/// Deletions are lost: a listing alone shows that the object is gone.
+/// Deletions are lost: only a listing shows that the object is gone.
 struct NoDeletions;
 
 impl Faults for NoDeletions {
-    fn event(&mut self, event: &WatchEvent) -> Passage {
-        if event.what == "DELETED" { Passage::Lose } else { Passage::Pass }
+    fn event(&mut self, event: &WatchEvent) -> EventDelivery {
+        if event.what == "DELETED" { EventDelivery::Lose } else { EventDelivery::Pass }
     }
 }
 
 #[test]
-fn an_event_is_about_its_object_and_in_its_namespace() {
+fn an_event_refers_to_its_object_and_is_in_its_namespace() {
     let mut cluster = Cluster::of(operator).unwrap();
     let map: ConfigMap = create(&mut cluster, "a");
     let namespace: Namespace = create(&mut cluster, "n");
@@ -80,7 +80,7 @@ fn an_event_is_about_its_object_and_in_its_namespace() {
     for (object, kind, own) in
         [(map.uid(), "ConfigMap", Some("default")), (namespace.uid(), "Namespace", None)]
     {
-        let said: Vec<_> =
+        let messages: Vec<_> =
             about(object.clone()).into_iter().map(|event| (event.type_, event.reason, event.note)).collect();
         let name = if kind == "ConfigMap" { "a" } else { "n" };
         let expected = [
@@ -88,7 +88,7 @@ fn an_event_is_about_its_object_and_in_its_namespace() {
             ("Normal", "Seen", "and is seen again"),
             ("Warning", "Odd", "it looks strange"),
         ];
-        assert_eq!(said, expected.map(|(a, b, c)| (Some(a.into()), Some(b.into()), Some(c.into()))));
+        assert_eq!(messages, expected.map(|(a, b, c)| (Some(a.into()), Some(b.into()), Some(c.into()))));
         for event in about(object) {
             let regarding = event.regarding.unwrap();
             assert_eq!((regarding.kind.as_deref(), regarding.namespace.as_deref()), (Some(kind), own));
@@ -100,11 +100,11 @@ fn an_event_is_about_its_object_and_in_its_namespace() {
 }
 
 #[test]
-fn events_that_are_refused_are_no_matter_to_handlers_and_told_of_once_in_a_while() {
+fn rejected_events_do_not_affect_handlers_and_are_logged_at_intervals() {
     let mut cluster = Cluster::of(operator).unwrap();
-    cluster.set_faults(Posting(Fate::before(Trouble::Refused(503))));
+    cluster.set_faults(Posting(Delivery::before(Fault::Rejected(503))));
     create::<ConfigMap>(&mut cluster, "a");
-    assert!(cluster.said("a", "Creation is processed: 1 succeeded; 0 failed."));
+    assert!(cluster.logged("a", "Creation is processed: 1 succeeded; 0 failed."));
     let why = "the server is currently unable to handle the request (503)";
     let first = format!("1 Kubernetes event(s) could not be posted and are dropped: {why}.");
     assert_eq!(complaints(&cluster), [first.as_str()]);
@@ -120,26 +120,26 @@ fn events_that_are_refused_are_no_matter_to_handlers_and_told_of_once_in_a_while
 }
 
 #[test]
-fn handlers_do_not_wait_for_events_that_get_no_answer() {
+fn handlers_do_not_wait_for_events_without_an_answer() {
     let mut cluster = Cluster::of(operator).unwrap();
-    cluster.set_faults(Posting(Fate::before(Trouble::Silence)));
+    cluster.set_faults(Posting(Delivery::before(Fault::Silence)));
     create::<ConfigMap>(&mut cluster, "a");
-    assert!(cluster.said("a", "Creation is processed: 1 succeeded; 0 failed."));
+    assert!(cluster.logged("a", "Creation is processed: 1 succeeded; 0 failed."));
     cluster.advance(Duration::from_secs(10));
     let why = "the API server has not answered for 10 seconds";
-    let said = format!("1 Kubernetes event(s) could not be posted and are dropped: {why}.");
-    assert_eq!(complaints(&cluster), [said]);
+    let messages = format!("1 Kubernetes event(s) could not be posted and are dropped: {why}.");
+    assert_eq!(complaints(&cluster), [messages]);
 }
 
 #[test]
-fn events_are_posted_before_the_operator_ends_if_its_grace_allows() {
+fn events_are_posted_before_the_operator_stops_within_its_grace_period() {
     for (each, posted, left) in [(Duration::from_secs(1), 3, None), (Duration::from_secs(2), 1, Some("2"))] {
         let mut cluster = Cluster::of(operator).unwrap();
-        cluster.set_faults(Posting(Fate::pass().taking(each, Duration::ZERO)));
+        cluster.set_faults(Posting(Delivery::pass().taking(each, Duration::ZERO)));
         create::<ConfigMap>(&mut cluster, "a");
-        let told = cluster.now();
+        let begun = cluster.now();
         cluster.stop().unwrap();
-        assert!(cluster.now() <= told + Duration::from_secs(3));
+        assert!(cluster.now() <= begun + Duration::from_secs(3));
         let words = "Kubernetes event(s) were left to be posted when the operator had to stop.";
         let expected: Vec<_> = left.map(|left| format!("{left} {words}")).into_iter().collect();
         assert_eq!((events(&cluster).len(), complaints(&cluster)), (posted, expected));
@@ -147,11 +147,11 @@ fn events_are_posted_before_the_operator_ends_if_its_grace_allows() {
 }
 
 #[test]
-fn what_a_handler_takes_is_posted_all_the_same() {
-    async fn post(events: Events) {
+fn events_that_a_handler_takes_are_posted_too() {
+    async fn post(events: EventRecorder) {
         events.info("Posted", "by one handler");
     }
-    async fn take(events: Events) {
+    async fn take(events: EventRecorder) {
         events.info("Taken", "by the other");
         assert_eq!(events.take(), []);
     }
@@ -167,9 +167,9 @@ fn what_a_handler_takes_is_posted_all_the_same() {
 }
 
 #[test]
-fn an_event_about_an_object_that_a_listing_misses_names_its_kind() {
-    async fn miss(event: EventType, events: Events) {
-        if event == EventType::Deleted {
+fn an_event_about_an_object_missing_from_a_listing_names_its_kind() {
+    async fn miss(event: WatchEventType, events: EventRecorder) {
+        if event == WatchEventType::Deleted {
             events.info("Missed", "it is gone");
         }
     }

@@ -1,16 +1,19 @@
-//! Ordinary days, and outages.
+//! Life of an object: creation, changes, deletion, restarts and outages.
 
 use crate::lights::{House, Light, cluster, flickering, light, paint};
 use k8s_openapi::api::apps::v1::Deployment;
-use korf::{Handler, Operator, Registry, State};
-use korf_testing::{Cluster, Error, api::Served};
+use korf::{
+    Operator, State,
+    handler::{Handler, Registry},
+};
+use korf_testing::{Cluster, Error, api::ServedKind};
 use kube::core::ApiResource;
 use serde_json::json;
 use std::time::Duration;
 use tokio::time::sleep;
 
 #[test]
-fn an_object_is_created_changed_and_deleted_with_as_many_writes_as_the_design_says() {
+fn creation_update_and_deletion_take_a_fixed_number_of_writes() {
     let house = House::default();
     let mut cluster = cluster(&house);
     cluster.create(&light("a", "red")).unwrap();
@@ -25,11 +28,11 @@ fn an_object_is_created_changed_and_deleted_with_as_many_writes_as_the_design_sa
     assert!(!cluster.exists::<Light>("a"));
     assert_eq!(cluster.writes().len(), 6);
     assert!(house.colors().is_empty());
-    assert!(cluster.said("a", "Deletion is processed: 1 succeeded; 0 failed."));
+    assert!(cluster.logged("a", "Deletion is processed: 1 succeeded; 0 failed."));
 }
 
 #[test]
-fn a_retry_comes_at_its_time_also_after_a_restart() {
+fn a_retry_is_on_time_even_after_a_restart() {
     let house = House::default();
     let mut cluster = cluster(&house);
     let begun = cluster.now();
@@ -38,12 +41,12 @@ fn a_retry_comes_at_its_time_also_after_a_restart() {
     cluster.restart().unwrap();
     cluster.advance(Duration::from_secs(29));
     assert_eq!(
-        cluster.lines_of("a").iter().filter(|line| *line == "Handler 'create' is invoked.").count(),
+        cluster.lines_about("a").iter().filter(|line| *line == "Handler 'create' is invoked.").count(),
         1
     );
     cluster.advance(Duration::from_secs(1));
     assert_eq!(
-        cluster.lines_of("a").iter().filter(|line| *line == "Handler 'create' is invoked.").count(),
+        cluster.lines_about("a").iter().filter(|line| *line == "Handler 'create' is invoked.").count(),
         2
     );
     cluster.advance(Duration::from_secs(60));
@@ -55,7 +58,7 @@ fn a_retry_comes_at_its_time_also_after_a_restart() {
 }
 
 #[test]
-fn what_happens_while_the_operator_is_away_is_handled_when_it_is_back() {
+fn changes_during_a_downtime_are_handled_after_the_start() {
     let house = House::default();
     let mut cluster = cluster(&house);
     for name in ["changed", "deleted", "same"] {
@@ -73,11 +76,11 @@ fn what_happens_while_the_operator_is_away_is_handled_when_it_is_back() {
 }
 
 #[test]
-fn a_watch_that_is_cut_and_forgotten_begins_anew() {
+fn a_broken_watch_with_a_forgotten_version_relists() {
     let house = House::default();
     let mut cluster = cluster(&house);
     cluster.create(&light("a", "red")).unwrap();
-    cluster.server().cut();
+    cluster.server().break_watches();
     cluster.patch::<Light>("a", paint("blue")).unwrap();
     cluster.server().compact();
     cluster.advance(Duration::from_secs(60));
@@ -87,27 +90,27 @@ fn a_watch_that_is_cut_and_forgotten_begins_anew() {
 }
 
 #[test]
-fn a_kind_that_is_taken_away_may_come_back() {
+fn a_removed_kind_may_return() {
     let house = House::default();
     let mut cluster = cluster(&house);
     cluster.create(&light("a", "red")).unwrap();
-    cluster.server().withdraw(&ApiResource::erase::<Light>(&()));
+    cluster.server().remove_kind(&ApiResource::erase::<Light>(&()));
     cluster.advance(Duration::from_secs(120));
-    assert!(matches!(cluster.get::<Light>("a"), Err(Error::Refused { code: 404, .. })));
-    cluster.serve(Served::defined::<Light>());
+    assert!(matches!(cluster.get::<Light>("a"), Err(Error::Rejected { code: 404, .. })));
+    cluster.serve(ServedKind::with_definition::<Light>());
     cluster.advance(Duration::from_secs(60));
     cluster.create(&light("b", "green")).unwrap();
     assert_eq!(house.colors()["b"], "green");
 }
 
 #[test]
-fn a_kind_that_is_missing_at_the_start_is_waited_for_and_a_crd_asked_for_if_it_has_one() {
+fn a_kind_missing_at_the_start_is_awaited_and_its_crd_requested() {
     let missing = |kind: &ApiResource, handler: Handler| {
         let mut cluster =
             Cluster::of(move || Operator::with_registry("lights", Registry::from_iter([handler.clone()])))
                 .unwrap();
         cluster.stop().unwrap();
-        cluster.server().withdraw(kind);
+        cluster.server().remove_kind(kind);
         cluster.start().unwrap();
         let lines = cluster.lines().into_iter().map(|line| line.message);
         lines.filter(|line| line.starts_with("The API server doesn't know ")).collect::<Vec<_>>()
@@ -121,7 +124,7 @@ fn a_kind_that_is_missing_at_the_start_is_waited_for_and_a_crd_asked_for_if_it_h
 }
 
 #[test]
-fn an_object_made_anew_under_the_same_name_is_another_one() {
+fn a_recreated_object_is_a_new_one() {
     let house = House::default();
     let mut cluster = cluster(&house);
     cluster.create(&light("a", "red")).unwrap();
@@ -131,11 +134,11 @@ fn an_object_made_anew_under_the_same_name_is_another_one() {
     cluster.create(&light("a", "blue")).unwrap();
     cluster.start().unwrap();
     assert_eq!(house.colors()["a"], "blue");
-    assert!(cluster.said("a", "Creation is processed: 1 succeeded; 0 failed."));
+    assert!(cluster.logged("a", "Creation is processed: 1 succeeded; 0 failed."));
 }
 
 #[test]
-fn what_took_long_is_on_record_before_the_next_handler_is_called() {
+fn the_result_of_a_slow_handler_is_stored_before_the_next_one_is_called() {
     for (seconds, again) in [(6, 1), (4, 2)] {
         let house = House::default();
         let state = house.clone();
@@ -157,6 +160,6 @@ fn what_took_long_is_on_record_before_the_next_handler_is_called() {
         cluster.restart().unwrap();
         cluster.advance(takes * 3);
         assert_eq!((house.touched("first"), house.touched("second")), (again, 2), "{seconds} s");
-        assert!(cluster.said("a", "Creation is processed: 2 succeeded; 0 failed."), "{seconds} s");
+        assert!(cluster.logged("a", "Creation is processed: 2 succeeded; 0 failed."), "{seconds} s");
     }
 }

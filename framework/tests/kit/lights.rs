@@ -1,6 +1,6 @@
-//! An operator with a world outside: lights that are switched on and off.
+//! An operator with an outside world: lights that it switches on and off.
 
-use korf::{Attempt, Error, Name, Operator, Registry, Result, Spec, State, Status};
+use korf::{Attempt, Error, Name, Operator, Result, Spec, State, Status, handler::Registry};
 use korf_testing::Cluster;
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -17,7 +17,7 @@ use tokio::task::yield_now;
 #[kube(group = "korf.dev", version = "v1", kind = "Light", namespaced, status = "LightStatus")]
 pub struct LightSpec {
     pub color: String,
-    /// How often the first handler fails before it works.
+    /// The number of failures of the create handler before it succeeds.
     #[serde(default)]
     pub failures: u32,
 }
@@ -27,12 +27,12 @@ pub struct LightStatus {
     pub color: Option<String>,
 }
 
-/// The lights that are on, and how often each was touched.
+/// The lights that are on, and how often each was switched.
 #[derive(Clone, Debug, Default)]
 pub struct House(Arc<Mutex<BTreeMap<String, (String, u32)>>>);
 
 impl House {
-    /// Does what a real house does: nothing at once, and nothing twice.
+    /// Takes time, and switches nothing twice.
     pub async fn switch_on(&self, name: &str, color: &str) {
         yield_now().await;
         self.touch(name, color);
@@ -55,7 +55,7 @@ impl House {
         self.0.lock().unwrap().iter().map(|(name, (color, _))| (name.clone(), color.clone())).collect()
     }
 
-    /// How often a light was touched.
+    /// The number of times that a light was switched.
     pub fn touched(&self, name: &str) -> u32 {
         self.0.lock().unwrap().get(name).map_or(0, |(_, touched)| *touched)
     }
@@ -92,10 +92,13 @@ pub fn cluster(house: &House) -> Cluster {
     cluster_of(house, |operator| operator)
 }
 
-/// The same, with an operator that is told more.
-pub fn cluster_of(house: &House, told: impl Fn(Operator) -> Operator + Send + Sync + 'static) -> Cluster {
+/// The same, with further options of the operator.
+pub fn cluster_of(
+    house: &House,
+    configure: impl Fn(Operator) -> Operator + Send + Sync + 'static,
+) -> Cluster {
     let house = house.clone();
-    Cluster::of(move || told(operator(&house))).unwrap()
+    Cluster::of(move || configure(operator(&house))).unwrap()
 }
 
 pub fn light(name: &str, color: &str) -> Light {

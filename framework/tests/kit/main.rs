@@ -1,4 +1,4 @@
-//! Operators on the cluster in memory.
+//! Tests of operators, and of the test kit, on the cluster in memory.
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic with its place is the best message")]
 
@@ -10,4 +10,6 @@ mod events;
 mod life;
 mod lights;
 mod lines;
+mod observations;
 mod secrets;
+mod timers;

@@ -1,4 +1,4 @@
-//! What calls of handlers ask to have on the object.
+//! Changes that handler calls ask for on the object.
 
 use crate::{
     record::Called,
@@ -7,7 +7,7 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 
-/// A patch that is the same each time that the object is.
+/// A patch that depends on the object alone.
 pub fn addition(addition: Addition, id: &str, object: &Value) -> Option<Value> {
     match addition {
         Addition::Nothing => None,
@@ -21,8 +21,8 @@ pub fn addition(addition: Addition, id: &str, object: &Value) -> Option<Value> {
     }
 }
 
-/// The merge patch that a call of a role, or of one of its sub-handlers, stands for: what it adds, and, if it has
-/// succeeded, what it returns.
+/// The merge patch that a call of a role's handler, or of one of its sub-handlers, asks for: its addition and, if it
+/// succeeded, its result.
 pub fn asked(role: &Role, call: &Called) -> Value {
     let Act { addition: added, finale, .. } = role.script.act(call.attempt);
     let mut patch = addition(added, &call.id, call.body.value()).unwrap_or_else(|| json!({}));

@@ -1,125 +1,170 @@
-//! What goes wrong between the operator and the API server, and where the operator dies.
+//! Faults between the operator and the API server, and the places where the operator dies.
 
 use crate::{
     record::{Death, Record},
     tally::Counter,
+    user::{Instant, Users},
     world::Weather,
 };
 use korf_testing::{
-    api::{Fate, Faults, Moment, Passage, Request, Trouble, WatchEvent},
-    crash::{Place, Point},
+    api::{Delivery, EventDelivery, Fault, Faults, Moment, Request, WatchEvent},
+    crash::{CrashPoint, CrashSite},
 };
 use std::time::Duration;
+use tokio::time::Instant as Time;
 
 const OF_READS: [u16; 6] = [410, 422, 429, 500, 503, 504];
 const OF_WRITES: [u16; 7] = [409, 410, 422, 429, 500, 503, 504];
+/// The codes of an outage, in which the server takes no write. 413: everything is too large.
+const OF_OUTAGES: [u16; 6] = [403, 409, 413, 422, 500, 503];
 
-/// Faults by chance, of a network and a server worse than any real one: events of a watch are lost, too, and overtake
-/// others. Those of a listing are not: then the server would say that objects aren't there.
+/// Random faults of a network and a server worse than any real one: watch events get lost and overtake others. The
+/// events of a listing don't: the server would report objects as missing that are there.
 pub struct Storm {
     chance: fastrand::Rng,
     weather: Weather,
     record: Record,
     counter: Counter,
+    users: Users,
+    /// The code with which all writes fail, and the end of that.
+    outage: Option<(u16, Time)>,
 }
 
 impl Storm {
-    pub fn new(seed: u64, weather: &Weather, record: &Record, counter: &Counter) -> Self {
-        let chance = fastrand::Rng::with_seed(seed);
-        Self { chance, weather: weather.clone(), record: record.clone(), counter: counter.clone() }
+    pub fn new(seed: u64, weather: &Weather, record: &Record, counter: &Counter, users: &Users) -> Self {
+        Self {
+            chance: fastrand::Rng::with_seed(seed),
+            weather: weather.clone(),
+            record: record.clone(),
+            counter: counter.clone(),
+            users: users.clone(),
+            outage: None,
+        }
+    }
+
+    /// The code of the current outage, if there is one.
+    fn outage(&mut self) -> Option<u16> {
+        let now = Time::now();
+        self.outage = self.outage.filter(|(_, until)| now < *until);
+        if self.outage.is_none() && self.weather.outages > 0.0 && self.chance.f64() < self.weather.outages {
+            let code = OF_OUTAGES[self.chance.usize(..OF_OUTAGES.len())];
+            self.outage = Some((code, now + Duration::from_secs(self.chance.u64(1..90))));
+            self.counter.count(format!("outage: {code}"));
+        }
+        self.outage.map(|(code, _)| code)
     }
 
     fn latency(&mut self) -> Duration {
         Duration::from_millis(self.chance.u64(self.weather.latency.clone()))
     }
 
-    fn trouble(&mut self, codes: &[u16]) -> (Moment, Trouble) {
+    fn lag(&mut self) -> Duration {
+        Duration::from_millis(self.chance.u64(self.weather.lag.clone()))
+    }
+
+    fn trouble(&mut self, codes: &[u16]) -> (Moment, Fault) {
         let trouble = match self.chance.u8(..8) {
-            0..5 => Trouble::Refused(codes[self.chance.usize(..codes.len())]),
-            5 | 6 => Trouble::Reset,
-            _ => Trouble::Silence,
+            0..5 => Fault::Rejected(codes[self.chance.usize(..codes.len())]),
+            5 | 6 => Fault::Reset,
+            _ => Fault::Silence,
         };
-        // These mean that nothing was done.
-        let refused = matches!(trouble, Trouble::Refused(409 | 410 | 422 | 429 | 503));
-        let moment = if !refused && self.chance.bool() { Moment::After } else { Moment::Before };
+        // With these codes, the server has changed nothing.
+        let unchanged = matches!(trouble, Fault::Rejected(409 | 410 | 422 | 429 | 503));
+        let moment = if !unchanged && self.chance.bool() { Moment::After } else { Moment::Before };
         (moment, trouble)
     }
 
-    fn passage(&mut self, event: &WatchEvent) -> Passage {
+    fn passage(&mut self, event: &WatchEvent) -> EventDelivery {
         let change = !event.listed && matches!(event.what, "MODIFIED" | "DELETED");
         match self.chance.u8(..8) {
-            0 => Passage::Duplicate,
-            1 => Passage::Break,
-            2 => Passage::End,
-            3 => Passage::Expire,
-            4 | 5 if change && event.what == "MODIFIED" => Passage::Hold,
-            6 if change => Passage::Lose,
-            _ => Passage::Delay(self.latency() * 5),
+            0 => EventDelivery::Duplicate,
+            1 => EventDelivery::Break,
+            2 => EventDelivery::End,
+            3 => EventDelivery::Expire,
+            4 | 5 if change && event.what == "MODIFIED" => EventDelivery::Hold,
+            6 if change => EventDelivery::Lose,
+            _ => EventDelivery::Delay((self.latency() + self.lag()) * 5),
         }
     }
 }
 
 impl Faults for Storm {
-    fn request(&mut self, request: &Request) -> Fate {
+    fn request(&mut self, request: &Request) -> Delivery {
+        if let Some(name) = Users::object_of(request) {
+            self.users.meddle(Instant::BeforeWrite, name);
+        }
         let met = self.chance.f64() < self.weather.requests;
         let codes = if request.is_write() { &OF_WRITES[..] } else { &OF_READS[..] };
-        let trouble = met.then(|| self.trouble(codes));
+        let mut trouble = met.then(|| self.trouble(codes));
         if let Some((moment, trouble)) = trouble {
             self.counter.count(format!("request: {}", named(moment, trouble)));
-            if request.is_write() && trouble == Trouble::Refused(422) {
-                self.record.refuses(request);
-            }
         }
-        Fate { there: self.latency(), back: self.latency(), trouble }
+        if request.is_write() {
+            let outage = self.outage();
+            let rejected = self.weather.rejections > 0.0 && self.chance.f64() < self.weather.rejections;
+            if rejected {
+                self.counter.count("request: rejected");
+            }
+            let code = outage.or(rejected.then_some(422));
+            trouble = code.map(|code| (Moment::Before, Fault::Rejected(code))).or(trouble);
+        }
+        if request.is_write() && matches!(trouble, Some((_, Fault::Rejected(413 | 422)))) {
+            self.record.rejects(request);
+        }
+        Delivery { there: self.latency(), back: self.latency(), fault: trouble }
     }
 
-    fn event(&mut self, event: &WatchEvent) -> Passage {
+    fn event(&mut self, event: &WatchEvent) -> EventDelivery {
         if self.chance.f64() >= self.weather.events {
-            return Passage::Delay(self.latency());
+            return EventDelivery::Delay(self.latency() + self.lag());
         }
         let passage = self.passage(event);
         self.counter.count(match passage {
-            Passage::Pass | Passage::Delay(_) => "event: delay",
-            Passage::Duplicate => "event: duplicate",
-            Passage::Hold => "event: hold",
-            Passage::Lose => "event: lose",
-            Passage::Break => "event: break",
-            Passage::End => "event: end",
-            Passage::Expire => "event: expire",
+            EventDelivery::Pass | EventDelivery::Delay(_) => "event: delay",
+            EventDelivery::Duplicate => "event: duplicate",
+            EventDelivery::Hold => "event: hold",
+            EventDelivery::Lose => "event: lose",
+            EventDelivery::Break => "event: break",
+            EventDelivery::End => "event: end",
+            EventDelivery::Expire => "event: expire",
         });
         passage
     }
 }
 
-fn named(moment: Moment, trouble: Trouble) -> String {
+fn named(moment: Moment, trouble: Fault) -> String {
     let when = if moment == Moment::Before { "before" } else { "after" };
     match trouble {
-        Trouble::Refused(code @ (409 | 410 | 422 | 429 | 503)) => code.to_string(),
-        Trouble::Refused(code) => format!("{code} {when}"),
-        Trouble::Reset => format!("reset {when}"),
-        Trouble::Silence => format!("silence {when}"),
+        Fault::Rejected(code @ (409 | 410 | 422 | 429 | 503)) => code.to_string(),
+        Fault::Rejected(code) => format!("{code} {when}"),
+        Fault::Reset => format!("reset {when}"),
+        Fault::Silence => format!("silence {when}"),
     }
 }
 
-/// Says of each place whether the operator dies there.
+/// Decides at each place whether the operator dies there.
 pub fn deaths(
     seed: u64,
     weather: &Weather,
     record: &Record,
     counter: &Counter,
-) -> impl FnMut(&Point) -> bool + Send + use<> {
+) -> impl FnMut(&CrashPoint) -> bool + Send + use<> {
     let (mut chance, weather) = (fastrand::Rng::with_seed(seed), weather.clone());
     let (record, counter, mut left) = (record.clone(), counter.clone(), weather.most_deaths);
     move |point| {
-        let dies = left > 0 && chance.f64() < weather.deaths;
+        let odds = match point.site {
+            CrashSite::Await(_) | CrashSite::Returned => weather.deaths,
+            CrashSite::Before(_) | CrashSite::After(_) => weather.deaths_at_writes,
+        };
+        let dies = left > 0 && chance.f64() < odds;
         if dies {
             left -= 1;
             record.ends(Death::Killed);
-            counter.count(match point.place {
-                Place::Await(_) => "death: at an await",
-                Place::Returned => "death: after a return",
-                Place::Before(_) => "death: before a write",
-                Place::After(_) => "death: after a write",
+            counter.count(match point.site {
+                CrashSite::Await(_) => "death: at an await",
+                CrashSite::Returned => "death: after a return",
+                CrashSite::Before(_) => "death: before a write",
+                CrashSite::After(_) => "death: after a write",
             });
         }
         dies

@@ -1,46 +1,54 @@
-//! All that has happened in a run, as invariants look at it.
+//! The history of a run, as the invariants see it.
 
 use crate::{
-    record::{Called, Life, Moment, Refused},
+    record::{Called, Life, Moment, Rejected},
     role::Role,
+    timer::Tick,
     world::World,
 };
+use jiff::Timestamp;
 use korf_testing::api::{Effect, Request};
 use serde_json::Value;
 use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
 
-/// A request that could have changed something, and what it did.
+/// A write request, and its effect.
 #[derive(Clone, Debug)]
 pub struct Written {
+    pub at: Timestamp,
     pub request: Request,
     /// Whether the operator sent it.
     pub ours: bool,
     pub effect: Option<Effect>,
-    /// Whether it came after all had become quiet.
+    /// The operator has got a 409 for it: it is for another object, or for an older version.
+    pub conflicts: bool,
+    /// Whether it came after the run had become quiet.
     pub late: bool,
 }
 
-/// All that has happened in a run.
+/// The history of a run.
 #[derive(Clone, Debug)]
 pub struct History {
     pub world: World,
     /// In the order of their effects.
     pub writes: Vec<Written>,
-    /// The writes that a server found invalid.
-    pub refused: Vec<Refused>,
-    /// By their beginnings.
+    /// The writes that the server rejected as invalid.
+    pub rejected: Vec<Rejected>,
+    /// In the order in which they began.
     pub calls: Vec<Called>,
     pub lives: Vec<Life>,
-    /// What is there in the end.
+    /// The calls of the timer, in the order in which they began.
+    pub ticks: Vec<Tick>,
+    pub end: Timestamp,
+    /// The objects at the end.
     pub objects: Vec<Arc<Value>>,
-    /// When all had become quiet.
+    /// The moment from which on the run was quiet.
     pub quiet: Moment,
-    /// What the operator has said of failures inside of the framework.
+    /// Log lines about failures inside the framework.
     pub breakdowns: Vec<String>,
     pub index: Index,
 }
 
-/// Where the writes and the calls of each object are, by uid; made when it is asked for.
+/// The places of each object's writes and calls, by uid; built on first use.
 #[derive(Clone, Debug, Default)]
 pub struct Index(OnceCell<BTreeMap<String, Places>>);
 
@@ -50,7 +58,7 @@ struct Places {
     calls: Vec<usize>,
 }
 
-/// An invariant that doesn't hold.
+/// A broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation(pub String);
 
@@ -70,12 +78,12 @@ impl History {
         })
     }
 
-    /// The uids of all objects that there were.
+    /// The uids of all objects that ever existed.
     pub fn uids(&self) -> impl Iterator<Item = &str> {
         self.index().keys().map(String::as_str)
     }
 
-    /// All changes, with whether they were the operator's.
+    /// All changes; true for those of the operator.
     pub fn effects(&self) -> impl DoubleEndedIterator<Item = (bool, &Effect)> {
         self.writes.iter().filter_map(|write| Some((write.ours, write.effect.as_ref()?)))
     }
@@ -100,12 +108,12 @@ impl History {
         calls.iter().map(|at| &self.calls[*at])
     }
 
-    /// The role that a call is of, if it isn't one of a sub-handler.
+    /// The role of a call; none for a sub-handler's.
     pub fn role(&self, call: &Called) -> Option<&Role> {
         self.world.roles.iter().find(|role| role.id == call.id)
     }
 
-    /// The role that a call is of, or that its parent is.
+    /// The role of a call, or of its parent.
     pub fn role_above(&self, call: &Called) -> Option<&Role> {
         let is_below = |role: &&Role| {
             call.id.strip_prefix(&role.id).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -113,20 +121,20 @@ impl History {
         self.world.roles.iter().find(is_below)
     }
 
-    /// Whether what a call came to was written onto the object before the operator's life ended.
+    /// Whether a call's outcome was written onto the object before the operator's life ended.
     pub fn is_recorded(&self, call: &Called) -> bool {
         let next = self.lives.get(call.life + 1).map_or(u64::MAX, |life| life.begun.revision);
         let in_time = |effect: &Effect| (call.ended.revision + 1..=next).contains(&effect.revision);
         self.effects_on(call.body.uid()).any(|(ours, effect)| ours && in_time(effect) && self.keeps(effect))
     }
 
-    /// Whether a change is one of what the operator keeps on the object.
+    /// Whether a change touches the operator's records on the object.
     pub fn keeps(&self, effect: &Effect) -> bool {
         let kept = |object: &Option<Arc<Value>>| object.as_ref().map(|object| self.world.kept(object));
         kept(&effect.before) != kept(&effect.after)
     }
 
-    /// Whether a change is of nothing but what the operator keeps on the object.
+    /// Whether a change touches nothing but the operator's records and its finalizer.
     pub fn only_keeps(&self, effect: &Effect) -> bool {
         let others =
             |object: &Option<Arc<Value>>| object.as_ref().map(|object| self.world.without_kept(object));
@@ -134,7 +142,7 @@ impl History {
     }
 }
 
-/// An object as a change left it, or as it was before it went.
+/// The state that a change left; of an object that is gone, the last one.
 pub fn state(effect: &Effect) -> &Value {
     effect.after.as_ref().or(effect.before.as_ref()).map_or(&Value::Null, |object| &**object)
 }

@@ -1,4 +1,4 @@
-//! What has to hold of every run: one pure function of its history each.
+//! Invariants of every run: each is a pure function of the run's history.
 
 mod alone;
 mod closed;
@@ -7,35 +7,46 @@ mod fresh;
 mod handled;
 mod outcomes;
 mod quiet;
+mod rearmed;
 mod rest;
+mod retried;
 mod sample;
 mod sound;
 mod started;
 mod target;
+mod ticks;
+mod told;
+mod untouched;
 
 use crate::history::{History, Violation};
 
 type Invariant = fn(&History) -> Vec<Violation>;
 
-const ALL: [(&str, Invariant); 15] = [
+const ALL: [(&str, Invariant); 21] = [
     ("the last state was handled", handled::last_state),
     ("a creation was handled", closed::creations),
     ("an update was handled", closed::updates),
     ("a parent is done after its sub-handlers", closed::sub_handlers),
     ("what is there at a start is resumed", started::resumed),
-    ("the last event was heard", started::heard),
-    ("what handlers have asked for is there", outcomes::kept),
+    ("event handlers see the last version", started::heard),
+    ("what handlers asked for is there", outcomes::kept),
     ("at rest, the last essence is the diff-base, and nothing else is kept", rest::at_rest),
-    ("where nothing is done any more, nothing is written", quiet::no_loop),
-    ("the finalizer goes after the deletion handlers", finalizer::kept_long_enough),
+    ("a quiet cluster stays quiet", quiet::no_loop),
+    ("the finalizer goes after the delete handlers", finalizer::kept_long_enough),
     ("the finalizer comes before all handlers", finalizer::early_enough),
     ("the calls for one object don't overlap", alone::no_overlap),
     ("every write is guarded, and hits the object that it is for", target::guarded),
-    ("nothing breaks inside of the framework", sound::unbroken),
+    ("no write is repeated after a conflict", target::in_vain),
+    ("nothing breaks inside the framework", sound::unbroken),
+    ("retries count on, and wait until they are due", retried::in_order),
+    ("event handlers are called for the end", told::of_the_end),
+    ("a deletion that has failed permanently is tried again", rearmed::again),
+    ("objects without handlers are left alone", untouched::by_us),
+    ("timers tick at their intervals", ticks::in_time),
     ("handlers see states that aren't older than our own writes, once", fresh::seen),
 ];
 
-/// All that doesn't hold.
+/// All broken invariants.
 pub fn check(history: &History) -> Vec<Violation> {
     let found = |(name, invariant): &(&str, Invariant)| {
         let violations = invariant(history).into_iter();

@@ -1,16 +1,19 @@
-//! The whole operator on a cluster in memory, in thousands of worlds, each of which is a number.
+//! The whole operator on a cluster in memory, in thousands of worlds, one for each seed.
 //!
-//! A seed makes a [`world`]: handlers with options and a script of what they do, an operator, a network. It makes a
-//! [`story`], too: what users do. Requests fail, watches break, events are lost, operators die ([`faults`]). When the story
-//! is told, everything has to come to an end that is known beforehand ([`invariants`]).
+//! A seed makes a [`world`] (handlers with options and scripts, an operator, a network) and a [`story`] (what users do).
+//! Requests fail, watches break, events get lost, operators die ([`faults`]). After the story, the cluster has to come to
+//! rest, and the [`invariants`] have to hold. A share of the seeds aims at each promise ([`focus`]); the others are as
+//! broad as can be.
 //!
-//! `KORF_SEEDS=7 cargo test -p korf --test simulation seeds -- --nocapture` runs one seed and shows all that happened in
-//! it; `KORF_SEEDS=0..100` runs some; `cargo simulate` runs a hundred thousand in a release build.
+//! `KORF_SEEDS=7 cargo test -p korf --test simulation seeds -- --nocapture` runs one seed and prints all of it;
+//! `KORF_SEEDS=0..100` runs some; `cargo simulate` runs a hundred thousand in a release build. `KORF_FAILURES=1` stops at
+//! the first failure.
 
 #![expect(clippy::expect_used, reason = "in a test, a panic with its place is the best message")]
 
 mod asked;
 mod faults;
+mod focus;
 mod history;
 mod invariants;
 mod play;
@@ -23,15 +26,17 @@ mod script;
 mod story;
 mod tally;
 mod thing;
+mod timer;
+mod user;
 mod world;
 
 use std::{collections::BTreeSet, env, ops::Range, thread};
 
-/// What the test command runs.
+/// The seeds of the test command.
 const FIXED: Range<u64> = 0..2_000;
-/// What `cargo simulate` runs.
+/// The seeds of `cargo simulate`.
 const MANY: Range<u64> = 0..100_000;
-/// What is run twice.
+/// The seeds that are run twice.
 const ALIKE: Range<u64> = 0..30;
 
 /// `KORF_SEEDS`, if it is set: `7`, or `0..100`.
@@ -72,7 +77,7 @@ fn what_holds_holds_for_a_hundred_thousand_seeds() {
 
 #[test]
 fn the_same_seed_is_the_same_run() {
-    // On threads of their own: all that a run depends on has to be in it.
+    // On another thread: a run must not depend on anything outside of it.
     let digests = |seeds: Range<u64>| seeds.map(|seed| run::run(seed).digest()).collect::<Vec<_>>();
     let others = thread::spawn(move || digests(ALIKE));
     let digests = digests(ALIKE);

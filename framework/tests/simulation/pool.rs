@@ -1,7 +1,8 @@
-//! Runs seeds on all processors, and says how it goes.
+//! Runs seeds on all processors, and prints the progress.
 
 use crate::{replay, run::run, tally::Tally};
 use std::{
+    env,
     ops::Range,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
@@ -12,17 +13,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// So often is said how far it is.
+/// The time between two lines of progress.
 const PROGRESS: Duration = Duration::from_secs(5);
-/// So many seeds that failed are told of in full.
+/// The number of failed seeds that are printed at once.
 const TOLD: usize = 5;
 
-/// What came of many seeds.
+/// The results of many seeds.
 #[derive(Debug, Default)]
 pub struct Report {
     pub runs: u64,
     pub tally: Tally,
-    /// What doesn't hold, by seeds.
+    /// The seeds that failed, each with its first violation.
     pub failed: Vec<(u64, String)>,
 }
 
@@ -30,14 +31,17 @@ struct Pool {
     seeds: Range<u64>,
     next: AtomicU64,
     begun: Instant,
+    /// The number of failures after which no further seed is run.
+    enough: usize,
     report: Mutex<(Report, Instant)>,
 }
 
-/// Runs these seeds.
+/// Runs seeds.
 pub fn run_all(seeds: Range<u64>) -> Report {
     let begun = Instant::now();
     let next = AtomicU64::new(seeds.start);
-    let pool = Pool { seeds, next, begun, report: Mutex::new((Report::default(), begun)) };
+    let report = Mutex::new((Report::default(), begun));
+    let pool = Pool { seeds, next, begun, enough: enough(), report };
     let threads = thread::available_parallelism().map_or(1, usize::from);
     thread::scope(|scope| {
         for _ in 0..threads {
@@ -45,6 +49,12 @@ pub fn run_all(seeds: Range<u64>) -> Report {
         }
     });
     pool.report.into_inner().unwrap_or_else(PoisonError::into_inner).0
+}
+
+/// `KORF_FAILURES`: after so many failures, no further seed is run.
+fn enough() -> usize {
+    let text = env::var("KORF_FAILURES").ok();
+    text.map_or(usize::MAX, |text| text.trim().parse().expect("KORF_FAILURES is a number"))
 }
 
 impl Pool {
@@ -75,6 +85,9 @@ impl Pool {
                 println!("seed {seed}: {first}\n  again, with all that happens: {}", replay::command(seed));
             }
             report.failed.push((seed, first));
+            if report.failed.len() >= self.enough {
+                self.next.store(self.seeds.end, Ordering::Relaxed);
+            }
         }
         if said.elapsed() >= PROGRESS {
             *said = Instant::now();

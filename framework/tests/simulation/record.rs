@@ -1,19 +1,25 @@
-//! What is noted while a run goes on: the calls of handlers, and the lives of the operator.
+//! A record of a run while it goes on: the handler calls and the operator's lives.
 
-use crate::script::Ending;
+use crate::{script::Ending, timer::Tick};
 use jiff::Timestamp;
-use korf::{Body, Call, EventType, Reason};
+use korf::{
+    Reason,
+    extract::{Body, WatchEventType},
+    handler::{AttemptInfo, Change, ChangeCall, Context, EventCall, ObjectView},
+};
 use korf_testing::api::{ApiServer, Request};
 use serde_json::Value;
 use std::{
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
+    time::Duration,
 };
+use tokio::time::Instant;
 
-/// When something happened, among all that is noted and among all changes of the server.
+/// A point in a run, among all recorded events and among all changes of the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Moment {
-    /// The place among all that is noted.
+    /// The place among all recorded events.
     pub turn: usize,
     /// The number of the last change before it.
     pub revision: u64,
@@ -26,10 +32,16 @@ pub struct Called {
     pub id: String,
     /// The number of the operator's life.
     pub life: usize,
-    /// None for a raw event.
+    /// None for a call of an event handler.
     pub reason: Option<Reason>,
-    pub event: Option<EventType>,
+    pub event: Option<WatchEventType>,
     pub attempt: u32,
+    /// The start of the first attempt, as the handler sees it.
+    pub started: Timestamp,
+    /// The start of this attempt.
+    pub at: Timestamp,
+    /// The time that it took.
+    pub took: Duration,
     pub body: Body,
     /// The essence as the handler sees it.
     pub new: Arc<Value>,
@@ -38,12 +50,54 @@ pub struct Called {
     pub ending: Ending,
 }
 
-/// How a life of the operator ended.
+/// What is noted of a call, of whatever family.
+pub struct Noted {
+    id: String,
+    reason: Option<Reason>,
+    event: Option<WatchEventType>,
+    attempt: u32,
+    started: Timestamp,
+    now: Timestamp,
+    pub body: Body,
+    new: Arc<Value>,
+}
+
+impl Noted {
+    fn of(call: &(impl AsRef<Context> + AsRef<ObjectView>)) -> Self {
+        let (context, object): (&Context, &ObjectView) = (call.as_ref(), call.as_ref());
+        Self {
+            id: context.handler().to_owned(),
+            reason: None,
+            event: None,
+            attempt: 0,
+            started: context.now(),
+            now: context.now(),
+            body: object.body().clone(),
+            new: Arc::default(),
+        }
+    }
+}
+
+impl From<&ChangeCall> for Noted {
+    fn from(call: &ChangeCall) -> Self {
+        let (change, attempt): (&Change, &AttemptInfo) = (call.as_ref(), call.as_ref());
+        let (reason, new) = (Some(change.reason()), Arc::clone(change.new_essence()));
+        Self { reason, attempt: attempt.number(), started: attempt.started(), new, ..Self::of(call) }
+    }
+}
+
+impl From<&EventCall> for Noted {
+    fn from(call: &EventCall) -> Self {
+        Self { event: Some(call.event()), ..Self::of(call) }
+    }
+}
+
+/// The end of one of the operator's lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Death {
     /// It was told to stop.
     Stopped,
-    /// It was killed, or died at a place.
+    /// It was killed, or died at one of the places for that.
     Killed,
 }
 
@@ -55,10 +109,10 @@ pub struct Life {
     pub ended: Option<(Moment, Death)>,
 }
 
-/// A write that was refused as invalid.
+/// A write that was rejected as invalid.
 #[derive(Clone, Debug)]
-pub struct Refused {
-    /// The place among all that is noted.
+pub struct Rejected {
+    /// The place among all recorded events.
     pub turn: usize,
     pub request: Request,
 }
@@ -68,11 +122,12 @@ struct Notes {
     turns: usize,
     calls: Vec<Called>,
     lives: Vec<Life>,
-    refused: Vec<Refused>,
+    ticks: Vec<Tick>,
+    rejected: Vec<Rejected>,
     steps: Vec<(Timestamp, String)>,
 }
 
-/// Where all is noted; its clones are one record.
+/// A record; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Record {
     notes: Arc<Mutex<Notes>>,
@@ -80,7 +135,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// From now on, moments are told by this server's changes.
+    /// Counts the changes of this server from now on.
     pub fn follow(&self, server: &ApiServer) {
         self.server.get_or_init(|| server.clone());
     }
@@ -89,7 +144,7 @@ impl Record {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Now.
+    /// The present moment.
     pub fn moment(&self) -> Moment {
         let mut notes = self.notes();
         notes.turns += 1;
@@ -111,12 +166,12 @@ impl Record {
         }
     }
 
-    /// A write is refused as invalid.
-    pub fn refuses(&self, request: &Request) {
+    /// A write is rejected as invalid.
+    pub fn rejects(&self, request: &Request) {
         let mut notes = self.notes();
         notes.turns += 1;
         let turn = notes.turns;
-        notes.refused.push(Refused { turn, request: request.clone() });
+        notes.rejected.push(Rejected { turn, request: request.clone() });
     }
 
     /// Something happens in the story.
@@ -124,8 +179,8 @@ impl Record {
         self.notes().steps.push((at, text));
     }
 
-    /// A handler is called. Where it doesn't say how that ended, it was interrupted.
-    pub fn begin(&self, call: &Call) -> Open {
+    /// A handler is called. A call without a recorded end was interrupted.
+    pub fn begin(&self, call: &Noted) -> Open {
         let begun = self.moment();
         let mut notes = self.notes();
         let life = notes.lives.len().saturating_sub(1);
@@ -135,23 +190,47 @@ impl Record {
             reason: call.reason,
             event: call.event,
             attempt: call.attempt,
+            started: call.started,
+            at: call.now,
+            took: Duration::ZERO,
             body: call.body.clone(),
             new: Arc::clone(&call.new),
             begun,
             ended: begun,
             ending: Ending::Interrupted,
         });
-        Open { record: self.clone(), number: notes.calls.len() - 1, ending: Ending::Interrupted }
+        let (record, number) = (self.clone(), notes.calls.len() - 1);
+        Open { record, number, begun: Instant::now(), ending: Ending::Interrupted }
     }
 
-    /// All calls, by their beginnings.
+    /// The timer is called for an object; returns the number of the call.
+    pub fn tick(&self, body: Arc<Body>) -> usize {
+        let mut notes = self.notes();
+        let life = notes.lives.len().saturating_sub(1);
+        let (uid, deleting) = (body.uid().to_owned(), body.is_deleting());
+        notes.ticks.push(Tick { uid, life, begun: korf_testing::now(), ended: None, deleting });
+        notes.ticks.len() - 1
+    }
+
+    /// A call of the timer is over.
+    pub fn tock(&self, tick: usize) {
+        if let Some(tick) = self.notes().ticks.get_mut(tick) {
+            tick.ended = Some(korf_testing::now());
+        }
+    }
+
+    pub fn ticks(&self) -> Vec<Tick> {
+        self.notes().ticks.clone()
+    }
+
+    /// All calls, in the order in which they began.
     pub fn calls(&self) -> Vec<Called> {
         self.notes().calls.clone()
     }
 
-    /// The writes that were refused as invalid.
-    pub fn refused(&self) -> Vec<Refused> {
-        self.notes().refused.clone()
+    /// The writes that were rejected as invalid.
+    pub fn rejected(&self) -> Vec<Rejected> {
+        self.notes().rejected.clone()
     }
 
     pub fn lives(&self) -> Vec<Life> {
@@ -168,6 +247,7 @@ impl Record {
 pub struct Open {
     record: Record,
     number: usize,
+    begun: Instant,
     ending: Ending,
 }
 
@@ -182,7 +262,7 @@ impl Drop for Open {
         let ended = self.record.moment();
         let ending = if thread::panicking() { Ending::Panicked } else { self.ending };
         if let Some(call) = self.record.notes().calls.get_mut(self.number) {
-            (call.ended, call.ending) = (ended, ending);
+            (call.ended, call.ending, call.took) = (ended, ending, self.begun.elapsed());
         }
     }
 }

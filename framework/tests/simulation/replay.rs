@@ -1,4 +1,4 @@
-//! One seed, with all that happens in it.
+//! Runs one seed and prints all that happens in it.
 
 use crate::{
     history::{state, uid},
@@ -7,12 +7,12 @@ use crate::{
 use jiff::Timestamp;
 use korf_testing::api::Exchange;
 
-/// How to run a seed again and see what happens.
+/// The command that runs a seed again and prints it.
 pub fn command(seed: u64) -> String {
     format!("KORF_SEEDS={seed} cargo test -p korf --test simulation seeds -- --nocapture")
 }
 
-/// Runs a seed and says all that happens; fails where something doesn't hold.
+/// Runs a seed and prints it; fails if an invariant is broken.
 pub fn show(seed: u64) {
     let outcome = run(seed);
     println!("{}", tell(&outcome));
@@ -20,7 +20,7 @@ pub fn show(seed: u64) {
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 
-/// All of a run, in the order of time.
+/// A run, in the order of time.
 fn tell(outcome: &Outcome) -> String {
     let mut told: Vec<(Timestamp, String)> = Vec::new();
     told.extend(outcome.steps.iter().map(|(at, step)| (*at, format!("---- {step}"))));
@@ -35,15 +35,15 @@ fn tell(outcome: &Outcome) -> String {
     format!("{}{}", outcome.history.world, lines.collect::<String>())
 }
 
-/// Watches are opened anew each minute.
+/// Watches are opened again every minute: not worth a line.
 fn is_worth_telling(exchange: &Exchange) -> bool {
     exchange.request.is_write() || exchange.code != Some(200)
 }
 
 fn asked(exchange: &Exchange) -> String {
     let code = exchange.code.map_or("lost".to_owned(), |code| code.to_string());
-    let lost = if exchange.answered || exchange.request.who == "user" { "" } else { ", unanswered" };
+    let lost = if exchange.answered || exchange.request.client == "user" { "" } else { ", unanswered" };
     let effect = exchange.effect.as_ref();
     let effect = effect.map(|effect| format!(" → {} of {}", effect.revision, uid(state(effect))));
-    format!("  {}: {} {code}{lost}{}", exchange.request.who, exchange.request, effect.unwrap_or_default())
+    format!("  {}: {} {code}{lost}{}", exchange.request.client, exchange.request, effect.unwrap_or_default())
 }

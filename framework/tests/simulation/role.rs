@@ -1,14 +1,14 @@
-//! What a handler is registered for, and what it does.
+//! Roles: the handlers of a world, with their triggers, filters, options and scripts.
 
 use crate::{
     script::{Act, Ending, Script},
     world::{World, resolve},
 };
-use korf::{Backoff, Errors, Limits};
+use korf::handler::{Backoff, Limits, OnError};
 use serde_json::Value;
 use std::{fmt, time::Duration};
 
-/// What calls a handler.
+/// A trigger of a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cue {
     Create,
@@ -19,7 +19,7 @@ pub enum Cue {
     Event,
 }
 
-/// What a value has to be.
+/// A condition on a value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Want {
     Is(Value),
@@ -28,6 +28,14 @@ pub enum Want {
 }
 
 impl Want {
+    pub fn drawn(values: &[&str], chance: &mut fastrand::Rng) -> Self {
+        match chance.u8(..3) {
+            0 => Self::Present,
+            1 => Self::Absent,
+            _ => Self::Is(values[chance.usize(..values.len())].into()),
+        }
+    }
+
     pub fn holds(&self, value: &Value) -> bool {
         match self {
             Self::Is(wanted) => wanted == value,
@@ -37,19 +45,19 @@ impl Want {
     }
 }
 
-/// A handler: when it is called, and what it does then.
+/// A handler: its triggers, filters, options, and script.
 #[derive(Clone, Debug)]
 pub struct Role {
-    /// With the field, as korf has it.
+    /// The full id, including the field.
     pub id: String,
-    /// One function may be for several; raw events have theirs to themselves.
+    /// A function may have several; an event handler has that one alone.
     pub cues: Vec<Cue>,
     pub label: Option<(&'static str, Want)>,
     pub annotation: Option<(&'static str, Want)>,
     pub field: Option<&'static str>,
     pub value: Option<Want>,
     pub limits: Limits,
-    /// It can't read an object whose `spec.broken` is true.
+    /// It rejects an object whose `spec.broken` is true.
     pub reads: bool,
     /// It has a sub-handler for each item of `spec.parts`.
     pub parts: bool,
@@ -59,9 +67,14 @@ pub struct Role {
 const FIELDS: [&str; 3] = ["spec.size", "spec.color", "status.ready"];
 
 impl Role {
-    /// A handler by chance.
+    /// A random handler.
     pub fn drawn(at: usize, chance: &mut fastrand::Rng) -> Self {
         let cues = Cue::drawn(chance);
+        Self::of(at, cues, chance)
+    }
+
+    /// A random handler with these triggers.
+    pub fn of(at: usize, cues: Vec<Cue>, chance: &mut fastrand::Rng) -> Self {
         let deletes = cues.iter().any(|cue| matches!(cue, Cue::Delete { .. }));
         let edges = cues.iter().all(|cue| matches!(cue, Cue::Field | Cue::Update));
         let needs_field = cues.contains(&Cue::Field);
@@ -71,8 +84,8 @@ impl Role {
         let is_event = cues == [Cue::Event];
         Self {
             id: format!("h{at}{}", field.map(|field| format!("/{field}")).unwrap_or_default()),
-            label: (chance.u8(..4) == 0).then(|| ("tier", wanted(&["gold", "silver"], chance))),
-            annotation: (chance.u8(..8) == 0).then(|| ("note", wanted(&["x", "y"], chance))),
+            label: (chance.u8(..4) == 0).then(|| ("tier", Want::drawn(&["gold", "silver"], chance))),
+            annotation: (chance.u8(..8) == 0).then(|| ("note", Want::drawn(&["x", "y"], chance))),
             value: field.filter(|_| chance.u8(..3) == 0).map(|field| value_of(field, chance)),
             field,
             reads: !is_event && chance.u8(..4) == 0,
@@ -91,7 +104,7 @@ impl Role {
         self.has(Cue::Event)
     }
 
-    /// The deletion handler that it is: optional, and letting go.
+    /// As a delete handler: whether it is optional, and whether it lets go after a failure.
     pub fn deletion(&self) -> Option<(bool, bool)> {
         self.cues.iter().find_map(|cue| match cue {
             Cue::Delete { optional, lets_go } => Some((*optional, *lets_go)),
@@ -99,7 +112,7 @@ impl Role {
         })
     }
 
-    /// Whether it is for such an object, whatever has happened to it.
+    /// Whether it is for such an object, regardless of what happened to it.
     pub fn concerns(&self, world: &World, object: &Value) -> bool {
         let Some(field) = self.field else { return self.marked(object) };
         let wanted = self.value.as_ref().unwrap_or(&Want::Present);
@@ -108,7 +121,7 @@ impl Role {
         self.marked(object) && (holds(&world.essence(object)) || holds(&before))
     }
 
-    /// Whether labels and annotations are as they have to be.
+    /// Whether the labels and annotations fit its filter.
     pub fn marked(&self, object: &Value) -> bool {
         let metadata = &object["metadata"];
         let holds = |wanted: &Option<(&str, Want)>, values: &Value| {
@@ -117,12 +130,12 @@ impl Role {
         holds(&self.label, &metadata["labels"]) && holds(&self.annotation, &metadata["annotations"])
     }
 
-    /// Whether it can't read such an object.
-    pub fn refuses(&self, object: &Value) -> bool {
+    /// Whether it rejects such an object.
+    pub fn rejects(&self, object: &Value) -> bool {
         self.reads && object["spec"]["broken"] == true
     }
 
-    /// Whether it is called again after an attempt that ended so; none where that depends on how long all took.
+    /// Whether it needs no further attempt after one that ended so; none where that depends on the time that all took.
     pub fn is_done_after(&self, attempt: u32, ending: Ending) -> Option<bool> {
         let last = self.limits.retries.is_some_and(|most| attempt + 1 >= most);
         let retried = if self.limits.timeout.is_some() { None } else { Some(false) };
@@ -130,7 +143,7 @@ impl Role {
             Ending::Succeeded | Ending::Permanent | Ending::Unreadable => Some(true),
             // By its own timeout, or by the operator's end.
             Ending::Interrupted => retried,
-            Ending::Arbitrary | Ending::Panicked if self.limits.errors != Errors::Temporary => Some(true),
+            Ending::Arbitrary | Ending::Panicked if self.limits.errors != OnError::Temporary => Some(true),
             _ if last => Some(true),
             _ => retried,
         }
@@ -158,18 +171,10 @@ impl Cue {
     }
 }
 
-fn wanted(values: &[&str], chance: &mut fastrand::Rng) -> Want {
-    match chance.u8(..3) {
-        0 => Want::Present,
-        1 => Want::Absent,
-        _ => Want::Is(values[chance.usize(..values.len())].into()),
-    }
-}
-
 fn value_of(field: &str, chance: &mut fastrand::Rng) -> Want {
     match field {
         "spec.size" => Want::Is(chance.u32(1..4).into()),
-        "spec.color" => wanted(&["red", "blue"], chance),
+        "spec.color" => Want::drawn(&["red", "blue"], chance),
         _ => Want::Is(chance.bool().into()),
     }
 }
@@ -185,8 +190,8 @@ fn limits(deletes: bool, chance: &mut fastrand::Rng) -> Limits {
     if chance.bool() {
         limits.backoff = Backoff::Constant(Duration::from_millis(chance.u64(..20_000)));
     }
-    let errors = [Errors::Temporary, Errors::Temporary, Errors::Permanent, Errors::Ignored];
-    // A deletion that fails for good keeps its object: not too often, please.
+    let errors = [OnError::Temporary, OnError::Temporary, OnError::Permanent, OnError::Ignored];
+    // A deletion that fails permanently keeps its object: that must not happen too often.
     limits.errors = errors[chance.usize(..if deletes { 2 } else { errors.len() })];
     limits
 }

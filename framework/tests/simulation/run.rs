@@ -1,7 +1,8 @@
-//! One run: a world, a story, an end, and what is to be said of it.
+//! One run: a world, a story, an end, and the outcome.
 
 use crate::{
     faults::{Storm, deaths},
+    focus::Focus,
     history::{History, Index, Violation, Written},
     invariants,
     play::operator,
@@ -9,6 +10,8 @@ use crate::{
     story::Story,
     tally::{Counter, Tally},
     thing::Thing,
+    timer::Clockwork,
+    user::Users,
     world::World,
 };
 use jiff::Timestamp;
@@ -19,14 +22,14 @@ use std::{
     time::Duration,
 };
 
-/// Longer than any delay is: who has done nothing for so long has nothing to do.
+/// Longer than any delay: an operator that has done nothing for so long has nothing to do.
 const LONGEST: Duration = Duration::from_secs(700);
-/// After the story and the last fault, all has to be done within so many times as long.
+/// The number of these times within which all work has to be done after the story and the last fault.
 const SETTLING: usize = 6;
-/// Then nothing happens for this time, for which every fourth run waits.
+/// The time for which every fourth run then waits, and nothing may happen.
 const QUIET: Duration = Duration::from_secs(3_600);
 
-/// What came of a run.
+/// The outcome of a run.
 pub struct Outcome {
     pub history: History,
     pub lines: Vec<Line>,
@@ -35,30 +38,44 @@ pub struct Outcome {
     pub tally: Tally,
 }
 
-/// Runs what a seed stands for.
+/// Runs a seed.
 pub fn run(seed: u64) -> Outcome {
     let mut chance = fastrand::Rng::with_seed(seed);
-    let world = World::drawn(&mut chance);
+    let focus = Focus::of(seed);
+    let world = World { timer: Clockwork::of(seed), ..World::drawn(focus, &mut chance) };
     let (record, counter) = (Record::default(), Counter::default());
-    let mut cluster = cluster(&world, &record);
+    let users = Users::new(&counter);
+    let mut cluster = cluster(&world, &record, &users);
     record.follow(cluster.server());
-    cluster.set_faults(Storm::new(chance.u64(..), &world.weather, &record, &counter));
-    cluster.die_where(deaths(chance.u64(..), &world.weather, &record, &counter));
-    Story::new(&mut cluster, &record, &counter, &mut chance).tell();
+    users.use_server(cluster.server(), world.status_subresource, chance.u64(..), focus.meddling());
+    cluster.set_faults(Storm::new(chance.u64(..), &world.weather, &record, &counter, &users));
+    cluster.crash_where(deaths(chance.u64(..), &world.weather, &record, &counter));
+    let (plot, running) = (focus.plot(), true);
+    let story = Story {
+        cluster: &mut cluster,
+        record: &record,
+        counter: &counter,
+        users: &users,
+        chance: &mut chance,
+        plot,
+        running,
+    };
+    story.tell();
 
+    users.stop_meddling();
     let since = end(&mut cluster, &record);
-    // For time's sake, not in each run.
+    // To save time, not in every run.
     if seed.is_multiple_of(4) {
         cluster.advance(QUIET.saturating_sub(LONGEST));
     }
     Outcome::of(world, &cluster, &record, &counter, since)
 }
 
-/// Ends all trouble and waits until nothing is done any more; says since when.
+/// Ends all faults and waits until the operator is idle; returns the moment from which on it was.
 fn end(cluster: &mut Cluster, record: &Record) -> (Moment, Timestamp) {
     cluster.set_faults(());
-    cluster.die_where(|_| false);
-    // Whoever has missed an event learns of it by the next listing.
+    cluster.crash_where(|_| false);
+    // A lost event is made up for by the next listing.
     cluster.server().expire();
     let done = |cluster: &Cluster| (record.calls().len(), cluster.writes().len());
     let mut since = (record.moment(), cluster.now());
@@ -73,16 +90,16 @@ fn end(cluster: &mut Cluster, record: &Record) -> (Moment, Timestamp) {
     since
 }
 
-fn cluster(world: &World, record: &Record) -> Cluster {
-    let (world, record) = (world.clone(), record.clone());
+fn cluster(world: &World, record: &Record, users: &Users) -> Cluster {
+    let (world, record, users) = (world.clone(), record.clone(), users.clone());
     let make = move || {
         record.starts();
-        operator(&world, &record)
+        operator(&world, &record, &users)
     };
     Cluster::of(make).expect("the handlers fit together")
 }
 
-/// Whether it says that something broke inside of the framework; a server that is away is no such thing.
+/// Whether the line is about a failure inside the framework; an unreachable server is none.
 fn tells_of_breakdown(line: &Line) -> bool {
     let throttled = line.message.starts_with("Throttling for");
     let why = ["it panicked", "comes to no rest"];
@@ -92,14 +109,16 @@ fn tells_of_breakdown(line: &Line) -> bool {
 
 fn writes(exchanges: &[Exchange], quiet_since: Timestamp) -> Vec<Written> {
     let of = |exchange: &Exchange| Written {
+        at: exchange.at,
         request: exchange.request.clone(),
-        ours: exchange.request.who == "operator",
+        ours: exchange.request.client == "operator",
         effect: exchange.effect.clone(),
+        conflicts: exchange.code == Some(409) && exchange.answered,
         late: exchange.at >= quiet_since,
     };
     let mut writes: Vec<_> =
         exchanges.iter().filter(|exchange| exchange.request.is_write()).map(of).collect();
-    // The log is in the order of the sending.
+    // The log is in the order in which they were sent.
     writes.sort_by_key(|write| write.effect.as_ref().map(|effect| effect.revision));
     writes
 }
@@ -111,6 +130,7 @@ fn tally(counter: &Counter, history: &History) -> Tally {
         tally.count(format!("call: {reason}"));
         tally.count(format!("ending: {:?}", call.ending));
     }
+    tally.add("call: timer", history.ticks.len() as u64);
     tally.add("breakdowns", history.breakdowns.len() as u64);
     tally.add("lives", history.lives.len() as u64);
     tally.add("writes", history.writes.iter().filter(|write| write.ours).count() as u64);
@@ -129,9 +149,11 @@ impl Outcome {
         let history = History {
             world,
             writes: writes(&exchanges, since),
-            refused: record.refused(),
+            rejected: record.rejected(),
             calls: record.calls(),
             lives: record.lives(),
+            ticks: record.ticks(),
+            end: cluster.now(),
             objects: cluster.server().objects(&ApiResource::erase::<Thing>(&())),
             quiet,
             breakdowns: lines.iter().filter(|line| tells_of_breakdown(line)).map(Line::to_string).collect(),
@@ -141,12 +163,12 @@ impl Outcome {
         Self { history, lines, exchanges, steps: record.steps(), tally }
     }
 
-    /// What doesn't hold.
+    /// The broken invariants.
     pub fn violations(&self) -> Vec<Violation> {
         invariants::check(&self.history)
     }
 
-    /// A number for all that was asked, answered and logged: another one for another run.
+    /// A digest of all requests, answers and log lines: different runs have different ones.
     pub fn digest(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for exchange in &self.exchanges {

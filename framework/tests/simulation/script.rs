@@ -1,9 +1,9 @@
-//! What a handler does in each of its attempts.
+//! Scripts: a handler's behaviour in each of its attempts.
 
 use serde_json::{Value, json};
 use std::{fmt, time::Duration};
 
-/// How a call of a handler ended.
+/// The way in which a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     Succeeded,
@@ -12,11 +12,11 @@ pub enum Ending {
     Permanent,
     Panicked,
     Unreadable,
-    /// It was dropped while it ran: by a timeout, or by the operator's end.
+    /// It was dropped while it ran, by a timeout or at the operator's end.
     Interrupted,
 }
 
-/// How an attempt is to end.
+/// The way in which an attempt is to end.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Finale {
     Succeed,
@@ -26,17 +26,17 @@ pub enum Finale {
     Arbitrary,
     Permanent,
     Panic,
-    /// It never ends by itself.
+    /// It never ends.
     Hang,
 }
 
-/// What an attempt adds to the object.
+/// A change of the object that an attempt asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Addition {
     Nothing,
     Label,
     Annotation,
-    /// A field of the spec that follows another one.
+    /// A field of the spec becomes a copy of another one.
     Spec,
     Status,
 }
@@ -44,13 +44,13 @@ pub enum Addition {
 /// One attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Act {
-    /// Before it ends, it waits so often and so long.
+    /// The waits before its end.
     pub pauses: Vec<Duration>,
     pub addition: Addition,
     pub finale: Finale,
 }
 
-/// All attempts at one change; whatever comes after them succeeds.
+/// All attempts at one change; any further attempt succeeds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Script(pub Vec<Act>);
 
@@ -60,7 +60,7 @@ impl Script {
         Self((0..attempts).map(|_| Act::drawn(may_hang, chance)).collect())
     }
 
-    /// What the attempt of this number does, from 0 on.
+    /// The attempt of this number, from 0 on.
     pub fn act(&self, attempt: u32) -> Act {
         let succeeds = Act { pauses: Vec::new(), addition: Addition::Nothing, finale: Finale::Succeed };
         usize::try_from(attempt).ok().and_then(|at| self.0.get(at)).cloned().unwrap_or(succeeds)

@@ -1,27 +1,21 @@
-//! What users do meanwhile.
+//! Stories: steps of users and of those who run the operator.
 
 use crate::{
     record::{Death, Record},
     tally::Counter,
-    thing::{Thing, ThingSpec},
+    thing::Thing,
+    user::{Deed, Users},
 };
 use korf_testing::Cluster;
-use serde_json::{Map, Value, json};
-use std::{collections::BTreeMap, time::Duration};
+use std::{ops::Range, time::Duration};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 
 /// One step of a story.
-#[derive(Clone, Debug, PartialEq)]
-enum Step {
-    Create(&'static str, Value),
-    /// A merge patch.
-    Change(&'static str, Value),
-    /// The last change is taken back.
-    Revert(&'static str),
-    Delete(&'static str),
-    /// It goes at once, whatever its finalizers are, and another one of its name comes.
-    Replace(&'static str, Value),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A user acts on an object.
+    Do(Deed),
     Stop,
     Kill,
     Start,
@@ -30,37 +24,54 @@ enum Step {
     Expire,
 }
 
+impl Step {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Do(deed) => deed.name(),
+            Self::Stop => "stop",
+            Self::Kill => "kill",
+            Self::Start => "start",
+            Self::Compact => "compact",
+            Self::Cut => "cut",
+            Self::Expire => "expire",
+        }
+    }
+}
+
+/// The material of stories.
+#[derive(Clone, Debug)]
+pub struct Plot {
+    /// The steps, with their weights.
+    pub steps: &'static [(Step, u8)],
+    /// The number of objects.
+    pub names: usize,
+    /// The number of steps.
+    pub length: Range<usize>,
+}
+
 /// Tells a story to a cluster.
 pub struct Story<'a> {
     pub cluster: &'a mut Cluster,
     pub record: &'a Record,
     pub counter: &'a Counter,
+    pub users: &'a Users,
     pub chance: &'a mut fastrand::Rng,
-    /// What would take back the last change of each object.
-    undo: BTreeMap<&'static str, Value>,
-    running: bool,
+    pub plot: Plot,
+    pub running: bool,
 }
 
-impl<'a> Story<'a> {
-    pub fn new(
-        cluster: &'a mut Cluster,
-        record: &'a Record,
-        counter: &'a Counter,
-        chance: &'a mut fastrand::Rng,
-    ) -> Self {
-        Self { cluster, record, counter, chance, undo: BTreeMap::new(), running: true }
-    }
-
-    /// All of it; in the end the operator runs.
+impl Story<'_> {
+    /// Tells it all; in the end the operator runs.
     pub fn tell(mut self) {
-        for _ in 0..self.chance.usize(5..25) {
-            let step = self.drawn();
-            self.carry_out(step);
+        for _ in 0..self.chance.usize(self.plot.length.clone()) {
+            let name = NAMES[self.chance.usize(..self.plot.names)];
+            let step = self.drawn(name);
+            self.carry_out(step, name);
             let pause = self.pause();
             self.cluster.advance(pause);
         }
         if !self.running {
-            self.carry_out(Step::Start);
+            self.carry_out(Step::Start, "");
         }
     }
 
@@ -73,86 +84,36 @@ impl<'a> Story<'a> {
         })
     }
 
-    fn drawn(&mut self) -> Step {
+    fn drawn(&mut self, name: &str) -> Step {
         if !self.running && self.chance.bool() {
             return Step::Start;
         }
-        let name = NAMES[self.chance.usize(..NAMES.len())];
-        match self.chance.u8(..32) {
-            _ if !self.cluster.exists::<Thing>(name) => Step::Create(name, self.spec()),
-            0..14 => Step::Change(name, self.change()),
-            14..19 => Step::Revert(name),
-            19..23 => Step::Delete(name),
-            23..25 => Step::Replace(name, self.spec()),
-            25 | 26 if self.running => Step::Stop,
-            27 | 28 if self.running => Step::Kill,
-            29 => Step::Compact,
-            30 => Step::Cut,
-            31 => Step::Expire,
-            _ => Step::Change(name, self.change()),
+        if self.cluster.server().object::<Thing>(Some("default"), name).is_none() {
+            return Step::Do(Deed::Create);
+        }
+        let sum: u8 = self.plot.steps.iter().map(|(_, weight)| weight).sum();
+        let mut left = self.chance.u8(..sum);
+        let drawn = self.plot.steps.iter().find(|(_, weight)| {
+            let found = left < *weight;
+            left = left.saturating_sub(*weight);
+            found
+        });
+        match drawn {
+            Some((Step::Stop | Step::Kill, _)) if !self.running => Step::Start,
+            Some((step, _)) => *step,
+            None => Step::Do(Deed::Change),
         }
     }
 
-    fn spec(&mut self) -> Value {
-        let mut spec = Map::new();
-        for _ in 0..3 {
-            let (field, value) = self.field();
-            spec.insert(field.to_owned(), value);
-        }
-        spec.retain(|_, value| !value.is_null());
-        spec.into()
-    }
-
-    fn field(&mut self) -> (&'static str, Value) {
-        let chance = &mut self.chance;
-        match chance.u8(..6) {
-            0..3 => ("size", chance.u32(1..4).into()),
-            3 => ("color", [json!("red"), json!("blue"), Value::Null][chance.usize(..3)].clone()),
-            4 => ("parts", [json!(["p"]), json!(["p", "q"]), json!([])][chance.usize(..3)].clone()),
-            _ => ("broken", [json!(true), Value::Null, Value::Null][chance.usize(..3)].clone()),
-        }
-    }
-
-    fn change(&mut self) -> Value {
-        match self.chance.u8(..12) {
-            0..6 => {
-                let (field, value) = self.field();
-                json!({"spec": {field: value}})
-            }
-            6 | 7 => json!({"metadata": {"labels": {"tier": self.one_of(["gold", "silver"])}}}),
-            8 => json!({"metadata": {"annotations": {"note": self.one_of(["x", "y"])}}}),
-            9 => json!({"metadata": {"annotations": {
-                "ops.example.com/kopf-managed": "yes", "ops.example.com/state": self.one_of(["1", "2"]),
-            }}}),
-            10 => json!({"status": {"ready": self.chance.bool()}}),
-            _ => {
-                json!({"metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}"}}})
-            }
-        }
-    }
-
-    fn one_of(&mut self, values: [&str; 2]) -> Option<String> {
-        (self.chance.u8(..3) > 0).then(|| values[self.chance.usize(..2)].to_owned())
-    }
-
-    fn carry_out(&mut self, step: Step) {
+    fn carry_out(&mut self, step: Step, name: &str) {
         let at = self.cluster.now();
-        self.record.step(at, format!("{step:?}"));
+        self.record.step(at, format!("{step:?} {name}"));
         self.counter.count(format!("step: {}", step.name()));
-        // A step that is refused is one that users try in vain.
         match step {
-            Step::Create(name, spec) => self.create(name, spec),
-            Step::Change(name, patch) => self.change_by(name, patch),
-            Step::Revert(name) => {
-                if let Some(patch) = self.undo.remove(name) {
-                    self.change_by(name, patch);
-                }
-            }
-            Step::Delete(name) => drop(self.cluster.delete::<Thing>(name)),
-            Step::Replace(name, spec) => {
-                let _ = self.cluster.delete::<Thing>(name);
-                let _ = self.cluster.patch::<Thing>(name, json!({"metadata": {"finalizers": null}}));
-                self.create(name, spec);
+            Step::Do(deed) => {
+                let users = self.users;
+                self.cluster.run(async { users.act(deed, name) });
+                self.cluster.settle();
             }
             Step::Stop => {
                 self.cluster.stop().expect("an operator that was started can be stopped");
@@ -170,56 +131,8 @@ impl<'a> Story<'a> {
                 self.running = true;
             }
             Step::Compact => self.cluster.server().compact(),
-            Step::Cut => self.cluster.server().cut(),
+            Step::Cut => self.cluster.server().break_watches(),
             Step::Expire => self.cluster.server().expire(),
-        }
-    }
-
-    fn create(&mut self, name: &'static str, spec: Value) {
-        self.undo.remove(name);
-        let fields = spec.as_object().cloned().unwrap_or_default();
-        let mut thing = Thing::new(name, ThingSpec { fields });
-        let tier = self.one_of(["gold", "silver"]);
-        thing.metadata.labels = tier.map(|tier| BTreeMap::from([("tier".to_owned(), tier)]));
-        if self.chance.u8(..5) == 0 {
-            thing.metadata.finalizers = Some(vec!["example.com/other".to_owned()]);
-        }
-        let _ = self.cluster.create(&thing);
-    }
-
-    fn change_by(&mut self, name: &'static str, patch: Value) {
-        if let Some(object) = self.cluster.server().object::<Thing>(Some("default"), name) {
-            self.undo.insert(name, inverse(&patch, &object));
-        }
-        let _ = self.cluster.patch::<Thing>(name, patch);
-    }
-}
-
-/// The merge patch that takes another one back.
-fn inverse(patch: &Value, object: &Value) -> Value {
-    match patch {
-        Value::Object(patch) if object.is_object() || object.is_null() => {
-            let fields = patch.iter().map(|(key, inner)| (key.clone(), inverse(inner, &object[key])));
-            Value::Object(fields.collect())
-        }
-        _ => object.clone(),
-    }
-}
-
-impl Step {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Create(..) => "create",
-            Self::Change(..) => "change",
-            Self::Revert(..) => "revert",
-            Self::Delete(..) => "delete",
-            Self::Replace(..) => "replace",
-            Self::Stop => "stop",
-            Self::Kill => "kill",
-            Self::Start => "start",
-            Self::Compact => "compact",
-            Self::Cut => "cut",
-            Self::Expire => "expire",
         }
     }
 }

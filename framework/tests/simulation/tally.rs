@@ -1,4 +1,4 @@
-//! How often what has happened: a simulation in which nothing goes wrong proves nothing.
+//! Counts of all that happened: a simulation in which nothing goes wrong proves nothing.
 
 use std::{
     collections::BTreeMap,
@@ -6,9 +6,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// What has to happen somewhere in many runs: all faults, all places to die at, all steps of stories, all reasons for
-/// calls, and all of their endings.
-pub const ALL: [&str; 48] = [
+/// All that has to happen somewhere in many runs: every fault, place to die at, step of a story, kind of meddling, reason
+/// for a call, and end of one.
+pub const ALL: [&str; 68] = [
     "call: create",
     "call: delete",
     "call: event",
@@ -33,6 +33,20 @@ pub const ALL: [&str; 48] = [
     "event: expire",
     "event: hold",
     "event: lose",
+    "meddling: change",
+    "meddling: delete",
+    "meddling: flip",
+    "meddling: label",
+    "meddling: replace",
+    "meddling: resize",
+    "meddling: revert",
+    "meddling: supplant",
+    "outage: 403",
+    "outage: 409",
+    "outage: 413",
+    "outage: 422",
+    "outage: 500",
+    "outage: 503",
     "request: 409",
     "request: 410",
     "request: 422",
@@ -45,6 +59,7 @@ pub const ALL: [&str; 48] = [
     "request: reset after",
     "request: reset before",
     "request: silence after",
+    "request: rejected",
     "request: silence before",
     "step: change",
     "step: compact",
@@ -52,14 +67,19 @@ pub const ALL: [&str; 48] = [
     "step: cut",
     "step: delete",
     "step: expire",
+    "step: flip",
     "step: kill",
+    "step: label",
     "step: replace",
+    "step: resize",
     "step: revert",
     "step: start",
     "step: stop",
+    "step: supplant",
+    "step: vanish",
 ];
 
-/// Counts by what is counted: `request: reset after`.
+/// Counts by names such as `request: reset after`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally(pub BTreeMap<String, u64>);
 
@@ -76,7 +96,7 @@ impl Tally {
         other.0.iter().for_each(|(what, number)| self.add(what.clone(), *number));
     }
 
-    /// What has never happened of all that has to.
+    /// The names in [`ALL`] that have no count.
     pub fn missing(&self) -> Vec<&'static str> {
         ALL.into_iter().filter(|what| !self.0.contains_key(*what)).collect()
     }
@@ -94,7 +114,7 @@ impl fmt::Display for Tally {
     }
 }
 
-/// A tally that several can add to.
+/// A shared tally.
 #[derive(Clone, Debug, Default)]
 pub struct Counter(Arc<Mutex<Tally>>);
 

@@ -1,4 +1,4 @@
-//! The kind that is handled: whatever fields, kept as they are.
+//! The kind of the objects: with any fields, kept as they are.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{CustomResource, CustomResourceExt};
@@ -19,12 +19,12 @@ pub struct ThingStatus {
     pub fields: Map<String, Value>,
 }
 
-/// The definition of the kind with its status subresource.
+/// The kind's definition, with a status subresource.
 pub fn with_subresource() -> CustomResourceDefinition {
     Thing::crd()
 }
 
-/// The definition of the kind as if it had no status subresource.
+/// The kind's definition, without a status subresource.
 pub fn without_subresource() -> CustomResourceDefinition {
     let mut definition = Thing::crd();
     for version in &mut definition.spec.versions {

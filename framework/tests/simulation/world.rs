@@ -1,11 +1,12 @@
-//! What a seed makes: an operator with its handlers, and how bad the network is.
+//! Worlds: an operator with its handlers, and the weather on the network.
 
-use crate::role::Role;
-use korf::{Body, Operator};
+use crate::timer::Clockwork;
+use crate::{focus::Focus, role::Role};
+use korf::{Operator, extract::Body};
 use serde_json::{Map, Value, json};
 use std::{fmt, ops::Range, time::Duration};
 
-/// Where the operator keeps its things on objects.
+/// The place of the operator's records on objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keeping {
     OwnAnnotations,
@@ -14,29 +15,39 @@ pub enum Keeping {
     KopfsStatus,
 }
 
-/// How often things go wrong, from 0 to 1.
+/// The odds of faults, from 0 to 1.
 #[derive(Clone, Debug)]
 pub struct Weather {
     pub requests: f64,
+    /// The chance that a write is rejected as invalid.
+    pub rejections: f64,
+    /// The chance that a write begins an outage, in which all writes fail in one way.
+    pub outages: f64,
     pub events: f64,
-    /// Of requests, answers and events, in milliseconds.
+    /// The milliseconds that requests, answers and events take.
     pub latency: Range<u64>,
-    /// The chance to die at a place.
+    /// The milliseconds by which events are later than that.
+    pub lag: Range<u64>,
+    /// The chance to die at each place within handlers.
     pub deaths: f64,
+    /// The chance to die before and after each write.
+    pub deaths_at_writes: f64,
     pub most_deaths: usize,
 }
 
-/// All that stays the same during a run.
+/// All that is fixed during a run.
 #[derive(Clone, Debug)]
 pub struct World {
     pub keeping: Keeping,
     pub status_subresource: bool,
     pub one_at_a_time: bool,
     pub concurrency: usize,
-    /// How long handlers may go on when the operator is told to stop.
+    /// The time that handlers have after the operator was told to stop.
     pub grace: Duration,
     pub weather: Weather,
     pub roles: Vec<Role>,
+    /// A timer of all objects.
+    pub timer: Option<Clockwork>,
 }
 
 const NAME: &str = "sim";
@@ -46,11 +57,11 @@ const MARKER: &str = "kopf-managed";
 
 impl World {
     /// The world of a seed.
-    pub fn drawn(chance: &mut fastrand::Rng) -> Self {
+    pub fn drawn(focus: Focus, chance: &mut fastrand::Rng) -> Self {
         let keepings =
             [Keeping::OwnAnnotations, Keeping::OwnStatus, Keeping::KopfsAnnotations, Keeping::KopfsStatus];
         let number = chance.usize(1..=6);
-        Self {
+        let mut world = Self {
             keeping: keepings[chance.usize(..keepings.len())],
             status_subresource: chance.u8(..3) > 0,
             one_at_a_time: chance.u8(..4) == 0,
@@ -58,7 +69,10 @@ impl World {
             grace: Duration::from_secs(chance.u64(1..30)),
             weather: Weather::drawn(chance),
             roles: (0..number).map(|at| Role::drawn(at, chance)).collect(),
-        }
+            timer: None,
+        };
+        focus.shape(&mut world, chance);
+        world
     }
 
     /// The operator, less its handlers.
@@ -86,7 +100,7 @@ impl World {
         if self.is_kopfs() { KOPFS_PREFIX } else { OWN_PREFIX }
     }
 
-    /// The field of the status in which it keeps things.
+    /// The field of the status for the operator's records.
     fn field(&self) -> &'static str {
         if self.is_kopfs() { "kopf" } else { NAME }
     }
@@ -101,7 +115,7 @@ impl World {
         Body::from(object.clone()).finalizers().any(|finalizer| finalizer == self.finalizer())
     }
 
-    /// All that the operator keeps on an object.
+    /// The operator's records on an object.
     pub fn kept(&self, object: &Value) -> Map<String, Value> {
         let annotations = object["metadata"]["annotations"].as_object().into_iter().flatten();
         let ours = annotations.filter_map(|(key, value)| {
@@ -113,7 +127,7 @@ impl World {
         ours.chain(in_status.map(|(key, value)| (key.clone(), value.clone()))).collect()
     }
 
-    /// An object less all that the operator keeps on it, its finalizer, and what the server counts.
+    /// An object without the operator's records and finalizer, and without the server's counters.
     pub fn without_kept(&self, object: &Value) -> Value {
         let mut object = object.clone();
         for counted in ["resourceVersion", "generation"] {
@@ -130,7 +144,7 @@ impl World {
         without_empty(object)
     }
 
-    /// What the operator keeps of how far a handler has come.
+    /// The record of a handler's progress.
     pub fn progress(&self, object: &Value, id: &str) -> Option<Value> {
         let kept = self.kept(object);
         match kept.get(&id.replace('/', ".")) {
@@ -139,13 +153,13 @@ impl World {
         }
     }
 
-    /// The essence that was handled last.
+    /// The diff-base: the essence that was handled last.
     pub fn base(&self, object: &Value) -> Option<Value> {
         let kept = self.kept(object);
         serde_json::from_str(kept.get("last-handled-configuration")?.as_str()?).ok()
     }
 
-    /// What of an object is its user's: what handlers are called for.
+    /// The essence: the user's part of an object, which handlers are called for.
     pub fn essence(&self, object: &Value) -> Value {
         let mut metadata = Map::new();
         let labels = object["metadata"]["labels"].as_object().cloned().unwrap_or_default();
@@ -184,7 +198,18 @@ impl Weather {
         };
         let latency = [0..1, 0..50, 0..2_000][chance.usize(..3)].clone();
         let deaths = [0.0, 0.02, 0.1][chance.usize(..3)];
-        Self { requests, events, latency, deaths, most_deaths: chance.usize(1..6) }
+        let (rejections, outages, lag) = (0.0, 0.0, 0..1);
+        Self {
+            requests,
+            rejections,
+            outages,
+            events,
+            latency,
+            lag,
+            deaths,
+            deaths_at_writes: deaths,
+            most_deaths: chance.usize(1..6),
+        }
     }
 }
 
@@ -205,7 +230,7 @@ pub fn resolve<'a>(value: &'a Value, path: &str) -> &'a Value {
     path.split('.').fold(value, |value, key| &value[key])
 }
 
-/// Whether a mapping or list without anything in it is there or not makes no difference.
+/// The same without empty mappings and lists, which make no difference.
 fn without_empty(value: Value) -> Value {
     match value {
         Value::Object(fields) => {

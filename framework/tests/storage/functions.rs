@@ -1,10 +1,13 @@
-//! Functions that handlers leave behind: they change the object as it is when it is written.
+//! Modifying functions: handlers pass them to the write, which applies them to the newest state.
 
 use crate::things::{Thing, ThingSpec, lines, raw, thing};
-use korf::{Handler, Name, Operator, Patch, Registry, Result, SubHandlers};
+use korf::{
+    Name, ObjectPatch, Operator, Result, SubHandlers,
+    handler::{Handler, Registry},
+};
 use korf_testing::{
     Cluster,
-    api::{Chaos, Fate, Faults, Request, Served},
+    api::{Chaos, Delivery, Faults, Request, ServedKind},
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -38,15 +41,15 @@ fn cluster(handlers: impl IntoIterator<Item = Handler>) -> Cluster {
 struct Slow;
 
 impl Faults for Slow {
-    fn request(&mut self, request: &Request) -> Fate {
+    fn request(&mut self, request: &Request) -> Delivery {
         let there = if request.method == "PATCH" { SECOND } else { Duration::ZERO };
-        Fate::pass().taking(there, Duration::ZERO)
+        Delivery::pass().taking(there, Duration::ZERO)
     }
 }
 
 #[test]
-fn an_item_is_added_to_the_list_as_it_is_by_then() {
-    let mut cluster = cluster([korf::on_create::<Thing>("create").run(async |patch: Patch| {
+fn an_item_is_added_to_the_newest_state_of_a_list() {
+    let mut cluster = cluster([korf::on_create::<Thing>("create").run(async |patch: ObjectPatch| {
         patch.modify(add(ITEMS, "ours"));
     })]);
     cluster.set_faults(Slow);
@@ -54,21 +57,22 @@ fn an_item_is_added_to_the_list_as_it_is_by_then() {
     cluster.patch::<Thing>("a", json!({"spec": {"items": ["theirs"]}})).unwrap();
     cluster.advance(10 * SECOND);
     assert_eq!(raw(&cluster, "a")["spec"]["items"], json!(["theirs", "ours"]));
-    let calls = cluster.lines_of("a").iter().filter(|line| *line == "Handler 'create' is invoked.").count();
-    assert_eq!((calls, cluster.writes().len()), (1, 3), "refused, written, and the change is noted");
+    let calls =
+        cluster.lines_about("a").iter().filter(|line| *line == "Handler 'create' is invoked.").count();
+    assert_eq!((calls, cluster.writes().len()), (1, 3), "rejected, written, and the diff-base updated");
 }
 
 #[test]
-fn what_a_function_does_to_the_status_goes_to_the_status() {
+fn a_status_change_of_a_function_goes_to_the_status_subresource() {
     let handler = || {
-        korf::on_create::<Thing>("create").run(async |patch: Patch| {
+        korf::on_create::<Thing>("create").run(async |patch: ObjectPatch| {
             patch.modify(add(LOG, "created"));
             patch.modify(add(ITEMS, "ours"));
         })
     };
     for subresource in [true, false] {
         let mut cluster = cluster([handler()]);
-        cluster.serve(Served::of::<Thing>().with_status_subresource(subresource));
+        cluster.serve(ServedKind::of::<Thing>().with_status_subresource(subresource));
         cluster.restart().unwrap();
         cluster.create(&thing("a", "x")).unwrap();
         let object = raw(&cluster, "a");
@@ -76,18 +80,18 @@ fn what_a_function_does_to_the_status_goes_to_the_status() {
             (&object["status"]["log"], &object["spec"]["items"]),
             (&json!(["created"]), &json!(["ours"]))
         );
-        // The last one notes the change of the spec, which no handler is for.
+        // The last one updates the diff-base for the change of the spec, which has no handler.
         assert_eq!(cluster.writes().len(), if subresource { 3 } else { 2 });
     }
 }
 
 #[test]
-fn handlers_of_raw_events_and_sub_handlers_leave_functions_too() {
+fn event_handlers_and_sub_handlers_may_use_functions_too() {
     let parent = async |subs: SubHandlers<Thing>| {
-        subs.add("sub", async |patch: Patch| patch.modify(add(LOG, "sub")));
+        subs.add("sub", async |patch: ObjectPatch| patch.modify(add(LOG, "sub")));
     };
     let mut cluster = cluster([
-        korf::on_event::<Thing>("event").run(async |patch: Patch| patch.modify(add(LOG, "event"))),
+        korf::on_event::<Thing>("event").run(async |patch: ObjectPatch| patch.modify(add(LOG, "event"))),
         korf::on_create::<Thing>("create").run(parent),
     ]);
     cluster.create(&thing("a", "x")).unwrap();
@@ -100,28 +104,28 @@ fn handlers_of_raw_events_and_sub_handlers_leave_functions_too() {
 }
 
 #[test]
-fn of_a_function_that_panics_there_is_an_error_and_its_handler_is_done() {
-    let mut cluster = cluster([korf::on_create::<Thing>("create").run(async |patch: Patch| {
+fn a_panicking_function_is_logged_and_its_handler_succeeds() {
+    let mut cluster = cluster([korf::on_create::<Thing>("create").run(async |patch: ObjectPatch| {
         patch.modify(|object| object["spec"]["items"].as_array_mut().unwrap().push(5.into()));
         patch.modify(|object| object["metadata"]["name"] = "b".into());
         patch.label("seen", Some("yes"));
     })]);
     cluster.create(&thing("a", "x")).unwrap();
     cluster.advance(600 * SECOND);
-    let errors = lines(&cluster, Level::ERROR, "Not all that handlers ask for is written: ");
-    let said: Vec<_> = errors.iter().map(|line| line.message.rsplit(": ").next().unwrap()).collect();
-    let name = "another metadata.name isn't a handler's to ask for.";
-    assert_eq!(said, ["called `Option::unwrap()` on a `None` value.", name]);
+    let errors = lines(&cluster, Level::ERROR, "Some changes by handlers aren't written: ");
+    let messages: Vec<_> = errors.iter().map(|line| line.message.rsplit(": ").next().unwrap()).collect();
+    let name = "handlers can't change `metadata.name`.";
+    assert_eq!(messages, ["called `Option::unwrap()` on a `None` value.", name]);
     assert!(errors[0].message.contains("a function of handler 'create' has no effect: it panicked"));
     assert_eq!(raw(&cluster, "a")["metadata"]["labels"]["seen"], "yes");
-    let invoked = cluster.lines_of("a").iter().filter(|line| line.ends_with("is invoked.")).count();
-    assert_eq!((invoked, cluster.said("a", "Creation is processed: 1 succeeded; 0 failed.")), (1, true));
+    let invoked = cluster.lines_about("a").iter().filter(|line| line.ends_with("is invoked.")).count();
+    assert_eq!((invoked, cluster.logged("a", "Creation is processed: 1 succeeded; 0 failed.")), (1, true));
 }
 
 #[test]
-fn what_korf_keeps_on_the_object_outlives_a_function_that_replaces_all_annotations() {
+fn a_function_that_replaces_all_annotations_does_not_remove_those_of_korf() {
     let mut cluster = cluster([
-        korf::on_update::<Thing>("update").run(async |patch: Patch| {
+        korf::on_update::<Thing>("update").run(async |patch: ObjectPatch| {
             patch.modify(|object| object["metadata"]["annotations"] = json!({"mine": "1"}));
             patch.modify(|object| object["metadata"]["finalizers"] = json!([]));
         }),
@@ -134,17 +138,17 @@ fn what_korf_keeps_on_the_object_outlives_a_function_that_replaces_all_annotatio
     assert_eq!(metadata["finalizers"], json!(["things.korf.dev/finalizer"]));
     let keys: Vec<_> = metadata["annotations"].as_object().unwrap().keys().collect();
     assert_eq!(keys, ["mine", "things.korf.dev/kopf-managed", "things.korf.dev/last-handled-configuration"]);
-    let said = |words: &str| cluster.lines_of("a").iter().filter(|line| line.starts_with(words)).count();
-    assert_eq!(said("Adding the finalizer"), 1);
+    let count = |words: &str| cluster.lines_about("a").iter().filter(|line| line.starts_with(words)).count();
+    assert_eq!(count("Adding the finalizer"), 1);
     assert_eq!(
-        said("Handler 'update' is invoked."),
+        count("Handler 'update' is invoked."),
         2,
         "the annotation is a change, which changes nothing more"
     );
 }
 
 /// Adds the object's own name.
-async fn sign(name: Name, patch: Patch) -> Result {
+async fn sign(name: Name, patch: ObjectPatch) -> Result {
     let name = name.to_string();
     patch.modify(move |object| {
         let items = &mut object["spec"]["items"];
@@ -160,7 +164,7 @@ async fn sign(name: Name, patch: Patch) -> Result {
     Ok(())
 }
 
-/// Somebody else does the same, as a client that reads, changes and writes.
+/// Another client does the same: it reads, changes and writes.
 fn add_by_hand(cluster: &mut Cluster, name: &str, item: &str) {
     let mut items = raw(cluster, name)["spec"]["items"].as_array().cloned().unwrap_or_default();
     items.push(item.into());
@@ -168,7 +172,7 @@ fn add_by_hand(cluster: &mut Cluster, name: &str, item: &str) {
 }
 
 #[test]
-fn no_item_is_lost_in_a_bad_network() {
+fn no_item_is_lost_despite_random_faults() {
     for seed in 0..100 {
         let handlers =
             || [korf::on_create::<Thing>("create").run(sign), korf::on_update::<Thing>("update").run(sign)];

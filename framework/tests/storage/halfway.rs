@@ -1,24 +1,26 @@
-//! An operator that dies between its two writes: of the status, and of the object.
+//! Crashes between the two writes of an operator: the status and the object.
 
 use crate::things::{Thing, ThingStatus, raw, text, thing};
-use korf::{Attempt, Body, Diff, Operator, Patch, Reason, Registry, Result, State, Status};
+use korf::{
+    Attempt, Diff, ObjectPatch, Operator, Reason, Result, State, Status, extract::Body, handler::Registry,
+};
 use korf_testing::{
     Cluster,
-    api::{Fate, Faults, Request, Trouble},
+    api::{Delivery, Fault, Faults, Request},
 };
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
 type Seen = Arc<Mutex<Vec<String>>>;
 
-/// Says what it sees, and leaves something in both parts.
+/// Notes the state that it sees, and changes both parts.
 async fn sign(
     seen: State<Seen>,
     reason: Reason,
     attempt: Attempt,
     diff: Diff,
     body: Body,
-    patch: Patch,
+    patch: ObjectPatch,
 ) -> Result<Status<ThingStatus>> {
     let (calls, signs) = (&body.value()["status"]["calls"], &body.value()["metadata"]["finalizers"]);
     let mut seen = seen.lock().unwrap();
@@ -37,18 +39,18 @@ async fn sign(
     Ok(Status(ThingStatus { calls: Some(seen.len()) }))
 }
 
-/// One more write arrives.
+/// Only one more write takes effect.
 struct OneMore(bool);
 
 impl Faults for OneMore {
-    fn request(&mut self, request: &Request) -> Fate {
+    fn request(&mut self, request: &Request) -> Delivery {
         let arrives = !request.is_write() || std::mem::take(&mut self.0);
-        if arrives { Fate::pass() } else { Fate::before(Trouble::Silence) }
+        if arrives { Delivery::pass() } else { Delivery::before(Fault::Silence) }
     }
 }
 
-/// An operator that dies after the first of two writes, and is started again.
-fn dies_halfway(cluster: &mut Cluster, during: impl FnOnce(&mut Cluster)) -> Value {
+/// Crashes the operator after the first of two writes, and restarts it.
+fn crash_halfway(cluster: &mut Cluster, during: impl FnOnce(&mut Cluster)) -> Value {
     cluster.set_faults(OneMore(true));
     during(cluster);
     cluster.kill();
@@ -71,16 +73,17 @@ fn cluster(in_status: bool) -> (Cluster, Seen) {
     (cluster.unwrap(), seen)
 }
 
-/// The first of the two writes is there, and the handler is called for the same change, as if for the first time.
+/// The first write took effect, and the handler is called for the same change again.
 #[test]
-fn a_death_between_status_and_object_loses_nothing_and_the_handler_sees_its_own_status() {
+fn a_crash_between_status_and_object_loses_nothing_and_the_handler_sees_its_own_status() {
     let (mut cluster, seen) = cluster(false);
-    let halfway = dies_halfway(&mut cluster, |cluster| drop(cluster.create(&thing("a", "x")).unwrap()));
+    let halfway = crash_halfway(&mut cluster, |cluster| drop(cluster.create(&thing("a", "x")).unwrap()));
     assert_eq!(
         (&halfway["status"], &halfway["metadata"]["annotations"]),
         (&json!({"calls": 1}), &Value::Null)
     );
-    let halfway = dies_halfway(&mut cluster, |cluster| drop(cluster.patch::<Thing>("a", text("y")).unwrap()));
+    let halfway =
+        crash_halfway(&mut cluster, |cluster| drop(cluster.patch::<Thing>("a", text("y")).unwrap()));
     assert_eq!(halfway["status"], json!({"calls": 3}));
     let signed = r#"["example.com/create"]"#;
     let expected = [
@@ -93,19 +96,20 @@ fn a_death_between_status_and_object_loses_nothing_and_the_handler_sees_its_own_
     let object = raw(&cluster, "a");
     assert_eq!(object["status"], json!({"calls": 4}));
     assert_eq!(object["metadata"]["finalizers"], json!(["example.com/create", "example.com/update"]));
-    assert!(cluster.said("a", "Updating is processed: 1 succeeded; 0 failed."));
+    assert!(cluster.logged("a", "Updating is processed: 1 succeeded; 0 failed."));
 }
 
-/// With the status as the storage, it is the status that ends the cycle, and so comes last.
+/// With the status storage, the status ends the cycle, and so is written last.
 #[test]
-fn a_death_between_object_and_status_loses_nothing_where_the_status_is_the_storage() {
+fn a_crash_between_object_and_status_loses_nothing_with_the_status_storage() {
     let (mut cluster, seen) = cluster(true);
-    let halfway = dies_halfway(&mut cluster, |cluster| drop(cluster.create(&thing("a", "x")).unwrap()));
+    let halfway = crash_halfway(&mut cluster, |cluster| drop(cluster.create(&thing("a", "x")).unwrap()));
     assert_eq!(
         (&halfway["status"], &halfway["metadata"]["finalizers"]),
         (&Value::Null, &json!(["example.com/create"]))
     );
-    let halfway = dies_halfway(&mut cluster, |cluster| drop(cluster.patch::<Thing>("a", text("y")).unwrap()));
+    let halfway =
+        crash_halfway(&mut cluster, |cluster| drop(cluster.patch::<Thing>("a", text("y")).unwrap()));
     assert_eq!(halfway["status"]["calls"], 2);
     let (one, two) = (r#"["example.com/create"]"#, r#"["example.com/create","example.com/update"]"#);
     let expected = [

@@ -1,11 +1,11 @@
-//! What operators write onto their objects, on the cluster in memory: where, how much, and what they do when they can't.
+//! Storage of operators on their objects: locations, sizes, and failed writes.
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic with its place is the best message")]
 
 mod functions;
 mod halfway;
+mod locations;
 mod outages;
-mod places;
-mod refusals;
+mod rejections;
 mod sizes;
 mod things;

@@ -1,9 +1,9 @@
-//! An API server that takes nothing for one object, for a reason that may pass.
+//! Transient failures of all writes of one object.
 
 use crate::things::{Calls, Thing, cluster, lines, operator, raw, text, thing};
 use korf_testing::{
     Cluster,
-    api::{Fate, Faults, Request, Trouble},
+    api::{Delivery, Fault, Faults, Request},
 };
 use std::time::Duration;
 use tracing::Level;
@@ -11,7 +11,7 @@ use tracing::Level;
 const SECOND: Duration = Duration::from_secs(1);
 const LEFT: &str = "can't be stored";
 
-/// Refuses requests of one method for one object, or for its status.
+/// Rejects requests of one method for one object, or for its status.
 struct Failing {
     method: &'static str,
     path: &'static str,
@@ -19,11 +19,11 @@ struct Failing {
 }
 
 impl Faults for Failing {
-    fn request(&mut self, request: &Request) -> Fate {
+    fn request(&mut self, request: &Request) -> Delivery {
         if request.method != self.method || !request.path.ends_with(self.path) {
-            return Fate::pass();
+            return Delivery::pass();
         }
-        Fate::before(Trouble::Refused(self.code))
+        Delivery::before(Fault::Rejected(self.code))
     }
 }
 
@@ -32,7 +32,7 @@ fn failing(method: &'static str, path: &'static str, code: u16) -> Failing {
 }
 
 #[test]
-fn an_object_whose_writes_fail_for_ever_keeps_no_worker_busy_and_is_stored_soon_after() {
+fn an_object_whose_writes_keep_failing_blocks_no_worker_and_is_stored_soon_after_the_outage() {
     for (path, code) in [("/a", 500), ("/a", 404), ("/a", 409), ("/a", 429), ("/a/status", 500)] {
         let calls = Calls::default();
         let mut cluster = cluster(&calls, |operator| operator.concurrency(1));
@@ -43,9 +43,9 @@ fn an_object_whose_writes_fail_for_ever_keeps_no_worker_busy_and_is_stored_soon_
         assert_eq!(calls.all(), ["create a", "create b"], "{path} {code}");
         assert_eq!(raw(&cluster, "b")["status"]["calls"], 2);
         cluster.advance(3600 * SECOND);
-        let said = lines(&cluster, Level::ERROR, "");
-        assert!(said.len() == 1 && said[0].message.contains(LEFT), "{said:?}");
-        assert!(said[0].message.contains(&format!("({code})")), "{said:?}");
+        let errors = lines(&cluster, Level::ERROR, "");
+        assert!(errors.len() == 1 && errors[0].message.contains(LEFT), "{errors:?}");
+        assert!(errors[0].message.contains(&format!("({code})")), "{errors:?}");
 
         cluster.set_faults(());
         cluster.advance(45 * SECOND);
@@ -56,7 +56,7 @@ fn an_object_whose_writes_fail_for_ever_keeps_no_worker_busy_and_is_stored_soon_
 }
 
 #[test]
-fn an_object_whose_finalizer_fails_for_ever_keeps_no_worker_busy() {
+fn an_object_whose_finalizer_keeps_failing_blocks_no_worker() {
     let calls = Calls::default();
     let mut cluster = {
         let calls = calls.clone();
@@ -73,7 +73,7 @@ fn an_object_whose_finalizer_fails_for_ever_keeps_no_worker_busy() {
 }
 
 #[test]
-fn an_object_that_can_not_be_read_for_a_retry_keeps_no_worker_busy() {
+fn an_object_that_cannot_be_read_for_a_retry_blocks_no_worker() {
     let calls = Calls::default();
     let mut cluster = cluster(&calls, |operator| operator.concurrency(1));
     let mut retried = thing("a", "x");
@@ -90,7 +90,7 @@ fn an_object_that_can_not_be_read_for_a_retry_keeps_no_worker_busy() {
 }
 
 #[test]
-fn a_second_outage_is_said_as_the_first_one_was() {
+fn a_second_outage_is_logged_like_the_first() {
     let calls = Calls::default();
     let mut cluster = cluster(&calls, |operator| operator);
     cluster.set_faults(failing("PATCH", "/a", 500));

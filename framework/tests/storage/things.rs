@@ -1,6 +1,6 @@
-//! An operator that notes its calls.
+//! An operator that records its calls.
 
-use korf::{Attempt, Error, Name, Operator, Patch, Registry, Result, State, Status};
+use korf::{Attempt, Error, Name, ObjectPatch, Operator, Result, State, Status, handler::Registry};
 use korf_testing::{Cluster, Line};
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -16,10 +16,10 @@ use std::{
 #[kube(schema = "disabled")]
 pub struct ThingSpec {
     pub text: Option<String>,
-    /// What the creation merges into the object.
+    /// The patch that the create handler merges into the object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wish: Option<Value>,
-    /// How often the creation fails.
+    /// The number of failures of the create handler.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub failures: u32,
 }
@@ -33,7 +33,7 @@ pub struct ThingStatus {
     pub calls: Option<usize>,
 }
 
-/// The handlers that were called, in their order.
+/// The called handlers, in their order.
 #[derive(Clone, Debug, Default)]
 pub struct Calls(Arc<Mutex<Vec<String>>>);
 
@@ -54,7 +54,7 @@ async fn created(
     name: Name,
     thing: korf::Spec<ThingSpec>,
     attempt: Attempt,
-    patch: Patch,
+    patch: ObjectPatch,
 ) -> Result<Status<ThingStatus>> {
     if attempt.0 < thing.failures {
         return Err(Error::temporary("not yet", Duration::from_secs(1)));
@@ -74,7 +74,7 @@ async fn deleted(calls: State<Calls>, name: Name) -> Result {
     Ok(())
 }
 
-/// An operator with handlers of creations and updates, and one of deletions if wanted.
+/// An operator with a create handler, an update handler, and a delete handler on request.
 pub fn operator(calls: &Calls, deletions: bool) -> Operator {
     let operator = Operator::with_registry("things", Registry::default())
         .handler(korf::on_create::<Thing>("create").run(created))
@@ -96,7 +96,7 @@ pub fn text(text: &str) -> Value {
     json!({"spec": {"text": text}})
 }
 
-/// An object as it is, raw.
+/// The raw object.
 pub fn raw(cluster: &Cluster, name: &str) -> Value {
     let objects = cluster.server().objects(&kube::core::ApiResource::erase::<Thing>(&()));
     let object = objects.iter().find(|object| object["metadata"]["name"] == name).unwrap();

@@ -1,7 +1,12 @@
 //! Filters that panic.
 
 use crate::things::{Seen, Thing, cluster, thing};
-use korf::{Facts, Handler, Match, Name, State, When, on_create, on_delete, on_event, on_field};
+use korf::{
+    Name, State,
+    filter::{Match, not},
+    handler::Handler,
+    on_create, on_delete, on_event, on_field,
+};
 use std::time::Duration;
 
 async fn note(seen: State<Seen>, name: Name) {
@@ -9,8 +14,8 @@ async fn note(seen: State<Seen>, name: Name) {
 }
 
 /// Panics for the object `bad`.
-fn picky(facts: &Facts<'_>) -> bool {
-    assert!(facts.body.name() != "bad", "not that one");
+fn picky(name: Name) -> bool {
+    assert!(&*name != "bad", "not that one");
     true
 }
 
@@ -21,17 +26,17 @@ fn no_zero() -> Match {
     })
 }
 
-/// An operator with this handler, which panics for `bad`, meets it and a `good` one. What is said of `bad`.
-fn said_of_bad(handler: Handler) -> Vec<String> {
+/// Runs this handler, whose filter panics for `bad`, with that object and a `good` one. Returns the lines about `bad`.
+fn lines_about_bad(handler: Handler) -> Vec<String> {
     let (mut cluster, seen) = cluster([on_create::<Thing>("first").run(async || {}), handler]);
     cluster.create(&thing("bad", 0)).unwrap();
     cluster.create(&thing("good", 1)).unwrap();
     cluster.advance(Duration::from_secs(2));
-    assert!(cluster.said("good", "Handler 'first' succeeded."));
+    assert!(cluster.logged("good", "Handler 'first' succeeded."));
     cluster.delete::<Thing>("good").unwrap();
     assert!(!cluster.exists::<Thing>("good"));
     assert!(seen.take().contains(&"good".to_owned()));
-    cluster.lines_of("bad")
+    cluster.lines_about("bad")
 }
 
 fn throttled(seconds: u32, id: &str) -> String {
@@ -40,22 +45,22 @@ fn throttled(seconds: u32, id: &str) -> String {
 }
 
 #[test]
-fn a_filter_that_panics_is_named_and_holds_up_its_object_alone() {
+fn a_panicking_filter_is_named_and_delays_only_its_object() {
     let handlers = [
         (on_create::<Thing>("new").when(picky).run(note), "new"),
-        (on_delete::<Thing>("drop").when(When::not(When::not(picky))).run(note), "drop"),
+        (on_delete::<Thing>("drop").when(not(not(picky))).run(note), "drop"),
         (on_field::<Thing>("size", "spec.size").value(no_zero()).run(note), "size/spec.size"),
     ];
     for (handler, id) in handlers {
-        assert_eq!(said_of_bad(handler), [1, 1, 2].map(|seconds| throttled(seconds, id)));
+        assert_eq!(lines_about_bad(handler), [1, 1, 2].map(|seconds| throttled(seconds, id)));
     }
 }
 
 #[test]
-fn a_filter_of_raw_events_that_panics_is_named_and_other_handlers_are_called_after_a_while() {
-    let said = said_of_bad(on_event::<Thing>("spy").when(picky).run(note));
-    assert_eq!(said.first(), Some(&throttled(1, "spy")));
+fn a_panicking_filter_of_an_event_handler_is_named_and_other_handlers_are_called_later() {
+    let lines = lines_about_bad(on_event::<Thing>("spy").when(picky).run(note));
+    assert_eq!(lines.first(), Some(&throttled(1, "spy")));
     for line in ["Handler 'first' succeeded.", "Throttling is over. Switching back to normal operations."] {
-        assert!(said.iter().any(|said| said == line), "{said:#?}");
+        assert!(lines.iter().any(|logged| logged == line), "{lines:#?}");
     }
 }

@@ -1,23 +1,25 @@
-//! Every way in which a handler comes to be called, on a cluster in memory.
+//! Triggers of handlers, on a cluster in memory.
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic with its place is the best message")]
 
+mod deliveries;
+mod events;
 mod filters;
 mod finalizers;
 mod past;
-mod raw;
 mod reads;
 mod selectors;
 mod subs;
 mod things;
-mod told;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use korf::{
-    Error, EventType, Labels, Match, Memo, Name, New, Old, Param, Reason, Result, State, Uid, When,
+    Error, Labels, Memo, Name, New, Old, Reason, Result, State,
+    extract::{NewValue, OldValue, Param, Uid, WatchEventType},
+    filter::{Match, not},
     on_create, on_delete, on_event, on_field, on_resume, on_update,
 };
-use korf_testing::api::Served;
+use korf_testing::api::ServedKind;
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -38,7 +40,7 @@ async fn field(seen: State<Seen>, old: Old<Option<u32>>, new: New<Option<u32>>, 
 }
 
 #[test]
-fn resuming_comes_once_after_each_start() {
+fn resume_handlers_are_called_once_after_each_start() {
     let handler = || on_create::<Thing>("f").run(reason);
     let (mut cluster, seen) = cluster([handler(), on_resume::<Thing>("f").run(reason)]);
     cluster.create(&thing("a", 1)).unwrap();
@@ -53,11 +55,11 @@ fn resuming_comes_once_after_each_start() {
     cluster.patch::<Thing>("a", size(9)).unwrap();
     cluster.create(&thing("b", 1)).unwrap();
     cluster.start().unwrap();
-    assert_eq!(seen.take(), ["update", "create"], "what was changed is resumed; what is new is not");
+    assert_eq!(seen.take(), ["update", "create"], "a changed object is resumed, a new one isn't");
 }
 
 #[test]
-fn one_function_of_several_triggers_is_called_once_for_a_change() {
+fn a_function_with_several_triggers_is_called_once_per_change() {
     let (mut cluster, seen) = cluster([
         on_create::<Thing>("f").run(reason),
         on_update::<Thing>("f").run(reason),
@@ -76,9 +78,8 @@ fn one_function_of_several_triggers_is_called_once_for_a_change() {
 }
 
 #[test]
-fn a_handler_of_a_field_is_called_for_changes_of_that_field_alone() {
-    let shrunk =
-        |facts: &korf::Facts<'_>| facts.diff.iter().any(|item| item.new.as_u64() < item.old.as_u64());
+fn a_field_handler_is_called_only_for_changes_of_its_field() {
+    let shrunk = |old: OldValue, new: NewValue| new.as_u64() < old.as_u64();
     let (mut cluster, seen) = cluster([
         on_field::<Thing>("field", "spec.size").run(field),
         on_field::<Thing>("shrunk", "spec.size")
@@ -92,12 +93,18 @@ fn a_handler_of_a_field_is_called_for_changes_of_that_field_alone() {
     let expected =
         ["create: None → Some(1)", "update: Some(1) → Some(2)", "update: Some(2) → Some(1)", "shrunk"];
     assert_eq!(seen.take(), expected);
-    assert!(cluster.said("a", "Handler 'field/spec.size' succeeded."));
+    assert!(cluster.logged("a", "Handler 'field/spec.size' succeeded."));
 }
 
 #[test]
-fn raw_events_are_all_that_the_watch_says() {
-    async fn event(seen: State<Seen>, event: EventType, name: Name, uid: Uid, count: Memo<u32>) -> Result {
+fn event_handlers_receive_every_event_of_the_watch() {
+    async fn event(
+        seen: State<Seen>,
+        event: WatchEventType,
+        name: Name,
+        uid: Uid,
+        count: Memo<u32>,
+    ) -> Result {
         assert!(!uid.is_empty());
         let number = count.with(|count| {
             *count += 1;
@@ -121,7 +128,7 @@ fn raw_events_are_all_that_the_watch_says() {
 }
 
 #[test]
-fn a_result_of_a_raw_event_is_written_only_if_it_changes_something() {
+fn the_result_of_an_event_handler_is_written_only_if_it_changes_something() {
     async fn event(labels: Labels) -> Result<Value> {
         Ok(labels.len().into())
     }
@@ -136,22 +143,22 @@ fn a_result_of_a_raw_event_is_written_only_if_it_changes_something() {
 }
 
 #[test]
-fn objects_that_no_handler_is_for_are_left_as_they_are() {
+fn objects_without_matching_handlers_are_untouched() {
     let web = || Match::from("web");
     let (mut cluster, seen) = cluster([
-        on_create::<Thing>("f").label("app", web()).when(When::not(|_: &korf::Facts<'_>| false)).run(reason),
+        on_create::<Thing>("f").label("app", web()).when(not(|| false)).run(reason),
         on_delete::<Thing>("f").label("app", web()).run(reason),
     ]);
     cluster.create(&thing("a", 1)).unwrap();
     cluster.patch::<Thing>("a", json!({"metadata": {"labels": {"app": "db"}}})).unwrap();
-    assert_eq!((cluster.writes().len(), cluster.lines_of("a").len()), (0, 0));
+    assert_eq!((cluster.writes().len(), cluster.lines_about("a").len()), (0, 0));
     cluster.patch::<Thing>("a", json!({"metadata": {"labels": {"app": "web"}}})).unwrap();
     cluster.delete::<Thing>("a").unwrap();
     assert_eq!(seen.take(), ["create", "delete"]);
 }
 
 #[test]
-fn one_function_with_several_parameters_is_several_handlers() {
+fn a_function_with_several_parameters_is_several_handlers() {
     async fn note(seen: State<Seen>, param: Param<&'static str>) {
         seen.note(*param);
     }
@@ -164,25 +171,29 @@ fn one_function_with_several_parameters_is_several_handlers() {
 }
 
 #[test]
-fn a_deletion_that_failed_for_good_keeps_the_object_unless_it_lets_go() {
+fn a_permanently_failed_deletion_keeps_the_object_unless_it_may_release_it() {
     async fn fail(seen: State<Seen>) -> Result {
         seen.note("called");
         Err(Error::permanent("no"))
     }
-    for (lets_go, calls, exists) in [(false, 2, true), (true, 1, false)] {
+    for (releases, calls, exists) in [(false, 2, true), (true, 1, false)] {
         let on = on_delete::<Thing>("drop");
-        let handler = if lets_go { on.let_go() } else { on }.run(fail);
+        let handler = if releases { on.release_on_failure() } else { on }.run(fail);
         let (mut cluster, seen) = cluster([handler]);
         cluster.create(&thing("a", 1)).unwrap();
         cluster.delete::<Thing>("a").unwrap();
         cluster.advance(Duration::from_secs(3600));
         cluster.restart().unwrap();
-        assert_eq!((seen.take().len(), cluster.exists::<Thing>("a")), (calls, exists), "lets go: {lets_go}");
+        assert_eq!(
+            (seen.take().len(), cluster.exists::<Thing>("a")),
+            (calls, exists),
+            "releases: {releases}"
+        );
     }
 }
 
 #[test]
-fn an_attempt_is_interrupted_at_the_timeout() {
+fn an_attempt_is_cancelled_at_its_timeout() {
     async fn hang(seen: State<Seen>) {
         seen.note("begun");
         std::future::pending::<()>().await;
@@ -192,28 +203,43 @@ fn an_attempt_is_interrupted_at_the_timeout() {
     cluster.create(&thing("a", 1)).unwrap();
     cluster.advance(Duration::from_secs(6));
     assert_eq!(seen.take(), ["begun"]);
-    assert!(cluster.lines_of("a").iter().any(|line| line.starts_with("Handler 'hang' has timed out")));
+    assert!(cluster.lines_about("a").iter().any(|line| line.starts_with("Handler 'hang' has timed out")));
+}
+
+fn definition_with_status(status: Value) -> CustomResourceDefinition {
+    let mut definition = serde_json::to_value(Thing::crd()).unwrap();
+    definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"] = status;
+    serde_json::from_value(definition).unwrap()
 }
 
 #[test]
-fn results_that_the_schema_drops_are_warned_of_at_the_start() {
-    async fn value() -> Result<Value> {
-        Ok(1.into())
+fn a_field_that_the_schema_drops_causes_one_warning() {
+    async fn value(attempt: korf::Attempt) -> Result<Value> {
+        Ok(attempt.0.into())
     }
-    let mut narrow = serde_json::to_value(Thing::crd()).unwrap();
-    narrow["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"] =
-        json!({"type": "object"});
-    let narrow: CustomResourceDefinition = serde_json::from_value(narrow).unwrap();
-    for (definition, warnings) in [(None, 0), (Some(Thing::crd()), 0), (Some(narrow), 1)] {
-        let (mut cluster, _) = cluster([on_create::<Thing>("f").run(value)]);
-        cluster.serve(Served::of::<CustomResourceDefinition>().cluster_scoped());
-        if let Some(definition) = &definition {
-            cluster.create(definition).unwrap();
+    let (mut cluster, _) = cluster([on_create::<Thing>("f").run(value), on_update::<Thing>("f").run(value)]);
+    cluster.serve(ServedKind::of::<Thing>().with_status_fields(["other"]));
+    cluster.restart().unwrap();
+    for name in ["a", "b"] {
+        cluster.create(&thing(name, 1)).unwrap();
+        cluster.patch::<Thing>(name, size(2)).unwrap();
+    }
+    let warnings = cluster.lines().into_iter().filter(|line| line.message.contains("inconsistencies"));
+    let warnings: Vec<_> = warnings.map(|line| line.message).collect();
+    assert!(warnings.len() == 1 && warnings[0].contains("status.f"), "{warnings:?}");
+}
+
+#[test]
+fn an_operator_does_not_start_if_the_schema_drops_its_status_storage() {
+    let create = || on_create::<Thing>("f").run(reason);
+    let preserve = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    for (status, starts) in [(json!({"type": "object"}), false), (preserve, true)] {
+        let (mut cluster, _) = things::cluster_of([create()], korf::Operator::status_storage);
+        cluster.serve(ServedKind::of::<CustomResourceDefinition>().cluster_scoped());
+        cluster.create(&definition_with_status(status)).unwrap();
+        match cluster.restart() {
+            Ok(()) => assert!(starts),
+            Err(error) => assert!(!starts && error.to_string().contains("`status.things`"), "{error}"),
         }
-        cluster.restart().unwrap();
-        let warned: Vec<_> =
-            cluster.lines().into_iter().filter(|line| line.message.contains("has no room")).collect();
-        assert_eq!(warned.len(), warnings, "{definition:?} {warned:?}");
-        assert!(warned.iter().all(|line| line.message.contains("status.f (handler 'f')")), "{warned:?}");
     }
 }

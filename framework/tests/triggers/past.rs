@@ -1,16 +1,16 @@
-//! What was handled last, where it doesn't fit the types that handlers have for it now.
+//! Previous states that don't fit the current types of handlers.
 
 use crate::things::{Seen, Thing, ThingStatus, cluster, thing};
 use korf::{
-    Facts, Handler, New, Old, OldObject, Reason, Result, Spec, State, on_create, on_delete, on_field,
-    on_update,
+    New, Old, OldSpec, Reason, Result, Spec, State, extract::OldObject, handler::Handler, on_create,
+    on_delete, on_field, on_update,
 };
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// Things as a newer operator knows them: of at least ten.
+/// A newer version of the type: sizes of at least ten.
 #[derive(CustomResource, Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[kube(group = "korf.dev", version = "v1", kind = "Thing", root = "Big", namespaced, status = "ThingStatus")]
 pub struct BigSpec {
@@ -33,7 +33,7 @@ fn size(size: u32) -> Value {
     json!({"spec": {"size": size}})
 }
 
-async fn spec(seen: State<Seen>, old: Old<BigSpec>, new: Spec<BigSpec>) {
+async fn spec(seen: State<Seen>, old: OldSpec<BigSpec>, new: Spec<BigSpec>) {
     seen.note(format!("{} → {}", old.size.0, new.size.0));
 }
 
@@ -45,11 +45,11 @@ async fn field(seen: State<Seen>, old: Old<Ten>, new: New<Ten>) {
     seen.note(format!("{} → {}", old.0.0, new.0.0));
 }
 
-fn is_no_creation(facts: &Facts<'_>) -> bool {
-    facts.reason != Some(Reason::Create)
+fn is_no_creation(reason: Reason) -> bool {
+    reason != Reason::Create
 }
 
-/// Handlers that ask for what was handled last, each in its way.
+/// Handlers with each kind of argument for the previous state.
 fn handlers() -> [Handler; 3] {
     [
         on_update::<Big>("f").run(spec),
@@ -59,7 +59,7 @@ fn handlers() -> [Handler; 3] {
 }
 
 #[test]
-fn an_update_from_what_no_longer_fits_fails_and_the_next_one_does_not() {
+fn an_update_from_a_state_that_no_longer_fits_fails_and_the_next_one_succeeds() {
     for handler in handlers() {
         let (mut cluster, seen) = cluster([on_create::<Big>("create").run(async || {}), handler.clone()]);
         cluster.create(&thing("a", 1)).unwrap();
@@ -67,15 +67,15 @@ fn an_update_from_what_no_longer_fits_fails_and_the_next_one_does_not() {
         assert_eq!(seen.take(), [""; 0]);
         let failed =
             |line: &String| line.contains("failed permanently") && line.contains("as it was handled last");
-        assert_eq!(cluster.lines_of("a").iter().filter(|line| failed(line)).count(), 1);
-        assert!(cluster.said("a", "Updating is processed: 0 succeeded; 1 failed."));
+        assert_eq!(cluster.lines_about("a").iter().filter(|line| failed(line)).count(), 1);
+        assert!(cluster.logged("a", "Updating is processed: 0 succeeded; 1 failed."));
         cluster.patch::<Thing>("a", size(30)).unwrap();
         assert_eq!(seen.take(), ["20 → 30"]);
     }
 }
 
 #[test]
-fn what_does_not_fit_now_is_never_what_was_handled_last() {
+fn a_state_that_does_not_fit_never_becomes_the_previous_state() {
     for handler in handlers() {
         let (mut cluster, seen) = cluster([on_create::<Big>("create").run(async || {}), handler.clone()]);
         cluster.create(&thing("a", 20)).unwrap();
@@ -88,7 +88,7 @@ fn what_does_not_fit_now_is_never_what_was_handled_last() {
 }
 
 #[test]
-fn what_fits_neither_before_nor_now_waits_until_it_fits() {
+fn an_object_that_never_fitted_waits_until_it_does() {
     for handler in handlers() {
         let (mut cluster, seen) = cluster([on_create::<Big>("create").run(async || {}), handler.clone()]);
         cluster.create(&thing("a", 1)).unwrap();
@@ -96,12 +96,12 @@ fn what_fits_neither_before_nor_now_waits_until_it_fits() {
             cluster.patch::<Thing>("a", size(new)).unwrap();
         }
         assert_eq!(seen.take(), ["20 → 30"]);
-        assert!(cluster.said("a", "Updating is processed: 1 succeeded; 0 failed."));
+        assert!(cluster.logged("a", "Updating is processed: 1 succeeded; 0 failed."));
     }
 }
 
 #[test]
-fn a_deletion_is_not_held_up_by_a_field_that_was_changed_from_what_no_longer_fits() {
+fn a_deletion_is_not_blocked_by_a_previous_field_that_no_longer_fits() {
     let [.., handler] = handlers();
     let drop = on_delete::<Big>("drop").run(async |seen: State<Seen>| seen.note("dropped"));
     let (mut cluster, seen) = cluster([on_create::<Big>("create").run(async || {}), handler, drop]);

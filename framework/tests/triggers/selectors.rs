@@ -1,11 +1,14 @@
-//! What the API server is asked for: all objects of a kind, or some of them.
+//! Selectors: only matching objects are listed and watched.
 
 use crate::{
     NOTHING, reason, size,
     things::{Seen, Thing, cluster, cluster_of, thing},
 };
 use k8s_openapi::api::core::v1::ConfigMap;
-use korf::{EventType, Name, Operator, Registry, RunError, State, on_create, on_delete, on_event, on_update};
+use korf::{
+    Name, Operator, RunError, State, extract::WatchEventType, handler::Registry, on_create, on_delete,
+    on_event, on_update,
+};
 use korf_testing::Cluster;
 use kube::core::Expression;
 use serde_json::{Value, json};
@@ -18,13 +21,13 @@ fn mine() -> Expression {
     Expression::Equal("app".into(), "mine".into())
 }
 
-/// What the watches were asked for.
+/// The selectors of the watch requests.
 fn selectors(cluster: &Cluster) -> Vec<Option<String>> {
     let watches = cluster.server().exchanges().into_iter().filter(|exchange| exchange.request.is_watch());
     watches.map(|exchange| exchange.request.query.get("labelSelector").cloned()).collect()
 }
 
-async fn raw(seen: State<Seen>, event: EventType) {
+async fn raw(seen: State<Seen>, event: WatchEventType) {
     seen.note(format!("{event:?}"));
 }
 
@@ -32,13 +35,14 @@ async fn gone(seen: State<Seen>, name: Name) {
     seen.note(format!("{name} is gone"));
 }
 
+fn select(operator: Operator) -> Operator {
+    operator.select::<Thing>(mine())
+}
+
 #[test]
-fn objects_without_the_label_of_all_handlers_are_not_even_sent() {
-    let handlers = [
-        on_create::<Thing>("c").label("app", "mine").run(reason),
-        on_update::<Thing>("u").label("app", "mine").run(reason),
-    ];
-    let (mut cluster, seen) = cluster_of(handlers, Operator::narrow);
+fn objects_that_do_not_match_the_selector_are_not_sent() {
+    let handlers = [on_create::<Thing>("c").run(reason), on_update::<Thing>("u").run(reason)];
+    let (mut cluster, seen) = cluster_of(handlers, select);
     assert_eq!(selectors(&cluster), [Some("app=mine".to_owned())]);
     cluster.create(&thing("a", 1)).unwrap();
     assert_eq!(seen.take(), NOTHING);
@@ -52,15 +56,23 @@ fn objects_without_the_label_of_all_handlers_are_not_even_sent() {
 }
 
 #[test]
-fn where_a_finalizer_is_needed_all_objects_are_watched_unless_told_otherwise() {
-    let handlers = || [on_delete::<Thing>("d").label("app", "mine").run(gone)];
-    assert_eq!(selectors(&cluster_of(handlers(), Operator::narrow).0), [None]);
-    let (told, _) = cluster_of(handlers(), |operator| operator.select::<Thing>(mine()));
-    assert_eq!(selectors(&told), [Some("app=mine".to_owned())]);
+fn a_selector_is_rejected_if_a_delete_handler_needs_a_finalizer() {
+    let start = |optional: bool| {
+        let delete = on_delete::<Thing>("d");
+        let delete = if optional { delete.optional() } else { delete }.run(gone);
+        let operator = move || {
+            let registry = Registry::from_iter([delete.clone()]);
+            select(Operator::with_registry("things", registry).state(Seen::default()))
+        };
+        Cluster::of(operator).map(|cluster| selectors(&cluster)).map_err(|error| error.to_string())
+    };
+    assert_eq!(start(true), Ok(vec![Some("app=mine".to_owned())]));
+    let error = start(false).unwrap_err();
+    assert!(error.contains("Thing") && error.contains("`d`") && error.contains("optional"), "{error}");
 }
 
 #[test]
-fn what_an_earlier_operator_has_left_holds_no_object_back_unless_the_watch_is_narrow() {
+fn without_a_selector_all_objects_are_watched_and_no_old_finalizer_keeps_them() {
     let create = on_create::<Thing>("c").label("app", "mine").run(reason);
     let (mut cluster, _) = cluster([create]);
     assert_eq!(selectors(&cluster), [None]);
@@ -72,34 +84,12 @@ fn what_an_earlier_operator_has_left_holds_no_object_back_unless_the_watch_is_na
 }
 
 #[test]
-fn an_object_that_is_out_of_sight_is_not_held_back() {
-    let delete = on_delete::<Thing>("d").run(gone);
-    let (mut cluster, seen) = cluster_of([delete], |operator| operator.select::<Thing>(mine()));
-    cluster.create(&thing("a", 1)).unwrap();
-    let finalizers =
-        |cluster: &Cluster| cluster.get::<Thing>("a").unwrap().metadata.finalizers.unwrap_or_default();
-    assert!(finalizers(&cluster).is_empty());
-    for _ in 0..2 {
-        cluster.patch::<Thing>("a", labelled("mine")).unwrap();
-        assert_eq!(finalizers(&cluster).len(), 1);
-        cluster.patch::<Thing>("a", labelled("another")).unwrap();
-        assert!(finalizers(&cluster).is_empty());
-        assert!(cluster.said("a", "Removing the finalizer, as there are no handlers requiring it."));
-    }
-    cluster.patch::<Thing>("a", labelled("mine")).unwrap();
-    cluster.delete::<Thing>("a").unwrap();
-    assert_eq!(seen.take(), ["a is gone"]);
-    assert!(!cluster.exists::<Thing>("a"));
-}
-
-#[test]
-fn an_object_that_goes_out_of_sight_and_comes_back_at_once_is_handled() {
-    let update = on_update::<Thing>("u").label("app", "mine").run(reason);
-    let create = on_create::<Thing>("c").label("app", "mine").run(reason);
-    let (mut cluster, seen) = cluster_of([create, update], Operator::narrow);
+fn an_object_that_stops_matching_the_selector_and_matches_again_at_once_is_handled() {
+    let handlers = [on_create::<Thing>("c").run(reason), on_update::<Thing>("u").run(reason)];
+    let (mut cluster, seen) = cluster_of(handlers, select);
     cluster.create(&thing("a", 1)).unwrap();
     cluster.patch::<Thing>("a", labelled("mine")).unwrap();
-    // All three come in one moment.
+    // All three arrive at the same time.
     let server = cluster.server().clone();
     let away = [labelled("another"), size(2), labelled("mine")];
     cluster.run(async move {
@@ -113,27 +103,25 @@ fn an_object_that_goes_out_of_sight_and_comes_back_at_once_is_handled() {
 }
 
 #[test]
-fn handlers_of_raw_events_hear_of_deletions_and_not_of_those_that_are_out_of_sight() {
-    let (mut cluster, seen) =
-        cluster_of([on_event::<Thing>("e").label("app", "mine").run(raw)], Operator::narrow);
-    assert_eq!(selectors(&cluster), [Some("app=mine".to_owned())]);
+fn event_handlers_receive_a_deletion_when_an_object_stops_matching_the_selector() {
+    let (mut cluster, seen) = cluster_of([on_event::<Thing>("e").run(raw)], select);
     cluster.create(&thing("a", 1)).unwrap();
     cluster.patch::<Thing>("a", labelled("mine")).unwrap();
     assert_eq!(seen.take(), ["Added"]);
     cluster.patch::<Thing>("a", labelled("another")).unwrap();
-    assert_eq!(seen.take(), NOTHING);
+    assert_eq!(seen.take(), ["Deleted"]);
     cluster.patch::<Thing>("a", labelled("mine")).unwrap();
     cluster.delete::<Thing>("a").unwrap();
     assert_eq!(seen.take(), ["Added", "Deleted"]);
 }
 
 #[test]
-fn a_selector_for_a_kind_without_handlers_is_refused() {
+fn a_selector_for_a_kind_without_handlers_is_rejected() {
     let create = on_create::<Thing>("c").run(reason);
     let operator = move || {
         let operator = Operator::with_registry("things", Registry::from_iter([create.clone()]));
         operator.state(Seen::default()).select::<ConfigMap>(mine())
     };
-    let refused = Cluster::of(operator).unwrap_err();
-    assert!(matches!(&refused, RunError::NoHandlers(kind) if kind == "ConfigMap"), "{refused}");
+    let rejected = Cluster::of(operator).unwrap_err();
+    assert!(matches!(&rejected, RunError::NoHandlers(kind) if kind == "ConfigMap"), "{rejected}");
 }

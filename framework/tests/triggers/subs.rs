@@ -1,7 +1,9 @@
 //! Sub-handlers.
 
 use crate::things::{Seen, Thing, ThingSpec, cluster};
-use korf::{Attempt, Error, Limits, Name, Result, Spec, State, SubHandlers, on_create, on_delete, on_update};
+use korf::{
+    Attempt, Error, Name, Result, Spec, State, SubHandlers, handler::Limits, on_create, on_delete, on_update,
+};
 use korf_testing::Cluster;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -10,7 +12,7 @@ fn parts<const N: usize>(name: &str, parts: [&str; N]) -> Thing {
     Thing::new(name, ThingSpec { size: None, parts: parts.map(str::to_owned).into() })
 }
 
-/// One sub-handler for each part; those that are `slow` succeed at the second attempt, those that are `bad` never.
+/// One sub-handler for each part; `slow` ones succeed at the second attempt, `bad` ones never.
 async fn assemble(seen: State<Seen>, spec: Spec<ThingSpec>, subs: SubHandlers<Thing>) -> Result<Value> {
     seen.note("parent");
     for part in spec.parts.clone() {
@@ -30,16 +32,16 @@ async fn assemble(seen: State<Seen>, spec: Spec<ThingSpec>, subs: SubHandlers<Th
 }
 
 #[test]
-fn the_parent_is_called_again_until_all_are_done_and_those_that_are_done_are_not() {
+fn the_parent_is_called_until_all_sub_handlers_finish_and_finished_ones_are_not_called_again() {
     let (mut cluster, seen) = cluster([on_create::<Thing>("make").run(assemble)]);
     cluster.create(&parts("a", ["x", "slow", "bad"])).unwrap();
     assert_eq!(seen.take(), ["parent", "x #0", "slow #0", "bad #0"]);
-    assert!(cluster.said("a", "Handler 'make' has unfinished sub-handlers. Will retry soon."));
+    assert!(cluster.logged("a", "Handler 'make' has unfinished sub-handlers. Will retry soon."));
     cluster.kill();
     cluster.start().unwrap();
     cluster.advance(Duration::from_secs(11));
     assert_eq!(seen.take(), ["parent", "slow #1", "done"]);
-    assert!(cluster.said("a", "Creation is processed: 1 succeeded; 0 failed."));
+    assert!(cluster.logged("a", "Creation is processed: 1 succeeded; 0 failed."));
     let thing = cluster.get::<Thing>("a").unwrap();
     let results = Value::from(thing.status.unwrap().results);
     assert_eq!(results, json!({"make": {"parts": 3}, "make/x": "made x", "make/slow": "made slow"}));
@@ -48,7 +50,7 @@ fn the_parent_is_called_again_until_all_are_done_and_those_that_are_done_are_not
 }
 
 #[test]
-fn a_change_ends_the_wait_of_sub_handlers_too() {
+fn a_change_triggers_retries_of_sub_handlers_at_once_too() {
     let (mut cluster, seen) = cluster([on_create::<Thing>("make").run(assemble)]);
     cluster.create(&parts("a", ["slow"])).unwrap();
     seen.take();
@@ -57,7 +59,7 @@ fn a_change_ends_the_wait_of_sub_handlers_too() {
 }
 
 #[test]
-fn those_that_were_not_executed_are_executed_when_the_parent_has_returned() {
+fn unexecuted_sub_handlers_are_executed_when_the_parent_returns() {
     async fn forgetful(subs: SubHandlers<Thing>) {
         subs.add("a", async |seen: State<Seen>, subs: SubHandlers<Thing>, name: Name| {
             seen.note(format!("a of {name}"));
@@ -72,7 +74,7 @@ fn those_that_were_not_executed_are_executed_when_the_parent_has_returned() {
     assert_eq!(seen.take(), ["a of t", "b #0"]);
     cluster.advance(Duration::from_secs(2));
     assert_eq!(seen.take(), ["a of t", "b #1"]);
-    assert!(cluster.said("t", "Handler 'f/a/b' succeeded."));
+    assert!(cluster.logged("t", "Handler 'f/a/b' succeeded."));
 }
 
 #[test]
@@ -111,17 +113,17 @@ async fn nest(seen: State<Seen>, subs: SubHandlers<Thing>) -> Result {
     Ok(())
 }
 
-fn kept_on(cluster: &Cluster, name: &str) -> Vec<String> {
+fn records_on(cluster: &Cluster, name: &str) -> Vec<String> {
     let annotations = cluster.get::<Thing>(name).unwrap().metadata.annotations.unwrap_or_default();
     annotations.into_keys().filter_map(|key| Some(key.split_once('/')?.1.to_owned())).collect()
 }
 
 #[test]
-fn sub_handlers_of_sub_handlers_go_on_where_they_were_after_a_restart() {
+fn nested_sub_handlers_continue_after_a_restart() {
     let (mut cluster, seen) = cluster([on_create::<Thing>("p").run(nest), on_delete::<Thing>("p").run(nest)]);
     let goes_on = |cluster: &mut Cluster| {
         assert_eq!(seen.take(), ["p", "p/a", "p/a/x #0", "p/a/y #0"]);
-        let kept = kept_on(cluster, "t");
+        let kept = records_on(cluster, "t");
         assert!(["p", "p.a", "p.a.x", "p.a.y"].iter().all(|id| kept.contains(&(*id).to_owned())), "{kept:?}");
         cluster.restart().unwrap();
         cluster.advance(Duration::from_secs(9));
@@ -131,11 +133,11 @@ fn sub_handlers_of_sub_handlers_go_on_where_they_were_after_a_restart() {
     };
     cluster.create(&parts("t", [])).unwrap();
     goes_on(&mut cluster);
-    let kept = kept_on(&cluster, "t");
+    let kept = records_on(&cluster, "t");
     assert!(kept.iter().all(|key| key != "p" && !key.starts_with("p.")), "{kept:?}");
     cluster.delete::<Thing>("t").unwrap();
     assert!(cluster.exists::<Thing>("t"));
     goes_on(&mut cluster);
     assert!(!cluster.exists::<Thing>("t"));
-    assert!(cluster.said("t", "Deletion is processed: 1 succeeded; 0 failed."));
+    assert!(cluster.logged("t", "Deletion is processed: 1 succeeded; 0 failed."));
 }

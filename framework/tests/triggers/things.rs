@@ -1,6 +1,9 @@
-//! The kind that is handled, and what its handlers have seen.
+//! The handled kind, and a record of handler calls.
 
-use korf::{Handler, Operator, Registry};
+use korf::{
+    Operator,
+    handler::{Handler, Registry},
+};
 use korf_testing::Cluster;
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -18,7 +21,7 @@ pub struct ThingSpec {
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ThingStatus {
-    /// What handlers return stands here, whatever their ids.
+    /// The results of handlers, by their ids.
     #[serde(flatten)]
     pub results: Map<String, Value>,
 }
@@ -27,7 +30,7 @@ pub fn thing(name: &str, size: u32) -> Thing {
     Thing::new(name, ThingSpec { size: Some(size), parts: Vec::new() })
 }
 
-/// What handlers have seen, in their order.
+/// The notes of handlers, in their order.
 #[derive(Clone, Debug, Default)]
 pub struct Seen(Arc<Mutex<Vec<String>>>);
 
@@ -50,13 +53,14 @@ pub fn cluster(handlers: impl IntoIterator<Item = Handler>) -> (Cluster, Seen) {
     cluster_of(handlers, |operator| operator)
 }
 
-/// The same, with an operator that is told more.
+/// The same, with further options of the operator.
 pub fn cluster_of(
     handlers: impl IntoIterator<Item = Handler>,
-    told: impl Fn(Operator) -> Operator + Send + Sync + 'static,
+    configure: impl Fn(Operator) -> Operator + Send + Sync + 'static,
 ) -> (Cluster, Seen) {
     let (registry, seen) = (Registry::from_iter(handlers), Seen::default());
     let state = seen.clone();
-    let operator = move || told(Operator::with_registry("things", registry.clone()).state(state.clone()));
+    let operator =
+        move || configure(Operator::with_registry("things", registry.clone()).state(state.clone()));
     (Cluster::of(operator).expect("the handlers fit together"), seen)
 }

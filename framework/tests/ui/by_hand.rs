@@ -1,7 +1,7 @@
 #[path = "support/table.rs"]
 mod table;
 
-use korf::*;
+use korf::prelude::*;
 use table::*;
 
 async fn create(_table: Object<Table>, _n: bool) -> Result {

@@ -1,5 +1,5 @@
 use k8s_openapi::api::{core::v1::ConfigMap, rbac::v1::ClusterRole};
-use korf::*;
+use korf::prelude::*;
 
 #[korf::on_create(ConfigMap)]
 async fn create(map: Object<ConfigMap>) -> Result {

@@ -1,11 +1,11 @@
 #[path = "support/table.rs"]
 mod table;
 
-use korf::*;
+use korf::prelude::*;
 use table::*;
 
 #[korf::on_update(Table)]
-async fn update(_event: EventType) -> Result {
+async fn update(_event: WatchEventType) -> Result {
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-use korf::*;
+use korf::prelude::*;
 
 #[korf::on_field(ConfigMap)]
 async fn no_field() -> Result {
@@ -57,6 +57,11 @@ async fn value_of_a_flag() -> Result {
 
 #[korf::on_update(ConfigMap, optional)]
 async fn flag_of_another() -> Result {
+    Ok(())
+}
+
+#[korf::on_update(ConfigMap, labels = "app=web,")]
+async fn comma_without_a_label() -> Result {
     Ok(())
 }
 

@@ -1,5 +1,5 @@
 use k8s_openapi::api::core::v1::ConfigMap;
-use korf::*;
+use korf::prelude::*;
 
 #[korf::on_create(ConfigMap)]
 struct NotAFunction;
@@ -10,7 +10,7 @@ async fn generic<T>(_state: State<T>) -> Result {
 }
 
 #[korf::on_create(ConfigMap)]
-async fn any_type(_argument: impl FromCall<Creation<ConfigMap>>) -> Result {
+async fn any_type(_argument: impl FromCall<korf::scope::Creation<ConfigMap>>) -> Result {
     Ok(())
 }
 

@@ -1,11 +1,11 @@
 #[path = "support/table.rs"]
 mod table;
 
-use korf::*;
+use korf::prelude::*;
 use table::*;
 
 #[korf::on_create(Table)]
-async fn create(_table: Object<Table>, _old: Old<TableSpec>) -> Result {
+async fn create(_table: Object<Table>, _old: OldSpec<TableSpec>) -> Result {
     Ok(())
 }
 

@@ -1,11 +1,11 @@
 #[path = "support/table.rs"]
 mod table;
 
-use korf::*;
+use korf::prelude::*;
 use table::*;
 
 #[korf::on_event(Table)]
-async fn seen(_old: Old<TableSpec>) -> Result {
+async fn seen(_old: OldSpec<TableSpec>) -> Result {
     Ok(())
 }
 

@@ -1,11 +1,11 @@
 #[path = "support/table.rs"]
 mod table;
 
-use korf::*;
+use korf::prelude::*;
 use table::*;
 
 #[korf::on_update(Table)]
-async fn update(_old: Old<TableStatus>) -> Result {
+async fn update(_old: OldSpec<TableStatus>) -> Result {
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-use korf::*;
+use korf::prelude::*;
 
 #[korf::on_create]
 async fn no_kind() -> Result {

@@ -1,12 +1,12 @@
 #[path = "support/table.rs"]
 mod table;
 
-use korf::*;
+use korf::prelude::*;
 use table::*;
 
 #[korf::on_update(Table)]
 async fn update(subs: SubHandlers<Table>) -> Result {
-    subs.add("a", async |_old: Old<TableSpec>| {});
+    subs.add("a", async |_old: OldSpec<TableSpec>| {});
     subs.execute().await
 }
 

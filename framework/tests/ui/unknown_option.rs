@@ -1,7 +1,7 @@
 #[path = "support/table.rs"]
 mod table;
 
-use korf::*;
+use korf::prelude::*;
 use table::*;
 
 #[korf::on_create(Table, retires = 5)]

@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 
 const KEY: &str = "PRIMARY KEY (user_id)";
 const FIVE_COLUMNS: &str = "user_id integer, user_name character varying(50), user_email character varying(100), \
-                    signup_date date, last_login timestamp without time zone";
+                            signup_date date, last_login timestamp without time zone";
 const COUNTRY: &str = "country character varying(2)";
 const CONDITIONS: &str =
     "kubectl get databasetable website-users -o custom-columns-file=operator/examples/demo/status.columns";

@@ -17,7 +17,7 @@ fn spec_schema() -> Value {
 
 #[test]
 fn the_manifest_is_generated_from_the_types() {
-    let header = "# Made from operator/src/crd.rs. To make it anew:\n\
+    let header = "# Made from operator/src/crd.rs. To regenerate it:\n\
                   # UPDATE_MANIFESTS=1 cargo test -p database-table-operator --lib crd\n";
     let fresh = format!("{header}{}", serde_saphyr::to_string(&crd()).unwrap());
     let path = manifest("crd.yaml");

@@ -3,7 +3,7 @@
 use super::fixture::{Handover, is_handled, is_handled_with, progress, stop, stored};
 use crate::fixture::until;
 use k8s_openapi::api::core::v1::ConfigMap;
-use korf::{Attempt, CancellationToken, Error, Operator, Registry, Result, State};
+use korf::{Attempt, Error, Operator, Result, State, extract::CancellationToken, handler::Registry};
 use kube::{
     Api,
     api::{DynamicObject, Patch, PatchParams},

@@ -155,6 +155,21 @@ impl Guard {
         }
     }
 
+    /// Waits until a program that was started like a server has exited, and returns its exit status.
+    pub(crate) async fn until_exited(&self, program: &str, limit: Duration) -> Result<String> {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.exit_status(program) {
+                return Ok(status);
+            }
+            if start.elapsed() > limit {
+                let (reason, log) = ("it is still running".to_owned(), self.log_tail(program));
+                return Err(Error::ServerNotReady { server: program.to_owned(), limit, reason, log });
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     /// Fails with the status and the log of the server if it has exited.
     pub(crate) fn check_running(&self, server: &str) -> Result<()> {
         let Some(status) = self.exit_status(server) else { return Ok(()) };
@@ -255,9 +270,7 @@ mod tests {
         let mut command = Command::new("printf");
         command.args(["%s|", "it's", "two words", "$HOME", "", "new\nline"]).env("GREETING", "it's");
         guard.start_server("printer", &command, StopSignal::Terminate).unwrap();
-        while guard.exit_status("printer").is_none() {
-            tokio::time::sleep(POLL).await;
-        }
+        guard.until_exited("printer", Duration::from_secs(30)).await.unwrap();
         assert_eq!(guard.log_tail("printer"), "it's|two words|$HOME||new\nline|");
     }
 

@@ -1,58 +1,96 @@
-//! What is left to be done where the object has become another one than its handlers saw.
+//! Calls owed to handlers because the object has changed since they saw it.
 
-use super::{Cycle, Setup, settle::is_below};
+use super::{
+    Setup,
+    handling::{Cycle, is_below},
+};
 use crate::{
     Reason,
     body::Body,
-    diff::{Diff, diff},
-    filter::Facts,
+    diff::diff,
+    filter::{ChangeInput, FilterInput},
+    handler::{ChangeHandler, FilterFailed},
     progress::{Progress, Record},
-    task::Task,
 };
 use jiff::Timestamp;
 use serde_json::Value;
+use std::sync::Arc;
 
 impl Cycle {
-    /// The handlers that have seen a later essence than the one that becomes the diff-base. They are called once more,
-    /// also if that is taken back before anybody looks again, and nothing differs then.
+    /// The handlers that have seen a later essence than the next diff-base. They are called once more, even if that
+    /// essence is reverted before the next turn, and nothing differs by then.
     ///
-    /// What a handler has made of a later essence that isn't one of updates itself, is for all that are.
-    pub(super) fn owed(&self, setup: &Setup, current: &Progress, body: &Body, now: Timestamp) -> Progress {
-        let Some(basis) = &self.basis else { return Progress::default() };
-        let old = basis.clone().known(&self.new).unwrap_or(Value::Null);
-        let diff = basis.diff(&self.new);
-        let facts = Facts { body, reason: Some(Reason::Update), old: &old, new: &self.new, diff: &diff };
-        let later = || current.iter().filter(|(_, record)| record.later).map(|(id, _)| id);
-        let updates = || setup.tasks.iter().filter(|task| task.is_for_updates());
-        let others = later().any(|id| !updates().any(|task| is_of(task, id)));
-        let owes = |task: &&Task| later().any(|id| is_of(task, id)) || (others && task.concerns(&facts));
-        updates().filter(owes).fold(Progress::default(), |owed, task| {
-            owed.with(task.id.clone(), Record::owed(now, Reason::Update))
-        })
-    }
-
-    /// Whether the object that is being deleted has become one that other handlers of deletions are for.
-    pub(super) fn is_wanted(&self, setup: &Setup, body: &Body) -> bool {
-        if self.reason != Reason::Delete {
-            return false;
+    /// If any other handler has seen a later essence, all update handlers are owed a call. And so are those that match the
+    /// change to the next diff-base but weren't called for it, since it was reverted before their turn: it may have been
+    /// made again.
+    pub(super) fn owed<I>(
+        &self,
+        setup: &Setup<I>,
+        current: &Progress,
+        body: &Body,
+        now: Timestamp,
+    ) -> Result<Progress, FilterFailed> {
+        let Some(pending) = &self.pending else { return Ok(Progress::default()) };
+        let old = pending.clone().known(&self.new).map(Arc::new);
+        let diff = pending.diff(&self.new);
+        let change = ChangeInput { reason: Reason::Update, old: old.as_ref(), new: &self.new, diff: &diff };
+        let input = FilterInput { body, change: Some(change) };
+        let later = || current.iter().filter(|(_, record)| record.saw_newer).map(|(id, _)| id);
+        let updates = || setup.handlers.iter().filter(|handler| handler.is_for_updates());
+        let others = later().any(|id| !updates().any(|handler| is_of(handler, id)));
+        let mut owed = Progress::default();
+        for handler in updates() {
+            if later().any(|id| is_of(handler, id))
+                || (others && handler.concerns(&input)?)
+                || self.has_missed(handler, current, body, old.as_ref())?
+            {
+                owed = owed.with(handler.id.clone(), Record::owed(now, Reason::Update));
+            }
         }
-        let (old, new) = (self.old.as_deref().unwrap_or(&Value::Null), setup.essence(body));
-        let diff = if new == *self.new { Diff::clone(&self.diff) } else { diff(old, &new) };
-        let facts = Facts { body, reason: Some(self.reason), old, new: &new, diff: &diff };
-        let is_called = |task: &Task| self.tasks.iter().any(|at| setup.tasks[*at].id == task.id);
-        setup.tasks.iter().any(|task| task.keeps(&facts) && !is_called(task))
+        Ok(owed)
     }
 
-    /// What is on record when all handlers begin anew: those that have seen something are to be called, whatever differs
-    /// by then.
-    pub(super) fn anew(&self, setup: &Setup, progress: &Progress, now: Timestamp) -> Progress {
-        let ids = self.tasks.iter().map(|at| &setup.tasks[*at].id);
+    /// Whether a handler matches the change to the next diff-base and wasn't called for it.
+    fn has_missed<I>(
+        &self,
+        handler: &ChangeHandler<I>,
+        current: &Progress,
+        body: &Body,
+        next: Option<&Arc<Value>>,
+    ) -> Result<bool, FilterFailed> {
+        let Some(next) = next.filter(|_| current.get(&handler.id).is_none()) else { return Ok(false) };
+        let to_next = diff(self.old.as_deref().unwrap_or(&Value::Null), next);
+        let change =
+            ChangeInput { reason: Reason::Update, old: self.old.as_ref(), new: next, diff: &to_next };
+        handler.is_called(Reason::Update, false, false, &FilterInput { body, change: Some(change) })
+    }
+
+    /// Whether further delete handlers match the object since its deletion began.
+    pub(super) fn is_wanted<I>(&self, setup: &Setup<I>, body: &Body) -> Result<bool, FilterFailed> {
+        if self.reason != Reason::Delete {
+            return Ok(false);
+        }
+        let (old, new) = (self.old.as_ref(), Arc::new(setup.essence(body)));
+        let diff =
+            if new == self.new { self.diff.clone() } else { diff(old.map_or(&Value::Null, |old| old), &new) };
+        let change = ChangeInput { reason: self.reason, old, new: &new, diff: &diff };
+        let input = FilterInput { body, change: Some(change) };
+        let is_called = |id: &str| self.called.iter().any(|index| setup.handlers[*index].id == id);
+        setup.any(|handler| Ok(!is_called(&handler.id) && handler.needs_finalizer(&input)?))
+    }
+
+    /// The records after a restart of the cycle: handlers that have run are called again, even if nothing differs by
+    /// then.
+    pub(super) fn restarted<I>(&self, setup: &Setup<I>, progress: &Progress, now: Timestamp) -> Progress {
+        let ids = self.called.iter().map(|index| &setup.handlers[*index].id);
         let seen = ids.filter(|id| progress.get(id).is_some_and(Record::has_seen));
-        seen.fold(Progress::default(), |anew, id| anew.with(id.clone(), Record::owed(now, self.reason)))
+        seen.fold(Progress::default(), |restarted, id| {
+            restarted.with(id.clone(), Record::owed(now, self.reason))
+        })
     }
 }
 
 /// Whether an id is a handler's, or that of one of its sub-handlers.
-fn is_of(task: &Task, id: &str) -> bool {
-    id == task.id || is_below(id, &task.id)
+fn is_of<I>(handler: &ChangeHandler<I>, id: &str) -> bool {
+    id == handler.id || is_below(id, &handler.id)
 }

@@ -1,52 +1,26 @@
-//! What comes next for an object.
+//! Plan of a turn: the next step for an object.
 
-use super::{Cycle, Setup};
+use super::{
+    Reading, Setup,
+    handling::{Cycle, Ready, is_finished},
+};
 use crate::{
     Reason,
-    body::Body,
-    cause::{Cause, Past},
-    diff::{Diff, diff},
-    filter::Facts,
+    cause::{Cause, Look, Sight},
+    filter::FilterInput,
+    handler::FilterFailed,
     patch::Finalizer,
-    progress::Progress,
-    task::Trigger,
+    progress::Record,
+    retry::Attempt,
 };
 use jiff::Timestamp;
-use serde_json::Value;
 
-/// How an object came to be looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
-    /// For the first time in this process.
-    First,
-    /// Somebody else changed it.
-    Changed,
-    /// Nobody else changed it: a retry is due, or our own write has come back.
-    Again,
-}
-
-/// What is known of an object besides its body.
-#[derive(Clone, Copy, Debug)]
-pub struct Sight {
-    /// The watch says that it is gone.
-    pub gone: bool,
-    /// How it came to be looked at.
-    pub look: Look,
-    /// A listing showed it first, and it has not been handled to the end since the start of this process.
-    pub initial: bool,
-    /// Somebody has changed its essence since deletion handlers failed for good: they are tried again.
-    pub rearmed: bool,
-    /// Somebody has changed its essence, and more than annotations, since handlers began to wait for their next
-    /// attempt: they wait no longer.
-    pub eager: bool,
-}
-
-/// What comes next for an object.
+/// The next step for an object.
 #[derive(Debug)]
 pub enum Plan {
     /// Nothing.
-    Rest(Rest),
-    /// Nothing before this time.
+    Idle(Idle),
+    /// Nothing until this time.
     Wait(Timestamp),
     /// The finalizer is changed; then the object is planned for again.
     Write(Finalizer),
@@ -54,95 +28,136 @@ pub enum Plan {
     Run(Box<Cycle>),
 }
 
-/// Why nothing comes next.
+/// The reason why nothing is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rest {
-    /// No handler is for this object: not a word about it.
+pub enum Idle {
+    /// No handler matches the object: it is neither logged nor written.
     Stealth,
     /// The object is gone.
     Gone,
-    /// It is being deleted, and doesn't wait for us.
+    /// It is being deleted, and has no finalizer of ours.
     Free,
-    /// Nothing has changed that is handled.
+    /// Nothing relevant has changed.
     Noop,
-    /// Handlers could not read this very essence; it waits for the next change.
-    Refused,
-    /// Deletion handlers failed for good; the object is kept until it changes or the operator restarts.
+    /// Handlers have rejected this very essence; the object waits for its next change.
+    Rejected,
+    /// Delete handlers failed permanently; the object is kept until it changes or the operator restarts.
     Held,
 }
 
-/// What an object is, and what is on record of it.
-pub(super) struct Known {
-    /// The essence that was handled last, if it is known.
-    pub old: Option<Value>,
-    pub new: Value,
-    pub diff: Diff,
-    /// Whether some essence was handled.
-    pub handled: bool,
-    pub stored: Progress,
+/// Plans the next step for an object.
+///
+/// # Errors
+/// A filter can't be evaluated.
+pub fn plan<I>(
+    setup: &Setup<I>,
+    reading: &Reading,
+    sight: Sight,
+    now: Timestamp,
+) -> Result<Plan, FilterFailed> {
+    let cause = Cause::of(&reading.body, sight, setup.storage.finalizer(), reading.past());
+    let input = reading.filter_input(cause.reason());
+    if let Some(change) = finalizer_change(setup, &input, sight)? {
+        return Ok(Plan::Write(change));
+    }
+    let called = setup.called(cause.reason(), sight.initial, &reading.stored, &input)?;
+    let concerned = setup.any(|handler| handler.concerns(&input))?;
+    Ok(match cause {
+        _ if !concerned => Plan::Idle(Idle::Stealth),
+        Cause::Gone => Plan::Idle(Idle::Gone),
+        Cause::Free => Plan::Idle(Idle::Free),
+        Cause::Noop => Plan::Idle(Idle::Noop),
+        Cause::Handle(Reason::Resume) if called.is_empty() => Plan::Idle(Idle::Noop),
+        Cause::Handle(reason) => Cycle::of(setup, reason, called, reading).open(setup, sight, now),
+    })
 }
 
-impl Known {
-    fn of(setup: &Setup, body: &Body, now: Timestamp) -> Self {
-        let kept = setup.storage.read_diff_base(body);
-        let new = setup.essence(body);
-        Self {
-            handled: kept.is_some(),
-            diff: kept.as_ref().map_or_else(|| diff(&Value::Null, &new), |kept| kept.diff(&new)),
-            old: kept.and_then(|kept| kept.known(&new)),
-            stored: setup.progress(body, now),
-            new,
-        }
-    }
-
-    fn past(&self) -> Past {
-        let mut records = self.stored.iter().map(|(_, record)| record);
-        Past {
-            handled: self.handled,
-            changed: !self.diff.is_empty(),
-            begun: records.any(|record| record.purpose.is_none_or(|purpose| purpose == Reason::Update)),
-        }
-    }
-
-    fn facts<'a>(&'a self, body: &'a Body, reason: Reason) -> Facts<'a> {
-        let old = self.old.as_ref().unwrap_or(&Value::Null);
-        Facts { body, reason: Some(reason), old, new: &self.new, diff: &self.diff }
-    }
-}
-
-/// Says what comes next for an object.
-pub fn plan(setup: &Setup, body: &Body, sight: Sight, now: Timestamp) -> Plan {
-    let known = Known::of(setup, body, now);
-    let cause = Cause::of(body, sight, setup.storage.finalizer(), known.past());
-    let facts = known.facts(body, cause.reason());
-    if let Some(change) = finalizer_change(setup, &facts, sight) {
-        return Plan::Write(change);
-    }
-    let tasks = setup.called(cause.reason(), sight.initial, &known.stored, &facts);
-    // Handlers of raw events alone are no reason to write anything onto the object.
-    let concerned = setup.tasks.iter().any(|task| task.on != Trigger::Event && task.concerns(&facts));
-    match cause {
-        _ if !concerned => Plan::Rest(Rest::Stealth),
-        Cause::Gone => Plan::Rest(Rest::Gone),
-        Cause::Free => Plan::Rest(Rest::Free),
-        Cause::Noop => Plan::Rest(Rest::Noop),
-        Cause::Handle(Reason::Resume) if tasks.is_empty() => Plan::Rest(Rest::Noop),
-        Cause::Handle(reason) => {
-            let basis = setup.storage.read_basis(body);
-            Cycle::of(setup, reason, tasks, known, basis).open(setup, sight, now)
-        }
-    }
-}
-
-/// The finalizer comes before any side effect, and goes where nobody needs it.
-fn finalizer_change(setup: &Setup, facts: &Facts<'_>, sight: Sight) -> Option<Finalizer> {
+/// Adds the finalizer before any side effect, and removes it where no handler needs it.
+fn finalizer_change<I>(
+    setup: &Setup<I>,
+    input: &FilterInput<'_>,
+    sight: Sight,
+) -> Result<Option<Finalizer>, FilterFailed> {
     let name = setup.storage.finalizer();
-    let present = facts.body.finalizers().any(|f| f == name);
-    let needed = setup.tasks.iter().any(|task| task.keeps(facts));
-    match (needed, present) {
+    let present = input.body.finalizers().any(|finalizer| finalizer == name);
+    let needed = setup.any(|handler| handler.needs_finalizer(input))?;
+    Ok(match (needed, present) {
         _ if sight.gone => None,
-        (true, false) if !facts.body.is_deleting() => Some(Finalizer::Add(name.to_owned())),
+        (true, false) if !input.body.is_deleting() => Some(Finalizer::Add(name.to_owned())),
         (false, true) => Some(Finalizer::Remove(name.to_owned())),
         _ => None,
+    })
+}
+
+impl Cycle {
+    /// The next step of the handling.
+    fn open<I>(mut self, setup: &Setup<I>, sight: Sight, now: Timestamp) -> Plan {
+        self.rearm(setup, sight, now);
+        if let Some(idle) = self.reached_end(setup) {
+            return Plan::Idle(idle);
+        }
+        let due = |record: Option<&Record>| {
+            record.and_then(Record::next_due).filter(|_| !sight.eager).unwrap_or(now)
+        };
+        let unfinished: Vec<_> =
+            self.records(setup, &self.current).filter(|(_, record)| !is_finished(*record)).collect();
+        let mut ready: Vec<_> = unfinished
+            .iter()
+            .filter(|(_, record)| due(*record) <= now)
+            .map(|(handler, record)| Ready::new(*handler, *record, now))
+            .collect();
+        if let Some(next) =
+            unfinished.iter().map(|(_, record)| due(*record)).min().filter(|_| ready.is_empty())
+        {
+            return Plan::Wait(next);
+        }
+        if setup.one_at_a_time {
+            ready.truncate(1);
+        }
+        self.ready = ready;
+        Plan::Run(Box::new(self))
+    }
+
+    /// Forgets failures that a change of the object or a newer operator may have fixed.
+    fn rearm<I>(&mut self, setup: &Setup<I>, sight: Sight, now: Timestamp) {
+        let first = sight.look == Look::First;
+        let rejected = self.current.iter().any(|(_, record)| record.rejected);
+        // A resumed object is unchanged since it was handled.
+        let same = self.reason == Reason::Resume
+            || self.pending.as_ref().is_some_and(|pending| pending.is(&self.new));
+        match self.reason {
+            Reason::Delete if first || sight.rearmed => self.current = self.current.without_failures(),
+            Reason::Delete => {}
+            // Those that succeeded have seen another essence than the rejected one.
+            _ if rejected && !same => {
+                (self.current, self.pending) = (self.restarted(setup, &self.current, now), None)
+            }
+            _ if rejected && first => self.current = self.current.without_rejections(),
+            _ => {}
+        }
+    }
+
+    /// The end that was reached before, if it still applies.
+    fn reached_end<I>(&self, setup: &Setup<I>) -> Option<Idle> {
+        let records = || self.records(setup, &self.current).map(|(_, record)| record);
+        let finished = records().all(is_finished);
+        let rejected = records().flatten().any(|record| record.rejected);
+        match self.reason {
+            _ if !finished => None,
+            Reason::Delete => self.is_held(setup, &self.current).then_some(Idle::Held),
+            _ => rejected.then_some(Idle::Rejected),
+        }
+    }
+}
+
+impl Ready {
+    fn new(handler: usize, record: Option<&Record>, now: Timestamp) -> Self {
+        // A handler that is owed a call has a record before its first attempt.
+        let started = record.filter(|record| record.retries > 0).map_or(now, |record| record.started);
+        Self {
+            handler,
+            started,
+            attempt: Attempt::after(record.map_or(0, |record| record.retries), started, now),
+        }
     }
 }

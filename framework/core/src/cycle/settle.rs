@@ -1,126 +1,171 @@
-//! The end of a cycle: from the outcomes of its handlers to what is written.
+//! Settlement of a cycle: from the outcomes of its handlers to the patch.
 
-use super::{Cycle, Ready, Setup, is_finished};
+use super::{
+    Setup,
+    handling::{Cycle, Ready, is_below, is_finished},
+};
 use crate::{
     Reason,
     body::Body,
-    patch::{Finalizer, Patch},
+    handler::FilterFailed,
+    patch::{Edits, Finalizer},
     progress::{Counts, Progress, Record},
     retry::Outcome,
-    storage::{Form, Kept, Storage, Written},
+    storage::{Encoding, EssencePatch, Storage, StoredEssence},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use std::time::Duration;
+use std::{iter, time::Duration};
 
-/// A handler that was called, and what came of it.
+/// The outcome of a handler that was called.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Done {
-    /// The handler, and which attempt it was.
+pub struct HandlerOutcome {
+    /// The handler, and the number of the attempt.
     pub ready: Ready,
-    /// What the attempt came to.
+    /// The outcome of the attempt.
     pub outcome: Outcome,
-    /// The sub-handlers that the handler has registered, of all levels: those that were called with their
-    /// outcomes.
-    pub subs: Vec<SubDone>,
+    /// The sub-handlers that the handler has registered, of all levels, with the outcomes of those that were called.
+    pub subs: Vec<SubOutcome>,
 }
 
-/// A sub-handler, and what came of it.
+/// The outcome of a sub-handler.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SubDone {
+pub struct SubOutcome {
     /// Its full id, `parent/sub`.
     pub id: String,
     /// The start of its first attempt.
     pub started: Timestamp,
-    /// What this attempt came to; none if it wasn't called.
+    /// The outcome of this attempt; none if it wasn't called.
     pub outcome: Option<Outcome>,
 }
 
-/// How a cycle stands after its outcomes are in.
+/// The state of a cycle after its outcomes are in.
 #[derive(Clone, Debug, PartialEq)]
-pub enum End {
-    /// Handlers are left; the next one is due in this time.
+pub enum CycleState {
+    /// Some handlers are unfinished; the next one is due after this time.
     Open(Duration),
-    /// All handlers are done.
+    /// All handlers are finished.
     Processed(Counts),
-    /// There was no handler to be called; the change is only noted.
+    /// No handler was to be called; only the diff-base is updated.
     Skipped,
-    /// Handlers could not read the object, and it waits for its next change.
-    Refused(Counts),
-    /// Deletion handlers failed for good, and the object is kept.
+    /// Handlers have rejected the object, and it waits for its next change.
+    Rejected(Counts),
+    /// Delete handlers failed permanently, and the object is kept.
     Held(Counts),
-    /// Deletion handlers could not read an object that nothing was ever done for: it is let go.
+    /// Delete handlers rejected an object for which no handler has ever run: it is released.
     Released,
-    /// Handlers could not read what others have handled an older essence of: all begin anew.
+    /// Handlers rejected the object after others had handled an older version of it: the cycle restarts.
     Restart,
 }
 
-impl End {
-    /// Whether the object's state was handled to its end.
+impl CycleState {
+    /// Whether the object's state was handled completely.
     pub fn is_settled(&self) -> bool {
         matches!(self, Self::Processed(_) | Self::Skipped)
     }
 
-    fn lets_go(&self) -> bool {
+    /// Whether the finalizer is removed, at the end of a deletion.
+    pub fn removes_finalizer(&self) -> bool {
         matches!(self, Self::Processed(_) | Self::Skipped | Self::Released)
     }
 }
 
-impl Cycle {
-    /// What is written now that these handlers have come to these outcomes; as small as it has to be to fit into the
-    /// object's annotations.
-    pub fn settle(&self, setup: &Setup, body: &Body, done: &[Done], now: Timestamp) -> (Patch, End) {
-        let current =
-            done.iter().fold(self.current.clone(), |progress, done| self.with(setup, progress, done, now));
-        let end = if self.is_wanted(setup, body) {
-            End::Open(Duration::ZERO)
-        } else {
-            self.end(setup, &current, now)
-        };
-        let next = match end {
-            // What was done for another reason is forgotten only in the end: it tells that something was done.
-            End::Open(_) | End::Held(_) if self.reason == Reason::Delete => {
-                self.stored.of_others(self.reason).updated(&current)
+/// A settled cycle: its state, and the records that are to be stored.
+#[derive(Clone, Debug)]
+pub struct Settled<'a> {
+    /// The state of the cycle.
+    pub state: CycleState,
+    cycle: &'a Cycle,
+    next: Progress,
+}
+
+impl Settled<'_> {
+    /// The edits that store it, each smaller than the one before: the first are those to be written, the others are for
+    /// objects that are too large for them.
+    ///
+    /// Those that can't fit into the object's annotations are left out, unless there is no smaller one.
+    pub fn edits(&self, storage: &Storage, body: &Body) -> impl Iterator<Item = Edits> {
+        let mut sizes = iter::successors(Some(storage.clone()), Storage::smaller);
+        let (mut last, mut some_fit) = (None, false);
+        iter::from_fn(move || {
+            for storage in sizes.by_ref() {
+                let patch = self.edits_in(&storage, body);
+                if last.as_ref() == Some(&patch) {
+                    continue;
+                }
+                last = Some(patch.clone());
+                if patch.fits(body) {
+                    some_fit = true;
+                    return Some(patch);
+                }
             }
-            End::Open(_) | End::Held(_) | End::Refused(_) => current,
-            End::Processed(_) if self.reason != Reason::Delete => self.owed(setup, &current, body, now),
-            End::Restart => self.anew(setup, &current, now),
-            End::Processed(_) | End::Skipped | End::Released => Progress::default(),
-        };
-        let mut storage = setup.storage.clone();
-        let mut patch = self.patch(&storage, body, &next, &end);
-        while !patch.fits(body)
-            && let Some(smaller) = storage.smaller()
-        {
-            storage = smaller;
-            patch = self.patch(&storage, body, &next, &end);
-        }
-        (patch, end)
+            last.take().filter(|_| !some_fit)
+        })
     }
 
-    fn patch(&self, storage: &Storage, body: &Body, next: &Progress, end: &End) -> Patch {
-        let mut patch = Patch::default();
-        patch.keep(storage.write_progress(body, &self.stored, next));
-        let Written { patch: essences, form } = self.essences(storage, body, next, end);
-        patch.keep_as(form, essences);
-        if self.reason == Reason::Delete && end.lets_go() {
-            patch.finalizer(Finalizer::Remove(storage.finalizer().to_owned()));
-            patch.keep_no_status();
+    fn edits_in(&self, storage: &Storage, body: &Body) -> Edits {
+        let mut patch = Edits::default();
+        patch.store(storage.write_progress(body, &self.cycle.stored, &self.next));
+        patch.store_essence(self.cycle.essences(storage, body, &self.next, &self.state));
+        if self.cycle.reason == Reason::Delete && self.state.removes_finalizer() {
+            patch.set_finalizer(Finalizer::Remove(storage.finalizer().to_owned()));
         }
         patch
     }
+}
 
-    /// The progress after one handler and its sub-handlers.
-    fn with(&self, setup: &Setup, progress: Progress, done: &Done, now: Timestamp) -> Progress {
-        let id = &setup.tasks[done.ready.task].id;
+impl Cycle {
+    /// Settles the cycle for an object as it is now.
+    ///
+    /// # Errors
+    /// A filter can't be evaluated.
+    pub fn settle<I>(
+        &self,
+        setup: &Setup<I>,
+        body: &Body,
+        outcomes: &[HandlerOutcome],
+        now: Timestamp,
+    ) -> Result<Settled<'_>, FilterFailed> {
+        let current = outcomes
+            .iter()
+            .fold(self.current.clone(), |progress, outcome| self.with(setup, progress, outcome, now));
+        let state = if self.is_wanted(setup, body)? {
+            CycleState::Open(Duration::ZERO)
+        } else {
+            self.state(setup, &current, now)
+        };
+        let next = match state {
+            // Records of another purpose are removed only at the end: they show that handlers have run.
+            CycleState::Open(_) | CycleState::Held(_) if self.reason == Reason::Delete => {
+                self.stored.of_others(self.reason).updated(&current)
+            }
+            CycleState::Open(_) | CycleState::Held(_) | CycleState::Rejected(_) => current,
+            CycleState::Processed(_) if self.reason != Reason::Delete => {
+                self.owed(setup, &current, body, now)?
+            }
+            CycleState::Restart => self.restarted(setup, &current, now),
+            CycleState::Processed(_) | CycleState::Skipped | CycleState::Released => Progress::default(),
+        };
+        Ok(Settled { state, cycle: self, next })
+    }
+
+    /// Adds the outcomes of one handler and its sub-handlers to the progress.
+    fn with<I>(
+        &self,
+        setup: &Setup<I>,
+        progress: Progress,
+        done: &HandlerOutcome,
+        now: Timestamp,
+    ) -> Progress {
+        let id = &setup.handlers[done.ready.handler].id;
         let record = self.attempted(id, done.ready.started, &done.outcome, now);
         let record = record.with_subrefs(done.subs.iter().map(|sub| sub.id.clone()));
         let progress = progress.with(id.clone(), record);
         let called = done.subs.iter().filter_map(|sub| Some((sub, sub.outcome.as_ref()?)));
         called.fold(progress, |progress, (sub, outcome)| {
             let outcome = match outcome {
-                // Its parent could read the object, and it is the parent that the object waits for.
-                Outcome::Unreadable { message } => &Outcome::GaveUp { message: message.clone() },
+                // The parent accepted the object, and only a parent makes an object wait for its next change.
+                Outcome::Rejected { message } => &Outcome::Failed { message: message.clone() },
                 outcome => outcome,
             };
             let record = self.attempted(&sub.id, sub.started, outcome, now);
@@ -133,84 +178,88 @@ impl Cycle {
         let begun = self.current.get(id).filter(|record| record.retries > 0).cloned();
         let mut before = begun.unwrap_or_else(|| Record::new(started, self.reason));
         before.purpose = Some(self.reason);
-        before.later = self.reason != Reason::Delete
+        before.saw_newer = self.reason != Reason::Delete
             && match outcome {
-                // It has seen nothing but what it had seen before.
-                Outcome::Unreadable { .. } => self.current.get(id).is_some_and(Record::has_seen),
+                // It didn't run: it has seen nothing new.
+                Outcome::Rejected { .. } => self.current.get(id).is_some_and(Record::has_seen),
                 _ => self.is_later(),
             };
         match outcome {
             Outcome::Success | Outcome::Ignored => before.succeeded(now),
             Outcome::Retry { after, message } => before.postponed(Some(later(now, *after)), Some(message)),
             Outcome::Children { after } => before.postponed(Some(later(now, *after)), None),
-            Outcome::GaveUp { message } if self.reason != Reason::Delete => before.failed(now, message),
-            Outcome::GaveUp { message } => self.unless_known(id, before.failed(now, message)),
-            Outcome::Unreadable { message } => self.unless_known(id, before.refused(now, message)),
+            Outcome::Failed { message } if self.reason != Reason::Delete => before.failed(now, message),
+            Outcome::Failed { message } => self.unless_known(id, before.failed(now, message)),
+            Outcome::Rejected { message } => self.unless_known(id, before.rejected(now, message)),
         }
     }
 
-    /// A failure that is on record already, for the same reason, is nothing new, and nothing to write: two operators
-    /// that keep an object would wake each other with their records for ever.
+    /// Keeps a recorded failure with the same message as it is: two operators that keep an object would otherwise wake
+    /// each other with their records forever.
     fn unless_known(&self, id: &str, record: Record) -> Record {
         let known = self.stored.get(id).filter(|known| {
-            let same = known.refused == record.refused && known.message == record.message;
+            let same = known.rejected == record.rejected && known.message == record.message;
             known.failure && known.purpose.is_none_or(|purpose| purpose == self.reason) && same
         });
         known.cloned().unwrap_or(record)
     }
 
-    fn end(&self, setup: &Setup, current: &Progress, now: Timestamp) -> End {
+    fn state<I>(&self, setup: &Setup<I>, current: &Progress, now: Timestamp) -> CycleState {
         let records = || self.records(setup, current).map(|(_, record)| record);
         let counts = Counts::of(records());
-        let refused = records().flatten().any(|record| record.refused);
+        let rejected = records().flatten().any(|record| record.rejected);
         match self.reason {
-            _ if counts == Counts::default() => End::Skipped,
-            _ if counts.running > 0 => End::Open(next_due(records(), now)),
+            _ if counts == Counts::default() => CycleState::Skipped,
+            _ if counts.running > 0 => CycleState::Open(next_due(records(), now)),
             Reason::Delete
-                if refused && !self.touched && !self.is_held(setup, &current.without_refusals()) =>
+                if rejected && !self.touched && !self.is_held(setup, &current.without_rejections()) =>
             {
-                End::Released
+                CycleState::Released
             }
-            Reason::Delete if self.is_held(setup, current) => End::Held(counts),
-            Reason::Delete => End::Processed(counts),
-            _ if refused && self.is_later() => End::Restart,
-            _ if refused => End::Refused(counts),
-            _ => End::Processed(counts),
+            Reason::Delete if self.is_held(setup, current) => CycleState::Held(counts),
+            Reason::Delete => CycleState::Processed(counts),
+            _ if rejected && self.is_later() => CycleState::Restart,
+            _ if rejected => CycleState::Rejected(counts),
+            _ => CycleState::Processed(counts),
         }
     }
 
-    /// Whether the essence is another one than that which the handler saw that finished first.
+    /// Whether the essence differs from the one that the first handler to finish saw.
     pub(super) fn is_later(&self) -> bool {
-        self.basis.as_ref().is_some_and(|basis| !basis.is(&self.new))
+        self.pending.as_ref().is_some_and(|pending| !pending.is(&self.new))
     }
 
-    /// The changes of the diff-base, and of the basis, which becomes the diff-base in the end: the essence
-    /// that the handler saw which finished first. What has changed since is the next update.
-    fn essences(&self, storage: &Storage, body: &Body, progress: &Progress, end: &End) -> Written {
-        let new = || Kept::Whole(Value::clone(&self.new));
-        let erased = || Written { patch: storage.erase_basis(body), form: Form::Text };
-        match (self.reason, end) {
-            (Reason::Delete, end) if end.lets_go() => erased(),
-            (Reason::Delete, _) => Written::default(),
-            (_, End::Processed(_) | End::Skipped) => {
-                let handled = self.basis.clone().unwrap_or_else(new);
+    /// The changes of the diff-base, and of the pending one: the essence that the first handler to finish saw. It becomes
+    /// the diff-base at the end; changes since then are the next update.
+    fn essences(
+        &self,
+        storage: &Storage,
+        body: &Body,
+        progress: &Progress,
+        state: &CycleState,
+    ) -> EssencePatch {
+        let new = || StoredEssence::Whole(Value::clone(&self.new));
+        let erased =
+            || EssencePatch { patch: storage.erase_pending_diff_base(body), encoding: Encoding::Text };
+        match (self.reason, state) {
+            (Reason::Delete, state) if state.removes_finalizer() => erased(),
+            (Reason::Delete, _) => EssencePatch::default(),
+            (_, CycleState::Processed(_) | CycleState::Skipped) => {
+                let handled = self.pending.clone().unwrap_or_else(new);
                 let known = self.old.as_ref().is_some_and(|old| handled.is(old));
                 if known { erased() } else { storage.write_diff_base(body, &handled) }
             }
-            (_, End::Restart) => erased(),
-            _ if self.basis.is_some() => Written::default(),
-            // It is resumed as it was handled: whatever comes now is an update.
+            (_, CycleState::Restart) => erased(),
+            _ if self.pending.is_some() => EssencePatch::default(),
+            // It is resumed as it was handled: any later change is an update.
             (Reason::Resume, _) => erased(),
-            _ if progress.iter().any(|(_, record)| record.is_finished()) => storage.write_basis(body, &new()),
-            // What is there belongs to an essence that was refused.
+            _ if progress.iter().any(|(_, record)| record.is_finished()) => {
+                storage.write_pending_diff_base(body, &new())
+            }
+            // The pending diff-base belongs to an essence that was rejected.
             _ => erased(),
         }
     }
-}
-
-/// Whether one handler is a sub-handler of another, of whatever level.
-pub(super) fn is_below(id: &str, parent: &str) -> bool {
-    id.strip_prefix(parent).is_some_and(|rest| rest.starts_with('/'))
 }
 
 fn later(now: Timestamp, after: Duration) -> Timestamp {

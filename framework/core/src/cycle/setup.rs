@@ -1,68 +1,79 @@
-//! What the core knows of one kind of objects.
+//! Setup of one kind: its change handlers, and the storage of their progress.
 
 use crate::{
     Reason,
     body::Body,
     diff::Field,
     essence::essence,
-    filter::Facts,
-    progress::{Progress, Record, Unreadable},
+    filter::FilterInput,
+    handler::{ChangeHandler, FilterFailed},
+    progress::{Progress, Record},
     storage::Storage,
-    task::Task,
 };
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What the core knows of one kind of objects.
+/// One kind's change handlers, and the storage of their progress.
 #[derive(Clone, Debug)]
-pub struct Setup {
-    /// Where things are kept on the object.
+pub struct Setup<I = ()> {
+    /// The storage of progress, diff-base and finalizer on the object.
     pub storage: Storage,
-    /// The kind's handlers, in the order in which they are called.
-    pub tasks: Vec<Task>,
-    /// Only the first of the handlers whose turn it is, is called in a cycle; then the progress is stored.
+    /// The change handlers, in the order in which they are called.
+    pub handlers: Vec<ChangeHandler<I>>,
+    /// A cycle calls only the first of the handlers that are due; then the progress is stored.
     pub one_at_a_time: bool,
 }
 
-impl Setup {
-    /// What counts as the user's state of an object: the usual essence, and the fields that handlers are for.
+impl<I> Setup<I> {
+    /// The user's part of an object: the usual essence, and the fields that handlers name.
     pub fn essence(&self, body: &Body) -> Value {
-        let fields: Vec<Field> = self.tasks.iter().filter_map(|task| task.filter.field.clone()).collect();
-        essence(body, &self.storage, &fields)
+        let fields = self.handlers.iter().filter_map(|handler| handler.filter.field.clone());
+        essence(body, &self.storage, &fields.collect::<Vec<Field>>())
     }
 
-    /// What korf has stored on an object and can't read, and so takes for absent.
-    pub fn faults(&self, body: &Body, now: Timestamp) -> Vec<Unreadable> {
-        self.storage.faults(body).into_iter().chain(self.progress(body, now).unreadable().cloned()).collect()
+    /// Whether a predicate holds for any of the handlers.
+    pub(super) fn any(
+        &self,
+        mut predicate: impl FnMut(&ChangeHandler<I>) -> Result<bool, FilterFailed>,
+    ) -> Result<bool, FilterFailed> {
+        for handler in &self.handlers {
+            if predicate(handler)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
-    /// The handlers that a change calls, by their places. Of those with one id only the first: they are one
-    /// handler that several things call (creations and resuming, say), with one record.
+    /// The handlers that a change calls, by their indices. Handlers with the same id are one handler with several triggers
+    /// (creation and resumption, for example) and share a record: only the first one is called.
     pub(super) fn called(
         &self,
         reason: Reason,
         initial: bool,
         stored: &Progress,
-        facts: &Facts<'_>,
-    ) -> Vec<usize> {
+        input: &FilterInput<'_>,
+    ) -> Result<Vec<usize>, FilterFailed> {
         let has_begun = |id: &str| {
             let record = stored.get(id).filter(|record| record.purpose == Some(reason));
             record.is_some_and(Record::has_seen)
         };
-        let mut ids = BTreeSet::new();
-        let tasks = self.tasks.iter().enumerate();
-        let called = tasks.filter(|(_, task)| task.is_called(reason, initial, has_begun(&task.id), facts));
-        called.filter(|(_, task)| ids.insert(&task.id)).map(|(at, _)| at).collect()
+        let (mut ids, mut called) = (BTreeSet::new(), Vec::new());
+        for (index, handler) in self.handlers.iter().enumerate() {
+            if handler.is_called(reason, initial, has_begun(&handler.id), input)? && ids.insert(&handler.id) {
+                called.push(index);
+            }
+        }
+        Ok(called)
     }
 
     /// The records of all handlers, and of all sub-handlers that they name.
     pub(super) fn progress(&self, body: &Body, now: Timestamp) -> Progress {
-        let mut asked: BTreeSet<String> = self.tasks.iter().map(|task| task.id.clone()).collect();
-        let mut progress = self.storage.read_progress(body, asked.iter().map(String::as_str), now);
+        let mut read: BTreeSet<String> = self.handlers.iter().map(|handler| handler.id.clone()).collect();
+        let mut progress = self.storage.read_progress(body, read.iter().map(String::as_str), now);
         loop {
             let named = progress.iter().flat_map(|(_, record)| record.subrefs.iter().cloned());
-            let unread: Vec<_> = named.filter(|id| asked.insert(id.clone())).collect();
+            let unread: Vec<_> = named.filter(|id| read.insert(id.clone())).collect();
             if unread.is_empty() {
                 return progress;
             }

@@ -1,30 +1,32 @@
-//! Whole cycles, walked through.
+//! Whole cycles, from the first turn to the last.
 
 mod deletions;
 mod fields;
 mod found;
+mod rejected;
 mod resuming;
 mod subs;
-mod unreadable;
 mod world;
 
 use super::*;
 use crate::{
+    Reason,
     body::Body,
+    cause::{Look, Sight},
     filter::{Filter, Match},
-    patch::{Part, Patch},
-    retry::{Backoff, Errors, Limits, Outcome},
-    storage::Storage,
-    task::{Task, Trigger},
+    handler::{ChangeHandler, Trigger},
+    patch::{Edits, Part},
+    progress::Counts,
+    retry::{Backoff, Limits, OnError, Outcome},
 };
-use jiff::SignedDuration;
-use serde_json::json;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 use std::time::Duration;
 use world::*;
 
 #[test]
-fn a_new_object_gets_its_finalizer_before_its_handlers_and_is_done_with_two_writes() {
-    let mut world = World::new([task("c", Reason::Create), task("d", Reason::Delete)]);
+fn a_new_object_gets_its_finalizer_before_its_handlers_and_takes_two_writes() {
+    let mut world = World::new([handler("c", Reason::Create), handler("d", Reason::Delete)]);
     assert_eq!(world.turn(Look::First, &succeed), ["c 1 #0", "processed 1/0", "Noop"]);
     assert_eq!(world.writes, 2);
     assert_eq!(world.finalizers(), &json!([FINALIZER]));
@@ -32,17 +34,17 @@ fn a_new_object_gets_its_finalizer_before_its_handlers_and_is_done_with_two_writ
 }
 
 #[test]
-fn a_finalizer_that_no_handler_needs_goes() {
-    let mut world = World::new([task("c", Reason::Create)]);
+fn a_finalizer_that_no_handler_needs_is_removed() {
+    let mut world = World::new([handler("c", Reason::Create)]);
     world.object["metadata"]["finalizers"] = json!(["other", FINALIZER]);
     world.turn(Look::First, &succeed);
     assert_eq!(world.finalizers(), &json!(["other"]));
 }
 
 #[test]
-fn an_update_and_a_deletion_are_one_write_each() {
-    let tasks = [task("c", Reason::Create), task("u", Reason::Update), task("d", Reason::Delete)];
-    let mut world = World::handled(tasks);
+fn an_update_and_a_deletion_take_one_write_each() {
+    let handlers = [handler("c", Reason::Create), handler("u", Reason::Update), handler("d", Reason::Delete)];
+    let mut world = World::handled(handlers);
     world.set(2);
     assert_eq!(world.turn(Look::Changed, &succeed), ["u 1→2 #0", "processed 1/0", "Noop"]);
     assert_eq!(world.writes, 1);
@@ -52,24 +54,24 @@ fn an_update_and_a_deletion_are_one_write_each() {
 }
 
 #[test]
-fn handlers_of_one_change_run_in_one_cycle_and_one_write() {
-    let mut world = World::new([task("a", Reason::Create), task("b", Reason::Create)]);
+fn all_handlers_of_a_change_run_in_one_cycle_and_take_one_write() {
+    let mut world = World::new([handler("a", Reason::Create), handler("b", Reason::Create)]);
     assert_eq!(world.turn(Look::First, &succeed), ["a 1 #0", "b 1 #0", "processed 2/0", "Noop"]);
     assert_eq!(world.writes, 1);
 }
 
 #[test]
-fn a_change_that_nobody_handles_is_only_noted() {
-    let mut world = World::handled([task("c", Reason::Create)]);
+fn a_change_without_handlers_only_updates_the_diff_base() {
+    let mut world = World::handled([handler("c", Reason::Create)]);
     world.set(2);
     assert_eq!(world.turn(Look::Changed, &succeed), ["Skipped", "Noop"]);
     assert_eq!(world.writes, 1);
 }
 
 #[test]
-fn a_retry_waits_for_its_time_and_counts_on_over_a_restart() {
-    let mut world = World::new([task("c", Reason::Create)]);
-    assert_eq!(world.turn(Look::First, &|_| retry()), ["c 1 #0", "open 10", "wait 10"]);
+fn a_retry_is_not_early_and_its_count_survives_a_restart() {
+    let mut world = World::new([handler("c", Reason::Create)]);
+    assert_eq!(world.turn(Look::First, &postpone), ["c 1 #0", "open 10", "wait 10"]);
     world.wait(4);
     assert_eq!(world.turn(Look::First, &succeed), ["wait 6"]);
     world.wait(6);
@@ -78,8 +80,8 @@ fn a_retry_waits_for_its_time_and_counts_on_over_a_restart() {
 }
 
 #[test]
-fn a_handler_that_is_done_is_not_called_again_for_the_one_that_is_not() {
-    let mut world = World::new([task("a", Reason::Create), task("b", Reason::Create)]);
+fn a_finished_handler_is_not_called_again_when_another_one_is_retried() {
+    let mut world = World::new([handler("a", Reason::Create), handler("b", Reason::Create)]);
     let b_fails = |id: &str| if id == "b" { retry() } else { Outcome::Success };
     assert_eq!(world.turn(Look::First, &b_fails), ["a 1 #0", "b 1 #0", "open 10", "wait 10"]);
     world.wait(10);
@@ -88,9 +90,9 @@ fn a_handler_that_is_done_is_not_called_again_for_the_one_that_is_not() {
 }
 
 #[test]
-fn a_change_in_mid_cycle_is_an_update_for_those_that_were_done_before_it() {
-    let tasks = [task("a", Reason::Create), task("b", Reason::Create), task("u", Reason::Update)];
-    let mut world = World::new(tasks);
+fn a_change_in_mid_cycle_is_an_update_for_the_handlers_that_finished_before_it() {
+    let handlers = [handler("a", Reason::Create), handler("b", Reason::Create), handler("u", Reason::Update)];
+    let mut world = World::new(handlers);
     let b_fails = |id: &str| if id == "b" { retry() } else { Outcome::Success };
     world.turn(Look::First, &b_fails);
     world.set(2);
@@ -100,12 +102,12 @@ fn a_change_in_mid_cycle_is_an_update_for_those_that_were_done_before_it() {
 }
 
 #[test]
-fn what_kopf_has_ended_is_no_basis_of_the_next_update() {
-    let tasks = [task("a", Reason::Create), task("b", Reason::Create), task("u", Reason::Update)];
-    let mut world = World::new(tasks);
+fn the_pending_diff_base_of_a_cycle_that_kopf_ended_is_ignored_by_the_next_update() {
+    let handlers = [handler("a", Reason::Create), handler("b", Reason::Create), handler("u", Reason::Update)];
+    let mut world = World::new(handlers);
     let b_fails = |id: &str| if id == "b" { retry() } else { Outcome::Success };
     world.turn(Look::First, &b_fails);
-    // Kopf ends it: it forgets all records, notes what was handled, and leaves what it doesn't know.
+    // Kopf ends the cycle: it removes all records, stores the diff-base, and leaves what it doesn't know.
     let annotations = world.object["metadata"]["annotations"].as_object_mut().unwrap();
     annotations.retain(|key, _| key == &format!("{PREFIX}/korf-basis"));
     let handled = json!({"spec": {"x": 1}}).to_string();
@@ -116,9 +118,9 @@ fn what_kopf_has_ended_is_no_basis_of_the_next_update() {
 }
 
 #[test]
-fn what_kopf_has_ended_is_no_basis_of_an_update_that_kopf_has_begun() {
-    let tasks = [task("a", Reason::Create), task("b", Reason::Create)];
-    let mut world = World::new(tasks.into_iter().chain(["u", "v"].map(|id| task(id, Reason::Update))));
+fn the_pending_diff_base_of_a_cycle_that_kopf_ended_is_ignored_by_an_update_that_kopf_began() {
+    let handlers = [handler("a", Reason::Create), handler("b", Reason::Create)];
+    let mut world = World::new(handlers.into_iter().chain(["u", "v"].map(|id| handler(id, Reason::Update))));
     world.turn(Look::First, &|id| if id == "b" { retry() } else { Outcome::Success });
     let annotations = world.object["metadata"]["annotations"].as_object_mut().unwrap();
     annotations.retain(|key, _| key == &format!("{PREFIX}/korf-basis"));
@@ -134,7 +136,7 @@ fn what_kopf_has_ended_is_no_basis_of_an_update_that_kopf_has_begun() {
 
 #[test]
 fn a_change_reverted_in_mid_cycle_leaves_no_progress_and_is_handled_once_more() {
-    let mut world = World::handled([task("u", Reason::Update), task("v", Reason::Update)]);
+    let mut world = World::handled([handler("u", Reason::Update), handler("v", Reason::Update)]);
     let v_fails = |id: &str| if id == "v" { retry() } else { Outcome::Success };
     world.set(2);
     world.turn(Look::Changed, &v_fails);
@@ -147,9 +149,9 @@ fn a_change_reverted_in_mid_cycle_leaves_no_progress_and_is_handled_once_more() 
 
 #[test]
 fn a_change_reverted_after_a_failed_attempt_runs_the_handler_once_more() {
-    let mut world = World::handled([task("u", Reason::Update)]);
+    let mut world = World::handled([handler("u", Reason::Update)]);
     world.set(2);
-    world.turn(Look::Changed, &|_| retry());
+    world.turn(Look::Changed, &postpone);
     world.set(1);
     world.wait(10);
     assert_eq!(world.turn(Look::Changed, &succeed), ["u 1→1 #1", "processed 1/0", "Noop"]);
@@ -157,25 +159,27 @@ fn a_change_reverted_after_a_failed_attempt_runs_the_handler_once_more() {
 }
 
 #[test]
-fn a_failure_for_good_counts_as_handled_and_the_next_change_calls_again() {
-    let mut world = World::handled([task("u", Reason::Update)]);
+fn a_permanent_failure_counts_as_handled_and_the_next_change_calls_the_handler_again() {
+    let mut world = World::handled([handler("u", Reason::Update)]);
     world.set(2);
-    assert_eq!(world.turn(Look::Changed, &|_| gave_up()), ["u 1→2 #0", "processed 0/1", "Noop"]);
+    assert_eq!(world.turn(Look::Changed, &fail), ["u 1→2 #0", "processed 0/1", "Noop"]);
     world.set(3);
     assert_eq!(world.turn(Look::Changed, &succeed), ["u 2→3 #0", "processed 1/0", "Noop"]);
 }
 
 #[test]
-fn an_ignored_error_counts_as_done() {
-    let ignoring =
-        Task { limits: Limits { errors: Errors::Ignored, ..Limits::default() }, ..task("c", Reason::Create) };
+fn an_ignored_error_counts_as_success() {
+    let ignoring = ChangeHandler {
+        limits: Limits { errors: OnError::Ignored, ..Limits::default() },
+        ..handler("c", Reason::Create)
+    };
     let mut world = World::new([ignoring]);
     assert_eq!(world.turn(Look::First, &|_| Outcome::Ignored), ["c 1 #0", "processed 1/0", "Noop"]);
 }
 
 #[test]
-fn an_object_that_no_handler_is_for_is_left_as_it_is_and_is_new_when_one_is() {
-    let mut world = World::new([of_label("c", Reason::Create), of_label("d", Reason::Delete)]);
+fn an_object_without_matching_handlers_is_untouched_and_is_new_once_one_matches() {
+    let mut world = World::new([labelled("c", Reason::Create), labelled("d", Reason::Delete)]);
     assert_eq!(world.turn(Look::First, &succeed), ["Stealth"]);
     assert_eq!(world.writes, 0);
     world.object["metadata"]["labels"] = json!({"app": "x"});
@@ -188,20 +192,20 @@ fn an_object_that_no_handler_is_for_is_left_as_it_is_and_is_new_when_one_is() {
 
 #[test]
 fn one_at_a_time_stores_the_progress_after_each_handler() {
-    let mut world = World::new([task("a", Reason::Create), task("b", Reason::Create)]);
+    let mut world = World::new([handler("a", Reason::Create), handler("b", Reason::Create)]);
     world.setup.one_at_a_time = true;
     assert_eq!(world.turn(Look::First, &succeed), ["a 1 #0", "open 0", "b 1 #0", "processed 2/0", "Noop"]);
     assert_eq!(world.writes, 2);
 }
 
 #[test]
-fn of_several_handlers_with_one_id_one_is_called() {
-    let task = |on| Task { on, ..task("f", Reason::Create) };
+fn only_one_of_several_handlers_with_the_same_id_is_called() {
+    let f = |on| ChangeHandler { on, ..handler("f", Reason::Create) };
     let mut world = World::new([
-        task(Trigger::Create),
-        task(Trigger::Resume { deleted: true }),
-        task(Trigger::Update),
-        task(Trigger::Delete { optional: false, lets_go: false }),
+        f(Trigger::Create),
+        f(Trigger::Resume { deleted: true }),
+        f(Trigger::Update),
+        f(Trigger::Delete { optional: false, release_on_failure: false }),
     ]);
     assert_eq!(world.turn(Look::First, &succeed), ["f 1 #0", "processed 1/0", "Noop"]);
     world.initial = true;
@@ -214,18 +218,10 @@ fn of_several_handlers_with_one_id_one_is_called() {
 }
 
 #[test]
-fn a_change_of_the_essence_ends_the_wait_for_the_next_attempt() {
-    let mut world = World::new([task("c", Reason::Create)]);
-    world.turn(Look::First, &|_| retry());
+fn a_change_of_the_essence_triggers_a_retry_at_once() {
+    let mut world = World::new([handler("c", Reason::Create)]);
+    world.turn(Look::First, &postpone);
     world.set(2);
     world.eager = true;
     assert_eq!(world.turn(Look::Changed, &succeed), ["c 2 #1", "processed 1/0", "Noop"]);
-}
-
-#[test]
-fn handlers_of_raw_events_alone_leave_no_trace_on_the_object() {
-    let spy = Task { on: Trigger::Event, ..task("e", Reason::Create) };
-    let mut world = World::new([spy]);
-    assert_eq!(world.turn(Look::First, &succeed), ["Stealth"]);
-    assert_eq!(world.writes, 0);
 }

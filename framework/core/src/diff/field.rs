@@ -1,11 +1,11 @@
-//! The place of a value in an object.
+//! Path of a field in an object.
 
 use std::fmt;
 
-/// The keys that lead to a value, from the root down; no keys: the root itself.
+/// The keys that lead to a value, from the root down; the root itself has none.
 ///
-/// From a text, it is split at the dots, as Kopf does it: `spec.size`. A key that has dots of its own
-/// (`metadata.labels` are full of them) is given in a list: `["metadata", "labels", "app.example.com/x"]`.
+/// A text is split at its dots, as in Kopf: `spec.size`. A path with a key that contains dots, as many in
+/// `metadata.labels`, is a list: `["metadata", "labels", "app.example.com/x"]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Field(Vec<String>);
 
@@ -28,13 +28,13 @@ impl Field {
         self.0.pop();
     }
 
-    /// What is left of this field below `path`; none if it isn't at or below it.
+    /// This field relative to `path`; none if it isn't at or below it.
     pub(super) fn below<S: AsRef<str>>(&self, path: &[S]) -> Option<Self> {
         let (start, rest) = self.0.split_at_checked(path.len())?;
         same(start, path).then(|| Self(rest.to_vec()))
     }
 
-    /// What is left of `path` below this field; none if it isn't at or below it.
+    /// `path` relative to this field; none if it isn't at or below it.
     pub(super) fn rest_of<'a, S: AsRef<str>>(&self, path: &'a [S]) -> Option<&'a [S]> {
         let (start, rest) = path.split_at_checked(self.0.len())?;
         same(&self.0, start).then_some(rest)
@@ -69,7 +69,7 @@ impl<S: AsRef<str>> FromIterator<S> for Field {
     }
 }
 
-/// The keys with dots between them; for people, since keys may contain dots.
+/// The keys, joined by dots; for people, since keys may contain dots.
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join("."))

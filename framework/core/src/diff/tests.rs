@@ -58,6 +58,12 @@ fn differences_are_kopfs_and_print_as_kopfs() {
 }
 
 #[test]
+fn the_debug_form_is_rusts() {
+    let shown = format!("{:?}", diff(&json!({"a": null}), &json!({"a": 1})));
+    assert!(shown.starts_with("Diff([DiffItem { op: Add, field: Field([\"a\"]), old: Null"), "{shown}");
+}
+
+#[test]
 fn reduced_differences_are_kopfs() {
     // What `kopf._cogs.structs.diffs.reduce` of Kopf 1.45.2 prints.
     let change = || (json!({"spec": {"x": 1}}), json!({"spec": {"x": 2}}));
@@ -118,7 +124,7 @@ fn a_field_is_split_at_dots_unless_its_keys_are_given() {
     assert_eq!(Field::from(["spec", "size"]).to_string(), "spec.size");
 }
 
-/// What a diff says, done to a value.
+/// Applies a diff to a value.
 fn apply(value: &Value, changes: &Diff) -> Value {
     changes.iter().fold(value.clone(), |mut value, item| {
         let mut place = &mut value;

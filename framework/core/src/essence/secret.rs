@@ -1,4 +1,4 @@
-//! The essence of a Secret tells that its data has changed, and not what the data is.
+//! Digests in the essence of a Secret: they show that its data has changed, and not what the data is.
 
 use crate::body::Body;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -11,11 +11,11 @@ const FIELDS: [&str; 2] = ["data", "stringData"];
 
 /// Replaces the values of a `v1` Secret's data by digests; those that are digests stay as they are.
 ///
-/// So a diff-base that Kopf wrote in clear compares with an essence of today. A digest covers the object's
+/// So a diff-base that Kopf wrote in clear compares with an essence of korf's. A digest covers the object's
 /// uid, the field and the key too: equal values don't show as equal, and no table of digests fits two
-/// Secrets. What it doesn't do: a short or common value can still be found by trying, by someone who knows
-/// the uid. But the digest stands in the Secret itself, where whoever can read it mostly reads the value.
-pub(crate) fn conceal(body: &Body, essence: &mut Map<String, Value>) {
+/// Secrets. Its limit: a short or common value can be found by trying, by someone who knows the uid. But the
+/// digest is stored in the Secret itself, whose readers can mostly read the value.
+pub(super) fn conceal(body: &Body, essence: &mut Map<String, Value>) {
     let object = body.value();
     if object["apiVersion"] != "v1" || object["kind"] != "Secret" {
         return;

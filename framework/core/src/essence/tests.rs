@@ -1,11 +1,10 @@
 use super::*;
-use crate::storage::Kept;
+use crate::storage::{
+    Storage, StoredEssence,
+    tests::{kopf, own},
+};
 use proptest::prelude::*;
 use serde_json::json;
-
-fn own() -> Storage {
-    Storage::named("my-op").unwrap()
-}
 
 fn of(object: Value, storage: &Storage, extra: &[&str]) -> Value {
     let extra: Vec<_> = extra.iter().map(|field| Field::from(*field)).collect();
@@ -80,7 +79,7 @@ fn essences_are_kopfs() {
         (json!({"spec": null}), &[], json!({"spec": null})),
     ];
     for (object, extra, expected) in cases {
-        assert_eq!(of(object.clone(), &Storage::kopf(), extra), expected, "{object} with {extra:?}");
+        assert_eq!(of(object.clone(), &kopf(), extra), expected, "{object} with {extra:?}");
     }
 }
 
@@ -110,10 +109,10 @@ fn a_handler_of_metadata_is_not_called_for_what_each_write_changes() {
 }
 
 #[test]
-fn what_kopf_keeps_in_the_status_is_left_out_only_where_it_is_shared() {
+fn kopfs_fields_of_the_status_are_left_out_only_in_kopfs_storage() {
     let object =
         json!({"status": {"kopf": {"progress": {}, "dummy": "x", "last-handled-configuration": "{}"}}});
-    assert_eq!(of(object.clone(), &Storage::kopf(), &["status"]), json!({}));
+    assert_eq!(of(object.clone(), &kopf(), &["status"]), json!({}));
     assert_eq!(of(object.clone(), &own(), &["status"]), object);
 }
 
@@ -179,7 +178,7 @@ proptest! {
 
     #[test]
     fn own_annotations_make_no_difference(object in any_object(), name in "[a-z]{1,5}", text in any::<String>()) {
-        for (storage, prefix) in [(own(), "my-op.korf.dev"), (Storage::kopf(), "kopf.zalando.org")] {
+        for (storage, prefix) in [(own(), "my-op.korf.dev"), (kopf(), "kopf.zalando.org")] {
             let mut written = object.clone();
             written["metadata"]["annotations"][format!("{prefix}/{name}")] = text.clone().into();
             written["metadata"]["resourceVersion"] = text.clone().into();
@@ -188,12 +187,12 @@ proptest! {
     }
 
     #[test]
-    fn a_written_diff_base_is_no_change(object in any_object(), kopf in any::<bool>()) {
-        let storage = if kopf { Storage::kopf() } else { own() };
+    fn a_written_diff_base_is_no_change(object in any_object(), as_kopf in any::<bool>()) {
+        let storage = if as_kopf { kopf() } else { own() };
         let before = of(object.clone(), &storage, &[]);
         let mut written = object.clone();
-        json_patch::merge(&mut written, &storage.write_diff_base(&object.into(), &Kept::Whole(before)).patch);
+        json_patch::merge(&mut written, &storage.write_diff_base(&object.into(), &StoredEssence::Whole(before)).patch);
         let body = Body::from(written);
-        prop_assert_eq!(storage.read_diff_base(&body), Some(Kept::Whole(essence(&body, &storage, &[]))));
+        prop_assert_eq!(storage.read_diff_base(&body), Some(StoredEssence::Whole(essence(&body, &storage, &[]))));
     }
 }

@@ -1,175 +1,242 @@
-//! A patch as it comes to be for one state of the object: the requests that write it, and whom to blame for them.
+//! Draft of a patch: edits as they turn out for one state of an object.
 
-use super::{
-    Finalizer, Part, Patch, Request,
-    addition::Sum,
-    merge::{changes, compose_for},
+use super::edits::{Edit, Edits, Function, Part};
+use crate::{
+    body::Body,
+    error::panic_message,
+    merge::{compose_for, difference},
+    storage::{OwnFields, Storage},
 };
-use crate::{body::Body, storage::Storage};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// What a [`Patch`] comes to for the object as it is: the functions of handlers were called for it.
-///
-/// It is good for that state, and for what our own requests make of it; for any other one it is to be made anew.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Draft {
-    kept: Map<String, Value>,
-    kept_status: Map<String, Value>,
-    finalizer: Option<Finalizer>,
-    /// What handlers add to the object, less the status.
-    added: Map<String, Value>,
-    status: Map<String, Value>,
-    /// What handlers add was made of this very state.
-    exact: bool,
-    faults: Vec<String>,
+/// Edits of handlers that are left out, because the API server has rejected them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Omit {
+    /// Those of the status.
+    pub status: bool,
+    /// Those of the rest of the object.
+    pub object: bool,
 }
 
-impl Draft {
-    pub(super) fn of(patch: &Patch, body: &Body, storage: &Storage) -> Self {
-        let Sum { patch: mut added, exact, faults } = Sum::of(&patch.added, body, storage);
-        let status = match added.remove("status") {
-            Some(Value::Object(status)) if !patch.leaves_status => status,
-            _ => Map::new(),
+impl Omit {
+    /// All edits of handlers.
+    pub const ALL: Self = Self { status: true, object: true };
+}
+
+/// [`Edits`] as they turn out for one state of an object: the functions of handlers have been called for it.
+///
+/// It is valid for that state, and for what our own requests make of it. For any other one, draft again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Draft<'a> {
+    pub(super) edits: &'a Edits,
+    /// The merge patch that handlers ask for, without the status.
+    pub(super) object: Map<String, Value>,
+    pub(super) status: Map<String, Value>,
+    /// The merge patch is for this very state: functions have made it of what they found there, or it leaves out what is
+    /// ours there.
+    pub(super) exact: bool,
+    /// The object goes with our finalizer.
+    pub(super) is_released: bool,
+    omit: Omit,
+    left_out: Vec<String>,
+}
+
+impl Edits {
+    /// Drafts the edits for an object as it is, without some of those that handlers ask for.
+    ///
+    /// Functions of handlers are called, on the result of the edits before them. They can't change the state that is
+    /// stored in `storage`.
+    ///
+    /// An object that is being deleted and loses our finalizer doesn't get a new status: it would cost a request, and the
+    /// object goes.
+    pub fn draft(&self, body: &Body, storage: &Storage, omit: Omit) -> Draft<'_> {
+        let is_released = self.removes_finalizer() && body.is_deleting();
+        let mut draft = Draft {
+            edits: self,
+            object: Map::new(),
+            status: Map::new(),
+            exact: false,
+            is_released,
+            omit,
+            left_out: Vec::new(),
         };
-        if patch.leaves_object {
-            added.clear();
+        if omit != Omit::ALL && !self.requested.is_empty() {
+            draft.apply(body, storage);
         }
-        Self {
-            kept: patch.kept.clone(),
-            kept_status: patch.kept_status.clone(),
-            finalizer: patch.finalizer.clone(),
-            added,
-            status,
-            exact,
-            faults,
-        }
+        draft
+    }
+}
+
+impl Draft<'_> {
+    /// The edits of handlers that have no effect, in a sentence each.
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
     }
 
-    /// What handlers have asked for and doesn't happen, in a sentence each.
-    pub fn faults(&self) -> &[String] {
-        &self.faults
+    /// The edits to be left out after the API server has rejected a part because of these fields
+    /// (`metadata.annotations[a.b/c]`); none if it hasn't rejected an edit of a handler, as far as can be told.
+    pub fn omission<'f>(
+        &self,
+        part: Part,
+        fields: impl Iterator<Item = &'f str>,
+        status_subresource: bool,
+    ) -> Option<Omit> {
+        if !self.has_edits(part, status_subresource) || self.are_ours(fields) {
+            return None;
+        }
+        Some(match part {
+            Part::Status => Omit { status: true, ..self.omit },
+            Part::Object if status_subresource => Omit { object: true, ..self.omit },
+            Part::Object => Omit::ALL,
+        })
     }
 
-    /// Whether handlers have asked for something in this part.
-    pub fn adds_to(&self, part: Part, status_subresource: bool) -> bool {
+    /// Whether handlers ask for something in this part.
+    pub(super) fn has_edits(&self, part: Part, status_subresource: bool) -> bool {
         let to_status = !self.status.is_empty();
         match part {
             Part::Status => to_status,
-            Part::Object => !self.added.is_empty() || (to_status && !status_subresource),
+            Part::Object => !self.object.is_empty() || (to_status && !status_subresource),
         }
     }
 
-    /// Whether one of these fields (`metadata.annotations`) is ours to keep things in, and no handler asks for any of
-    /// them.
-    pub fn keeps_alone<'a>(&self, mut fields: impl Iterator<Item = &'a str>) -> bool {
-        let (kept, added) = (whole(&self.kept, &self.kept_status), whole(&self.added, &self.status));
-        let finalizers = self.finalizer.is_some();
+    /// Whether korf changes all of these fields, and no handler changes any; there is at least one.
+    fn are_ours<'f>(&self, mut fields: impl Iterator<Item = &'f str>) -> bool {
+        let finalizers = self.edits.finalizer.is_some();
         let is_ours = |field: &str| {
-            let ours = mentions(&kept, field) || (finalizers && field.starts_with("metadata.finalizers"));
-            ours && !mentions(&added, field)
+            let stored = mentions(&self.edits.stored, &self.edits.stored_status, field);
+            let ours = stored || (finalizers && field.starts_with("metadata.finalizers"));
+            ours && !mentions(&self.object, &self.status, field)
         };
         fields.next().is_some_and(is_ours) && fields.all(is_ours)
     }
 
-    /// The request that writes one part, if that would change `body`.
-    pub fn request(&self, part: Part, body: &Body, status_subresource: bool) -> Option<Request> {
-        match part {
-            Part::Status if status_subresource => self.status_request(body),
-            Part::Status => None,
-            Part::Object => self.object_request(body, status_subresource),
+    /// Applies the edits of handlers, in their order. A function without a usable result is left out.
+    fn apply(&mut self, body: &Body, storage: &Storage) {
+        let own = storage.own_fields(body.value());
+        let mut object = body.value().clone();
+        for edit in &self.edits.requested {
+            match edit {
+                Edit::Merge(patch) => self.merge(patch, body, &mut object, &own),
+                Edit::Modify(function) => self.modify(function, &mut object, &own),
+            }
+        }
+        if self.exact {
+            self.object = match difference(body.value(), &object) {
+                Some(Value::Object(patch)) => patch,
+                _ => Map::new(),
+            };
+        }
+        let immutable = remove_identity(&mut self.object, body.value());
+        self.left_out.extend(immutable.map(|field| format!("handlers can't change `{field}`")));
+        if let Some(Value::Object(status)) = self.object.remove("status")
+            && !self.omit.status
+            && !self.is_released
+        {
+            self.status = status;
+        }
+        if self.omit.object {
+            self.object.clear();
         }
     }
 
-    fn status_request(&self, body: &Body) -> Option<Request> {
-        let patch = json!({ "status": self.all_status(body) });
-        let worth = changes(body.value(), &patch) || (self.exact && !self.status.is_empty());
-        worth.then(|| Request { part: Part::Status, patch: versioned(patch, body) })
-    }
-
-    /// Ours comes last.
-    fn all_status(&self, body: &Body) -> Map<String, Value> {
-        let mut status = self.status.clone();
-        compose_for(&body.value()["status"], &mut status, self.kept_status.clone());
-        status
-    }
-
-    fn object_request(&self, body: &Body, status_subresource: bool) -> Option<Request> {
-        let mut patch = self.added.clone();
-        compose_for(body.value(), &mut patch, self.kept.clone());
-        let status = if status_subresource { Map::new() } else { self.all_status(body) };
-        if !status.is_empty() {
-            patch.insert("status".into(), Value::Object(status));
+    fn merge(&mut self, patch: &Value, body: &Body, object: &mut Value, own: &OwnFields<'_>) {
+        let Value::Object(fields) = patch else { return };
+        let mut fields = fields.clone();
+        // A status is a mapping, or it is none.
+        if fields.get("status").is_some_and(|status| !status.is_object()) {
+            fields.remove("status");
         }
-        let finalizers = self.finalizers(body);
-        let metadata = finalizers.map(|finalizers| ("finalizers".to_owned(), finalizers)).into_iter();
-        compose_for(
-            body.value(),
-            &mut patch,
-            Map::from_iter([("metadata".to_owned(), Value::Object(metadata.collect()))]),
-        );
-        let patch = Value::Object(patch);
-        // The list is written as a whole: it has to be the one that was looked at.
-        let exclusive = self.exact || patch["metadata"].get("finalizers").is_some();
-        let asked = self.exact && self.adds_to(Part::Object, status_subresource);
-        if !asked && !changes(body.value(), &patch) {
-            return None;
+        let fields = Value::Object(fields);
+        let mappings = mappings(object);
+        json_patch::merge(object, &fields);
+        let merged = object.clone();
+        restore(object, &mappings, own);
+        // Then the merge patch itself would remove or change what is ours.
+        self.exact |= difference(&merged, object).is_some();
+        if let Value::Object(fields) = fields {
+            compose_for(body.value(), &mut self.object, fields);
         }
-        let mut patch = if exclusive { versioned(patch, body) } else { patch };
-        patch["metadata"]["uid"] = body.uid().into();
-        Some(Request { part: Part::Object, patch })
     }
 
-    /// The whole list after the change of ours, which comes after what handlers do to it; none where nothing of ours
-    /// changes.
-    fn finalizers(&self, body: &Body) -> Option<Value> {
-        let asked = self.added.get("metadata").and_then(|metadata| metadata.get("finalizers"));
-        let names = match asked {
-            Some(asked) => asked.as_array().into_iter().flatten().filter_map(Value::as_str).collect(),
-            None => body.finalizers().collect(),
-        };
-        self.finalizer.as_ref()?.applied_to(names, body.is_deleting())
-    }
-}
-
-impl Finalizer {
-    /// The whole list after the change; none where nothing changes.
-    fn applied_to<'a>(&'a self, mut names: Vec<&'a str>, deleting: bool) -> Option<Value> {
-        let before = names.len();
-        match self {
-            // The API server takes no new finalizer on an object that is being deleted.
-            Self::Add(name) if !names.contains(&name.as_str()) && !deleting => names.push(name),
-            Self::Remove(name) => names.retain(|other| other != name),
-            Self::Add(_) => {}
+    fn modify(&mut self, function: &Function, object: &mut Value, own: &OwnFields<'_>) {
+        match modified(function, object) {
+            Ok(mut after) => {
+                restore(&mut after, &mappings(object), own);
+                self.exact |= difference(object, &after).is_some();
+                *object = after;
+            }
+            Err(why) => {
+                let handler = &function.handler;
+                self.left_out.push(format!("a function of handler '{handler}' has no effect: {why}"));
+            }
         }
-        (names.len() != before).then(|| names.into())
     }
 }
 
-fn versioned(mut patch: Value, body: &Body) -> Value {
-    patch["metadata"]["resourceVersion"] = body.version().into();
-    patch
+fn modified(function: &Function, before: &Value) -> Result<Value, String> {
+    let mut after = before.clone();
+    let called = catch_unwind(AssertUnwindSafe(|| (function.modify)(&mut after)));
+    called.map_err(|panic| panic_message(panic.as_ref()))?;
+    if after.is_object() { Ok(after) } else { Err("the object that it leaves isn't a mapping".to_owned()) }
 }
 
-fn whole(object: &Map<String, Value>, status: &Map<String, Value>) -> Value {
-    let mut whole = object.clone();
-    if !status.is_empty() {
-        whole.insert("status".into(), Value::Object(status.clone()));
+/// The mappings of an object that an edit can't replace as a whole: a patch can only name their fields.
+fn mappings(object: &Value) -> Vec<&'static str> {
+    ["metadata", "status"].into_iter().filter(|field| object[field].is_object()).collect()
+}
+
+fn restore(object: &mut Value, mappings: &[&str], own: &OwnFields<'_>) {
+    for field in mappings {
+        if !object[field].is_object() {
+            object[field] = Map::new().into();
+        }
     }
-    whole.into()
+    own.restore(object);
 }
 
-/// Whether a merge patch changes a field, something in it, or something that it is in; the field as the API server names
-/// it: `metadata.annotations[a.b/c]`, `spec.ports[0].name`.
-fn mentions(patch: &Value, field: &str) -> bool {
+const IDENTITY: [&str; 2] = ["apiVersion", "kind"];
+const IDENTITY_IN_METADATA: [&str; 4] = ["name", "namespace", "uid", "resourceVersion"];
+
+/// Removes the fields that identify the object from a patch; returns the paths of those that it would change.
+///
+/// The API server rejects a whole patch for them. And uid and version are the guards of each request: a handler's version
+/// would be rejected forever, as that of an old state.
+fn remove_identity(patch: &mut Map<String, Value>, object: &Value) -> impl Iterator<Item = String> {
+    let of_object = removed(patch, &IDENTITY, object, "");
+    let mut of_metadata = Vec::new();
+    if let Some(Value::Object(metadata)) = patch.get_mut("metadata") {
+        of_metadata = removed(metadata, &IDENTITY_IN_METADATA, &object["metadata"], "metadata.");
+        if metadata.is_empty() {
+            patch.remove("metadata");
+        }
+    }
+    of_object.into_iter().chain(of_metadata)
+}
+
+fn removed(fields: &mut Map<String, Value>, names: &[&str], known: &Value, path: &str) -> Vec<String> {
+    let removed = names.iter().filter_map(|name| Some((name, fields.remove(*name)?)));
+    removed.filter(|(name, value)| known[*name] != *value).map(|(name, _)| format!("{path}{name}")).collect()
+}
+
+/// Whether a merge patch changes a field, something in it, or something that contains it. The field is named as the API
+/// server does it: `metadata.annotations[a.b/c]`, `spec.ports[0].name`.
+fn mentions(object: &Map<String, Value>, status: &Map<String, Value>, field: &str) -> bool {
     let (path, key) = field.split_once('[').unwrap_or((field, ""));
     let key = key.split(']').next().filter(|key| !key.is_empty());
-    let mut at = patch;
-    for key in path.split('.').chain(key) {
-        match at {
-            Value::Object(fields) if fields.contains_key(key) => at = &fields[key],
-            Value::Object(_) => return false,
+    let mut keys = path.split('.').chain(key).peekable();
+    let mut fields = match keys.next_if_eq(&"status") {
+        Some(_) if status.is_empty() => return false,
+        Some(_) => status,
+        None => object,
+    };
+    for key in keys {
+        match fields.get(key) {
+            Some(Value::Object(inner)) => fields = inner,
             // A list, say: it is written as a whole.
-            _ => return true,
+            Some(_) => return true,
+            None => return false,
         }
     }
     true

@@ -1,6 +1,5 @@
 use super::*;
-use proptest::prelude::*;
-use serde_json::json;
+use jiff::Timestamp;
 
 fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -18,96 +17,6 @@ fn record() -> Record {
     Record::new(now(), Reason::Create)
 }
 
-fn read(json: &str) -> Result<Record, String> {
-    Record::from_json(&serde_json::from_str(json).unwrap(), now())
-}
-
-/// Records and what Kopf 1.45.2 stores for them (`HandlerState.for_storage`, `AnnotationsProgressStorage`).
-fn kopfs() -> Vec<(Record, &'static str)> {
-    vec![
-        (
-            Record { purpose: None, ..record() },
-            r#"{"started":"2026-11-22T14:53:30.883823+00:00","retries":0,"success":false,"failure":false}"#,
-        ),
-        (
-            Record::new(earlier(), Reason::Create),
-            r#"{"started":"2026-01-02T03:04:05.000000+00:00","purpose":"create","retries":0,"success":false,"failure":false}"#,
-        ),
-        (
-            Record::new(now(), Reason::Update).succeeded(earlier()),
-            r#"{"started":"2026-11-22T14:53:30.883823+00:00","stopped":"2026-01-02T03:04:05.000000+00:00","purpose":"update","retries":1,"success":true,"failure":false}"#,
-        ),
-        (
-            Record { retries: 2, ..Record::new(now(), Reason::Delete) }
-                .postponed(Some(earlier()), Some("no \"db\" é 日本 😀 \n\t\u{7f}\u{1} /\\")),
-            r#"{"started":"2026-11-22T14:53:30.883823+00:00","delayed":"2026-01-02T03:04:05.000000+00:00","purpose":"delete","retries":3,"success":false,"failure":false,"message":"no \"db\" \u00e9 \u65e5\u672c \ud83d\ude00 \n\t\u007f\u0001 /\\"}"#,
-        ),
-        (
-            record().postponed(None, None).failed(now(), "x"),
-            r#"{"started":"2026-11-22T14:53:30.883823+00:00","stopped":"2026-11-22T14:53:30.883823+00:00","purpose":"create","retries":2,"success":false,"failure":true,"message":"x"}"#,
-        ),
-        (
-            Record { message: Some(String::new()), ..record() }.with_subrefs(["p/b", "p/a", "p/a/x"]),
-            r#"{"started":"2026-11-22T14:53:30.883823+00:00","purpose":"create","retries":0,"success":false,"failure":false,"message":"","subrefs":["p/a","p/a/x","p/b"]}"#,
-        ),
-    ]
-}
-
-#[test]
-fn records_are_written_as_kopf_writes_them() {
-    for (record, json) in kopfs() {
-        assert_eq!(record.to_json(), json);
-    }
-}
-
-#[test]
-fn records_are_read_as_kopf_wrote_them() {
-    for (record, json) in kopfs() {
-        assert_eq!(read(json), Ok(record));
-    }
-}
-
-#[test]
-fn what_is_absent_null_or_unknown_has_its_default() {
-    let empty = Record { purpose: None, ..record() };
-    for json in ["{}", r#"{"started":null,"retries":null,"success":null,"subrefs":null,"message":null}"#] {
-        assert_eq!(read(json), Ok(empty.clone()), "{json}");
-    }
-    for purpose in ["noop", "", "another"] {
-        assert_eq!(read(&json!({"purpose": purpose, "new": 1}).to_string()), Ok(empty.clone()), "{purpose}");
-    }
-}
-
-#[test]
-fn times_of_older_kopfs_have_no_offset_and_are_utc() {
-    for text in [
-        "2026-01-02T03:04:05",
-        "2026-01-02T03:04:05.000000",
-        "2026-01-02T03:04:05Z",
-        "2026-01-02T05:04:05+02:00",
-        "2026-01-02 03:04:05",
-    ] {
-        assert_eq!(read(&json!({"started": text}).to_string()).map(|r| r.started), Ok(earlier()), "{text}");
-    }
-}
-
-#[test]
-fn what_has_another_form_is_refused() {
-    for json in [
-        "[]",
-        "1",
-        r#"{"started":1}"#,
-        r#"{"started":"yesterday"}"#,
-        r#"{"started":"-000001-01-01T00:00:00Z"}"#,
-        r#"{"delayed":"0000-12-31T23:59:59Z"}"#,
-        r#"{"retries":-1}"#,
-        r#"{"success":"yes"}"#,
-        r#"{"subrefs":"a"}"#,
-    ] {
-        assert!(read(json).is_err(), "{json}");
-    }
-}
-
 #[test]
 fn a_handler_is_due_until_it_is_finished() {
     let due = |record: Record| (record.is_finished(), record.next_due());
@@ -116,22 +25,16 @@ fn a_handler_is_due_until_it_is_finished() {
     assert_eq!(due(record().postponed(None, None)), (false, Some(now())));
     assert_eq!(due(record().succeeded(now())), (true, None));
     assert_eq!(due(record().failed(now(), "x")), (true, None));
-    assert_eq!(due(record().refused(now(), "x")), (true, None));
+    assert_eq!(due(record().rejected(now(), "x")), (true, None));
 }
 
 #[test]
-fn an_attempt_leaves_nothing_of_the_one_before() {
+fn an_attempt_replaces_the_result_of_the_one_before() {
     let failed = record().postponed(Some(now()), Some("x"));
     let succeeded = failed.clone().succeeded(now());
     assert_eq!((succeeded.retries, &succeeded.message, succeeded.delayed), (2, &None, None));
-    let again = failed.refused(now(), "y").postponed(None, None);
-    assert_eq!((again.failure, again.refused, again.retries), (false, false, 3));
-}
-
-#[test]
-fn only_a_refused_record_says_so() {
-    let json = record().refused(now(), "x").to_json();
-    assert!(json.ends_with(r#","failure":true,"message":"x","refused":true}"#), "{json}");
+    let again = failed.rejected(now(), "y").postponed(None, None);
+    assert_eq!((again.failure, again.rejected, again.retries), (false, false, 3));
 }
 
 #[test]
@@ -146,86 +49,39 @@ fn long_messages_are_cut_between_characters() {
 }
 
 #[test]
-fn records_of_other_purposes_are_left_out_and_those_of_none_are_kept() {
-    let progress = Progress::default()
-        .with("old", record())
-        .with("new", Record::new(now(), Reason::Update))
-        .with("any", Record { purpose: None, ..record() });
-    let ids = |progress: &Progress| progress.iter().map(|(id, _)| id.to_owned()).collect::<Vec<_>>();
-    assert_eq!(ids(&progress.clone().for_purpose(Reason::Update)), ["any", "new"]);
-    assert_eq!(progress.purposes(), BTreeSet::from([Reason::Create, Reason::Update]));
-}
-
-#[test]
-fn progress_tells_how_far_it_has_got() {
-    let progress = Progress::default();
-    assert!(progress.is_finished() && progress.next_due().is_none());
-    let progress = progress
-        .with("a", record().succeeded(now()))
-        .with("b", record().failed(now(), "x"))
-        .with("c", record().postponed(Some(earlier()), None))
-        .with("d", record());
-    assert_eq!(progress.counts(), Counts { succeeded: 1, failed: 1, running: 2 });
-    assert_eq!(progress.next_due(), Some(earlier()));
-    assert!(!progress.is_finished());
-    assert!(progress.without("c").without("d").is_finished());
-}
-
-#[test]
-fn progress_changes_by_new_values() {
+fn changes_of_progress_return_new_values() {
     let old = Progress::default().with("a", record()).with("b", record().failed(now(), "x"));
     assert_eq!(old.without_failures(), Progress::default().with("a", record()));
     let newer = Progress::default().with("b", record()).with("c", record());
     let updated = old.updated(&newer);
-    assert_eq!(updated.len(), 3);
+    assert_eq!(updated.iter().len(), 3);
     assert_eq!(updated.get("b"), Some(&record()));
 }
 
-fn any_time() -> impl Strategy<Value = Timestamp> {
-    // The years 1 to 9999, which are those that Python has.
-    (-62_135_596_800_000_000i64..253_402_200_000_000_000)
-        .prop_map(|us| Timestamp::from_microsecond(us).unwrap())
+#[test]
+fn records_are_selected_by_purpose_failure_and_rejection() {
+    let progress = Progress::default()
+        .with("create", record())
+        .with("update", Record::new(now(), Reason::Update))
+        .with("any", Record { purpose: None, ..record() })
+        .with("failed", record().failed(now(), "x"))
+        .with("rejected", record().rejected(now(), "x"));
+    let ids = |progress: Progress| progress.iter().map(|(id, _)| id.to_owned()).collect::<Vec<_>>();
+    assert_eq!(ids(progress.of_others(Reason::Create)), ["update"]);
+    assert_eq!(ids(progress.without_failures()), ["any", "create", "update"]);
+    assert_eq!(ids(progress.without_rejections()), ["any", "create", "failed", "update"]);
 }
 
-fn any_record() -> impl Strategy<Value = Record> {
-    let times = (any_time(), prop::option::of(any_time()), prop::option::of(any_time()));
-    let purpose =
-        prop::option::of(prop::sample::select(vec![Reason::Create, Reason::Update, Reason::Delete]));
-    let flags = (any::<u32>(), any::<[bool; 4]>());
-    let texts = (prop::option::of(any::<String>()), prop::collection::btree_set(any::<String>(), 0..3));
-    (times, purpose, flags, texts).prop_map(|(times, purpose, flags, (message, subrefs))| {
-        let (started, stopped, delayed) = times;
-        let (retries, [success, failure, refused, later]) = flags;
-        Record {
-            started,
-            stopped,
-            delayed,
-            purpose,
-            retries,
-            success,
-            failure,
-            message,
-            subrefs,
-            refused,
-            later,
-        }
-    })
-}
-
-proptest! {
-    #[test]
-    fn a_record_is_read_as_it_was_written(record in any_record()) {
-        let json = record.to_json();
-        prop_assert!(json.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
-        prop_assert_eq!(read(&json), Ok(record));
-    }
-
-    #[test]
-    fn nanoseconds_make_no_difference(nanos in 0i128..4_000_000_000_000_000_000) {
-        let time = Timestamp::from_nanosecond(nanos).unwrap();
-        let record = Record::new(time, Reason::Create).postponed(Some(time), None);
-        prop_assert_eq!(read(&record.to_json()), Ok(record.clone()));
-        let finer = json!({"started": time, "delayed": time, "purpose": "create", "retries": 1});
-        prop_assert_eq!(read(&finer.to_string()), Ok(record));
-    }
+#[test]
+fn handlers_are_counted_by_their_records() {
+    let records = [
+        Some(record().succeeded(now())),
+        Some(record().failed(now(), "x")),
+        Some(record().rejected(now(), "x")),
+        Some(record().postponed(Some(earlier()), None)),
+        Some(record()),
+        None,
+    ];
+    let counts = Counts::of(records.iter().map(Option::as_ref));
+    assert_eq!(counts, Counts { succeeded: 1, failed: 2, running: 3 });
 }

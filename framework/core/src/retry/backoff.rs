@@ -1,25 +1,25 @@
-//! How long to wait before the next attempt.
+//! Backoff: the delay before the next attempt.
 
 use std::time::Duration;
 
-/// The delay before the next attempt, after an error that names no delay of its own.
+/// The delay before the next attempt, after an error without a delay of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Backoff {
-    /// Always the same, as Kopf does it.
+    /// A constant delay, as in Kopf.
     Constant(Duration),
-    /// `first` after the first attempt, doubled after each one up to `most`, less up to a quarter of
-    /// jitter, so that objects that failed together don't all come back together.
-    Growing {
+    /// `initial` after the first attempt, doubled after each one up to `max`, less up to a quarter of
+    /// jitter, so that objects that failed together aren't all retried together.
+    Exponential {
         /// The delay after the first failed attempt.
-        first: Duration,
+        initial: Duration,
         /// The longest delay.
-        most: Duration,
+        max: Duration,
     },
 }
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self::Growing { first: Duration::from_secs(1), most: Duration::from_secs(60) }
+        Self::Exponential { initial: Duration::from_secs(1), max: Duration::from_secs(60) }
     }
 }
 
@@ -34,9 +34,9 @@ impl Backoff {
     pub fn delay(self, attempt: u32, jitter: f64) -> Duration {
         match self {
             Self::Constant(delay) => delay,
-            Self::Growing { first, most } => {
-                let doubled = first.saturating_mul(2u32.saturating_pow(attempt.min(31)));
-                let delay = doubled.min(most);
+            Self::Exponential { initial, max } => {
+                let doubled = initial.saturating_mul(2u32.saturating_pow(attempt.min(31)));
+                let delay = doubled.min(max);
                 delay - delay.div_f64(4.0).min(delay).mul_f64(jitter.clamp(0.0, 1.0))
             }
         }
@@ -50,17 +50,17 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[test]
-    fn a_growing_backoff_doubles_up_to_its_cap() {
-        let backoff = Backoff::Growing { first: SECOND, most: 60 * SECOND };
+    fn an_exponential_backoff_doubles_up_to_its_maximum() {
+        let backoff = Backoff::Exponential { initial: SECOND, max: 60 * SECOND };
         let delays: Vec<_> = (0..8).map(|n| backoff.delay(n, 0.0).as_secs()).collect();
         assert_eq!(delays, [1, 2, 4, 8, 16, 32, 60, 60]);
         assert_eq!(backoff.delay(u32::MAX, 0.0), 60 * SECOND);
     }
 
     #[test]
-    fn jitter_shortens_a_growing_delay_by_a_quarter_at_most_and_a_constant_one_never() {
-        let growing = Backoff::Growing { first: 8 * SECOND, most: 60 * SECOND };
-        assert_eq!(growing.delay(0, 1.0), 6 * SECOND);
+    fn jitter_shortens_an_exponential_delay_by_a_quarter_at_most_and_a_constant_one_never() {
+        let exponential = Backoff::Exponential { initial: 8 * SECOND, max: 60 * SECOND };
+        assert_eq!(exponential.delay(0, 1.0), 6 * SECOND);
         assert_eq!(Backoff::Constant(SECOND).delay(7, 1.0), SECOND);
     }
 }

@@ -1,87 +1,94 @@
-//! The names of annotations, as Kopf forms them (`StorageKeyFormingConvention` in
-//! `kopf/_cogs/configs/conventions.py`).
+//! Keys of annotations, and names of prefixes and finalizers.
 
 use crate::{
     body::Body,
-    syntax::{NAME_LIMIT as LIMIT, is_name, is_of_a_name},
+    kopf::keys::{cut, digest, marked, new_form, old_form, spelling},
+    syntax::{DOMAIN_LIMIT, NAME_LIMIT, PART_LIMIT, is_domain, is_key, is_name, is_of_a_name},
 };
-use base64::{
-    Engine,
-    alphabet::Alphabet,
-    engine::{GeneralPurpose, general_purpose::NO_PAD},
-};
-use blake2::{Blake2b, Digest, digest::consts::U4};
+use std::fmt;
 
-/// The annotations of one name, in the order in which they are read.
-pub(super) fn keys(prefix: &str, name: &str, body: &Body, old_form: bool) -> Vec<String> {
+/// The domain of the prefixes of operators that name none.
+const DOMAIN: &str = "korf.dev";
+
+/// A name that Kubernetes rejects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidName {
+    /// An operator's name that can't be part of an annotation's prefix.
+    Operator(String),
+    /// A text that can't be an annotation's prefix.
+    Prefix(String),
+    /// A text that can't be a finalizer.
+    Finalizer(String),
+}
+
+impl fmt::Display for InvalidName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let label = format!(
+            "lowercase letters, digits and dashes, with a letter or digit at both ends, of at most {PART_LIMIT} characters"
+        );
+        match self {
+            Self::Operator(name) => write!(
+                f,
+                "an operator can't be named {name:?}: its annotations begin with `<name>.{DOMAIN}/`, so the name consists \
+                 of {label} (or of several such parts with dots between them, at most {} in all)",
+                DOMAIN_LIMIT - DOMAIN.len() - 1
+            ),
+            Self::Prefix(prefix) => write!(
+                f,
+                "annotations can't begin with {prefix:?}: a prefix is a domain name like `my-operator.example.com`, of \
+                 parts of {label}, with dots between them, at most {DOMAIN_LIMIT} in all"
+            ),
+            Self::Finalizer(name) => write!(
+                f,
+                "a finalizer can't be named {name:?}: it is a domain name, a slash and a name of at most {NAME_LIMIT} \
+                 letters, digits, dashes, dots and underscores, like `my-operator.example.com/finalizer`"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for InvalidName {}
+
+/// The prefix of the annotations of an operator that names none.
+pub(super) fn prefix_of(operator: &str) -> Result<String, InvalidName> {
+    check_prefix(&format!("{operator}.{DOMAIN}")).map_err(|_| InvalidName::Operator(operator.to_owned()))
+}
+
+/// Checks a prefix as Kubernetes does.
+pub(super) fn check_prefix(prefix: &str) -> Result<String, InvalidName> {
+    if is_domain(prefix) { Ok(prefix.to_owned()) } else { Err(InvalidName::Prefix(prefix.to_owned())) }
+}
+
+/// Checks a finalizer as Kubernetes does (`ValidateFinalizerName`).
+pub(super) fn check_finalizer(finalizer: &str) -> Result<(), InvalidName> {
+    if finalizer.contains('/') && is_key(finalizer) {
+        Ok(())
+    } else {
+        Err(InvalidName::Finalizer(finalizer.to_owned()))
+    }
+}
+
+/// The annotations that hold one entry, in the order in which they are read.
+///
+/// Kopf's newer form and, if wanted, the older one where it differs. Keys that Kubernetes rejects are left out (Kopf's
+/// patch fails with them, so nothing is stored there); if none is left, there is one of korf's own.
+pub(super) fn keys(prefix: &str, name: &str, body: &Body, with_old: bool) -> Vec<String> {
     let name = &marked(name, body);
-    let mut keys = vec![format!("{prefix}/{}", new_name(name))];
-    if old_form {
-        keys.push(format!("{prefix}/{}", old_name(prefix, name)));
+    let mut names = vec![new_form(name)];
+    names.extend(with_old.then(|| old_form(prefix, name)));
+    names.dedup();
+    names.retain(|name| is_name(name));
+    if names.is_empty() {
+        names.push(own_form(name));
     }
-    keys.dedup();
-    keys.retain(|key| key.split_once('/').is_some_and(|(_, name)| is_name(name)));
-    if keys.is_empty() {
-        keys.push(format!("{prefix}/{}", own_name(name)));
-    }
-    keys
+    names.into_iter().map(|name| format!("{prefix}/{name}")).collect()
 }
 
-/// Deployments hand their annotations down to their ReplicaSets, which therefore have names of their own:
-/// `deployment_util.go`, `SetNewReplicaSetAnnotations` in Kubernetes.
-fn marked(name: &str, body: &Body) -> String {
-    let object = body.value();
-    let owners = object["metadata"]["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let is_owned = owners.iter().any(|owner| owner["kind"] == "Deployment");
-    let mark = if is_owned && object["kind"] == *"ReplicaSet" { "-ofDRS" } else { "" };
-    format!("{name}{mark}")
-}
-
-/// With the signs that handler ids have and annotations can't.
-pub(super) fn safe(name: &str) -> String {
-    name.replace('/', ".").replace(['<', '>'], "_")
-}
-
-/// Kopf's form "v2": cut where the name itself is too long; the digest is of the name as it was.
-fn new_name(name: &str) -> String {
-    let suffix = if name.chars().count() > LIMIT { digest(name) } else { String::new() };
-    format!("{}{suffix}", cut(&safe(name), LIMIT.cast_signed() - suffix.len().cast_signed()))
-}
-
-/// Kopf's form "v1": cut where the whole is too long; the digest is of the replaced name.
-fn old_name(prefix: &str, name: &str) -> String {
-    let name = safe(name);
-    let room = LIMIT.cast_signed() - prefix.len().cast_signed() - 1;
-    let suffix = if name.chars().count().cast_signed() > room { digest(&name) } else { String::new() };
-    format!("{}{suffix}", cut(&name, room - suffix.len().cast_signed()))
-}
-
-/// As Python slices `text[:end]`: a negative end counts from the text's end.
-fn cut(text: &str, end: isize) -> String {
-    let length = text.chars().count();
-    let end = if end < 0 { length.saturating_sub(end.unsigned_abs()) } else { end.unsigned_abs() };
-    text.chars().take(end).collect()
-}
-
-/// For names that Kopf's forms don't make valid: what is allowed of it, and a digest to tell it apart.
-fn own_name(name: &str) -> String {
-    let suffix = digest(name);
-    let start: String = safe(name).chars().filter(|&c| is_of_a_name(c)).collect();
+/// For names that Kopf's forms don't make valid: the characters that are allowed, and a digest to tell it apart.
+fn own_form(name: &str) -> String {
+    let start: String = spelling(name).chars().filter(|&c| is_of_a_name(c)).collect();
     let start = start.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
     let start = if start.is_empty() { "handler" } else { start };
-    format!("{}{suffix}", cut(start, LIMIT.cast_signed() - suffix.len().cast_signed()))
+    cut(start, NAME_LIMIT.cast_signed(), &digest(name))
 }
-
-/// A dash and six letters or so.
-fn digest(name: &str) -> String {
-    let digest = Blake2b::<U4>::digest(name);
-    format!("-{}", ENGINE.encode(digest)).trim_end_matches(['=', '-', '.']).to_owned()
-}
-
-/// Base64 with the two signs that annotations can have.
-const ENGINE: GeneralPurpose = GeneralPurpose::new(&ALPHABET, NO_PAD);
-const ALPHABET: Alphabet =
-    match Alphabet::new("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.") {
-        Ok(alphabet) => alphabet,
-        Err(_) => panic!("64 different signs"),
-    };

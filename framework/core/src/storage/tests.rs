@@ -1,13 +1,28 @@
+mod arbitrary;
 mod cleaning;
-mod found;
-mod names;
-mod places;
-mod size;
+mod encoding;
+mod keys;
+mod location;
 
 use super::*;
-use crate::Reason;
+use crate::{
+    Reason,
+    body::size_of_annotations,
+    essence::essence,
+    kopf::{DIFF_BASE, PREFIX as KOPF_PREFIX},
+};
 use proptest::prelude::*;
 use serde_json::json;
+
+/// Kopf's storage.
+pub(crate) fn kopf() -> Storage {
+    StorageConfig { kopf: true, ..StorageConfig::default() }.storage("my-op").unwrap()
+}
+
+/// The storage of an operator that configures nothing.
+pub(crate) fn own() -> Storage {
+    StorageConfig::default().storage("my-op").unwrap()
+}
 
 fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -17,16 +32,12 @@ fn now() -> Timestamp {
     time("2026-11-22T14:53:30.883823Z")
 }
 
-fn own() -> Storage {
-    Storage::named("my-op").unwrap()
-}
-
 fn annotations() -> Annotations {
     Annotations::new("my-op.korf.dev").unwrap()
 }
 
-fn whole(essence: Value) -> Option<Kept> {
-    Some(Kept::Whole(essence))
+fn whole(essence: Value) -> Option<StoredEssence> {
+    Some(StoredEssence::Whole(essence))
 }
 
 /// The annotations of a merge patch.
@@ -50,29 +61,29 @@ fn merged(body: &Body, patch: &Value) -> Body {
 }
 
 #[test]
-fn kopfs_place_is_kopfs() {
-    let storage = Storage::kopf();
+fn kopfs_storage_has_kopfs_finalizer_and_no_marker() {
+    let storage = kopf();
     assert_eq!(storage.finalizer(), "kopf.zalando.org/KopfFinalizerMarker");
     assert_eq!(Annotations::kopf().marker(), None);
 }
 
 #[test]
-fn an_operators_own_place_is_named_after_it_and_marked() {
+fn an_operators_storage_is_named_after_it_and_marked() {
     assert_eq!(own().finalizer(), "my-op.korf.dev/finalizer");
     assert_eq!(annotations().marker(), Some(("my-op.korf.dev/kopf-managed".to_owned(), "yes")));
 }
 
 #[test]
-fn a_record_is_written_in_all_forms_of_its_key_and_read_back() {
+fn a_record_is_written_under_all_its_keys_and_read_back() {
     let id = "x".repeat(47);
     let body = annotated(json!({}));
     let new = Progress::default().with(&id, record());
-    let changes = in_annotations(&Storage::kopf().write_progress(&body, &Progress::default(), &new));
+    let changes = in_annotations(&kopf().write_progress(&body, &Progress::default(), &new));
     assert_eq!(changes.len(), 2);
     assert!(changes.values().all(|text| text == &record().to_json()));
     for key in changes.keys() {
         let body = annotated(json!({key: changes[key]}));
-        assert_eq!(Storage::kopf().read_progress(&body, [id.as_str()], now()), new);
+        assert_eq!(kopf().read_progress(&body, [id.as_str()], now()), new);
     }
 }
 
@@ -80,30 +91,30 @@ fn a_record_is_written_in_all_forms_of_its_key_and_read_back() {
 fn nothing_is_written_where_nothing_changes() {
     let progress = Progress::default().with("fn", record());
     assert_eq!(own().write_progress(&annotated(json!({})), &progress, &progress), json!({}));
-    // Gone, but never written: the object hasn't got it.
+    // Removed, but never written: the object doesn't have it.
     assert_eq!(own().write_progress(&annotated(json!({})), &progress, &Progress::default()), json!({}));
 }
 
 #[test]
-fn what_is_written_marks_the_prefix_unless_it_is_marked() {
+fn a_write_marks_the_prefix_unless_it_is_marked() {
     let new = Progress::default().with("fn", record());
     let first = in_annotations(&own().write_progress(&annotated(json!({})), &Progress::default(), &new));
     assert_eq!(first["my-op.korf.dev/kopf-managed"], "yes");
     let marked = annotated(json!({"my-op.korf.dev/kopf-managed": "yes"}));
     assert_eq!(in_annotations(&own().write_progress(&marked, &Progress::default(), &new)).len(), 1);
-    let empty = Kept::Whole(json!({}));
+    let empty = StoredEssence::Whole(json!({}));
     assert_eq!(in_annotations(&own().write_diff_base(&marked, &empty).patch).len(), 1);
     assert_eq!(in_annotations(&own().write_diff_base(&annotated(json!({})), &empty).patch).len(), 2);
 }
 
 #[test]
-fn what_is_gone_is_erased_with_its_sub_handlers_and_kopfs_touch() {
-    let old = Progress::default().with("fn", record().with_subrefs(["fn/a", "fn/b"])).with("kept", record());
+fn a_removed_record_is_erased_with_its_sub_handlers_and_kopfs_touch() {
+    let old = Progress::default().with("fn", record().with_subrefs(["fn/a", "fn/b"])).with("other", record());
     let body = annotated(json!({
-        "kopf.zalando.org/fn": "{}", "kopf.zalando.org/fn.a": "{}", "kopf.zalando.org/kept": "{}",
+        "kopf.zalando.org/fn": "{}", "kopf.zalando.org/fn.a": "{}", "kopf.zalando.org/other": "{}",
         "kopf.zalando.org/touch-dummy": "2026", "kopf.zalando.org/another": "{}",
     }));
-    let changes = Storage::kopf().write_progress(&body, &old, &old.clone().without("fn"));
+    let changes = kopf().write_progress(&body, &old, &Progress::default().with("other", record()));
     let erased = json!({
         "kopf.zalando.org/fn": null, "kopf.zalando.org/fn.a": null, "kopf.zalando.org/touch-dummy": null,
     });
@@ -117,21 +128,21 @@ fn a_sub_handler_stays_as_long_as_its_parent_names_it() {
     let body = annotated(json!({"my-op.korf.dev/fn.a": "{}", "my-op.korf.dev/kopf-managed": "yes"}));
     let new = Progress::default().with("fn", parent);
     assert_eq!(own().write_progress(&body, &old, &new), json!({}));
-    let anew = Progress::default().with("fn", record());
-    let changes = in_annotations(&own().write_progress(&body, &old, &anew));
+    let restarted = Progress::default().with("fn", record());
+    let changes = in_annotations(&own().write_progress(&body, &old, &restarted));
     assert_eq!(changes.get("my-op.korf.dev/fn.a"), Some(&Value::Null));
 }
 
 #[test]
-fn what_cannot_be_read_is_told_and_erased_at_the_end() {
+fn unreadable_records_are_reported_and_erased_at_the_end() {
     let body = annotated(json!({
         "my-op.korf.dev/fn": "{", "my-op.korf.dev/gn": r#"{"retries":"many"}"#, "my-op.korf.dev/hn": "null",
         "my-op.korf.dev/in": r#"{"started":"yesterday"}"#,
     }));
     let progress = own().read_progress(&body, ["fn", "gn", "hn", "in", "none"], now());
     assert!(progress.is_empty());
-    let places: Vec<_> = progress.unreadable().map(|found| found.place.as_str()).collect();
-    assert_eq!(places, ["my-op.korf.dev/fn", "my-op.korf.dev/gn", "my-op.korf.dev/in"]);
+    let paths: Vec<_> = progress.unreadable().map(|entry| entry.path.as_str()).collect();
+    assert_eq!(paths, ["my-op.korf.dev/fn", "my-op.korf.dev/gn", "my-op.korf.dev/in"]);
     let changes = in_annotations(&own().write_progress(&body, &progress, &Progress::default()));
     assert_eq!(changes.len(), 3);
     assert!(changes.values().all(Value::is_null));
@@ -147,12 +158,12 @@ fn kopfs_status_is_read_after_the_annotations_and_erased() {
         "status": {"kopf": {"progress": {"fn": {"retries": 2}, "gn/x": {"retries": 3}}}},
     })
     .into();
-    let progress = Storage::kopf().read_progress(&body, ["fn", "gn/x"], now());
+    let progress = kopf().read_progress(&body, ["fn", "gn/x"], now());
     assert_eq!(progress.get("fn").map(|record| record.retries), Some(1));
     assert_eq!(progress.get("gn/x").map(|record| record.retries), Some(3));
-    let patch = Storage::kopf().write_progress(&body, &progress, &Progress::default());
+    let patch = kopf().write_progress(&body, &progress, &Progress::default());
     assert_eq!(patch["status"], json!({"kopf": {"progress": {"fn": null, "gn/x": null}}}));
-    assert_eq!(Storage::kopf().write_progress(&body, &progress, &progress), json!({}));
+    assert_eq!(kopf().write_progress(&body, &progress, &progress), json!({}));
     assert!(own().read_progress(&body, ["fn", "gn/x"], now()).is_empty());
     assert_eq!(own().write_progress(&body, &progress, &Progress::default()), json!({}));
 }
@@ -163,52 +174,53 @@ fn a_diff_base_is_the_text_that_kopf_writes() {
     let essence = json!({"spec": {"l": [null, true], "n": 1.5, "t": "é 😀 \"x\"\n"}});
     let expected = "{\"spec\":{\"l\":[null,true],\"n\":1.5,\"t\":\"\\u00e9 \\ud83d\\ude00 \\\"x\\\"\\n\"}}\n";
     let body = annotated(json!({}));
-    let Written { patch, form } = Storage::kopf().write_diff_base(&body, &Kept::Whole(essence.clone()));
+    let EssencePatch { patch, encoding } =
+        kopf().write_diff_base(&body, &StoredEssence::Whole(essence.clone()));
     let annotations = json!({"kopf.zalando.org/last-handled-configuration": expected});
     assert_eq!(patch, json!({"metadata": {"annotations": annotations}}));
-    assert_eq!(form, Form::Text);
-    assert_eq!(Storage::kopf().read_diff_base(&merged(&body, &patch)), whole(essence));
+    assert_eq!(encoding, Encoding::Text);
+    assert_eq!(kopf().read_diff_base(&merged(&body, &patch)), whole(essence));
 }
 
 #[test]
-fn the_basis_ends_with_the_new_diff_base() {
+fn the_pending_diff_base_ends_with_the_new_diff_base() {
     let body = annotated(json!({"my-op.korf.dev/kopf-managed": "yes"}));
-    let essence = Kept::Whole(json!({"spec": {"x": 1}}));
-    let body = merged(&body, &own().write_basis(&body, &essence).patch);
-    assert_eq!(own().read_basis(&body), Some(essence.clone()));
+    let essence = StoredEssence::Whole(json!({"spec": {"x": 1}}));
+    let body = merged(&body, &own().write_pending_diff_base(&body, &essence).patch);
+    assert_eq!(own().read_pending_diff_base(&body), Some(essence.clone()));
     assert_eq!(own().read_diff_base(&body), None);
-    assert_eq!(in_annotations(&own().erase_basis(&body)).len(), 1);
+    assert_eq!(in_annotations(&own().erase_pending_diff_base(&body)).len(), 1);
     let body = merged(&body, &own().write_diff_base(&body, &essence).patch);
-    assert_eq!((own().read_basis(&body), own().read_diff_base(&body)), (None, Some(essence)));
-    assert_eq!(own().erase_basis(&body), json!({}));
+    assert_eq!((own().read_pending_diff_base(&body), own().read_diff_base(&body)), (None, Some(essence)));
+    assert_eq!(own().erase_pending_diff_base(&body), json!({}));
 }
 
 #[test]
-fn a_basis_beside_another_diff_base_belongs_to_what_somebody_else_has_ended() {
+fn a_pending_diff_base_no_longer_counts_once_another_operator_has_written_a_diff_base() {
     let body = annotated(json!({}));
-    let [first, second] = [1, 2].map(|x| Kept::Whole(json!({"spec": {"x": x}})));
-    let handled = |body: &Body, essence: &Kept| Storage::kopf().write_diff_base(body, essence).patch;
-    let begun = merged(&body, &Storage::kopf().write_basis(&body, &first).patch);
-    let basis = begun.value()["metadata"]["annotations"]["kopf.zalando.org/korf-basis"].clone();
+    let [first, second] = [1, 2].map(|x| StoredEssence::Whole(json!({"spec": {"x": x}})));
+    let handled = |body: &Body, essence: &StoredEssence| kopf().write_diff_base(body, essence).patch;
+    let begun = merged(&body, &kopf().write_pending_diff_base(&body, &first).patch);
+    let pending = begun.value()["metadata"]["annotations"]["kopf.zalando.org/korf-basis"].clone();
     let mut ended = handled(&body, &second);
-    ended["metadata"]["annotations"]["kopf.zalando.org/korf-basis"] = basis;
-    assert_eq!(Storage::kopf().read_basis(&begun), Some(first));
-    assert_eq!(Storage::kopf().read_basis(&merged(&body, &ended)), None);
+    ended["metadata"]["annotations"]["kopf.zalando.org/korf-basis"] = pending;
+    assert_eq!(kopf().read_pending_diff_base(&begun), Some(first));
+    assert_eq!(kopf().read_pending_diff_base(&merged(&body, &ended)), None);
 }
 
 #[test]
 fn a_diff_base_may_be_in_the_status_of_kopfs_objects() {
     let status = json!({"kopf": {"last-handled-configuration": r#"{"spec":{"x":1}}"#}});
     let body: Body = json!({"metadata": {}, "status": status}).into();
-    assert_eq!(Storage::kopf().read_diff_base(&body), whole(json!({"spec": {"x": 1}})));
+    assert_eq!(kopf().read_diff_base(&body), whole(json!({"spec": {"x": 1}})));
     assert_eq!(own().read_diff_base(&body), None);
 }
 
 #[test]
-fn a_diff_base_that_cannot_be_read_is_a_fault_and_null_is_none() {
-    for (text, faults) in [("{", 1), ("[]", 1), ("null\n", 0), ("{}\n", 0)] {
+fn an_undecodable_diff_base_is_reported_and_null_is_none() {
+    for (text, unreadable) in [("{", 1), ("[]", 1), ("null\n", 0), ("{}\n", 0)] {
         let body = annotated(json!({"my-op.korf.dev/last-handled-configuration": text}));
-        assert_eq!(own().faults(&body).len(), faults, "{text}");
+        assert_eq!(own().unreadable(&body).len(), unreadable, "{text}");
         assert_eq!(own().read_diff_base(&body), whole(json!({})).filter(|_| text == "{}\n"), "{text}");
     }
 }
@@ -218,19 +230,19 @@ proptest! {
     fn an_essence_is_read_as_it_was_written(text in any::<String>(), number in any::<i64>(), key in "\\PC{1,5}") {
         let essence = json!({"spec": {key: text, "n": number, "l": [null, {"x": null}]}});
         let body = annotated(json!({}));
-        let patch = own().write_diff_base(&body, &Kept::Whole(essence.clone())).patch;
+        let patch = own().write_diff_base(&body, &StoredEssence::Whole(essence.clone())).patch;
         prop_assert!(in_annotations(&patch).values().all(|text| text.as_str().is_some_and(str::is_ascii)));
         prop_assert_eq!(own().read_diff_base(&merged(&body, &patch)), whole(essence));
     }
 }
 
-// Otherwise an object with such a number is updated for ever.
+// Otherwise an object with such a number is updated forever.
 #[test]
 fn a_float_is_read_as_it_was_written() {
     for number in [0.1 + 0.2, -6.765501753945759e180, f64::MIN_POSITIVE, f64::MAX] {
         let essence = json!({"spec": {"n": number}});
         let body = annotated(json!({}));
-        let body = merged(&body, &own().write_diff_base(&body, &Kept::Whole(essence.clone())).patch);
+        let body = merged(&body, &own().write_diff_base(&body, &StoredEssence::Whole(essence.clone())).patch);
         assert_eq!(own().read_diff_base(&body), whole(essence));
     }
 }

@@ -1,11 +1,15 @@
 //! Attributes and builders with the other triggers and with filters.
 
-use super::{Table, TableStatus, registered};
+use super::{Table, TableStatus, answer, change, event, event_call, registered};
 use crate::{
-    Call, Errors, EventType, Facts, Match, New, Old, OldValue, Param, Reason, Result, Returns, Status, When,
-    core::{diff::diff, filter::Filter, task::Trigger},
-    on_delete, on_event, on_field, on_resume, on_update,
-    sample::{call, table},
+    Diff, New, Old, Reason, Result, Status,
+    call::tests::{change_call, table},
+    core::{diff::diff, filter::Filter, handler::Trigger},
+    extract::{Body, OldValue, Param, WatchEventType},
+    families::Change,
+    filter::{ChangeInput, FilterInput, Match, all},
+    handler::Reply,
+    on_delete, on_event, on_field, on_resume,
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::{Value, json};
@@ -13,8 +17,8 @@ use std::{sync::Arc, time::Duration};
 
 const TIER: &str = "tier";
 
-fn has_spec(facts: &Facts<'_>) -> bool {
-    facts.body.value()["spec"].is_object()
+fn has_spec(body: Body) -> bool {
+    body.value()["spec"].is_object()
 }
 
 #[korf::on_create(
@@ -22,7 +26,7 @@ fn has_spec(facts: &Facts<'_>) -> bool {
     id = "filtered",
     labels = {"app": "web", TIER: present, "old": absent, "size": |size| size != "small"},
     annotations = {"example.com/note": format!("{}", 1)},
-    when = When::all([has_spec.into(), When::new(|facts| facts.reason.is_some())]),
+    when = all((has_spec, |reason: Reason| reason == Reason::Create)),
 )]
 async fn filtered() {}
 
@@ -34,18 +38,18 @@ async fn several(_param: Param<&'static str>) -> Result<Value> {
 }
 
 #[korf::on_delete(Table, optional)]
-#[korf::on_delete(Table, id = "letting", let_go)]
+#[korf::on_delete(Table, id = "letting", release_on_failure)]
 async fn dropped() -> Result<Status<TableStatus>> {
     Ok(Status(TableStatus { rows: 0 }))
 }
 
-#[korf::on_field(Table, field = "spec.size", when = |facts| facts.diff.len() == 1)]
+#[korf::on_field(Table, field = "spec.size", when = |diff: Diff| diff.len() == 1)]
 async fn resized(Old(old): Old<Option<u32>>, New(new): New<Option<u32>>, json: OldValue) -> Result<Value> {
     Ok(json!([*old, *new, *json]))
 }
 
 #[korf::on_event(Table, timeout = Duration::from_secs(1))]
-async fn seen(event: EventType) -> Result<Value> {
+async fn seen(event: WatchEventType) -> Result<Value> {
     Ok(format!("{event:?}").into())
 }
 
@@ -55,14 +59,15 @@ fn selects(filter: &Filter, labels: Value) -> bool {
     object["metadata"]["labels"] = labels;
     object["metadata"]["annotations"] = json!({"example.com/note": "1"});
     let (body, old, new) = (object.into(), Value::Null, json!({}));
-    let difference = diff(&old, &new);
-    let reason = Some(Reason::Create);
-    filter.selects(&Facts { body: &body, reason, old: &old, new: &new, diff: &difference }, false)
+    let diff = diff(&old, &new);
+    let change = ChangeInput { reason: Reason::Create, old: None, new: &Arc::new(new), diff: &diff };
+    filter.selects(&FilterInput { body: &body, change: Some(change) }, false).unwrap()
 }
 
 #[test]
 fn filters_stand_in_attributes() {
-    let filter = registered("filtered").unwrap().filter;
+    let handler = registered("filtered").unwrap();
+    let filter = handler.filter();
     for (labels, expected) in [
         (json!({"app": "web", "tier": "x"}), true),
         (json!({"app": "web", "tier": "x", "size": "big"}), true),
@@ -71,7 +76,7 @@ fn filters_stand_in_attributes() {
         (json!({"app": "web"}), false),
         (json!({"app": "db", "tier": "x"}), false),
     ] {
-        assert_eq!(selects(&filter, labels.clone()), expected, "{labels}");
+        assert_eq!(selects(filter, labels.clone()), expected, "{labels}");
     }
     assert!(filter.when.is_some());
 }
@@ -80,8 +85,8 @@ fn filters_stand_in_attributes() {
 fn one_function_may_have_several_attributes_each_with_its_own_options() {
     let params = ["several/spec.table", "other/metadata.labels.a.b/c", "several"].map(|id| {
         let handler = registered(id).unwrap_or_else(|| panic!("{id} is not registered"));
-        let param = handler.param.and_then(|param| param.value.downcast_ref::<&str>().copied());
-        (handler.trigger, param)
+        let param = handler.param().and_then(|param| param.value.downcast_ref::<&str>().copied());
+        (change(Some(handler.clone())).on, param)
     });
     let expected = [
         (Trigger::Update, None),
@@ -89,68 +94,69 @@ fn one_function_may_have_several_attributes_each_with_its_own_options() {
         (Trigger::Resume { deleted: true }, Some("y")),
     ];
     assert_eq!(params, expected);
-    let field = registered("other/metadata.labels.a.b/c").unwrap().filter.field.unwrap();
+    let field = change(registered("other/metadata.labels.a.b/c")).filter.field.unwrap();
     assert_eq!(field.keys(), ["metadata", "labels", "a.b/c"]);
-    let filter = registered("several/spec.table").unwrap().filter;
+    let filter = change(registered("several/spec.table")).filter;
     assert!(matches!((filter.old, filter.new), (Some(Match::Is(_)), Some(Match::Present))));
 }
 
 #[test]
 fn words_without_values_are_options_too() {
-    let triggers = ["dropped", "letting"].map(|id| registered(id).unwrap().trigger);
-    let expected =
-        [(true, false), (false, true)].map(|(optional, lets_go)| Trigger::Delete { optional, lets_go });
+    let triggers = ["dropped", "letting"].map(|id| change(registered(id)).on);
+    let expected = [(true, false), (false, true)]
+        .map(|(optional, release_on_failure)| Trigger::Delete { optional, release_on_failure });
     assert_eq!(triggers, expected);
 }
 
-#[test]
-fn what_a_handler_returns_is_known_by_its_type() {
-    for (id, returns) in [
-        ("filtered", Returns::Nothing),
-        ("other/metadata.labels.a.b/c", Returns::Value),
-        ("dropped", Returns::Status),
-        ("seen", Returns::Value),
-    ] {
-        assert_eq!(registered(id).unwrap().returns, returns, "{id}");
-    }
-    async fn by_hand() -> Result<Value> {
-        Ok(Value::Null)
-    }
-    assert_eq!(on_update::<ConfigMap>("f").run(by_hand).returns, Returns::Value);
-}
-
 #[tokio::test]
-async fn a_handler_of_a_field_takes_the_field() {
+async fn a_field_handler_takes_the_field() {
     let handler = registered("resized/spec.size").unwrap();
-    assert_eq!(handler.trigger, Trigger::Field);
-    let call = Call {
+    let mut call = change_call(Reason::Update, table(json!({"table": "a"})));
+    call.change = Change {
         old: Some(Arc::new(json!({"spec": {"size": 1}}))),
         new: Arc::new(json!({"spec": {}})),
-        field: handler.filter.field.clone(),
-        ..call(Reason::Update, table(json!({"table": "a"})))
+        field: handler.filter().field.clone(),
+        ..call.change
     };
-    let reply = (handler.invoke)(call).await.unwrap();
-    assert_eq!(reply, crate::Reply::Result(json!([1, null, 1])));
+    assert_eq!(handler.trigger(), "field");
+    assert_eq!(answer(handler, call).await.unwrap(), Reply::Result(json!([1, null, 1])));
 }
 
 #[tokio::test]
-async fn a_handler_of_raw_events_takes_the_type() {
-    let handler = registered("seen").unwrap();
-    assert_eq!((handler.trigger, handler.limits.errors), (Trigger::Event, Errors::Ignored));
-    let call = Call { event: Some(EventType::Listed), reason: None, ..call(Reason::Create, json!({})) };
-    assert_eq!((handler.invoke)(call).await.unwrap(), crate::Reply::Result("Listed".into()));
+async fn an_event_handler_takes_the_type() {
+    let handler = event(registered("seen"));
+    assert_eq!(handler.timeout, Some(Duration::from_secs(1)));
+    let call = event_call(WatchEventType::Listed, json!({}));
+    assert_eq!((handler.invoke)(call).await.unwrap(), Reply::Result("Listed".into()));
 }
 
 #[test]
 fn builders_say_the_same_as_attributes() {
     let handler =
         on_field::<ConfigMap>("f", "data.x").old(Match::Absent).new("y").retries(2).run(async || {});
-    assert_eq!((handler.id.as_str(), handler.trigger), ("f/data.x", Trigger::Field));
-    assert_eq!(format!("{:?}", (handler.filter.old, handler.filter.new)), "(Some(absent), Some(\"y\"))");
-    let handler = on_delete::<ConfigMap>("d").optional().let_go().run(async || {});
-    assert_eq!(handler.trigger, Trigger::Delete { optional: true, lets_go: true });
+    assert_eq!((handler.id(), handler.trigger()), ("f/data.x", "field"));
+    let filter = handler.filter();
+    assert_eq!(format!("{:?}", (&filter.old, &filter.new)), "(Some(absent), Some(\"y\"))");
+    let handler = change(Some(on_delete::<ConfigMap>("d").optional().release_on_failure().run(async || {})));
+    assert_eq!(handler.on, Trigger::Delete { optional: true, release_on_failure: true });
     let handler = on_resume::<ConfigMap>("r").annotation("a", Match::Present).deleted().run(async || {});
-    assert_eq!((handler.trigger, handler.filter.annotations.len()), (Trigger::Resume { deleted: true }, 1));
-    let handler = on_event::<ConfigMap>("e").field("").when(has_spec).run(async || {});
+    let handler = change(Some(handler));
+    assert_eq!((handler.on, handler.filter.annotations.len()), (Trigger::Resume { deleted: true }, 1));
+    let handler = event(Some(on_event::<ConfigMap>("e").field("").when(has_spec).run(async || {})));
     assert_eq!((handler.id.as_str(), handler.filter.field), ("e", None));
+}
+
+#[korf::on_create(Table, id = "selecting", labels = "app=web, !old, tier in (a, b)")]
+async fn selecting() {}
+
+#[test]
+fn labels_may_be_a_selector() {
+    let handler = registered("selecting").unwrap();
+    for (labels, expected) in [
+        (json!({"app": "web", "tier": "b"}), true),
+        (json!({"app": "web", "tier": "b", "old": ""}), false),
+        (json!({"app": "web", "tier": "c"}), false),
+    ] {
+        assert_eq!(selects(handler.filter(), labels.clone()), expected, "{labels}");
+    }
 }

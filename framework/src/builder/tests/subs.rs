@@ -1,17 +1,19 @@
 //! Sub-handlers, as their users write them.
 
-use super::Table;
+use super::{Table, answer};
 use crate::{
-    Attempt, Call, Error, Failure, Name, Object, Reason, Result, SubHandlers,
+    Attempt, Error, Name, Object, Reason, Result, SubHandlers,
+    call::tests::{change_call, table},
     core::{
-        cycle::SubDone,
+        cycle::SubOutcome,
         progress::Progress,
         retry::{Attempt as Try, Limits, Outcome},
     },
-    handler::{SubCalls, SubHandler, Unfinished},
+    families::{ChangeCall, SubCalls, SubHandler},
+    handler::Failure,
     on_create, on_update,
-    sample::{call, table},
 };
+use futures::future::BoxFuture;
 use serde_json::{Value, json};
 use std::{
     sync::{Arc, Mutex},
@@ -19,28 +21,28 @@ use std::{
 };
 
 /// A call whose sub-handlers leave what they return in a list, with their ids.
-fn calls() -> (Call, Arc<Mutex<Vec<String>>>) {
+fn calls() -> (ChangeCall, Arc<Mutex<Vec<String>>>) {
     let said = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&said);
-    let caller = move |handler: SubHandler, call: Call, _: Try| {
+    let caller = move |handler: SubHandler, call: ChangeCall, _: Try| {
         let said = Arc::clone(&heard);
         Box::pin(async move {
-            let (id, limits) = (call.id.clone(), handler.limits.clone());
+            let (id, limits) = (call.object.context.handler.clone(), handler.limits.clone());
             match (handler.invoke)(call).await {
                 Ok(reply) => {
                     said.lock().unwrap().push(format!("{id} {limits:?}: {reply:?}"));
                     Outcome::Success
                 }
                 Err(Failure::Failed(Error::Temporary { delay, .. })) => Outcome::Children { after: delay },
-                Err(failure) => Outcome::GaveUp { message: format!("{failure:?}") },
+                Err(failure) => Outcome::Failed { message: format!("{failure:?}") },
             }
-        }) as futures::future::BoxFuture<'static, Outcome>
+        }) as BoxFuture<'static, Outcome>
     };
     let subs = SubCalls::new(Progress::default(), false, Arc::new(caller));
-    (Call { subs, ..call(Reason::Create, table(json!({"table": "a"}))) }, said)
+    (ChangeCall { subs, ..change_call(Reason::Create, table(json!({"table": "a"}))) }, said)
 }
 
-fn ids(done: &[SubDone]) -> Vec<&str> {
+fn ids(done: &[SubOutcome]) -> Vec<&str> {
     done.iter().map(|done| done.id.as_str()).collect()
 }
 
@@ -61,7 +63,7 @@ async fn closures_that_own_something_and_functions_are_sub_handlers() {
     let (call, said) = calls();
     let subs = call.subs.clone();
     let handler = on_create::<Table>("handler").run(parent);
-    (handler.invoke)(call).await.unwrap();
+    answer(handler, call).await.unwrap();
     assert_eq!(ids(&subs.take()), ["handler/x", "handler/y", "handler/named"]);
     let said = said.lock().unwrap();
     assert!(said[0].ends_with("Result(String(\"users x\"))"), "{said:?}");
@@ -80,7 +82,7 @@ async fn sub_handlers_have_their_own() {
     }
     let (call, _) = calls();
     let subs = call.subs.clone();
-    (on_update::<Table>("handler").run(parent).invoke)(call).await.unwrap();
+    answer(on_update::<Table>("handler").run(parent), call).await.unwrap();
     assert_eq!(ids(&subs.take()), ["handler/a/b", "handler/a/c", "handler/a"]);
 }
 
@@ -95,10 +97,8 @@ async fn what_is_unfinished_passes_through_all_levels() {
         subs.execute().await
     }
     let (call, _) = calls();
-    let Err(Failure::Failed(Error::Temporary { source, .. })) =
-        (on_update::<Table>("handler").run(parent).invoke)(call).await
-    else {
-        panic!("not unfinished")
-    };
-    assert_eq!(source.downcast_ref::<Unfinished>().unwrap().after, Duration::from_secs(7));
+    let subs = call.subs.clone();
+    let failure = answer(on_update::<Table>("handler").run(parent), call).await;
+    assert!(matches!(failure, Err(Failure::Failed(Error::Temporary { .. }))), "{failure:?}");
+    assert_eq!(subs.left(), Some(Duration::from_secs(7)));
 }

@@ -1,18 +1,18 @@
-//! Answers, and refusals in the words of the real server.
+//! Answers and rejections, in the words of the real server.
 
-use super::served::Served;
+use super::served::ServedKind;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// What the server says to a request.
+/// The answer to a request.
 #[derive(Debug)]
 pub(super) enum Answer {
     /// A JSON document, with its status code.
     Document(u16, Arc<Value>),
-    /// Plain text, which is what the real server says of paths that it doesn't serve.
+    /// Plain text, as the real server answers on unknown paths.
     Text(u16, &'static str),
     /// A stream of events.
-    Watch(Box<super::watching::Watching>),
+    Watch(Box<super::watch::OpenWatch>),
 }
 
 impl Answer {
@@ -24,18 +24,18 @@ impl Answer {
     }
 }
 
-impl From<Refusal> for Answer {
-    fn from(refusal: Refusal) -> Self {
-        match refusal.code {
-            404 if refusal.message.is_empty() => Self::Text(404, "404 page not found\n"),
-            code => Self::Document(code, Arc::new(refusal.status())),
+impl From<Rejection> for Answer {
+    fn from(rejection: Rejection) -> Self {
+        match rejection.code {
+            404 if rejection.message.is_empty() => Self::Text(404, "404 page not found\n"),
+            code => Self::Document(code, Arc::new(rejection.status())),
         }
     }
 }
 
-/// Why a request is refused.
+/// The rejection of a request.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Refusal {
+pub(super) struct Rejection {
     pub code: u16,
     reason: &'static str,
     message: String,
@@ -45,45 +45,45 @@ pub(super) struct Refusal {
 const MODIFIED: &str =
     "the object has been modified; please apply your changes to the latest version and try again";
 
-impl Refusal {
+impl Rejection {
     fn new(code: u16, reason: &'static str, message: impl Into<String>) -> Self {
         Self { code, reason, message: message.into(), details: Map::new() }
     }
 
-    fn about(mut self, kind: &str, served: &Served, name: &str) -> Self {
+    fn about(mut self, kind: &str, served: &ServedKind, name: &str) -> Self {
         let fields = [("name", name), ("group", &served.resource.group), ("kind", kind)];
         let present = fields.into_iter().filter(|(_, text)| !text.is_empty());
         self.details = present.map(|(key, text)| (key.to_owned(), text.into())).collect();
         self
     }
 
-    fn of(code: u16, reason: &'static str, served: &Served, name: &str, message: String) -> Self {
+    fn of(code: u16, reason: &'static str, served: &ServedKind, name: &str, message: String) -> Self {
         Self::new(code, reason, message).about(&served.resource.plural, served, name)
     }
 
-    /// A path that isn't served.
+    /// An unknown path.
     pub fn no_such_path() -> Self {
         Self::new(404, "", "")
     }
 
-    pub fn not_found(served: &Served, name: &str) -> Self {
+    pub fn not_found(served: &ServedKind, name: &str) -> Self {
         Self::of(404, "NotFound", served, name, format!("{} \"{name}\" not found", served.title()))
     }
 
-    pub fn already_exists(served: &Served, name: &str, going: bool) -> Self {
+    pub fn already_exists(served: &ServedKind, name: &str, going: bool) -> Self {
         let going = if going { "object is being deleted: " } else { "" };
         let message = format!("{going}{} \"{name}\" already exists", served.title());
         Self::of(409, "AlreadyExists", served, name, message)
     }
 
-    pub fn conflict(served: &Served, name: &str, why: Option<String>) -> Self {
+    pub fn conflict(served: &ServedKind, name: &str, why: Option<String>) -> Self {
         let why = why.as_deref().unwrap_or(MODIFIED);
         let message = format!("Operation cannot be fulfilled on {} \"{name}\": {why}", served.title());
         Self::of(409, "Conflict", served, name, message)
     }
 
-    /// A deletion of another object, or of another state, than the one that is there.
-    pub fn precondition(served: &Served, name: &str, [title, wanted, record, found]: [&str; 4]) -> Self {
+    /// The deletion of another object, or another state, than the present one.
+    pub fn precondition(served: &ServedKind, name: &str, [title, wanted, record, found]: [&str; 4]) -> Self {
         let kind = &served.resource.kind;
         let full = served.in_group(kind);
         let message = format!(
@@ -94,25 +94,25 @@ impl Refusal {
         Self::new(409, "Conflict", message).about(kind, served, name)
     }
 
-    /// A patch that makes something of an object that isn't one.
-    pub fn unreadable_patch(object: &Value, why: &str) -> Self {
+    /// A patch whose result can't be decoded as an object.
+    pub fn undecodable_patch(object: &Value, why: &str) -> Self {
         let words = format!("Invalid value: {:?}: {why}", object.to_string());
-        let mut refusal = Self::new(422, "Invalid", format!(" \"\" is invalid: patch: {words}"));
+        let mut rejection = Self::new(422, "Invalid", format!(" \"\" is invalid: patch: {words}"));
         let cause = json!({"reason": "FieldValueInvalid", "message": words, "field": "patch"});
-        refusal.details.insert("causes".into(), json!([cause]));
-        refusal
+        rejection.details.insert("causes".into(), json!([cause]));
+        rejection
     }
 
     pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(400, "BadRequest", message)
     }
 
-    pub fn not_supported(served: &Served, verb: &str) -> Self {
+    pub fn not_supported(served: &ServedKind, verb: &str) -> Self {
         let message = format!("{verb} is not supported on resources of kind \"{}\"", served.title());
         Self::of(405, "MethodNotAllowed", served, "", message)
     }
 
-    pub fn broken(message: impl Into<String>) -> Self {
+    pub fn internal_error(message: impl Into<String>) -> Self {
         Self::new(500, "", message)
     }
 
@@ -125,40 +125,40 @@ impl Refusal {
         )
     }
 
-    /// A field that may not be so. The real server checks some fields more than once, and says so.
-    pub fn invalid(served: &Served, name: &str, field: &str, complaint: &Complaint) -> Self {
-        Self::invalid_as(&served.resource.kind, served, name, field, complaint)
+    /// A field with an invalid value. The real server checks some fields more than once, and lists each failure.
+    pub fn invalid(served: &ServedKind, name: &str, field: &str, error: &FieldError) -> Self {
+        Self::invalid_as(&served.resource.kind, served, name, field, error)
     }
 
-    /// The same; the object is said to be of this kind.
-    pub fn invalid_as(kind: &str, served: &Served, name: &str, field: &str, complaint: &Complaint) -> Self {
-        let (reason, words) = complaint.words();
+    /// The same, with another kind in the message.
+    pub fn invalid_as(kind: &str, served: &ServedKind, name: &str, field: &str, error: &FieldError) -> Self {
+        let (reason, words) = error.words();
         let message = format!("{} \"{name}\" is invalid: {field}: {words}", served.in_group(kind));
-        let mut refusal = Self::new(422, "Invalid", message).about(kind, served, name);
+        let mut rejection = Self::new(422, "Invalid", message).about(kind, served, name);
         let cause = json!({"reason": reason, "message": words, "field": field});
-        refusal.details.insert("causes".into(), vec![cause; complaint.times()].into());
-        refusal
+        rejection.details.insert("causes".into(), vec![cause; error.times()].into());
+        rejection
     }
 
-    /// A watch that asks for a streamed list without saying how.
+    /// A watch with a streamed list, but without its other parameters.
     pub fn invalid_list_options(field: &str, words: &str) -> Self {
         let message = format!("ListOptions.meta.k8s.io \"\" is invalid: {field}: {words}");
-        let mut refusal = Self::new(422, "Invalid", message);
+        let mut rejection = Self::new(422, "Invalid", message);
         let cause = json!({"reason": "FieldValueForbidden", "message": words, "field": field});
-        refusal.details = Map::from_iter([
+        rejection.details = Map::from_iter([
             ("group".to_owned(), "meta.k8s.io".into()),
             ("kind".to_owned(), "ListOptions".into()),
             ("causes".to_owned(), json!([cause])),
         ]);
-        refusal
+        rejection
     }
 
-    /// What is asked for was forgotten.
+    /// A version that the server has forgotten.
     pub fn expired(asked: u64, oldest: u64) -> Self {
         Self::new(410, "Expired", format!("too old resource version: {asked} ({oldest})"))
     }
 
-    /// A page of a list whose version was forgotten.
+    /// A page of a list whose version the server has forgotten.
     pub fn expired_page() -> Self {
         Self::new(
             410,
@@ -167,7 +167,7 @@ impl Refusal {
         )
     }
 
-    /// What an injected fault says.
+    /// An injected fault.
     pub fn injected(code: u16) -> Self {
         let (reason, message) = match code {
             409 => ("Conflict", MODIFIED),
@@ -181,7 +181,7 @@ impl Refusal {
         Self::new(code, reason, message)
     }
 
-    /// As the API server writes it.
+    /// The `Status` object.
     pub fn status(&self) -> Value {
         let mut status = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
@@ -197,9 +197,9 @@ impl Refusal {
     }
 }
 
-/// What is wrong with a field.
+/// The error in a field.
 #[derive(Debug)]
-pub(super) enum Complaint {
+pub(super) enum FieldError {
     Required(&'static str),
     Immutable(String),
     Invalid(String, String),
@@ -207,7 +207,7 @@ pub(super) enum Complaint {
     TooLong(usize),
 }
 
-impl Complaint {
+impl FieldError {
     fn times(&self) -> usize {
         match self {
             Self::Required(_) | Self::Invalid(..) => 1,

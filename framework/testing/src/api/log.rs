@@ -1,4 +1,4 @@
-//! What was asked of the server.
+//! Log of requests.
 
 use http::Method;
 use jiff::Timestamp;
@@ -9,30 +9,30 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// The name of the client that sent it.
-    pub who: String,
+    pub client: String,
     /// The method.
     pub method: Method,
     /// The path: `/apis/kopf.demo/v1/namespaces/default/databasetables/users/status`.
     pub path: String,
     /// The parameters of the query, decoded.
     pub query: BTreeMap<String, String>,
-    /// The `Content-Type`, without its parameters; empty where there is none.
+    /// The `Content-Type`, without its parameters; empty if there is none.
     pub content: String,
-    /// The body; null where there is none, or where it isn't JSON.
+    /// The body; null if there is none, or if it isn't JSON.
     pub body: Value,
 }
 
 impl Request {
     /// A request with a JSON body (null for none), for [`ApiServer::ask`](super::ApiServer::ask). A PATCH is a merge
     /// patch.
-    pub fn new(who: &str, method: Method, path: &str, body: Value) -> Self {
+    pub fn new(client: &str, method: Method, path: &str, body: Value) -> Self {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let content = if method == Method::PATCH { MERGE } else { "application/json" };
         Self {
-            who: who.to_owned(),
+            client: client.to_owned(),
             method,
             path: path.to_owned(),
-            query: super::path::parameters(query),
+            query: super::target::parameters(query),
             content: content.to_owned(),
             body,
         }
@@ -59,28 +59,28 @@ impl fmt::Display for Request {
 
 pub(super) const MERGE: &str = "application/merge-patch+json";
 
-/// A request, and what came of it.
+/// A request and its result.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exchange {
-    /// When it came.
+    /// The time of the request.
     pub at: Timestamp,
     /// The request.
     pub request: Request,
-    /// The status code of what the server had to say; none where the request has not reached it.
+    /// The status code of the server's answer; none if the request has not reached it.
     pub code: Option<u16>,
     /// Whether the client got that answer.
     pub answered: bool,
-    /// What it has changed.
+    /// The change that it made.
     pub effect: Option<Effect>,
 }
 
-/// What a request has changed: one object.
+/// The change of one object by a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Effect {
     /// The number of the change, which is the new version of the object.
     pub revision: u64,
-    /// The object before; none where the request has created it.
+    /// The object before; none if the request created it.
     pub before: Option<Arc<Value>>,
-    /// The object after; none where it is gone.
+    /// The object after; none if it is gone.
     pub after: Option<Arc<Value>>,
 }

@@ -1,9 +1,9 @@
-//! An object's metadata, as far as the server has a say in them.
+//! Metadata of objects, as the server manages them.
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-/// What the metadata of an object may hold; managed fields are not kept.
+/// The fields of the metadata; managed fields are not stored.
 const FIELDS: [&str; 14] = [
     "annotations",
     "creationTimestamp",
@@ -21,7 +21,7 @@ const FIELDS: [&str; 14] = [
     "uid",
 ];
 
-pub(super) const LONGEST_ANNOTATIONS: usize = 256 << 10;
+pub(super) const ANNOTATIONS_LIMIT: usize = 256 << 10;
 
 /// The text of a field; empty where there is none.
 pub(super) fn text<'a>(object: &'a Value, field: &str) -> &'a str {
@@ -35,8 +35,8 @@ pub(super) fn set(object: &mut Value, field: &str, value: impl Into<Value>) {
     object["metadata"][field] = value.into();
 }
 
-/// Takes a field from another version of the object; one that isn't there goes.
-pub(super) fn take_over(object: &mut Value, field: &str, from: &Value) {
+/// Copies a field from another version of the object, or removes it if that has none.
+pub(super) fn copy_field(object: &mut Value, field: &str, from: &Value) {
     match from["metadata"].get(field) {
         Some(value) => set(object, field, value.clone()),
         None => {
@@ -55,7 +55,7 @@ pub(super) fn is_deleting(object: &Value) -> bool {
     object["metadata"]["deletionTimestamp"].is_string()
 }
 
-/// What the server keeps: known fields that aren't empty.
+/// Removes unknown and empty fields.
 pub(super) fn normalize(object: &mut Value) {
     let Some(metadata) = object["metadata"].as_object_mut() else {
         object["metadata"] = Value::Object(Map::new());
@@ -73,8 +73,8 @@ pub(super) fn normalize(object: &mut Value) {
     });
 }
 
-/// What cannot be read as metadata, in Go's words.
-pub(super) fn misread(object: &Value) -> Option<String> {
+/// The error if the metadata can't be decoded, in Go's words.
+pub(super) fn decoding_error(object: &Value) -> Option<String> {
     let wrong = |field: &str| {
         let values = object["metadata"][field].as_object().into_iter().flatten();
         let wrong = values.map(|(_, value)| value).find(|value| !value.is_string() && !value.is_null())?;
@@ -94,19 +94,19 @@ pub(super) fn annotations_length(object: &Value) -> usize {
     annotations.map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum()
 }
 
-/// One more generation, where generations are counted.
+/// Increments the generation, if the kind has one.
 pub(super) fn next_generation(object: &mut Value) {
     if let Some(generation) = object["metadata"]["generation"].as_u64() {
         set(object, "generation", generation + 1);
     }
 }
 
-/// As Kubernetes writes times: to the second.
+/// A time as Kubernetes writes it, to the second.
 pub(super) fn time(now: Timestamp) -> String {
     now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Whether a name is one: lower case letters, digits, `-` and `.`, and neither of these at an end of a part.
+/// Whether a name is valid: lower case letters, digits, `-` and `.`, and neither of these at an end of a part.
 pub(super) fn is_name(name: &str) -> bool {
     let part = |part: &str| {
         let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// Takes out the fields that the schema doesn't know. At the root, the fields that every object has are known.
+/// Removes fields that the schema doesn't know. At the root, the fields that every object has are known.
 pub(super) fn prune(value: &mut Value, schema: &Value, root: bool) {
     match value {
         Value::Object(fields) => {
@@ -13,9 +13,8 @@ pub(super) fn prune(value: &mut Value, schema: &Value, root: bool) {
             let keeps_all = schema["x-kubernetes-preserve-unknown-fields"] == true
                 || schema["additionalProperties"] == true;
             let of_all = root || schema["x-kubernetes-embedded-resource"] == true;
-            fields
-                .retain(|name, _| keeps_all || known(name).is_some() || (of_all && is_of_every_object(name)));
-            for (name, field) in fields.iter_mut().filter(|(name, _)| !(of_all && is_of_every_object(name))) {
+            fields.retain(|name, _| keeps_all || known(name).is_some() || (of_all && is_common(name)));
+            for (name, field) in fields.iter_mut().filter(|(name, _)| !(of_all && is_common(name))) {
                 if let Some(schema) = known(name) {
                     prune(field, schema, false);
                 }
@@ -26,11 +25,11 @@ pub(super) fn prune(value: &mut Value, schema: &Value, root: bool) {
     }
 }
 
-fn is_of_every_object(field: &str) -> bool {
+fn is_common(field: &str) -> bool {
     ["apiVersion", "kind", "metadata"].contains(&field)
 }
 
-/// Puts in what is missing and has a default.
+/// Sets missing fields to their defaults.
 pub(super) fn set_defaults(value: &mut Value, schema: &Value) {
     match value {
         Value::Object(fields) => {
@@ -49,8 +48,8 @@ pub(super) fn set_defaults(value: &mut Value, schema: &Value) {
 
 fn set_default(fields: &mut Map<String, Value>, name: &str, schema: &Value) {
     if let Some(default) = schema.get("default") {
-        let refused = |value: &Value| value.is_null() && schema["nullable"] != true;
-        if fields.get(name).is_none_or(refused) {
+        let replaced = |value: &Value| value.is_null() && schema["nullable"] != true;
+        if fields.get(name).is_none_or(replaced) {
             fields.insert(name.to_owned(), default.clone());
         }
     }
@@ -65,7 +64,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_the_schema_does_not_know_goes_and_what_is_missing_comes() {
+    fn unknown_fields_are_pruned_and_missing_ones_get_their_defaults() {
         let schema = json!({"type": "object", "properties": {
             "spec": {"type": "object", "properties": {
                 "a": {"type": "integer"},

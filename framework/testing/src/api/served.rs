@@ -2,22 +2,22 @@
 
 use super::schema;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use korf::Kind;
+use korf::handler::Kind;
 use kube::{CustomResourceExt, Resource, core::ApiResource};
 use serde_json::{Value, json};
 
 /// A kind, as the server serves it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Served {
+pub struct ServedKind {
     /// Its names.
     pub resource: ApiResource,
-    /// Whether its objects live in namespaces.
+    /// Whether its objects are namespaced.
     pub namespaced: bool,
-    /// Whether the status is written by requests of its own.
+    /// Whether it has a status subresource.
     pub status_subresource: bool,
     /// Whether `metadata.generation` counts.
     pub generation: bool,
-    /// Whether a PUT may come without a resource version.
+    /// Whether a PUT is accepted without a resource version.
     unconditional_update: bool,
     /// The structural schema of the whole object; unknown fields are pruned by it, and defaults set.
     schema: Option<Value>,
@@ -59,18 +59,18 @@ const WITH_STATUS: [&str; 16] = [
     "statefulsets",
 ];
 
-impl Served {
-    /// A kind by its type alone: custom ones get no schema, and count as namespaced with a status subresource.
+impl ServedKind {
+    /// A kind by its type alone: custom kinds get no schema, and count as namespaced with a status subresource.
     pub fn of<K: Resource<DynamicType = ()>>() -> Self {
         Self::by_name(ApiResource::erase::<K>(&()))
     }
 
     /// A custom kind by its definition.
-    pub fn defined<K: Resource<DynamicType = ()> + CustomResourceExt>() -> Self {
+    pub fn with_definition<K: Resource<DynamicType = ()> + CustomResourceExt>() -> Self {
         Self::by_definition(ApiResource::erase::<K>(&()), &K::crd())
     }
 
-    /// A kind that handlers are for.
+    /// The kind of a handler.
     pub fn for_handlers(kind: &Kind) -> Self {
         match kind.definition {
             Some(definition) => Self::by_definition(kind.resource.clone(), &definition()),
@@ -90,7 +90,7 @@ impl Served {
         Self { namespaced: false, ..self }
     }
 
-    /// The same where the status may hold these fields alone; all others are pruned silently, as by the real server.
+    /// The same with these status fields only: all others are pruned silently, as by the real server.
     #[must_use]
     pub fn with_status_fields<'a>(self, fields: impl IntoIterator<Item = &'a str>) -> Self {
         let open = || json!({"x-kubernetes-preserve-unknown-fields": true});
@@ -143,8 +143,8 @@ impl Served {
         self.unconditional_update
     }
 
-    /// Leaves of an object what the schema knows, and puts in what is missing and has a default.
-    pub(super) fn shape(&self, object: &mut Value) {
+    /// Prunes unknown fields, and sets defaults.
+    pub(super) fn apply_schema(&self, object: &mut Value) {
         if let Some(schema) = &self.schema {
             schema::prune(object, schema, true);
             schema::set_defaults(object, schema);

@@ -1,15 +1,15 @@
 //! The server: its state, and its answers to requests.
 
 use super::{
-    answer::{Answer, Refusal},
-    fault::{Fate, Faults, Passage},
+    answer::{Answer, Rejection},
+    faults::{Delivery, EventDelivery, Faults},
     log::{Exchange, MERGE, Request},
-    path::{Family, Place, Target},
-    served::Served,
-    service::Wire,
+    served::ServedKind,
+    service::Connection,
     store::Store,
-    watching::{WatchEvent, Watching},
-    writing::{Deleted, Subject, Update, success},
+    target::{Collection, GroupResource, Target},
+    watch::{OpenWatch, WatchEvent},
+    write::{Deleted, Subject, Update, success},
 };
 use http::Method;
 use korf::__private::clock;
@@ -25,10 +25,10 @@ use tokio::sync::watch;
 #[derive(Clone)]
 pub struct ApiServer {
     state: Arc<Mutex<State>>,
-    /// By themselves: they may ask the server.
+    /// With a lock of their own, as they may use the server.
     faults: Arc<Mutex<Box<dyn Faults>>>,
-    /// Wakes watches. The number is that of the last cut of all connections.
-    news: Arc<watch::Sender<u64>>,
+    /// Wakes watches. The number counts how often all of them were broken.
+    changes: Arc<watch::Sender<u64>>,
 }
 
 pub(super) struct State {
@@ -49,13 +49,13 @@ impl Default for ApiServer {
 }
 
 impl ApiServer {
-    /// A server that serves no kinds, and with which nothing goes wrong.
+    /// A server without kinds and without faults.
     pub fn new() -> Self {
         let state = State { store: Store::default(), log: Vec::new() };
         Self {
             state: Arc::new(Mutex::new(state)),
             faults: Arc::new(Mutex::new(Box::new(()))),
-            news: Arc::new(watch::Sender::new(0)),
+            changes: Arc::new(watch::Sender::new(0)),
         }
     }
 
@@ -67,29 +67,29 @@ impl ApiServer {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Serves a kind from now on; one that is served already, with its objects, is served in the new way.
-    pub fn serve(&self, kind: Served) {
+    /// Serves a kind from now on. If it is served already, it keeps its objects.
+    pub fn serve(&self, kind: ServedKind) {
         self.state().store.serve(kind);
         self.wake();
     }
 
-    /// Takes a kind away, with all its objects. Its watches end.
-    pub fn withdraw(&self, kind: &ApiResource) {
-        self.state().store.withdraw(&family(kind));
-        self.cut();
+    /// Removes a kind with all its objects. Its watches break.
+    pub fn remove_kind(&self, kind: &ApiResource) {
+        self.state().store.remove_kind(&group_resource(kind));
+        self.break_watches();
     }
 
-    /// A client; the name is for the [log](Self::exchanges). It belongs to the tokio runtime that it is made in.
-    pub fn client(&self, who: &str) -> Client {
-        Client::new(Wire::new(self.clone(), who), "default")
+    /// A client with this name in the [log](Self::exchanges). It belongs to the current tokio runtime.
+    pub fn client(&self, client: &str) -> Client {
+        Client::new(Connection::new(self.clone(), client), "default")
     }
 
-    /// What goes wrong from now on. `()` is nothing.
+    /// Sets the faults from now on; `()` is none.
     pub fn set_faults(&self, faults: impl Faults + 'static) {
         *self.faults() = Box::new(faults);
     }
 
-    /// All requests so far, in the order in which they came.
+    /// All requests so far, in their order.
     pub fn exchanges(&self) -> Vec<Exchange> {
         self.state().log.clone()
     }
@@ -99,27 +99,31 @@ impl ApiServer {
         self.state().store.revision()
     }
 
-    /// Forgets what was before now: watches and pages that go on from there get 410.
+    /// Forgets all earlier versions: watches and pages that continue from one get 410.
     pub fn compact(&self) {
         self.state().store.compact();
     }
 
-    /// Forgets what was before now, and breaks all watches: they have to begin with a new listing.
+    /// Forgets all earlier versions and breaks all watches: they have to relist.
     pub fn expire(&self) {
         self.state().store.skip();
         self.compact();
-        self.cut();
+        self.break_watches();
     }
 
-    /// Breaks all watches, as a network does.
-    pub fn cut(&self) {
-        self.news.send_modify(|cuts| *cuts += 1);
+    /// Breaks all watches, as a network failure does.
+    pub fn break_watches(&self) {
+        self.changes.send_modify(|breaks| *breaks += 1);
     }
 
     /// The objects of a kind as they are now, by namespace and name.
     pub fn objects(&self, kind: &ApiResource) -> Vec<Arc<Value>> {
-        let place = Place { family: family(kind), namespace: None };
-        self.state().store.objects(&place).map(|objects| objects.into_values().collect()).unwrap_or_default()
+        let collection = Collection { group_resource: group_resource(kind), namespace: None };
+        self.state()
+            .store
+            .objects(&collection)
+            .map(|objects| objects.into_values().collect())
+            .unwrap_or_default()
     }
 
     /// One object as it is now.
@@ -128,55 +132,57 @@ impl ApiServer {
         namespace: Option<&str>,
         name: &str,
     ) -> Option<Arc<Value>> {
-        let family = family(&ApiResource::erase::<K>(&()));
-        let place = Place { family, namespace: namespace.map(str::to_owned) };
-        self.state().store.get(&place, name).ok()
+        let group_resource = group_resource(&ApiResource::erase::<K>(&()));
+        let collection = Collection { group_resource, namespace: namespace.map(str::to_owned) };
+        self.state().store.get(&collection, name).ok()
     }
 
-    /// Whether a kind's objects live in namespaces; so do those of kinds that aren't served.
+    /// Whether a kind is namespaced. Kinds that aren't served count as namespaced.
     pub(crate) fn is_namespaced(&self, kind: &ApiResource) -> bool {
-        self.state().store.served(&family(kind)).map_or(true, |served| served.namespaced)
+        self.state().store.served(&group_resource(kind)).map_or(true, |served| served.namespaced)
     }
 
     pub(crate) fn has_status_subresource(&self, kind: &ApiResource) -> bool {
-        self.state().store.served(&family(kind)).is_ok_and(|served| served.status_subresource)
+        self.state().store.served(&group_resource(kind)).is_ok_and(|served| served.status_subresource)
     }
 
-    /// Answers a request at once, whatever the faults are: for what users of the cluster do in a test.
+    /// Answers a request at once, without faults: for the users of the cluster in a test.
     ///
     /// # Errors
-    /// The server's refusal: a `Status` object.
+    /// The server's rejection: a `Status` object.
     pub fn ask(&self, request: Request) -> Result<Arc<Value>, Arc<Value>> {
-        let number = self.enter(request.clone());
+        let number = self.log(request.clone());
         match self.answer(number, &request) {
             Answer::Document(code, document) if code < 400 => Ok(document),
             Answer::Document(_, document) => Err(document),
-            Answer::Text(code, _) => Err(Arc::new(Refusal::injected(code).status())),
-            Answer::Watch(_) => Err(Arc::new(Refusal::bad_request("a watch has no one answer").status())),
+            Answer::Text(code, _) => Err(Arc::new(Rejection::injected(code).status())),
+            Answer::Watch(_) => {
+                Err(Arc::new(Rejection::bad_request("a watch has no single answer").status()))
+            }
         }
     }
 
-    /// Puts a request into the log; returns its number there.
-    pub(super) fn enter(&self, request: Request) -> usize {
+    /// Logs a request. Returns its number in the log.
+    pub(super) fn log(&self, request: Request) -> usize {
         let mut state = self.state();
         state.log.push(Exchange { at: clock::now(), request, code: None, answered: false, effect: None });
         state.log.len() - 1
     }
 
-    pub(super) fn fate(&self, request: &Request) -> Fate {
+    pub(super) fn delivery(&self, request: &Request) -> Delivery {
         self.faults().request(request)
     }
 
-    pub(super) fn passage(&self, event: &WatchEvent) -> Passage {
+    pub(super) fn event_delivery(&self, event: &WatchEvent) -> EventDelivery {
         self.faults().event(event)
     }
 
-    /// Carries out a request of the log.
+    /// Executes a logged request.
     pub(super) fn answer(&self, number: usize, request: &Request) -> Answer {
         let (answer, changed) = {
             let mut state = self.state();
             let before = state.store.revision();
-            let answer = self.carry_out(&mut state.store, request).unwrap_or_else(Answer::from);
+            let answer = self.execute(&mut state.store, request).unwrap_or_else(Answer::from);
             let effect = state.store.last_change(before);
             let changed = effect.is_some();
             let entry = &mut state.log[number];
@@ -195,61 +201,70 @@ impl ApiServer {
     }
 
     fn wake(&self) {
-        self.news.send_modify(|_| {});
+        self.changes.send_modify(|_| {});
     }
 
-    fn carry_out(&self, store: &mut Store, request: &Request) -> Result<Answer, Refusal> {
+    fn execute(&self, store: &mut Store, request: &Request) -> Result<Answer, Rejection> {
         match Target::of(&request.path, store)? {
             Target::Discovery { group, version } => {
                 Ok(Answer::Document(200, Arc::new(store.discovery(&group, &version))))
             }
-            Target::Objects(place) => match request.method {
+            Target::Objects(collection) => match request.method {
                 Method::GET if request.is_watch() => {
-                    let watching =
-                        Watching::open(self.clone(), self.news.subscribe(), store, place, &request.query)?;
-                    Ok(Answer::Watch(Box::new(watching)))
+                    let watch = OpenWatch::open(
+                        self.clone(),
+                        self.changes.subscribe(),
+                        store,
+                        collection,
+                        &request.query,
+                    )?;
+                    Ok(Answer::Watch(Box::new(watch)))
                 }
-                Method::GET => Ok(Answer::Document(200, Arc::new(store.list(&place, &request.query)?))),
+                Method::GET => Ok(Answer::Document(200, Arc::new(store.list(&collection, &request.query)?))),
                 Method::POST => store
-                    .create(&place, request.body.clone(), clock::now())
+                    .create(&collection, request.body.clone(), clock::now())
                     .map(|object| Answer::Document(201, object)),
-                _ => Err(unsupported(store, &place, &request.method)),
+                _ => Err(unsupported(store, &collection, &request.method)),
             },
-            Target::Object { place, name, status } => {
-                of_object(store, Subject { place: &place, name: &name, status }, request)
+            Target::Object { collection, name, status } => {
+                of_object(store, Subject { collection: &collection, name: &name, status }, request)
             }
         }
     }
 }
 
-fn of_object(store: &mut Store, subject: Subject<'_>, request: &Request) -> Result<Answer, Refusal> {
-    let Subject { place, name, status } = subject;
+fn of_object(store: &mut Store, subject: Subject<'_>, request: &Request) -> Result<Answer, Rejection> {
+    let Subject { collection, name, status } = subject;
     let document = |object| Answer::Document(200, object);
     match request.method {
-        _ if status && !store.served(&place.family)?.status_subresource => {
-            Err(Refusal::not_found(store.served(&place.family)?, name))
+        _ if status && !store.served(&collection.group_resource)?.status_subresource => {
+            Err(Rejection::not_found(store.served(&collection.group_resource)?, name))
         }
-        Method::GET => store.get(place, name).map(document),
+        Method::GET => store.get(collection, name).map(document),
         Method::PUT => store.update(subject, Update::Replace(request.body.clone())).map(document),
-        Method::PATCH if request.content != MERGE => Err(Refusal::unsupported_media_type()),
+        Method::PATCH if request.content != MERGE => Err(Rejection::unsupported_media_type()),
         Method::PATCH => store.update(subject, Update::Merge(request.body.clone())).map(document),
-        Method::DELETE if !status => match store.delete(place, name, &request.body, clock::now())? {
+        Method::DELETE if !status => match store.delete(collection, name, &request.body, clock::now())? {
             Deleted::Marked(object) => Ok(document(object)),
-            Deleted::Gone(object) => Ok(document(Arc::new(success(store.served(&place.family)?, &object)))),
+            Deleted::Gone(object) => {
+                Ok(document(Arc::new(success(store.served(&collection.group_resource)?, &object))))
+            }
         },
-        _ => Err(unsupported(store, place, &request.method)),
+        _ => Err(unsupported(store, collection, &request.method)),
     }
 }
 
-fn unsupported(store: &Store, place: &Place, method: &Method) -> Refusal {
+fn unsupported(store: &Store, collection: &Collection, method: &Method) -> Rejection {
     let verb = match *method {
         Method::POST => "create",
         Method::DELETE => "delete",
         _ => "update",
     };
-    store.served(&place.family).map_or_else(|refusal| refusal, |served| Refusal::not_supported(served, verb))
+    store
+        .served(&collection.group_resource)
+        .map_or_else(|rejection| rejection, |served| Rejection::not_supported(served, verb))
 }
 
-fn family(kind: &ApiResource) -> Family {
-    Family { group: kind.group.clone(), plural: kind.plural.clone() }
+fn group_resource(kind: &ApiResource) -> GroupResource {
+    GroupResource { group: kind.group.clone(), plural: kind.plural.clone() }
 }

@@ -5,7 +5,7 @@ use crate::{
     record::Called,
 };
 
-/// The calls for one object don't overlap, but that a sub-handler runs within its parent.
+/// Calls for one object don't overlap, except that a sub-handler runs within its parent.
 pub fn no_overlap(history: &History) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (at, call) in history.calls.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! A change counts as handled when all of its handlers are done, and not before.
+//! Ends of cycles: a change counts as handled when all of its handlers are done, and not before; and no more than what all
+//! of them have seen counts as handled.
 
 use crate::{
     history::{History, Violation, version},
@@ -11,18 +12,20 @@ use korf::Reason;
 use korf_testing::api::Effect;
 use serde_json::Value;
 
-/// A change of what counts as handled.
+/// A change of the diff-base, which ends a cycle.
 struct Closing<'a> {
     effect: &'a Effect,
     uid: &'a str,
-    /// What counted before, and since which revision.
+    /// The diff-base before, and the revision that it is of.
     before: Option<Value>,
     since: u64,
-    /// The states that the object had meanwhile.
+    /// The object's states since then.
     states: Vec<&'a Value>,
+    /// The first of their versions that is the diff-base now: later changes count as unhandled.
+    handled: u64,
 }
 
-/// A creation is noted as handled after each handler of creations was done.
+/// A creation counts as handled only after each create handler is done.
 pub fn creations(history: &History) -> Vec<Violation> {
     let first = |closing: &Closing<'_>| closing.before.is_none();
     check(history, first, Reason::Create, |role, closing| {
@@ -33,7 +36,7 @@ pub fn creations(history: &History) -> Vec<Violation> {
     })
 }
 
-/// An update is noted as handled after each handler of updates was done.
+/// An update counts as handled only after each update handler is done.
 pub fn updates(history: &History) -> Vec<Violation> {
     let later = |closing: &Closing<'_>| closing.before.is_some();
     check(history, later, Reason::Update, |role, closing| {
@@ -77,7 +80,9 @@ fn is_done(history: &History, role: &Role, closing: &Closing<'_>, reason: Reason
     history.calls_for(closing.uid).any(|call| {
         let in_time = call.begun.revision >= closing.since && call.ended.revision < closing.effect.revision;
         let ended = role.is_done_after(call.attempt, call.ending) != Some(false);
-        call.id == role.id && call.reason == Some(reason) && in_time && ended
+        // A handler may time out before it can be called for the state that counts as handled.
+        let saw = role.limits.timeout.is_some() || version(call.body.value()) >= closing.handled;
+        call.id == role.id && call.reason == Some(reason) && in_time && ended && saw
     })
 }
 
@@ -94,13 +99,16 @@ fn closings<'a>(history: &'a History, uid: &'a str) -> Vec<Closing<'a>> {
         }
         let last = effect.before.as_ref().map_or(0, |object| version(object));
         let states = history.states_of(uid).filter(|(version, _)| (since..=last).contains(version));
-        found.push(Closing { effect, uid, before, since, states: states.map(|(_, state)| state).collect() });
+        let states: Vec<_> = states.map(|(_, state)| state).collect();
+        let handled = states.iter().find(|state| after.as_ref() == Some(&world.essence(state)));
+        let handled = handled.map_or(0, |state| version(state));
+        found.push(Closing { effect, uid, before, since, states, handled });
         since = effect.revision;
     }
     found
 }
 
-/// A parent that has succeeded has had all of its sub-handlers done.
+/// A parent succeeds only after all of its sub-handlers are done.
 pub fn sub_handlers(history: &History) -> Vec<Violation> {
     let succeeded = history.calls.iter().enumerate().filter(|(_, call)| call.ending == Ending::Succeeded);
     let early = succeeded.flat_map(|(at, call)| {
@@ -118,7 +126,7 @@ pub fn sub_handlers(history: &History) -> Vec<Violation> {
 fn is_done_before(history: &History, role: &Role, id: &str, call: &Called) -> bool {
     let resumes = role.cues.iter().any(|cue| matches!(cue, Cue::Resume { .. }));
     history.calls_for(call.body.uid()).filter(|sub| sub.id == id).any(|sub| {
-        // What was resumed goes on where an update comes in between.
+        // Resuming goes on when an update comes in between.
         let same = sub.reason == call.reason || (resumes && sub.reason == Some(Reason::Resume));
         let ended = role.is_done_after(sub.attempt, sub.ending) != Some(false);
         same && ended && sub.ended.turn < call.ended.turn
@@ -153,9 +161,21 @@ mod tests {
         assert_eq!(updates(&begun().closed().history()).len(), 1);
         let all = begun().call("v", Reason::Update, Succeeded).closed();
         assert_eq!(updates(&all.history()), []);
-        // What they have done for this change is nothing done for the next one.
+        // Work for this change doesn't count for the next one.
         let next = begun().call("v", Reason::Update, Succeeded).closed().user(x(3)).closed();
         assert_eq!(updates(&next.history()).len(), 2);
+    }
+
+    #[test]
+    fn no_more_counts_as_handled_than_all_handlers_have_seen() {
+        let told = || {
+            let told = Telling::of([role("u", Cue::Update), role("v", Cue::Update)]).closed().user(x(2));
+            told.call("u", Reason::Update, Succeeded).user(x(3)).call("v", Reason::Update, Succeeded)
+        };
+        let seen = json!({"spec": {"x": 2}}).to_string();
+        assert_eq!(updates(&told().kept("last-handled-configuration", &seen).history()), []);
+        assert_eq!(updates(&told().closed().history()).len(), 1);
+        assert_eq!(updates(&told().call("u", Reason::Update, Succeeded).closed().history()), []);
     }
 
     #[test]

@@ -1,15 +1,15 @@
-//! The finalizer is on the object for as long as somebody needs it.
+//! The finalizer: on the object for as long as a delete handler needs it.
 
 use crate::{
     history::{History, Violation, is_deleting, uid},
     role::Role,
     script::Ending,
 };
-use korf::{Errors, Reason};
+use korf::{Reason, handler::OnError};
 use korf_testing::api::Effect;
 use serde_json::Value;
 
-/// The operator takes its finalizer off when all deletion handlers are done, or when there is none for the object.
+/// The operator removes its finalizer only when all delete handlers are done, or when the object has none.
 pub fn kept_long_enough(history: &History) -> Vec<Violation> {
     let world = &history.world;
     let mut violations = Vec::new();
@@ -41,14 +41,14 @@ fn is_done(history: &History, role: &Role, before: &Value, effect: &Effect) -> b
     });
     calls.rev().any(|call| match call.ending {
         Ending::Succeeded => true,
-        Ending::Arbitrary | Ending::Panicked if role.limits.errors == Errors::Ignored => true,
-        // It could not be read, and nothing was ever done for it.
+        Ending::Arbitrary | Ending::Panicked if role.limits.errors == OnError::Ignored => true,
+        // It was rejected, and no handler has ever done anything for it.
         Ending::Unreadable if untouched => true,
         ending => (optional || lets_go) && role.is_done_after(call.attempt, ending) != Some(false),
     })
 }
 
-/// No handler is called for an object that is to be held back and isn't.
+/// No handler is called for an object that needs the finalizer and doesn't have it.
 pub fn early_enough(history: &History) -> Vec<Violation> {
     let world = &history.world;
     let needs = |object: &Value| {
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn an_object_goes_after_its_deletion_handlers() {
+    fn an_object_goes_after_its_delete_handlers() {
         let after = |cue, ending| wrong(deleted(cue).call("d", Reason::Delete, ending));
         let letting = Cue::Delete { optional: false, lets_go: true };
         assert_eq!(after(DELETION, Succeeded), 0);

@@ -1,4 +1,4 @@
-//! What handlers are shown is so, isn't outdated, and is shown once.
+//! States that handlers see: real ones, up to date, and each of them once.
 
 use crate::{
     history::{History, Violation, version},
@@ -8,8 +8,8 @@ use crate::{
 use korf::Reason;
 use serde_json::Value;
 
-/// What a handler of changes is called for is a state that the object had, none older than what the operator itself has
-/// written, and, if it was done with it, none that it has seen in this life of the operator.
+/// A change handler sees a state that the object really had, none older than the operator's own last write, and none that
+/// it is done with in this life of the operator.
 pub fn seen(history: &History) -> Vec<Violation> {
     let calls = history.calls.iter().filter(|call| call.event.is_none());
     let wrong = calls.filter_map(|call| {
@@ -44,20 +44,20 @@ fn again(history: &History, call: &Called) -> Option<String> {
     let before = history.calls_for(call.body.uid()).rfind(is_before)?;
     let done = history.role_above(call)?.is_done_after(before.attempt, before.ending) == Some(true)
         && before.ending != Ending::Unreadable;
-    // Resuming comes with every start, and deletions that failed are tried again.
+    // Resuming comes with every start, and failed deletions are tried again.
     let once = match call.reason {
         Some(Reason::Delete) => before.ending == Ending::Succeeded,
         reason => reason != Some(Reason::Resume),
     };
-    // What has changed since the first handler was done, is handled once more: from another diff-base on.
+    // Changes since the first handler was done are handled once more, from another diff-base.
     let base = |call: &Called| history.world.base(call.body.value());
     let same = (before.reason, before.life, &before.new, base(before))
         == (call.reason, call.life, &call.new, base(call));
     let again = done && once && same && !is_later(history, before) && !changed_between(history, before, call);
-    (again && !refused_between(history, before, call)).then(|| "it was done with this".to_owned())
+    (again && !rejected_between(history, before, call)).then(|| "it was done with this".to_owned())
 }
 
-/// Whether it saw a later state than the one that was to count as handled: what has changed since is handled once more.
+/// Whether it saw a later state than the one that becomes the diff-base: what has changed since is handled once more.
 fn is_later(history: &History, call: &Called) -> bool {
     let kept = history.world.kept(call.body.value());
     let basis = kept.get("korf-basis").and_then(Value::as_str);
@@ -65,15 +65,15 @@ fn is_later(history: &History, call: &Called) -> bool {
     basis.is_some_and(|basis| basis["essence"] != *call.new)
 }
 
-/// Whether a handler could not read the object in between: then all begin anew.
-fn refused_between(history: &History, before: &Called, call: &Called) -> bool {
+/// Whether a handler rejected the object in between: then the cycle restarts.
+fn rejected_between(history: &History, before: &Called, call: &Called) -> bool {
     let mut calls = history.calls_for(call.body.uid());
     calls.any(|other| {
         other.ending == Ending::Unreadable && (before.begun.turn..call.begun.turn).contains(&other.begun.turn)
     })
 }
 
-/// Whether the object was another one in between.
+/// Whether the essence was another one in between.
 fn changed_between(history: &History, before: &Called, call: &Called) -> bool {
     let versions = version(before.body.value())..=version(call.body.value());
     let mut states = history.states_of(call.body.uid()).filter(|(version, _)| versions.contains(version));

@@ -1,4 +1,4 @@
-//! Handlers of updates and of fields have seen the state that stays: also one that was taken back.
+//! Last states: update and field handlers have seen the state that stays, also after a change was reverted.
 
 use crate::{
     history::{History, Violation, is_deleting, uid},
@@ -10,8 +10,8 @@ use crate::{
 use korf::Reason;
 use serde_json::Value;
 
-/// What each handler of updates has seen last, as far as it was recorded, is what the object is in the end; but for
-/// objects that are nobody's business any more.
+/// The last state that an update handler has seen, as far as that was recorded, is the object's final state; except for
+/// objects that no handler is for any more.
 pub fn last_state(history: &History) -> Vec<Violation> {
     let world = &history.world;
     let concerned = |object: &Value| {
@@ -36,7 +36,7 @@ fn check(history: &History, role: &Role, object: &Value) -> Option<Violation> {
     let calls =
         history.calls_for(uid).filter(|call| call.id == role.id && call.reason != Some(Reason::Delete));
     let mut calls = calls.rev().filter(|call| history.is_recorded(call)).peekable();
-    // Its time may have been over before it could be called for what came then.
+    // It may have timed out before it could be called for the next change.
     if calls.peek().is_some_and(|call| role.is_done_after(call.attempt, call.ending).is_none()) {
         return None;
     }
@@ -46,9 +46,8 @@ fn check(history: &History, role: &Role, object: &Value) -> Option<Violation> {
     missed.then(|| Violation(format!("{} of {uid} has seen {} last, and it is {last}", role.id, seen[0])))
 }
 
-/// What a handler has to do with, from its recorded calls, the last one first: the last state that it could read, and all
-/// that it could not read since. If it could never read any, it is what counted as handled before; without any call, what
-/// counted from the beginning.
+/// The states that a handler knows by its recorded calls, the last one first: the last one that it accepted, and all that
+/// it rejected since. If it never accepted any, the diff-base before; without any call, the first diff-base.
 fn seen<'a>(history: &History, uid: &str, calls: impl Iterator<Item = &'a Called>) -> Vec<Value> {
     let (mut seen, mut first) = (Vec::new(), None);
     for call in calls {
@@ -59,7 +58,7 @@ fn seen<'a>(history: &History, uid: &str, calls: impl Iterator<Item = &'a Called
         first = Some(call);
     }
     let base = match first {
-        // Of a new object that it could never read, it has seen nothing.
+        // It rejected a new object: it has seen nothing.
         Some(call) => Some(history.world.base(call.body.value()).unwrap_or_default()),
         None => history.states_of(uid).find_map(|(_, state)| history.world.base(state)),
     };
@@ -107,13 +106,13 @@ mod tests {
     }
 
     #[test]
-    fn of_what_was_not_recorded_when_the_operator_died_nobody_knows() {
+    fn a_call_that_was_not_recorded_when_the_operator_died_does_not_count() {
         let lost = begun().call("u", Update, Succeeded).restarted().user(x(1));
         assert_eq!(last_state(&lost.history()), []);
     }
 
     #[test]
-    fn a_handler_of_a_field_has_seen_that_field() {
+    fn a_field_handler_has_seen_its_field() {
         let of = || {
             let mut role = role("f/spec.x", Cue::Field);
             role.field = Some("spec.x");
@@ -124,24 +123,24 @@ mod tests {
     }
 
     #[test]
-    fn what_a_handler_could_not_read_it_has_not_seen() {
+    fn a_handler_has_not_seen_what_it_rejected() {
         let of = || {
             let mut role = role("f/spec.y", Cue::Field);
             role.field = Some("spec.y");
             Telling::of([role])
         };
         let y = |y| json!({"spec": {"y": y}});
-        let refused =
-            |told: Telling| told.user(y(json!(2))).call("f/spec.y", Create, Unreadable).kept("f", "refused");
-        assert_eq!(last_state(&refused(of()).user(y(Value::Null)).history()), []);
-        assert_eq!(last_state(&refused(of()).user(y(json!(3))).history()).len(), 1);
+        let rejected =
+            |told: Telling| told.user(y(json!(2))).call("f/spec.y", Create, Unreadable).kept("f", "rejected");
+        assert_eq!(last_state(&rejected(of()).user(y(Value::Null)).history()), []);
+        assert_eq!(last_state(&rejected(of()).user(y(json!(3))).history()).len(), 1);
         let handled = || of().user(y(json!(1))).call("f/spec.y", Create, Succeeded).closed();
-        assert_eq!(last_state(&refused(handled()).user(y(json!(1))).history()), []);
-        assert_eq!(last_state(&refused(handled()).user(y(Value::Null)).history()).len(), 1);
+        assert_eq!(last_state(&rejected(handled()).user(y(json!(1))).history()), []);
+        assert_eq!(last_state(&rejected(handled()).user(y(Value::Null)).history()).len(), 1);
     }
 
     #[test]
-    fn what_others_have_handled_before_it_could_not_read_is_what_a_handler_has_seen() {
+    fn a_handler_that_rejected_everything_has_seen_what_others_handled_before() {
         let of = || {
             let mut reader = role("f/spec.y", Cue::Field);
             reader.field = Some("spec.y");
@@ -149,11 +148,11 @@ mod tests {
         };
         let y = |y: Value| json!({"spec": {"y": y}});
         let handled = of().closed().user(y(json!(1))).closed().user(y(json!(2)));
-        let refused = || handled.clone().call("f/spec.y", Update, Unreadable).kept("f", "refused");
-        assert_eq!(last_state(&refused().user(y(json!(1))).history()), []);
-        assert_eq!(last_state(&refused().user(y(Value::Null)).history()).len(), 1);
+        let rejected = || handled.clone().call("f/spec.y", Update, Unreadable).kept("f", "rejected");
+        assert_eq!(last_state(&rejected().user(y(json!(1))).history()), []);
+        assert_eq!(last_state(&rejected().user(y(Value::Null)).history()).len(), 1);
         let created =
-            of().user(y(json!(2))).call("f/spec.y", Create, Unreadable).kept("f", "refused").closed();
+            of().user(y(json!(2))).call("f/spec.y", Create, Unreadable).kept("f", "rejected").closed();
         assert_eq!(last_state(&created.user(y(Value::Null)).closed().history()), []);
     }
 }

@@ -1,16 +1,15 @@
-//! What handlers have asked for is there in the end.
+//! Outcomes: whatever handlers asked for is on the object in the end.
 
 use crate::{
     asked::asked,
     history::{History, Violation, is_deleting, uid},
-    record::{Called, Refused},
+    record::{Called, Rejected},
     script::Ending,
 };
 use serde_json::Value;
 
-/// What a handler that has succeeded, and is on record, has asked for is on the object in the end, and so is what the last
-/// call of each handler of raw events has; unless somebody has asked for something else since, or the server has said
-/// that it is invalid.
+/// The changes that a recorded success asked for are on the object in the end, and so are those of each event handler's
+/// last call; unless something else was asked for since, or the server rejected them as invalid.
 pub fn kept(history: &History) -> Vec<Violation> {
     let objects = history.objects.iter().filter(|object| !is_deleting(object));
     let calls = objects.flat_map(|object| history.calls_for(uid(object)).map(move |call| (object, call)));
@@ -20,7 +19,7 @@ pub fn kept(history: &History) -> Vec<Violation> {
         for (path, value) in asked_fields(history, call) {
             let there = at(object, &path);
             let is_there = *there == value || is_asked_later(history, call, &path, there);
-            if !is_there && !is_users(history, call, &path) && !is_refused(history, call, &path, &value) {
+            if !is_there && !is_users(history, call, &path) && !is_rejected(history, call, &path, &value) {
                 let text = format!("{} of {} has asked for {value} at {path:?}", call.id, uid(object));
                 violations.push(Violation(text));
             }
@@ -29,17 +28,17 @@ pub fn kept(history: &History) -> Vec<Violation> {
     violations
 }
 
-/// Whether the operator has to have written what a call asked for.
+/// Whether the operator must have written what a call asked for.
 fn counts(history: &History, call: &Called) -> bool {
     if call.event.is_none() {
         return call.ending == Ending::Succeeded && history.is_recorded(call);
     }
-    // In an earlier life, the operator may have died before.
+    // In an earlier life, the operator may have died first.
     let last = history.calls_for(call.body.uid()).rfind(|other| other.id == call.id);
     last.is_some_and(|last| last.begun == call.begun) && call.life + 1 == history.lives.len()
 }
 
-type Path = Vec<String>;
+pub(super) type Path = Vec<String>;
 
 fn asked_fields(history: &History, call: &Called) -> Vec<(Path, Value)> {
     let patch = history.role_above(call).map(|role| asked(role, call)).unwrap_or_default();
@@ -49,7 +48,7 @@ fn asked_fields(history: &History, call: &Called) -> Vec<(Path, Value)> {
 }
 
 /// The single values of a merge patch.
-fn collect(patch: &Value, path: &mut Path, fields: &mut Vec<(Path, Value)>) {
+pub(super) fn collect(patch: &Value, path: &mut Path, fields: &mut Vec<(Path, Value)>) {
     match patch {
         Value::Object(patch) => patch.iter().for_each(|(key, value)| {
             path.push(key.clone());
@@ -61,11 +60,11 @@ fn collect(patch: &Value, path: &mut Path, fields: &mut Vec<(Path, Value)>) {
     }
 }
 
-fn at<'a>(object: &'a Value, path: &[String]) -> &'a Value {
+pub(super) fn at<'a>(object: &'a Value, path: &[String]) -> &'a Value {
     path.iter().fold(object, |value, key| &value[key])
 }
 
-/// Whether a call that ended later has asked for what is there.
+/// Whether a later call asked for the present value.
 fn is_asked_later(history: &History, call: &Called, path: &Path, there: &Value) -> bool {
     let later = |other: &&Called| other.begun != call.begun && other.ended.turn > call.begun.turn;
     let mut later = history.calls_for(call.body.uid()).filter(later);
@@ -82,11 +81,11 @@ fn is_users(history: &History, call: &Called, path: &Path) -> bool {
     })
 }
 
-/// Whether a request for it was refused for good after the call: then the rest is written without it.
-fn is_refused(history: &History, call: &Called, path: &Path, value: &Value) -> bool {
+/// Whether a request for it was rejected as invalid after the call: then the rest is written without it.
+fn is_rejected(history: &History, call: &Called, path: &Path, value: &Value) -> bool {
     let of_object = |path: &str| path.split('/').any(|part| part == call.body.name());
-    let mut since = history.refused.iter().filter(|refused| refused.turn > call.begun.turn);
-    since.any(|Refused { request, .. }| of_object(&request.path) && at(&request.body, path) == value)
+    let mut since = history.rejected.iter().filter(|rejected| rejected.turn > call.begun.turn);
+    since.any(|Rejected { request, .. }| of_object(&request.path) && at(&request.body, path) == value)
 }
 
 #[cfg(test)]
@@ -125,7 +124,7 @@ mod tests {
         assert_eq!(wrong(called(Succeeded).closed()), 1);
         assert_eq!(wrong(called(Succeeded).ours(labelled(Some("yes"))).closed().ours(labelled(None))), 1);
         assert_eq!(wrong(called(Permanent).closed()), 0);
-        assert_eq!(wrong(called(Succeeded).restarted()), 0, "nobody knows of it");
+        assert_eq!(wrong(called(Succeeded).restarted()), 0, "it was not recorded");
     }
 
     #[test]
@@ -157,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_last_call_of_a_handler_of_raw_events_has_added_is_there() {
+    fn what_the_last_call_of_an_event_handler_has_added_is_there() {
         let heard = || adding(Cue::Event, Addition::Label).hear("a");
         assert_eq!(wrong(heard().ours(labelled(Some("yes")))), 0);
         assert_eq!(wrong(heard()), 1);
@@ -166,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_has_refused_is_not_missed() {
+    fn what_the_server_has_rejected_is_not_missed() {
         let told = adding(Cue::Create, Addition::Label).call("a", Create, Succeeded).closed();
         let mut history = told.history();
         let mut request = history.writes[1].request.clone();
@@ -174,7 +173,7 @@ mod tests {
             [("yes", 0, 1, "before it was asked for"), ("no", 9, 1, "another one"), ("yes", 9, 0, "it")];
         for (label, turn, expected, which) in cases {
             request.body = labelled(Some(label));
-            history.refused.push(Refused { turn, request: request.clone() });
+            history.rejected.push(Rejected { turn, request: request.clone() });
             assert_eq!(kept(&history).len(), expected, "{which}");
         }
     }

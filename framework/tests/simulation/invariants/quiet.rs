@@ -1,8 +1,8 @@
-//! Where nothing changes, nothing is done.
+//! Quiet: while nothing changes, the operator does nothing.
 
 use crate::history::{History, Violation};
 
-/// Nothing is written, and nobody called, once all has become quiet.
+/// No write is sent, and no handler called, after the run has become quiet.
 pub fn no_loop(history: &History) -> Vec<Violation> {
     let late = history.writes.iter().filter(|write| write.ours && write.late);
     let late = late.map(|write| Violation(format!("{} is sent", write.request)));
@@ -19,7 +19,7 @@ mod tests {
     };
 
     #[test]
-    fn whoever_does_something_where_nothing_is_to_be_done_is_found() {
+    fn a_write_or_a_call_without_a_reason_is_found() {
         let told = || Telling::of([role("e", Cue::Event)]).hear("e").closed().quiet();
         assert_eq!(no_loop(&told().history()), []);
         assert_eq!(no_loop(&told().closed().history()).len(), 1);

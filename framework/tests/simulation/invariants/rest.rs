@@ -1,4 +1,4 @@
-//! What objects are like when there is nothing more to do.
+//! Rest: the objects when there is nothing more to do.
 
 use crate::{
     history::{History, Violation, is_deleting, uid},
@@ -8,8 +8,8 @@ use crate::{
 use korf::Reason;
 use serde_json::Value;
 
-/// An object's diff-base is its essence, and nothing else is kept on it; one that is being deleted is held by a handler
-/// that failed; one that is nobody's business has nothing of ours on it.
+/// An object's diff-base is its essence, and it has no other records; the finalizer is there where a delete handler needs
+/// it. An object that is being deleted is held by a handler that failed; one without handlers has no records at all.
 pub fn at_rest(history: &History) -> Vec<Violation> {
     let wrong = history.objects.iter().filter_map(|object| {
         let why = if is_deleting(object) { deleting(history, object) } else { alive(history, object) };
@@ -20,20 +20,28 @@ pub fn at_rest(history: &History) -> Vec<Violation> {
 
 fn alive(history: &History, object: &Value) -> Option<String> {
     let world = &history.world;
+    let needs =
+        |role: &Role| role.deletion().is_some_and(|(optional, _)| !optional) && role.concerns(world, object);
+    match (world.roles.iter().any(needs), world.holds(object)) {
+        (true, false) => return Some("its finalizer is missing".to_owned()),
+        (false, true) => return Some("no handler needs its finalizer".to_owned()),
+        _ => {}
+    }
     let handlers = || world.roles.iter().filter(|role| !role.is_spy());
     let concerned = |object: &Value| handlers().any(|role| role.concerns(world, object));
     if !concerned(object) {
         let never = !history.states_of(uid(object)).any(|(_, state)| concerned(state));
         let kept = world.kept(object);
-        return (never && !kept.is_empty()).then(|| format!("nobody's, but {kept:?} is kept on it"));
+        return (never && !kept.is_empty())
+            .then(|| format!("no handler is for it, but {kept:?} is kept on it"));
     }
     let (base, essence) = (world.base(object), world.essence(object));
-    // One that had begun goes on where the object is no longer one that it is for.
-    let refused = |role: &Role| {
+    // A handler that has begun goes on when its filter no longer fits.
+    let rejected = |role: &Role| {
         let last = history.calls_for(uid(object)).rfind(|call| call.id == role.id);
         last.is_some_and(|call| call.ending == Ending::Unreadable && *call.new == essence)
     };
-    if handlers().any(|role| role.refuses(object) && (role.marked(object) || refused(role))) {
+    if handlers().any(|role| role.rejects(object) && (role.marked(object) || rejected(role))) {
         return None;
     }
     if base.as_ref() != Some(&essence) {
@@ -52,7 +60,7 @@ fn deleting(history: &History, object: &Value) -> Option<String> {
         let last = calls.rev().find(|call| call.id == role.id && call.reason == Some(Reason::Delete));
         last.is_some_and(|call| {
             let ended = role.is_done_after(call.attempt, call.ending) != Some(false);
-            // The operator died with what it came to, and the time was over before it could be called again.
+            // Its outcome died with the operator, and it timed out before it could be called again.
             let late = role.limits.timeout.is_some() && !history.is_recorded(call);
             late || (ended && call.ending != Ending::Succeeded)
         })
@@ -90,7 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_read_waits() {
+    fn at_rest_the_finalizer_is_there_where_it_is_needed() {
+        let told = |cue| Telling::of([role("h", cue)]).closed();
+        assert_eq!((wrong(told(DELETION)), wrong(told(DELETION).held())), (1, 0));
+        assert_eq!((wrong(told(Cue::Update)), wrong(told(Cue::Update).held())), (0, 1));
+    }
+
+    #[test]
+    fn a_rejected_object_waits() {
         let mut reads = role("u", Cue::Update);
         reads.reads = true;
         let told = Telling::of([reads]).closed().user(json!({"spec": {"broken": true}}));
@@ -98,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_read_by_a_handler_that_had_begun_waits_too() {
+    fn an_object_that_was_rejected_by_a_handler_that_had_begun_waits_too() {
         let mut reads = role("u", Cue::Update);
         (reads.reads, reads.label) = (true, Some(("tier", Want::Absent)));
         let told = Telling::of([reads, role("c", Cue::Create)]).closed();
@@ -111,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_kept_on_what_is_nobodys() {
+    fn nothing_is_kept_on_an_object_without_handlers() {
         let told = || {
             let mut labelled = role("u", Cue::Update);
             labelled.label = Some(("tier", Want::Present));
@@ -123,7 +138,7 @@ mod tests {
     const FAILURE: &str = r#"{"retries":1,"success":false,"failure":true}"#;
 
     #[test]
-    fn only_a_handler_that_has_failed_holds_what_is_being_deleted() {
+    fn only_a_handler_that_has_failed_holds_a_deleted_object() {
         let told = |ending| {
             let told = Telling::of([role("d", DELETION)]).held().closed().deleted();
             wrong(told.call("d", Reason::Delete, ending).kept("d", FAILURE))
@@ -133,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handler_whose_success_was_lost_holds_what_is_being_deleted_if_its_time_is_over() {
+    fn a_handler_whose_success_was_lost_holds_a_deleted_object_if_it_has_timed_out() {
         for (timeout, expected) in [(None, 1), (Some(Duration::from_secs(1)), 0)] {
             let mut limited = role("d", DELETION);
             limited.limits.timeout = timeout;
@@ -144,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handler_that_was_forgotten_does_not_hold_what_is_being_deleted() {
+    fn a_handler_that_was_forgotten_does_not_hold_a_deleted_object() {
         let mut limited = role("d", DELETION);
         limited.limits.timeout = Some(Duration::from_secs(1));
         for (ending, record) in

@@ -1,4 +1,4 @@
-//! Histories made by hand, good ones and bad ones.
+//! Histories made by hand, for the tests of the invariants.
 
 use crate::{
     history::{History, Index, Written},
@@ -8,7 +8,12 @@ use crate::{
     world::{Keeping, Weather, World},
 };
 use http::Method;
-use korf::{Body, EventType, Limits, Reason};
+use jiff::Timestamp;
+use korf::{
+    Reason,
+    extract::{Body, WatchEventType},
+    handler::Limits,
+};
 use korf_testing::api::{Effect, Request};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
@@ -48,7 +53,17 @@ pub struct Telling {
 impl Telling {
     /// An object with `spec.x` of 1, and an operator with these handlers.
     pub fn of(roles: impl IntoIterator<Item = Role>) -> Self {
-        let weather = Weather { requests: 0.0, events: 0.0, latency: 0..1, deaths: 0.0, most_deaths: 0 };
+        let weather = Weather {
+            requests: 0.0,
+            rejections: 0.0,
+            outages: 0.0,
+            events: 0.0,
+            latency: 0..1,
+            lag: 0..1,
+            deaths: 0.0,
+            deaths_at_writes: 0.0,
+            most_deaths: 0,
+        };
         let world = World {
             keeping: Keeping::KopfsAnnotations,
             status_subresource: false,
@@ -57,6 +72,7 @@ impl Telling {
             grace: Duration::from_secs(1),
             weather,
             roles: roles.into_iter().collect(),
+            timer: None,
         };
         let (writes, calls, lives) = (Vec::new(), Vec::new(), vec![Life::default()]);
         let telling = Self { world, writes, calls, lives, quiet: None, now: Moment::default(), object: None };
@@ -74,16 +90,17 @@ impl Telling {
         let effect = Effect { revision: self.now.revision, before, after: self.object.clone() };
         let request = Request::new("anybody", Method::PATCH, "/things/a", body);
         let late = self.quiet.is_some();
-        self.writes.push(Written { request, ours, effect: Some(effect), late });
+        let (at, effect) = (self.time(), Some(effect));
+        self.writes.push(Written { at, request, ours, effect, conflicts: false, late });
         self
     }
 
-    /// Somebody changes the object by a merge patch.
+    /// A user changes the object by a merge patch.
     pub fn user(self, patch: Value) -> Self {
         self.write(false, patch.clone(), |object| Some(merged(object, &patch)))
     }
 
-    /// The operator does, with all guards.
+    /// The operator changes it, with all guards.
     pub fn ours(self, patch: Value) -> Self {
         let mut body = patch.clone();
         body["metadata"]["uid"] = UID.into();
@@ -91,18 +108,18 @@ impl Telling {
         self.ours_unguarded(patch, body)
     }
 
-    /// The operator does, by a request with this body.
+    /// The operator changes it, by a request with this body.
     pub fn ours_unguarded(self, patch: Value, body: Value) -> Self {
         self.write(true, body, |object| Some(merged(object, &patch)))
     }
 
-    /// What is there now counts as handled.
+    /// The present essence becomes the diff-base.
     pub fn closed(self) -> Self {
         let essence = self.world.essence(self.object.as_deref().unwrap_or(&Value::Null)).to_string();
         self.kept("last-handled-configuration", &essence)
     }
 
-    /// The operator keeps something on the object.
+    /// The operator writes a record.
     pub fn kept(self, name: &str, text: &str) -> Self {
         self.ours(json!({"metadata": {"annotations": {(format!("kopf.zalando.org/{name}")): text}}}))
     }
@@ -112,12 +129,12 @@ impl Telling {
         self.ours(json!({"metadata": {"finalizers": [FINALIZER]}}))
     }
 
-    /// Somebody asks for the deletion.
+    /// A user deletes the object.
     pub fn deleted(self) -> Self {
         self.user(json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}}))
     }
 
-    /// The operator takes its finalizer off, and the object goes.
+    /// The operator removes its finalizer, and the object goes.
     pub fn let_go(self) -> Self {
         let guards = json!({"metadata": {"uid": UID, "resourceVersion": self.now.revision.to_string()}});
         self.write(true, guards, |_| None)
@@ -128,9 +145,27 @@ impl Telling {
         self.begin(id, Some(reason)).end(ending)
     }
 
-    /// A handler of raw events is.
+    /// An event handler is called.
     pub fn hear(self, id: &str) -> Self {
         self.begin(id, None).end(Ending::Succeeded)
+    }
+
+    /// An event handler is called for the object's end.
+    pub fn hear_of_end(mut self, id: &str) -> Self {
+        let last = self.writes.iter().rev().find_map(|write| write.effect.as_ref()?.before.clone());
+        let now = self.object.take();
+        self.object = now.clone().or(last);
+        let mut told = self.begin(id, None);
+        if let Some(call) = told.calls.last_mut() {
+            call.event = Some(WatchEventType::Deleted);
+        }
+        told.object = now;
+        told.end(Ending::Succeeded)
+    }
+
+    /// A second passes with each recorded event.
+    fn time(&self) -> Timestamp {
+        Timestamp::from_second(self.now.turn as i64).unwrap_or_default()
     }
 
     pub fn begin(mut self, id: &str, reason: Option<Reason>) -> Self {
@@ -140,8 +175,11 @@ impl Telling {
             id: id.to_owned(),
             life: self.lives.len() - 1,
             reason,
-            event: reason.is_none().then_some(EventType::Modified),
+            event: reason.is_none().then_some(WatchEventType::Modified),
             attempt: 0,
+            started: self.time(),
+            at: self.time(),
+            took: Duration::ZERO,
             new: Arc::new(self.world.essence(&object)),
             body: Body::from(object),
             begun: self.now,
@@ -151,7 +189,7 @@ impl Telling {
         self
     }
 
-    /// The call that is open for longest ends.
+    /// The oldest open call ends.
     pub fn end(mut self, ending: Ending) -> Self {
         self.now.turn += 1;
         let now = self.now;
@@ -182,7 +220,8 @@ impl Telling {
         let Self { world, writes, calls, lives, quiet, now, object } = self;
         let (objects, quiet) = (object.into_iter().collect(), quiet.unwrap_or(now));
         let (breakdowns, index) = (Vec::new(), Index::default());
-        History { world, writes, refused: Vec::new(), calls, lives, objects, quiet, breakdowns, index }
+        let (rejected, ticks, end) = (Vec::new(), Vec::new(), Timestamp::UNIX_EPOCH);
+        History { world, writes, rejected, calls, lives, ticks, end, objects, quiet, breakdowns, index }
     }
 }
 

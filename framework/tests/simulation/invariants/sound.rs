@@ -1,8 +1,8 @@
-//! Nothing breaks inside of the framework.
+//! Soundness: nothing breaks inside the framework.
 
 use crate::history::{History, Violation};
 
-/// Whatever users, handlers and servers do, the framework neither panics nor comes to no rest.
+/// The framework never panics and always converges, whatever users, handlers and servers do.
 pub fn unbroken(history: &History) -> Vec<Violation> {
     history.breakdowns.iter().cloned().map(Violation).collect()
 }

@@ -1,4 +1,4 @@
-//! What follows from a start, and from what the watch says.
+//! Starts and watches: calls that follow from them.
 
 use crate::{
     asked::asked,
@@ -9,7 +9,7 @@ use korf_testing::api::Effect;
 use serde_json::Value;
 use std::sync::Arc;
 
-/// In its last life, the operator has called the handlers of resuming for all objects that were handled before.
+/// In its last life, the operator has called the resume handlers for all objects that were handled before.
 pub fn resumed(history: &History) -> Vec<Violation> {
     let Some(life) = history.lives.last() else { return Vec::new() };
     let number = history.lives.len() - 1;
@@ -17,7 +17,7 @@ pub fn resumed(history: &History) -> Vec<Violation> {
     for object in history.objects.iter().filter(|object| !is_deleting(object)) {
         let uid = uid(object);
         let before = history.states_of(uid).rev().find(|(version, _)| *version <= life.begun.revision);
-        // With records of an earlier life, its handling goes on.
+        // With records of an earlier life, the cycle goes on instead.
         let Some((since, _)) = before.filter(|(_, state)| only_base(history, state)) else { continue };
         let since_then = || history.states_of(uid).filter(|(version, _)| *version >= since);
         let called = |role: &Role| {
@@ -39,8 +39,8 @@ fn only_base(history: &History, object: &Value) -> bool {
     history.world.base(object).is_some() && history.world.kept(object).len() == 1
 }
 
-/// Handlers of raw events have seen the last version of each object, unless all that came later is what they have
-/// written, and what the operator has kept on it because of that.
+/// Event handlers have seen the last version of each object, unless all later changes are their own writes and the records
+/// that the operator has written because of these.
 pub fn heard(history: &History) -> Vec<Violation> {
     let spies: Vec<_> = history.world.roles.iter().filter(|role| role.is_spy()).collect();
     let mut violations = Vec::new();
@@ -59,10 +59,9 @@ pub fn heard(history: &History) -> Vec<Violation> {
     violations
 }
 
-/// Whether all that was done to an object after a version is what handlers of raw events have written, and what the
-/// operator has kept on it behind that.
+/// Whether all changes of an object after a version are event handlers' own writes, and the operator's records behind these.
 ///
-/// Users may have changed it in between, if a handler was called for that later, when all had been written.
+/// Users may have changed it in between, if a handler was called for that after all had been written.
 fn is_own_since(history: &History, uid: &str, heard: u64, begun: u64) -> bool {
     let since = || history.effects_on(uid).filter(|(_, effect)| effect.revision > heard);
     let own = since()
@@ -73,8 +72,8 @@ fn is_own_since(history: &History, uid: &str, heard: u64, begun: u64) -> bool {
     own && cause.is_some_and(|(ours, effect)| ours && is_of_spies(history, uid, effect))
 }
 
-/// Whether a change of the operator's is one that the handlers of raw events have asked for: they were called last, and
-/// it changes nothing that they didn't ask for.
+/// Whether event handlers asked for a change of the operator's: they were called last, and it contains nothing that they
+/// didn't ask for.
 fn is_of_spies(history: &History, uid: &str, effect: &Effect) -> bool {
     let calls = history.calls_for(uid).rev().filter(|call| call.ended.revision < effect.revision);
     let calls = calls.take_while(|call| call.event.is_some());
@@ -100,8 +99,8 @@ mod tests {
         },
     };
     use korf::{
-        Body,
         Reason::{Resume, Update},
+        extract::Body,
     };
     use serde_json::json;
 
@@ -116,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn handlers_of_raw_events_have_seen_the_last_version() {
+    fn event_handlers_have_seen_the_last_version() {
         let told = || Telling::of([role("e", Cue::Event)]).hear("e");
         assert_eq!(heard(&told().history()), []);
         assert_eq!(heard(&told().user(x(2)).history()).len(), 1);
@@ -127,7 +126,7 @@ mod tests {
         json!({"metadata": {"labels": {"handled": value}}})
     }
 
-    /// A handler of raw events, which adds a label, and one of updates.
+    /// An event handler, which adds a label, and an update handler.
     fn writing() -> Telling {
         let mut spy = role("e", Cue::Event);
         spy.script =
@@ -136,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn handlers_of_raw_events_need_not_hear_of_their_own_writes_and_what_is_kept_of_them() {
+    fn event_handlers_need_not_see_their_own_writes_and_the_records_behind_them() {
         let written = || writing().ours(labelled("yes"));
         assert_eq!(heard(&written().history()), []);
         assert_eq!(heard(&written().held().closed().history()), []);
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn handlers_of_raw_events_hear_of_what_handlers_of_changes_have_written() {
+    fn event_handlers_see_the_writes_of_change_handlers() {
         let written = || writing().ours(labelled("yes"));
         let both = |told: Telling| {
             let key = "kopf.zalando.org/last-handled-configuration";

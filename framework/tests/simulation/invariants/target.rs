@@ -1,11 +1,11 @@
-//! What is written is written to the object that it is for.
+//! Targets of writes: each hits the object that it is for.
 
-use crate::history::{History, Violation};
+use crate::history::{History, Violation, Written};
 use korf_testing::api::{Effect, Request};
 use serde_json::Value;
+use std::time::Duration;
 
-/// Each patch of ours names the object that it is for, or its version: that of its status the version, and so does one of
-/// its finalizers.
+/// Each patch of ours carries the object's uid; one of the status, the resource version instead; one of finalizers, both.
 pub fn guarded(history: &History) -> Vec<Violation> {
     let ours = history.writes.iter().filter(|write| write.ours);
     let wrong = ours.filter(|write| {
@@ -26,6 +26,22 @@ fn is_guarded(request: &Request, effect: Option<&Effect>) -> bool {
     (of_status || names("uid")) && (!exclusive || names("resourceVersion"))
 }
 
+/// After a conflict, the object is read before it is written again. A later turn may begin with the old version once more.
+const TURN: Duration = Duration::from_secs(10);
+
+/// A write that was answered by a conflict isn't sent again as it was: it would conflict for ever.
+pub fn in_vain(history: &History) -> Vec<Violation> {
+    let conflicting: Vec<_> = history.writes.iter().filter(|write| write.ours && write.conflicts).collect();
+    let repeats = |write: &Written, before: &Written| {
+        write.request == before.request && write.at.duration_since(before.at).unsigned_abs() < TURN
+    };
+    let repeated = conflicting
+        .iter()
+        .enumerate()
+        .filter(|(at, write)| conflicting[..*at].iter().any(|before| repeats(write, before)));
+    repeated.map(|(_, write)| Violation(write.request.to_string())).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +58,17 @@ mod tests {
         assert_eq!(wrong(x(2), x(2)), 1);
         let of = |uid: &str| json!({"metadata": {"uid": uid}, "spec": {"x": 2}});
         assert_eq!((wrong(x(2), of(UID)), wrong(x(2), of("uid-0"))), (0, 1));
+    }
+
+    #[test]
+    fn a_write_that_is_repeated_after_a_conflict_is_found() {
+        let mut history = Telling::of([]).ours(x(2)).ours(x(2)).history();
+        history.writes.iter_mut().for_each(|write| write.conflicts = true);
+        assert_eq!(in_vain(&history), [], "of another version");
+        history.writes[2].request = history.writes[1].request.clone();
+        assert_eq!(in_vain(&history).len(), 1);
+        history.writes[1].conflicts = false;
+        assert_eq!(in_vain(&history), [], "its answer was lost");
     }
 
     #[test]

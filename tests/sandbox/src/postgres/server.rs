@@ -76,10 +76,8 @@ impl Server {
             .arg(format!("--pwfile={}", folder.join("superuser.password").display()))
             .arg(format!("--pgdata={}", folder.join("data").display()));
         self.guard.start_server(INITDB, &command, StopSignal::Terminate)?;
-        let done = async || self.guard.exit_status(INITDB).map(drop).ok_or("it is still running".to_owned());
-        self.guard.until_ready(&[INITDB], LIMIT, done).await?;
-        match self.guard.exit_status(INITDB).as_deref() {
-            Some("0") => Ok(()),
+        match self.guard.until_exited(INITDB, LIMIT).await?.as_str() {
+            "0" => Ok(()),
             _ => self.guard.check_running(INITDB),
         }
     }

@@ -1,13 +1,13 @@
-//! Deletions: what keeps an object, and what lets it go.
+//! Deletions: reasons to keep an object, and to release it.
 
 use super::{world::*, *};
 
 #[test]
-fn a_deletion_supersedes_a_creation_that_is_not_done() {
-    let mut world = World::new([task("c", Reason::Create), task("d", Reason::Delete)]);
-    world.turn(Look::First, &|_| retry());
+fn a_deletion_supersedes_an_unfinished_creation() {
+    let mut world = World::new([handler("c", Reason::Create), handler("d", Reason::Delete)]);
+    world.turn(Look::First, &postpone);
     world.delete();
-    let plan = plan(&world.setup, &world.body(), world.sight(Look::Changed), world.now);
+    let plan = world.plan(world.sight(Look::Changed));
     let Plan::Run(cycle) = plan else { panic!("{plan:?}") };
     let counts = Counts { succeeded: 0, failed: 0, running: 1 };
     assert_eq!(cycle.superseded, Some((Reason::Create, counts)));
@@ -16,9 +16,12 @@ fn a_deletion_supersedes_a_creation_that_is_not_done() {
 }
 
 #[test]
-fn one_id_for_creation_and_deletion_is_called_for_both() {
-    let mut world =
-        World::new([task("x", Reason::Create), task("y", Reason::Create), task("x", Reason::Delete)]);
+fn a_create_handler_and_a_delete_handler_with_the_same_id_are_both_called() {
+    let mut world = World::new([
+        handler("x", Reason::Create),
+        handler("y", Reason::Create),
+        handler("x", Reason::Delete),
+    ]);
     let y_fails = |id: &str| if id == "y" { retry() } else { Outcome::Success };
     world.turn(Look::First, &y_fails);
     world.delete();
@@ -26,9 +29,9 @@ fn one_id_for_creation_and_deletion_is_called_for_both() {
 }
 
 #[test]
-fn a_deletion_that_failed_for_good_keeps_the_object_until_it_changes_or_a_restart() {
-    let mut world = World::handled([task("d", Reason::Delete), task("e", Reason::Delete)]);
-    let e_fails = |id: &str| if id == "e" { gave_up() } else { Outcome::Success };
+fn a_permanently_failed_deletion_keeps_the_object_until_it_changes_or_the_operator_restarts() {
+    let mut world = World::handled([handler("d", Reason::Delete), handler("e", Reason::Delete)]);
+    let e_fails = |id: &str| if id == "e" { failure() } else { Outcome::Success };
     world.delete();
     assert_eq!(world.turn(Look::Changed, &e_fails), ["d 1→1 #0", "e 1→1 #0", "held 1/1", "Held"]);
     assert_eq!(world.finalizers(), &json!([FINALIZER]));
@@ -39,68 +42,72 @@ fn a_deletion_that_failed_for_good_keeps_the_object_until_it_changes_or_a_restar
 }
 
 #[test]
-fn an_object_that_no_handler_could_ever_read_is_let_go() {
-    let mut world = World::new([task("c", Reason::Create), task("d", Reason::Delete)]);
-    world.turn(Look::First, &|_| unreadable());
+fn an_object_that_was_always_rejected_is_released() {
+    let mut world = World::new([handler("c", Reason::Create), handler("d", Reason::Delete)]);
+    world.turn(Look::First, &reject);
     world.delete();
-    assert_eq!(world.turn(Look::Changed, &|_| unreadable()), ["d 1 #0", "Released", "Free"]);
+    assert_eq!(world.turn(Look::Changed, &reject), ["d 1 #0", "Released", "Free"]);
 }
 
 #[test]
-fn an_object_that_handlers_were_called_for_is_not_let_go_unread() {
-    let mut world = World::new([task("c", Reason::Create), task("d", Reason::Delete)]);
-    world.turn(Look::First, &|_| retry());
+fn a_rejected_object_is_kept_if_handlers_were_called_for_it_before() {
+    let mut world = World::new([handler("c", Reason::Create), handler("d", Reason::Delete)]);
+    world.turn(Look::First, &postpone);
     world.delete();
     for look in [Look::Changed, Look::First] {
-        assert_eq!(world.turn(look, &|_| unreadable()), ["d 1 #0", "held 0/1", "Held"]);
+        assert_eq!(world.turn(look, &reject), ["d 1 #0", "held 0/1", "Held"]);
     }
 }
 
 #[test]
-fn an_object_that_is_gone_asks_for_nothing() {
-    let world = World::new([task("c", Reason::Create), task("d", Reason::Delete)]);
-    let plan = plan(&world.setup, &world.body(), Sight { gone: true, ..world.sight(Look::First) }, world.now);
-    assert!(matches!(plan, Plan::Rest(Rest::Gone)), "{plan:?}");
+fn nothing_is_planned_for_an_object_that_is_gone() {
+    let world = World::new([handler("c", Reason::Create), handler("d", Reason::Delete)]);
+    let plan = world.plan(Sight { gone: true, ..world.sight(Look::First) });
+    assert!(matches!(plan, Plan::Idle(Idle::Gone)), "{plan:?}");
 }
 
 #[test]
-fn an_optional_deletion_handler_does_not_keep_the_object() {
-    let optional =
-        Task { on: Trigger::Delete { optional: true, lets_go: false }, ..task("o", Reason::Delete) };
+fn an_optional_delete_handler_does_not_keep_the_object() {
+    let optional = ChangeHandler {
+        on: Trigger::Delete { optional: true, release_on_failure: false },
+        ..handler("o", Reason::Delete)
+    };
     let mut world = World::new([optional.clone()]);
     world.turn(Look::First, &succeed);
     assert_eq!(world.finalizers(), &Value::Null);
-    let mut world = World::handled([optional, task("d", Reason::Delete)]);
+    let mut world = World::handled([optional, handler("d", Reason::Delete)]);
     world.delete();
-    let o_fails = |id: &str| if id == "o" { gave_up() } else { Outcome::Success };
+    let o_fails = |id: &str| if id == "o" { failure() } else { Outcome::Success };
     assert_eq!(world.turn(Look::Changed, &o_fails), ["o 1→1 #0", "d 1→1 #0", "processed 1/1", "Free"]);
 }
 
 #[test]
-fn a_deletion_handler_may_let_the_object_go_when_it_fails_for_good() {
-    let letting =
-        Task { on: Trigger::Delete { optional: false, lets_go: true }, ..task("d", Reason::Delete) };
-    let mut world = World::handled([letting]);
+fn a_delete_handler_may_release_the_object_when_it_fails_permanently() {
+    let releasing = ChangeHandler {
+        on: Trigger::Delete { optional: false, release_on_failure: true },
+        ..handler("d", Reason::Delete)
+    };
+    let mut world = World::handled([releasing]);
     world.delete();
-    assert_eq!(world.turn(Look::Changed, &|_| gave_up()), ["d 1→1 #0", "processed 0/1", "Free"]);
+    assert_eq!(world.turn(Look::Changed, &fail), ["d 1→1 #0", "processed 0/1", "Free"]);
 }
 
 #[test]
-fn a_failed_deletion_that_fails_again_for_the_same_reason_writes_nothing() {
-    let mut world = World::handled([task("d", Reason::Delete)]);
+fn a_deletion_that_fails_again_for_the_same_reason_writes_nothing() {
+    let mut world = World::handled([handler("d", Reason::Delete)]);
     world.delete();
-    world.turn(Look::Changed, &|_| gave_up());
+    world.turn(Look::Changed, &fail);
     let writes = world.writes;
     world.wait(100);
-    assert_eq!(world.turn(Look::Changed, &|_| gave_up()), ["d 1→1 #0", "held 0/1", "Held"]);
+    assert_eq!(world.turn(Look::Changed, &fail), ["d 1→1 #0", "held 0/1", "Held"]);
     assert_eq!(world.writes, writes);
 }
 
 #[test]
-fn all_failed_deletion_handlers_are_tried_again_though_one_at_a_time() {
-    let mut world = World::handled([task("d", Reason::Delete), task("e", Reason::Delete)]);
+fn all_failed_delete_handlers_are_retried_even_one_at_a_time() {
+    let mut world = World::handled([handler("d", Reason::Delete), handler("e", Reason::Delete)]);
     world.delete();
-    world.turn(Look::Changed, &|_| gave_up());
+    world.turn(Look::Changed, &fail);
     world.setup.one_at_a_time = true;
     world.set(2);
     let trace = world.turn(Look::Changed, &succeed);

@@ -1,11 +1,11 @@
-//! Handlers of a field.
+//! Field handlers.
 
 use super::{world::*, *};
 
 #[test]
-fn a_handler_of_a_field_is_called_for_any_change_of_it_creation_included() {
+fn a_field_handler_is_called_for_any_change_of_its_field_including_creation() {
     let mut world =
-        World::new([of_field("f", Trigger::Field, "spec.x"), of_field("g", Trigger::Field, "spec.y")]);
+        World::new([on_field("f", Trigger::Field, "spec.x"), on_field("g", Trigger::Field, "spec.y")]);
     assert_eq!(world.turn(Look::First, &succeed), ["f 1 #0", "processed 1/0", "Noop"]);
     world.object["spec"]["y"] = 7.into();
     assert_eq!(world.turn(Look::Changed, &succeed), ["g 1→1 #0", "processed 1/0", "Noop"]);
@@ -14,8 +14,8 @@ fn a_handler_of_a_field_is_called_for_any_change_of_it_creation_included() {
 }
 
 #[test]
-fn a_field_outside_the_spec_is_part_of_the_essence_once_a_handler_is_for_it() {
-    let mut world = World::handled([of_field("f", Trigger::Field, "status.phase")]);
+fn a_field_outside_the_spec_is_part_of_the_essence_if_a_handler_watches_it() {
+    let mut world = World::handled([on_field("f", Trigger::Field, "status.phase")]);
     world.object["status"] = json!({"phase": "Running", "other": 1});
     assert_eq!(world.turn(Look::Changed, &succeed), ["f 1 #0", "processed 1/0", "Noop"]);
     world.object["status"]["other"] = 2.into();
@@ -23,13 +23,36 @@ fn a_field_outside_the_spec_is_part_of_the_essence_once_a_handler_is_for_it() {
 }
 
 #[test]
-fn a_change_of_a_field_reverted_after_a_failed_attempt_runs_its_handler_once_more() {
+fn a_field_change_reverted_after_a_failed_attempt_runs_its_handler_once_more() {
     let mut world =
-        World::handled([of_field("f", Trigger::Field, "spec.x"), of_field("u", Trigger::Update, "spec.x")]);
+        World::handled([on_field("f", Trigger::Field, "spec.x"), on_field("u", Trigger::Update, "spec.x")]);
     world.set(2);
-    assert_eq!(world.turn(Look::Changed, &|_| retry()), ["f 1→2 #0", "u 1→2 #0", "open 10", "wait 10"]);
+    assert_eq!(world.turn(Look::Changed, &postpone), ["f 1→2 #0", "u 1→2 #0", "open 10", "wait 10"]);
     world.set(1);
     world.wait(10);
     assert_eq!(world.turn(Look::Changed, &succeed), ["f 1→1 #1", "u 1→1 #1", "processed 2/0", "Noop"]);
     assert_eq!(world.annotations(), ["last-handled-configuration"]);
+}
+
+#[test]
+fn a_change_that_is_reverted_before_a_handlers_turn_and_made_again_is_not_lost() {
+    let mut world = World::handled([
+        handler("a", Reason::Update),
+        handler("b", Reason::Update),
+        on_field("f", Trigger::Update, "spec.x"),
+    ]);
+    world.setup.one_at_a_time = true;
+    world.set(2);
+    for _ in ["a", "b"] {
+        let Plan::Run(cycle) = world.plan(world.sight(Look::Changed)) else { panic!("a handler is due") };
+        let outcome = HandlerOutcome { ready: cycle.ready[0], outcome: Outcome::Success, subs: Vec::new() };
+        world.settle(&cycle, &[outcome]);
+    }
+    world.set(1);
+    let Plan::Run(end) = world.plan(world.sight(Look::Changed)) else { panic!("the cycle is to be ended") };
+    assert_eq!(end.ready, []);
+    world.set(2);
+    world.settle(&end, &[]);
+    let calls = world.turn(Look::Changed, &succeed);
+    assert_eq!(calls, ["a 2→2 #0", "open 0", "b 2→2 #0", "open 0", "f 2→2 #0", "processed 3/0", "Noop"]);
 }

@@ -1,4 +1,4 @@
-//! What the simulation has found: `framework/tests/simulation`.
+//! Regressions that the simulation has found (`framework/tests/simulation`).
 
 use super::{world::*, *};
 
@@ -6,27 +6,25 @@ fn of(id: &'static str, outcome: fn() -> Outcome) -> impl Fn(&str) -> Outcome {
     move |called| if called == id { outcome() } else { Outcome::Success }
 }
 
-/// The handlers that are called next.
+/// Plans the next handlers.
 fn begun(world: &World, look: Look) -> Cycle {
-    match plan(&world.setup, &world.body(), world.sight(look), world.now) {
+    match world.plan(world.sight(look)) {
         Plan::Run(cycle) => *cycle,
         plan => panic!("no handler is called: {plan:?}"),
     }
 }
 
-/// All of them come to this.
+/// Settles the cycle with this outcome for all handlers.
 fn end(world: &mut World, cycle: &Cycle, outcome: Outcome) -> String {
-    let done = |ready: &Ready| Done { ready: *ready, outcome: outcome.clone(), subs: Vec::new() };
+    let done = |ready: &Ready| HandlerOutcome { ready: *ready, outcome: outcome.clone(), subs: Vec::new() };
     let done: Vec<_> = cycle.ready.iter().map(done).collect();
-    let (patch, end) = cycle.settle(&world.setup, &world.body(), &done, world.now);
-    world.write(&patch);
-    described(&end)
+    described(&world.settle(cycle, &done))
 }
 
-/// The state that handlers were done with is back when the end is written, or soon after it.
+/// The state that the finished handlers saw is restored before the end of the cycle is written, or soon after.
 #[test]
 fn a_change_reverted_when_a_later_state_was_handled_runs_its_handlers_once_more() {
-    let mut world = World::handled([task("u", Reason::Update), task("v", Reason::Update)]);
+    let mut world = World::handled([handler("u", Reason::Update), handler("v", Reason::Update)]);
     world.set(2);
     world.turn(Look::Changed, &of("v", retry));
     world.set(3);
@@ -38,12 +36,13 @@ fn a_change_reverted_when_a_later_state_was_handled_runs_its_handlers_once_more(
     assert_eq!(world.annotations(), ["last-handled-configuration"]);
 }
 
-/// It had waited for its first attempt for so long.
+/// The time before the first attempt used to count.
 #[test]
-fn the_time_of_a_handler_begins_with_its_first_attempt() {
+fn the_timeout_of_a_handler_starts_with_its_first_attempt() {
     let limits = Limits { timeout: Some(Duration::from_secs(15)), ..Limits::default() };
-    let tasks = ["u", "v"].map(|id| Task { limits: limits.clone(), ..task(id, Reason::Update) });
-    let mut world = World::handled(tasks);
+    let handlers =
+        ["u", "v"].map(|id| ChangeHandler { limits: limits.clone(), ..handler(id, Reason::Update) });
+    let mut world = World::handled(handlers);
     world.set(2);
     world.turn(Look::Changed, &of("v", retry));
     world.set(3);
@@ -61,9 +60,9 @@ fn the_time_of_a_handler_begins_with_its_first_attempt() {
 }
 
 #[test]
-fn what_a_creation_has_made_of_a_later_state_is_for_the_handlers_of_updates() {
-    let creations = ["c", "d"].map(|id| task(id, Reason::Create));
-    let updates = [task("u", Reason::Update), of_label("w", Reason::Update)];
+fn update_handlers_are_called_where_a_create_handler_saw_a_later_state_that_was_reverted() {
+    let creations = ["c", "d"].map(|id| handler(id, Reason::Create));
+    let updates = [handler("u", Reason::Update), labelled("w", Reason::Update)];
     let mut world = World::new(creations.into_iter().chain(updates));
     world.turn(Look::First, &of("d", retry));
     world.set(2);
@@ -74,43 +73,43 @@ fn what_a_creation_has_made_of_a_later_state_is_for_the_handlers_of_updates() {
     assert_eq!(world.turn(Look::Changed, &succeed), ["u 1→1 #0", "processed 1/0", "Noop"]);
 }
 
-/// Its record was taken for that of the update, and never became one of the deletion.
+/// The record of the update was taken for one of the deletion, and never became one.
 #[test]
-fn a_deletion_handler_that_fails_as_the_update_did_is_not_called_without_end() {
+fn a_delete_handler_that_fails_as_the_update_did_is_not_called_forever() {
     let mut world = World::handled(
-        ["x", "y"].into_iter().flat_map(|id| [task(id, Reason::Update), task(id, Reason::Delete)]),
+        ["x", "y"].into_iter().flat_map(|id| [handler(id, Reason::Update), handler(id, Reason::Delete)]),
     );
     world.set(2);
-    world.turn(Look::Changed, &|id| if id == "x" { gave_up() } else { retry() });
+    world.turn(Look::Changed, &|id| if id == "x" { failure() } else { retry() });
     world.delete();
-    let trace = world.turn(Look::Changed, &of("x", gave_up));
+    let trace = world.turn(Look::Changed, &of("x", failure));
     assert_eq!(trace, ["x 1→2 #0", "y 1→2 #0", "held 1/1", "Held"]);
 }
 
 #[test]
-fn only_handlers_of_deletions_keep_an_object_when_they_fail_for_good() {
-    let resuming = Task { on: Trigger::Resume { deleted: true }, ..task("r", Reason::Resume) };
-    let field = of_field("f", Trigger::Field, "spec.x");
-    let mut world = World::handled([resuming, field, task("d", Reason::Delete)]);
+fn only_delete_handlers_keep_an_object_when_they_fail_permanently() {
+    let resuming = ChangeHandler { on: Trigger::Resume { deleted: true }, ..handler("r", Reason::Resume) };
+    let field = on_field("f", Trigger::Field, "spec.x");
+    let mut world = World::handled([resuming, field, handler("d", Reason::Delete)]);
     world.initial = true;
     world.set(2);
     world.delete();
-    let trace = world.turn(Look::First, &|id| if id == "d" { Outcome::Success } else { gave_up() });
+    let trace = world.turn(Look::First, &|id| if id == "d" { Outcome::Success } else { failure() });
     assert_eq!(trace, ["r 1→2 #0", "f 1→2 #0", "d 1→2 #0", "processed 1/2", "Free"]);
 }
 
 #[test]
-fn one_that_is_of_resuming_and_of_deletions_keeps_its_object() {
-    let resuming = Task { on: Trigger::Resume { deleted: true }, ..task("x", Reason::Resume) };
-    let mut world = World::handled([resuming, task("x", Reason::Delete)]);
+fn a_failed_resume_handler_keeps_the_object_if_a_delete_handler_has_its_id() {
+    let resuming = ChangeHandler { on: Trigger::Resume { deleted: true }, ..handler("x", Reason::Resume) };
+    let mut world = World::handled([resuming, handler("x", Reason::Delete)]);
     world.initial = true;
     world.delete();
-    assert_eq!(world.turn(Look::First, &|_| gave_up()), ["x 1→1 #0", "held 0/1", "Held"]);
+    assert_eq!(world.turn(Look::First, &fail), ["x 1→1 #0", "held 0/1", "Held"]);
 }
 
 #[test]
-fn a_change_while_the_object_is_resumed_is_handled_once() {
-    let mut world = World::handled([resuming(), task("s", Reason::Resume), task("u", Reason::Update)]);
+fn a_change_during_a_resumption_is_handled_once() {
+    let mut world = World::handled([resuming(), handler("s", Reason::Resume), handler("u", Reason::Update)]);
     world.initial = true;
     world.turn(Look::First, &of("s", retry));
     world.set(2);
@@ -119,74 +118,77 @@ fn a_change_while_the_object_is_resumed_is_handled_once() {
 }
 
 #[test]
-fn what_could_not_be_read_while_it_is_resumed_waits_for_a_change_too() {
-    let mut world = World::handled([resuming(), task("s", Reason::Resume), task("u", Reason::Update)]);
+fn an_object_rejected_during_a_resumption_waits_for_a_change_too() {
+    let mut world = World::handled([resuming(), handler("s", Reason::Resume), handler("u", Reason::Update)]);
     (world.initial, world.setup.one_at_a_time) = (true, true);
-    let unread = of("r", unreadable);
-    let trace = world.turn(Look::First, &unread);
-    assert_eq!(trace, ["r 1→1 #0", "open 0", "s 1→1 #0", "refused 1/1", "Refused"]);
-    assert_eq!(world.turn(Look::Changed, &unread), ["Refused"]);
+    let rejecting = of("r", rejection);
+    let trace = world.turn(Look::First, &rejecting);
+    assert_eq!(trace, ["r 1→1 #0", "open 0", "s 1→1 #0", "rejected 1/1", "Rejected"]);
+    assert_eq!(world.turn(Look::Changed, &rejecting), ["Rejected"]);
     world.set(2);
     let trace = world.turn(Look::Changed, &succeed);
     let handled = ["r 1→2 #0", "open 0", "s 1→2 #0", "open 0", "u 1→2 #0", "processed 3/0", "Noop"];
     assert_eq!(trace, handled);
 }
 
-/// It was called for nothing: not even its arguments could be made.
+/// The rejected attempt had no effect: the handler never ran.
 #[test]
-fn a_handler_that_could_not_read_the_object_is_not_called_for_one_that_it_is_not_for() {
-    let mut world = World::new([of_label("c", Reason::Create), task("d", Reason::Create)]);
+fn a_handler_that_rejected_the_object_is_not_called_once_its_filter_no_longer_matches() {
+    let mut world = World::new([labelled("c", Reason::Create), handler("d", Reason::Create)]);
     world.object["metadata"]["labels"] = json!({"app": "x"});
-    assert_eq!(world.turn(Look::First, &of("c", unreadable)), ["c 1 #0", "d 1 #0", "refused 1/1", "Refused"]);
+    assert_eq!(
+        world.turn(Look::First, &of("c", rejection)),
+        ["c 1 #0", "d 1 #0", "rejected 1/1", "Rejected"]
+    );
     world.object["metadata"]["labels"] = json!({});
-    assert_eq!(world.turn(Look::Changed, &of("c", unreadable)), ["processed 1/0", "Skipped", "Noop"]);
+    assert_eq!(world.turn(Look::Changed, &of("c", rejection)), ["processed 1/0", "Skipped", "Noop"]);
 }
 
 #[test]
-fn a_handler_that_was_called_before_it_could_not_read_the_object_is_called_once_more() {
-    let field = |id| of_field(id, Trigger::Field, "spec.x");
+fn a_handler_that_ran_before_it_rejected_the_object_is_called_once_more() {
+    let field = |id| on_field(id, Trigger::Field, "spec.x");
     let mut world = World::handled([field("f"), field("g")]);
     world.set(2);
-    world.turn(Look::Changed, &|_| retry());
+    world.turn(Look::Changed, &postpone);
     world.wait(10);
-    assert_eq!(world.turn(Look::Again, &of("f", unreadable))[..3], ["f 1→2 #1", "g 1→2 #1", "refused 1/1"]);
+    assert_eq!(world.turn(Look::Again, &of("f", rejection))[..3], ["f 1→2 #1", "g 1→2 #1", "rejected 1/1"]);
     world.set(1);
     let trace = world.turn(Look::Changed, &succeed);
     assert_eq!(trace, ["f 1→1 #0", "g 1→1 #0", "processed 2/0", "Noop"]);
 }
 
 #[test]
-fn what_handlers_saw_of_a_change_that_was_refused_and_taken_back_is_not_forgotten_one_at_a_time() {
-    let tasks =
-        [task("u", Reason::Update), of_field("f", Trigger::Field, "spec.x"), task("v", Reason::Update)];
-    let mut world = World::handled(tasks);
+fn handlers_that_saw_a_rejected_change_are_called_for_its_reversal_even_one_at_a_time() {
+    let handlers =
+        [handler("u", Reason::Update), on_field("f", Trigger::Field, "spec.x"), handler("v", Reason::Update)];
+    let mut world = World::handled(handlers);
     world.setup.one_at_a_time = true;
     world.set(2);
-    let trace = world.turn(Look::Changed, &of("v", unreadable));
-    assert_eq!(trace[2..], ["f 1→2 #0", "open 0", "v 1→2 #0", "refused 2/1", "Refused"]);
+    let trace = world.turn(Look::Changed, &of("v", rejection));
+    assert_eq!(trace[2..], ["f 1→2 #0", "open 0", "v 1→2 #0", "rejected 2/1", "Rejected"]);
     world.set(1);
     let trace = world.turn(Look::Changed, &succeed);
     assert_eq!(trace[..4], ["u 1→1 #0", "open 0", "f 1→1 #0", "open 0"]);
 }
 
 #[test]
-fn what_handlers_saw_is_not_forgotten_where_all_begin_anew() {
-    let tasks =
-        [task("u", Reason::Update), of_field("f", Trigger::Field, "spec.x"), task("v", Reason::Update)];
-    let mut world = World::handled(tasks);
+fn handlers_that_saw_a_change_are_called_for_its_reversal_though_the_cycle_restarts() {
+    let handlers =
+        [handler("u", Reason::Update), on_field("f", Trigger::Field, "spec.x"), handler("v", Reason::Update)];
+    let mut world = World::handled(handlers);
     world.set(2);
     world.turn(Look::Changed, &of("v", retry));
     world.set(3);
     world.wait(10);
     let cycle = begun(&world, Look::Changed);
     world.set(1);
-    assert_eq!(end(&mut world, &cycle, unreadable()), "Restart");
+    assert_eq!(end(&mut world, &cycle, rejection()), "Restart");
     assert_eq!(world.turn(Look::Changed, &succeed)[..2], ["u 1→1 #0", "f 1→1 #0"]);
 }
 
 #[test]
-fn a_deletion_goes_on_where_the_object_has_come_to_be_one_that_another_handler_is_for() {
-    let mut world = World::handled([task("d", Reason::Delete), of_label("e", Reason::Delete)]);
+fn a_deletion_continues_if_another_delete_handler_matches_meanwhile() {
+    let mut world = World::handled([handler("d", Reason::Delete), labelled("e", Reason::Delete)]);
     world.delete();
     let cycle = begun(&world, Look::Changed);
     world.object["metadata"]["labels"] = json!({"app": "x"});
@@ -195,11 +197,11 @@ fn a_deletion_goes_on_where_the_object_has_come_to_be_one_that_another_handler_i
 }
 
 #[test]
-fn an_object_that_one_deletion_handler_has_failed_for_is_kept_though_another_one_could_never_read_it() {
-    let mut world = World::new([task("d", Reason::Delete), task("e", Reason::Delete)]);
+fn an_object_is_kept_if_one_delete_handler_fails_though_another_one_always_rejected_it() {
+    let mut world = World::new([handler("d", Reason::Delete), handler("e", Reason::Delete)]);
     world.turn(Look::First, &succeed);
     world.object["metadata"].as_object_mut().unwrap().remove("annotations");
     world.delete();
-    let outcome = |id: &str| if id == "d" { gave_up() } else { unreadable() };
+    let outcome = |id: &str| if id == "d" { failure() } else { rejection() };
     assert_eq!(world.turn(Look::Changed, &outcome), ["d 1 #0", "e 1 #0", "held 0/2", "Held"]);
 }

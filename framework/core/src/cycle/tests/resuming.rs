@@ -1,10 +1,10 @@
-//! What is handled once after each start.
+//! Resume handlers, called once after each start.
 
 use super::{world::*, *};
 
 #[test]
-fn what_was_handled_before_is_resumed_once_after_a_start() {
-    let mut world = World::handled([task("c", Reason::Create), resuming()]);
+fn a_handled_object_is_resumed_once_after_a_start() {
+    let mut world = World::handled([handler("c", Reason::Create), resuming()]);
     assert_eq!(world.turn(Look::Changed, &succeed), ["Noop"]);
     world.initial = true;
     assert_eq!(world.turn(Look::First, &succeed), ["r 1→1 #0", "processed 1/0", "Noop"]);
@@ -12,14 +12,14 @@ fn what_was_handled_before_is_resumed_once_after_a_start() {
 }
 
 #[test]
-fn resuming_is_mixed_into_an_update_but_never_into_a_creation_nor_by_itself_into_a_deletion() {
-    let always = Task { id: "s".into(), on: Trigger::Resume { deleted: true }, ..resuming() };
+fn resume_handlers_join_an_update_but_no_creation_and_a_deletion_only_on_request() {
+    let always = ChangeHandler { id: "s".into(), on: Trigger::Resume { deleted: true }, ..resuming() };
     let mut world = World::new([
         resuming(),
         always,
-        task("c", Reason::Create),
-        task("u", Reason::Update),
-        task("d", Reason::Delete),
+        handler("c", Reason::Create),
+        handler("u", Reason::Update),
+        handler("d", Reason::Delete),
     ]);
     world.initial = true;
     assert_eq!(world.turn(Look::First, &succeed), ["c 1 #0", "processed 1/0", "Noop"]);
@@ -34,10 +34,10 @@ fn resuming_is_mixed_into_an_update_but_never_into_a_creation_nor_by_itself_into
 }
 
 #[test]
-fn a_resuming_that_is_not_done_goes_on_in_an_update() {
-    let mut world = World::handled([resuming(), task("u", Reason::Update)]);
+fn an_unfinished_resumption_continues_in_an_update() {
+    let mut world = World::handled([resuming(), handler("u", Reason::Update)]);
     world.initial = true;
-    assert_eq!(world.turn(Look::First, &|_| retry()), ["r 1→1 #0", "open 10", "wait 10"]);
+    assert_eq!(world.turn(Look::First, &postpone), ["r 1→1 #0", "open 10", "wait 10"]);
     world.set(2);
     world.wait(10);
     assert_eq!(world.turn(Look::Changed, &succeed), ["r 1→2 #1", "u 1→2 #0", "processed 2/0", "Noop"]);

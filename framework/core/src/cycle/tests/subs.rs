@@ -1,24 +1,22 @@
+//! Sub-handlers.
+
 use super::{world::*, *};
 
-/// Handles the object once: what is on record of the sub-handlers, and how the cycle ends.
+/// Handles the object once. Returns the records of the sub-handlers before that, and the state after it.
 fn settle(
     world: &mut World,
     outcome: Outcome,
     subs: &[(&str, Option<Outcome>)],
 ) -> (Vec<Option<bool>>, String) {
-    let Plan::Run(cycle) = plan(&world.setup, &world.body(), world.sight(Look::Changed), world.now) else {
-        panic!("nothing to run")
-    };
+    let Plan::Run(cycle) = world.plan(world.sight(Look::Changed)) else { panic!("nothing to run") };
     let known = subs.iter().map(|(id, _)| cycle.progress().get(id).map(|record| record.success)).collect();
-    let subs = subs.iter().map(|(id, outcome)| SubDone {
+    let subs = subs.iter().map(|(id, outcome)| SubOutcome {
         id: (*id).into(),
         started: world.now,
         outcome: outcome.clone(),
     });
-    let done = Done { ready: cycle.ready[0], outcome, subs: subs.collect() };
-    let (patch, end) = cycle.settle(&world.setup, &world.body(), &[done], world.now);
-    world.write(&patch);
-    (known, described(&end))
+    let done = HandlerOutcome { ready: cycle.ready[0], outcome, subs: subs.collect() };
+    (known, described(&world.settle(&cycle, &[done])))
 }
 
 fn children() -> Outcome {
@@ -26,8 +24,8 @@ fn children() -> Outcome {
 }
 
 #[test]
-fn sub_handlers_are_kept_with_their_parent_until_all_are_done() {
-    let mut world = World::new([task("p", Reason::Create)]);
+fn the_records_of_sub_handlers_are_stored_until_all_are_finished() {
+    let mut world = World::new([handler("p", Reason::Create)]);
     let first = [("p/a", Some(Outcome::Success)), ("p/b", Some(retry()))];
     assert_eq!(settle(&mut world, children(), &first), (vec![None, None], "open 10".into()));
     assert_eq!(world.annotations(), ["korf-basis", "p", "p.a", "p.b"]);
@@ -39,8 +37,8 @@ fn sub_handlers_are_kept_with_their_parent_until_all_are_done() {
 }
 
 #[test]
-fn each_level_knows_the_levels_below_it() {
-    let mut world = World::new([task("p", Reason::Create)]);
+fn each_record_names_the_sub_handlers_of_all_levels_below() {
+    let mut world = World::new([handler("p", Reason::Create)]);
     let subs = [("p/a/x", Some(retry())), ("p/a", Some(children())), ("p/ab", Some(Outcome::Success))];
     settle(&mut world, children(), &subs);
     let subrefs = |key: &str| {
@@ -61,9 +59,9 @@ fn each_level_knows_the_levels_below_it() {
 }
 
 #[test]
-fn a_sub_handler_that_cannot_read_the_object_does_not_stop_the_others() {
-    let mut world = World::new([task("p", Reason::Create)]);
-    let first = [("p/a", Some(unreadable())), ("p/b", Some(retry()))];
+fn a_sub_handler_that_rejects_the_object_does_not_stop_the_others() {
+    let mut world = World::new([handler("p", Reason::Create)]);
+    let first = [("p/a", Some(rejection())), ("p/b", Some(retry()))];
     assert_eq!(settle(&mut world, children(), &first).1, "open 10");
     world.wait(10);
     let second = [("p/a", None), ("p/b", Some(Outcome::Success))];
@@ -71,11 +69,11 @@ fn a_sub_handler_that_cannot_read_the_object_does_not_stop_the_others() {
 }
 
 #[test]
-fn a_deletion_that_failed_with_a_sub_handler_is_tried_again_with_it() {
-    let mut world = World::handled([task("p", Reason::Delete)]);
+fn a_deletion_that_failed_with_a_sub_handler_retries_both() {
+    let mut world = World::handled([handler("p", Reason::Delete)]);
     world.delete();
-    let first = [("p/a", Some(Outcome::Success)), ("p/b", Some(gave_up()))];
-    assert_eq!(settle(&mut world, gave_up(), &first).1, "held 0/1");
+    let first = [("p/a", Some(Outcome::Success)), ("p/b", Some(failure()))];
+    assert_eq!(settle(&mut world, failure(), &first).1, "held 0/1");
     world.set(2);
     let second = [("p/a", None), ("p/b", Some(Outcome::Success))];
     let expected = (vec![Some(true), None], "processed 1/0".into());

@@ -1,55 +1,51 @@
-//! One object, its kind's handlers, and the API server's part.
+//! Model of one object, its kind's handlers and the API server.
 
 use super::*;
+use crate::storage::tests::kopf;
 
 pub const FINALIZER: &str = "kopf.zalando.org/KopfFinalizerMarker";
 pub const PREFIX: &str = "kopf.zalando.org";
 
-/// One object and the kind's handlers, with the API server's part played by merge patches: enough to walk
-/// through whole cycles.
+/// One object and its kind's handlers. Merge patches stand in for the API server.
 pub struct World {
     pub setup: Setup,
-    /// A listing showed the object first, and it wasn't handled to the end since.
+    /// The object was found by the first listing, and no cycle has been completed since.
     pub initial: bool,
     pub eager: bool,
     pub object: Value,
     pub version: u64,
     pub now: Timestamp,
-    /// Patches of the object so far.
+    /// The number of patches so far.
     pub writes: usize,
 }
 
-pub fn task(id: &str, reason: Reason) -> Task {
+pub fn handler(id: &str, reason: Reason) -> ChangeHandler {
     let on = match reason {
         Reason::Create => Trigger::Create,
         Reason::Update => Trigger::Update,
-        Reason::Delete => Trigger::Delete { optional: false, lets_go: false },
+        Reason::Delete => Trigger::Delete { optional: false, release_on_failure: false },
         Reason::Resume => Trigger::Resume { deleted: false },
     };
     let limits = Limits { backoff: Backoff::Constant(Duration::from_secs(10)), ..Limits::default() };
-    Task { id: id.into(), on, filter: Filter::default(), limits }
+    ChangeHandler { id: id.into(), on, filter: Filter::default(), limits, invoke: () }
 }
 
 pub fn retry() -> Outcome {
     Outcome::Retry { after: Duration::from_secs(10), message: "not yet".into() }
 }
 
-pub fn gave_up() -> Outcome {
-    Outcome::GaveUp { message: "never".into() }
+pub fn failure() -> Outcome {
+    Outcome::Failed { message: "never".into() }
 }
 
-pub fn unreadable() -> Outcome {
-    Outcome::Unreadable { message: "what is this".into() }
+pub fn rejection() -> Outcome {
+    Outcome::Rejected { message: "what is this".into() }
 }
 
 impl World {
-    pub fn new(tasks: impl IntoIterator<Item = Task>) -> Self {
+    pub fn new(handlers: impl IntoIterator<Item = ChangeHandler>) -> Self {
         Self {
-            setup: Setup {
-                storage: Storage::kopf(),
-                tasks: tasks.into_iter().collect(),
-                one_at_a_time: false,
-            },
+            setup: Setup { storage: kopf(), handlers: handlers.into_iter().collect(), one_at_a_time: false },
             initial: false,
             eager: false,
             object: json!({"apiVersion": "korf.dev/v1", "kind": "Thing",
@@ -60,9 +56,9 @@ impl World {
         }
     }
 
-    pub fn handled(tasks: impl IntoIterator<Item = Task>) -> Self {
-        let mut world = Self::new(tasks);
-        world.turn(Look::First, &|_| Outcome::Success);
+    pub fn handled(handlers: impl IntoIterator<Item = ChangeHandler>) -> Self {
+        let mut world = Self::new(handlers);
+        world.turn(Look::First, &succeed);
         world.writes = 0;
         world
     }
@@ -73,7 +69,24 @@ impl World {
         object.into()
     }
 
-    /// Somebody sets `spec.x`.
+    pub fn reading(&self) -> Reading {
+        Reading::of(&self.setup, self.body(), self.now)
+    }
+
+    /// Plans what comes next.
+    pub fn plan(&self, sight: Sight) -> Plan {
+        plan(&self.setup, &self.reading(), sight, self.now).unwrap()
+    }
+
+    /// Settles a cycle and writes the result.
+    pub fn settle(&mut self, cycle: &Cycle, outcomes: &[HandlerOutcome]) -> CycleState {
+        let settled = cycle.settle(&self.setup, &self.body(), outcomes, self.now).unwrap();
+        let patch = settled.edits(&self.setup.storage, &self.body()).next().unwrap();
+        self.write(&patch);
+        settled.state
+    }
+
+    /// A user sets `spec.x`.
     pub fn set(&mut self, x: u64) {
         self.object["spec"]["x"] = x.into();
         self.version += 1;
@@ -84,7 +97,7 @@ impl World {
         self.version += 1;
     }
 
-    pub fn write(&mut self, patch: &Patch) {
+    pub fn write(&mut self, patch: &Edits) {
         if let Some(request) = patch.request(Part::Object, &self.body(), false) {
             let mut merge = request.patch;
             merge["metadata"].as_object_mut().unwrap().remove("resourceVersion");
@@ -94,51 +107,51 @@ impl World {
         }
     }
 
-    /// Plans and acts until there is nothing more to do now; says what was called, with the `x` that it saw
-    /// (and the old one), and how it ended.
+    /// Plans and acts until nothing more is due. Returns the calls, with the old and the new `x`, and the states of the
+    /// cycles.
     pub fn turn(&mut self, mut look: Look, outcome: &dyn Fn(&str) -> Outcome) -> Vec<String> {
         let mut trace = Vec::new();
         for _ in 0..20 {
-            match plan(&self.setup, &self.body(), self.sight(look), self.now) {
-                Plan::Rest(rest) => {
-                    trace.push(format!("{rest:?}"));
+            let reading = self.reading();
+            match plan(&self.setup, &reading, self.sight(look), self.now).unwrap() {
+                Plan::Idle(idle) => {
+                    trace.push(format!("{idle:?}"));
                     return trace;
                 }
                 Plan::Wait(until) => {
                     trace.push(format!("wait {}", until.duration_since(self.now).as_secs()));
                     return trace;
                 }
-                Plan::Write(change) => self.write(&Patch::of_finalizer(change)),
+                Plan::Write(change) => self.write(&change.into()),
                 Plan::Run(cycle) => {
-                    trace.extend(cycle.ready.iter().map(|ready| self.seen(&cycle, *ready)));
+                    trace.extend(cycle.ready.iter().map(|ready| self.called(&cycle, *ready)));
                     let outcomes: Vec<_> = cycle
                         .ready
                         .iter()
-                        .map(|ready| Done {
+                        .map(|ready| HandlerOutcome {
                             ready: *ready,
-                            outcome: outcome(&self.setup.tasks[ready.task].id),
+                            outcome: outcome(&self.setup.handlers[ready.handler].id),
                             subs: Vec::new(),
                         })
                         .collect();
-                    let (patch, end) = cycle.settle(&self.setup, &self.body(), &outcomes, self.now);
-                    self.write(&patch);
-                    self.initial &= !end.is_settled();
-                    trace.push(described(&end));
+                    let state = self.settle(&cycle, &outcomes);
+                    self.initial &= !state.is_settled();
+                    trace.push(described(&state));
                     look = Look::Again;
                 }
             }
         }
-        panic!("it never ends: {trace:?}");
+        panic!("the turn doesn't end: {trace:?}");
     }
 
     pub fn sight(&self, look: Look) -> Sight {
         Sight { gone: false, look, initial: self.initial, rearmed: look == Look::Changed, eager: self.eager }
     }
 
-    pub fn seen(&self, cycle: &Cycle, ready: Ready) -> String {
+    pub fn called(&self, cycle: &Cycle, ready: Ready) -> String {
         let x = |essence: &Value| essence["spec"]["x"].to_string();
         let old = cycle.old.as_deref().map(|old| format!("{}→", x(old))).unwrap_or_default();
-        format!("{} {old}{} #{}", self.setup.tasks[ready.task].id, x(&cycle.new), ready.attempt.before)
+        format!("{} {old}{} #{}", self.setup.handlers[ready.handler].id, x(&cycle.new), ready.attempt.before)
     }
 
     pub fn wait(&mut self, seconds: i64) {
@@ -158,13 +171,13 @@ impl World {
     }
 }
 
-pub fn described(end: &End) -> String {
-    match end {
-        End::Open(due) => format!("open {}", due.as_secs()),
-        End::Processed(Counts { succeeded, failed, .. }) => format!("processed {succeeded}/{failed}"),
-        End::Refused(Counts { succeeded, failed, .. }) => format!("refused {succeeded}/{failed}"),
-        End::Held(Counts { succeeded, failed, .. }) => format!("held {succeeded}/{failed}"),
-        end => format!("{end:?}"),
+pub fn described(state: &CycleState) -> String {
+    match state {
+        CycleState::Open(due) => format!("open {}", due.as_secs()),
+        CycleState::Processed(Counts { succeeded, failed, .. }) => format!("processed {succeeded}/{failed}"),
+        CycleState::Rejected(Counts { succeeded, failed, .. }) => format!("rejected {succeeded}/{failed}"),
+        CycleState::Held(Counts { succeeded, failed, .. }) => format!("held {succeeded}/{failed}"),
+        state => format!("{state:?}"),
     }
 }
 
@@ -172,15 +185,31 @@ pub fn succeed(_: &str) -> Outcome {
     Outcome::Success
 }
 
-pub fn resuming() -> Task {
-    task("r", Reason::Resume)
+pub fn postpone(_: &str) -> Outcome {
+    retry()
 }
 
-pub fn of_label(id: &str, reason: Reason) -> Task {
+pub fn fail(_: &str) -> Outcome {
+    failure()
+}
+
+pub fn reject(_: &str) -> Outcome {
+    rejection()
+}
+
+pub fn resuming() -> ChangeHandler {
+    handler("r", Reason::Resume)
+}
+
+pub fn labelled(id: &str, reason: Reason) -> ChangeHandler {
     let labels = vec![("app".to_owned(), Match::Present)];
-    Task { filter: Filter { labels, ..Filter::default() }, ..task(id, reason) }
+    ChangeHandler { filter: Filter { labels, ..Filter::default() }, ..handler(id, reason) }
 }
 
-pub fn of_field(id: &str, on: Trigger, field: &str) -> Task {
-    Task { on, filter: Filter { field: Some(field.into()), ..Filter::default() }, ..task(id, Reason::Update) }
+pub fn on_field(id: &str, on: Trigger, field: &str) -> ChangeHandler {
+    ChangeHandler {
+        on,
+        filter: Filter { field: Some(field.into()), ..Filter::default() },
+        ..handler(id, Reason::Update)
+    }
 }

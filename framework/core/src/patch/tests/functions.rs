@@ -1,7 +1,6 @@
-//! Functions that handlers leave behind, and what becomes of them.
+//! Functions that handlers leave.
 
 use super::*;
-use crate::storage::Form;
 use std::sync::Arc;
 
 fn object() -> Value {
@@ -14,28 +13,38 @@ fn object() -> Value {
     })
 }
 
-fn function(modify: impl Fn(&mut Value) + Send + Sync + 'static) -> Addition {
-    Addition::Modify(Function { handler: "f".into(), modify: Arc::new(modify) })
+fn function(modify: impl Fn(&mut Value) + Send + Sync + 'static) -> Edit {
+    Edit::Modify(Function { handler: "f".into(), modify: Arc::new(modify) })
 }
 
 fn push(object: &mut Value, pointer: &str, item: i64) {
     object.pointer_mut(pointer).unwrap().as_array_mut().unwrap().push(item.into());
 }
 
-fn drafted(object: Value, additions: impl IntoIterator<Item = Addition>) -> Draft {
-    Patch::of_additions(additions.into_iter().collect()).draft(&object.into(), &Storage::kopf())
+/// Drafts edits for an object, and passes the draft on.
+fn drafted<T>(object: Value, edits: impl IntoIterator<Item = Edit>, then: impl FnOnce(&Draft<'_>) -> T) -> T {
+    let edits: Edits = edits.into_iter().collect();
+    then(&edits.draft(&object.into(), &kopf(), Omit::default()))
+}
+
+/// The merge patch of the object, for a kind with a status subresource.
+fn drafted_patch(edits: impl IntoIterator<Item = Edit>) -> Value {
+    drafted(object(), edits, |draft| {
+        draft.request(Part::Object, &object().into(), true).expect("it changes something").patch
+    })
 }
 
 /// What a function asks for of a kind without a status subresource, less the guards.
 fn asked(modify: impl Fn(&mut Value) + Send + Sync + 'static) -> Option<Value> {
-    let request = drafted(object(), [function(modify)]).request(Part::Object, &object().into(), false)?;
-    let mut patch = request.patch;
+    let request =
+        drafted(object(), [function(modify)], |draft| draft.request(Part::Object, &object().into(), false));
+    let mut patch = request?.patch;
     let metadata = patch["metadata"].as_object_mut().unwrap();
     assert_eq!(metadata.remove("uid"), Some("u".into()));
     assert_eq!(
         metadata.remove("resourceVersion"),
         Some("7".into()),
-        "what it found there has to be so still"
+        "the object must not have changed since"
     );
     if metadata.is_empty() {
         patch.as_object_mut().unwrap().remove("metadata");
@@ -44,7 +53,7 @@ fn asked(modify: impl Fn(&mut Value) + Send + Sync + 'static) -> Option<Value> {
 }
 
 #[test]
-fn what_a_function_changes_becomes_part_of_the_merge_patch() {
+fn the_changes_of_a_function_become_part_of_the_merge_patch() {
     type Case = (&'static str, fn(&mut Value), Option<Value>);
     let cases: [Case; 12] = [
         ("an item more", |o| push(o, "/spec/list", 2), Some(json!({"spec": {"list": [1, 2]}}))),
@@ -89,23 +98,21 @@ fn what_a_function_changes_becomes_part_of_the_merge_patch() {
 
 #[test]
 fn merge_patches_and_functions_have_their_effects_in_their_order() {
-    let merge = |patch: Value| Addition::Merge(patch);
     let add = |item| function(move |object| push(object, "/spec/list", item));
-    let additions = [
-        merge(json!({"spec": {"list": [7], "a": {"b": 1}}})),
+    let edits = [
+        Edit::Merge(json!({"spec": {"list": [7], "a": {"b": 1}}})),
         add(8),
         add(9),
-        merge(json!({"spec": {"a": null}})),
+        Edit::Merge(json!({"spec": {"a": null}})),
         function(|object| object["spec"]["a"]["c"] = 2.into()),
     ];
-    let patch = drafted(object(), additions).request(Part::Object, &object().into(), true).unwrap().patch;
+    let patch = drafted_patch(edits);
     assert_eq!(patch["spec"], json!({"list": [7, 8, 9], "a": {"c": 2}}));
 }
 
 #[test]
 fn a_function_that_changes_nothing_guards_nothing() {
-    let additions = [function(|_| ()), Addition::Merge(json!({"spec": {"a": 1}}))];
-    let patch = drafted(object(), additions).request(Part::Object, &object().into(), true).unwrap().patch;
+    let patch = drafted_patch([function(|_| ()), Edit::Merge(json!({"spec": {"a": 1}}))]);
     assert_eq!(patch, json!({"metadata": {"uid": "u"}, "spec": {"a": 1}}));
 }
 
@@ -117,7 +124,9 @@ fn a_function_is_called_once_for_status_and_object() {
             push(object, "/spec/list", 2);
         }
     });
-    let draft = drafted(object(), [both.clone()]);
+    let (edits, later): (Edits, Edits) = ([both.clone()].into_iter().collect(), [both].into_iter().collect());
+    let drafted_for = object().into();
+    let draft = edits.draft(&drafted_for, &kopf(), Omit::default());
     let status = draft.request(Part::Status, &object().into(), true).unwrap().patch;
     assert_eq!(status, json!({"metadata": {"resourceVersion": "7"}, "status": {"done": true}}));
     let mut after = object();
@@ -126,11 +135,11 @@ fn a_function_is_called_once_for_status_and_object() {
     let rest = draft.request(Part::Object, &after.clone().into(), true).unwrap().patch;
     let guards = json!({"uid": "u", "resourceVersion": "8"});
     assert_eq!(rest, json!({"metadata": guards, "spec": {"list": [1, 2]}}));
-    assert_eq!(drafted(after.clone(), [both]).request(Part::Object, &after.into(), true), None);
+    assert_eq!(later.request(Part::Object, &after.into(), true), None);
 }
 
 #[test]
-fn what_is_ours_stays_whatever_a_function_does() {
+fn our_fields_stay_whatever_a_function_does() {
     let cases: [fn(&mut Value); 4] = [
         |o| o["metadata"]["annotations"]["kopf.zalando.org/last-handled-configuration"] = "mine".into(),
         |o| o["metadata"]["annotations"]["kopf.zalando.org/new"] = "mine".into(),
@@ -148,35 +157,34 @@ fn what_is_ours_stays_whatever_a_function_does() {
 
 #[test]
 fn our_own_finalizer_goes_in_the_same_list_as_those_of_a_function() {
-    let mut patch = Patch::of_additions(vec![function(|object| {
-        object["metadata"]["finalizers"] = json!(["mine"]);
-    })]);
-    patch.finalizer(Finalizer::Remove("kopf.zalando.org/KopfFinalizerMarker".into()));
-    let request = patch.request(Part::Object, &object().into(), true).unwrap();
+    let function = function(|object| object["metadata"]["finalizers"] = json!(["mine"]));
+    let mut edits: Edits = [function].into_iter().collect();
+    edits.set_finalizer(Finalizer::Remove("kopf.zalando.org/KopfFinalizerMarker".into()));
+    let request = edits.request(Part::Object, &object().into(), true).unwrap();
     assert_eq!(request.patch["metadata"]["finalizers"], json!(["mine"]));
 }
 
 #[test]
-fn what_makes_the_object_the_one_that_it_is_is_not_asked_for_and_said() {
+fn fields_that_identify_the_object_are_left_out_and_reported() {
     let fields = ["metadata.name", "metadata.uid", "metadata.resourceVersion"];
     let other = json!({"metadata": {"name": "b", "uid": "v", "resourceVersion": "1"}, "spec": {"a": 1}});
     let merged = other.clone();
-    for addition in [function(move |object| json_patch::merge(object, &other)), Addition::Merge(merged)] {
-        let draft = drafted(object(), [addition]);
-        let patch = draft.request(Part::Object, &object().into(), true).unwrap().patch;
+    for edit in [function(move |object| json_patch::merge(object, &other)), Edit::Merge(merged)] {
+        let patch = drafted_patch([edit.clone()]);
         assert_eq!(patch["spec"], json!({"a": 1}));
         assert!(patch["metadata"]["name"].is_null() && patch["metadata"]["uid"] == "u", "{patch}");
         assert!(patch["metadata"]["resourceVersion"] != "1", "{patch}");
-        let said = fields.map(|field| format!("another {field} isn't a handler's to ask for"));
-        assert_eq!(draft.faults(), said);
+        let left_out = fields.map(|field| format!("handlers can't change `{field}`"));
+        drafted(object(), [edit], |draft| assert_eq!(draft.left_out(), left_out));
     }
-    let same = drafted(object(), [Addition::Merge(json!({"kind": "X", "metadata": {"name": "a"}}))]);
-    assert_eq!((same.request(Part::Object, &object().into(), true), same.faults()), (None, &[][..]));
+    drafted(object(), [Edit::Merge(json!({"kind": "X", "metadata": {"name": "a"}}))], |same| {
+        assert_eq!((same.request(Part::Object, &object().into(), true), same.left_out()), (None, &[][..]));
+    });
 }
 
 #[test]
 fn a_function_that_panics_is_left_out_and_all_others_have_their_effect() {
-    let additions = [
+    let edits = [
         function(|object| push(object, "/spec/list", 2)),
         function(|object| {
             push(object, "/spec/list", 3);
@@ -185,35 +193,35 @@ fn a_function_that_panics_is_left_out_and_all_others_have_their_effect() {
         function(|object| *object = json!(5)),
         function(|object| push(object, "/spec/list", 4)),
     ];
-    let draft = drafted(object(), additions);
-    let patch = draft.request(Part::Object, &object().into(), true).unwrap().patch;
-    assert_eq!(patch["spec"], json!({"list": [1, 2, 4]}));
-    let said = [
+    assert_eq!(drafted_patch(edits.clone())["spec"], json!({"list": [1, 2, 4]}));
+    let left_out = [
         "a function of handler 'f' has no effect: it panicked: boom",
-        "a function of handler 'f' has no effect: what it leaves of the object isn't a mapping",
+        "a function of handler 'f' has no effect: the object that it leaves isn't a mapping",
     ];
-    assert_eq!(draft.faults(), said);
+    drafted(object(), edits, |draft| assert_eq!(draft.left_out(), left_out));
+}
+
+fn changing_both() -> Edits {
+    let function = function(|object| {
+        push(object, "/spec/list", 2);
+        object["status"]["done"] = true.into();
+    });
+    [function].into_iter().collect()
 }
 
 #[test]
 fn without_the_status_a_function_changes_the_rest() {
-    let mut patch = Patch::of_additions(vec![function(|object| {
-        push(object, "/spec/list", 2);
-        object["status"]["done"] = true.into();
-    })]);
-    patch.keep_as(Form::Text, json!({"status": {"kopf": {"x": "y"}}}));
-    let patch = patch.without_status().request(Part::Object, &object().into(), false).unwrap().patch;
+    let mut edits = changing_both();
+    edits.store(json!({"status": {"kopf": {"x": "y"}}}));
+    let omit = Omit { status: true, ..Omit::default() };
+    let patch = edits.request_without(omit, Part::Object, &object().into(), false).unwrap().patch;
     assert_eq!((&patch["spec"], &patch["status"]), (&json!({"list": [1, 2]}), &json!({"kopf": {"x": "y"}})));
 }
 
 #[test]
 fn without_the_object_a_function_changes_the_status_alone() {
-    let patch = Patch::of_additions(vec![function(|object| {
-        push(object, "/spec/list", 2);
-        object["status"]["done"] = true.into();
-    })]);
-    let patch = patch.without_object();
-    assert_eq!(patch.request(Part::Object, &object().into(), true), None);
-    let status = patch.request(Part::Status, &object().into(), true).unwrap().patch;
+    let (edits, omit) = (changing_both(), Omit { object: true, ..Omit::default() });
+    assert_eq!(edits.request_without(omit, Part::Object, &object().into(), true), None);
+    let status = edits.request_without(omit, Part::Status, &object().into(), true).unwrap().patch;
     assert_eq!(status["status"], json!({"done": true}));
 }

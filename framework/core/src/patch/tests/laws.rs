@@ -1,4 +1,4 @@
-//! What holds of all patches.
+//! Laws of all patches.
 
 use super::*;
 use proptest::prelude::*;
@@ -20,7 +20,7 @@ fn any_object() -> impl Strategy<Value = Value> {
     )
 }
 
-/// Without what is as good as absent: nulls, and mappings with nothing in them.
+/// Without what is the same as absent: nulls, and empty mappings.
 fn bare(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
@@ -35,7 +35,7 @@ fn bare(value: &Value) -> Value {
 
 proptest! {
     #[test]
-    fn a_difference_makes_the_one_of_the_other(from in any_json(), to in any_json()) {
+    fn a_difference_turns_one_value_into_the_other(from in any_json(), to in any_json()) {
         let (from, to) = (json!({"x": from}), json!({"x": to}));
         let mut made = from.clone();
         if let Some(patch) = difference(&from, &to) {
@@ -46,27 +46,27 @@ proptest! {
     }
 
     #[test]
-    fn what_was_asked_for_is_made_and_then_there_is_nothing_to_ask_for(
-        object in any_object(), asked in any_object(), kept in prop::option::of("[xy]"), subresource in any::<bool>(),
+    fn requests_make_the_edits_and_then_there_is_nothing_to_request(
+        object in any_object(), asked in any_object(), stored in prop::option::of("[xy]"), subresource in any::<bool>(),
     ) {
-        let kept = json!({"metadata": {"annotations": {"ours": kept}}});
+        let stored = json!({"metadata": {"annotations": {"ours": stored}}});
         let mut before = object;
         before["metadata"]["uid"] = "u".into();
-        let mut patch = Patch::of_merges([asked.clone()]);
-        patch.keep(kept.clone());
+        let mut edits = merging([asked.clone()]);
+        edits.store(stored.clone());
         let mut made = before.clone();
-        for part in patch.order() {
-            if let Some(request) = patch.request(part, &made.clone().into(), subresource) {
+        for part in edits.order() {
+            if let Some(request) = edits.request(part, &made.clone().into(), subresource) {
                 json_patch::merge(&mut made, &request.patch);
-                prop_assert_eq!(inconsistencies(&request.patch, &made.clone().into()), [""; 0]);
+                prop_assert_eq!(request.inconsistencies(&made.clone().into()), [""; 0]);
             }
         }
         made["metadata"]["resourceVersion"] = Value::Null;
         json_patch::merge(&mut before, &asked);
-        json_patch::merge(&mut before, &kept);
+        json_patch::merge(&mut before, &stored);
         prop_assert_eq!(bare(&made), bare(&before));
         for part in [Part::Status, Part::Object] {
-            prop_assert_eq!(patch.request(part, &made.clone().into(), subresource), None);
+            prop_assert_eq!(edits.request(part, &made.clone().into(), subresource), None);
         }
     }
 }

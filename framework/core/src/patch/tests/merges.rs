@@ -1,4 +1,4 @@
-//! Merge patches of handlers, where they meet what is ours or what others have.
+//! Merge patches of handlers that touch our fields, or those of others.
 
 use super::*;
 
@@ -19,12 +19,12 @@ fn object(handled: bool) -> Value {
 }
 
 /// The metadata that a request names for a merge patch of the metadata, less the uid.
-fn asked(object: &Value, kept: Option<&str>, metadata: &Value) -> Option<Value> {
-    let mut patch = Patch::of_merges([json!({ "metadata": metadata })]);
-    if let Some(kept) = kept {
-        patch.keep(json!({"metadata": {"annotations": {BASE: kept}}}));
+fn asked(object: &Value, stored: Option<&str>, metadata: &Value) -> Option<Value> {
+    let mut edits = merging([json!({ "metadata": metadata })]);
+    if let Some(stored) = stored {
+        edits.store(json!({"metadata": {"annotations": {BASE: stored}}}));
     }
-    let mut named = patch.request(Part::Object, &object.clone().into(), true)?.patch["metadata"].take();
+    let mut named = edits.request(Part::Object, &object.clone().into(), true)?.patch["metadata"].take();
     named.as_object_mut().unwrap().remove("uid");
     Some(named)
 }
@@ -40,7 +40,10 @@ fn a_merge_that_deletes_all_annotations_deletes_those_that_are_not_ours() {
         [(true, json!({"user": null, BASE: "new"})), (false, json!({"user": null, BASE: "new"}))]
     {
         let named = asked(&object(handled), Some("new"), &deletion).unwrap();
-        assert_eq!(named["annotations"], annotations, "what is kept in the same request doesn't hide it");
+        assert_eq!(
+            named["annotations"], annotations,
+            "a value that is stored by the same request doesn't hide it"
+        );
     }
     assert_eq!(asked(&object(false), None, &deletion), Some(deletion));
 }
@@ -71,10 +74,10 @@ fn a_merge_changes_nothing_of_ours_by_its_name() {
 
 #[test]
 fn a_merge_after_one_that_deletes_a_mapping_brings_nothing_of_it_back() {
-    let mut patch = Patch::of_merges([json!({"spec": null}), json!({"spec": {"b": {"new": 2}}})]);
-    patch.merge(json!({"spec": {"c": null}}));
+    let edits =
+        merging([json!({"spec": null}), json!({"spec": {"b": {"new": 2}}}), json!({"spec": {"c": null}})]);
     let mut before = json!({"metadata": {"uid": "u"}, "spec": {"a": 1, "b": {"old": 1}}});
-    let request = patch.request(Part::Object, &before.clone().into(), true).unwrap();
+    let request = edits.request(Part::Object, &before.clone().into(), true).unwrap();
     json_patch::merge(&mut before, &request.patch);
     assert_eq!(before["spec"], json!({"b": {"new": 2}}));
 }

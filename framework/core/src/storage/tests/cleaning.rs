@@ -1,9 +1,9 @@
-//! What is taken out of stored essences.
+//! Cleaning of stored essences.
 
 use super::*;
 
 fn base(body: &Body, essence: &Value) -> Body {
-    merged(body, &own().write_diff_base(body, &Kept::Whole(essence.clone())).patch)
+    merged(body, &own().write_diff_base(body, &StoredEssence::Whole(essence.clone())).patch)
 }
 
 #[test]
@@ -15,8 +15,8 @@ fn a_diff_base_that_kopf_wrote_in_clear_into_a_secret_compares_with_digests() {
         "data": {"password": "c2VjcmV0"},
     })
     .into();
-    let storage = Storage::kopf();
-    let old = essence::essence(&secret, &storage, &[]);
+    let storage = kopf();
+    let old = essence(&secret, &storage, &[]);
     assert_eq!(storage.read_diff_base(&secret), whole(old.clone()));
     assert!(!old.to_string().contains("c2VjcmV0"));
 }
@@ -26,7 +26,7 @@ fn what_another_operator_left_in_the_diff_base_before_it_was_marked_is_no_change
     let old = json!({"metadata": {"annotations": {"other.dev/fn": "{}"}}});
     let body = annotated(json!({"other.dev/fn": "{}", "other.dev/kopf-managed": "yes"}));
     let body = base(&body, &old);
-    let new = essence::essence(&body, &own(), &[]);
+    let new = essence(&body, &own(), &[]);
     assert!(own().read_diff_base(&body).unwrap().diff(&new).is_empty());
 }
 

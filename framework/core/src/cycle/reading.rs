@@ -1,0 +1,76 @@
+//! Reading of an object: its essence, diff-base and progress, decoded once for each version.
+
+use super::Setup;
+use crate::{
+    Reason,
+    body::Body,
+    cause::Past,
+    diff::{Diff, diff},
+    filter::{ChangeInput, FilterInput},
+    progress::{Progress, UnreadableEntry},
+    storage::StoredEssence,
+};
+use jiff::Timestamp;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// One version of an object, decoded for planning.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The object.
+    pub body: Body,
+    /// The essence that was handled last; none while the object is new, and where it isn't known
+    /// ([`Diff::is_unknown`]).
+    pub old: Option<Arc<Value>>,
+    /// The object's essence.
+    pub new: Arc<Value>,
+    /// From `old` to `new`.
+    pub diff: Diff,
+    /// Whether the object has a diff-base.
+    pub handled: bool,
+    /// The records of all handlers and their sub-handlers.
+    pub(super) stored: Progress,
+    /// The essence that the first handler to finish saw: the next diff-base.
+    pub(super) pending: Option<StoredEssence>,
+    unreadable: Vec<UnreadableEntry>,
+}
+
+impl Reading {
+    /// Decodes an object; `now` is the start of records that have none.
+    pub fn of<I>(setup: &Setup<I>, body: Body, now: Timestamp) -> Self {
+        let storage = &setup.storage;
+        let base = storage.read_diff_base(&body);
+        let new = setup.essence(&body);
+        let stored = setup.progress(&body, now);
+        let unreadable = storage.unreadable(&body).into_iter().chain(stored.unreadable().cloned()).collect();
+        Self {
+            handled: base.is_some(),
+            diff: base.as_ref().map_or_else(|| diff(&Value::Null, &new), |base| base.diff(&new)),
+            old: base.and_then(|base| base.known(&new)).map(Arc::new),
+            pending: storage.read_pending_diff_base(&body),
+            new: Arc::new(new),
+            stored,
+            unreadable,
+            body,
+        }
+    }
+
+    /// Entries on the object that can't be decoded, and so count as absent.
+    pub fn unreadable(&self) -> &[UnreadableEntry] {
+        &self.unreadable
+    }
+
+    pub(super) fn past(&self) -> Past {
+        let mut records = self.stored.iter().map(|(_, record)| record);
+        Past {
+            handled: self.handled,
+            changed: !self.diff.is_empty(),
+            begun: records.any(|record| record.purpose.is_none_or(|purpose| purpose == Reason::Update)),
+        }
+    }
+
+    pub(super) fn filter_input(&self, reason: Reason) -> FilterInput<'_> {
+        let change = ChangeInput { reason, old: self.old.as_ref(), new: &self.new, diff: &self.diff };
+        FilterInput { body: &self.body, change: Some(change) }
+    }
+}

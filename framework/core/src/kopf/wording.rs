@@ -1,0 +1,98 @@
+//! Wording of log lines.
+
+use super::Timedelta;
+use crate::{
+    Reason,
+    retry::{AttemptFailure, FailureReason, Limit, seconds},
+};
+use std::fmt;
+
+impl Reason {
+    /// The name in log lines: `Creation`, `Updating`, `Deletion`.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Create => "Creation",
+            Self::Update => "Updating",
+            Self::Delete => "Deletion",
+            Self::Resume => "Resuming",
+        }
+    }
+}
+
+impl fmt::Display for AttemptFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.reason {
+            FailureReason::TimedOut(elapsed) => {
+                return write!(f, "has timed out after {}.", Timedelta(elapsed));
+            }
+            FailureReason::RetriesExceeded(made) => return write!(f, "has exceeded {made} retries."),
+            FailureReason::Permanent => f.write_str("failed permanently"),
+            FailureReason::Temporary(None) => f.write_str("failed temporarily"),
+            FailureReason::Temporary(Some(Limit::Timeout(timeout))) => {
+                write!(f, "failed temporarily but will time out after {} seconds", seconds(timeout))
+            }
+            FailureReason::Temporary(Some(Limit::Retries(most))) => {
+                write!(f, "failed temporarily but will exceed {most} retries")
+            }
+            FailureReason::Ignored => f.write_str("failed with an exception and will ignore it"),
+            FailureReason::Unretried => f.write_str("failed with an exception and will stop now"),
+            FailureReason::Retried(after) => {
+                write!(f, "failed with an exception and will try again in {} seconds", seconds(after))
+            }
+            FailureReason::Limited(limit) => {
+                let end = match limit {
+                    Limit::Timeout(timeout) => format!("time out in {} seconds", seconds(timeout)),
+                    Limit::Retries(most) => format!("exceed {most} retries"),
+                };
+                write!(f, "failed with an exception and will stop now (it would {end} on the next attempt)")
+            }
+        }?;
+        write!(f, ": {}", self.message)
+    }
+}
+
+impl AttemptFailure {
+    /// The whole sentence, as the progress record of the handler `id` holds it.
+    pub(crate) fn sentence(&self, id: &str) -> String {
+        format!("Handler '{id}' {self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn every_failure_is_logged_in_the_words_of_kopf() {
+        let (timeout, retries) = (Limit::Timeout(Duration::from_secs(4)), Limit::Retries(3));
+        let cases = [
+            (FailureReason::TimedOut(Duration::from_secs(90)), "has timed out after 0:01:30."),
+            (FailureReason::RetriesExceeded(2), "has exceeded 2 retries."),
+            (FailureReason::Permanent, "failed permanently: no"),
+            (FailureReason::Temporary(None), "failed temporarily: no"),
+            (
+                FailureReason::Temporary(Some(timeout)),
+                "failed temporarily but will time out after 4 seconds: no",
+            ),
+            (FailureReason::Temporary(Some(retries)), "failed temporarily but will exceed 3 retries: no"),
+            (FailureReason::Ignored, "failed with an exception and will ignore it: no"),
+            (FailureReason::Unretried, "failed with an exception and will stop now: no"),
+            (
+                FailureReason::Retried(Duration::from_secs(60)),
+                "failed with an exception and will try again in 60 seconds: no",
+            ),
+            (
+                FailureReason::Limited(retries),
+                "failed with an exception and will stop now (it would exceed 3 retries on the next attempt): no",
+            ),
+            (
+                FailureReason::Limited(timeout),
+                "failed with an exception and will stop now (it would time out in 4 seconds on the next attempt): no",
+            ),
+        ];
+        for (reason, words) in cases {
+            assert_eq!(AttemptFailure { reason, message: "no".into() }.to_string(), words);
+        }
+    }
+}

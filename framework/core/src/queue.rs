@@ -1,0 +1,354 @@
+//! Queue of objects: the newest state of each, and the objects whose turn it is.
+//!
+//! Synchronous and free of I/O: the reactor puts events in as they come, so that the watch never waits, and takes jobs
+//! out as workers are free. An object has at most one job at a time.
+
+mod backlog;
+mod config;
+mod entry;
+mod event;
+#[cfg(test)]
+mod tests;
+mod turn;
+
+pub use config::{KindNeeds, Limits};
+pub use event::{Event, Source};
+pub use turn::{Extent, Fingerprint, Job, NextTick, TurnEnd, TurnReport, WatchEventType};
+
+use crate::{
+    body::Body,
+    schedule::{Schedule, Slot},
+    version::{Newest, News},
+};
+use backlog::{Backlog, Pending};
+use entry::{Entry, Life};
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    mem,
+    time::Instant,
+};
+
+/// The objects of all watches.
+#[derive(Debug, Default)]
+pub struct Queue {
+    objects: HashMap<String, Entry>,
+    backlog: Backlog,
+    turns: VecDeque<String>,
+    schedule: Schedule,
+    listings: HashMap<Source, HashSet<String>>,
+    /// By the numbers of the kinds.
+    needs: Vec<KindNeeds>,
+    limits: Limits,
+    forgotten: Vec<String>,
+}
+
+impl Queue {
+    /// A queue for kinds with these needs, by their numbers.
+    pub fn new(needs: impl IntoIterator<Item = KindNeeds>) -> Self {
+        Self { needs: needs.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The same with these limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, backlog: Backlog::new(limits.budget), ..self }
+    }
+
+    fn needs(&self, source: Source) -> KindNeeds {
+        self.needs.get(source.kind).copied().unwrap_or_default()
+    }
+
+    /// Takes in an event of a watch.
+    pub fn observe(&mut self, source: Source, event: Event, now: Instant) {
+        match event {
+            Event::Listing => {
+                self.listings.insert(source, HashSet::new());
+            }
+            Event::Listed(body) => {
+                if let Some(seen) = self.listings.get_mut(&source) {
+                    seen.insert(body.uid().to_owned());
+                }
+                self.applied(source, body, true, now);
+            }
+            Event::ListingDone => self.bury_unlisted(source, now),
+            Event::Applied(body) => self.applied(source, body, false, now),
+            Event::Deleted(body) => self.gone(&body, now),
+        }
+    }
+
+    fn applied(&mut self, source: Source, body: Body, listed: bool, now: Instant) {
+        let (uid, needs) = (body.uid().to_owned(), self.needs(source));
+        let event = match self.objects.contains_key(&uid) {
+            _ if listed => WatchEventType::Listed,
+            true => WatchEventType::Modified,
+            false => WatchEventType::Added,
+        };
+        let entry = self.objects.entry(uid.clone()).or_insert_with(|| Entry::new(source, &body, listed));
+        let gone = entry.life == Life::Gone || matches!(self.backlog.get(&uid), Some(Pending::Gone(_)));
+        if entry.life == Life::Buried || gone && !needs.selected {
+            return;
+        }
+        if needs.events {
+            entry.event = Some(event);
+        }
+        match entry.show(&body, needs, self.limits.trust, now) {
+            News::Newer => self.backlog.keep(&uid, Pending::Body(body)),
+            News::None if !gone && needs.events => return self.echo(uid, body),
+            News::None if !gone => return,
+            // One that a selector shows again is to be handled, whatever its version.
+            News::None | News::Doubtful => self.backlog.put(&uid, Pending::Fetch),
+        }
+        self.enqueue(uid, now);
+    }
+
+    /// Takes in a state that is news for event handlers alone.
+    fn echo(&mut self, uid: String, body: Body) {
+        match self.backlog.get(&uid) {
+            // Its next look is due, and it waits for its turn.
+            None if self.objects.get(&uid).is_some_and(|entry| entry.queued && entry.look_due) => {
+                self.backlog.put(&uid, Pending::Fetch);
+            }
+            None | Some(Pending::Echo(_)) => {
+                self.backlog.keep(&uid, Pending::Echo(body));
+                self.take_turn(uid);
+            }
+            // It is handled anyway.
+            Some(_) => {}
+        }
+    }
+
+    /// Takes in the end of a listing: known objects that it hasn't shown were deleted meanwhile.
+    fn bury_unlisted(&mut self, source: Source, now: Instant) {
+        let Some(seen) = self.listings.remove(&source) else { return };
+        let known = self.objects.iter().filter(|(_, entry)| entry.source == source);
+        // More is known of a deletion that the watch has shown.
+        let shown = |uid: &str| matches!(self.backlog.get(uid), Some(Pending::Gone(_)));
+        let missing = known.filter(|(uid, _)| !seen.contains(*uid) && !shown(uid));
+        let mut missing: Vec<_> = missing.map(|(uid, entry)| (uid.clone(), entry.identity.clone())).collect();
+        // The map has an order of its own in each process; test runs have to be reproducible.
+        missing.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        for (_, identity) in missing {
+            self.gone(&identity, now);
+        }
+    }
+
+    fn gone(&mut self, body: &Body, now: Instant) {
+        let uid = body.uid();
+        let Some(source) = self.objects.get(uid).map(|entry| entry.source) else { return };
+        let events = self.needs(source).events;
+        let Some(entry) = self.objects.get_mut(uid) else { return };
+        let is_news = match entry.life {
+            Life::There => true,
+            // A worker found it gone: event handlers don't know yet.
+            Life::Buried => events,
+            Life::Gone => false,
+        };
+        if !is_news && entry.event.is_none() && !entry.queued && !entry.running {
+            return self.forget(uid);
+        }
+        if events && is_news {
+            entry.event = Some(WatchEventType::Deleted);
+        }
+        if entry.life == Life::Buried {
+            entry.life = Life::Gone;
+        }
+        let last = if events { body } else { &entry.identity };
+        self.backlog.put(uid, Pending::Gone(last.clone()));
+        self.enqueue(uid.to_owned(), now);
+    }
+
+    /// Gives a turn to an object, unless it is throttled; that ends its wait.
+    fn enqueue(&mut self, uid: String, now: Instant) {
+        if self.is_throttled(&uid) {
+            return;
+        }
+        let Some(entry) = self.objects.get_mut(&uid) else { return };
+        if let Some(due) = self.schedule.clear(&uid, Slot::Look) {
+            entry.unslept = Some(due.saturating_duration_since(now));
+        }
+        self.take_turn(uid);
+    }
+
+    /// Whether the framework has failed over an object, and its delay isn't over. Where the object could not be read, only
+    /// reads are delayed.
+    fn is_throttled(&self, uid: &str) -> bool {
+        let Some(entry) = self.objects.get(uid) else { return false };
+        let to_read = !matches!(self.backlog.get(uid), Some(Pending::Body(_) | Pending::Gone(_)));
+        entry.errors > 0 && self.schedule.get(uid, Slot::Look).is_some() && (to_read || !entry.unread)
+    }
+
+    fn take_turn(&mut self, uid: String) {
+        let Some(entry) = self.objects.get_mut(&uid) else { return };
+        if !entry.queued && !entry.running {
+            entry.queued = true;
+            self.turns.push_back(uid);
+        }
+    }
+
+    /// Takes out the turn of the object that has waited longest.
+    pub fn next_job(&mut self) -> Option<Job> {
+        while let Some(uid) = self.turns.pop_front() {
+            if let Some(entry) = self.objects.get_mut(&uid) {
+                return Some(entry.job(self.backlog.take(&uid)));
+            }
+        }
+        None
+    }
+
+    /// Takes in how a turn has ended.
+    pub fn finish(&mut self, report: TurnReport, now: Instant) {
+        let TurnReport { uid, end, undelivered, tick, body } = report;
+        let Some(source) = self.objects.get(&uid).map(|entry| entry.source) else { return };
+        let needs = self.needs(source);
+        let Some(entry) = self.objects.get_mut(&uid) else { return };
+        entry.running = false;
+        if let Some(event) = undelivered {
+            // Later events stand for it, too.
+            entry.event.get_or_insert(event);
+        }
+        if let Some(body) = body.filter(|_| needs.bodies) {
+            entry.retained = Some(body);
+        }
+        match tick {
+            NextTick::AsBefore => {}
+            NextTick::At(at) => self.schedule.set(&uid, Slot::Tick, at),
+            NextTick::Never => drop(self.schedule.clear(&uid, Slot::Tick)),
+        }
+        match end {
+            TurnEnd::Gone => return self.bury(&uid),
+            TurnEnd::Partial { due: None } => {}
+            TurnEnd::Partial { due: Some(due) } => self.schedule.set_by(&uid, Slot::Look, now + due),
+            TurnEnd::Unread { delay } => {
+                (entry.errors, entry.unread) = (entry.errors + 1, true);
+                self.schedule.set(&uid, Slot::Look, now + delay);
+            }
+            TurnEnd::Failed { delay, newest } => return self.throttle(&uid, newest, now + delay),
+            TurnEnd::Seen { newest, due, settled, planned, waiting } => {
+                entry.rest(settled, planned, waiting);
+                self.rest(&uid, newest, due.map(|due| now + due));
+            }
+        }
+        let due = self.objects.get(&uid).is_some_and(|entry| entry.tick_due);
+        match self.backlog.get(&uid) {
+            Some(Pending::Echo(_)) => self.take_turn(uid),
+            Some(_) => self.enqueue(uid, now),
+            None if due => self.take_turn(uid),
+            None => {}
+        }
+    }
+
+    /// Delays the next turn of an object that the framework has failed over.
+    fn throttle(&mut self, uid: &str, newest: Option<Newest>, until: Instant) {
+        let Some(entry) = self.objects.get_mut(uid) else { return };
+        (entry.errors, entry.unread) = (entry.errors + 1, false);
+        // One that never converges was planned for again and again.
+        entry.planned |= newest.is_some();
+        if let Some(newest) = newest {
+            self.outdate(uid, newest);
+        }
+        self.schedule.set(uid, Slot::Look, until);
+    }
+
+    /// Lets an object rest until its next look.
+    fn rest(&mut self, uid: &str, newest: Newest, until: Option<Instant>) {
+        self.outdate(uid, newest);
+        self.schedule.clear(uid, Slot::Look);
+        if let Some(until) = until {
+            self.schedule.set(uid, Slot::Look, until);
+        }
+    }
+
+    /// Drops what came while the worker was busy, if it is an echo of the worker's own writes.
+    fn outdate(&mut self, uid: &str, newest: Newest) {
+        let Some(entry) = self.objects.get_mut(uid) else { return };
+        let covered = entry.catch_up(newest);
+        // Event handlers are called for it all the same.
+        let undelivered = entry.event.is_some();
+        match (covered, self.backlog.take(uid)) {
+            (Some(true), Some(Pending::Body(body))) if undelivered => {
+                self.backlog.put(uid, Pending::Echo(body));
+            }
+            (Some(true), Some(Pending::Fetch)) if undelivered => self.backlog.put(uid, Pending::Fetch),
+            (Some(true), Some(Pending::Body(_) | Pending::Fetch)) | (_, None) => {}
+            // Versions that can't be compared: only the API server knows.
+            (None, Some(Pending::Body(_))) => self.backlog.put(uid, Pending::Fetch),
+            (_, Some(other)) => self.backlog.put(uid, other),
+        }
+    }
+
+    /// Forgets an object that is gone.
+    ///
+    /// Where a worker found that out, older events of the object may still come: its grave is kept until the watch shows
+    /// its deletion, and event handlers are called for that.
+    fn bury(&mut self, uid: &str) {
+        self.schedule.clear(uid, Slot::Look);
+        self.schedule.clear(uid, Slot::Tick);
+        let Some(source) = self.objects.get(uid).map(|entry| entry.source) else { return };
+        let needs = self.needs(source);
+        let Some(entry) = self.objects.get_mut(uid) else { return };
+        (entry.look_due, entry.tick_due, entry.retained) = (false, false, None);
+        let pending = self.backlog.get(uid);
+        let confirmed = matches!(pending, Some(Pending::Gone(_)));
+        match entry.life {
+            Life::There if confirmed && needs.events => self.take_turn(uid.to_owned()),
+            // A selector shows it again.
+            Life::There if needs.selected && pending.is_some() && !confirmed => {
+                self.take_turn(uid.to_owned())
+            }
+            Life::There if !confirmed => {
+                entry.life = Life::Buried;
+                self.backlog.take(uid);
+            }
+            _ => self.forget(uid),
+        }
+    }
+
+    fn forget(&mut self, uid: &str) {
+        self.objects.remove(uid);
+        self.backlog.take(uid);
+        self.schedule.clear(uid, Slot::Look);
+        self.schedule.clear(uid, Slot::Tick);
+        self.forgotten.push(uid.to_owned());
+    }
+
+    /// Takes out the uids of the objects that were forgotten since the last call.
+    pub fn take_forgotten(&mut self) -> Vec<String> {
+        mem::take(&mut self.forgotten)
+    }
+
+    /// When the next object is due.
+    pub fn next_due(&self) -> Option<Instant> {
+        self.schedule.next()
+    }
+
+    /// Gives a turn to each object that is due.
+    pub fn expire(&mut self, now: Instant) {
+        while let Some((uid, slot)) = self.schedule.pop(now) {
+            let Some(entry) = self.objects.get_mut(&uid) else { continue };
+            match slot {
+                Slot::Tick => {
+                    entry.tick_due = true;
+                    if self.is_throttled(&uid) {
+                        continue;
+                    }
+                }
+                Slot::Look => {
+                    entry.look_due = true;
+                    // A worker has it, or is about to, for event handlers alone: it is to be handled, too.
+                    match self.backlog.get(&uid) {
+                        Some(Pending::Gone(_)) => {}
+                        Some(Pending::Echo(_)) => self.backlog.put(&uid, Pending::Fetch),
+                        _ if entry.running => self.backlog.put(&uid, Pending::Fetch),
+                        _ => {}
+                    }
+                }
+            }
+            self.take_turn(uid);
+        }
+    }
+
+    /// The number of objects that wait for a worker.
+    pub fn waiting(&self) -> usize {
+        self.turns.len()
+    }
+}

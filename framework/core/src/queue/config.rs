@@ -1,0 +1,29 @@
+//! Configuration of a queue: what the handlers of each kind need, and its limits.
+
+use crate::version::Trust;
+
+/// What the handlers of a kind need of the queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KindNeeds {
+    /// There are event handlers, for which echoes of our own writes are news.
+    pub events: bool,
+    /// There are timers: the newest state of each object is retained for them.
+    pub bodies: bool,
+    /// The watch shows only objects that match a selector: one whose deletion it shows may be shown again.
+    pub selected: bool,
+}
+
+/// The limits of a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The bytes of pending states that are held in memory.
+    pub budget: usize,
+    /// How long own writes are believed to be the newest versions.
+    pub trust: Trust,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { budget: 8 << 20, trust: Trust::default() }
+    }
+}

@@ -1,0 +1,206 @@
+//! Entry of one object, while no worker has it.
+
+use super::{
+    backlog::Pending,
+    config::KindNeeds,
+    event::Source,
+    turn::{Extent, Fingerprint, Job, WatchEventType},
+};
+use crate::{
+    body::Body,
+    cause::Look,
+    version::{Newest, News, Trust},
+};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// Whether the newest version that is known is to be believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// It is.
+    None,
+    /// The watch has shown an older one though this one was known for long: the object is to be read.
+    Open,
+    /// A worker reads it.
+    Settling,
+}
+
+/// Whether an object is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It is.
+    There,
+    /// The watch has shown its deletion.
+    Gone,
+    /// A worker has found it gone. Older events may still come.
+    Buried,
+}
+
+/// One object.
+#[derive(Debug)]
+pub struct Entry {
+    pub source: Source,
+    /// Its name, namespace and uid; and its labels, where event handlers may ask for them when it is gone. The last state
+    /// that the watch has shown of one that is gone.
+    pub identity: Body,
+    /// Its newest state, for kinds whose bodies are retained.
+    pub retained: Option<Body>,
+    pub newest: Option<Newest>,
+    pub doubt: Doubt,
+    pub queued: bool,
+    pub running: bool,
+    /// A turn has planned for its change handlers.
+    pub planned: bool,
+    pub life: Life,
+    pub errors: usize,
+    /// The last of these errors is that it could not be read.
+    pub unread: bool,
+    pub initial: bool,
+    /// The time of its next look has come.
+    pub look_due: bool,
+    /// The time of its next tick has come.
+    pub tick_due: bool,
+    /// What was left of a wait that a change has ended.
+    pub unslept: Option<Duration>,
+    /// What event handlers are to be called for: the newest of what the watch has shown.
+    pub event: Option<WatchEventType>,
+    pub waiting: Option<Fingerprint>,
+}
+
+impl Entry {
+    /// An object that a watch shows for the first time.
+    pub fn new(source: Source, body: &Body, listed: bool) -> Self {
+        Self {
+            source,
+            identity: identity(body, None),
+            retained: None,
+            newest: None,
+            doubt: Doubt::None,
+            queued: false,
+            running: false,
+            planned: false,
+            life: Life::There,
+            errors: 0,
+            unread: false,
+            initial: listed,
+            look_due: false,
+            tick_due: false,
+            unslept: None,
+            event: None,
+            waiting: None,
+        }
+    }
+
+    /// Takes in a state that the watch shows; returns what is new about it.
+    pub fn show(&mut self, body: &Body, needs: KindNeeds, trust: Trust, now: Instant) -> News {
+        let news = self.weigh(body.version(), trust, now);
+        let is_newest = self.newest.as_ref().is_some_and(|newest| newest.is(body.version()));
+        if needs.events && (is_newest || self.life != Life::There) {
+            self.identity = identity(body, body.value()["metadata"].get("labels"));
+        }
+        if needs.bodies && is_newest {
+            self.retained = Some(body.clone());
+        }
+        self.life = Life::There;
+        news
+    }
+
+    /// The object's turn, with what is pending.
+    pub fn job(&mut self, pending: Option<Pending>) -> Job {
+        (self.queued, self.running) = (false, true);
+        let (look_due, tick) = (std::mem::take(&mut self.look_due), std::mem::take(&mut self.tick_due));
+        if let Some(Pending::Gone(last)) = &pending {
+            // Event handlers may be called for it later.
+            (self.life, self.identity) = (Life::Gone, last.clone());
+        }
+        let gone = self.life == Life::Gone;
+        let extent = match &pending {
+            Some(Pending::Echo(_)) => Extent::Partial,
+            None if !look_due && !gone => Extent::Partial,
+            _ => Extent::Whole,
+        };
+        let (body, fetch, look) = match pending {
+            Some(Pending::Body(body) | Pending::Gone(body)) => (body, false, Look::Changed),
+            Some(Pending::Echo(body)) => (body, false, Look::Again),
+            Some(Pending::Fetch) => (self.identity.clone(), true, Look::Changed),
+            None if gone => (self.identity.clone(), false, Look::Changed),
+            // A retry may follow a conflict: what is retained is not the newest state then.
+            None => match self.newest_retained().filter(|_| extent == Extent::Partial) {
+                Some(body) => (body, false, Look::Again),
+                None => (self.identity.clone(), true, Look::Again),
+            },
+        };
+        if self.doubt != Doubt::None {
+            self.doubt = if fetch { Doubt::Settling } else { Doubt::Open };
+        }
+        Job {
+            source: self.source,
+            body,
+            fetch,
+            gone,
+            look: if extent == Extent::Whole && !self.planned { Look::First } else { look },
+            known: self.newest.clone(),
+            initial: self.initial,
+            event: self.event.take(),
+            tick,
+            extent,
+            unslept: self.unslept.take(),
+            waiting: self.waiting,
+            errors: self.errors,
+        }
+    }
+
+    /// The retained state, if it is the newest one known.
+    fn newest_retained(&self) -> Option<Body> {
+        let newest = self.newest.as_ref().filter(|_| self.doubt == Doubt::None)?;
+        self.retained.clone().filter(|body| newest.is(body.version()))
+    }
+
+    /// Takes in that a turn has ended as it should.
+    pub fn rest(&mut self, settled: bool, planned: bool, waiting: Option<Fingerprint>) {
+        (self.errors, self.life) = (0, Life::There);
+        self.planned |= planned;
+        self.initial &= !settled;
+        self.waiting = waiting;
+    }
+
+    /// What is new about a version that the watch shows.
+    fn weigh(&mut self, version: &str, trust: Trust, now: Instant) -> News {
+        if self.doubt != Doubt::None {
+            return News::Doubtful;
+        }
+        let news = self.newest.get_or_insert_with(|| Newest::none(now)).weigh(version, trust, now);
+        match news {
+            News::Newer => self.newest = Some(Newest::seen(version, now)),
+            News::Doubtful => self.doubt = Doubt::Open,
+            News::None => {}
+        }
+        news
+    }
+
+    /// Takes in the newest version that a worker knows. Returns whether it covers what the watch has shown meanwhile; none
+    /// where the two can't be compared.
+    pub fn catch_up(&mut self, newest: Newest) -> Option<bool> {
+        match self.doubt {
+            Doubt::None => {}
+            Doubt::Open => return None,
+            Doubt::Settling => {
+                (self.newest, self.doubt) = (Some(newest), Doubt::None);
+                return None;
+            }
+        }
+        let covered = self.newest.as_ref().map_or(Some(true), |seen| newest.covers(seen));
+        if covered != Some(false) {
+            self.newest = Some(newest);
+        }
+        covered
+    }
+}
+
+fn identity(body: &Body, labels: Option<&Value>) -> Body {
+    let mut metadata = json!({"name": body.name(), "namespace": body.namespace(), "uid": body.uid()});
+    if let Some(labels) = labels {
+        metadata["labels"] = labels.clone();
+    }
+    json!({ "metadata": metadata }).into()
+}

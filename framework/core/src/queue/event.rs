@@ -1,0 +1,27 @@
+//! Events of watches.
+
+use crate::body::Body;
+
+/// An event of a watch.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A listing begins.
+    Listing,
+    /// An object that the listing shows.
+    Listed(Body),
+    /// The listing is complete: what it hasn't shown is gone.
+    ListingDone,
+    /// An object was added or changed.
+    Applied(Body),
+    /// An object is gone.
+    Deleted(Body),
+}
+
+/// One watch: of a kind, in one of the places where it is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Source {
+    /// The kind, by its number.
+    pub kind: usize,
+    /// The place, by its number: a namespace, or the cluster.
+    pub place: usize,
+}

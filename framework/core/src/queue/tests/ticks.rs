@@ -1,0 +1,114 @@
+//! Timer ticks.
+
+use super::*;
+
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// A queue for a kind with timers, with one object whose timer is due after an interval.
+fn ticking(now: Instant) -> Queue {
+    let mut queue = Queue::new([KindNeeds { bodies: true, ..KindNeeds::default() }]);
+    queue.observe(HERE, applied("a", 1), now);
+    queue.next_job().unwrap();
+    queue.finish(handled(1, None, now), now);
+    queue
+}
+
+fn handled(version: u64, due: Option<Duration>, now: Instant) -> TurnReport {
+    TurnReport { tick: NextTick::At(now + INTERVAL), ..seen("a", version, due, now) }
+}
+
+fn ticked(now: Instant) -> TurnReport {
+    TurnReport { tick: NextTick::At(now + INTERVAL), ..ended("a", TurnEnd::Partial { due: None }) }
+}
+
+#[test]
+fn a_tick_of_an_idle_object_is_a_partial_turn_without_a_read() {
+    let mut now = Instant::now();
+    let mut queue = ticking(now);
+    for _ in 0..3 {
+        assert!(queue.next_job().is_none());
+        assert_eq!(queue.next_due(), Some(now + INTERVAL));
+        now += INTERVAL;
+        queue.expire(now);
+        let job = queue.next_job().unwrap();
+        let expected = (true, false, Extent::Partial, Look::Again, "1");
+        assert_eq!((job.tick, job.fetch, job.extent, job.look, job.body.version()), expected);
+        queue.finish(ticked(now), now);
+    }
+}
+
+#[test]
+fn a_tick_sees_the_newest_state_including_our_own_writes() {
+    let now = Instant::now();
+    let mut queue = ticking(now);
+    queue.observe(HERE, applied("a", 2), now);
+    queue.next_job().unwrap();
+    queue.finish(TurnReport { body: Some(body("a", 3)), ..handled(3, None, now) }, now);
+    queue.expire(now + INTERVAL);
+    let job = queue.next_job().unwrap();
+    assert_eq!((job.tick, job.body.version()), (true, "3"));
+    queue.observe(HERE, applied("a", 2), now);
+    queue.observe(HERE, applied("a", 3), now);
+    queue.finish(ticked(now + INTERVAL), now + INTERVAL);
+    queue.expire(now + INTERVAL + INTERVAL);
+    assert_eq!(queue.next_job().unwrap().body.version(), "3");
+}
+
+#[test]
+fn a_tick_shares_a_whole_turn_with_a_change_or_a_retry() {
+    for change in [true, false] {
+        let now = Instant::now();
+        let mut queue = ticking(now);
+        if change {
+            queue.observe(HERE, applied("a", 5), now);
+        } else {
+            queue.observe(HERE, applied("a", 5), now);
+            queue.next_job().unwrap();
+            queue.finish(handled(5, Some(INTERVAL), now), now);
+        }
+        queue.expire(now + INTERVAL);
+        let job = queue.next_job().unwrap();
+        // A retry reads the object: it may follow a conflict.
+        assert_eq!((job.tick, job.extent, job.fetch), (true, Extent::Whole, !change), "a change: {change}");
+        assert!(queue.next_job().is_none());
+    }
+}
+
+#[test]
+fn a_tick_that_becomes_due_during_a_turn_is_not_lost() {
+    let now = Instant::now();
+    let mut queue = ticking(now);
+    queue.observe(HERE, applied("a", 2), now);
+    queue.next_job().unwrap();
+    queue.expire(now + INTERVAL);
+    queue.finish(seen("a", 2, None, now), now + INTERVAL);
+    let job = queue.next_job().unwrap();
+    assert_eq!((job.tick, job.extent), (true, Extent::Partial));
+}
+
+#[test]
+fn an_object_that_is_gone_has_no_further_ticks() {
+    let now = Instant::now();
+    let mut queue = ticking(now);
+    queue.observe(HERE, Event::Deleted(body("a", 2)), now);
+    queue.next_job().unwrap();
+    queue.finish(ended("a", TurnEnd::Gone), now);
+    assert_eq!(queue.next_due(), None);
+    queue.expire(now + INTERVAL);
+    assert!(queue.next_job().is_none());
+}
+
+#[test]
+fn a_throttled_object_does_not_tick_before_its_delay_ends() {
+    let now = Instant::now();
+    let mut queue = ticking(now);
+    queue.observe(HERE, applied("a", 2), now);
+    queue.next_job().unwrap();
+    let end = TurnEnd::Failed { delay: INTERVAL + INTERVAL, newest: None };
+    queue.finish(ended("a", end), now);
+    queue.expire(now + INTERVAL);
+    assert!(queue.next_job().is_none());
+    queue.expire(now + INTERVAL + INTERVAL);
+    let job = queue.next_job().unwrap();
+    assert_eq!((job.tick, job.extent), (true, Extent::Whole));
+}

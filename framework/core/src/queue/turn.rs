@@ -1,0 +1,138 @@
+//! Turn of an object: what a worker is given, and what it reports in the end.
+
+use super::event::Source;
+use crate::{body::Body, cause::Look, version::Newest};
+use std::time::{Duration, Instant};
+
+/// What the watch showed of an object, for event handlers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WatchEventType {
+    /// A listing shows the object: at the start, or after the watch was broken for long.
+    Listed,
+    /// The object was added.
+    Added,
+    /// The object was changed.
+    Modified,
+    /// The object is gone. One that was deleted while the watch was broken has only its name, namespace, uid and labels
+    /// left.
+    Deleted,
+}
+
+/// How much of its work an object's turn is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All of it: event handlers, timers and change handlers.
+    Whole,
+    /// Event handlers and timers: nothing is new for change handlers.
+    Partial,
+}
+
+/// One object's turn.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The watch that brought it.
+    pub source: Source,
+    /// The object; only its name, namespace and uid where it has to be read first.
+    pub body: Body,
+    /// Whether the worker has to read it.
+    pub fetch: bool,
+    /// Whether the watch has shown its deletion.
+    pub gone: bool,
+    /// How the turn came about.
+    pub look: Look,
+    /// The version that was known before.
+    pub known: Option<Newest>,
+    /// A listing showed the object first, and it was not handled completely since.
+    pub initial: bool,
+    /// What event handlers are called for.
+    pub event: Option<WatchEventType>,
+    /// Whether a timer may be due.
+    pub tick: bool,
+    /// How much is to be done. A partial turn may show an older state.
+    pub extent: Extent,
+    /// What was left of a wait that a change has ended.
+    pub unslept: Option<Duration>,
+    /// The essence when handlers began to wait.
+    pub waiting: Option<Fingerprint>,
+    /// The number of turns in a row that the framework has failed over the object.
+    pub errors: usize,
+}
+
+/// Hashes of an essence, to notice its changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// Of all of it.
+    pub whole: u64,
+    /// Of all but the annotations, which other operators change all the time.
+    pub state: u64,
+}
+
+/// What a worker reports when a turn has ended.
+#[derive(Clone, Debug)]
+pub struct TurnReport {
+    /// The object's uid.
+    pub uid: String,
+    /// How it ended.
+    pub end: TurnEnd,
+    /// The event that event handlers were to be called for, and weren't.
+    pub undelivered: Option<WatchEventType>,
+    /// When its timers are due next.
+    pub tick: NextTick,
+    /// The newest state, for kinds whose bodies are retained.
+    pub body: Option<Body>,
+}
+
+impl TurnReport {
+    /// A turn that ended like this, with nothing else to report.
+    pub fn new(uid: impl Into<String>, end: TurnEnd) -> Self {
+        Self { uid: uid.into(), end, undelivered: None, tick: NextTick::AsBefore, body: None }
+    }
+}
+
+/// When an object's timers are due next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextTick {
+    /// When they were due before: they weren't looked at.
+    AsBefore,
+    /// At this time.
+    At(Instant),
+    /// Never: no timer is for the object.
+    Never,
+}
+
+/// How a turn ended.
+#[derive(Clone, Debug)]
+pub enum TurnEnd {
+    /// The object is as it should be, or gets another turn after a while.
+    Seen {
+        /// The newest version that the worker knows.
+        newest: Newest,
+        /// The time to the next look.
+        due: Option<Duration>,
+        /// Whether it was handled completely.
+        settled: bool,
+        /// Whether the worker has planned for change handlers.
+        planned: bool,
+        /// The essence when handlers began to wait for their next attempt, or failed permanently.
+        waiting: Option<Fingerprint>,
+    },
+    /// A partial turn that changed nothing; or one whose work is left to another turn.
+    Partial {
+        /// The time to the next look, if one is needed.
+        due: Option<Duration>,
+    },
+    /// The object is gone.
+    Gone,
+    /// It could not be read, and is retried after a while. What needs no read doesn't wait for that.
+    Unread {
+        /// The time to the next try.
+        delay: Duration,
+    },
+    /// The framework failed over it; the object is retried after a while.
+    Failed {
+        /// The time to the next try.
+        delay: Duration,
+        /// The newest version that the worker knows, if it came so far.
+        newest: Option<Newest>,
+    },
+}

@@ -1,0 +1,156 @@
+//! Kubernetes Events that handlers ask for, on their way to the task that posts them.
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+use tokio::sync::mpsc;
+
+/// The longest message that Kubernetes takes, in bytes.
+const MESSAGE_LIMIT: usize = 1024;
+/// The longest of the other texts, in bytes.
+pub(crate) const WORD_LIMIT: usize = 128;
+
+const CUT: &str = "...";
+
+/// An event to be posted. Texts that are longer than Kubernetes allows lose their middle.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct EventRequest {
+    /// The object that the event is about.
+    pub regarding: ObjectReference,
+    /// The type of the event.
+    pub severity: Severity,
+    /// The reason, in one word for machines: `TableCreated`. At most 128 bytes.
+    pub reason: String,
+    /// The text for people. At most 1,024 bytes.
+    pub message: String,
+    /// The id of the handler. At most 128 bytes.
+    pub handler: String,
+}
+
+impl EventRequest {
+    fn cut(mut self) -> Self {
+        self.reason = cut(self.reason, WORD_LIMIT);
+        self.message = cut(self.message, MESSAGE_LIMIT);
+        self.handler = cut(self.handler, WORD_LIMIT);
+        self
+    }
+}
+
+/// Cuts a text to at most so many bytes: the beginning and the end are left, which tell most.
+pub(crate) fn cut(text: String, limit: usize) -> String {
+    if text.len() <= limit {
+        return text;
+    }
+    let half = (limit - CUT.len()) / 2;
+    let (begin, end) = (text.floor_char_boundary(half), text.ceil_char_boundary(text.len() - half));
+    format!("{}{CUT}{}", &text[..begin], &text[end..])
+}
+
+/// The type of an event; Kubernetes has these two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// Something has happened as it should.
+    Normal,
+    /// Something is wrong.
+    Warning,
+}
+
+impl Severity {
+    /// The `type` in the event's JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "Normal",
+            Self::Warning => "Warning",
+        }
+    }
+}
+
+/// A queue of events that are to be posted. Clones share one queue; pushing never blocks.
+#[derive(Clone, Debug)]
+pub(crate) struct EventQueue {
+    sender: mpsc::Sender<EventRequest>,
+    dropped: Arc<AtomicUsize>,
+}
+
+/// The other end of a queue.
+#[derive(Debug)]
+pub(crate) struct EventRequests {
+    pub receiver: mpsc::Receiver<EventRequest>,
+    dropped: Arc<AtomicUsize>,
+}
+
+/// A queue of events, and its other end.
+pub(crate) fn event_queue(capacity: usize) -> (EventQueue, EventRequests) {
+    let (sender, receiver) = mpsc::channel(capacity.max(1));
+    let dropped = Arc::default();
+    (EventQueue { sender, dropped: Arc::clone(&dropped) }, EventRequests { receiver, dropped })
+}
+
+impl EventQueue {
+    /// Puts in an event, cut to what Kubernetes takes, so that what waits has a limit in bytes, too. It is dropped where
+    /// too many are waiting.
+    pub(crate) fn push(&self, request: EventRequest) {
+        if self.sender.try_send(request.cut()).is_err() {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl EventRequests {
+    /// Takes out all events that wait now.
+    pub(crate) fn take(&mut self) -> Vec<EventRequest> {
+        std::iter::from_fn(|| self.receiver.try_recv().ok()).collect()
+    }
+
+    /// The number of events that were dropped since the last call.
+    pub(crate) fn dropped(&self) -> usize {
+        self.dropped.swap(0, Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(text: &str) -> EventRequest {
+        let text = || text.to_owned();
+        let (reason, message, handler) = (text(), text(), text());
+        EventRequest {
+            regarding: ObjectReference::default(),
+            severity: Severity::Normal,
+            reason,
+            message,
+            handler,
+        }
+    }
+
+    #[test]
+    fn a_full_queue_drops_and_counts_further_events() {
+        let (queue, mut requests) = event_queue(10);
+        (0..13).for_each(|_| queue.push(request("")));
+        assert_eq!((requests.dropped(), requests.dropped(), requests.take().len()), (3, 0, 10));
+    }
+
+    #[test]
+    fn long_messages_lose_their_middle() {
+        let long = format!("a{}z", "ä".repeat(1000));
+        let short = cut(long.clone(), MESSAGE_LIMIT);
+        assert!((MESSAGE_LIMIT - 3..=MESSAGE_LIMIT).contains(&short.len()), "{}", short.len());
+        assert!(short.starts_with("aä") && short.ends_with("äz") && short.contains("ä...ä"), "{short}");
+        for same in ["", "short", &long[..1023]] {
+            assert_eq!(cut(same.to_owned(), MESSAGE_LIMIT), same);
+        }
+    }
+
+    #[test]
+    fn no_text_waits_that_is_longer_than_it_may_be() {
+        let (queue, mut requests) = event_queue(1);
+        queue.push(request(&"x".repeat(1_000_000)));
+        let [request] = &requests.take()[..] else { panic!("one request") };
+        let lengths = [&request.reason, &request.message, &request.handler].map(String::len);
+        assert_eq!(lengths, [127, 1023, 127]);
+    }
+}

@@ -1,0 +1,223 @@
+//! Families of handlers: one file for each, and what their handlers have in common.
+
+mod change;
+mod event;
+mod sub;
+mod timer;
+
+pub use change::{
+    Change, ChangeCall, ChangeFn, ChangeHandler, Creation, Deletion, FieldChange, Resuming, Update,
+    on_create, on_delete, on_field, on_resume, on_update,
+};
+pub use event::{EventCall, EventHandler, WatchEvent, WatchEventType, on_event};
+pub use sub::{Sub, SubCalls, SubHandler, SubHandlers};
+pub use timer::{Timer, TimerCall, TimerHandler, timer};
+
+use crate::{
+    argument::{Rejection, Requirements},
+    core::{body::Body, filter::Filter, handler::Trigger},
+    error::Error,
+    reply::Reply,
+};
+use futures::future::BoxFuture;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::core::ApiResource;
+use std::{
+    any::{Any, type_name},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
+
+/// A kind of objects, as the API server knows it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Kind {
+    /// Group, version, kind and plural.
+    pub resource: ApiResource,
+    /// Its definition, where the Rust type can generate one.
+    pub definition: Option<Definition>,
+}
+
+/// Generates the definition of a custom kind.
+pub type Definition = fn() -> CustomResourceDefinition;
+
+/// A place in the source; it prints as `file:line`, which editors and terminals turn into a link. Handlers run in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceLocation {
+    /// The file, as the compiler was given it.
+    pub file: &'static str,
+    /// The line, from 1 on.
+    pub line: u32,
+    /// The column, from 1 on.
+    pub column: u32,
+}
+
+impl fmt::Display for SourceLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// A value that a handler was registered with.
+#[derive(Clone)]
+pub struct Parameter {
+    /// The value.
+    pub value: Arc<dyn Any + Send + Sync>,
+    /// The name of its type, for messages.
+    pub name: &'static str,
+}
+
+impl Parameter {
+    /// A parameter with this value.
+    pub fn new<T: Send + Sync + 'static>(value: T) -> Self {
+        Self { value: Arc::new(value), name: type_name::<T>() }
+    }
+}
+
+impl fmt::Debug for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Parameter").field(&self.name).finish()
+    }
+}
+
+/// The future of one call of a handler.
+pub type Answer = BoxFuture<'static, Result<Reply, Failure>>;
+
+/// A handler's function, which takes its family's call.
+pub type Invoke<Call> = Arc<dyn Fn(Call) -> Answer + Send + Sync>;
+
+/// The reason why a call of a handler has no reply.
+#[derive(Debug)]
+pub enum Failure {
+    /// An argument could not be made, and the function was not called.
+    Rejected(Rejection),
+    /// The function failed.
+    Failed(Error),
+    /// Sub-handlers are left to be retried, and the handler is called again for them.
+    Waiting {
+        /// The time to the first of them.
+        after: Duration,
+    },
+}
+
+/// A handler, whatever its family and its arguments.
+#[derive(Clone)]
+pub struct Handler {
+    /// Its place in the source.
+    pub location: SourceLocation,
+    /// The states and parameters that its arguments are made from.
+    pub requirements: Requirements,
+    /// The kind of its objects.
+    pub kind: Kind,
+    /// A mistake in its options, with which the operator doesn't start.
+    pub(crate) mistake: Option<String>,
+    /// Its trigger, filter and function, in its family's form.
+    pub family: Family,
+}
+
+/// The families of handlers, each with calls of its own.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Family {
+    /// Called for changes of an object, and retried until it succeeds.
+    Change(ChangeHandler),
+    /// Called once for each watch event.
+    Event(EventHandler),
+    /// Called for each object at intervals.
+    Timer(TimerHandler),
+}
+
+impl Handler {
+    /// The id, which names the handler in logs and in the progress records on the objects: another id is another handler.
+    pub fn id(&self) -> &str {
+        match &self.family {
+            Family::Change(handler) => &handler.id,
+            Family::Event(handler) => &handler.id,
+            Family::Timer(handler) => &handler.id,
+        }
+    }
+
+    /// The trigger, in one word: `create`, `update`, `delete`, `resume`, `field`, `event`, `timer`.
+    pub fn trigger(&self) -> &'static str {
+        match &self.family {
+            Family::Change(handler) => handler.on.as_str(),
+            Family::Event(_) => "event",
+            Family::Timer(_) => "timer",
+        }
+    }
+
+    /// The filter of objects and changes.
+    pub fn filter(&self) -> &Filter {
+        match &self.family {
+            Family::Change(handler) => &handler.filter,
+            Family::Event(handler) => &handler.filter,
+            Family::Timer(handler) => &handler.filter,
+        }
+    }
+
+    /// The value that it was registered with.
+    pub fn param(&self) -> Option<&Parameter> {
+        match &self.family {
+            Family::Change(handler) => handler.invoke.param.as_ref(),
+            Family::Event(handler) => handler.param.as_ref(),
+            Family::Timer(handler) => handler.param.as_ref(),
+        }
+    }
+
+    /// The same handler, with something around each of its answers: from the object, the number of the attempt, and the
+    /// answer. For the test kit.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn wrapped(
+        self,
+        wrap: impl Fn(&Body, u32, Answer) -> Answer + Clone + Send + Sync + 'static,
+    ) -> Self {
+        let family = match self.family {
+            Family::Change(mut handler) => {
+                let inner = handler.invoke.invoke;
+                handler.invoke.invoke = Arc::new(move |call: ChangeCall| {
+                    let (body, number) = (call.object.view.body.clone(), call.attempt.number);
+                    wrap(&body, number, inner(call))
+                });
+                Family::Change(handler)
+            }
+            Family::Event(mut handler) => {
+                let inner = handler.invoke;
+                handler.invoke = Arc::new(move |call: EventCall| {
+                    let body = call.object.view.body.clone();
+                    wrap(&body, 0, inner(call))
+                });
+                Family::Event(handler)
+            }
+            Family::Timer(mut handler) => {
+                let inner = handler.invoke;
+                handler.invoke = Arc::new(move |call: TimerCall| {
+                    let (body, number) = (call.object.view.body.clone(), call.attempt.number);
+                    wrap(&body, number, inner(call))
+                });
+                Family::Timer(handler)
+            }
+        };
+        Self { family, ..self }
+    }
+
+    /// Whether it keeps objects that are being deleted until it has succeeded.
+    pub(crate) fn keeps_objects(&self) -> bool {
+        match &self.family {
+            Family::Change(handler) => matches!(handler.on, Trigger::Delete { optional: false, .. }),
+            Family::Event(_) | Family::Timer(_) => false,
+        }
+    }
+}
+
+impl fmt::Debug for Handler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handler")
+            .field("id", &self.id())
+            .field("kind", &self.kind.resource.kind)
+            .field("trigger", &self.trigger())
+            .field("filter", self.filter())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,23 @@
+//! Runtime: the I/O around the core. Watches bring objects, workers give them their turns, and patches go to the API
+//! server.
+
+mod attempt;
+mod built_in;
+pub mod clock;
+mod events;
+mod kind;
+mod memory;
+mod object;
+pub mod observe;
+mod reactor;
+mod supervisor;
+mod throttle;
+mod ticks;
+mod turn;
+mod watch;
+mod worker;
+mod write;
+
+pub use events::Poster;
+pub use kind::{KindContext, Namespaces, OperatorContext};
+pub use supervisor::Supervisor;

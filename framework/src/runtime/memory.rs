@@ -1,0 +1,55 @@
+//! Memory of one object, for as long as the operator knows it.
+
+use super::{ticks::TimerStates, write::Unsaved};
+use crate::call::TypeMap;
+use std::{collections::HashMap, sync::PoisonError};
+
+/// What the operator remembers of one object. It is the worker's while the object has its turn, and is dropped when the
+/// object is forgotten.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// The user's values: `Memo` arguments.
+    pub memo: TypeMap,
+    /// Outcomes that could not be stored.
+    pub unsaved: Option<Unsaved>,
+    /// The log has warned that only a digest of its diff-base is stored.
+    pub warned_of_digest: bool,
+    /// Its timers.
+    pub timers: TimerStates,
+}
+
+impl Memory {
+    /// Notes that the object can be written again. Outcomes that are to be stored still are.
+    pub fn write_has_worked(&mut self) {
+        self.unsaved.take_if(|unsaved| unsaved.outcomes.is_none());
+    }
+
+    /// Whether there is nothing to remember.
+    fn is_empty(&self) -> bool {
+        let memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
+        memo.is_empty() && self.unsaved.is_none() && !self.warned_of_digest && self.timers.is_empty()
+    }
+}
+
+/// The memories of all objects, by uid. An idle object has none, unless it has something to remember.
+#[derive(Debug, Default)]
+pub struct Memories(HashMap<String, Memory>);
+
+impl Memories {
+    /// Hands out an object's memory.
+    pub fn take(&mut self, uid: &str) -> Memory {
+        self.0.remove(uid).unwrap_or_default()
+    }
+
+    /// Takes an object's memory back.
+    pub fn put_back(&mut self, uid: &str, memory: Memory) {
+        if !memory.is_empty() {
+            self.0.insert(uid.to_owned(), memory);
+        }
+    }
+
+    /// Hands back the memory of an object that is forgotten.
+    pub fn forget(&mut self, uid: &str) -> Option<Memory> {
+        self.0.remove(uid)
+    }
+}

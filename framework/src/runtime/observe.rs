@@ -1,0 +1,196 @@
+//! Observations: events in the life of the operator, for its sinks.
+//!
+//! The runtime doesn't log. It hands an [`Observation`] to its [`Observer`], and the observer to each of its sinks. The
+//! log (`runtime::observe::log`) is one of them; metrics and traces are others.
+
+mod log;
+
+use crate::families::Kind;
+use korf_core::{
+    Reason,
+    cycle::{Cycle, CycleState, Idle},
+    patch::Finalizer,
+    progress::UnreadableEntry,
+    retry::Outcome,
+};
+use std::{fmt, sync::Arc, time::Duration};
+
+/// Something that happens in the operator.
+///
+/// ```
+/// use korf::{Operator, observe::Observation};
+///
+/// let operator = Operator::new("greeter").observe(|observation| {
+///     if let Observation::HandlerEnded { handler, took, .. } = observation {
+///         println!("{} took {took:?}", handler.id);
+///     }
+/// });
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the line of a variant says what its fields are")]
+pub enum Observation<'a> {
+    // The operator.
+    /// It begins to log in.
+    LoginBegins,
+    /// It has credentials.
+    LoginSucceeded,
+    /// It has entered a phase of its life.
+    PhaseEntered(Phase),
+    /// A signal tells it to stop.
+    StopRequested { signal: &'a str },
+    /// It waits for running handlers and writes before it stops.
+    Draining { left: Left, grace: Duration },
+    /// It stops though some handlers and writes are not finished.
+    Abandoned { left: Left, grace: Duration },
+    /// All workers have been busy for long while objects wait.
+    Saturated { waiting: usize, workers: usize, after: Duration },
+    /// A worker has ended in an unexpected way.
+    WorkerLost { why: &'a str },
+    /// A service of the operator has ended in an unexpected way.
+    ServiceLost { why: &'a str },
+    /// Kubernetes events could not be posted.
+    EventsDropped { events: usize, why: &'a str },
+    /// Kubernetes events were left to be posted when the operator had to stop.
+    EventsLeft { events: usize },
+
+    // Watches.
+    /// A watch begins, or begins again.
+    WatchBegins { kind: &'a str, namespace: Option<&'a str>, selector: Option<&'a str> },
+    /// A watch fails; it is retried until it works.
+    WatchFailed { server: &'a str, kind: &'a str, why: &'a str, known: bool },
+    /// A watch works again.
+    WatchRecovered { kind: &'a str },
+    /// The API server can't stream the initial list.
+    ListingInPages { kind: &'a str },
+    /// The API server doesn't know a kind.
+    KindMissing { kind: &'a str, built_in: bool },
+    /// The API server knows a kind that it didn't know.
+    KindFound { kind: &'a str },
+    /// The API server can't be asked about a kind.
+    DiscoveryFailed { server: &'a str, kind: &'a str, why: &'a str },
+
+    // Objects: these come within the object's span.
+    /// Handling begins.
+    CycleBegins { cycle: &'a Cycle, kind: &'a Kind },
+    /// Handling has come to a state, which is stored now.
+    CycleEnds { reason: Reason, state: &'a CycleState },
+    /// Nothing is to be done for the object now.
+    Idle(Idle),
+    /// The finalizer is added, or removed where no handler needs it.
+    FinalizerChanges(&'a Finalizer),
+    /// Entries on the object can't be decoded.
+    Unreadable(&'a [UnreadableEntry]),
+    /// An attempt of a handler begins.
+    HandlerBegins { handler: HandlerName<'a> },
+    /// An attempt of a handler has ended.
+    HandlerEnded { handler: HandlerName<'a>, outcome: &'a Outcome, words: &'a str, took: Duration },
+    /// Handlers wait for their next attempt.
+    Sleeping { due: Duration },
+    /// A change has ended a wait.
+    SleepInterrupted { unslept: Duration },
+    /// The API server did not keep some fields of a write.
+    Inconsistent { fields: &'a [String] },
+    /// A write failed, and is retried soon.
+    WriteFailed { why: &'a str, again: Duration },
+    /// A read failed, and is retried soon.
+    ReadFailed { why: &'a str, again: Duration },
+    /// A write failed for so long that the object is left alone for a while.
+    WritePostponed { cause: PostponeCause, why: &'a str, again: Duration },
+    /// The API server rejects something that handlers asked for: it is not written.
+    EditsRejected { status: bool, why: &'a str },
+    /// Something that handlers asked for can't be done.
+    EditLeftOut { why: &'a str },
+    /// An event handler's write met a newer version: its handler is called for that, too.
+    EditOutdated,
+    /// The diff-base is stored in a smaller form.
+    DiffBaseCompressed,
+    /// Only a digest of the diff-base is stored.
+    DiffBaseDigested,
+    /// The framework failed over the object, which is throttled.
+    Throttled { delay: Duration, why: &'a str },
+    /// The object isn't throttled any longer.
+    ThrottlingEnded,
+}
+
+/// The phases of an operator's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Its services start.
+    Starting,
+    /// Its kinds are being listed for the first time; listed objects are handled already.
+    Listing,
+    /// All kinds are listed.
+    Serving,
+    /// It was told to stop: running handlers may finish.
+    Draining,
+    /// Its services end.
+    CleaningUp,
+}
+
+/// A handler, as the log names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HandlerName<'a> {
+    /// What it is: `Handler`, `Timer`.
+    pub family: &'static str,
+    /// Its id.
+    pub id: &'a str,
+}
+
+/// Why a write is postponed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PostponeCause {
+    /// It failed, and may succeed later.
+    Failed,
+    /// The API server rejects it.
+    Rejected,
+    /// The operator lacks a permission.
+    Forbidden,
+}
+
+/// What is left to be done when the operator stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Handlers that run.
+    pub handlers: usize,
+    /// Objects that are being read or written.
+    pub changes: usize,
+}
+
+/// A sink of observations.
+pub type Sink = Arc<dyn Fn(&Observation<'_>) + Send + Sync>;
+
+/// Hands observations to its sinks.
+#[derive(Clone)]
+pub struct Observer(Arc<[Sink]>);
+
+impl Observer {
+    /// An observer with these sinks.
+    pub fn new(sinks: impl IntoIterator<Item = Sink>) -> Self {
+        Self(sinks.into_iter().collect())
+    }
+
+    /// The same with another sink.
+    #[must_use]
+    pub fn with(self, sink: Sink) -> Self {
+        Self(self.0.iter().cloned().chain([sink]).collect())
+    }
+
+    /// Hands an observation to each sink.
+    pub fn observe(&self, observation: Observation<'_>) {
+        self.0.iter().for_each(|sink| sink(&observation));
+    }
+}
+
+/// An observer that writes the log.
+impl Default for Observer {
+    fn default() -> Self {
+        Self::new([Arc::new(log::write) as Sink])
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Observer").field(&self.0.len()).finish()
+    }
+}

@@ -1,0 +1,284 @@
+//! Log lines of the runtime: Kopf's, word for word, wherever Kopf has one.
+
+use super::{HandlerName, Left, Observation, Phase, PostponeCause};
+use crate::families::Kind;
+use korf_core::{
+    Reason,
+    cycle::{Cycle, CycleState, Idle},
+    patch::Finalizer,
+    progress::{Counts, UnreadableEntry},
+    retry::{Outcome, seconds},
+};
+use std::time::Duration;
+use tracing::{debug, error, info, warn};
+
+macro_rules! engine {
+    ($level:ident, $($words:tt)+) => { $level!(target: "korf::engine", $($words)+) };
+}
+
+macro_rules! object {
+    ($level:ident, $($words:tt)+) => { $level!(target: "korf::objects", $($words)+) };
+}
+
+/// Writes the lines of an observation.
+pub fn write(observation: &Observation<'_>) {
+    match *observation {
+        Observation::LoginBegins => engine!(info, "Initial authentication has been initiated."),
+        Observation::LoginSucceeded => {
+            info!(target: "korf::activities", "Activity 'login_via_client' succeeded.");
+            engine!(info, "Initial authentication has finished.");
+        }
+        Observation::PhaseEntered(phase) => phase_entered(phase),
+        Observation::StopRequested { signal } => {
+            engine!(info, "Signal {signal} is received. Operator is stopping.");
+        }
+        Observation::Draining { left, grace } => draining(left, grace),
+        Observation::Abandoned { left, grace } => abandoned(left, grace),
+        Observation::Saturated { waiting, workers, after } => engine!(
+            warn,
+            "All {workers} workers have been busy for {} seconds while {waiting} objects wait. Handlers are slow, or the \
+             concurrency is set too low.",
+            seconds(after)
+        ),
+        Observation::WorkerLost { why } => engine!(error, "A worker has ended in an unexpected way: {why}"),
+        Observation::ServiceLost { why } => engine!(error, "A service has ended in an unexpected way: {why}"),
+        Observation::EventsDropped { events, why } => {
+            engine!(warn, "{events} Kubernetes event(s) could not be posted and are dropped: {why}.");
+        }
+        Observation::EventsLeft { events } => {
+            engine!(
+                warn,
+                "{events} Kubernetes event(s) were left to be posted when the operator had to stop."
+            );
+        }
+        Observation::WatchBegins { kind, namespace, selector } => watch_begins(kind, namespace, selector),
+        Observation::WatchFailed { kind, why, known: true, .. } => {
+            engine!(debug, "Watching {kind} still fails: {why}.");
+        }
+        Observation::WatchFailed { server, kind, why, known: false } => {
+            engine!(warn, "Watching {kind} at {server} fails: {why}. It is retried until it works.");
+        }
+        Observation::WatchRecovered { kind } => engine!(info, "Watching {kind} works again."),
+        Observation::ListingInPages { kind } => {
+            engine!(debug, "The API server can't stream the initial list of {kind}; it is read in pages.");
+        }
+        Observation::KindMissing { kind, built_in: true } => engine!(
+            warn,
+            "The API server doesn't know {kind}: its version of Kubernetes doesn't have it yet, or no longer. The operator \
+             waits for it."
+        ),
+        Observation::KindMissing { kind, built_in: false } => engine!(
+            warn,
+            "The API server doesn't know {kind}. Install its CRD (the command `crd` prints those that are known); the \
+             operator waits for it."
+        ),
+        Observation::KindFound { kind } => engine!(info, "The API server knows {kind} now."),
+        Observation::DiscoveryFailed { server, kind, why } => {
+            engine!(warn, "Asking {server} about {kind} fails: {why}. It is retried until it works.");
+        }
+        Observation::CycleBegins { cycle, kind } => cycle_begins(cycle, kind),
+        Observation::CycleEnds { reason, state } => cycle_ends(reason, state),
+        Observation::Idle(idle) => idles(idle),
+        Observation::FinalizerChanges(Finalizer::Add(_)) => {
+            object!(debug, "Adding the finalizer, thus preventing the actual deletion.");
+        }
+        Observation::FinalizerChanges(Finalizer::Remove(_)) => {
+            object!(debug, "Removing the finalizer, as there are no handlers requiring it.");
+        }
+        Observation::Unreadable(entries) => unreadable(entries),
+        Observation::HandlerBegins { handler: HandlerName { family, id } } => {
+            object!(debug, "{family} '{id}' is invoked.");
+        }
+        Observation::HandlerEnded { handler, outcome, words, .. } => handler_ended(handler, outcome, words),
+        Observation::Sleeping { due } => {
+            object!(debug, "Sleeping for {} seconds for the delayed handlers.", seconds(due));
+        }
+        Observation::SleepInterrupted { unslept } => {
+            object!(debug, "Sleeping was interrupted by new changes, {} seconds left.", seconds(unslept));
+        }
+        Observation::Inconsistent { fields } => object!(
+            warn,
+            "Merge-patching finished with inconsistencies: the API server did not keep {}. A schema without these fields \
+             drops them.",
+            fields.join(", ")
+        ),
+        Observation::WriteFailed { why, again } => {
+            object!(warn, "The object can't be patched: {why}. It is retried in {} seconds.", seconds(again));
+        }
+        Observation::ReadFailed { why, again } => {
+            object!(warn, "The object can't be read: {why}. It is retried in {} seconds.", seconds(again));
+        }
+        Observation::WritePostponed { cause, why, again } => write_postponed(cause, why, again),
+        Observation::EditsRejected { status: true, why } => {
+            object!(error, "The API server rejects the status, so it is not written: {why}");
+        }
+        Observation::EditsRejected { status: false, why } => {
+            object!(
+                error,
+                "The API server rejects what handlers add to the object, so it is not written: {why}"
+            );
+        }
+        Observation::EditLeftOut { why } => {
+            object!(error, "Some changes by handlers aren't written: {why}.")
+        }
+        Observation::EditOutdated => {
+            object!(
+                debug,
+                "The object has changed since event handlers saw it; they are called for the newer state."
+            );
+        }
+        Observation::DiffBaseCompressed => {
+            object!(debug, "The object is large: its diff-base is stored compressed.");
+        }
+        Observation::DiffBaseDigested => object!(
+            warn,
+            "The object is too large for its annotations: only a digest of its diff-base is stored. Changes are noticed, but \
+             handlers can't see what the object was before."
+        ),
+        Observation::Throttled { delay, why } => {
+            object!(error, "Throttling for {} seconds due to an unexpected error: {why}", seconds(delay));
+        }
+        Observation::ThrottlingEnded => {
+            object!(info, "Throttling is over. Switching back to normal operations.");
+        }
+    }
+}
+
+fn phase_entered(phase: Phase) {
+    match phase {
+        Phase::Starting | Phase::Listing | Phase::Draining | Phase::CleaningUp => {}
+        Phase::Serving => engine!(debug, "All objects are listed."),
+    }
+}
+
+fn draining(left: Left, grace: Duration) {
+    let Left { handlers, changes } = left;
+    let handlers = (handlers > 0).then(|| format!("for {handlers} running handler(s) to finish"));
+    let changes = (changes > 0).then(|| format!("for the changes of {changes} object(s) to be stored"));
+    let all: Vec<_> = handlers.into_iter().chain(changes).collect();
+    engine!(info, "Waiting up to {} seconds {}.", seconds(grace), all.join(", and "));
+}
+
+fn abandoned(left: Left, grace: Duration) {
+    let (Left { handlers, changes }, grace) = (left, seconds(grace));
+    if handlers > 0 {
+        engine!(
+            warn,
+            "{handlers} handler(s) did not finish within {grace} seconds and are cancelled; they are called again at the \
+             next start."
+        );
+    }
+    if changes > 0 {
+        engine!(
+            warn,
+            "The changes of {changes} object(s) could not be stored within {grace} seconds; their handlers are called again \
+             at the next start."
+        );
+    }
+}
+
+fn watch_begins(kind: &str, namespace: Option<&str>, selector: Option<&str>) {
+    let place = namespace.map_or("the whole cluster".to_owned(), |name| format!("namespace {name:?}"));
+    let only = selector.map(|selector| format!(", only what matches {selector}")).unwrap_or_default();
+    engine!(debug, "Watching {kind} in {place}{only}.");
+}
+
+fn cycle_begins(cycle: &Cycle, kind: &Kind) {
+    let title = cycle.reason.title();
+    if let Some((reason, counts)) = &cycle.superseded {
+        let Counts { succeeded, failed, running } = counts;
+        object!(
+            info,
+            "{} is superseded by {}: {succeeded} succeeded; {failed} failed; {running} left to the moment.",
+            reason.title(),
+            title.to_lowercase()
+        );
+    }
+    // Kopf shows the body of Secrets, too.
+    let secret = kind.resource.group.is_empty() && kind.resource.kind == "Secret";
+    if secret {
+        object!(debug, "{title} is in progress.");
+    } else {
+        object!(debug, "{title} is in progress: {}", cycle.new);
+    }
+    if cycle.old.is_some() && !cycle.diff.is_empty() && !secret {
+        object!(debug, "{title} diff: {}", cycle.diff);
+    }
+}
+
+fn cycle_ends(reason: Reason, state: &CycleState) {
+    let title = reason.title();
+    match state {
+        CycleState::Open(_) | CycleState::Skipped | CycleState::Restart => {}
+        CycleState::Processed(Counts { succeeded, failed, .. })
+        | CycleState::Rejected(Counts { succeeded, failed, .. }) => {
+            object!(info, "{title} is processed: {succeeded} succeeded; {failed} failed.");
+        }
+        CycleState::Held(Counts { succeeded, failed, .. }) => object!(
+            error,
+            "{title} is held: {succeeded} succeeded; {failed} failed. The object is kept until it is changed or the operator \
+             is restarted; then its delete handlers are retried."
+        ),
+        CycleState::Released => object!(
+            warn,
+            "{title} handlers can't read the object, but no handler has ever done anything for it. It is released."
+        ),
+    }
+    if reason == Reason::Delete && matches!(state, CycleState::Processed(_) | CycleState::Released) {
+        object!(debug, "Removing the finalizer, thus allowing the actual deletion.");
+    }
+}
+
+fn idles(idle: Idle) {
+    let words = match idle {
+        Idle::Stealth => return,
+        Idle::Gone => "Deleted, really deleted, and we are notified.",
+        Idle::Free => "Deletion, but we are done with it, and we do not care.",
+        Idle::Noop => "Something has changed, but we are not interested (the essence is the same).",
+        Idle::Rejected => "Handlers could not read the object, and it has not changed in what they read.",
+        Idle::Held => "Deletion has failed, and the object has not changed since.",
+    };
+    object!(debug, "{words}");
+    // Kopf writes this line where it has neither written anything nor has to wait.
+    if idle != Idle::Gone {
+        object!(debug, "Handling cycle is finished, waiting for new changes.");
+    }
+}
+
+fn unreadable(entries: &[UnreadableEntry]) {
+    for entry in entries {
+        object!(warn, "An entry that is stored on the object can't be read, and counts as absent: {entry}");
+    }
+}
+
+fn handler_ended(handler: HandlerName<'_>, outcome: &Outcome, words: &str) {
+    let HandlerName { family, id } = handler;
+    match outcome {
+        Outcome::Success => object!(info, "{family} '{id}' succeeded."),
+        Outcome::Children { .. } => {
+            object!(debug, "{family} '{id}' has unfinished sub-handlers. Will retry soon.");
+        }
+        _ => object!(error, "{family} '{id}' {words}"),
+    }
+}
+
+fn write_postponed(cause: PostponeCause, why: &str, again: Duration) {
+    let again = seconds(again);
+    match cause {
+        PostponeCause::Failed => object!(
+            error,
+            "The object's progress can't be stored: {why}. The object is left alone until it changes, or for {again} \
+             seconds at a time; its handlers aren't called again for what they have done."
+        ),
+        PostponeCause::Rejected => object!(
+            error,
+            "The API server rejects the object's progress: {why}. The object is left alone until it changes, or for {again} \
+             seconds; its handlers aren't called again for what they have done."
+        ),
+        PostponeCause::Forbidden => object!(
+            error,
+            "The operator lacks a permission that it needs: {why}. The object is left alone until it changes, or for {again} \
+             seconds; its handlers aren't called again for what they have done."
+        ),
+    }
+}

@@ -1,0 +1,89 @@
+//! Supervisor: the phases of an operator's life, and the services beside its reactor.
+
+use super::{
+    kind::{KindContext, Namespaces, OperatorContext},
+    observe::{Observation, Phase},
+    reactor::Reactor,
+};
+use futures::future::BoxFuture;
+use std::{fmt, future, sync::Arc};
+use tokio::{task::JoinSet, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+/// How a service is told to end.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown {
+    /// The reactor has ended: no more work comes, and what is left may be finished.
+    pub work_ended: CancellationToken,
+    /// The operator's grace is over: the service ends now.
+    pub grace_ended: CancellationToken,
+}
+
+/// A service beside the reactor: it begins before it, and ends after it.
+pub type Service = Box<dyn FnOnce(Shutdown) -> BoxFuture<'static, ()> + Send>;
+
+/// Runs an operator through its phases.
+pub struct Supervisor {
+    operator: Arc<OperatorContext>,
+    services: Vec<Service>,
+}
+
+impl fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Supervisor").field("services", &self.services.len()).finish_non_exhaustive()
+    }
+}
+
+impl Supervisor {
+    /// A supervisor without services.
+    pub fn new(operator: Arc<OperatorContext>) -> Self {
+        Self { operator, services: Vec::new() }
+    }
+
+    /// The same with another service.
+    #[must_use]
+    pub fn service<F>(mut self, service: impl FnOnce(Shutdown) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.services.push(Box::new(move |shutdown| Box::pin(service(shutdown))));
+        self
+    }
+
+    /// Runs until the operator is told to stop, and has ended in good order.
+    pub async fn run(self, kinds: Vec<KindContext>, namespaces: &Namespaces) {
+        let Self { operator, services } = self;
+        let (shutdown, mut running) = (Shutdown::default(), JoinSet::new());
+        let enter = |phase| operator.observer.observe(Observation::PhaseEntered(phase));
+        let life = async {
+            enter(Phase::Starting);
+            for service in services {
+                running.spawn(service(shutdown.clone()));
+            }
+            enter(Phase::Listing);
+            let mut reactor = Reactor::new(Arc::clone(&operator), kinds);
+            reactor.serve(namespaces).await;
+            enter(Phase::Draining);
+            reactor.drain().await;
+            enter(Phase::CleaningUp);
+            shutdown.work_ended.cancel();
+            while let Some(ended) = running.join_next().await {
+                if let Err(error) = ended {
+                    operator.observer.observe(Observation::ServiceLost { why: &error.to_string() });
+                }
+            }
+        };
+        // No service gets more time than the operator has.
+        let grace = async {
+            operator.stopping.cancelled().await;
+            sleep(operator.settings.stopping.grace).await;
+            shutdown.grace_ended.cancel();
+            future::pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            () = life => {}
+            () = grace => {}
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! Writes to objects: one way, from what a turn has come to, to the object as it is then.
+//!
+//! [`KindContext::commit`] writes, whatever it is: the finalizer, edits of event handlers and timers, or the outcomes of a
+//! cycle. What can end it early is a [`Stop`]. Outcomes that the API server doesn't accept stay in the object's memory
+//! ([`Unsaved`]), so that their handlers aren't called again for it.
+
+mod budget;
+mod fault;
+mod permissions;
+mod request;
+mod writing;
+
+pub use budget::{RetryBudget, Standing};
+pub use fault::{explain, explain_watch, watch_code};
+pub use permissions::Permissions;
+pub use request::Unread;
+
+use super::{
+    clock,
+    kind::KindContext,
+    memory::Memory,
+    observe::{Observation, PostponeCause},
+};
+use fault::Fault;
+use jiff::Timestamp;
+use korf_core::{
+    Reason,
+    body::Body,
+    cycle::{Cycle, CycleState, HandlerOutcome},
+    handler::FilterFailed,
+    patch::{Edits, Finalizer, Omit},
+    storage::Encoding,
+};
+use std::{sync::Arc, time::Duration};
+use writing::{Rejected, Unwritten, Writing};
+
+/// What a turn wants written.
+#[derive(Debug)]
+pub enum Wish {
+    /// Our finalizer, added or removed.
+    Finalizer(Finalizer),
+    /// What event handlers or timers have asked for.
+    Edits {
+        /// What they have asked for.
+        edits: Edits,
+        /// They are for the very state that the handlers saw.
+        exactly: bool,
+    },
+    /// What the handlers of a cycle have come to.
+    Outcomes(Arc<Outcomes>),
+}
+
+/// What the handlers of a cycle have come to.
+#[derive(Debug)]
+pub struct Outcomes {
+    /// The cycle.
+    pub cycle: Cycle,
+    /// The outcomes of its handlers.
+    pub handlers: Vec<HandlerOutcome>,
+    /// What the handlers have asked for.
+    pub edits: Edits,
+    /// When they had come to it.
+    at: Timestamp,
+}
+
+impl Outcomes {
+    /// What these handlers have come to now.
+    pub fn new(cycle: Cycle, handlers: Vec<HandlerOutcome>, edits: Edits) -> Self {
+        Self { cycle, handlers, edits, at: clock::now() }
+    }
+}
+
+/// Outcomes that the API server has not accepted so far.
+#[derive(Debug)]
+pub struct Unsaved {
+    pub outcomes: Option<Arc<Outcomes>>,
+    why: String,
+    fault: Fault,
+}
+
+/// What was written.
+#[derive(Debug)]
+pub struct Written {
+    /// The object as it is now.
+    pub newest: Body,
+    /// The object without changes by others, where handlers have changed it.
+    pub ours: Option<Body>,
+    /// The state of the cycle, where its outcomes were written.
+    pub state: Option<CycleState>,
+}
+
+impl Written {
+    fn plain(newest: Body) -> Self {
+        Self { newest, ours: None, state: None }
+    }
+}
+
+/// What ends a write early.
+#[derive(Debug)]
+pub enum Stop {
+    /// There is no such object any more: it is gone, or another one has its name.
+    Gone,
+    /// The object is left alone for a while.
+    Later {
+        /// The object as it was planned for, without changes by others.
+        seen: Body,
+        /// For how long.
+        after: Duration,
+    },
+    /// A filter can't be evaluated.
+    Failed(FilterFailed),
+}
+
+impl From<FilterFailed> for Stop {
+    fn from(panicked: FilterFailed) -> Self {
+        Self::Failed(panicked)
+    }
+}
+
+impl KindContext {
+    /// Writes what a turn wants written.
+    ///
+    /// # Errors
+    /// If the object is gone, or is left alone for a while because the API server accepts no form of it.
+    pub(super) async fn commit(&self, body: Body, wish: Wish, memory: &mut Memory) -> Result<Written, Stop> {
+        let standing = match &memory.unsaved {
+            Some(unsaved) if unsaved.fault.is_transient() => Standing::Troubled,
+            _ => Standing::Good,
+        };
+        let budget = RetryBudget::new(standing, &self.operator.settings);
+        match wish {
+            Wish::Finalizer(change) => self.commit_finalizer(body, change.into(), budget, memory).await,
+            Wish::Edits { edits, exactly } => {
+                let writing = Writing::new(self, body, &edits, Omit::default(), budget);
+                self.commit_edits(if exactly { writing.exactly() } else { writing }, memory).await
+            }
+            Wish::Outcomes(outcomes) => self.commit_outcomes(body, outcomes, budget, memory).await,
+        }
+    }
+
+    async fn commit_finalizer(
+        &self,
+        body: Body,
+        edits: Edits,
+        budget: RetryBudget<'_>,
+        memory: &mut Memory,
+    ) -> Result<Written, Stop> {
+        let written = Writing::new(self, body, &edits, Omit::default(), budget).finish().await;
+        match written {
+            Ok(newest) => {
+                memory.write_has_worked();
+                Ok(Written::plain(newest))
+            }
+            Err(Unwritten::Gone) => Err(Stop::Gone),
+            // The next turn comes at once, after those of the objects that wait.
+            Err(Unwritten::Changed { seen, .. }) => Err(Stop::Later { seen, after: Duration::ZERO }),
+            Err(Unwritten::Rejected(rejected)) => Err(self.postpone(rejected, None, memory)),
+        }
+    }
+
+    /// Writes edits. Those of event handlers are for the very state that they saw: where that has changed, they are called
+    /// for the newer state, too, and these edits are dropped.
+    async fn commit_edits(&self, writing: Writing<'_>, memory: &mut Memory) -> Result<Written, Stop> {
+        let written = match writing.finish().await {
+            Ok(newest) => newest,
+            Err(Unwritten::Gone) => return Err(Stop::Gone),
+            Err(Unwritten::Changed { seen, .. }) => {
+                self.observe(Observation::EditOutdated);
+                seen
+            }
+            Err(Unwritten::Rejected(rejected)) if rejected.is_final() => {
+                self.observe(Observation::EditsRejected { status: false, why: &rejected.why });
+                rejected.seen
+            }
+            Err(Unwritten::Rejected(rejected)) => return Err(self.postpone(rejected, None, memory)),
+        };
+        memory.write_has_worked();
+        Ok(Written::plain(written))
+    }
+
+    async fn commit_outcomes(
+        &self,
+        body: Body,
+        outcomes: Arc<Outcomes>,
+        budget: RetryBudget<'_>,
+        memory: &mut Memory,
+    ) -> Result<Written, Stop> {
+        let rejected = match self.write_outcomes(body, &outcomes, true, budget).await? {
+            Ok(stored) => return Ok(self.stored(outcomes.cycle.reason, stored, memory)),
+            Err(rejected) => rejected,
+        };
+        // It may be what handlers have asked for that makes the object too large.
+        let too_large =
+            rejected.fault == Fault::TooLarge && self.has_edits(&outcomes, &rejected.seen, budget);
+        if too_large {
+            let why = rejected.why.clone();
+            match self.write_outcomes(rejected.seen, &outcomes, false, budget).await? {
+                Ok(stored) => {
+                    self.observe(Observation::EditsRejected { status: false, why: &why });
+                    return Ok(self.stored(outcomes.cycle.reason, stored, memory));
+                }
+                Err(rejected) => return Err(self.postpone(rejected, Some(outcomes), memory)),
+            }
+        }
+        Err(self.postpone(rejected, Some(outcomes), memory))
+    }
+
+    /// Writes the outcomes in the largest form that the API server accepts.
+    async fn write_outcomes(
+        &self,
+        mut body: Body,
+        outcomes: &Outcomes,
+        with_edits: bool,
+        budget: RetryBudget<'_>,
+    ) -> Result<Result<Stored, Rejected>, Stop> {
+        let (cycle, setup) = (&outcomes.cycle, &self.setup);
+        // Until the object that a finalizer is removed from is the one that was settled for.
+        'settle: loop {
+            let settled = cycle.settle(setup, &body, &outcomes.handlers, outcomes.at)?;
+            let mut last = None;
+            for own in settled.edits(&setup.storage, &body.clone()) {
+                let encoding = own.encoding();
+                let mut edits = if with_edits { outcomes.edits.clone() } else { Edits::default() };
+                edits.join(own);
+                match Writing::new(self, body.clone(), &edits, Omit::default(), budget).finish_apart().await {
+                    Ok((newest, ours)) => {
+                        return Ok(Ok(Stored { newest, ours, encoding, state: settled.state.clone() }));
+                    }
+                    Err(Unwritten::Gone) => return Err(Stop::Gone),
+                    Err(Unwritten::Changed { newest, .. }) => {
+                        body = newest;
+                        continue 'settle;
+                    }
+                    Err(Unwritten::Rejected(rejected)) if rejected.fault == Fault::TooLarge => {
+                        body = rejected.seen.clone();
+                        last = Some(rejected);
+                    }
+                    Err(Unwritten::Rejected(rejected)) => return Ok(Err(rejected)),
+                }
+            }
+            return Ok(Err(last.unwrap_or_else(|| Rejected {
+                seen: body,
+                why: "its progress can't be made to fit".to_owned(),
+                fault: Fault::TooLarge,
+            })));
+        }
+    }
+
+    fn has_edits(&self, outcomes: &Outcomes, body: &Body, budget: RetryBudget<'_>) -> bool {
+        Writing::new(self, body.clone(), &outcomes.edits, Omit::default(), budget).is_pending()
+    }
+
+    fn stored(&self, reason: Reason, stored: Stored, memory: &mut Memory) -> Written {
+        memory.unsaved = None;
+        self.observe(Observation::CycleEnds { reason, state: &stored.state });
+        match stored.encoding {
+            Encoding::Text => {}
+            Encoding::Deflated => self.observe(Observation::DiffBaseCompressed),
+            Encoding::Digest => {
+                if !std::mem::replace(&mut memory.warned_of_digest, true) {
+                    self.observe(Observation::DiffBaseDigested);
+                }
+            }
+        }
+        Written { newest: stored.newest, ours: stored.ours, state: Some(stored.state) }
+    }
+
+    /// Stores the outcomes of an earlier turn, if there are any that could not be stored.
+    pub(super) async fn catch_up(&self, body: Body, memory: &mut Memory) -> Result<Body, Stop> {
+        let outcomes = memory.unsaved.as_ref().and_then(|unsaved| unsaved.outcomes.clone());
+        match outcomes {
+            // The outcomes of a creation or an update no longer matter, and must not keep the object.
+            Some(outcomes) if body.is_deleting() && outcomes.cycle.reason != Reason::Delete => {
+                memory.unsaved = None;
+                Ok(body)
+            }
+            Some(outcomes) => Ok(self.commit(body, Wish::Outcomes(outcomes), memory).await?.newest),
+            None => Ok(body),
+        }
+    }
+
+    /// Leaves the object alone for a while, and keeps its outcomes in memory.
+    fn postpone(&self, rejected: Rejected, outcomes: Option<Arc<Outcomes>>, memory: &mut Memory) -> Stop {
+        let Rejected { seen, why, fault } = rejected;
+        let delays = &self.operator.settings.persistence;
+        let after = if fault.is_transient() { delays.failed_delay } else { delays.rejected_delay };
+        let known = memory.unsaved.take();
+        // A transient error has another message each time.
+        let is_known =
+            |known: &Unsaved| known.why == why || (known.fault.is_transient() && fault.is_transient());
+        if !known.as_ref().is_some_and(is_known) {
+            let cause = match fault {
+                fault if fault.is_transient() => PostponeCause::Failed,
+                Fault::Forbidden => PostponeCause::Forbidden,
+                _ => PostponeCause::Rejected,
+            };
+            self.observe(Observation::WritePostponed { cause, why: &why, again: after });
+        }
+        let outcomes = outcomes.or_else(|| known.and_then(|known| known.outcomes));
+        memory.unsaved = Some(Unsaved { outcomes, why, fault });
+        Stop::Later { seen, after }
+    }
+}
+
+/// Outcomes that were stored.
+struct Stored {
+    newest: Body,
+    ours: Option<Body>,
+    encoding: Encoding,
+    state: CycleState,
+}

@@ -1,0 +1,169 @@
+//! Faults: classes of the API server's errors, by what a request that met one does next.
+
+use korf_core::error::root_cause;
+use kube::{
+    Error,
+    core::{Status, response::StatusCause},
+    runtime::watcher,
+};
+
+/// A class of errors of the API server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The server is unreachable or busy, or rejects the request for a reason that may pass: it is retried after a while.
+    Transient,
+    /// The object has changed meanwhile (409).
+    Conflict,
+    /// There is no such object (404).
+    Missing,
+    /// The server rejects the content (400, 422): another uid, or a violation of the schema.
+    Invalid,
+    /// The operator lacks the permission (403), or the server doesn't allow the request at all (405).
+    Forbidden,
+    /// The object, or all of its annotations, would be too large (413, 422, or what etcd says).
+    TooLarge,
+}
+
+const ANNOTATIONS: &str = "metadata.annotations";
+
+/// Messages of etcd that the API server passes on, with a code of 500 or so.
+const ETCD: [&str; 2] = ["etcdserver: request is too large", "trying to send message larger than max"];
+
+impl Fault {
+    /// Whether the same request may succeed after a while without anyone's intervention.
+    pub fn is_transient(self) -> bool {
+        matches!(self, Self::Transient | Self::Conflict | Self::Missing)
+    }
+
+    pub fn of(error: &Error) -> Self {
+        match error {
+            Error::Api(status) => match status.code {
+                404 => Self::Missing,
+                409 => Self::Conflict,
+                _ if is_too_large(status) => Self::TooLarge,
+                400 | 422 => Self::Invalid,
+                403 | 405 => Self::Forbidden,
+                _ => Self::Transient,
+            },
+            _ => Self::Transient,
+        }
+    }
+}
+
+fn is_too_large(status: &Status) -> bool {
+    let too_long = |cause: &StatusCause| cause.field == ANNOTATIONS && cause.reason == "FieldValueTooLong";
+    status.code == 413
+        || ETCD.iter().any(|words| status.message.contains(words))
+        || (status.code == 422 && causes(status).any(too_long))
+}
+
+fn causes(status: &Status) -> impl Iterator<Item = &StatusCause> {
+    status.details.iter().flat_map(|details| &details.causes)
+}
+
+/// The fields that the API server rejects, as far as it names them.
+pub fn fields(error: &Error) -> impl Iterator<Item = &str> {
+    let status = match error {
+        Error::Api(status) => Some(status),
+        _ => None,
+    };
+    let fields = status.into_iter().flat_map(|status| causes(status)).map(|cause| cause.field.as_str());
+    fields.filter(|field| !field.is_empty())
+}
+
+/// The error in one line, for people.
+pub fn explain(error: &Error) -> String {
+    match error {
+        Error::Api(status) => explain_status(status),
+        error => root_cause(error),
+    }
+}
+
+fn explain_status(status: &Status) -> String {
+    let message = status.message.trim();
+    match (message, status.code) {
+        ("", code) => format!("the API server answered {code} {}", status.reason),
+        (message, 401) => format!("{message} (401): the credentials are not valid, or no longer"),
+        (message, code) => format!("{message} ({code})"),
+    }
+}
+
+/// The error of a watch in one line, for people.
+pub fn explain_watch(error: &watcher::Error) -> String {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => explain(error),
+        watcher::Error::WatchError(status) => explain_status(status),
+        watcher::Error::NoResourceVersion => error.to_string(),
+    }
+}
+
+/// The status code, if the API server rejected the watch.
+pub fn watch_code(error: &watcher::Error) -> Option<u16> {
+    match error {
+        watcher::Error::InitialListFailed(Error::Api(status))
+        | watcher::Error::WatchStartFailed(Error::Api(status))
+        | watcher::Error::WatchFailed(Error::Api(status))
+        | watcher::Error::WatchError(status) => Some(status.code),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn answer(code: u16, message: &str, field: &str, reason: &str) -> Error {
+        let causes = json!([{"field": field, "reason": reason, "message": message}]);
+        let status =
+            json!({"status": "Failure", "code": code, "message": message, "details": {"causes": causes}});
+        Error::Api(Box::new(serde_json::from_value(status).unwrap()))
+    }
+
+    /// What kube-apiserver 1.37.2 answers.
+    #[test]
+    fn what_is_too_large_is_told_from_what_is_wrong_and_from_what_passes() {
+        let cases = [
+            (
+                422,
+                "Too long: may not be more than 262144 bytes",
+                ANNOTATIONS,
+                "FieldValueTooLong",
+                Fault::TooLarge,
+            ),
+            (500, "etcdserver: request is too large", "", "", Fault::TooLarge),
+            (
+                500,
+                "rpc error: code = ResourceExhausted desc = trying to send message larger than max (4628903 vs. 2097152)",
+                "",
+                "",
+                Fault::TooLarge,
+            ),
+            (413, "Request entity too large: limit is 3145728", "", "", Fault::TooLarge),
+            (
+                422,
+                "Too long: may not be more than 63 bytes",
+                "metadata.labels",
+                "FieldValueTooLong",
+                Fault::Invalid,
+            ),
+            (422, "Invalid value", ANNOTATIONS, "FieldValueInvalid", Fault::Invalid),
+            (400, "json: cannot unmarshal", "", "", Fault::Invalid),
+            (409, "the object has been modified", "", "", Fault::Conflict),
+            (404, "not found", "", "", Fault::Missing),
+            (500, "etcdserver: leader changed", "", "", Fault::Transient),
+            (429, "too many requests", "", "", Fault::Transient),
+            (401, "Unauthorized", "", "", Fault::Transient),
+            (403, "x is forbidden: User u cannot patch resource", "", "", Fault::Forbidden),
+            (405, "the server does not allow this method", "", "", Fault::Forbidden),
+        ];
+        for (code, message, field, reason, fault) in cases {
+            let error = answer(code, message, field, reason);
+            assert_eq!(Fault::of(&error), fault, "{message}");
+            let named = Some(field).filter(|field| !field.is_empty());
+            assert_eq!(fields(&error).next(), named);
+        }
+    }
+}

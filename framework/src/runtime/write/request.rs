@@ -1,0 +1,98 @@
+//! Requests for one object: the one place that sends PATCHes, and the one that reads.
+
+use super::{
+    budget::{RetryBudget, Tries},
+    fault::{Fault, explain},
+    permissions::Verb,
+};
+use crate::runtime::{kind::KindContext, object::WatchedObject, observe::Observation};
+use korf_core::{
+    body::Body,
+    patch::{Part, Request},
+};
+use kube::api::{Patch, PatchParams};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Why an object can't be read.
+#[derive(Debug)]
+pub enum Unread {
+    /// There is no such object any more: it is gone, or another one has its name.
+    Gone,
+    /// The operator may not read it, or the API server was unreachable for too long.
+    Failed(String, Fault),
+}
+
+impl KindContext {
+    pub(super) fn tries<'a>(&self, verb: Verb, budget: RetryBudget<'a>) -> Tries<'a> {
+        budget.tries(self.permissions.is_missing(verb))
+    }
+
+    /// Whether a fault is no longer retried in this turn. While the operator stops, there is no later turn.
+    pub(super) fn gives_up(&self, fault: Fault, tries: &Tries<'_>) -> bool {
+        fault.is_transient() && tries.is_exhausted(fault) && !self.operator.stopping.is_cancelled()
+    }
+
+    /// Sends a patch, once.
+    pub(super) async fn send(&self, body: &Body, request: &Request) -> kube::Result<WatchedObject> {
+        let (api, params) = (self.api_of(body), PatchParams::default());
+        let merge = Patch::Merge(&request.patch);
+        let answer = async {
+            match request.part {
+                Part::Status => api.patch_status(body.name(), &params, &merge).await,
+                Part::Object => api.patch(body.name(), &params, &merge).await,
+            }
+        };
+        self.answered(Verb::Patch(request.part), answer).await
+    }
+
+    /// Waits for an answer, and takes in what it says of the permission.
+    async fn answered(
+        &self,
+        verb: Verb,
+        answer: impl Future<Output = kube::Result<WatchedObject>>,
+    ) -> kube::Result<WatchedObject> {
+        let limit = self.operator.settings.requests.timeout;
+        let answer = timeout(limit, answer).await.unwrap_or_else(|_| Err(too_slow(limit)));
+        if answer.is_ok() {
+            self.permissions.note(verb, false);
+        }
+        answer
+    }
+
+    /// Reads the object as it is now, within a budget.
+    pub(in crate::runtime) async fn read(
+        &self,
+        body: &Body,
+        budget: RetryBudget<'_>,
+    ) -> Result<Body, Unread> {
+        let mut tries = self.tries(Verb::Get, budget);
+        loop {
+            let api = self.api_of(body);
+            let error = match self.answered(Verb::Get, api.get(body.name())).await {
+                Ok(object) if object.body().uid() == body.uid() => return Ok(self.body(object)),
+                Ok(_) => return Err(Unread::Gone),
+                Err(error) => error,
+            };
+            match Fault::of(&error) {
+                Fault::Missing => return Err(Unread::Gone),
+                Fault::Forbidden if tries.is_forbidden() => {
+                    self.permissions.note(Verb::Get, true);
+                    return Err(Unread::Failed(explain(&error), Fault::Forbidden));
+                }
+                Fault::Forbidden => {}
+                // Any other answer to a GET may be another one in a moment.
+                fault if self.gives_up(Fault::Transient, &tries) => {
+                    return Err(Unread::Failed(explain(&error), fault));
+                }
+                _ => self.observe(Observation::ReadFailed { why: &explain(&error), again: tries.delay() }),
+            }
+            tries.wait().await;
+        }
+    }
+}
+
+fn too_slow(limit: Duration) -> kube::Error {
+    let message = format!("no answer within {} seconds", limit.as_secs());
+    kube::Error::Service(message.into())
+}

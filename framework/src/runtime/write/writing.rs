@@ -1,0 +1,229 @@
+//! Edits on their way: their requests are sent, and drafted again for a newer state where the object has changed.
+
+use super::{
+    budget::{RetryBudget, Tries},
+    fault::{Fault, explain, fields},
+    permissions::Verb,
+    request::Unread,
+};
+use crate::runtime::{kind::KindContext, object::WatchedObject, observe::Observation};
+use korf_core::{
+    body::Body,
+    patch::{Draft, Edits, Omit, Part, Request},
+};
+
+/// Why edits aren't written.
+#[derive(Debug)]
+pub enum Unwritten {
+    /// There is no such object any more.
+    Gone,
+    /// The API server doesn't accept it.
+    Rejected(Rejected),
+    /// The object has changed, and they were for the state before: they remove the finalizer, which another handler may need
+    /// now; or they are those of event handlers, which are called for the newer state, too.
+    Changed {
+        /// See [`Rejected::seen`].
+        seen: Body,
+        newest: Body,
+    },
+}
+
+/// Edits that the API server doesn't accept.
+#[derive(Debug)]
+pub struct Rejected {
+    /// The object as it was planned for, or as our own requests have left it. Changes by others are not in it: no turn has
+    /// seen them yet.
+    pub seen: Body,
+    /// The API server's reason, for people.
+    pub why: String,
+    /// The class of its error.
+    pub fault: Fault,
+}
+
+impl Rejected {
+    /// Whether another try can't succeed.
+    pub fn is_final(&self) -> bool {
+        !self.fault.is_transient() && self.fault != Fault::Forbidden
+    }
+}
+
+/// Edits on their way.
+pub struct Writing<'a> {
+    kind: &'a KindContext,
+    edits: &'a Edits,
+    /// The edits that the API server has rejected so far.
+    omit: Omit,
+    /// The edits for `body`.
+    draft: Draft<'a>,
+    /// They are for the state that they were asked for, and no other.
+    exactly: bool,
+    /// The object as it is, as far as is known.
+    body: Body,
+    /// See [`Rejected::seen`].
+    seen: Body,
+    budget: RetryBudget<'a>,
+}
+
+impl<'a> Writing<'a> {
+    /// Edits of an object, without those that are to be omitted.
+    pub fn new(
+        kind: &'a KindContext,
+        body: Body,
+        edits: &'a Edits,
+        omit: Omit,
+        budget: RetryBudget<'a>,
+    ) -> Self {
+        let draft = edits.draft(&body, &kind.setup.storage, omit);
+        Self { kind, seen: body.clone(), body, edits, omit, draft, exactly: false, budget }
+    }
+
+    /// The same, for the state that they were asked for, and no other.
+    pub fn exactly(self) -> Self {
+        Self { exactly: true, ..self }
+    }
+
+    /// Whether they would change anything.
+    pub fn is_pending(&self) -> bool {
+        let subresource = self.kind.has_status_subresource();
+        [Part::Status, Part::Object]
+            .into_iter()
+            .any(|part| self.draft.request(part, &self.body, subresource).is_some())
+    }
+
+    /// Sends them, and returns the object as it is then. Retries within its budget.
+    pub async fn finish(self) -> Result<Body, Unwritten> {
+        Ok(self.finish_apart().await?.0)
+    }
+
+    /// The same, and the object without changes by others, where handlers have changed it.
+    pub async fn finish_apart(mut self) -> Result<(Body, Option<Body>), Unwritten> {
+        let (order, subresource) = (self.edits.order(), self.kind.has_status_subresource());
+        for part in order {
+            self.write(part).await?;
+        }
+        if subresource && !self.kind.has_status_subresource() && order[1] == Part::Status {
+            // The subresource is gone: the status is written with the object, whose turn is over.
+            self.write(Part::Object).await?;
+        }
+        for why in self.draft.left_out() {
+            self.kind.observe(Observation::EditLeftOut { why });
+        }
+        let ours = self.edits.has_requested().then_some(self.seen);
+        Ok((self.body, ours))
+    }
+
+    /// Writes one part.
+    async fn write(&mut self, part: Part) -> Result<(), Unwritten> {
+        let mut tries = self.kind.tries(Verb::Patch(part), self.budget);
+        while let Some(request) = self.request(part) {
+            match self.kind.send(&self.body, &request).await {
+                Ok(object) => {
+                    self.written(&request, object);
+                    break;
+                }
+                Err(error) => self.recover(part, &error, &mut tries).await?,
+            }
+        }
+        Ok(())
+    }
+
+    fn request(&self, part: Part) -> Option<Request> {
+        let mut request = self.draft.request(part, &self.body, self.kind.has_status_subresource())?;
+        if self.exactly {
+            request.patch["metadata"]["resourceVersion"] = self.body.version().into();
+        }
+        Some(request)
+    }
+
+    fn written(&mut self, request: &Request, object: WatchedObject) {
+        self.body = object.into_body();
+        // Only an answer to this very version has no changes by others in it.
+        if request.patch["metadata"]["resourceVersion"] == self.seen.version() {
+            self.seen = self.body.clone();
+        } else if self.edits.has_requested() {
+            self.seen = self.seen.patched(&request.patch);
+        }
+        let fields = self.kind.newly_dropped(request.inconsistencies(&self.body));
+        if !fields.is_empty() {
+            self.kind.observe(Observation::Inconsistent { fields: &fields });
+        }
+    }
+
+    /// Does what is needed before a request can be sent again.
+    async fn recover(
+        &mut self,
+        part: Part,
+        error: &kube::Error,
+        tries: &mut Tries<'_>,
+    ) -> Result<(), Unwritten> {
+        match Fault::of(error) {
+            fault if self.kind.gives_up(fault, tries) => {
+                return Err(self.rejected(explain(error), fault));
+            }
+            Fault::Forbidden if tries.is_forbidden() => {
+                self.kind.permissions.note(Verb::Patch(part), true);
+                return Err(self.rejected(explain(error), Fault::Forbidden));
+            }
+            Fault::Forbidden => tries.wait().await,
+            Fault::Transient => {
+                self.kind.observe(Observation::WriteFailed { why: &explain(error), again: tries.delay() });
+                tries.wait().await;
+            }
+            Fault::Conflict => {
+                tries.wait().await;
+                self.turn_to_newest(part, error).await?;
+            }
+            Fault::Missing => {
+                self.turn_to_newest(part, error).await?;
+                tries.wait().await;
+            }
+            Fault::Invalid | Fault::TooLarge => self.turn_to_newest(part, error).await?,
+        }
+        Ok(())
+    }
+
+    /// Goes on with the object as it is now.
+    async fn turn_to_newest(&mut self, part: Part, error: &kube::Error) -> Result<(), Unwritten> {
+        let (newest, fault) = (self.read().await?, Fault::of(error));
+        let storage = &self.kind.setup.storage;
+        let draft = self.edits.draft(&newest, storage, self.omit);
+        let stored = draft.request(part, &newest, self.kind.has_status_subresource()).is_none();
+        let changed = newest.version() != self.seen.version();
+        match (fault, part) {
+            // The answer to an earlier request got lost.
+            _ if stored => {}
+            // Handlers that may need the finalizer now, or have to see the newer state, come before anything else.
+            _ if changed && (self.exactly || self.edits.removes_finalizer()) => {
+                return Err(Unwritten::Changed { seen: self.seen.clone(), newest });
+            }
+            // The object is there: it is the subresource that is missing.
+            (Fault::Missing, Part::Status) => self.kind.set_status_subresource(false),
+            (Fault::Invalid, _) => {
+                match self.draft.omission(part, fields(error), self.kind.has_status_subresource()) {
+                    Some(omit) => {
+                        let status = part == Part::Status;
+                        self.kind.observe(Observation::EditsRejected { status, why: &explain(error) });
+                        self.omit = omit;
+                    }
+                    None => return Err(self.rejected(explain(error), fault)),
+                }
+            }
+            (Fault::TooLarge, _) => return Err(self.rejected(explain(error), fault)),
+            _ => {}
+        }
+        self.draft = self.edits.draft(&newest, storage, self.omit);
+        self.body = newest;
+        Ok(())
+    }
+
+    async fn read(&self) -> Result<Body, Unwritten> {
+        self.kind.read(&self.body, self.budget).await.map_err(|unread| match unread {
+            Unread::Gone => Unwritten::Gone,
+            Unread::Failed(why, fault) => self.rejected(why, fault),
+        })
+    }
+
+    fn rejected(&self, why: String, fault: Fault) -> Unwritten {
+        Unwritten::Rejected(Rejected { seen: self.seen.clone(), why, fault })
+    }
+}

@@ -1,0 +1,364 @@
+//! Settings: all limits, delays and sizes of the framework, with their units in their types.
+//!
+//! Each has a name, by which it is set on the command line (`--set requests.timeout=10s`), by an environment variable
+//! (`KORF_SET_REQUESTS_TIMEOUT=10s`), or in code:
+//!
+//! ```
+//! use korf::settings::Settings;
+//! use std::time::Duration;
+//!
+//! let mut settings = Settings::default();
+//! settings.requests.timeout = Duration::from_secs(10);
+//! settings.set("queueing.concurrency", "8")?;
+//! assert_eq!(settings.queueing.concurrency, 8);
+//! let operator = korf::Operator::new("greeter").settings(settings);
+//! # Ok::<_, korf::settings::InvalidSetting>(())
+//! ```
+//!
+//! Durations are numbers with a unit (`ms`, `s`, `m`, `h`), sizes are bytes or have a unit (`KiB`, `MiB`), lists have
+//! commas.
+
+use korf_core::{queue, version::Trust};
+use std::{env, error, fmt, time::Duration};
+
+macro_rules! settings {
+    ($($(#[$doc:meta])* $group:ident: $Group:ident {
+        $($(#[$setting_doc:meta])* $setting:ident: $type:ty = $default:expr;)*
+    })*) => {
+        /// All settings of an operator.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        #[non_exhaustive]
+        pub struct Settings {
+            $($(#[$doc])* pub $group: $Group,)*
+        }
+
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Debug, PartialEq)]
+            #[non_exhaustive]
+            pub struct $Group {
+                $($(#[$setting_doc])* pub $setting: $type,)*
+            }
+
+            impl Default for $Group {
+                fn default() -> Self {
+                    Self { $($setting: $default,)* }
+                }
+            }
+        )*
+
+        /// The names of all settings: `requests.timeout`.
+        pub const NAMES: &[&str] = &[$($(concat!(stringify!($group), ".", stringify!($setting)),)*)*];
+
+        impl Settings {
+            /// Sets a setting by its name.
+            ///
+            /// # Errors
+            /// There is no such setting, or the value isn't one of its type.
+            pub fn set(&mut self, name: &str, value: &str) -> Result<(), InvalidSetting> {
+                $($(
+                    if name == concat!(stringify!($group), ".", stringify!($setting)) {
+                        self.$group.$setting = parse(name, value)?;
+                        return Ok(());
+                    }
+                )*)*
+                Err(InvalidSetting::Name(name.to_owned()))
+            }
+
+            /// Each setting with its name and its value, as [`set`](Self::set) takes them.
+            pub fn values(&self) -> Vec<(&'static str, String)> {
+                vec![$($((
+                    concat!(stringify!($group), ".", stringify!($setting)),
+                    self.$group.$setting.text(),
+                ),)*)*]
+            }
+        }
+    };
+}
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+settings! {
+    /// Watches, and the discovery of kinds.
+    watching: Watching {
+        /// The server ends each watch after this time; a connection that is silent for longer is dead. At least a second.
+        server_timeout: Duration = seconds(60);
+        /// The longest silence of the API server on any connection. It has to be longer than the server's timeout.
+        silence: Duration = seconds(90);
+        /// The longest time between two questions for a kind that the API server doesn't know.
+        discovery_interval: Duration = seconds(10);
+        /// About the time between a 410 and the relist that it asks for.
+        relist_delay: Duration = seconds(1);
+    }
+    /// Single requests for an object.
+    requests: Requests {
+        /// The longest time for one request.
+        timeout: Duration = seconds(30);
+        /// The delays between tries of one request; the last one repeats.
+        delays: Vec<Duration> =
+            vec![millis(200), millis(500), seconds(1), seconds(2), seconds(5), seconds(10)];
+        /// The requests of one write are retried for this time; then the object is left alone, so that its worker is free
+        /// for others.
+        patience: Duration = seconds(30);
+        /// The same for an object whose requests have failed for that long in an earlier turn.
+        short_patience: Duration = seconds(5);
+        /// The tries until a missing permission isn't waited for any longer.
+        permission_tries: usize = 4;
+        /// The same for a permission that is known to be missing.
+        known_permission_tries: usize = 2;
+    }
+    /// What happens where progress can't be stored.
+    persistence: Persistence {
+        /// An object is left alone for this time if its write failed, and may succeed later.
+        failed_delay: Duration = seconds(30);
+        /// The same if the API server rejected the write, or the operator lacks a permission.
+        rejected_delay: Duration = seconds(300);
+        /// After this time in one cycle, the progress is stored before the next handler is called.
+        flush_after: Duration = seconds(5);
+    }
+    /// The queue, its workers, and throttling.
+    queueing: Queueing {
+        /// The most objects that are handled at the same time. At least 1.
+        concurrency: usize = 64;
+        /// The bytes of pending states that are held in memory. Above it only names are held, and the objects are read
+        /// when their turn comes.
+        budget: Bytes = Bytes(8 << 20);
+        /// An own write is believed to be the newest version for this time while the watch hasn't shown it.
+        trust: Duration = seconds(60);
+        /// Where resource versions can't be compared, the echo of a write is awaited for this time.
+        await_echo: Duration = seconds(5);
+        /// All workers busy for this long while objects wait is worth a warning.
+        saturation: Duration = seconds(30);
+        /// The least time between two warnings of one kind.
+        reminder: Duration = seconds(300);
+        /// An object is throttled after this many passes (plus one for each of its handlers) within `pass_window`.
+        passes: usize = 16;
+        /// See `passes`.
+        pass_window: Duration = seconds(5);
+        /// The delays of an object that the framework fails over, or that is throttled; the last one repeats.
+        error_delays: Vec<Duration> =
+            [1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377, 610].map(seconds).to_vec();
+    }
+    /// The operator's end.
+    stopping: Stopping {
+        /// How long running handlers may take to finish. Kubernetes kills a pod 30 s after it has asked it to stop.
+        grace: Duration = seconds(25);
+    }
+    /// Kubernetes events that handlers post.
+    posting: Posting {
+        /// The longest time for one event.
+        timeout: Duration = seconds(10);
+        /// The events that may wait; later ones are dropped.
+        capacity: usize = 1000;
+    }
+}
+
+impl Settings {
+    /// Sets what environment variables say: `KORF_SET_REQUESTS_TIMEOUT` for `requests.timeout`. An empty one counts as
+    /// unset.
+    ///
+    /// # Errors
+    /// The value of one of them isn't one of its setting's type.
+    pub fn set_from_environment(&mut self) -> Result<(), InvalidSetting> {
+        for name in NAMES {
+            match env::var(variable(name)) {
+                Ok(value) if !value.is_empty() => self.set(name, &value)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The settings of the queue.
+    pub(crate) fn queue(&self) -> queue::Limits {
+        let Queueing { budget, trust, await_echo, .. } = self.queueing;
+        queue::Limits { budget: budget.0, trust: Trust { own_writes: trust, await_echo } }
+    }
+}
+
+/// The environment variable of a setting.
+pub fn variable(name: &str) -> String {
+    format!("KORF_SET_{}", name.to_uppercase().replace('.', "_"))
+}
+
+/// A number of bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bytes(pub usize);
+
+/// A setting that can't be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InvalidSetting {
+    /// There is no setting of this name.
+    Name(String),
+    /// The text isn't a value of the setting's type.
+    Value {
+        /// The name of the setting.
+        name: String,
+        /// The text.
+        value: String,
+        /// What is expected.
+        expected: &'static str,
+    },
+}
+
+impl fmt::Display for InvalidSetting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => {
+                write!(f, "there is no setting `{name}`; the settings are: {}", NAMES.join(", "))
+            }
+            Self::Value { name, value, expected } => {
+                write!(f, "`{value}` can't be the value of the setting `{name}`: expected {expected}")
+            }
+        }
+    }
+}
+
+impl error::Error for InvalidSetting {}
+
+/// A type of settings.
+trait Value: Sized {
+    const EXPECTED: &'static str;
+
+    fn read(text: &str) -> Option<Self>;
+
+    fn text(&self) -> String;
+}
+
+fn parse<V: Value>(name: &str, value: &str) -> Result<V, InvalidSetting> {
+    V::read(value.trim()).ok_or_else(|| InvalidSetting::Value {
+        name: name.to_owned(),
+        value: value.to_owned(),
+        expected: V::EXPECTED,
+    })
+}
+
+/// The number before a unit, and the unit.
+fn split(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    (number, unit.trim_start())
+}
+
+impl Value for Duration {
+    const EXPECTED: &'static str = "a number with a unit, `ms`, `s`, `m` or `h`: `30s`";
+
+    fn read(text: &str) -> Option<Self> {
+        let (number, unit) = split(text);
+        let factor = match unit {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        Self::try_from_secs_f64(number.parse::<f64>().ok()? * factor).ok()
+    }
+
+    fn text(&self) -> String {
+        match self.subsec_millis() {
+            0 => format!("{}s", self.as_secs()),
+            _ => format!("{}ms", self.as_millis()),
+        }
+    }
+}
+
+impl Value for Vec<Duration> {
+    const EXPECTED: &'static str = "durations with commas between them: `200ms,1s,5s`";
+
+    fn read(text: &str) -> Option<Self> {
+        text.split(',').map(|part| Duration::read(part.trim())).collect()
+    }
+
+    fn text(&self) -> String {
+        self.iter().map(Value::text).collect::<Vec<_>>().join(",")
+    }
+}
+
+impl Value for usize {
+    const EXPECTED: &'static str = "a whole number of at least 1";
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|number| *number > 0)
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for Bytes {
+    const EXPECTED: &'static str = "a number of bytes, `KiB` or `MiB`: `8MiB`";
+
+    fn read(text: &str) -> Option<Self> {
+        let (number, unit) = split(text);
+        let shift = match unit {
+            "" | "B" => 0,
+            "KiB" => 10,
+            "MiB" => 20,
+            _ => return None,
+        };
+        number.parse::<usize>().ok()?.checked_mul(1 << shift).map(Self)
+    }
+
+    fn text(&self) -> String {
+        match self.0 {
+            bytes if bytes > 0 && bytes % (1 << 20) == 0 => format!("{}MiB", bytes >> 20),
+            bytes if bytes > 0 && bytes % (1 << 10) == 0 => format!("{}KiB", bytes >> 10),
+            bytes => bytes.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_setting_can_be_set_by_the_text_of_its_value() {
+        let defaults = Settings::default();
+        for (name, text) in defaults.values() {
+            let mut settings = Settings::default();
+            settings.set(name, &text).unwrap();
+            assert_eq!(settings, defaults, "{name}={text}");
+        }
+        assert_eq!(defaults.values().iter().map(|(name, _)| *name).collect::<Vec<_>>(), NAMES);
+    }
+
+    #[test]
+    fn values_have_units_and_what_is_none_is_rejected_with_an_example() {
+        let mut settings = Settings::default();
+        let cases = [
+            ("requests.timeout", "1.5s", Some("1500ms")),
+            ("requests.timeout", "2m", Some("120s")),
+            ("requests.timeout", "2", None),
+            ("requests.timeout", "-2s", None),
+            ("requests.delays", "200ms, 1s", Some("200ms,1s")),
+            ("requests.delays", "", None),
+            ("queueing.concurrency", "0", None),
+            ("queueing.concurrency", "8", Some("8")),
+            ("queueing.budget", "64KiB", Some("64KiB")),
+            ("queueing.budget", "1GB", None),
+        ];
+        for (name, value, expected) in cases {
+            let text = match settings.set(name, value) {
+                Ok(()) => {
+                    settings.values().into_iter().find(|(known, _)| *known == name).map(|(_, text)| text)
+                }
+                Err(InvalidSetting::Value { .. }) => None,
+                Err(error) => panic!("{error}"),
+            };
+            assert_eq!(text.as_deref(), expected, "{name}={value}");
+        }
+        let unknown = settings.set("request.timeout", "1s").unwrap_err().to_string();
+        assert!(unknown.contains("requests.timeout"), "{unknown}");
+        assert_eq!(variable("requests.timeout"), "KORF_SET_REQUESTS_TIMEOUT");
+    }
+}

@@ -1,0 +1,105 @@
+//! Label selectors.
+
+use serde_json::Value;
+
+/// The conditions of a selector; all have to hold.
+#[derive(Debug, Default)]
+pub(super) struct Selector(Vec<Condition>);
+
+/// A condition on a label: it has one of these values, or none of them; without values: it exists, or doesn't.
+#[derive(Debug, PartialEq, Eq)]
+struct Condition {
+    key: String,
+    values: Option<Vec<String>>,
+    wanted: bool,
+}
+
+impl Selector {
+    /// Parses a `labelSelector`: `a=b,c!=d,e,!f,g in (h,i),j notin (k)`.
+    pub fn of(selector: Option<&str>) -> Self {
+        let conditions = split(selector.unwrap_or_default()).into_iter();
+        Self(conditions.filter(|text| !text.is_empty()).map(Condition::of).collect())
+    }
+
+    pub fn admits(&self, object: &Value) -> bool {
+        self.0.iter().all(|condition| condition.holds(object["metadata"]["labels"][&condition.key].as_str()))
+    }
+}
+
+/// Splits a selector at the commas outside of brackets.
+fn split(selector: &str) -> Vec<&str> {
+    let mut depth = 0;
+    let between = move |c: char| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        c == ',' && depth == 0
+    };
+    selector.split(between).map(str::trim).collect()
+}
+
+impl Condition {
+    fn of(text: &str) -> Self {
+        let list = |text: &str| {
+            text.trim_matches(['(', ')']).split(',').map(|value| value.trim().to_owned()).collect()
+        };
+        let one = |value: &str| vec![value.trim().to_owned()];
+        let condition = |key: &str, values: Option<Vec<String>>, wanted| Self {
+            key: key.trim().to_owned(),
+            values,
+            wanted,
+        };
+        if let Some((key, values)) = text.split_once(" in ") {
+            condition(key, Some(list(values.trim())), true)
+        } else if let Some((key, values)) = text.split_once(" notin ") {
+            condition(key, Some(list(values.trim())), false)
+        } else if let Some((key, value)) = text.split_once("!=") {
+            condition(key, Some(one(value)), false)
+        } else if let Some((key, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
+            condition(key, Some(one(value)), true)
+        } else if let Some(key) = text.strip_prefix('!') {
+            condition(key, None, false)
+        } else {
+            condition(text, None, true)
+        }
+    }
+
+    fn holds(&self, label: Option<&str>) -> bool {
+        let is = match &self.values {
+            None => label.is_some(),
+            Some(values) => label.is_some_and(|label| values.iter().any(|value| value == label)),
+        };
+        is == self.wanted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_selector_is_parsed_as_by_the_api_server() {
+        let object = json!({"metadata": {"labels": {"app": "a", "tier": ""}}});
+        let cases = [
+            ("", true),
+            ("app=a", true),
+            ("app==a,tier=", true),
+            ("app=b", false),
+            ("app!=b,none!=b", true),
+            ("app", true),
+            ("!app", false),
+            ("none", false),
+            ("!none", true),
+            ("app in (b, a),tier in (,x)", true),
+            ("app in (b,c)", false),
+            ("app notin (b,c),none notin (a)", true),
+            ("app notin (a)", false),
+        ];
+        for (selector, expected) in cases {
+            assert_eq!(Selector::of(Some(selector)).admits(&object), expected, "{selector}");
+        }
+    }
+}

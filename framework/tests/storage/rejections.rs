@@ -1,0 +1,202 @@
+//! Rejected writes and missing permissions.
+
+use crate::things::{Calls, Thing, ThingStatus, annotations, cluster, lines, operator, raw, text, thing};
+use korf::Operator;
+use korf_testing::{
+    Cluster,
+    api::{Delivery, Fault, Faults, Request},
+};
+use serde_json::json;
+use std::time::Duration;
+use tracing::Level;
+
+const SECOND: Duration = Duration::from_secs(1);
+const REJECTED: &str = "The API server rejects the object's progress";
+
+fn full(name: &str) -> Thing {
+    let mut full = thing(name, "x");
+    full.metadata.annotations = Some([("user".to_owned(), "u".repeat(256 * 1024 - 10))].into());
+    full
+}
+
+#[test]
+fn an_object_without_capacity_is_throttled_and_its_handlers_are_not_called_again() {
+    let calls = Calls::default();
+    let mut cluster = cluster(&calls, |operator| operator.concurrency(1));
+    cluster.create(&full("a")).unwrap();
+    cluster.advance(Duration::from_secs(60));
+    cluster.create(&thing("b", "x")).unwrap();
+    assert_eq!(calls.all(), ["create a", "create b"], "it blocks no worker");
+    cluster.advance(Duration::from_secs(3600));
+    assert_eq!(lines(&cluster, Level::ERROR, REJECTED).len(), 1);
+    assert!(lines(&cluster, Level::WARN, "").is_empty());
+    let tried = cluster.writes().len();
+    assert!(tried < 2 * 13 + 10, "every five minutes: {tried}");
+
+    cluster.patch::<Thing>("a", json!({"metadata": {"annotations": {"user": null}}})).unwrap();
+    assert_eq!(
+        calls.all(),
+        ["create a", "create b", "update a"],
+        "the first is stored, and then there is a change"
+    );
+    let base = &raw(&cluster, "a")["metadata"]["annotations"]["things.korf.dev/last-handled-configuration"];
+    assert_eq!(base, "{\"spec\":{\"text\":\"x\"}}\n");
+}
+
+/// Rejects some requests for one object, with a delay.
+#[derive(Clone, Copy)]
+struct Rejecting {
+    method: &'static str,
+    path: &'static str,
+    code: u16,
+    /// The number of rejections.
+    times: u32,
+    after: Duration,
+}
+
+impl Rejecting {
+    fn always(method: &'static str, path: &'static str, code: u16) -> Self {
+        Self { method, path, code, times: u32::MAX, after: Duration::ZERO }
+    }
+}
+
+impl Faults for Rejecting {
+    fn request(&mut self, request: &Request) -> Delivery {
+        if self.times == 0 || request.method != self.method || !request.path.ends_with(self.path) {
+            return Delivery::pass();
+        }
+        self.times -= 1;
+        Delivery::before(Fault::Rejected(self.code)).taking(self.after, Duration::ZERO)
+    }
+}
+
+/// Rejects what either of them rejects.
+struct Both(Rejecting, Rejecting);
+
+impl Faults for Both {
+    fn request(&mut self, request: &Request) -> Delivery {
+        let fate = self.0.request(request);
+        if fate.fault.is_some() { fate } else { self.1.request(request) }
+    }
+}
+
+#[test]
+fn an_object_whose_finalizer_is_rejected_waits_without_handler_calls() {
+    let calls = Calls::default();
+    let mut cluster = {
+        let calls = calls.clone();
+        Cluster::of(move || operator(&calls, true).concurrency(1)).unwrap()
+    };
+    cluster.set_faults(Rejecting::always("PATCH", "/a", 422));
+    cluster.create(&thing("a", "x")).unwrap();
+    cluster.create(&thing("b", "x")).unwrap();
+    cluster.advance(Duration::from_secs(3600));
+    assert_eq!(calls.all(), ["create b"]);
+    assert_eq!(lines(&cluster, Level::ERROR, REJECTED).len(), 1);
+    cluster.set_faults(());
+    cluster.advance(Duration::from_secs(300));
+    assert_eq!(calls.all(), ["create b", "create a"]);
+}
+
+#[test]
+fn changes_of_handlers_are_dropped_before_our_own() {
+    for configure in [|operator| operator, Operator::status_storage] {
+        let calls = Calls::default();
+        let mut cluster = cluster(&calls, configure);
+        let mut wishful = thing("a", "x");
+        wishful.spec.wish = Some(json!({"metadata": {"labels": {"number": 1}}, "spec": {"text": "y"}}));
+        cluster.create(&wishful).unwrap();
+        cluster.advance(SECOND);
+        let status = cluster.get::<Thing>("a").unwrap().status;
+        assert_eq!(status, Some(ThingStatus { calls: Some(1) }), "the status was accepted");
+        cluster.patch::<Thing>("a", text("z")).unwrap();
+        assert_eq!(calls.all(), ["create a", "update a"]);
+        assert_eq!(lines(&cluster, Level::ERROR, "rejects what handlers add to the object").len(), 1);
+        assert!(lines(&cluster, Level::ERROR, REJECTED).is_empty());
+    }
+}
+
+#[test]
+fn a_change_during_a_rejected_write_is_handled_at_once() {
+    let calls = Calls::default();
+    let mut cluster = cluster(&calls, |operator| operator);
+    let rejecting = Rejecting { times: 1, after: SECOND, ..Rejecting::always("PATCH", "/a", 422) };
+    cluster.set_faults(rejecting);
+    cluster.create(&thing("a", "x")).unwrap();
+    cluster.patch::<Thing>("a", text("y")).unwrap();
+    assert_eq!(calls.all(), ["create a"]);
+    cluster.advance(5 * SECOND);
+    assert_eq!(lines(&cluster, Level::ERROR, REJECTED).len(), 1);
+    assert_eq!(calls.all(), ["create a", "update a"]);
+}
+
+const DENIED: &str = "The operator lacks a permission";
+
+#[test]
+fn a_missing_permission_blocks_no_worker_and_results_are_stored_once_it_is_granted() {
+    for (path, code) in [("/a", 403), ("/a/status", 403), ("/a", 405)] {
+        let calls = Calls::default();
+        let mut cluster = cluster(&calls, |operator| operator.concurrency(1));
+        cluster.set_faults(Rejecting::always("PATCH", path, code));
+        cluster.create(&thing("a", "x")).unwrap();
+        cluster.create(&thing("b", "x")).unwrap();
+        cluster.advance(10 * SECOND);
+        assert_eq!(calls.all(), ["create a", "create b"], "{path}");
+        cluster.advance(3600 * SECOND);
+        let errors = lines(&cluster, Level::ERROR, "");
+        assert!(errors.len() == 1 && errors[0].message.starts_with(DENIED), "{errors:?}");
+        assert!(errors[0].message.contains(&format!("({code})")), "{errors:?}");
+        assert!(lines(&cluster, Level::WARN, "").is_empty());
+        cluster.set_faults(());
+        cluster.advance(300 * SECOND);
+        assert_eq!(raw(&cluster, "a")["status"]["calls"], 1);
+        cluster.patch::<Thing>("a", text("y")).unwrap();
+        assert_eq!(calls.all(), ["create a", "create b", "update a"], "{path}");
+    }
+}
+
+#[test]
+fn a_permission_that_is_granted_soon_is_awaited() {
+    let calls = Calls::default();
+    let mut cluster = cluster(&calls, |operator| operator);
+    cluster.set_faults(Rejecting { times: 3, ..Rejecting::always("PATCH", "/a", 403) });
+    cluster.create(&thing("a", "x")).unwrap();
+    cluster.advance(5 * SECOND);
+    assert_eq!(raw(&cluster, "a")["status"]["calls"], 1);
+    assert!(annotations(&cluster, "a").contains(&"things.korf.dev/last-handled-configuration".to_owned()));
+    assert!(lines(&cluster, Level::ERROR, "").is_empty());
+}
+
+#[test]
+fn a_conflict_blocks_no_worker_without_the_permission_to_read() {
+    let calls = Calls::default();
+    let mut cluster = cluster(&calls, |operator| operator.concurrency(1));
+    cluster.set_faults(Both(Rejecting::always("PATCH", "/a", 409), Rejecting::always("GET", "/a", 403)));
+    cluster.create(&thing("a", "x")).unwrap();
+    cluster.create(&thing("b", "x")).unwrap();
+    cluster.advance(10 * SECOND);
+    assert_eq!(calls.all(), ["create a", "create b"]);
+    assert_eq!(lines(&cluster, Level::ERROR, DENIED).len(), 1);
+    cluster.set_faults(());
+    cluster.advance(300 * SECOND);
+    assert_eq!(raw(&cluster, "a")["status"]["calls"], 1);
+    assert_eq!(calls.all(), ["create a", "create b"]);
+}
+
+#[test]
+fn a_retry_runs_once_the_permission_to_read_is_granted() {
+    let calls = Calls::default();
+    let mut cluster = cluster(&calls, |operator| operator.concurrency(1));
+    let mut failing = thing("a", "x");
+    failing.spec.failures = 1;
+    cluster.set_faults(Rejecting::always("GET", "/a", 403));
+    cluster.create(&failing).unwrap();
+    cluster.advance(10 * SECOND);
+    cluster.create(&thing("b", "x")).unwrap();
+    cluster.advance(300 * SECOND);
+    assert_eq!(calls.all(), ["create b"]);
+    assert!(!lines(&cluster, Level::ERROR, "can't be read").is_empty());
+    cluster.set_faults(());
+    cluster.advance(600 * SECOND);
+    assert_eq!(calls.all(), ["create b", "create a"]);
+}
