@@ -3,7 +3,7 @@
 mod counts;
 mod record;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use counts::Counts;
 pub(crate) use record::to_micros;

@@ -6,6 +6,7 @@ use super::{
     kind::KindContext,
     memory::Memory,
     throttle::fingerprint,
+    worker::concerns,
     write::{Stop, Wish},
 };
 use crate::families::TimerHandler;
@@ -13,8 +14,7 @@ use jiff::Timestamp;
 use korf_core::{
     body::Body,
     cycle::Reading,
-    filter::FilterInput,
-    handler::{FilterFailed, evaluate},
+    handler::FilterFailed,
     queue::NextTick,
     retry::{Attempt, Outcome},
     timer::TimerState,
@@ -73,7 +73,7 @@ impl KindContext {
         }
         states.timers.resize(self.timers.len(), None);
         for (handler, armed) in self.timers.iter().zip(&mut states.timers) {
-            if !concerns(handler, &reading.body)? {
+            if !concerns(&handler.id, &handler.filter, &reading.body)? {
                 *armed = None;
             } else if armed.is_none() {
                 *armed =
@@ -121,8 +121,4 @@ async fn run(pass: &Pass, handler: &TimerHandler, armed: &mut Armed) {
             armed.started = None;
         }
     }
-}
-
-fn concerns(handler: &TimerHandler, body: &Body) -> Result<bool, FilterFailed> {
-    evaluate(&handler.id, || handler.filter.concerns(&FilterInput { body, change: None }))
 }

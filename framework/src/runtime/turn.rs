@@ -49,8 +49,7 @@ struct NextLook {
 
 impl<'a> Turn<'a> {
     /// The turn that a job asks for, at the object as event handlers and timers have left it.
-    pub fn new(kind: &'a Arc<KindContext>, job: &'a Job, memory: &'a mut Memory, body: Body) -> Self {
-        let reading = Reading::of(&kind.setup, body, clock::now());
+    pub fn new(kind: &'a Arc<KindContext>, job: &'a Job, memory: &'a mut Memory, reading: Reading) -> Self {
         Self { kind, job, memory, reading, look: job.look, settled: false, handled: None }
     }
 
@@ -164,7 +163,7 @@ impl<'a> Turn<'a> {
         let before = (self.look == Look::Again).then(|| Arc::clone(&self.reading.new));
         let next = self.commit(Wish::Finalizer(change)).await?.1;
         if before.is_some_and(|before| self.reading.new != before) {
-            // The answer has brought a change by somebody else.
+            // The answer has brought a change by others.
             self.look = Look::Changed;
         }
         Ok(next)
@@ -199,7 +198,7 @@ impl<'a> Turn<'a> {
         let (written, next) = self.commit(Wish::Outcomes(outcomes.into())).await?;
         if let Some(Written { state: Some(state), ours, .. }) = written {
             let handled = ours.map_or_else(|| Value::clone(&essence), |ours| self.kind.setup.essence(&ours));
-            // The answer may bring a change by somebody else.
+            // The answer may bring a change by others.
             self.look = if self.reading.new == essence { Look::Again } else { Look::Changed };
             self.settled |= state.is_settled();
             self.handled = Some(fingerprint(&handled));

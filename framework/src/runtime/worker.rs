@@ -16,8 +16,8 @@ use korf_core::{
     cause::Look,
     cycle::Reading,
     error::panic_message,
-    filter::FilterInput,
-    handler::evaluate,
+    filter::{Filter, FilterInput},
+    handler::{FilterFailed, evaluate},
     patch::Edits,
     queue::{Extent, Job, TurnEnd, TurnReport, WatchEventType},
 };
@@ -72,9 +72,12 @@ impl KindContext {
         if let Some(event) = job.event {
             (body, retry) = self.deliver(event, &job, body, memory, report).await?;
         }
+        let mut reading = None;
         if job.tick && !job.gone {
             if job.extent == Extent::Whole || job.fetch || body.version() != job.body.version() {
-                self.arm_timers(&Reading::of(&self.setup, body.clone(), clock::now()), memory)?;
+                let known = Reading::of(&self.setup, body.clone(), clock::now());
+                self.arm_timers(&known, memory)?;
+                reading = Some(known);
             }
             body = self.tick(body, memory).await?;
             report.tick = memory.timers.next(&self.timers);
@@ -82,7 +85,9 @@ impl KindContext {
         if job.extent == Extent::Partial && body.version() == job.body.version() {
             return Ok(TurnEnd::Partial { due: retry });
         }
-        let mut turn = Turn::new(self, &job, memory, body);
+        let reading = reading.filter(|known| known.body == body);
+        let reading = reading.unwrap_or_else(|| Reading::of(&self.setup, body, clock::now()));
+        let mut turn = Turn::new(self, &job, memory, reading);
         let mut end = turn.finish().await?;
         let reading = turn.reading;
         if let TurnEnd::Seen { due, .. } = &mut end {
@@ -107,13 +112,12 @@ impl KindContext {
         // A filter that fails isn't evaluated for it again.
         report.undelivered = None;
         let pass = Pass::new(self, body, memory);
-        let input = FilterInput { body: &pass.body, change: None };
         let mut failed = None;
         for handler in &self.events {
             if self.operator.stopping.is_cancelled() {
                 break;
             }
-            match evaluate(&handler.id, || handler.filter.concerns(&input)) {
+            match concerns(&handler.id, &handler.filter, &pass.body) {
                 Ok(true) => pass.event(handler, event).await,
                 Ok(false) => {}
                 // The other handlers still receive the event.
@@ -150,6 +154,11 @@ impl KindContext {
             Err(stop) => Err(stop),
         }
     }
+}
+
+/// Whether a handler that knows no changes, an event handler or a timer, is for an object.
+pub(super) fn concerns(id: &str, filter: &Filter, body: &Body) -> Result<bool, FilterFailed> {
+    evaluate(id, || filter.concerns(&FilterInput { body, change: None }))
 }
 
 /// The turn of an object that was read.

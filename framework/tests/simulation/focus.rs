@@ -205,7 +205,7 @@ impl Focus {
 
     /// Fits a random handler to the promise: without options that would weaken it, and with a script that tests it.
     fn cast(self, role: &mut Role, chance: &mut fastrand::Rng) {
-        let is_event = role.is_spy();
+        let is_event = role.handles_events();
         role.label = match self {
             Self::Stealth => role.label.take(),
             // A change of the label makes it an object of other delete handlers.

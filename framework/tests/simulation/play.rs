@@ -51,7 +51,7 @@ fn handlers(role: &Role, record: &Record, users: &Users) -> Vec<Handler> {
             part.change(if deleted { on.deleted() } else { on })
         }
         Cue::Field => part.change(on_field::<Thing>(id, role.field.unwrap_or_default())),
-        Cue::Event => part.spy(on_event::<Thing>(id)),
+        Cue::Event => part.event_handler(on_event::<Thing>(id)),
     };
     role.cues.iter().map(handler).collect()
 }
@@ -80,7 +80,7 @@ impl Part {
     }
 
     /// An event handler.
-    fn spy(self: &Arc<Self>, on: HandlerBuilder<WatchEvent<Thing>>) -> Handler {
+    fn event_handler(self: &Arc<Self>, on: HandlerBuilder<WatchEvent<Thing>>) -> Handler {
         let part = Arc::clone(self);
         let on = self.role.limits.timeout.into_iter().fold(self.filtered(on), HandlerBuilder::timeout);
         on.call(move |call| {

@@ -100,7 +100,7 @@ impl Role {
         self.cues.contains(&cue)
     }
 
-    pub fn is_spy(&self) -> bool {
+    pub fn handles_events(&self) -> bool {
         self.has(Cue::Event)
     }
 

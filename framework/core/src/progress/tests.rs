@@ -1,19 +1,19 @@
 use super::*;
 use jiff::Timestamp;
 
-fn time(text: &str) -> Timestamp {
+pub fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     time("2026-11-22T14:53:30.883823Z")
 }
 
-fn earlier() -> Timestamp {
+pub fn earlier() -> Timestamp {
     time("2026-01-02T03:04:05Z")
 }
 
-fn record() -> Record {
+pub fn record() -> Record {
     Record::new(now(), Reason::Create)
 }
 

@@ -73,7 +73,7 @@ impl Backlog {
         self.bytes
     }
 
-    /// The same, counted anew.
+    /// The same, counted from the objects.
     pub fn weighed(&self) -> usize {
         self.pending.values().map(|(pending, _)| pending.weight()).sum()
     }

@@ -64,7 +64,7 @@ fn check(
     let mut violations = Vec::new();
     for closing in closings {
         let marked = |role: &&Role| closing.states.iter().all(|state| role.marked(state));
-        let roles = history.world.roles.iter().filter(|role| !role.is_spy()).filter(marked);
+        let roles = history.world.roles.iter().filter(|role| !role.handles_events()).filter(marked);
         for role in roles.filter(|role| is_for(role, &closing)) {
             if !is_done(history, role, &closing, reason) {
                 let Closing { uid, effect, .. } = &closing;

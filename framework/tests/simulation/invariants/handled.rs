@@ -15,7 +15,7 @@ use serde_json::Value;
 pub fn last_state(history: &History) -> Vec<Violation> {
     let world = &history.world;
     let concerned = |object: &Value| {
-        let mut handlers = world.roles.iter().filter(|role| !role.is_spy());
+        let mut handlers = world.roles.iter().filter(|role| !role.handles_events());
         handlers.any(|role| role.concerns(world, object))
     };
     let objects = history.objects.iter().filter(|object| !is_deleting(object) && concerned(object));

@@ -27,7 +27,7 @@ fn alive(history: &History, object: &Value) -> Option<String> {
         (false, true) => return Some("no handler needs its finalizer".to_owned()),
         _ => {}
     }
-    let handlers = || world.roles.iter().filter(|role| !role.is_spy());
+    let handlers = || world.roles.iter().filter(|role| !role.handles_events());
     let concerned = |object: &Value| handlers().any(|role| role.concerns(world, object));
     if !concerned(object) {
         let never = !history.states_of(uid(object)).any(|(_, state)| concerned(state));

@@ -42,11 +42,11 @@ fn only_base(history: &History, object: &Value) -> bool {
 /// Event handlers have seen the last version of each object, unless all later changes are their own writes and the records
 /// that the operator has written because of these.
 pub fn heard(history: &History) -> Vec<Violation> {
-    let spies: Vec<_> = history.world.roles.iter().filter(|role| role.is_spy()).collect();
+    let listeners: Vec<_> = history.world.roles.iter().filter(|role| role.handles_events()).collect();
     let mut violations = Vec::new();
     for object in &history.objects {
         let uid = uid(object);
-        for role in spies.iter().filter(|role| role.marked(object)) {
+        for role in listeners.iter().filter(|role| role.marked(object)) {
             let call = history.calls_for(uid).rfind(|call| call.id == role.id);
             let heard = call.map_or(0, |call| version(call.body.value()));
             let begun = call.map_or(0, |call| call.begun.revision);
@@ -64,17 +64,18 @@ pub fn heard(history: &History) -> Vec<Violation> {
 /// Users may have changed it in between, if a handler was called for that after all had been written.
 fn is_own_since(history: &History, uid: &str, heard: u64, begun: u64) -> bool {
     let since = || history.effects_on(uid).filter(|(_, effect)| effect.revision > heard);
-    let own = since()
-        .all(|(ours, effect)| ours && (history.only_keeps(effect) || is_of_spies(history, uid, effect)));
+    let own = since().all(|(ours, effect)| {
+        ours && (history.only_keeps(effect) || is_of_event_handlers(history, uid, effect))
+    });
     let before = since().all(|(_, effect)| effect.revision <= begun);
     let mut effects = history.effects_on(uid).rev().filter(|(ours, _)| *ours || !before);
     let cause = effects.find(|(ours, effect)| !ours || !history.only_keeps(effect));
-    own && cause.is_some_and(|(ours, effect)| ours && is_of_spies(history, uid, effect))
+    own && cause.is_some_and(|(ours, effect)| ours && is_of_event_handlers(history, uid, effect))
 }
 
 /// Whether event handlers asked for a change of the operator's: they were called last, and it contains nothing that they
 /// didn't ask for.
-fn is_of_spies(history: &History, uid: &str, effect: &Effect) -> bool {
+fn is_of_event_handlers(history: &History, uid: &str, effect: &Effect) -> bool {
     let calls = history.calls_for(uid).rev().filter(|call| call.ended.revision < effect.revision);
     let calls = calls.take_while(|call| call.event.is_some());
     let mut asked: Vec<_> = calls.filter_map(|call| Some(asked(history.role(call)?, call))).collect();
@@ -128,10 +129,10 @@ mod tests {
 
     /// An event handler, which adds a label, and an update handler.
     fn writing() -> Telling {
-        let mut spy = role("e", Cue::Event);
-        spy.script =
+        let mut listener = role("e", Cue::Event);
+        listener.script =
             Script(vec![Act { pauses: Vec::new(), addition: Addition::Label, finale: Finale::Succeed }]);
-        Telling::of([spy, role("u", Cue::Update)]).hear("e")
+        Telling::of([listener, role("u", Cue::Update)]).hear("e")
     }
 
     #[test]

@@ -5,12 +5,12 @@ use korf::extract::WatchEventType;
 
 /// An event handler that knows an object is called for its end, once and not before, even if no watch has shown that.
 pub fn of_the_end(history: &History) -> Vec<Violation> {
-    let spies = || history.world.roles.iter().filter(|role| role.is_spy());
+    let listeners = || history.world.roles.iter().filter(|role| role.handles_events());
     let is_there = |of: &str| history.objects.iter().any(|object| uid(object) == of);
     let mut violations = Vec::new();
     for of in history.uids() {
         let end = history.effects_on(of).map(|(_, effect)| effect).find(|effect| effect.after.is_none());
-        for role in spies() {
+        for role in listeners() {
             let calls = || history.calls_for(of).filter(|call| call.id == role.id);
             let ends = || calls().filter(|call| call.event == Some(WatchEventType::Deleted));
             let mut wrong = |why: &str| violations.push(Violation(format!("{} of {of} {why}", role.id)));

@@ -8,7 +8,9 @@ pub fn by_us(history: &History) -> Vec<Violation> {
     let world = &history.world;
     let concerned = |of: &str| {
         let mut states = history.states_of(of);
-        states.any(|(_, state)| world.roles.iter().any(|role| !role.is_spy() && role.concerns(world, state)))
+        states.any(|(_, state)| {
+            world.roles.iter().any(|role| !role.handles_events() && role.concerns(world, state))
+        })
     };
     let touches = |effect: &Effect| {
         let holds = |object: &Option<_>| object.as_deref().is_some_and(|object| world.holds(object));

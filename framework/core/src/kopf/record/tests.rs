@@ -1,22 +1,7 @@
 use super::*;
+use crate::progress::tests::{earlier, now, record};
 use proptest::prelude::*;
 use serde_json::json;
-
-fn time(text: &str) -> Timestamp {
-    text.parse().unwrap()
-}
-
-fn now() -> Timestamp {
-    time("2026-11-22T14:53:30.883823Z")
-}
-
-fn earlier() -> Timestamp {
-    time("2026-01-02T03:04:05Z")
-}
-
-fn record() -> Record {
-    Record::new(now(), Reason::Create)
-}
 
 fn read(json: &str) -> Result<Record, String> {
     Record::from_json(&serde_json::from_str(json).unwrap(), now())
