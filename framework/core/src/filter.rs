@@ -147,7 +147,7 @@ impl Filter {
         Ok(self.concerns_object(input) && self.when(input)?)
     }
 
-    /// Whether the filter selects this change of the object; `changing`: only if the field differs.
+    /// Whether the filter selects this change of the object; `changing`: only if its field differs, or, without one, anything.
     ///
     /// # Errors
     /// The condition can't be evaluated for this object.
@@ -178,7 +178,8 @@ impl Filter {
     }
 
     fn change(&self, input: &FilterInput<'_>, changing: bool) -> bool {
-        let (Some(field), Some(change)) = (&self.field, &input.change) else { return true };
+        let Some(change) = &input.change else { return true };
+        let Some(field) = &self.field else { return !changing || !change.diff.is_empty() };
         let (old, new) = (resolve(change.old(), field.keys()), resolve(change.new, field.keys()));
         let holds = |wanted: &Option<Match>, value| wanted.as_ref().is_none_or(|wanted| wanted.holds(value));
         let unknown = change.diff.is_unknown();

@@ -123,8 +123,8 @@ impl<I> ChangeHandler<I> {
         matches!(self.on, Trigger::Update | Trigger::Field)
     }
 
-    /// Whether the handler is called. `initial`: the object's first turn since the start; `begun`: an attempt for this
-    /// reason is on record, which may have seen a change that was reverted since.
+    /// Whether the handler is called. `initial`: the object's first turn since the start; `record`: its record for this
+    /// reason, if there is one. A handler that has one may have seen, or rejected, a change that was reverted since.
     ///
     /// # Errors
     /// Its filter can't be evaluated.
@@ -132,10 +132,11 @@ impl<I> ChangeHandler<I> {
         &self,
         reason: Reason,
         initial: bool,
-        begun: bool,
+        record: Option<&Record>,
         input: &FilterInput<'_>,
     ) -> Result<bool, FilterFailed> {
-        let (by_reason, changing) = match self.on {
+        let begun = record.is_some_and(Record::has_seen);
+        let (by_reason, of_changes) = match self.on {
             Trigger::Create => (reason == Reason::Create, false),
             Trigger::Update => (reason == Reason::Update, true),
             Trigger::Delete { .. } => (reason == Reason::Delete, false),
@@ -145,6 +146,7 @@ impl<I> ChangeHandler<I> {
             }
             Trigger::Field => (true, true),
         };
+        let changing = of_changes && record.is_none();
         Ok(by_reason && (begun || evaluate(&self.id, || self.filter.selects(input, changing))?))
     }
 

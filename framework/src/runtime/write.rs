@@ -76,6 +76,8 @@ pub struct Unsaved {
     pub outcomes: Option<Arc<Outcomes>>,
     why: String,
     fault: Fault,
+    /// The last request may have been taken though its answer was lost, and the object wasn't read since.
+    in_doubt: bool,
 }
 
 /// What was written.
@@ -265,7 +267,8 @@ impl KindContext {
         Written { newest: stored.newest, ours: stored.ours, state: Some(stored.state) }
     }
 
-    /// Stores the outcomes of an earlier turn, if there are any that could not be stored.
+    /// Stores the outcomes of an earlier turn, if there are any that could not be stored. Where the answer to another write
+    /// was lost, reads the object: handlers see no state from before our own writes.
     pub(super) async fn catch_up(&self, body: Body, memory: &mut Memory) -> Result<Body, Stop> {
         let outcomes = memory.unsaved.as_ref().and_then(|unsaved| unsaved.outcomes.clone());
         match outcomes {
@@ -275,7 +278,26 @@ impl KindContext {
                 Ok(body)
             }
             Some(outcomes) => Ok(self.commit(body, Wish::Outcomes(outcomes), memory).await?.newest),
-            None => Ok(body),
+            None => self.clear_doubt(body, memory).await,
+        }
+    }
+
+    async fn clear_doubt(&self, body: Body, memory: &mut Memory) -> Result<Body, Stop> {
+        let Some(unsaved) = memory.unsaved.as_mut().filter(|unsaved| unsaved.in_doubt) else {
+            return Ok(body);
+        };
+        let budget = RetryBudget::new(Standing::Troubled, &self.operator.settings);
+        match self.read(&body, budget).await {
+            Ok(newest) => {
+                unsaved.in_doubt = false;
+                Ok(newest)
+            }
+            Err(Unread::Gone) => Err(Stop::Gone),
+            // The watch has to do.
+            Err(Unread::Failed(_, Fault::Forbidden)) => Ok(body),
+            Err(Unread::Failed(..)) => {
+                Err(Stop::Later { seen: body, after: self.operator.settings.persistence.failed_delay })
+            }
         }
     }
 
@@ -297,7 +319,7 @@ impl KindContext {
             self.observe(Observation::WritePostponed { cause, why: &why, again: after });
         }
         let outcomes = outcomes.or_else(|| known.and_then(|known| known.outcomes));
-        memory.unsaved = Some(Unsaved { outcomes, why, fault });
+        memory.unsaved = Some(Unsaved { outcomes, why, fault, in_doubt: fault.is_transient() });
         Stop::Later { seen, after }
     }
 }

@@ -110,6 +110,41 @@ fn event_handlers_are_called_again_after_a_failed_write_and_change_handlers_do_n
     }
 }
 
+/// The first write of a label is made, but its answer is lost; further writes of labels fail, and so do reads where
+/// `unreadable`.
+struct Unanswered {
+    made: bool,
+    unreadable: bool,
+}
+
+impl Faults for Unanswered {
+    fn request(&mut self, request: &Request) -> Delivery {
+        let marks = request.client == "operator" && request.body["metadata"].get("labels").is_some();
+        let reads = !request.is_write() && request.path.ends_with("/a");
+        match () {
+            () if marks && !std::mem::replace(&mut self.made, true) => Delivery::after(Fault::Reset),
+            () if marks || (reads && self.unreadable) => Delivery::before(Fault::Rejected(500)),
+            () => Delivery::pass(),
+        }
+    }
+}
+
+#[test]
+fn change_handlers_see_no_state_from_before_a_write_of_event_handlers_whose_answer_was_lost() {
+    async fn create(seen: State<Seen>, body: Body) {
+        seen.note(format!("created {}", body.value()["metadata"]["labels"]["marked"]));
+    }
+    for unreadable in [false, true] {
+        let (mut cluster, seen) = cluster([marker(), on_create::<Thing>("c").run(create)]);
+        cluster.set_faults(Unanswered { made: false, unreadable });
+        cluster.create(&thing("a", 1)).unwrap();
+        cluster.advance(100 * SECOND);
+        let calls = seen.take();
+        let created: Vec<_> = calls.iter().filter(|call| call.starts_with("created")).collect();
+        assert_eq!(created, ["created \"yes\""], "unreadable: {unreadable}");
+    }
+}
+
 #[test]
 fn a_write_rejected_for_its_content_is_only_logged() {
     let (mut cluster, _) = cluster([marker()]);

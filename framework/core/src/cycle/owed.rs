@@ -62,7 +62,7 @@ impl Cycle {
         let to_next = diff(self.old.as_deref().unwrap_or(&Value::Null), next);
         let change =
             ChangeInput { reason: Reason::Update, old: self.old.as_ref(), new: next, diff: &to_next };
-        handler.is_called(Reason::Update, false, false, &FilterInput { body, change: Some(change) })
+        handler.is_called(Reason::Update, false, None, &FilterInput { body, change: Some(change) })
     }
 
     /// Whether further delete handlers match the object since its deletion began.

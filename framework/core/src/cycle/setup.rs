@@ -7,7 +7,7 @@ use crate::{
     essence::essence,
     filter::FilterInput,
     handler::{ChangeHandler, FilterFailed},
-    progress::{Progress, Record},
+    progress::Progress,
     storage::Storage,
 };
 use jiff::Timestamp;
@@ -54,13 +54,10 @@ impl<I> Setup<I> {
         stored: &Progress,
         input: &FilterInput<'_>,
     ) -> Result<Vec<usize>, FilterFailed> {
-        let has_begun = |id: &str| {
-            let record = stored.get(id).filter(|record| record.purpose == Some(reason));
-            record.is_some_and(Record::has_seen)
-        };
+        let record = |id: &str| stored.get(id).filter(|record| record.purpose == Some(reason));
         let (mut ids, mut called) = (BTreeSet::new(), Vec::new());
         for (index, handler) in self.handlers.iter().enumerate() {
-            if handler.is_called(reason, initial, has_begun(&handler.id), input)? && ids.insert(&handler.id) {
+            if handler.is_called(reason, initial, record(&handler.id), input)? && ids.insert(&handler.id) {
                 called.push(index);
             }
         }

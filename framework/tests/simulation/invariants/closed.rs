@@ -25,6 +25,15 @@ struct Closing<'a> {
     handled: u64,
 }
 
+impl Closing<'_> {
+    /// Whether the object differed from the diff-base before, and was one that a handler is for, from the state on that
+    /// counts as handled. A handler whose turn comes after a reversal is not called for what that reverted.
+    fn stays(&self, is_for: impl Fn(&Value) -> bool) -> bool {
+        let mut since = self.states.iter().filter(|state| version(state) >= self.handled);
+        since.all(|state| is_for(state))
+    }
+}
+
 /// A creation counts as handled only after each create handler is done.
 pub fn creations(history: &History) -> Vec<Violation> {
     let first = |closing: &Closing<'_>| closing.before.is_none();
@@ -40,13 +49,15 @@ pub fn creations(history: &History) -> Vec<Violation> {
 pub fn updates(history: &History) -> Vec<Violation> {
     let later = |closing: &Closing<'_>| closing.before.is_some();
     check(history, later, Reason::Update, |role, closing| {
-        let Some(field) = role.field else { return role.has(Cue::Update) };
+        let Some(field) = role.field else {
+            let differs = |state: &Value| Some(&history.world.essence(state)) != closing.before.as_ref();
+            return role.has(Cue::Update) && closing.stays(differs);
+        };
         let before = closing.before.as_ref().map_or(&Value::Null, |before| resolve(before, field));
-        let is_for = |state: &&Value| {
+        closing.stays(|state| {
             let value = resolve(state, field);
             value != before && wants(role, value)
-        };
-        closing.states.iter().all(is_for)
+        })
     })
 }
 
@@ -167,6 +178,14 @@ mod tests {
     }
 
     #[test]
+    fn a_handler_is_not_missed_where_the_change_was_reverted_meanwhile() {
+        let told = Telling::of([role("u", Cue::Update), role("v", Cue::Update)]).user(x(1)).closed().user(x(2));
+        let seen = json!({"spec": {"x": 2}}).to_string();
+        let told = told.call("u", Reason::Update, Succeeded).user(x(1));
+        assert_eq!(updates(&told.kept("last-handled-configuration", &seen).history()), []);
+    }
+
+    #[test]
     fn no_more_counts_as_handled_than_all_handlers_have_seen() {
         let told = || {
             let told = Telling::of([role("u", Cue::Update), role("v", Cue::Update)]).closed().user(x(2));
@@ -176,6 +195,19 @@ mod tests {
         assert_eq!(updates(&told().kept("last-handled-configuration", &seen).history()), []);
         assert_eq!(updates(&told().closed().history()).len(), 1);
         assert_eq!(updates(&told().call("u", Reason::Update, Succeeded).closed().history()), []);
+    }
+
+    #[test]
+    fn a_field_handler_is_missed_too_where_its_field_differs_to_the_end() {
+        let mut fielded = role("u", Cue::Field);
+        fielded.field = Some("spec.x");
+        let told = Telling::of([fielded.clone()]).user(x(1)).closed().user(x(2));
+        assert_eq!(updates(&told.clone().closed().history()).len(), 1);
+        assert_eq!(updates(&told.user(x(1)).user(json!({"spec": {"y": 1}})).closed().history()), []);
+        let later = Telling::of([role("v", Cue::Update), fielded]).user(x(1)).closed();
+        let later = later.user(json!({"spec": {"y": 1}})).call("v", Reason::Update, Succeeded).user(x(2));
+        let seen = json!({"spec": {"x": 1, "y": 1}}).to_string();
+        assert_eq!(updates(&later.kept("last-handled-configuration", &seen).history()), []);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::{
     asked::asked,
-    history::{History, Violation, is_deleting, uid},
+    history::{History, Violation, is_deleting, uid, version},
     record::{Called, Rejected},
     script::Ending,
 };
@@ -35,7 +35,16 @@ fn counts(history: &History, call: &Called) -> bool {
     }
     // In an earlier life, the operator may have died first.
     let last = history.calls_for(call.body.uid()).rfind(|other| other.id == call.id);
-    last.is_some_and(|last| last.begun == call.begun) && call.life + 1 == history.lives.len()
+    let is_last = last.is_some_and(|last| last.begun == call.begun) && call.life + 1 == history.lives.len();
+    is_last && is_still_for(history, call)
+}
+
+/// Whether the object has remained one that the handler of a call is for. Edits for an outdated state are dropped, and the
+/// handler is called for the newer one only if it is for that one.
+fn is_still_for(history: &History, call: &Called) -> bool {
+    let mut since =
+        history.states_of(call.body.uid()).filter(|(revision, _)| *revision > version(call.body.value()));
+    history.role_above(call).is_some_and(|role| since.all(|(_, state)| role.marked(state)))
 }
 
 pub(super) type Path = Vec<String>;
@@ -93,7 +102,7 @@ mod tests {
     use super::*;
     use crate::{
         invariants::sample::{Telling, role},
-        role::Cue,
+        role::{Cue, Want},
         script::{
             Act, Addition,
             Ending::{Permanent, Succeeded},
@@ -162,6 +171,18 @@ mod tests {
         assert_eq!(wrong(heard()), 1);
         assert_eq!(wrong(heard().restarted()), 0, "the operator has died before it was written");
         assert_eq!(wrong(heard().restarted().hear("a")), 1);
+    }
+
+    #[test]
+    fn what_an_event_handler_has_added_to_an_object_that_it_is_no_longer_for_is_not_missed() {
+        let mut adds = role("a", Cue::Event);
+        adds.label = Some(("tier", Want::Is("gold".into())));
+        adds.script =
+            Script(vec![Act { pauses: Vec::new(), addition: Addition::Label, finale: Finale::Succeed }]);
+        let tier = |tier| json!({"metadata": {"labels": {"tier": tier}}});
+        let heard = || Telling::of([adds.clone()]).user(tier("gold")).hear("a");
+        assert_eq!(wrong(heard().user(tier("silver"))), 0);
+        assert_eq!(wrong(heard().user(json!({"spec": {"size": 1}}))), 1);
     }
 
     #[test]
