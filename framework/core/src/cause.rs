@@ -4,7 +4,7 @@ use crate::{Reason, body::Body};
 
 /// How a turn came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum Occasion {
     /// It is the object's first turn in this process.
     First,
     /// Others changed the object.
@@ -15,11 +15,11 @@ pub enum Look {
 
 /// What is known of an object besides its body.
 #[derive(Clone, Copy, Debug)]
-pub struct Sight {
+pub struct Situation {
     /// The watch has shown its deletion.
     pub gone: bool,
     /// How the turn came about.
-    pub look: Look,
+    pub occasion: Occasion,
     /// A listing showed it first, and it has not been handled completely since the start of this process.
     pub initial: bool,
     /// Its essence has changed since delete handlers failed permanently: they are retried.
@@ -50,20 +50,20 @@ pub struct Past {
     /// The essence differs from the diff-base.
     pub changed: bool,
     /// Attempts of an update are on record. They may have seen an essence that was reverted since, so
-    /// that handlers run once more even where nothing differs.
+    /// that their handlers run once more even where nothing differs.
     pub begun: bool,
 }
 
 impl Cause {
     /// Decides, by what the watch says and what the object does.
-    pub fn of(body: &Body, sight: Sight, finalizer: &str, past: Past) -> Self {
+    pub fn of(body: &Body, situation: Situation, finalizer: &str, past: Past) -> Self {
         match () {
-            () if sight.gone => Self::Gone,
+            () if situation.gone => Self::Gone,
             () if body.is_deleting() && !body.finalizers().any(|f| f == finalizer) => Self::Free,
             () if body.is_deleting() => Self::Handle(Reason::Delete),
             () if !past.handled => Self::Handle(Reason::Create),
             () if past.changed || past.begun => Self::Handle(Reason::Update),
-            () if sight.initial => Self::Handle(Reason::Resume),
+            () if situation.initial => Self::Handle(Reason::Resume),
             () => Self::Noop,
         }
     }
@@ -106,14 +106,16 @@ mod tests {
             (alive(), false, past(true, false, false), Cause::Noop),
         ];
         for (body, gone, past, cause) in cases {
-            let sight = Sight { gone, look: Look::Changed, initial: false, rearmed: false, eager: false };
-            assert_eq!(Cause::of(&body, sight, FINALIZER, past), cause, "{body:?} {past:?}");
+            let situation =
+                Situation { gone, occasion: Occasion::Changed, initial: false, rearmed: false, eager: false };
+            assert_eq!(Cause::of(&body, situation, FINALIZER, past), cause, "{body:?} {past:?}");
         }
     }
 
     #[test]
     fn an_object_that_a_listing_shows_first_is_resumed_unless_there_is_more_to_do() {
-        let sight = Sight { gone: false, look: Look::First, initial: true, rearmed: false, eager: false };
+        let situation =
+            Situation { gone: false, occasion: Occasion::First, initial: true, rearmed: false, eager: false };
         let past = |handled, changed| Past { handled, changed, begun: false };
         let cases = [
             (past(true, false), Reason::Resume),
@@ -122,13 +124,13 @@ mod tests {
         ];
         for (past, reason) in cases {
             assert_eq!(
-                Cause::of(&body(false, &[]), sight, FINALIZER, past),
+                Cause::of(&body(false, &[]), situation, FINALIZER, past),
                 Cause::Handle(reason),
                 "{past:?}"
             );
         }
         assert_eq!(
-            Cause::of(&body(true, &[FINALIZER]), sight, FINALIZER, past(true, false)),
+            Cause::of(&body(true, &[FINALIZER]), situation, FINALIZER, past(true, false)),
             Cause::Handle(Reason::Delete)
         );
     }

@@ -163,7 +163,7 @@ impl Queue {
             return;
         }
         let Some(entry) = self.objects.get_mut(&uid) else { return };
-        if let Some(due) = self.schedule.clear(&uid, Slot::Look) {
+        if let Some(due) = self.schedule.clear(&uid, Slot::Occasion) {
             entry.unslept = Some(due.saturating_duration_since(now));
         }
         self.take_turn(uid);
@@ -174,7 +174,7 @@ impl Queue {
     fn is_throttled(&self, uid: &str) -> bool {
         let Some(entry) = self.objects.get(uid) else { return false };
         let to_read = !matches!(self.backlog.get(uid), Some(Pending::Body(_) | Pending::Gone(_)));
-        entry.errors > 0 && self.schedule.get(uid, Slot::Look).is_some() && (to_read || !entry.unread)
+        entry.errors > 0 && self.schedule.get(uid, Slot::Occasion).is_some() && (to_read || !entry.unread)
     }
 
     fn take_turn(&mut self, uid: String) {
@@ -217,10 +217,10 @@ impl Queue {
         match end {
             TurnEnd::Gone => return self.bury(&uid),
             TurnEnd::Partial { due: None } => {}
-            TurnEnd::Partial { due: Some(due) } => self.schedule.set_by(&uid, Slot::Look, now + due),
+            TurnEnd::Partial { due: Some(due) } => self.schedule.set_by(&uid, Slot::Occasion, now + due),
             TurnEnd::Unread { delay } => {
                 (entry.errors, entry.unread) = (entry.errors + 1, true);
-                self.schedule.set(&uid, Slot::Look, now + delay);
+                self.schedule.set(&uid, Slot::Occasion, now + delay);
             }
             TurnEnd::Failed { delay, newest } => return self.throttle(&uid, newest, now + delay),
             TurnEnd::Seen { newest, due, settled, planned, waiting } => {
@@ -246,15 +246,15 @@ impl Queue {
         if let Some(newest) = newest {
             self.outdate(uid, newest);
         }
-        self.schedule.set(uid, Slot::Look, until);
+        self.schedule.set(uid, Slot::Occasion, until);
     }
 
     /// Lets an object rest until its next look.
     fn rest(&mut self, uid: &str, newest: Newest, until: Option<Instant>) {
         self.outdate(uid, newest);
-        self.schedule.clear(uid, Slot::Look);
+        self.schedule.clear(uid, Slot::Occasion);
         if let Some(until) = until {
-            self.schedule.set(uid, Slot::Look, until);
+            self.schedule.set(uid, Slot::Occasion, until);
         }
     }
 
@@ -281,7 +281,7 @@ impl Queue {
     /// Where a worker found that out, older events of the object may still come: its grave is kept until the watch shows
     /// its deletion, and event handlers are called for that.
     fn bury(&mut self, uid: &str) {
-        self.schedule.clear(uid, Slot::Look);
+        self.schedule.clear(uid, Slot::Occasion);
         self.schedule.clear(uid, Slot::Tick);
         let Some(source) = self.objects.get(uid).map(|entry| entry.source) else { return };
         let needs = self.needs(source);
@@ -306,7 +306,7 @@ impl Queue {
     fn forget(&mut self, uid: &str) {
         self.objects.remove(uid);
         self.backlog.take(uid);
-        self.schedule.clear(uid, Slot::Look);
+        self.schedule.clear(uid, Slot::Occasion);
         self.schedule.clear(uid, Slot::Tick);
         self.forgotten.push(uid.to_owned());
     }
@@ -332,7 +332,7 @@ impl Queue {
                         continue;
                     }
                 }
-                Slot::Look => {
+                Slot::Occasion => {
                     entry.look_due = true;
                     // A worker has it, or is about to, for event handlers alone: it is to be handled, too.
                     match self.backlog.get(&uid) {

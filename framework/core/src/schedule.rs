@@ -9,7 +9,7 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Slot {
     /// Its next look: a retry of its change handlers, or the end of a delay.
-    Look,
+    Occasion,
     /// The next call of one of its timers.
     Tick,
 }

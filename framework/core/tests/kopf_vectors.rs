@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use korf_core::{
     Reason,
     body::Body,
-    cause::{Cause, Look, Past, Sight},
+    cause::{Cause, Occasion, Past, Situation},
     diff::{Diff, Field, diff, resolve},
     error::Error,
     essence::essence,
@@ -131,14 +131,14 @@ fn an_object_is_looked_at_for_the_reasons_that_kopf_has() {
             begun: purposes.any(|purpose| purpose.is_none_or(|purpose| purpose == Reason::Update)),
         };
         let initial = given["initial"] == true;
-        let sight = Sight {
+        let situation = Situation {
             gone: given["type"] == "DELETED",
-            look: Look::Changed,
+            occasion: Occasion::Changed,
             initial,
             rearmed: false,
             eager: false,
         };
-        let reason = match Cause::of(&body, sight, storage.finalizer(), past) {
+        let reason = match Cause::of(&body, situation, storage.finalizer(), past) {
             Cause::Gone => "gone",
             Cause::Free => "free",
             Cause::Noop => "noop",

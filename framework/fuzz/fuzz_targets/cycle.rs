@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use korf_core::{
     body::Body,
-    cause::{Look, Sight},
+    cause::{Occasion, Situation},
     cycle::{Cycle, HandlerOutcome, Plan, Reading, Ready, Setup, plan},
     filter::Filter,
     handler::{ChangeHandler, Trigger},
@@ -43,7 +43,7 @@ impl Fate {
 /// One object and the handlers of its kind, with the API server's part played by merge patches.
 struct World {
     setup: Setup,
-    sight: Sight,
+    situation: Situation,
     body: Body,
     now: Timestamp,
     fate: Fate,
@@ -60,7 +60,7 @@ fuzz_target!(|bytes: &[u8]| {
             handlers: tasks(options >> 4),
             one_at_a_time: option(1),
         },
-        sight: Sight { gone: false, look: Look::First, initial: option(2), rearmed: false, eager: option(4) },
+        situation: Situation { gone: false, occasion: Occasion::First, initial: option(2), rearmed: false, eager: option(4) },
         body: object(&String::from_utf8_lossy(bytes), option(8)),
         now: Timestamp::UNIX_EPOCH,
         fate: Fate(u32::from_le_bytes(fate)),
@@ -73,7 +73,7 @@ impl World {
     /// Does what comes next; whether that is nothing.
     fn turn(&mut self) -> bool {
         let reading = Reading::of(&self.setup, self.body.clone(), self.now);
-        match plan(&self.setup, &reading, self.sight, self.now).expect("no filter panics") {
+        match plan(&self.setup, &reading, self.situation, self.now).expect("no filter panics") {
             Plan::Idle(_) => return true,
             Plan::Wait(due) => {
                 assert!(due > self.now, "a wait for {due}, and it is {}", self.now);
@@ -86,7 +86,7 @@ impl World {
             }
             Plan::Run(cycle) => self.run(&cycle),
         }
-        (self.sight.look, self.sight.eager) = (Look::Again, false);
+        (self.situation.occasion, self.situation.eager) = (Occasion::Again, false);
         false
     }
 
@@ -96,7 +96,7 @@ impl World {
         let done: Vec<_> = cycle.ready.iter().map(done).collect();
         let settled = cycle.settle(&self.setup, &self.body, &done, self.now).expect("no filter panics");
         let patch = settled.edits(&self.setup.storage, &self.body).next().expect("there is one at least");
-        self.sight.initial &= !settled.state.is_settled();
+        self.situation.initial &= !settled.state.is_settled();
         self.write(&patch);
     }
 

@@ -7,7 +7,7 @@ use super::{
     memory::Memory,
     throttle::fingerprint,
     worker::concerns,
-    write::{Stop, Wish},
+    write::{Intent, Stop},
 };
 use crate::families::TimerHandler;
 use jiff::Timestamp;
@@ -98,7 +98,7 @@ impl KindContext {
         if edits.is_empty() {
             return Ok(body);
         }
-        match self.commit(body, Wish::Edits { edits, exactly: false }, memory).await {
+        match self.commit(body, Intent::Edits { edits, exactly: false }, memory).await {
             Ok(written) => Ok(written.newest),
             // The next run asks for it again.
             Err(Stop::Later { seen, .. }) => Ok(seen),

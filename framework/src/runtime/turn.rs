@@ -7,12 +7,12 @@ use super::{
     memory::Memory,
     observe::Observation,
     throttle::{Pace, fingerprint},
-    write::{Outcomes, Stop, Wish, Written},
+    write::{Intent, Outcomes, Stop, Written},
 };
 use jiff::Timestamp;
 use korf_core::{
     body::Body,
-    cause::{Look, Sight},
+    cause::{Occasion, Situation},
     cycle::{Cycle, HandlerOutcome, Idle, Plan, Reading, plan},
     patch::Finalizer,
     queue::{Extent, Fingerprint, Job, TurnEnd},
@@ -30,7 +30,7 @@ pub struct Turn<'a> {
     /// The object as it is now.
     pub reading: Reading,
     /// How the current pass came about.
-    look: Look,
+    occasion: Occasion,
     /// It was handled completely.
     settled: bool,
     /// The essence that the handlers of the last cycle saw, with their own changes.
@@ -45,12 +45,14 @@ struct NextLook {
     due: Option<Duration>,
     /// Whether handlers wait that a change of the object calls at once.
     waiting: bool,
+    /// No handler was for the object. Those that are to be resumed still are, once it is theirs again.
+    unhandled: bool,
 }
 
 impl<'a> Turn<'a> {
     /// The turn that a job asks for, at the object as event handlers and timers have left it.
     pub fn new(kind: &'a Arc<KindContext>, job: &'a Job, memory: &'a mut Memory, reading: Reading) -> Self {
-        Self { kind, job, memory, reading, look: job.look, settled: false, handled: None }
+        Self { kind, job, memory, reading, occasion: job.occasion, settled: false, handled: None }
     }
 
     /// Does everything that is to be done now.
@@ -65,10 +67,10 @@ impl<'a> Turn<'a> {
         }
         let mut pace = Pace::default();
         loop {
-            if self.look != Look::Again && !self.reading.unreadable().is_empty() {
+            if self.occasion != Occasion::Again && !self.reading.unreadable().is_empty() {
                 self.kind.observe(Observation::Unreadable(self.reading.unreadable()));
             }
-            let plan = plan(&self.kind.setup, &self.reading, self.sight(), clock::now())?;
+            let plan = plan(&self.kind.setup, &self.reading, self.situation(), clock::now())?;
             let handlers = self.kind.setup.handlers.len();
             match self.follow(plan).await? {
                 Some(_) if self.job.gone => return Ok(TurnEnd::Gone),
@@ -89,14 +91,14 @@ impl<'a> Turn<'a> {
         }
     }
 
-    fn sight(&self) -> Sight {
+    fn situation(&self) -> Situation {
         // Changes by handlers in this turn are no reason to call them at once. Changes by others may have come with an
         // answer to us, or have been seen before in a turn that planned nothing.
         let waiting = self.handled.or(self.job.waiting);
         let changed = waiting.map(|before| (before, fingerprint(&self.reading.new)));
-        Sight {
+        Situation {
             gone: self.job.gone,
-            look: self.look,
+            occasion: self.occasion,
             initial: self.job.initial && !self.settled,
             rearmed: changed.is_some_and(|(before, now)| before.whole != now.whole),
             eager: changed.is_some_and(|(before, now)| before.state != now.state),
@@ -104,11 +106,11 @@ impl<'a> Turn<'a> {
     }
 
     /// The end of the turn.
-    fn rest(&self, NextLook { seen, due, waiting }: &NextLook) -> TurnEnd {
+    fn rest(&self, NextLook { seen, due, waiting, unhandled }: &NextLook) -> TurnEnd {
         TurnEnd::Seen {
             newest: self.known(&seen.body),
             due: *due,
-            settled: self.settled || due.is_none(),
+            settled: self.settled || (due.is_none() && !unhandled),
             // A partial turn may come before the object's first look.
             planned: self.job.extent == Extent::Whole,
             waiting: waiting.then(|| fingerprint(&seen.new)),
@@ -141,44 +143,55 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// A look at the object as it is now, when it changes.
+    fn next_look(&self) -> NextLook {
+        NextLook { seen: self.reading.clone(), due: None, waiting: false, unhandled: false }
+    }
+
     fn idle(&self, idle: Idle) -> NextLook {
         // An object that our own write has released is gone by now; the watch will show it.
-        let released =
-            idle == Idle::Free && self.look == Look::Again && self.reading.body.finalizers().next().is_none();
+        let released = idle == Idle::Free
+            && self.occasion == Occasion::Again
+            && self.reading.body.finalizers().next().is_none();
         if !released {
             self.kind.observe(Observation::Idle(idle));
         }
-        NextLook { seen: self.reading.clone(), due: None, waiting: idle == Idle::Held }
+        NextLook {
+            due: None,
+            waiting: idle == Idle::Held,
+            unhandled: idle == Idle::Stealth,
+            ..self.next_look()
+        }
     }
 
     fn wait(&self, until: Timestamp) -> NextLook {
         let due = Duration::try_from(until.duration_since(clock::now())).unwrap_or_default();
         self.kind.observe(Observation::Sleeping { due });
-        NextLook { seen: self.reading.clone(), due: Some(due), waiting: true }
+        NextLook { due: Some(due), waiting: true, ..self.next_look() }
     }
 
     /// Adds or removes the finalizer.
     async fn change_finalizer(&mut self, change: Finalizer) -> Result<Option<NextLook>, Stop> {
         self.kind.observe(Observation::FinalizerChanges(&change));
-        let before = (self.look == Look::Again).then(|| Arc::clone(&self.reading.new));
-        let next = self.commit(Wish::Finalizer(change)).await?.1;
+        let before = (self.occasion == Occasion::Again).then(|| Arc::clone(&self.reading.new));
+        let next = self.commit(Intent::Finalizer(change)).await?.1;
         if before.is_some_and(|before| self.reading.new != before) {
             // The answer has brought a change by others.
-            self.look = Look::Changed;
+            self.occasion = Occasion::Changed;
         }
         Ok(next)
     }
 
     /// Writes, and goes on with the object as it is then, unless it is left alone.
-    async fn commit(&mut self, wish: Wish) -> Result<(Option<Written>, Option<NextLook>), Stop> {
-        match self.kind.commit(self.reading.body.clone(), wish, self.memory).await {
+    async fn commit(&mut self, intent: Intent) -> Result<(Option<Written>, Option<NextLook>), Stop> {
+        match self.kind.commit(self.reading.body.clone(), intent, self.memory).await {
             Ok(written) => {
                 self.read(written.newest.clone());
                 Ok((Some(written), None))
             }
             Err(Stop::Later { seen, after }) => {
                 let seen = Reading::of(&self.kind.setup, seen, clock::now());
-                Ok((None, Some(NextLook { seen, due: Some(after), waiting: true })))
+                Ok((None, Some(NextLook { seen, due: Some(after), waiting: true, unhandled: false })))
             }
             Err(stop) => Err(stop),
         }
@@ -191,15 +204,15 @@ impl<'a> Turn<'a> {
         let handlers = self.call_ready(&cycle, &pass).await;
         if handlers.is_empty() && !cycle.ready.is_empty() {
             // The operator stops; no handler was called.
-            return Ok(Some(NextLook { seen: self.reading.clone(), due: None, waiting: false }));
+            return Ok(Some(self.next_look()));
         }
         let essence = Arc::clone(&cycle.new);
         let outcomes = Outcomes::new(cycle, handlers, pass.take_edits());
-        let (written, next) = self.commit(Wish::Outcomes(outcomes.into())).await?;
+        let (written, next) = self.commit(Intent::Outcomes(outcomes.into())).await?;
         if let Some(Written { state: Some(state), ours, .. }) = written {
             let handled = ours.map_or_else(|| Value::clone(&essence), |ours| self.kind.setup.essence(&ours));
             // The answer may bring a change by others.
-            self.look = if self.reading.new == essence { Look::Again } else { Look::Changed };
+            self.occasion = if self.reading.new == essence { Occasion::Again } else { Occasion::Changed };
             self.settled |= state.is_settled();
             self.handled = Some(fingerprint(&handled));
         }

@@ -7,13 +7,13 @@ use super::{
     memory::Memory,
     observe::Observation,
     turn::Turn,
-    write::{RetryBudget, Standing, Stop, Unread, Wish},
+    write::{Intent, RetryBudget, Standing, Stop, Unread},
 };
 use crate::logging;
 use futures::FutureExt;
 use korf_core::{
     body::Body,
-    cause::Look,
+    cause::Occasion,
     cycle::Reading,
     error::panic_message,
     filter::{Filter, FilterInput},
@@ -144,7 +144,7 @@ impl KindContext {
         memory: &mut Memory,
         report: &mut TurnReport,
     ) -> Result<(Body, Option<Duration>), Stop> {
-        match self.commit(body, Wish::Edits { edits, exactly: true }, memory).await {
+        match self.commit(body, Intent::Edits { edits, exactly: true }, memory).await {
             Ok(written) => Ok((written.newest, None)),
             // They are called again for what could not be written; change handlers don't wait for that.
             Err(Stop::Later { seen, after }) => {
@@ -164,6 +164,6 @@ pub(super) fn concerns(id: &str, filter: &Filter, body: &Body) -> Result<bool, F
 /// The turn of an object that was read.
 fn fetched(job: Job, body: Body) -> Job {
     let changed = !job.known.as_ref().is_some_and(|known| known.is(body.version()));
-    let look = if changed && job.look == Look::Again { Look::Changed } else { job.look };
-    Job { body, look, ..job }
+    let occasion = if changed && job.occasion == Occasion::Again { Occasion::Changed } else { job.occasion };
+    Job { body, occasion, ..job }
 }

@@ -32,11 +32,11 @@ use korf_core::{
     storage::Encoding,
 };
 use std::{sync::Arc, time::Duration};
-use writing::{Rejected, Unwritten, Writing};
+use writing::{Unwritten, WriteFailure, Writing};
 
 /// What a turn wants written.
 #[derive(Debug)]
-pub enum Wish {
+pub enum Intent {
     /// Our finalizer, added or removed.
     Finalizer(Finalizer),
     /// What event handlers or timers have asked for.
@@ -76,7 +76,7 @@ pub struct Unsaved {
     pub outcomes: Option<Arc<Outcomes>>,
     why: String,
     fault: Fault,
-    /// The last request may have been taken though its answer was lost, and the object wasn't read since.
+    /// See [`WriteFailure::in_doubt`].
     in_doubt: bool,
 }
 
@@ -124,19 +124,24 @@ impl KindContext {
     ///
     /// # Errors
     /// If the object is gone, or is left alone for a while because the API server accepts no form of it.
-    pub(super) async fn commit(&self, body: Body, wish: Wish, memory: &mut Memory) -> Result<Written, Stop> {
+    pub(super) async fn commit(
+        &self,
+        body: Body,
+        intent: Intent,
+        memory: &mut Memory,
+    ) -> Result<Written, Stop> {
         let standing = match &memory.unsaved {
-            Some(unsaved) if unsaved.fault.is_transient() => Standing::Troubled,
+            Some(unsaved) if unsaved.fault.is_transient() => Standing::Failing,
             _ => Standing::Good,
         };
         let budget = RetryBudget::new(standing, &self.operator.settings);
-        match wish {
-            Wish::Finalizer(change) => self.commit_finalizer(body, change.into(), budget, memory).await,
-            Wish::Edits { edits, exactly } => {
+        match intent {
+            Intent::Finalizer(change) => self.commit_finalizer(body, change.into(), budget, memory).await,
+            Intent::Edits { edits, exactly } => {
                 let writing = Writing::new(self, body, &edits, Omit::default(), budget);
                 self.commit_edits(if exactly { writing.exactly() } else { writing }, memory).await
             }
-            Wish::Outcomes(outcomes) => self.commit_outcomes(body, outcomes, budget, memory).await,
+            Intent::Outcomes(outcomes) => self.commit_outcomes(body, outcomes, budget, memory).await,
         }
     }
 
@@ -156,7 +161,7 @@ impl KindContext {
             Err(Unwritten::Gone) => Err(Stop::Gone),
             // The next turn comes at once, after those of the objects that wait.
             Err(Unwritten::Changed { seen, .. }) => Err(Stop::Later { seen, after: Duration::ZERO }),
-            Err(Unwritten::Rejected(rejected)) => Err(self.postpone(rejected, None, memory)),
+            Err(Unwritten::Failed(failure)) => Err(self.postpone(failure, None, memory)),
         }
     }
 
@@ -170,11 +175,11 @@ impl KindContext {
                 self.observe(Observation::EditOutdated);
                 seen
             }
-            Err(Unwritten::Rejected(rejected)) if rejected.is_final() => {
-                self.observe(Observation::EditsRejected { status: false, why: &rejected.why });
-                rejected.seen
+            Err(Unwritten::Failed(failure)) if failure.is_final() => {
+                self.observe(Observation::EditsRejected { status: false, why: &failure.why });
+                failure.seen
             }
-            Err(Unwritten::Rejected(rejected)) => return Err(self.postpone(rejected, None, memory)),
+            Err(Unwritten::Failed(failure)) => return Err(self.postpone(failure, None, memory)),
         };
         memory.write_has_worked();
         Ok(Written::plain(written))
@@ -187,24 +192,24 @@ impl KindContext {
         budget: RetryBudget<'_>,
         memory: &mut Memory,
     ) -> Result<Written, Stop> {
-        let rejected = match self.write_outcomes(body, &outcomes, true, budget).await? {
+        let failure = match self.write_outcomes(body, &outcomes, true, budget).await {
             Ok(stored) => return Ok(self.stored(outcomes.cycle.reason, stored, memory)),
-            Err(rejected) => rejected,
+            Err(Unstored::Stop(stop)) => return Err(stop),
+            Err(Unstored::Failed(failure)) => failure,
         };
         // It may be what handlers have asked for that makes the object too large.
-        let too_large =
-            rejected.fault == Fault::TooLarge && self.has_edits(&outcomes, &rejected.seen, budget);
-        if too_large {
-            let why = rejected.why.clone();
-            match self.write_outcomes(rejected.seen, &outcomes, false, budget).await? {
-                Ok(stored) => {
-                    self.observe(Observation::EditsRejected { status: false, why: &why });
-                    return Ok(self.stored(outcomes.cycle.reason, stored, memory));
-                }
-                Err(rejected) => return Err(self.postpone(rejected, Some(outcomes), memory)),
-            }
+        if failure.fault != Fault::TooLarge || !self.has_edits(&outcomes, &failure.seen, budget) {
+            return Err(self.postpone(failure, Some(outcomes), memory));
         }
-        Err(self.postpone(rejected, Some(outcomes), memory))
+        let WriteFailure { seen, why, .. } = failure;
+        match self.write_outcomes(seen, &outcomes, false, budget).await {
+            Ok(stored) => {
+                self.observe(Observation::EditsRejected { status: false, why: &why });
+                Ok(self.stored(outcomes.cycle.reason, stored, memory))
+            }
+            Err(Unstored::Stop(stop)) => Err(stop),
+            Err(Unstored::Failed(failure)) => Err(self.postpone(failure, Some(outcomes), memory)),
+        }
     }
 
     /// Writes the outcomes in the largest form that the API server accepts.
@@ -214,7 +219,7 @@ impl KindContext {
         outcomes: &Outcomes,
         with_edits: bool,
         budget: RetryBudget<'_>,
-    ) -> Result<Result<Stored, Rejected>, Stop> {
+    ) -> Result<Stored, Unstored> {
         let (cycle, setup) = (&outcomes.cycle, &self.setup);
         // Until the object that a finalizer is removed from is the one that was settled for.
         'settle: loop {
@@ -226,24 +231,25 @@ impl KindContext {
                 edits.join(own);
                 match Writing::new(self, body.clone(), &edits, Omit::default(), budget).finish_apart().await {
                     Ok((newest, ours)) => {
-                        return Ok(Ok(Stored { newest, ours, encoding, state: settled.state.clone() }));
+                        return Ok(Stored { newest, ours, encoding, state: settled.state.clone() });
                     }
-                    Err(Unwritten::Gone) => return Err(Stop::Gone),
+                    Err(Unwritten::Gone) => return Err(Unstored::Stop(Stop::Gone)),
                     Err(Unwritten::Changed { newest, .. }) => {
                         body = newest;
                         continue 'settle;
                     }
-                    Err(Unwritten::Rejected(rejected)) if rejected.fault == Fault::TooLarge => {
-                        body = rejected.seen.clone();
-                        last = Some(rejected);
+                    Err(Unwritten::Failed(failure)) if failure.fault == Fault::TooLarge => {
+                        body = failure.seen.clone();
+                        last = Some(failure);
                     }
-                    Err(Unwritten::Rejected(rejected)) => return Ok(Err(rejected)),
+                    Err(Unwritten::Failed(failure)) => return Err(Unstored::Failed(failure)),
                 }
             }
-            return Ok(Err(last.unwrap_or_else(|| Rejected {
+            return Err(Unstored::Failed(last.unwrap_or_else(|| WriteFailure {
                 seen: body,
                 why: "its progress can't be made to fit".to_owned(),
                 fault: Fault::TooLarge,
+                in_doubt: false,
             })));
         }
     }
@@ -270,23 +276,26 @@ impl KindContext {
     /// Stores the outcomes of an earlier turn, if there are any that could not be stored. Where the answer to another write
     /// was lost, reads the object: handlers see no state from before our own writes.
     pub(super) async fn catch_up(&self, body: Body, memory: &mut Memory) -> Result<Body, Stop> {
-        let outcomes = memory.unsaved.as_ref().and_then(|unsaved| unsaved.outcomes.clone());
-        match outcomes {
+        let Some(unsaved) = &mut memory.unsaved else { return Ok(body) };
+        let reason = unsaved.outcomes.as_ref().map(|outcomes| outcomes.cycle.reason);
+        let outdated = body.is_deleting() && reason.is_some_and(|reason| reason != Reason::Delete);
+        let newest = self.clear_doubt(body, unsaved).await?;
+        match unsaved.outcomes.clone() {
             // The outcomes of a creation or an update no longer matter, and must not keep the object.
-            Some(outcomes) if body.is_deleting() && outcomes.cycle.reason != Reason::Delete => {
+            Some(_) if outdated => {
                 memory.unsaved = None;
-                Ok(body)
+                Ok(newest)
             }
-            Some(outcomes) => Ok(self.commit(body, Wish::Outcomes(outcomes), memory).await?.newest),
-            None => self.clear_doubt(body, memory).await,
+            Some(outcomes) => Ok(self.commit(newest, Intent::Outcomes(outcomes), memory).await?.newest),
+            None => Ok(newest),
         }
     }
 
-    async fn clear_doubt(&self, body: Body, memory: &mut Memory) -> Result<Body, Stop> {
-        let Some(unsaved) = memory.unsaved.as_mut().filter(|unsaved| unsaved.in_doubt) else {
+    async fn clear_doubt(&self, body: Body, unsaved: &mut Unsaved) -> Result<Body, Stop> {
+        if !unsaved.in_doubt {
             return Ok(body);
-        };
-        let budget = RetryBudget::new(Standing::Troubled, &self.operator.settings);
+        }
+        let budget = RetryBudget::new(Standing::Failing, &self.operator.settings);
         match self.read(&body, budget).await {
             Ok(newest) => {
                 unsaved.in_doubt = false;
@@ -302,8 +311,8 @@ impl KindContext {
     }
 
     /// Leaves the object alone for a while, and keeps its outcomes in memory.
-    fn postpone(&self, rejected: Rejected, outcomes: Option<Arc<Outcomes>>, memory: &mut Memory) -> Stop {
-        let Rejected { seen, why, fault } = rejected;
+    fn postpone(&self, failure: WriteFailure, outcomes: Option<Arc<Outcomes>>, memory: &mut Memory) -> Stop {
+        let WriteFailure { seen, why, fault, in_doubt } = failure;
         let delays = &self.operator.settings.persistence;
         let after = if fault.is_transient() { delays.failed_delay } else { delays.rejected_delay };
         let known = memory.unsaved.take();
@@ -318,8 +327,9 @@ impl KindContext {
             };
             self.observe(Observation::WritePostponed { cause, why: &why, again: after });
         }
+        let in_doubt = in_doubt || known.as_ref().is_some_and(|known| known.in_doubt);
         let outcomes = outcomes.or_else(|| known.and_then(|known| known.outcomes));
-        memory.unsaved = Some(Unsaved { outcomes, why, fault, in_doubt: fault.is_transient() });
+        memory.unsaved = Some(Unsaved { outcomes, why, fault, in_doubt });
         Stop::Later { seen, after }
     }
 }
@@ -330,4 +340,16 @@ struct Stored {
     ours: Option<Body>,
     encoding: Encoding,
     state: CycleState,
+}
+
+/// Why outcomes weren't stored.
+enum Unstored {
+    Stop(Stop),
+    Failed(WriteFailure),
+}
+
+impl From<FilterFailed> for Unstored {
+    fn from(panicked: FilterFailed) -> Self {
+        Self::Stop(panicked.into())
+    }
 }

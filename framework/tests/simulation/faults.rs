@@ -42,16 +42,24 @@ impl Storm {
         }
     }
 
-    /// The code of the current outage, if there is one.
-    fn outage(&mut self) -> Option<u16> {
+    /// What the current outage, if there is one, does to a write. One with 500 or 503 often begins with a write that the
+    /// server takes and doesn't answer.
+    fn outage(&mut self) -> Option<(Moment, Fault)> {
         let now = Time::now();
         self.outage = self.outage.filter(|(_, until)| now < *until);
-        if self.outage.is_none() && self.weather.outages > 0.0 && self.chance.f64() < self.weather.outages {
+        let begins =
+            self.outage.is_none() && self.weather.outages > 0.0 && self.chance.f64() < self.weather.outages;
+        if begins {
             let code = OF_OUTAGES[self.chance.usize(..OF_OUTAGES.len())];
             self.outage = Some((code, now + Duration::from_secs(self.chance.u64(1..90))));
             self.counter.count(format!("outage: {code}"));
         }
-        self.outage.map(|(code, _)| code)
+        let (code, _) = self.outage?;
+        if begins && matches!(code, 500 | 503) && self.chance.bool() {
+            self.counter.count("outage: begins with a lost answer");
+            return Some((Moment::After, Fault::Reset));
+        }
+        Some((Moment::Before, Fault::Rejected(code)))
     }
 
     fn latency(&mut self) -> Duration {
@@ -105,11 +113,13 @@ impl Faults for Storm {
             if rejected {
                 self.counter.count("request: rejected");
             }
-            let code = outage.or(rejected.then_some(422));
-            trouble = code.map(|code| (Moment::Before, Fault::Rejected(code))).or(trouble);
+            let rejected = rejected.then_some((Moment::Before, Fault::Rejected(422)));
+            trouble = outage.or(rejected).or(trouble);
         }
-        if request.is_write() && matches!(trouble, Some((_, Fault::Rejected(413 | 422)))) {
-            self.record.rejects(request);
+        if let Some((_, Fault::Rejected(code @ (413 | 422)))) = trouble
+            && request.is_write()
+        {
+            self.record.rejects(request, code == 413);
         }
         Delivery { there: self.latency(), back: self.latency(), fault: trouble }
     }

@@ -95,7 +95,10 @@ impl Focus {
             most_deaths: 4,
         };
         match self {
-            Self::Fresh => Weather { events: 0.3, latency: 0..50, lag: 0..6_000, ..calm },
+            Self::Fresh => {
+                let outages = [0.0, 0.2][chance.usize(..2)];
+                Weather { events: 0.3, outages, latency: 0..50, lag: 0..6_000, ..calm }
+            }
             Self::Outcomes => {
                 let (rejections, outages) = [(0.3, 0.0), (0.1, 0.3)][chance.usize(..2)];
                 Weather { requests: 0.2, rejections, outages, events: 0.0, latency: 0..50, ..calm }
@@ -198,6 +201,9 @@ impl Focus {
             Self::Retries => vec![both(), vec![Cue::Create, resume], vec![Cue::Update, DELETION]],
             Self::Namesake => {
                 vec![both(), vec![Cue::Create], [vec![Cue::Event], vec![DELETION]][chance.usize(..2)].clone()]
+            }
+            Self::Fresh => {
+                vec![both(), [both(), vec![Cue::Event]][chance.usize(..2)].clone(), vec![Cue::Update]]
             }
             _ => vec![both(), both(), vec![Cue::Update]],
         }

@@ -7,6 +7,7 @@ use crate::{
     world::World,
 };
 use jiff::Timestamp;
+use korf_core::storage::StoredEssence;
 use korf_testing::api::{Effect, Request};
 use serde_json::Value;
 use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
@@ -100,6 +101,16 @@ impl History {
     /// The states that an object had, with their versions.
     pub fn states_of<'a>(&'a self, of: &'a str) -> impl DoubleEndedIterator<Item = (u64, &'a Value)> {
         self.effects_on(of).filter_map(|(_, effect)| Some((effect.revision, &**effect.after.as_ref()?)))
+    }
+
+    /// The diff-base of an object. A digest stands for a state that the object had.
+    pub fn base(&self, object: &Value) -> Option<Value> {
+        let base = self.world.stored_base(object)?;
+        if let StoredEssence::Whole(essence) = base {
+            return Some(essence);
+        }
+        let mut essences = self.states_of(uid(object)).map(|(_, state)| self.world.essence(state));
+        essences.find(|essence| base.is(essence)).or_else(|| self.world.base(object))
     }
 
     /// The calls for an object.

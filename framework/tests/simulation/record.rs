@@ -109,12 +109,13 @@ pub struct Life {
     pub ended: Option<(Moment, Death)>,
 }
 
-/// A write that was rejected as invalid.
+/// A write that was rejected as invalid, or as too large.
 #[derive(Clone, Debug)]
 pub struct Rejected {
     /// The place among all recorded events.
     pub turn: usize,
     pub request: Request,
+    pub too_large: bool,
 }
 
 #[derive(Debug, Default)]
@@ -167,11 +168,11 @@ impl Record {
     }
 
     /// A write is rejected as invalid.
-    pub fn rejects(&self, request: &Request) {
+    pub fn rejects(&self, request: &Request, too_large: bool) {
         let mut notes = self.notes();
         notes.turns += 1;
         let turn = notes.turns;
-        notes.rejected.push(Rejected { turn, request: request.clone() });
+        notes.rejected.push(Rejected { turn, request: request.clone(), too_large });
     }
 
     /// Something happens in the story.

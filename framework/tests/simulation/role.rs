@@ -135,9 +135,14 @@ impl Role {
         self.reads && object["spec"]["broken"] == true
     }
 
+    /// Whether the limits allow no further attempt.
+    pub fn is_last(&self, attempt: u32) -> bool {
+        self.limits.retries.is_some_and(|most| attempt + 1 >= most)
+    }
+
     /// Whether it needs no further attempt after one that ended so; none where that depends on the time that all took.
     pub fn is_done_after(&self, attempt: u32, ending: Ending) -> Option<bool> {
-        let last = self.limits.retries.is_some_and(|most| attempt + 1 >= most);
+        let last = self.is_last(attempt);
         let retried = if self.limits.timeout.is_some() { None } else { Some(false) };
         match ending {
             Ending::Succeeded | Ending::Permanent | Ending::Unreadable => Some(true),

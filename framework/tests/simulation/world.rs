@@ -3,6 +3,7 @@
 use crate::timer::Clockwork;
 use crate::{focus::Focus, role::Role};
 use korf::{Operator, extract::Body};
+use korf_core::storage::{StorageConfig, StoredEssence};
 use serde_json::{Map, Value, json};
 use std::{fmt, ops::Range, time::Duration};
 
@@ -153,10 +154,21 @@ impl World {
         }
     }
 
-    /// The diff-base: the essence that was handled last.
-    pub fn base(&self, object: &Value) -> Option<Value> {
+    /// The diff-base: the essence that was handled last, or its digest.
+    pub fn stored_base(&self, object: &Value) -> Option<StoredEssence> {
         let kept = self.kept(object);
-        serde_json::from_str(kept.get("last-handled-configuration")?.as_str()?).ok()
+        let text = kept.get("last-handled-configuration")?;
+        let annotations = json!({"kopf.zalando.org/last-handled-configuration": text});
+        let storage = StorageConfig { kopf: true, ..StorageConfig::default() }.storage("sim").ok()?;
+        storage.read_diff_base(&json!({"metadata": {"annotations": annotations}}).into())
+    }
+
+    /// The diff-base, where it is known without the object's history.
+    pub fn base(&self, object: &Value) -> Option<Value> {
+        self.stored_base(object).map(|base| match base {
+            StoredEssence::Whole(essence) => essence,
+            StoredEssence::Digest(digest) => json!({"digest": digest}),
+        })
     }
 
     /// The essence: the user's part of an object, which handlers are called for.

@@ -14,7 +14,7 @@ mod things;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use korf::{
-    Error, Labels, Memo, Name, New, Old, Reason, Result, State,
+    Attempt, Error, Labels, Memo, Name, New, Old, Reason, Result, State,
     extract::{NewValue, OldValue, Param, Uid, WatchEventType},
     filter::{Match, not},
     on_create, on_delete, on_event, on_field, on_resume, on_update,
@@ -56,6 +56,31 @@ fn resume_handlers_are_called_once_after_each_start() {
     cluster.create(&thing("b", 1)).unwrap();
     cluster.start().unwrap();
     assert_eq!(seen.take(), ["update", "create"], "a changed object is resumed, a new one isn't");
+}
+
+/// The object was resumed completely then, as it seemed, and the record of the first attempt stayed on it.
+#[test]
+fn a_resumption_goes_on_once_the_object_has_its_label_again() {
+    async fn later(seen: State<Seen>, attempt: Attempt) -> Result {
+        seen.note(format!("resume #{}", attempt.0));
+        if attempt.0 == 0 { Err(Error::temporary("not yet", Duration::from_secs(10))) } else { Ok(()) }
+    }
+    let (mut cluster, seen) = cluster([
+        on_create::<Thing>("f").label("on", Match::Present).run(reason),
+        on_resume::<Thing>("f").label("on", Match::Present).run(later),
+    ]);
+    let label = |on: Option<&str>| json!({"metadata": {"labels": {"on": on}}});
+    let mut object = thing("a", 1);
+    object.metadata.labels = Some([("on".to_owned(), "yes".to_owned())].into());
+    cluster.create(&object).unwrap();
+    cluster.restart().unwrap();
+    assert_eq!(seen.take(), ["create", "resume #0"]);
+    cluster.patch::<Thing>("a", label(None)).unwrap();
+    cluster.advance(Duration::from_secs(60));
+    assert_eq!(seen.take(), NOTHING);
+    cluster.patch::<Thing>("a", label(Some("yes"))).unwrap();
+    cluster.advance(Duration::from_secs(60));
+    assert_eq!(seen.take(), ["resume #1"]);
 }
 
 #[test]
@@ -214,7 +239,7 @@ fn definition_with_status(status: Value) -> CustomResourceDefinition {
 
 #[test]
 fn a_field_that_the_schema_drops_causes_one_warning() {
-    async fn value(attempt: korf::Attempt) -> Result<Value> {
+    async fn value(attempt: Attempt) -> Result<Value> {
         Ok(attempt.0.into())
     }
     let (mut cluster, _) = cluster([on_create::<Thing>("f").run(value), on_update::<Thing>("f").run(value)]);

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Reason,
-    cause::{Cause, Look, Sight},
+    cause::{Cause, Occasion, Situation},
     filter::FilterInput,
     handler::FilterFailed,
     patch::Finalizer,
@@ -52,15 +52,15 @@ pub enum Idle {
 pub fn plan<I>(
     setup: &Setup<I>,
     reading: &Reading,
-    sight: Sight,
+    situation: Situation,
     now: Timestamp,
 ) -> Result<Plan, FilterFailed> {
-    let cause = Cause::of(&reading.body, sight, setup.storage.finalizer(), reading.past());
+    let cause = Cause::of(&reading.body, situation, setup.storage.finalizer(), reading.past());
     let input = reading.filter_input(cause.reason());
-    if let Some(change) = finalizer_change(setup, &input, sight)? {
+    if let Some(change) = finalizer_change(setup, &input, situation)? {
         return Ok(Plan::Write(change));
     }
-    let called = setup.called(cause.reason(), sight.initial, &reading.stored, &input)?;
+    let called = setup.called(cause.reason(), situation.initial, &reading.stored, &input)?;
     let concerned = setup.any(|handler| handler.concerns(&input))?;
     Ok(match cause {
         _ if !concerned => Plan::Idle(Idle::Stealth),
@@ -68,7 +68,7 @@ pub fn plan<I>(
         Cause::Free => Plan::Idle(Idle::Free),
         Cause::Noop => Plan::Idle(Idle::Noop),
         Cause::Handle(Reason::Resume) if called.is_empty() => Plan::Idle(Idle::Noop),
-        Cause::Handle(reason) => Cycle::of(setup, reason, called, reading).open(setup, sight, now),
+        Cause::Handle(reason) => Cycle::of(setup, reason, called, reading).open(setup, situation, now),
     })
 }
 
@@ -76,13 +76,13 @@ pub fn plan<I>(
 fn finalizer_change<I>(
     setup: &Setup<I>,
     input: &FilterInput<'_>,
-    sight: Sight,
+    situation: Situation,
 ) -> Result<Option<Finalizer>, FilterFailed> {
     let name = setup.storage.finalizer();
     let present = input.body.finalizers().any(|finalizer| finalizer == name);
     let needed = setup.any(|handler| handler.needs_finalizer(input))?;
     Ok(match (needed, present) {
-        _ if sight.gone => None,
+        _ if situation.gone => None,
         (true, false) if !input.body.is_deleting() => Some(Finalizer::Add(name.to_owned())),
         (false, true) => Some(Finalizer::Remove(name.to_owned())),
         _ => None,
@@ -91,13 +91,13 @@ fn finalizer_change<I>(
 
 impl Cycle {
     /// The next step of the handling.
-    fn open<I>(mut self, setup: &Setup<I>, sight: Sight, now: Timestamp) -> Plan {
-        self.rearm(setup, sight, now);
+    fn open<I>(mut self, setup: &Setup<I>, situation: Situation, now: Timestamp) -> Plan {
+        self.rearm(setup, situation, now);
         if let Some(idle) = self.reached_end(setup) {
             return Plan::Idle(idle);
         }
         let due = |record: Option<&Record>| {
-            record.and_then(Record::next_due).filter(|_| !sight.eager).unwrap_or(now)
+            record.and_then(Record::next_due).filter(|_| !situation.eager).unwrap_or(now)
         };
         let unfinished: Vec<_> =
             self.records(setup, &self.current).filter(|(_, record)| !is_finished(*record)).collect();
@@ -119,14 +119,14 @@ impl Cycle {
     }
 
     /// Forgets failures that a change of the object or a newer operator may have fixed.
-    fn rearm<I>(&mut self, setup: &Setup<I>, sight: Sight, now: Timestamp) {
-        let first = sight.look == Look::First;
+    fn rearm<I>(&mut self, setup: &Setup<I>, situation: Situation, now: Timestamp) {
+        let first = situation.occasion == Occasion::First;
         let rejected = self.current.iter().any(|(_, record)| record.rejected);
         // A resumed object is unchanged since it was handled.
         let same = self.reason == Reason::Resume
             || self.pending.as_ref().is_some_and(|pending| pending.is(&self.new));
         match self.reason {
-            Reason::Delete if first || sight.rearmed => self.current = self.current.without_failures(),
+            Reason::Delete if first || situation.rearmed => self.current = self.current.without_failures(),
             Reason::Delete => {}
             // Those that succeeded have seen another essence than the rejected one.
             _ if rejected && !same => {

@@ -139,15 +139,15 @@ impl Edits {
 
     /// The parts, in the order in which they are written.
     ///
-    /// The state that is stored may close the cycle. It comes last: a crash between two requests must leave the cycle
-    /// open.
+    /// The state that is stored may close the cycle, and so may the removal of its last record. It comes last: a crash
+    /// between two requests must leave the cycle open.
     pub fn order(&self) -> [Part; 2] {
-        let closes = |stored: &Map<String, Value>| stored.values().any(sets);
-        if closes(&self.stored_status) && !closes(&self.stored) {
-            [Part::Object, Part::Status]
-        } else {
-            [Part::Status, Part::Object]
-        }
+        let sets = |stored: &Map<String, Value>| stored.values().any(sets);
+        let status_last = match (sets(&self.stored_status), sets(&self.stored)) {
+            (false, false) => !self.stored_status.is_empty(),
+            (status, object) => status && !object,
+        };
+        if status_last { [Part::Object, Part::Status] } else { [Part::Status, Part::Object] }
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     body::Body,
-    cause::Look,
+    cause::Occasion,
     version::{Newest, News, Trust},
 };
 use serde_json::{Value, json};
@@ -119,15 +119,15 @@ impl Entry {
             None if !look_due && !gone => Extent::Partial,
             _ => Extent::Whole,
         };
-        let (body, fetch, look) = match pending {
-            Some(Pending::Body(body) | Pending::Gone(body)) => (body, false, Look::Changed),
-            Some(Pending::Echo(body)) => (body, false, Look::Again),
-            Some(Pending::Fetch) => (self.identity.clone(), true, Look::Changed),
-            None if gone => (self.identity.clone(), false, Look::Changed),
+        let (body, fetch, occasion) = match pending {
+            Some(Pending::Body(body) | Pending::Gone(body)) => (body, false, Occasion::Changed),
+            Some(Pending::Echo(body)) => (body, false, Occasion::Again),
+            Some(Pending::Fetch) => (self.identity.clone(), true, Occasion::Changed),
+            None if gone => (self.identity.clone(), false, Occasion::Changed),
             // A retry may follow a conflict: what is retained is not the newest state then.
             None => match self.newest_retained().filter(|_| extent == Extent::Partial) {
-                Some(body) => (body, false, Look::Again),
-                None => (self.identity.clone(), true, Look::Again),
+                Some(body) => (body, false, Occasion::Again),
+                None => (self.identity.clone(), true, Occasion::Again),
             },
         };
         if self.doubt != Doubt::None {
@@ -138,7 +138,7 @@ impl Entry {
             body,
             fetch,
             gone,
-            look: if extent == Extent::Whole && !self.planned { Look::First } else { look },
+            occasion: if extent == Extent::Whole && !self.planned { Occasion::First } else { occasion },
             known: self.newest.clone(),
             initial: self.initial,
             event: self.event.take(),

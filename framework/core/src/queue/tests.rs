@@ -9,7 +9,7 @@ mod steps;
 mod ticks;
 
 use super::*;
-use crate::cause::Look;
+use crate::cause::Occasion;
 use serde_json::json;
 use std::time::Duration;
 
@@ -73,7 +73,7 @@ fn an_object_has_at_most_one_running_job() {
     assert_eq!(turns(&mut queue), []);
     queue.finish(seen("a", 1, None, now), now);
     let job = queue.next_job().unwrap();
-    assert_eq!((job.look, job.body.version()), (Look::Changed, "2"));
+    assert_eq!((job.occasion, job.body.version()), (Occasion::Changed, "2"));
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_retry_starts_when_it_is_due_or_when_the_object_changes() {
     assert_eq!(queue.next_due(), Some(now + Duration::from_secs(10)));
     queue.expire(now + Duration::from_secs(10));
     let job = queue.next_job().unwrap();
-    assert_eq!((job.body.uid(), job.fetch, job.look), ("a", true, Look::Again));
+    assert_eq!((job.body.uid(), job.fetch, job.occasion), ("a", true, Occasion::Again));
     assert_eq!(queue.next_due(), None);
 }
 

@@ -1,7 +1,7 @@
 //! Turn of an object: what a worker is given, and what it reports in the end.
 
 use super::event::Source;
-use crate::{body::Body, cause::Look, version::Newest};
+use crate::{body::Body, cause::Occasion, version::Newest};
 use std::time::{Duration, Instant};
 
 /// What the watch showed of an object, for event handlers.
@@ -39,7 +39,7 @@ pub struct Job {
     /// Whether the watch has shown its deletion.
     pub gone: bool,
     /// How the turn came about.
-    pub look: Look,
+    pub occasion: Occasion,
     /// The version that was known before.
     pub known: Option<Newest>,
     /// A listing showed the object first, and it was not handled completely since.

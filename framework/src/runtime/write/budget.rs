@@ -12,22 +12,22 @@ pub enum Standing {
     Good,
     /// They failed until they were given up. Now they are tried once, so that an object whose requests fail forever doesn't
     /// take a worker from others.
-    Troubled,
+    Failing,
 }
 
 impl Standing {
     /// That of an object that the framework has failed over for so many turns in a row: most often it could not be read.
     pub fn after(errors: usize) -> Self {
-        if errors > 0 { Self::Troubled } else { Self::Good }
+        if errors > 0 { Self::Failing } else { Self::Good }
     }
 
     /// How long requests are retried that meet a fault.
     fn limit(self, fault: Fault, requests: &Requests) -> Duration {
         match (self, fault) {
             (Self::Good, _) => requests.patience,
-            (Self::Troubled, Fault::Transient) => Duration::ZERO,
+            (Self::Failing, Fault::Transient) => Duration::ZERO,
             // The cause may be another one by now: a conflict, say.
-            (Self::Troubled, _) => requests.short_patience,
+            (Self::Failing, _) => requests.short_patience,
         }
     }
 }

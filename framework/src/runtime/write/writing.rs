@@ -17,12 +17,12 @@ use korf_core::{
 pub enum Unwritten {
     /// There is no such object any more.
     Gone,
-    /// The API server doesn't accept it.
-    Rejected(Rejected),
+    /// The API server doesn't accept them.
+    Failed(WriteFailure),
     /// The object has changed, and they were for the state before: they remove the finalizer, which another handler may need
     /// now; or they are those of event handlers, which are called for the newer state, too.
     Changed {
-        /// See [`Rejected::seen`].
+        /// See [`WriteFailure::seen`].
         seen: Body,
         newest: Body,
     },
@@ -30,7 +30,7 @@ pub enum Unwritten {
 
 /// Edits that the API server doesn't accept.
 #[derive(Debug)]
-pub struct Rejected {
+pub struct WriteFailure {
     /// The object as it was planned for, or as our own requests have left it. Changes by others are not in it: no turn has
     /// seen them yet.
     pub seen: Body,
@@ -38,9 +38,11 @@ pub struct Rejected {
     pub why: String,
     /// The class of its error.
     pub fault: Fault,
+    /// A request may have been taken though its answer was lost, or the object has changed; and it wasn't read since.
+    pub in_doubt: bool,
 }
 
-impl Rejected {
+impl WriteFailure {
     /// Whether another try can't succeed.
     pub fn is_final(&self) -> bool {
         !self.fault.is_transient() && self.fault != Fault::Forbidden
@@ -59,8 +61,10 @@ pub struct Writing<'a> {
     exactly: bool,
     /// The object as it is, as far as is known.
     body: Body,
-    /// See [`Rejected::seen`].
+    /// See [`WriteFailure::seen`].
     seen: Body,
+    /// See [`WriteFailure::in_doubt`].
+    in_doubt: bool,
     budget: RetryBudget<'a>,
 }
 
@@ -74,7 +78,7 @@ impl<'a> Writing<'a> {
         budget: RetryBudget<'a>,
     ) -> Self {
         let draft = edits.draft(&body, &kind.setup.storage, omit);
-        Self { kind, seen: body.clone(), body, edits, omit, draft, exactly: false, budget }
+        Self { kind, seen: body.clone(), body, edits, omit, draft, exactly: false, in_doubt: false, budget }
     }
 
     /// The same, for the state that they were asked for, and no other.
@@ -137,6 +141,7 @@ impl<'a> Writing<'a> {
 
     fn written(&mut self, request: &Request, object: WatchedObject) {
         self.body = object.into_body();
+        self.in_doubt = false;
         // Only an answer to this very version has no changes by others in it.
         if request.patch["metadata"]["resourceVersion"] == self.seen.version() {
             self.seen = self.body.clone();
@@ -156,13 +161,14 @@ impl<'a> Writing<'a> {
         error: &kube::Error,
         tries: &mut Tries<'_>,
     ) -> Result<(), Unwritten> {
+        self.in_doubt |= matches!(Fault::of(error), Fault::Transient | Fault::Conflict);
         match Fault::of(error) {
             fault if self.kind.gives_up(fault, tries) => {
-                return Err(self.rejected(explain(error), fault));
+                return Err(self.failed(explain(error), fault));
             }
             Fault::Forbidden if tries.is_forbidden() => {
                 self.kind.permissions.note(Verb::Patch(part), true);
-                return Err(self.rejected(explain(error), Fault::Forbidden));
+                return Err(self.failed(explain(error), Fault::Forbidden));
             }
             Fault::Forbidden => tries.wait().await,
             Fault::Transient => {
@@ -185,6 +191,7 @@ impl<'a> Writing<'a> {
     /// Goes on with the object as it is now.
     async fn turn_to_newest(&mut self, part: Part, error: &kube::Error) -> Result<(), Unwritten> {
         let (newest, fault) = (self.read().await?, Fault::of(error));
+        self.in_doubt = false;
         let storage = &self.kind.setup.storage;
         let draft = self.edits.draft(&newest, storage, self.omit);
         let stored = draft.request(part, &newest, self.kind.has_status_subresource()).is_none();
@@ -205,10 +212,10 @@ impl<'a> Writing<'a> {
                         self.kind.observe(Observation::EditsRejected { status, why: &explain(error) });
                         self.omit = omit;
                     }
-                    None => return Err(self.rejected(explain(error), fault)),
+                    None => return Err(self.failed(explain(error), fault)),
                 }
             }
-            (Fault::TooLarge, _) => return Err(self.rejected(explain(error), fault)),
+            (Fault::TooLarge, _) => return Err(self.failed(explain(error), fault)),
             _ => {}
         }
         self.draft = self.edits.draft(&newest, storage, self.omit);
@@ -219,11 +226,11 @@ impl<'a> Writing<'a> {
     async fn read(&self) -> Result<Body, Unwritten> {
         self.kind.read(&self.body, self.budget).await.map_err(|unread| match unread {
             Unread::Gone => Unwritten::Gone,
-            Unread::Failed(why, fault) => self.rejected(why, fault),
+            Unread::Failed(why, fault) => self.failed(why, fault),
         })
     }
 
-    fn rejected(&self, why: String, fault: Fault) -> Unwritten {
-        Unwritten::Rejected(Rejected { seen: self.seen.clone(), why, fault })
+    fn failed(&self, why: String, fault: Fault) -> Unwritten {
+        Unwritten::Failed(WriteFailure { seen: self.seen.clone(), why, fault, in_doubt: self.in_doubt })
     }
 }

@@ -91,8 +91,10 @@ fn is_done(history: &History, role: &Role, closing: &Closing<'_>, reason: Reason
     history.calls_for(closing.uid).any(|call| {
         let in_time = call.begun.revision >= closing.since && call.ended.revision < closing.effect.revision;
         let ended = role.is_done_after(call.attempt, call.ending) != Some(false);
-        // A handler may time out before it can be called for the state that counts as handled.
-        let saw = role.limits.timeout.is_some() || version(call.body.value()) >= closing.handled;
+        // A handler may time out before it can be called for the state that counts as handled, or wait for its sub-handlers
+        // with no attempt left.
+        let spent = role.parts && role.is_last(call.attempt);
+        let saw = role.limits.timeout.is_some() || spent || version(call.body.value()) >= closing.handled;
         call.id == role.id && call.reason == Some(reason) && in_time && ended && saw
     })
 }
@@ -100,7 +102,8 @@ fn is_done(history: &History, role: &Role, closing: &Closing<'_>, reason: Reason
 /// All changes of an object's diff-base.
 fn closings<'a>(history: &'a History, uid: &'a str) -> Vec<Closing<'a>> {
     let world = &history.world;
-    let base = |object: &Option<std::sync::Arc<Value>>| object.as_ref().and_then(|object| world.base(object));
+    let base =
+        |object: &Option<std::sync::Arc<Value>>| object.as_ref().and_then(|object| history.base(object));
     let mut since = 0;
     let mut found = Vec::new();
     for (ours, effect) in history.effects_on(uid) {
@@ -179,7 +182,8 @@ mod tests {
 
     #[test]
     fn a_handler_is_not_missed_where_the_change_was_reverted_meanwhile() {
-        let told = Telling::of([role("u", Cue::Update), role("v", Cue::Update)]).user(x(1)).closed().user(x(2));
+        let told =
+            Telling::of([role("u", Cue::Update), role("v", Cue::Update)]).user(x(1)).closed().user(x(2));
         let seen = json!({"spec": {"x": 2}}).to_string();
         let told = told.call("u", Reason::Update, Succeeded).user(x(1));
         assert_eq!(updates(&told.kept("last-handled-configuration", &seen).history()), []);

@@ -3,6 +3,7 @@
 use crate::{
     history::{History, Violation, version},
     record::Called,
+    role::Cue,
     script::Ending,
 };
 use korf::Reason;
@@ -50,11 +51,32 @@ fn again(history: &History, call: &Called) -> Option<String> {
         reason => reason != Some(Reason::Resume),
     };
     // Changes since the first handler was done are handled once more, from another diff-base.
-    let base = |call: &Called| history.world.base(call.body.value());
+    let base = |call: &Called| history.base(call.body.value());
     let same = (before.reason, before.life, &before.new, base(before))
         == (call.reason, call.life, &call.new, base(call));
     let again = done && once && same && !is_later(history, before) && !changed_between(history, before, call);
-    (again && !rejected_between(history, before, call)).then(|| "it was done with this".to_owned())
+    let reason = rejected_between(history, before, call) || is_owed_for_others(history, before, call);
+    (again && !reason).then(|| "it was done with this".to_owned())
+}
+
+/// Whether a handler that no update calls saw another state before: what it has made of that is for all update handlers to
+/// mend, once.
+fn is_owed_for_others(history: &History, before: &Called, call: &Called) -> bool {
+    let is_for_updates = |call: &Called| {
+        history.role_above(call).is_some_and(|role| role.has(Cue::Update) || role.has(Cue::Field))
+    };
+    let other = |other: &&Called| {
+        other.begun.turn < before.begun.turn && !is_for_updates(other) && *other.new != *call.new
+    };
+    let Some(other) = history.calls_for(call.body.uid()).filter(|call| call.event.is_none()).rfind(other)
+    else {
+        return false;
+    };
+    let since = other.begun.turn..before.begun.turn;
+    let mut calls = history.calls_for(call.body.uid()).filter(|earlier| earlier.id == call.id);
+    !calls.any(|earlier| {
+        since.contains(&earlier.begun.turn) && *earlier.new == *call.new && earlier.ending == before.ending
+    })
 }
 
 /// Whether it saw a later state than the one that becomes the diff-base: what has changed since is handled once more.
@@ -85,10 +107,9 @@ mod tests {
     use super::*;
     use crate::{
         invariants::sample::{Telling, role, x},
-        role::Cue,
         script::Ending::{Succeeded, Temporary, Unreadable},
     };
-    use Reason::Update;
+    use Reason::{Resume, Update};
     use serde_json::json;
     use std::sync::Arc;
 
@@ -123,5 +144,14 @@ mod tests {
         assert_eq!(seen(&over_a_death.history()), []);
         let there_and_back = begun().call("u", Update, Succeeded).user(x(3)).user(x(2));
         assert_eq!(seen(&there_and_back.call("u", Update, Succeeded).history()), []);
+    }
+
+    #[test]
+    fn update_handlers_may_mend_once_what_a_resume_handler_made_of_another_state() {
+        let roles = [role("r", Cue::Resume { deleted: false }), role("u", Cue::Update)];
+        let begun = Telling::of(roles).closed().user(x(2)).call("r", Resume, Succeeded).user(x(1));
+        let twice = begun.call("u", Update, Succeeded).call("u", Update, Succeeded);
+        assert_eq!(seen(&twice.clone().history()), []);
+        assert_eq!(seen(&twice.call("u", Update, Succeeded).history()).len(), 1);
     }
 }

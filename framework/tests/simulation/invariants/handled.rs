@@ -36,8 +36,13 @@ fn check(history: &History, role: &Role, object: &Value) -> Option<Violation> {
     let calls =
         history.calls_for(uid).filter(|call| call.id == role.id && call.reason != Some(Reason::Delete));
     let mut calls = calls.rev().filter(|call| history.is_recorded(call)).peekable();
-    // It may have timed out before it could be called for the next change.
-    if calls.peek().is_some_and(|call| role.is_done_after(call.attempt, call.ending).is_none()) {
+    // It may have timed out before it could be called for the next change, or have waited for its sub-handlers with no
+    // attempt left.
+    let given_up = |call: &&Called| {
+        let waited = role.parts && role.is_last(call.attempt) && call.ending != Ending::Succeeded;
+        waited || role.is_done_after(call.attempt, call.ending).is_none()
+    };
+    if calls.peek().is_some_and(given_up) {
         return None;
     }
     let last = history.world.essence(object);
@@ -59,8 +64,8 @@ fn seen<'a>(history: &History, uid: &str, calls: impl Iterator<Item = &'a Called
     }
     let base = match first {
         // It rejected a new object: it has seen nothing.
-        Some(call) => Some(history.world.base(call.body.value()).unwrap_or_default()),
-        None => history.states_of(uid).find_map(|(_, state)| history.world.base(state)),
+        Some(call) => Some(history.base(call.body.value()).unwrap_or_default()),
+        None => history.states_of(uid).find_map(|(_, state)| history.base(state)),
     };
     seen.extend(base);
     seen

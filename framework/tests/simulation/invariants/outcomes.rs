@@ -90,11 +90,14 @@ fn is_users(history: &History, call: &Called, path: &Path) -> bool {
     })
 }
 
-/// Whether a request for it was rejected as invalid after the call: then the rest is written without it.
+/// Whether a request for it was rejected as invalid after the call: then the rest is written without it. Of an object that is
+/// too large, nothing is written that handlers ask for.
 fn is_rejected(history: &History, call: &Called, path: &Path, value: &Value) -> bool {
     let of_object = |path: &str| path.split('/').any(|part| part == call.body.name());
     let mut since = history.rejected.iter().filter(|rejected| rejected.turn > call.begun.turn);
-    since.any(|Rejected { request, .. }| of_object(&request.path) && at(&request.body, path) == value)
+    since.any(|Rejected { request, too_large, .. }| {
+        of_object(&request.path) && (*too_large || at(&request.body, path) == value)
+    })
 }
 
 #[cfg(test)]
@@ -194,8 +197,10 @@ mod tests {
             [("yes", 0, 1, "before it was asked for"), ("no", 9, 1, "another one"), ("yes", 9, 0, "it")];
         for (label, turn, expected, which) in cases {
             request.body = labelled(Some(label));
-            history.rejected.push(Rejected { turn, request: request.clone() });
+            history.rejected.push(Rejected { turn, request: request.clone(), too_large: false });
             assert_eq!(kept(&history).len(), expected, "{which}");
         }
+        history.rejected = vec![Rejected { turn: 9, request, too_large: true }];
+        assert_eq!(kept(&history), [], "the object is too large");
     }
 }

@@ -35,7 +35,7 @@ fn alive(history: &History, object: &Value) -> Option<String> {
         return (never && !kept.is_empty())
             .then(|| format!("no handler is for it, but {kept:?} is kept on it"));
     }
-    let (base, essence) = (world.base(object), world.essence(object));
+    let (base, essence) = (history.base(object), world.essence(object));
     // A handler that has begun goes on when its filter no longer fits.
     let rejected = |role: &Role| {
         let last = history.calls_for(uid(object)).rfind(|call| call.id == role.id);

@@ -37,7 +37,7 @@ fn unfinished<'a>(history: &'a History, role: &Role, call: &'a Called) -> Option
     let before = history.calls_for(uid).rfind(is_before)?;
     let retried = before.ending != Ending::Interrupted
         && role.is_done_after(before.attempt, before.ending) == Some(false);
-    let base = |call: &Called| history.world.base(call.body.value());
+    let base = |call: &Called| history.base(call.body.value());
     let same = before.reason == call.reason && base(before) == base(call);
     // After a handler has rejected the object, the cycle may restart.
     let mut calls = history.calls_for(uid).take_while(|other| other.begun.turn < call.begun.turn);

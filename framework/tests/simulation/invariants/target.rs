@@ -1,6 +1,9 @@
 //! Targets of writes: each hits the object that it is for.
 
-use crate::history::{History, Violation, Written};
+use crate::{
+    history::{History, Violation, Written},
+    record::Called,
+};
 use korf_testing::api::{Effect, Request};
 use serde_json::Value;
 use std::time::Duration;
@@ -29,11 +32,13 @@ fn is_guarded(request: &Request, effect: Option<&Effect>) -> bool {
 /// After a conflict, the object is read before it is written again. A later turn may begin with the old version once more.
 const TURN: Duration = Duration::from_secs(10);
 
-/// A write that was answered by a conflict isn't sent again as it was: it would conflict for ever.
+/// A write that was answered by a conflict isn't sent again as it was: it would conflict for ever. What another call asks
+/// for may happen to be the same.
 pub fn in_vain(history: &History) -> Vec<Violation> {
     let conflicting: Vec<_> = history.writes.iter().filter(|write| write.ours && write.conflicts).collect();
     let repeats = |write: &Written, before: &Written| {
-        write.request == before.request && write.at.duration_since(before.at).unsigned_abs() < TURN
+        let soon = write.at.duration_since(before.at).unsigned_abs() < TURN;
+        write.request == before.request && soon && !has_ended_between(history, before, write)
     };
     let repeated = conflicting
         .iter()
@@ -42,10 +47,24 @@ pub fn in_vain(history: &History) -> Vec<Violation> {
     repeated.map(|(_, write)| Violation(write.request.to_string())).collect()
 }
 
+/// Whether a call for the object has ended between two writes.
+fn has_ended_between(history: &History, before: &Written, write: &Written) -> bool {
+    let of_object = |call: &&Called| write.request.path.split('/').any(|part| part == call.body.name());
+    history.calls.iter().filter(of_object).any(|call| {
+        let ended = call.at + call.took;
+        ended > before.at && ended <= write.at
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::invariants::sample::{FINALIZER, Telling, UID, x};
+    use crate::{
+        invariants::sample::{FINALIZER, Telling, UID, role, x},
+        role::Cue,
+        script::Ending::Succeeded,
+    };
+    use korf::Reason::Update;
     use serde_json::json;
 
     fn wrong(patch: Value, body: Value) -> usize {
@@ -69,6 +88,11 @@ mod tests {
         assert_eq!(in_vain(&history).len(), 1);
         history.writes[1].conflicts = false;
         assert_eq!(in_vain(&history), [], "its answer was lost");
+        let told = Telling::of([role("u", Cue::Update)]).ours(x(2)).call("u", Update, Succeeded).ours(x(2));
+        let mut again = told.history();
+        again.writes.iter_mut().for_each(|write| write.conflicts = true);
+        again.writes[2].request = again.writes[1].request.clone();
+        assert_eq!(in_vain(&again), [], "a later call has asked for it");
     }
 
     #[test]

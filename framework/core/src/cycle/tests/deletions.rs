@@ -5,13 +5,13 @@ use super::{world::*, *};
 #[test]
 fn a_deletion_supersedes_an_unfinished_creation() {
     let mut world = World::new([handler("c", Reason::Create), handler("d", Reason::Delete)]);
-    world.turn(Look::First, &postpone);
+    world.turn(Occasion::First, &postpone);
     world.delete();
-    let plan = world.plan(world.sight(Look::Changed));
+    let plan = world.plan(world.situation(Occasion::Changed));
     let Plan::Run(cycle) = plan else { panic!("{plan:?}") };
     let counts = Counts { succeeded: 0, failed: 0, running: 1 };
     assert_eq!(cycle.superseded, Some((Reason::Create, counts)));
-    assert_eq!(world.turn(Look::Changed, &succeed), ["d 1 #0", "processed 1/0", "Free"]);
+    assert_eq!(world.turn(Occasion::Changed, &succeed), ["d 1 #0", "processed 1/0", "Free"]);
     assert_eq!(world.annotations(), [] as [&str; 0]);
 }
 
@@ -23,9 +23,9 @@ fn a_create_handler_and_a_delete_handler_with_the_same_id_are_both_called() {
         handler("x", Reason::Delete),
     ]);
     let y_fails = |id: &str| if id == "y" { retry() } else { Outcome::Success };
-    world.turn(Look::First, &y_fails);
+    world.turn(Occasion::First, &y_fails);
     world.delete();
-    assert_eq!(world.turn(Look::Changed, &succeed), ["x 1 #0", "processed 1/0", "Free"]);
+    assert_eq!(world.turn(Occasion::Changed, &succeed), ["x 1 #0", "processed 1/0", "Free"]);
 }
 
 #[test]
@@ -33,36 +33,36 @@ fn a_permanently_failed_deletion_keeps_the_object_until_it_changes_or_the_operat
     let mut world = World::handled([handler("d", Reason::Delete), handler("e", Reason::Delete)]);
     let e_fails = |id: &str| if id == "e" { failure() } else { Outcome::Success };
     world.delete();
-    assert_eq!(world.turn(Look::Changed, &e_fails), ["d 1→1 #0", "e 1→1 #0", "held 1/1", "Held"]);
+    assert_eq!(world.turn(Occasion::Changed, &e_fails), ["d 1→1 #0", "e 1→1 #0", "held 1/1", "Held"]);
     assert_eq!(world.finalizers(), &json!([FINALIZER]));
-    assert_eq!(world.turn(Look::Again, &succeed), ["Held"]);
-    assert_eq!(world.turn(Look::First, &e_fails), ["e 1→1 #0", "held 1/1", "Held"]);
+    assert_eq!(world.turn(Occasion::Again, &succeed), ["Held"]);
+    assert_eq!(world.turn(Occasion::First, &e_fails), ["e 1→1 #0", "held 1/1", "Held"]);
     world.set(2);
-    assert_eq!(world.turn(Look::Changed, &succeed), ["e 1→2 #0", "processed 2/0", "Free"]);
+    assert_eq!(world.turn(Occasion::Changed, &succeed), ["e 1→2 #0", "processed 2/0", "Free"]);
 }
 
 #[test]
 fn an_object_that_was_always_rejected_is_released() {
     let mut world = World::new([handler("c", Reason::Create), handler("d", Reason::Delete)]);
-    world.turn(Look::First, &reject);
+    world.turn(Occasion::First, &reject);
     world.delete();
-    assert_eq!(world.turn(Look::Changed, &reject), ["d 1 #0", "Released", "Free"]);
+    assert_eq!(world.turn(Occasion::Changed, &reject), ["d 1 #0", "Released", "Free"]);
 }
 
 #[test]
 fn a_rejected_object_is_kept_if_handlers_were_called_for_it_before() {
     let mut world = World::new([handler("c", Reason::Create), handler("d", Reason::Delete)]);
-    world.turn(Look::First, &postpone);
+    world.turn(Occasion::First, &postpone);
     world.delete();
-    for look in [Look::Changed, Look::First] {
-        assert_eq!(world.turn(look, &reject), ["d 1 #0", "held 0/1", "Held"]);
+    for occasion in [Occasion::Changed, Occasion::First] {
+        assert_eq!(world.turn(occasion, &reject), ["d 1 #0", "held 0/1", "Held"]);
     }
 }
 
 #[test]
 fn nothing_is_planned_for_an_object_that_is_gone() {
     let world = World::new([handler("c", Reason::Create), handler("d", Reason::Delete)]);
-    let plan = world.plan(Sight { gone: true, ..world.sight(Look::First) });
+    let plan = world.plan(Situation { gone: true, ..world.situation(Occasion::First) });
     assert!(matches!(plan, Plan::Idle(Idle::Gone)), "{plan:?}");
 }
 
@@ -73,12 +73,12 @@ fn an_optional_delete_handler_does_not_keep_the_object() {
         ..handler("o", Reason::Delete)
     };
     let mut world = World::new([optional.clone()]);
-    world.turn(Look::First, &succeed);
+    world.turn(Occasion::First, &succeed);
     assert_eq!(world.finalizers(), &Value::Null);
     let mut world = World::handled([optional, handler("d", Reason::Delete)]);
     world.delete();
     let o_fails = |id: &str| if id == "o" { failure() } else { Outcome::Success };
-    assert_eq!(world.turn(Look::Changed, &o_fails), ["o 1→1 #0", "d 1→1 #0", "processed 1/1", "Free"]);
+    assert_eq!(world.turn(Occasion::Changed, &o_fails), ["o 1→1 #0", "d 1→1 #0", "processed 1/1", "Free"]);
 }
 
 #[test]
@@ -89,17 +89,17 @@ fn a_delete_handler_may_release_the_object_when_it_fails_permanently() {
     };
     let mut world = World::handled([releasing]);
     world.delete();
-    assert_eq!(world.turn(Look::Changed, &fail), ["d 1→1 #0", "processed 0/1", "Free"]);
+    assert_eq!(world.turn(Occasion::Changed, &fail), ["d 1→1 #0", "processed 0/1", "Free"]);
 }
 
 #[test]
 fn a_deletion_that_fails_again_for_the_same_reason_writes_nothing() {
     let mut world = World::handled([handler("d", Reason::Delete)]);
     world.delete();
-    world.turn(Look::Changed, &fail);
+    world.turn(Occasion::Changed, &fail);
     let writes = world.writes;
     world.wait(100);
-    assert_eq!(world.turn(Look::Changed, &fail), ["d 1→1 #0", "held 0/1", "Held"]);
+    assert_eq!(world.turn(Occasion::Changed, &fail), ["d 1→1 #0", "held 0/1", "Held"]);
     assert_eq!(world.writes, writes);
 }
 
@@ -107,9 +107,9 @@ fn a_deletion_that_fails_again_for_the_same_reason_writes_nothing() {
 fn all_failed_delete_handlers_are_retried_even_one_at_a_time() {
     let mut world = World::handled([handler("d", Reason::Delete), handler("e", Reason::Delete)]);
     world.delete();
-    world.turn(Look::Changed, &fail);
+    world.turn(Occasion::Changed, &fail);
     world.setup.one_at_a_time = true;
     world.set(2);
-    let trace = world.turn(Look::Changed, &succeed);
+    let trace = world.turn(Occasion::Changed, &succeed);
     assert_eq!(trace, ["d 1→2 #0", "open 0", "e 1→2 #0", "processed 2/0", "Free"]);
 }

@@ -7,8 +7,8 @@ fn of(id: &'static str, outcome: fn() -> Outcome) -> impl Fn(&str) -> Outcome {
 }
 
 /// Plans the next handlers.
-fn begun(world: &World, look: Look) -> Cycle {
-    match world.plan(world.sight(look)) {
+fn begun(world: &World, occasion: Occasion) -> Cycle {
+    match world.plan(world.situation(occasion)) {
         Plan::Run(cycle) => *cycle,
         plan => panic!("no handler is called: {plan:?}"),
     }
@@ -26,13 +26,13 @@ fn end(world: &mut World, cycle: &Cycle, outcome: Outcome) -> String {
 fn a_change_reverted_when_a_later_state_was_handled_calls_those_that_saw_it_once_more() {
     let mut world = World::handled([handler("u", Reason::Update), handler("v", Reason::Update)]);
     world.set(2);
-    world.turn(Look::Changed, &of("v", retry));
+    world.turn(Occasion::Changed, &of("v", retry));
     world.set(3);
     world.wait(10);
-    let cycle = begun(&world, Look::Changed);
+    let cycle = begun(&world, Occasion::Changed);
     assert_eq!(end(&mut world, &cycle, Outcome::Success), "processed 2/0");
     world.set(2);
-    assert_eq!(world.turn(Look::Changed, &succeed), ["v 2→2 #0", "processed 1/0", "Noop"]);
+    assert_eq!(world.turn(Occasion::Changed, &succeed), ["v 2→2 #0", "processed 1/0", "Noop"]);
     assert_eq!(world.annotations(), ["last-handled-configuration"]);
 }
 
@@ -41,11 +41,11 @@ fn a_handler_that_has_not_begun_is_not_called_for_a_change_that_was_reverted() {
     let mut world = World::handled([handler("u", Reason::Update), handler("v", Reason::Update)]);
     world.setup.one_at_a_time = true;
     world.set(2);
-    let cycle = begun(&world, Look::Changed);
+    let cycle = begun(&world, Occasion::Changed);
     assert_eq!(end(&mut world, &cycle, retry()), "open 0");
     world.set(1);
     world.wait(10);
-    assert_eq!(world.turn(Look::Changed, &succeed), ["u 1→1 #1", "processed 1/0", "Noop"]);
+    assert_eq!(world.turn(Occasion::Changed, &succeed), ["u 1→1 #1", "processed 1/0", "Noop"]);
 }
 
 /// The time before the first attempt used to count.
@@ -56,17 +56,17 @@ fn the_timeout_of_a_handler_starts_with_its_first_attempt() {
         ["u", "v"].map(|id| ChangeHandler { limits: limits.clone(), ..handler(id, Reason::Update) });
     let mut world = World::handled(handlers);
     world.set(2);
-    world.turn(Look::Changed, &of("v", retry));
+    world.turn(Occasion::Changed, &of("v", retry));
     world.set(3);
     world.wait(10);
-    let cycle = begun(&world, Look::Changed);
+    let cycle = begun(&world, Occasion::Changed);
     end(&mut world, &cycle, Outcome::Success);
     world.wait(100);
-    let cycle = begun(&world, Look::First);
+    let cycle = begun(&world, Occasion::First);
     assert!(cycle.ready.iter().all(|ready| ready.attempt.elapsed.is_zero()), "{:?}", cycle.ready);
     end(&mut world, &cycle, retry());
     world.wait(10);
-    let cycle = begun(&world, Look::First);
+    let cycle = begun(&world, Occasion::First);
     let elapsed: Vec<_> = cycle.ready.iter().map(|ready| ready.attempt.elapsed.as_secs()).collect();
     assert_eq!(elapsed, [10, 10]);
 }
@@ -76,13 +76,13 @@ fn update_handlers_are_called_where_a_create_handler_saw_a_later_state_that_was_
     let creations = ["c", "d"].map(|id| handler(id, Reason::Create));
     let updates = [handler("u", Reason::Update), labelled("w", Reason::Update)];
     let mut world = World::new(creations.into_iter().chain(updates));
-    world.turn(Look::First, &of("d", retry));
+    world.turn(Occasion::First, &of("d", retry));
     world.set(2);
     world.wait(10);
-    let cycle = begun(&world, Look::Changed);
+    let cycle = begun(&world, Occasion::Changed);
     world.set(1);
     end(&mut world, &cycle, Outcome::Success);
-    assert_eq!(world.turn(Look::Changed, &succeed), ["u 1→1 #0", "processed 1/0", "Noop"]);
+    assert_eq!(world.turn(Occasion::Changed, &succeed), ["u 1→1 #0", "processed 1/0", "Noop"]);
 }
 
 /// The record of the update was taken for one of the deletion, and never became one.
@@ -92,9 +92,9 @@ fn a_delete_handler_that_fails_as_the_update_did_is_not_called_forever() {
         ["x", "y"].into_iter().flat_map(|id| [handler(id, Reason::Update), handler(id, Reason::Delete)]),
     );
     world.set(2);
-    world.turn(Look::Changed, &|id| if id == "x" { failure() } else { retry() });
+    world.turn(Occasion::Changed, &|id| if id == "x" { failure() } else { retry() });
     world.delete();
-    let trace = world.turn(Look::Changed, &of("x", failure));
+    let trace = world.turn(Occasion::Changed, &of("x", failure));
     assert_eq!(trace, ["x 1→2 #0", "y 1→2 #0", "held 1/1", "Held"]);
 }
 
@@ -106,7 +106,7 @@ fn only_delete_handlers_keep_an_object_when_they_fail_permanently() {
     world.initial = true;
     world.set(2);
     world.delete();
-    let trace = world.turn(Look::First, &|id| if id == "d" { Outcome::Success } else { failure() });
+    let trace = world.turn(Occasion::First, &|id| if id == "d" { Outcome::Success } else { failure() });
     assert_eq!(trace, ["r 1→2 #0", "f 1→2 #0", "d 1→2 #0", "processed 1/2", "Free"]);
 }
 
@@ -116,17 +116,17 @@ fn a_failed_resume_handler_keeps_the_object_if_a_delete_handler_has_its_id() {
     let mut world = World::handled([resuming, handler("x", Reason::Delete)]);
     world.initial = true;
     world.delete();
-    assert_eq!(world.turn(Look::First, &fail), ["x 1→1 #0", "held 0/1", "Held"]);
+    assert_eq!(world.turn(Occasion::First, &fail), ["x 1→1 #0", "held 0/1", "Held"]);
 }
 
 #[test]
 fn a_change_during_a_resumption_is_handled_once() {
     let mut world = World::handled([resuming(), handler("s", Reason::Resume), handler("u", Reason::Update)]);
     world.initial = true;
-    world.turn(Look::First, &of("s", retry));
+    world.turn(Occasion::First, &of("s", retry));
     world.set(2);
     world.wait(10);
-    assert_eq!(world.turn(Look::Changed, &succeed), ["s 1→2 #1", "u 1→2 #0", "processed 3/0", "Noop"]);
+    assert_eq!(world.turn(Occasion::Changed, &succeed), ["s 1→2 #1", "u 1→2 #0", "processed 3/0", "Noop"]);
 }
 
 #[test]
@@ -134,11 +134,11 @@ fn an_object_rejected_during_a_resumption_waits_for_a_change_too() {
     let mut world = World::handled([resuming(), handler("s", Reason::Resume), handler("u", Reason::Update)]);
     (world.initial, world.setup.one_at_a_time) = (true, true);
     let rejecting = of("r", rejection);
-    let trace = world.turn(Look::First, &rejecting);
+    let trace = world.turn(Occasion::First, &rejecting);
     assert_eq!(trace, ["r 1→1 #0", "open 0", "s 1→1 #0", "rejected 1/1", "Rejected"]);
-    assert_eq!(world.turn(Look::Changed, &rejecting), ["Rejected"]);
+    assert_eq!(world.turn(Occasion::Changed, &rejecting), ["Rejected"]);
     world.set(2);
-    let trace = world.turn(Look::Changed, &succeed);
+    let trace = world.turn(Occasion::Changed, &succeed);
     let handled = ["r 1→2 #0", "open 0", "s 1→2 #0", "open 0", "u 1→2 #0", "processed 3/0", "Noop"];
     assert_eq!(trace, handled);
 }
@@ -149,11 +149,11 @@ fn a_handler_that_rejected_the_object_is_not_called_once_its_filter_no_longer_ma
     let mut world = World::new([labelled("c", Reason::Create), handler("d", Reason::Create)]);
     world.object["metadata"]["labels"] = json!({"app": "x"});
     assert_eq!(
-        world.turn(Look::First, &of("c", rejection)),
+        world.turn(Occasion::First, &of("c", rejection)),
         ["c 1 #0", "d 1 #0", "rejected 1/1", "Rejected"]
     );
     world.object["metadata"]["labels"] = json!({});
-    assert_eq!(world.turn(Look::Changed, &of("c", rejection)), ["processed 1/0", "Skipped", "Noop"]);
+    assert_eq!(world.turn(Occasion::Changed, &of("c", rejection)), ["processed 1/0", "Skipped", "Noop"]);
 }
 
 #[test]
@@ -161,11 +161,14 @@ fn a_handler_that_ran_before_it_rejected_the_object_is_called_once_more() {
     let field = |id| on_field(id, Trigger::Field, "spec.x");
     let mut world = World::handled([field("f"), field("g")]);
     world.set(2);
-    world.turn(Look::Changed, &postpone);
+    world.turn(Occasion::Changed, &postpone);
     world.wait(10);
-    assert_eq!(world.turn(Look::Again, &of("f", rejection))[..3], ["f 1→2 #1", "g 1→2 #1", "rejected 1/1"]);
+    assert_eq!(
+        world.turn(Occasion::Again, &of("f", rejection))[..3],
+        ["f 1→2 #1", "g 1→2 #1", "rejected 1/1"]
+    );
     world.set(1);
-    let trace = world.turn(Look::Changed, &succeed);
+    let trace = world.turn(Occasion::Changed, &succeed);
     assert_eq!(trace, ["f 1→1 #0", "g 1→1 #0", "processed 2/0", "Noop"]);
 }
 
@@ -176,10 +179,10 @@ fn handlers_that_saw_a_rejected_change_are_called_for_its_reversal_even_one_at_a
     let mut world = World::handled(handlers);
     world.setup.one_at_a_time = true;
     world.set(2);
-    let trace = world.turn(Look::Changed, &of("v", rejection));
+    let trace = world.turn(Occasion::Changed, &of("v", rejection));
     assert_eq!(trace[2..], ["f 1→2 #0", "open 0", "v 1→2 #0", "rejected 2/1", "Rejected"]);
     world.set(1);
-    let trace = world.turn(Look::Changed, &succeed);
+    let trace = world.turn(Occasion::Changed, &succeed);
     assert_eq!(trace, ["u 1→1 #0", "open 0", "f 1→1 #0", "processed 2/0", "Noop"]);
 }
 
@@ -189,31 +192,31 @@ fn handlers_that_saw_a_change_are_called_for_its_reversal_though_the_cycle_resta
         [handler("u", Reason::Update), on_field("f", Trigger::Field, "spec.x"), handler("v", Reason::Update)];
     let mut world = World::handled(handlers);
     world.set(2);
-    world.turn(Look::Changed, &of("v", retry));
+    world.turn(Occasion::Changed, &of("v", retry));
     world.set(3);
     world.wait(10);
-    let cycle = begun(&world, Look::Changed);
+    let cycle = begun(&world, Occasion::Changed);
     world.set(1);
     assert_eq!(end(&mut world, &cycle, rejection()), "Restart");
-    assert_eq!(world.turn(Look::Changed, &succeed)[..2], ["u 1→1 #0", "f 1→1 #0"]);
+    assert_eq!(world.turn(Occasion::Changed, &succeed)[..2], ["u 1→1 #0", "f 1→1 #0"]);
 }
 
 #[test]
 fn a_deletion_continues_if_another_delete_handler_matches_meanwhile() {
     let mut world = World::handled([handler("d", Reason::Delete), labelled("e", Reason::Delete)]);
     world.delete();
-    let cycle = begun(&world, Look::Changed);
+    let cycle = begun(&world, Occasion::Changed);
     world.object["metadata"]["labels"] = json!({"app": "x"});
     assert_eq!(end(&mut world, &cycle, Outcome::Success), "open 0");
-    assert_eq!(world.turn(Look::Changed, &succeed), ["e 1→1 #0", "processed 2/0", "Free"]);
+    assert_eq!(world.turn(Occasion::Changed, &succeed), ["e 1→1 #0", "processed 2/0", "Free"]);
 }
 
 #[test]
 fn an_object_is_kept_if_one_delete_handler_fails_though_another_one_always_rejected_it() {
     let mut world = World::new([handler("d", Reason::Delete), handler("e", Reason::Delete)]);
-    world.turn(Look::First, &succeed);
+    world.turn(Occasion::First, &succeed);
     world.object["metadata"].as_object_mut().unwrap().remove("annotations");
     world.delete();
     let outcome = |id: &str| if id == "d" { failure() } else { rejection() };
-    assert_eq!(world.turn(Look::Changed, &outcome), ["d 1 #0", "e 1 #0", "held 0/2", "Held"]);
+    assert_eq!(world.turn(Occasion::Changed, &outcome), ["d 1 #0", "e 1 #0", "held 0/2", "Held"]);
 }

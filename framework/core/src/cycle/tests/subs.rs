@@ -8,7 +8,7 @@ fn settle(
     outcome: Outcome,
     subs: &[(&str, Option<Outcome>)],
 ) -> (Vec<Option<bool>>, String) {
-    let Plan::Run(cycle) = world.plan(world.sight(Look::Changed)) else { panic!("nothing to run") };
+    let Plan::Run(cycle) = world.plan(world.situation(Occasion::Changed)) else { panic!("nothing to run") };
     let known = subs.iter().map(|(id, _)| cycle.progress().get(id).map(|record| record.success)).collect();
     let subs = subs.iter().map(|(id, outcome)| SubOutcome {
         id: (*id).into(),

@@ -58,7 +58,7 @@ impl World {
 
     pub fn handled(handlers: impl IntoIterator<Item = ChangeHandler>) -> Self {
         let mut world = Self::new(handlers);
-        world.turn(Look::First, &succeed);
+        world.turn(Occasion::First, &succeed);
         world.writes = 0;
         world
     }
@@ -74,8 +74,8 @@ impl World {
     }
 
     /// Plans what comes next.
-    pub fn plan(&self, sight: Sight) -> Plan {
-        plan(&self.setup, &self.reading(), sight, self.now).unwrap()
+    pub fn plan(&self, situation: Situation) -> Plan {
+        plan(&self.setup, &self.reading(), situation, self.now).unwrap()
     }
 
     /// Settles a cycle and writes the result.
@@ -109,11 +109,11 @@ impl World {
 
     /// Plans and acts until nothing more is due. Returns the calls, with the old and the new `x`, and the states of the
     /// cycles.
-    pub fn turn(&mut self, mut look: Look, outcome: &dyn Fn(&str) -> Outcome) -> Vec<String> {
+    pub fn turn(&mut self, mut occasion: Occasion, outcome: &dyn Fn(&str) -> Outcome) -> Vec<String> {
         let mut trace = Vec::new();
         for _ in 0..20 {
             let reading = self.reading();
-            match plan(&self.setup, &reading, self.sight(look), self.now).unwrap() {
+            match plan(&self.setup, &reading, self.situation(occasion), self.now).unwrap() {
                 Plan::Idle(idle) => {
                     trace.push(format!("{idle:?}"));
                     return trace;
@@ -137,15 +137,21 @@ impl World {
                     let state = self.settle(&cycle, &outcomes);
                     self.initial &= !state.is_settled();
                     trace.push(described(&state));
-                    look = Look::Again;
+                    occasion = Occasion::Again;
                 }
             }
         }
         panic!("the turn doesn't end: {trace:?}");
     }
 
-    pub fn sight(&self, look: Look) -> Sight {
-        Sight { gone: false, look, initial: self.initial, rearmed: look == Look::Changed, eager: self.eager }
+    pub fn situation(&self, occasion: Occasion) -> Situation {
+        Situation {
+            gone: false,
+            occasion,
+            initial: self.initial,
+            rearmed: occasion == Occasion::Changed,
+            eager: self.eager,
+        }
     }
 
     pub fn called(&self, cycle: &Cycle, ready: Ready) -> String {

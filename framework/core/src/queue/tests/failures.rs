@@ -8,7 +8,7 @@ fn internal_failures_are_retried_and_counted() {
     queue.observe(HERE, applied("a", 1), now);
     for errors in 0..3 {
         let job = queue.next_job().unwrap();
-        assert_eq!((job.look, job.errors), (Look::First, errors));
+        assert_eq!((job.occasion, job.errors), (Occasion::First, errors));
         let delay = Duration::from_secs(5);
         queue.finish(ended("a", TurnEnd::Failed { delay, newest: None }), now);
         now += delay;
@@ -38,23 +38,23 @@ fn a_first_look_is_repeated_only_if_it_never_ended_in_a_plan() {
     let failed = |newest| ended("a", TurnEnd::Failed { delay, newest });
     let throttled = || failed(Some(Newest::written("2", now)));
     let cases = [
-        (vec![failed(None)], Look::First),
-        (vec![throttled()], Look::Again),
-        (vec![throttled(), failed(None)], Look::Again),
-        (vec![seen("a", 2, Some(delay), now), failed(None)], Look::Again),
-        (vec![failed(None), seen("a", 2, Some(delay), now)], Look::Again),
+        (vec![failed(None)], Occasion::First),
+        (vec![throttled()], Occasion::Again),
+        (vec![throttled(), failed(None)], Occasion::Again),
+        (vec![seen("a", 2, Some(delay), now), failed(None)], Occasion::Again),
+        (vec![failed(None), seen("a", 2, Some(delay), now)], Occasion::Again),
     ];
-    for (turns, look) in cases {
+    for (turns, occasion) in cases {
         let mut queue = Queue::default();
         queue.observe(HERE, applied("a", 1), now);
-        assert_eq!(queue.next_job().unwrap().look, Look::First);
+        assert_eq!(queue.next_job().unwrap().occasion, Occasion::First);
         let mut last = None;
         for turn in turns.clone() {
             queue.finish(turn, now);
             queue.expire(now + delay);
             last = queue.next_job();
         }
-        assert_eq!(last.unwrap().look, look, "{turns:?}");
+        assert_eq!(last.unwrap().occasion, occasion, "{turns:?}");
     }
 }
 

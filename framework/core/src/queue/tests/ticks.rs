@@ -31,8 +31,8 @@ fn a_tick_of_an_idle_object_is_a_partial_turn_without_a_read() {
         now += INTERVAL;
         queue.expire(now);
         let job = queue.next_job().unwrap();
-        let expected = (true, false, Extent::Partial, Look::Again, "1");
-        assert_eq!((job.tick, job.fetch, job.extent, job.look, job.body.version()), expected);
+        let expected = (true, false, Extent::Partial, Occasion::Again, "1");
+        assert_eq!((job.tick, job.fetch, job.extent, job.occasion, job.body.version()), expected);
         queue.finish(ticked(now), now);
     }
 }

@@ -4,7 +4,7 @@ use super::super::encoding::{PendingDiffBase, fingerprint};
 use super::*;
 use crate::{
     Reason,
-    cause::{Look, Sight},
+    cause::{Occasion, Situation},
     cycle::{CycleState, HandlerOutcome, Plan, Reading, Setup, plan},
     diff::{Op, diff},
     filter::Filter,
@@ -176,12 +176,12 @@ fn setup(storage: Storage, ids: &[String], on: Trigger) -> Setup {
     Setup { storage, handlers: ids.iter().map(task).collect(), one_at_a_time: false }
 }
 
-fn sight() -> Sight {
-    Sight { gone: false, look: Look::First, initial: false, rearmed: false, eager: false }
+fn situation() -> Situation {
+    Situation { gone: false, occasion: Occasion::First, initial: false, rearmed: false, eager: false }
 }
 
 fn planned(setup: &Setup, body: &Body) -> Plan {
-    plan(setup, &Reading::of(setup, body.clone(), now()), sight(), now()).unwrap()
+    plan(setup, &Reading::of(setup, body.clone(), now()), situation(), now()).unwrap()
 }
 
 /// One cycle in which each handler has this outcome.

@@ -139,6 +139,11 @@ fn the_part_that_closes_the_cycle_is_written_last() {
         let mut edits = merging([json!({"spec": {"x": 1}, "status": {"y": 1}})]);
         edits.store_essence(storage.write_diff_base(&body, &essence));
         assert_eq!(edits.order(), order);
+        // The removal of the last record closes it, too, where nothing differs.
+        let begun = merged(&body, &storage.write_progress(&body, &Progress::default(), &one()));
+        let mut edits = merging([json!({"spec": {"x": 1}, "status": {"y": 1}})]);
+        edits.store(storage.write_progress(&begun, &one(), &Progress::default()));
+        assert_eq!(edits.order(), order);
     }
     let mut edits = merging([json!({"status": {"y": 1}})]);
     edits.store_essence(in_status().write_diff_base(&body, &essence));
