@@ -12,6 +12,7 @@ pub mod filter;
 pub mod handler;
 pub mod kopf;
 pub mod merge;
+mod part;
 pub mod patch;
 pub mod progress;
 pub mod queue;
@@ -23,4 +24,5 @@ pub mod syntax;
 pub mod timer;
 pub mod version;
 
+pub use part::Part;
 pub use reason::Reason;

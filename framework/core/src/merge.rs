@@ -97,14 +97,6 @@ fn same(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// Whether a merge patch sets anything.
-pub fn sets(patch: &Value) -> bool {
-    match patch {
-        Value::Object(patch) => patch.values().any(sets),
-        patch => !patch.is_null(),
-    }
-}
-
 /// Whether applying a merge patch to `value` makes a difference.
 pub fn changes(value: &Value, patch: &Value) -> bool {
     match (value, patch) {

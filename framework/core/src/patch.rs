@@ -10,5 +10,5 @@ mod request;
 pub(crate) mod tests;
 
 pub use draft::{Draft, Omit};
-pub use edits::{Edit, Edits, Finalizer, Function, Part};
+pub use edits::{Edit, Edits, Finalizer, Function};
 pub use request::Request;

@@ -104,8 +104,8 @@ impl Queue {
     /// Takes in a state that is news for event handlers alone.
     fn echo(&mut self, uid: String, body: Body) {
         match self.backlog.get(&uid) {
-            // Its next look is due, and it waits for its turn.
-            None if self.objects.get(&uid).is_some_and(|entry| entry.queued && entry.look_due) => {
+            // Its next turn is due, and it waits for its turn.
+            None if self.objects.get(&uid).is_some_and(|entry| entry.queued && entry.turn_due) => {
                 self.backlog.put(&uid, Pending::Fetch);
             }
             None | Some(Pending::Echo(_)) => {
@@ -163,7 +163,7 @@ impl Queue {
             return;
         }
         let Some(entry) = self.objects.get_mut(&uid) else { return };
-        if let Some(due) = self.schedule.clear(&uid, Slot::Occasion) {
+        if let Some(due) = self.schedule.clear(&uid, Slot::Turn) {
             entry.unslept = Some(due.saturating_duration_since(now));
         }
         self.take_turn(uid);
@@ -174,7 +174,7 @@ impl Queue {
     fn is_throttled(&self, uid: &str) -> bool {
         let Some(entry) = self.objects.get(uid) else { return false };
         let to_read = !matches!(self.backlog.get(uid), Some(Pending::Body(_) | Pending::Gone(_)));
-        entry.errors > 0 && self.schedule.get(uid, Slot::Occasion).is_some() && (to_read || !entry.unread)
+        entry.errors > 0 && self.schedule.get(uid, Slot::Turn).is_some() && (to_read || !entry.unread)
     }
 
     fn take_turn(&mut self, uid: String) {
@@ -217,10 +217,10 @@ impl Queue {
         match end {
             TurnEnd::Gone => return self.bury(&uid),
             TurnEnd::Partial { due: None } => {}
-            TurnEnd::Partial { due: Some(due) } => self.schedule.set_by(&uid, Slot::Occasion, now + due),
+            TurnEnd::Partial { due: Some(due) } => self.schedule.set_by(&uid, Slot::Turn, now + due),
             TurnEnd::Unread { delay } => {
                 (entry.errors, entry.unread) = (entry.errors + 1, true);
-                self.schedule.set(&uid, Slot::Occasion, now + delay);
+                self.schedule.set(&uid, Slot::Turn, now + delay);
             }
             TurnEnd::Failed { delay, newest } => return self.throttle(&uid, newest, now + delay),
             TurnEnd::Seen { newest, due, settled, planned, waiting } => {
@@ -246,15 +246,15 @@ impl Queue {
         if let Some(newest) = newest {
             self.outdate(uid, newest);
         }
-        self.schedule.set(uid, Slot::Occasion, until);
+        self.schedule.set(uid, Slot::Turn, until);
     }
 
-    /// Lets an object rest until its next look.
+    /// Lets an object rest until its next turn.
     fn rest(&mut self, uid: &str, newest: Newest, until: Option<Instant>) {
         self.outdate(uid, newest);
-        self.schedule.clear(uid, Slot::Occasion);
+        self.schedule.clear(uid, Slot::Turn);
         if let Some(until) = until {
-            self.schedule.set(uid, Slot::Occasion, until);
+            self.schedule.set(uid, Slot::Turn, until);
         }
     }
 
@@ -281,12 +281,12 @@ impl Queue {
     /// Where a worker found that out, older events of the object may still come: its grave is kept until the watch shows
     /// its deletion, and event handlers are called for that.
     fn bury(&mut self, uid: &str) {
-        self.schedule.clear(uid, Slot::Occasion);
+        self.schedule.clear(uid, Slot::Turn);
         self.schedule.clear(uid, Slot::Tick);
         let Some(source) = self.objects.get(uid).map(|entry| entry.source) else { return };
         let needs = self.needs(source);
         let Some(entry) = self.objects.get_mut(uid) else { return };
-        (entry.look_due, entry.tick_due, entry.retained) = (false, false, None);
+        (entry.turn_due, entry.tick_due, entry.retained) = (false, false, None);
         let pending = self.backlog.get(uid);
         let confirmed = matches!(pending, Some(Pending::Gone(_)));
         match entry.life {
@@ -306,7 +306,7 @@ impl Queue {
     fn forget(&mut self, uid: &str) {
         self.objects.remove(uid);
         self.backlog.take(uid);
-        self.schedule.clear(uid, Slot::Occasion);
+        self.schedule.clear(uid, Slot::Turn);
         self.schedule.clear(uid, Slot::Tick);
         self.forgotten.push(uid.to_owned());
     }
@@ -332,8 +332,8 @@ impl Queue {
                         continue;
                     }
                 }
-                Slot::Occasion => {
-                    entry.look_due = true;
+                Slot::Turn => {
+                    entry.turn_due = true;
                     // A worker has it, or is about to, for event handlers alone: it is to be handled, too.
                     match self.backlog.get(&uid) {
                         Some(Pending::Gone(_)) => {}

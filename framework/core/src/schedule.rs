@@ -8,8 +8,8 @@ use std::{
 /// What an object is due for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Slot {
-    /// Its next look: a retry of its change handlers, or the end of a delay.
-    Occasion,
+    /// Its next turn: a retry of its change handlers, or the end of a delay.
+    Turn,
     /// The next call of one of its timers.
     Tick,
 }

@@ -28,6 +28,7 @@ pub use keys::InvalidName;
 pub use location::{Annotations, Found, InStatus, Location, Migrating, Slot};
 
 use crate::{
+    Part,
     body::Body,
     essence::{self, Cleaner},
     kopf::{self, keys::spelling},
@@ -159,6 +160,11 @@ impl Storage {
         Some(self.cleaned(body, stored))
     }
 
+    /// Whether anything is stored in a slot.
+    pub fn holds(&self, body: &Body, slot: Slot<'_>) -> bool {
+        !self.location.read(body, slot).is_empty()
+    }
+
     /// The patch that makes `essence` the diff-base, and erases the pending one.
     pub fn write_diff_base(&self, body: &Body, essence: &StoredEssence) -> EssencePatch {
         let (encoding, text) = essence.encode(self.detail.encoding(), self.location.capacity(body));
@@ -201,6 +207,11 @@ impl Storage {
         };
         let diff_bases = read(Slot::DiffBase, |text| StoredEssence::decode(text).err());
         diff_bases.chain(read(Slot::PendingDiffBase, |text| PendingDiffBase::decode(text).err())).collect()
+    }
+
+    /// The part of the object in which the state is stored.
+    pub fn part(&self) -> Part {
+        self.location.part()
     }
 
     /// The operator's own fields of an object.

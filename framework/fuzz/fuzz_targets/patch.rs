@@ -2,8 +2,9 @@
 #![no_main]
 
 use korf_core::{
+    Part,
     body::Body,
-    patch::{Edit, Edits, Finalizer, Function, Omit, Part, Request},
+    patch::{Edit, Edits, Finalizer, Function, Omit, Request},
     storage::{Storage, StorageConfig},
 };
 use korf_fuzz::values;

@@ -24,6 +24,18 @@ impl Memory {
         self.unsaved.take_if(|unsaved| unsaved.outcomes.is_none());
     }
 
+    /// Notes that the object was read: none of its writes is in doubt any more.
+    pub fn has_been_read(&mut self) {
+        if let Some(unsaved) = &mut self.unsaved {
+            unsaved.has_been_read();
+        }
+    }
+
+    /// Forgets what no longer matters after a turn.
+    pub fn end_turn(&mut self) {
+        self.unsaved.take_if(|unsaved| !unsaved.outlives_turn());
+    }
+
     /// Whether there is nothing to remember.
     fn is_empty(&self) -> bool {
         let memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);

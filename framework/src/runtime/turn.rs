@@ -7,7 +7,7 @@ use super::{
     memory::Memory,
     observe::Observation,
     throttle::{Pace, fingerprint},
-    write::{Intent, Outcomes, Stop, Written},
+    write::{Intent, Outcomes, Stop, Written, WrittenCycle},
 };
 use jiff::Timestamp;
 use korf_core::{
@@ -37,11 +37,11 @@ pub struct Turn<'a> {
     handled: Option<Fingerprint>,
 }
 
-/// An object that gets its next look later.
-struct NextLook {
+/// An object that gets its next turn later.
+struct NextTurn {
     /// The object as it was seen.
     seen: Reading,
-    /// The time to the next look.
+    /// The time to the next turn.
     due: Option<Duration>,
     /// Whether handlers wait that a change of the object calls at once.
     waiting: bool,
@@ -60,7 +60,7 @@ impl<'a> Turn<'a> {
         // The watch has shown its deletion: nothing of it can be stored.
         if !self.job.gone {
             match self.kind.catch_up(self.reading.body.clone(), self.memory).await {
-                Ok(newest) => self.read(newest),
+                Ok((written, before)) => self.catch_up(written, &before),
                 Err(Stop::Later { seen, after }) => return Ok(self.unplanned(&seen, after)),
                 Err(stop) => return Err(stop),
             }
@@ -80,6 +80,17 @@ impl<'a> Turn<'a> {
                 }
                 None => {}
             }
+        }
+    }
+
+    /// Takes in that the outcomes of an earlier turn were stored. If others have changed the object since that turn, these
+    /// changes are still to be looked at.
+    fn catch_up(&mut self, written: Written, before: &Body) {
+        let stored = written.cycle.is_some();
+        self.take_in(written);
+        let has_changed = |waiting| waiting != fingerprint(&self.kind.setup.essence(before));
+        if stored && self.job.waiting.is_some_and(has_changed) {
+            self.handled = None;
         }
     }
 
@@ -106,12 +117,12 @@ impl<'a> Turn<'a> {
     }
 
     /// The end of the turn.
-    fn rest(&self, NextLook { seen, due, waiting, unhandled }: &NextLook) -> TurnEnd {
+    fn rest(&self, NextTurn { seen, due, waiting, unhandled }: &NextTurn) -> TurnEnd {
         TurnEnd::Seen {
             newest: self.known(&seen.body),
             due: *due,
             settled: self.settled || (due.is_none() && !unhandled),
-            // A partial turn may come before the object's first look.
+            // A partial turn may come before the object's first turn.
             planned: self.job.extent == Extent::Whole,
             waiting: waiting.then(|| fingerprint(&seen.new)),
         }
@@ -134,7 +145,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Does what comes next; none where the object is to be planned for again.
-    async fn follow(&mut self, plan: Plan) -> Result<Option<NextLook>, Stop> {
+    async fn follow(&mut self, plan: Plan) -> Result<Option<NextTurn>, Stop> {
         match plan {
             Plan::Idle(idle) => Ok(Some(self.idle(idle))),
             Plan::Wait(until) => Ok(Some(self.wait(until))),
@@ -144,11 +155,11 @@ impl<'a> Turn<'a> {
     }
 
     /// A look at the object as it is now, when it changes.
-    fn next_look(&self) -> NextLook {
-        NextLook { seen: self.reading.clone(), due: None, waiting: false, unhandled: false }
+    fn next_turn(&self) -> NextTurn {
+        NextTurn { seen: self.reading.clone(), due: None, waiting: false, unhandled: false }
     }
 
-    fn idle(&self, idle: Idle) -> NextLook {
+    fn idle(&self, idle: Idle) -> NextTurn {
         // An object that our own write has released is gone by now; the watch will show it.
         let released = idle == Idle::Free
             && self.occasion == Occasion::Again
@@ -156,25 +167,25 @@ impl<'a> Turn<'a> {
         if !released {
             self.kind.observe(Observation::Idle(idle));
         }
-        NextLook {
+        NextTurn {
             due: None,
             waiting: idle == Idle::Held,
             unhandled: idle == Idle::Stealth,
-            ..self.next_look()
+            ..self.next_turn()
         }
     }
 
-    fn wait(&self, until: Timestamp) -> NextLook {
+    fn wait(&self, until: Timestamp) -> NextTurn {
         let due = Duration::try_from(until.duration_since(clock::now())).unwrap_or_default();
         self.kind.observe(Observation::Sleeping { due });
-        NextLook { due: Some(due), waiting: true, ..self.next_look() }
+        NextTurn { due: Some(due), waiting: true, ..self.next_turn() }
     }
 
     /// Adds or removes the finalizer.
-    async fn change_finalizer(&mut self, change: Finalizer) -> Result<Option<NextLook>, Stop> {
+    async fn change_finalizer(&mut self, change: Finalizer) -> Result<Option<NextTurn>, Stop> {
         self.kind.observe(Observation::FinalizerChanges(&change));
         let before = (self.occasion == Occasion::Again).then(|| Arc::clone(&self.reading.new));
-        let next = self.commit(Intent::Finalizer(change)).await?.1;
+        let next = self.commit(Intent::Finalizer(change)).await?;
         if before.is_some_and(|before| self.reading.new != before) {
             // The answer has brought a change by others.
             self.occasion = Occasion::Changed;
@@ -183,40 +194,42 @@ impl<'a> Turn<'a> {
     }
 
     /// Writes, and goes on with the object as it is then, unless it is left alone.
-    async fn commit(&mut self, intent: Intent) -> Result<(Option<Written>, Option<NextLook>), Stop> {
+    async fn commit(&mut self, intent: Intent) -> Result<Option<NextTurn>, Stop> {
         match self.kind.commit(self.reading.body.clone(), intent, self.memory).await {
             Ok(written) => {
-                self.read(written.newest.clone());
-                Ok((Some(written), None))
+                self.take_in(written);
+                Ok(None)
             }
             Err(Stop::Later { seen, after }) => {
                 let seen = Reading::of(&self.kind.setup, seen, clock::now());
-                Ok((None, Some(NextLook { seen, due: Some(after), waiting: true, unhandled: false })))
+                Ok(Some(NextTurn { seen, due: Some(after), waiting: true, unhandled: false }))
             }
             Err(stop) => Err(stop),
         }
     }
 
+    /// Goes on with the object as it is after a write.
+    fn take_in(&mut self, Written { newest, cycle }: Written) {
+        self.read(newest);
+        let Some(WrittenCycle { state, essence, ours }) = cycle else { return };
+        let handled = ours.map_or_else(|| Value::clone(&essence), |ours| self.kind.setup.essence(&ours));
+        // The answer may bring a change by others.
+        self.occasion = if self.reading.new == essence { Occasion::Again } else { Occasion::Changed };
+        self.settled |= state.is_settled();
+        self.handled = Some(fingerprint(&handled));
+    }
+
     /// Calls handlers, and stores their outcomes.
-    async fn run(&mut self, cycle: Cycle) -> Result<Option<NextLook>, Stop> {
+    async fn run(&mut self, cycle: Cycle) -> Result<Option<NextTurn>, Stop> {
         self.kind.observe(Observation::CycleBegins { cycle: &cycle, kind: &self.kind.kind });
         let pass = Pass::new(self.kind, self.reading.body.clone(), self.memory);
         let handlers = self.call_ready(&cycle, &pass).await;
         if handlers.is_empty() && !cycle.ready.is_empty() {
             // The operator stops; no handler was called.
-            return Ok(Some(self.next_look()));
+            return Ok(Some(self.next_turn()));
         }
-        let essence = Arc::clone(&cycle.new);
         let outcomes = Outcomes::new(cycle, handlers, pass.take_edits());
-        let (written, next) = self.commit(Intent::Outcomes(outcomes.into())).await?;
-        if let Some(Written { state: Some(state), ours, .. }) = written {
-            let handled = ours.map_or_else(|| Value::clone(&essence), |ours| self.kind.setup.essence(&ours));
-            // The answer may bring a change by others.
-            self.occasion = if self.reading.new == essence { Occasion::Again } else { Occasion::Changed };
-            self.settled |= state.is_settled();
-            self.handled = Some(fingerprint(&handled));
-        }
-        Ok(next)
+        self.commit(Intent::Outcomes(outcomes.into())).await
     }
 
     /// Calls the handlers that are due, one after the other.

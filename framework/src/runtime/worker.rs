@@ -40,9 +40,10 @@ pub async fn work(kind: Arc<KindContext>, job: Job, mut memory: Memory) -> (Turn
         Ok(Ok(end)) => end,
         Ok(Err(Stop::Gone)) => TurnEnd::Gone,
         Ok(Err(Stop::Later { after, .. })) => TurnEnd::Partial { due: Some(after) },
-        Ok(Err(Stop::Failed(panicked))) => kind.failed(errors, &panicked.to_string(), None),
+        Ok(Err(Stop::Failed(failed))) => kind.failed(errors, &failed.to_string(), None),
         Err(panic) => kind.failed(errors, &panic_message(panic.as_ref()), None),
     });
+    memory.end_turn();
     if errors > 0 && matches!(report.end, TurnEnd::Seen { .. }) {
         span.in_scope(|| kind.observe(Observation::ThrottlingEnded));
     }
@@ -63,7 +64,10 @@ impl KindContext {
         if job.fetch {
             let budget = RetryBudget::new(Standing::after(job.errors), &self.operator.settings);
             job = match self.read(&job.body, budget).await {
-                Ok(newest) => fetched(job, newest),
+                Ok(newest) => {
+                    memory.has_been_read();
+                    fetched(job, newest)
+                }
                 Err(Unread::Gone) => return Err(Stop::Gone),
                 Err(Unread::Failed(why, _)) => return Ok(self.unread(job.errors, &why)),
             };

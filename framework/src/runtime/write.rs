@@ -1,4 +1,4 @@
-//! Writes to objects: one way, from what a turn has come to, to the object as it is then.
+//! Writes to objects: the one way from a turn's outcomes to the object that results.
 //!
 //! [`KindContext::commit`] writes, whatever it is: the finalizer, edits of event handlers and timers, or the outcomes of a
 //! cycle. What can end it early is a [`Stop`]. Outcomes that the API server doesn't accept stay in the object's memory
@@ -31,6 +31,7 @@ use korf_core::{
     patch::{Edits, Finalizer, Omit},
     storage::Encoding,
 };
+use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use writing::{Unwritten, WriteFailure, Writing};
 
@@ -78,6 +79,20 @@ pub struct Unsaved {
     fault: Fault,
     /// See [`WriteFailure::in_doubt`].
     in_doubt: bool,
+    /// It has come up in this turn.
+    is_recent: bool,
+}
+
+impl Unsaved {
+    /// Notes that the object was read.
+    pub fn has_been_read(&mut self) {
+        self.in_doubt = false;
+    }
+
+    /// Whether it still matters after a turn. Without outcomes, it does for as long as the same is tried in each turn.
+    pub fn outlives_turn(&mut self) -> bool {
+        std::mem::take(&mut self.is_recent) || self.in_doubt || self.outcomes.is_some()
+    }
 }
 
 /// What was written.
@@ -85,15 +100,24 @@ pub struct Unsaved {
 pub struct Written {
     /// The object as it is now.
     pub newest: Body,
+    /// The cycle whose outcomes were written.
+    pub cycle: Option<WrittenCycle>,
+}
+
+/// A cycle whose outcomes were written.
+#[derive(Debug)]
+pub struct WrittenCycle {
+    /// The state of the cycle.
+    pub state: CycleState,
+    /// The essence that its handlers saw.
+    pub essence: Arc<Value>,
     /// The object without changes by others, where handlers have changed it.
     pub ours: Option<Body>,
-    /// The state of the cycle, where its outcomes were written.
-    pub state: Option<CycleState>,
 }
 
 impl Written {
     fn plain(newest: Body) -> Self {
-        Self { newest, ours: None, state: None }
+        Self { newest, cycle: None }
     }
 }
 
@@ -114,8 +138,8 @@ pub enum Stop {
 }
 
 impl From<FilterFailed> for Stop {
-    fn from(panicked: FilterFailed) -> Self {
-        Self::Failed(panicked)
+    fn from(failed: FilterFailed) -> Self {
+        Self::Failed(failed)
     }
 }
 
@@ -171,13 +195,14 @@ impl KindContext {
         let written = match writing.finish().await {
             Ok(newest) => newest,
             Err(Unwritten::Gone) => return Err(Stop::Gone),
-            Err(Unwritten::Changed { seen, .. }) => {
+            Err(Unwritten::Changed { newest, .. }) => {
                 self.observe(Observation::EditOutdated);
-                seen
+                memory.has_been_read();
+                return Ok(Written::plain(newest));
             }
             Err(Unwritten::Failed(failure)) if failure.is_final() => {
                 self.observe(Observation::EditsRejected { status: false, why: &failure.why });
-                failure.seen
+                failure.newest
             }
             Err(Unwritten::Failed(failure)) => return Err(self.postpone(failure, None, memory)),
         };
@@ -193,7 +218,7 @@ impl KindContext {
         memory: &mut Memory,
     ) -> Result<Written, Stop> {
         let failure = match self.write_outcomes(body, &outcomes, true, budget).await {
-            Ok(stored) => return Ok(self.stored(outcomes.cycle.reason, stored, memory)),
+            Ok(stored) => return Ok(self.stored(&outcomes.cycle, stored, memory)),
             Err(Unstored::Stop(stop)) => return Err(stop),
             Err(Unstored::Failed(failure)) => failure,
         };
@@ -205,7 +230,7 @@ impl KindContext {
         match self.write_outcomes(seen, &outcomes, false, budget).await {
             Ok(stored) => {
                 self.observe(Observation::EditsRejected { status: false, why: &why });
-                Ok(self.stored(outcomes.cycle.reason, stored, memory))
+                Ok(self.stored(&outcomes.cycle, stored, memory))
             }
             Err(Unstored::Stop(stop)) => Err(stop),
             Err(Unstored::Failed(failure)) => Err(self.postpone(failure, Some(outcomes), memory)),
@@ -230,6 +255,17 @@ impl KindContext {
                 let mut edits = if with_edits { outcomes.edits.clone() } else { Edits::default() };
                 edits.join(own);
                 match Writing::new(self, body.clone(), &edits, Omit::default(), budget).finish_apart().await {
+                    Ok((newest, _)) if !settled.is_stored(&setup.storage, &newest) => {
+                        return Err(Unstored::Failed(WriteFailure {
+                            seen: newest.clone(),
+                            newest,
+                            why: "it accepts the progress and doesn't keep it: the schema of the kind's CRD must \
+                                  have the field, or x-kubernetes-preserve-unknown-fields"
+                                .to_owned(),
+                            fault: Fault::Invalid,
+                            in_doubt: false,
+                        }));
+                    }
                     Ok((newest, ours)) => {
                         return Ok(Stored { newest, ours, encoding, state: settled.state.clone() });
                     }
@@ -246,6 +282,7 @@ impl KindContext {
                 }
             }
             return Err(Unstored::Failed(last.unwrap_or_else(|| WriteFailure {
+                newest: body.clone(),
                 seen: body,
                 why: "its progress can't be made to fit".to_owned(),
                 fault: Fault::TooLarge,
@@ -258,9 +295,9 @@ impl KindContext {
         Writing::new(self, body.clone(), &outcomes.edits, Omit::default(), budget).is_pending()
     }
 
-    fn stored(&self, reason: Reason, stored: Stored, memory: &mut Memory) -> Written {
+    fn stored(&self, cycle: &Cycle, stored: Stored, memory: &mut Memory) -> Written {
         memory.unsaved = None;
-        self.observe(Observation::CycleEnds { reason, state: &stored.state });
+        self.observe(Observation::CycleEnds { reason: cycle.reason, state: &stored.state });
         match stored.encoding {
             Encoding::Text => {}
             Encoding::Deflated => self.observe(Observation::DiffBaseCompressed),
@@ -270,49 +307,54 @@ impl KindContext {
                 }
             }
         }
-        Written { newest: stored.newest, ours: stored.ours, state: Some(stored.state) }
+        let Stored { newest, ours, state, .. } = stored;
+        Written { newest, cycle: Some(WrittenCycle { state, essence: Arc::clone(&cycle.new), ours }) }
     }
 
     /// Stores the outcomes of an earlier turn, if there are any that could not be stored. Where the answer to another write
-    /// was lost, reads the object: handlers see no state from before our own writes.
-    pub(super) async fn catch_up(&self, body: Body, memory: &mut Memory) -> Result<Body, Stop> {
-        let Some(unsaved) = &mut memory.unsaved else { return Ok(body) };
-        let reason = unsaved.outcomes.as_ref().map(|outcomes| outcomes.cycle.reason);
-        let outdated = body.is_deleting() && reason.is_some_and(|reason| reason != Reason::Delete);
+    /// was lost, reads the object: change handlers see no state from before our own writes.
+    /// Returns what was written, and the object as it was before, with changes by others.
+    pub(super) async fn catch_up(&self, body: Body, memory: &mut Memory) -> Result<(Written, Body), Stop> {
+        let plain = |body: Body| (Written::plain(body.clone()), body);
+        let Some(unsaved) = &mut memory.unsaved else { return Ok(plain(body)) };
+        // The outcomes of a creation or an update no longer matter then, and must not keep the object.
+        let is_outdated =
+            |body: &Body, outcomes: &Outcomes| body.is_deleting() && outcomes.cycle.reason != Reason::Delete;
+        unsaved.outcomes.take_if(|outcomes| is_outdated(&body, outcomes));
         let newest = self.clear_doubt(body, unsaved).await?;
+        unsaved.outcomes.take_if(|outcomes| is_outdated(&newest, outcomes));
         match unsaved.outcomes.clone() {
-            // The outcomes of a creation or an update no longer matter, and must not keep the object.
-            Some(_) if outdated => {
-                memory.unsaved = None;
-                Ok(newest)
+            Some(outcomes) => {
+                let written = self.commit(newest.clone(), Intent::Outcomes(outcomes), memory).await?;
+                Ok((written, newest))
             }
-            Some(outcomes) => Ok(self.commit(newest, Intent::Outcomes(outcomes), memory).await?.newest),
-            None => Ok(newest),
+            None => Ok(plain(newest)),
         }
     }
 
     async fn clear_doubt(&self, body: Body, unsaved: &mut Unsaved) -> Result<Body, Stop> {
-        if !unsaved.in_doubt {
+        // While the operator stops, handlers aren't called any more.
+        if !unsaved.in_doubt || self.operator.stopping.is_cancelled() {
             return Ok(body);
         }
         let budget = RetryBudget::new(Standing::Failing, &self.operator.settings);
-        match self.read(&body, budget).await {
-            Ok(newest) => {
-                unsaved.in_doubt = false;
-                Ok(newest)
-            }
-            Err(Unread::Gone) => Err(Stop::Gone),
+        let newest = match self.read(&body, budget).await {
+            Ok(newest) => newest,
+            Err(Unread::Gone) => return Err(Stop::Gone),
             // The watch has to do.
-            Err(Unread::Failed(_, Fault::Forbidden)) => Ok(body),
+            Err(Unread::Failed(_, Fault::Forbidden)) => body,
             Err(Unread::Failed(..)) => {
-                Err(Stop::Later { seen: body, after: self.operator.settings.persistence.failed_delay })
+                let after = self.operator.settings.persistence.failed_delay;
+                return Err(Stop::Later { seen: body, after });
             }
-        }
+        };
+        unsaved.in_doubt = false;
+        Ok(newest)
     }
 
     /// Leaves the object alone for a while, and keeps its outcomes in memory.
     fn postpone(&self, failure: WriteFailure, outcomes: Option<Arc<Outcomes>>, memory: &mut Memory) -> Stop {
-        let WriteFailure { seen, why, fault, in_doubt } = failure;
+        let WriteFailure { seen, why, fault, in_doubt, .. } = failure;
         let delays = &self.operator.settings.persistence;
         let after = if fault.is_transient() { delays.failed_delay } else { delays.rejected_delay };
         let known = memory.unsaved.take();
@@ -329,7 +371,7 @@ impl KindContext {
         }
         let in_doubt = in_doubt || known.as_ref().is_some_and(|known| known.in_doubt);
         let outcomes = outcomes.or_else(|| known.and_then(|known| known.outcomes));
-        memory.unsaved = Some(Unsaved { outcomes, why, fault, in_doubt });
+        memory.unsaved = Some(Unsaved { outcomes, why, fault, in_doubt, is_recent: true });
         Stop::Later { seen, after }
     }
 }
@@ -349,7 +391,7 @@ enum Unstored {
 }
 
 impl From<FilterFailed> for Unstored {
-    fn from(panicked: FilterFailed) -> Self {
-        Self::Stop(panicked.into())
+    fn from(failed: FilterFailed) -> Self {
+        Self::Stop(failed.into())
     }
 }

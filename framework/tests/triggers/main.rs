@@ -14,12 +14,12 @@ mod things;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use korf::{
-    Attempt, Error, Labels, Memo, Name, New, Old, Reason, Result, State,
+    Attempt, Error, Labels, Memo, Name, New, ObjectPatch, Old, Reason, Result, State,
     extract::{NewValue, OldValue, Param, Uid, WatchEventType},
     filter::{Match, not},
     on_create, on_delete, on_event, on_field, on_resume, on_update,
 };
-use korf_testing::api::ServedKind;
+use korf_testing::api::{Delivery, Fault, Faults, Request, ServedKind};
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -81,6 +81,54 @@ fn a_resumption_goes_on_once_the_object_has_its_label_again() {
     cluster.patch::<Thing>("a", label(Some("yes"))).unwrap();
     cluster.advance(Duration::from_secs(60));
     assert_eq!(seen.take(), ["resume #1"]);
+}
+
+/// All writes of the operator fail.
+struct Down;
+
+impl Faults for Down {
+    fn request(&mut self, request: &Request) -> Delivery {
+        let ours = request.is_write() && request.client == "operator";
+        if ours { Delivery::before(Fault::Rejected(500)) } else { Delivery::pass() }
+    }
+}
+
+#[test]
+fn a_resumption_that_is_stored_after_an_outage_is_not_made_again() {
+    async fn resume(seen: State<Seen>) -> Result<Value> {
+        seen.note("resume");
+        Ok(1.into())
+    }
+    let (mut cluster, seen) =
+        cluster([on_create::<Thing>("f").run(reason), on_resume::<Thing>("r").run(resume)]);
+    cluster.create(&thing("a", 1)).unwrap();
+    cluster.kill();
+    cluster.set_faults(Down);
+    cluster.start().unwrap();
+    cluster.advance(Duration::from_secs(100));
+    assert_eq!(seen.take(), ["create", "resume"]);
+    cluster.set_faults(());
+    cluster.advance(Duration::from_secs(100));
+    cluster.patch::<Thing>("a", size(2)).unwrap();
+    assert_eq!(seen.take(), NOTHING);
+    assert_eq!(cluster.get::<Thing>("a").unwrap().status.unwrap().results["r"], 1);
+}
+
+#[test]
+fn a_handlers_own_change_that_is_stored_after_an_outage_does_not_call_it_early() {
+    async fn create(seen: State<Seen>, patch: ObjectPatch) -> Result {
+        seen.note("create");
+        patch.label("marked", Some("yes"));
+        Err(Error::temporary("not yet", Duration::from_secs(3600)))
+    }
+    let (mut cluster, seen) = cluster([on_create::<Thing>("c").run(create)]);
+    cluster.set_faults(Down);
+    cluster.create(&thing("a", 1)).unwrap();
+    cluster.advance(Duration::from_secs(100));
+    cluster.set_faults(());
+    cluster.advance(Duration::from_secs(600));
+    assert_eq!(seen.take(), ["create"]);
+    assert!(cluster.get::<Thing>("a").unwrap().metadata.labels.is_some());
 }
 
 #[test]
@@ -252,6 +300,24 @@ fn a_field_that_the_schema_drops_causes_one_warning() {
     let warnings = cluster.lines().into_iter().filter(|line| line.message.contains("inconsistencies"));
     let warnings: Vec<_> = warnings.map(|line| line.message).collect();
     assert!(warnings.len() == 1 && warnings[0].contains("status.f"), "{warnings:?}");
+}
+
+/// The schema can change after the check at the start. The records were lost, and handlers called without end.
+#[test]
+fn handlers_are_called_once_though_the_schema_drops_the_progress() {
+    let handlers = || [on_create::<Thing>("f").run(reason), on_update::<Thing>("f").run(reason)];
+    let (mut cluster, seen) = things::cluster_of(handlers(), korf::Operator::status_storage);
+    cluster.serve(ServedKind::of::<Thing>().with_status_fields(["other"]));
+    cluster.restart().unwrap();
+    cluster.create(&thing("a", 1)).unwrap();
+    cluster.advance(Duration::from_secs(1000));
+    assert_eq!(seen.take(), ["create"]);
+    let errors = cluster.lines_about("a").into_iter().filter(|line| line.contains("doesn't keep it"));
+    assert_eq!(errors.count(), 1);
+    cluster.serve(ServedKind::of::<Thing>());
+    cluster.patch::<Thing>("a", size(2)).unwrap();
+    cluster.advance(Duration::from_secs(1000));
+    assert_eq!(seen.take(), ["update"]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::{
     patch::{Edits, Finalizer},
     progress::{Counts, Progress, Record},
     retry::Outcome,
-    storage::{Encoding, EssencePatch, Storage, StoredEssence},
+    storage::{Encoding, EssencePatch, Slot, Storage, StoredEssence},
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -103,8 +103,16 @@ impl Settled<'_> {
         })
     }
 
+    /// Whether an object has what was to be stored. The schema of its kind may drop it.
+    pub fn is_stored(&self, storage: &Storage, body: &Body) -> bool {
+        let handled = matches!(self.state, CycleState::Processed(_) | CycleState::Skipped);
+        let records = self.next.iter().all(|(id, _)| storage.holds(body, Slot::Progress(id)));
+        records && (self.cycle.reason == Reason::Delete || !handled || storage.holds(body, Slot::DiffBase))
+    }
+
     fn edits_in(&self, storage: &Storage, body: &Body) -> Edits {
         let mut patch = Edits::default();
+        patch.set_closing(storage.part());
         patch.store(storage.write_progress(body, &self.cycle.stored, &self.next));
         patch.store_essence(self.cycle.essences(storage, body, &self.next, &self.state));
         if self.cycle.reason == Reason::Delete && self.state.removes_finalizer() {

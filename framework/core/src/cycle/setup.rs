@@ -54,7 +54,8 @@ impl<I> Setup<I> {
         stored: &Progress,
         input: &FilterInput<'_>,
     ) -> Result<Vec<usize>, FilterFailed> {
-        let record = |id: &str| stored.get(id).filter(|record| record.purpose == Some(reason));
+        let record =
+            |id: &str| stored.get(id).filter(|record| record.purpose.is_none_or(|purpose| purpose == reason));
         let (mut ids, mut called) = (BTreeSet::new(), Vec::new());
         for (index, handler) in self.handlers.iter().enumerate() {
             if handler.is_called(reason, initial, record(&handler.id), input)? && ids.insert(&handler.id) {

@@ -10,12 +10,12 @@ mod world;
 
 use super::*;
 use crate::{
-    Reason,
+    Part, Reason,
     body::Body,
     cause::{Occasion, Situation},
     filter::{Filter, Match},
     handler::{ChangeHandler, Trigger},
-    patch::{Edits, Part},
+    patch::Edits,
     progress::Counts,
     retry::{Backoff, Limits, OnError, Outcome},
 };

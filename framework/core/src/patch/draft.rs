@@ -1,7 +1,8 @@
 //! Draft of a patch: edits as they turn out for one state of an object.
 
-use super::edits::{Edit, Edits, Function, Part};
+use super::edits::{Edit, Edits, Function};
 use crate::{
+    Part,
     body::Body,
     error::panic_message,
     merge::{compose_for, difference},

@@ -1,8 +1,9 @@
 //! Edits: everything that one cycle changes on an object.
 
 use crate::{
+    Part,
     body::{ANNOTATIONS_LIMIT, Body, size_of_annotations},
-    merge::{compose, sets},
+    merge::compose,
     storage::{Encoding, EssencePatch},
 };
 use serde_json::{Map, Value};
@@ -58,15 +59,6 @@ pub enum Finalizer {
     Remove(String),
 }
 
-/// The target of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// The object, with its status if there is no subresource for that.
-    Object,
-    /// The status subresource.
-    Status,
-}
-
 /// Everything that one cycle changes on an object: the edits of handlers, in their order, and korf's own.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Edits {
@@ -75,6 +67,8 @@ pub struct Edits {
     pub(super) stored: Map<String, Value>,
     pub(super) stored_status: Map<String, Value>,
     pub(super) finalizer: Option<Finalizer>,
+    /// The part whose request may close the cycle.
+    closing: Option<Part>,
     encoding: Encoding,
 }
 
@@ -92,6 +86,11 @@ impl Edits {
     pub fn store_essence(&mut self, essence: EssencePatch) {
         self.store(essence.patch);
         self.encoding = self.encoding.max(essence.encoding);
+    }
+
+    /// Notes in which part the state is stored.
+    pub fn set_closing(&mut self, part: Part) {
+        self.closing = Some(part);
     }
 
     /// The smallest encoding of the essences that are stored.
@@ -125,6 +124,7 @@ impl Edits {
         compose(&mut self.stored, other.stored);
         compose(&mut self.stored_status, other.stored_status);
         self.finalizer = other.finalizer.or(self.finalizer.take());
+        self.closing = other.closing.or(self.closing);
         self.encoding = self.encoding.max(other.encoding);
     }
 
@@ -139,15 +139,13 @@ impl Edits {
 
     /// The parts, in the order in which they are written.
     ///
-    /// The state that is stored may close the cycle, and so may the removal of its last record. It comes last: a crash
-    /// between two requests must leave the cycle open.
+    /// The state that is stored may close the cycle, and so may the removal of a record. It comes last: a crash between two
+    /// requests must leave the cycle open. Later still comes the removal of the finalizer, which lets the object go.
     pub fn order(&self) -> [Part; 2] {
-        let sets = |stored: &Map<String, Value>| stored.values().any(sets);
-        let status_last = match (sets(&self.stored_status), sets(&self.stored)) {
-            (false, false) => !self.stored_status.is_empty(),
-            (status, object) => status && !object,
-        };
-        if status_last { [Part::Object, Part::Status] } else { [Part::Status, Part::Object] }
+        match self.closing {
+            Some(Part::Status) if !self.removes_finalizer() => [Part::Object, Part::Status],
+            _ => [Part::Status, Part::Object],
+        }
     }
 }
 

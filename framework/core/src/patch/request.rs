@@ -1,10 +1,8 @@
 //! Requests of a patch: merge patches with their guards.
 
-use super::{
-    draft::Draft,
-    edits::{Finalizer, Part},
-};
+use super::{draft::Draft, edits::Finalizer};
 use crate::{
+    Part,
     body::Body,
     merge::{self, changes, compose_for},
 };

@@ -3,7 +3,7 @@ mod laws;
 mod merges;
 
 use super::*;
-use crate::{body::Body, merge::difference, storage::tests::kopf};
+use crate::{Part, body::Body, merge::difference, storage::tests::kopf};
 use serde_json::{Map, Value, json};
 
 impl Edits {

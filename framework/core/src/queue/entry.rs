@@ -56,8 +56,8 @@ pub struct Entry {
     /// The last of these errors is that it could not be read.
     pub unread: bool,
     pub initial: bool,
-    /// The time of its next look has come.
-    pub look_due: bool,
+    /// The time of its next turn has come.
+    pub turn_due: bool,
     /// The time of its next tick has come.
     pub tick_due: bool,
     /// What was left of a wait that a change has ended.
@@ -83,7 +83,7 @@ impl Entry {
             errors: 0,
             unread: false,
             initial: listed,
-            look_due: false,
+            turn_due: false,
             tick_due: false,
             unslept: None,
             event: None,
@@ -108,7 +108,7 @@ impl Entry {
     /// The object's turn, with what is pending.
     pub fn job(&mut self, pending: Option<Pending>) -> Job {
         (self.queued, self.running) = (false, true);
-        let (look_due, tick) = (std::mem::take(&mut self.look_due), std::mem::take(&mut self.tick_due));
+        let (turn_due, tick) = (std::mem::take(&mut self.turn_due), std::mem::take(&mut self.tick_due));
         if let Some(Pending::Gone(last)) = &pending {
             // Event handlers may be called for it later.
             (self.life, self.identity) = (Life::Gone, last.clone());
@@ -116,7 +116,7 @@ impl Entry {
         let gone = self.life == Life::Gone;
         let extent = match &pending {
             Some(Pending::Echo(_)) => Extent::Partial,
-            None if !look_due && !gone => Extent::Partial,
+            None if !turn_due && !gone => Extent::Partial,
             _ => Extent::Whole,
         };
         let (body, fetch, occasion) = match pending {

@@ -107,7 +107,7 @@ pub enum TurnEnd {
     Seen {
         /// The newest version that the worker knows.
         newest: Newest,
-        /// The time to the next look.
+        /// The time to the next turn.
         due: Option<Duration>,
         /// Whether it was handled completely.
         settled: bool,
@@ -118,7 +118,7 @@ pub enum TurnEnd {
     },
     /// A partial turn that changed nothing; or one whose work is left to another turn.
     Partial {
-        /// The time to the next look, if one is needed.
+        /// The time to the next turn, if one is needed.
         due: Option<Duration>,
     },
     /// The object is gone.

@@ -2,6 +2,7 @@
 
 use super::keys::{self, InvalidName};
 use crate::{
+    Part,
     body::{ANNOTATIONS_LIMIT, Body, size_of_annotations},
     kopf::{self, DIFF_BASE},
     merge::compose_all,
@@ -89,6 +90,12 @@ pub trait Location: fmt::Debug + Send + Sync + 'static {
 
     /// Removes everything that is stored here from an essence: handlers would be called for it.
     fn clean(&self, essence: &mut Map<String, Value>);
+
+    /// The part of the object in which everything is stored; the object itself by default, and not its status. Its request
+    /// comes last: all slots have to be in one part, so that a crash between two requests leaves the cycle open.
+    fn part(&self) -> Part {
+        Part::Object
+    }
 
     /// The bytes that diff-base and pending diff-base may take together; 128 KiB by default.
     ///
@@ -287,6 +294,10 @@ impl Location for InStatus {
         json!({"status": {self.name.as_str(): changes}})
     }
 
+    fn part(&self) -> Part {
+        Part::Status
+    }
+
     fn clean(&self, essence: &mut Map<String, Value>) {
         let Some(Value::Object(status)) = essence.get_mut("status") else { return };
         let is_empty = match status.get_mut(&self.name) {
@@ -354,6 +365,11 @@ impl<To: Location, From: Location> Location for Migrating<To, From> {
     fn clean(&self, essence: &mut Map<String, Value>) {
         self.to.clean(essence);
         self.from.clean(essence);
+    }
+
+    // What is erased is older: if that came last, it would count after a crash.
+    fn part(&self) -> Part {
+        self.to.part()
     }
 
     fn capacity(&self, body: &Body) -> usize {

@@ -1,6 +1,6 @@
 //! Permissions that have turned out to be missing, so that not each object waits for them again.
 
-use korf_core::patch::Part;
+use korf_core::Part;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A verb on the objects of a kind.

@@ -6,10 +6,7 @@ use super::{
     permissions::Verb,
 };
 use crate::runtime::{kind::KindContext, object::WatchedObject, observe::Observation};
-use korf_core::{
-    body::Body,
-    patch::{Part, Request},
-};
+use korf_core::{Part, body::Body, patch::Request};
 use kube::api::{Patch, PatchParams};
 use std::time::Duration;
 use tokio::time::timeout;

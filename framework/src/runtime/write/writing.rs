@@ -8,8 +8,9 @@ use super::{
 };
 use crate::runtime::{kind::KindContext, object::WatchedObject, observe::Observation};
 use korf_core::{
+    Part,
     body::Body,
-    patch::{Draft, Edits, Omit, Part, Request},
+    patch::{Draft, Edits, Omit, Request},
 };
 
 /// Why edits aren't written.
@@ -34,11 +35,13 @@ pub struct WriteFailure {
     /// The object as it was planned for, or as our own requests have left it. Changes by others are not in it: no turn has
     /// seen them yet.
     pub seen: Body,
+    /// The object as it is, as far as is known.
+    pub newest: Body,
     /// The API server's reason, for people.
     pub why: String,
     /// The class of its error.
     pub fault: Fault,
-    /// A request may have been taken though its answer was lost, or the object has changed; and it wasn't read since.
+    /// `seen` may be older than our own last request: the answer to one was lost, or another one was taken meanwhile.
     pub in_doubt: bool,
 }
 
@@ -231,6 +234,13 @@ impl<'a> Writing<'a> {
     }
 
     fn failed(&self, why: String, fault: Fault) -> Unwritten {
-        Unwritten::Failed(WriteFailure { seen: self.seen.clone(), why, fault, in_doubt: self.in_doubt })
+        let in_doubt = self.in_doubt || self.body.version() != self.seen.version();
+        Unwritten::Failed(WriteFailure {
+            seen: self.seen.clone(),
+            newest: self.body.clone(),
+            why,
+            fault,
+            in_doubt,
+        })
     }
 }

@@ -6,7 +6,7 @@ impl Queue {
     /// Whether a turn of an object is queued or scheduled.
     pub fn is_planned(&self, uid: &str) -> bool {
         let queued = self.objects.get(uid).is_some_and(|entry| entry.queued);
-        self.schedule.get(uid, Slot::Occasion).is_some() || queued
+        self.schedule.get(uid, Slot::Turn).is_some() || queued
     }
 
     /// Whether a tick of an object is due or scheduled.

@@ -191,7 +191,7 @@ fn cycle(setup: &Setup, body: &Body, outcome: &Outcome) -> (Option<Reason>, Body
     let done: Vec<_> = cycle.ready.iter().map(done).collect();
     let settled = cycle.settle(setup, body, &done, now()).unwrap();
     let patch = settled.edits(&setup.storage, body).next().unwrap();
-    let request = patch.request(crate::patch::Part::Object, body, false);
+    let request = patch.request(Part::Object, body, false);
     (Some(cycle.reason), request.map_or_else(|| body.clone(), |request| merged(body, &request.patch)))
 }
 

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::{
+    Part,
     body::Body,
     diff::Field,
-    patch::{Part, tests::merging},
+    patch::{Edits, Finalizer, tests::merging},
 };
 
 fn in_status() -> Storage {
@@ -131,20 +132,21 @@ fn an_operator_that_migrates_to_the_status_continues_with_its_annotations_and_er
 
 #[test]
 fn the_part_that_closes_the_cycle_is_written_last() {
+    let (object, status) = ([Part::Status, Part::Object], [Part::Object, Part::Status]);
+    for (storage, order) in
+        [(in_status(), status), (kopfs_status(), status), (own(), object), (kopf(), object)]
+    {
+        let mut edits = Edits::default();
+        edits.set_closing(storage.part());
+        assert_eq!(edits.order(), order);
+        let mut both = merging([json!({"spec": {"x": 1}, "status": {"y": 1}})]);
+        both.join(edits.clone());
+        assert_eq!(both.order(), order);
+        edits.set_finalizer(Finalizer::Remove("my-op/finalizer".to_owned()));
+        assert_eq!(edits.order(), object, "what lets the object go comes after everything else");
+    }
     let body: Body = json!({"metadata": {"uid": "u", "resourceVersion": "1"}}).into();
     let essence = StoredEssence::Whole(json!({}));
-    for (storage, order) in
-        [(in_status(), [Part::Object, Part::Status]), (own(), [Part::Status, Part::Object])]
-    {
-        let mut edits = merging([json!({"spec": {"x": 1}, "status": {"y": 1}})]);
-        edits.store_essence(storage.write_diff_base(&body, &essence));
-        assert_eq!(edits.order(), order);
-        // The removal of the last record closes it, too, where nothing differs.
-        let begun = merged(&body, &storage.write_progress(&body, &Progress::default(), &one()));
-        let mut edits = merging([json!({"spec": {"x": 1}, "status": {"y": 1}})]);
-        edits.store(storage.write_progress(&begun, &one(), &Progress::default()));
-        assert_eq!(edits.order(), order);
-    }
     let mut edits = merging([json!({"status": {"y": 1}})]);
     edits.store_essence(in_status().write_diff_base(&body, &essence));
     assert_eq!(edits.request(Part::Object, &body, true), None, "one write is enough");

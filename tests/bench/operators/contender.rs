@@ -1,0 +1,87 @@
+//! Contenders: the operators that are measured.
+
+use super::Error;
+use clap::ValueEnum;
+use std::{
+    env,
+    fs::File,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// An operator that is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Contender {
+    /// This project's table operator.
+    Korf,
+    /// One that is written by hand with kube-rs.
+    ByHand,
+    /// The Kopf demo, on the real Kopf.
+    Kopf,
+}
+
+/// Where an operator works.
+#[derive(Clone, Debug)]
+pub struct Place {
+    pub kubeconfig: PathBuf,
+    pub namespace: String,
+    pub database_url: String,
+    pub log: PathBuf,
+}
+
+impl Contender {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Korf => "this operator",
+            Self::ByHand => "by hand, kube-rs",
+            Self::Kopf => "Kopf",
+        }
+    }
+
+    /// Builds what it needs.
+    pub fn prepare(self) -> Result<(), Error> {
+        let done = match self {
+            Self::Korf => {
+                let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+                cargo.args(["build", "--release", "-p", "database-table-operator"]).status()?
+            }
+            Self::ByHand => return Ok(()),
+            Self::Kopf => Command::new("python3").arg(tests().join("kopf/venv.py")).status()?,
+        };
+        if done.success() { Ok(()) } else { Err(format!("{} can't be built", self.name()).into()) }
+    }
+
+    /// The command that runs it.
+    pub fn command(self, place: &Place) -> Result<Command, Error> {
+        let mut command = match self {
+            Self::Korf => {
+                let mut command = Command::new(programs().join("database-table-operator"));
+                command.args(["run", "--namespace", &place.namespace]);
+                command
+            }
+            Self::ByHand => Command::new(env!("CARGO_BIN_EXE_by-hand")),
+            Self::Kopf => {
+                let venv = Command::new("python3").arg(tests().join("kopf/venv.py")).output()?;
+                let venv = PathBuf::from(String::from_utf8_lossy(&venv.stdout).trim());
+                let mut command = Command::new(venv.join("bin/kopf"));
+                command.args(["run", "--standalone", "--quiet", "--namespace", &place.namespace]);
+                command.arg(tests().join("kopf/database_table_operator.py"));
+                command
+            }
+        };
+        command.env("KUBECONFIG", &place.kubeconfig).env("DATABASE_URL", &place.database_url);
+        command.env("NAMESPACE", &place.namespace).env("CLUSTER_ID", "bench");
+        let log = File::create(&place.log)?;
+        command.stdout(log.try_clone()?).stderr(log);
+        Ok(command)
+    }
+}
+
+fn tests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The folder of the release binaries.
+fn programs() -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_by-hand")).parent().map(Path::to_path_buf).unwrap_or_default()
+}

@@ -1,0 +1,203 @@
+//! Stage: a namespace and a database for one contender, the load on them, and waits for what comes of it.
+
+use super::{
+    Error,
+    contender::{Contender, Place},
+    process::Process,
+};
+use futures::{StreamExt, TryStreamExt, stream};
+use korf_sandbox::Sandbox;
+use kube::{
+    Api, Client,
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
+    core::{ApiResource, DynamicObject, GroupVersionKind},
+};
+use serde_json::json;
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
+
+/// How many requests the load makes at once.
+const REQUESTS: usize = 16;
+/// How long an operator may take for all that one phase asks of it.
+const LIMIT: Duration = Duration::from_secs(900);
+
+/// A namespace and a database for one contender.
+pub struct Stage {
+    contender: Contender,
+    place: Place,
+    objects: Api<DynamicObject>,
+    client: Client,
+    sql: tokio_postgres::Client,
+}
+
+impl Stage {
+    pub async fn new(sandbox: &Sandbox, contender: Contender, number: usize) -> Result<Self, Error> {
+        let name = format!("bench-{number}");
+        let namespace = sandbox.control_plane.create_namespace(&name).await?;
+        let database = sandbox.postgres.create_database(&name.replace('-', "_")).await?;
+        let client = sandbox.control_plane.client().await?;
+        let place = Place {
+            kubeconfig: sandbox.control_plane.kubeconfig().to_owned(),
+            database_url: database.url(),
+            log: std::env::temp_dir().join(format!("korf-bench-{}.log", std::process::id())),
+            namespace,
+        };
+        Ok(Self {
+            contender,
+            objects: Api::namespaced_with(client.clone(), &place.namespace, &kind()),
+            client,
+            sql: database.connect().await?,
+            place,
+        })
+    }
+
+    pub fn start(&self) -> Result<Process, Error> {
+        Ok(Process::start(&mut self.contender.command(&self.place)?)?)
+    }
+
+    /// Creates an object with a table of the Kopf demo's five columns.
+    pub async fn create(&self, number: usize) -> Result<(), Error> {
+        let object = json!({
+            "apiVersion": "kopf.demo/v1",
+            "kind": "DatabaseTable",
+            "metadata": {"name": name(number)},
+            "spec": {"tableName": format!("table_{number}"), "columns": columns(), "primaryKey": "USER_ID"},
+        });
+        self.objects.create(&PostParams::default(), &serde_json::from_value(object)?).await?;
+        Ok(())
+    }
+
+    pub async fn create_all(&self, count: usize) -> Result<(), Error> {
+        each(count, async |number| self.create(number).await).await
+    }
+
+    /// Adds a column to each object.
+    pub async fn update_all(&self, count: usize) -> Result<(), Error> {
+        let mut columns = columns();
+        columns.push(json!({"COUNTRY": "char(2)"}));
+        let patch = &Patch::Merge(json!({"spec": {"columns": columns}}));
+        each(count, async |number| {
+            self.objects.patch(&name(number), &PatchParams::default(), patch).await?;
+            Ok(())
+        })
+        .await
+    }
+
+    pub async fn delete_all(&self, count: usize) -> Result<(), Error> {
+        each(count, async |number| {
+            self.objects.delete(&name(number), &DeleteParams::default()).await?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Waits until there are so many tables, with this column if one is named.
+    pub async fn tables(
+        &self,
+        process: &mut Process,
+        count: usize,
+        column: Option<&str>,
+    ) -> Result<(), Error> {
+        let sql = match column {
+            None => "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'".to_owned(),
+            Some(column) => format!("SELECT count(*) FROM pg_attribute WHERE attname = '{column}'"),
+        };
+        let limit = Instant::now() + LIMIT;
+        loop {
+            let found: i64 = self.sql.query_one(&sql, &[]).await?.get(0);
+            if usize::try_from(found) == Ok(count) {
+                return Ok(());
+            }
+            if process.has_ended() || Instant::now() > limit {
+                let log = self.place.log.display();
+                return Err(format!(
+                    "{} stops at {found} of {count} tables: see {log}",
+                    self.contender.name()
+                )
+                .into());
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Creates an object, and waits until its table can be seen.
+    pub async fn latency(&self, number: usize) -> Result<Duration, Error> {
+        let sql = "SELECT to_regclass($1::text) IS NOT NULL";
+        let (table, begun) = (format!("table_{number}"), Instant::now());
+        self.create(number).await?;
+        while !self.sql.query_one(sql, &[&table]).await?.get::<_, bool>(0) {
+            if begun.elapsed() > LIMIT {
+                return Err(format!("{} makes no table", self.contender.name()).into());
+            }
+        }
+        Ok(begun.elapsed())
+    }
+
+    /// Waits until the operator has done nothing for a while.
+    pub async fn rest(&self, process: &Process) {
+        let mut before = process.cpu();
+        loop {
+            sleep(Duration::from_millis(700)).await;
+            let now = process.cpu();
+            if now.saturating_sub(before) < Duration::from_millis(20) {
+                return;
+            }
+            before = now;
+        }
+    }
+
+    /// Waits until all objects are gone.
+    pub async fn gone(&self) -> Result<(), Error> {
+        while !self.objects.list_metadata(&ListParams::default().limit(1)).await?.items.is_empty() {
+            sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
+    }
+
+    /// The highest resource version of the objects: it changes with each write.
+    pub async fn version(&self) -> Result<u64, Error> {
+        let listed = self.objects.list_metadata(&ListParams::default()).await?;
+        let versions = listed.items.iter().filter_map(|item| item.metadata.resource_version.as_deref());
+        Ok(versions.filter_map(|version| version.parse().ok()).max().unwrap_or_default())
+    }
+
+    /// Removes what a contender has left.
+    pub async fn clear(self) -> Result<(), Error> {
+        let patch = &Patch::Merge(json!({"metadata": {"finalizers": null}}));
+        for item in self.objects.list_metadata(&ListParams::default()).await?.items {
+            let name = item.metadata.name.unwrap_or_default();
+            self.objects.patch(&name, &PatchParams::default(), patch).await?;
+            let _ = self.objects.delete(&name, &DeleteParams::default()).await;
+        }
+        drop(self.client);
+        Ok(())
+    }
+}
+
+async fn each<F>(count: usize, act: impl Fn(usize) -> F) -> Result<(), Error>
+where
+    F: Future<Output = Result<(), Error>>,
+{
+    stream::iter(0..count).map(act).buffer_unordered(REQUESTS).try_collect().await
+}
+
+fn kind() -> ApiResource {
+    ApiResource::from_gvk_with_plural(
+        &GroupVersionKind::gvk("kopf.demo", "v1", "DatabaseTable"),
+        "databasetables",
+    )
+}
+
+fn name(number: usize) -> String {
+    format!("table-{number}")
+}
+
+fn columns() -> Vec<serde_json::Value> {
+    vec![
+        json!({"USER_ID": "integer"}),
+        json!({"USER_NAME": "varchar(50)"}),
+        json!({"USER_EMAIL": "varchar(100)"}),
+        json!({"SIGNUP_DATE": "date"}),
+        json!({"LAST_LOGIN": "timestamp"}),
+    ]
+}
