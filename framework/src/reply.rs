@@ -1,4 +1,4 @@
-//! Replies: what a handler writes to its object, from what it returns.
+//! Replies: the changes of an object that a handler's return value asks for.
 
 use crate::error::Error;
 use kube::core::object::HasStatus;
@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::ops::{Deref, DerefMut};
 
-/// What a handler writes to its object.
+/// The change of its object that a handler returns.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Reply {

@@ -113,7 +113,7 @@ settings! {
         /// The same for a permission that is known to be missing.
         known_permission_tries: usize = 2;
     }
-    /// What happens where progress can't be stored.
+    /// Behaviour where progress can't be stored.
     persistence: Persistence {
         /// An object is left alone for this time if its write failed, and may succeed later.
         failed_delay: Duration = seconds(30);

@@ -11,7 +11,7 @@ use crate::{
     status::TableStatus,
 };
 use deadpool_postgres::Pool;
-use korf::{Error, ObjectPatch, Result, ResultExt, State, Status};
+use korf::{Error, ObjectPatch, Result, State, Status};
 use kube::Client;
 use std::{fmt::Arguments, time::Duration};
 use tracing::{debug, info, warn};
@@ -112,7 +112,7 @@ async fn drop_table(
 
 /// Puts the reason into the status, and returns the error with the time of the next attempt.
 fn record_failure(request: &TableRequest, error: TableError, patch: &ObjectPatch) -> Result<Error> {
-    patch.status(serde_json::to_value(request.status_after_failure(&error)).permanent()?);
+    patch.status(request.status_after_failure(&error))?;
     Ok(match error.class() {
         ErrorClass::Temporary => Error::from(error),
         ErrorClass::Environment => Error::temporary(error, SLOW_RETRY),

@@ -118,7 +118,7 @@ const FIELDS: [&str; 3] = ["tableName", "columns", "primaryKey"];
 /// for.
 const UNSUPPORTED_FIELDS: [&str; 4] = ["schema", "connectionSecretRef", "deletionPolicy", "adoptionPolicy"];
 
-/// What a spec of any shape says. It is never rejected.
+/// Contents of a spec of any shape. It is never rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Declaration {
     /// The table that the spec describes, or the first mistake in the spec.

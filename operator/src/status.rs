@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// What the operator says about the table of an object.
+/// State of an object's table, as the operator reports it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 #[schemars(transform = without_defaults)]
@@ -71,11 +71,6 @@ pub struct Stamp {
 }
 
 impl TableStatus {
-    /// Reads the status of an object. One of another shape counts as none.
-    pub fn read(status: Option<&Value>) -> Self {
-        status.and_then(|status| Self::deserialize(status).ok()).unwrap_or_default()
-    }
-
     /// The next status after a success.
     pub fn after_success(&self, stamp: Stamp, applied: &Applied) -> Self {
         let message = applied.to_string();

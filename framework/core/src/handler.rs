@@ -1,4 +1,4 @@
-//! Change handler, as far as planning goes: its trigger, its filter, its limits.
+//! Change handler, for planning: its trigger, its filter, its limits.
 
 use super::{
     Reason,
@@ -12,7 +12,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
-/// What calls a change handler.
+/// The trigger of a change handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trigger {
@@ -60,11 +60,11 @@ impl fmt::Display for Trigger {
 pub struct ChangeHandler<I = ()> {
     /// The handler's id.
     pub id: String,
-    /// What calls it.
+    /// Its trigger.
     pub on: Trigger,
     /// The objects and changes that it is for.
     pub filter: Filter,
-    /// How long and how often it is tried.
+    /// The limits of its attempts.
     pub limits: Limits,
     /// Calls it: the runtime's business, opaque to the core.
     pub invoke: I,

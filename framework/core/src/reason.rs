@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Why handlers are called.
+/// The reason for which handlers are called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
     /// The object has no diff-base: nothing has handled it yet.

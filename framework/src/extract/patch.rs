@@ -1,10 +1,13 @@
 //! Changes of the object by its handler.
 
 use crate::{
+    ResultExt,
     argument::{FromCall, Rejection},
     call::EditSink,
+    error::Result,
     scope::ObjectHandlerScope,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
 
 /// Changes of the object, which are written together with the handler's outcome, whether it succeeds or not.
@@ -78,9 +81,14 @@ pub struct ObjectPatch {
 }
 
 impl ObjectPatch {
-    /// Merges `status` into the object's status.
-    pub fn status(&self, status: impl Into<Value>) {
-        self.merge(json!({"status": status.into()}));
+    /// Merges `status` into the object's status: a value of its type, or `json!({…})`.
+    ///
+    /// # Errors
+    /// It can't be serialized; permanently.
+    pub fn status(&self, status: impl Serialize) -> Result<()> {
+        let status = serde_json::to_value(status).permanent()?;
+        self.merge(json!({"status": status}));
+        Ok(())
     }
 
     /// Sets an annotation, or removes it.

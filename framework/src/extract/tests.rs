@@ -167,7 +167,7 @@ async fn the_call_itself_gives_the_rest() {
 async fn a_patch_reaches_the_call() {
     let call = creation(json!({"table": "a"}));
     let patch = argument::<Creation<Table>, ObjectPatch>(&call).unwrap();
-    patch.status(json!({"rows": 1}));
+    patch.status(json!({"rows": 1})).unwrap();
     patch.label("a", None);
     patch.modify(|object| object["spec"] = 5.into());
     let mut object = json!({"metadata": {"labels": {"a": "b"}}});

@@ -28,7 +28,7 @@ use std::{fmt, sync::Arc, time::Duration};
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
-#[expect(missing_docs, reason = "the line of a variant says what its fields are")]
+#[expect(missing_docs, reason = "each variant's doc explains its fields")]
 pub enum Observation<'a> {
     // The operator.
     /// It begins to log in.
@@ -131,13 +131,13 @@ pub enum Phase {
 /// A handler, as the log names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HandlerName<'a> {
-    /// What it is: `Handler`, `Timer`.
+    /// Its family: `Handler`, `Timer`.
     pub family: &'static str,
     /// Its id.
     pub id: &'a str,
 }
 
-/// Why a write is postponed.
+/// The reason for which a write is postponed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PostponeCause {
     /// It failed, and may succeed later.
@@ -148,7 +148,7 @@ pub enum PostponeCause {
     Forbidden,
 }
 
-/// What is left to be done when the operator stops.
+/// Work that is left when the operator stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Left {
     /// Handlers that run.

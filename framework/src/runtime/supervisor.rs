@@ -1,4 +1,4 @@
-//! Supervisor: the phases of an operator's life, and the services beside its reactor.
+//! Supervisor: the phases of an operator's life, its reactor and its services.
 
 use super::{
     kind::{KindContext, Namespaces, OperatorContext},
@@ -10,7 +10,7 @@ use std::{fmt, future, sync::Arc};
 use tokio::{task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-/// How a service is told to end.
+/// Tells a service to end.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
     /// The reactor has ended: no more work comes, and what is left may be finished.
@@ -19,7 +19,7 @@ pub struct Shutdown {
     pub grace_ended: CancellationToken,
 }
 
-/// A service beside the reactor: it begins before it, and ends after it.
+/// A service: it begins before the reactor, and ends after it.
 pub type Service = Box<dyn FnOnce(Shutdown) -> BoxFuture<'static, ()> + Send>;
 
 /// Runs an operator through its phases.

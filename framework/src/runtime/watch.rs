@@ -1,4 +1,4 @@
-//! Watches one kind, for as long as the operator lives: whatever fails is said once, and tried again.
+//! Watches one kind for as long as the operator lives: a failure is logged once, and retried.
 
 use super::{
     built_in::is_built_in,
@@ -41,21 +41,21 @@ pub fn watch(kind: Arc<KindContext>, namespaces: Namespaces) -> BoxStream<'stati
     stream::once(begun).flatten().boxed()
 }
 
-/// Waits until the API server knows the kind; takes note of what it says of it.
+/// Waits until the API server knows the kind, and notes its scope and subresources.
 async fn discover(kind: &KindContext) -> Scope {
-    let (mut said, mut delay) = (None, Duration::from_millis(250));
+    let (mut logged, mut delay) = (None, Duration::from_millis(250));
     loop {
         match ask_for(kind).await {
             Ok(scope) => {
-                if said.is_some() {
+                if logged.is_some() {
                     kind.observe(Observation::KindFound { kind: &kind.title() });
                 }
                 return scope;
             }
-            Err(why) if said.as_ref() == Some(&why) => {}
+            Err(why) if logged.as_ref() == Some(&why) => {}
             Err(why) => {
                 undiscovered(kind, why.as_deref());
-                said = Some(why);
+                logged = Some(why);
             }
         }
         sleep(delay).await;
@@ -63,7 +63,10 @@ async fn discover(kind: &KindContext) -> Scope {
     }
 }
 
-/// Asks the API server for the kind, once. It says why it can't tell; nothing where it doesn't know the kind.
+/// Asks the API server for the kind, once.
+///
+/// # Errors
+/// The reason why it can't tell; none where it doesn't know the kind.
 async fn ask_for(kind: &KindContext) -> Result<Scope, Option<String>> {
     let resource = &kind.kind.resource;
     let gvk = GroupVersionKind::gvk(&resource.group, &resource.version, &resource.kind);

@@ -1,7 +1,7 @@
 //! Writes to objects: the one way from a turn's outcomes to the object that results.
 //!
 //! [`KindContext::commit`] writes, whatever it is: the finalizer, edits of event handlers and timers, or the outcomes of a
-//! cycle. What can end it early is a [`Stop`]. Outcomes that the API server doesn't accept stay in the object's memory
+//! cycle. A [`Stop`] ends it early. Outcomes that the API server doesn't accept stay in the object's memory
 //! ([`Unsaved`]), so that their handlers aren't called again for it.
 
 mod budget;
@@ -35,37 +35,37 @@ use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use writing::{Unwritten, WriteFailure, Writing};
 
-/// What a turn wants written.
+/// A write that a turn asks for.
 #[derive(Debug)]
 pub enum Intent {
     /// Our finalizer, added or removed.
     Finalizer(Finalizer),
-    /// What event handlers or timers have asked for.
+    /// The edits of event handlers or timers.
     Edits {
-        /// What they have asked for.
+        /// Their edits.
         edits: Edits,
         /// They are for the very state that the handlers saw.
         exactly: bool,
     },
-    /// What the handlers of a cycle have come to.
+    /// The outcomes of a cycle's handlers.
     Outcomes(Arc<Outcomes>),
 }
 
-/// What the handlers of a cycle have come to.
+/// The outcomes of a cycle's handlers.
 #[derive(Debug)]
 pub struct Outcomes {
     /// The cycle.
     pub cycle: Cycle,
     /// The outcomes of its handlers.
     pub handlers: Vec<HandlerOutcome>,
-    /// What the handlers have asked for.
+    /// The edits that the handlers have requested.
     pub edits: Edits,
-    /// When they had come to it.
+    /// The time of the outcomes.
     at: Timestamp,
 }
 
 impl Outcomes {
-    /// What these handlers have come to now.
+    /// The outcomes of these handlers, as of now.
     pub fn new(cycle: Cycle, handlers: Vec<HandlerOutcome>, edits: Edits) -> Self {
         Self { cycle, handlers, edits, at: clock::now() }
     }
@@ -95,7 +95,7 @@ impl Unsaved {
     }
 }
 
-/// What was written.
+/// The result of a write.
 #[derive(Debug)]
 pub struct Written {
     /// The object as it is now.
@@ -121,7 +121,7 @@ impl Written {
     }
 }
 
-/// What ends a write early.
+/// The reason for which a write ends early.
 #[derive(Debug)]
 pub enum Stop {
     /// There is no such object any more: it is gone, or another one has its name.

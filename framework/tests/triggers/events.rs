@@ -170,9 +170,9 @@ impl Faults for Closed {
 /// Their change is already in the state that they see, but no longer on the object.
 #[test]
 fn changes_of_event_handlers_are_written_even_if_they_see_an_older_state() {
-    async fn copy(body: Body, patch: ObjectPatch) {
+    async fn copy(body: Body, patch: ObjectPatch) -> Result {
         tokio::time::sleep(Duration::from_secs(5)).await;
-        patch.status(json!({"copy": body.value()["spec"]["size"]}));
+        patch.status(json!({"copy": body.value()["spec"]["size"]}))
     }
     for closed in [false, true] {
         let (mut cluster, _) = cluster([on_event::<Thing>("e").run(copy)]);

@@ -1,10 +1,10 @@
-//! Turn of an object: what a worker is given, and what it reports in the end.
+//! Turn of an object: a worker's job, and its report.
 
 use super::event::Source;
 use crate::{body::Body, cause::Occasion, version::Newest};
 use std::time::{Duration, Instant};
 
-/// What the watch showed of an object, for event handlers.
+/// The type of a watch event, for event handlers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WatchEventType {
     /// A listing shows the object: at the start, or after the watch was broken for long.
@@ -18,7 +18,7 @@ pub enum WatchEventType {
     Deleted,
 }
 
-/// How much of its work an object's turn is for.
+/// The extent of an object's turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
     /// All of it: event handlers, timers and change handlers.
@@ -38,19 +38,19 @@ pub struct Job {
     pub fetch: bool,
     /// Whether the watch has shown its deletion.
     pub gone: bool,
-    /// How the turn came about.
+    /// The occasion of the turn.
     pub occasion: Occasion,
     /// The version that was known before.
     pub known: Option<Newest>,
     /// A listing showed the object first, and it was not handled completely since.
     pub initial: bool,
-    /// What event handlers are called for.
+    /// The event that event handlers are called for.
     pub event: Option<WatchEventType>,
     /// Whether a timer may be due.
     pub tick: bool,
-    /// How much is to be done. A partial turn may show an older state.
+    /// The extent of the work. A partial turn may show an older state.
     pub extent: Extent,
-    /// What was left of a wait that a change has ended.
+    /// The rest of a wait that a change has ended.
     pub unslept: Option<Duration>,
     /// The essence when handlers began to wait.
     pub waiting: Option<Fingerprint>,
@@ -67,12 +67,12 @@ pub struct Fingerprint {
     pub state: u64,
 }
 
-/// What a worker reports when a turn has ended.
+/// A worker's report of a turn.
 #[derive(Clone, Debug)]
 pub struct TurnReport {
     /// The object's uid.
     pub uid: String,
-    /// How it ended.
+    /// Its end.
     pub end: TurnEnd,
     /// The event that event handlers were to be called for, and weren't.
     pub undelivered: Option<WatchEventType>,
@@ -100,7 +100,7 @@ pub enum NextTick {
     Never,
 }
 
-/// How a turn ended.
+/// The end of a turn.
 #[derive(Clone, Debug)]
 pub enum TurnEnd {
     /// The object is as it should be, or gets another turn after a while.

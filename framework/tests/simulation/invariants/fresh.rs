@@ -45,11 +45,8 @@ fn again(history: &History, call: &Called) -> Option<String> {
     let before = history.calls_for(call.body.uid()).rfind(is_before)?;
     let done = history.role_above(call)?.is_done_after(before.attempt, before.ending) == Some(true)
         && before.ending != Ending::Unreadable;
-    // Resuming comes with every start, and failed deletions are tried again.
-    let once = match call.reason {
-        Some(Reason::Delete) => before.ending == Ending::Succeeded,
-        reason => reason != Some(Reason::Resume),
-    };
+    // Failed deletions are tried again.
+    let once = call.reason != Some(Reason::Delete) || before.ending == Ending::Succeeded;
     // Changes since the first handler was done are handled once more, from another diff-base.
     let base = |call: &Called| history.base(call.body.value());
     let same = (before.reason, before.life, &before.new, base(before))
@@ -142,6 +139,9 @@ mod tests {
         }
         let over_a_death = begun().call("u", Update, Succeeded).restarted().call("u", Update, Succeeded);
         assert_eq!(seen(&over_a_death.history()), []);
+        let resumed = |told: Telling| told.call("u", Resume, Succeeded);
+        assert_eq!(seen(&resumed(resumed(begun())).history()).len(), 1);
+        assert_eq!(seen(&resumed(resumed(begun()).restarted()).history()), []);
         let there_and_back = begun().call("u", Update, Succeeded).user(x(3)).user(x(2));
         assert_eq!(seen(&there_and_back.call("u", Update, Succeeded).history()), []);
     }
