@@ -5,8 +5,9 @@
 //! would lose.
 
 use crate::{identifier::Identifier, marker::Owner};
+use futures::future::try_join3;
 use postgres_types::Type;
-use tokio_postgres::{Error, Row, Transaction};
+use tokio_postgres::{Client, Error, Row};
 
 /// The identity of a column type: two types are the same if and only if both numbers are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,35 +81,78 @@ pub struct Place {
 /// # Errors
 ///
 /// Those of the connection.
-pub async fn place(tx: &Transaction<'_>, name: &Identifier) -> Result<Option<Place>, Error> {
-    let sql = "SELECT s::text, pg_catalog.format('%I.%I', s, $1) FROM pg_catalog.current_schema() s WHERE s \
-               IS NOT NULL";
-    let row = tx.query_typed(sql, &[(&name.as_str(), Type::TEXT)]).await?.pop();
+pub async fn place(sql: &Client, name: &Identifier) -> Result<Option<Place>, Error> {
+    let query = "SELECT s::text, pg_catalog.format('%I.%I', s, $1) FROM pg_catalog.current_schema() s WHERE s \
+                 IS NOT NULL";
+    read_place(sql, query, name).await
+}
+
+/// The same, and locks the name until the end of the transaction, as [`lock`] does.
+///
+/// # Errors
+///
+/// Those of the connection.
+pub async fn lock_place(sql: &Client, name: &Identifier) -> Result<Option<Place>, Error> {
+    let query = "SELECT s::text, pg_catalog.format('%I.%I', s, $1), pg_catalog.pg_advisory_xact_lock( \
+                   pg_catalog.hashtextextended('database-table-operator ' || pg_catalog.format('%I.%I', s, $1), 0)) \
+                 FROM pg_catalog.current_schema() s WHERE s IS NOT NULL";
+    read_place(sql, query, name).await
+}
+
+async fn read_place(sql: &Client, query: &str, name: &Identifier) -> Result<Option<Place>, Error> {
+    let row = sql.query_typed_opt(query, &[(&name.as_str(), Type::TEXT)]).await?;
     row.map(|row| {
         Ok(Place { schema: row.try_get(0)?, name: name.as_str().to_owned(), qualified: row.try_get(1)? })
     })
     .transpose()
 }
 
-/// Reads the relation at a place, if there is one.
+/// Locks a table's qualified name until the end of the transaction: only one may decide who owns the table.
 ///
 /// # Errors
 ///
 /// Those of the connection.
-pub async fn relation(tx: &Transaction<'_>, place: &Place) -> Result<Option<Relation>, Error> {
-    let sql = "SELECT c.oid, c.relkind::text, pg_catalog.obj_description(c.oid, 'pg_class') \
-               FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-               WHERE n.nspname = $1 AND c.relname = $2";
-    let params: &[(&(dyn postgres_types::ToSql + Sync), Type)] =
-        &[(&place.schema, Type::NAME), (&place.name, Type::NAME)];
-    let Some(row) = tx.query_typed(sql, params).await?.pop() else { return Ok(None) };
-    let oid: u32 = row.try_get(0)?;
-    Ok(Some(Relation {
-        kind: RelationKind::of(row.try_get(1)?),
-        columns: columns(tx, oid).await?,
-        primary_key: primary_key(tx, oid).await?,
-        comment: row.try_get(2)?,
-    }))
+pub async fn lock(sql: &Client, qualified: &str) -> Result<(), Error> {
+    let query = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended($1, 0))";
+    let key = format!("database-table-operator {qualified}");
+    sql.query_typed(query, &[(&key, Type::TEXT)]).await?;
+    Ok(())
+}
+
+/// Reads the relation of a name in a schema, or else in the current one, if there is one.
+///
+/// # Errors
+///
+/// Those of the connection.
+pub async fn relation(sql: &Client, schema: Option<&str>, name: &str) -> Result<Option<Relation>, Error> {
+    let named = (schema, name);
+    let all = (head(sql, named), columns(sql, named), primary_key(sql, named));
+    let (head, columns, primary_key) = try_join3(all.0, all.1, all.2).await?;
+    Ok(head.map(|(kind, comment)| Relation { kind, columns, primary_key, comment }))
+}
+
+/// A condition for the relation of a name (`$2`) in a schema (`$1`), or else in the current one. By the indexes of the
+/// catalog, it takes no longer in a database with many tables.
+macro_rules! named {
+    () => {
+        "n.nspname = COALESCE($1, pg_catalog.current_schema()) AND c.relname = $2"
+    };
+}
+
+type Named<'a> = (Option<&'a str>, &'a str);
+
+async fn query(sql: &Client, query: &str, (schema, name): Named<'_>) -> Result<Vec<Row>, Error> {
+    sql.query_typed(query, &[(&schema, Type::NAME), (&name, Type::NAME)]).await
+}
+
+async fn head(sql: &Client, named: Named<'_>) -> Result<Option<(RelationKind, Option<String>)>, Error> {
+    let text = concat!(
+        "SELECT c.relkind::text, pg_catalog.obj_description(c.oid, 'pg_class') \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE ",
+        named!()
+    );
+    let row = query(sql, text, named).await?.pop();
+    row.map(|row| Ok((RelationKind::of(row.try_get(0)?), row.try_get(1)?))).transpose()
 }
 
 /// Whether there is a relation of any kind with this qualified name, as PostgreSQL prints it.
@@ -116,11 +160,11 @@ pub async fn relation(tx: &Transaction<'_>, place: &Place) -> Result<Option<Rela
 /// # Errors
 ///
 /// Those of the connection.
-pub async fn exists(tx: &Transaction<'_>, qualified: &str) -> Result<bool, Error> {
+pub async fn exists(sql: &Client, qualified: &str) -> Result<bool, Error> {
     // Not to_regclass, which parses the text and fails on some.
-    let sql = "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+    let text = "SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                WHERE pg_catalog.format('%I.%I', n.nspname, c.relname) = $1";
-    Ok(!tx.query_typed(sql, &[(&qualified, Type::TEXT)]).await?.is_empty())
+    Ok(!sql.query_typed(text, &[(&qualified, Type::TEXT)]).await?.is_empty())
 }
 
 /// The places of all tables, in any schema, whose comments name the owner.
@@ -128,13 +172,13 @@ pub async fn exists(tx: &Transaction<'_>, qualified: &str) -> Result<bool, Error
 /// # Errors
 ///
 /// Those of the connection.
-pub async fn tables_of(tx: &Transaction<'_>, owner: &Owner) -> Result<Vec<Place>, Error> {
-    let sql = "SELECT n.nspname::text, c.relname::text, pg_catalog.format('%I.%I', n.nspname, c.relname), d.description \
+pub async fn tables_of(sql: &Client, owner: &Owner) -> Result<Vec<Place>, Error> {
+    let text = "SELECT n.nspname::text, c.relname::text, pg_catalog.format('%I.%I', n.nspname, c.relname), d.description \
                FROM pg_catalog.pg_description d JOIN pg_catalog.pg_class c ON c.oid = d.objoid \
                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                WHERE d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objsubid = 0 \
                AND c.relkind IN ('r', 'p') AND pg_catalog.strpos(d.description, $1) > 0 ORDER BY 1, 2";
-    let rows = tx.query_typed(sql, &[(&owner.needle(), Type::TEXT)]).await?;
+    let rows = sql.query_typed(text, &[(&owner.needle(), Type::TEXT)]).await?;
     let ours = |row: &Row| {
         Ok::<_, Error>(Owner::from_comment(row.try_get(3)?).is_some_and(|found| found.matches(owner)))
     };
@@ -147,15 +191,19 @@ pub async fn tables_of(tx: &Transaction<'_>, owner: &Owner) -> Result<Vec<Place>
     Ok(places)
 }
 
-async fn columns(tx: &Transaction<'_>, oid: u32) -> Result<Vec<CatalogColumn>, Error> {
+async fn columns(sql: &Client, named: Named<'_>) -> Result<Vec<CatalogColumn>, Error> {
     // deptype a: the sequence is dropped with the column (serial); that of an identity column has i.
-    let sql = "SELECT a.attname::text, a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod), \
-               EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class s ON s.oid = d.objid \
-                 WHERE s.relkind = 'S' AND d.deptype = 'a' AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum \
-                 AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refclassid = d.classid) \
-               FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
-    let rows = tx.query_typed(sql, &[(&oid, Type::OID)]).await?;
-    rows.iter().map(column).collect()
+    let text = concat!(
+        "SELECT a.attname::text, a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod), \
+         EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class s ON s.oid = d.objid \
+           WHERE s.relkind = 'S' AND d.deptype = 'a' AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum \
+           AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refclassid = d.classid) \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped WHERE ",
+        named!(),
+        " ORDER BY a.attnum"
+    );
+    query(sql, text, named).await?.iter().map(column).collect()
 }
 
 fn column(row: &Row) -> Result<CatalogColumn, Error> {
@@ -167,13 +215,17 @@ fn column(row: &Row) -> Result<CatalogColumn, Error> {
     })
 }
 
-async fn primary_key(tx: &Transaction<'_>, oid: u32) -> Result<Vec<String>, Error> {
-    let sql = "SELECT a.attname::text FROM pg_catalog.pg_index i \
-               CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY k(attnum, position) \
-               JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum \
-               WHERE i.indrelid = $1 AND i.indisprimary AND k.position <= i.indnkeyatts ORDER BY k.position";
-    let rows = tx.query_typed(sql, &[(&oid, Type::OID)]).await?;
-    rows.iter().map(|row| row.try_get(0)).collect()
+async fn primary_key(sql: &Client, named: Named<'_>) -> Result<Vec<String>, Error> {
+    let text = concat!(
+        "SELECT a.attname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary \
+         CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY k(attnum, position) \
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum \
+         WHERE k.position <= i.indnkeyatts AND ",
+        named!(),
+        " ORDER BY k.position"
+    );
+    query(sql, text, named).await?.iter().map(|row| row.try_get(0)).collect()
 }
 
 impl RelationKind {

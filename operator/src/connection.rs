@@ -10,7 +10,9 @@ mod tls;
 
 pub use error::SettingsError;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Metrics, Pool, RecyclingMethod, Runtime, Timeouts,
+};
 use options::Options;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tokio_postgres::{
@@ -20,6 +22,8 @@ use tokio_postgres::{
 
 const DEFAULT_PORT: u16 = 5432;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time without use after which a connection is checked before its next one.
+const IDLE: Duration = Duration::from_secs(5);
 
 /// Settings of the connection. Their `Debug` shows no password.
 #[derive(Clone, Debug)]
@@ -88,8 +92,7 @@ impl Settings {
     ///
     /// [`SettingsError`] if the certificates can't be read.
     pub fn pool(&self, size: usize) -> Result<Pool, SettingsError> {
-        // The default, Fast, doesn't notice that a server has silently gone away.
-        let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Verified };
+        let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let config = self.config.clone();
         let manager = match self.verification() {
             None => Manager::from_config(config, tokio_postgres::NoTls, manager_config),
@@ -105,6 +108,7 @@ impl Settings {
             recycle: Some(Duration::from_secs(5)),
         };
         let builder = Pool::builder(manager).max_size(size).timeouts(timeouts).runtime(Runtime::Tokio1);
+        let builder = builder.pre_recycle(Hook::async_fn(|client, metrics| Box::pin(check(client, metrics))));
         builder.build().map_err(|error| SettingsError::Pool(error.to_string()))
     }
 
@@ -178,6 +182,15 @@ impl Settings {
             config.keepalives_idle(Duration::from_secs(30)).keepalives_interval(Duration::from_secs(10));
         }
     }
+}
+
+/// Asks the server whether a connection still works, if it was not used for a while: the server may have gone away
+/// silently. In a series of transactions, the question would take as long as half of one.
+async fn check(client: &ClientWrapper, metrics: &Metrics) -> Result<(), HookError> {
+    if metrics.last_used() > IDLE {
+        client.simple_query("").await.map_err(HookError::Backend)?;
+    }
+    Ok(())
 }
 
 impl SslMode {

@@ -11,63 +11,128 @@
 
 use crate::{
     api::Objects,
-    catalog::{self, Place},
+    catalog::{self, Place, Relation},
     ddl,
     error::{DatabaseError, TableError},
-    identifier::Identifier,
+    identifier::{Identifier, split_qualified},
     marker::Owner,
     outcome::{Applied, Dropped},
-    plan::{self, Claim, Found, ResolvedTable},
+    owners::Owners,
+    plan::{self, Claim, Found, Plan, ResolvedTable},
     spec::Table,
-    types,
+    transaction::{Transaction, transact},
+    types::{self, KnownTypes},
 };
-use deadpool_postgres::{Client, Pool, Transaction};
-use postgres_types::Type;
+use deadpool_postgres::Pool;
+use futures::join;
 use std::time::Duration;
 use tokio::time::timeout;
-use tokio_postgres::IsolationLevel;
+use tokio_postgres::Client;
 
 /// The time limit of both attempts at a transaction, including the wait for a connection.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// LOCAL, because a pooler in transaction mode would pass other settings on to other clients.
-const TRANSACTION_SETTINGS: &str = "SET LOCAL lock_timeout = '3s'; \
-                                    SET LOCAL statement_timeout = '60s'; \
-                                    SET LOCAL idle_in_transaction_session_timeout = '60s'";
-
-/// Makes an object's table match its spec: creates it, adds columns, or finds that it matches already.
-///
-/// Calling it again is always safe, also after a crash at any point.
-///
-/// # Errors
-///
-/// [`TableError`]; then the database is unchanged, unless the connection broke during the commit. The next
-/// call finds out.
-pub async fn apply(
-    pool: &Pool,
-    objects: &impl Objects,
-    claim: &Claim,
-    table: &Table,
-) -> Result<Applied, TableError> {
-    run(|| apply_once(pool, objects, claim, table)).await
+/// The database of all tables, and what is known of it.
+#[derive(Debug)]
+pub struct Database {
+    pool: Pool,
+    owners: Owners,
+    types: KnownTypes,
 }
 
-/// Drops the table of a deleted object, without CASCADE.
-///
-/// The object's line in the comment tells which table that is, whatever its name: the spec may have changed
-/// since, and the status may never have been written. Among several tables with the line, the status decides,
-/// and then the `name` in the spec.
-///
-/// # Errors
-///
-/// [`TableError`]; then no table was dropped. A missing table isn't an error.
-pub async fn drop_table(
-    pool: &Pool,
-    objects: &impl Objects,
-    claim: &Claim,
-    name: Option<&Identifier>,
-) -> Result<Dropped, TableError> {
-    run(|| drop_once(pool, objects, claim, name)).await
+impl Database {
+    /// The database that a pool connects to.
+    pub fn new(pool: Pool) -> Self {
+        Self { pool, owners: Owners::default(), types: KnownTypes::default() }
+    }
+
+    /// Makes an object's table match its spec: creates it, adds columns, or finds that it matches already.
+    ///
+    /// Calling it again is always safe, also after a crash at any point.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError`]; then the database is unchanged, unless the connection broke during the commit. The next
+    /// call finds out.
+    pub async fn apply(
+        &self,
+        objects: &impl Objects,
+        claim: &Claim,
+        table: &Table,
+    ) -> Result<Applied, TableError> {
+        run(|| {
+            transact(&self.pool, async |tx: &Transaction<'_>| {
+                let plan = self.plan(tx, objects, claim, table).await?;
+                let statements = ddl::statements(&plan);
+                if !statements.is_empty() {
+                    self.owners.note(&claim.owner).await;
+                }
+                tx.commit(&statements).await?;
+                Ok(plan.into())
+            })
+        })
+        .await
+    }
+
+    async fn plan(
+        &self,
+        tx: &Transaction<'_>,
+        objects: &impl Objects,
+        claim: &Claim,
+        table: &Table,
+    ) -> Result<Plan, TableError> {
+        let (begun, place, confirmed, here) = join!(
+            tx.begin(),
+            catalog::lock_place(tx, &table.name),
+            self.types.confirm(tx, &table.columns),
+            catalog::relation(tx, None, table.name.as_str()),
+        );
+        begun.map_err(DatabaseError::of_first_statement)?;
+        let place = place?.ok_or(TableError::NoSchema)?;
+        let columns = types::resolve(tx, &table.columns, &self.types, confirmed?).await?;
+        let wanted = ResolvedTable { place, columns, primary_key: table.primary_key.clone() };
+        let found = self.find_tables(tx, here?, &claim.owner).await?;
+        let plan = plan::plan(wanted, &found, claim)?;
+        if plan.takes_over && !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
+            return Err(TableError::ObjectGone { table: plan.table.place.qualified });
+        }
+        Ok(plan)
+    }
+
+    async fn find_tables(
+        &self,
+        sql: &Client,
+        here: Option<Relation>,
+        owner: &Owner,
+    ) -> Result<Found, TableError> {
+        let ours = here.as_ref().is_some_and(|relation| relation.is_owned_by(owner));
+        // Rarely needed, and it reads all comments in the database.
+        let elsewhere = if !ours && self.owners.may_have_table(sql, owner).await? {
+            catalog::tables_of(sql, owner).await?
+        } else {
+            Vec::new()
+        };
+        Ok(Found { here, elsewhere: elsewhere.into_iter().map(|place| place.qualified).collect() })
+    }
+
+    /// Drops the table of a deleted object, without CASCADE.
+    ///
+    /// The object's line in the comment tells which table that is, whatever its name: the spec may have changed
+    /// since, and the status may never have been written. Among several tables with the line, the status decides,
+    /// and then the `name` in the spec.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError`]; then no table was dropped. A missing table isn't an error.
+    pub async fn drop_table(
+        &self,
+        objects: &impl Objects,
+        claim: &Claim,
+        name: Option<&Identifier>,
+    ) -> Result<Dropped, TableError> {
+        run(|| transact(&self.pool, async |tx: &Transaction<'_>| drop_once(tx, objects, claim, name).await))
+            .await
+    }
 }
 
 /// Runs a transaction, and once more if the catalog has changed meanwhile.
@@ -87,93 +152,80 @@ where
     }
 }
 
-async fn apply_once(
-    pool: &Pool,
-    objects: &impl Objects,
-    claim: &Claim,
-    table: &Table,
-) -> Result<Applied, TableError> {
-    let mut client = pool.get().await?;
-    let tx = begin(&mut client).await?;
-    let place = catalog::place(&tx, &table.name).await?.ok_or(TableError::NoSchema)?;
-    lock_name(&tx, &place).await?;
-    let columns = types::resolve(&tx, &table.columns).await?;
-    let wanted = ResolvedTable { place, columns, primary_key: table.primary_key.clone() };
-    let found = find_tables(&tx, &wanted.place, &claim.owner).await?;
-    let plan = plan::plan(wanted, &found, claim)?;
-    if plan.takes_over && !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
-        return Err(TableError::ObjectGone { table: plan.table.place.qualified });
-    }
-    for statement in ddl::statements(&plan) {
-        tx.execute_typed(&statement, &[]).await?;
-    }
-    tx.commit().await?;
-    Ok(plan.into())
-}
-
 async fn drop_once(
-    pool: &Pool,
+    tx: &Transaction<'_>,
     objects: &impl Objects,
     claim: &Claim,
     name: Option<&Identifier>,
 ) -> Result<Dropped, TableError> {
-    let mut client = pool.get().await?;
-    let tx = begin(&mut client).await?;
+    let recorded = begin_at_recorded(tx, claim).await?;
+    if let Some(place) = recorded
+        && let Some(dropped) = drop_at(tx, objects, claim, place).await?
+    {
+        return Ok(dropped);
+    }
     // While it waits for a lock, someone may rename the table and give its name to another one.
     for _ in 0..3 {
-        let Some(place) = find_table_to_drop(&tx, claim, name).await? else { return Ok(Dropped::NoTable) };
-        lock_name(&tx, &place).await?;
-        // Before the table itself is locked, because its readers would wait for this answer.
-        if !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
-            return Ok(Dropped::Kept(place.qualified));
-        }
-        tx.execute_typed(&ddl::lock_table(&place), &[]).await?;
-        let relation = catalog::relation(&tx, &place).await?;
-        if relation.is_some_and(|relation| relation.is_owned_by(&claim.owner)) {
-            tx.execute_typed(&ddl::drop_table(&place), &[]).await?;
-            tx.commit().await?;
-            return Ok(Dropped::Table(place.qualified));
+        let Some(place) = find_table_to_drop(tx, claim, name).await? else { return Ok(Dropped::NoTable) };
+        catalog::lock(tx, &place.qualified).await?;
+        if let Some(dropped) = drop_at(tx, objects, claim, place).await? {
+            return Ok(dropped);
         }
     }
     Err(DatabaseError::keeps_moving().into())
 }
 
-async fn find_table_to_drop(
+/// Begins, and locks the name of the table that the status names, if that table is the object's: then the status decides,
+/// and no comment of other tables has to be read.
+async fn begin_at_recorded(tx: &Transaction<'_>, claim: &Claim) -> Result<Option<Place>, TableError> {
+    let recorded = claim.table.as_deref().and_then(|table| Some((table, split_qualified(table)?)));
+    let Some((qualified, (schema, name))) = recorded else {
+        tx.begin().await.map_err(DatabaseError::of_first_statement)?;
+        return Ok(None);
+    };
+    let (begun, locked, relation) =
+        join!(tx.begin(), catalog::lock(tx, qualified), catalog::relation(tx, Some(&schema), &name));
+    begun.map_err(DatabaseError::of_first_statement)?;
+    locked?;
+    let ours = relation?.is_some_and(|relation| relation.is_owned_by(&claim.owner));
+    Ok(ours.then(|| Place { schema, name, qualified: qualified.to_owned() }))
+}
+
+/// Drops the table at a place whose name is locked; `None` if it isn't the object's table.
+async fn drop_at(
     tx: &Transaction<'_>,
+    objects: &impl Objects,
+    claim: &Claim,
+    place: Place,
+) -> Result<Option<Dropped>, TableError> {
+    // Before the table itself is locked, because its readers would wait for this answer.
+    if !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
+        return Ok(Some(Dropped::Kept(place.qualified)));
+    }
+    let lock = ddl::lock_table(&place);
+    let (locked, relation) =
+        join!(tx.execute_typed(&lock, &[]), catalog::relation(tx, Some(&place.schema), &place.name));
+    locked?;
+    if !relation?.is_some_and(|relation| relation.is_owned_by(&claim.owner)) {
+        return Ok(None);
+    }
+    tx.commit(&[ddl::drop_table(&place)]).await?;
+    Ok(Some(Dropped::Table(place.qualified)))
+}
+
+async fn find_table_to_drop(
+    sql: &Client,
     claim: &Claim,
     name: Option<&Identifier>,
 ) -> Result<Option<Place>, TableError> {
-    let marked = catalog::tables_of(tx, &claim.owner).await?;
+    let marked = catalog::tables_of(sql, &claim.owner).await?;
     let recorded = match claim.table.as_deref() {
-        Some(table) if catalog::exists(tx, table).await? => Some(table),
+        Some(table) if catalog::exists(sql, table).await? => Some(table),
         _ => None,
     };
     let wanted = match name {
-        Some(name) => catalog::place(tx, name).await?,
+        Some(name) => catalog::place(sql, name).await?,
         None => None,
     };
     Ok(plan::table_to_drop(&marked, recorded, wanted.as_ref())?)
-}
-
-/// READ COMMITTED, to read under the lock what its last holder has written.
-async fn begin(client: &mut Client) -> Result<Transaction<'_>, TableError> {
-    let builder = client.build_transaction().isolation_level(IsolationLevel::ReadCommitted).read_only(false);
-    let tx = builder.start().await?;
-    tx.batch_execute(TRANSACTION_SETTINGS).await?;
-    Ok(tx)
-}
-
-async fn lock_name(tx: &Transaction<'_>, place: &Place) -> Result<(), TableError> {
-    let sql = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended($1, 0))";
-    let key = format!("database-table-operator {}", place.qualified);
-    tx.query_typed(sql, &[(&key, Type::TEXT)]).await?;
-    Ok(())
-}
-
-async fn find_tables(tx: &Transaction<'_>, place: &Place, owner: &Owner) -> Result<Found, TableError> {
-    let here = catalog::relation(tx, place).await?;
-    let ours = here.as_ref().is_some_and(|relation| relation.is_owned_by(owner));
-    // Rarely needed, and it reads all comments in the database.
-    let elsewhere = if ours { Vec::new() } else { catalog::tables_of(tx, owner).await? };
-    Ok(Found { here, elsewhere: elsewhere.into_iter().map(|place| place.qualified).collect() })
 }

@@ -122,6 +122,14 @@ impl DatabaseError {
         Self::temporary("the object's table keeps being renamed".to_owned())
     }
 
+    /// The first statement on a connection of the pool failed: the server may have closed the connection before, and another
+    /// one may do.
+    pub fn of_first_statement(error: tokio_postgres::Error) -> Self {
+        let stale = error.is_closed();
+        let error = Self::from(error);
+        Self { stale: stale || error.stale, ..error }
+    }
+
     fn temporary(message: String) -> Self {
         Self { class: ErrorClass::Temporary, code: None, stale: false, message }
     }

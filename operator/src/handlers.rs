@@ -3,24 +3,23 @@
 use crate::{
     cluster::Cluster,
     crd::DatabaseTable,
-    database,
+    database::Database,
     error::TableError,
     outcome::{Applied, Dropped, Outcome},
     request::TableRequest,
     sqlstate::ErrorClass,
     status::TableStatus,
 };
-use deadpool_postgres::Pool;
 use korf::{Error, ObjectPatch, Result, State, Status};
 use kube::Client;
-use std::{fmt::Arguments, time::Duration};
+use std::{fmt::Arguments, sync::Arc, time::Duration};
 use tracing::{debug, info, warn};
 
 /// What all handlers share.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// Connections to the database.
-    pub pool: Pool,
+    /// The database for the tables.
+    pub database: Arc<Database>,
     /// The cluster whose tables are in the database.
     pub cluster: Cluster,
 }
@@ -97,7 +96,7 @@ async fn reconcile(
 async fn apply(request: &TableRequest, context: &Context, client: &Client) -> Result<Applied, TableError> {
     let table = request.table().map_err(Clone::clone)?;
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
-    database::apply(&context.pool, client, &request.claim(cluster), table).await
+    context.database.apply(client, &request.claim(cluster), table).await
 }
 
 async fn drop_table(
@@ -107,7 +106,7 @@ async fn drop_table(
 ) -> Result<Dropped, TableError> {
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
     let name = request.table().ok().map(|table| &table.name);
-    database::drop_table(&context.pool, client, &request.claim(cluster), name).await
+    context.database.drop_table(client, &request.claim(cluster), name).await
 }
 
 /// Puts the reason into the status, and returns the error with the time of the next attempt.

@@ -120,6 +120,34 @@ pub fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// Splits a qualified name, as PostgreSQL prints it, into the schema and the name, both as in the catalog.
+pub fn split_qualified(text: &str) -> Option<(String, String)> {
+    let (schema, rest) = first_part(text)?;
+    let (name, rest) = first_part(rest.strip_prefix('.')?)?;
+    rest.is_empty().then_some((schema, name))
+}
+
+/// The first part of a qualified name, and what follows it.
+fn first_part(text: &str) -> Option<(String, &str)> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find('.').unwrap_or(text.len());
+        return (end > 0).then(|| (text[..end].to_owned(), &text[end..]));
+    };
+    let mut name = String::new();
+    let mut rest = quoted;
+    loop {
+        let (before, after) = rest.split_once('"')?;
+        name.push_str(before);
+        match after.strip_prefix('"') {
+            Some(more) => {
+                name.push('"');
+                rest = more;
+            }
+            None => return Some((name, after)),
+        }
+    }
+}
+
 /// A text as a string literal.
 ///
 /// With a backslash it has the E form, because the plain form depends on `standard_conforming_strings`.
@@ -169,6 +197,25 @@ fn yaml_quoted(text: &str) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn qualified_names_are_split_as_postgresql_prints_them() {
+        for (text, expected) in [
+            ("public.users", Some(("public", "users"))),
+            ("\"a.b\".\"c\"\"d\"", Some(("a.b", "c\"d"))),
+            ("public.\"Users\"", Some(("public", "Users"))),
+            ("users", None),
+            ("a.b.c", None),
+            ("\"a", None),
+            (".b", None),
+            ("a.", None),
+            ("", None),
+        ] {
+            let split = split_qualified(text);
+            let split = split.as_ref().map(|(schema, name)| (schema.as_str(), name.as_str()));
+            assert_eq!(split, expected, "{text}");
+        }
+    }
 
     #[test]
     fn names_are_read_as_postgresql_reads_them() {

@@ -3,7 +3,7 @@
 //! Data flows one way, and each step has its module: the raw spec of an object ([`spec`], with the rules for
 //! names in [`identifier`] and for types in [`column_type`]) → types and places as the server knows them
 //! ([`types`], [`catalog`]) → a [`plan`], which respects the table's owner ([`marker`]) → its statements
-//! ([`ddl`]) → one transaction ([`database`]) → the [`outcome`] → the [`status`]. `spec`, `plan`, `ddl`,
+//! ([`ddl`]) → one [`transaction`] on the [`database`] → the [`outcome`] → the [`status`]. `spec`, `plan`, `ddl`,
 //! `marker`, `outcome` and `status` are pure.
 //!
 //! The [`handlers`] take a [`request`] from the object and drive these steps. The [`api`] server tells them
@@ -28,9 +28,11 @@ pub mod identifier;
 pub mod marker;
 mod message;
 pub mod outcome;
+pub mod owners;
 pub mod plan;
 pub mod request;
 pub mod spec;
 pub mod sqlstate;
 pub mod status;
+pub mod transaction;
 pub mod types;

@@ -3,12 +3,13 @@
 use database_table_operator::{
     cluster::Cluster,
     connection::{Settings, SettingsError},
+    database::Database,
     error::DatabaseError,
     handlers::Context,
     sqlstate::ErrorClass,
 };
 use korf::Operator;
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 use tracing::{debug, warn};
 
 /// Options of `run`, in addition to those of all operators.
@@ -60,5 +61,5 @@ async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupE
         Err(error) => return Err(SetupError::Rejected { target, error }),
     }
     let cluster = options.cluster_id.map_or_else(Cluster::default, Cluster::named);
-    Ok(operator.kopf_compatible().state(Context { pool, cluster }))
+    Ok(operator.kopf_compatible().state(Context { database: Arc::new(Database::new(pool)), cluster }))
 }

@@ -6,7 +6,8 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-const PREFIX: &str = "database-table-operator: ";
+/// The beginning of the line.
+pub const PREFIX: &str = "database-table-operator: ";
 
 /// The object that a table belongs to.
 // The order of the fields is the order in the line, and `needle` relies on it.

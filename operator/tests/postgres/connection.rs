@@ -1,6 +1,7 @@
 use crate::support::{NoAnswer, World, claim, owner, server, spec, table};
 use database_table_operator::{
-    connection::Settings, database, error::TableError, sqlstate::ErrorClass, status::ConditionReason,
+    connection::Settings, database::Database, error::TableError, sqlstate::ErrorClass,
+    status::ConditionReason,
 };
 use korf_sandbox::Postgres;
 
@@ -62,10 +63,10 @@ async fn the_error_about_a_wrong_password_does_not_contain_it() {
     let world = World::new("password").await;
     let url = world.database.url().replace(&world.database.password, "Tr0ub4dor");
     let pool = Settings::read(Some(&url), |_| None).unwrap().pool(1).unwrap();
-    let error =
-        database::apply(&pool, &NoAnswer, &claim(owner("a")), &table(&spec("t", &[("a", "integer")])))
-            .await
-            .unwrap_err();
+    let error = Database::new(pool)
+        .apply(&NoAnswer, &claim(owner("a")), &table(&spec("t", &[("a", "integer")])))
+        .await
+        .unwrap_err();
     assert_eq!((error.class(), error.reason()), (ErrorClass::Environment, ConditionReason::PermissionDenied));
     assert_eq!(
         error.to_string(),
@@ -91,10 +92,10 @@ async fn an_outage_is_temporary_and_the_pool_recovers() {
     let server = Postgres::start().await.unwrap();
     let database = server.create_database("outage").await.unwrap();
     let pool = Settings::read(Some(&database.url()), |_| None).unwrap().pool(2).unwrap();
-    let wanted = table(&spec("t", &[("a", "integer")]));
-    database::apply(&pool, &NoAnswer, &claim(owner("a")), &wanted).await.unwrap();
+    let (wanted, tables) = (table(&spec("t", &[("a", "integer")])), Database::new(pool));
+    tables.apply(&NoAnswer, &claim(owner("a")), &wanted).await.unwrap();
     server.stop().await.unwrap();
-    let error = database::apply(&pool, &NoAnswer, &claim(owner("a")), &wanted).await.unwrap_err();
+    let error = tables.apply(&NoAnswer, &claim(owner("a")), &wanted).await.unwrap_err();
     assert_eq!(
         (error.class(), error.reason()),
         (ErrorClass::Temporary, ConditionReason::DatabaseUnavailable)
@@ -102,7 +103,7 @@ async fn an_outage_is_temporary_and_the_pool_recovers() {
     assert!(error.to_string().starts_with("the database is unreachable: "), "{error}");
     assert!(!format!("{error} {error:?}").contains(&database.password), "{error}");
     server.resume().await.unwrap();
-    database::apply(&pool, &NoAnswer, &claim(owner("a")), &wanted).await.unwrap();
+    tables.apply(&NoAnswer, &claim(owner("a")), &wanted).await.unwrap();
 }
 
 #[tokio::test]

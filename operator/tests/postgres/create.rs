@@ -152,3 +152,20 @@ async fn concurrent_objects_do_not_share_a_table() {
     };
     assert!(error.contains("belongs to the DatabaseTable shop/"), "{error}");
 }
+
+#[tokio::test]
+async fn a_type_that_was_made_again_is_not_taken_for_the_old_one() {
+    let world = World::new("new_type").await;
+    world.run("CREATE TYPE mood AS ENUM ('good')").await;
+    let spec = |table| spec(table, &[("a", "mood"), ("b", "varchar(7)")]);
+    for table in ["s", "t"] {
+        world.apply_as(table, &spec(table)).await.unwrap();
+    }
+    world.run("DROP TABLE s, t; DROP TYPE mood; CREATE TYPE mood AS ENUM ('bad', 'worse')").await;
+    let applied = world.apply_as("u", &spec("u")).await.unwrap();
+    assert_eq!(applied.columns[1].type_, "character varying(7)");
+    world.run("INSERT INTO u VALUES ('worse', '')").await;
+    world.run("DROP TABLE u; DROP TYPE mood").await;
+    let error = world.apply_as("v", &spec("v")).await.unwrap_err().to_string();
+    assert!(error.contains("there is no such type"), "{error}");
+}

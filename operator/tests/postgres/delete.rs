@@ -1,5 +1,5 @@
 use crate::support::{NoAnswer, World, columns, dropped, spec};
-use database_table_operator::{database, outcome::Dropped, sqlstate::ErrorClass, status::ConditionReason};
+use database_table_operator::{outcome::Dropped, sqlstate::ErrorClass, status::ConditionReason};
 
 #[tokio::test]
 async fn the_table_is_found_by_its_comment_and_dropped_once() {
@@ -110,7 +110,7 @@ async fn nothing_is_dropped_while_the_api_server_does_not_answer() {
     let world = World::new("silent").await;
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
     let claim = world.claim.lock().unwrap().clone();
-    let error = database::drop_table(&world.pool, &NoAnswer, &claim, None).await.unwrap_err();
+    let error = world.tables.drop_table(&NoAnswer, &claim, None).await.unwrap_err();
     assert_eq!(
         (error.class(), error.reason()),
         (ErrorClass::Temporary, ConditionReason::ClusterUnavailable),

@@ -60,3 +60,16 @@ async fn a_table_that_takes_over_the_name_at_the_same_time_stays() {
     assert_eq!(dropped.unwrap(), Dropped::Table("public.u".to_owned()));
     assert_eq!(world.columns("t").await, columns(&[("precious", "text")]));
 }
+
+#[tokio::test]
+async fn a_run_that_is_given_up_leaves_no_lock_and_no_broken_connection() {
+    let world = World::new("given_up").await;
+    world.run("BEGIN; CREATE TABLE t (a integer)").await;
+    let wanted = spec("t", &[("a", "integer")]);
+    for _ in 0..6 {
+        let run = tokio::time::timeout(Duration::from_millis(100), world.apply(&wanted)).await;
+        assert!(run.is_err(), "it waits for the other session");
+    }
+    world.run("ROLLBACK").await;
+    assert_eq!(world.apply(&wanted).await.unwrap().outcome, Outcome::Created);
+}

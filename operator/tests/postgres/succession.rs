@@ -4,7 +4,6 @@
 use crate::support::{Existing, NoAnswer, World, claim, columns, dropped, owner, spec, table};
 use database_table_operator::{
     api::Objects,
-    database,
     error::TableError,
     marker::Owner,
     outcome::{Applied, Dropped, Outcome},
@@ -26,11 +25,11 @@ impl World {
         objects: impl Objects,
         spec: &Value,
     ) -> Result<Applied, TableError> {
-        database::apply(&self.pool, &objects, &claim(with_uid(uid)), &table(spec)).await
+        self.tables.apply(&objects, &claim(with_uid(uid)), &table(spec)).await
     }
 
     async fn drop_with(&self, uid: &str, objects: impl Objects) -> Result<Dropped, TableError> {
-        database::drop_table(&self.pool, &objects, &claim(with_uid(uid)), None).await
+        self.tables.drop_table(&objects, &claim(with_uid(uid)), None).await
     }
 
     async fn comment(&self) -> String {

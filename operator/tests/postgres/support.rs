@@ -11,7 +11,6 @@ use database_table_operator::{
     plan::Claim,
     spec::Table,
 };
-use deadpool_postgres::Pool;
 use korf_sandbox::{Database, Postgres};
 use serde_json::{Value, json};
 use std::sync::Mutex;
@@ -64,7 +63,7 @@ pub fn spec(table: &str, columns: &[(&str, &str)]) -> Value {
 /// A database, the operator's pool for it and a second way in.
 pub struct World {
     pub database: Database,
-    pub pool: Pool,
+    pub tables: database::Database,
     pub sql: Client,
     pub owner: Owner,
     /// The object's claim, as its status would make it after the last success.
@@ -75,18 +74,25 @@ impl World {
     pub async fn new(name: &str) -> Self {
         let database = server().await.create_database(name).await.unwrap();
         let settings = Settings::read(Some(&database.url()), |_| None).unwrap();
-        let (pool, sql) = (settings.pool(4).unwrap(), database.connect().await.unwrap());
-        Self { database, pool, sql, owner: owner("a"), claim: claim(owner("a")).into() }
+        let sql = database.connect().await.unwrap();
+        let tables = database::Database::new(settings.pool(4).unwrap());
+        Self { database, tables, sql, owner: owner("a"), claim: claim(owner("a")).into() }
     }
 
     pub async fn apply(&self, spec: &Value) -> Result<Applied, TableError> {
         let claim = self.claim.lock().unwrap().clone();
-        let applied = database::apply(&self.pool, &NoAnswer, &claim, &table(spec)).await?;
+        let applied = self.tables.apply(&NoAnswer, &claim, &table(spec)).await?;
         let mut claim = self.claim.lock().unwrap();
         claim.table = Some(applied.table.clone());
         claim.columns = applied.columns.iter().map(|column| column.name.clone()).collect();
         drop(claim);
         Ok(applied)
+    }
+
+    /// Goes on with what another process of the operator would know.
+    pub fn restart(&mut self) {
+        let settings = Settings::read(Some(&self.database.url()), |_| None).unwrap();
+        self.tables = database::Database::new(settings.pool(4).unwrap());
     }
 
     /// Forgets the status, as after a crash before it is written.
@@ -96,7 +102,7 @@ impl World {
 
     /// Applies as another object.
     pub async fn apply_as(&self, name: &str, spec: &Value) -> Result<Applied, TableError> {
-        database::apply(&self.pool, &NoAnswer, &claim(owner(name)), &table(spec)).await
+        self.tables.apply(&NoAnswer, &claim(owner(name)), &table(spec)).await
     }
 
     pub async fn drop(&self) -> Result<Dropped, TableError> {
@@ -107,7 +113,7 @@ impl World {
     pub async fn drop_named(&self, name: Option<&str>) -> Result<Dropped, TableError> {
         let claim = self.claim.lock().unwrap().clone();
         let name = name.map(|name| Identifier::parse(name).unwrap());
-        database::drop_table(&self.pool, &Existing("1-2-3"), &claim, name.as_ref()).await
+        self.tables.drop_table(&Existing("1-2-3"), &claim, name.as_ref()).await
     }
 
     pub async fn run(&self, sql: &str) {

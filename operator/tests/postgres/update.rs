@@ -135,6 +135,22 @@ async fn a_new_table_name_is_rejected() {
 }
 
 #[tokio::test]
+async fn a_table_of_another_name_is_found_by_any_process_though_the_status_is_lost() {
+    let mut world = World::new("renamed").await;
+    world.apply_as("other", &spec("other", &[("a", "integer")])).await.unwrap();
+    for restart in [false, true] {
+        world.lose_the_status();
+        world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
+        world.lose_the_status();
+        if restart {
+            world.restart();
+        }
+        let error = world.rejected(&spec("u", &[("a", "integer")])).await;
+        assert!(error.to_string().starts_with("this object's table is public.t, and"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn relations_of_others_are_left_alone() {
     let world = World::new("foreign").await;
     world.run("CREATE TABLE t (a integer); CREATE VIEW v AS SELECT 1 AS a; CREATE SEQUENCE s; CREATE INDEX i ON t (a)").await;

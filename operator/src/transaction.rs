@@ -1,0 +1,91 @@
+//! Transaction on a connection of the pool, whose statements are sent together.
+//!
+//! Statements that don't depend on each other's answers are polled at once: the server works on them one after the other,
+//! and the operator waits once. Even BEGIN is sent with others. If it fails, they have read, and have locked nothing that
+//! lasts. `tokio_postgres::Transaction` waits for BEGIN and for COMMIT alone.
+
+use deadpool_postgres::{Object, Pool, PoolError};
+use futures::future::{join, join_all};
+use std::{
+    ops::Deref,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+};
+use tokio_postgres::{Client, Error};
+
+/// READ COMMITTED, to read under the lock what its last holder has written. LOCAL, because a pooler in transaction mode
+/// would pass other settings on to other clients.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+                     SET LOCAL lock_timeout = '3s'; \
+                     SET LOCAL statement_timeout = '60s'; \
+                     SET LOCAL idle_in_transaction_session_timeout = '60s'";
+
+/// Runs a transaction. What it doesn't [commit](Transaction::commit) is rolled back.
+///
+/// # Errors
+///
+/// Those of the transaction, and of the pool.
+pub async fn transact<T, E: From<PoolError>>(
+    pool: &Pool,
+    work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut connection = Connection(Some(pool.get().await?));
+    let Some(client) = &connection.0 else { return Err(PoolError::Closed.into()) };
+    let transaction = Transaction { client, is_open: AtomicBool::new(true) };
+    let result = work(&transaction).await;
+    if !transaction.is_open.load(Relaxed) || client.batch_execute("ROLLBACK").await.is_ok() {
+        connection.0.take();
+    }
+    result
+}
+
+/// A transaction on a connection.
+#[derive(Debug)]
+pub struct Transaction<'c> {
+    client: &'c Client,
+    is_open: AtomicBool,
+}
+
+impl Transaction<'_> {
+    /// Begins; to be polled before the first statements.
+    ///
+    /// # Errors
+    ///
+    /// Those of the connection.
+    pub async fn begin(&self) -> Result<(), Error> {
+        self.batch_execute(BEGIN).await
+    }
+
+    /// Executes statements and commits, all at once. If one fails, the server executes none of those behind it, and COMMIT
+    /// rolls back.
+    ///
+    /// # Errors
+    ///
+    /// The first one of a statement, or that of the commit.
+    pub async fn commit(&self, statements: &[String]) -> Result<(), Error> {
+        let executed = join_all(statements.iter().map(|statement| self.execute_typed(statement, &[])));
+        let (executed, committed) = join(executed, self.batch_execute("COMMIT")).await;
+        self.is_open.store(committed.is_err(), Relaxed);
+        executed.into_iter().collect::<Result<Vec<_>, _>>()?;
+        committed
+    }
+}
+
+impl Deref for Transaction<'_> {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        self.client
+    }
+}
+
+/// A connection that is closed when dropped, so that the server rolls back what is under way; unless it was taken out, and
+/// goes back to the pool.
+struct Connection(Option<Object>);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(connection) = self.0.take() {
+            drop(Object::take(connection));
+        }
+    }
+}
