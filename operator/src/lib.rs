@@ -6,7 +6,8 @@
 //! ([`ddl`]) → one [`transaction`] on the [`database`] → the [`outcome`] → the [`status`]. `spec`, `plan`, `ddl`,
 //! `marker`, `outcome` and `status` are pure.
 //!
-//! The [`handlers`] take a [`request`] from the object and drive these steps. The [`api`] server tells them
+//! [`owners`] knows which objects may have a table, so that not all comments are read for each. The
+//! [`handlers`] take a [`request`] from the object and drive these steps. The [`api`] server tells them
 //! which [`cluster`] this is and, before a table is dropped or changes hands, whether the object still
 //! exists.
 //!
