@@ -7,7 +7,7 @@ use korf::{
     extract::{Body, StatusValue},
     filter::Match,
     handler::Handler,
-    on_delete, on_event,
+    on_create, on_delete, on_event,
 };
 use korf_testing::api::{Delivery, Fault, Faults, Request};
 use serde_json::{Value, json};
@@ -194,4 +194,50 @@ fn a_permanently_failed_deletion_is_retried_after_a_restart_despite_an_outage() 
     cluster.set_faults(());
     cluster.advance(60 * SECOND);
     assert_eq!(seen.take(), ["drop"]);
+}
+
+#[test]
+fn what_a_delete_handler_asked_for_is_written_though_the_object_changes_before_it_is_released() {
+    async fn mark(patch: ObjectPatch) {
+        patch.label("marked", Some("yes"));
+    }
+    let (mut cluster, _) = cluster([on_delete::<Thing>("d").run(mark)]);
+    let mut object = thing("a", 1);
+    object.metadata.finalizers = Some(vec!["example.com/other".to_owned()]);
+    cluster.create(&object).unwrap();
+    cluster.set_faults(Slow);
+    cluster.delete::<Thing>("a").unwrap();
+    // The write that releases the object is on its way.
+    cluster.patch::<Thing>("a", json!({"spec": {"size": 2}})).unwrap();
+    cluster.advance(60 * SECOND);
+    let metadata = cluster.get::<Thing>("a").unwrap().metadata;
+    assert_eq!(metadata.finalizers.unwrap(), ["example.com/other"]);
+    assert_eq!(metadata.labels.unwrap()["marked"], "yes");
+}
+
+/// A webhook that rejects diff-bases.
+struct Pedantic;
+
+impl Faults for Pedantic {
+    fn request(&mut self, request: &Request) -> Delivery {
+        let annotations = request.body["metadata"]["annotations"].as_object();
+        let handled =
+            annotations.into_iter().flatten().any(|(key, _)| key.ends_with("/last-handled-configuration"));
+        if handled { Delivery::before(Fault::Rejected(422)) } else { Delivery::pass() }
+    }
+}
+
+#[test]
+fn an_object_whose_creation_can_not_be_stored_can_be_deleted() {
+    let (mut cluster, seen) = cluster([
+        on_create::<Thing>("c").run(async |seen: State<Seen>| seen.note("create")),
+        on_delete::<Thing>("d").run(async |seen: State<Seen>| seen.note("delete")),
+    ]);
+    cluster.set_faults(Pedantic);
+    cluster.create(&thing("a", 1)).unwrap();
+    cluster.advance(60 * SECOND);
+    cluster.delete::<Thing>("a").unwrap();
+    cluster.advance(SECOND);
+    assert_eq!(seen.take(), ["create", "delete"]);
+    assert!(!cluster.exists::<Thing>("a"));
 }
