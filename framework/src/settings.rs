@@ -176,9 +176,9 @@ impl Settings {
     }
 
     /// The settings of the queue.
-    pub(crate) fn queue(&self) -> queue::Limits {
+    pub(crate) fn queue(&self) -> queue::QueueLimits {
         let Queueing { budget, trust, await_echo, .. } = self.queueing;
-        queue::Limits { budget: budget.0, trust: Trust { own_writes: trust, await_echo } }
+        queue::QueueLimits { budget: budget.0, trust: Trust { own_writes: trust, await_echo } }
     }
 }
 

@@ -11,13 +11,13 @@ mod event;
 mod tests;
 mod turn;
 
-pub use config::{KindNeeds, Limits};
+pub use config::{KindNeeds, QueueLimits};
 pub use event::{Event, Source};
 pub use turn::{Extent, Fingerprint, Job, NextTick, TurnEnd, TurnReport, WatchEventType};
 
 use crate::{
     body::Body,
-    schedule::{Schedule, Slot},
+    schedule::{Alarm, Schedule},
     version::{Newest, News},
 };
 use backlog::{Backlog, Pending};
@@ -38,7 +38,7 @@ pub struct Queue {
     listings: HashMap<Source, HashSet<String>>,
     /// By the numbers of the kinds.
     needs: Vec<KindNeeds>,
-    limits: Limits,
+    limits: QueueLimits,
     forgotten: Vec<String>,
 }
 
@@ -50,7 +50,7 @@ impl Queue {
 
     /// The same with these limits.
     #[must_use]
-    pub fn with_limits(self, limits: Limits) -> Self {
+    pub fn with_limits(self, limits: QueueLimits) -> Self {
         Self { limits, backlog: Backlog::new(limits.budget), ..self }
     }
 
@@ -163,7 +163,7 @@ impl Queue {
             return;
         }
         let Some(entry) = self.objects.get_mut(&uid) else { return };
-        if let Some(due) = self.schedule.clear(&uid, Slot::Turn) {
+        if let Some(due) = self.schedule.clear(&uid, Alarm::Turn) {
             entry.unslept = Some(due.saturating_duration_since(now));
         }
         self.take_turn(uid);
@@ -174,7 +174,7 @@ impl Queue {
     fn is_throttled(&self, uid: &str) -> bool {
         let Some(entry) = self.objects.get(uid) else { return false };
         let to_read = !matches!(self.backlog.get(uid), Some(Pending::Body(_) | Pending::Gone(_)));
-        entry.errors > 0 && self.schedule.get(uid, Slot::Turn).is_some() && (to_read || !entry.unread)
+        entry.errors > 0 && self.schedule.get(uid, Alarm::Turn).is_some() && (to_read || !entry.unread)
     }
 
     fn take_turn(&mut self, uid: String) {
@@ -211,16 +211,16 @@ impl Queue {
         }
         match tick {
             NextTick::AsBefore => {}
-            NextTick::At(at) => self.schedule.set(&uid, Slot::Tick, at),
-            NextTick::Never => drop(self.schedule.clear(&uid, Slot::Tick)),
+            NextTick::At(at) => self.schedule.set(&uid, Alarm::Tick, at),
+            NextTick::Never => drop(self.schedule.clear(&uid, Alarm::Tick)),
         }
         match end {
             TurnEnd::Gone => return self.bury(&uid),
             TurnEnd::Partial { due: None } => {}
-            TurnEnd::Partial { due: Some(due) } => self.schedule.set_by(&uid, Slot::Turn, now + due),
+            TurnEnd::Partial { due: Some(due) } => self.schedule.set_by(&uid, Alarm::Turn, now + due),
             TurnEnd::Unread { delay } => {
                 (entry.errors, entry.unread) = (entry.errors + 1, true);
-                self.schedule.set(&uid, Slot::Turn, now + delay);
+                self.schedule.set(&uid, Alarm::Turn, now + delay);
             }
             TurnEnd::Failed { delay, newest } => return self.throttle(&uid, newest, now + delay),
             TurnEnd::Seen { newest, due, settled, planned, waiting } => {
@@ -246,15 +246,15 @@ impl Queue {
         if let Some(newest) = newest {
             self.outdate(uid, newest);
         }
-        self.schedule.set(uid, Slot::Turn, until);
+        self.schedule.set(uid, Alarm::Turn, until);
     }
 
     /// Lets an object rest until its next turn.
     fn rest(&mut self, uid: &str, newest: Newest, until: Option<Instant>) {
         self.outdate(uid, newest);
-        self.schedule.clear(uid, Slot::Turn);
+        self.schedule.clear(uid, Alarm::Turn);
         if let Some(until) = until {
-            self.schedule.set(uid, Slot::Turn, until);
+            self.schedule.set(uid, Alarm::Turn, until);
         }
     }
 
@@ -281,8 +281,8 @@ impl Queue {
     /// Where a worker found that out, older events of the object may still come: its grave is kept until the watch shows
     /// its deletion, and event handlers are called for that.
     fn bury(&mut self, uid: &str) {
-        self.schedule.clear(uid, Slot::Turn);
-        self.schedule.clear(uid, Slot::Tick);
+        self.schedule.clear(uid, Alarm::Turn);
+        self.schedule.clear(uid, Alarm::Tick);
         let Some(source) = self.objects.get(uid).map(|entry| entry.source) else { return };
         let needs = self.needs(source);
         let Some(entry) = self.objects.get_mut(uid) else { return };
@@ -306,8 +306,8 @@ impl Queue {
     fn forget(&mut self, uid: &str) {
         self.objects.remove(uid);
         self.backlog.take(uid);
-        self.schedule.clear(uid, Slot::Turn);
-        self.schedule.clear(uid, Slot::Tick);
+        self.schedule.clear(uid, Alarm::Turn);
+        self.schedule.clear(uid, Alarm::Tick);
         self.forgotten.push(uid.to_owned());
     }
 
@@ -323,16 +323,16 @@ impl Queue {
 
     /// Gives a turn to each object that is due.
     pub fn expire(&mut self, now: Instant) {
-        while let Some((uid, slot)) = self.schedule.pop(now) {
+        while let Some((uid, alarm)) = self.schedule.pop(now) {
             let Some(entry) = self.objects.get_mut(&uid) else { continue };
-            match slot {
-                Slot::Tick => {
+            match alarm {
+                Alarm::Tick => {
                     entry.tick_due = true;
                     if self.is_throttled(&uid) {
                         continue;
                     }
                 }
-                Slot::Turn => {
+                Alarm::Turn => {
                     entry.turn_due = true;
                     // A worker has it, or is about to, for event handlers alone: it is to be handled, too.
                     match self.backlog.get(&uid) {

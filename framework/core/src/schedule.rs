@@ -5,50 +5,50 @@ use std::{
     time::Instant,
 };
 
-/// What an object is due for.
+/// The reasons for which an object is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Slot {
+pub enum Alarm {
     /// Its next turn: a retry of its change handlers, or the end of a delay.
     Turn,
     /// The next call of one of its timers.
     Tick,
 }
 
-/// When objects are due, by uid and slot: at one time for each slot.
+/// When objects are due, by uid and alarm: at one time for each alarm.
 #[derive(Debug, Default)]
 pub struct Schedule {
     due: HashMap<String, [Option<Instant>; 2]>,
-    order: BTreeSet<(Instant, String, Slot)>,
+    order: BTreeSet<(Instant, String, Alarm)>,
 }
 
 impl Schedule {
     /// Makes an object due at this time, and no longer at another one.
-    pub fn set(&mut self, uid: &str, slot: Slot, at: Instant) {
-        self.clear(uid, slot);
-        self.due.entry(uid.to_owned()).or_default()[slot as usize] = Some(at);
-        self.order.insert((at, uid.to_owned(), slot));
+    pub fn set(&mut self, uid: &str, alarm: Alarm, at: Instant) {
+        self.clear(uid, alarm);
+        self.due.entry(uid.to_owned()).or_default()[alarm as usize] = Some(at);
+        self.order.insert((at, uid.to_owned(), alarm));
     }
 
     /// Makes an object due at this time, unless it is due earlier.
-    pub fn set_by(&mut self, uid: &str, slot: Slot, at: Instant) {
-        if self.get(uid, slot).is_none_or(|due| at < due) {
-            self.set(uid, slot, at);
+    pub fn set_by(&mut self, uid: &str, alarm: Alarm, at: Instant) {
+        if self.get(uid, alarm).is_none_or(|due| at < due) {
+            self.set(uid, alarm, at);
         }
     }
 
     /// When an object is due.
-    pub fn get(&self, uid: &str, slot: Slot) -> Option<Instant> {
-        self.due.get(uid)?[slot as usize]
+    pub fn get(&self, uid: &str, alarm: Alarm) -> Option<Instant> {
+        self.due.get(uid)?[alarm as usize]
     }
 
     /// Makes an object no longer due; returns when it would have been.
-    pub fn clear(&mut self, uid: &str, slot: Slot) -> Option<Instant> {
-        let slots = self.due.get_mut(uid)?;
-        let at = slots[slot as usize].take()?;
-        if slots.iter().all(Option::is_none) {
+    pub fn clear(&mut self, uid: &str, alarm: Alarm) -> Option<Instant> {
+        let alarms = self.due.get_mut(uid)?;
+        let at = alarms[alarm as usize].take()?;
+        if alarms.iter().all(Option::is_none) {
             self.due.remove(uid);
         }
-        self.order.remove(&(at, uid.to_owned(), slot));
+        self.order.remove(&(at, uid.to_owned(), alarm));
         Some(at)
     }
 
@@ -58,10 +58,10 @@ impl Schedule {
     }
 
     /// The object that has been due for longest.
-    pub fn pop(&mut self, now: Instant) -> Option<(String, Slot)> {
-        let (_, uid, slot) = self.order.first().filter(|(at, ..)| *at <= now)?.clone();
-        self.clear(&uid, slot);
-        Some((uid, slot))
+    pub fn pop(&mut self, now: Instant) -> Option<(String, Alarm)> {
+        let (_, uid, alarm) = self.order.first().filter(|(at, ..)| *at <= now)?.clone();
+        self.clear(&uid, alarm);
+        Some((uid, alarm))
     }
 
     /// The objects that are due at some time.

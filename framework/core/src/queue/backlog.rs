@@ -1,6 +1,6 @@
 //! Backlog: the pending states of objects that wait for a worker, within a budget of memory.
 
-use super::config::Limits;
+use super::config::QueueLimits;
 use crate::body::Body;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ pub struct Backlog {
 
 impl Default for Backlog {
     fn default() -> Self {
-        Self::new(Limits::default().budget)
+        Self::new(QueueLimits::default().budget)
     }
 }
 

@@ -15,14 +15,14 @@ pub struct KindNeeds {
 
 /// The limits of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct QueueLimits {
     /// The bytes of pending states that are held in memory.
     pub budget: usize,
     /// How long own writes are believed to be the newest versions.
     pub trust: Trust,
 }
 
-impl Default for Limits {
+impl Default for QueueLimits {
     fn default() -> Self {
         Self { budget: 8 << 20, trust: Trust::default() }
     }

@@ -161,7 +161,7 @@ fn only_names_are_stored_above_the_budget() {
     let (mut queue, now) = (Queue::default(), Instant::now());
     let heavy = |uid: &str| {
         let mut value = body(uid, 1).value().clone();
-        value["spec"] = "x".repeat(Limits::default().budget / 2).into();
+        value["spec"] = "x".repeat(QueueLimits::default().budget / 2).into();
         Event::Applied(value.into())
     };
     for uid in ["a", "b", "c"] {
