@@ -138,3 +138,26 @@ async fn an_object_that_becomes_invalid_keeps_its_table_and_can_be_deleted_with_
     assert_eq!(fixture.all_tables().await, [""; 0]);
     assert_eq!(errors(&operator, &fixture, "spoiled").len(), 2);
 }
+
+/// The Kopf demo's CRD has no schema of the status: any client can write any shape.
+#[tokio::test]
+async fn a_status_of_another_shape_is_replaced() {
+    let fixture = Fixture::new("status-shape").await;
+    let shapes = [json!({ "conditions": 7 }), json!({ "columns": [{ "name": 1 }] }), json!({ "table": {} })];
+    for (number, status) in shapes.iter().enumerate() {
+        let name = format!("shape-{number}");
+        let object = json!({
+            "apiVersion": "kopf.demo/v1",
+            "kind": "DatabaseTable",
+            "metadata": { "name": name },
+            "spec": { "tableName": name, "columns": [{ "ID": "integer" }] },
+            "status": status,
+        });
+        fixture.apply(&object.to_string());
+    }
+    let _operator = fixture.operator().start();
+    for number in 0..shapes.len() {
+        fixture.until_ready(&format!("shape-{number}")).await;
+    }
+    assert_eq!(fixture.all_tables().await.len(), shapes.len());
+}
