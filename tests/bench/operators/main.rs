@@ -44,6 +44,10 @@ struct Options {
     #[arg(long, value_name = "N", default_value_t = 50)]
     singles: usize,
 
+    /// The number of tables of other objects that are in each database before
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    tables: usize,
+
     /// Write the report to this file instead of the screen
     #[arg(long, value_name = "FILE")]
     output: Option<std::path::PathBuf>,
@@ -51,6 +55,15 @@ struct Options {
     /// Cargo passes this to all benchmarks
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+impl Options {
+    fn title(&self) -> String {
+        let Self { objects, rounds, tables, .. } = self;
+        let before =
+            if *tables > 0 { format!(" in databases with {tables} other tables") } else { String::new() };
+        format!("{objects} objects{before}; medians of {rounds} rounds, with the lowest and the highest")
+    }
 }
 
 #[tokio::main]
@@ -70,7 +83,7 @@ async fn main() -> Result<(), Error> {
             stage.clear().await?;
         }
     }
-    let text = report.markdown(&options.contenders, options.objects, options.rounds);
+    let text = report.markdown(&options.contenders, &options.title());
     match options.output {
         Some(path) => std::fs::write(path, text)?,
         None => println!("{text}"),
@@ -100,6 +113,7 @@ async fn measure(
 ) -> Result<(), Error> {
     let count = options.objects;
     let mut note = |measure, value| report.note(contender, measure, value);
+    stage.prefill(options.tables).await?;
     stage.create_all(count).await?;
 
     let begun = Instant::now();

@@ -47,10 +47,9 @@ impl Report {
         self.values.entry((measure, contender.name())).or_default().push(value);
     }
 
-    pub fn markdown(&self, contenders: &[Contender], objects: usize, rounds: usize) -> String {
+    pub fn markdown(&self, contenders: &[Contender], title: &str) -> String {
         let names: Vec<_> = contenders.iter().map(|contender| contender.name()).collect();
-        let mut text =
-            format!("{objects} objects; medians of {rounds} rounds, with the lowest and the highest\n\n");
+        let mut text = format!("{title}\n\n");
         let _ = writeln!(text, "| | {} | ratio to by hand |", names.join(" | "));
         let _ = writeln!(text, "|---|{}---|", "---|".repeat(names.len()));
         let mut measures: Vec<_> = self.values.keys().map(|(measure, _)| *measure).collect();

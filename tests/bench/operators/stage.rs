@@ -51,6 +51,25 @@ impl Stage {
         })
     }
 
+    /// Makes tables of other objects, in a schema of their own.
+    pub async fn prefill(&self, count: usize) -> Result<(), Error> {
+        self.sql.batch_execute("CREATE SCHEMA others").await?;
+        let line =
+            r#"database-table-operator: {"cluster":"other","namespace":"other","name":"%s","uid":"%s"}"#;
+        // Not in one transaction: it would need a lock for each.
+        for begin in (0..count).step_by(500) {
+            let last = (begin + 500).min(count) - 1;
+            let sql = format!(
+                "DO $$ BEGIN FOR n IN {begin}..{last} LOOP \
+                   EXECUTE format('CREATE TABLE others.t%s (id integer)', n); \
+                   EXECUTE format('COMMENT ON TABLE others.t%s IS %L', n, format('{line}', n, n)); \
+                 END LOOP; END $$"
+            );
+            self.sql.batch_execute(&sql).await?;
+        }
+        Ok(())
+    }
+
     pub fn start(&self) -> Result<Process, Error> {
         Ok(Process::start(&mut self.contender.command(&self.place)?)?)
     }
