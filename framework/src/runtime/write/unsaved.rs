@@ -1,0 +1,114 @@
+//! Unsaved outcomes: kept in an object's memory while the API server doesn't accept them, and stored by a later turn.
+
+use super::{Fault, Intent, Outcomes, RetryBudget, Standing, Stop, Unread, Written, writing::WriteFailure};
+use crate::runtime::{
+    kind::KindContext,
+    memory::Memory,
+    observe::{Observation, PostponeCause},
+};
+use korf_core::{Reason, body::Body};
+use std::sync::Arc;
+
+/// Outcomes that the API server has not accepted so far.
+#[derive(Debug)]
+pub struct Unsaved {
+    pub outcomes: Option<Arc<Outcomes>>,
+    why: String,
+    fault: Fault,
+    /// See [`WriteFailure::in_doubt`].
+    in_doubt: bool,
+    /// It has come up in this turn.
+    is_recent: bool,
+}
+
+impl Unsaved {
+    /// How the object's next requests are tried.
+    pub fn standing(&self) -> Standing {
+        if self.fault.is_transient() { Standing::Failing } else { Standing::Good }
+    }
+
+    /// Notes that the object was read.
+    pub fn has_been_read(&mut self) {
+        self.in_doubt = false;
+    }
+
+    /// Whether it still matters after a turn. Without outcomes, it does for as long as the same is tried in each turn.
+    pub fn outlives_turn(&mut self) -> bool {
+        std::mem::take(&mut self.is_recent) || self.in_doubt || self.outcomes.is_some()
+    }
+}
+
+impl KindContext {
+    /// Stores the outcomes of an earlier turn, if there are any that could not be stored. Where the answer to another write
+    /// was lost, reads the object: change handlers see no state from before our own writes.
+    /// Returns what was written, and the object as it was before, with changes by others.
+    pub(in crate::runtime) async fn catch_up(
+        &self,
+        body: Body,
+        memory: &mut Memory,
+    ) -> Result<(Written, Body), Stop> {
+        let plain = |body: Body| (Written::plain(body.clone()), body);
+        let Some(unsaved) = &mut memory.unsaved else { return Ok(plain(body)) };
+        // The outcomes of a creation or an update no longer matter then, and must not keep the object.
+        let is_outdated =
+            |body: &Body, outcomes: &Outcomes| body.is_deleting() && outcomes.cycle.reason != Reason::Delete;
+        unsaved.outcomes.take_if(|outcomes| is_outdated(&body, outcomes));
+        let newest = self.clear_doubt(body, unsaved).await?;
+        unsaved.outcomes.take_if(|outcomes| is_outdated(&newest, outcomes));
+        match unsaved.outcomes.clone() {
+            Some(outcomes) => {
+                let written = self.commit(newest.clone(), Intent::Outcomes(outcomes), memory).await?;
+                Ok((written, newest))
+            }
+            None => Ok(plain(newest)),
+        }
+    }
+
+    async fn clear_doubt(&self, body: Body, unsaved: &mut Unsaved) -> Result<Body, Stop> {
+        // While the operator stops, handlers aren't called any more.
+        if !unsaved.in_doubt || self.operator.stopping.is_cancelled() {
+            return Ok(body);
+        }
+        let budget = RetryBudget::new(Standing::Failing, &self.operator.settings);
+        let newest = match self.read(&body, budget).await {
+            Ok(newest) => newest,
+            Err(Unread::Gone) => return Err(Stop::Gone),
+            // The watch has to do.
+            Err(Unread::Failed(_, Fault::Forbidden)) => body,
+            Err(Unread::Failed(..)) => {
+                let after = self.operator.settings.persistence.failed_delay;
+                return Err(Stop::Later { seen: body, after });
+            }
+        };
+        unsaved.in_doubt = false;
+        Ok(newest)
+    }
+
+    /// Leaves the object alone for a while, and keeps its outcomes in memory.
+    pub(super) fn postpone(
+        &self,
+        failure: WriteFailure,
+        outcomes: Option<Arc<Outcomes>>,
+        memory: &mut Memory,
+    ) -> Stop {
+        let WriteFailure { seen, why, fault, in_doubt, .. } = failure;
+        let delays = &self.operator.settings.persistence;
+        let after = if fault.is_transient() { delays.failed_delay } else { delays.rejected_delay };
+        let known = memory.unsaved.take();
+        // A transient error has another message each time.
+        let is_known =
+            |known: &Unsaved| known.why == why || (known.fault.is_transient() && fault.is_transient());
+        if !known.as_ref().is_some_and(is_known) {
+            let cause = match fault {
+                fault if fault.is_transient() => PostponeCause::Failed,
+                Fault::Forbidden => PostponeCause::Forbidden,
+                _ => PostponeCause::Rejected,
+            };
+            self.observe(Observation::WritePostponed { cause, why: &why, again: after });
+        }
+        let in_doubt = in_doubt || known.as_ref().is_some_and(|known| known.in_doubt);
+        let outcomes = outcomes.or_else(|| known.and_then(|known| known.outcomes));
+        memory.unsaved = Some(Unsaved { outcomes, why, fault, in_doubt, is_recent: true });
+        Stop::Later { seen, after }
+    }
+}
