@@ -7,9 +7,11 @@
 //! have succeeded.
 //!
 //! ```sh
-//! cargo run --example 07-subhandlers -- crd | kubectl apply -f - cargo run --example 07-subhandlers -- run
-//! --all-namespaces kubectl apply -f - <<. {"apiVersion": "kopf.dev/v1", "kind": "KopfExample", "metadata":
-//! {"name": "list"}, "spec": {"items": ["quick", "slow"]}} .
+//! cargo run --example 07-subhandlers -- crd | kubectl apply -f -
+//! cargo run --example 07-subhandlers -- run --all-namespaces
+//! kubectl apply -f - <<.
+//! {"apiVersion": "kopf.dev/v1", "kind": "KopfExample", "metadata": {"name": "list"}, "spec": {"items": ["quick", "slow"]}}
+//! .
 //! ```
 
 use korf::{Attempt, Error, Result, Spec, SubHandlers};

@@ -2,8 +2,7 @@
 //!
 //! `#[korf::on_event(Pod)]` is Kopf's `@kopf.on.event('pods')`. Event handlers have no progress, so nothing is written to
 //! the object, and they aren't retried: errors are only logged. Kopf's `event['type']` is the argument
-//! `WatchEventType`, with
-//! `Listed` instead of `None`.
+//! `WatchEventType`, with `Listed` instead of `None`.
 //!
 //! ```sh
 //! cargo run --example 08-events -- run --all-namespaces

@@ -19,7 +19,10 @@
 //! commas.
 
 use korf_core::{queue, version::Trust};
-use std::{env, error, fmt, time::Duration};
+use std::{env, error, ffi::OsString, fmt, time::Duration};
+
+/// The beginning of the environment variables.
+const VARIABLES: &str = "KORF_SET_";
 
 macro_rules! settings {
     ($($(#[$doc:meta])* $group:ident: $Group:ident {
@@ -164,13 +167,18 @@ impl Settings {
     /// unset.
     ///
     /// # Errors
-    /// The value of one of them isn't one of its setting's type.
+    /// One of them, `KORF_SET_…`, is that of no setting, or its value isn't one of its setting's type.
     pub fn set_from_environment(&mut self) -> Result<(), InvalidSetting> {
-        for name in NAMES {
-            match env::var(variable(name)) {
-                Ok(value) if !value.is_empty() => self.set(name, &value)?,
-                _ => {}
-            }
+        let text =
+            |(key, value): (OsString, OsString)| Some((key.into_string().ok()?, value.into_string().ok()?));
+        let given = env::vars_os().filter_map(text);
+        self.set_from(given.filter(|(key, value)| key.starts_with(VARIABLES) && !value.is_empty()))
+    }
+
+    fn set_from(&mut self, variables: impl Iterator<Item = (String, String)>) -> Result<(), InvalidSetting> {
+        for (key, value) in variables {
+            let name = NAMES.iter().find(|name| variable(name) == key);
+            self.set(name.copied().unwrap_or(&key), &value)?;
         }
         Ok(())
     }
@@ -184,7 +192,7 @@ impl Settings {
 
 /// The environment variable of a setting.
 pub fn variable(name: &str) -> String {
-    format!("KORF_SET_{}", name.to_uppercase().replace('.', "_"))
+    format!("{VARIABLES}{}", name.to_uppercase().replace('.', "_"))
 }
 
 /// A number of bytes.
@@ -360,5 +368,17 @@ mod tests {
         let unknown = settings.set("request.timeout", "1s").unwrap_err().to_string();
         assert!(unknown.contains("requests.timeout"), "{unknown}");
         assert_eq!(variable("requests.timeout"), "KORF_SET_REQUESTS_TIMEOUT");
+    }
+
+    #[test]
+    fn a_variable_of_no_setting_is_an_error() {
+        let mut settings = Settings::default();
+        let mut set = |key: &str| {
+            settings.set_from([(key.to_owned(), "7s".to_owned())].into_iter()).map_err(|e| e.to_string())
+        };
+        set("KORF_SET_REQUESTS_TIMEOUT").unwrap();
+        let error = set("KORF_SET_REQUESTS_TIMOUT").unwrap_err();
+        assert!(error.contains("no setting `KORF_SET_REQUESTS_TIMOUT`"), "{error}");
+        assert_eq!(settings.requests.timeout, Duration::from_secs(7));
     }
 }

@@ -127,7 +127,8 @@ fn duration(value: &Expr) -> Result<TokenStream> {
     let (digits, unit) = match &literal.lit {
         Lit::Int(number) => (number.base10_digits(), number.suffix()),
         Lit::Float(number) => (number.base10_digits(), number.suffix()),
-        _ => return Ok(value.to_token_stream()),
+        // A text or the like: it is no duration, whatever it contains.
+        _ => ("", ""),
     };
     let span = value.span();
     let factor = match unit {

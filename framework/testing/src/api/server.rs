@@ -155,7 +155,14 @@ impl ApiServer {
         match self.answer(number, &request) {
             Answer::Document(code, document) if code < 400 => Ok(document),
             Answer::Document(_, document) => Err(document),
-            Answer::Text(code, _) => Err(Arc::new(Rejection::injected(code).status())),
+            Answer::Text(code, text) => {
+                let why = format!(
+                    "{} (no kind is served at {}: `Cluster::serve` adds one)",
+                    text.trim_end(),
+                    request.path
+                );
+                Err(Arc::new(Rejection::new(code, "NotFound", &why).status()))
+            }
             Answer::Watch(_) => {
                 Err(Arc::new(Rejection::bad_request("a watch has no single answer").status()))
             }
