@@ -5,7 +5,7 @@
 //! would lose.
 
 use crate::{identifier::Identifier, marker::Owner};
-use futures::future::try_join3;
+use futures::future::try_join;
 use postgres_types::Type;
 use tokio_postgres::{Client, Error, Row};
 
@@ -43,6 +43,23 @@ impl Relation {
     }
 }
 
+/// The kind of a relation, and its comment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Its kind.
+    pub kind: RelationKind,
+    /// Its comment.
+    pub comment: Option<String>,
+}
+
+impl Head {
+    /// Whether its comment names the owner, with any uid.
+    pub fn is_owned_by(&self, owner: &Owner) -> bool {
+        let marked = self.comment.as_deref().and_then(Owner::from_comment);
+        marked.is_some_and(|found| found.matches(owner))
+    }
+}
+
 /// The kinds of relation that matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelationKind {
@@ -74,6 +91,14 @@ pub struct Place {
     pub name: String,
     /// Both as PostgreSQL prints them, quoted where necessary: `public.website_users`.
     pub qualified: String,
+}
+
+/// A condition for the relation of a name (`$2`) in a schema (`$1`), or else in the current one. By the indexes of the
+/// catalog, it takes no longer in a database with many tables.
+macro_rules! named {
+    () => {
+        "n.nspname = COALESCE($1, pg_catalog.current_schema()) AND c.relname = $2"
+    };
 }
 
 /// The place of a table in the connection's current schema; `None` if no schema in the search path exists.
@@ -119,40 +144,37 @@ pub async fn lock(sql: &Client, qualified: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads the relation of a name in a schema, or else in the current one, if there is one.
+/// Reads what the relation of a name in a schema, or else in the current one, is, if there is one. Most often there is
+/// none, or nothing else matters.
 ///
 /// # Errors
 ///
 /// Those of the connection.
-pub async fn relation(sql: &Client, schema: Option<&str>, name: &str) -> Result<Option<Relation>, Error> {
-    let named = (schema, name);
-    let all = (head(sql, named), columns(sql, named), primary_key(sql, named));
-    let (head, columns, primary_key) = try_join3(all.0, all.1, all.2).await?;
-    Ok(head.map(|(kind, comment)| Relation { kind, columns, primary_key, comment }))
+pub async fn head(sql: &Client, schema: Option<&str>, name: &str) -> Result<Option<Head>, Error> {
+    let text = concat!(
+        "SELECT c.relkind::text, pg_catalog.obj_description(c.oid, 'pg_class') \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE ",
+        named!()
+    );
+    let row = query(sql, text, (schema, name)).await?.pop();
+    row.map(|row| Ok(Head { kind: RelationKind::of(row.try_get(0)?), comment: row.try_get(1)? })).transpose()
 }
 
-/// A condition for the relation of a name (`$2`) in a schema (`$1`), or else in the current one. By the indexes of the
-/// catalog, it takes no longer in a database with many tables.
-macro_rules! named {
-    () => {
-        "n.nspname = COALESCE($1, pg_catalog.current_schema()) AND c.relname = $2"
-    };
+/// Reads the rest of a relation in the current schema.
+///
+/// # Errors
+///
+/// Those of the connection.
+pub async fn relation(sql: &Client, name: &str, head: Head) -> Result<Relation, Error> {
+    let named = (None, name);
+    let (columns, primary_key) = try_join(columns(sql, named), primary_key(sql, named)).await?;
+    Ok(Relation { kind: head.kind, columns, primary_key, comment: head.comment })
 }
 
 type Named<'a> = (Option<&'a str>, &'a str);
 
 async fn query(sql: &Client, query: &str, (schema, name): Named<'_>) -> Result<Vec<Row>, Error> {
     sql.query_typed(query, &[(&schema, Type::NAME), (&name, Type::NAME)]).await
-}
-
-async fn head(sql: &Client, named: Named<'_>) -> Result<Option<(RelationKind, Option<String>)>, Error> {
-    let text = concat!(
-        "SELECT c.relkind::text, pg_catalog.obj_description(c.oid, 'pg_class') \
-         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE ",
-        named!()
-    );
-    let row = query(sql, text, named).await?.pop();
-    row.map(|row| Ok((RelationKind::of(row.try_get(0)?), row.try_get(1)?))).transpose()
 }
 
 /// Whether there is a relation of any kind with this qualified name, as PostgreSQL prints it.

@@ -81,17 +81,21 @@ impl Database {
         claim: &Claim,
         table: &Table,
     ) -> Result<Plan, TableError> {
-        let (begun, place, confirmed, here) = join!(
+        let (begun, place, confirmed, head) = join!(
             tx.begin(),
             catalog::lock_place(tx, &table.name),
             self.types.confirm(tx, &table.columns),
-            catalog::relation(tx, None, table.name.as_str()),
+            catalog::head(tx, None, table.name.as_str()),
         );
         begun.map_err(DatabaseError::of_first_statement)?;
         let place = place?.ok_or(TableError::NoSchema)?;
         let columns = types::resolve(tx, &table.columns, &self.types, confirmed?).await?;
         let wanted = ResolvedTable { place, columns, primary_key: table.primary_key.clone() };
-        let found = self.find_tables(tx, here?, &claim.owner).await?;
+        let here = match head? {
+            Some(head) => Some(catalog::relation(tx, table.name.as_str(), head).await?),
+            None => None,
+        };
+        let found = self.find_tables(tx, here, &claim.owner).await?;
         let plan = plan::plan(wanted, &found, claim)?;
         if plan.takes_over && !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
             return Err(TableError::ObjectGone { table: plan.table.place.qualified });
@@ -183,11 +187,11 @@ async fn begin_at_recorded(tx: &Transaction<'_>, claim: &Claim) -> Result<Option
         tx.begin().await.map_err(DatabaseError::of_first_statement)?;
         return Ok(None);
     };
-    let (begun, locked, relation) =
-        join!(tx.begin(), catalog::lock(tx, qualified), catalog::relation(tx, Some(&schema), &name));
+    let (begun, locked, head) =
+        join!(tx.begin(), catalog::lock(tx, qualified), catalog::head(tx, Some(&schema), &name));
     begun.map_err(DatabaseError::of_first_statement)?;
     locked?;
-    let ours = relation?.is_some_and(|relation| relation.is_owned_by(&claim.owner));
+    let ours = head?.is_some_and(|head| head.is_owned_by(&claim.owner));
     Ok(ours.then(|| Place { schema, name, qualified: qualified.to_owned() }))
 }
 
@@ -203,10 +207,10 @@ async fn drop_at(
         return Ok(Some(Dropped::Kept(place.qualified)));
     }
     let lock = ddl::lock_table(&place);
-    let (locked, relation) =
-        join!(tx.execute_typed(&lock, &[]), catalog::relation(tx, Some(&place.schema), &place.name));
+    let (locked, head) =
+        join!(tx.execute_typed(&lock, &[]), catalog::head(tx, Some(&place.schema), &place.name));
     locked?;
-    if !relation?.is_some_and(|relation| relation.is_owned_by(&claim.owner)) {
+    if !head?.is_some_and(|head| head.is_owned_by(&claim.owner)) {
         return Ok(None);
     }
     tx.commit(&[ddl::drop_table(&place)]).await?;
