@@ -21,26 +21,12 @@ pub struct PgTypeId {
 /// A table, or anything else in the place of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relation {
-    /// Its kind.
-    pub kind: RelationKind,
+    /// Its kind, and its comment.
+    pub head: Head,
     /// Its columns, in order.
     pub columns: Vec<CatalogColumn>,
     /// The columns of its primary key, in order; empty without one.
     pub primary_key: Vec<String>,
-    /// Its comment.
-    pub comment: Option<String>,
-}
-
-impl Relation {
-    /// The owner according to its comment.
-    pub fn owner(&self) -> Option<Owner> {
-        self.comment.as_deref().and_then(Owner::from_comment)
-    }
-
-    /// Whether its comment names the owner, with any uid.
-    pub fn is_owned_by(&self, owner: &Owner) -> bool {
-        self.owner().is_some_and(|found| found.matches(owner))
-    }
 }
 
 /// The kind of a relation, and its comment.
@@ -53,10 +39,14 @@ pub struct Head {
 }
 
 impl Head {
-    /// Whether its comment names the owner, with any uid.
+    /// The owner according to the comment.
+    pub fn owner(&self) -> Option<Owner> {
+        self.comment.as_deref().and_then(Owner::from_comment)
+    }
+
+    /// Whether the comment names the owner, with any uid.
     pub fn is_owned_by(&self, owner: &Owner) -> bool {
-        let marked = self.comment.as_deref().and_then(Owner::from_comment);
-        marked.is_some_and(|found| found.matches(owner))
+        self.owner().is_some_and(|found| found.matches(owner))
     }
 }
 
@@ -101,6 +91,17 @@ macro_rules! named {
     };
 }
 
+/// The lock of a qualified name until the end of the transaction.
+macro_rules! lock {
+    ($qualified:literal) => {
+        concat!(
+            "pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('database-table-operator ' || ",
+            $qualified,
+            ", 0))"
+        )
+    };
+}
+
 /// The place of a table in the connection's current schema; `None` if no schema in the search path exists.
 ///
 /// # Errors
@@ -118,9 +119,11 @@ pub async fn place(sql: &Client, name: &Identifier) -> Result<Option<Place>, Err
 ///
 /// Those of the connection.
 pub async fn lock_place(sql: &Client, name: &Identifier) -> Result<Option<Place>, Error> {
-    let query = "SELECT s::text, pg_catalog.format('%I.%I', s, $1), pg_catalog.pg_advisory_xact_lock( \
-                   pg_catalog.hashtextextended('database-table-operator ' || pg_catalog.format('%I.%I', s, $1), 0)) \
-                 FROM pg_catalog.current_schema() s WHERE s IS NOT NULL";
+    let query = concat!(
+        "SELECT s::text, pg_catalog.format('%I.%I', s, $1), ",
+        lock!("pg_catalog.format('%I.%I', s, $1)"),
+        " FROM pg_catalog.current_schema() s WHERE s IS NOT NULL"
+    );
     read_place(sql, query, name).await
 }
 
@@ -138,9 +141,7 @@ async fn read_place(sql: &Client, query: &str, name: &Identifier) -> Result<Opti
 ///
 /// Those of the connection.
 pub async fn lock(sql: &Client, qualified: &str) -> Result<(), Error> {
-    let query = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended($1, 0))";
-    let key = format!("database-table-operator {qualified}");
-    sql.query_typed(query, &[(&key, Type::TEXT)]).await?;
+    sql.query_typed(concat!("SELECT ", lock!("$1")), &[(&qualified, Type::TEXT)]).await?;
     Ok(())
 }
 
@@ -168,7 +169,7 @@ pub async fn head(sql: &Client, schema: Option<&str>, name: &str) -> Result<Opti
 pub async fn relation(sql: &Client, name: &str, head: Head) -> Result<Relation, Error> {
     let named = (None, name);
     let (columns, primary_key) = try_join(columns(sql, named), primary_key(sql, named)).await?;
-    Ok(Relation { kind: head.kind, columns, primary_key, comment: head.comment })
+    Ok(Relation { head, columns, primary_key })
 }
 
 type Named<'a> = (Option<&'a str>, &'a str);

@@ -109,7 +109,7 @@ impl Database {
         here: Option<Relation>,
         owner: &Owner,
     ) -> Result<Found, TableError> {
-        let ours = here.as_ref().is_some_and(|relation| relation.is_owned_by(owner));
+        let ours = here.as_ref().is_some_and(|relation| relation.head.is_owned_by(owner));
         // Rarely needed, and it reads all comments in the database.
         let elsewhere = if !ours && self.owners.may_have_table(sql, owner).await? {
             catalog::tables_of(sql, owner).await?

@@ -180,7 +180,7 @@ pub enum IncompatibleChange {
 /// [`PlanError`] if a person has to decide.
 pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan, PlanError> {
     let owner = &claim.owner;
-    let is_ours = found.here.as_ref().is_some_and(|relation| relation.is_owned_by(owner));
+    let is_ours = found.here.as_ref().is_some_and(|relation| relation.head.is_owned_by(owner));
     if !is_ours && !found.elsewhere.is_empty() {
         return Err(PlanError::Renamed {
             wanted: wanted.place.qualified,
@@ -188,10 +188,10 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
         });
     }
     let Some(relation) = &found.here else { return Ok(create(wanted, owner)) };
-    if let RelationKind::Other(kind) = relation.kind {
+    if let RelationKind::Other(kind) = relation.head.kind {
         return Err(PlanError::NotATable { table: wanted.place.qualified, kind });
     }
-    match relation.owner() {
+    match relation.head.owner() {
         Some(marked) if marked.matches(owner) => update(wanted, relation, &marked, claim),
         Some(other) => {
             let foreign = other.cluster != owner.cluster;
@@ -227,7 +227,7 @@ fn update(
     let takes_over = marked.uid != claim.owner.uid;
     Ok(Plan {
         action: if added.is_empty() { Action::Nothing } else { Action::AddColumns(added) },
-        comment: takes_over.then(|| claim.owner.mark_comment(relation.comment.as_deref())),
+        comment: takes_over.then(|| claim.owner.mark_comment(relation.head.comment.as_deref())),
         takes_over,
         extra_columns: extra.map(|column| column.name.clone()).collect(),
         table: wanted,

@@ -104,7 +104,7 @@ impl Queue {
     /// Takes in a state that is news for event handlers alone.
     fn echo(&mut self, uid: String, body: Body) {
         match self.backlog.get(&uid) {
-            // Its next turn is due, and it waits for its turn.
+            // It is due, and waits for its turn.
             None if self.objects.get(&uid).is_some_and(|entry| entry.queued && entry.turn_due) => {
                 self.backlog.put(&uid, Pending::Fetch);
             }

@@ -154,7 +154,7 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// A look at the object as it is now, when it changes.
+    /// The next turn, once the object as it is now has changed.
     fn next_turn(&self) -> NextTurn {
         NextTurn { seen: self.reading.clone(), due: None, waiting: false, unhandled: false }
     }

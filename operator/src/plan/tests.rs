@@ -1,5 +1,8 @@
 use super::*;
-use crate::{catalog::PgTypeId, types::ResolvedType};
+use crate::{
+    catalog::{Head, PgTypeId},
+    types::ResolvedType,
+};
 
 const INT: u32 = 23;
 const VARCHAR: u32 = 1043;
@@ -36,11 +39,11 @@ fn table(columns: &[(&str, u32)], key: &[&str], marked: Option<Owner>) -> Found 
         type_name: type_name(oid).into(),
         serial: false,
     };
+    let comment = marked.map(|owner| owner.mark_comment(None));
     let relation = Relation {
-        kind: RelationKind::Table,
+        head: Head { kind: RelationKind::Table, comment },
         columns: columns.iter().map(column).collect(),
         primary_key: key.iter().map(ToString::to_string).collect(),
-        comment: marked.map(|owner| owner.mark_comment(None)),
     };
     Found { here: Some(relation), elsewhere: vec![] }
 }
@@ -175,7 +178,7 @@ fn a_table_without_an_owner_or_of_another_object_is_left_alone() {
 #[test]
 fn a_view_is_left_alone() {
     let mut found = table(&[("a", INT)], &[], None);
-    found.here.as_mut().unwrap().kind = RelationKind::Other("a view");
+    found.here.as_mut().unwrap().head.kind = RelationKind::Other("a view");
     assert!(rejection(wanted(&[("a", INT)], &[]), &found).contains("public.users is a view, not a table"));
 }
 
@@ -194,7 +197,7 @@ fn a_new_table_name_is_rejected_whatever_has_that_name() {
 fn an_owner_restored_from_a_backup_takes_its_table_over() {
     let mut found = table(&[("a", INT)], &[], None);
     let before = Owner { uid: "before".into(), ..owner("a") }.mark_comment(Some("Who signed up."));
-    found.here.as_mut().unwrap().comment = Some(before);
+    found.here.as_mut().unwrap().head.comment = Some(before);
     let plan = planned(wanted(&[("a", INT), ("b", INT)], &[]), &found).unwrap();
     assert!(plan.takes_over);
     assert_eq!(plan.comment, Some(owner("a").mark_comment(Some("Who signed up."))));

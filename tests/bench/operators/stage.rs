@@ -8,7 +8,7 @@ use super::{
 use futures::{StreamExt, TryStreamExt, stream};
 use korf_sandbox::Sandbox;
 use kube::{
-    Api, Client,
+    Api,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
     core::{ApiResource, DynamicObject, GroupVersionKind},
 };
@@ -26,7 +26,6 @@ pub struct Stage {
     contender: Contender,
     place: Place,
     objects: Api<DynamicObject>,
-    client: Client,
     sql: tokio_postgres::Client,
 }
 
@@ -35,7 +34,6 @@ impl Stage {
         let name = format!("bench-{number}");
         let namespace = sandbox.control_plane.create_namespace(&name).await?;
         let database = sandbox.postgres.create_database(&name.replace('-', "_")).await?;
-        let client = sandbox.control_plane.client().await?;
         let place = Place {
             kubeconfig: sandbox.control_plane.kubeconfig().to_owned(),
             database_url: database.url(),
@@ -44,8 +42,7 @@ impl Stage {
         };
         Ok(Self {
             contender,
-            objects: Api::namespaced_with(client.clone(), &place.namespace, &kind()),
-            client,
+            objects: Api::namespaced_with(sandbox.control_plane.client().await?, &place.namespace, &kind()),
             sql: database.connect().await?,
             place,
         })
@@ -188,7 +185,6 @@ impl Stage {
             self.objects.patch(&name, &PatchParams::default(), patch).await?;
             let _ = self.objects.delete(&name, &DeleteParams::default()).await;
         }
-        drop(self.client);
         Ok(())
     }
 }

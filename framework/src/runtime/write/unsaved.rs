@@ -22,7 +22,7 @@ pub struct Unsaved {
 }
 
 impl Unsaved {
-    /// How the object's next requests are tried.
+    /// The standing of the object's next requests.
     pub fn standing(&self) -> Standing {
         if self.fault.is_transient() { Standing::Failing } else { Standing::Good }
     }
@@ -80,7 +80,7 @@ impl KindContext {
                 return Err(Stop::Later { seen: body, after });
             }
         };
-        unsaved.in_doubt = false;
+        unsaved.has_been_read();
         Ok(newest)
     }
 
