@@ -23,7 +23,7 @@ pub use attempt::{Attempt, Elapsed, Started};
 pub use context::{Param, State};
 pub use events::EventRecorder;
 pub use memo::Memo;
-pub use meta::{Annotations, Generation, Labels, Meta, Name, ObjectNamespace, Uid};
+pub use meta::{Annotations, Generation, Labels, Meta, Name, ObjectNamespace, ResourceVersion, Uid};
 pub use object::{
     New, NewValue, Object, ObjectAs, Old, OldObject, OldObjectAs, OldSpec, OldValue, Spec, StatusValue,
 };

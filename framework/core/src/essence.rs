@@ -29,30 +29,37 @@ const LEFT_OUT: [&str; 4] = ["apiVersion", "kind", "metadata", "status"];
 /// `metadata.annotations` gets kubectl's annotation, and one of `metadata` is called for each of its own
 /// writes), and the data of Secrets is replaced by digests, because the essence is stored in an annotation.
 /// Handlers don't need it there: they find the data in the object.
-pub fn essence(body: &Body, cleaner: &impl Cleaner, extra: &[Field]) -> Value {
+pub fn essence<'a>(body: &Body, cleaner: &impl Cleaner, extra: impl IntoIterator<Item = &'a Field>) -> Value {
     let object = body.value().as_object().into_iter().flatten();
     let user = object.filter(|(key, _)| !LEFT_OUT.contains(&key.as_str()));
     let mut essence: Map<_, _> = user.map(|(key, value)| (key.clone(), value.clone())).collect();
-    let metadata = [Field::from(["metadata", "labels"]), Field::from(["metadata", "annotations"])];
-    for field in metadata.iter().chain(extra) {
-        let value = resolve(body.value(), field.keys());
-        if !value.is_null() {
-            put(&mut essence, field.keys(), value);
-        }
+    for name in ["labels", "annotations"] {
+        put_back(&mut essence, body, &["metadata", name]);
+    }
+    for field in extra {
+        put_back(&mut essence, body, field.keys());
     }
     clean(&mut essence, body, cleaner);
     essence.into()
 }
 
+/// Puts a field of the object back, if it has a value.
+fn put_back<S: AsRef<str>>(essence: &mut Map<String, Value>, body: &Body, path: &[S]) {
+    let value = resolve(body.value(), path);
+    if !value.is_null() {
+        put(essence, path, value);
+    }
+}
+
 /// Sets a nested value, if everything above it is a mapping or absent. The root can't be set.
-fn put(map: &mut Map<String, Value>, path: &[String], value: &Value) {
+fn put<S: AsRef<str>>(map: &mut Map<String, Value>, path: &[S], value: &Value) {
     match path {
         [] => {}
         [key] => {
-            map.insert(key.clone(), value.clone());
+            map.insert(key.as_ref().to_owned(), value.clone());
         }
         [key, rest @ ..] => {
-            let inner = map.entry(key.clone()).or_insert_with(|| Map::new().into());
+            let inner = map.entry(key.as_ref()).or_insert_with(|| Map::new().into());
             if let Value::Object(inner) = inner {
                 put(inner, rest, value);
             }

@@ -22,7 +22,9 @@ pub mod schedule;
 pub mod storage;
 pub mod syntax;
 pub mod timer;
+mod uid;
 pub mod version;
 
 pub use part::Part;
 pub use reason::Reason;
+pub use uid::Uid;

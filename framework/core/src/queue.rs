@@ -16,6 +16,7 @@ pub use event::{Event, Source};
 pub use turn::{Extent, Fingerprint, Job, NextTick, TurnEnd, TurnReport, WatchEventType};
 
 use crate::{
+    Uid,
     body::Body,
     schedule::{Alarm, Schedule},
     version::{Newest, News},
@@ -31,15 +32,15 @@ use std::{
 /// The objects of all watches.
 #[derive(Debug, Default)]
 pub struct Queue {
-    objects: HashMap<String, Entry>,
+    objects: HashMap<Uid, Entry>,
     backlog: Backlog,
-    turns: VecDeque<String>,
+    turns: VecDeque<Uid>,
     schedule: Schedule,
-    listings: HashMap<Source, HashSet<String>>,
+    listings: HashMap<Source, HashSet<Uid>>,
     /// By the numbers of the kinds.
     needs: Vec<KindNeeds>,
     limits: QueueLimits,
-    forgotten: Vec<String>,
+    forgotten: Vec<Uid>,
 }
 
 impl Queue {
@@ -55,7 +56,7 @@ impl Queue {
     }
 
     fn needs(&self, source: Source) -> KindNeeds {
-        self.needs.get(source.kind).copied().unwrap_or_default()
+        self.needs.get(source.kind as usize).copied().unwrap_or_default()
     }
 
     /// Takes in an event of a watch.
@@ -66,7 +67,7 @@ impl Queue {
             }
             Event::Listed(body) => {
                 if let Some(seen) = self.listings.get_mut(&source) {
-                    seen.insert(body.uid().to_owned());
+                    seen.insert(body.uid().into());
                 }
                 self.applied(source, body, true, now);
             }
@@ -77,7 +78,7 @@ impl Queue {
     }
 
     fn applied(&mut self, source: Source, body: Body, listed: bool, now: Instant) {
-        let (uid, needs) = (body.uid().to_owned(), self.needs(source));
+        let (uid, needs) = (Uid::from(body.uid()), self.needs(source));
         let event = match self.objects.contains_key(&uid) {
             _ if listed => WatchEventType::Listed,
             true => WatchEventType::Modified,
@@ -92,7 +93,7 @@ impl Queue {
             entry.event = Some(event);
         }
         match entry.show(&body, needs, self.limits.trust, now) {
-            News::Newer => self.backlog.keep(&uid, Pending::Body(body)),
+            News::Newer => self.backlog.keep(&uid, Pending::Body(body.into())),
             News::None if !gone && needs.events => return self.echo(uid, body),
             News::None if !gone => return,
             // One that a selector shows again is to be handled, whatever its version.
@@ -102,7 +103,7 @@ impl Queue {
     }
 
     /// Takes in a state that is news for event handlers alone.
-    fn echo(&mut self, uid: String, body: Body) {
+    fn echo(&mut self, uid: Uid, body: Body) {
         match self.backlog.get(&uid) {
             // It is due, and waits for its turn.
             None if self.objects.get(&uid).is_some_and(|entry| entry.queued && entry.turn_due) => {
@@ -122,9 +123,9 @@ impl Queue {
         let Some(seen) = self.listings.remove(&source) else { return };
         let known = self.objects.iter().filter(|(_, entry)| entry.source == source);
         // More is known of a deletion that the watch has shown.
-        let shown = |uid: &str| matches!(self.backlog.get(uid), Some(Pending::Gone(_)));
+        let shown = |uid: &Uid| matches!(self.backlog.get(uid), Some(Pending::Gone(_)));
         let missing = known.filter(|(uid, _)| !seen.contains(*uid) && !shown(uid));
-        let mut missing: Vec<_> = missing.map(|(uid, entry)| (uid.clone(), entry.identity.clone())).collect();
+        let mut missing: Vec<_> = missing.map(|(uid, entry)| (uid.clone(), entry.identity(uid))).collect();
         // The map has an order of its own in each process; test runs have to be reproducible.
         missing.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         for (_, identity) in missing {
@@ -133,7 +134,7 @@ impl Queue {
     }
 
     fn gone(&mut self, body: &Body, now: Instant) {
-        let uid = body.uid();
+        let uid = &Uid::from(body.uid());
         let Some(source) = self.objects.get(uid).map(|entry| entry.source) else { return };
         let events = self.needs(source).events;
         let Some(entry) = self.objects.get_mut(uid) else { return };
@@ -152,32 +153,32 @@ impl Queue {
         if entry.life == Life::Buried {
             entry.life = Life::Gone;
         }
-        let last = if events { body } else { &entry.identity };
-        self.backlog.put(uid, Pending::Gone(last.clone()));
-        self.enqueue(uid.to_owned(), now);
+        let last = if events { body.clone() } else { entry.identity(uid) };
+        self.backlog.put(uid, Pending::Gone(last));
+        self.enqueue(uid.clone(), now);
     }
 
     /// Gives a turn to an object, unless it is throttled; that ends its wait.
-    fn enqueue(&mut self, uid: String, now: Instant) {
+    fn enqueue(&mut self, uid: Uid, now: Instant) {
         if self.is_throttled(&uid) {
             return;
         }
         let Some(entry) = self.objects.get_mut(&uid) else { return };
         if let Some(due) = self.schedule.clear(&uid, Alarm::Turn) {
-            entry.unslept = Some(due.saturating_duration_since(now));
+            entry.rare().unslept = Some(due.saturating_duration_since(now));
         }
         self.take_turn(uid);
     }
 
     /// Whether the framework has failed over an object, and its delay isn't over. Where the object could not be read, only
     /// reads are delayed.
-    fn is_throttled(&self, uid: &str) -> bool {
+    fn is_throttled(&self, uid: &Uid) -> bool {
         let Some(entry) = self.objects.get(uid) else { return false };
         let to_read = !matches!(self.backlog.get(uid), Some(Pending::Body(_) | Pending::Gone(_)));
-        entry.errors > 0 && self.schedule.get(uid, Alarm::Turn).is_some() && (to_read || !entry.unread)
+        entry.errors() > 0 && self.schedule.get(uid, Alarm::Turn).is_some() && (to_read || !entry.is_unread())
     }
 
-    fn take_turn(&mut self, uid: String) {
+    fn take_turn(&mut self, uid: Uid) {
         let Some(entry) = self.objects.get_mut(&uid) else { return };
         if !entry.queued && !entry.running {
             entry.queued = true;
@@ -189,7 +190,7 @@ impl Queue {
     pub fn next_job(&mut self) -> Option<Job> {
         while let Some(uid) = self.turns.pop_front() {
             if let Some(entry) = self.objects.get_mut(&uid) {
-                return Some(entry.job(self.backlog.take(&uid)));
+                return Some(entry.job(&uid, self.backlog.take(&uid)));
             }
         }
         None
@@ -207,7 +208,7 @@ impl Queue {
             entry.event.get_or_insert(event);
         }
         if let Some(body) = body.filter(|_| needs.bodies) {
-            entry.retained = Some(body);
+            entry.rare().retained = Some(body);
         }
         match tick {
             NextTick::AsBefore => {}
@@ -219,7 +220,7 @@ impl Queue {
             TurnEnd::Partial { due: None } => {}
             TurnEnd::Partial { due: Some(due) } => self.schedule.set_by(&uid, Alarm::Turn, now + due),
             TurnEnd::Unread { delay } => {
-                (entry.errors, entry.unread) = (entry.errors + 1, true);
+                entry.failed(true);
                 self.schedule.set(&uid, Alarm::Turn, now + delay);
             }
             TurnEnd::Failed { delay, newest } => return self.throttle(&uid, newest, now + delay),
@@ -238,9 +239,9 @@ impl Queue {
     }
 
     /// Delays the next turn of an object that the framework has failed over.
-    fn throttle(&mut self, uid: &str, newest: Option<Newest>, until: Instant) {
+    fn throttle(&mut self, uid: &Uid, newest: Option<Newest>, until: Instant) {
         let Some(entry) = self.objects.get_mut(uid) else { return };
-        (entry.errors, entry.unread) = (entry.errors + 1, false);
+        entry.failed(false);
         // One that never converges was planned for again and again.
         entry.planned |= newest.is_some();
         if let Some(newest) = newest {
@@ -250,7 +251,7 @@ impl Queue {
     }
 
     /// Lets an object rest until its next turn.
-    fn rest(&mut self, uid: &str, newest: Newest, until: Option<Instant>) {
+    fn rest(&mut self, uid: &Uid, newest: Newest, until: Option<Instant>) {
         self.outdate(uid, newest);
         self.schedule.clear(uid, Alarm::Turn);
         if let Some(until) = until {
@@ -259,14 +260,14 @@ impl Queue {
     }
 
     /// Drops what came while the worker was busy, if it is an echo of the worker's own writes.
-    fn outdate(&mut self, uid: &str, newest: Newest) {
+    fn outdate(&mut self, uid: &Uid, newest: Newest) {
         let Some(entry) = self.objects.get_mut(uid) else { return };
         let covered = entry.catch_up(newest);
         // Event handlers are called for it all the same.
         let undelivered = entry.event.is_some();
         match (covered, self.backlog.take(uid)) {
-            (Some(true), Some(Pending::Body(body))) if undelivered => {
-                self.backlog.put(uid, Pending::Echo(body));
+            (Some(true), Some(Pending::Body(state))) if undelivered => {
+                self.backlog.put(uid, state.body().map_or(Pending::Fetch, Pending::Echo));
             }
             (Some(true), Some(Pending::Fetch)) if undelivered => self.backlog.put(uid, Pending::Fetch),
             (Some(true), Some(Pending::Body(_) | Pending::Fetch)) | (_, None) => {}
@@ -280,21 +281,20 @@ impl Queue {
     ///
     /// Where a worker found that out, older events of the object may still come: its grave is kept until the watch shows
     /// its deletion, and event handlers are called for that.
-    fn bury(&mut self, uid: &str) {
+    fn bury(&mut self, uid: &Uid) {
         self.schedule.clear(uid, Alarm::Turn);
         self.schedule.clear(uid, Alarm::Tick);
         let Some(source) = self.objects.get(uid).map(|entry| entry.source) else { return };
         let needs = self.needs(source);
         let Some(entry) = self.objects.get_mut(uid) else { return };
-        (entry.turn_due, entry.tick_due, entry.retained) = (false, false, None);
+        (entry.turn_due, entry.tick_due) = (false, false);
+        entry.retain(None);
         let pending = self.backlog.get(uid);
         let confirmed = matches!(pending, Some(Pending::Gone(_)));
         match entry.life {
-            Life::There if confirmed && needs.events => self.take_turn(uid.to_owned()),
+            Life::There if confirmed && needs.events => self.take_turn(uid.clone()),
             // A selector shows it again.
-            Life::There if needs.selected && pending.is_some() && !confirmed => {
-                self.take_turn(uid.to_owned())
-            }
+            Life::There if needs.selected && pending.is_some() && !confirmed => self.take_turn(uid.clone()),
             Life::There if !confirmed => {
                 entry.life = Life::Buried;
                 self.backlog.take(uid);
@@ -303,16 +303,16 @@ impl Queue {
         }
     }
 
-    fn forget(&mut self, uid: &str) {
+    fn forget(&mut self, uid: &Uid) {
         self.objects.remove(uid);
         self.backlog.take(uid);
         self.schedule.clear(uid, Alarm::Turn);
         self.schedule.clear(uid, Alarm::Tick);
-        self.forgotten.push(uid.to_owned());
+        self.forgotten.push(uid.clone());
     }
 
     /// Takes out the uids of the objects that were forgotten since the last call.
-    pub fn take_forgotten(&mut self) -> Vec<String> {
+    pub fn take_forgotten(&mut self) -> Vec<Uid> {
         mem::take(&mut self.forgotten)
     }
 

@@ -1,5 +1,6 @@
 //! Schedule of later turns: when objects are due though nothing happens to them.
 
+use crate::Uid;
 use std::{
     collections::{BTreeSet, HashMap},
     time::Instant,
@@ -17,38 +18,38 @@ pub enum Alarm {
 /// When objects are due, by uid and alarm: at one time for each alarm.
 #[derive(Debug, Default)]
 pub struct Schedule {
-    due: HashMap<String, [Option<Instant>; 2]>,
-    order: BTreeSet<(Instant, String, Alarm)>,
+    due: HashMap<Uid, [Option<Instant>; 2]>,
+    order: BTreeSet<(Instant, Uid, Alarm)>,
 }
 
 impl Schedule {
     /// Makes an object due at this time, and no longer at another one.
-    pub fn set(&mut self, uid: &str, alarm: Alarm, at: Instant) {
+    pub fn set(&mut self, uid: &Uid, alarm: Alarm, at: Instant) {
         self.clear(uid, alarm);
-        self.due.entry(uid.to_owned()).or_default()[alarm as usize] = Some(at);
-        self.order.insert((at, uid.to_owned(), alarm));
+        self.due.entry(uid.clone()).or_default()[alarm as usize] = Some(at);
+        self.order.insert((at, uid.clone(), alarm));
     }
 
     /// Makes an object due at this time, unless it is due earlier.
-    pub fn set_by(&mut self, uid: &str, alarm: Alarm, at: Instant) {
+    pub fn set_by(&mut self, uid: &Uid, alarm: Alarm, at: Instant) {
         if self.get(uid, alarm).is_none_or(|due| at < due) {
             self.set(uid, alarm, at);
         }
     }
 
     /// When an object is due.
-    pub fn get(&self, uid: &str, alarm: Alarm) -> Option<Instant> {
+    pub fn get(&self, uid: &Uid, alarm: Alarm) -> Option<Instant> {
         self.due.get(uid)?[alarm as usize]
     }
 
     /// Makes an object no longer due; returns when it would have been.
-    pub fn clear(&mut self, uid: &str, alarm: Alarm) -> Option<Instant> {
+    pub fn clear(&mut self, uid: &Uid, alarm: Alarm) -> Option<Instant> {
         let alarms = self.due.get_mut(uid)?;
         let at = alarms[alarm as usize].take()?;
         if alarms.iter().all(Option::is_none) {
             self.due.remove(uid);
         }
-        self.order.remove(&(at, uid.to_owned(), alarm));
+        self.order.remove(&(at, uid.clone(), alarm));
         Some(at)
     }
 
@@ -58,7 +59,7 @@ impl Schedule {
     }
 
     /// The object that has been due for longest.
-    pub fn pop(&mut self, now: Instant) -> Option<(String, Alarm)> {
+    pub fn pop(&mut self, now: Instant) -> Option<(Uid, Alarm)> {
         let (_, uid, alarm) = self.order.first().filter(|(at, ..)| *at <= now)?.clone();
         self.clear(&uid, alarm);
         Some((uid, alarm))
@@ -66,7 +67,7 @@ impl Schedule {
 
     /// The objects that are due at some time.
     #[cfg(test)]
-    pub fn uids(&self) -> impl Iterator<Item = &String> {
+    pub fn uids(&self) -> impl Iterator<Item = &Uid> {
         assert_eq!(self.due.values().flatten().flatten().count(), self.order.len());
         self.due.keys()
     }

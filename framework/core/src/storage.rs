@@ -155,9 +155,24 @@ impl Storage {
     ///
     /// It is cleaned like the current essence, so that only the user's changes make a difference.
     pub fn read_diff_base(&self, body: &Body) -> Option<StoredEssence> {
-        let mut found = self.location.read(body, Slot::DiffBase).into_iter();
-        let stored = found.find_map(|found| StoredEssence::decode(&found.text).ok().flatten())?;
-        Some(self.cleaned(body, stored))
+        self.read_essences(body).diff_base
+    }
+
+    /// Both diff-bases, each text decoded once.
+    pub fn read_essences(&self, body: &Body) -> Essences {
+        let mut unreadable = Vec::new();
+        let found = self.location.read(body, Slot::DiffBase);
+        let replaced = fingerprint(found.first().map(|found| &*found.text));
+        let diff_base = first_decoded(found, StoredEssence::decode, &mut unreadable);
+        // One that replaces another diff-base was left behind: another operator has ended that handling meanwhile.
+        let found = self.location.read(body, Slot::PendingDiffBase);
+        let pending = first_decoded(found, PendingDiffBase::decode, &mut unreadable)
+            .filter(|pending| pending.replaces == replaced);
+        Essences {
+            diff_base: diff_base.map(|stored| self.cleaned(body, stored)),
+            pending: pending.map(|pending| self.cleaned(body, pending.essence)),
+            unreadable,
+        }
     }
 
     /// Whether anything is stored in a slot.
@@ -175,9 +190,7 @@ impl Storage {
     /// The pending diff-base: the essence that the first of the finished handlers has seen. None before one has finished,
     /// and where another operator has ended that handling meanwhile, with a diff-base of its own.
     pub fn read_pending_diff_base(&self, body: &Body) -> Option<StoredEssence> {
-        let mut found = self.location.read(body, Slot::PendingDiffBase).into_iter();
-        let pending = found.find_map(|found| PendingDiffBase::decode(&found.text).ok().flatten())?;
-        (pending.replaces == self.fingerprint(body)).then(|| self.cleaned(body, pending.essence))
+        self.read_essences(body).pending
     }
 
     /// The patch that makes `essence` the pending diff-base.
@@ -200,18 +213,21 @@ impl Storage {
     /// Diff-bases and pending ones that can't be decoded, and so count as absent: an object with such a diff-base is
     /// handled as a new one.
     pub fn unreadable(&self, body: &Body) -> Vec<UnreadableEntry> {
-        let read = |slot, error: fn(&str) -> Option<String>| {
-            let found = self.location.read(body, slot).into_iter();
-            found
-                .filter_map(move |Found { path, text }| Some(UnreadableEntry { path, reason: error(&text)? }))
-        };
-        let diff_bases = read(Slot::DiffBase, |text| StoredEssence::decode(text).err());
-        diff_bases.chain(read(Slot::PendingDiffBase, |text| PendingDiffBase::decode(text).err())).collect()
+        self.read_essences(body).unreadable
     }
 
     /// The part of the object in which the state is stored.
     pub fn part(&self) -> Part {
         self.location.part()
+    }
+
+    /// Whether a merge patch may change what the operator stores on the object, its finalizer included.
+    pub(crate) fn may_be_changed_by(&self, patch: &Map<String, Value>) -> bool {
+        let metadata = patch.get("metadata");
+        let in_metadata = metadata.is_some_and(|metadata| {
+            metadata.as_object().is_none_or(|fields| fields.contains_key("finalizers"))
+        });
+        in_metadata || self.location.may_be_changed_by(patch)
     }
 
     /// The operator's own fields of an object.
@@ -226,13 +242,42 @@ impl Storage {
 
     fn cleaned(&self, body: &Body, stored: StoredEssence) -> StoredEssence {
         match stored {
-            StoredEssence::Whole(Value::Object(mut essence)) => {
-                essence::clean(&mut essence, body, self);
-                StoredEssence::Whole(essence.into())
+            StoredEssence::Whole(mut essence) => {
+                if let Value::Object(fields) = Arc::make_mut(&mut essence) {
+                    essence::clean(fields, body, self);
+                }
+                StoredEssence::Whole(essence)
             }
             stored => stored,
         }
     }
+}
+
+/// The diff-bases of one object.
+#[derive(Debug)]
+pub struct Essences {
+    /// See [`Storage::read_diff_base`].
+    pub diff_base: Option<StoredEssence>,
+    /// See [`Storage::read_pending_diff_base`].
+    pub pending: Option<StoredEssence>,
+    /// See [`Storage::unreadable`].
+    pub unreadable: Vec<UnreadableEntry>,
+}
+
+/// The first text that can be decoded; the others that can't are noted.
+fn first_decoded<T>(
+    found: Vec<Found<'_>>,
+    decode: impl Fn(&str) -> Result<Option<T>, String>,
+    unreadable: &mut Vec<UnreadableEntry>,
+) -> Option<T> {
+    let mut first = None;
+    for Found { path, text } in found {
+        match decode(&text) {
+            Ok(decoded) => first = first.or(decoded),
+            Err(reason) => unreadable.push(UnreadableEntry { path, reason }),
+        }
+    }
+    first
 }
 
 /// The fields of one object that belong to the operator: handlers can't change them.

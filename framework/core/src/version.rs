@@ -38,30 +38,66 @@ pub enum News {
 /// echo of a write is awaited before any other version is trusted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Newest {
-    version: String,
+    version: Version,
     since: Instant,
     ours: bool,
+}
+
+/// A resource version, kept small: an operator holds one for each object that it knows.
+#[derive(Clone, Debug, PartialEq)]
+enum Version {
+    /// A number as the API server writes it.
+    Number(u64),
+    /// Any other text.
+    Text(Box<str>),
+}
+
+impl Version {
+    fn number(&self) -> Option<u64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Text(text) => text.parse().ok(),
+        }
+    }
+
+    fn is(&self, text: &str) -> bool {
+        match self {
+            Self::Number(_) => *self == Self::from(text),
+            Self::Text(known) => **known == *text,
+        }
+    }
+}
+
+impl From<&str> for Version {
+    fn from(text: &str) -> Self {
+        match text.parse() {
+            Ok(number) if text == "0" || text.starts_with(|first: char| ('1'..='9').contains(&first)) => {
+                Self::Number(number)
+            }
+            _ => Self::Text(text.into()),
+        }
+    }
 }
 
 impl Newest {
     /// A version from the watch or a GET.
     pub fn seen(version: &str, now: Instant) -> Self {
-        Self { version: version.to_owned(), since: now, ours: false }
+        Self { version: version.into(), since: now, ours: false }
     }
 
     /// A version from our own write.
     pub fn written(version: &str, now: Instant) -> Self {
-        Self { version: version.to_owned(), since: now, ours: true }
+        Self { version: version.into(), since: now, ours: true }
     }
 
     /// No version: any other one is newer.
     pub fn none(now: Instant) -> Self {
-        Self { version: String::new(), since: now, ours: false }
+        Self { version: "".into(), since: now, ours: false }
     }
 
     /// Whether a version is the known one.
     pub fn is(&self, version: &str) -> bool {
-        self.version == version
+        self.version.is(version)
     }
 
     /// Compares a version with the known one.
@@ -71,10 +107,10 @@ impl Newest {
             return News::None;
         }
         let age = now.saturating_duration_since(self.since);
-        match (version.parse::<u64>(), self.version.parse::<u64>()) {
-            (Ok(theirs), Ok(known)) if theirs > known => News::Newer,
-            (Ok(_), Ok(_)) if age >= trust.own_writes => News::Doubtful,
-            (Ok(_), Ok(_)) => News::None,
+        match (Version::from(version).number(), self.version.number()) {
+            (Some(theirs), Some(known)) if theirs > known => News::Newer,
+            (Some(_), Some(_)) if age >= trust.own_writes => News::Doubtful,
+            (Some(_), Some(_)) => News::None,
             _ if !self.ours => News::Newer,
             _ if age >= trust.await_echo => News::Doubtful,
             _ => News::None,
@@ -83,9 +119,9 @@ impl Newest {
 
     /// Whether this version is at least as new as another; none if the two can't be compared.
     pub fn covers(&self, other: &Self) -> Option<bool> {
-        match (self.version.parse::<u64>(), other.version.parse::<u64>()) {
-            _ if self.is(&other.version) => Some(true),
-            (Ok(ours), Ok(theirs)) => Some(ours >= theirs),
+        match (self.version.number(), other.version.number()) {
+            _ if self.version == other.version => Some(true),
+            (Some(ours), Some(theirs)) => Some(ours >= theirs),
             _ => None,
         }
     }
@@ -94,6 +130,16 @@ impl Newest {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_version_is_the_text_that_it_was_made_of() {
+        let now = Instant::now();
+        let texts = ["", "0", "7", "07", "+7", "18446744073709551615", "18446744073709551616", "a"];
+        for text in texts {
+            let same: Vec<_> = texts.into_iter().filter(|other| Newest::seen(text, now).is(other)).collect();
+            assert_eq!(same, [text]);
+        }
+    }
 
     #[test]
     fn only_newer_versions_are_news_until_the_known_one_has_aged() {

@@ -97,7 +97,7 @@ fn essences_are_kopfs() {
 #[test]
 fn annotations_have_the_names_that_kopf_gives_them() {
     compare("keys", |_, given| {
-        annotations(given).keys(Slot::Progress(text(&given["id"])), &body(given)).into()
+        annotations(given).keys(Slot::Progress(text(&given["id"])), &body(given)).to_vec().into()
     });
 }
 

@@ -24,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
         0 => read(&storage, &object_with(&text)),
         1 => read(&storage, &object_with(&deflated(bytes))),
         2 => read(&storage, &fields_that_are(&value())),
-        _ => written(&storage, &StoredEssence::Whole(json!({"spec": value(), "text": text}))),
+        _ => written(&storage, &StoredEssence::Whole(json!({"spec": value(), "text": text}).into())),
     }
     named(&text);
 });
@@ -107,7 +107,7 @@ fn same(stored: &StoredEssence, read: Option<StoredEssence>, encoding: Encoding)
 fn named(id: &str) {
     let keys = Annotations::kopf().keys(Slot::Progress(id), &blank());
     assert!(!keys.is_empty());
-    for key in keys {
+    for key in keys.iter() {
         let name = key.strip_prefix("kopf.zalando.org/").expect("it is Kopf's");
         let plain = |c: char| c.is_ascii_alphanumeric();
         let inner = |c: char| plain(c) || matches!(c, '-' | '_' | '.');

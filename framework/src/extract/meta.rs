@@ -49,6 +49,10 @@ names! {
 
     /// The object's uid: another one is another object, whatever its name.
     Uid uid
+
+    /// The resource version of the object as the handler sees it. A read that is not to be older than that may be answered
+    /// from the API server's cache (`GetParams::at`).
+    ResourceVersion version
 }
 
 /// The object's namespace; none if it is cluster-scoped. It derefs to a `str`, which is empty then.

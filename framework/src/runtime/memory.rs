@@ -2,6 +2,7 @@
 
 use super::{ticks::TimerStates, write::Unsaved};
 use crate::call::TypeMap;
+use korf_core::Uid;
 use std::{collections::HashMap, sync::PoisonError};
 
 /// What the operator remembers of one object. It is the worker's while the object has its turn, and is dropped when the
@@ -45,23 +46,23 @@ impl Memory {
 
 /// The memories of all objects, by uid. An idle object has none, unless it has something to remember.
 #[derive(Debug, Default)]
-pub struct Memories(HashMap<String, Memory>);
+pub struct Memories(HashMap<Uid, Memory>);
 
 impl Memories {
     /// Hands out an object's memory.
-    pub fn take(&mut self, uid: &str) -> Memory {
+    pub fn take(&mut self, uid: &Uid) -> Memory {
         self.0.remove(uid).unwrap_or_default()
     }
 
     /// Takes an object's memory back.
-    pub fn put_back(&mut self, uid: &str, memory: Memory) {
+    pub fn put_back(&mut self, uid: &Uid, memory: Memory) {
         if !memory.is_empty() {
-            self.0.insert(uid.to_owned(), memory);
+            self.0.insert(uid.clone(), memory);
         }
     }
 
     /// Hands back the memory of an object that is forgotten.
-    pub fn forget(&mut self, uid: &str) -> Option<Memory> {
+    pub fn forget(&mut self, uid: &Uid) -> Option<Memory> {
         self.0.remove(uid)
     }
 }

@@ -8,7 +8,10 @@ use super::{
     worker::work,
 };
 use futures::{StreamExt, stream};
-use korf_core::queue::{Event, Queue, Source, TurnEnd, TurnReport};
+use korf_core::{
+    Uid,
+    queue::{Event, Queue, Source, TurnEnd, TurnReport},
+};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -31,7 +34,7 @@ pub struct Reactor {
     memories: Memories,
     workers: JoinSet<(TurnReport, Memory)>,
     /// The object that each worker has.
-    at_work: HashMap<task::Id, String>,
+    at_work: HashMap<task::Id, Uid>,
     /// Since when all workers are busy while objects wait.
     saturated: Option<Instant>,
     /// The watches whose first listing is complete; none once all are.
@@ -57,8 +60,7 @@ impl Reactor {
 
     /// Serves until the operator is told to stop.
     pub async fn serve(&mut self, namespaces: &Namespaces) {
-        let kinds = self.kinds.iter().enumerate();
-        let watches = kinds.map(|(number, kind)| {
+        let watches = (0..).zip(&self.kinds).map(|(number, kind)| {
             let events = watch(Arc::clone(kind), namespaces.clone());
             events.map(move |(place, event)| (Source { kind: number, place }, event))
         });
@@ -91,7 +93,7 @@ impl Reactor {
     fn listed(&mut self, source: Source) {
         let Some(listed) = &mut self.listed else { return };
         listed.insert(source);
-        let all = self.kinds.iter().enumerate().all(|(number, kind)| {
+        let all = (0..).zip(&self.kinds).all(|(number, kind)| {
             let done = listed.iter().filter(|source| source.kind == number).count();
             kind.places() == Some(done)
         });
@@ -112,8 +114,8 @@ impl Reactor {
         let limit = self.operator.settings.queueing.concurrency.max(1);
         while self.workers.len() < limit {
             let Some(job) = self.queue.next_job() else { break };
-            let kind = Arc::clone(&self.kinds[job.source.kind]);
-            let uid = job.body.uid().to_owned();
+            let kind = Arc::clone(&self.kinds[job.source.kind as usize]);
+            let uid = Uid::from(job.body.uid());
             let memory = self.memories.take(&uid);
             let worker = self.workers.spawn(work(kind, job, memory));
             self.at_work.insert(worker.id(), uid);

@@ -6,9 +6,9 @@ use super::{
     reactor::Reactor,
 };
 use futures::future::BoxFuture;
-use std::{fmt, future, sync::Arc};
+use std::{fmt, future, panic::resume_unwind, sync::Arc};
 use tokio::{task::JoinSet, time::sleep};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 /// Tells a service to end.
 #[derive(Clone, Debug, Default)]
@@ -61,8 +61,7 @@ impl Supervisor {
                 running.spawn(service(shutdown.clone()));
             }
             enter(Phase::Listing);
-            let mut reactor = Reactor::new(Arc::clone(&operator), kinds);
-            reactor.serve(namespaces).await;
+            let reactor = serve(Reactor::new(Arc::clone(&operator), kinds), namespaces.clone()).await;
             enter(Phase::Draining);
             reactor.drain().await;
             enter(Phase::CleaningUp);
@@ -85,5 +84,18 @@ impl Supervisor {
             () = life => {}
             () = grace => {}
         }
+    }
+}
+
+/// Serves in a task of its own: on the threads where the workers are, each event would otherwise wake another thread.
+async fn serve(mut reactor: Reactor, namespaces: Namespaces) -> Reactor {
+    let serving = AbortOnDropHandle::new(tokio::spawn(async move {
+        reactor.serve(&namespaces).await;
+        reactor
+    }));
+    match serving.await {
+        Ok(reactor) => reactor,
+        // Nobody else aborts the task.
+        Err(error) => resume_unwind(error.into_panic()),
     }
 }

@@ -18,7 +18,6 @@ use korf_core::{
     queue::{Extent, Fingerprint, Job, TurnEnd},
     version::Newest,
 };
-use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
@@ -212,11 +211,13 @@ impl<'a> Turn<'a> {
     fn take_in(&mut self, Written { newest, cycle }: Written) {
         self.read(newest);
         let Some(WrittenCycle { state, essence, ours }) = cycle else { return };
-        let handled = ours.map_or_else(|| Value::clone(&essence), |ours| self.kind.setup.essence(&ours));
         // The answer may bring a change by others.
         self.occasion = if self.reading.new == essence { Occasion::Again } else { Occasion::Changed };
         self.settled |= state.is_settled();
-        self.handled = Some(fingerprint(&handled));
+        self.handled = Some(match ours {
+            Some(ours) => fingerprint(&self.kind.setup.essence(&ours)),
+            None => fingerprint(&essence),
+        });
     }
 
     /// Calls handlers, and stores their outcomes.

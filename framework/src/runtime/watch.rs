@@ -24,7 +24,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
 
 /// All that happens to the objects of a kind, from their listing on, with the number of the place where.
-pub fn watch(kind: Arc<KindContext>, namespaces: Namespaces) -> BoxStream<'static, (usize, Event)> {
+pub fn watch(kind: Arc<KindContext>, namespaces: Namespaces) -> BoxStream<'static, (u32, Event)> {
     let begun = async move {
         let scope = discover(&kind).await;
         let places = match (scope, namespaces) {
@@ -32,7 +32,7 @@ pub fn watch(kind: Arc<KindContext>, namespaces: Namespaces) -> BoxStream<'stati
             (Scope::Namespaced, Namespaces::Some(names)) => names.into_iter().map(Some).collect(),
         };
         kind.set_places(places.len());
-        let watches = places.into_iter().enumerate().map(|(number, place)| {
+        let watches = (0..).zip(places).map(|(number, place)| {
             let events = Watch::new(Arc::clone(&kind), place).events();
             events.map(move |event| (number, event)).boxed()
         });

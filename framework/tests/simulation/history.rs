@@ -107,7 +107,7 @@ impl History {
     pub fn base(&self, object: &Value) -> Option<Value> {
         let base = self.world.stored_base(object)?;
         if let StoredEssence::Whole(essence) = base {
-            return Some(essence);
+            return Some(Value::clone(&essence));
         }
         let mut essences = self.states_of(uid(object)).map(|(_, state)| self.world.essence(state));
         essences.find(|essence| base.is(essence)).or_else(|| self.world.base(object))

@@ -166,7 +166,7 @@ impl World {
     /// The diff-base, where it is known without the object's history.
     pub fn base(&self, object: &Value) -> Option<Value> {
         self.stored_base(object).map(|base| match base {
-            StoredEssence::Whole(essence) => essence,
+            StoredEssence::Whole(essence) => Value::clone(&essence),
             StoredEssence::Digest(digest) => json!({"digest": digest}),
         })
     }

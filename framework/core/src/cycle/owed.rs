@@ -31,7 +31,7 @@ impl Cycle {
         now: Timestamp,
     ) -> Result<Progress, FilterFailed> {
         let Some(pending) = &self.pending else { return Ok(Progress::default()) };
-        let old = pending.clone().known(&self.new).map(Arc::new);
+        let old = pending.clone().known(&self.new);
         let diff = pending.diff(&self.new);
         let change = ChangeInput { reason: Reason::Update, old: old.as_ref(), new: &self.new, diff: &diff };
         let input = FilterInput { body, change: Some(change) };

@@ -8,7 +8,7 @@ use crate::{
     diff::{Diff, diff},
     filter::{ChangeInput, FilterInput},
     progress::{Progress, UnreadableEntry},
-    storage::StoredEssence,
+    storage::{Essences, StoredEssence},
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -39,16 +39,16 @@ impl Reading {
     /// Decodes an object; `now` is the start of records that have none.
     pub fn of<I>(setup: &Setup<I>, body: Body, now: Timestamp) -> Self {
         let storage = &setup.storage;
-        let base = storage.read_diff_base(&body);
-        let new = setup.essence(&body);
+        let Essences { diff_base: base, pending, mut unreadable } = storage.read_essences(&body);
+        let new = Arc::new(setup.essence(&body));
         let stored = setup.progress(&body, now);
-        let unreadable = storage.unreadable(&body).into_iter().chain(stored.unreadable().cloned()).collect();
+        unreadable.extend(stored.unreadable().cloned());
         Self {
             handled: base.is_some(),
             diff: base.as_ref().map_or_else(|| diff(&Value::Null, &new), |base| base.diff(&new)),
-            old: base.and_then(|base| base.known(&new)).map(Arc::new),
-            pending: storage.read_pending_diff_base(&body),
-            new: Arc::new(new),
+            old: base.and_then(|base| base.known(&new)),
+            pending,
+            new,
             stored,
             unreadable,
             body,

@@ -14,8 +14,7 @@ use crate::{
     storage::{Encoding, EssencePatch, Slot, Storage, StoredEssence},
 };
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
-use std::{iter, time::Duration};
+use std::{iter, sync::Arc, time::Duration};
 
 /// The outcome of a handler that was called.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,20 +85,22 @@ impl Settled<'_> {
     /// Those that can't fit into the object's annotations are left out, unless there is no smaller one.
     pub fn edits(&self, storage: &Storage, body: &Body) -> impl Iterator<Item = Edits> {
         let mut sizes = iter::successors(Some(storage.clone()), Storage::smaller);
-        let (mut last, mut some_fit) = (None, false);
+        let (mut last, mut some_fit) = (None::<Storage>, false);
         iter::from_fn(move || {
             for storage in sizes.by_ref() {
                 let patch = self.edits_in(&storage, body);
-                if last.as_ref() == Some(&patch) {
+                // Made again rather than kept: the first are nearly always those that are written.
+                if last.as_ref().is_some_and(|last| self.edits_in(last, body) == patch) {
                     continue;
                 }
-                last = Some(patch.clone());
+                last = Some(storage);
                 if patch.fits(body) {
                     some_fit = true;
                     return Some(patch);
                 }
             }
-            last.take().filter(|_| !some_fit)
+            let smallest = last.take().filter(|_| !some_fit)?;
+            Some(self.edits_in(&smallest, body))
         })
     }
 
@@ -246,7 +247,7 @@ impl Cycle {
         progress: &Progress,
         state: &CycleState,
     ) -> EssencePatch {
-        let new = || StoredEssence::Whole(Value::clone(&self.new));
+        let new = || StoredEssence::Whole(Arc::clone(&self.new));
         let erased =
             || EssencePatch { patch: storage.erase_pending_diff_base(body), encoding: Encoding::Text };
         match (self.reason, state) {

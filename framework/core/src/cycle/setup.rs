@@ -3,7 +3,6 @@
 use crate::{
     Reason,
     body::Body,
-    diff::Field,
     essence::essence,
     filter::FilterInput,
     handler::{ChangeHandler, FilterFailed},
@@ -28,8 +27,7 @@ pub struct Setup<I = ()> {
 impl<I> Setup<I> {
     /// The user's part of an object: the usual essence, and the fields that handlers name.
     pub fn essence(&self, body: &Body) -> Value {
-        let fields = self.handlers.iter().filter_map(|handler| handler.filter.field.clone());
-        essence(body, &self.storage, &fields.collect::<Vec<Field>>())
+        essence(body, &self.storage, self.handlers.iter().filter_map(|handler| handler.filter.field.as_ref()))
     }
 
     /// Whether a predicate holds for any of the handlers.

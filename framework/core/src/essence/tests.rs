@@ -191,8 +191,8 @@ proptest! {
         let storage = if as_kopf { kopf() } else { own() };
         let before = of(object.clone(), &storage, &[]);
         let mut written = object.clone();
-        json_patch::merge(&mut written, &storage.write_diff_base(&object.into(), &StoredEssence::Whole(before)).patch);
+        json_patch::merge(&mut written, &storage.write_diff_base(&object.into(), &StoredEssence::Whole(before.into())).patch);
         let body = Body::from(written);
-        prop_assert_eq!(storage.read_diff_base(&body), Some(StoredEssence::Whole(essence(&body, &storage, &[]))));
+        prop_assert_eq!(storage.read_diff_base(&body), Some(StoredEssence::Whole(essence(&body, &storage, &[]).into())));
     }
 }

@@ -9,13 +9,13 @@ use base64::{
 use blake2::{Blake2b, Digest, digest::consts::U4};
 
 /// Marks the names on ReplicaSets of Deployments. Deployments copy their annotations to their ReplicaSets
-/// (`deployment_util.go`, `SetNewReplicaSetAnnotations` in Kubernetes), which therefore have names of their own.
-pub(crate) fn marked(name: &str, body: &Body) -> String {
+/// (`deployment_util.go`, `SetNewReplicaSetAnnotations` in Kubernetes), which therefore have names of their own; none for
+/// other objects.
+pub(crate) fn marked(name: &str, body: &Body) -> Option<String> {
     let object = body.value();
     let owners = object["metadata"]["ownerReferences"].as_array().map(Vec::as_slice).unwrap_or_default();
     let is_owned = owners.iter().any(|owner| owner["kind"] == "Deployment");
-    let mark = if is_owned && object["kind"] == *"ReplicaSet" { "-ofDRS" } else { "" };
-    format!("{name}{mark}")
+    (is_owned && object["kind"] == *"ReplicaSet").then(|| format!("{name}-ofDRS"))
 }
 
 /// Replaces the characters that handler ids have and annotations can't.

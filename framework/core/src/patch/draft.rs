@@ -53,19 +53,19 @@ impl Edits {
     /// object goes.
     pub fn draft(&self, body: &Body, storage: &Storage, omit: Omit) -> Draft<'_> {
         let is_released = self.removes_finalizer() && body.is_deleting();
-        let mut draft = Draft {
-            edits: self,
-            object: Map::new(),
-            status: Map::new(),
-            exact: false,
-            is_released,
-            omit,
-            left_out: Vec::new(),
-        };
+        let mut draft = Draft::new(self, is_released, omit);
         if omit != Omit::ALL && !self.requested.is_empty() {
             draft.apply(body, storage);
         }
         draft
+    }
+}
+
+impl<'a> Draft<'a> {
+    /// A draft of these edits, before those of handlers are applied.
+    pub(super) fn new(edits: &'a Edits, is_released: bool, omit: Omit) -> Self {
+        let (object, status) = (Map::new(), Map::new());
+        Self { edits, object, status, exact: false, is_released, omit, left_out: Vec::new() }
     }
 }
 
@@ -93,6 +93,11 @@ impl Draft<'_> {
         })
     }
 
+    /// Whether handlers ask for anything outside of the status.
+    pub fn changes_object(&self) -> bool {
+        !self.object.is_empty()
+    }
+
     /// Whether handlers ask for something in this part.
     pub(super) fn has_edits(&self, part: Part, status_subresource: bool) -> bool {
         let to_status = !self.status.is_empty();
@@ -113,22 +118,27 @@ impl Draft<'_> {
         fields.next().is_some_and(is_ours) && fields.all(is_ours)
     }
 
-    /// Applies the edits of handlers, in their order. A function without a usable result is left out.
+    /// Applies the edits of handlers, in their order.
     fn apply(&mut self, body: &Body, storage: &Storage) {
-        let own = storage.own_fields(body.value());
-        let mut object = body.value().clone();
-        for edit in &self.edits.requested {
-            match edit {
-                Edit::Merge(patch) => self.merge(patch, body, &mut object, &own),
-                Edit::Modify(function) => self.modify(function, &mut object, &own),
+        let is_plain = |edit: &Edit| match edit {
+            Edit::Merge(patch) => patch.as_object().is_none_or(|patch| !storage.may_be_changed_by(patch)),
+            Edit::Modify(_) => false,
+        };
+        if self.edits.requested.iter().all(is_plain) {
+            // Nearly always: then no copy of the object is needed.
+            for edit in &*self.edits.requested {
+                if let Edit::Merge(Value::Object(patch)) = edit {
+                    compose_for(body.value(), &mut self.object, with_a_mapping_as_status(patch));
+                }
             }
+        } else {
+            self.apply_to_copy(body, storage);
         }
-        if self.exact {
-            self.object = match difference(body.value(), &object) {
-                Some(Value::Object(patch)) => patch,
-                _ => Map::new(),
-            };
-        }
+        self.sort_out(body);
+    }
+
+    /// Takes out what can't be written, and what is to be left out.
+    pub(super) fn sort_out(&mut self, body: &Body) {
         let immutable = remove_identity(&mut self.object, body.value());
         self.left_out.extend(immutable.map(|field| format!("handlers can't change `{field}`")));
         if let Some(Value::Object(status)) = self.object.remove("status")
@@ -142,14 +152,28 @@ impl Draft<'_> {
         }
     }
 
+    /// Applies the edits of handlers to a copy of the object, and puts back what is ours. A function without a usable result
+    /// is left out.
+    pub(super) fn apply_to_copy(&mut self, body: &Body, storage: &Storage) {
+        let own = storage.own_fields(body.value());
+        let mut object = body.value().clone();
+        for edit in &*self.edits.requested {
+            match edit {
+                Edit::Merge(patch) => self.merge(patch, body, &mut object, &own),
+                Edit::Modify(function) => self.modify(function, &mut object, &own),
+            }
+        }
+        if self.exact {
+            self.object = match difference(body.value(), &object) {
+                Some(Value::Object(patch)) => patch,
+                _ => Map::new(),
+            };
+        }
+    }
+
     fn merge(&mut self, patch: &Value, body: &Body, object: &mut Value, own: &OwnFields<'_>) {
         let Value::Object(fields) = patch else { return };
-        let mut fields = fields.clone();
-        // A status is a mapping, or it is none.
-        if fields.get("status").is_some_and(|status| !status.is_object()) {
-            fields.remove("status");
-        }
-        let fields = Value::Object(fields);
+        let fields = Value::Object(with_a_mapping_as_status(fields));
         let mappings = mappings(object);
         json_patch::merge(object, &fields);
         let merged = object.clone();
@@ -174,6 +198,15 @@ impl Draft<'_> {
             }
         }
     }
+}
+
+/// A merge patch without a status that isn't a mapping: a status is one, or it is none.
+fn with_a_mapping_as_status(patch: &Map<String, Value>) -> Map<String, Value> {
+    let mut patch = patch.clone();
+    if patch.get("status").is_some_and(|status| !status.is_object()) {
+        patch.remove("status");
+    }
+    patch
 }
 
 fn modified(function: &Function, before: &Value) -> Result<Value, String> {

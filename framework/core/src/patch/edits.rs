@@ -62,7 +62,7 @@ pub enum Finalizer {
 /// Everything that one cycle changes on an object: the edits of handlers, in their order, and korf's own.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Edits {
-    pub(super) requested: Vec<Edit>,
+    pub(super) requested: Arc<[Edit]>,
     /// The state that korf stores on the object, apart from that in the status.
     pub(super) stored: Map<String, Value>,
     pub(super) stored_status: Map<String, Value>,
@@ -120,7 +120,11 @@ impl Edits {
 
     /// Adds other edits behind these.
     pub fn join(&mut self, other: Self) {
-        self.requested.extend(other.requested);
+        if self.requested.is_empty() {
+            self.requested = other.requested;
+        } else if !other.requested.is_empty() {
+            self.requested = self.requested.iter().chain(&*other.requested).cloned().collect();
+        }
         compose(&mut self.stored, other.stored);
         compose(&mut self.stored_status, other.stored_status);
         self.finalizer = other.finalizer.or(self.finalizer.take());

@@ -3,7 +3,12 @@ mod laws;
 mod merges;
 
 use super::*;
-use crate::{Part, body::Body, merge::difference, storage::tests::kopf};
+use crate::{
+    Part,
+    body::Body,
+    merge::difference,
+    storage::{StorageConfig, tests::kopf},
+};
 use serde_json::{Map, Value, json};
 
 impl Edits {

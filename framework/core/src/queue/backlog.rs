@@ -1,7 +1,10 @@
 //! Backlog: the pending states of objects that wait for a worker, within a budget of memory.
+//!
+//! The first of them stay as they are, since they are next. Behind these, each is written as text, which takes a fraction of
+//! the memory, and is read again for its turn.
 
 use super::config::QueueLimits;
-use crate::body::Body;
+use crate::{Uid, body::Body};
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -9,7 +12,7 @@ use std::collections::HashMap;
 #[derive(Debug)]
 pub enum Pending {
     /// The newest state.
-    Body(Body),
+    Body(State),
     /// It is to be read.
     Fetch,
     /// The last state that the watch has shown.
@@ -18,11 +21,53 @@ pub enum Pending {
     Echo(Body),
 }
 
+/// A state of an object.
+#[derive(Debug)]
+pub enum State {
+    /// As it came.
+    Whole(Body),
+    /// Its JSON.
+    Text(Box<str>),
+}
+
+impl From<Body> for State {
+    fn from(body: Body) -> Self {
+        Self::Whole(body)
+    }
+}
+
+impl State {
+    /// The state as it came; none if it can't be read again.
+    pub fn body(self) -> Option<Body> {
+        match self {
+            Self::Whole(body) => Some(body),
+            Self::Text(text) => serde_json::from_str::<Value>(&text).ok().map(Body::from),
+        }
+    }
+
+    fn as_text(&self) -> Self {
+        match self {
+            Self::Whole(body) => Self::Text(body.value().to_string().into()),
+            Self::Text(text) => Self::Text(text.clone()),
+        }
+    }
+
+    fn weight(&self) -> usize {
+        match self {
+            Self::Whole(body) => weight(body.value()),
+            Self::Text(text) => text.len(),
+        }
+    }
+}
+
+/// The share of the budget for states that stay as they are.
+const WHOLE: usize = 8;
+
 /// The pending states, by uid.
 #[derive(Debug)]
 pub struct Backlog {
     budget: usize,
-    pending: HashMap<String, (Pending, usize)>,
+    pending: HashMap<Uid, (Pending, usize)>,
     bytes: usize,
 }
 
@@ -39,27 +84,32 @@ impl Backlog {
     }
 
     /// What is pending of an object.
-    pub fn get(&self, uid: &str) -> Option<&Pending> {
+    pub fn get(&self, uid: &Uid) -> Option<&Pending> {
         self.pending.get(uid).map(|(pending, _)| pending)
     }
 
     /// Replaces what was pending, whatever the size.
-    pub fn put(&mut self, uid: &str, pending: Pending) {
+    pub fn put(&mut self, uid: &Uid, pending: Pending) {
         self.take(uid);
         let bytes = pending.weight();
         self.bytes += bytes;
-        self.pending.insert(uid.to_owned(), (pending, bytes));
+        self.pending.insert(uid.clone(), (pending, bytes));
     }
 
     /// Replaces what was pending with a state, if the budget has room for it; else the object is to be read.
-    pub fn keep(&mut self, uid: &str, state: Pending) {
+    pub fn keep(&mut self, uid: &Uid, mut state: Pending) {
         self.take(uid);
+        if let Pending::Body(whole) = &mut state
+            && self.bytes + whole.weight() > self.budget / WHOLE
+        {
+            *whole = whole.as_text();
+        }
         let fits = self.bytes + state.weight() <= self.budget;
         self.put(uid, if fits { state } else { Pending::Fetch });
     }
 
     /// Takes out what was pending.
-    pub fn take(&mut self, uid: &str) -> Option<Pending> {
+    pub fn take(&mut self, uid: &Uid) -> Option<Pending> {
         let (pending, bytes) = self.pending.remove(uid)?;
         self.bytes -= bytes;
         Some(pending)
@@ -79,7 +129,7 @@ impl Backlog {
     }
 
     /// The objects of which something is pending.
-    pub fn uids(&self) -> impl Iterator<Item = &String> {
+    pub fn uids(&self) -> impl Iterator<Item = &Uid> {
         self.pending.keys()
     }
 }
@@ -87,7 +137,8 @@ impl Backlog {
 impl Pending {
     fn weight(&self) -> usize {
         match self {
-            Self::Body(body) | Self::Gone(body) | Self::Echo(body) => weight(body.value()),
+            Self::Body(state) => state.weight(),
+            Self::Gone(body) | Self::Echo(body) => weight(body.value()),
             Self::Fetch => 0,
         }
     }

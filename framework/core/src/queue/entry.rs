@@ -7,12 +7,16 @@ use super::{
     turn::{Extent, Fingerprint, Job, WatchEventType},
 };
 use crate::{
+    Uid,
     body::Body,
     cause::Occasion,
     version::{Newest, News, Trust},
 };
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::{
+    mem,
+    time::{Duration, Instant},
+};
 
 /// Whether the newest version that is known is to be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,11 +44,7 @@ pub enum Life {
 #[derive(Debug)]
 pub struct Entry {
     pub source: Source,
-    /// Its name, namespace and uid; and its labels, where event handlers may ask for them when it is gone. The last state
-    /// that the watch has shown of one that is gone.
-    pub identity: Body,
-    /// Its newest state, for kinds whose bodies are retained.
-    pub retained: Option<Body>,
+    name: Name,
     pub newest: Option<Newest>,
     pub doubt: Doubt,
     pub queued: bool,
@@ -52,19 +52,60 @@ pub struct Entry {
     /// A turn has planned for its change handlers.
     pub planned: bool,
     pub life: Life,
-    pub errors: usize,
-    /// The last of these errors is that it could not be read.
-    pub unread: bool,
     pub initial: bool,
     /// The time of its next turn has come.
     pub turn_due: bool,
     /// The time of its next tick has come.
     pub tick_due: bool,
-    /// What was left of a wait that a change has ended.
-    pub unslept: Option<Duration>,
     /// What event handlers are to be called for: the newest of what the watch has shown.
     pub event: Option<WatchEventType>,
-    pub waiting: Option<Fingerprint>,
+    rare: Option<Box<Rare>>,
+}
+
+/// A name and a namespace.
+#[derive(Debug)]
+struct Name {
+    /// `<namespace>/<name>`; without the first part where there is no namespace. Neither has a slash in it.
+    text: Box<str>,
+}
+
+/// What few objects have, so that the others are small.
+#[derive(Debug, Default, PartialEq)]
+pub struct Rare {
+    /// The labels, where event handlers may ask for them when the object is gone.
+    labels: Option<Value>,
+    /// The last state that the watch has shown of one that is gone.
+    last: Option<Body>,
+    /// The newest state, for kinds whose bodies are retained.
+    pub retained: Option<Body>,
+    errors: usize,
+    /// The last of these errors is that it could not be read.
+    unread: bool,
+    /// What was left of a wait that a change has ended.
+    pub unslept: Option<Duration>,
+    /// The essence when handlers began to wait.
+    waiting: Option<Fingerprint>,
+}
+
+impl Name {
+    fn of(body: &Body) -> Self {
+        let name = body.name();
+        let text =
+            body.namespace().map_or_else(|| name.into(), |namespace| format!("{namespace}/{name}").into());
+        Self { text }
+    }
+
+    fn body(&self, uid: &Uid, labels: Option<&Value>) -> Body {
+        let (namespace, name) = match self.text.split_once('/') {
+            Some((namespace, name)) => (Some(namespace), name),
+            None => (None, &*self.text),
+        };
+        let mut metadata = json!({"name": name, "namespace": namespace, "uid": uid.to_string()});
+        if let Some(labels) = labels {
+            metadata["labels"] = labels.clone();
+        }
+        json!({ "metadata": metadata }).into()
+    }
 }
 
 impl Entry {
@@ -72,22 +113,56 @@ impl Entry {
     pub fn new(source: Source, body: &Body, listed: bool) -> Self {
         Self {
             source,
-            identity: identity(body, None),
-            retained: None,
+            name: Name::of(body),
             newest: None,
             doubt: Doubt::None,
             queued: false,
             running: false,
             planned: false,
             life: Life::There,
-            errors: 0,
-            unread: false,
             initial: listed,
             turn_due: false,
             tick_due: false,
-            unslept: None,
             event: None,
-            waiting: None,
+            rare: None,
+        }
+    }
+
+    /// Its name, namespace and uid; and its labels, where event handlers may ask for them when it is gone. The last state
+    /// that the watch has shown of one that is gone.
+    pub fn identity(&self, uid: &Uid) -> Body {
+        let rare = self.rare.as_ref();
+        match rare.and_then(|rare| rare.last.clone()) {
+            Some(last) => last,
+            None => self.name.body(uid, rare.and_then(|rare| rare.labels.as_ref())),
+        }
+    }
+
+    /// What few objects have.
+    pub fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// The number of turns in a row that the framework has failed over the object.
+    pub fn errors(&self) -> usize {
+        self.rare.as_ref().map_or(0, |rare| rare.errors)
+    }
+
+    /// Whether the last of these errors is that it could not be read.
+    pub fn is_unread(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.unread)
+    }
+
+    /// Takes in that a turn has failed; whether because the object could not be read.
+    pub fn failed(&mut self, unread: bool) {
+        let rare = self.rare();
+        (rare.errors, rare.unread) = (rare.errors + 1, unread);
+    }
+
+    /// Retains a state, or none.
+    pub fn retain(&mut self, body: Option<Body>) {
+        if body.is_some() || self.rare.is_some() {
+            self.rare().retained = body;
         }
     }
 
@@ -96,22 +171,27 @@ impl Entry {
         let news = self.weigh(body.version(), trust, now);
         let is_newest = self.newest.as_ref().is_some_and(|newest| newest.is(body.version()));
         if needs.events && (is_newest || self.life != Life::There) {
-            self.identity = identity(body, body.value()["metadata"].get("labels"));
+            let labels = body.value()["metadata"].get("labels").cloned();
+            if labels.is_some() || self.rare.is_some() {
+                let rare = self.rare();
+                (rare.labels, rare.last) = (labels, None);
+            }
         }
         if needs.bodies && is_newest {
-            self.retained = Some(body.clone());
+            self.retain(Some(body.clone()));
         }
         self.life = Life::There;
         news
     }
 
     /// The object's turn, with what is pending.
-    pub fn job(&mut self, pending: Option<Pending>) -> Job {
+    pub fn job(&mut self, uid: &Uid, pending: Option<Pending>) -> Job {
         (self.queued, self.running) = (false, true);
-        let (turn_due, tick) = (std::mem::take(&mut self.turn_due), std::mem::take(&mut self.tick_due));
+        let (turn_due, tick) = (mem::take(&mut self.turn_due), mem::take(&mut self.tick_due));
         if let Some(Pending::Gone(last)) = &pending {
             // Event handlers may be called for it later.
-            (self.life, self.identity) = (Life::Gone, last.clone());
+            self.life = Life::Gone;
+            self.rare().last = Some(last.clone());
         }
         let gone = self.life == Life::Gone;
         let extent = match &pending {
@@ -120,14 +200,18 @@ impl Entry {
             _ => Extent::Whole,
         };
         let (body, fetch, occasion) = match pending {
-            Some(Pending::Body(body) | Pending::Gone(body)) => (body, false, Occasion::Changed),
+            Some(Pending::Body(state)) => match state.body() {
+                Some(body) => (body, false, Occasion::Changed),
+                None => (self.identity(uid), true, Occasion::Changed),
+            },
+            Some(Pending::Gone(body)) => (body, false, Occasion::Changed),
             Some(Pending::Echo(body)) => (body, false, Occasion::Again),
-            Some(Pending::Fetch) => (self.identity.clone(), true, Occasion::Changed),
-            None if gone => (self.identity.clone(), false, Occasion::Changed),
+            Some(Pending::Fetch) => (self.identity(uid), true, Occasion::Changed),
+            None if gone => (self.identity(uid), false, Occasion::Changed),
             // A retry may follow a conflict: what is retained is not the newest state then.
             None => match self.newest_retained().filter(|_| extent == Extent::Partial) {
                 Some(body) => (body, false, Occasion::Again),
-                None => (self.identity.clone(), true, Occasion::Again),
+                None => (self.identity(uid), true, Occasion::Again),
             },
         };
         if self.doubt != Doubt::None {
@@ -144,24 +228,28 @@ impl Entry {
             event: self.event.take(),
             tick,
             extent,
-            unslept: self.unslept.take(),
-            waiting: self.waiting,
-            errors: self.errors,
+            unslept: self.rare.as_mut().and_then(|rare| rare.unslept.take()),
+            waiting: self.rare.as_ref().and_then(|rare| rare.waiting),
+            errors: self.errors(),
         }
     }
 
     /// The retained state, if it is the newest one known.
     fn newest_retained(&self) -> Option<Body> {
         let newest = self.newest.as_ref().filter(|_| self.doubt == Doubt::None)?;
-        self.retained.clone().filter(|body| newest.is(body.version()))
+        self.rare.as_ref()?.retained.clone().filter(|body| newest.is(body.version()))
     }
 
     /// Takes in that a turn has ended as it should.
     pub fn rest(&mut self, settled: bool, planned: bool, waiting: Option<Fingerprint>) {
-        (self.errors, self.life) = (0, Life::There);
+        self.life = Life::There;
         self.planned |= planned;
         self.initial &= !settled;
-        self.waiting = waiting;
+        if waiting.is_some() || self.rare.is_some() {
+            let rare = self.rare();
+            (rare.errors, rare.unread, rare.waiting) = (0, false, waiting);
+            self.rare.take_if(|rare| **rare == Rare::default());
+        }
     }
 
     /// What is new about a version that the watch shows.
@@ -195,12 +283,4 @@ impl Entry {
         }
         covered
     }
-}
-
-fn identity(body: &Body, labels: Option<&Value>) -> Body {
-    let mut metadata = json!({"name": body.name(), "namespace": body.namespace(), "uid": body.uid()});
-    if let Some(labels) = labels {
-        metadata["labels"] = labels.clone();
-    }
-    json!({ "metadata": metadata }).into()
 }

@@ -21,7 +21,7 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Source {
     /// The kind, by its number.
-    pub kind: usize,
+    pub kind: u32,
     /// The place, by its number: a namespace, or the cluster.
-    pub place: usize,
+    pub place: u32,
 }

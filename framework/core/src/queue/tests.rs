@@ -173,6 +173,28 @@ fn only_names_are_stored_above_the_budget() {
 }
 
 #[test]
+fn a_long_backlog_is_stored_as_text_and_comes_out_as_it_came() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    let object = |number: u64| {
+        let mut value = body(&format!("o{number}"), number).value().clone();
+        value["spec"] =
+            json!({"list": [1, -2, 3.5, 1e300, u64::MAX, i64::MIN, null, true, "é\n"], "empty": {}});
+        Body::from(value)
+    };
+    // As whole values, they would exceed the budget.
+    let limits = QueueLimits { budget: 300 << 10, ..QueueLimits::default() };
+    queue = queue.with_limits(limits);
+    for number in 1..=1000 {
+        queue.observe(HERE, Event::Applied(object(number)), now);
+    }
+    assert!(queue.backlog.bytes() <= limits.budget);
+    for number in 1..=1000 {
+        let job = queue.next_job().unwrap();
+        assert_eq!((job.body, job.fetch), (object(number), false));
+    }
+}
+
+#[test]
 fn an_object_first_seen_in_a_listing_is_initial_until_it_is_handled() {
     let (mut queue, now) = (Queue::default(), Instant::now());
     queue.observe(HERE, Event::Listed(body("a", 1)), now);
@@ -266,6 +288,6 @@ fn forgotten_objects_are_reported_once() {
     queue.next_job().unwrap();
     queue.observe(HERE, Event::Deleted(body("a", 2)), now);
     queue.finish(ended("a", TurnEnd::Gone), now);
-    assert_eq!(queue.take_forgotten(), ["a"]);
-    assert_eq!(queue.take_forgotten(), [] as [&str; 0]);
+    assert_eq!(queue.take_forgotten(), [Uid::from("a")]);
+    assert_eq!(queue.take_forgotten(), []);
 }

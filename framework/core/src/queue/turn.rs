@@ -1,7 +1,7 @@
 //! Turn of an object: a worker's job, and its report.
 
 use super::event::Source;
-use crate::{body::Body, cause::Occasion, version::Newest};
+use crate::{Uid, body::Body, cause::Occasion, version::Newest};
 use std::time::{Duration, Instant};
 
 /// The type of a watch event, for event handlers.
@@ -71,7 +71,7 @@ pub struct Fingerprint {
 #[derive(Clone, Debug)]
 pub struct TurnReport {
     /// The object's uid.
-    pub uid: String,
+    pub uid: Uid,
     /// Its end.
     pub end: TurnEnd,
     /// The event that event handlers were to be called for, and weren't.
@@ -84,7 +84,7 @@ pub struct TurnReport {
 
 impl TurnReport {
     /// A turn that ended like this, with nothing else to report.
-    pub fn new(uid: impl Into<String>, end: TurnEnd) -> Self {
+    pub fn new(uid: impl Into<Uid>, end: TurnEnd) -> Self {
         Self { uid: uid.into(), end, undelivered: None, tick: NextTick::AsBefore, body: None }
     }
 }

@@ -15,6 +15,7 @@ use blake2::{
 };
 use miniz_oxide::{deflate::compress_to_vec, inflate::decompress_to_vec_with_limit};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 const FIELD: &str = "korf";
 const DEFLATE: &str = "deflate";
@@ -41,7 +42,7 @@ pub enum Encoding {
 #[derive(Clone, Debug, PartialEq)]
 pub enum StoredEssence {
     /// The essence itself.
-    Whole(Value),
+    Whole(Arc<Value>),
     /// Its digest: it was too large.
     Digest(String),
 }
@@ -50,16 +51,16 @@ impl StoredEssence {
     /// Whether it is this essence.
     pub fn is(&self, essence: &Value) -> bool {
         match self {
-            Self::Whole(stored) => stored == essence,
+            Self::Whole(stored) => **stored == *essence,
             Self::Digest(stored) => *stored == digest(essence),
         }
     }
 
     /// The essence itself, if it is known: it was stored, or it is the present one.
-    pub fn known(self, present: &Value) -> Option<Value> {
+    pub fn known(self, present: &Arc<Value>) -> Option<Arc<Value>> {
         match self {
             Self::Whole(stored) => Some(stored),
-            Self::Digest(stored) => (stored == digest(present)).then(|| present.clone()),
+            Self::Digest(stored) => (stored == digest(present)).then(|| Arc::clone(present)),
         }
     }
 
@@ -108,9 +109,9 @@ impl StoredEssence {
         match content(&essence) {
             _ if essence.is_null() => Ok(None),
             _ if !essence.is_object() => Err(NO_MAPPING.to_owned()),
-            Some((DEFLATE, content)) => inflate(content).map(|essence| Some(Self::Whole(essence))),
+            Some((DEFLATE, content)) => inflate(content).map(|essence| Some(Self::Whole(essence.into()))),
             Some((DIGEST, content)) => Ok(Some(Self::Digest(content.to_owned()))),
-            _ => Ok(Some(Self::Whole(essence))),
+            _ => Ok(Some(Self::Whole(essence.into()))),
         }
     }
 }

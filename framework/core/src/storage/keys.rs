@@ -5,7 +5,11 @@ use crate::{
     kopf::keys::{cut, digest, marked, new_form, old_form, spelling},
     syntax::{DOMAIN_LIMIT, NAME_LIMIT, PART_LIMIT, is_domain, is_key, is_name, is_of_a_name},
 };
-use std::fmt;
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 /// The domain of the prefixes of operators that name none.
 const DOMAIN: &str = "korf.dev";
@@ -73,8 +77,7 @@ pub(super) fn check_finalizer(finalizer: &str) -> Result<(), InvalidName> {
 ///
 /// Kopf's newer form and, if wanted, the older one where it differs. Keys that Kubernetes rejects are left out (Kopf's
 /// patch fails with them, so nothing is stored there); if none is left, there is one of korf's own.
-pub(super) fn keys(prefix: &str, name: &str, body: &Body, with_old: bool) -> Vec<String> {
-    let name = &marked(name, body);
+pub(super) fn keys(prefix: &str, name: &str, with_old: bool) -> Vec<String> {
     let mut names = vec![new_form(name)];
     names.extend(with_old.then(|| old_form(prefix, name)));
     names.dedup();
@@ -83,6 +86,40 @@ pub(super) fn keys(prefix: &str, name: &str, body: &Body, with_old: bool) -> Vec
         names.push(own_form(name));
     }
     names.into_iter().map(|name| format!("{prefix}/{name}")).collect()
+}
+
+/// The keys that were formed before: each object's turn asks for the same ones several times.
+#[derive(Clone, Debug, Default)]
+pub(super) struct KnownKeys(Arc<RwLock<HashMap<String, Arc<[String]>>>>);
+
+/// They say nothing about the location that they are of.
+impl PartialEq for KnownKeys {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for KnownKeys {}
+
+/// The keys that are remembered. Handlers are few; sub-handlers may have any number of ids.
+const MOST_KNOWN: usize = 1_000;
+
+impl KnownKeys {
+    /// The keys of an entry on an object.
+    pub fn get(&self, name: &str, body: &Body, form: impl FnOnce(&str) -> Vec<String>) -> Arc<[String]> {
+        if let Some(name) = marked(name, body) {
+            return form(&name).into();
+        }
+        if let Some(keys) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+            return Arc::clone(keys);
+        }
+        let keys: Arc<[String]> = form(name).into();
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() < MOST_KNOWN {
+            known.insert(name.to_owned(), Arc::clone(&keys));
+        }
+        keys
+    }
 }
 
 /// For names that Kopf's forms don't make valid: the characters that are allowed, and a digest to tell it apart.

@@ -1,6 +1,6 @@
 //! Locations on an object where an operator stores its state: annotations, the status, or a location of one's own.
 
-use super::keys::{self, InvalidName};
+use super::keys::{self, InvalidName, KnownKeys};
 use crate::{
     Part,
     body::{ANNOTATIONS_LIMIT, Body, size_of_annotations},
@@ -8,7 +8,7 @@ use crate::{
     merge::compose_all,
 };
 use serde_json::{Map, Value, json};
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 /// The pending diff-base, in annotations and in the status.
 pub(super) const PENDING_DIFF_BASE: &str = "korf-basis";
@@ -91,6 +91,12 @@ pub trait Location: fmt::Debug + Send + Sync + 'static {
     /// Removes everything that is stored here from an essence: handlers would be called for it.
     fn clean(&self, essence: &mut Map<String, Value>);
 
+    /// Whether a merge patch of the object may change what is stored here. If not, no copy of the object is needed to find
+    /// out; true by default.
+    fn may_be_changed_by(&self, _patch: &Map<String, Value>) -> bool {
+        true
+    }
+
     /// The part of the object in which everything is stored; the object itself by default, and not its status. Its request
     /// comes last: all slots have to be in one part, so that a crash between two requests leaves the cycle open.
     fn part(&self) -> Part {
@@ -121,6 +127,7 @@ pub struct Annotations {
     prefix: String,
     /// Kopf's older keys are read and written, too.
     old_keys: bool,
+    known: KnownKeys,
 }
 
 impl Annotations {
@@ -129,18 +136,18 @@ impl Annotations {
     /// # Errors
     /// The prefix isn't a DNS subdomain, as Kubernetes requires.
     pub fn new(prefix: &str) -> Result<Self, InvalidName> {
-        Ok(Self { prefix: keys::check_prefix(prefix)?, old_keys: false })
+        Ok(Self { prefix: keys::check_prefix(prefix)?, old_keys: false, known: KnownKeys::default() })
     }
 
     /// The annotations that operators made with Kopf use by default.
     pub fn kopf() -> Self {
-        Self { prefix: kopf::PREFIX.to_owned(), old_keys: true }
+        Self { prefix: kopf::PREFIX.to_owned(), old_keys: true, known: KnownKeys::default() }
     }
 
     /// Adds the keys that Kopf had before its version 1.28, where they differ: it still reads and writes them.
     #[must_use]
     pub fn with_old_keys(self) -> Self {
-        Self { old_keys: true, ..self }
+        Self { old_keys: true, known: KnownKeys::default(), ..self }
     }
 
     /// The prefix of all annotations, without the slash.
@@ -152,7 +159,7 @@ impl Annotations {
     ///
     /// Kopf's newer form and, if wanted, the older one where it differs. Keys that Kubernetes rejects are left out
     /// (Kopf's patch fails with them, so nothing is stored there); if none is left, there is one of korf's own.
-    pub fn keys(&self, slot: Slot<'_>, body: &Body) -> Vec<String> {
+    pub fn keys(&self, slot: Slot<'_>, body: &Body) -> Arc<[String]> {
         let name = match slot {
             Slot::Progress(id) => id,
             Slot::DiffBase => DIFF_BASE,
@@ -161,8 +168,8 @@ impl Annotations {
         self.keys_of(name, body)
     }
 
-    fn keys_of(&self, name: &str, body: &Body) -> Vec<String> {
-        keys::keys(&self.prefix, name, body, self.old_keys)
+    fn keys_of(&self, name: &str, body: &Body) -> Arc<[String]> {
+        self.known.get(name, body, |name| keys::keys(&self.prefix, name, self.old_keys))
     }
 
     /// The annotation that marks the prefix as an operator's. Kopf's own prefix needs none, nor do others that begin as
@@ -173,13 +180,18 @@ impl Annotations {
         (!self.prefix.starts_with("kopf.")).then(|| (format!("{}/{}", self.prefix, kopf::MARKER), "yes"))
     }
 
+    fn is_own(&self, key: &str) -> bool {
+        key.split_once('/').is_some_and(|(prefix, _)| prefix == self.prefix)
+    }
+
     fn stored(&self, body: &Body, slot: Slot<'_>, text: &str) -> Map<String, Value> {
         let text = match slot {
             Slot::Progress(_) => text.to_owned(),
             // As kubectl does it: so a terminal's next line isn't the same line.
             Slot::DiffBase | Slot::PendingDiffBase => format!("{text}\n"),
         };
-        let stored = self.keys(slot, body).into_iter().map(|key| (key, Value::from(text.clone())));
+        let keys = self.keys(slot, body);
+        let stored = keys.iter().map(|key| (key.clone(), Value::from(text.clone())));
         let marker = self.marker().filter(|(key, _)| body.annotation(key).is_none());
         stored.chain(marker.map(|(key, value)| (key, value.into()))).collect()
     }
@@ -187,17 +199,17 @@ impl Annotations {
 
 impl Location for Annotations {
     fn read<'a>(&self, body: &'a Body, slot: Slot<'_>) -> Vec<Found<'a>> {
-        let found = |key: String| Some(Found { text: body.annotation(&key)?.into(), path: key });
-        self.keys(slot, body).into_iter().filter_map(found).collect()
+        let found = |key: &String| Some(Found { text: body.annotation(key)?.into(), path: key.clone() });
+        self.keys(slot, body).iter().filter_map(found).collect()
     }
 
     fn write(&self, body: &Body, slot: Slot<'_>, text: Option<&str>) -> Value {
         let mut changes = match text {
             Some(text) => self.stored(body, slot, text),
-            None => erased(body, self.keys(slot, body)).collect(),
+            None => erased(body, &self.keys(slot, body)).collect(),
         };
         if matches!(slot, Slot::Progress(_)) && !changes.is_empty() {
-            changes.extend(erased(body, self.keys_of(kopf::TOUCH, body)));
+            changes.extend(erased(body, &self.keys_of(kopf::TOUCH, body)));
         }
         if changes.is_empty() { json!({}) } else { json!({"metadata": {"annotations": changes}}) }
     }
@@ -205,7 +217,17 @@ impl Location for Annotations {
     fn clean(&self, essence: &mut Map<String, Value>) {
         let annotations = essence.get_mut("metadata").and_then(|metadata| metadata.get_mut("annotations"));
         if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
-            annotations.retain(|key, _| key.split_once('/').is_none_or(|(prefix, _)| prefix != self.prefix));
+            annotations.retain(|key, _| !self.is_own(key));
+        }
+    }
+
+    fn may_be_changed_by(&self, patch: &Map<String, Value>) -> bool {
+        let Some(metadata) = patch.get("metadata") else { return false };
+        let Value::Object(metadata) = metadata else { return true };
+        match metadata.get("annotations") {
+            None => false,
+            Some(Value::Object(annotations)) => annotations.keys().any(|key| self.is_own(key)),
+            Some(_) => true,
         }
     }
 
@@ -217,9 +239,9 @@ impl Location for Annotations {
 }
 
 /// Null for those of the annotations that the object has.
-fn erased(body: &Body, keys: Vec<String>) -> impl Iterator<Item = (String, Value)> {
-    let is_present = |key: &String| body.annotation(key).is_some();
-    keys.into_iter().filter(is_present).map(|key| (key, Value::Null))
+fn erased(body: &Body, keys: &[String]) -> impl Iterator<Item = (String, Value)> {
+    let is_present = |key: &&String| body.annotation(key).is_some();
+    keys.iter().filter(is_present).map(|key| (key.clone(), Value::Null))
 }
 
 const PROGRESS: &str = "progress";
@@ -313,6 +335,12 @@ impl Location for InStatus {
         }
     }
 
+    fn may_be_changed_by(&self, patch: &Map<String, Value>) -> bool {
+        patch
+            .get("status")
+            .is_some_and(|status| status.as_object().is_none_or(|status| status.contains_key(&self.name)))
+    }
+
     fn capacity(&self, body: &Body) -> usize {
         let fields = self.fields(body);
         let size = |name: &str| fields[name].as_str().map_or(0, str::len);
@@ -365,6 +393,10 @@ impl<To: Location, From: Location> Location for Migrating<To, From> {
     fn clean(&self, essence: &mut Map<String, Value>) {
         self.to.clean(essence);
         self.from.clean(essence);
+    }
+
+    fn may_be_changed_by(&self, patch: &Map<String, Value>) -> bool {
+        self.to.may_be_changed_by(patch) || self.from.may_be_changed_by(patch)
     }
 
     // What is erased is older: if that came last, it would count after a crash.

@@ -37,7 +37,7 @@ fn annotations() -> Annotations {
 }
 
 fn whole(essence: Value) -> Option<StoredEssence> {
-    Some(StoredEssence::Whole(essence))
+    Some(StoredEssence::Whole(essence.into()))
 }
 
 /// The annotations of a merge patch.
@@ -102,7 +102,7 @@ fn a_write_marks_the_prefix_unless_it_is_marked() {
     assert_eq!(first["my-op.korf.dev/kopf-managed"], "yes");
     let marked = annotated(json!({"my-op.korf.dev/kopf-managed": "yes"}));
     assert_eq!(in_annotations(&own().write_progress(&marked, &Progress::default(), &new)).len(), 1);
-    let empty = StoredEssence::Whole(json!({}));
+    let empty = StoredEssence::Whole(json!({}).into());
     assert_eq!(in_annotations(&own().write_diff_base(&marked, &empty).patch).len(), 1);
     assert_eq!(in_annotations(&own().write_diff_base(&annotated(json!({})), &empty).patch).len(), 2);
 }
@@ -175,7 +175,7 @@ fn a_diff_base_is_the_text_that_kopf_writes() {
     let expected = "{\"spec\":{\"l\":[null,true],\"n\":1.5,\"t\":\"\\u00e9 \\ud83d\\ude00 \\\"x\\\"\\n\"}}\n";
     let body = annotated(json!({}));
     let EssencePatch { patch, encoding } =
-        kopf().write_diff_base(&body, &StoredEssence::Whole(essence.clone()));
+        kopf().write_diff_base(&body, &StoredEssence::Whole(essence.clone().into()));
     let annotations = json!({"kopf.zalando.org/last-handled-configuration": expected});
     assert_eq!(patch, json!({"metadata": {"annotations": annotations}}));
     assert_eq!(encoding, Encoding::Text);
@@ -185,7 +185,7 @@ fn a_diff_base_is_the_text_that_kopf_writes() {
 #[test]
 fn the_pending_diff_base_ends_with_the_new_diff_base() {
     let body = annotated(json!({"my-op.korf.dev/kopf-managed": "yes"}));
-    let essence = StoredEssence::Whole(json!({"spec": {"x": 1}}));
+    let essence = StoredEssence::Whole(json!({"spec": {"x": 1}}).into());
     let body = merged(&body, &own().write_pending_diff_base(&body, &essence).patch);
     assert_eq!(own().read_pending_diff_base(&body), Some(essence.clone()));
     assert_eq!(own().read_diff_base(&body), None);
@@ -198,7 +198,7 @@ fn the_pending_diff_base_ends_with_the_new_diff_base() {
 #[test]
 fn a_pending_diff_base_no_longer_counts_once_another_operator_has_written_a_diff_base() {
     let body = annotated(json!({}));
-    let [first, second] = [1, 2].map(|x| StoredEssence::Whole(json!({"spec": {"x": x}})));
+    let [first, second] = [1, 2].map(|x| StoredEssence::Whole(json!({"spec": {"x": x}}).into()));
     let handled = |body: &Body, essence: &StoredEssence| kopf().write_diff_base(body, essence).patch;
     let begun = merged(&body, &kopf().write_pending_diff_base(&body, &first).patch);
     let pending = begun.value()["metadata"]["annotations"]["kopf.zalando.org/korf-basis"].clone();
@@ -230,7 +230,7 @@ proptest! {
     fn an_essence_is_read_as_it_was_written(text in any::<String>(), number in any::<i64>(), key in "\\PC{1,5}") {
         let essence = json!({"spec": {key: text, "n": number, "l": [null, {"x": null}]}});
         let body = annotated(json!({}));
-        let patch = own().write_diff_base(&body, &StoredEssence::Whole(essence.clone())).patch;
+        let patch = own().write_diff_base(&body, &StoredEssence::Whole(essence.clone().into())).patch;
         prop_assert!(in_annotations(&patch).values().all(|text| text.as_str().is_some_and(str::is_ascii)));
         prop_assert_eq!(own().read_diff_base(&merged(&body, &patch)), whole(essence));
     }
@@ -242,7 +242,8 @@ fn a_float_is_read_as_it_was_written() {
     for number in [0.1 + 0.2, -6.765501753945759e180, f64::MIN_POSITIVE, f64::MAX] {
         let essence = json!({"spec": {"n": number}});
         let body = annotated(json!({}));
-        let body = merged(&body, &own().write_diff_base(&body, &StoredEssence::Whole(essence.clone())).patch);
+        let body =
+            merged(&body, &own().write_diff_base(&body, &StoredEssence::Whole(essence.clone().into())).patch);
         assert_eq!(own().read_diff_base(&body), whole(essence));
     }
 }

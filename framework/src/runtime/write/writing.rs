@@ -10,8 +10,10 @@ use crate::runtime::{kind::KindContext, object::WatchedObject, observe::Observat
 use korf_core::{
     Part,
     body::Body,
+    diff::Field,
     patch::{Draft, Edits, Omit, Request},
 };
+use serde_json::Value;
 
 /// Why edits aren't written.
 #[derive(Debug)]
@@ -64,8 +66,10 @@ pub struct Writing<'a> {
     exactly: bool,
     /// The object as it is, as far as is known.
     body: Body,
-    /// See [`WriteFailure::seen`].
-    seen: Body,
+    /// See [`WriteFailure::seen`]: without the patches in `written`.
+    before: Body,
+    /// The patches that were written since, to an object that others may have changed.
+    written: Vec<Value>,
     /// See [`WriteFailure::in_doubt`].
     in_doubt: bool,
     budget: RetryBudget<'a>,
@@ -81,7 +85,19 @@ impl<'a> Writing<'a> {
         budget: RetryBudget<'a>,
     ) -> Self {
         let draft = edits.draft(&body, &kind.setup.storage, omit);
-        Self { kind, seen: body.clone(), body, edits, omit, draft, exactly: false, in_doubt: false, budget }
+        let before = body.clone();
+        Self {
+            kind,
+            before,
+            written: Vec::new(),
+            body,
+            edits,
+            omit,
+            draft,
+            exactly: false,
+            in_doubt: false,
+            budget,
+        }
     }
 
     /// The same, for the state that they were asked for, and no other.
@@ -115,7 +131,11 @@ impl<'a> Writing<'a> {
         for why in self.draft.left_out() {
             self.kind.observe(Observation::EditLeftOut { why });
         }
-        let ours = self.edits.has_requested().then_some(self.seen);
+        let has_status = |field: &Field| field.keys().first().is_none_or(|key| key == "status");
+        let mut fields = self.kind.setup.handlers.iter().filter_map(|handler| handler.filter.field.as_ref());
+        // A change of the status is none of the essence, unless handlers name a field there.
+        let changes_essence = self.draft.changes_object() || fields.any(has_status);
+        let ours = (self.edits.has_requested() && changes_essence).then(|| self.seen());
         Ok((self.body, ours))
     }
 
@@ -125,7 +145,7 @@ impl<'a> Writing<'a> {
         while let Some(request) = self.request(part) {
             match self.kind.send(&self.body, &request).await {
                 Ok(object) => {
-                    self.written(&request, object);
+                    self.written(request, object);
                     break;
                 }
                 Err(error) => self.recover(part, &error, &mut tries).await?,
@@ -142,19 +162,24 @@ impl<'a> Writing<'a> {
         Some(request)
     }
 
-    fn written(&mut self, request: &Request, object: WatchedObject) {
+    fn written(&mut self, request: Request, object: WatchedObject) {
         self.body = object.into_body();
         self.in_doubt = false;
-        // Only an answer to this very version has no changes by others in it.
-        if request.patch["metadata"]["resourceVersion"] == self.seen.version() {
-            self.seen = self.body.clone();
-        } else if self.edits.has_requested() {
-            self.seen = self.seen.patched(&request.patch);
-        }
         let fields = self.kind.newly_dropped(request.inconsistencies(&self.body));
         if !fields.is_empty() {
             self.kind.observe(Observation::Inconsistent { fields: &fields });
         }
+        // Only an answer to this very version has no changes by others in it.
+        if request.patch["metadata"]["resourceVersion"] == self.before.version() {
+            (self.before, self.written) = (self.body.clone(), Vec::new());
+        } else if self.edits.has_requested() {
+            self.written.push(request.patch);
+        }
+    }
+
+    /// See [`WriteFailure::seen`].
+    fn seen(&self) -> Body {
+        self.written.iter().fold(self.before.clone(), |seen, patch| seen.patched(patch))
     }
 
     /// Does what is needed before a request can be sent again.
@@ -198,13 +223,13 @@ impl<'a> Writing<'a> {
         let storage = &self.kind.setup.storage;
         let draft = self.edits.draft(&newest, storage, self.omit);
         let stored = draft.request(part, &newest, self.kind.has_status_subresource()).is_none();
-        let changed = newest.version() != self.seen.version();
+        let changed = newest.version() != self.seen().version();
         match (fault, part) {
             // The answer to an earlier request got lost.
             _ if stored => {}
             // Handlers that may need the finalizer now, or have to see the newer state, come before anything else.
             _ if changed && (self.exactly || self.edits.removes_finalizer()) => {
-                return Err(Unwritten::Changed { seen: self.seen.clone(), newest });
+                return Err(Unwritten::Changed { seen: self.seen(), newest });
             }
             // The object is there: it is the subresource that is missing.
             (Fault::Missing, Part::Status) => self.kind.set_status_subresource(false),
@@ -234,13 +259,8 @@ impl<'a> Writing<'a> {
     }
 
     fn failed(&self, why: String, fault: Fault) -> Unwritten {
-        let in_doubt = self.in_doubt || self.body.version() != self.seen.version();
-        Unwritten::Failed(WriteFailure {
-            seen: self.seen.clone(),
-            newest: self.body.clone(),
-            why,
-            fault,
-            in_doubt,
-        })
+        let seen = self.seen();
+        let in_doubt = self.in_doubt || self.body.version() != seen.version();
+        Unwritten::Failed(WriteFailure { seen, newest: self.body.clone(), why, fault, in_doubt })
     }
 }

@@ -33,7 +33,49 @@ fn bare(value: &Value) -> Value {
     }
 }
 
+/// A merge patch of fields that are ours, and of others around them.
+fn any_merge() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        Just(json!(1)),
+        Just(json!({})),
+        Just(json!(["a", "my-op.korf.dev/finalizer"]))
+    ];
+    let key = prop::sample::select(vec![
+        "metadata",
+        "annotations",
+        "finalizers",
+        "status",
+        "spec",
+        "my-op",
+        "progress",
+        "my-op.korf.dev/x",
+        "a.b/x",
+        "uid",
+        "kind",
+    ]);
+    leaf.prop_recursive(4, 24, 4, move |inner| {
+        prop::collection::btree_map(key.clone(), inner, 0..4).prop_map(|fields| {
+            Value::Object(fields.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+        })
+    })
+}
+
 proptest! {
+    #[test]
+    fn a_merge_that_is_composed_without_a_copy_of_the_object_leaves_what_is_ours(
+        body in any_merge(), patches in prop::collection::vec(any_merge(), 1..3), in_status in any::<bool>(),
+    ) {
+        let storage = StorageConfig { in_status, ..StorageConfig::default() }.storage("my-op").unwrap();
+        let body = Body::from(body);
+        let edits: Edits = patches.into_iter().map(Edit::Merge).collect();
+        let drafted = edits.draft(&body, &storage, Omit::default());
+        let mut copied = Draft::new(&edits, false, Omit::default());
+        copied.apply_to_copy(&body, &storage);
+        copied.sort_out(&body);
+        prop_assert_eq!(drafted, copied);
+    }
+
     #[test]
     fn a_difference_turns_one_value_into_the_other(from in any_json(), to in any_json()) {
         let (from, to) = (json!({"x": from}), json!({"x": to}));

@@ -273,7 +273,7 @@ impl Cluster {
         let uid = turn.job.body.uid().to_owned();
         let looked = turn.job.extent == Extent::Whole || turn.ours;
         let body = turn.seen.filter(|_| looked).map(|version| body(&uid, version));
-        self.queue.finish(TurnReport { uid, end, undelivered, tick, body }, self.now);
+        self.queue.finish(TurnReport { uid: uid.as_str().into(), end, undelivered, tick, body }, self.now);
     }
 
     fn newest_of(&self, turn: &Running) -> Option<Newest> {

@@ -5,12 +5,14 @@ use super::*;
 impl Queue {
     /// Whether a turn of an object is queued or scheduled.
     pub fn is_planned(&self, uid: &str) -> bool {
+        let uid = &Uid::from(uid);
         let queued = self.objects.get(uid).is_some_and(|entry| entry.queued);
         self.schedule.get(uid, Alarm::Turn).is_some() || queued
     }
 
     /// Whether a tick of an object is due or scheduled.
     pub fn is_ticking(&self, uid: &str) -> bool {
+        let uid = &Uid::from(uid);
         self.schedule.get(uid, Alarm::Tick).is_some()
             || self.objects.get(uid).is_some_and(|entry| entry.tick_due)
     }

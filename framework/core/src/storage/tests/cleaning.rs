@@ -3,7 +3,7 @@
 use super::*;
 
 fn base(body: &Body, essence: &Value) -> Body {
-    merged(body, &own().write_diff_base(body, &StoredEssence::Whole(essence.clone())).patch)
+    merged(body, &own().write_diff_base(body, &StoredEssence::Whole(essence.clone().into())).patch)
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::{
     handler::{ChangeHandler, Trigger},
     retry::{Limits, Outcome},
 };
+use std::sync::Arc;
 
 const KIB: usize = 1024;
 const LIMIT: usize = 256 * KIB;
@@ -45,7 +46,7 @@ fn an_essence_is_stored_in_the_largest_encoding_that_fits() {
     ];
     for (essence, others, expected) in cases {
         let body = annotated(json!({"user": "u".repeat(others)}));
-        let essence = StoredEssence::Whole(essence);
+        let essence = StoredEssence::Whole(essence.into());
         let EssencePatch { patch, encoding } = own().write_diff_base(&body, &essence);
         assert_eq!(encoding, expected, "{others} bytes of others");
         let written = merged(&body, &patch);
@@ -59,31 +60,32 @@ fn an_essence_is_stored_in_the_largest_encoding_that_fits() {
 #[test]
 fn a_digest_tells_only_whether_an_essence_is_the_same() {
     let (essence, other) = (large(1, 1), large(2, 1));
-    let (encoding, text) = StoredEssence::Whole(essence.clone()).encode(Encoding::Digest, usize::MAX);
+    let (encoding, text) = StoredEssence::Whole(essence.clone().into()).encode(Encoding::Digest, usize::MAX);
     let stored = StoredEssence::decode(&text).unwrap().unwrap();
     assert_eq!(encoding, Encoding::Digest);
     assert!(stored.is(&essence) && stored.diff(&essence).is_empty());
-    assert_eq!(stored.clone().known(&essence), Some(essence));
+    let present = Arc::new(essence);
+    assert_eq!(stored.clone().known(&present), Some(present));
     let difference = stored.diff(&other);
     assert!(!stored.is(&other) && difference.is_unknown());
     let item = difference.iter().next().unwrap();
     assert_eq!((item.op, &item.old, &item.new), (Op::Change, &Value::Null, &other));
     assert!(difference.reduce(&["data", "absent"]).is_unknown(), "any field may have changed");
-    assert_eq!(stored.known(&other), None);
+    assert_eq!(stored.known(&Arc::new(other.clone())), None);
     assert!(!diff(&Value::Null, &other).is_unknown(), "a creation is something else");
 }
 
 #[test]
 fn an_essence_that_looks_like_an_encoding_is_stored_as_it_is() {
     for essence in [json!({"korf": {"digest": "x"}}), json!({"korf": {"deflate": "x"}})] {
-        let stored = StoredEssence::Whole(essence);
+        let stored = StoredEssence::Whole(essence.into());
         let (encoding, text) = stored.encode(Encoding::Text, 100 * KIB);
         assert_eq!((encoding, StoredEssence::decode(&text)), (Encoding::Deflated, Ok(Some(stored))));
     }
     for essence in
         [json!({"korf": {"size": "x"}}), json!({"korf": {"digest": 1}}), json!({"korf": {}, "x": 1})]
     {
-        assert_eq!(StoredEssence::Whole(essence).encode(Encoding::Text, 100 * KIB).0, Encoding::Text);
+        assert_eq!(StoredEssence::Whole(essence.into()).encode(Encoding::Text, 100 * KIB).0, Encoding::Text);
     }
 }
 
@@ -109,7 +111,7 @@ fn an_essence_that_would_be_a_bomb_is_stored_as_a_digest() {
         [(3 << 20, Encoding::Deflated), (5 << 20, Encoding::Digest), (20 << 20, Encoding::Digest)]
     {
         let essence = large(0, zeros);
-        let (encoding, text) = StoredEssence::Whole(essence.clone()).encode(Encoding::Text, 100 * KIB);
+        let (encoding, text) = StoredEssence::Whole(essence.clone().into()).encode(Encoding::Text, 100 * KIB);
         assert_eq!(encoding, expected);
         assert!(StoredEssence::decode(&text).unwrap().unwrap().is(&essence), "{zeros}");
     }
@@ -117,7 +119,7 @@ fn an_essence_that_would_be_a_bomb_is_stored_as_a_digest() {
 
 #[test]
 fn a_storage_gets_smaller_step_by_step() {
-    let essence = StoredEssence::Whole(json!({"spec": {"x": 1}}));
+    let essence = StoredEssence::Whole(json!({"spec": {"x": 1}}).into());
     let progress = Progress::default().with("fn", record().failed(now(), "it is broken"));
     let mut storage = Some(own());
     let mut steps = Vec::new();
@@ -155,7 +157,7 @@ fn a_text_that_is_no_pending_diff_base_is_an_error_and_null_is_none() {
 fn a_pending_diff_base_is_read_as_it_was_written() {
     let (replaces, essence) = (fingerprint(Some("{}\n")), json!({"spec": {"x": 1}}));
     let text = PendingDiffBase::encode(&replaces, &essence.to_string());
-    let expected = PendingDiffBase { replaces, essence: StoredEssence::Whole(essence) };
+    let expected = PendingDiffBase { replaces, essence: StoredEssence::Whole(essence.into()) };
     assert_eq!(PendingDiffBase::decode(&text), Ok(Some(expected)));
 }
 
@@ -223,7 +225,7 @@ fn field_handlers_are_called_when_the_old_value_is_unknown() {
         invoke: (),
     };
     let setup = Setup { storage: own(), handlers: vec![task], one_at_a_time: false };
-    let (_, text) = StoredEssence::Whole(json!({"data": {"gone": 1}})).encode(Encoding::Digest, 0);
+    let (_, text) = StoredEssence::Whole(json!({"data": {"gone": 1}}).into()).encode(Encoding::Digest, 0);
     let annotations = json!({"my-op.korf.dev/last-handled-configuration": text});
     let body: Body = json!({"metadata": {"annotations": annotations}, "data": {}}).into();
     assert!(matches!(planned(&setup, &body), Plan::Run(cycle) if cycle.ready.len() == 1));
@@ -270,7 +272,7 @@ fn the_records_of_many_failed_attempts_fit_without_their_messages() {
 fn a_pending_digest_becomes_the_diff_base() {
     let ids = ["a".to_owned(), "b".to_owned()];
     let setup = Setup { one_at_a_time: true, ..setup(own(), &ids, Trigger::Update) };
-    let (_, text) = StoredEssence::Whole(json!({"data": "old"})).encode(Encoding::Text, KIB);
+    let (_, text) = StoredEssence::Whole(json!({"data": "old"}).into()).encode(Encoding::Text, KIB);
     let annotations = json!({"my-op.korf.dev/last-handled-configuration": text});
     let body: Body = json!({"metadata": {"annotations": annotations}, "data": noise(1, 700 * KIB)}).into();
     let (_, body) = cycle(&setup, &body, &Outcome::Success);
@@ -310,14 +312,15 @@ fn any_essence() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn any_essence_survives_in_each_encoding(essence in any_essence(), capacity in 0usize..2000) {
-        let stored = StoredEssence::Whole(essence.clone());
+        let stored = StoredEssence::Whole(essence.clone().into());
         for least in [Encoding::Text, Encoding::Deflated, Encoding::Digest] {
             let (encoding, text) = stored.encode(least, capacity);
             prop_assert!(encoding >= least && text.is_ascii());
             prop_assert!(encoding == Encoding::Digest || text.len() <= capacity);
             let read = StoredEssence::decode(&text).unwrap().unwrap();
             prop_assert!(read.is(&essence));
-            prop_assert_eq!(read.known(&essence), Some(essence.clone()));
+            let present = Arc::new(essence.clone());
+            prop_assert_eq!(read.known(&present), Some(Arc::clone(&present)));
             prop_assert!(encoding == Encoding::Digest || StoredEssence::decode(&text) == Ok(Some(stored.clone())));
         }
     }
@@ -325,7 +328,7 @@ proptest! {
     #[test]
     fn digests_differ_where_values_do(a in any_json(), b in any_json()) {
         let (a, b) = (json!({"x": a}), json!({"x": b}));
-        let (_, text) = StoredEssence::Whole(a.clone()).encode(Encoding::Digest, 0);
+        let (_, text) = StoredEssence::Whole(a.clone().into()).encode(Encoding::Digest, 0);
         let digest = StoredEssence::decode(&text).unwrap().unwrap();
         prop_assert_eq!(digest.diff(&b).is_empty(), diff(&a, &b).is_empty());
     }
@@ -336,7 +339,7 @@ proptest! {
     ) {
         let storage = StorageConfig { kopf, in_status: status, ..StorageConfig::default() }.storage("my-op").unwrap();
         let least = [Encoding::Text, Encoding::Deflated, Encoding::Digest][encoding];
-        let (_, text) = StoredEssence::Whole(essence).encode(least, 256 * KIB);
+        let (_, text) = StoredEssence::Whole(essence.into()).encode(least, 256 * KIB);
         let body = annotated(json!({}));
         let body = merged(&body, &storage.location.write(&body, Slot::DiffBase, Some(&text)));
         let mut object = other;

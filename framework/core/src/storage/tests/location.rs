@@ -71,7 +71,7 @@ fn the_status_is_written_as_kopf_does() {
     });
     assert_eq!(patch, json!({"status": {"kopf": {"progress": {"fn/x": record}}}}));
     let EssencePatch { patch, .. } =
-        kopfs_status().write_diff_base(&body, &StoredEssence::Whole(json!({"spec": {"x": "é"}})));
+        kopfs_status().write_diff_base(&body, &StoredEssence::Whole(json!({"spec": {"x": "é"}}).into()));
     let text = r#"{"spec":{"x":"\u00e9"}}"#;
     assert_eq!(patch, json!({"status": {"kopf": {"last-handled-configuration": text}}}));
     let own = in_status().write_progress(&body, &Progress::default(), &one());
@@ -89,7 +89,7 @@ fn progress_and_diff_bases_in_the_status_are_read_and_erased() {
     let two = Progress::default().with("fn/x", record().postponed(None, None));
     let body = merged(&body, &storage.write_progress(&body, &one(), &two));
     assert_eq!(storage.read_progress(&body, ["fn/x"], now()), two);
-    let essence = StoredEssence::Whole(json!({"spec": {"x": 1}}));
+    let essence = StoredEssence::Whole(json!({"spec": {"x": 1}}).into());
     let body = merged(&body, &storage.write_pending_diff_base(&body, &essence).patch);
     assert_eq!(
         (storage.read_pending_diff_base(&body), storage.read_diff_base(&body)),
@@ -114,7 +114,7 @@ fn the_essence_has_nothing_of_what_is_stored_in_the_status() {
 #[test]
 fn an_operator_that_migrates_to_the_status_continues_with_its_annotations_and_erases_them_later() {
     let (old, new) = (own(), in_status());
-    let [first, second] = [1, 2].map(|x| StoredEssence::Whole(json!({"spec": {"x": x}})));
+    let [first, second] = [1, 2].map(|x| StoredEssence::Whole(json!({"spec": {"x": x}}).into()));
     let body = annotated(json!({}));
     let body = merged(&body, &old.write_diff_base(&body, &first).patch);
     let body = merged(&body, &old.write_progress(&body, &Progress::default(), &one()));
@@ -146,7 +146,7 @@ fn the_part_that_closes_the_cycle_is_written_last() {
         assert_eq!(edits.order(), object, "what lets the object go comes after everything else");
     }
     let body: Body = json!({"metadata": {"uid": "u", "resourceVersion": "1"}}).into();
-    let essence = StoredEssence::Whole(json!({}));
+    let essence = StoredEssence::Whole(json!({}).into());
     let mut edits = merging([json!({"status": {"y": 1}})]);
     edits.store_essence(in_status().write_diff_base(&body, &essence));
     assert_eq!(edits.request(Part::Object, &body, true), None, "one write is enough");

@@ -21,8 +21,8 @@ impl Cluster {
     fn check_end(&self) {
         let existing: BTreeMap<_, _> =
             self.objects.values().map(|object| (object.uid.clone(), object.version)).collect();
-        let known: BTreeSet<_> = self.queue.objects.keys().collect();
-        assert_eq!(known, existing.keys().collect(), "left: known to the queue, right: existing");
+        let known: BTreeSet<_> = self.queue.objects.keys().map(Uid::to_string).collect();
+        assert_eq!(known, existing.keys().cloned().collect(), "left: known to the queue, right: existing");
         let seen = existing.keys().filter_map(|uid| Some((uid.clone(), *self.seen.get(uid)?)));
         assert_eq!(seen.collect::<BTreeMap<_, _>>(), existing, "left: seen by workers, right: existing");
         assert_eq!((&self.undelivered, &self.retries), (&BTreeMap::new(), &BTreeSet::new()));
