@@ -5,7 +5,7 @@
 //! would lose.
 
 use crate::{identifier::Identifier, marker::Owner};
-use futures::future::try_join;
+use futures::try_join;
 use postgres_types::Type;
 use tokio_postgres::{Client, Error, Row};
 
@@ -32,6 +32,8 @@ pub struct Relation {
 /// The kind of a relation, and its comment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
+    /// Its row in `pg_class`.
+    pub oid: u32,
     /// Its kind.
     pub kind: RelationKind,
     /// Its comment.
@@ -81,14 +83,6 @@ pub struct Place {
     pub name: String,
     /// Both as PostgreSQL prints them, quoted where necessary: `public.website_users`.
     pub qualified: String,
-}
-
-/// A condition for the relation of a name (`$2`) in a schema (`$1`), or else in the current one. By the indexes of the
-/// catalog, it takes no longer in a database with many tables.
-macro_rules! named {
-    () => {
-        "n.nspname = COALESCE($1, pg_catalog.current_schema()) AND c.relname = $2"
-    };
 }
 
 /// The lock of a qualified name until the end of the transaction.
@@ -152,30 +146,38 @@ pub async fn lock(sql: &Client, qualified: &str) -> Result<(), Error> {
 ///
 /// Those of the connection.
 pub async fn head(sql: &Client, schema: Option<&str>, name: &str) -> Result<Option<Head>, Error> {
-    let text = concat!(
-        "SELECT c.relkind::text, pg_catalog.obj_description(c.oid, 'pg_class') \
-         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE ",
-        named!()
-    );
-    let row = query(sql, text, (schema, name)).await?.pop();
-    row.map(|row| Ok(Head { kind: RelationKind::of(row.try_get(0)?), comment: row.try_get(1)? })).transpose()
+    // A subquery for each table: the server plans that in half the time of a join.
+    let query = "SELECT c.oid, c.relkind::text, \
+                   (SELECT d.description FROM pg_catalog.pg_description d WHERE d.objoid = c.oid \
+                    AND d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objsubid = 0) \
+                 FROM pg_catalog.pg_class c WHERE c.relname = $2 AND c.relnamespace = \
+                   (SELECT n.oid FROM pg_catalog.pg_namespace n \
+                    WHERE n.nspname = COALESCE($1, pg_catalog.current_schema()))";
+    let row = sql.query_typed_opt(query, &[(&schema, Type::NAME), (&name, Type::NAME)]).await?;
+    row.map(|row| {
+        let kind = RelationKind::of(row.try_get(1)?);
+        Ok(Head { oid: row.try_get(0)?, kind, comment: row.try_get(2)? })
+    })
+    .transpose()
 }
 
-/// Reads the rest of a relation in the current schema.
+/// Reads the rest of a relation.
 ///
 /// # Errors
 ///
 /// Those of the connection.
-pub async fn relation(sql: &Client, name: &str, head: Head) -> Result<Relation, Error> {
-    let named = (None, name);
-    let (columns, primary_key) = try_join(columns(sql, named), primary_key(sql, named)).await?;
-    Ok(Relation { head, columns, primary_key })
-}
-
-type Named<'a> = (Option<&'a str>, &'a str);
-
-async fn query(sql: &Client, query: &str, (schema, name): Named<'_>) -> Result<Vec<Row>, Error> {
-    sql.query_typed(query, &[(&schema, Type::NAME), (&name, Type::NAME)]).await
+pub async fn relation(sql: &Client, head: Head) -> Result<Relation, Error> {
+    let (columns, serial, key) =
+        try_join!(columns(sql, head.oid), serial_columns(sql, head.oid), primary_key(sql, head.oid))?;
+    let name_of = |number: &i16| Some(columns.iter().find(|(of, _)| of == number)?.1.name.clone());
+    Ok(Relation {
+        primary_key: key.iter().filter_map(name_of).collect(),
+        columns: columns
+            .iter()
+            .map(|(number, column)| CatalogColumn { serial: serial.contains(number), ..column.clone() })
+            .collect(),
+        head,
+    })
 }
 
 /// Whether there is a relation of any kind with this qualified name, as PostgreSQL prints it.
@@ -214,41 +216,43 @@ pub async fn tables_of(sql: &Client, owner: &Owner) -> Result<Vec<Place>, Error>
     Ok(places)
 }
 
-async fn columns(sql: &Client, named: Named<'_>) -> Result<Vec<CatalogColumn>, Error> {
+/// The columns of a relation, in order, by their numbers; without what [`serial_columns`] tells.
+async fn columns(sql: &Client, oid: u32) -> Result<Vec<(i16, CatalogColumn)>, Error> {
+    let query = "SELECT a.attnum, a.attname::text, a.atttypid, a.atttypmod, \
+                   pg_catalog.format_type(a.atttypid, a.atttypmod) \
+                 FROM pg_catalog.pg_attribute a \
+                 WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+    let column = |row: &Row| {
+        let type_id = PgTypeId { oid: row.try_get(2)?, typmod: row.try_get(3)? };
+        let (name, type_name) = (row.try_get(1)?, row.try_get(4)?);
+        Ok((row.try_get(0)?, CatalogColumn { name, type_id, type_name, serial: false }))
+    };
+    of_relation(sql, query, oid).await?.iter().map(column).collect()
+}
+
+/// The numbers of the columns that own a sequence.
+async fn serial_columns(sql: &Client, oid: u32) -> Result<Vec<i16>, Error> {
     // deptype a: the sequence is dropped with the column (serial); that of an identity column has i.
-    let text = concat!(
-        "SELECT a.attname::text, a.atttypid, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod), \
-         EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_class s ON s.oid = d.objid \
-           WHERE s.relkind = 'S' AND d.deptype = 'a' AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum \
-           AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refclassid = d.classid) \
-         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped WHERE ",
-        named!(),
-        " ORDER BY a.attnum"
-    );
-    query(sql, text, named).await?.iter().map(column).collect()
+    let query = "SELECT d.refobjsubid::pg_catalog.int2 FROM pg_catalog.pg_depend d \
+                 WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1 \
+                 AND d.refobjsubid > 0 AND d.deptype = 'a' AND d.classid = d.refclassid \
+                 AND (SELECT s.relkind FROM pg_catalog.pg_class s WHERE s.oid = d.objid) = 'S'";
+    of_relation(sql, query, oid).await?.iter().map(|row| row.try_get(0)).collect()
 }
 
-fn column(row: &Row) -> Result<CatalogColumn, Error> {
-    Ok(CatalogColumn {
-        name: row.try_get(0)?,
-        type_id: PgTypeId { oid: row.try_get(1)?, typmod: row.try_get(2)? },
-        type_name: row.try_get(3)?,
-        serial: row.try_get(4)?,
-    })
+/// The numbers of the columns of a relation's primary key, in order.
+async fn primary_key(sql: &Client, oid: u32) -> Result<Vec<i16>, Error> {
+    // Columns that are only included come behind the others.
+    let query = "SELECT i.indkey::pg_catalog.int2[], i.indnkeyatts FROM pg_catalog.pg_index i \
+                 WHERE i.indrelid = $1 AND i.indisprimary";
+    let Some(row) = of_relation(sql, query, oid).await?.pop() else { return Ok(Vec::new()) };
+    let (mut numbers, count): (Vec<i16>, i16) = (row.try_get(0)?, row.try_get(1)?);
+    numbers.truncate(usize::try_from(count).unwrap_or_default());
+    Ok(numbers)
 }
 
-async fn primary_key(sql: &Client, named: Named<'_>) -> Result<Vec<String>, Error> {
-    let text = concat!(
-        "SELECT a.attname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary \
-         CROSS JOIN LATERAL pg_catalog.unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY k(attnum, position) \
-         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum \
-         WHERE k.position <= i.indnkeyatts AND ",
-        named!(),
-        " ORDER BY k.position"
-    );
-    query(sql, text, named).await?.iter().map(|row| row.try_get(0)).collect()
+async fn of_relation(sql: &Client, query: &str, oid: u32) -> Result<Vec<Row>, Error> {
+    sql.query_typed(query, &[(&oid, Type::OID)]).await
 }
 
 impl RelationKind {

@@ -92,7 +92,7 @@ impl Database {
         let columns = types::resolve(tx, &table.columns, &self.types, confirmed?).await?;
         let wanted = ResolvedTable { place, columns, primary_key: table.primary_key.clone() };
         let here = match head? {
-            Some(head) => Some(catalog::relation(tx, table.name.as_str(), head).await?),
+            Some(head) => Some(catalog::relation(tx, head).await?),
             None => None,
         };
         let found = self.find_tables(tx, here, &claim.owner).await?;

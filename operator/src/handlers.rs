@@ -1,6 +1,7 @@
 //! Handlers that create, extend and drop the PostgreSQL table of a `DatabaseTable`.
 
 use crate::{
+    api,
     cluster::Cluster,
     crd::DatabaseTable,
     database::Database,
@@ -96,7 +97,8 @@ async fn reconcile(
 async fn apply(request: &TableRequest, context: &Context, client: &Client) -> Result<Applied, TableError> {
     let table = request.table().map_err(Clone::clone)?;
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
-    context.database.apply(client, &request.claim(cluster), table).await
+    let objects = api::since(client, &request.version);
+    context.database.apply(&objects, &request.claim(cluster), table).await
 }
 
 async fn drop_table(
@@ -106,7 +108,8 @@ async fn drop_table(
 ) -> Result<Dropped, TableError> {
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
     let name = request.table().ok().map(|table| &table.name);
-    context.database.drop_table(client, &request.claim(cluster), name).await
+    let objects = api::since(client, &request.version);
+    context.database.drop_table(&objects, &request.claim(cluster), name).await
 }
 
 /// Puts the reason into the status, and returns the error with the time of the next attempt.

@@ -32,6 +32,10 @@ struct Options {
     cluster_id: Option<String>,
 }
 
+/// The objects that are handled at the same time, for each database connection: their other requests take several times as
+/// long as their transactions.
+const OBJECTS_PER_CONNECTION: usize = 4;
+
 /// A reason not to start.
 #[derive(Debug, thiserror::Error)]
 enum SetupError {
@@ -60,6 +64,8 @@ async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupE
         }
         Err(error) => return Err(SetupError::Rejected { target, error }),
     }
+    // More objects at once would only wait for each other, each with a connection of its own to the API server.
+    let operator = operator.concurrency(OBJECTS_PER_CONNECTION * usize::from(options.database_connections));
     let cluster = options.cluster_id.map_or_else(Cluster::default, Cluster::named);
     Ok(operator.kopf_compatible().state(Context { database: Arc::new(Database::new(pool)), cluster }))
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 use korf::{
     FromCall, Name, ObjectNamespace, Status,
-    extract::{Elapsed, Generation, ObjectAs, OldObjectAs, Rejection, Started, Uid},
+    extract::{Elapsed, Generation, ObjectAs, OldObjectAs, Rejection, ResourceVersion, Started, Uid},
     handler::ChangeCall,
     scope::ChangeHandlerScope,
 };
@@ -25,6 +25,8 @@ pub struct TableRequest {
     /// The object's name.
     pub name: String,
     uid: String,
+    /// The object's version as the handlers see it.
+    pub version: String,
     declared: Arc<Declared>,
     status: TableStatus,
     /// The columns in the spec that was handled last.
@@ -49,7 +51,8 @@ impl<S: ChangeHandlerScope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
         let declared: ObjectAs<Declared> = FromCall::<S>::from_call(call)?;
         let (name, namespace): (Name, ObjectNamespace) =
             (FromCall::<S>::from_call(call)?, FromCall::<S>::from_call(call)?);
-        let uid: Uid = FromCall::<S>::from_call(call)?;
+        let (uid, version): (Uid, ResourceVersion) =
+            (FromCall::<S>::from_call(call)?, FromCall::<S>::from_call(call)?);
         let generation: Generation = FromCall::<S>::from_call(call)?;
         let (first, since): (Started, Elapsed) =
             (FromCall::<S>::from_call(call)?, FromCall::<S>::from_call(call)?);
@@ -57,6 +60,7 @@ impl<S: ChangeHandlerScope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
             namespace: namespace.to_string(),
             name: name.0,
             uid: uid.0,
+            version: version.0,
             declared: declared.0,
             // A status of another shape counts as none.
             status: status.map(|status| status.0).unwrap_or_default(),

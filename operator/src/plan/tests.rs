@@ -41,7 +41,7 @@ fn table(columns: &[(&str, u32)], key: &[&str], marked: Option<Owner>) -> Found 
     };
     let comment = marked.map(|owner| owner.mark_comment(None));
     let relation = Relation {
-        head: Head { kind: RelationKind::Table, comment },
+        head: Head { oid: 1, kind: RelationKind::Table, comment },
         columns: columns.iter().map(column).collect(),
         primary_key: key.iter().map(ToString::to_string).collect(),
     };
