@@ -16,6 +16,8 @@ pub enum Contender {
     Korf,
     /// One that is written by hand with kube-rs.
     ByHand,
+    /// No operator: a client that sends the same requests as this project's.
+    Bare,
     /// The Kopf demo, on the real Kopf.
     Kopf,
 }
@@ -34,6 +36,7 @@ impl Contender {
         match self {
             Self::Korf => "this operator",
             Self::ByHand => "by hand, kube-rs",
+            Self::Bare => "bare client",
             Self::Kopf => "Kopf",
         }
     }
@@ -43,9 +46,16 @@ impl Contender {
         let done = match self {
             Self::Korf => {
                 let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+                // What cargo tells this benchmark of itself would make the build scripts of dependencies run again.
+                for (name, _) in env::vars_os() {
+                    let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+                    if of_package.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+                        cargo.env_remove(name);
+                    }
+                }
                 cargo.args(["build", "--release", "-p", "database-table-operator"]).status()?
             }
-            Self::ByHand => return Ok(()),
+            Self::ByHand | Self::Bare => return Ok(()),
             Self::Kopf => Command::new("python3").arg(tests().join("kopf/venv.py")).status()?,
         };
         if done.success() { Ok(()) } else { Err(format!("{} can't be built", self.name()).into()) }
@@ -55,11 +65,12 @@ impl Contender {
     pub fn command(self, place: &Place) -> Result<Command, Error> {
         let mut command = match self {
             Self::Korf => {
-                let mut command = Command::new(programs().join("database-table-operator"));
+                let mut command = Command::new(operator());
                 command.args(["run", "--namespace", &place.namespace]);
                 command
             }
             Self::ByHand => Command::new(env!("CARGO_BIN_EXE_by-hand")),
+            Self::Bare => Command::new(env!("CARGO_BIN_EXE_bare")),
             Self::Kopf => {
                 let venv = Command::new("python3").arg(tests().join("kopf/venv.py")).output()?;
                 let venv = PathBuf::from(String::from_utf8_lossy(&venv.stdout).trim());
@@ -69,11 +80,19 @@ impl Contender {
                 command
             }
         };
-        command.env("KUBECONFIG", &place.kubeconfig).env("DATABASE_URL", &place.database_url);
-        command.env("NAMESPACE", &place.namespace).env("CLUSTER_ID", "bench");
-        let log = File::create(&place.log)?;
-        command.stdout(log.try_clone()?).stderr(log);
+        place.prepare(&mut command)?;
         Ok(command)
+    }
+}
+
+impl Place {
+    /// Tells a command where to work, and where to log.
+    pub fn prepare(&self, command: &mut Command) -> Result<(), Error> {
+        command.env("KUBECONFIG", &self.kubeconfig).env("DATABASE_URL", &self.database_url);
+        command.env("NAMESPACE", &self.namespace).env("CLUSTER_ID", "bench");
+        let log = File::create(&self.log)?;
+        command.stdout(log.try_clone()?).stderr(log);
+        Ok(())
     }
 }
 
@@ -81,7 +100,9 @@ fn tests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The folder of the release binaries.
-fn programs() -> PathBuf {
-    Path::new(env!("CARGO_BIN_EXE_by-hand")).parent().map(Path::to_path_buf).unwrap_or_default()
+/// The release binary of this project's table operator.
+pub fn operator() -> PathBuf {
+    let programs =
+        Path::new(env!("CARGO_BIN_EXE_by-hand")).parent().map(Path::to_path_buf).unwrap_or_default();
+    programs.join("database-table-operator")
 }

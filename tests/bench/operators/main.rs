@@ -4,39 +4,43 @@
 //! told are medians, with the lowest and the highest. Only ratios within one run mean something.
 
 mod contender;
+mod crowd;
+mod document;
+mod growth;
+mod plot;
 mod process;
 mod report;
+mod servers;
 mod stage;
+mod waves;
 
 use clap::Parser;
 use contender::Contender;
+use document::Document;
 use korf_sandbox::Sandbox;
-use report::{Measure, Report};
-use stage::Stage;
 use std::{
     io::Write,
+    path::PathBuf,
     process::{Command, Stdio},
-    time::{Duration, Instant},
 };
-use tokio::time::sleep;
 
 /// An error, in words.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 const CRD: &str = include_str!("../../../operator/manifests/kopf-demo-crd.yaml");
 
-/// Measures operators side by side
+/// Measures operators side by side. Without options: backlog, waves and latency with 500 objects, in two minutes or so.
 #[derive(Debug, Parser)]
-struct Options {
+pub struct Options {
     /// The operators that are measured
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Contender::Korf, Contender::ByHand])]
     contenders: Vec<Contender>,
 
-    /// The number of objects in the backlog and the waves
+    /// The number of objects in the backlog and the waves; 0 measures none of them
     #[arg(long, value_name = "N", default_value_t = 500)]
     objects: usize,
 
-    /// The number of rounds
+    /// The number of rounds; one for Kopf, which takes long
     #[arg(long, value_name = "N", default_value_t = 3)]
     rounds: usize,
 
@@ -44,13 +48,29 @@ struct Options {
     #[arg(long, value_name = "N", default_value_t = 50)]
     singles: usize,
 
-    /// The number of tables of other objects that are in each database before
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    tables: usize,
+    /// The numbers of tables of other objects that are in the database before: creations with each are compared
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    tables: Vec<usize>,
 
-    /// Write the report to this file instead of the screen
+    /// The numbers of objects with which backlogs are measured, one after the other
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    backlogs: Vec<usize>,
+
+    /// The numbers of handled objects with which operators are restarted
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    restarts: Vec<usize>,
+
+    /// Measure an object that changes all the time beside a thousand others of fifty kinds
+    #[arg(long)]
+    crowd: bool,
+
+    /// Everything, for the document; takes about an hour
+    #[arg(long)]
+    long: bool,
+
+    /// Replace what is measured in this document, docs/performance.md say, and draw plots in the folder of its name
     #[arg(long, value_name = "FILE")]
-    output: Option<std::path::PathBuf>,
+    output: Option<PathBuf>,
 
     /// Cargo passes this to all benchmarks
     #[arg(long, hide = true)]
@@ -58,102 +78,67 @@ struct Options {
 }
 
 impl Options {
-    fn title(&self) -> String {
-        let Self { objects, rounds, tables, .. } = self;
-        let before =
-            if *tables > 0 { format!(" in databases with {tables} other tables") } else { String::new() };
-        format!("{objects} objects{before}; medians of {rounds} rounds, with the lowest and the highest")
+    fn in_full(self) -> Self {
+        if !self.long {
+            return self;
+        }
+        Self {
+            contenders: vec![Contender::Korf, Contender::ByHand, Contender::Bare, Contender::Kopf],
+            objects: 2_000,
+            singles: 200,
+            tables: vec![200, 20_000],
+            backlogs: vec![2_000, 6_000, 20_000],
+            restarts: vec![1_000, 6_000, 20_000, 100_000],
+            crowd: true,
+            ..self
+        }
     }
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let options = Options::parse();
+    let options = Options::parse().in_full();
     for contender in &options.contenders {
         contender.prepare()?;
     }
-    let sandbox = Sandbox::start().await?;
-    install(&sandbox)?;
-    let mut report = Report::default();
-    for round in 0..options.rounds {
-        for (at, contender) in options.contenders.iter().enumerate() {
-            eprintln!("round {} of {}: {}", round + 1, options.rounds, contender.name());
-            let stage = Stage::new(&sandbox, *contender, round * options.contenders.len() + at).await?;
-            measure(&options, *contender, &stage, &mut report).await?;
-            stage.clear().await?;
-        }
+    let mut document = Document::new(options.output.clone());
+    if options.objects > 0 {
+        document.section("Waves", waves::run(&options).await?)?;
     }
-    let text = report.markdown(&options.contenders, &options.title());
-    match options.output {
-        Some(path) => std::fs::write(path, text)?,
-        None => println!("{text}"),
+    if !options.backlogs.is_empty() {
+        document.section("Backlogs", growth::backlogs(&options, &document).await?)?;
     }
-    Ok(())
+    if !options.tables.is_empty() {
+        document.section("Other tables in the database", growth::tables(&options).await?)?;
+    }
+    if !options.restarts.is_empty() {
+        document.section("Restarts", growth::restarts(&options, &document).await?)?;
+    }
+    if options.crowd {
+        document.section("A hot object in a crowd", crowd::run().await?)?;
+    }
+    document.finish()
 }
 
-fn install(sandbox: &Sandbox) -> Result<(), Error> {
+/// Starts servers with the CRD.
+pub async fn sandbox() -> Result<Sandbox, Error> {
+    let sandbox = Sandbox::start().await?;
+    install(&sandbox, CRD, &["databasetables.kopf.demo".to_owned()])?;
+    Ok(sandbox)
+}
+
+/// Installs CRDs, and waits for them.
+pub fn install(sandbox: &Sandbox, manifests: &str, names: &[String]) -> Result<(), Error> {
     let kubectl = || sandbox.control_plane.kubectl();
     let mut apply =
         kubectl()?.args(["apply", "-f", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
     if let Some(mut input) = apply.stdin.take() {
-        input.write_all(CRD.as_bytes())?;
+        input.write_all(manifests.as_bytes())?;
     }
     let applied = apply.wait()?.success();
     let mut wait: Command = kubectl()?;
-    wait.args(["wait", "--for=condition=Established", "--timeout=30s", "crd/databasetables.kopf.demo"]);
+    wait.args(["wait", "--for=condition=Established", "--timeout=60s"]);
+    wait.args(names.iter().map(|name| format!("crd/{name}")));
     let established = wait.stdout(Stdio::null()).status()?.success();
-    if applied && established { Ok(()) } else { Err("the CRD can't be installed".into()) }
-}
-
-async fn measure(
-    options: &Options,
-    contender: Contender,
-    stage: &Stage,
-    report: &mut Report,
-) -> Result<(), Error> {
-    let count = options.objects;
-    let mut note = |measure, value| report.note(contender, measure, value);
-    stage.prefill(options.tables).await?;
-    stage.create_all(count).await?;
-
-    let begun = Instant::now();
-    let mut process = stage.start()?;
-    stage.tables(&mut process, count, None).await?;
-    note(Measure::Backlog, begun.elapsed().as_secs_f64());
-    stage.rest(&process).await;
-    note(Measure::BacklogCpu, process.cpu().as_secs_f64());
-    note(Measure::BacklogMemory, process.peak_memory() / 1024.0);
-
-    let begun = Instant::now();
-    let changed = stage.tables(&mut process, count, Some("country"));
-    futures::future::try_join(stage.update_all(count), changed).await?;
-    note(Measure::Updates, begun.elapsed().as_secs_f64());
-    stage.rest(&process).await;
-
-    let mut latencies = Vec::new();
-    for single in 0..options.singles {
-        latencies.push(stage.latency(count + single).await?.as_secs_f64() * 1000.0);
-        sleep(Duration::from_millis(30)).await;
-    }
-    latencies.sort_by(f64::total_cmp);
-    note(Measure::LatencyMedian, report::at(&latencies, 0.5));
-    note(Measure::LatencyWorst, report::at(&latencies, 0.99));
-    let all = count + options.singles;
-    stage.rest(&process).await;
-
-    drop(process);
-    let version = stage.version().await?;
-    let mut process = stage.start()?;
-    sleep(Duration::from_millis(500)).await;
-    stage.rest(&process).await;
-    note(Measure::RestartCpu, process.cpu().as_secs_f64());
-    note(Measure::RestartMemory, process.memory() / 1024.0);
-    note(Measure::RestartWrites, if stage.version().await? == version { 0.0 } else { 1.0 });
-
-    let begun = Instant::now();
-    let (deleted, dropped) = (stage.delete_all(all), stage.tables(&mut process, 0, None));
-    futures::future::try_join(deleted, dropped).await?;
-    stage.gone().await?;
-    note(Measure::Deletions, begun.elapsed().as_secs_f64());
-    Ok(())
+    if applied && established { Ok(()) } else { Err("the CRDs can't be installed".into()) }
 }

@@ -22,11 +22,7 @@ impl Process {
 
     /// The processor time so far.
     pub fn cpu(&self) -> Duration {
-        let stat = self.read("stat");
-        // The name, which is in parentheses, may contain spaces.
-        let fields = stat.rsplit_once(')').map(|(_, fields)| fields).unwrap_or_default();
-        let ticks = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
-        Duration::from_secs_f64(ticks.sum::<f64>() / TICKS)
+        stat(self.child.id()).map_or(Duration::ZERO, |stat| stat.cpu)
     }
 
     /// The memory that is resident, in KiB.
@@ -40,19 +36,45 @@ impl Process {
     }
 
     fn status(&self, field: &str) -> f64 {
-        let status = self.read("status");
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let value = status.lines().find_map(|line| line.strip_prefix(field)?.split_whitespace().next());
         value.and_then(|value| value.parse().ok()).unwrap_or_default()
-    }
-
-    fn read(&self, file: &str) -> String {
-        fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).unwrap_or_default()
     }
 
     /// Whether it has ended by itself.
     pub fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
+}
+
+/// What the kernel tells of a process.
+#[derive(Debug)]
+pub struct Stat {
+    /// The program.
+    pub name: String,
+    /// The process that has started it.
+    pub parent: u32,
+    /// Its processor time so far.
+    pub cpu: Duration,
+    /// That of processes which it has started, and which have ended.
+    pub cpu_of_children: Duration,
+}
+
+/// Reads what the kernel tells of a process, while there is one.
+pub fn stat(pid: u32) -> Option<Stat> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name, which is in parentheses, may contain spaces.
+    let (head, fields) = text.rsplit_once(')')?;
+    let fields: Vec<_> = fields.split_whitespace().collect();
+    let ticks = |from: usize| {
+        fields.iter().skip(from).take(2).filter_map(|field| field.parse::<f64>().ok()).sum::<f64>()
+    };
+    Some(Stat {
+        name: head.split_once('(')?.1.to_owned(),
+        parent: fields.get(1)?.parse().ok()?,
+        cpu: Duration::from_secs_f64(ticks(11) / TICKS),
+        cpu_of_children: Duration::from_secs_f64(ticks(13) / TICKS),
+    })
 }
 
 impl Drop for Process {

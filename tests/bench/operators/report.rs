@@ -1,41 +1,58 @@
-//! Report: a Markdown table of medians, and ratios.
+//! Report: Markdown tables of medians, their ratios, and which goals are reached.
 
 use super::contender::Contender;
 use std::{collections::BTreeMap, fmt::Write};
 
-/// What is measured.
+/// What is measured while objects are created, changed and deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Measure {
     Backlog,
     BacklogCpu,
+    BacklogControlPlane,
+    BacklogPostgres,
     BacklogMemory,
     Updates,
+    UpdatesCpu,
+    UpdatesControlPlane,
+    UpdatesPostgres,
     Deletions,
+    DeletionsCpu,
+    DeletionsControlPlane,
+    DeletionsPostgres,
     LatencyMedian,
     LatencyWorst,
-    RestartCpu,
-    RestartMemory,
-    RestartWrites,
 }
 
 impl Measure {
     fn name(self) -> &'static str {
         match self {
             Self::Backlog => "backlog: seconds",
-            Self::BacklogCpu => "… CPU seconds of the operator",
+            Self::BacklogCpu | Self::UpdatesCpu | Self::DeletionsCpu => "… CPU seconds of the operator",
+            Self::BacklogControlPlane | Self::UpdatesControlPlane | Self::DeletionsControlPlane => {
+                "… of the API server and etcd"
+            }
+            Self::BacklogPostgres | Self::UpdatesPostgres | Self::DeletionsPostgres => "… of PostgreSQL",
             Self::BacklogMemory => "… most memory, MiB",
             Self::Updates => "update wave: seconds",
             Self::Deletions => "delete wave: seconds",
             Self::LatencyMedian => "apply → table visible, p50: ms",
             Self::LatencyWorst => "… p99: ms",
-            Self::RestartCpu => "restart with all handled: CPU seconds",
-            Self::RestartMemory => "… memory, MiB",
-            Self::RestartWrites => "… rounds with writes",
+        }
+    }
+
+    /// The ratio to the operator written by hand that this project aims at.
+    fn goal(self) -> Option<f64> {
+        match self {
+            Self::Backlog | Self::Updates | Self::Deletions => Some(0.95),
+            Self::BacklogCpu => Some(0.7),
+            Self::BacklogMemory => Some(0.45),
+            Self::LatencyMedian | Self::LatencyWorst => Some(0.9),
+            _ => None,
         }
     }
 }
 
-/// All that was measured.
+/// All that was measured in several rounds.
 #[derive(Debug, Default)]
 pub struct Report {
     values: BTreeMap<(Measure, &'static str), Vec<f64>>,
@@ -47,22 +64,25 @@ impl Report {
         self.values.entry((measure, contender.name())).or_default().push(value);
     }
 
-    pub fn markdown(&self, contenders: &[Contender], title: &str) -> String {
+    pub fn markdown(&self, contenders: &[Contender]) -> String {
         let names: Vec<_> = contenders.iter().map(|contender| contender.name()).collect();
-        let mut text = format!("{title}\n\n");
-        let _ = writeln!(text, "| | {} | ratio to by hand |", names.join(" | "));
-        let _ = writeln!(text, "|---|{}---|", "---|".repeat(names.len()));
+        let mut rows = Table::new(["", &names.join(" | "), "ratio to by hand", "goal"]);
         let mut measures: Vec<_> = self.values.keys().map(|(measure, _)| *measure).collect();
         measures.dedup();
         for measure in measures {
             let cells: Vec<_> = names.iter().map(|name| self.cell(measure, name)).collect();
             let median = |contender: Contender| self.median(measure, contender.name());
-            let ratio =
+            let both =
                 median(Contender::Korf).zip(median(Contender::ByHand)).filter(|(_, other)| *other > 0.0);
-            let ratio = ratio.map_or_else(String::new, |(ours, other)| format!("{:.2}", ours / other));
-            let _ = writeln!(text, "| {} | {} | {ratio} |", measure.name(), cells.join(" | "));
+            let ratio = both.map(|(ours, other)| ours / other);
+            rows.add([
+                measure.name(),
+                &cells.join(" | "),
+                &ratio_cell(ratio),
+                &goal_cell(ratio, measure.goal()),
+            ]);
         }
-        text
+        rows.0
     }
 
     fn median(&self, measure: Measure, name: &'static str) -> Option<f64> {
@@ -79,6 +99,38 @@ impl Report {
             [lowest, .., highest] => format!("{:.2} ({lowest:.2} to {highest:.2})", at(&values, 0.5)),
             [only] => format!("{only:.2}"),
         }
+    }
+}
+
+/// A Markdown table.
+#[derive(Debug)]
+pub struct Table(pub String);
+
+impl Table {
+    /// A table with these columns, some of which may be several, with bars between them.
+    pub fn new<const N: usize>(head: [&str; N]) -> Self {
+        let head = format!("| {} |\n", head.join(" | "));
+        let columns = head.matches('|').count() - 1;
+        Self(format!("{head}|{}\n", "---|".repeat(columns)))
+    }
+
+    pub fn add<const N: usize>(&mut self, cells: [&str; N]) {
+        let _ = writeln!(self.0, "| {} |", cells.join(" | "));
+    }
+}
+
+/// A ratio, if there is one.
+pub fn ratio_cell(ratio: Option<f64>) -> String {
+    ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"))
+}
+
+/// A goal, and whether it is reached.
+pub fn goal_cell(value: Option<f64>, goal: Option<f64>) -> String {
+    match (value, goal) {
+        (_, None) => String::new(),
+        (None, Some(goal)) => format!("≤ {goal}"),
+        (Some(value), Some(goal)) if value <= goal => format!("≤ {goal}: reached"),
+        (Some(_), Some(goal)) => format!("≤ {goal}: **not reached**"),
     }
 }
 

@@ -12,14 +12,20 @@ use kube::{
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
     core::{ApiResource, DynamicObject, GroupVersionKind},
 };
-use serde_json::json;
-use std::time::{Duration, Instant};
+use serde_json::{Value, json};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 use tokio::time::sleep;
 
 /// How many requests the load makes at once.
 const REQUESTS: usize = 16;
 /// How long an operator may take for all that one phase asks of it.
 const LIMIT: Duration = Duration::from_secs(900);
+
+/// The time between two looks at the tables: each look reads the catalog, with the processor that is measured.
+const POLL: Duration = Duration::from_millis(50);
 
 /// A namespace and a database for one contender.
 pub struct Stage {
@@ -73,26 +79,52 @@ impl Stage {
 
     /// Creates an object with a table of the Kopf demo's five columns.
     pub async fn create(&self, number: usize) -> Result<(), Error> {
-        let object = json!({
+        self.create_of(json!({
             "apiVersion": "kopf.demo/v1",
             "kind": "DatabaseTable",
             "metadata": {"name": name(number)},
-            "spec": {"tableName": format!("table_{number}"), "columns": columns(), "primaryKey": "USER_ID"},
-        });
+            "spec": {"tableName": table(number), "columns": columns(), "primaryKey": "USER_ID"},
+        }))
+        .await
+    }
+
+    async fn create_of(&self, object: Value) -> Result<(), Error> {
         self.objects.create(&PostParams::default(), &serde_json::from_value(object)?).await?;
         Ok(())
     }
 
-    pub async fn create_all(&self, count: usize) -> Result<(), Error> {
-        each(count, async |number| self.create(number).await).await
+    pub async fn create_all(&self, numbers: Range<usize>) -> Result<(), Error> {
+        each(numbers, async |number| self.create(number).await).await
+    }
+
+    /// Creates copies of the first object, as its operator has left it, under names of their own.
+    pub async fn copy_all(&self, numbers: Range<usize>) -> Result<(), Error> {
+        let first = self.objects.get(&name(0)).await?;
+        let metadata = json!({
+            "name": name(0), "annotations": first.metadata.annotations, "finalizers": first.metadata.finalizers,
+        });
+        let (mut copy, types) = (first.data, first.types.unwrap_or_default());
+        copy["metadata"] = metadata;
+        (copy["apiVersion"], copy["kind"]) = (types.api_version.into(), types.kind.into());
+        let text = copy.to_string();
+        each(numbers, async |number| {
+            let text = text.replace(&name(0), &name(number)).replace(&table(0), &table(number));
+            self.create_of(serde_json::from_str(&text)?).await
+        })
+        .await
+    }
+
+    /// Adds a column to an object that has no table; returns the time until it has one.
+    pub async fn change_one(&self, number: usize) -> Result<Duration, Error> {
+        let begun = Instant::now();
+        self.objects.patch(&name(number), &PatchParams::default(), &wider()).await?;
+        self.table_comes(number, begun).await
     }
 
     /// Adds a column to each object.
     pub async fn update_all(&self, count: usize) -> Result<(), Error> {
-        let mut columns = columns();
-        columns.push(json!({"COUNTRY": "char(2)"}));
-        let patch = &Patch::Merge(json!({"spec": {"columns": columns}}));
-        each(count, async |number| {
+        let patch = &wider();
+        each(0..count, async |number| {
             self.objects.patch(&name(number), &PatchParams::default(), patch).await?;
             Ok(())
         })
@@ -100,7 +132,7 @@ impl Stage {
     }
 
     pub async fn delete_all(&self, count: usize) -> Result<(), Error> {
-        each(count, async |number| {
+        each(0..count, async |number| {
             self.objects.delete(&name(number), &DeleteParams::default()).await?;
             Ok(())
         })
@@ -132,15 +164,19 @@ impl Stage {
                 )
                 .into());
             }
-            sleep(Duration::from_millis(10)).await;
+            sleep(POLL).await;
         }
     }
 
     /// Creates an object, and waits until its table can be seen.
     pub async fn latency(&self, number: usize) -> Result<Duration, Error> {
-        let sql = "SELECT to_regclass($1::text) IS NOT NULL";
-        let (table, begun) = (format!("table_{number}"), Instant::now());
+        let begun = Instant::now();
         self.create(number).await?;
+        self.table_comes(number, begun).await
+    }
+
+    async fn table_comes(&self, number: usize, begun: Instant) -> Result<Duration, Error> {
+        let (sql, table) = ("SELECT to_regclass($1::text) IS NOT NULL", table(number));
         while !self.sql.query_one(sql, &[&table]).await?.get::<_, bool>(0) {
             if begun.elapsed() > LIMIT {
                 return Err(format!("{} makes no table", self.contender.name()).into());
@@ -170,13 +206,6 @@ impl Stage {
         Ok(())
     }
 
-    /// The highest resource version of the objects: it changes with each write.
-    pub async fn version(&self) -> Result<u64, Error> {
-        let listed = self.objects.list_metadata(&ListParams::default()).await?;
-        let versions = listed.items.iter().filter_map(|item| item.metadata.resource_version.as_deref());
-        Ok(versions.filter_map(|version| version.parse().ok()).max().unwrap_or_default())
-    }
-
     /// Removes what a contender has left.
     pub async fn clear(self) -> Result<(), Error> {
         let patch = &Patch::Merge(json!({"metadata": {"finalizers": null}}));
@@ -189,11 +218,11 @@ impl Stage {
     }
 }
 
-async fn each<F>(count: usize, act: impl Fn(usize) -> F) -> Result<(), Error>
+async fn each<F>(numbers: Range<usize>, act: impl Fn(usize) -> F) -> Result<(), Error>
 where
     F: Future<Output = Result<(), Error>>,
 {
-    stream::iter(0..count).map(act).buffer_unordered(REQUESTS).try_collect().await
+    stream::iter(numbers).map(act).buffer_unordered(REQUESTS).try_collect().await
 }
 
 fn kind() -> ApiResource {
@@ -207,7 +236,18 @@ fn name(number: usize) -> String {
     format!("table-{number}")
 }
 
-fn columns() -> Vec<serde_json::Value> {
+fn table(number: usize) -> String {
+    format!("table_{number}")
+}
+
+/// The patch that adds a column.
+fn wider() -> Patch<Value> {
+    let mut columns = columns();
+    columns.push(json!({"COUNTRY": "char(2)"}));
+    Patch::Merge(json!({"spec": {"columns": columns}}))
+}
+
+fn columns() -> Vec<Value> {
     vec![
         json!({"USER_ID": "integer"}),
         json!({"USER_NAME": "varchar(50)"}),
