@@ -155,21 +155,26 @@ impl Storage {
     ///
     /// It is cleaned like the current essence, so that only the user's changes make a difference.
     pub fn read_diff_base(&self, body: &Body) -> Option<StoredEssence> {
-        self.read_essences(body).diff_base
+        self.read_essences(body, None).diff_base
     }
 
-    /// Both diff-bases, each text decoded once.
-    pub fn read_essences(&self, body: &Body) -> Essences {
+    /// Both diff-bases, each text decoded once; a diff-base that is the text of the `present` essence isn't decoded at all.
+    pub fn read_essences(&self, body: &Body, present: Option<&Arc<Value>>) -> Essences {
         let mut unreadable = Vec::new();
-        let found = self.location.read(body, Slot::DiffBase);
-        let replaced = fingerprint(found.first().map(|found| &*found.text));
-        let diff_base = first_decoded(found, StoredEssence::decode, &mut unreadable);
-        // One that replaces another diff-base was left behind: another operator has ended that handling meanwhile.
         let found = self.location.read(body, Slot::PendingDiffBase);
-        let pending = first_decoded(found, PendingDiffBase::decode, &mut unreadable)
-            .filter(|pending| pending.replaces == replaced);
+        let pending = first_decoded(found, PendingDiffBase::decode, &mut unreadable);
+        let found = self.location.read(body, Slot::DiffBase);
+        // One that replaces another diff-base was left behind: another operator has ended that handling meanwhile.
+        let pending = pending.filter(|pending| {
+            let replaced = fingerprint(found.first().map(|found| &*found.text));
+            pending.replaces == replaced
+        });
+        let decode = |text: &str| match present.filter(|present| StoredEssence::is_text_of(text, present)) {
+            Some(present) => Ok(Some(StoredEssence::Whole(Arc::clone(present)))),
+            None => Ok(StoredEssence::decode(text)?.map(|stored| self.cleaned(body, stored))),
+        };
         Essences {
-            diff_base: diff_base.map(|stored| self.cleaned(body, stored)),
+            diff_base: first_decoded(found, decode, &mut unreadable),
             pending: pending.map(|pending| self.cleaned(body, pending.essence)),
             unreadable,
         }
@@ -190,7 +195,7 @@ impl Storage {
     /// The pending diff-base: the essence that the first of the finished handlers has seen. None before one has finished,
     /// and where another operator has ended that handling meanwhile, with a diff-base of its own.
     pub fn read_pending_diff_base(&self, body: &Body) -> Option<StoredEssence> {
-        self.read_essences(body).pending
+        self.read_essences(body, None).pending
     }
 
     /// The patch that makes `essence` the pending diff-base.
@@ -213,7 +218,7 @@ impl Storage {
     /// Diff-bases and pending ones that can't be decoded, and so count as absent: an object with such a diff-base is
     /// handled as a new one.
     pub fn unreadable(&self, body: &Body) -> Vec<UnreadableEntry> {
-        self.read_essences(body).unreadable
+        self.read_essences(body, None).unreadable
     }
 
     /// The part of the object in which the state is stored.

@@ -5,7 +5,7 @@ use super::{
     contender::Contender,
     document::Document,
     plot::{Line, Plot},
-    report::{Table, at, goal_cell, ratio_cell},
+    report::{Table, at, float, goal_cell, ratio_cell},
     sandbox,
     stage::Stage,
 };
@@ -14,11 +14,6 @@ use tokio::time::sleep;
 
 /// The contenders that are compared here; the others would take hours.
 const COMPARED: [Contender; 2] = [Contender::Korf, Contender::ByHand];
-
-#[expect(clippy::cast_precision_loss, reason = "a small count")]
-fn float(count: usize) -> f64 {
-    count as f64
-}
 
 /// Backlogs of growing size.
 pub async fn backlogs(options: &Options, document: &Document) -> Result<String, Error> {
@@ -171,18 +166,19 @@ struct Restart {
     change: f64,
 }
 
-/// The objects are copies of one that the contender has handled: nobody can tell them from those that it has handled. They
-/// have no tables, which nobody looks for.
+/// The objects are copies of one that the contender has handled: it can't tell them from those that it has handled. They have
+/// no tables, but nobody looks for them.
 async fn restart(contender: Contender, count: usize) -> Result<Restart, Error> {
     const STEP: Duration = Duration::from_millis(100);
     let sandbox = sandbox().await?;
     let stage = Stage::new(&sandbox, contender, 0).await?;
-    stage.create_all(0..1).await?;
+    let last = count - 1;
+    stage.create(last).await?;
     let mut process = stage.start()?;
     stage.tables(&mut process, 1, None).await?;
     stage.rest(&process).await;
     drop(process);
-    stage.copy_all(1..count).await?;
+    stage.copy_all(last, 0..last).await?;
     let patches = async || {
         let counts = sandbox.control_plane.request_counts("databasetables.kopf.demo").await?;
         let writes =
@@ -209,7 +205,7 @@ async fn restart(contender: Contender, count: usize) -> Result<Restart, Error> {
     // Once more, with a change while it lists.
     let process = stage.start()?;
     sleep(Duration::from_millis(200)).await;
-    let change = stage.change_one(count - 1).await?.as_secs_f64() * 1000.0;
+    let change = stage.change_one(last).await?.as_secs_f64() * 1000.0;
     drop(process);
     Ok(Restart { ready, cpu, memory, writes, change })
 }

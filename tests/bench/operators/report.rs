@@ -3,96 +3,94 @@
 use super::contender::Contender;
 use std::{collections::BTreeMap, fmt::Write};
 
-/// What is measured while objects are created, changed and deleted.
+/// What operators are asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Measure {
+pub enum Phase {
     Backlog,
-    BacklogCpu,
-    BacklogControlPlane,
-    BacklogPostgres,
-    BacklogMemory,
     Updates,
-    UpdatesCpu,
-    UpdatesControlPlane,
-    UpdatesPostgres,
     Deletions,
-    DeletionsCpu,
-    DeletionsControlPlane,
-    DeletionsPostgres,
-    LatencyMedian,
-    LatencyWorst,
+    Latency,
 }
 
-impl Measure {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Backlog => "backlog: seconds",
-            Self::BacklogCpu | Self::UpdatesCpu | Self::DeletionsCpu => "… CPU seconds of the operator",
-            Self::BacklogControlPlane | Self::UpdatesControlPlane | Self::DeletionsControlPlane => {
-                "… of the API server and etcd"
-            }
-            Self::BacklogPostgres | Self::UpdatesPostgres | Self::DeletionsPostgres => "… of PostgreSQL",
-            Self::BacklogMemory => "… most memory, MiB",
-            Self::Updates => "update wave: seconds",
-            Self::Deletions => "delete wave: seconds",
-            Self::LatencyMedian => "apply → table visible, p50: ms",
-            Self::LatencyWorst => "… p99: ms",
-        }
-    }
+/// What is measured of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Measure {
+    Seconds,
+    Cpu,
+    ControlPlane,
+    Postgres,
+    /// Requests for each object, the load's included.
+    Requests,
+    Memory,
+    Median,
+    Worst,
+}
 
-    /// The ratio to the operator written by hand that this project aims at.
-    fn goal(self) -> Option<f64> {
-        match self {
-            Self::Backlog | Self::Updates | Self::Deletions => Some(0.95),
-            Self::BacklogCpu => Some(0.7),
-            Self::BacklogMemory => Some(0.45),
-            Self::LatencyMedian | Self::LatencyWorst => Some(0.9),
-            _ => None,
-        }
+type Row = (Phase, Measure);
+
+fn name((phase, measure): Row) -> &'static str {
+    match (phase, measure) {
+        (Phase::Backlog, Measure::Seconds) => "backlog: seconds",
+        (Phase::Updates, Measure::Seconds) => "update wave: seconds",
+        (Phase::Deletions, Measure::Seconds) => "delete wave: seconds",
+        (Phase::Latency, Measure::Seconds | Measure::Median) => "apply → table visible, p50: ms",
+        (_, Measure::Cpu) => "… CPU seconds of the operator",
+        (_, Measure::ControlPlane) => "… of the API server and etcd",
+        (_, Measure::Postgres) => "… of PostgreSQL",
+        (_, Measure::Requests) => "… requests an object",
+        (_, Measure::Memory) => "… most memory, MiB",
+        (_, Measure::Median) => "… p50: ms",
+        (_, Measure::Worst) => "… p99: ms",
+    }
+}
+
+/// The ratio to the operator written by hand that this project aims at.
+fn goal(row: Row) -> Option<f64> {
+    match row {
+        (_, Measure::Seconds) => Some(0.95),
+        (Phase::Backlog, Measure::Cpu) => Some(0.7),
+        (_, Measure::Memory) => Some(0.45),
+        (_, Measure::Median | Measure::Worst) => Some(0.9),
+        _ => None,
     }
 }
 
 /// All that was measured in several rounds.
 #[derive(Debug, Default)]
 pub struct Report {
-    values: BTreeMap<(Measure, &'static str), Vec<f64>>,
+    values: BTreeMap<(Row, &'static str), Vec<f64>>,
 }
 
 impl Report {
-    pub fn note(&mut self, contender: Contender, measure: Measure, value: f64) {
-        eprintln!("  {}: {value:.2}", measure.name());
-        self.values.entry((measure, contender.name())).or_default().push(value);
+    pub fn note(&mut self, contender: Contender, row: Row, value: f64) {
+        eprintln!("  {}: {value:.2}", name(row));
+        self.values.entry((row, contender.name())).or_default().push(value);
     }
 
     pub fn markdown(&self, contenders: &[Contender]) -> String {
         let names: Vec<_> = contenders.iter().map(|contender| contender.name()).collect();
-        let mut rows = Table::new(["", &names.join(" | "), "ratio to by hand", "goal"]);
-        let mut measures: Vec<_> = self.values.keys().map(|(measure, _)| *measure).collect();
-        measures.dedup();
-        for measure in measures {
-            let cells: Vec<_> = names.iter().map(|name| self.cell(measure, name)).collect();
-            let median = |contender: Contender| self.median(measure, contender.name());
+        let mut table = Table::new(["", &names.join(" | "), "ratio to by hand", "goal"]);
+        let mut rows: Vec<_> = self.values.keys().map(|(row, _)| *row).collect();
+        rows.dedup();
+        for row in rows {
+            let cells: Vec<_> = names.iter().map(|name| self.cell(row, name)).collect();
+            let median = |contender: Contender| self.median(row, contender.name());
             let both =
                 median(Contender::Korf).zip(median(Contender::ByHand)).filter(|(_, other)| *other > 0.0);
             let ratio = both.map(|(ours, other)| ours / other);
-            rows.add([
-                measure.name(),
-                &cells.join(" | "),
-                &ratio_cell(ratio),
-                &goal_cell(ratio, measure.goal()),
-            ]);
+            table.add([name(row), &cells.join(" | "), &ratio_cell(ratio), &goal_cell(ratio, goal(row))]);
         }
-        rows.0
+        table.0
     }
 
-    fn median(&self, measure: Measure, name: &'static str) -> Option<f64> {
-        let mut values = self.values.get(&(measure, name))?.clone();
+    fn median(&self, row: Row, name: &'static str) -> Option<f64> {
+        let mut values = self.values.get(&(row, name))?.clone();
         values.sort_by(f64::total_cmp);
         Some(at(&values, 0.5))
     }
 
-    fn cell(&self, measure: Measure, name: &'static str) -> String {
-        let mut values = self.values.get(&(measure, name)).cloned().unwrap_or_default();
+    fn cell(&self, row: Row, name: &'static str) -> String {
+        let mut values = self.values.get(&(row, name)).cloned().unwrap_or_default();
         values.sort_by(f64::total_cmp);
         match values[..] {
             [] => String::new(),
@@ -100,6 +98,11 @@ impl Report {
             [only] => format!("{only:.2}"),
         }
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a small count")]
+pub fn float(count: usize) -> f64 {
+    count as f64
 }
 
 /// A Markdown table.

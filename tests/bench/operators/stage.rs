@@ -97,28 +97,31 @@ impl Stage {
         each(numbers, async |number| self.create(number).await).await
     }
 
-    /// Creates copies of the first object, as its operator has left it, under names of their own.
-    pub async fn copy_all(&self, numbers: Range<usize>) -> Result<(), Error> {
-        let first = self.objects.get(&name(0)).await?;
+    /// Creates copies of an object, as its operator has left it, under names of their own.
+    pub async fn copy_all(&self, number: usize, numbers: Range<usize>) -> Result<(), Error> {
+        let original = self.objects.get(&name(number)).await?;
         let metadata = json!({
-            "name": name(0), "annotations": first.metadata.annotations, "finalizers": first.metadata.finalizers,
+            "name": name(number), "annotations": original.metadata.annotations,
+            "finalizers": original.metadata.finalizers,
         });
-        let (mut copy, types) = (first.data, first.types.unwrap_or_default());
+        let (mut copy, types) = (original.data, original.types.unwrap_or_default());
         copy["metadata"] = metadata;
         (copy["apiVersion"], copy["kind"]) = (types.api_version.into(), types.kind.into());
         let text = copy.to_string();
-        each(numbers, async |number| {
-            let text = text.replace(&name(0), &name(number)).replace(&table(0), &table(number));
+        each(numbers, async |other| {
+            let text = text.replace(&name(number), &name(other)).replace(&table(number), &table(other));
             self.create_of(serde_json::from_str(&text)?).await
         })
         .await
     }
 
-    /// Adds a column to an object that has no table; returns the time until it has one.
+    /// Adds a column to an object; returns the time until its table has it.
     pub async fn change_one(&self, number: usize) -> Result<Duration, Error> {
         let begun = Instant::now();
         self.objects.patch(&name(number), &PatchParams::default(), &wider()).await?;
-        self.table_comes(number, begun).await
+        let sql = "SELECT EXISTS (SELECT FROM pg_attribute WHERE attname = 'country' \
+                   AND attrelid = to_regclass($1::text))";
+        self.becomes_true(sql, number, begun).await
     }
 
     /// Adds a column to each object.
@@ -172,14 +175,16 @@ impl Stage {
     pub async fn latency(&self, number: usize) -> Result<Duration, Error> {
         let begun = Instant::now();
         self.create(number).await?;
-        self.table_comes(number, begun).await
+        self.becomes_true("SELECT to_regclass($1::text) IS NOT NULL", number, begun).await
     }
 
-    async fn table_comes(&self, number: usize, begun: Instant) -> Result<Duration, Error> {
-        let (sql, table) = ("SELECT to_regclass($1::text) IS NOT NULL", table(number));
-        while !self.sql.query_one(sql, &[&table]).await?.get::<_, bool>(0) {
-            if begun.elapsed() > LIMIT {
-                return Err(format!("{} makes no table", self.contender.name()).into());
+    /// Waits until a question about a table is answered with yes; a single change takes no minute.
+    async fn becomes_true(&self, sql: &str, number: usize, begun: Instant) -> Result<Duration, Error> {
+        let (question, table) = (self.sql.prepare(sql).await?, table(number));
+        while !self.sql.query_one(&question, &[&table]).await?.get::<_, bool>(0) {
+            if begun.elapsed() > Duration::from_secs(60) {
+                let log = self.place.log.display();
+                return Err(format!("{} doesn't change {table}: see {log}", self.contender.name()).into());
             }
         }
         Ok(begun.elapsed())

@@ -39,8 +39,8 @@ impl Reading {
     /// Decodes an object; `now` is the start of records that have none.
     pub fn of<I>(setup: &Setup<I>, body: Body, now: Timestamp) -> Self {
         let storage = &setup.storage;
-        let Essences { diff_base: base, pending, mut unreadable } = storage.read_essences(&body);
         let new = Arc::new(setup.essence(&body));
+        let Essences { diff_base: base, pending, mut unreadable } = storage.read_essences(&body, Some(&new));
         let stored = setup.progress(&body, now);
         unreadable.extend(stored.unreadable().cloned());
         Self {

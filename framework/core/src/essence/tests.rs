@@ -5,6 +5,7 @@ use crate::storage::{
 };
 use proptest::prelude::*;
 use serde_json::json;
+use std::sync::Arc;
 
 fn of(object: Value, storage: &Storage, extra: &[&str]) -> Value {
     let extra: Vec<_> = extra.iter().map(|field| Field::from(*field)).collect();
@@ -194,5 +195,26 @@ proptest! {
         json_patch::merge(&mut written, &storage.write_diff_base(&object.into(), &StoredEssence::Whole(before.into())).patch);
         let body = Body::from(written);
         prop_assert_eq!(storage.read_diff_base(&body), Some(StoredEssence::Whole(essence(&body, &storage, &[]).into())));
+    }
+
+    #[test]
+    fn a_diff_base_reads_the_same_whether_or_not_the_present_essence_is_known(
+        object in any_object(), later in prop::option::of(any_object()), escaped in any::<bool>(),
+    ) {
+        let storage = kopf();
+        let base = StoredEssence::Whole(of(object.clone(), &storage, &[]).into());
+        let mut patch = storage.write_diff_base(&object.clone().into(), &base).patch;
+        let text = &mut patch["metadata"]["annotations"]["kopf.zalando.org/last-handled-configuration"];
+        if escaped {
+            *text = text.as_str().unwrap().replace('a', "\\u0061").into();
+        }
+        let mut written = later.unwrap_or(object);
+        json_patch::merge(&mut written, &patch);
+        let body = Body::from(written);
+        let present = Arc::new(essence(&body, &storage, &[]));
+        let known = storage.read_essences(&body, Some(&present)).diff_base.unwrap();
+        let unknown = storage.read_diff_base(&body).unwrap();
+        prop_assert_eq!(known.diff(&present), unknown.diff(&present));
+        prop_assert_eq!(known, unknown);
     }
 }

@@ -92,6 +92,10 @@ impl Backlog {
     pub fn put(&mut self, uid: &Uid, pending: Pending) {
         self.take(uid);
         let bytes = pending.weight();
+        self.insert(uid, pending, bytes);
+    }
+
+    fn insert(&mut self, uid: &Uid, pending: Pending, bytes: usize) {
         self.bytes += bytes;
         self.pending.insert(uid.clone(), (pending, bytes));
     }
@@ -99,13 +103,17 @@ impl Backlog {
     /// Replaces what was pending with a state, if the budget has room for it; else the object is to be read.
     pub fn keep(&mut self, uid: &Uid, mut state: Pending) {
         self.take(uid);
+        let mut bytes = state.weight();
         if let Pending::Body(whole) = &mut state
-            && self.bytes + whole.weight() > self.budget / WHOLE
+            && self.bytes + bytes > self.budget / WHOLE
         {
             *whole = whole.as_text();
+            bytes = whole.weight();
         }
-        let fits = self.bytes + state.weight() <= self.budget;
-        self.put(uid, if fits { state } else { Pending::Fetch });
+        if self.bytes + bytes > self.budget {
+            (state, bytes) = (Pending::Fetch, 0);
+        }
+        self.insert(uid, state, bytes);
     }
 
     /// Takes out what was pending.

@@ -15,7 +15,7 @@ use blake2::{
 };
 use miniz_oxide::{deflate::compress_to_vec, inflate::decompress_to_vec_with_limit};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{io, ptr, sync::Arc};
 
 const FIELD: &str = "korf";
 const DEFLATE: &str = "deflate";
@@ -67,6 +67,7 @@ impl StoredEssence {
     /// The differences in the present essence.
     pub fn diff(&self, present: &Value) -> Diff {
         match self {
+            Self::Whole(stored) if ptr::eq(&**stored, present) => Diff::default(),
             Self::Whole(stored) => diff::diff(stored, present),
             Self::Digest(stored) if *stored == digest(present) => Diff::default(),
             Self::Digest(_) => Diff::unknown(present.clone()),
@@ -99,6 +100,12 @@ impl StoredEssence {
         (Encoding::Digest, wrapped(DIGEST, &digest(essence)))
     }
 
+    /// Whether a text is the one in which this essence is written. It may stand for it in other ways, too.
+    pub(super) fn is_text_of(text: &str, essence: &Value) -> bool {
+        let mut rest = Rest(text.trim_end().as_bytes());
+        serde_json::to_writer(&mut rest, essence).is_ok() && rest.0.is_empty() && content(essence).is_none()
+    }
+
     /// Decodes a text; none for null, which is the same as absent.
     pub(super) fn decode(text: &str) -> Result<Option<Self>, String> {
         Self::parse(parse(text)?)
@@ -113,6 +120,20 @@ impl StoredEssence {
             Some((DIGEST, content)) => Ok(Some(Self::Digest(content.to_owned()))),
             _ => Ok(Some(Self::Whole(essence.into()))),
         }
+    }
+}
+
+/// What is left of a text, as long as exactly that is written.
+struct Rest<'a>(&'a [u8]);
+
+impl io::Write for Rest<'_> {
+    fn write(&mut self, written: &[u8]) -> io::Result<usize> {
+        self.0 = self.0.strip_prefix(written).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(written.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
