@@ -80,16 +80,14 @@ pub async fn tables(options: &Options) -> Result<String, Error> {
         let mut process = stage.start()?;
         // The first creation reads what there is.
         stage.create_all(0..10).await?;
-        stage.tables(&mut process, 10, None).await?;
+        stage.tables_named(&mut process, 0..10).await?;
         let mut times = Vec::new();
         let mut created = 10;
         let before = super::servers::ServersCpu::now();
         for _ in 0..3 {
             let begun = Instant::now();
-            let (made, seen) = (
-                stage.create_all(created..created + CREATED),
-                stage.tables(&mut process, created + CREATED, None),
-            );
+            let wanted = created..created + CREATED;
+            let (made, seen) = (stage.create_all(wanted.clone()), stage.tables_named(&mut process, wanted));
             futures::future::try_join(made, seen).await?;
             times.push(begun.elapsed().as_secs_f64());
             created += CREATED;

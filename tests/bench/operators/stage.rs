@@ -6,7 +6,7 @@ use super::{
     process::Process,
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use korf_sandbox::Sandbox;
+use korf_sandbox::{Database, Sandbox};
 use kube::{
     Api,
     api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
@@ -18,6 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::time::sleep;
+use tokio_postgres::{ToStatement, types::ToSql};
 
 /// How many requests the load makes at once.
 const REQUESTS: usize = 16;
@@ -32,6 +33,7 @@ pub struct Stage {
     contender: Contender,
     place: Place,
     objects: Api<DynamicObject>,
+    database: Database,
     sql: tokio_postgres::Client,
 }
 
@@ -50,25 +52,28 @@ impl Stage {
             contender,
             objects: Api::namespaced_with(sandbox.control_plane.client().await?, &place.namespace, &kind()),
             sql: database.connect().await?,
+            database,
             place,
         })
     }
 
     /// Makes tables of other objects, in a schema of their own.
     pub async fn prefill(&self, count: usize) -> Result<(), Error> {
-        self.sql.batch_execute("CREATE SCHEMA others").await?;
+        // On a connection of its own: afterwards, this one would go on knowing all these tables.
+        let sql = self.database.connect().await?;
+        sql.batch_execute("CREATE SCHEMA others").await?;
         let line =
             r#"database-table-operator: {"cluster":"other","namespace":"other","name":"%s","uid":"%s"}"#;
         // Not in one transaction: it would need a lock for each.
         for begin in (0..count).step_by(500) {
             let last = (begin + 500).min(count) - 1;
-            let sql = format!(
+            let block = format!(
                 "DO $$ BEGIN FOR n IN {begin}..{last} LOOP \
                    EXECUTE format('CREATE TABLE others.t%s (id integer)', n); \
                    EXECUTE format('COMMENT ON TABLE others.t%s IS %L', n, format('{line}', n, n)); \
                  END LOOP; END $$"
             );
-            self.sql.batch_execute(&sql).await?;
+            sql.batch_execute(&block).await?;
         }
         Ok(())
     }
@@ -153,19 +158,35 @@ impl Stage {
             None => "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'".to_owned(),
             Some(column) => format!("SELECT count(*) FROM pg_attribute WHERE attname = '{column}'"),
         };
+        self.count(process, count, &*sql, &[]).await
+    }
+
+    /// Waits until there are these tables, one after the other: what it costs doesn't depend on how many others there are.
+    pub async fn tables_named(&self, process: &mut Process, numbers: Range<usize>) -> Result<(), Error> {
+        let question = self.sql.prepare("SELECT count(pg_catalog.to_regclass($1::text))").await?;
+        for number in numbers {
+            self.count(process, 1, &question, &[&table(number)]).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until a query counts so many.
+    async fn count(
+        &self,
+        process: &mut Process,
+        count: usize,
+        sql: &(impl ToStatement + ?Sized + Sync),
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<(), Error> {
         let limit = Instant::now() + LIMIT;
         loop {
-            let found: i64 = self.sql.query_one(&sql, &[]).await?.get(0);
+            let found: i64 = self.sql.query_one(sql, params).await?.get(0);
             if usize::try_from(found) == Ok(count) {
                 return Ok(());
             }
             if process.has_ended() || Instant::now() > limit {
-                let log = self.place.log.display();
-                return Err(format!(
-                    "{} stops at {found} of {count} tables: see {log}",
-                    self.contender.name()
-                )
-                .into());
+                let (name, log) = (self.contender.name(), self.place.log.display());
+                return Err(format!("{name} stops at {found} of {count} tables: see {log}").into());
             }
             sleep(POLL).await;
         }
