@@ -7,7 +7,7 @@ use super::{
     plot::{Line, Plot},
     report::{Table, at, float, goal_cell, ratio_cell},
     sandbox,
-    stage::Stage,
+    stage::{Stage, Tables},
 };
 use std::time::{Duration, Instant};
 use tokio::time::sleep;
@@ -37,7 +37,7 @@ pub async fn backlogs(options: &Options, document: &Document) -> Result<String, 
             stage.create_all(0..count).await?;
             let begun = Instant::now();
             let mut process = stage.start()?;
-            stage.tables(&mut process, count, None).await?;
+            stage.tables(&mut process, 0..count, Tables::There).await?;
             let seconds = begun.elapsed().as_secs_f64();
             stage.rest(&process).await;
             let memory = process.peak_memory() / 1024.0;
@@ -80,14 +80,15 @@ pub async fn tables(options: &Options) -> Result<String, Error> {
         let mut process = stage.start()?;
         // The first creation reads what there is.
         stage.create_all(0..10).await?;
-        stage.tables_named(&mut process, 0..10).await?;
+        stage.tables(&mut process, 0..10, Tables::There).await?;
         let mut times = Vec::new();
         let mut created = 10;
         let before = super::servers::ServersCpu::now();
         for _ in 0..3 {
             let begun = Instant::now();
             let wanted = created..created + CREATED;
-            let (made, seen) = (stage.create_all(wanted.clone()), stage.tables_named(&mut process, wanted));
+            let (made, seen) =
+                (stage.create_all(wanted.clone()), stage.tables(&mut process, wanted, Tables::There));
             futures::future::try_join(made, seen).await?;
             times.push(begun.elapsed().as_secs_f64());
             created += CREATED;
@@ -173,7 +174,7 @@ async fn restart(contender: Contender, count: usize) -> Result<Restart, Error> {
     let last = count - 1;
     stage.create(last).await?;
     let mut process = stage.start()?;
-    stage.tables(&mut process, 1, None).await?;
+    stage.tables(&mut process, last..count, Tables::There).await?;
     stage.rest(&process).await;
     drop(process);
     stage.copy_all(last, 0..last).await?;

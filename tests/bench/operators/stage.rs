@@ -18,15 +18,29 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::time::sleep;
-use tokio_postgres::{ToStatement, types::ToSql};
 
 /// How many requests the load makes at once.
 const REQUESTS: usize = 16;
 /// How long an operator may take for all that one phase asks of it.
 const LIMIT: Duration = Duration::from_secs(900);
 
-/// The time between two looks at the tables: each look reads the catalog, with the processor that is measured.
-const POLL: Duration = Duration::from_millis(50);
+/// The time between two looks at a table.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Whether a table has the column that updates add.
+const WIDER: &str = "SELECT count(*) FROM pg_catalog.pg_attribute \
+                     WHERE attname = 'country' AND attrelid = pg_catalog.to_regclass($1::text)";
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug)]
+pub enum Tables {
+    /// Each object has one.
+    There,
+    /// Each has one column more.
+    Wider,
+    /// None has one.
+    Gone,
+}
 
 /// A namespace and a database for one contender.
 pub struct Stage {
@@ -124,9 +138,7 @@ impl Stage {
     pub async fn change_one(&self, number: usize) -> Result<Duration, Error> {
         let begun = Instant::now();
         self.objects.patch(&name(number), &PatchParams::default(), &wider()).await?;
-        let sql = "SELECT EXISTS (SELECT FROM pg_attribute WHERE attname = 'country' \
-                   AND attrelid = to_regclass($1::text))";
-        self.becomes_true(sql, number, begun).await
+        self.becomes_one(WIDER, number, begun).await
     }
 
     /// Adds a column to each object.
@@ -147,62 +159,44 @@ impl Stage {
         .await
     }
 
-    /// Waits until there are so many tables, with this column if one is named.
+    /// Waits until the tables of these objects are as wanted, one after the other: to count them would read the whole
+    /// catalog each time, with the processor that is measured.
     pub async fn tables(
         &self,
         process: &mut Process,
-        count: usize,
-        column: Option<&str>,
+        numbers: Range<usize>,
+        wanted: Tables,
     ) -> Result<(), Error> {
-        let sql = match column {
-            None => "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'".to_owned(),
-            Some(column) => format!("SELECT count(*) FROM pg_attribute WHERE attname = '{column}'"),
+        let (sql, count) = match wanted {
+            Tables::There => ("SELECT count(pg_catalog.to_regclass($1::text))", 1),
+            Tables::Gone => ("SELECT count(pg_catalog.to_regclass($1::text))", 0),
+            Tables::Wider => (WIDER, 1),
         };
-        self.count(process, count, &*sql, &[]).await
-    }
-
-    /// Waits until there are these tables, one after the other: what it costs doesn't depend on how many others there are.
-    pub async fn tables_named(&self, process: &mut Process, numbers: Range<usize>) -> Result<(), Error> {
-        let question = self.sql.prepare("SELECT count(pg_catalog.to_regclass($1::text))").await?;
+        let (question, limit) = (self.sql.prepare(sql).await?, Instant::now() + LIMIT);
         for number in numbers {
-            self.count(process, 1, &question, &[&table(number)]).await?;
+            let table = table(number);
+            while self.sql.query_one(&question, &[&table]).await?.get::<_, i64>(0) != count {
+                if process.has_ended() || Instant::now() > limit {
+                    let (name, log) = (self.contender.name(), self.place.log.display());
+                    return Err(format!("{name} stops before {table}: see {log}").into());
+                }
+                sleep(POLL).await;
+            }
         }
         Ok(())
-    }
-
-    /// Waits until a query counts so many.
-    async fn count(
-        &self,
-        process: &mut Process,
-        count: usize,
-        sql: &(impl ToStatement + ?Sized + Sync),
-        params: &[&(dyn ToSql + Sync)],
-    ) -> Result<(), Error> {
-        let limit = Instant::now() + LIMIT;
-        loop {
-            let found: i64 = self.sql.query_one(sql, params).await?.get(0);
-            if usize::try_from(found) == Ok(count) {
-                return Ok(());
-            }
-            if process.has_ended() || Instant::now() > limit {
-                let (name, log) = (self.contender.name(), self.place.log.display());
-                return Err(format!("{name} stops at {found} of {count} tables: see {log}").into());
-            }
-            sleep(POLL).await;
-        }
     }
 
     /// Creates an object, and waits until its table can be seen.
     pub async fn latency(&self, number: usize) -> Result<Duration, Error> {
         let begun = Instant::now();
         self.create(number).await?;
-        self.becomes_true("SELECT to_regclass($1::text) IS NOT NULL", number, begun).await
+        self.becomes_one("SELECT count(pg_catalog.to_regclass($1::text))", number, begun).await
     }
 
-    /// Waits until a question about a table is answered with yes; a single change takes no minute.
-    async fn becomes_true(&self, sql: &str, number: usize, begun: Instant) -> Result<Duration, Error> {
+    /// Waits, without a pause, until a count for a table is one; a single change takes no minute.
+    async fn becomes_one(&self, sql: &str, number: usize, begun: Instant) -> Result<Duration, Error> {
         let (question, table) = (self.sql.prepare(sql).await?, table(number));
-        while !self.sql.query_one(&question, &[&table]).await?.get::<_, bool>(0) {
+        while self.sql.query_one(&question, &[&table]).await?.get::<_, i64>(0) != 1 {
             if begun.elapsed() > Duration::from_secs(60) {
                 let log = self.place.log.display();
                 return Err(format!("{} doesn't change {table}: see {log}", self.contender.name()).into());

@@ -7,7 +7,7 @@ use super::{
     report::{self, Measure, Phase, Report, float},
     sandbox,
     servers::ServersCpu,
-    stage::Stage,
+    stage::{Stage, Tables},
 };
 use korf_sandbox::Sandbox;
 use std::time::{Duration, Instant};
@@ -87,14 +87,14 @@ async fn measure(
 
     let span = Span::begin(sandbox, None).await?;
     let mut process = stage.start()?;
-    stage.tables(&mut process, count, None).await?;
+    stage.tables(&mut process, 0..count, Tables::There).await?;
     let seconds = span.seconds();
     stage.rest(&process).await;
     note(Phase::Backlog, &all(seconds, span.costs(&process, count).await?));
     note(Phase::Backlog, &[(Measure::Memory, process.peak_memory() / 1024.0)]);
 
     let span = Span::begin(sandbox, Some(&process)).await?;
-    let changed = stage.tables(&mut process, count, Some("country"));
+    let changed = stage.tables(&mut process, 0..count, Tables::Wider);
     futures::future::try_join(stage.update_all(count), changed).await?;
     let seconds = span.seconds();
     stage.rest(&process).await;
@@ -112,7 +112,8 @@ async fn measure(
 
     let count = count + options.singles;
     let span = Span::begin(sandbox, Some(&process)).await?;
-    futures::future::try_join(stage.delete_all(count), stage.tables(&mut process, 0, None)).await?;
+    futures::future::try_join(stage.delete_all(count), stage.tables(&mut process, 0..count, Tables::Gone))
+        .await?;
     stage.gone().await?;
     let seconds = span.seconds();
     note(Phase::Deletions, &all(seconds, span.costs(&process, count).await?));
