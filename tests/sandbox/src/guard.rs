@@ -213,12 +213,19 @@ fn guard_shell(folder: &Path, account: Option<&Account>) -> Command {
 /// use.
 fn unused_folder(account: Option<&Account>) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
-    let base = if account.is_some() { PathBuf::from("/tmp") } else { std::env::temp_dir() };
+    let temp = std::env::temp_dir();
+    let base = if account.is_none() || is_for_all(&temp) { temp } else { PathBuf::from("/tmp") };
     // Short, because the path of a Unix socket is limited to about a hundred bytes. Process ids are reused,
     // so the time is part of the name.
     let now = jiff::Timestamp::now().as_millisecond() & 0xfff_ffff;
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     base.join(format!("korf-sandbox-{}-{count}-{now:x}", std::process::id()))
+}
+
+/// Whether all accounts may make files in a folder.
+fn is_for_all(folder: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(folder).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 == 0o007)
 }
 
 fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
