@@ -1,4 +1,5 @@
-//! Bare client: sends the requests and statements of the table operator for the Kopf demo's objects, and does nothing else.
+//! Bare client: sends the requests of the table operator for the Kopf demo's objects, and about its statements, and does nothing
+//! else.
 //!
 //! It is no operator: it plans nothing, keeps nothing, retries nothing, and forgets what it can't do. So its time is what the
 //! servers take, and what any operator takes at least that does the same safe things. `DATABASE_URL` and `NAMESPACE` say

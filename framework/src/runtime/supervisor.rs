@@ -95,7 +95,10 @@ async fn serve(mut reactor: Reactor, namespaces: Namespaces) -> Reactor {
     }));
     match serving.await {
         Ok(reactor) => reactor,
-        // Nobody else aborts the task.
-        Err(error) => resume_unwind(error.into_panic()),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            // The runtime is being shut down, and with it whoever waits here.
+            Err(_) => future::pending().await,
+        },
     }
 }

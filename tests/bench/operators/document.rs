@@ -88,7 +88,7 @@ fn machine() -> Result<String, Error> {
 fn version(module: &str) -> &'static str {
     let lines = include_str!("../../sandbox/controlplane/go.mod").lines();
     lines
-        .filter_map(|line| line.trim().strip_prefix(module)?.split_whitespace().next())
+        .filter_map(|line| line.trim().strip_prefix(module)?.strip_prefix(' ')?.split_whitespace().next())
         .next()
         .unwrap_or_default()
 }

@@ -118,7 +118,7 @@ pub async fn restarts(options: &Options, document: &Document) -> Result<String, 
         "memory at rest, MiB",
         "… bytes an object more",
         "writes",
-        "a change made meanwhile: ms",
+        "a change 0.2 s after the start: ms",
     ]);
     let mut memories = COMPARED.map(|contender| Line::new(contender.name()));
     let mut times = COMPARED.map(|contender| Line::new(contender.name()));

@@ -1,7 +1,8 @@
 //! Measures operators side by side, on a real API server, etcd and PostgreSQL: `cargo bench -p korf-bench`.
 //!
-//! Rounds are interleaved: each contender has its turn in each round, on a namespace and a database of its own. What is
-//! told are medians, with the lowest and the highest. Only ratios within one run mean something.
+//! The rounds of waves are interleaved: each contender has its turn in each round, on a namespace and a database of its own. What
+//! is told of them are medians, with the lowest and the highest. The rest, which takes long, is measured once, on servers of its
+//! own. Only ratios within one run mean something.
 
 mod contender;
 mod crowd;
@@ -64,7 +65,7 @@ pub struct Options {
     #[arg(long)]
     crowd: bool,
 
-    /// Everything, for the document; takes about an hour
+    /// Everything, for the document; takes about half an hour
     #[arg(long)]
     long: bool,
 

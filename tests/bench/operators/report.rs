@@ -19,7 +19,7 @@ pub enum Measure {
     Cpu,
     ControlPlane,
     Postgres,
-    /// Requests for each object, the load's included.
+    /// Requests for each object; those of the load are in it, but for the backlog, which is there before.
     Requests,
     Memory,
     Median,
@@ -28,18 +28,18 @@ pub enum Measure {
 
 type Row = (Phase, Measure);
 
-fn name((phase, measure): Row) -> &'static str {
-    match (phase, measure) {
-        (Phase::Backlog, Measure::Seconds) => "backlog: seconds",
+fn name(row: Row) -> &'static str {
+    match row {
         (Phase::Updates, Measure::Seconds) => "update wave: seconds",
         (Phase::Deletions, Measure::Seconds) => "delete wave: seconds",
-        (Phase::Latency, Measure::Seconds | Measure::Median) => "apply → table visible, p50: ms",
+        (_, Measure::Seconds) => "backlog: seconds",
         (_, Measure::Cpu) => "… CPU seconds of the operator",
         (_, Measure::ControlPlane) => "… of the API server and etcd",
         (_, Measure::Postgres) => "… of PostgreSQL",
-        (_, Measure::Requests) => "… requests an object",
+        (Phase::Backlog, Measure::Requests) => "… requests an object",
+        (_, Measure::Requests) => "… requests an object, the load's with them",
         (_, Measure::Memory) => "… most memory, MiB",
-        (_, Measure::Median) => "… p50: ms",
+        (_, Measure::Median) => "apply → table visible, p50: ms",
         (_, Measure::Worst) => "… p99: ms",
     }
 }

@@ -193,11 +193,11 @@ impl Stage {
         self.becomes_one("SELECT count(pg_catalog.to_regclass($1::text))", number, begun).await
     }
 
-    /// Waits, without a pause, until a count for a table is one; a single change takes no minute.
+    /// Waits, without a pause, until a count for a table is one.
     async fn becomes_one(&self, sql: &str, number: usize, begun: Instant) -> Result<Duration, Error> {
         let (question, table) = (self.sql.prepare(sql).await?, table(number));
         while self.sql.query_one(&question, &[&table]).await?.get::<_, i64>(0) != 1 {
-            if begun.elapsed() > Duration::from_secs(60) {
+            if begun.elapsed() > LIMIT {
                 let log = self.place.log.display();
                 return Err(format!("{} doesn't change {table}: see {log}", self.contender.name()).into());
             }

@@ -222,10 +222,13 @@ fn unused_folder(account: Option<&Account>) -> PathBuf {
     base.join(format!("korf-sandbox-{}-{count}-{now:x}", std::process::id()))
 }
 
-/// Whether all accounts may make files in a folder.
+/// Whether all accounts may make files in a folder, and get there.
 fn is_for_all(folder: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    fs::metadata(folder).is_ok_and(|metadata| metadata.permissions().mode() & 0o007 == 0o007)
+    let lets = |folder: &Path, bits: u32| {
+        fs::metadata(folder).is_ok_and(|metadata| metadata.permissions().mode() & bits == bits)
+    };
+    lets(folder, 0o007) && folder.ancestors().skip(1).all(|above| lets(above, 0o001))
 }
 
 fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {

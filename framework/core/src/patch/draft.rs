@@ -93,11 +93,6 @@ impl Draft<'_> {
         })
     }
 
-    /// Whether handlers ask for anything outside of the status.
-    pub fn changes_object(&self) -> bool {
-        !self.object.is_empty()
-    }
-
     /// Whether handlers ask for something in this part.
     pub(super) fn has_edits(&self, part: Part, status_subresource: bool) -> bool {
         let to_status = !self.status.is_empty();

@@ -118,6 +118,16 @@ impl Edits {
         !self.requested.is_empty()
     }
 
+    /// Whether handlers have requested changes of anything but the status, or may have. It is asked of the edits and not of a
+    /// draft, which is empty once the changes are there.
+    pub fn may_change_object(&self) -> bool {
+        self.requested.iter().any(|edit| match edit {
+            Edit::Merge(Value::Object(fields)) => fields.keys().any(|field| field != "status"),
+            Edit::Merge(_) => false,
+            Edit::Modify(_) => true,
+        })
+    }
+
     /// Adds other edits behind these.
     pub fn join(&mut self, other: Self) {
         if self.requested.is_empty() {

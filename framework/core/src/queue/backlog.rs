@@ -1,7 +1,7 @@
 //! Backlog: the pending states of objects that wait for a worker, within a budget of memory.
 //!
-//! The first of them stay as they are, since they are next. Behind these, each is written as text, which takes a fraction of
-//! the memory, and is read again for its turn.
+//! States stay as they are while all take less than an eighth of the budget. One that comes when they take more is written as
+//! text, which takes a fraction of the memory, and is read again for its turn.
 
 use super::config::QueueLimits;
 use crate::{Uid, body::Body};

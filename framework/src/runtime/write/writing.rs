@@ -134,7 +134,7 @@ impl<'a> Writing<'a> {
         let has_status = |field: &Field| field.keys().first().is_none_or(|key| key == "status");
         let mut fields = self.kind.setup.handlers.iter().filter_map(|handler| handler.filter.field.as_ref());
         // A change of the status is none of the essence, unless handlers name a field there.
-        let changes_essence = self.draft.changes_object() || fields.any(has_status);
+        let changes_essence = self.edits.may_change_object() || fields.any(has_status);
         let ours = (self.edits.has_requested() && changes_essence).then(|| self.seen());
         Ok((self.body, ours))
     }

@@ -50,6 +50,8 @@ fn any_merge() -> impl Strategy<Value = Value> {
         "my-op",
         "progress",
         "my-op.korf.dev/x",
+        "kopf",
+        "kopf.zalando.org/x",
         "a.b/x",
         "uid",
         "kind",
@@ -64,9 +66,10 @@ fn any_merge() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn a_merge_that_is_composed_without_a_copy_of_the_object_leaves_what_is_ours(
-        body in any_merge(), patches in prop::collection::vec(any_merge(), 1..3), in_status in any::<bool>(),
+        body in any_merge(), patches in prop::collection::vec(any_merge(), 1..3), in_status in any::<bool>(), kopf in any::<bool>(),
     ) {
-        let storage = StorageConfig { in_status, ..StorageConfig::default() }.storage("my-op").unwrap();
+        // Kopf's storage is one that migrates: from the status to annotations.
+        let storage = StorageConfig { in_status, kopf, ..StorageConfig::default() }.storage("my-op").unwrap();
         let body = Body::from(body);
         let edits: Edits = patches.into_iter().map(Edit::Merge).collect();
         let drafted = edits.draft(&body, &storage, Omit::default());
