@@ -92,3 +92,67 @@ impl Objects for Since<'_> {
         send(answer).await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::client::Body;
+    use serde_json::{Value, json};
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    fn there(uid: &str) -> (u16, Value) {
+        (
+            200,
+            json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": {"name": "a", "uid": uid}}),
+        )
+    }
+
+    fn failure(code: u16) -> (u16, Value) {
+        (
+            code,
+            json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": "no", "reason": if code == 404 { "NotFound" } else { "No" }, "code": code}),
+        )
+    }
+
+    /// Asks an API server that answers like this from its cache, and like this from etcd; returns the answer, and what was asked.
+    async fn ask(cache: (u16, Value), etcd: (u16, Value)) -> (Result<bool, ApiError>, Vec<String>) {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&asked);
+        let server = tower::service_fn(move |request: http::Request<Body>| {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            let (code, body) = if query.contains("resourceVersion=7") { &cache } else { &etcd };
+            let answer =
+                http::Response::builder().status(*code).body(Body::from(body.to_string().into_bytes()));
+            seen.lock().unwrap_or_else(PoisonError::into_inner).push(query);
+            async move { answer }
+        });
+        let client = Client::new(server, "default");
+        let owner = Owner { cluster: "c".into(), namespace: "n".into(), name: "a".into(), uid: "1".into() };
+        let answer = since(&client, "7").exists(&owner).await;
+        let asked = asked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        (answer, asked)
+    }
+
+    #[tokio::test]
+    async fn only_a_yes_of_the_cache_is_believed() {
+        let (yes, no) = (Ok(true), Ok(false));
+        for (cache, etcd, answer, count) in [
+            (there("1"), failure(500), &yes, 1),
+            (failure(404), there("1"), &yes, 2),
+            (failure(404), failure(404), &no, 2),
+            (there("2"), there("1"), &yes, 2),
+            (there("2"), there("2"), &no, 2),
+            (failure(403), there("1"), &yes, 2),
+        ] {
+            let case = format!("{cache:?} {etcd:?}");
+            let (found, asked) = ask(cache, etcd).await;
+            assert_eq!((&found, asked.len()), (answer, count), "{case}");
+            assert!(
+                asked[0].contains("resourceVersion=7") && asked[1..].iter().all(|query| query.is_empty()),
+                "{asked:?}"
+            );
+        }
+        let (found, _) = ask(failure(404), failure(403)).await;
+        assert!(found.is_err_and(|error| error.denied));
+    }
+}

@@ -18,6 +18,19 @@ pub struct PgTypeId {
     pub typmod: i32,
 }
 
+impl PgTypeId {
+    /// Whether columns of both store the same: times without a precision store microseconds, six digits.
+    pub fn stores_as(self, other: Self) -> bool {
+        const INTERVAL_OF_SIX_DIGITS: i32 = 0x7fff_0006;
+        let full = |id: Self| match (id.oid, id.typmod) {
+            // time, timetz, timestamp, timestamptz; interval.
+            (1083 | 1266 | 1114 | 1184, 6) | (1186, INTERVAL_OF_SIX_DIGITS) => Self { typmod: -1, ..id },
+            _ => id,
+        };
+        full(self) == full(other)
+    }
+}
+
 /// A table, or anything else in the place of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Relation {
@@ -55,8 +68,10 @@ impl Head {
 /// The kinds of relation that matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelationKind {
-    /// A table, partitioned or not.
+    /// A table.
     Table,
+    /// A partitioned table: a drop would take its partitions.
+    Partitioned,
     /// Anything else, in words.
     Other(&'static str),
 }
@@ -70,7 +85,7 @@ pub struct CatalogColumn {
     pub type_id: PgTypeId,
     /// The type as PostgreSQL prints it, for people.
     pub type_name: String,
-    /// Whether it owns a sequence, as a `serial` column does.
+    /// Whether it gets its values from a sequence: its own, as that of a `serial` or an identity column, or another one.
     pub serial: bool,
 }
 
@@ -104,29 +119,32 @@ macro_rules! lock {
 pub async fn place(sql: &Client, name: &Identifier) -> Result<Option<Place>, Error> {
     let query = "SELECT s::text, pg_catalog.format('%I.%I', s, $1) FROM pg_catalog.current_schema() s WHERE s \
                  IS NOT NULL";
-    read_place(sql, query, name).await
+    let row = sql.query_typed_opt(query, &[(&name.as_str(), Type::TEXT)]).await?;
+    row.map(|row| read_place(&row, name)).transpose()
 }
 
-/// The same, and locks the name until the end of the transaction, as [`lock`] does.
+/// The place of a table in a schema, or else in the current one, with its name locked until the end of the transaction, as
+/// [`lock`] does.
 ///
 /// # Errors
 ///
 /// Those of the connection.
-pub async fn lock_place(sql: &Client, name: &Identifier) -> Result<Option<Place>, Error> {
+pub async fn lock_place(
+    sql: &Client,
+    schema: Option<&str>,
+    name: &Identifier,
+) -> Result<Option<Place>, Error> {
     let query = concat!(
         "SELECT s::text, pg_catalog.format('%I.%I', s, $1), ",
         lock!("pg_catalog.format('%I.%I', s, $1)"),
-        " FROM pg_catalog.current_schema() s WHERE s IS NOT NULL"
+        " FROM COALESCE($2, pg_catalog.current_schema()) s WHERE s IS NOT NULL"
     );
-    read_place(sql, query, name).await
+    let row = sql.query_typed_opt(query, &[(&name.as_str(), Type::TEXT), (&schema, Type::NAME)]).await?;
+    row.map(|row| read_place(&row, name)).transpose()
 }
 
-async fn read_place(sql: &Client, query: &str, name: &Identifier) -> Result<Option<Place>, Error> {
-    let row = sql.query_typed_opt(query, &[(&name.as_str(), Type::TEXT)]).await?;
-    row.map(|row| {
-        Ok(Place { schema: row.try_get(0)?, name: name.as_str().to_owned(), qualified: row.try_get(1)? })
-    })
-    .transpose()
+fn read_place(row: &Row, name: &Identifier) -> Result<Place, Error> {
+    Ok(Place { schema: row.try_get(0)?, name: name.as_str().to_owned(), qualified: row.try_get(1)? })
 }
 
 /// Locks a table's qualified name until the end of the transaction: only one may decide who owns the table.
@@ -230,13 +248,15 @@ async fn columns(sql: &Client, oid: u32) -> Result<Vec<(i16, CatalogColumn)>, Er
     of_relation(sql, query, oid).await?.iter().map(column).collect()
 }
 
-/// The numbers of the columns that own a sequence.
+/// The numbers of the columns that get their values from a sequence.
 async fn serial_columns(sql: &Client, oid: u32) -> Result<Vec<i16>, Error> {
-    // deptype a: the sequence is dropped with the column (serial); that of an identity column has i.
+    // deptype a: the sequence is dropped with the column (serial); i: it is an identity column's.
     let query = "SELECT d.refobjsubid::pg_catalog.int2 FROM pg_catalog.pg_depend d \
                  WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1 \
-                 AND d.refobjsubid > 0 AND d.deptype = 'a' AND d.classid = d.refclassid \
-                 AND (SELECT s.relkind FROM pg_catalog.pg_class s WHERE s.oid = d.objid) = 'S'";
+                 AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i') AND d.classid = d.refclassid \
+                 AND (SELECT s.relkind FROM pg_catalog.pg_class s WHERE s.oid = d.objid) = 'S' \
+                 UNION SELECT f.adnum FROM pg_catalog.pg_attrdef f WHERE f.adrelid = $1 \
+                 AND pg_catalog.pg_get_expr(f.adbin, f.adrelid) LIKE 'nextval(%'";
     of_relation(sql, query, oid).await?.iter().map(|row| row.try_get(0)).collect()
 }
 
@@ -259,7 +279,8 @@ impl RelationKind {
     /// <https://www.postgresql.org/docs/current/catalog-pg-class.html>, `relkind`.
     fn of(relkind: &str) -> Self {
         match relkind {
-            "r" | "p" => Self::Table,
+            "r" => Self::Table,
+            "p" => Self::Partitioned,
             "v" => Self::Other("a view"),
             "m" => Self::Other("a materialized view"),
             "i" | "I" => Self::Other("an index"),

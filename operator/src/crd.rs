@@ -1,19 +1,24 @@
 //! The kind `DatabaseTable`; `manifests/crd.yaml` is generated from it.
 //!
 //! The operator itself reads the raw [`spec`](crate::spec), because it also works with the Kopf demo's CRD,
-//! which has no schema. These types are for clients, for tests and for the CRD. With the rules here, the API
-//! server rejects at once what the operator could only report later. There is one exception: a structural
-//! schema can't express "a string or a list of strings", so `primaryKey` has no type, and rules can't see a
-//! field without a type. So the operator rejects its changes.
+//! which has no schema. These types are for clients, for tests and for the CRD. With the bounds here, the API
+//! server rejects at once what the operator could only report later. A structural schema can't express "a
+//! string or a list of strings", so `primaryKey` has no type.
+//!
+//! There are bounds and no rules, and the spec isn't required. An object from before, under the Kopf demo's CRD, may
+//! have anything there. Of what such an object breaks, the API server forgives types and bounds where they don't change, and
+//! nothing else: a rule that can't be evaluated, and a missing spec, would make it reject every change of the object, even
+//! the removal of its finalizer. So the operator tells what can't be changed
+//! (docs/decisions/0050-a-schema-that-lets-go.md).
 
 use crate::status::TableStatus;
-use kube::{CustomResource, KubeSchema};
+use kube::CustomResource;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// A table in PostgreSQL.
-#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "kopf.demo",
     version = "v1",
@@ -23,6 +28,7 @@ use std::collections::BTreeMap;
     shortname = "dbt",
     namespaced,
     status = "TableStatus",
+    schema = "manual",
     doc = "A table in PostgreSQL, kept by database-table-operator",
     printcolumn = r#"{"name": "Table", "type": "string", "jsonPath": ".status.table"}"#,
     printcolumn = r#"{"name": "Columns", "type": "integer", "jsonPath": ".status.columnCount"}"#,
@@ -35,9 +41,7 @@ pub struct DatabaseTableSpec {
     /// The name of the table. Folded to lower case as PostgreSQL does, unless it has double quotes of its
     /// own: '"Users"'. It can't be changed.
     // With quotes, and every quote in the name doubled, 63 bytes become 128.
-    #[schemars(length(max = 128))]
-    #[x_kube(validation = Rule::new("self.size() > 0").message("tableName is empty: give the table a name"))]
-    #[x_kube(validation = Rule::new("self == oldSelf").message("tableName can't be changed: delete the object and create a new one"))]
+    #[schemars(length(min = 1, max = 128))]
     pub table_name: String,
 
     /// The columns, each an item with one key, NAME: TYPE, such as "- USER_ID: integer". Columns can be
@@ -49,6 +53,25 @@ pub struct DatabaseTableSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "primary_key")]
     pub primary_key: Option<PrimaryKey>,
+}
+
+/// What kube would derive, but for one line: an object without a spec isn't rejected.
+impl JsonSchema for DatabaseTable {
+    fn schema_name() -> Cow<'static, str> {
+        "DatabaseTable".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "title": "DatabaseTable",
+            "description": "A table in PostgreSQL, kept by database-table-operator",
+            "type": "object",
+            "properties": {
+                "spec": generator.subschema_for::<DatabaseTableSpec>(),
+                "status": generator.subschema_for::<Option<TableStatus>>()
+            }
+        })
+    }
 }
 
 /// One column or several.
@@ -65,19 +88,14 @@ pub enum PrimaryKey {
 fn columns(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
+        "minItems": 1,
         "maxItems": 1600,
         "items": {
             "type": "object",
             "additionalProperties": { "type": "string", "maxLength": 1024 },
-            "x-kubernetes-validations": [{
-                "rule": "self.size() == 1",
-                "message": "each column must be one entry, NAME: TYPE; start a new item with \"-\" for each column"
-            }]
-        },
-        "x-kubernetes-validations": [{
-            "rule": "self.size() > 0",
-            "message": "columns is empty: a table needs at least one column"
-        }]
+            "minProperties": 1,
+            "maxProperties": 1
+        }
     })
 }
 

@@ -11,15 +11,16 @@
 
 use crate::{
     api::Objects,
-    catalog::{self, Place, Relation},
+    catalog::{self, Head, Place, RelationKind},
     ddl,
     error::{DatabaseError, TableError},
     identifier::{Identifier, split_qualified},
     marker::Owner,
     outcome::{Applied, Dropped},
     owners::Owners,
-    plan::{self, Claim, Found, Plan, ResolvedTable},
+    plan::{self, Claim, Found, Plan, PlanError, ResolvedTable},
     spec::Table,
+    sqlstate::Step,
     transaction::{Transaction, transact},
     types::{self, KnownTypes},
 };
@@ -67,7 +68,7 @@ impl Database {
                 if !statements.is_empty() {
                     self.owners.note(&claim.owner).await;
                 }
-                tx.commit(&statements).await?;
+                tx.commit(Step::Change, &statements).await?;
                 Ok(plan.into())
             })
         })
@@ -81,21 +82,38 @@ impl Database {
         claim: &Claim,
         table: &Table,
     ) -> Result<Plan, TableError> {
-        let (begun, place, confirmed, head) = join!(
+        // The table stays where the status says that it is, whatever the search path has become since.
+        let recorded = claim.table.as_deref().and_then(split_qualified);
+        let schema = recorded.filter(|(_, name)| name == table.name.as_str()).map(|(schema, _)| schema);
+        let (begun, confirmed, seen) = join!(
             tx.begin(),
-            catalog::lock_place(tx, &table.name),
             self.types.confirm(tx, &table.columns),
-            catalog::head(tx, None, table.name.as_str()),
+            look(tx, schema.as_deref(), &table.name),
         );
         begun.map_err(DatabaseError::of_first_statement)?;
-        let place = place?.ok_or(TableError::NoSchema)?;
+        let (mut place, mut head) = seen?;
+        if schema.is_some() && !head.as_ref().is_some_and(|head| head.is_owned_by(&claim.owner)) {
+            (place, head) = look(tx, None, &table.name).await?;
+        }
         let columns = types::resolve(tx, &table.columns, &self.types, confirmed?).await?;
-        let wanted = ResolvedTable { place, columns, primary_key: table.primary_key.clone() };
-        let here = match head? {
+        let mut elsewhere = self.elsewhere(tx, head.as_ref(), &claim.owner).await?;
+        // So does one that only its comment tells.
+        if let [moved] = &*elsewhere
+            && moved.name == table.name.as_str()
+        {
+            (place, head) = look(tx, Some(&moved.schema), &table.name).await?;
+            elsewhere.clear();
+        }
+        let place = place.ok_or(TableError::NoSchema)?;
+        if head.is_none() {
+            types::check_key(tx, &columns, table).await?;
+        }
+        let here = match head {
             Some(head) => Some(catalog::relation(tx, head).await?),
             None => None,
         };
-        let found = self.find_tables(tx, here, &claim.owner).await?;
+        let wanted = ResolvedTable { place, columns, primary_key: table.primary_key.clone() };
+        let found = Found { here, elsewhere: elsewhere.into_iter().map(|place| place.qualified).collect() };
         let plan = plan::plan(wanted, &found, claim)?;
         if plan.takes_over && !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
             return Err(TableError::ObjectGone { table: plan.table.place.qualified });
@@ -103,20 +121,19 @@ impl Database {
         Ok(plan)
     }
 
-    async fn find_tables(
+    /// The object's tables of other names or in other schemas, unless the one that was found is its own.
+    async fn elsewhere(
         &self,
         sql: &Client,
-        here: Option<Relation>,
+        here: Option<&Head>,
         owner: &Owner,
-    ) -> Result<Found, TableError> {
-        let ours = here.as_ref().is_some_and(|relation| relation.head.is_owned_by(owner));
+    ) -> Result<Vec<Place>, TableError> {
+        let ours = here.is_some_and(|head| head.is_owned_by(owner));
         // Rarely needed, and it reads all comments in the database.
-        let elsewhere = if !ours && self.owners.may_have_table(sql, owner).await? {
-            catalog::tables_of(sql, owner).await?
-        } else {
-            Vec::new()
-        };
-        Ok(Found { here, elsewhere: elsewhere.into_iter().map(|place| place.qualified).collect() })
+        if ours || !self.owners.may_have_table(sql, owner).await? {
+            return Ok(Vec::new());
+        }
+        Ok(catalog::tables_of(sql, owner).await?)
     }
 
     /// Drops the table of a deleted object, without CASCADE.
@@ -137,6 +154,17 @@ impl Database {
         run(|| transact(&self.pool, async |tx: &Transaction<'_>| drop_once(tx, objects, claim, name).await))
             .await
     }
+}
+
+/// Locks a table's name in a schema, or else in the current one, and reads what has it.
+async fn look(
+    tx: &Transaction<'_>,
+    schema: Option<&str>,
+    name: &Identifier,
+) -> Result<(Option<Place>, Option<Head>), tokio_postgres::Error> {
+    let (place, head) =
+        join!(catalog::lock_place(tx, schema, name), catalog::head(tx, schema, name.as_str()));
+    Ok((place?, head?))
 }
 
 /// Runs a transaction, and once more if the catalog has changed meanwhile.
@@ -210,10 +238,12 @@ async fn drop_at(
     let (locked, head) =
         join!(tx.execute_typed(&lock, &[]), catalog::head(tx, Some(&place.schema), &place.name));
     locked?;
-    if !head?.is_some_and(|head| head.is_owned_by(&claim.owner)) {
-        return Ok(None);
+    let Some(head) = head?.filter(|head| head.is_owned_by(&claim.owner)) else { return Ok(None) };
+    if head.kind == RelationKind::Partitioned {
+        // RESTRICT would take all partitions.
+        return Err(PlanError::Partitioned { table: place.qualified }.into());
     }
-    tx.commit(&[ddl::drop_table(&place)]).await?;
+    tx.commit(Step::Drop, &[ddl::drop_table(&place)]).await?;
     Ok(Some(Dropped::Table(place.qualified)))
 }
 

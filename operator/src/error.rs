@@ -5,8 +5,9 @@ use crate::{
     message::with_causes,
     plan::PlanError,
     spec::SpecError,
-    sqlstate::{self, ErrorClass},
+    sqlstate::{self, ErrorClass, Step},
     status::ConditionReason,
+    transaction::Spoils,
     types::{RejectedType, ResolveError},
 };
 use deadpool_postgres::{PoolError, TimeoutType};
@@ -69,8 +70,11 @@ pub struct DatabaseError {
     pub class: ErrorClass,
     /// The SQLSTATE, if the server sent one.
     pub code: Option<String>,
-    /// Whether the catalog has changed since it was read.
+    /// Whether another attempt may succeed at once: the catalog has changed since it was read, or another connection may do.
     pub stale: bool,
+    /// Whether the connection is of no use any more.
+    pub spoiled: bool,
+    reason: ConditionReason,
     message: String,
 }
 
@@ -101,13 +105,19 @@ impl TableError {
                 ConditionReason::PermissionDenied
             }
             Self::ClusterUnknown(_) | Self::ObjectUnknown(_) => ConditionReason::ClusterUnavailable,
-            Self::Database(error) => error.reason(),
+            Self::Database(error) => error.reason,
         }
     }
 
-    /// Whether the catalog has changed since it was read, so that another attempt may succeed at once.
+    /// Whether another attempt may succeed at once.
     pub fn is_stale(&self) -> bool {
         matches!(self, Self::Database(error) if error.stale)
+    }
+}
+
+impl Spoils for TableError {
+    fn spoils_connection(&self) -> bool {
+        matches!(self, Self::Database(error) if error.spoiled)
     }
 }
 
@@ -126,48 +136,72 @@ impl DatabaseError {
     /// one may do.
     pub fn of_first_statement(error: tokio_postgres::Error) -> Self {
         let stale = error.is_closed();
-        let error = Self::from(error);
+        let error = Self::at(Step::Begin, error);
         Self { stale: stale || error.stale, ..error }
     }
 
-    fn temporary(message: String) -> Self {
-        Self { class: ErrorClass::Temporary, code: None, stale: false, message }
-    }
-
-    fn reason(&self) -> ConditionReason {
-        let code = self.code.as_deref().unwrap_or_default();
-        match (self.class, code) {
-            (_, "2BP01") => ConditionReason::DependentsExist,
-            (_, "42501") => ConditionReason::PermissionDenied,
-            (_, "3F000") => ConditionReason::SchemaMissing,
-            (_, code) if code.starts_with("28") => ConditionReason::PermissionDenied,
-            (ErrorClass::Permanent, _) | (_, "42704") => ConditionReason::InvalidSpec,
-            (ErrorClass::Temporary | ErrorClass::Environment, _) => ConditionReason::DatabaseUnavailable,
-        }
-    }
-}
-
-impl From<tokio_postgres::Error> for DatabaseError {
-    fn from(error: tokio_postgres::Error) -> Self {
-        match error.as_db_error() {
-            Some(error) => Self {
-                class: ErrorClass::of(error),
-                code: Some(error.code().code().to_owned()),
-                stale: sqlstate::is_stale(error),
-                message: sqlstate::describe(error),
+    /// An error of a step.
+    pub fn at(step: Step, error: tokio_postgres::Error) -> Self {
+        let Some(error) = error.as_db_error() else { return Self::without_answer(error) };
+        let code = error.code().code();
+        let class = ErrorClass::of(step, error);
+        Self {
+            class,
+            stale: sqlstate::is_stale(error),
+            spoiled: sqlstate::spoils(code),
+            reason: match code {
+                "2BP01" => ConditionReason::DependentsExist,
+                // A column of another table has the table's row type.
+                "0A000" if step == Step::Change => ConditionReason::DependentsExist,
+                // P0001: an event trigger forbids it.
+                "42501" | "P0001" => ConditionReason::PermissionDenied,
+                _ if sqlstate::rejects_login(step, error) => ConditionReason::PermissionDenied,
+                "3F000" => ConditionReason::SchemaMissing,
+                "42710" if step == Step::Change => ConditionReason::Conflict,
+                "42704" if matches!(step, Step::Resolve | Step::Change) => ConditionReason::InvalidSpec,
+                _ if class == ErrorClass::Permanent => ConditionReason::InvalidSpec,
+                _ => ConditionReason::DatabaseUnavailable,
             },
-            None => {
-                let hint = if is_unknown_issuer(&error) { UNKNOWN_ISSUER_HINT } else { "" };
-                Self::temporary(format!("the database is unreachable: {}{hint}", with_causes(error)))
-            }
+            message: sqlstate::describe(error),
+            code: Some(code.to_owned()),
         }
+    }
+
+    /// An error that comes from this side of the connection.
+    fn without_answer(error: tokio_postgres::Error) -> Self {
+        let unknown_issuer = is_unknown_issuer(&error);
+        let message = with_causes(error);
+        // tokio-postgres tells kinds of errors by their texts alone.
+        let says = |text: &str| message.contains(text);
+        let hint = match () {
+            () if unknown_issuer => UNKNOWN_ISSUER_HINT,
+            () if says("password missing") => {
+                " (the server asks for a password: put one into the URL, or set PGPASSWORD)"
+            }
+            () if says("channel binding") || says("unsupported SASL mechanism") => {
+                " (channel_binding=require needs TLS, and a server that offers SCRAM-SHA-256-PLUS)"
+            }
+            () if says("does not support TLS") => {
+                " (sslmode asks for TLS: switch it on in the server, or set sslmode=disable if the network can be trusted)"
+            }
+            () if says("invalid configuration") || says("authentication error") => "",
+            () => return Self::temporary(format!("the database is unreachable: {message}")),
+        };
+        // It is the same with each attempt, until someone changes the URL or the server.
+        let class = ErrorClass::Environment;
+        Self { class, ..Self::temporary(format!("the database can't be used: {message}{hint}")) }
+    }
+
+    fn temporary(message: String) -> Self {
+        let (class, reason) = (ErrorClass::Temporary, ConditionReason::DatabaseUnavailable);
+        Self { class, code: None, stale: false, spoiled: false, reason, message }
     }
 }
 
 impl From<PoolError> for DatabaseError {
     fn from(error: PoolError) -> Self {
         match error {
-            PoolError::Backend(error) => error.into(),
+            PoolError::Backend(error) => Self::at(Step::Connect, error),
             PoolError::Timeout(TimeoutType::Wait) => {
                 Self::temporary("all of the operator's database connections are busy".to_owned())
             }
@@ -179,9 +213,16 @@ impl From<PoolError> for DatabaseError {
     }
 }
 
+/// An error of which nothing else is said is one of reading the catalog.
 impl From<tokio_postgres::Error> for TableError {
     fn from(error: tokio_postgres::Error) -> Self {
-        Self::Database(error.into())
+        Self::Database(DatabaseError::at(Step::Read, error))
+    }
+}
+
+impl From<(Step, tokio_postgres::Error)> for TableError {
+    fn from((step, error): (Step, tokio_postgres::Error)) -> Self {
+        Self::Database(DatabaseError::at(step, error))
     }
 }
 
@@ -189,7 +230,7 @@ impl From<ResolveError> for TableError {
     fn from(error: ResolveError) -> Self {
         match error {
             ResolveError::Rejected(rejected) => rejected.into(),
-            ResolveError::Database(error) => error.into(),
+            ResolveError::Database(error) => Self::from((Step::Resolve, error)),
         }
     }
 }

@@ -69,7 +69,7 @@ async fn delete_handler(
     ));
     match drop_table(&request, &context, &client).await {
         Ok(dropped) => log_dropped(&dropped),
-        Err(error) => return Err(record_failure(&request, error, &patch)?),
+        Err(error) => return Err(record_failure(&request, error, true, &patch)?),
     }
     Ok(())
 }
@@ -90,7 +90,7 @@ async fn reconcile(
             log_applied(&applied);
             Ok(Status(request.status_after_success(&applied)))
         }
-        Err(error) => Err(record_failure(request, error, patch)?),
+        Err(error) => Err(record_failure(request, error, false, patch)?),
     }
 }
 
@@ -113,8 +113,13 @@ async fn drop_table(
 }
 
 /// Puts the reason into the status, and returns the error with the time of the next attempt.
-fn record_failure(request: &TableRequest, error: TableError, patch: &ObjectPatch) -> Result<Error> {
-    patch.status(request.status_after_failure(&error))?;
+fn record_failure(
+    request: &TableRequest,
+    error: TableError,
+    deleting: bool,
+    patch: &ObjectPatch,
+) -> Result<Error> {
+    patch.status(request.status_after_failure(&error, deleting))?;
     Ok(match error.class() {
         ErrorClass::Temporary => Error::from(error),
         ErrorClass::Environment => Error::temporary(error, SLOW_RETRY),

@@ -21,7 +21,8 @@ struct Options {
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
 
-    /// The maximum number of database connections
+    /// The maximum number of database connections. Four times as many objects are handled at once, unless --set
+    /// queueing.concurrency says otherwise
     #[arg(long, value_name = "N", env = "DATABASE_CONNECTIONS", default_value_t = 8)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     database_connections: u16,

@@ -132,6 +132,15 @@ pub enum PlanError {
         /// The table that the status names, if it exists and lacks the line.
         recorded: Option<String>,
     },
+    /// Somebody has put a partitioned table in the place of the object's own, or has made it one.
+    #[error(
+        "table {table} has partitions, which would be dropped with it, so nothing was dropped: drop it yourself, or \
+         remove the object's line from its comment"
+    )]
+    Partitioned {
+        /// The table.
+        table: String,
+    },
     /// The spec asks for more than new columns.
     #[error(
         "the update of table {table} is aborted and nothing was changed: {}. Columns can only be added: put back \
@@ -250,10 +259,11 @@ fn change(wanted: &ResolvedTable, column: &CatalogColumn, claim: &Claim) -> Opti
         let removed = claim.columns.contains(&column.name);
         return removed.then(|| IncompatibleChange::Removed { column: column.name.clone() });
     };
-    let unchanged = same.type_.id == column.type_id && same.type_.serial == column.serial;
+    // Whether somebody has given an integer a sequence of its own is no change of its type.
+    let unchanged = same.type_.id.stores_as(column.type_id) && (column.serial || !same.type_.serial);
     (!unchanged).then(|| IncompatibleChange::TypeChanged {
         column: same.name.clone(),
-        from: format!("{}{}", column.type_name, if column.serial { " with a sequence" } else { "" }),
+        from: column.type_name.clone(),
         to: same.type_.sql().to_owned(),
     })
 }

@@ -7,7 +7,8 @@ use crate::{
     outcome::Applied,
     plan::Claim,
     spec::{Declaration, SpecError, Table},
-    status::{Stamp, TableStatus},
+    sqlstate::ErrorClass,
+    status::{Failure, Stamp, TableStatus},
 };
 use korf::{
     FromCall, Name, ObjectNamespace, Status,
@@ -109,7 +110,9 @@ impl TableRequest {
     }
 
     /// The status after a failed attempt.
-    pub fn status_after_failure(&self, error: &TableError) -> TableStatus {
-        self.status.after_failure(self.stamp, error.reason(), &error.to_string())
+    pub fn status_after_failure(&self, error: &TableError, deleting: bool) -> TableStatus {
+        let (reason, needs_person) = (error.reason(), error.class() != ErrorClass::Temporary);
+        let failure = Failure { reason, message: &error.to_string(), needs_person, deleting };
+        self.status.after_failure(self.stamp, &failure)
     }
 }

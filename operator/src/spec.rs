@@ -183,7 +183,7 @@ pub fn warnings(spec: &Value) -> Vec<String> {
         .collect();
     found.extend(column_keys(spec).filter(|key| ["true", "false"].contains(key)).map(|key| {
         format!(
-            "a column is named {key}: if the manifest has NO, OFF, ON, YES or the like there, YAML has read it \
+            "a column is named {key}: if the manifest has N, NO, OFF, ON, Y, YES or the like there, YAML has read it \
              as {key}; quote the name"
         )
     }));

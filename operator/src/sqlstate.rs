@@ -5,6 +5,32 @@
 use crate::message::one_line;
 use tokio_postgres::error::DbError;
 
+/// What was being done when an error came. It comes before the code: what a spec can't influence is never its fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// A connection was made.
+    Connect,
+    /// A transaction was begun.
+    Begin,
+    /// The catalog was read, or something was locked.
+    Read,
+    /// The server was asked for the type that a column's text means.
+    Resolve,
+    /// A table was created or extended.
+    Change,
+    /// A table was dropped.
+    Drop,
+    /// The transaction was committed.
+    Commit,
+}
+
+impl Step {
+    /// Whether what the spec says is part of it.
+    fn has_spec(self) -> bool {
+        matches!(self, Self::Resolve | Self::Change)
+    }
+}
+
 /// The chances of another attempt after an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
@@ -18,34 +44,62 @@ pub enum ErrorClass {
 
 impl ErrorClass {
     /// The class of an error that the server has sent.
-    pub fn of(error: &DbError) -> Self {
+    pub fn of(step: Step, error: &DbError) -> Self {
         let in_catalog = error.schema() == Some("pg_catalog");
-        Self::of_code(error.code().code(), in_catalog, error.message())
+        Self::of_code(step, error.code().code(), in_catalog, error.message())
     }
 
-    fn of_code(code: &str, in_catalog: bool, message: &str) -> Self {
+    fn of_code(step: Step, code: &str, in_catalog: bool, message: &str) -> Self {
         match code {
             "57P01" | "57P02" | "57P03" | "57P05" | "57014" | "58030" | "40001" | "40P01" | "55P03"
-            | "55006" | "25006" | "25P03" | "26000" => Self::Temporary,
+            | "55006" | "25P03" => Self::Temporary,
             "23505" if in_catalog => Self::Temporary,
             "0A000" if message.contains("cached plan") => Self::Temporary,
-            code if is_stale_code(code) => Self::Temporary,
-            "42501" | "42704" => Self::Environment,
-            "0A000" | "22023" => Self::Permanent,
+            code if is_stale_code(code) || spoils(code) => Self::Temporary,
+            // A pooler's word for a wrong password, an unknown user, or an option that it doesn't take.
+            "08P01" if step == Step::Connect => Self::Environment,
+            // A type that is there for others; a type with the table's name; a row type in use; an event trigger.
+            "42501" | "42704" | "42710" | "P0001" => Self::Environment,
+            "0A000" if step == Step::Resolve => Self::Permanent,
+            "22023" | "22P02" | "23502" if step.has_spec() => Self::Permanent,
             code => match code.get(..2) {
                 Some("08" | "53") => Self::Temporary,
-                Some("42" | "54") => Self::Permanent,
-                // 28 (authentication), 3D, 3F, 2B, 23, XX and the unforeseen: a slow retry is never wrong.
+                Some("42" | "54") if step.has_spec() => Self::Permanent,
+                // 28 (authentication), 3D, 3F, 2B, 0A, 23, XX and the unforeseen: a slow retry is never wrong.
                 _ => Self::Environment,
             },
         }
     }
 }
 
-/// Whether an error means that the catalog has changed since it was read.
+/// Whether the connection is of no use any more: the server is read-only now, or someone else's prepared statements are
+/// on it.
+pub fn spoils(code: &str) -> bool {
+    ["25006", "26000", "42P05"].contains(&code)
+}
+
+/// Whether the server, or a pooler before it, rejects whoever wants to connect.
+pub fn rejects_login(step: Step, error: &DbError) -> bool {
+    let (code, message) = (error.code().code(), error.message());
+    let says = |text: &str| message.contains(text);
+    code.starts_with("28")
+        || (step == Step::Connect
+            && code == "08P01"
+            && (says("authentication failed") || says("no such user") || says("login rejected")))
+}
+
+/// The message for a text that means no type, if that is what an error says; none if it is about something else.
+pub fn rejected_text(error: &DbError) -> Option<&str> {
+    let code = error.code().code();
+    // Syntax (42601), a bad modifier (22023, 22P02), a name with a database in it (0A000), an unknown schema (3F000), …
+    let about_text = ["42", "22", "0A", "3F"].iter().any(|class| code.starts_with(class));
+    (about_text && code != "42501" && !spoils(code)).then(|| error.message())
+}
+
+/// Whether another attempt may succeed at once: the catalog has changed since it was read, or another connection may do.
 pub fn is_stale(error: &DbError) -> bool {
     let code = error.code().code();
-    is_stale_code(code) || (code == "23505" && error.schema() == Some("pg_catalog"))
+    is_stale_code(code) || spoils(code) || (code == "23505" && error.schema() == Some("pg_catalog"))
 }
 
 /// A table or a column exists by now, or a table no longer does.
@@ -73,28 +127,71 @@ pub fn describe(error: &DbError) -> String {
 mod tests {
     use super::*;
 
+    const STEPS: [Step; 7] =
+        [Step::Connect, Step::Begin, Step::Read, Step::Resolve, Step::Change, Step::Drop, Step::Commit];
+
+    /// The codes, and their classes by step: T, E, P for temporary, environment, permanent.
+    const TABLE: [(&str, &str); 9] = [
+        //  connect, begin, read, resolve, change, drop, commit
+        (
+            "08000 08001 08003 08006 53000 53100 53200 53300 57P01 57P02 57P03 57P05 57014 58030 40001 40P01 55P03 55006 25006 \
+             25P03 26000 42P05 42P07 42P01 42701",
+            "TTTTTTT",
+        ),
+        ("08P01", "ETTTTTT"),
+        (
+            "28000 28P01 42501 3D000 3F000 42704 42710 2BP01 23505 23514 25001 57P04 XX000 P0001 P0002 99999",
+            "EEEEEEE",
+        ),
+        ("42601 42883 42P16 42804 42809 42703 42602 42846 42P17 54011 54000", "EEEPPEE"),
+        ("22023 22P02 23502", "EEEPPEE"),
+        ("0A000", "EEEPEEE"),
+        ("22003 22001", "EEEEEEE"),
+        ("42P02", "EEEPPEE"),
+        ("55000 0B000", "EEEEEEE"),
+    ];
+
     #[test]
-    fn every_code_of_the_table_has_its_class() {
-        for (codes, class) in [
-            (
-                "08000 08001 08003 08006 08P01 53000 53100 53200 53300 57P01 57P02 57P03 57P05 57014 58030 40001 40P01 55P03 55006 \
-                 25006 26000 42P07 42P01 42701",
-                ErrorClass::Temporary,
-            ),
-            (
-                "28000 28P01 42501 3D000 3F000 42704 2BP01 23502 23505 57P04 XX000 P0001 99999",
-                ErrorClass::Environment,
-            ),
-            ("42601 42883 42P16 42804 22023 54011 54000 0A000", ErrorClass::Permanent),
-        ] {
-            for code in codes.split_whitespace() {
-                assert_eq!(ErrorClass::of_code(code, false, ""), class, "{code}");
+    fn every_code_has_its_class_by_what_was_being_done() {
+        for (codes, classes) in TABLE {
+            for (step, class) in STEPS.into_iter().zip(classes.chars()) {
+                let expected = match class {
+                    'T' => ErrorClass::Temporary,
+                    'E' => ErrorClass::Environment,
+                    _ => ErrorClass::Permanent,
+                };
+                for code in codes.split_whitespace() {
+                    assert_eq!(ErrorClass::of_code(step, code, false, ""), expected, "{code} at {step:?}");
+                }
             }
         }
-        assert_eq!(ErrorClass::of_code("23505", true, ""), ErrorClass::Temporary);
-        assert_eq!(
-            ErrorClass::of_code("0A000", false, "cached plan must not change result type"),
-            ErrorClass::Temporary
-        );
+    }
+
+    #[test]
+    fn nothing_that_a_spec_has_no_part_in_is_its_fault() {
+        let digits = || ('0'..='9').chain('A'..='Z');
+        for step in STEPS.into_iter().filter(|step| !step.has_spec()) {
+            for (class, rest) in
+                digits().flat_map(|one| digits().map(move |two| format!("{one}{two}"))).flat_map(|class| {
+                    ["000", "001", "501", "601", "P01", "P05"].map(move |rest| (class.clone(), rest))
+                })
+            {
+                let code = format!("{class}{rest}");
+                assert_ne!(
+                    ErrorClass::of_code(step, &code, false, ""),
+                    ErrorClass::Permanent,
+                    "{code} at {step:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn errors_that_others_make_in_the_catalog_are_over_at_once() {
+        for step in STEPS {
+            assert_eq!(ErrorClass::of_code(step, "23505", true, ""), ErrorClass::Temporary);
+            let message = "cached plan must not change result type";
+            assert_eq!(ErrorClass::of_code(step, "0A000", false, message), ErrorClass::Temporary);
+        }
     }
 }

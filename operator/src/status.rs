@@ -60,6 +60,19 @@ pub enum ConditionReason {
     DependentsExist,
 }
 
+/// A failed attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure<'a> {
+    /// Its reason.
+    pub reason: ConditionReason,
+    /// What happened, to what, and what to do.
+    pub message: &'a str,
+    /// Whether nothing helps but what a person does.
+    pub needs_person: bool,
+    /// Whether the object is being deleted.
+    pub deleting: bool,
+}
+
 /// The time of a status, and the generation of the object that it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
@@ -86,14 +99,19 @@ impl TableStatus {
     }
 
     /// The next status after a failure: the table stays as it was.
-    pub fn after_failure(&self, stamp: Stamp, reason: ConditionReason, message: &str) -> Self {
-        let ready = match (reason.is_about_the_table(), self.find("Ready")) {
-            (true, _) => self.condition("Ready", "False", reason, message, stamp),
-            (false, Some(ready)) => ready.clone(),
-            (false, None) => self.condition("Ready", "Unknown", reason, message, stamp),
+    ///
+    /// Ready is never true beside a change that wasn't made: tools that follow kstatus (Flux, Helm) would go on. Where a person
+    /// is needed, `Stalled` tells them at once that there is nothing to wait for.
+    pub fn after_failure(&self, stamp: Stamp, failure: &Failure<'_>) -> Self {
+        let condition = |type_, status| self.condition(type_, status, failure.reason, failure.message, stamp);
+        let ready = match (failure.reason.is_about_the_table(), self.find("Ready")) {
+            (true, _) => condition("Ready", "False"),
+            (false, Some(ready)) if failure.deleting => ready.clone(),
+            (false, _) => condition("Ready", "Unknown"),
         };
-        let synced = self.condition("Synced", "False", reason, message, stamp);
-        Self { observed_generation: stamp.generation, conditions: vec![ready, synced], ..self.clone() }
+        let stalled = failure.needs_person.then(|| condition("Stalled", "True"));
+        let conditions = [ready, condition("Synced", "False")].into_iter().chain(stalled).collect();
+        Self { observed_generation: stamp.generation, conditions, ..self.clone() }
     }
 
     fn find(&self, type_: &str) -> Option<&Condition> {
@@ -122,7 +140,7 @@ impl TableStatus {
 }
 
 impl ConditionReason {
-    /// Whether the table can't match the spec. Otherwise nothing new is known, so `Ready` stays as it is.
+    /// Whether the table can't match the spec. Otherwise nobody knows.
     fn is_about_the_table(self) -> bool {
         !matches!(
             self,

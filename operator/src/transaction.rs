@@ -4,6 +4,7 @@
 //! and the operator waits once. Even BEGIN is sent with others. If it fails, they have read, and have locked nothing that
 //! lasts. `tokio_postgres::Transaction` waits for BEGIN and for COMMIT alone.
 
+use crate::sqlstate::Step;
 use deadpool_postgres::{Object, Pool, PoolError};
 use futures::future::{join, join_all};
 use std::{
@@ -12,9 +13,18 @@ use std::{
 };
 use tokio_postgres::{Client, Error};
 
-/// READ COMMITTED, to read under the lock what its last holder has written. LOCAL, because a pooler in transaction mode
-/// would pass other settings on to other clients.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+/// READ COMMITTED, to read under the lock what its last holder has written. Whether it may write is for the database's
+/// owner to say (`default_transaction_read_only`).
+///
+/// All is LOCAL: a pooler in transaction mode passes other settings on to other clients. For the same reason, what such a
+/// client may have left on the connection is as the server has it by default: where a table is created, and whose it is. Names
+/// are printed, and locked, in one spelling.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
+                     SET LOCAL role TO DEFAULT; \
+                     SET LOCAL search_path TO DEFAULT; \
+                     SET LOCAL default_tablespace TO DEFAULT; \
+                     SET LOCAL default_table_access_method TO DEFAULT; \
+                     SET LOCAL quote_all_identifiers = off; \
                      SET LOCAL lock_timeout = '3s'; \
                      SET LOCAL statement_timeout = '60s'; \
                      SET LOCAL idle_in_transaction_session_timeout = '60s'";
@@ -24,7 +34,7 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
 /// # Errors
 ///
 /// Those of the transaction, and of the pool.
-pub async fn transact<T, E: From<PoolError>>(
+pub async fn transact<T, E: From<PoolError> + Spoils>(
     pool: &Pool,
     work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
@@ -32,10 +42,17 @@ pub async fn transact<T, E: From<PoolError>>(
     let Some(client) = &connection.0 else { return Err(PoolError::Closed.into()) };
     let transaction = Transaction { client, is_open: AtomicBool::new(true) };
     let result = work(&transaction).await;
-    if !transaction.is_open.load(Relaxed) || client.batch_execute("ROLLBACK").await.is_ok() {
+    let closed = !transaction.is_open.load(Relaxed) || client.batch_execute("ROLLBACK").await.is_ok();
+    if closed && !result.as_ref().is_err_and(Spoils::spoils_connection) {
         connection.0.take();
     }
     result
+}
+
+/// An error that knows what it says of the connection.
+pub trait Spoils {
+    /// Whether the connection is of no use any more.
+    fn spoils_connection(&self) -> bool;
 }
 
 /// A transaction on a connection.
@@ -55,18 +72,18 @@ impl Transaction<'_> {
         self.batch_execute(BEGIN).await
     }
 
-    /// Executes statements and commits, all at once. If one fails, the server executes none of those behind it, and COMMIT
-    /// rolls back.
+    /// Executes statements, which are of one step, and commits, all at once. If one fails, the server executes none of those
+    /// behind it, and COMMIT rolls back.
     ///
     /// # Errors
     ///
-    /// The first one of a statement, or that of the commit.
-    pub async fn commit(&self, statements: &[String]) -> Result<(), Error> {
+    /// The first one of a statement, or that of the commit, with its step.
+    pub async fn commit(&self, step: Step, statements: &[String]) -> Result<(), (Step, Error)> {
         let executed = join_all(statements.iter().map(|statement| self.execute_typed(statement, &[])));
         let (executed, committed) = join(executed, self.batch_execute("COMMIT")).await;
         self.is_open.store(committed.is_err(), Relaxed);
-        executed.into_iter().collect::<Result<Vec<_>, _>>()?;
-        committed
+        executed.into_iter().collect::<Result<Vec<_>, _>>().map_err(|error| (step, error))?;
+        committed.map_err(|error| (Step::Commit, error))
     }
 }
 

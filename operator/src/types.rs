@@ -1,12 +1,22 @@
 //! Resolves column types with the server's help.
 //!
-//! The spec's text goes to the server in two ways, and neither executes it. First it is a bound parameter of
-//! `to_regtype`, which parses it as a type and nothing else. Then `SELECT NULL::<type>` is prepared, as a
-//! single statement, because before PostgreSQL 17 nothing else tells the type modifier. Later statements
-//! contain what `format_type` prints for OID and modifier, and never the spec's text.
+//! The spec's text is a bound parameter of `to_regtype`, which parses it as a type and nothing else. Where such a type can have
+//! a modifier, `to_regtypemod` tells it, since PostgreSQL 17. Before that, nothing does but a use of the type: a NULL of it,
+//! in a statement of its own; or, for a type that isn't built in, a column of a temporary table, which is taken back. Later
+//! statements contain what `format_type` prints for OID and modifier, and never the spec's text.
+//!
+//! No statement has a name, and no answer is of a type that isn't built in, because tokio-postgres would look that up by
+//! a named statement: behind a pooler in transaction mode, names belong to whoever was there before
+//! (docs/decisions/0049-no-names.md).
 
-use crate::{catalog::PgTypeId, column_type::ColumnType, identifier::Identifier, spec::Column};
-use postgres_types::{ToSql, Type};
+use crate::{
+    catalog::PgTypeId,
+    column_type::ColumnType,
+    identifier::Identifier,
+    spec::{Column, Table},
+    sqlstate,
+};
+use postgres_types::{Kind, ToSql, Type};
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -167,30 +177,69 @@ async fn resolve_one(sql: &Client, column: &Column) -> Result<(PgTypeId, String)
         let (column, type_) = (column.name.clone(), column.type_.clone());
         ResolveError::Rejected(RejectedType { column, type_, why })
     };
-    let sort = |error: Error| rejection(&error).map_or_else(|| error.into(), reject);
-    let found = find_type(sql, text).await.map_err(sort)?;
-    let (oid, kind) = found.ok_or_else(|| reject("there is no such type in the database".to_owned()))?;
-    if kind == "p" {
+    let sort = |error: Error| match error.as_db_error().and_then(sqlstate::rejected_text) {
+        Some(why) => reject(why.to_owned()),
+        None => error.into(),
+    };
+    let found = FoundType::read(sql, text).await.map_err(sort)?;
+    let found = found.ok_or_else(|| reject("there is no such type in the database".to_owned()))?;
+    if found.is_pseudo {
         return Err(reject("it is a pseudo-type, which no column can have".to_owned()));
     }
-    // A prepared query reports a domain as its base type; a domain itself never has a modifier.
-    let typmod = if kind == "d" { -1 } else { type_modifier(sql, text).await.map_err(sort)? };
-    let id = PgTypeId { oid, typmod };
+    let typmod = found.modifier(sql, text).await.map_err(sort)?;
+    let id = PgTypeId { oid: found.oid, typmod };
     Ok((id, format_type(sql, id).await?))
 }
 
-/// The OID and `typtype` of the type, if it exists.
-async fn find_type(sql: &Client, text: &str) -> Result<Option<(u32, String)>, Error> {
-    let query =
-        "SELECT t.oid, t.typtype::text FROM pg_catalog.pg_type t WHERE t.oid = pg_catalog.to_regtype($1)";
-    let row = sql.query_typed(query, &[(&text, Type::TEXT)]).await?.pop();
-    row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
+/// What the catalog says of a type.
+struct FoundType {
+    oid: u32,
+    is_pseudo: bool,
+    /// Whether it can have a modifier, as `varchar(50)` has.
+    is_modifiable: bool,
+    /// Whether the server has `to_regtypemod`.
+    has_regtypemod: bool,
 }
 
-/// The modifier of a text that is known to be a type.
-async fn type_modifier(sql: &Client, text: &str) -> Result<i32, Error> {
-    let statement = sql.prepare(&format!("SELECT NULL::{text}")).await?;
-    Ok(statement.columns().first().map_or(-1, tokio_postgres::Column::type_modifier))
+impl FoundType {
+    /// The type of a text, if there is one.
+    async fn read(sql: &Client, text: &str) -> Result<Option<Self>, Error> {
+        let query = "SELECT t.oid, t.typtype = 'p', t.typmodin <> 0::pg_catalog.oid AND t.typtype <> 'd', \
+                       pg_catalog.to_regproc('pg_catalog.to_regtypemod') IS NOT NULL \
+                     FROM pg_catalog.pg_type t WHERE t.oid = pg_catalog.to_regtype($1)";
+        let row = sql.query_typed_opt(query, &[(&text, Type::TEXT)]).await?;
+        let found = |row: Row| {
+            Ok(Self {
+                oid: row.try_get(0)?,
+                is_pseudo: row.try_get(1)?,
+                is_modifiable: row.try_get(2)?,
+                has_regtypemod: row.try_get(3)?,
+            })
+        };
+        row.map(found).transpose()
+    }
+
+    /// The modifier in a text that means this type; -1 where it has none.
+    async fn modifier(&self, sql: &Client, text: &str) -> Result<i32, Error> {
+        if !self.is_modifiable {
+            return Ok(-1);
+        }
+        if self.has_regtypemod {
+            let query = "SELECT pg_catalog.to_regtypemod($1)";
+            return sql.query_typed_one(query, &[(&text, Type::TEXT)]).await?.try_get(0);
+        }
+        if Type::from_oid(self.oid).is_some() {
+            let row = sql.query_typed_one(&format!("SELECT NULL::{text}"), &[]).await?;
+            return Ok(row.columns().first().map_or(-1, tokio_postgres::Column::type_modifier));
+        }
+        sql.batch_execute("SAVEPOINT korf_type").await?;
+        sql.execute_typed(&format!("CREATE TEMPORARY TABLE korf_type (c {text})"), &[]).await?;
+        let query = "SELECT a.atttypmod FROM pg_catalog.pg_attribute a \
+                     WHERE a.attrelid = pg_catalog.to_regclass('pg_temp.korf_type') AND a.attnum = 1";
+        let modifier = sql.query_typed_one(query, &[]).await?.try_get(0)?;
+        sql.batch_execute("ROLLBACK TO SAVEPOINT korf_type").await?;
+        Ok(modifier)
+    }
 }
 
 async fn format_type(sql: &Client, id: PgTypeId) -> Result<String, Error> {
@@ -198,12 +247,49 @@ async fn format_type(sql: &Client, id: PgTypeId) -> Result<String, Error> {
     sql.query_typed_one(query, &[(&id.oid, Type::OID), (&id.typmod, Type::INT4)]).await?.try_get(0)
 }
 
-/// The server's message if it rejects the text itself; `None` if the error is about something else.
-fn rejection(error: &Error) -> Option<String> {
-    let error = error.as_db_error()?;
-    let code = error.code().code();
-    // Syntax (42601), a bad modifier (22023), a name with a database in it (0A000), an unknown schema
-    // (3F000), …
-    let about_text = ["42", "22", "0A", "3F"].iter().any(|class| code.starts_with(class)) && code != "42501";
-    about_text.then(|| error.message().to_owned())
+/// Checks that the columns of the primary key have an order. The server checks a type itself, and not what it is made of: it
+/// takes `json[]` as a key, one row, and no other one.
+///
+/// # Errors
+///
+/// [`ResolveError::Rejected`] for a type without an order.
+pub async fn check_key(sql: &Client, resolved: &[ResolvedColumn], table: &Table) -> Result<(), ResolveError> {
+    // The server sees by itself whether a simple type has one.
+    let is_made_of_others =
+        |oid| !Type::from_oid(oid).is_some_and(|type_| matches!(type_.kind(), Kind::Simple));
+    for (column, asked) in resolved.iter().zip(&table.columns) {
+        let oid = column.type_.id.oid;
+        if !table.primary_key.contains(&column.name) || !is_made_of_others(oid) {
+            continue;
+        }
+        if let Some(part) = part_without_order(sql, oid).await? {
+            return Err(ResolveError::Rejected(RejectedType {
+                column: column.name.clone(),
+                type_: asked.type_.clone(),
+                why: format!("it can't be part of the primary key, because {part} has no order"),
+            }));
+        }
+    }
+    Ok(())
+}
+
+/// A type that values of this one are made of, and that has no order.
+async fn part_without_order(sql: &Client, oid: u32) -> Result<Option<String>, Error> {
+    let query = "WITH RECURSIVE parts(oid) AS ( \
+                   SELECT $1 UNION \
+                   SELECT part.oid FROM parts JOIN pg_catalog.pg_type t ON t.oid = parts.oid CROSS JOIN LATERAL ( \
+                     SELECT t.typelem AS oid WHERE t.typcategory = 'A' AND t.typelem <> 0::pg_catalog.oid \
+                     UNION ALL SELECT t.typbasetype WHERE t.typtype = 'd' \
+                     UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a \
+                               WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped \
+                   ) part) \
+                 SELECT pg_catalog.format_type(t.oid, NULL) FROM parts JOIN pg_catalog.pg_type t ON t.oid = parts.oid \
+                 WHERE t.typtype = 'b' AND NOT (t.typcategory = 'A' AND t.typelem <> 0::pg_catalog.oid) AND NOT EXISTS ( \
+                   SELECT FROM pg_catalog.pg_opclass c JOIN pg_catalog.pg_am m ON m.oid = c.opcmethod \
+                   WHERE m.amname = 'btree' AND c.opcdefault AND (c.opcintype = t.oid OR EXISTS ( \
+                     SELECT FROM pg_catalog.pg_cast k WHERE k.castsource = t.oid AND k.casttarget = c.opcintype \
+                     AND k.castmethod = 'b' AND k.castcontext = 'i'))) \
+                 LIMIT 1";
+    let row = sql.query_typed_opt(query, &[(&oid, Type::OID)]).await?;
+    row.map(|row| row.try_get(0)).transpose()
 }

@@ -17,6 +17,11 @@ fn applied(columns: usize) -> Applied {
     }
 }
 
+fn failure(reason: ConditionReason, message: &str) -> Failure<'_> {
+    let needs_person = reason != ConditionReason::DatabaseUnavailable;
+    Failure { reason, message, needs_person, deleting: false }
+}
+
 fn since(status: &TableStatus, type_: &str) -> i64 {
     status.find(type_).unwrap().last_transition_time.0.as_second()
 }
@@ -68,28 +73,33 @@ fn a_second_success_keeps_the_time_of_the_first() {
 #[test]
 fn a_failure_keeps_table_and_columns() {
     let first = TableStatus::default().after_success(stamp(1, 10), &applied(2));
-    let failed = first.after_failure(stamp(2, 20), ConditionReason::UpdateAborted, "no");
-    assert_eq!(summary(&failed), [("Ready", "False", "UpdateAborted"), ("Synced", "False", "UpdateAborted")]);
+    let failed = first.after_failure(stamp(2, 20), &failure(ConditionReason::UpdateAborted, "no"));
+    let reason = "UpdateAborted";
+    let expected = [("Ready", "False", reason), ("Synced", "False", reason), ("Stalled", "True", reason)];
+    assert_eq!(summary(&failed), expected);
     assert_eq!((&failed.table, &failed.columns), (&first.table, &first.columns));
     assert_eq!((failed.observed_generation, since(&failed, "Ready")), (Some(2), 20));
-    let again = failed.after_failure(stamp(3, 30), ConditionReason::InvalidSpec, "no, too");
+    let again = failed.after_failure(stamp(3, 30), &failure(ConditionReason::InvalidSpec, "no, too"));
     assert_eq!((since(&again, "Ready"), since(&again, "Synced")), (20, 20));
     let back = again.after_success(stamp(4, 40), &applied(2));
-    assert_eq!((summary(&back)[0], since(&back, "Ready")), (("Ready", "True", "Applied"), 40));
+    assert_eq!(summary(&back), [("Ready", "True", "Applied"), ("Synced", "True", "Applied")]);
+    assert_eq!(since(&back, "Ready"), 40);
 }
 
 #[test]
-fn an_outage_leaves_ready_as_it_was() {
-    let never =
-        TableStatus::default().after_failure(stamp(1, 10), ConditionReason::DatabaseUnavailable, "down");
-    assert_eq!(
-        summary(&never),
-        [("Ready", "Unknown", "DatabaseUnavailable"), ("Synced", "False", "DatabaseUnavailable")]
-    );
+fn ready_is_unknown_beside_a_change_that_an_outage_delays() {
+    let reason = ConditionReason::DatabaseUnavailable;
+    let down = failure(reason, "down");
+    let unknown = [("Ready", "Unknown", "DatabaseUnavailable"), ("Synced", "False", "DatabaseUnavailable")];
+    let never = TableStatus::default().after_failure(stamp(1, 10), &down);
+    assert_eq!(summary(&never), unknown);
     let first = never.after_success(stamp(1, 20), &applied(1));
-    let outage = first.after_failure(stamp(2, 30), ConditionReason::DatabaseUnavailable, "down");
-    assert_eq!(summary(&outage), [("Ready", "True", "Applied"), ("Synced", "False", "DatabaseUnavailable")]);
-    assert_eq!(outage.find("Ready"), first.find("Ready"));
+    let outage = first.after_failure(stamp(2, 30), &down);
+    assert_eq!((summary(&outage), since(&outage, "Ready")), (unknown.into(), 30));
+    // A deletion changes nothing of the table before it is made.
+    let deletion = first.after_failure(stamp(2, 30), &Failure { deleting: true, ..down });
+    assert_eq!(deletion.find("Ready"), first.find("Ready"));
+    assert_eq!(summary(&deletion)[1], unknown[1]);
 }
 
 #[test]

@@ -66,3 +66,99 @@ async fn more_columns_than_a_table_can_have_are_rejected() {
     assert_eq!(error.to_string(), "ERROR: tables can have at most 1600 columns (SQLSTATE 54011)");
     world.apply(&spec("t", &columns[..1600])).await.unwrap();
 }
+
+#[tokio::test]
+async fn the_error_of_a_change_tells_whose_fault_it_is() {
+    let world = World::new("faults").await;
+    world
+        .run("CREATE DOMAIN filled AS text NOT NULL; CREATE DOMAIN email AS text; CREATE SEQUENCE taken")
+        .await;
+    let apply = async |wanted: &[(&str, &str)]| {
+        world.apply(&spec("t", wanted)).await.map_err(|error| (error.class(), error.reason()))
+    };
+    apply(&[("a", "integer")]).await.unwrap();
+    world.run("INSERT INTO t VALUES (1)").await;
+    // No row can have it: the spec asks for the impossible.
+    let error = apply(&[("a", "integer"), ("b", "filled")]).await.unwrap_err();
+    assert_eq!(error, (ErrorClass::Permanent, ConditionReason::InvalidSpec));
+    // A type has the table's name: as a table would.
+    let error = world.apply_as("b", &spec("email", &[("a", "integer")])).await.unwrap_err();
+    assert_eq!(
+        (error.class(), error.reason()),
+        (ErrorClass::Environment, ConditionReason::Conflict),
+        "{error}"
+    );
+    // Another table has rows of this one.
+    world.run("CREATE TABLE user_of_rows (r t)").await;
+    let error = apply(&[("a", "integer"), ("b", "serial")]).await.unwrap_err();
+    assert_eq!(error, (ErrorClass::Environment, ConditionReason::DependentsExist));
+    world.run("DROP TABLE user_of_rows").await;
+    // The database's owner forbids changes for now.
+    let superuser = world.database.connect_as_superuser().await.unwrap();
+    superuser
+        .batch_execute(
+            "CREATE FUNCTION frozen() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'ddl is frozen. ask the dba'; END $$; \
+             CREATE EVENT TRIGGER frozen ON ddl_command_start EXECUTE FUNCTION frozen()",
+        )
+        .await
+        .unwrap();
+    let error = apply(&[("a", "integer"), ("b", "integer")]).await.unwrap_err();
+    assert_eq!(error, (ErrorClass::Environment, ConditionReason::PermissionDenied));
+    let error = world.drop().await.unwrap_err();
+    assert_eq!(
+        (error.class(), error.reason()),
+        (ErrorClass::Environment, ConditionReason::PermissionDenied),
+        "{error}"
+    );
+    superuser.batch_execute("DROP EVENT TRIGGER frozen").await.unwrap();
+    apply(&[("a", "integer"), ("b", "integer")]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_key_whose_type_is_made_of_one_without_an_order_is_rejected() {
+    let world = World::new("made_of_others").await;
+    world
+        .run(
+            "CREATE TYPE pair AS (a integer, b json); CREATE DOMAIN docs AS json[]; CREATE TYPE nested AS (p pair); CREATE TYPE mood AS ENUM ('ok'); \
+             CREATE TYPE good AS (a integer, b varchar(3)[], c mood); CREATE DOMAIN short AS varchar(3)",
+        )
+        .await;
+    let keyed = |table: &str, type_: &str| {
+        let mut wanted = spec(table, &[("id", "integer"), ("k", type_)]);
+        wanted["primaryKey"] = json!(["id", "k"]);
+        wanted
+    };
+    for type_ in ["json[]", "point[]", "xml[]", "pair", "pair[]", "docs", "nested"] {
+        let error = world.rejected(&keyed("t", type_)).await;
+        assert_eq!(
+            (error.class(), error.reason()),
+            (ErrorClass::Permanent, ConditionReason::InvalidSpec),
+            "{type_}"
+        );
+        assert!(error.to_string().contains("has no order"), "{error}");
+    }
+    for (number, type_) in [
+        "integer[]",
+        "varchar(3)[]",
+        "good",
+        "good[]",
+        "short",
+        "short[]",
+        "mood[]",
+        "cidr[]",
+        "int4range[]",
+        "jsonb[]",
+        "inet[]",
+        "\"char\"[]",
+        "regclass[]",
+        "int4multirange",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        world
+            .apply_as(&format!("o{number}"), &keyed(&format!("t{number}"), type_))
+            .await
+            .unwrap_or_else(|error| panic!("{type_}: {error}"));
+    }
+}

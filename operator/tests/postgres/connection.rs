@@ -118,6 +118,34 @@ async fn a_server_without_tls_is_used_only_if_sslmode_allows_it() {
         assert_eq!(encrypted(&database.url_with(&format!("sslmode={mode}"))).await, Ok(false), "{mode}");
     }
     let error = encrypted(&database.url_with("sslmode=require")).await.unwrap_err();
-    assert_eq!(error.class(), ErrorClass::Temporary);
-    assert!(error.to_string().ends_with("server does not support TLS"), "{error}");
+    assert_eq!(error.class(), ErrorClass::Environment);
+    assert!(error.to_string().contains("server does not support TLS (sslmode asks for TLS"), "{error}");
+}
+
+#[tokio::test]
+async fn a_mistake_on_this_side_of_the_connection_is_no_outage() {
+    let world = World::new("own_mistakes").await;
+    let password = format!(":{}@", world.database.password);
+    for (url, hint) in [
+        (world.database.url().replace(&password, "@"), "the server asks for a password"),
+        (
+            world.database.url_with("sslmode=disable&channel_binding=require"),
+            "channel_binding=require needs TLS",
+        ),
+    ] {
+        let pool = Settings::read(Some(&url), |_| None).unwrap().pool(1).unwrap();
+        let applied = Database::new(pool)
+            .apply(&NoAnswer, &claim(owner("a")), &table(&spec("t", &[("a", "integer")])))
+            .await;
+        let error = applied.unwrap_err();
+        assert_eq!(
+            (error.class(), error.reason()),
+            (ErrorClass::Environment, ConditionReason::DatabaseUnavailable),
+            "{error}"
+        );
+        assert!(
+            error.to_string().contains(hint) && !format!("{error:?}").contains(&world.database.password),
+            "{error}"
+        );
+    }
 }

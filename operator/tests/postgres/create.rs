@@ -128,8 +128,10 @@ async fn serial_columns_get_a_sequence_and_are_unchanged_afterwards() {
     assert_eq!(added.outcome, Outcome::ColumnsAdded(vec!["small".into()]));
     assert_eq!(world.apply(&spec("t", &wanted)).await.unwrap().outcome, Outcome::Unchanged);
     wanted[0] = ("id", "integer");
+    assert_eq!(world.apply(&spec("t", &wanted)).await.unwrap().outcome, Outcome::Unchanged);
+    wanted[2] = ("x", "serial");
     let error = world.rejected(&spec("t", &wanted)).await.to_string();
-    assert!(error.contains("\"id\" has the type integer with a sequence, but integer"), "{error}");
+    assert!(error.contains("\"x\" has the type text, but serial"), "{error}");
 }
 
 #[tokio::test]

@@ -118,3 +118,28 @@ async fn nothing_is_dropped_while_the_api_server_does_not_answer() {
     );
     assert_eq!(world.drop().await.unwrap(), dropped("public.t"));
 }
+
+#[tokio::test]
+async fn a_partitioned_table_in_its_place_is_not_dropped() {
+    let world = World::new("partitioned").await;
+    world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
+    world
+        .run(
+            "DO $$ DECLARE line text := obj_description('t'::regclass); BEGIN DROP TABLE t; \
+               CREATE TABLE t (a integer) PARTITION BY RANGE (a); CREATE TABLE t_1 PARTITION OF t DEFAULT; \
+               INSERT INTO t VALUES (1); EXECUTE format('COMMENT ON TABLE t IS %L', line); END $$",
+        )
+        .await;
+    for _ in 0..2 {
+        let error = world.drop().await.unwrap_err();
+        assert_eq!(
+            (error.class(), error.reason()),
+            (ErrorClass::Environment, ConditionReason::Conflict),
+            "{error}"
+        );
+        assert!(error.to_string().contains("table public.t has partitions"), "{error}");
+        world.lose_the_status();
+    }
+    let rows: i64 = world.sql.query_one("SELECT count(*) FROM t", &[]).await.unwrap().get(0);
+    assert_eq!(rows, 1);
+}
