@@ -2,14 +2,18 @@
 
 use crate::things::{Thing, ThingStatus, raw, text, thing};
 use korf::{
-    Attempt, Diff, ObjectPatch, Operator, Reason, Result, State, Status, extract::Body, handler::Registry,
+    Attempt, Diff, Error, ObjectPatch, Operator, Reason, Result, State, Status, extract::Body,
+    handler::Registry,
 };
 use korf_testing::{
     Cluster,
     api::{Delivery, Fault, Faults, Request},
 };
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 type Seen = Arc<Mutex<Vec<String>>>;
 
@@ -124,4 +128,40 @@ fn a_crash_between_object_and_status_loses_nothing_with_the_status_storage() {
         (&object["status"]["calls"], &object["metadata"]["finalizers"]),
         (&json!(4), &serde_json::from_str(two).unwrap())
     );
+}
+
+/// The first write of the status meets a conflict.
+struct ConflictOfStatus(bool);
+
+impl Faults for ConflictOfStatus {
+    fn request(&mut self, request: &Request) -> Delivery {
+        let conflicts = request.path.ends_with("/status") && std::mem::take(&mut self.0);
+        if conflicts { Delivery::before(Fault::Rejected(409)) } else { Delivery::pass() }
+    }
+}
+
+/// The change is there already when the status is drafted again, but it is still the handler's own.
+#[test]
+fn a_handlers_own_change_does_not_call_it_early_where_the_status_is_written_again() {
+    let seen = Seen::default();
+    let state = Arc::clone(&seen);
+    let mut cluster = Cluster::of(move || {
+        let change = async |seen: State<Seen>, attempt: Attempt, patch: ObjectPatch| {
+            seen.lock().unwrap().push(format!("#{}", attempt.0));
+            patch.modify(|object| object["spec"]["text"] = "changed".into());
+            Err::<(), _>(Error::temporary("not yet", Duration::from_secs(60)))
+        };
+        Operator::with_registry("things", Registry::default())
+            .handler(korf::on_create::<Thing>("change").run(change))
+            .state(Arc::clone(&state))
+            .status_storage()
+    })
+    .unwrap();
+    cluster.set_faults(ConflictOfStatus(true));
+    cluster.create(&thing("a", "x")).unwrap();
+    cluster.advance(Duration::from_secs(50));
+    assert_eq!(raw(&cluster, "a")["spec"]["text"], "changed");
+    assert_eq!(*seen.lock().unwrap(), ["#0"]);
+    cluster.advance(Duration::from_secs(20));
+    assert_eq!(*seen.lock().unwrap(), ["#0", "#1"]);
 }
