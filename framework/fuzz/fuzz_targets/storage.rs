@@ -78,7 +78,9 @@ fn read(storage: &Storage, body: &Body) {
     let progress = storage.read_progress(body, [ID], now);
     let patch = storage.write_progress(&blank(), &Progress::default(), &progress);
     let again = storage.read_progress(&patched(&blank(), &patch), [ID], now);
-    assert!(progress.iter().eq(again.iter()), "{progress:?}");
+    // The smallest storage leaves out messages.
+    let kept = if storage.smaller().is_some() { progress.clone() } else { progress.without_messages() };
+    assert!(kept.iter().eq(again.iter()), "{progress:?}");
     let erased = patched(body, &storage.write_progress(body, &progress, &Progress::default()));
     assert!(storage.read_progress(&erased, [ID], now).is_empty());
 
