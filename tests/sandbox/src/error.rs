@@ -58,13 +58,38 @@ pub enum Error {
     )]
     NoKubectl,
 
-    /// There is no PostgreSQL.
+    /// `KORF_SANDBOX_POSTGRES` isn't a major version.
+    #[error("KORF_SANDBOX_POSTGRES has to be a major version of PostgreSQL, such as 18, not {version:?}")]
+    NoVersion {
+        /// What it is.
+        version: String,
+    },
+
+    /// Maven Central has no such PostgreSQL for this platform, or none is pinned.
     #[error(
-        "no PostgreSQL server found on PATH, by `pg_config --bindir`, or in the usual folders. Do one of these:\n  \
-         - install it (apt install postgresql, brew install postgresql)\n  \
+        "PostgreSQL {version} can't be downloaded for {platform}. Do one of these:\n  \
+         - set KORF_SANDBOX_POSTGRES to a version from 14 to 18\n  \
+         - install PostgreSQL (apt install postgresql, brew install postgresql), and leave the variable unset\n  \
          - set KORF_SANDBOX_DATABASE_URL to a server on which tests may create roles and databases"
     )]
-    NoPostgres,
+    NoRelease {
+        /// The major version.
+        version: String,
+        /// The operating system and the architecture.
+        platform: String,
+    },
+
+    /// A download failed.
+    #[error(
+        "can't download {what}: {why}. Check the network and HTTPS_PROXY, or install PostgreSQL (apt install postgresql, brew \
+         install postgresql)"
+    )]
+    Download {
+        /// The address.
+        what: String,
+        /// What happened.
+        why: String,
+    },
 
     /// There is no `psql` next to the server's programs or on PATH.
     #[error("no psql next to PostgreSQL's server programs or on PATH. Install PostgreSQL's client programs")]

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::account::Account;
-use crate::{Error, Result};
+use crate::{Error, Result, environment};
 
 /// The interval at which conditions are checked.
 const POLL: Duration = Duration::from_millis(20);
@@ -214,21 +214,13 @@ fn guard_shell(folder: &Path, account: Option<&Account>) -> Command {
 fn unused_folder(account: Option<&Account>) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let temp = std::env::temp_dir();
-    let base = if account.is_none() || is_for_all(&temp) { temp } else { PathBuf::from("/tmp") };
+    let base =
+        if account.is_none() || environment::lets_all(&temp, 0o007) { temp } else { PathBuf::from("/tmp") };
     // Short, because the path of a Unix socket is limited to about a hundred bytes. Process ids are reused,
     // so the time is part of the name.
     let now = jiff::Timestamp::now().as_millisecond() & 0xfff_ffff;
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     base.join(format!("korf-sandbox-{}-{count}-{now:x}", std::process::id()))
-}
-
-/// Whether all accounts may make files in a folder, and get there.
-fn is_for_all(folder: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    let lets = |folder: &Path, bits: u32| {
-        fs::metadata(folder).is_ok_and(|metadata| metadata.permissions().mode() & bits == bits)
-    };
-    lets(folder, 0o007) && folder.ancestors().skip(1).all(|above| lets(above, 0o001))
 }
 
 fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {

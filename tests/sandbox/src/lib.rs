@@ -16,6 +16,7 @@
 
 mod account;
 mod authority;
+mod cache;
 mod control_plane;
 mod environment;
 mod error;

@@ -2,6 +2,7 @@
 
 mod binaries;
 mod database;
+mod maven;
 mod server;
 
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -59,7 +60,7 @@ impl Postgres {
     }
 
     async fn start_own() -> Result<Self> {
-        let programs = binaries::find()?;
+        let programs = binaries::find().await?;
         let (server, address, superuser) = Server::start(&programs).await?;
         let psql = Some(programs.join("psql")).filter(|program| program.is_file());
         let psql = psql.or_else(|| environment::program("psql"));

@@ -1,15 +1,14 @@
 //! Build of the control plane with Go, once per version, into the cache folder.
 
 use std::env;
-use std::fs::{self, File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use super::binaries::Binaries;
 use crate::guard::{Guard, StopSignal};
 use crate::terminal::Progress;
-use crate::{Error, Result, environment};
+use crate::{Error, Result, cache, environment};
 
 const GO_MOD: &str = include_str!("../../controlplane/go.mod");
 const GO_SUM: &str = include_str!("../../controlplane/go.sum");
@@ -18,19 +17,16 @@ const GO_SUM: &str = include_str!("../../controlplane/go.sum");
 const PACKAGES: [&str; 3] =
     ["go.etcd.io/etcd/server/v3", "k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes/cmd/kubectl"];
 
-const POLL: Duration = Duration::from_millis(200);
-
 /// Finds the programs in the cache, or builds them into it.
 pub(crate) async fn binaries() -> Result<Binaries> {
-    let cache = cache_folder()?.join("control-plane");
+    let cache = cache::folder("control-plane")?;
     let folder = cache.join(cache_key());
     if let Ok(found) = Binaries::in_folder(&folder) {
         return Ok(found);
     }
     let go = environment::program("go").ok_or(Error::NoControlPlane)?;
-    fs::create_dir_all(&cache).map_err(|source| Error::File { path: cache.clone(), source })?;
-    // Held until this function returns. If we die, the kernel releases it.
-    let _lock = lock(&cache.join(format!("{}.lock", cache_key()))).await?;
+    let waiting = "waiting for another process to build the control plane";
+    let _lock = cache::lock(&cache.join(format!("{}.lock", cache_key())), waiting).await?;
     if Binaries::in_folder(&folder).is_err() {
         build(&go, &cache, &folder).await?;
     }
@@ -38,32 +34,6 @@ pub(crate) async fn binaries() -> Result<Binaries> {
         path: folder.join(missing),
         source: std::io::ErrorKind::NotFound.into(),
     })
-}
-
-/// `KORF_CACHE_DIR`, or else `korf` in the user's cache folder.
-fn cache_folder() -> Result<PathBuf> {
-    let named = |name: &str| environment::variable(name).map(PathBuf::from);
-    named("KORF_CACHE_DIR")
-        .or_else(|| Some(named("XDG_CACHE_HOME")?.join("korf")))
-        .or_else(|| Some(named("HOME")?.join(".cache/korf")))
-        .ok_or(Error::NoCacheFolder)
-}
-
-/// Makes sure that only one process builds, while the others wait for it.
-async fn lock(path: &Path) -> Result<File> {
-    let failed = |source| Error::File { path: path.to_owned(), source };
-    let file = File::create(path).map_err(failed)?;
-    let mut progress = Progress::start();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => {
-                progress.show("waiting for another process to build the control plane")
-            }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
-        tokio::time::sleep(POLL).await;
-    }
 }
 
 /// Builds next to `folder` and moves the result there in one step, so that the folder is always complete.
@@ -112,7 +82,7 @@ async fn run_go(build: &Command) -> Result<()> {
             break status;
         }
         progress.show(&format!("building {what} from source (once, about 7 minutes on two cores)"));
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(cache::POLL).await;
     };
     if status == "0" {
         progress.finish(&format!("built {what} from source"));

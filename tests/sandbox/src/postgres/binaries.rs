@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::maven;
 use crate::{Error, Result, environment};
 
 /// Folders with one folder per version, which contains `bin`.
@@ -16,13 +17,31 @@ const VERSIONED: [&str; 5] = [
     "/Applications/Postgres.app/Contents/Versions", // macOS
 ];
 
-/// Finds the folder with `initdb` and `postgres`: on PATH, by `pg_config`, or in the usual places.
-pub(crate) fn find() -> Result<PathBuf> {
+/// The variable that asks for a major version.
+const VARIABLE: &str = "KORF_SANDBOX_POSTGRES";
+
+/// Finds the folder with `initdb` and `postgres`: of the version that `KORF_SANDBOX_POSTGRES` asks for, from Maven Central; or
+/// else what is installed, on PATH, by `pg_config`, or in the usual places; or else the newest from Maven Central.
+pub(crate) async fn find() -> Result<PathBuf> {
+    match environment::variable(VARIABLE) {
+        Some(version) => {
+            let version = version.to_string_lossy().into_owned();
+            let major = version.parse();
+            maven::programs(major.map_err(|_| Error::NoVersion { version })?).await
+        }
+        None => match installed() {
+            Some(folder) => Ok(folder),
+            None => maven::programs(maven::NEWEST).await,
+        },
+    }
+}
+
+fn installed() -> Option<PathBuf> {
     let path = environment::variable("PATH").unwrap_or_default();
     let candidates =
         env::split_paths(&path).chain(by_pg_config()).chain(VERSIONED.into_iter().flat_map(versions));
     let mut complete = candidates.filter(|folder| is_complete(folder));
-    complete.next().map(|folder| environment::absolute(&folder)).ok_or(Error::NoPostgres)
+    complete.next().map(|folder| environment::absolute(&folder))
 }
 
 fn is_complete(folder: &Path) -> bool {
