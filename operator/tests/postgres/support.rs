@@ -60,6 +60,19 @@ pub fn spec(table: &str, columns: &[(&str, &str)]) -> Value {
     json!({"tableName": table, "columns": columns})
 }
 
+/// The address of a pooler before the server that `KORF_SANDBOX_DATABASE_URL` names: `KORF_POOLER=127.0.0.1:6432`.
+pub fn pooler() -> Option<String> {
+    std::env::var("KORF_POOLER").ok()
+}
+
+/// A database for the operator: through the pooler, if there is one.
+pub fn by_pooler(database: &Database) -> String {
+    match pooler() {
+        Some(pooler) => database.url().replace(&database.address.to_string(), &pooler),
+        None => database.url(),
+    }
+}
+
 /// A database, the operator's pool for it and a second way in.
 pub struct World {
     pub database: Database,
@@ -73,7 +86,7 @@ pub struct World {
 impl World {
     pub async fn new(name: &str) -> Self {
         let database = server().await.create_database(name).await.unwrap();
-        let settings = Settings::read(Some(&database.url()), |_| None).unwrap();
+        let settings = Settings::read(Some(&by_pooler(&database)), |_| None).unwrap();
         let sql = database.connect().await.unwrap();
         let tables = database::Database::new(settings.pool(4).unwrap());
         Self { database, tables, sql, owner: owner("a"), claim: claim(owner("a")).into() }
@@ -91,7 +104,7 @@ impl World {
 
     /// Goes on with what another process of the operator would know.
     pub fn restart(&mut self) {
-        let settings = Settings::read(Some(&self.database.url()), |_| None).unwrap();
+        let settings = Settings::read(Some(&by_pooler(&self.database)), |_| None).unwrap();
         self.tables = database::Database::new(settings.pool(4).unwrap());
     }
 
