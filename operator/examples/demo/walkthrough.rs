@@ -121,7 +121,7 @@ async fn remove_column(session: &mut Session<'_>) -> Result<bool> {
             "Updating is processed: 0 succeeded; 1 failed.",
         ])
         .await?;
-    session.expect_status("Ready=False (UpdateAborted), Synced=False (UpdateAborted), 6 columns").await?;
+    session.expect_status("Ready=False (UpdateAborted), Synced=False (UpdateAborted), Stalled=True (UpdateAborted), 6 columns").await?;
     session.run(CONDITIONS).await?;
     session.psql("SELECT * FROM website_users").await?;
     session.expect_table("The table still has all six columns", &six_columns()).await?;
