@@ -32,7 +32,7 @@ async fn changes_missed_before_a_410_are_found_by_the_relist() {
     operator.wait_for_line("Connection reset by peer").await;
     proxy.restore();
 
-    operator.wait_for_line("fails: too old resource version: ").await;
+    operator.wait_for_line("too old resource version: ").await;
     operator.wait_for_line("Watching databasetables.v1.kopf.demo works again.").await;
     for name in ["changed", "again"] {
         fixture.until_column_count(name, 2).await;

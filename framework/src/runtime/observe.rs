@@ -59,6 +59,8 @@ pub enum Observation<'a> {
     WatchBegins { kind: &'a str, namespace: Option<&'a str>, selector: Option<&'a str> },
     /// A watch fails; it is retried until it works.
     WatchFailed { server: &'a str, kind: &'a str, why: &'a str, known: bool },
+    /// A watch can't go on from where it was: all is listed again.
+    Relisting { kind: &'a str, why: &'a str },
     /// A watch works again.
     WatchRecovered { kind: &'a str },
     /// The API server can't stream the initial list.

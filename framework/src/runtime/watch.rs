@@ -113,12 +113,14 @@ struct Watch {
     stream: Option<BoxStream<'static, watcher::Result<watcher::Event<WatchedObject>>>>,
     strategy: InitialListStrategy,
     failing: Option<String>,
+    /// All is listed again, since the last watch couldn't go on.
+    relisting: bool,
 }
 
 impl Watch {
     fn new(kind: Arc<KindContext>, namespace: Option<String>) -> Self {
         let strategy = InitialListStrategy::StreamingList;
-        Self { kind, namespace, stream: None, strategy, failing: None }
+        Self { kind, namespace, stream: None, strategy, failing: None, relisting: false }
     }
 
     fn events(self) -> impl Stream<Item = Event> + Send {
@@ -140,8 +142,11 @@ impl Watch {
             match next {
                 Some(Ok(event)) => {
                     // `Init` comes before anything was asked for where the list is read in pages.
-                    if !matches!(event, watcher::Event::Init) && self.failing.take().is_some() {
-                        self.kind.observe(Observation::WatchRecovered { kind: &self.kind.title() });
+                    if !matches!(event, watcher::Event::Init) {
+                        self.relisting = false;
+                        if self.failing.take().is_some() {
+                            self.kind.observe(Observation::WatchRecovered { kind: &self.kind.title() });
+                        }
                     }
                     return translate(event, &self.kind);
                 }
@@ -182,7 +187,15 @@ impl Watch {
             self.stream = None;
             return;
         }
-        self.failed(explain_watch(error));
+        let outdated = code == Some(410) && !matches!(error, watcher::Error::InitialListFailed(_));
+        if outdated && !self.relisting {
+            // A change of the CRD cuts all its watches, and so does a long outage. That is no failure, unless it goes on.
+            let (kind, why) = (&self.kind.title(), &explain_watch(error));
+            self.kind.observe(Observation::Relisting { kind, why });
+            self.relisting = true;
+        } else {
+            self.failed(explain_watch(error));
+        }
         match (code, error) {
             // The kind was taken away. It may come back, and be another one then.
             (Some(404), _) => self.restart(self.kind.operator.settings.watching.relist_delay).await,

@@ -58,6 +58,9 @@ pub fn write(observation: &Observation<'_>) {
         Observation::WatchFailed { server, kind, why, known: false } => {
             engine!(warn, "Watching {kind} at {server} fails: {why}. It is retried until it works.");
         }
+        Observation::Relisting { kind, why } => {
+            engine!(debug, "The watch of {kind} can't go on from where it was ({why}): all is listed again.");
+        }
         Observation::WatchRecovered { kind } => engine!(info, "Watching {kind} works again."),
         Observation::ListingInPages { kind } => {
             engine!(debug, "The API server can't stream the initial list of {kind}; it is read in pages.");
