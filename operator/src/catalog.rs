@@ -120,7 +120,7 @@ pub async fn place(sql: &Client, name: &Identifier) -> Result<Option<Place>, Err
     let query = "SELECT s::text, pg_catalog.format('%I.%I', s, $1) FROM pg_catalog.current_schema() s WHERE s \
                  IS NOT NULL";
     let row = sql.query_typed_opt(query, &[(&name.as_str(), Type::TEXT)]).await?;
-    row.map(|row| read_place(&row, name)).transpose()
+    row.map(|row| read_place(&row, name.as_str())).transpose()
 }
 
 /// The place of a table in a schema, or else in the current one, with its name locked until the end of the transaction, as
@@ -129,22 +129,18 @@ pub async fn place(sql: &Client, name: &Identifier) -> Result<Option<Place>, Err
 /// # Errors
 ///
 /// Those of the connection.
-pub async fn lock_place(
-    sql: &Client,
-    schema: Option<&str>,
-    name: &Identifier,
-) -> Result<Option<Place>, Error> {
+pub async fn lock_place(sql: &Client, schema: Option<&str>, name: &str) -> Result<Option<Place>, Error> {
     let query = concat!(
         "SELECT s::text, pg_catalog.format('%I.%I', s, $1), ",
         lock!("pg_catalog.format('%I.%I', s, $1)"),
         " FROM COALESCE($2, pg_catalog.current_schema()) s WHERE s IS NOT NULL"
     );
-    let row = sql.query_typed_opt(query, &[(&name.as_str(), Type::TEXT), (&schema, Type::NAME)]).await?;
+    let row = sql.query_typed_opt(query, &[(&name, Type::TEXT), (&schema, Type::NAME)]).await?;
     row.map(|row| read_place(&row, name)).transpose()
 }
 
-fn read_place(row: &Row, name: &Identifier) -> Result<Place, Error> {
-    Ok(Place { schema: row.try_get(0)?, name: name.as_str().to_owned(), qualified: row.try_get(1)? })
+fn read_place(row: &Row, name: &str) -> Result<Place, Error> {
+    Ok(Place { schema: row.try_get(0)?, name: name.to_owned(), qualified: row.try_get(1)? })
 }
 
 /// Locks a table's qualified name until the end of the transaction: only one may decide who owns the table.

@@ -91,17 +91,25 @@ impl Database {
             look(tx, schema.as_deref(), &table.name),
         );
         begun.map_err(DatabaseError::of_first_statement)?;
+        // Before what was sent behind it, which its failure has aborted.
+        let confirmed = confirmed.map_err(|error| {
+            self.types.forget();
+            DatabaseError::worth_another(Step::Read, error)
+        })?;
         let (mut place, mut head) = seen?;
         if schema.is_some() && !head.as_ref().is_some_and(|head| head.is_owned_by(&claim.owner)) {
             (place, head) = look(tx, None, &table.name).await?;
         }
-        let columns = types::resolve(tx, &table.columns, &self.types, confirmed?).await?;
+        let columns = types::resolve(tx, &table.columns, &self.types, confirmed).await?;
         let mut elsewhere = self.elsewhere(tx, head.as_ref(), &claim.owner).await?;
         // So does one that only its comment tells.
         if let [moved] = &*elsewhere
             && moved.name == table.name.as_str()
         {
             (place, head) = look(tx, Some(&moved.schema), &table.name).await?;
+            if !head.as_ref().is_some_and(|head| head.is_owned_by(&claim.owner)) {
+                return Err(DatabaseError::keeps_moving().into());
+            }
             elsewhere.clear();
         }
         let place = place.ok_or(TableError::NoSchema)?;
@@ -163,7 +171,7 @@ async fn look(
     name: &Identifier,
 ) -> Result<(Option<Place>, Option<Head>), tokio_postgres::Error> {
     let (place, head) =
-        join!(catalog::lock_place(tx, schema, name), catalog::head(tx, schema, name.as_str()));
+        join!(catalog::lock_place(tx, schema, name.as_str()), catalog::head(tx, schema, name.as_str()));
     Ok((place?, head?))
 }
 
@@ -210,17 +218,19 @@ async fn drop_once(
 /// Begins, and locks the name of the table that the status names, if that table is the object's: then the status decides,
 /// and no comment of other tables has to be read.
 async fn begin_at_recorded(tx: &Transaction<'_>, claim: &Claim) -> Result<Option<Place>, TableError> {
-    let recorded = claim.table.as_deref().and_then(|table| Some((table, split_qualified(table)?)));
-    let Some((qualified, (schema, name))) = recorded else {
+    let Some((schema, name)) = claim.table.as_deref().and_then(split_qualified) else {
         tx.begin().await.map_err(DatabaseError::of_first_statement)?;
         return Ok(None);
     };
-    let (begun, locked, head) =
-        join!(tx.begin(), catalog::lock(tx, qualified), catalog::head(tx, Some(&schema), &name));
+    let (begun, place, head) = join!(
+        tx.begin(),
+        catalog::lock_place(tx, Some(&schema), &name),
+        catalog::head(tx, Some(&schema), &name)
+    );
     begun.map_err(DatabaseError::of_first_statement)?;
-    locked?;
+    let place = place?;
     let ours = head?.is_some_and(|head| head.is_owned_by(&claim.owner));
-    Ok(ours.then(|| Place { schema, name, qualified: qualified.to_owned() }))
+    Ok(place.filter(|_| ours))
 }
 
 /// Drops the table at a place whose name is locked; `None` if it isn't the object's table.

@@ -140,6 +140,11 @@ impl DatabaseError {
         Self { stale: stale || error.stale, ..error }
     }
 
+    /// An error that another attempt at once may not meet.
+    pub fn worth_another(step: Step, error: tokio_postgres::Error) -> Self {
+        Self { stale: true, ..Self::at(step, error) }
+    }
+
     /// An error of a step.
     pub fn at(step: Step, error: tokio_postgres::Error) -> Self {
         let Some(error) = error.as_db_error() else { return Self::without_answer(error) };

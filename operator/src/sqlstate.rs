@@ -56,8 +56,9 @@ impl ErrorClass {
             "23505" if in_catalog => Self::Temporary,
             "0A000" if message.contains("cached plan") => Self::Temporary,
             code if is_stale_code(code) || spoils(code) => Self::Temporary,
-            // A pooler's word for a wrong password, an unknown user, or an option that it doesn't take.
-            "08P01" if step == Step::Connect => Self::Environment,
+            "08P01" if step == Step::Connect && is_for_good(message) => Self::Environment,
+            // A statement that was sent with others, one of which has failed; or one of two that waited for each other.
+            "25P02" => Self::Temporary,
             // A type that is there for others; a type with the table's name; a row type in use; an event trigger.
             "42501" | "42704" | "42710" | "P0001" => Self::Environment,
             "0A000" if step == Step::Resolve => Self::Permanent,
@@ -72,6 +73,20 @@ impl ErrorClass {
     }
 }
 
+/// A pooler's words for what stays as it is: a wrong password, an unknown user or database, an option that it doesn't take. It
+/// uses the same code for a server that is away or busy.
+const FOR_GOOD: [&str; 5] = [
+    "authentication failed",
+    "no such user",
+    "login rejected",
+    "no such database",
+    "unsupported startup parameter",
+];
+
+fn is_for_good(message: &str) -> bool {
+    FOR_GOOD.iter().any(|text| message.contains(text))
+}
+
 /// Whether the connection is of no use any more: the server is read-only now, or someone else's prepared statements are
 /// on it.
 pub fn spoils(code: &str) -> bool {
@@ -81,11 +96,8 @@ pub fn spoils(code: &str) -> bool {
 /// Whether the server, or a pooler before it, rejects whoever wants to connect.
 pub fn rejects_login(step: Step, error: &DbError) -> bool {
     let (code, message) = (error.code().code(), error.message());
-    let says = |text: &str| message.contains(text);
-    code.starts_with("28")
-        || (step == Step::Connect
-            && code == "08P01"
-            && (says("authentication failed") || says("no such user") || says("login rejected")))
+    let of_pooler = step == Step::Connect && code == "08P01";
+    code.starts_with("28") || (of_pooler && FOR_GOOD[..3].iter().any(|text| message.contains(text)))
 }
 
 /// The message for a text that means no type, if that is what an error says; none if it is about something else.
@@ -99,7 +111,10 @@ pub fn rejected_text(error: &DbError) -> Option<&str> {
 /// Whether another attempt may succeed at once: the catalog has changed since it was read, or another connection may do.
 pub fn is_stale(error: &DbError) -> bool {
     let code = error.code().code();
-    is_stale_code(code) || spoils(code) || (code == "23505" && error.schema() == Some("pg_catalog"))
+    is_stale_code(code)
+        || spoils(code)
+        || code == "40P01"
+        || (code == "23505" && error.schema() == Some("pg_catalog"))
 }
 
 /// A table or a column exists by now, or a table no longer does.
@@ -131,14 +146,13 @@ mod tests {
         [Step::Connect, Step::Begin, Step::Read, Step::Resolve, Step::Change, Step::Drop, Step::Commit];
 
     /// The codes, and their classes by step: T, E, P for temporary, environment, permanent.
-    const TABLE: [(&str, &str); 9] = [
+    const TABLE: [(&str, &str); 8] = [
         //  connect, begin, read, resolve, change, drop, commit
         (
-            "08000 08001 08003 08006 53000 53100 53200 53300 57P01 57P02 57P03 57P05 57014 58030 40001 40P01 55P03 55006 25006 \
+            "25P02 08P01 08000 08001 08003 08006 53000 53100 53200 53300 57P01 57P02 57P03 57P05 57014 58030 40001 40P01 55P03 55006 25006 \
              25P03 26000 42P05 42P07 42P01 42701",
             "TTTTTTT",
         ),
-        ("08P01", "ETTTTTT"),
         (
             "28000 28P01 42501 3D000 3F000 42704 42710 2BP01 23505 23514 25001 57P04 XX000 P0001 P0002 99999",
             "EEEEEEE",
@@ -164,6 +178,28 @@ mod tests {
                     assert_eq!(ErrorClass::of_code(step, code, false, ""), expected, "{code} at {step:?}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_a_pooler_says_is_an_outage_unless_it_stays_as_it_is() {
+        for (message, class) in [
+            ("SASL authentication failed", ErrorClass::Environment),
+            ("no such user: demo", ErrorClass::Environment),
+            ("no such database: demo", ErrorClass::Environment),
+            ("unsupported startup parameter in options: statement_timeout", ErrorClass::Environment),
+            ("server login has been failing, cached error: authentication failed", ErrorClass::Environment),
+            ("server login has been failing, try again later (server_login_retry)", ErrorClass::Temporary),
+            ("query_wait_timeout", ErrorClass::Temporary),
+            ("no more connections allowed (max_client_conn)", ErrorClass::Temporary),
+            ("pgbouncer cannot connect to server", ErrorClass::Temporary),
+        ] {
+            assert_eq!(ErrorClass::of_code(Step::Connect, "08P01", false, message), class, "{message}");
+            assert_eq!(
+                ErrorClass::of_code(Step::Read, "08P01", false, message),
+                ErrorClass::Temporary,
+                "{message}"
+            );
         }
     }
 

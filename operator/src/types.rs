@@ -131,6 +131,11 @@ impl KnownTypes {
         known.insert(text.to_owned(), id);
     }
 
+    /// Forgets them all, where one of the texts can't even be asked about any more.
+    pub fn forget(&self) {
+        self.known().clear();
+    }
+
     fn known(&self) -> MutexGuard<'_, HashMap<String, PgTypeId>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -21,7 +21,7 @@ use kube::{
     },
 };
 use std::{sync::Arc, time::Duration};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 /// All that happens to the objects of a kind, from their listing on, with the number of the place where.
 pub fn watch(kind: Arc<KindContext>, namespaces: Namespaces) -> BoxStream<'static, (u32, Event)> {
@@ -106,6 +106,9 @@ fn is_unknown(error: &kube::Error) -> bool {
     }
 }
 
+/// The time within which a second watch that can't go on from where it was is a failure.
+const RELISTS_APART: Duration = Duration::from_secs(60);
+
 /// One watch, in one namespace or in all.
 struct Watch {
     kind: Arc<KindContext>,
@@ -113,14 +116,14 @@ struct Watch {
     stream: Option<BoxStream<'static, watcher::Result<watcher::Event<WatchedObject>>>>,
     strategy: InitialListStrategy,
     failing: Option<String>,
-    /// All is listed again, since the last watch couldn't go on.
-    relisting: bool,
+    /// When a watch last couldn't go on from where it was.
+    outdated: Option<Instant>,
 }
 
 impl Watch {
     fn new(kind: Arc<KindContext>, namespace: Option<String>) -> Self {
         let strategy = InitialListStrategy::StreamingList;
-        Self { kind, namespace, stream: None, strategy, failing: None, relisting: false }
+        Self { kind, namespace, stream: None, strategy, failing: None, outdated: None }
     }
 
     fn events(self) -> impl Stream<Item = Event> + Send {
@@ -142,11 +145,8 @@ impl Watch {
             match next {
                 Some(Ok(event)) => {
                     // `Init` comes before anything was asked for where the list is read in pages.
-                    if !matches!(event, watcher::Event::Init) {
-                        self.relisting = false;
-                        if self.failing.take().is_some() {
-                            self.kind.observe(Observation::WatchRecovered { kind: &self.kind.title() });
-                        }
+                    if !matches!(event, watcher::Event::Init) && self.failing.take().is_some() {
+                        self.kind.observe(Observation::WatchRecovered { kind: &self.kind.title() });
                     }
                     return translate(event, &self.kind);
                 }
@@ -188,11 +188,11 @@ impl Watch {
             return;
         }
         let outdated = code == Some(410) && !matches!(error, watcher::Error::InitialListFailed(_));
-        if outdated && !self.relisting {
+        let before = if outdated { self.outdated.replace(Instant::now()) } else { None };
+        if outdated && before.is_none_or(|before| before.elapsed() >= RELISTS_APART) {
             // A change of the CRD cuts all its watches, and so does a long outage. That is no failure, unless it goes on.
             let (kind, why) = (&self.kind.title(), &explain_watch(error));
             self.kind.observe(Observation::Relisting { kind, why });
-            self.relisting = true;
         } else {
             self.failed(explain_watch(error));
         }

@@ -56,7 +56,9 @@ const MOST: u64 = 256 << 20;
 /// The folder with the server programs of a major version.
 pub(crate) async fn programs(major: u32) -> Result<PathBuf> {
     let platform = platform();
-    let release = RELEASES.iter().find(|(known, version, ..)| *known == platform && *version == major);
+    // Those for Linux are linked with glibc.
+    let mut releases = RELEASES.iter().filter(|_| !cfg!(target_env = "musl"));
+    let release = releases.find(|(known, version, ..)| *known == platform && *version == major);
     let Some((_, _, version, checksum)) = release else {
         return Err(Error::NoRelease { version: major.to_string(), platform });
     };
@@ -101,8 +103,17 @@ fn folder_for_all() -> Result<PathBuf> {
         return Ok(cached);
     }
     let path = PathBuf::from("/var/cache/korf/postgres");
-    fs::create_dir_all(&path).map_err(|source| Error::File { path: path.clone(), source })?;
+    let made = fs::create_dir_all(&path)
+        .and_then(|()| let_all_in(&path))
+        .and_then(|()| path.parent().map_or(Ok(()), let_all_in));
+    made.map_err(|source| Error::File { path: path.clone(), source })?;
     Ok(path)
+}
+
+/// Whatever the umask is.
+fn let_all_in(folder: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
 }
 
 /// The platform, as Maven Central has it.
@@ -132,7 +143,9 @@ fn fetch(url: &str, checksum: &str, folder: &Path) -> Result<()> {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let unpacked = folder.with_file_name(format!("{name}.unpacking-{}", std::process::id()));
     let _ = fs::remove_dir_all(&unpacked);
-    let done = unpack(&jar, &unpacked).and_then(|()| fs::rename(&unpacked, folder));
+    let done = unpack(&jar, &unpacked)
+        .and_then(|()| let_all_in(&unpacked))
+        .and_then(|()| fs::rename(&unpacked, folder));
     done.map_err(|source| {
         let _ = fs::remove_dir_all(&unpacked);
         Error::File { path: folder.to_owned(), source }
