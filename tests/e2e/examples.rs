@@ -6,7 +6,7 @@ use kube::{
     api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
 };
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 const OBJECT: &str = include_str!("../../examples/kopf-example.yaml");
 const NAME: &str = "kopf-example-1";
@@ -14,7 +14,7 @@ const NAME: &str = "kopf-example-1";
 #[tokio::test]
 async fn example_01_minimal_greets_each_object() {
     let fixture = Fixture::new("example-01-minimal").await;
-    fixture.install(&fixture.example("01-minimal").crds());
+    let _definition = install_its_own(&fixture, "01-minimal").await;
     let operator = fixture.example("01-minimal").start();
     fixture.apply(OBJECT);
     logged(&fixture, &operator, "01_minimal", "INFO", "And here we are! Creating: value").await;
@@ -272,7 +272,7 @@ async fn example_11_filtering_handlers_calls_the_handlers_whose_filters_match() 
 #[tokio::test]
 async fn example_15_timers_ticks_while_its_object_is_there() {
     let fixture = Fixture::new("example-15-timers").await;
-    fixture.install(&fixture.example("15-timers").crds());
+    let _definition = install_its_own(&fixture, "15-timers").await;
     let operator = fixture.example("15-timers").start();
     fixture.apply(OBJECT);
     for beat in 1..=3 {
@@ -287,6 +287,14 @@ async fn example_15_timers_ticks_while_its_object_is_there() {
     logged(&fixture, &operator, "korf.objects", "INFO", "Timer 'stumble' succeeded.").await;
     assert_eq!(objects(&fixture).get(NAME).await.unwrap().metadata.finalizers, None);
     delete(&objects(&fixture), NAME).await;
+}
+
+/// Installs an example's own CRD of `KopfExample`. Another example's, of the same name, waits until this one is done with.
+async fn install_its_own(fixture: &Fixture<'_>, example: &str) -> MutexGuard<'static, ()> {
+    static DEFINITION: Mutex<()> = Mutex::const_new(());
+    let definition = DEFINITION.lock().await;
+    fixture.install(&fixture.example(example).crds());
+    definition
 }
 
 /// A fixture on a cluster with the CRD of `KopfExample`, which is the same in most examples.
