@@ -97,7 +97,7 @@ impl Database {
             DatabaseError::worth_another(Step::Read, error)
         })?;
         let (mut place, mut head) = seen?;
-        if schema.is_some() && !head.as_ref().is_some_and(|head| head.is_owned_by(&claim.owner)) {
+        if schema.is_some() && !is_owned(head.as_ref(), &claim.owner) {
             (place, head) = look(tx, None, &table.name).await?;
         }
         let columns = types::resolve(tx, &table.columns, &self.types, confirmed).await?;
@@ -107,7 +107,7 @@ impl Database {
             && moved.name == table.name.as_str()
         {
             (place, head) = look(tx, Some(&moved.schema), &table.name).await?;
-            if !head.as_ref().is_some_and(|head| head.is_owned_by(&claim.owner)) {
+            if !is_owned(head.as_ref(), &claim.owner) {
                 return Err(DatabaseError::keeps_moving().into());
             }
             elsewhere.clear();
@@ -136,9 +136,8 @@ impl Database {
         here: Option<&Head>,
         owner: &Owner,
     ) -> Result<Vec<Place>, TableError> {
-        let ours = here.is_some_and(|head| head.is_owned_by(owner));
         // Rarely needed, and it reads all comments in the database.
-        if ours || !self.owners.may_have_table(sql, owner).await? {
+        if is_owned(here, owner) || !self.owners.may_have_table(sql, owner).await? {
             return Ok(Vec::new());
         }
         Ok(catalog::tables_of(sql, owner).await?)
@@ -162,6 +161,11 @@ impl Database {
         run(|| transact(&self.pool, async |tx: &Transaction<'_>| drop_once(tx, objects, claim, name).await))
             .await
     }
+}
+
+/// Whether a table is there and its comment names the owner.
+fn is_owned(head: Option<&Head>, owner: &Owner) -> bool {
+    head.is_some_and(|head| head.is_owned_by(owner))
 }
 
 /// Locks a table's name in a schema, or else in the current one, and reads what has it.
@@ -229,7 +233,7 @@ async fn begin_at_recorded(tx: &Transaction<'_>, claim: &Claim) -> Result<Option
     );
     begun.map_err(DatabaseError::of_first_statement)?;
     let place = place?;
-    let ours = head?.is_some_and(|head| head.is_owned_by(&claim.owner));
+    let ours = is_owned(head?.as_ref(), &claim.owner);
     Ok(place.filter(|_| ours))
 }
 

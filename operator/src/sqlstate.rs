@@ -56,8 +56,8 @@ impl ErrorClass {
             "23505" if in_catalog => Self::Temporary,
             "0A000" if message.contains("cached plan") => Self::Temporary,
             code if is_stale_code(code) || spoils(code) => Self::Temporary,
-            "08P01" if step == Step::Connect && is_for_good(message) => Self::Environment,
-            // A statement that was sent with others, one of which has failed; or one of two that waited for each other.
+            "08P01" if step == Step::Connect && is_permanent_for_pooler(message) => Self::Environment,
+            // It was sent together with a statement that has failed, whose error says more.
             "25P02" => Self::Temporary,
             // A type that is there for others; a type with the table's name; a row type in use; an event trigger.
             "42501" | "42704" | "42710" | "P0001" => Self::Environment,
@@ -73,18 +73,14 @@ impl ErrorClass {
     }
 }
 
-/// A pooler's words for what stays as it is: a wrong password, an unknown user or database, an option that it doesn't take. It
-/// uses the same code for a server that is away or busy.
-const FOR_GOOD: [&str; 5] = [
-    "authentication failed",
-    "no such user",
-    "login rejected",
-    "no such database",
-    "unsupported startup parameter",
-];
+/// A pooler's messages about a wrong password or an unknown user.
+const REJECTED_LOGINS: [&str; 3] = ["authentication failed", "no such user", "login rejected"];
+/// Its messages about other mistakes: an unknown database, an option that it doesn't take.
+const OTHER_MISTAKES: [&str; 2] = ["no such database", "unsupported startup parameter"];
 
-fn is_for_good(message: &str) -> bool {
-    FOR_GOOD.iter().any(|text| message.contains(text))
+/// Whether a pooler's message is about a mistake. It uses the same code for a server that is away or busy.
+fn is_permanent_for_pooler(message: &str) -> bool {
+    REJECTED_LOGINS.iter().chain(&OTHER_MISTAKES).any(|text| message.contains(text))
 }
 
 /// Whether the connection is of no use any more: the server is read-only now, or someone else's prepared statements are
@@ -93,11 +89,11 @@ pub fn spoils(code: &str) -> bool {
     ["25006", "26000", "42P05"].contains(&code)
 }
 
-/// Whether the server, or a pooler before it, rejects whoever wants to connect.
+/// Whether the server, or a pooler before it, rejects the login.
 pub fn rejects_login(step: Step, error: &DbError) -> bool {
     let (code, message) = (error.code().code(), error.message());
     let of_pooler = step == Step::Connect && code == "08P01";
-    code.starts_with("28") || (of_pooler && FOR_GOOD[..3].iter().any(|text| message.contains(text)))
+    code.starts_with("28") || (of_pooler && REJECTED_LOGINS.iter().any(|text| message.contains(text)))
 }
 
 /// The message for a text that means no type, if that is what an error says; none if it is about something else.

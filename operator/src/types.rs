@@ -6,7 +6,7 @@
 //! statements contain what `format_type` prints for OID and modifier, and never the spec's text.
 //!
 //! No statement has a name, and no answer is of a type that isn't built in, because tokio-postgres would look that up by
-//! a named statement: behind a pooler in transaction mode, names belong to whoever was there before
+//! a named statement: behind a pooler in transaction mode, names belong to the clients that were there before
 //! (docs/decisions/0049-no-names.md).
 
 use crate::{

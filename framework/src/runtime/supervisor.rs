@@ -97,7 +97,7 @@ async fn serve(mut reactor: Reactor, namespaces: Namespaces) -> Reactor {
         Ok(reactor) => reactor,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => resume_unwind(panic),
-            // The runtime is being shut down, and with it whoever waits here.
+            // The runtime is being shut down, and this future with it.
             Err(_) => future::pending().await,
         },
     }
