@@ -71,7 +71,7 @@ impl Pass {
         ObjectCall {
             context: Context {
                 handler: handler.to_owned(),
-                client: operator.client.clone(),
+                client: operator.for_handlers.clone(),
                 states: Arc::clone(&operator.states),
                 stop: operator.stopping.clone(),
                 events: operator.events.clone(),

@@ -35,6 +35,10 @@ pub enum Observation<'a> {
     LoginBegins,
     /// It has credentials.
     LoginSucceeded,
+    /// The API server rejects the credentials, and reading them again doesn't help. The operator ends if that lasts for `patience`.
+    LoginRejected { why: Option<&'a str>, patience: Duration },
+    /// The API server accepts the credentials again, or other ones: the operator has logged in again.
+    LoginRenewed,
     /// It has entered a phase of its life.
     PhaseEntered(Phase),
     /// A signal tells it to stop.

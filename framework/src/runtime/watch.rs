@@ -116,6 +116,8 @@ struct Watch {
     stream: Option<BoxStream<'static, watcher::Result<watcher::Event<WatchedObject>>>>,
     strategy: InitialListStrategy,
     failing: Option<String>,
+    /// The initial list has begun, and has not ended.
+    listing: bool,
     /// When a watch last couldn't go on from where it was.
     outdated: Option<Instant>,
 }
@@ -123,7 +125,7 @@ struct Watch {
 impl Watch {
     fn new(kind: Arc<KindContext>, namespace: Option<String>) -> Self {
         let strategy = InitialListStrategy::StreamingList;
-        Self { kind, namespace, stream: None, strategy, failing: None, outdated: None }
+        Self { kind, namespace, stream: None, strategy, failing: None, listing: false, outdated: None }
     }
 
     fn events(self) -> impl Stream<Item = Event> + Send {
@@ -138,12 +140,20 @@ impl Watch {
             if self.stream.is_none() {
                 self.stream = Some(self.open());
             }
+            let limit = self.listing_limit();
             let next = match &mut self.stream {
-                Some(stream) => stream.next().await,
+                Some(stream) => match timeout(limit, stream.next()).await {
+                    Ok(next) => next,
+                    Err(_) => {
+                        self.turn_to_pages();
+                        continue;
+                    }
+                },
                 None => None,
             };
             match next {
                 Some(Ok(event)) => {
+                    self.listing = matches!(event, watcher::Event::Init | watcher::Event::InitApply(_));
                     // `Init` comes before anything was asked for where the list is read in pages.
                     if !matches!(event, watcher::Event::Init) && self.failing.take().is_some() {
                         self.kind.observe(Observation::WatchRecovered { kind: &self.kind.title() });
@@ -177,15 +187,25 @@ impl Watch {
         u32::try_from(seconds).unwrap_or(u32::MAX).max(1)
     }
 
+    /// The longest silence of the server now. One that doesn't know what it was asked for streams the list as if it were
+    /// changes, and never says that the list has ended.
+    fn listing_limit(&self) -> Duration {
+        let streams = self.listing && self.strategy == InitialListStrategy::StreamingList;
+        if streams { self.kind.operator.settings.watching.listing_silence } else { Duration::MAX }
+    }
+
+    /// With another stream, whose list is read in pages.
+    fn turn_to_pages(&mut self) {
+        self.kind.observe(Observation::ListingInPages { kind: &self.kind.title() });
+        (self.strategy, self.stream) = (InitialListStrategy::ListWatch, None);
+    }
+
     /// The stream waits before it goes on, and goes on by itself but where it can't know better.
     async fn recover(&mut self, error: &watcher::Error) {
         let (code, streaming) = (watch_code(error), self.strategy == InitialListStrategy::StreamingList);
         if streaming && matches!((code, error), (Some(400 | 422), watcher::Error::WatchStartFailed(_))) {
             // Servers before 1.34, or with the feature switched off.
-            self.kind.observe(Observation::ListingInPages { kind: &self.kind.title() });
-            self.strategy = InitialListStrategy::ListWatch;
-            self.stream = None;
-            return;
+            return self.turn_to_pages();
         }
         let outdated = code == Some(410) && !matches!(error, watcher::Error::InitialListFailed(_));
         let before = if outdated { self.outdated.replace(Instant::now()) } else { None };

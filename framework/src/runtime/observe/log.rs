@@ -28,6 +28,10 @@ pub fn write(observation: &Observation<'_>) {
             info!(target: "korf::activities", "Activity 'login_via_client' succeeded.");
             engine!(info, "Initial authentication has finished.");
         }
+        Observation::LoginRejected { why, patience } => login_rejected(why, patience),
+        Observation::LoginRenewed => {
+            engine!(info, "The API server accepts the credentials again: logged in again.")
+        }
         Observation::PhaseEntered(phase) => phase_entered(phase),
         Observation::StopRequested { signal } => {
             engine!(info, "Signal {signal} is received. Operator is stopping.");
@@ -145,6 +149,18 @@ pub fn write(observation: &Observation<'_>) {
             object!(info, "Throttling is over. Switching back to normal operations.");
         }
     }
+}
+
+fn login_rejected(why: Option<&str>, patience: Duration) {
+    let again = why.map_or("reading them again has not helped".to_owned(), |why| {
+        format!("they can't be read again: {why}")
+    });
+    engine!(
+        warn,
+        "The API server rejects the credentials (401), and {again}. They are read again until it accepts them; if that takes \
+         {} seconds, the operator ends.",
+        seconds(patience)
+    );
 }
 
 fn phase_entered(phase: Phase) {
