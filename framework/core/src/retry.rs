@@ -10,6 +10,9 @@ use crate::error::Error;
 use jiff::Timestamp;
 use std::time::Duration;
 
+/// In an outage, an object's own next attempt comes after this many on behalf of all that wait for its end.
+const TRIES_BY_OTHERS: u32 = 15;
+
 /// Meaning of an arbitrary error: one that is neither temporary nor permanent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnError {
@@ -190,8 +193,11 @@ impl Limits {
             (Error::Unclassified(_), OnError::Ignored) => {
                 Verdict::new(Outcome::Ignored, FailureReason::Ignored, message)
             }
-            (Error::Unclassified(_), OnError::Temporary) => {
-                let after = self.backoff.delay(attempt.before, jitter);
+            (Error::Unclassified(_), OnError::Temporary) | (Error::Outage { .. }, _) => {
+                let mut after = self.backoff.delay(attempt.before, jitter);
+                if let Error::Outage { delay, .. } = error {
+                    after = after.max(delay.saturating_mul(TRIES_BY_OTHERS));
+                }
                 match self.reached(attempt, after) {
                     None => Verdict::new(retry(after), FailureReason::Retried(after), message),
                     Some(limit) => Verdict::at_limit(id, FailureReason::Limited(limit), message),
@@ -234,6 +240,19 @@ mod tests {
     fn a_temporary_error_is_retried_after_its_own_delay() {
         let verdict = constant().judge("x", &temporary(), first(), 0.0);
         assert_eq!(verdict.outcome, Outcome::Retry { after: 5 * SECOND, message: "no route".into() });
+    }
+
+    #[test]
+    fn in_an_outage_an_object_leaves_the_tries_to_others_for_a_while() {
+        let outage = |delay| Error::outage("the database", "refused", delay);
+        let after = |limits: &Limits, delay| match limits.judge("x", &outage(delay), first(), 0.0).outcome {
+            Outcome::Retry { after, .. } => after,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(after(&constant(), 20 * SECOND), 300 * SECOND);
+        assert_eq!(after(&constant(), 3 * SECOND), 60 * SECOND, "its own backoff is longer");
+        let strict = Limits { errors: OnError::Permanent, ..constant() };
+        assert_eq!(after(&strict, 3 * SECOND), 60 * SECOND, "it is no arbitrary error");
     }
 
     #[test]

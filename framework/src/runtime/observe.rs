@@ -11,6 +11,7 @@ use korf_core::{
     cycle::{Cycle, CycleState, Idle},
     patch::Finalizer,
     progress::UnreadableEntry,
+    queue::OutageNews,
     retry::Outcome,
 };
 use std::{fmt, sync::Arc, time::Duration};
@@ -58,6 +59,9 @@ pub enum Observation<'a> {
     /// Kubernetes events were left to be posted when the operator had to stop.
     EventsLeft { events: usize },
 
+    /// Something is away that handlers need: it has just gone, it is still away, or it is back.
+    Outage(&'a OutageNews),
+
     // Watches.
     /// A watch begins, or begins again.
     WatchBegins { kind: &'a str, namespace: Option<&'a str>, selector: Option<&'a str> },
@@ -89,8 +93,14 @@ pub enum Observation<'a> {
     Unreadable(&'a [UnreadableEntry]),
     /// An attempt of a handler begins.
     HandlerBegins { handler: HandlerName<'a> },
-    /// An attempt of a handler has ended.
-    HandlerEnded { handler: HandlerName<'a>, outcome: &'a Outcome, words: &'a str, took: Duration },
+    /// An attempt of a handler has ended; `outage` is what was away that it needed.
+    HandlerEnded {
+        handler: HandlerName<'a>,
+        outcome: &'a Outcome,
+        words: &'a str,
+        took: Duration,
+        outage: Option<&'a str>,
+    },
     /// Handlers wait for their next attempt.
     Sleeping { due: Duration },
     /// A change has ended a wait.

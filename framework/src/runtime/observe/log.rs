@@ -7,6 +7,7 @@ use korf_core::{
     cycle::{Cycle, CycleState, Idle},
     patch::Finalizer,
     progress::{Counts, UnreadableEntry},
+    queue::{Blocked, OutageNews},
     retry::{Outcome, seconds},
 };
 use std::time::Duration;
@@ -55,6 +56,7 @@ pub fn write(observation: &Observation<'_>) {
                 "{events} Kubernetes event(s) were left to be posted when the operator had to stop."
             );
         }
+        Observation::Outage(news) => outage(news),
         Observation::WatchBegins { kind, namespace, selector } => watch_begins(kind, namespace, selector),
         Observation::WatchFailed { kind, why, known: true, .. } => {
             engine!(debug, "Watching {kind} still fails: {why}.");
@@ -95,6 +97,10 @@ pub fn write(observation: &Observation<'_>) {
         Observation::Unreadable(entries) => unreadable(entries),
         Observation::HandlerBegins { handler: HandlerName { family, id } } => {
             object!(debug, "{family} '{id}' is invoked.");
+        }
+        // The log tells of the outage, and not of all that it causes.
+        Observation::HandlerEnded { handler: HandlerName { family, id }, words, outage: Some(_), .. } => {
+            object!(debug, "{family} '{id}' {words}");
         }
         Observation::HandlerEnded { handler, outcome, words, .. } => handler_ended(handler, outcome, words),
         Observation::Sleeping { due } => {
@@ -161,6 +167,33 @@ fn login_rejected(why: Option<&str>, patience: Duration) {
          {} seconds, the operator ends.",
         seconds(patience)
     );
+}
+
+fn outage(news: &OutageNews) {
+    match news {
+        OutageNews::Began(blocked) => engine!(
+            error,
+            "{}. Handlers wait for that: one of them is retried every {} seconds, and all once it gets through.",
+            what(blocked),
+            seconds(blocked.delay)
+        ),
+        OutageNews::Lasts { blocked, waiting, after } => {
+            engine!(
+                error,
+                "{waiting} object(s) have waited for {} seconds: {}.",
+                seconds(*after),
+                what(blocked)
+            );
+        }
+        OutageNews::Ended { cause, waiting, after } => {
+            engine!(info, "Over after {} seconds: {cause}. {waiting} object(s) go on.", seconds(*after));
+        }
+    }
+}
+
+/// What is away, and the newest error, which may say it all.
+fn what(Blocked { cause, why, .. }: &Blocked) -> String {
+    if why.contains(&**cause) { why.to_string() } else { format!("{cause}: {why}") }
 }
 
 fn phase_entered(phase: Phase) {
