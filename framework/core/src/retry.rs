@@ -10,9 +10,6 @@ use crate::error::Error;
 use jiff::Timestamp;
 use std::time::Duration;
 
-/// In an outage, an object's own next attempt comes after this many on behalf of all that wait for its end.
-const TRIES_BY_OTHERS: u32 = 15;
-
 /// Meaning of an arbitrary error: one that is neither temporary nor permanent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnError {
@@ -196,7 +193,7 @@ impl Limits {
             (Error::Unclassified(_), OnError::Temporary) | (Error::Outage { .. }, _) => {
                 let mut after = self.backoff.delay(attempt.before, jitter);
                 if let Error::Outage { delay, .. } = error {
-                    after = after.max(delay.saturating_mul(TRIES_BY_OTHERS));
+                    after = after.max(*delay);
                 }
                 match self.reached(attempt, after) {
                     None => Verdict::new(retry(after), FailureReason::Retried(after), message),
@@ -243,14 +240,14 @@ mod tests {
     }
 
     #[test]
-    fn in_an_outage_an_object_leaves_the_tries_to_others_for_a_while() {
+    fn in_an_outage_an_object_is_retried_after_its_backoff_or_the_outage_s_delay_whichever_is_longer() {
         let outage = |delay| Error::outage("the database", "refused", delay);
         let after = |limits: &Limits, delay| match limits.judge("x", &outage(delay), first(), 0.0).outcome {
             Outcome::Retry { after, .. } => after,
             other => panic!("{other:?}"),
         };
-        assert_eq!(after(&constant(), 20 * SECOND), 300 * SECOND);
-        assert_eq!(after(&constant(), 3 * SECOND), 60 * SECOND, "its own backoff is longer");
+        assert_eq!(after(&constant(), 300 * SECOND), 300 * SECOND);
+        assert_eq!(after(&constant(), 3 * SECOND), 60 * SECOND);
         let strict = Limits { errors: OnError::Permanent, ..constant() };
         assert_eq!(after(&strict, 3 * SECOND), 60 * SECOND, "it is no arbitrary error");
     }

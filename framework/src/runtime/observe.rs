@@ -69,6 +69,8 @@ pub enum Observation<'a> {
     WatchFailed { server: &'a str, kind: &'a str, why: &'a str, known: bool },
     /// A watch can't go on from where it was: all is listed again.
     Relisting { kind: &'a str, why: &'a str },
+    /// The API server is too busy for a watch, for a moment.
+    WatchDelayed { kind: &'a str, why: &'a str },
     /// A watch works again.
     WatchRecovered { kind: &'a str },
     /// The API server can't stream the initial list.

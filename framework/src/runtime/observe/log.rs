@@ -67,6 +67,9 @@ pub fn write(observation: &Observation<'_>) {
         Observation::Relisting { kind, why } => {
             engine!(debug, "The watch of {kind} can't go on from where it was ({why}): all is listed again.");
         }
+        Observation::WatchDelayed { kind, why } => {
+            engine!(debug, "The API server is too busy to watch {kind} now ({why}): it is asked again.");
+        }
         Observation::WatchRecovered { kind } => engine!(info, "Watching {kind} works again."),
         Observation::ListingInPages { kind } => {
             engine!(debug, "The API server can't stream the initial list of {kind}; it is read in pages.");
