@@ -162,6 +162,8 @@ pub enum PostponeCause {
     Failed,
     /// The API server rejects it.
     Rejected,
+    /// The API server rejects the removal of the finalizer, so that the object stays.
+    Unreleased,
     /// The operator lacks a permission.
     Forbidden,
 }

@@ -80,7 +80,10 @@ async fn ask_for(kind: &KindContext) -> Result<Scope, Option<String>> {
         }
         Ok(Err(error)) if is_unknown(&error) => Err(None),
         Ok(Err(error)) => Err(Some(explain(&error))),
-        Err(_) => Err(Some("no answer in time".to_owned())),
+        Err(_) => {
+            let limit = kind.operator.settings.requests.timeout.as_secs();
+            Err(Some(format!("the API server has not answered which kinds it has within {limit} seconds")))
+        }
     }
 }
 

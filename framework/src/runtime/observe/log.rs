@@ -330,6 +330,12 @@ fn write_postponed(cause: PostponeCause, why: &str, again: Duration) {
             "The API server rejects the object's progress: {why}. The object is left alone until it changes, or for {again} \
              seconds; its handlers aren't called again for what they have done."
         ),
+        PostponeCause::Unreleased => object!(
+            error,
+            "The API server rejects the removal of the finalizer, so the object stays: {why}. It is tried again when the object \
+             changes, and every {again} seconds. Correct the field that the message names, or the schema or webhook that \
+             forbids it."
+        ),
         PostponeCause::Forbidden => object!(
             error,
             "The operator lacks a permission that it needs: {why}. The object is left alone until it changes, or for {again} \
