@@ -79,6 +79,8 @@ pub enum Observation<'a> {
     KindMissing { kind: &'a str, built_in: bool },
     /// The API server knows a kind that it didn't know.
     KindFound { kind: &'a str },
+    /// The API server serves a newer version of a kind than the operator knows.
+    NewerVersion { kind: &'a str, newer: &'a str },
     /// The API server can't be asked about a kind.
     DiscoveryFailed { server: &'a str, kind: &'a str, why: &'a str },
 

@@ -85,6 +85,11 @@ pub fn write(observation: &Observation<'_>) {
              operator waits for it."
         ),
         Observation::KindFound { kind } => engine!(info, "The API server knows {kind} now."),
+        Observation::NewerVersion { kind, newer } => engine!(
+            warn,
+            "{kind} is served as {newer}, too, which this operator doesn't know. Unless the CRD converts between them, the \
+             operator's writes erase what only {newer} has: use an operator for {newer}."
+        ),
         Observation::DiscoveryFailed { server, kind, why } => {
             engine!(warn, "Asking {server} about {kind} fails: {why}. It is retried until it works.");
         }
