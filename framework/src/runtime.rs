@@ -10,6 +10,7 @@ mod memory;
 mod object;
 pub mod observe;
 mod reactor;
+mod strips;
 mod supervisor;
 mod throttle;
 mod ticks;

@@ -258,7 +258,8 @@ impl Queue {
                 self.schedule.set(&uid, Alarm::Turn, now + delay);
             }
             TurnEnd::Failed { delay, newest } => return self.throttle(&uid, newest, now + delay),
-            TurnEnd::Seen { newest, due, settled, planned, waiting, blocked } => {
+            TurnEnd::Seen { newest, due, settled, planned, waiting, blocked, stored } => {
+                entry.stored |= stored;
                 entry.rest(settled, planned, waiting);
                 let before = entry.block(blocked.clone());
                 self.rest(&uid, newest, due.map(|due| now + due));

@@ -127,6 +127,8 @@ pub enum Observation<'a> {
     DiffBaseCompressed,
     /// Only a digest of the diff-base is stored.
     DiffBaseDigested,
+    /// Others have removed the operator's state from the object this often in a row: it is left alone for a while.
+    Stripped { strips: usize, again: Duration },
     /// The framework failed over the object, which is throttled.
     Throttled { delay: Duration, why: &'a str },
     /// The object isn't throttled any longer.

@@ -6,6 +6,7 @@ use super::{
     kind::KindContext,
     memory::Memory,
     observe::Observation,
+    strips::Stripped,
     throttle::{Pace, fingerprint},
     write::{Intent, Outcomes, Stop, Written, WrittenCycle},
 };
@@ -69,6 +70,9 @@ impl<'a> Turn<'a> {
                 Err(stop) => return Err(stop),
             }
         }
+        if let Some(after) = self.stripped() {
+            return Ok(self.unplanned(&self.reading.body, after));
+        }
         let mut pace = Pace::default();
         loop {
             if self.occasion != Occasion::Again && !self.reading.unreadable().is_empty() {
@@ -95,6 +99,26 @@ impl<'a> Turn<'a> {
         let has_changed = |waiting| waiting != fingerprint(&self.kind.setup.essence(before));
         if stored && self.job.waiting.is_some_and(has_changed) {
             self.handled = None;
+        }
+    }
+
+    /// For how long the object is left alone because others keep removing what is stored on it.
+    fn stripped(&mut self) -> Option<Duration> {
+        let stripped = self.job.stored
+            && !self.job.gone
+            && self.occasion != Occasion::First
+            && self.handled.is_none()
+            && self.reading.is_blank()
+            && !self.reading.body.is_deleting();
+        let delays = &self.kind.operator.settings.queueing.error_delays;
+        match stripped.then(|| self.memory.strips.note(Instant::now(), delays))? {
+            Stripped::Handle => None,
+            Stripped::Wait(after, strips) => {
+                if let Some(strips) = strips {
+                    self.kind.observe(Observation::Stripped { strips, again: after });
+                }
+                Some(after)
+            }
         }
     }
 
@@ -130,13 +154,22 @@ impl<'a> Turn<'a> {
             planned: self.job.extent == Extent::Whole,
             waiting: waiting.then(|| fingerprint(&seen.new)),
             blocked: self.blocked.clone().filter(|_| due.is_some()),
+            stored: self.handled.is_some(),
         }
     }
 
     /// The end of a turn in which nothing was planned: changes are still to be looked at.
     fn unplanned(&self, seen: &Body, after: Duration) -> TurnEnd {
         let (newest, waiting, blocked) = (self.known(seen), self.job.waiting, self.blocked.clone());
-        TurnEnd::Seen { newest, due: Some(after), settled: false, planned: false, waiting, blocked }
+        TurnEnd::Seen {
+            newest,
+            due: Some(after),
+            settled: false,
+            planned: false,
+            waiting,
+            blocked,
+            stored: false,
+        }
     }
 
     /// A version that is known now, and whether it is one of our own writes.

@@ -52,6 +52,8 @@ pub struct Entry {
     pub running: bool,
     /// A turn has planned for its change handlers.
     pub planned: bool,
+    /// A turn has stored the operator's state on it.
+    pub stored: bool,
     pub life: Life,
     pub initial: bool,
     /// The time of its next turn has come.
@@ -124,6 +126,7 @@ impl Entry {
             queued: false,
             running: false,
             planned: false,
+            stored: false,
             life: Life::There,
             initial: listed,
             turn_due: false,
@@ -243,6 +246,7 @@ impl Entry {
             occasion: if extent == Extent::Whole && !self.planned { Occasion::First } else { occasion },
             known: self.newest.clone(),
             initial: self.initial,
+            stored: self.stored,
             event: self.event.take(),
             tick,
             extent,

@@ -156,6 +156,7 @@ pub fn write(observation: &Observation<'_>) {
             "The object is too large for its annotations: only a digest of its diff-base is stored. Changes are noticed, but \
              handlers can't see what the object was before."
         ),
+        Observation::Stripped { strips, again } => stripped(strips, again),
         Observation::Throttled { delay, why } => {
             object!(error, "Throttling for {} seconds due to an unexpected error: {why}", seconds(delay));
         }
@@ -286,6 +287,24 @@ fn cycle_ends(reason: Reason, state: &CycleState) {
     }
     if reason == Reason::Delete && matches!(state, CycleState::Processed(_) | CycleState::Released) {
         object!(debug, "Removing the finalizer, thus allowing the actual deletion.");
+    }
+}
+
+/// Twice in a row may be chance.
+fn stripped(strips: usize, again: Duration) {
+    let again = seconds(again);
+    if strips == 3 {
+        object!(
+            warn,
+            "Something removes what the operator stores on the object, whenever it sees it: to the operator it is new each time. \
+             Its handlers are called again in {again} seconds, and then ever more seldom. Keep that controller from these \
+             annotations, or store progress in the status (`Operator::status_storage`)."
+        );
+    } else {
+        object!(
+            debug,
+            "What the operator stores on the object was removed {strips} times; it is handled in {again} seconds."
+        );
     }
 }
 
