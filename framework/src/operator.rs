@@ -43,6 +43,7 @@ pub struct Operator {
     settings: Settings,
     observer: Observer,
     one_at_a_time: bool,
+    follow_generations: bool,
     selectors: Vec<(ApiResource, Selector)>,
     client: Option<Client>,
 }
@@ -81,6 +82,7 @@ impl Operator {
             settings: Settings::default(),
             observer: Observer::default(),
             one_at_a_time: false,
+            follow_generations: false,
             selectors: Vec::new(),
             client: None,
         }
@@ -158,6 +160,16 @@ impl Operator {
     #[must_use]
     pub fn one_at_a_time(mut self) -> Self {
         self.one_at_a_time = true;
+        self
+    }
+
+    /// Calls resume handlers, too, when an object's `metadata.generation` has changed and nothing else has: its spec was changed
+    /// and changed back before the operator looked. Handlers that write `observedGeneration` need that, or `kubectl wait` and
+    /// Flux wait for the generation forever. For kinds with a status subresource only: elsewhere each write of the status
+    /// is a new generation.
+    #[must_use]
+    pub fn follow_generations(mut self) -> Self {
+        self.follow_generations = true;
         self
     }
 
@@ -262,6 +274,7 @@ impl Operator {
             events,
             storage,
             one_at_a_time: self.one_at_a_time,
+            follow_generations: self.follow_generations,
             selectors: self.selectors,
             settings: self.settings,
             observer: self.observer,

@@ -258,8 +258,9 @@ impl Queue {
                 self.schedule.set(&uid, Alarm::Turn, now + delay);
             }
             TurnEnd::Failed { delay, newest } => return self.throttle(&uid, newest, now + delay),
-            TurnEnd::Seen { newest, due, settled, planned, waiting, blocked, stored } => {
+            TurnEnd::Seen { newest, due, settled, planned, waiting, blocked, stored, generation } => {
                 entry.stored |= stored;
+                entry.generation = generation.unwrap_or(entry.generation);
                 entry.rest(settled, planned, waiting);
                 let before = entry.block(blocked.clone());
                 self.rest(&uid, newest, due.map(|due| now + due));

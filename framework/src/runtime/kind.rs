@@ -52,6 +52,8 @@ pub struct OperatorContext {
     pub events: EventQueue,
     /// Where progress and finalizers are stored.
     pub storage: Storage,
+    /// Objects are resumed whose generation has changed though nothing else has.
+    pub follow_generations: bool,
     /// A cycle calls only the first of the handlers that are due.
     pub one_at_a_time: bool,
     /// The kinds of which the API server is asked for some objects only.
@@ -231,6 +233,12 @@ impl KindContext {
     /// Whether the status is written by requests of its own.
     pub(super) fn has_status_subresource(&self) -> bool {
         self.status_subresource.load(Ordering::Relaxed)
+    }
+
+    /// Whether its objects are resumed when their generation has changed and nothing else has. Without a status subresource
+    /// each write of the status changes the generation.
+    pub(super) fn follows_generations(&self) -> bool {
+        self.operator.follow_generations && self.has_status_subresource()
     }
 
     /// The number of its watches; none while it isn't discovered.

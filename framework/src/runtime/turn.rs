@@ -138,23 +138,32 @@ impl<'a> Turn<'a> {
         Situation {
             gone: self.job.gone,
             occasion: self.occasion,
-            initial: self.job.initial && !self.settled,
+            initial: (self.job.initial || self.has_unseen_generation()) && !self.settled,
             rearmed: changed.is_some_and(|(before, now)| before.whole != now.whole),
             eager: self.early || changed.is_some_and(|(before, now)| before.state != now.state),
         }
     }
 
+    /// Whether the object has another generation than when it was handled last: if nothing else has changed, a change was
+    /// taken back.
+    fn has_unseen_generation(&self) -> bool {
+        let (known, now) = (self.job.generation, self.reading.body.generation());
+        known != 0 && self.kind.follows_generations() && now.is_some_and(|now| now != known)
+    }
+
     /// The end of the turn.
     fn rest(&self, NextTurn { seen, due, waiting, unhandled }: &NextTurn) -> TurnEnd {
+        let settled = self.settled || (due.is_none() && !unhandled);
         TurnEnd::Seen {
             newest: self.known(&seen.body),
             due: *due,
-            settled: self.settled || (due.is_none() && !unhandled),
+            settled,
             // A partial turn may come before the object's first turn.
             planned: self.job.extent == Extent::Whole,
             waiting: waiting.then(|| fingerprint(&seen.new)),
             blocked: self.blocked.clone().filter(|_| due.is_some()),
             stored: self.handled.is_some(),
+            generation: seen.body.generation().filter(|_| settled && self.kind.follows_generations()),
         }
     }
 
@@ -169,6 +178,7 @@ impl<'a> Turn<'a> {
             waiting,
             blocked,
             stored: false,
+            generation: None,
         }
     }
 

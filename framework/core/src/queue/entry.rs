@@ -54,6 +54,8 @@ pub struct Entry {
     pub planned: bool,
     /// A turn has stored the operator's state on it.
     pub stored: bool,
+    /// Its generation when it was handled completely; 0 if that isn't known.
+    pub generation: i64,
     pub life: Life,
     pub initial: bool,
     /// The time of its next turn has come.
@@ -127,6 +129,7 @@ impl Entry {
             running: false,
             planned: false,
             stored: false,
+            generation: 0,
             life: Life::There,
             initial: listed,
             turn_due: false,
@@ -247,6 +250,7 @@ impl Entry {
             known: self.newest.clone(),
             initial: self.initial,
             stored: self.stored,
+            generation: self.generation,
             event: self.event.take(),
             tick,
             extent,

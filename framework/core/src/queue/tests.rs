@@ -52,6 +52,7 @@ fn seen(uid: &str, version: u64, due: Option<Duration>, now: Instant) -> TurnRep
             waiting: None,
             blocked: None,
             stored: false,
+            generation: None,
         },
     )
 }

@@ -46,6 +46,8 @@ pub struct Job {
     pub initial: bool,
     /// An earlier turn has stored the operator's state on it.
     pub stored: bool,
+    /// Its generation when it was handled completely; 0 if that isn't known.
+    pub generation: i64,
     /// The event that event handlers are called for.
     pub event: Option<WatchEventType>,
     /// Whether a timer may be due.
@@ -125,6 +127,8 @@ pub enum TurnEnd {
         blocked: Option<Blocked>,
         /// Whether the operator's state was stored on it.
         stored: bool,
+        /// Its generation, where it was handled completely.
+        generation: Option<i64>,
     },
     /// A partial turn that changed nothing; or one whose work is left to another turn.
     Partial {

@@ -239,6 +239,7 @@ impl Cluster {
                     waiting: None,
                     blocked: None,
                     stored: false,
+                    generation: None,
                 }
             }
         };
