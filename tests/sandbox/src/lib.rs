@@ -18,7 +18,6 @@ mod account;
 mod authority;
 mod cache;
 mod control_plane;
-mod environment;
 mod error;
 mod fresh;
 mod guard;
