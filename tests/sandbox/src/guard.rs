@@ -27,9 +27,9 @@ pub(crate) enum StopSignal {
     Terminate,
     /// PostgreSQL's "fast" shutdown. On SIGTERM, it would wait for its clients to disconnect.
     Interrupt,
-    /// Ctrl-C, for a program with children: as on a terminal, all programs of this guard receive it. What doesn't stop within
-    /// two seconds is killed.
-    InterruptAll,
+    /// SIGTERM for a program with children, and for these. What doesn't stop within two seconds is killed. (SIGINT wouldn't do:
+    /// a shell without job control makes what it starts in the background ignore it.)
+    TerminateAll,
 }
 
 impl StopSignal {
@@ -37,7 +37,7 @@ impl StopSignal {
         match self {
             Self::Terminate => "TERM",
             Self::Interrupt => "INT",
-            Self::InterruptAll => "ALL",
+            Self::TerminateAll => "ALL",
         }
     }
 }
@@ -301,12 +301,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_children_of_a_program_stop_with_it_even_if_they_ignore_ctrl_c() {
+    async fn the_children_of_a_program_stop_with_it_even_if_they_ignore_the_signal() {
         let guard = Guard::start(None).unwrap();
         let folder = guard.folder().to_owned();
         let mut parent = Command::new("sh");
-        parent.args(["-c", "sh -c 'trap \"\" INT; echo $$; while :; do sleep 0.1; done' & wait"]);
-        guard.start_server("parent", &parent, StopSignal::InterruptAll).unwrap();
+        parent.args(["-c", "sh -c 'trap \"\" TERM; echo $$; while :; do sleep 0.1; done' & wait"]);
+        guard.start_server("parent", &parent, StopSignal::TerminateAll).unwrap();
         while guard.log_tail("parent").is_empty() {
             tokio::time::sleep(POLL).await;
         }

@@ -2,7 +2,7 @@
 # standard input closes (the process at the other end is done, or has died), it stops all servers, the last one started
 # first, and removes the folder. Plain POSIX sh, for dash and for the sh of macOS.
 #
-# Orders: `start NAME SIGNAL` runs ./NAME.sh with its log in NAME.log; SIGNAL stops it later, where ALL is Ctrl-C for this
+# Orders: `start NAME SIGNAL` runs ./NAME.sh with its log in NAME.log; SIGNAL stops it later, where ALL is TERM for this
 # whole process group. `stop NAME` stops it.
 # A server that exits leaves its status in NAME.exit. The answer to a stop order is that file, renamed to NAME.stopped.
 folder=$1
@@ -42,7 +42,7 @@ stop() {
   until [ -e "$1.exit" ] || [ $waited -ge 200 ]; do
     case $signal:$waited in # signals are repeated, because a server that has only just started may miss one
     ALL:40 | *:100) kill -KILL "$pid" ;;
-    ALL:0 | ALL:20) kill -INT 0 ;; # this guard and its runners ignore it
+    ALL:0 | ALL:20) kill -TERM 0 ;; # this guard and its runners ignore it
     ALL:*) ;;
     *:0 | *:40 | *:80) kill "-$signal" "$pid" ;;
     esac

@@ -79,10 +79,10 @@ fn go_build(go: &Path, module: &Path, programs: &Path, temporary: &Path) -> Comm
     command
 }
 
-/// Runs Go under the guard, so that it stops with us, like the servers. On Ctrl-C, Go removes its files; otherwise it doesn't.
+/// Runs Go under the guard, so that it stops with us, like the servers.
 async fn run_go(guard: &Guard, build: &Command) -> Result<()> {
     let what = format!("kube-apiserver {}, etcd and kubectl", version("k8s.io/kubernetes"));
-    guard.start_server("go", build, StopSignal::InterruptAll)?;
+    guard.start_server("go", build, StopSignal::TerminateAll)?;
     let mut progress = Progress::start();
     let status = loop {
         if let Some(status) = guard.exit_status("go") {
