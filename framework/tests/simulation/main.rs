@@ -55,6 +55,7 @@ fn simulate(seeds: Range<u64>) {
     if number == 1 {
         return replay::show(seeds.start);
     }
+    let _ticker = korf_sandbox::Ticker::start(&format!("simulating {number} worlds"));
     let report = pool::run_all(seeds.clone());
     println!("seeds {seeds:?}: {} runs\n{}", report.runs, report.tally);
     let failed: Vec<_> = report.failed.iter().map(|(seed, why)| format!("seed {seed}: {why}")).collect();
