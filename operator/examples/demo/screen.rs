@@ -71,14 +71,15 @@ impl Screen {
     /// A line of the operator's log. Only its level is colored, so that the message is easy to read.
     pub fn log(&self, line: &str) -> io::Result<()> {
         let parts = LogLine::parse(line);
-        let (start, style) = match &parts {
-            Some(LogLine { level, .. }) => (format!("{OPERATOR}{:<8} ", level.name()), Style::of(*level)),
-            None => (OPERATOR.to_owned(), Style::Dim),
+        let (level, style, message) = match &parts {
+            Some(parts) => (format!("{:<8} ", parts.level.name()), Style::of(parts.level), parts.message),
+            None => (String::new(), Style::Dim, line),
         };
-        let text = format!("{start}{}", parts.map_or(line, |parts| parts.message));
+        let text = format!("{OPERATOR}{level}{message}");
         let lines = self.width.map_or(vec![text.clone()], |width| wrapped(&text, width, OPERATOR_CONTINUED));
+        let start = format!("{OPERATOR}{level}");
         lines.iter().try_for_each(|line| match line.strip_prefix(&start) {
-            Some(message) => self.line(&format!("{}{message}", self.paint(&[style], &start))),
+            Some(message) => self.line(&format!("{OPERATOR}{}{message}", self.paint(&[style], &level))),
             None => self.line(line),
         })
     }

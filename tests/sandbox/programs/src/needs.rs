@@ -83,9 +83,10 @@ pub fn of_build(go: Option<Version>) -> Option<Need> {
 
 /// Other ways to a control plane than to build it.
 const OTHER_CONTROL_PLANES: &str =
-    "or use kube-apiserver and etcd as they are published, which takes seconds and not minutes:
-      go install sigs.k8s.io/controller-runtime/tools/setup-envtest@latest && setup-envtest use
-    or put both on PATH, or into a folder that KUBEBUILDER_ASSETS names
+    "or use kube-apiserver and etcd as they are published for tests, which takes seconds:
+      unpack an archive of https://github.com/kubernetes-sigs/controller-tools/releases for your system, and
+      set KUBEBUILDER_ASSETS to the folder with kube-apiserver, etcd and kubectl
+    or put these on PATH
     or set KORF_SANDBOX_KUBECONFIG to the kubeconfig of a cluster that tests may use";
 
 impl fmt::Display for Need {
