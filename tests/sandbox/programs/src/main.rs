@@ -19,9 +19,12 @@ fn main() -> ExitCode {
     if !missing.is_empty() {
         return ExitCode::FAILURE;
     }
-    // This process becomes cargo, and cargo becomes the demo, which then receives Ctrl-C and determines the exit status. No
-    // package is named, so that the dependencies have the features of the whole workspace, as in `cargo test --workspace`.
-    let error = cargo::command().args(["run", "--example", "demo", "--"]).args(env::args_os().skip(1)).exec();
+    // This process becomes cargo, and cargo becomes the demo, which then receives Ctrl-C and determines the exit status. The
+    // workspace is named and no package, so that the dependencies have the features that `cargo test --workspace` chooses.
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../Cargo.toml");
+    let mut demo = cargo::command();
+    demo.args(["run", "--example", "demo", "--manifest-path"]).arg(workspace).arg("--");
+    let error = demo.args(env::args_os().skip(1)).exec();
     let _ = writeln!(io::stderr(), "cargo demo: can't start cargo: {error}");
     ExitCode::FAILURE
 }
