@@ -8,7 +8,7 @@ use korf_sandbox::{ControlPlane, Sandbox};
 use kube::Api;
 
 /// All processes with the folder in their arguments: the guard, its runners and the servers.
-fn processes_of(folder: &Path) -> Vec<String> {
+pub(crate) fn processes_of(folder: &Path) -> Vec<String> {
     let output = Command::new("ps").args(["-axww", "-o", "pid=,args="]).output().unwrap();
     let folder = folder.to_str().unwrap();
     let processes = String::from_utf8_lossy(&output.stdout).into_owned();

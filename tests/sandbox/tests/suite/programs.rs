@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use korf_programs::control_plane::Binaries;
 use korf_sandbox::{ControlPlane, Sandbox};
 
-use crate::lifecycle::{start, superuser_url};
+use crate::lifecycle::{processes_of, start, superuser_url};
 
 /// A folder for one test, which is removed with it.
 struct Folder(PathBuf);
@@ -98,4 +98,36 @@ async fn programs_that_cannot_be_used_are_named_with_the_reason() {
     assert!(error().contains("etcd Version: 3.4.30, but the sandbox needs 3.5 or newer"), "{}", error());
     folder.script("etcd", "exit 1");
     assert!(error().contains("it doesn't say its version"), "{}", error());
+}
+
+#[tokio::test]
+async fn an_interrupted_build_of_the_control_plane_leaves_nothing() {
+    let folder = Folder::new("build");
+    let url = superuser_url(Sandbox::shared().await.unwrap());
+    // A compiler that has a linker, which is slow to stop.
+    folder.script(
+        "go",
+        "[ $1 = version ] && echo go version go1.26.0 linux/amd64 && exit\n\
+         linker & wait",
+    );
+    folder.script("linker", "trap '' TERM; touch $GOTMPDIR/object; while :; do sleep 0.1; done");
+    for signal in ["-INT", "-TERM", "-KILL"] {
+        let mut process = sandbox_with(&folder).env("KORF_SANDBOX_DATABASE_URL", &url).spawn().unwrap();
+        crate::until("the linker writes", async || !builds_in(&folder, "temporary/object").is_empty()).await;
+        Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap();
+        process.wait().unwrap();
+        if signal != "-INT" {
+            crate::until("the build has stopped", async || processes_of(&folder.0).is_empty()).await;
+            crate::until("its folder is gone", async || builds_in(&folder, "").is_empty()).await;
+        }
+        assert_eq!(processes_of(&folder.0), Vec::<String>::new());
+        assert_eq!(builds_in(&folder, ""), Vec::<PathBuf>::new());
+    }
+}
+
+/// The folders of builds that have this file.
+fn builds_in(folder: &Folder, file: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder.0.join("cache/control-plane")).into_iter().flatten();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.to_string_lossy().contains(".building-") && path.join(file).exists()).collect()
 }
