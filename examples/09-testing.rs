@@ -6,7 +6,7 @@
 //! where it can die, restarts it, and checks that its effects on the outside world are the same each time.
 //!
 //! ```sh
-//! cargo test -p korf-examples --test testing
+//! cargo test --test testing
 //! cargo run --example 09-testing -- crd | kubectl apply -f -
 //! cargo run --example 09-testing -- run --all-namespaces
 //! kubectl apply -f examples/kopf-example.yaml

@@ -43,6 +43,20 @@ fn each_example_is_in_the_table_and_short() {
     assert!(examples > 0);
 }
 
+#[test]
+fn commands_that_run_a_program_name_no_package() {
+    // With a package, cargo chooses other features for the dependencies, and compiles them once more.
+    let documents = [
+        README,
+        OPERATOR_README,
+        include_str!("../README.md"),
+        include_str!("../../tests/sandbox/README.md"),
+    ];
+    for line in documents.into_iter().flat_map(str::lines).filter(|line| line.contains("cargo run")) {
+        assert!(!line.contains(" -p ") && !line.contains("--package"), "{line}");
+    }
+}
+
 /// The name of the example in a file.
 fn example(path: &Path) -> Option<&str> {
     path.file_name()?.to_str()?.strip_suffix(".rs")
