@@ -62,7 +62,9 @@ mod tests {
     fn a_busy_person_gets_the_letter_a_minute_later() {
         let mut cluster = Cluster::of(|| operator(&Letters::default())).unwrap();
         cluster.create(&busy()).unwrap();
-        assert!(cluster.logged("a", "Handler 'write' failed temporarily: the person is busy"));
+        let failed =
+            "Handler 'write' failed temporarily and will try again in 60 seconds: the person is busy";
+        assert!(cluster.logged("a", failed));
         cluster.advance(Duration::from_secs(60));
         assert!(cluster.logged("a", "Wrote to a."));
         let patch = cluster.writes().pop().unwrap().request.body;

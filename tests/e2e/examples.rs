@@ -61,7 +61,10 @@ async fn example_03_exceptions_retries_what_may_succeed() {
     let number = "invalid digit found in string";
     for (text, count) in [
         ("'instant_failure' failed permanently: Fail once and for all.", 1),
-        ("'eventual_success' failed temporarily: Expected recoverable error.", 2),
+        (
+            "'eventual_success' failed temporarily and will try again in 1 seconds: Expected recoverable error.",
+            2,
+        ),
         (
             &format!("'eventual_failure' failed with an exception and will try again in 1 seconds: {number}"),
             1,
@@ -150,8 +153,14 @@ async fn example_07_subhandlers_makes_each_item_once() {
         r#"{"apiVersion": "kopf.dev/v1", "kind": "KopfExample", "metadata": {"name": "kopf-example-1"},
             "spec": {"items": ["quick", "slow"]}}"#,
     );
-    logged(&fixture, &operator, "korf.objects", "ERROR", "Handler 'create/slow' failed temporarily: not yet")
-        .await;
+    logged(
+        &fixture,
+        &operator,
+        "korf.objects",
+        "ERROR",
+        "Handler 'create/slow' failed temporarily and will try again in 1 seconds: not yet",
+    )
+    .await;
     logged(&fixture, &operator, "07_subhandlers", "INFO", "All 2 items are made.").await;
     succeeded(&fixture, &operator, "create/quick").await;
     succeeded(&fixture, &operator, "create/slow").await;
@@ -199,7 +208,7 @@ async fn example_09_testing_writes_a_letter_for_each_object() {
     let fixture = fixture_with_crd("09-testing").await;
     let operator = fixture.example("09-testing").start();
     fixture.apply(&OBJECT.replace(NAME, "busy").replace("field: value", "field: busy"));
-    let failed = "Handler 'write' failed temporarily: the person is busy";
+    let failed = "Handler 'write' failed temporarily and will try again in 60 seconds: the person is busy";
     operator.wait_for_line(&line_of(&fixture, "busy", "korf.objects", "ERROR", failed)).await;
     fixture.apply(OBJECT);
     logged(&fixture, &operator, "09_testing", "INFO", "Wrote to kopf-example-1.").await;
