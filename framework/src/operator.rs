@@ -270,6 +270,7 @@ impl Operator {
     fn check(&self) -> Result<Storage, RunError> {
         let storage = self.storage.storage(&self.name)?;
         self.registry.check(&self.states)?;
+        self.registry.check_essence(&storage)?;
         if self.namespaces == Namespaces::Some(Vec::new()) {
             return Err(RunError::NoNamespace);
         }

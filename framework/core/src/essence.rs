@@ -43,6 +43,14 @@ pub fn essence<'a>(body: &Body, cleaner: &impl Cleaner, extra: impl IntoIterator
     essence.into()
 }
 
+/// Whether the essence can have this field, where a handler names it: not what the system writes, nor what operators store.
+pub fn keeps(field: &Field, cleaner: &impl Cleaner) -> bool {
+    let mut object = Map::new();
+    put(&mut object, field.keys(), &Value::from("a value"));
+    let essence = essence(&Value::from(object).into(), cleaner, [field]);
+    !resolve(&essence, field.keys()).is_null()
+}
+
 /// Puts a field of the object back, if it has a value.
 fn put_back<S: AsRef<str>>(essence: &mut Map<String, Value>, body: &Body, path: &[S]) {
     let value = resolve(body.value(), path);

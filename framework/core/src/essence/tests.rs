@@ -218,3 +218,23 @@ proptest! {
         prop_assert_eq!(known, unknown);
     }
 }
+
+#[test]
+fn an_essence_keeps_the_fields_that_users_write() {
+    for (field, kept) in [
+        ("spec.size", true),
+        ("status.phase", true),
+        ("metadata.name", true),
+        ("metadata.labels.app", true),
+        ("metadata.finalizers", true),
+        ("metadata.generation", false),
+        ("metadata.resourceVersion", false),
+        ("metadata.managedFields.x", false),
+    ] {
+        assert_eq!(keeps(&field.into(), &own()), kept, "{field}");
+    }
+    let annotation = |key: &str| keeps(&["metadata", "annotations", key].into(), &kopf());
+    assert!(annotation("example.com/note"));
+    assert!(!annotation("kopf.zalando.org/last-handled-configuration"));
+    assert!(!annotation("kubectl.kubernetes.io/last-applied-configuration"));
+}
