@@ -6,7 +6,7 @@ mod options;
 pub use function::HandlerFn;
 
 use crate::{
-    argument::{FromCall, Requirements},
+    argument::{FromCall, ObjectItself, Requirements},
     core::{
         diff::Field,
         filter::{Filter, When},
@@ -153,6 +153,10 @@ impl<S: Registrable> HandlerBuilder<S> {
     pub fn requires<T: FromCall<S>>(mut self) -> Self {
         T::requirements(&mut self.requirements);
         self
+    }
+
+    pub fn requires_object<K: ObjectItself<S>>(self) -> Self {
+        self.requires::<K>()
     }
 
     pub fn location(mut self, file: &'static str, line: u32, column: u32) -> Self {

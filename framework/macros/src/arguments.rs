@@ -3,7 +3,7 @@
 use crate::options::{self, Choice};
 use proc_macro2::{Span, TokenStream};
 use syn::{
-    Error, Ident, Result, Token, Type,
+    Error, Ident, Lit, Result, Token, Type,
     parse::{ParseStream, Parser},
 };
 
@@ -57,6 +57,13 @@ pub fn parse(attribute: &Attribute, tokens: TokenStream) -> Result<Arguments> {
 fn arguments(attribute: &Attribute, input: ParseStream) -> Result<Arguments> {
     if input.peek(Ident) && input.peek2(Token![=]) {
         return Err(input.error("the kind comes first, then the options"));
+    }
+    if input.peek(Lit) {
+        let message = format!(
+            "a kind is a Rust type, such as `ConfigMap`: write `#[korf::{}(ConfigMap)]`",
+            attribute.name
+        );
+        return Err(input.error(message));
     }
     let kind = input.parse()?;
     let mut options = Vec::<Choice>::new();
