@@ -11,7 +11,7 @@ use crate::{
     families::{Family, Handler},
     registry::{Registry, StartError},
     runtime::{
-        KindContext, Namespaces, OperatorContext, Poster, Supervisor,
+        KindContext, Namespaces, OperatorContext, Poster, Supervisor, find_namespaces,
         observe::{Observation, Observer},
     },
     settings::Settings,
@@ -103,6 +103,7 @@ impl Operator {
     #[must_use]
     pub fn kopf_compatible(mut self) -> Self {
         self.storage.kopf = true;
+        self.observer = self.observer.logging_as_kopf();
         self
     }
 
@@ -262,7 +263,10 @@ impl Operator {
         });
         let kinds = KindContext::group(self.registry.handlers().to_vec(), &operator);
         let poster = Poster::new(&self.name, Arc::clone(&operator), requests);
-        Supervisor::new(operator).service(|shutdown| poster.run(shutdown)).run(kinds, &self.namespaces).await;
+        let namespaces = find_namespaces(Arc::clone(&operator), self.namespaces.clone());
+        let supervisor =
+            Supervisor::new(operator).service(|shutdown| poster.run(shutdown)).service(|_| namespaces);
+        supervisor.run(kinds, &self.namespaces).await;
         Ok(())
     }
 

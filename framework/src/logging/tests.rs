@@ -2,7 +2,10 @@ use super::{
     Format, Log, Verbosity, filter::filter, json, layer::Lines, object::ObjectRef, object_span,
     record::Record, text,
 };
-use crate::handler::Kind;
+use crate::{
+    handler::Kind,
+    observe::{Observation, Observer},
+};
 use jiff::{Timestamp, tz::TimeZone};
 use k8s_openapi::api::core::v1::{ConfigMap, Node};
 use kube::{Resource, core::ApiResource};
@@ -173,6 +176,31 @@ fn verbosity_distinguishes_libraries_from_the_operator() {
     ] {
         assert_eq!(logged(verbosity, rust_log, events), expected, "{verbosity:?} {rust_log:?}");
     }
+}
+
+#[test]
+fn a_login_is_told_in_kopfs_words_only_by_an_operator_that_stands_in_for_one_of_kopfs() {
+    let told = |observer: Observer| {
+        logged(Verbosity::Normal, None, || {
+            observer.observe(Observation::LoginBegins);
+            observer.observe(Observation::LoginSucceeded);
+        })
+    };
+    assert_eq!(
+        told(Observer::default()),
+        [
+            "Looking for credentials of a cluster.",
+            "Credentials are found; the API server hasn't been asked yet."
+        ]
+    );
+    assert_eq!(
+        told(Observer::default().logging_as_kopf()),
+        [
+            "Initial authentication has been initiated.",
+            "Activity 'login_via_client' succeeded.",
+            "Initial authentication has finished."
+        ]
+    );
 }
 
 #[test]
