@@ -116,7 +116,8 @@ impl<S: Registrable> HandlerBuilder<S> {
         self
     }
 
-    /// Builds the handler that calls `function`: an `async fn` of up to twelve arguments that implement [`FromCall`].
+    /// Builds the handler that calls `function`: an `async fn` whose arguments implement [`FromCall`]. There are
+    /// at most twelve; a function under an attribute may have more.
     pub fn run<F, Arguments>(mut self, function: F) -> Handler
     where
         F: HandlerFn<S, Arguments> + Clone + Sync,

@@ -1,9 +1,5 @@
 //! Operator: handlers, what they share, and where they work.
 
-mod login;
-mod status_schema;
-mod storage;
-
 use crate::{
     call::States,
     core::storage::{InvalidName, Storage, StorageConfig},
@@ -288,6 +284,11 @@ impl Operator {
         Ok(storage)
     }
 }
+
+mod login;
+mod status_schema;
+// rustdoc shows methods in the order of the source: those of `storage` come after `new` and `run`.
+mod storage;
 
 /// Cancels `stop` on the first signal, and ends on the second.
 fn signal(stop: CancellationToken, observer: Observer) -> Result<impl Future<Output = ()>, RunError> {

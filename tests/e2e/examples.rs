@@ -279,6 +279,33 @@ async fn example_11_filtering_handlers_calls_the_handlers_whose_filters_match() 
 }
 
 #[tokio::test]
+async fn the_operator_of_ones_own_keeps_a_secret_in_step_with_its_map() {
+    let fixture = Fixture::new("your-own-operator").await;
+    let operator = fixture.example("your-own-operator").start();
+    let (maps, secrets) =
+        (fixture.api("v1", "ConfigMap", "configmaps"), fixture.api("v1", "Secret", "secrets"));
+    fixture.apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: greeting, labels: {mirror: 'true'}}}");
+    let logs = async |level: &str, message: &str| {
+        operator.wait_for_line(&line_of(&fixture, "greeting", "korf.objects", level, message)).await;
+    };
+    let failed = "Handler 'mirror' failed temporarily and will try again in 30 seconds: there is no data yet";
+    logs("ERROR", failed).await;
+    merge(&maps, "greeting", json!({"data": {"text": "hello"}})).await;
+    logs("INFO", "Creation is processed: 1 succeeded; 0 failed.").await;
+    let secret = secrets.get("greeting").await.unwrap();
+    assert_eq!(secret.data["data"], json!({"text": "aGVsbG8="}));
+    assert_eq!(secret.metadata.owner_references.unwrap()[0].kind, "ConfigMap");
+    merge(&maps, "greeting", json!({"data": {"text": null, "other": "hello"}})).await;
+    logs("INFO", "Updating is processed: 1 succeeded; 0 failed.").await;
+    assert_eq!(secrets.get("greeting").await.unwrap().data["data"], json!({"other": "aGVsbG8="}));
+    merge(&maps, "greeting", json!({"metadata": {"labels": {"mirror": null}}})).await;
+    logs("INFO", "Handler 'unmirror/metadata.labels.mirror' succeeded.").await;
+    assert!(secrets.get_opt("greeting").await.unwrap().is_none());
+    let finalizers = maps.get("greeting").await.unwrap().metadata.finalizers;
+    assert_eq!(finalizers, None);
+}
+
+#[tokio::test]
 async fn example_15_timers_ticks_while_its_object_is_there() {
     let fixture = Fixture::new("example-15-timers").await;
     let _definition = install_its_own(&fixture, "15-timers").await;
