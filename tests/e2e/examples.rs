@@ -284,7 +284,8 @@ async fn the_operator_of_ones_own_keeps_a_secret_in_step_with_its_map() {
     let operator = fixture.example("your-own-operator").start();
     let (maps, secrets) =
         (fixture.api("v1", "ConfigMap", "configmaps"), fixture.api("v1", "Secret", "secrets"));
-    fixture.apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: greeting, labels: {mirror: 'true'}}}");
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: greeting, labels: {mirror: 'true'}}";
+    fixture.apply(map);
     let logs = async |level: &str, message: &str| {
         operator.wait_for_line(&line_of(&fixture, "greeting", "korf.objects", level, message)).await;
     };
