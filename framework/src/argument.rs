@@ -90,6 +90,7 @@ impl From<Error> for Rejection {
         match error {
             Error::Temporary { delay, .. } => Self::temporary(error, delay),
             Error::Permanent(_) | Error::Unclassified(_) => Self::object(error),
+            Error::Outage { delay, .. } => Self::temporary(error, delay),
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use crate::{
     call::States,
-    core::storage::{InvalidName, Storage, StorageConfig},
+    core::{
+        retry::seconds,
+        storage::{InvalidName, Storage, StorageConfig},
+    },
     event_queue::event_queue,
     families::{Family, Handler},
     registry::{Registry, StartError},
@@ -16,7 +19,8 @@ use kube::{
     Client, Resource,
     core::{ApiResource, Selector},
 };
-use std::{any::TypeId, collections::BTreeSet, fmt, sync::Arc, time::Duration};
+use login::Login;
+use std::{any::TypeId, collections::BTreeSet, fmt, future, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// Handlers, with all that they need to be called: build it, then [`run`](Operator::run) it.
@@ -235,18 +239,21 @@ impl Operator {
     /// The operator can't start.
     pub async fn run_until(self, stop: CancellationToken) -> Result<(), RunError> {
         let storage = self.check()?;
+        let patience = self.settings.login.patience;
         let (events, requests) = event_queue(self.settings.posting.capacity);
-        let (client, address) = match self.client {
-            Some(client) => (client, "the API server".to_owned()),
-            None => login::login(&self.settings, &self.observer).await?,
+        let Login { client, for_handlers, address, rejected } = match self.client {
+            Some(client) => Login::with(client),
+            None => Login::begin(&self.settings, &self.observer).await?,
         };
         if let Some(field) = self.storage.status_field(&self.name) {
             let changes = |handler: &&Handler| matches!(handler.family, Family::Change(_));
             let kinds = self.registry.handlers().iter().filter(changes).map(|handler| &handler.kind);
             status_schema::check(&client, kinds, &field, &self.settings).await?;
         }
+        let stopping = stop.child_token();
         let operator = Arc::new(OperatorContext {
             client,
+            for_handlers,
             address,
             states: Arc::new(self.states),
             events,
@@ -255,15 +262,24 @@ impl Operator {
             selectors: self.selectors,
             settings: self.settings,
             observer: self.observer,
-            stopping: stop,
+            stopping: stopping.clone(),
         });
         let kinds = KindContext::group(self.registry.handlers().to_vec(), &operator);
         let poster = Poster::new(&self.name, Arc::clone(&operator), requests);
         let namespaces = find_namespaces(Arc::clone(&operator), self.namespaces.clone());
         let supervisor =
             Supervisor::new(operator).service(|shutdown| poster.run(shutdown)).service(|_| namespaces);
-        supervisor.run(kinds, &self.namespaces).await;
-        Ok(())
+        let life = supervisor.run(kinds, &self.namespaces);
+        let end = async {
+            rejected.cancelled().await;
+            stopping.cancel();
+            future::pending().await
+        };
+        tokio::select! {
+            () = life => {}
+            () = end => {}
+        }
+        if rejected.is_cancelled() { Err(RunError::Rejected(patience)) } else { Ok(()) }
     }
 
     /// Checks all that needs no cluster, and returns the storage.
@@ -327,6 +343,8 @@ pub enum RunError {
     },
     /// There are no usable credentials for a cluster, or none at all.
     Login(String),
+    /// The API server has rejected the credentials for this time, although they were read again.
+    Rejected(Duration),
     /// The process can't listen for signals.
     Signals(std::io::Error),
 }
@@ -352,6 +370,12 @@ impl fmt::Display for RunError {
                 f,
                 "no cluster to connect to: set KUBECONFIG to a kubeconfig file, or put one at ~/.kube/config, \
                  or run in a pod with a service account ({why})"
+            ),
+            Self::Rejected(patience) => write!(
+                f,
+                "the API server has rejected the credentials for {} seconds (401), although they were read again: the \
+                 operator ends, so that it can be started with others",
+                seconds(*patience)
             ),
             Self::Signals(error) => write!(f, "the process can't listen for signals: {error}"),
         }

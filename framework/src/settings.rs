@@ -88,12 +88,21 @@ const fn millis(millis: u64) -> Duration {
 }
 
 settings! {
+    /// The login at the API server.
+    login: Login {
+        /// The least time between two logins: credentials that the API server rejects are read again at most so often.
+        renewal_delay: Duration = seconds(5);
+        /// Credentials are rejected for this time until the operator ends, so that it can be started with others.
+        patience: Duration = seconds(60);
+    }
     /// Watches, and the discovery of kinds.
     watching: Watching {
         /// The server ends each watch after this time; a connection that is silent for longer is dead. At least a second.
         server_timeout: Duration = seconds(60);
         /// The longest silence of the API server on any connection. It has to be longer than the server's timeout.
         silence: Duration = seconds(90);
+        /// The longest silence within an initial list that is streamed, or before its end; after that, it is read in pages.
+        listing_silence: Duration = seconds(10);
         /// The longest time between two questions for a kind that the API server doesn't know.
         discovery_interval: Duration = seconds(10);
         /// About the time between a 410 and the relist that it asks for.

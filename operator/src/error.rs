@@ -18,6 +18,8 @@ use std::{error::Error, io, time::Duration};
 const UNKNOWN_ISSUER_HINT: &str =
     " (set sslrootcert to the certificate of the authority that signed the server's certificate)";
 
+const LOGIN_HINT: &str = " (check the user and the password that the operator has been given)";
+
 /// An error that keeps a table from matching its spec. Its message is a single line and never contains a
 /// password.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +62,21 @@ pub enum TableError {
     Database(#[from] DatabaseError),
 }
 
+/// What the next attempt waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// A lock, say, which others hold for a moment: the handler's backoff will do.
+    ForBackoff,
+    /// The database, which is away for all objects.
+    ForDatabase,
+    /// The API server's answer, which all objects need.
+    ForApiServer,
+    /// Someone who changes something outside the object. All with the same message wait for the same change.
+    ForSomeone,
+    /// Another spec.
+    ForSpec,
+}
+
 /// An error of the connection or the server.
 ///
 /// It doesn't keep its source: only the message has been cleared of secrets.
@@ -74,6 +91,8 @@ pub struct DatabaseError {
     pub stale: bool,
     /// Whether the connection is of no use any more.
     pub spoiled: bool,
+    /// Whether it is an error of the server as a whole, which meets other objects, too.
+    pub of_the_server: bool,
     reason: ConditionReason,
     message: String,
 }
@@ -89,6 +108,41 @@ impl TableError {
             // The person who grants the missing permission is waiting for the result.
             Self::ClusterUnknown(_) | Self::ObjectUnknown(_) => ErrorClass::Temporary,
             Self::Database(error) => error.class,
+        }
+    }
+
+    /// What the next attempt waits for.
+    pub fn wait(&self) -> Wait {
+        match self {
+            Self::ClusterUnknown(_) | Self::ObjectUnknown(_) => Wait::ForApiServer,
+            Self::Database(DatabaseError { class: ErrorClass::Temporary, of_the_server, .. }) => {
+                if *of_the_server {
+                    Wait::ForDatabase
+                } else {
+                    Wait::ForBackoff
+                }
+            }
+            error => match error.class() {
+                ErrorClass::Temporary => Wait::ForBackoff,
+                ErrorClass::Environment => Wait::ForSomeone,
+                ErrorClass::Permanent => Wait::ForSpec,
+            },
+        }
+    }
+
+    /// The same, which names the database where it is the database that is meant.
+    #[must_use]
+    pub fn naming(self, target: &str) -> Self {
+        match self {
+            Self::Database(error) if error.of_the_server => {
+                let denied = error.reason == ConditionReason::PermissionDenied;
+                let hint = if denied { LOGIN_HINT } else { "" };
+                Self::Database(DatabaseError {
+                    message: format!("{target}: {}{hint}", error.message),
+                    ..error
+                })
+            }
+            other => other,
         }
     }
 
@@ -124,12 +178,12 @@ impl Spoils for TableError {
 impl DatabaseError {
     /// The time limit is exceeded.
     pub fn no_answer(limit: Duration) -> Self {
-        Self::temporary(format!("the database didn't answer within {} s", limit.as_secs()))
+        Self::of_the_object(format!("the database didn't answer within {} s", limit.as_secs()))
     }
 
     /// Someone else keeps renaming the table.
     pub fn keeps_moving() -> Self {
-        Self::temporary("the object's table keeps being renamed".to_owned())
+        Self::of_the_object("the object's table keeps being renamed".to_owned())
     }
 
     /// The first statement on a connection of the pool failed: the server may have closed the connection before, and another
@@ -154,6 +208,7 @@ impl DatabaseError {
             class,
             stale: sqlstate::is_stale(error),
             spoiled: sqlstate::spoils(code),
+            of_the_server: sqlstate::is_of_the_server(step, code),
             reason: match code {
                 "2BP01" => ConditionReason::DependentsExist,
                 // A column of another table has the table's row type.
@@ -199,7 +254,12 @@ impl DatabaseError {
 
     fn temporary(message: String) -> Self {
         let (class, reason) = (ErrorClass::Temporary, ConditionReason::DatabaseUnavailable);
-        Self { class, code: None, stale: false, spoiled: false, reason, message }
+        Self { class, code: None, stale: false, spoiled: false, of_the_server: true, reason, message }
+    }
+
+    /// One that other objects don't meet.
+    fn of_the_object(message: String) -> Self {
+        Self { of_the_server: false, ..Self::temporary(message) }
     }
 }
 
@@ -208,7 +268,7 @@ impl From<PoolError> for DatabaseError {
         match error {
             PoolError::Backend(error) => Self::at(Step::Connect, error),
             PoolError::Timeout(TimeoutType::Wait) => {
-                Self::temporary("all of the operator's database connections are busy".to_owned())
+                Self::of_the_object("all of the operator's database connections are busy".to_owned())
             }
             PoolError::Timeout(_) => {
                 Self::temporary("the database is unreachable: connecting timed out".to_owned())

@@ -5,10 +5,9 @@ use crate::{
     cluster::Cluster,
     crd::DatabaseTable,
     database::Database,
-    error::TableError,
+    error::{TableError, Wait},
     outcome::{Applied, Dropped, Outcome},
     request::TableRequest,
-    sqlstate::ErrorClass,
     status::TableStatus,
 };
 use korf::{Error, ObjectPatch, Result, State, Status};
@@ -21,12 +20,16 @@ use tracing::{debug, info, warn};
 pub struct Context {
     /// The database for the tables.
     pub database: Arc<Database>,
+    /// The database in words, for messages.
+    pub target: Arc<str>,
     /// The cluster whose tables are in the database.
     pub cluster: Cluster,
 }
 
-/// The delay after errors that someone has to fix outside the object, which may take days.
-const SLOW_RETRY: Duration = Duration::from_secs(300);
+/// One of the objects asks so often whether the database is back, or the API server.
+const AWAY: Duration = Duration::from_secs(3);
+/// One of the objects tries so often whether someone has put right what is wrong outside them, which may take days.
+const WRONG: Duration = Duration::from_secs(20);
 
 #[korf::on_create(DatabaseTable)]
 async fn create_handler(
@@ -69,7 +72,7 @@ async fn delete_handler(
     ));
     match drop_table(&request, &context, &client).await {
         Ok(dropped) => log_dropped(&dropped),
-        Err(error) => return Err(record_failure(&request, error, true, &patch)?),
+        Err(error) => return Err(record_failure(&request, &context, error, true, &patch)?),
     }
     Ok(())
 }
@@ -90,7 +93,7 @@ async fn reconcile(
             log_applied(&applied);
             Ok(Status(request.status_after_success(&applied)))
         }
-        Err(error) => Err(record_failure(request, error, false, patch)?),
+        Err(error) => Err(record_failure(request, context, error, false, patch)?),
     }
 }
 
@@ -112,18 +115,22 @@ async fn drop_table(
     context.database.drop_table(&objects, &request.claim(cluster), name).await
 }
 
-/// Puts the reason into the status, and returns the error with the time of the next attempt.
+/// Puts the reason into the status, and returns the error with what the next attempt waits for.
 fn record_failure(
     request: &TableRequest,
+    context: &Context,
     error: TableError,
     deleting: bool,
     patch: &ObjectPatch,
 ) -> Result<Error> {
+    let error = error.naming(&context.target);
     patch.status(request.status_after_failure(&error, deleting))?;
-    Ok(match error.class() {
-        ErrorClass::Temporary => Error::from(error),
-        ErrorClass::Environment => Error::temporary(error, SLOW_RETRY),
-        ErrorClass::Permanent => Error::permanent(error),
+    Ok(match error.wait() {
+        Wait::ForBackoff => Error::from(error),
+        Wait::ForDatabase => Error::outage(Arc::clone(&context.target), error, AWAY),
+        Wait::ForApiServer => Error::outage(error.to_string(), error, AWAY),
+        Wait::ForSomeone => Error::outage(error.to_string(), error, WRONG),
+        Wait::ForSpec => Error::permanent(error),
     })
 }
 

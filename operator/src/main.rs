@@ -68,5 +68,6 @@ async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupE
     // More objects at once would only wait for each other, each with a connection of its own to the API server.
     let operator = operator.concurrency(OBJECTS_PER_CONNECTION * usize::from(options.database_connections));
     let cluster = options.cluster_id.map_or_else(Cluster::default, Cluster::named);
-    Ok(operator.kopf_compatible().state(Context { database: Arc::new(Database::new(pool)), cluster }))
+    let context = Context { database: Arc::new(Database::new(pool)), target: target.into(), cluster };
+    Ok(operator.kopf_compatible().state(context))
 }

@@ -89,6 +89,14 @@ pub fn spoils(code: &str) -> bool {
     ["25006", "26000", "42P05"].contains(&code)
 }
 
+/// Whether an error that may pass is one of the server as a whole: it meets other objects, too.
+pub fn is_of_the_server(step: Step, code: &str) -> bool {
+    let by_class = ["08", "53"].iter().any(|class| code.starts_with(class));
+    step == Step::Connect
+        || by_class
+        || ["25006", "57P01", "57P02", "57P03", "57P05", "58030"].contains(&code)
+}
+
 /// Whether the server, or a pooler before it, rejects the login.
 pub fn rejects_login(step: Step, error: &DbError) -> bool {
     let (code, message) = (error.code().code(), error.message());

@@ -19,6 +19,7 @@ mod handover;
 mod kopf_demo_session;
 mod large_objects;
 mod log_formats;
+mod login;
 mod namespaces;
 mod outages;
 mod recreation;

@@ -35,3 +35,55 @@ async fn after_an_outage_of_ten_seconds_all_changes_are_applied() {
     assert_eq!(fixture.columns("website_users").await.len(), 6);
     assert_eq!(fixture.columns("late").await, ["id integer"]);
 }
+
+/// Each object would otherwise wait for its own backoff, up to a minute.
+#[tokio::test]
+async fn within_five_seconds_of_the_database_s_return_fifty_objects_are_ready_and_the_log_stays_short() {
+    let fixture = Fixture::new("fifty-wait").await;
+    let proxy = fixture.database_proxy().await;
+    let operator = fixture.operator().not_verbose().database_through(&proxy).start();
+    let names: Vec<_> = (0..50).map(|number| format!("waiting-{number}")).collect();
+    let all = |columns: &[&str]| {
+        let each = names.iter().map(|name| manifest(name, &name.replace('-', "_"), columns));
+        fixture.apply(&each.collect::<Vec<_>>().join("\n---\n"))
+    };
+    all(&["id"]);
+    for name in &names {
+        fixture.until_ready(name).await;
+    }
+    proxy.cut();
+    all(&["id", "more"]);
+    operator.wait_for_line("Handlers wait for that: one of them is retried every 3 seconds").await;
+    // Sleeps, because the length of the outage and of the recovery are what is tested.
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let returned = Instant::now();
+    proxy.restore();
+    for name in &names {
+        fixture.until_column_count(name, 2).await;
+    }
+    let took = returned.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    operator.wait_for_line("Over after 2").await;
+    let problems = ["[ERROR", "[WARNING"].map(|level| operator.count_lines(level));
+    assert_eq!(problems, [1, 0], "{:#?}", operator.lines());
+}
+
+#[tokio::test]
+async fn a_granted_right_is_noticed_within_thirty_seconds() {
+    let fixture = Fixture::new("granted").await;
+    fixture.sql("REVOKE CREATE ON SCHEMA public FROM pg_database_owner").await;
+    let operator = fixture.operator().not_verbose().start();
+    for name in ["one", "two", "three"] {
+        fixture.apply(&manifest(name, name, &["id"]));
+        let denied =
+            |object: &serde_json::Value| condition(object, "Synced") == ["False", "PermissionDenied"];
+        fixture.until(name, "a right is missing", denied).await;
+    }
+    fixture.sql("GRANT CREATE ON SCHEMA public TO pg_database_owner").await;
+    let granted = Instant::now();
+    for name in ["one", "two", "three"] {
+        fixture.until_ready(name).await;
+    }
+    assert!(granted.elapsed() < Duration::from_secs(30), "{:?}", granted.elapsed());
+    assert_eq!(operator.count_lines("[ERROR"), 1, "{:#?}", operator.lines());
+}

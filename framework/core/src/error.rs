@@ -1,6 +1,6 @@
 //! Errors of handlers, and what they ask of the framework.
 
-use std::{any::Any, error::Error as StdError, fmt, iter, time::Duration};
+use std::{any::Any, error::Error as StdError, fmt, iter, sync::Arc, time::Duration};
 
 /// The result of a handler.
 pub type Result<T = (), E = Error> = std::result::Result<T, E>;
@@ -17,6 +17,15 @@ pub enum Error {
         /// The error.
         source: BoxError,
         /// The time to the next attempt.
+        delay: Duration,
+    },
+    /// Something is away that the handler needs: see [`outage`](Self::outage).
+    Outage {
+        /// The error.
+        source: BoxError,
+        /// What is away. Handlers with the same cause are helped by the same event.
+        cause: Arc<str>,
+        /// The longest time between two tries by one of the objects that wait for it.
         delay: Duration,
     },
     /// The handler's `errors` option decides; by default, it is retried with its backoff.
@@ -49,13 +58,45 @@ impl Error {
     pub fn temporary(error: impl Into<BoxError>, delay: Duration) -> Self {
         Self::Temporary { source: error.into(), delay }
     }
+
+    /// An error whose cause is outside the object: a database that is away, a password that is no longer accepted.
+    ///
+    /// While handlers of any objects fail for this cause, one of the objects is tried after a second, two seconds, and so on
+    /// up to every `delay`: each in its turn. Once one gets through, the handlers of all are called at once. Besides, each is
+    /// retried after its own backoff, or after `delay` if that is longer. The log tells of the outage's
+    /// beginning and end, and after a minute, two, and so on that it lasts, but not of each attempt.
+    ///
+    /// Tries on behalf of all count as attempts: a handler with few `retries` may have none left after the outage.
+    ///
+    /// The cause is the same text for all that the same event helps, and says what is away: `the database at db:5432`.
+    /// Only a hundred causes are kept apart at a time.
+    ///
+    /// ```
+    /// use korf_core::error::{Error, Result};
+    /// use std::{io, time::Duration};
+    ///
+    /// fn connect() -> io::Result<()> {
+    ///     Err(io::ErrorKind::ConnectionRefused.into())
+    /// }
+    ///
+    /// fn handler() -> Result {
+    ///     connect().map_err(|error| Error::outage("the database", error, Duration::from_secs(3)))
+    /// }
+    ///
+    /// assert!(matches!(handler(), Err(Error::Outage { cause, .. }) if &*cause == "the database"));
+    /// ```
+    pub fn outage(cause: impl Into<Arc<str>>, error: impl Into<BoxError>, delay: Duration) -> Self {
+        Self::Outage { source: error.into(), cause: cause.into(), delay }
+    }
 }
 
 /// The message and those of its causes, in one line.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Permanent(error) | Self::Unclassified(error) | Self::Temporary { source: error, .. }) =
-            self;
+        let (Self::Permanent(error)
+        | Self::Unclassified(error)
+        | Self::Temporary { source: error, .. }
+        | Self::Outage { source: error, .. }) = self;
         f.write_str(&with_causes(&**error))
     }
 }

@@ -7,12 +7,14 @@ mod backlog;
 mod config;
 mod entry;
 mod event;
+mod outage;
 #[cfg(test)]
 mod tests;
 mod turn;
 
 pub use config::{KindNeeds, QueueLimits};
 pub use event::{Event, Source};
+pub use outage::{Blocked, OutageNews};
 pub use turn::{Extent, Fingerprint, Job, NextTick, TurnEnd, TurnReport, WatchEventType};
 
 use crate::{
@@ -23,6 +25,7 @@ use crate::{
 };
 use backlog::{Backlog, Pending};
 use entry::{Entry, Life};
+use outage::Outages;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     mem,
@@ -36,6 +39,7 @@ pub struct Queue {
     backlog: Backlog,
     turns: VecDeque<Uid>,
     schedule: Schedule,
+    outages: Outages,
     listings: HashMap<Source, HashSet<Uid>>,
     /// By the numbers of the kinds.
     needs: Vec<KindNeeds>,
@@ -224,9 +228,11 @@ impl Queue {
                 self.schedule.set(&uid, Alarm::Turn, now + delay);
             }
             TurnEnd::Failed { delay, newest } => return self.throttle(&uid, newest, now + delay),
-            TurnEnd::Seen { newest, due, settled, planned, waiting } => {
+            TurnEnd::Seen { newest, due, settled, planned, waiting, blocked } => {
                 entry.rest(settled, planned, waiting);
+                let before = entry.block(blocked.clone());
                 self.rest(&uid, newest, due.map(|due| now + due));
+                self.blocked(&uid, before, blocked, now);
             }
         }
         let due = self.objects.get(&uid).is_some_and(|entry| entry.tick_due);
@@ -236,6 +242,40 @@ impl Queue {
             None if due => self.take_turn(uid),
             None => {}
         }
+    }
+
+    /// Takes in what an object waited for before its turn, and after it.
+    fn blocked(&mut self, uid: &Uid, before: Option<Blocked>, after: Option<Blocked>, now: Instant) {
+        if let Some(before) =
+            before.filter(|before| after.as_ref().is_none_or(|after| after.cause != before.cause))
+        {
+            for other in self.outages.end(uid, &before.cause, now) {
+                self.call_early(other);
+            }
+        }
+        if let Some(after) = after {
+            self.outages.wait(uid, after, now);
+        }
+    }
+
+    /// Gives a turn to an object that waits for the end of an outage: its handlers are called though they aren't due.
+    fn call_early(&mut self, uid: Uid) {
+        let throttled = self.is_throttled(&uid);
+        let Some(entry) = self.objects.get_mut(&uid).filter(|entry| entry.life == Life::There && !throttled)
+        else {
+            return;
+        };
+        if entry.running {
+            return;
+        }
+        (entry.rare().early, entry.turn_due) = (true, true);
+        self.schedule.clear(&uid, Alarm::Turn);
+        self.take_turn(uid);
+    }
+
+    /// Takes out what is to be told of outages.
+    pub fn take_outage_news(&mut self) -> Vec<OutageNews> {
+        self.outages.take_news()
     }
 
     /// Delays the next turn of an object that the framework has failed over.
@@ -288,6 +328,9 @@ impl Queue {
         let needs = self.needs(source);
         let Some(entry) = self.objects.get_mut(uid) else { return };
         (entry.turn_due, entry.tick_due) = (false, false);
+        if let Some(before) = entry.block(None) {
+            self.outages.leave(uid, &before.cause);
+        }
         entry.retain(None);
         let pending = self.backlog.get(uid);
         let confirmed = matches!(pending, Some(Pending::Gone(_)));
@@ -304,7 +347,10 @@ impl Queue {
     }
 
     fn forget(&mut self, uid: &Uid) {
-        self.objects.remove(uid);
+        let blocked = self.objects.remove(uid).and_then(|mut entry| entry.block(None));
+        if let Some(blocked) = blocked {
+            self.outages.leave(uid, &blocked.cause);
+        }
         self.backlog.take(uid);
         self.schedule.clear(uid, Alarm::Turn);
         self.schedule.clear(uid, Alarm::Tick);
@@ -318,11 +364,14 @@ impl Queue {
 
     /// When the next object is due.
     pub fn next_due(&self) -> Option<Instant> {
-        self.schedule.next()
+        self.schedule.next().into_iter().chain(self.outages.next_due()).min()
     }
 
     /// Gives a turn to each object that is due.
     pub fn expire(&mut self, now: Instant) {
+        for uid in self.outages.due(now) {
+            self.call_early(uid);
+        }
         while let Some((uid, alarm)) = self.schedule.pop(now) {
             let Some(entry) = self.objects.get_mut(&uid) else { continue };
             match alarm {

@@ -192,8 +192,11 @@ impl Limits {
             (Error::Unclassified(_), OnError::Ignored) => {
                 Verdict::new(Outcome::Ignored, FailureReason::Ignored, message)
             }
-            (Error::Unclassified(_), OnError::Temporary) => {
-                let after = self.backoff.delay(attempt.before, jitter);
+            (Error::Unclassified(_), OnError::Temporary) | (Error::Outage { .. }, _) => {
+                let mut after = self.backoff.delay(attempt.before, jitter);
+                if let Error::Outage { delay, .. } = error {
+                    after = after.max(*delay);
+                }
                 match self.reached(attempt, after) {
                     None => Verdict::new(retry(after), FailureReason::Retried(after), message),
                     Some(limit) => Verdict::at_limit(id, FailureReason::Limited(limit), message),
@@ -236,6 +239,19 @@ mod tests {
     fn a_temporary_error_is_retried_after_its_own_delay() {
         let verdict = constant().judge("x", &temporary(), first(), 0.0);
         assert_eq!(verdict.outcome, Outcome::Retry { after: 5 * SECOND, message: "no route".into() });
+    }
+
+    #[test]
+    fn in_an_outage_an_object_is_retried_after_its_backoff_or_the_outage_s_delay_whichever_is_longer() {
+        let outage = |delay| Error::outage("the database", "refused", delay);
+        let after = |limits: &Limits, delay| match limits.judge("x", &outage(delay), first(), 0.0).outcome {
+            Outcome::Retry { after, .. } => after,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(after(&constant(), 300 * SECOND), 300 * SECOND);
+        assert_eq!(after(&constant(), 3 * SECOND), 60 * SECOND);
+        let strict = Limits { errors: OnError::Permanent, ..constant() };
+        assert_eq!(after(&strict, 3 * SECOND), 60 * SECOND, "it is no arbitrary error");
     }
 
     #[test]

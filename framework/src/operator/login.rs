@@ -1,37 +1,57 @@
-//! The client of the API server: from a kubeconfig, or from a pod's service account.
+//! Login: credentials for a cluster, found as kubectl finds them.
+
+mod credentials;
+mod proxy;
+mod session;
 
 use super::RunError;
 use crate::{
-    error::with_causes,
     runtime::observe::{Observation, Observer},
     settings::Settings,
 };
-use kube::{
-    Client, Config,
-    config::{InferConfigError, KubeconfigError},
-};
-use std::error::Error as _;
+use credentials::Credentials;
+use kube::Client;
+use session::Session;
+use tokio_util::sync::CancellationToken;
 
-/// Finds credentials, as kubectl does.
-pub(super) async fn login(settings: &Settings, observer: &Observer) -> Result<(Client, String), RunError> {
-    observer.observe(Observation::LoginBegins);
-    let mut config = Config::infer().await.map_err(|error| RunError::Login(no_config(&error)))?;
-    config.read_timeout.get_or_insert(settings.watching.silence);
-    let address = format!("the API server at {}", config.cluster_url);
-    let client = Client::try_from(config).map_err(|error| RunError::Login(with_causes(&error)))?;
-    observer.observe(Observation::LoginSucceeded);
-    Ok((client, address))
+/// The API server, as one operator uses it.
+pub(super) struct Login {
+    /// For the operator's own requests: what fails is the operator's to retry.
+    pub client: Client,
+    /// For handlers: kube retries what the server was too busy for, a few times.
+    pub for_handlers: Client,
+    /// The API server's address, for people.
+    pub address: String,
+    /// Cancelled once the credentials were rejected for so long that only a new process can help.
+    pub rejected: CancellationToken,
 }
 
-fn no_config(error: &InferConfigError) -> String {
-    let kubeconfig = error.source();
-    match kubeconfig.and_then(|kubeconfig| kubeconfig.downcast_ref()) {
-        // Its own words show the lines around the mistake, and there may be a token in them.
-        Some(KubeconfigError::Parse(mistake)) => {
-            let place = mistake.location().map(|at| format!(", line {}, column {}", at.line(), at.column()));
-            format!("the kubeconfig is not a valid one{}", place.unwrap_or_default())
+impl Login {
+    /// With a client that the program has made.
+    pub fn with(client: Client) -> Self {
+        Self {
+            for_handlers: client.clone(),
+            client,
+            address: "the API server".to_owned(),
+            rejected: CancellationToken::new(),
         }
-        // That this is no pod either goes without saying.
-        _ => with_causes(kubeconfig.unwrap_or(error)),
+    }
+
+    /// Finds credentials, and logs in by them for as long as the operator runs.
+    ///
+    /// # Errors
+    /// There are no usable credentials.
+    pub async fn begin(settings: &Settings, observer: &Observer) -> Result<Self, RunError> {
+        observer.observe(Observation::LoginBegins);
+        let credentials = Credentials::find(settings).await.map_err(RunError::Login)?;
+        let address = format!("the API server at {}", credentials.server());
+        let session = Session::begin(credentials, settings, observer).await.map_err(RunError::Login)?;
+        observer.observe(Observation::LoginSucceeded);
+        Ok(Self {
+            client: session.client(),
+            for_handlers: session.client_for_handlers(),
+            address,
+            rejected: session.rejected(),
+        })
     }
 }

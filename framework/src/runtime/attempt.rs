@@ -24,11 +24,15 @@ use korf_core::{
     error::{Error, panic_message},
     patch::Edits,
     progress::Record,
-    queue::WatchEventType,
+    queue::{Blocked, WatchEventType},
     retry::{Attempt, Limits, OnError, Outcome, Verdict},
 };
 use serde_json::{Map, Value, json};
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// The object that handlers are called for in one pass, and what they ask for.
@@ -39,13 +43,21 @@ pub struct Pass {
     cache: TypeMap,
     memo: TypeMap,
     edits: EditSink,
+    /// What is away that a handler has needed.
+    blocked: Arc<Mutex<Option<Blocked>>>,
 }
 
 impl Pass {
     /// A pass over an object.
     pub fn new(kind: &Arc<KindContext>, body: Body, memory: &Memory) -> Self {
         let (kind, memo) = (Arc::clone(kind), Arc::clone(&memory.memo));
-        Self { kind, body, memo, cache: TypeMap::default(), edits: EditSink::default() }
+        let (cache, edits, blocked) = (TypeMap::default(), EditSink::default(), Arc::default());
+        Self { kind, body, memo, cache, edits, blocked }
+    }
+
+    /// What is away that a handler has needed, if it was called.
+    pub fn blocked(&self) -> Option<Blocked> {
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What the handlers have asked for, in the order of the calls.
@@ -71,7 +83,7 @@ impl Pass {
         ObjectCall {
             context: Context {
                 handler: handler.to_owned(),
-                client: operator.client.clone(),
+                client: operator.for_handlers.clone(),
                 states: Arc::clone(&operator.states),
                 stop: operator.stopping.clone(),
                 events: operator.events.clone(),
@@ -166,28 +178,35 @@ impl Pass {
         let _running = self.kind.run();
         let begun = Instant::now();
         self.kind.observe(Observation::HandlerBegins { handler });
-        let (reply, verdict) = match limits.exhausted(&id, attempt) {
-            Some(verdict) => (None, verdict),
+        let judged = match limits.exhausted(&id, attempt) {
+            Some(verdict) => Judged::without_answer(verdict),
             None => self.judged(&id, limits, attempt, invoke(call)).await,
         };
+        let Judged { reply, verdict, blocked } = judged;
         if let Some(reply) = reply {
             self.keep(&id, reply);
         }
         let words = verdict.failure.map(|failure| failure.to_string()).unwrap_or_default();
         let outcome = verdict.outcome;
         let took = begun.elapsed();
-        self.kind.observe(Observation::HandlerEnded { handler, outcome: &outcome, words: &words, took });
+        // Only a handler that is called again waits for anything.
+        let blocked = blocked.filter(|_| matches!(outcome, Outcome::Retry { .. }));
+        let outage = blocked.as_ref().map(|blocked| &*blocked.cause);
+        self.kind.observe(Observation::HandlerEnded {
+            handler,
+            outcome: &outcome,
+            words: &words,
+            took,
+            outage,
+        });
+        if blocked.is_some() {
+            *self.blocked.lock().unwrap_or_else(PoisonError::into_inner) = blocked;
+        }
         outcome
     }
 
     /// Waits for a handler's answer, and judges it.
-    async fn judged(
-        &self,
-        id: &str,
-        limits: &Limits,
-        attempt: Attempt,
-        answer: Answer,
-    ) -> (Option<Reply>, Verdict) {
+    async fn judged(&self, id: &str, limits: &Limits, attempt: Attempt, answer: Answer) -> Judged {
         let left = limits.timeout.map(|timeout| timeout.saturating_sub(attempt.elapsed));
         let begun = Instant::now();
         let answer = AssertUnwindSafe(answer).catch_unwind();
@@ -196,14 +215,44 @@ impl Pass {
             None => Ok(answer.await),
         };
         let failed = |error: &Error| limits.judge(id, error, attempt, fastrand::f64());
-        match answer {
-            Err(_) => (None, Limits::timed_out(id, attempt.elapsed + begun.elapsed())),
-            Ok(Err(panic)) => (None, failed(&Error::Unclassified(panic_message(panic.as_ref()).into()))),
-            Ok(Ok(Ok(reply))) => (Some(reply), Verdict::unfailed(Outcome::Success)),
-            Ok(Ok(Err(Failure::Waiting { after }))) => (None, Verdict::unfailed(Outcome::Children { after })),
-            Ok(Ok(Err(Failure::Failed(error)))) => (None, failed(&error)),
-            Ok(Ok(Err(Failure::Rejected(rejection)))) => (None, rejected(rejection, failed)),
+        let verdict = match answer {
+            Err(_) => Limits::timed_out(id, attempt.elapsed + begun.elapsed()),
+            Ok(Err(panic)) => failed(&Error::Unclassified(panic_message(panic.as_ref()).into())),
+            Ok(Ok(Ok(reply))) => return Judged::succeeded(reply),
+            Ok(Ok(Err(Failure::Waiting { after }))) => Verdict::unfailed(Outcome::Children { after }),
+            Ok(Ok(Err(Failure::Failed(error)))) => {
+                return Judged { blocked: blocked(&error), ..Judged::without_answer(failed(&error)) };
+            }
+            Ok(Ok(Err(Failure::Rejected(rejection)))) => rejected(rejection, failed),
+        };
+        Judged::without_answer(verdict)
+    }
+}
+
+/// What has come of an attempt.
+struct Judged {
+    reply: Option<Reply>,
+    verdict: Verdict,
+    /// What is away that the handler has needed.
+    blocked: Option<Blocked>,
+}
+
+impl Judged {
+    fn succeeded(reply: Reply) -> Self {
+        Self { reply: Some(reply), verdict: Verdict::unfailed(Outcome::Success), blocked: None }
+    }
+
+    fn without_answer(verdict: Verdict) -> Self {
+        Self { reply: None, verdict, blocked: None }
+    }
+}
+
+fn blocked(error: &Error) -> Option<Blocked> {
+    match error {
+        Error::Outage { cause, delay, .. } => {
+            Some(Blocked { cause: Arc::clone(cause), delay: *delay, why: error.to_string().into() })
         }
+        _ => None,
     }
 }
 

@@ -40,8 +40,10 @@ const MOST_DROPPED: usize = 100;
 
 /// What all kinds of an operator share.
 pub struct OperatorContext {
-    /// The client of the API server.
+    /// The client of the API server, for the operator's own requests.
     pub client: Client,
+    /// The same for those of handlers.
+    pub for_handlers: Client,
     /// The API server's address, for people.
     pub address: String,
     /// The values of `State` arguments.

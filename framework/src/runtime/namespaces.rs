@@ -74,7 +74,8 @@ fn existence(error: &kube::Error) -> Existence {
         kube::Error::Api(status) => match status.code {
             // Without this reason, it is namespaces that the server doesn't know.
             404 if status.reason == "NotFound" => Existence::Missing,
-            429 | 500.. => Existence::Unanswered(explain(error)),
+            // The login may be renewed.
+            401 | 429 | 500.. => Existence::Unanswered(explain(error)),
             _ => Existence::Denied(explain(error)),
         },
         _ => Existence::Unanswered(explain(error)),
@@ -93,11 +94,10 @@ mod tests {
             existence(&kube::Error::Api(status.boxed()))
         };
         assert_eq!(answer(404, "NotFound"), Existence::Missing);
-        for (code, reason) in [(401, "Unauthorized"), (403, "Forbidden"), (404, "Failed to parse error data")]
-        {
+        for (code, reason) in [(403, "Forbidden"), (404, "Failed to parse error data")] {
             assert!(matches!(answer(code, reason), Existence::Denied(_)), "{code} {reason}");
         }
-        for code in [429, 500, 503] {
+        for code in [401, 429, 500, 503] {
             assert!(matches!(answer(code, ""), Existence::Unanswered(_)), "{code}");
         }
     }

@@ -11,6 +11,7 @@ use korf_core::{
     cycle::{Cycle, CycleState, Idle},
     patch::Finalizer,
     progress::UnreadableEntry,
+    queue::OutageNews,
     retry::Outcome,
 };
 use std::{fmt, sync::Arc, time::Duration};
@@ -35,6 +36,10 @@ pub enum Observation<'a> {
     LoginBegins,
     /// It has credentials. The API server has not seen them yet.
     LoginSucceeded,
+    /// The API server rejects the credentials, and reading them again doesn't help. The operator ends if that lasts for `patience`.
+    LoginRejected { why: Option<&'a str>, patience: Duration },
+    /// The API server accepts the credentials again, or other ones: the operator has logged in again.
+    LoginRenewed,
     /// It has entered a phase of its life.
     PhaseEntered(Phase),
     /// A signal tells it to stop.
@@ -54,6 +59,9 @@ pub enum Observation<'a> {
     /// Kubernetes events were left to be posted when the operator had to stop.
     EventsLeft { events: usize },
 
+    /// Something is away that handlers need: it has just gone, it is still away, or it is back.
+    Outage(&'a OutageNews),
+
     // Watches.
     /// A watch begins, or begins again.
     WatchBegins { kind: &'a str, namespace: Option<&'a str>, selector: Option<&'a str> },
@@ -69,6 +77,8 @@ pub enum Observation<'a> {
     WatchFailed { server: &'a str, kind: &'a str, why: &'a str, known: bool },
     /// A watch can't go on from where it was: all is listed again.
     Relisting { kind: &'a str, why: &'a str },
+    /// The API server is too busy for a watch, for a moment.
+    WatchDelayed { kind: &'a str, why: &'a str },
     /// A watch works again.
     WatchRecovered { kind: &'a str },
     /// The API server can't stream the initial list.
@@ -93,8 +103,14 @@ pub enum Observation<'a> {
     Unreadable(&'a [UnreadableEntry]),
     /// An attempt of a handler begins.
     HandlerBegins { handler: HandlerName<'a> },
-    /// An attempt of a handler has ended.
-    HandlerEnded { handler: HandlerName<'a>, outcome: &'a Outcome, words: &'a str, took: Duration },
+    /// An attempt of a handler has ended; `outage` is what was away that it needed.
+    HandlerEnded {
+        handler: HandlerName<'a>,
+        outcome: &'a Outcome,
+        words: &'a str,
+        took: Duration,
+        outage: Option<&'a str>,
+    },
     /// Handlers wait for their next attempt.
     Sleeping { due: Duration },
     /// A change has ended a wait.

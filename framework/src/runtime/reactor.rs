@@ -133,6 +133,7 @@ impl Reactor {
                 self.at_work.remove(&worker);
                 self.memories.put_back(&report.uid, memory);
                 self.queue.finish(report, now());
+                self.tell_outages();
             }
             // Workers catch the panics of handlers and filters.
             Err(error) => {
@@ -154,13 +155,21 @@ impl Reactor {
     }
 
     fn expire(&mut self) {
-        let (now, settings) = (now(), &self.operator.settings.queueing);
+        let now = now();
         self.queue.expire(now);
+        self.tell_outages();
+        let settings = &self.operator.settings.queueing;
         let after = settings.saturation;
         if self.saturated.is_some_and(|since| since + after <= now) {
             let (waiting, workers) = (self.queue.waiting(), settings.concurrency);
             self.operator.observer.observe(Observation::Saturated { waiting, workers, after });
             self.saturated = Some(now + settings.reminder.saturating_sub(after));
+        }
+    }
+
+    fn tell_outages(&mut self) {
+        for news in self.queue.take_outage_news() {
+            self.operator.observer.observe(Observation::Outage(&news));
         }
     }
 

@@ -15,7 +15,7 @@ use korf_core::{
     cause::{Occasion, Situation},
     cycle::{Cycle, HandlerOutcome, Idle, Plan, Reading, plan},
     patch::Finalizer,
-    queue::{Extent, Fingerprint, Job, TurnEnd},
+    queue::{Blocked, Extent, Fingerprint, Job, TurnEnd},
     version::Newest,
 };
 use std::{sync::Arc, time::Duration};
@@ -34,6 +34,10 @@ pub struct Turn<'a> {
     settled: bool,
     /// The essence that the handlers of the last cycle saw, with their own changes.
     handled: Option<Fingerprint>,
+    /// What is away that handlers have needed when they were called last.
+    blocked: Option<Blocked>,
+    /// Handlers are called though they aren't due.
+    early: bool,
 }
 
 /// An object that gets its next turn later.
@@ -51,7 +55,8 @@ struct NextTurn {
 impl<'a> Turn<'a> {
     /// The turn that a job asks for, at the object as event handlers and timers have left it.
     pub fn new(kind: &'a Arc<KindContext>, job: &'a Job, memory: &'a mut Memory, reading: Reading) -> Self {
-        Self { kind, job, memory, reading, occasion: job.occasion, settled: false, handled: None }
+        let (occasion, blocked, early) = (job.occasion, job.blocked.clone(), job.early);
+        Self { kind, job, memory, reading, occasion, settled: false, handled: None, blocked, early }
     }
 
     /// Does everything that is to be done now.
@@ -111,7 +116,7 @@ impl<'a> Turn<'a> {
             occasion: self.occasion,
             initial: self.job.initial && !self.settled,
             rearmed: changed.is_some_and(|(before, now)| before.whole != now.whole),
-            eager: changed.is_some_and(|(before, now)| before.state != now.state),
+            eager: self.early || changed.is_some_and(|(before, now)| before.state != now.state),
         }
     }
 
@@ -124,13 +129,14 @@ impl<'a> Turn<'a> {
             // A partial turn may come before the object's first turn.
             planned: self.job.extent == Extent::Whole,
             waiting: waiting.then(|| fingerprint(&seen.new)),
+            blocked: self.blocked.clone().filter(|_| due.is_some()),
         }
     }
 
     /// The end of a turn in which nothing was planned: changes are still to be looked at.
     fn unplanned(&self, seen: &Body, after: Duration) -> TurnEnd {
-        let (newest, waiting) = (self.known(seen), self.job.waiting);
-        TurnEnd::Seen { newest, due: Some(after), settled: false, planned: false, waiting }
+        let (newest, waiting, blocked) = (self.known(seen), self.job.waiting, self.blocked.clone());
+        TurnEnd::Seen { newest, due: Some(after), settled: false, planned: false, waiting, blocked }
     }
 
     /// A version that is known now, and whether it is one of our own writes.
@@ -229,6 +235,7 @@ impl<'a> Turn<'a> {
             // The operator stops; no handler was called.
             return Ok(Some(self.next_turn()));
         }
+        (self.blocked, self.early) = (pass.blocked(), false);
         let outcomes = Outcomes::new(cycle, handlers, pass.take_edits());
         self.commit(Intent::Outcomes(outcomes.into())).await
     }

@@ -109,6 +109,9 @@ fn is_unknown(error: &kube::Error) -> bool {
 /// The time within which a second watch that can't go on from where it was is a failure.
 const RELISTS_APART: Duration = Duration::from_secs(60);
 
+/// A server that is too busy for a watch for longer than this is a failure.
+const BUSY: Duration = Duration::from_secs(10);
+
 /// One watch, in one namespace or in all.
 struct Watch {
     kind: Arc<KindContext>,
@@ -116,14 +119,27 @@ struct Watch {
     stream: Option<BoxStream<'static, watcher::Result<watcher::Event<WatchedObject>>>>,
     strategy: InitialListStrategy,
     failing: Option<String>,
+    /// The initial list has begun, and has not ended.
+    listing: bool,
     /// When a watch last couldn't go on from where it was.
     outdated: Option<Instant>,
+    /// Since when the server is too busy for a watch.
+    busy: Option<Instant>,
 }
 
 impl Watch {
     fn new(kind: Arc<KindContext>, namespace: Option<String>) -> Self {
         let strategy = InitialListStrategy::StreamingList;
-        Self { kind, namespace, stream: None, strategy, failing: None, outdated: None }
+        Self {
+            kind,
+            namespace,
+            stream: None,
+            strategy,
+            failing: None,
+            listing: false,
+            outdated: None,
+            busy: None,
+        }
     }
 
     fn events(self) -> impl Stream<Item = Event> + Send {
@@ -138,15 +154,23 @@ impl Watch {
             if self.stream.is_none() {
                 self.stream = Some(self.open());
             }
+            let limit = self.listing_limit();
             let next = match &mut self.stream {
-                Some(stream) => stream.next().await,
+                Some(stream) => match timeout(limit, stream.next()).await {
+                    Ok(next) => next,
+                    Err(_) => {
+                        self.turn_to_pages();
+                        continue;
+                    }
+                },
                 None => None,
             };
             match next {
                 Some(Ok(event)) => {
+                    self.listing = matches!(event, watcher::Event::Init | watcher::Event::InitApply(_));
                     // `Init` comes before anything was asked for where the list is read in pages.
-                    if !matches!(event, watcher::Event::Init) && self.failing.take().is_some() {
-                        self.kind.observe(Observation::WatchRecovered { kind: &self.kind.title() });
+                    if !matches!(event, watcher::Event::Init) {
+                        self.works();
                     }
                     return translate(event, &self.kind);
                 }
@@ -177,15 +201,37 @@ impl Watch {
         u32::try_from(seconds).unwrap_or(u32::MAX).max(1)
     }
 
+    fn works(&mut self) {
+        self.busy = None;
+        if self.failing.take().is_some() {
+            self.kind.observe(Observation::WatchRecovered { kind: &self.kind.title() });
+        }
+    }
+
+    /// The longest silence of the server now. One that doesn't know what it was asked for streams the list as if it were
+    /// changes, and never says that the list has ended.
+    fn listing_limit(&self) -> Duration {
+        let streams = self.listing && self.strategy == InitialListStrategy::StreamingList;
+        if streams { self.kind.operator.settings.watching.listing_silence } else { Duration::MAX }
+    }
+
+    /// With another stream, whose list is read in pages.
+    fn turn_to_pages(&mut self) {
+        self.kind.observe(Observation::ListingInPages { kind: &self.kind.title() });
+        (self.strategy, self.stream) = (InitialListStrategy::ListWatch, None);
+    }
+
     /// The stream waits before it goes on, and goes on by itself but where it can't know better.
     async fn recover(&mut self, error: &watcher::Error) {
         let (code, streaming) = (watch_code(error), self.strategy == InitialListStrategy::StreamingList);
         if streaming && matches!((code, error), (Some(400 | 422), watcher::Error::WatchStartFailed(_))) {
             // Servers before 1.34, or with the feature switched off.
-            self.kind.observe(Observation::ListingInPages { kind: &self.kind.title() });
-            self.strategy = InitialListStrategy::ListWatch;
-            self.stream = None;
-            return;
+            return self.turn_to_pages();
+        }
+        if code == Some(429) && self.busy.get_or_insert_with(Instant::now).elapsed() < BUSY {
+            // So it is for a moment after each change of a CRD.
+            let (kind, why) = (&self.kind.title(), &explain_watch(error));
+            return self.kind.observe(Observation::WatchDelayed { kind, why });
         }
         let outdated = code == Some(410) && !matches!(error, watcher::Error::InitialListFailed(_));
         let before = if outdated { self.outdated.replace(Instant::now()) } else { None };

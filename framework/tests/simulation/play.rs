@@ -112,7 +112,7 @@ impl Part {
             Err(Failure::Rejected(_)) => Ending::Unreadable,
             Err(Failure::Failed(Error::Permanent(_))) => Ending::Permanent,
             Err(Failure::Failed(Error::Temporary { .. }) | Failure::Waiting { .. }) => Ending::Temporary,
-            Err(Failure::Failed(Error::Unclassified(_))) => Ending::Arbitrary,
+            Err(Failure::Failed(Error::Unclassified(_) | Error::Outage { .. })) => Ending::Arbitrary,
         });
         self.users.meddle(Instant::AfterCall, call.body.name());
         answer

@@ -124,3 +124,34 @@ fn a_deletion_found_by_a_listing_is_delivered_to_handlers_with_label_filters() {
         assert_eq!(seen.take() == ["Deleted"], delivered, "{label}");
     }
 }
+
+/// An API that takes `sendInitialEvents` and never says that the initial list has ended: an aggregated one, or one behind a
+/// proxy. Deletions come while nobody watches.
+struct Endless;
+
+impl Faults for Endless {
+    fn event(&mut self, event: &WatchEvent) -> EventDelivery {
+        match event.what {
+            "BOOKMARK" | "DELETED" => EventDelivery::Lose,
+            _ => EventDelivery::Pass,
+        }
+    }
+}
+
+#[test]
+fn an_initial_list_that_never_ends_is_read_in_pages_after_ten_seconds() {
+    let (mut cluster, seen) = cluster([on_event::<Thing>("e").run(raw)]);
+    cluster.create(&thing("a", 1)).unwrap();
+    cluster.create(&thing("b", 1)).unwrap();
+    assert_eq!(seen.take(), ["Added", "Added"]);
+    cluster.set_faults(Endless);
+    cluster.delete::<Thing>("a").unwrap();
+    cluster.server().expire();
+    cluster.advance(9 * SECOND);
+    assert_eq!(seen.take(), ["Listed"], "what the server has sent is handled at once");
+    cluster.advance(5 * SECOND);
+    assert_eq!(seen.take(), ["Listed", "Deleted"], "it is listed again, and what is missing was deleted");
+    cluster.advance(300 * SECOND);
+    cluster.patch::<Thing>("b", json!({"spec": {"size": 2}})).unwrap();
+    assert_eq!(seen.take(), ["Modified"], "and never asked for a list that ends");
+}

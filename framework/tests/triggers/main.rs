@@ -6,6 +6,7 @@ mod deliveries;
 mod events;
 mod filters;
 mod finalizers;
+mod outages;
 mod past;
 mod reads;
 mod selectors;

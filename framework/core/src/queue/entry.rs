@@ -4,6 +4,7 @@ use super::{
     backlog::Pending,
     config::KindNeeds,
     event::Source,
+    outage::Blocked,
     turn::{Extent, Fingerprint, Job, WatchEventType},
 };
 use crate::{
@@ -85,6 +86,10 @@ pub struct Rare {
     pub unslept: Option<Duration>,
     /// The essence when handlers began to wait.
     waiting: Option<Fingerprint>,
+    /// What is away that its handlers need.
+    blocked: Option<Blocked>,
+    /// Its handlers are called though they aren't due.
+    pub early: bool,
 }
 
 impl Name {
@@ -159,6 +164,14 @@ impl Entry {
         (rare.errors, rare.unread) = (rare.errors + 1, unread);
     }
 
+    /// Takes in what its handlers wait for; returns what they have waited for before.
+    pub fn block(&mut self, blocked: Option<Blocked>) -> Option<Blocked> {
+        if blocked.is_none() && self.rare.is_none() {
+            return None;
+        }
+        mem::replace(&mut self.rare().blocked, blocked)
+    }
+
     /// Retains a state, or none.
     pub fn retain(&mut self, body: Option<Body>) {
         if body.is_some() || self.rare.is_some() {
@@ -230,6 +243,8 @@ impl Entry {
             extent,
             unslept: self.rare.as_mut().and_then(|rare| rare.unslept.take()),
             waiting: self.rare.as_ref().and_then(|rare| rare.waiting),
+            early: self.rare.as_mut().is_some_and(|rare| mem::take(&mut rare.early)),
+            blocked: self.rare.as_ref().and_then(|rare| rare.blocked.clone()),
             errors: self.errors(),
         }
     }

@@ -42,7 +42,7 @@ fn ended(uid: &str, end: TurnEnd) -> TurnReport {
 
 fn seen(uid: &str, version: u64, due: Option<Duration>, now: Instant) -> TurnReport {
     let newest = Newest::written(&version.to_string(), now);
-    ended(uid, TurnEnd::Seen { newest, due, settled: true, planned: true, waiting: None })
+    ended(uid, TurnEnd::Seen { newest, due, settled: true, planned: true, waiting: None, blocked: None })
 }
 
 /// The uids and versions of all objects whose turn it is.

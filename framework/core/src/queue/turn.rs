@@ -1,6 +1,6 @@
 //! Turn of an object: a worker's job, and its report.
 
-use super::event::Source;
+use super::{event::Source, outage::Blocked};
 use crate::{Uid, body::Body, cause::Occasion, version::Newest};
 use std::time::{Duration, Instant};
 
@@ -54,6 +54,10 @@ pub struct Job {
     pub unslept: Option<Duration>,
     /// The essence when handlers began to wait.
     pub waiting: Option<Fingerprint>,
+    /// Handlers that wait for the end of an outage are called though they aren't due.
+    pub early: bool,
+    /// What handlers have waited for.
+    pub blocked: Option<Blocked>,
     /// The number of turns in a row that the framework has failed over the object.
     pub errors: usize,
 }
@@ -115,6 +119,8 @@ pub enum TurnEnd {
         planned: bool,
         /// The essence when handlers began to wait for their next attempt, or failed permanently.
         waiting: Option<Fingerprint>,
+        /// What is away that handlers have needed.
+        blocked: Option<Blocked>,
     },
     /// A partial turn that changed nothing; or one whose work is left to another turn.
     Partial {

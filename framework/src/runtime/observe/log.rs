@@ -7,6 +7,7 @@ use korf_core::{
     cycle::{Cycle, CycleState, Idle},
     patch::Finalizer,
     progress::{Counts, UnreadableEntry},
+    queue::{Blocked, OutageNews},
     retry::{Outcome, seconds},
 };
 use std::time::Duration;
@@ -40,6 +41,10 @@ pub fn write(observation: &Observation<'_>) {
         Observation::LoginSucceeded => {
             engine!(info, "Credentials are found; the API server hasn't been asked yet.");
         }
+        Observation::LoginRejected { why, patience } => login_rejected(why, patience),
+        Observation::LoginRenewed => {
+            engine!(info, "The API server accepts the credentials again: logged in again.")
+        }
         Observation::PhaseEntered(phase) => phase_entered(phase),
         Observation::StopRequested { signal } => {
             engine!(info, "Signal {signal} is received. Operator is stopping.");
@@ -63,6 +68,7 @@ pub fn write(observation: &Observation<'_>) {
                 "{events} Kubernetes event(s) were left to be posted when the operator had to stop."
             );
         }
+        Observation::Outage(news) => outage(news),
         Observation::WatchBegins { kind, namespace, selector } => watch_begins(kind, namespace, selector),
         Observation::Listed { kind, namespaces, selector, objects } => {
             listed(kind, namespaces, selector, objects);
@@ -82,6 +88,9 @@ pub fn write(observation: &Observation<'_>) {
         }
         Observation::Relisting { kind, why } => {
             engine!(debug, "The watch of {kind} can't go on from where it was ({why}): all is listed again.");
+        }
+        Observation::WatchDelayed { kind, why } => {
+            engine!(debug, "The API server is too busy to watch {kind} now ({why}): it is asked again.");
         }
         Observation::WatchRecovered { kind } => engine!(info, "Watching {kind} works again."),
         Observation::ListingInPages { kind } => {
@@ -113,6 +122,10 @@ pub fn write(observation: &Observation<'_>) {
         Observation::Unreadable(entries) => unreadable(entries),
         Observation::HandlerBegins { handler: HandlerName { family, id } } => {
             object!(debug, "{family} '{id}' is invoked.");
+        }
+        // The log tells of the outage, and not of all that it causes.
+        Observation::HandlerEnded { handler: HandlerName { family, id }, words, outage: Some(_), .. } => {
+            object!(debug, "{family} '{id}' {words}");
         }
         Observation::HandlerEnded { handler, outcome, words, .. } => handler_ended(handler, outcome, words),
         Observation::Sleeping { due } => {
@@ -167,6 +180,45 @@ pub fn write(observation: &Observation<'_>) {
             object!(info, "Throttling is over. Switching back to normal operations.");
         }
     }
+}
+
+fn login_rejected(why: Option<&str>, patience: Duration) {
+    let again = why.map_or("reading them again has not helped".to_owned(), |why| {
+        format!("they can't be read again: {why}")
+    });
+    engine!(
+        warn,
+        "The API server rejects the credentials (401), and {again}. They are read again until it accepts them; if that takes \
+         {} seconds, the operator ends.",
+        seconds(patience)
+    );
+}
+
+fn outage(news: &OutageNews) {
+    match news {
+        OutageNews::Began(blocked) => engine!(
+            error,
+            "{}. Handlers wait for that: one of them is retried every {} seconds, and all once it gets through.",
+            what(blocked),
+            seconds(blocked.delay)
+        ),
+        OutageNews::Lasts { blocked, waiting, after } => {
+            engine!(
+                error,
+                "{waiting} object(s) have waited for {} seconds: {}.",
+                seconds(*after),
+                what(blocked)
+            );
+        }
+        OutageNews::Ended { cause, waiting, after } => {
+            engine!(info, "Over after {} seconds: {cause}. {waiting} object(s) go on.", seconds(*after));
+        }
+    }
+}
+
+/// What is away, and the newest error, which may say it all.
+fn what(Blocked { cause, why, .. }: &Blocked) -> String {
+    if why.contains(&**cause) { why.to_string() } else { format!("{cause}: {why}") }
 }
 
 fn phase_entered(phase: Phase) {

@@ -231,7 +231,7 @@ impl Cluster {
                 self.seen.extend(turn.seen.map(|seen| (uid.clone(), seen)));
                 self.retries.remove(&uid);
                 self.retries.extend(due.map(|_| uid.clone()));
-                TurnEnd::Seen { newest, due, settled: true, planned: true, waiting: None }
+                TurnEnd::Seen { newest, due, settled: true, planned: true, waiting: None, blocked: None }
             }
         };
         if next != NextTick::AsBefore {
