@@ -2,7 +2,11 @@
 
 use super::StartError;
 use crate::{
-    core::{essence::keeps, filter::Filter, storage::Storage},
+    core::{
+        essence::{Kept, kept},
+        filter::{Filter, Match},
+        storage::Storage,
+    },
     families::{Family, Handler},
 };
 
@@ -28,18 +32,29 @@ pub(super) fn check(handler: &Handler) -> Result<(), StartError> {
     Err(mistake(handler, problem))
 }
 
-/// Checks that the field of a change handler is part of the essence: nothing else is a change for it.
+/// Checks that the field of a change handler is part of the essence, with such values: nothing else is a change for it.
 pub(super) fn check_essence(handler: &Handler, storage: &Storage) -> Result<(), StartError> {
-    match (&handler.family, &handler.filter().field) {
-        (Family::Change(_), Some(field)) if !keeps(field, storage) => {
-            let why = format!(
-                "`{field}` is no part of the essence, whose changes it is called for, since the system or an operator \
-                 writes it: take `on_event`"
-            );
-            Err(mistake(handler, for_no_object(&why)))
-        }
-        _ => Ok(()),
-    }
+    let (Family::Change(_), Some(field)) = (&handler.family, &handler.filter().field) else { return Ok(()) };
+    let resource = &handler.kind.resource;
+    let why = match kept(&resource.api_version, &resource.kind, field, storage) {
+        Kept::Nothing => format!(
+            "`{field}` is no part of the essence, whose changes it is called for, since the system or an operator writes \
+             it: take `on_event`"
+        ),
+        Kept::Digest if compares(handler.filter()) => format!(
+            "handlers of changes get digests of `{field}`, which are never such a value: take a condition, `when = …`"
+        ),
+        Kept::Digest | Kept::Value => return Ok(()),
+    };
+    Err(mistake(handler, for_no_object(&why)))
+}
+
+/// Whether the filter compares its field with values.
+fn compares(Filter { value, old, new, .. }: &Filter) -> bool {
+    let given = [value, old, new].into_iter().flatten();
+    given.into_iter().any(|wanted| {
+        matches!(wanted, Match::Is(value) if !value.is_null()) || matches!(wanted, Match::OneOf(_))
+    })
 }
 
 fn for_no_object(why: &str) -> String {

@@ -4,6 +4,7 @@ use crate::{
     core::storage::StorageConfig,
     diff::Field,
     extract::Param,
+    filter::Match,
     handler::{Handler, SourceLocation, States},
     on_create, on_delete, on_event, on_field, on_resume, on_update,
 };
@@ -149,6 +150,21 @@ fn a_change_handler_is_for_a_field_that_the_essence_has() {
             )
         );
     }
+}
+
+#[test]
+fn a_secrets_data_is_not_compared_with_values() {
+    let storage = StorageConfig::default().storage("mine").unwrap();
+    let check = |handler| Registry::from_iter([at(5, handler)]).check_essence(&storage);
+    check(on_update::<Secret>("f").field("data.a").old(Match::Absent).new(Match::Present).run(plain))
+        .unwrap();
+    check(on_event::<Secret>("f").field("data.a").value("YQ==").run(plain)).unwrap();
+    let error = check(on_create::<Secret>("f").field("data.a").value("YQ==").run(plain)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "handler `f/data.a` at src/main.rs:5 is not for any object: handlers of changes get digests of `data.a`, which are \
+         never such a value: take a condition, `when = …`"
+    );
 }
 
 #[test]
