@@ -163,6 +163,7 @@ impl From<Error> for Rejection {
 #[diagnostic::on_unimplemented(
     message = "a handler of `{S}` cannot take `{Self}`",
     label = "not an argument for `{S}`",
+    note = "an object is taken as `Object<Kind>`",
     note = "all arguments, and what each of them needs: https://docs.rs/korf/latest/korf/trait.FromCall.html"
 )]
 pub trait FromCall<S: Scope>: Sized {

@@ -82,6 +82,9 @@ fn arguments(attribute: &Attribute, input: ParseStream) -> Result<Arguments> {
 }
 
 fn option(attribute: &Attribute, input: ParseStream) -> Result<Choice> {
+    if !input.peek(Ident) {
+        return Err(input.error("an option is a name, and mostly a value: `id = \"…\"`"));
+    }
     let name: Ident = input.parse()?;
     if !attribute.options().any(|option| name == option) {
         let known = attribute.options().collect::<Vec<_>>().join(", ");

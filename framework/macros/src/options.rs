@@ -28,6 +28,9 @@ pub fn parse(name: Ident, input: ParseStream) -> Result<Choice> {
         let calls = quote_spanned!(name.span()=> .#name());
         return Ok(Choice { name, calls });
     }
+    if input.peek(Token![:]) {
+        return Err(input.error(format!("an option has an equals sign: `{name} = …`")));
+    }
     input.parse::<Token![=]>()?;
     let calls = match word.as_str() {
         "labels" => entries::labels(&name, input)?,
@@ -112,6 +115,9 @@ fn field(value: &Expr) -> Result<TokenStream> {
         _ => None,
     };
     let wrong = |why| Error::new(value.span(), why);
+    if is_unquoted(value) {
+        return Err(wrong("quote the field: `field = \"spec.size\"`".to_owned()));
+    }
     if let Some(text) = text(value) {
         if text.contains('[') {
             return Err(wrong(
@@ -124,6 +130,14 @@ fn field(value: &Expr) -> Result<TokenStream> {
         keys.map_or(Ok(()), |keys| check_field(&keys.into_iter().collect())).map_err(wrong)?;
     }
     Ok(value.to_token_stream())
+}
+
+/// Whether it is `spec.size`, and no constant.
+fn is_unquoted(value: &Expr) -> bool {
+    match value {
+        Expr::Field(field) => is_unquoted(&field.base),
+        _ => word(value).is_some_and(|word| word.starts_with(char::is_lowercase)),
+    }
 }
 
 /// One of the three words, or any expression of the type `korf::handler::OnError`.
