@@ -1,5 +1,6 @@
 //! Kubernetes Events that handlers ask for, on their way to the task that posts them.
 
+use crate::{core::body::Body, families::Kind};
 use k8s_openapi::api::core::v1::ObjectReference;
 use std::sync::{
     Arc,
@@ -96,6 +97,21 @@ impl EventQueue {
         if self.sender.try_send(request.cut()).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+/// The reference to an object that an event is about.
+pub(crate) fn reference(body: &Body, kind: &Kind) -> ObjectReference {
+    let resource = &kind.resource;
+    let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    ObjectReference {
+        api_version: text(&resource.api_version),
+        kind: text(&resource.kind),
+        namespace: body.namespace().and_then(text),
+        name: text(body.name()),
+        uid: text(body.uid()),
+        resource_version: text(body.version()),
+        field_path: None,
     }
 }
 

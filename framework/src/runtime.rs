@@ -16,6 +16,7 @@ mod supervisor;
 mod throttle;
 mod ticks;
 mod turn;
+mod versions;
 mod watch;
 mod worker;
 mod write;

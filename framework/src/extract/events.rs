@@ -2,8 +2,7 @@
 
 use crate::{
     argument::{FromCall, Rejection},
-    call::ObjectView,
-    event_queue::{EventQueue, EventRequest, EventRequests, Severity, event_queue},
+    event_queue::{EventQueue, EventRequest, EventRequests, Severity, event_queue, reference},
     scope::ObjectHandlerScope,
 };
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -104,7 +103,8 @@ impl EventRecorder {
 
 impl<S: ObjectHandlerScope> FromCall<S> for EventRecorder {
     fn from_call(call: &S::Call) -> Result<Self, Rejection> {
-        let (regarding, context) = (reference(S::object(call)), S::context(call));
+        let (view, context) = (S::object(call), S::context(call));
+        let regarding = reference(&view.body, &view.kind);
         let (handler, queue) = (context.handler.clone(), context.events.clone());
         Ok(Self { regarding, handler, queue, requests: None })
     }
@@ -117,20 +117,6 @@ fn lock(requests: &Mutex<EventRequests>) -> MutexGuard<'_, EventRequests> {
 fn is_event(object: &ObjectReference) -> bool {
     let version = object.api_version.as_deref().unwrap_or_default();
     object.kind.as_deref() == Some("Event") && (version == "v1" || version.starts_with("events.k8s.io/"))
-}
-
-fn reference(object: &ObjectView) -> ObjectReference {
-    let (body, resource) = (&object.body, &object.kind.resource);
-    let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    ObjectReference {
-        api_version: text(&resource.api_version),
-        kind: text(&resource.kind),
-        namespace: body.namespace().and_then(text),
-        name: text(body.name()),
-        uid: text(body.uid()),
-        resource_version: text(body.version()),
-        field_path: None,
-    }
 }
 
 #[cfg(test)]

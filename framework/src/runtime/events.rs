@@ -3,7 +3,13 @@
 //! It doesn't use kube's `Recorder`: of two events with one reason, that one drops the second message, and its times
 //! aren't those of the operator's clock.
 
-use super::{clock, kind::OperatorContext, observe::Observation, supervisor::Shutdown, write::explain};
+use super::{
+    clock,
+    kind::OperatorContext,
+    observe::Observation,
+    supervisor::Shutdown,
+    write::{explain, is_terminating},
+};
 use crate::event_queue::{EventRequest, EventRequests, WORD_LIMIT, cut};
 use k8s_openapi::{
     api::events::v1::Event,
@@ -55,7 +61,7 @@ impl Poster {
             };
             let Some(request) = request else { return };
             self.under_way = 1;
-            if let Err(why) = self.reporter.post(&self.operator, request).await {
+            if let Err(Some(why)) = self.reporter.post(&self.operator, request).await {
                 self.losses.add(&self.operator, 1, &why);
             }
             self.under_way = 0;
@@ -83,14 +89,19 @@ impl Reporter {
         Self { instance: cut(host.unwrap_or_else(|| controller.clone()), WORD_LIMIT), controller }
     }
 
-    async fn post(&self, operator: &OperatorContext, request: EventRequest) -> Result<(), String> {
+    /// Posts an event.
+    ///
+    /// # Errors
+    /// Why it is lost; none where its namespace goes, and its object with it.
+    async fn post(&self, operator: &OperatorContext, request: EventRequest) -> Result<(), Option<String>> {
         let (event, limit) = (self.event(request), operator.settings.posting.timeout);
         let namespace = event.metadata.namespace.as_deref().unwrap_or(OF_THE_CLUSTER);
         let events = Api::<Event>::namespaced(operator.client.clone(), namespace);
         match timeout(limit, events.create(&PostParams::default(), &event)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(explain(&error)),
-            Err(_) => Err(format!("the API server has not answered for {} seconds", limit.as_secs())),
+            Ok(Err(kube::Error::Api(status))) if is_terminating(&status) => Err(None),
+            Ok(Err(error)) => Err(Some(explain(&error))),
+            Err(_) => Err(Some(format!("the API server has not answered for {} seconds", limit.as_secs()))),
         }
     }
 

@@ -87,6 +87,8 @@ pub struct KindContext {
     selector: Selector,
     /// The fields that the API server has not kept, as far as the log has warned of them.
     dropped: Mutex<BTreeSet<String>>,
+    /// The newer version by which the kind is served, as far as the log has warned of it.
+    newer: Mutex<Option<String>>,
     /// The namespaces that are watched; one that has no name where the whole cluster is. Known once the kind is discovered.
     places: OnceLock<Vec<Option<String>>>,
 }
@@ -147,6 +149,7 @@ impl KindContext {
             status_subresource: AtomicBool::new(false),
             running: AtomicUsize::new(0),
             dropped: Mutex::default(),
+            newer: Mutex::default(),
             places: OnceLock::new(),
         }
     }
@@ -173,6 +176,12 @@ impl KindContext {
             fields.retain(|field| known.len() < MOST_DROPPED && known.insert(field.clone()));
         }
         fields
+    }
+
+    /// Takes in a newer version by which the kind is served; returns whether it was unknown.
+    pub(super) fn note_newer(&self, version: &str) -> bool {
+        let mut known = self.newer.lock().unwrap_or_else(PoisonError::into_inner);
+        known.replace(version.to_owned()).as_deref() != Some(version)
     }
 
     pub(super) fn observe(&self, observation: Observation<'_>) {

@@ -24,7 +24,7 @@ impl FirstListings {
         }
         match event {
             // One that was broken off begins again.
-            Event::Listing => listing.objects = 0,
+            Event::Listing | Event::ListingRevised => listing.objects = 0,
             Event::Listed(_) => listing.objects += 1,
             Event::ListingDone => listing.complete = true,
             Event::Applied(_) | Event::Deleted(_) => {}

@@ -87,6 +87,8 @@ pub enum Observation<'a> {
     KindMissing { kind: &'a str, built_in: bool },
     /// The API server knows a kind that it didn't know.
     KindFound { kind: &'a str },
+    /// The API server serves a newer version of a kind than the operator knows.
+    NewerVersion { kind: &'a str, newer: &'a str },
     /// The API server can't be asked about a kind.
     DiscoveryFailed { server: &'a str, kind: &'a str, why: &'a str },
 
@@ -170,6 +172,8 @@ pub enum PostponeCause {
     Failed,
     /// The API server rejects it.
     Rejected,
+    /// The API server rejects the removal of the finalizer, so that the object stays.
+    Unreleased,
     /// The operator lacks a permission.
     Forbidden,
 }

@@ -12,7 +12,7 @@ mod unsaved;
 mod writing;
 
 pub use budget::{RetryBudget, Standing};
-pub use fault::{explain, explain_watch, watch_code};
+pub use fault::{explain, explain_watch, is_terminating, watch_code};
 pub use permissions::Permissions;
 pub use request::Unread;
 pub use unsaved::Unsaved;
@@ -191,8 +191,15 @@ impl KindContext {
             Err(Unstored::Stop(stop)) => return Err(stop),
             Err(Unstored::Failed(failure)) => failure,
         };
-        // It may be what handlers have asked for that makes the object too large.
-        if failure.fault != Fault::TooLarge || !self.has_edits(&outcomes, &failure.seen, budget) {
+        // It may be what handlers have asked for that makes the object too large, or that the server can't take.
+        let may_be_theirs = match failure.fault {
+            Fault::TooLarge => true,
+            Fault::Unexplained => {
+                memory.unsaved.as_ref().is_some_and(|unsaved| unsaved.is_always(&failure.why))
+            }
+            _ => false,
+        };
+        if !may_be_theirs || !self.has_edits(&outcomes, &failure.seen, budget) {
             return Err(self.postpone(failure, Some(outcomes), memory));
         }
         let WriteFailure { seen, why, .. } = failure;
@@ -232,6 +239,7 @@ impl KindContext {
                                   have the field, or x-kubernetes-preserve-unknown-fields"
                                 .to_owned(),
                             fault: Fault::Invalid,
+                            releases: false,
                             in_doubt: false,
                         }));
                     }
@@ -255,6 +263,7 @@ impl KindContext {
                 seen: body,
                 why: "its progress can't be made to fit".to_owned(),
                 fault: Fault::TooLarge,
+                releases: false,
                 in_doubt: false,
             })));
         }

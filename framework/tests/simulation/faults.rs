@@ -146,7 +146,7 @@ fn named(moment: Moment, trouble: Fault) -> String {
     let when = if moment == Moment::Before { "before" } else { "after" };
     match trouble {
         Fault::Rejected(code @ (409 | 410 | 422 | 429 | 503)) => code.to_string(),
-        Fault::Rejected(code) => format!("{code} {when}"),
+        Fault::Rejected(code) | Fault::Says(code, _) => format!("{code} {when}"),
         Fault::Reset => format!("reset {when}"),
         Fault::Silence => format!("silence {when}"),
     }

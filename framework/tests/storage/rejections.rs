@@ -1,6 +1,7 @@
 //! Rejected writes and missing permissions.
 
 use crate::things::{Calls, Thing, ThingStatus, annotations, cluster, lines, operator, raw, text, thing};
+use k8s_openapi::api::events::v1::Event;
 use korf::Operator;
 use korf_testing::{
     Cluster,
@@ -199,4 +200,104 @@ fn a_retry_runs_once_the_permission_to_read_is_granted() {
     cluster.set_faults(());
     cluster.advance(600 * SECOND);
     assert_eq!(calls.all(), ["create b", "create a"]);
+}
+
+/// Answers requests that have such a text in them with this code and message.
+struct Saying {
+    text: &'static str,
+    code: u16,
+    message: &'static str,
+}
+
+impl Faults for Saying {
+    fn request(&mut self, request: &Request) -> Delivery {
+        let meant = request.client == "operator"
+            && request.method == "PATCH"
+            && request.body.to_string().contains(self.text);
+        if meant { Delivery::before(Fault::Says(self.code, self.message)) } else { Delivery::pass() }
+    }
+}
+
+/// A wish that somebody may reject.
+fn labelled(name: &str) -> Thing {
+    let mut wishful = thing(name, "x");
+    wishful.spec.wish = Some(json!({"metadata": {"labels": {"wish": "yes"}}}));
+    wishful
+}
+
+#[test]
+fn what_a_webhook_denies_is_not_written_whatever_its_code_and_the_rest_is() {
+    let message = "admission webhook \"labels.example.com\" denied the request: no such label";
+    for code in [400, 403, 404, 409, 422, 429, 500, 503] {
+        let calls = Calls::default();
+        let mut cluster = cluster(&calls, |operator| operator);
+        cluster.set_faults(Saying { text: "\"wish\":\"yes\"", code, message });
+        cluster.create(&labelled("a")).unwrap();
+        cluster.advance(10 * SECOND);
+        assert_eq!(raw(&cluster, "a")["status"]["calls"], 1, "{code}");
+        let errors = lines(&cluster, Level::ERROR, "");
+        let [error] = &errors[..] else { panic!("{code}: {errors:#?}") };
+        assert!(error.message.contains("rejects what handlers add to the object"), "{code}: {error:?}");
+        assert!(error.message.contains("\"labels.example.com\""), "{code}: {error:?}");
+        assert!(annotations(&cluster, "a").iter().any(|key| key.ends_with("last-handled-configuration")));
+    }
+}
+
+#[test]
+fn what_the_server_never_takes_and_never_explains_is_left_out_after_some_minutes() {
+    let message = "something that has no word";
+    let calls = Calls::default();
+    let mut cluster = cluster(&calls, |operator| operator);
+    cluster.set_faults(Saying { text: "\"wish\":\"yes\"", code: 500, message });
+    cluster.create(&labelled("a")).unwrap();
+    cluster.advance(60 * SECOND);
+    let stored = |cluster: &Cluster| {
+        annotations(cluster, "a").iter().any(|key| key.ends_with("last-handled-configuration"))
+    };
+    assert!(!stored(&cluster), "it may pass");
+    cluster.advance(180 * SECOND);
+    assert!(stored(&cluster));
+    assert_eq!(lines(&cluster, Level::ERROR, "rejects what handlers add to the object").len(), 1);
+    assert_eq!(calls.all(), ["create a"]);
+}
+
+#[test]
+fn while_the_server_takes_nothing_and_explains_nothing_nothing_is_left_out() {
+    let calls = Calls::default();
+    let mut cluster = cluster(&calls, |operator| operator);
+    cluster.set_faults(Saying { text: "", code: 500, message: "etcdserver: no leader" });
+    cluster.create(&labelled("a")).unwrap();
+    cluster.advance(3600 * SECOND);
+    cluster.set_faults(());
+    cluster.advance(45 * SECOND);
+    assert_eq!(raw(&cluster, "a")["metadata"]["labels"]["wish"], "yes");
+    assert_eq!(calls.all(), ["create a", "update a"], "the label that the first has written is an update");
+}
+
+#[test]
+fn an_object_whose_finalizer_the_server_keeps_is_told_in_the_log_and_by_an_event() {
+    let calls = Calls::default();
+    let mut cluster = {
+        let calls = calls.clone();
+        Cluster::of(move || operator(&calls, true)).unwrap()
+    };
+    cluster.create(&thing("a", "x")).unwrap();
+    cluster.create(&thing("b", "x")).unwrap();
+    let message = "things.korf.dev \"a\" is invalid: spec.text: Invalid value: \"x\": no longer";
+    cluster.set_faults(Saying { text: "\"finalizers\":", code: 422, message });
+    cluster.delete::<Thing>("a").unwrap();
+    cluster.advance(3600 * SECOND);
+    let errors = lines(&cluster, Level::ERROR, "rejects the removal of the finalizer, so the object stays");
+    assert!(errors.len() == 1 && errors[0].message.contains("spec.text"), "{errors:#?}");
+    let events = cluster.server().objects(&kube::core::ApiResource::erase::<Event>(&()));
+    let [event] = &events[..] else { panic!("{events:#?}") };
+    assert_eq!((&event["reason"], &event["type"]), (&json!("FinalizerRejected"), &json!("Warning")));
+    assert!(event["note"].as_str().unwrap().contains("spec.text"), "{event}");
+    assert_eq!(event["regarding"]["name"], "a");
+
+    cluster.patch::<Thing>("b", text("y")).unwrap();
+    assert_eq!(calls.all(), ["create a", "create b", "delete a", "update b"], "others go on");
+    cluster.set_faults(());
+    cluster.advance(300 * SECOND);
+    assert!(!cluster.exists::<Thing>("a"));
 }

@@ -182,7 +182,7 @@ impl Entry {
     /// Takes in a state that the watch shows; returns what is new about it.
     pub fn show(&mut self, body: &Body, needs: KindNeeds, trust: Trust, now: Instant) -> News {
         let news = self.weigh(body.version(), trust, now);
-        let is_newest = self.newest.as_ref().is_some_and(|newest| newest.is(body.version()));
+        let is_newest = self.is_newest(body);
         if needs.events && (is_newest || self.life != Life::There) {
             let labels = body.value()["metadata"].get("labels").cloned();
             if labels.is_some() || self.rare.is_some() {
@@ -195,6 +195,11 @@ impl Entry {
         }
         self.life = Life::There;
         news
+    }
+
+    /// Whether a state has the newest version that is known.
+    pub fn is_newest(&self, body: &Body) -> bool {
+        self.newest.as_ref().is_some_and(|newest| newest.is(body.version()))
     }
 
     /// The object's turn, with what is pending.

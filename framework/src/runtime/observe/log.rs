@@ -107,6 +107,11 @@ pub fn write(observation: &Observation<'_>) {
              operator waits for it."
         ),
         Observation::KindFound { kind } => engine!(info, "The API server knows {kind} now."),
+        Observation::NewerVersion { kind, newer } => engine!(
+            warn,
+            "{kind} is served as {newer}, too, which this operator doesn't know. Unless the CRD converts between them, the \
+             operator's writes erase what only {newer} has: use an operator for {newer}."
+        ),
         Observation::DiscoveryFailed { server, kind, why } => {
             engine!(warn, "Asking {server} about {kind} fails: {why}. It is retried until it works.");
         }
@@ -366,6 +371,12 @@ fn write_postponed(cause: PostponeCause, why: &str, again: Duration) {
             error,
             "The API server rejects the object's progress: {why}. The object is left alone until it changes, or for {again} \
              seconds; its handlers aren't called again for what they have done."
+        ),
+        PostponeCause::Unreleased => object!(
+            error,
+            "The API server rejects the removal of the finalizer, so the object stays: {why}. It is tried again when the object \
+             changes, and every {again} seconds. Correct the field that the message names, or the schema or webhook that \
+             forbids it."
         ),
         PostponeCause::Forbidden => object!(
             error,

@@ -6,6 +6,7 @@ use kube::{
     core::{Status, response::StatusCause},
     runtime::watcher,
 };
+use std::borrow::Cow;
 
 /// A class of errors of the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +17,11 @@ pub enum Fault {
     Conflict,
     /// There is no such object (404).
     Missing,
-    /// The server rejects the content (400, 422): another uid, or a violation of the schema.
+    /// The server has met something that it has no word for (500 without a reason): its own trouble, or a content that it
+    /// can't take.
+    Unexplained,
+    /// The server rejects the content (400, 422): another uid, or a violation of the schema. Or an admission webhook or policy
+    /// denies it, with whatever code.
     Invalid,
     /// The operator lacks the permission (403), or the server doesn't allow the request at all (405).
     Forbidden,
@@ -32,22 +37,39 @@ const ETCD: [&str; 2] = ["etcdserver: request is too large", "trying to send mes
 impl Fault {
     /// Whether the same request may succeed after a while without anyone's intervention.
     pub fn is_transient(self) -> bool {
-        matches!(self, Self::Transient | Self::Conflict | Self::Missing)
+        matches!(self, Self::Transient | Self::Unexplained | Self::Conflict | Self::Missing)
     }
 
     pub fn of(error: &Error) -> Self {
         match error {
             Error::Api(status) => match status.code {
+                _ if is_denied(status) => Self::Invalid,
+                403 if is_terminating(status) => Self::Transient,
                 404 => Self::Missing,
                 409 => Self::Conflict,
                 _ if is_too_large(status) => Self::TooLarge,
                 400 | 422 => Self::Invalid,
                 403 | 405 => Self::Forbidden,
+                500 if status.reason.is_empty() => Self::Unexplained,
                 _ => Self::Transient,
             },
             _ => Self::Transient,
         }
     }
+}
+
+/// Whether an admission webhook or policy denies a request. It chooses the code itself.
+fn is_denied(status: &Status) -> bool {
+    let by_webhook =
+        status.message.starts_with("admission webhook ") && status.message.contains(" denied the request");
+    by_webhook || status.message.contains(" denied request: ")
+}
+
+/// Whether a 403 says that a namespace or a CRD is being deleted: no permission is missing.
+pub fn is_terminating(status: &Status) -> bool {
+    let by_cause = causes(status).any(|cause| cause.reason == "NamespaceTerminating");
+    let says = |text: &str| status.message.contains(text);
+    by_cause || says("because it is being terminated") || says("custom resource definition is terminating")
 }
 
 fn is_too_large(status: &Status) -> bool {
@@ -80,12 +102,22 @@ pub fn explain(error: &Error) -> String {
 }
 
 fn explain_status(status: &Status) -> String {
-    let message = status.message.trim();
-    match (message, status.code) {
+    let message = without_object(status.message.trim());
+    match (&*message, status.code) {
         ("", code) => format!("the API server answered {code} {}", status.reason),
         (message, 401) => format!("{message} (401): the credentials are not valid, or no longer"),
         (message, code) => format!("{message} ({code})"),
     }
+}
+
+/// A message without the object that it may quote, in which there may be a secret.
+fn without_object(message: &str) -> Cow<'_, str> {
+    const BEGIN: &str = "Invalid value: \"{";
+    let Some(begin) = message.find(BEGIN) else { return message.into() };
+    let (before, quoted) = message.split_at(begin + BEGIN.len());
+    // Quotes within it are escaped.
+    let end = quoted.match_indices("}\"").map(|(at, _)| at).find(|at| !quoted[..*at].ends_with('\\'));
+    format!("{before}…{}", end.map_or("}\"", |end| &quoted[end..])).into()
 }
 
 /// The error of a watch in one line, for people.
@@ -153,7 +185,47 @@ mod tests {
             (400, "json: cannot unmarshal", "", "", Fault::Invalid),
             (409, "the object has been modified", "", "", Fault::Conflict),
             (404, "not found", "", "", Fault::Missing),
-            (500, "etcdserver: leader changed", "", "", Fault::Transient),
+            (500, "etcdserver: leader changed", "", "", Fault::Unexplained),
+            (429, "storage is (re)initializing", "", "", Fault::Transient),
+            (403, "admission webhook \"pods.example.com\" denied the request: no", "", "", Fault::Invalid),
+            (409, "admission webhook \"pods.example.com\" denied the request: no", "", "", Fault::Invalid),
+            (
+                500,
+                "admission webhook \"pods.example.com\" denied the request without explanation",
+                "",
+                "",
+                Fault::Invalid,
+            ),
+            (429, "admission webhook \"pods.example.com\" denied the request: later", "", "", Fault::Invalid),
+            (
+                403,
+                "things.korf.dev \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+                "",
+                "",
+                Fault::Invalid,
+            ),
+            (
+                500,
+                "Internal error occurred: failed calling webhook \"pods.example.com\": refused",
+                "",
+                "",
+                Fault::Unexplained,
+            ),
+            (
+                403,
+                "events.events.k8s.io \"e\" is forbidden: unable to create new content in namespace term because it is being \
+                 terminated",
+                "",
+                "",
+                Fault::Transient,
+            ),
+            (
+                403,
+                "create not allowed while custom resource definition is terminating",
+                "",
+                "",
+                Fault::Transient,
+            ),
             (429, "too many requests", "", "", Fault::Transient),
             (401, "Unauthorized", "", "", Fault::Transient),
             (403, "x is forbidden: User u cannot patch resource", "", "", Fault::Forbidden),
@@ -164,6 +236,23 @@ mod tests {
             assert_eq!(Fault::of(&error), fault, "{message}");
             let named = Some(field).filter(|field| !field.is_empty());
             assert_eq!(fields(&error).next(), named);
+        }
+    }
+
+    #[test]
+    fn a_message_that_quotes_the_whole_object_loses_it() {
+        let quoted =
+            r#""" is invalid: patch: Invalid value: "{\"data\":{\"password\":\"c2VjcmV0\"}}": parsing time"#;
+        let cases = [
+            (quoted, r#""" is invalid: patch: Invalid value: "{…}": parsing time"#),
+            (r#"patch: Invalid value: "{\"data\":"#, r#"patch: Invalid value: "{…}""#),
+            (
+                r#"spec.size: Invalid value: "many": must be a number"#,
+                r#"spec.size: Invalid value: "many": must be a number"#,
+            ),
+        ];
+        for (message, expected) in cases {
+            assert_eq!(without_object(message), expected);
         }
     }
 }

@@ -50,7 +50,7 @@ impl KindContext {
         answer: impl Future<Output = kube::Result<WatchedObject>>,
     ) -> kube::Result<WatchedObject> {
         let limit = self.operator.settings.requests.timeout;
-        let answer = timeout(limit, answer).await.unwrap_or_else(|_| Err(too_slow(limit)));
+        let answer = timeout(limit, answer).await.unwrap_or_else(|_| Err(too_slow(verb, limit)));
         if answer.is_ok() {
             self.permissions.note(verb, false);
         }
@@ -89,7 +89,12 @@ impl KindContext {
     }
 }
 
-fn too_slow(limit: Duration) -> kube::Error {
-    let message = format!("no answer within {} seconds", limit.as_secs());
+fn too_slow(verb: Verb, limit: Duration) -> kube::Error {
+    let request = match verb {
+        Verb::Get => "the GET of the object",
+        Verb::Patch(Part::Object) => "the PATCH of the object",
+        Verb::Patch(Part::Status) => "the PATCH of its status",
+    };
+    let message = format!("the API server has not answered {request} within {} seconds", limit.as_secs());
     kube::Error::Service(message.into())
 }

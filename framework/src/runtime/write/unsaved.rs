@@ -1,13 +1,19 @@
 //! Unsaved outcomes: kept in an object's memory while the API server doesn't accept them, and stored by a later turn.
 
 use super::{Fault, Intent, Outcomes, RetryBudget, Standing, Stop, Unread, Written, writing::WriteFailure};
-use crate::runtime::{
-    kind::KindContext,
-    memory::Memory,
-    observe::{Observation, PostponeCause},
+use crate::{
+    event_queue::{EventRequest, Severity, reference},
+    runtime::{
+        kind::KindContext,
+        memory::Memory,
+        observe::{Observation, PostponeCause},
+    },
 };
 use korf_core::{Reason, body::Body};
 use std::sync::Arc;
+
+/// So many turns may fail for a reason that the API server doesn't explain before what handlers have asked for is suspected.
+const SEVERAL_TURNS: usize = 4;
 
 /// Outcomes that the API server has not accepted so far.
 #[derive(Debug)]
@@ -15,6 +21,8 @@ pub struct Unsaved {
     pub outcomes: Option<Arc<Outcomes>>,
     why: String,
     fault: Fault,
+    /// The number of turns in a row that have failed so.
+    turns: usize,
     /// See [`WriteFailure::in_doubt`].
     in_doubt: bool,
     /// It has come up in this turn.
@@ -25,6 +33,11 @@ impl Unsaved {
     /// The standing of the object's next requests.
     pub fn standing(&self) -> Standing {
         if self.fault.is_transient() { Standing::Failing } else { Standing::Good }
+    }
+
+    /// Whether all of several turns have failed for this reason.
+    pub fn is_always(&self, why: &str) -> bool {
+        self.turns >= SEVERAL_TURNS && self.why == why
     }
 
     /// Notes that the object was read.
@@ -91,7 +104,7 @@ impl KindContext {
         outcomes: Option<Arc<Outcomes>>,
         memory: &mut Memory,
     ) -> Stop {
-        let WriteFailure { seen, why, fault, in_doubt, .. } = failure;
+        let WriteFailure { seen, why, fault, releases, in_doubt, .. } = failure;
         let delays = &self.operator.settings.persistence;
         let after = if fault.is_transient() { delays.failed_delay } else { delays.rejected_delay };
         let known = memory.unsaved.take();
@@ -102,13 +115,31 @@ impl KindContext {
             let cause = match fault {
                 fault if fault.is_transient() => PostponeCause::Failed,
                 Fault::Forbidden => PostponeCause::Forbidden,
+                _ if releases => PostponeCause::Unreleased,
                 _ => PostponeCause::Rejected,
             };
             self.observe(Observation::WritePostponed { cause, why: &why, again: after });
+            if cause == PostponeCause::Unreleased {
+                self.post_unreleased(&seen, &why);
+            }
         }
+        let turns = known.as_ref().filter(|known| known.why == why).map_or(1, |known| known.turns + 1);
         let in_doubt = in_doubt || known.as_ref().is_some_and(|known| known.in_doubt);
         let outcomes = outcomes.or_else(|| known.and_then(|known| known.outcomes));
-        memory.unsaved = Some(Unsaved { outcomes, why, fault, in_doubt, is_recent: true });
+        memory.unsaved = Some(Unsaved { outcomes, why, fault, turns, in_doubt, is_recent: true });
         Stop::Later { seen, after }
+    }
+
+    /// Posts an event about an object that the API server keeps: `kubectl describe` is where people look.
+    fn post_unreleased(&self, body: &Body, why: &str) {
+        self.operator.events.push(EventRequest {
+            regarding: reference(body, &self.kind),
+            severity: Severity::Warning,
+            reason: "FinalizerRejected".to_owned(),
+            message: format!(
+                "The API server rejects the removal of the finalizer, so the object stays: {why}"
+            ),
+            handler: "finalizer".to_owned(),
+        });
     }
 }

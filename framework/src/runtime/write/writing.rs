@@ -43,6 +43,8 @@ pub struct WriteFailure {
     pub why: String,
     /// The class of its error.
     pub fault: Fault,
+    /// They remove the finalizer.
+    pub releases: bool,
     /// `seen` may be older than our own last request: the answer to one was lost, or another one was taken meanwhile.
     pub in_doubt: bool,
 }
@@ -189,7 +191,7 @@ impl<'a> Writing<'a> {
         error: &kube::Error,
         tries: &mut Tries<'_>,
     ) -> Result<(), Unwritten> {
-        self.in_doubt |= matches!(Fault::of(error), Fault::Transient | Fault::Conflict);
+        self.in_doubt |= matches!(Fault::of(error), Fault::Transient | Fault::Unexplained | Fault::Conflict);
         match Fault::of(error) {
             fault if self.kind.gives_up(fault, tries) => {
                 return Err(self.failed(explain(error), fault));
@@ -199,7 +201,7 @@ impl<'a> Writing<'a> {
                 return Err(self.failed(explain(error), Fault::Forbidden));
             }
             Fault::Forbidden => tries.wait().await,
-            Fault::Transient => {
+            Fault::Transient | Fault::Unexplained => {
                 self.kind.observe(Observation::WriteFailed { why: &explain(error), again: tries.delay() });
                 tries.wait().await;
             }
@@ -261,6 +263,7 @@ impl<'a> Writing<'a> {
     fn failed(&self, why: String, fault: Fault) -> Unwritten {
         let seen = self.seen();
         let in_doubt = self.in_doubt || self.body.version() != seen.version();
-        Unwritten::Failed(WriteFailure { seen, newest: self.body.clone(), why, fault, in_doubt })
+        let (newest, releases) = (self.body.clone(), self.edits.removes_finalizer());
+        Unwritten::Failed(WriteFailure { seen, newest, why, fault, releases, in_doubt })
     }
 }

@@ -46,6 +46,9 @@ pub enum Moment {
 pub enum Fault {
     /// The server rejects the request with this status code: 409, 410, 422, 429, 500, 503, 504.
     Rejected(u16),
+    /// The server rejects the request with this status code and message, and no reason: an admission webhook that denies it,
+    /// or something that the server has no word for.
+    Says(u16, &'static str),
     /// The connection breaks.
     Reset,
     /// No answer comes: the client times out after 90 s, as the operator's own client does, or earlier.

@@ -95,6 +95,9 @@ async fn fail(fault: Fault) -> Result<Reply, BoxError> {
         Fault::Rejected(code) => {
             respond(Answer::Document(code, Arc::new(Rejection::injected(code).status())))
         }
+        Fault::Says(code, message) => {
+            respond(Answer::Document(code, Arc::new(Rejection::new(code, "", message).status())))
+        }
         Fault::Reset => Err(reset().into()),
         Fault::Silence => {
             sleep(korf::settings::Settings::default().watching.silence).await;

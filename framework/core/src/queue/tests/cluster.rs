@@ -116,7 +116,7 @@ impl Cluster {
     fn deliver(&mut self) -> Option<()> {
         let event = self.watch.pop_front()?;
         match &event {
-            Event::Listing => self.listed.clear(),
+            Event::Listing | Event::ListingRevised => self.listed.clear(),
             Event::Listed(body) => {
                 self.listed.insert(body.uid().to_owned());
                 self.note(body);
