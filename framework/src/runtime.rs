@@ -6,7 +6,9 @@ mod built_in;
 pub mod clock;
 mod events;
 mod kind;
+mod listing;
 mod memory;
+mod namespaces;
 mod object;
 pub mod observe;
 mod reactor;
@@ -22,4 +24,5 @@ mod write;
 
 pub use events::Poster;
 pub use kind::{KindContext, Namespaces, OperatorContext};
+pub use namespaces::find_namespaces;
 pub use supervisor::Supervisor;

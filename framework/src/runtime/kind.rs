@@ -91,8 +91,8 @@ pub struct KindContext {
     dropped: Mutex<BTreeSet<String>>,
     /// The newer version by which the kind is served, as far as the log has warned of it.
     newer: Mutex<Option<String>>,
-    /// The number of namespaces that are watched; one where the whole cluster is. Known once the kind is discovered.
-    places: OnceLock<usize>,
+    /// The namespaces that are watched; one that has no name where the whole cluster is. Known once the kind is discovered.
+    places: OnceLock<Vec<Option<String>>>,
 }
 
 impl fmt::Debug for KindContext {
@@ -190,6 +190,18 @@ impl KindContext {
         self.operator.observer.observe(observation);
     }
 
+    /// Tells that all its objects are listed for the first time.
+    pub(super) fn observe_listed(&self, objects: usize) {
+        let named = self.places().into_iter().flatten().flatten();
+        let (namespaces, selector) = (named.cloned().collect::<Vec<_>>(), self.selector());
+        self.observe(Observation::Listed {
+            kind: &self.title(),
+            namespaces: &namespaces,
+            selector: selector.as_deref(),
+            objects,
+        });
+    }
+
     /// Counts a handler as running.
     pub(super) fn run(&self) -> Running<'_> {
         self.running.fetch_add(1, Ordering::Relaxed);
@@ -241,13 +253,13 @@ impl KindContext {
         self.operator.follow_generations && self.has_status_subresource()
     }
 
-    /// The number of its watches; none while it isn't discovered.
-    pub(super) fn places(&self) -> Option<usize> {
-        self.places.get().copied()
+    /// The places of its watches; none while it isn't discovered.
+    pub(super) fn places(&self) -> Option<&[Option<String>]> {
+        self.places.get().map(Vec::as_slice)
     }
 
-    /// Takes in the number of its watches.
-    pub(super) fn set_places(&self, places: usize) {
+    /// Takes in the places of its watches.
+    pub(super) fn set_places(&self, places: Vec<Option<String>>) {
         // It is watched in the same places whatever its CRD becomes.
         let _ = self.places.set(places);
     }

@@ -32,7 +32,7 @@ pub fn watch(kind: Arc<KindContext>, namespaces: Namespaces) -> BoxStream<'stati
             (Scope::Cluster, _) | (_, Namespaces::All) => vec![None],
             (Scope::Namespaced, Namespaces::Some(names)) => names.into_iter().map(Some).collect(),
         };
-        kind.set_places(places.len());
+        kind.set_places(places.clone());
         let watches = (0..).zip(places).map(|(number, place)| {
             let events = Watch::new(Arc::clone(&kind), place).events();
             events.map(move |event| (number, event)).boxed()
