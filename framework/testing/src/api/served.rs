@@ -24,10 +24,11 @@ pub struct ServedKind {
 }
 
 /// Built-in kinds with a status subresource.
-const WITH_STATUS: [&str; 25] = [
+const WITH_STATUS: [&str; 26] = [
     "apiservices",
     "certificatesigningrequests",
     "cronjobs",
+    "csinodes",
     "customresourcedefinitions",
     "daemonsets",
     "deployments",
