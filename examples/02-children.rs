@@ -8,6 +8,7 @@
 //! updates.
 //!
 //! ```sh
+//! cargo test -p korf-examples --test children
 //! cargo run --example 02-children -- crd | kubectl apply -f -
 //! cargo run --example 02-children -- run --all-namespaces
 //! kubectl apply -f examples/kopf-example.yaml
@@ -47,4 +48,46 @@ async fn make_child(example: Object<KopfExample>, namespace: ObjectNamespace, cl
 
 fn main() -> ExitCode {
     korf::cli::main("children")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use korf::Operator;
+    use korf_testing::Cluster;
+    use serde_json::json;
+
+    fn cluster() -> Cluster {
+        let mut cluster = Cluster::of(|| Operator::new("children")).unwrap();
+        cluster.create(&KopfExample::new("a", KopfExampleSpec { field: "value".into() })).unwrap();
+        cluster
+    }
+
+    fn data(cluster: &Cluster) -> BTreeMap<String, String> {
+        cluster.get::<ConfigMap>("a").unwrap().data.unwrap_or_default()
+    }
+
+    #[test]
+    fn the_child_follows_its_owner() {
+        let mut cluster = cluster();
+        assert_eq!(data(&cluster)["field"], "value");
+        cluster.patch::<KopfExample>("a", json!({"spec": {"field": "other"}})).unwrap();
+        cluster.assert_logged("a", "ConfigMap a has \"other\" now.");
+        assert_eq!(data(&cluster)["field"], "other");
+        let owner = cluster.get::<ConfigMap>("a").unwrap().metadata.owner_references.unwrap().remove(0);
+        assert_eq!((owner.kind.as_str(), owner.name.as_str()), ("KopfExample", "a"));
+    }
+
+    #[test]
+    fn what_others_add_to_the_child_stays_and_what_they_change_is_a_conflict() {
+        let mut cluster = cluster();
+        cluster.patch::<ConfigMap>("a", json!({"data": {"mine": "1"}})).unwrap();
+        cluster.patch::<KopfExample>("a", json!({"spec": {"field": "other"}})).unwrap();
+        assert_eq!((data(&cluster)["field"].as_str(), data(&cluster)["mine"].as_str()), ("other", "1"));
+
+        cluster.patch::<ConfigMap>("a", json!({"data": {"field": "by hand"}})).unwrap();
+        cluster.patch::<KopfExample>("a", json!({"spec": {"field": "third"}})).unwrap();
+        cluster
+            .assert_logged("a", "Apply failed with 1 conflict: conflict with \"user\" using v1: .data.field");
+    }
 }

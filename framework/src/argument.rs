@@ -115,7 +115,7 @@ impl From<Error> for Rejection {
 /// | [`Param<T>`](crate::extract::Param) | the value that the handler was registered with by `param = …` | |
 /// | [`Memo<T>`](crate::Memo) | a value in memory for each object | |
 /// | [`EventRecorder`](crate::EventRecorder) | posts Kubernetes Events about the object | |
-/// | [`kube::Client`] | the operator's client | |
+/// | `kube::Client` | the operator's client | |
 /// | [`CancellationToken`](crate::extract::CancellationToken) | cancelled when the operator stops | |
 /// | `Option<T>` of any of these | none where it is [rejected](Rejection), unless that is temporary | what `T` needs |
 /// | `Result<T, Rejection>` of any of these | the [`Rejection`] where there is one | what `T` needs |

@@ -20,7 +20,7 @@ use crate::{
 use kube::{CustomResourceExt, Resource, core::ApiResource};
 use std::{fmt, marker::PhantomData, mem, panic::Location, sync::Arc};
 
-/// A kind of objects as a Rust type: any [`kube::Resource`] that needs no value to name its kind.
+/// A kind of objects as a Rust type: any `kube::Resource` that needs no value to name its kind.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a kind of Kubernetes objects",
     label = "not a kind",

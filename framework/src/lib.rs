@@ -127,8 +127,8 @@
 //! # });
 //! ```
 //!
-//! The crate `korf-testing` runs the whole operator on a cluster in memory, with time under control, and kills it at every
-//! place where it can die.
+//! The crate [`korf-testing`](../korf_testing/index.html) runs the whole operator on a cluster in memory, with time under
+//! control, and kills it at every place where it can die.
 // The crate's own tests and examples write `korf::`, as its users do.
 extern crate self as korf;
 

@@ -58,7 +58,16 @@ fn no_op_turn((mut world, mut queue, text): (World, Queue, String)) -> (World, Q
     world.body = job.body.clone();
     assert_eq!(world.turn(), Some(Idle::Noop));
     let newest = Newest::seen(job.body.version(), now);
-    let end = TurnEnd::Seen { newest, due: None, settled: true, planned: true, waiting: None };
+    let end = TurnEnd::Seen {
+        newest,
+        due: None,
+        settled: true,
+        planned: true,
+        waiting: None,
+        blocked: None,
+        stored: true,
+        generation: None,
+    };
     queue.finish(TurnReport::new(job.body.uid(), end), now);
     (world, queue)
 }

@@ -101,20 +101,35 @@ impl fmt::Display for Error {
     }
 }
 
-/// The messages of an error and of its causes, in one line.
+/// The messages of an error and of its causes, in one line, and each of them once.
 pub fn with_causes(error: &(dyn StdError + 'static)) -> String {
     let mut text = String::new();
     let mut previous = String::new();
-    for message in chain(error).map(ToString::to_string) {
+    for error in chain(error) {
+        let message = own_message(error);
         // Many libraries repeat the message of their source in their own.
+        let told = previous.contains(&message) || format!(": {text}: ").contains(&format!(": {message}: "));
         if text.is_empty() {
             text.clone_from(&message);
-        } else if !previous.contains(&message) {
+        } else if !told {
             text = format!("{text}: {message}");
         }
         previous = message;
     }
     text
+}
+
+/// The message of an error without its source as Rust code, which some libraries append: for an answer of the API server,
+/// `kube` does.
+fn own_message(error: &(dyn StdError + 'static)) -> String {
+    let message = error.to_string();
+    match error.source() {
+        Some(source) if message.ends_with(')') => {
+            let code = format!(" ({source:?})");
+            message.strip_suffix(&code).map(str::to_owned).unwrap_or(message)
+        }
+        _ => message,
+    }
 }
 
 /// The message of the last cause, which is the most specific one.
@@ -167,5 +182,69 @@ impl<T, E: Into<BoxError>> ResultExt<T> for std::result::Result<T, E> {
 
     fn retry_in(self, delay: Duration) -> Result<T> {
         self.map_err(|error| Error::temporary(error, delay))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An error with its message and its cause.
+    #[derive(Debug)]
+    struct Told(&'static str, Option<Box<Told>>);
+
+    impl fmt::Display for Told {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl StdError for Told {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            self.1.as_deref().map(|cause| cause as _)
+        }
+    }
+
+    fn told(messages: &[&'static str]) -> String {
+        let error = messages.iter().rev().fold(None, |cause, message| Some(Box::new(Told(message, cause))));
+        error.map(|error| with_causes(&*error)).unwrap_or_default()
+    }
+
+    #[test]
+    fn each_message_of_a_chain_of_errors_is_told_once() {
+        let cases: [(&[&str], &str); 7] = [
+            (&["a"], "a"),
+            (&["a", "b", "c"], "a: b: c"),
+            // As many libraries do.
+            (&["a: b: c", "b: c", "c"], "a: b: c"),
+            (&["a: c", "b", "c"], "a: c: b"),
+            (&["a", "b", "a"], "a: b"),
+            (&["outer", "outer"], "outer"),
+            (&["an idea", "id"], "an idea"),
+        ];
+        for (messages, expected) in cases {
+            assert_eq!(told(messages), expected, "{messages:?}");
+        }
+    }
+
+    /// An error that appends its source as code, as that of `kube` for an answer of the API server does.
+    #[derive(Debug)]
+    struct Coded(Told);
+
+    impl fmt::Display for Coded {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "ApiError: {0} ({0:?})", self.0)
+        }
+    }
+
+    impl StdError for Coded {
+        fn source(&self) -> Option<&(dyn StdError + 'static)> {
+            Some(&self.0)
+        }
+    }
+
+    #[test]
+    fn the_code_of_a_source_is_left_out() {
+        assert_eq!(Error::new(Coded(Told("forbidden (403)", None))).to_string(), "ApiError: forbidden (403)");
     }
 }

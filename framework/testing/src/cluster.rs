@@ -13,9 +13,9 @@ use korf::{__private::clock, Operator, RunError};
 use kube::{Client, Resource, core::ApiResource};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 use tokio::{
-    runtime::{Builder, Runtime},
+    runtime::{Builder, Handle, Runtime},
     task::JoinHandle,
     time::{Instant, sleep},
 };
@@ -57,18 +57,22 @@ impl fmt::Debug for Cluster {
 }
 
 impl Cluster {
-    /// A cluster with this operator, created again for each start. The kinds of its handlers are served.
+    /// A cluster with this operator, created again for each start. The kinds of its handlers are served, and all
+    /// built-in ones.
     ///
     /// # Errors
     /// The operator can't start.
     ///
     /// # Panics
-    /// In an async function, as it has its own runtime.
+    /// In an async function, as it has its own runtime: a test of it is a `#[test]`, not a `#[tokio::test]`.
+    #[track_caller]
     pub fn of(operator: impl Fn() -> Operator + Send + Sync + 'static) -> Result<Self, RunError> {
         Self::with_injector(Arc::new(operator), CrashInjector::default())
     }
 
+    #[track_caller]
     pub(super) fn with_injector(make: Make, injector: CrashInjector) -> Result<Self, RunError> {
+        assert_sync();
         let runtime = Builder::new_current_thread().enable_all().start_paused(true).build();
         let runtime = runtime.map_err(RunError::Signals)?;
         let started = runtime.block_on(async { Instant::now() });
@@ -86,7 +90,8 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Serves another kind, whose objects handlers create, for example.
+    /// Serves another kind, whose objects handlers create, for example. The kinds of handlers and the built-in kinds of
+    /// Kubernetes are served already.
     pub fn serve(&mut self, kind: ServedKind) {
         self.server.serve(kind);
         self.settle();
@@ -170,7 +175,12 @@ impl Cluster {
     }
 
     /// Runs a future on the cluster's runtime and in its time: one that uses your own fake, for example.
+    ///
+    /// # Panics
+    /// Within another future, as all methods of a cluster do.
+    #[track_caller]
     pub fn run<T>(&self, work: impl Future<Output = T>) -> T {
+        assert_sync();
         let _time = clock::control(START, self.started);
         dispatcher::with_default(&self.dispatch, || self.runtime.block_on(work))
     }
@@ -286,18 +296,33 @@ impl Cluster {
         self.lines().into_iter().filter(about).map(|line| line.message).collect()
     }
 
-    /// Whether this message about an object was logged.
+    /// Whether a message about an object was logged that contains this text. In a test,
+    /// [`assert_logged`](Self::assert_logged) says more.
     pub fn logged(&self, name: &str, message: &str) -> bool {
-        self.lines_about(name).iter().any(|line| line == message)
+        self.lines_about(name).iter().any(|line| line.contains(message))
     }
 
-    /// Prints the log to the standard output, for tests that fail.
+    /// Asserts that a message about an object was logged that contains this text.
     ///
-    /// # Errors
-    /// The output can't be written.
-    pub fn print_log(&self) -> io::Result<()> {
-        let text: String = self.lines().iter().map(|line| format!("{line}\n")).collect();
-        io::Write::write_all(&mut io::stdout().lock(), text.as_bytes())
+    /// # Panics
+    /// There is no such message. The panic shows the whole log.
+    #[track_caller]
+    pub fn assert_logged(&self, name: &str, message: &str) {
+        assert!(
+            self.logged(name, message),
+            "no message about {name} contains {message:?}. The log:\n{}",
+            self.log_text()
+        );
+    }
+
+    /// Prints the log to the standard output, which the test runner shows for tests that fail.
+    #[expect(clippy::print_stdout, reason = "the test runner captures what is printed by `print!` alone")]
+    pub fn print_log(&self) {
+        print!("{}", self.log_text());
+    }
+
+    fn log_text(&self) -> String {
+        self.lines().iter().map(|line| format!("{line}\n")).collect()
     }
 
     /// Sets the faults between the operator and the API server from now on; `()` is none.
@@ -316,6 +341,17 @@ impl Cluster {
         let server = self.server.clone();
         self.run(async move { server.client(USER) })
     }
+}
+
+/// Fails where a cluster can't be used, in words that say what to do.
+#[track_caller]
+fn assert_sync() {
+    assert!(
+        Handle::try_current().is_err(),
+        "a `Cluster` has its own async runtime, so it can't be used in async code. Write the test with `#[test]` and a \
+         plain `fn`, instead of `#[tokio::test]` and an `async fn`. `Cluster::run` runs async code of the \
+         test; within that, only clients work."
+    );
 }
 
 fn ended(how: Result<Result<(), RunError>, tokio::task::JoinError>) -> Result<(), RunError> {

@@ -69,6 +69,7 @@ const SETTLING: Duration = Duration::from_secs(600);
 /// # Errors
 /// A crash at some points changes the result; or some points were not reached again; or the scenario fails without a
 /// crash.
+#[track_caller]
 pub fn check<W, O>(
     world: impl Fn() -> W,
     operator: impl Fn(&W) -> Operator + Send + Sync + 'static,

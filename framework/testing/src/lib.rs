@@ -19,10 +19,10 @@
 //! let registry = || Registry::from_iter([korf::on_create::<ConfigMap>("greet").run(greet)]);
 //! let mut cluster = Cluster::of(move || Operator::with_registry("greeter", registry()))?;
 //! cluster.create::<ConfigMap>(&from_value(json!({"metadata": {"name": "a"}}))?)?;
-//! assert!(cluster.logged("a", "Handler 'greet' failed temporarily and will try again in 60 seconds: not ready"));
+//! cluster.assert_logged("a", "Handler 'greet' failed temporarily and will try again in 60 seconds: not ready");
 //!
 //! cluster.advance(Duration::from_secs(60));
-//! assert!(cluster.logged("a", "Handler 'greet' succeeded."));
+//! cluster.assert_logged("a", "Handler 'greet' succeeded.");
 //! assert_eq!(cluster.get::<ConfigMap>("a")?.data.unwrap_or_default()["greeting"], "hello");
 //! # Ok(())
 //! # }
@@ -32,6 +32,9 @@
 //! memory. Time stands still except in [`Cluster::advance`], and random numbers are the same in every run.
 //!
 //! [`crash`] tests handlers with a crash of the operator at every possible point.
+//!
+//! Built-in kinds and the kinds of handlers are served; others by [`Cluster::serve`]. What the API server in memory doesn't
+//! know is listed [there](api#what-it-doesnt-know).
 //!
 //! This is a separate crate, for dev-dependencies, so that production binaries don't contain it.
 

@@ -4,11 +4,11 @@ use super::talk::{Case, Seen, Step};
 use http::Method;
 use serde_json::{Value, json};
 
-const THINGS: &str = "/apis/c.korf.dev/v1/namespaces/NAMESPACE/things";
+pub const THINGS: &str = "/apis/c.korf.dev/v1/namespaces/NAMESPACE/things";
 const PLAINS: &str = "/apis/c.korf.dev/v1/namespaces/NAMESPACE/plains";
-const MAPS: &str = "/api/v1/namespaces/NAMESPACE/configmaps";
+pub const MAPS: &str = "/api/v1/namespaces/NAMESPACE/configmaps";
 
-fn thing(name: &str, rest: Value) -> Value {
+pub fn thing(name: &str, rest: Value) -> Value {
     object("c.korf.dev/v1", "Thing", name, rest)
 }
 
@@ -18,11 +18,11 @@ fn object(version: &str, kind: &str, name: &str, rest: Value) -> Value {
     object
 }
 
-fn post(path: &'static str, body: Value) -> Step {
+pub fn post(path: &'static str, body: Value) -> Step {
     Step::new(Method::POST, move |_| path.into(), move |_| Some(body.clone()))
 }
 
-fn patch(path: &'static str, name: &'static str, body: Value) -> Step {
+pub fn patch(path: &'static str, name: &'static str, body: Value) -> Step {
     patch_by(path, name, move |_| body.clone())
 }
 
@@ -30,15 +30,15 @@ fn patch_by(path: &'static str, name: &'static str, body: impl Fn(Seen<'_>) -> V
     Step::new(Method::PATCH, move |_| format!("{path}/{name}"), move |seen| Some(body(seen)))
 }
 
-fn put(path: &'static str, name: &'static str, body: impl Fn(Seen<'_>) -> Value + 'static) -> Step {
+pub fn put(path: &'static str, name: &'static str, body: impl Fn(Seen<'_>) -> Value + 'static) -> Step {
     Step::new(Method::PUT, move |_| format!("{path}/{name}"), move |seen| Some(body(seen)))
 }
 
-fn get(path: &'static str, rest: &'static str) -> Step {
+pub fn get(path: &'static str, rest: &'static str) -> Step {
     Step::new(Method::GET, move |_| format!("{path}{rest}"), |_| None)
 }
 
-fn delete(path: &'static str, name: &'static str) -> Step {
+pub fn delete(path: &'static str, name: &'static str) -> Step {
     Step::new(Method::DELETE, move |_| format!("{path}/{name}"), |_| None)
 }
 
@@ -46,7 +46,7 @@ fn delete_if(path: &'static str, name: &'static str, body: impl Fn(Seen<'_>) -> 
     Step::new(Method::DELETE, move |_| format!("{path}/{name}"), move |seen| Some(body(seen)))
 }
 
-fn version(seen: Seen<'_>, step: usize) -> Value {
+pub fn version(seen: Seen<'_>, step: usize) -> Value {
     seen[step]["metadata"]["resourceVersion"].clone()
 }
 
@@ -57,7 +57,7 @@ fn text(value: &Value) -> String {
 pub fn all() -> Vec<Case> {
     let all = [discovery(), creations(), patches(), statuses(), without_subresource(), config_maps()];
     let more = [replacements(), deletions(), guards(), watches(), selections(), pages(), bad_requests()];
-    all.into_iter().chain(more).collect()
+    all.into_iter().chain(more).chain(super::applies::all()).collect()
 }
 
 fn discovery() -> Case {

@@ -8,6 +8,7 @@ use kube::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// A kind with a status subresource.
 #[derive(CustomResource, Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -16,6 +17,19 @@ pub struct ThingSpec {
     pub a: Option<i64>,
     #[serde(default = "text")]
     pub text: String,
+    pub table: Option<BTreeMap<String, String>>,
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub parts: Option<Vec<Part>>,
+    #[schemars(extend("x-kubernetes-list-type" = "set"))]
+    pub tags: Option<Vec<String>>,
+    pub words: Option<Vec<String>>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+pub struct Part {
+    pub name: String,
+    pub size: Option<i64>,
+    pub word: Option<String>,
 }
 
 /// A kind without one.

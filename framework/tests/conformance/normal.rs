@@ -14,7 +14,8 @@ impl Names {
         let lines: Vec<_> =
             body.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).collect();
         let bodies: Vec<_> = match lines.is_empty() {
-            true => vec![json!(body.trim())],
+            // The server in memory says more about unknown paths.
+            true => vec![json!(body.split(" (korf_testing").next().unwrap_or(body).trim())],
             false => lines.into_iter().filter(is_worth_it).map(|line| self.value(line)).collect(),
         };
         json!({"code": code, "body": bodies})
@@ -53,6 +54,14 @@ impl Names {
         }
         if let Some(uid) = value["details"]["uid"].as_str() {
             value["details"]["uid"] = number(&mut self.uids, "uid", uid).into();
+        }
+        let empty = value.get("details") == Some(&json!({}));
+        if let Some(fields) = value.as_object_mut().filter(|_| empty) {
+            fields.remove("details");
+        }
+        // The order of conflicts is random.
+        if let Some(causes) = value.pointer_mut("/details/causes").and_then(Value::as_array_mut) {
+            causes.sort_by_key(Value::to_string);
         }
         if let Some(message) = value["message"].as_str() {
             value["message"] = self.message(message).into();

@@ -35,6 +35,17 @@ impl Step {
         Self { method, path: Box::new(path), body: Box::new(body), content }
     }
 
+    /// The same with another `Content-Type`.
+    pub fn of_type(self, content: &'static str) -> Self {
+        Self { content, ..self }
+    }
+
+    /// The same with a query.
+    pub fn asking(self, query: &'static str) -> Self {
+        let path = self.path;
+        Self { path: Box::new(move |seen| path(seen) + query), ..self }
+    }
+
     pub fn line(&self) -> String {
         let none: Vec<_> = vec![Value::Null; 32];
         let body = (self.body)(&none).unwrap_or_default();

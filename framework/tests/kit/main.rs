@@ -3,10 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic with its place is the best message")]
 
 mod answers;
+mod asserts;
 mod chaos;
 mod crashes;
 mod ends;
 mod events;
+mod kinds;
 mod life;
 mod lights;
 mod lines;

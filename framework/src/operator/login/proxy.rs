@@ -100,20 +100,22 @@ mod tests {
 
     #[test]
     fn the_proxy_is_the_kubeconfig_s_or_else_that_of_the_environment() {
-        let proxy = [("HTTPS_PROXY", "http://proxy:3128")];
-        let cases: [(&str, Option<&str>, &[(&str, &str)], &str); 12] = [
+        type Case =
+            (&'static str, Option<&'static str>, &'static [(&'static str, &'static str)], &'static str);
+        const PROXY: &[(&str, &str)] = &[("HTTPS_PROXY", "http://proxy:3128")];
+        let cases: [Case; 12] = [
             (SERVER, None, &[], ""),
-            (SERVER, None, &proxy, "http://proxy:3128/"),
+            (SERVER, None, PROXY, "http://proxy:3128/"),
             (SERVER, None, &[("https_proxy", "http://proxy:3128")], "http://proxy:3128/"),
             (SERVER, None, &[("HTTPS_PROXY", " "), ("https_proxy", "http://b:1")], "http://b:1/"),
             (SERVER, None, &[("HTTPS_PROXY", "proxy:3128")], "http://proxy:3128/"),
             (SERVER, None, &[("HTTP_PROXY", "http://proxy:3128")], ""),
             ("http://api.example.org", None, &[("HTTP_PROXY", "http://proxy:3128")], "http://proxy:3128/"),
-            (SERVER, Some("socks5://socks:1080"), &proxy, "socks5://socks:1080/"),
+            (SERVER, Some("socks5://socks:1080"), PROXY, "socks5://socks:1080/"),
             (SERVER, Some("socks5h://socks:1080"), &[], "socks5://socks:1080/"),
             (SERVER, Some("http://mine:1"), &[("NO_PROXY", "*")], "http://mine:1/"),
             ("https://127.0.0.1:6443", Some("http://mine:1"), &[], "http://mine:1/"),
-            (SERVER, Some(""), &proxy, "http://proxy:3128/"),
+            (SERVER, Some(""), PROXY, "http://proxy:3128/"),
         ];
         for (server, from_kubeconfig, variables, expected) in cases {
             let found = chosen(server, from_kubeconfig, variables);

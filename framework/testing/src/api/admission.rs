@@ -15,7 +15,22 @@ pub(super) fn merge(old: &Value, patch: &Value) -> Result<Value, Rejection> {
         return Err(Rejection::bad_request(format!("error decoding patch: {go}")));
     }
     let mut object = old.clone();
-    json_patch::merge(&mut object, patch);
+    ::json_patch::merge(&mut object, patch);
+    match meta::decoding_error(&object) {
+        Some(why) => Err(Rejection::undecodable_patch(&object, &why)),
+        None => Ok(object),
+    }
+}
+
+/// Applies a JSON patch.
+pub(super) fn json_patch(old: &Value, patch: Value) -> Result<Value, Rejection> {
+    if patch.is_object() {
+        let go = "json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp";
+        return Err(Rejection::bad_request(format!("error decoding patch: {go}")));
+    }
+    let patch: ::json_patch::Patch = serde_json::from_value(patch).map_err(|_| Rejection::unpatchable())?;
+    let mut object = old.clone();
+    ::json_patch::patch(&mut object, &patch).map_err(|_| Rejection::unpatchable())?;
     match meta::decoding_error(&object) {
         Some(why) => Err(Rejection::undecodable_patch(&object, &why)),
         None => Ok(object),
@@ -97,7 +112,7 @@ pub(super) fn check_version(
         return Err(Rejection::conflict(served, name, Some(why)));
     }
     match meta::text(object, "resourceVersion") {
-        "" if replaced && !served.allows_unconditional_updates() => {
+        "" if replaced && !served.is_built_in() => {
             let error = FieldError::Invalid("0".into(), "must be specified for an update".into());
             let (kind, field) = (&served.resource.plural, "metadata.resourceVersion");
             return Err(Rejection::invalid_as(kind, served, name, field, &error));

@@ -1,6 +1,6 @@
 //! Answers and rejections, in the words of the real server.
 
-use super::served::ServedKind;
+use super::{managers::FieldConflict, served::ServedKind};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ pub(super) enum Answer {
     /// A JSON document, with its status code.
     Document(u16, Arc<Value>),
     /// Plain text, as the real server answers on unknown paths.
-    Text(u16, &'static str),
+    Text(u16, String),
     /// A stream of events.
     Watch(Box<super::watch::OpenWatch>),
 }
@@ -27,7 +27,7 @@ impl Answer {
 impl From<Rejection> for Answer {
     fn from(rejection: Rejection) -> Self {
         match rejection.code {
-            404 if rejection.message.is_empty() => Self::Text(404, "404 page not found\n"),
+            404 if rejection.reason.is_empty() => Self::Text(404, format!("{}\n", rejection.message)),
             code => Self::Document(code, Arc::new(rejection.status())),
         }
     }
@@ -63,7 +63,21 @@ impl Rejection {
 
     /// An unknown path.
     pub fn no_such_path() -> Self {
-        Self::new(404, "", "")
+        Self::new(404, "", "404 page not found")
+    }
+
+    /// The same, with what a test has to know about it.
+    pub fn unknown_path(why: &str) -> Self {
+        Self::new(404, "", format!("404 page not found (korf_testing: {why})"))
+    }
+
+    /// The path of a kind that isn't served.
+    pub fn not_served(group: &str, version: &str, plural: &str) -> Self {
+        let kind = [plural, version, group].join(".");
+        Self::unknown_path(&format!(
+            "`{}` isn't served here; `cluster.serve(ServedKind::of::<K>())` serves it, where `K` is its type",
+            kind.trim_end_matches('.')
+        ))
     }
 
     pub fn not_found(served: &ServedKind, name: &str) -> Self {
@@ -123,6 +137,55 @@ impl Rejection {
             "the body of the request was in an unknown format - accepted media types include: \
              application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
         )
+    }
+
+    /// What a real server does, and this one doesn't.
+    pub fn not_done(what: &str) -> Self {
+        Self::new(501, "NotImplemented", format!("korf_testing's API server doesn't do {what}"))
+    }
+
+    /// A JSON patch that doesn't fit the object.
+    pub fn unpatchable() -> Self {
+        Self::new(422, "Invalid", "the server rejected our request due to an error in our request")
+    }
+
+    /// A parameter of a patch that is missing, or doesn't belong there.
+    pub fn invalid_patch_options(field: &str, error: &FieldError) -> Self {
+        let (reason, words) = error.words();
+        let message = format!("PatchOptions.meta.k8s.io \"\" is invalid: {field}: {words}");
+        let mut rejection = Self::new(422, "Invalid", message);
+        let cause = json!({"reason": reason, "message": words, "field": field});
+        rejection.details = Map::from_iter([
+            ("group".to_owned(), "meta.k8s.io".into()),
+            ("kind".to_owned(), "PatchOptions".into()),
+            ("causes".to_owned(), json!([cause])),
+        ]);
+        rejection
+    }
+
+    /// An apply that changes fields of other managers.
+    pub fn apply_conflict(served: &ServedKind, conflicts: &[FieldConflict]) -> Self {
+        let version = &served.resource.api_version;
+        let causes: Vec<_> = conflicts.iter().map(|conflict| conflict.cause(version)).collect();
+        let message = match conflicts {
+            [one] => {
+                format!("Apply failed with 1 conflict: conflict with {}: {}", one.manager(version), one.path)
+            }
+            many => {
+                let mut lines = Vec::new();
+                for conflict in many {
+                    let title = format!("conflicts with {}:", conflict.manager(version));
+                    if !lines.contains(&title) {
+                        lines.push(title);
+                    }
+                    lines.push(format!("- {}", conflict.path));
+                }
+                format!("Apply failed with {} conflicts: {}", many.len(), lines.join("\n"))
+            }
+        };
+        let mut rejection = Self::new(409, "Conflict", message);
+        rejection.details.insert("causes".into(), causes.into());
+        rejection
     }
 
     /// A field with an invalid value. The real server checks some fields more than once, and lists each failure.

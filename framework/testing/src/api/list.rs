@@ -38,7 +38,7 @@ impl Store {
         let token = parameter("continue").map(ContinueToken::read).transpose()?;
         let revision = token.as_ref().map_or(self.revision(), |token| token.revision);
         let mut objects = self.objects_at(collection, revision)?;
-        let selector = Selector::of(parameter("labelSelector"));
+        let selector = Selector::of(asked)?;
         objects.retain(|_, object| selector.admits(object));
         let begin = token.map_or(Bound::Unbounded, |token| Bound::Excluded(token.after));
         let rest: Vec<_> = objects.range((begin, Bound::Unbounded)).collect();
@@ -48,7 +48,7 @@ impl Store {
         if let (Some((key, _)), false) = (page.last(), left.is_empty()) {
             metadata["continue"] = ContinueToken { revision, after: (*key).clone() }.write().into();
             // With a selector, the real server can't count the rest either.
-            if parameter("labelSelector").is_none() {
+            if parameter("labelSelector").or(parameter("fieldSelector")).is_none() {
                 metadata["remainingItemCount"] = left.len().into();
             }
         }

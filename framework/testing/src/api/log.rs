@@ -43,6 +43,11 @@ impl Request {
         self.method != Method::GET
     }
 
+    /// Whether an apply takes fields over from other managers.
+    pub(super) fn forces(&self) -> bool {
+        self.query.get("force").is_some_and(|force| force == "true" || force == "1")
+    }
+
     /// Whether it opens a watch.
     pub fn is_watch(&self) -> bool {
         self.query.get("watch").is_some_and(|watch| watch == "true" || watch == "1")
@@ -57,7 +62,10 @@ impl fmt::Display for Request {
     }
 }
 
+pub(super) const APPLY: &str = "application/apply-patch+yaml";
+pub(super) const JSON: &str = "application/json-patch+json";
 pub(super) const MERGE: &str = "application/merge-patch+json";
+pub(super) const STRATEGIC: &str = "application/strategic-merge-patch+json";
 
 /// A request and its result.
 #[derive(Clone, Debug, PartialEq)]

@@ -73,20 +73,26 @@ pub(super) fn normalize(object: &mut Value) {
     });
 }
 
+/// A label or an annotation that isn't a text: its path in the metadata, and its value.
+pub(super) fn wrong_text(object: &Value) -> Option<(String, &Value)> {
+    ["annotations", "labels"].into_iter().find_map(|field| {
+        let mut entries = object["metadata"][field].as_object().into_iter().flatten();
+        let (key, value) = entries.find(|(_, value)| !value.is_string() && !value.is_null())?;
+        Some((format!("{field}.{key}"), value))
+    })
+}
+
 /// The error if the metadata can't be decoded, in Go's words.
 pub(super) fn decoding_error(object: &Value) -> Option<String> {
-    let wrong = |field: &str| {
-        let values = object["metadata"][field].as_object().into_iter().flatten();
-        let wrong = values.map(|(_, value)| value).find(|value| !value.is_string() && !value.is_null())?;
-        let kind = match wrong {
-            Value::Bool(_) => "bool",
-            Value::Number(_) => "number",
-            Value::Array(_) => "array",
-            _ => "object",
-        };
-        Some(format!("json: cannot unmarshal {kind} into Go struct field ObjectMeta.{field} of type string"))
+    let (path, value) = wrong_text(object)?;
+    let kind = match value {
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::Array(_) => "array",
+        _ => "object",
     };
-    ["annotations", "labels"].into_iter().find_map(wrong)
+    let field = path.split('.').next().unwrap_or_default();
+    Some(format!("json: cannot unmarshal {kind} into Go struct field ObjectMeta.{field} of type string"))
 }
 
 pub(super) fn annotations_length(object: &Value) -> usize {

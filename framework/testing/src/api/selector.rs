@@ -1,10 +1,15 @@
-//! Label selectors.
+//! Selectors: conditions on labels, and on the fields that identify an object.
 
+use super::answer::Rejection;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The conditions of a selector; all have to hold.
 #[derive(Debug, Default)]
-pub(super) struct Selector(Vec<Condition>);
+pub(super) struct Selector {
+    labels: Vec<Condition>,
+    fields: Vec<Condition>,
+}
 
 /// A condition on a label: it has one of these values, or none of them; without values: it exists, or doesn't.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,14 +20,26 @@ struct Condition {
 }
 
 impl Selector {
-    /// Parses a `labelSelector`: `a=b,c!=d,e,!f,g in (h,i),j notin (k)`.
-    pub fn of(selector: Option<&str>) -> Self {
-        let conditions = split(selector.unwrap_or_default()).into_iter();
-        Self(conditions.filter(|text| !text.is_empty()).map(Condition::of).collect())
+    /// The selector of a request: its `labelSelector` (`a=b,c!=d,e,!f,g in (h,i),j notin (k)`) and `fieldSelector`.
+    pub fn of(query: &BTreeMap<String, String>) -> Result<Self, Rejection> {
+        let conditions = |parameter: &str| -> Vec<Condition> {
+            let text = query.get(parameter).map(String::as_str).unwrap_or_default();
+            split(text).into_iter().filter(|text| !text.is_empty()).map(Condition::of).collect()
+        };
+        let (labels, fields) = (conditions("labelSelector"), conditions("fieldSelector"));
+        let unknown =
+            fields.iter().find(|one| !["metadata.name", "metadata.namespace"].contains(&one.key.as_str()));
+        match unknown {
+            Some(unknown) => Err(Rejection::not_done(&format!("field selectors for `{}`", unknown.key))),
+            None => Ok(Self { labels, fields }),
+        }
     }
 
     pub fn admits(&self, object: &Value) -> bool {
-        self.0.iter().all(|condition| condition.holds(object["metadata"]["labels"][&condition.key].as_str()))
+        let metadata = &object["metadata"];
+        let field = |condition: &Condition| metadata[condition.key.trim_start_matches("metadata.")].as_str();
+        self.labels.iter().all(|one| one.holds(metadata["labels"][&one.key].as_str()))
+            && self.fields.iter().all(|one| one.holds(field(one)))
     }
 }
 
@@ -99,7 +116,24 @@ mod tests {
             ("app notin (a)", false),
         ];
         for (selector, expected) in cases {
-            assert_eq!(Selector::of(Some(selector)).admits(&object), expected, "{selector}");
+            let asked = BTreeMap::from([("labelSelector".to_owned(), selector.to_owned())]);
+            assert_eq!(Selector::of(&asked).unwrap().admits(&object), expected, "{selector}");
+        }
+    }
+
+    #[test]
+    fn objects_are_selected_by_name_and_namespace_and_by_no_other_field() {
+        let object = json!({"metadata": {"name": "a", "namespace": "n"}, "spec": {"nodeName": "x"}});
+        let cases = [
+            ("metadata.name=a,metadata.namespace=n", Some(true)),
+            ("metadata.name!=a", Some(false)),
+            ("metadata.name=b", Some(false)),
+            ("spec.nodeName=x", None),
+        ];
+        for (selector, expected) in cases {
+            let asked = BTreeMap::from([("fieldSelector".to_owned(), selector.to_owned())]);
+            let found = Selector::of(&asked).ok().map(|selector| selector.admits(&object));
+            assert_eq!(found, expected, "{selector}");
         }
     }
 }

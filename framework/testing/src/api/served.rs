@@ -1,6 +1,6 @@
 //! The kinds that the server serves.
 
-use super::schema;
+use super::{built_in, schema, shape::Shape, target::GroupResource};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use korf::handler::Kind;
 use kube::{CustomResourceExt, Resource, core::ApiResource};
@@ -17,34 +17,22 @@ pub struct ServedKind {
     pub status_subresource: bool,
     /// Whether `metadata.generation` counts.
     pub generation: bool,
-    /// Whether a PUT is accepted without a resource version.
-    unconditional_update: bool,
+    /// Whether it comes with Kubernetes, and not by a CRD. Then a PUT is accepted without a resource version.
+    built_in: bool,
     /// The structural schema of the whole object; unknown fields are pruned by it, and defaults set.
     schema: Option<Value>,
 }
 
-/// Built-in kinds without namespaces.
-const CLUSTER_SCOPED: [&str; 12] = [
-    "clusterrolebindings",
-    "clusterroles",
-    "csidrivers",
-    "customresourcedefinitions",
-    "ingressclasses",
-    "mutatingwebhookconfigurations",
-    "namespaces",
-    "nodes",
-    "persistentvolumes",
-    "priorityclasses",
-    "storageclasses",
-    "validatingwebhookconfigurations",
-];
-
 /// Built-in kinds with a status subresource.
-const WITH_STATUS: [&str; 16] = [
+const WITH_STATUS: [&str; 26] = [
+    "apiservices",
+    "certificatesigningrequests",
     "cronjobs",
+    "csinodes",
     "customresourcedefinitions",
     "daemonsets",
     "deployments",
+    "flowschemas",
     "horizontalpodautoscalers",
     "ingresses",
     "jobs",
@@ -52,11 +40,17 @@ const WITH_STATUS: [&str; 16] = [
     "nodes",
     "persistentvolumeclaims",
     "persistentvolumes",
+    "poddisruptionbudgets",
     "pods",
+    "prioritylevelconfigurations",
     "replicasets",
+    "replicationcontrollers",
     "resourcequotas",
+    "servicecidrs",
     "services",
     "statefulsets",
+    "validatingadmissionpolicies",
+    "volumeattachments",
 ];
 
 impl ServedKind {
@@ -101,18 +95,31 @@ impl ServedKind {
         Self { schema: Some(schema), ..self }
     }
 
+    /// A built-in kind, or one that is known by its names alone.
+    ///
     /// Custom groups are domains of their owners; those of Kubernetes have no dot, or end in `.k8s.io`.
     fn by_name(resource: ApiResource) -> Self {
+        let same =
+            |known: &Self| known.resource.group == resource.group && known.resource.plural == resource.plural;
+        if let Some(known) = built_in::all().into_iter().find(same) {
+            return Self { resource, ..known };
+        }
         let custom = resource.group.contains('.') && !resource.group.ends_with(".k8s.io");
-        let plural = resource.plural.as_str();
         Self {
-            namespaced: custom || !CLUSTER_SCOPED.contains(&plural),
-            status_subresource: custom || WITH_STATUS.contains(&plural),
-            generation: custom || (!resource.group.is_empty() && WITH_STATUS.contains(&plural)),
-            unconditional_update: !custom,
+            namespaced: true,
+            status_subresource: custom,
+            generation: custom,
+            built_in: !custom,
             schema: None,
             resource,
         }
+    }
+
+    pub(super) fn built_in<K: Resource<DynamicType = ()>>(namespaced: bool) -> Self {
+        let resource = ApiResource::erase::<K>(&());
+        let status_subresource = WITH_STATUS.contains(&resource.plural.as_str());
+        let generation = status_subresource && !resource.group.is_empty();
+        Self { namespaced, status_subresource, generation, built_in: true, schema: None, resource }
     }
 
     /// A version of a custom kind by its definition.
@@ -123,9 +130,15 @@ impl ServedKind {
         Self {
             namespaced: definition.spec.scope == "Namespaced",
             status_subresource: subresources.is_some_and(|them| them.status.is_some()),
+            generation: true,
+            built_in: false,
             schema: schema.and_then(|schema| serde_json::to_value(schema).ok()),
-            ..Self::by_name(resource)
+            resource,
         }
+    }
+
+    pub(super) fn group_resource(&self) -> GroupResource {
+        GroupResource { group: self.resource.group.clone(), plural: self.resource.plural.clone() }
     }
 
     /// `databasetables.kopf.demo`.
@@ -139,8 +152,13 @@ impl ServedKind {
         if group.is_empty() { name.to_owned() } else { format!("{name}.{group}") }
     }
 
-    pub(super) fn allows_unconditional_updates(&self) -> bool {
-        self.unconditional_update
+    pub(super) fn is_built_in(&self) -> bool {
+        self.built_in
+    }
+
+    /// The shape of its objects.
+    pub(super) fn shape(&self) -> Shape<'_> {
+        Shape::of(self.built_in, self.schema.as_ref())
     }
 
     /// Prunes unknown fields, and sets defaults.

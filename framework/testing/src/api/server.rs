@@ -1,9 +1,11 @@
 //! The server: its state, and its answers to requests.
 
 use super::{
-    answer::{Answer, Rejection},
+    answer::{Answer, FieldError, Rejection},
+    apply::Applied,
     faults::{Delivery, EventDelivery, Faults},
-    log::{Exchange, MERGE, Request},
+    log::{APPLY, Exchange, JSON, MERGE, Request, STRATEGIC},
+    managers::Author,
     served::ServedKind,
     service::Connection,
     store::Store,
@@ -49,7 +51,7 @@ impl Default for ApiServer {
 }
 
 impl ApiServer {
-    /// A server without kinds and without faults.
+    /// A server with the built-in kinds of Kubernetes, and without faults.
     pub fn new() -> Self {
         let state = State { store: Store::default(), log: Vec::new() };
         Self {
@@ -156,12 +158,7 @@ impl ApiServer {
             Answer::Document(code, document) if code < 400 => Ok(document),
             Answer::Document(_, document) => Err(document),
             Answer::Text(code, text) => {
-                let why = format!(
-                    "{} (no kind is served at {}: `Cluster::serve` adds one)",
-                    text.trim_end(),
-                    request.path
-                );
-                Err(Arc::new(Rejection::new(code, "NotFound", &why).status()))
+                Err(Arc::new(Rejection::new(code, "NotFound", text.trim_end()).status()))
             }
             Answer::Watch(_) => {
                 Err(Arc::new(Rejection::bad_request("a watch has no single answer").status()))
@@ -212,6 +209,9 @@ impl ApiServer {
     }
 
     fn execute(&self, store: &mut Store, request: &Request) -> Result<Answer, Rejection> {
+        if request.query.contains_key("dryRun") {
+            return Err(Rejection::not_done("dry runs"));
+        }
         match Target::of(&request.path, store)? {
             Target::Discovery { group, version } => {
                 Ok(Answer::Document(200, Arc::new(store.discovery(&group, &version))))
@@ -229,8 +229,9 @@ impl ApiServer {
                 }
                 Method::GET => Ok(Answer::Document(200, Arc::new(store.list(&collection, &request.query)?))),
                 Method::POST => store
-                    .create(&collection, request.body.clone(), clock::now())
+                    .create(&collection, request.body.clone(), author(request))
                     .map(|object| Answer::Document(201, object)),
+                Method::DELETE => Err(Rejection::not_done("deletions of whole collections")),
                 _ => Err(unsupported(store, &collection, &request.method)),
             },
             Target::Object { collection, name, status } => {
@@ -248,9 +249,10 @@ fn of_object(store: &mut Store, subject: Subject<'_>, request: &Request) -> Resu
             Err(Rejection::not_found(store.served(&collection.group_resource)?, name))
         }
         Method::GET => store.get(collection, name).map(document),
-        Method::PUT => store.update(subject, Update::Replace(request.body.clone())).map(document),
-        Method::PATCH if request.content != MERGE => Err(Rejection::unsupported_media_type()),
-        Method::PATCH => store.update(subject, Update::Merge(request.body.clone())).map(document),
+        Method::PUT => {
+            store.update(subject, Update::Replace(request.body.clone()), author(request)).map(document)
+        }
+        Method::PATCH => patch(store, subject, request),
         Method::DELETE if !status => match store.delete(collection, name, &request.body, clock::now())? {
             Deleted::Marked(object) => Ok(document(object)),
             Deleted::Gone(object) => {
@@ -259,6 +261,41 @@ fn of_object(store: &mut Store, subject: Subject<'_>, request: &Request) -> Resu
         },
         _ => Err(unsupported(store, collection, &request.method)),
     }
+}
+
+fn patch(store: &mut Store, subject: Subject<'_>, request: &Request) -> Result<Answer, Rejection> {
+    let (body, author) = (request.body.clone(), author(request));
+    let update = match request.content.as_str() {
+        APPLY => return apply(store, subject, request),
+        MERGE => Update::Merge(body),
+        JSON => Update::Json(body),
+        STRATEGIC if store.served(&subject.collection.group_resource)?.is_built_in() => {
+            return Err(Rejection::not_done(
+                "strategic merge patches: test it with a merge patch or by server-side apply",
+            ));
+        }
+        _ => return Err(Rejection::unsupported_media_type()),
+    };
+    if request.forces() {
+        let why = FieldError::Forbidden("may not be specified for non-apply patch".into());
+        return Err(Rejection::invalid_patch_options("force", &why));
+    }
+    store.update(subject, update, author).map(|object| Answer::Document(200, object))
+}
+
+fn apply(store: &mut Store, subject: Subject<'_>, request: &Request) -> Result<Answer, Rejection> {
+    if !request.query.contains_key("fieldManager") {
+        let why = FieldError::Required("is required for apply patch");
+        return Err(Rejection::invalid_patch_options("fieldManager", &why));
+    }
+    Ok(match store.apply(subject, request.body.clone(), request.forces(), author(request))? {
+        Applied::Created(object) => Answer::Document(201, object),
+        Applied::Merged(object) => Answer::Document(200, object),
+    })
+}
+
+fn author(request: &Request) -> Author<'_> {
+    Author { manager: request.query.get("fieldManager").unwrap_or(&request.client), now: clock::now() }
 }
 
 fn unsupported(store: &Store, collection: &Collection, method: &Method) -> Rejection {

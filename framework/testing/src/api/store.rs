@@ -2,7 +2,9 @@
 
 use super::{
     answer::Rejection,
+    built_in,
     log::Effect,
+    managers::Managers,
     meta,
     served::ServedKind,
     target::{Collection, GroupResource},
@@ -32,6 +34,14 @@ struct Table {
     /// The revision at which the kind was added.
     since: u64,
     objects: BTreeMap<String, Stored>,
+    /// Who has set the fields of the objects with these keys.
+    managers: BTreeMap<String, Managers>,
+}
+
+impl Table {
+    fn new(served: ServedKind, since: u64) -> Self {
+        Self { served, since, objects: BTreeMap::new(), managers: BTreeMap::new() }
+    }
 }
 
 /// All objects of all kinds, with one count of revisions.
@@ -45,20 +55,24 @@ pub(super) struct Store {
 }
 
 impl Default for Store {
-    /// The server starts with a forgotten past, so that old versions can be requested.
+    /// The server starts with the built-in kinds, and with a forgotten past, so that old versions can be requested.
     fn default() -> Self {
-        Self { tables: BTreeMap::new(), history: VecDeque::new(), revision: 1000, forgotten: 0, names: 0 }
+        let table = |served: ServedKind| (served.group_resource(), Table::new(served, 0));
+        let tables = built_in::all().into_iter().map(table).collect();
+        Self { tables, history: VecDeque::new(), revision: 1000, forgotten: 0, names: 0 }
     }
 }
 
 impl Store {
     pub fn serve(&mut self, served: ServedKind) {
-        let group_resource =
-            GroupResource { group: served.resource.group.clone(), plural: served.resource.plural.clone() };
         self.revision += 1;
-        let since = self.revision;
-        let objects = self.tables.remove(&group_resource).map(|table| table.objects).unwrap_or_default();
-        self.tables.insert(group_resource, Table { served, since, objects });
+        let table = Table::new(served, self.revision);
+        let group_resource = table.served.group_resource();
+        let table = match self.tables.remove(&group_resource) {
+            Some(before) => Table { objects: before.objects, managers: before.managers, ..table },
+            None => table,
+        };
+        self.tables.insert(group_resource, table);
     }
 
     /// Removes a kind with all its objects.
@@ -87,12 +101,18 @@ impl Store {
 
     /// The collection again, if its kind is served in this version.
     pub fn known(&self, collection: Collection, version: &str) -> Result<Collection, Rejection> {
-        let table = self
-            .tables
-            .get(&collection.group_resource)
-            .filter(|table| table.served.resource.version == version);
-        let fits = |table: &&Table| table.served.namespaced || collection.namespace.is_none();
-        table.filter(fits).map(|_| ()).ok_or_else(Rejection::no_such_path)?;
+        let GroupResource { group, plural } = &collection.group_resource;
+        let Some(table) = self.tables.get(&collection.group_resource) else {
+            return Err(Rejection::not_served(group, version, plural));
+        };
+        let served = &table.served;
+        if served.resource.version != version {
+            let here = &served.resource.api_version;
+            return Err(Rejection::unknown_path(&format!("`{plural}` are served as {here} alone")));
+        }
+        if collection.namespace.is_some() && !served.namespaced {
+            return Err(Rejection::unknown_path(&format!("`{plural}` have no namespace")));
+        }
         Ok(collection)
     }
 
@@ -108,6 +128,12 @@ impl Store {
         let table = self.table(&collection.group_resource)?;
         let found = table.objects.get(&collection.key(name)).cloned();
         found.ok_or_else(|| Rejection::not_found(&table.served, name))
+    }
+
+    /// The managers of an object's fields; none if there is no such object.
+    pub fn managers(&self, collection: &Collection, name: &str) -> Managers {
+        let table = self.tables.get(&collection.group_resource);
+        table.and_then(|table| table.managers.get(&collection.key(name)).cloned()).unwrap_or_default()
     }
 
     /// The objects of a collection as they are now, by their keys.
@@ -185,10 +211,11 @@ impl Store {
         collection: &Collection,
         name: &str,
         mut object: Value,
+        managers: Managers,
     ) -> Result<Stored, Rejection> {
         meta::set(&mut object, "resourceVersion", (self.revision + 1).to_string());
         let object = Arc::new(object);
-        self.commit(collection, name, Some(Arc::clone(&object)))?;
+        self.commit(collection, name, Some((Arc::clone(&object), managers)))?;
         Ok(object)
     }
 
@@ -201,10 +228,15 @@ impl Store {
         &mut self,
         collection: &Collection,
         name: &str,
-        after: Option<Stored>,
+        after: Option<(Stored, Managers)>,
     ) -> Result<(), Rejection> {
         let (group_resource, key) = (collection.group_resource.clone(), collection.key(name));
         let table = self.tables.get_mut(&group_resource).ok_or_else(Rejection::no_such_path)?;
+        table.managers.remove(&key);
+        let after = after.map(|(object, managers)| {
+            table.managers.insert(key.clone(), managers);
+            object
+        });
         let before = match &after {
             Some(object) => table.objects.insert(key.clone(), Arc::clone(object)),
             None => table.objects.remove(&key),

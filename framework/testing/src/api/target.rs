@@ -52,9 +52,6 @@ impl Target {
             ["apis", group, version, rest @ ..] => (*group, *version, rest),
             _ => return Err(Rejection::no_such_path()),
         };
-        if !store.serves(group, version) {
-            return Err(Rejection::no_such_path());
-        }
         let (namespace, rest) = match rest {
             // The namespace itself is an object, too, and has a status.
             ["namespaces", name, inner @ ..] if !matches!(inner, [] | ["status"]) => (Some(*name), inner),
@@ -72,11 +69,18 @@ impl Target {
             })
         };
         match rest {
+            [] if !store.serves(group, version) => Err(Rejection::no_such_path()),
             [] => Ok(Self::Discovery { group: group.into(), version: version.into() }),
             [plural] => store.known(collection(plural), version).map(Self::Objects),
             [plural, name] => object(plural, name, false),
             [plural, name, "status"] => object(plural, name, true),
-            _ => Err(Rejection::no_such_path()),
+            [plural, _, subresource, ..] => {
+                let collection = store.known(collection(plural), version)?;
+                match store.served(&collection.group_resource)?.is_built_in() {
+                    true => Err(Rejection::not_done(&format!("the subresource `{subresource}`"))),
+                    false => Err(Rejection::no_such_path()),
+                }
+            }
         }
     }
 }

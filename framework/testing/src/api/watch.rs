@@ -146,7 +146,7 @@ impl OpenWatch {
             breaks,
             changes,
             collection,
-            selector: Selector::of(query.get("labelSelector").map(String::as_str)),
+            selector: Selector::of(query)?,
             cursor: store.revision(),
             queue: VecDeque::new(),
             held: None,

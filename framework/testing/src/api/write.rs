@@ -3,9 +3,10 @@
 use super::{
     admission::{
         admit, check_annotations, check_name, check_object, check_preconditions, check_type, check_version,
-        merge, set_namespace, with_status_of,
+        json_patch, merge, set_namespace, with_status_of,
     },
     answer::{FieldError, Rejection},
+    managers::{Author, Manager, Managers},
     meta,
     served::ServedKind,
     store::{Store, Stored},
@@ -33,6 +34,8 @@ pub(super) enum Update {
     Replace(Value),
     /// A merge patch ([RFC 7396](https://www.rfc-editor.org/rfc/rfc7396)).
     Merge(Value),
+    /// A JSON patch ([RFC 6902](https://www.rfc-editor.org/rfc/rfc6902)).
+    Json(Value),
 }
 
 /// The object of a request.
@@ -48,8 +51,20 @@ impl Store {
     pub(super) fn create(
         &mut self,
         collection: &Collection,
+        object: Value,
+        author: Author<'_>,
+    ) -> Result<Stored, Rejection> {
+        let manager = Manager { name: author.manager.to_owned(), applies: false, status: false };
+        self.create_by(collection, object, author, manager)
+    }
+
+    /// Creates an object whose fields belong to this manager.
+    pub(super) fn create_by(
+        &mut self,
+        collection: &Collection,
         mut object: Value,
-        now: Timestamp,
+        author: Author<'_>,
+        manager: Manager,
     ) -> Result<Stored, Rejection> {
         let served = self.served(&collection.group_resource)?.clone();
         check_object(&served, &object)?;
@@ -70,14 +85,15 @@ impl Store {
             object.as_object_mut().map(|fields| fields.remove("status"));
         }
         meta::normalize(&mut object);
+        let managers = Managers::of_new(manager, &object, served.shape());
         served.apply_schema(&mut object);
         check_annotations(&served, &name, &object)?;
-        meta::set(&mut object, "creationTimestamp", meta::time(now));
+        meta::set(&mut object, "creationTimestamp", meta::time(author.now));
         meta::set(&mut object, "uid", format!("00000000-0000-4000-8000-{:012}", self.fresh()));
         if served.generation {
             meta::set(&mut object, "generation", 1);
         }
-        self.store(collection, &name, object)
+        self.store(collection, &name, object, managers)
     }
 
     /// The name of a new object, generated if it has none.
@@ -102,35 +118,59 @@ impl Store {
         }
     }
 
-    pub(super) fn update(&mut self, subject: Subject<'_>, update: Update) -> Result<Stored, Rejection> {
+    pub(super) fn update(
+        &mut self,
+        subject: Subject<'_>,
+        update: Update,
+        author: Author<'_>,
+    ) -> Result<Stored, Rejection> {
         let Subject { collection, name, status } = subject;
         let served = self.served(&collection.group_resource)?.clone();
-        let mut object = match &update {
-            Update::Replace(object) => {
-                check_object(&served, object)?;
-                check_name(object, name)?;
-                object.clone()
-            }
-            Update::Merge(_) => Value::Null,
-        };
+        if let Update::Replace(object) = &update {
+            check_object(&served, object)?;
+            check_name(object, name)?;
+        }
         let old = self.get(collection, name)?;
-        if let Update::Merge(patch) = &update {
-            object = merge(&old, patch)?;
+        let replaces = matches!(update, Update::Replace(_));
+        let object = match update {
+            Update::Replace(object) => object,
+            Update::Merge(patch) => merge(&old, &patch)?,
+            Update::Json(patch) => json_patch(&old, patch)?,
+        };
+        if !replaces {
             check_name(&object, name)?;
             check_type(&served, &object)?;
         }
-        set_namespace(&mut object, collection)?;
-        check_version(&served, name, &mut object, &old, matches!(update, Update::Replace(_)))?;
-        served.apply_schema(&mut object);
-        let mut object = if status { with_status_of(&old, &object) } else { object };
-        if !status {
-            admit(&served, name, &mut object, &old)?;
-        }
-        self.put(subject, object, old)
+        let object = admitted(&served, subject, object, &old, replaces)?;
+        let mut managers = self.managers(collection, name);
+        let manager = Manager { name: author.manager.to_owned(), applies: false, status };
+        managers.updated(manager, (&old, &object), served.shape());
+        self.put(subject, object, old, managers)
+    }
+
+    /// Stores the result of an apply.
+    pub(super) fn finish(
+        &mut self,
+        subject: Subject<'_>,
+        object: Value,
+        old: Stored,
+        managers: Managers,
+    ) -> Result<Stored, Rejection> {
+        let served = self.served(&subject.collection.group_resource)?.clone();
+        check_name(&object, subject.name)?;
+        check_type(&served, &object)?;
+        let object = admitted(&served, subject, object, &old, false)?;
+        self.put(subject, object, old, managers)
     }
 
     /// Stores a new state, unless nothing has changed. Removes an object that is being deleted with its last finalizer.
-    fn put(&mut self, subject: Subject<'_>, object: Value, old: Stored) -> Result<Stored, Rejection> {
+    fn put(
+        &mut self,
+        subject: Subject<'_>,
+        object: Value,
+        old: Stored,
+        managers: Managers,
+    ) -> Result<Stored, Rejection> {
         let Subject { collection, name, .. } = subject;
         if meta::is_deleting(&old)
             && meta::finalizers(&object).is_empty()
@@ -139,10 +179,11 @@ impl Store {
             self.remove(collection, name)?;
             return Ok(Arc::new(object));
         }
-        if object == *old {
+        // A new manager of the same fields is a change, too.
+        if object == *old && managers == self.managers(collection, name) {
             return Ok(old);
         }
-        self.store(collection, name, object)
+        self.store(collection, name, object, managers)
     }
 
     pub(super) fn delete(
@@ -165,8 +206,27 @@ impl Store {
         meta::set(&mut object, "deletionTimestamp", meta::time(now));
         meta::set(&mut object, "deletionGracePeriodSeconds", 0);
         meta::next_generation(&mut object);
-        self.store(collection, name, object).map(Deleted::Marked)
+        let managers = self.managers(collection, name);
+        self.store(collection, name, object, managers).map(Deleted::Marked)
     }
+}
+
+/// The new state of an object as it is stored, if the request may change it so.
+fn admitted(
+    served: &ServedKind,
+    Subject { collection, name, status }: Subject<'_>,
+    mut object: Value,
+    old: &Value,
+    replaced: bool,
+) -> Result<Value, Rejection> {
+    set_namespace(&mut object, collection)?;
+    check_version(served, name, &mut object, old, replaced)?;
+    served.apply_schema(&mut object);
+    if status {
+        return Ok(with_status_of(old, &object));
+    }
+    admit(served, name, &mut object, old)?;
+    Ok(object)
 }
 
 /// The answer to a deletion without finalizers.
