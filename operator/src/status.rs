@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::fmt;
+use std::{fmt, iter};
 
 /// State of an object's table, as the operator reports it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -85,8 +85,11 @@ pub struct Stamp {
 
 impl TableStatus {
     /// The next status after a success.
-    pub fn after_success(&self, stamp: Stamp, applied: &Applied) -> Self {
-        let message = applied.to_string();
+    ///
+    /// Its message has the `warnings` about the spec, too.
+    pub fn after_success(&self, stamp: Stamp, applied: &Applied, warnings: &[String]) -> Self {
+        let warnings = warnings.iter().map(|warning| format!(". WARNING: {warning}"));
+        let message = iter::once(applied.to_string()).chain(warnings).collect::<String>();
         let condition = |type_| self.condition(type_, "True", ConditionReason::Applied, &message, stamp);
         Self {
             observed_generation: stamp.generation,

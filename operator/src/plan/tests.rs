@@ -38,14 +38,21 @@ fn table(columns: &[(&str, u32)], key: &[&str], marked: Option<Owner>) -> Found 
         type_id: PgTypeId { oid, typmod: -1 },
         type_name: type_name(oid).into(),
         serial: false,
+        generated: Generated::No,
     };
     let comment = marked.map(|owner| owner.mark_comment(None));
     let relation = Relation {
         head: Head { oid: 1, kind: RelationKind::Table, comment },
         columns: columns.iter().map(column).collect(),
-        primary_key: key.iter().map(ToString::to_string).collect(),
+        key: plain_key(key),
+        has_identity: !key.is_empty(),
     };
-    Found { here: Some(relation), elsewhere: vec![] }
+    Found { here: Some(relation), ..Found::default() }
+}
+
+fn plain_key(columns: &[&str]) -> Option<Key> {
+    let columns: Vec<_> = columns.iter().map(ToString::to_string).collect();
+    (!columns.is_empty()).then_some(Key { columns, form: KeyForm::Plain })
 }
 
 /// The plan for the object `a`, whose spec has had the columns `a`, `b`, `c` and `B`.
@@ -160,6 +167,43 @@ fn a_new_removed_or_reordered_primary_key_is_rejected() {
 }
 
 #[test]
+fn a_key_that_lets_rows_be_equal_is_not_the_key_of_the_spec() {
+    for (form, shown) in [
+        (KeyForm::Plain, None),
+        (KeyForm::Deferrable, None),
+        (KeyForm::WithoutOverlaps, Some("(\"a\", \"b\" WITHOUT OVERLAPS)")),
+        (KeyForm::Invalid, Some("(\"a\", \"b\") with an index that isn't valid")),
+    ] {
+        let mut found = table(&[("a", INT), ("b", INT)], &["a", "b"], Some(owner("a")));
+        found.here.as_mut().unwrap().key.as_mut().unwrap().form = form;
+        let planned = planned(wanted(&[("a", INT), ("b", INT)], &["a", "b"]), &found);
+        let message = planned.err().map(|error| error.to_string());
+        assert_eq!(message.is_some(), shown.is_some(), "{form:?}");
+        let (message, shown) = (message.unwrap_or_default(), shown.unwrap_or_default());
+        assert!(message.contains(shown), "{form:?}: {message}");
+    }
+}
+
+#[test]
+fn a_column_that_can_not_be_written_is_not_the_column_of_the_spec() {
+    for (by, shown) in [
+        (Generated::No, None),
+        (Generated::Identity, None),
+        (Generated::Stored, Some("column \"b\" is generated (STORED) and can't be written")),
+        (Generated::Virtual, Some("column \"b\" is generated (VIRTUAL) and can't be written")),
+    ] {
+        let mut found = table(&[("a", INT), ("b", INT), ("extra", INT)], &[], Some(owner("a")));
+        found.here.as_mut().unwrap().columns[1].generated = by;
+        // What isn't in the spec may be anything.
+        found.here.as_mut().unwrap().columns[2].generated = Generated::Virtual;
+        let message =
+            planned(wanted(&[("a", INT), ("b", INT)], &[]), &found).err().map(|error| error.to_string());
+        assert_eq!(message.is_some(), shown.is_some(), "{by:?}");
+        assert!(message.unwrap_or_default().contains(shown.unwrap_or_default()), "{by:?}");
+    }
+}
+
+#[test]
 fn a_table_without_an_owner_or_of_another_object_is_left_alone() {
     let wanted = wanted(&[("a", INT)], &[]);
     assert!(
@@ -188,7 +232,8 @@ fn a_new_table_name_is_rejected_whatever_has_that_name() {
     let wanted = wanted(&[("a", INT)], &[]);
     for here in [None, table(&[("a", INT)], &[], None).here, table(&[("a", INT)], &[], Some(owner("b"))).here]
     {
-        let message = rejection(wanted.clone(), &Found { here, elsewhere: elsewhere.clone() });
+        let message =
+            rejection(wanted.clone(), &Found { here, elsewhere: elsewhere.clone(), ..Found::default() });
         assert!(message.contains("this object's table is public.old"), "{message}");
     }
 }

@@ -11,3 +11,5 @@ mod races;
 mod succession;
 mod support;
 mod update;
+mod versions;
+mod warnings;

@@ -129,8 +129,23 @@ impl World {
         self.tables.drop_table(&Existing("1-2-3"), &claim, name.as_ref()).await
     }
 
+    /// Runs statements that only a superuser may run, in the same database.
+    pub async fn run_as_superuser(&self, sql: &str) {
+        self.database.connect_as_superuser().await.unwrap().batch_execute(sql).await.unwrap();
+    }
+
     pub async fn run(&self, sql: &str) {
         self.sql.batch_execute(sql).await.unwrap();
+    }
+
+    /// Whether the server has this major version or a newer one; if not, says what isn't tested.
+    pub async fn has_version(&self, major: i32, what: &str) -> bool {
+        let query = "SELECT pg_catalog.current_setting('server_version_num')::integer / 10000";
+        let found: i32 = self.sql.query_one(query, &[]).await.unwrap().get(0);
+        if found < major {
+            eprintln!("SKIPPED on PostgreSQL {found}, since {major} is the first that has it: {what}");
+        }
+        found >= major
     }
 
     /// Everything about the tables of the schema `public` that a change would alter.
