@@ -13,10 +13,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::{fmt, iter};
 
+/// The generation in the status of an object that nobody has seen yet. The API server puts it there, so that tools which
+/// follow kstatus wait for the operator: without a status, an object counts as ready.
+const UNSEEN: i64 = -1;
+
 /// State of an object's table, as the operator reports it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
-#[schemars(transform = without_defaults)]
+#[schemars(transform = without_defaults, extend("default" = {"observedGeneration": UNSEEN}))]
 pub struct TableStatus {
     /// The generation of the object that the operator has seen last.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -6,6 +6,7 @@ mod bad_input;
 mod connection;
 mod create;
 mod delete;
+mod kstatus;
 mod pooled;
 mod races;
 mod succession;
