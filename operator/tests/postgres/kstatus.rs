@@ -1,6 +1,6 @@
 //! What kstatus, which Flux and Helm follow, makes of an object in every state. kstatus itself is asked, by a test in Go.
 
-use crate::support::{Existing, NoAnswer, World, claim, owner, spec, table};
+use crate::support::{Existing, NoAnswer, World, claim, owner, skip, spec, table};
 use database_table_operator::{
     api::ApiError,
     connection::Settings,
@@ -15,7 +15,6 @@ use jiff::Timestamp;
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 use std::{
-    io::Write,
     path::Path,
     process::{Command, Stdio},
 };
@@ -187,8 +186,7 @@ async fn run_go_test(states: &Path) {
         }
         Err(error) => {
             assert!(std::env::var_os(REQUIRED).is_none(), "{REQUIRED} is set, but there is no Go: {error}");
-            // Cargo captures the print macros, but not the stream itself.
-            let _ = writeln!(std::io::stderr(), "kstatus: SKIPPED, because there is no Go: {error}");
+            skip(&format!("there is no Go: {error}"));
         }
     }
 }

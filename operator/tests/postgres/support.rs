@@ -13,7 +13,7 @@ use database_table_operator::{
 };
 use korf_sandbox::{Database, Postgres};
 use serde_json::{Value, json};
-use std::sync::Mutex;
+use std::{io::Write, sync::Mutex};
 use tokio::sync::OnceCell;
 use tokio_postgres::Client;
 
@@ -71,6 +71,22 @@ pub fn by_pooler(database: &Database) -> String {
         Some(pooler) => database.url().replace(&database.address.to_string(), &pooler),
         None => database.url(),
     }
+}
+
+/// Says what isn't tested, and why, by the name of the test. It shows although the test passes: Cargo captures the print
+/// macros, but not the stream itself.
+pub fn skip(why: &str) {
+    let thread = std::thread::current();
+    let _ = writeln!(std::io::stderr(), "SKIPPED {}: {why}", thread.name().unwrap_or_default());
+}
+
+/// Whether the server is the sandbox's own; if not, says what isn't tested.
+pub fn has_own_server(why: &str) -> bool {
+    let own = std::env::var_os("KORF_SANDBOX_DATABASE_URL").is_none();
+    if !own {
+        skip(why);
+    }
+    own
 }
 
 /// A database, the operator's pool for it and a second way in.
@@ -143,7 +159,7 @@ impl World {
         let query = "SELECT pg_catalog.current_setting('server_version_num')::integer / 10000";
         let found: i32 = self.sql.query_one(query, &[]).await.unwrap().get(0);
         if found < major {
-            eprintln!("SKIPPED on PostgreSQL {found}, since {major} is the first that has it: {what}");
+            skip(&format!("PostgreSQL {found} has no {what}, which came with {major}"));
         }
         found >= major
     }
