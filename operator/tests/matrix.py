@@ -215,11 +215,14 @@ class Matrix:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("versions", nargs="*", choices=[*VERSIONS, []], default=VERSIONS, metavar="VERSION")
+    parser.add_argument("versions", nargs="*", metavar="VERSION")
     parser.add_argument("--pgbouncer", action="append", default=[], metavar="PATH")
     parser.add_argument("--objects", type=int, default=1000)
     parser.add_argument("--only", default="")
     options = parser.parse_args()
+    options.versions = options.versions or VERSIONS
+    if unknown := set(options.versions) - set(VERSIONS):
+        parser.error(f"unknown versions: {', '.join(unknown)}")
     poolers = options.pgbouncer or [find_pgbouncer()]
     with tempfile.TemporaryDirectory(prefix="korf-matrix-") as folder:
         matrix = Matrix(options, suite(folder))
