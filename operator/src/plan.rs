@@ -2,15 +2,15 @@
 //!
 //! The plan compares the spec with the catalog, not with an earlier spec. So an update after a failed
 //! creation creates the table, a second run after a crash finds nothing to do, and so does the update that
-//! puts a removed column back. The earlier columns only tell a column that was removed from the spec, which
-//! is rejected, from one that someone else added to the table, which is left alone.
+//! puts a removed column back. The earlier columns, which the status and the table's comment name, only tell a column that
+//! was removed from the spec, which is rejected, from one that someone else added to the table, which is left alone.
 
 mod error;
 
 use crate::{
     catalog::{CatalogColumn, Generated, Key, KeyForm, Place, Publication, Relation, RelationKind},
     identifier::Identifier,
-    marker::Owner,
+    marker::{self, Owner},
     types::ResolvedColumn,
 };
 pub use error::{IncompatibleChange, PlanError};
@@ -25,6 +25,13 @@ pub struct ResolvedTable {
     pub columns: Vec<ResolvedColumn>,
     /// The columns of its primary key; empty without one.
     pub primary_key: Vec<Identifier>,
+}
+
+impl ResolvedTable {
+    /// The names of its columns, exact.
+    pub fn column_names(&self) -> BTreeSet<String> {
+        self.columns.iter().map(|column| column.name.as_str().to_owned()).collect()
+    }
 }
 
 /// An object's claim to a table.
@@ -57,7 +64,7 @@ pub struct Plan {
     pub table: ResolvedTable,
     /// The change to the table.
     pub action: Action,
-    /// The comment to write; `None` if the present one already names the object.
+    /// The comment to write; `None` if the present one already names the object and its columns.
     pub comment: Option<String>,
     /// Whether the comment has the uid of an earlier or a later object of this name. Only an object that
     /// still exists may take the table over.
@@ -107,11 +114,11 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
 
 fn create(wanted: ResolvedTable, owner: &Owner) -> Plan {
     Plan {
-        table: wanted,
         action: Action::Create,
-        comment: Some(owner.mark_comment(None)),
+        comment: Some(owner.mark_comment(None, &wanted.column_names())),
         takes_over: false,
         extra_columns: Vec::new(),
+        table: wanted,
     }
 }
 
@@ -121,7 +128,10 @@ fn update(
     marked: &Owner,
     claim: &Claim,
 ) -> Result<Plan, PlanError> {
-    let changes = changes(&wanted, relation, claim);
+    let comment = relation.head.comment.as_deref();
+    let marked_columns = comment.and_then(marker::columns_in);
+    let owned = claim.columns.union(marked_columns.as_ref().unwrap_or(&claim.columns)).cloned().collect();
+    let changes = changes(&wanted, relation, &owned);
     if !changes.is_empty() {
         return Err(PlanError::Incompatible { table: wanted.place.qualified, changes });
     }
@@ -129,18 +139,21 @@ fn update(
     let added: Vec<_> = wanted.columns.iter().filter(|column| !exists(column)).cloned().collect();
     let extra = relation.columns.iter().filter(|column| wanted_column(&wanted, column).is_none());
     let takes_over = marked.uid != claim.owner.uid;
+    let names = wanted.column_names();
+    // A line of before, without columns, gets them when there is something else to write: it isn't worth a lock.
+    let is_stale = takes_over || !added.is_empty() || marked_columns.is_some_and(|marked| marked != names);
     Ok(Plan {
         action: if added.is_empty() { Action::Nothing } else { Action::AddColumns(added) },
-        comment: takes_over.then(|| claim.owner.mark_comment(relation.head.comment.as_deref())),
+        comment: is_stale.then(|| claim.owner.mark_comment(comment, &names)),
         takes_over,
         extra_columns: extra.map(|column| column.name.clone()).collect(),
         table: wanted,
     })
 }
 
-fn changes(wanted: &ResolvedTable, relation: &Relation, claim: &Claim) -> Vec<IncompatibleChange> {
+fn changes(wanted: &ResolvedTable, relation: &Relation, owned: &BTreeSet<String>) -> Vec<IncompatibleChange> {
     let mut changes: Vec<_> =
-        relation.columns.iter().filter_map(|column| change(wanted, column, claim)).collect();
+        relation.columns.iter().filter_map(|column| change(wanted, column, owned)).collect();
     if !is_key(&wanted.primary_key, relation.key.as_ref()) {
         let (from, to) = (relation.key.clone(), wanted.primary_key.clone());
         changes.push(IncompatibleChange::PrimaryKey { from, to });
@@ -155,9 +168,13 @@ fn is_key(wanted: &[Identifier], key: Option<&Key>) -> bool {
         && wanted.iter().map(Identifier::as_str).eq(key.columns.iter().map(String::as_str))
 }
 
-fn change(wanted: &ResolvedTable, column: &CatalogColumn, claim: &Claim) -> Option<IncompatibleChange> {
+fn change(
+    wanted: &ResolvedTable,
+    column: &CatalogColumn,
+    owned: &BTreeSet<String>,
+) -> Option<IncompatibleChange> {
     let Some(same) = wanted_column(wanted, column) else {
-        let removed = claim.columns.contains(&column.name);
+        let removed = owned.contains(&column.name);
         return removed.then(|| IncompatibleChange::Removed { column: column.name.clone() });
     };
     // Whether somebody has given an integer a sequence of its own is no change of its type.

@@ -29,7 +29,8 @@ pub async fn change(tx: &Transaction<'_>, plan: &Plan, owner: &Owner) -> Result<
     changed.map_err(|error| (Step::Change, error))?;
     if plan.comment.is_some() {
         let present = found?.and_then(|head| head.comment);
-        let comment = ddl::comment(place, &owner.mark_comment(present.as_deref()));
+        let comment =
+            ddl::comment(place, &owner.mark_comment(present.as_deref(), &plan.table.column_names()));
         let (commented, read) = join!(execute(Some(comment)), head());
         commented.map_err(|error| (Step::Change, error))?;
         found = read;

@@ -158,7 +158,14 @@ async fn a_read_only_connection_is_given_up_and_a_read_only_database_is_respecte
         .batch_execute(&format!("ALTER DATABASE \"{name}\" SET default_transaction_read_only = on"))
         .await
         .unwrap();
-    leave(&pool, "SET default_transaction_read_only = on").await;
+    // A pooler's connections keep the setting that the database had when they were made.
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename <> current_user";
+    if pooler().is_some() {
+        superuser.batch_execute(end).await.unwrap();
+        world.sql = world.database.connect().await.unwrap();
+    } else {
+        leave(&pool, "SET default_transaction_read_only = on").await;
+    }
     let wanted = spec("t", &[("a", "integer"), ("b", "integer"), ("c", "integer")]);
     for error in [world.rejected(&wanted).await, world.drop().await.unwrap_err()] {
         let expected = (ErrorClass::Temporary, ConditionReason::DatabaseUnavailable);
@@ -171,8 +178,6 @@ async fn a_read_only_connection_is_given_up_and_a_read_only_database_is_respecte
         .await
         .unwrap();
     if pooler().is_some() {
-        // Its connections keep the setting that the database had when they were made.
-        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename <> current_user";
         superuser.batch_execute(end).await.unwrap();
     }
     assert_eq!(world.drop().await.unwrap(), dropped("public.t"));
