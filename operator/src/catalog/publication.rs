@@ -28,6 +28,7 @@ pub async fn publications(sql: &Client, schema: &str, oid: Option<u32>) -> Resul
            SELECT s.oid FROM pg_catalog.pg_namespace s WHERE s.nspname = $1 \
            UNION SELECT c.relnamespace FROM pg_catalog.pg_class c WHERE c.oid IN (SELECT oid FROM line)))"
     } else {
+        // It never is. The parameter has to be used.
         "OR $1 IS NULL"
     };
     // A partition is also published by what has its table. Unlogged tables are never published.
