@@ -4,32 +4,19 @@
 //! depends on the search path. No query uses a named prepared statement, which a pooler in transaction mode
 //! would lose.
 
+mod column;
+mod key;
+mod publication;
+mod type_id;
+
 use crate::{identifier::Identifier, marker::Owner};
+pub use column::{CatalogColumn, Generated};
 use futures::try_join;
+pub use key::{Key, KeyForm};
 use postgres_types::Type;
+pub use publication::{Publication, publications};
 use tokio_postgres::{Client, Error, Row};
-
-/// The identity of a column type: two types are the same if and only if both numbers are equal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PgTypeId {
-    /// The type's row in `pg_type`.
-    pub oid: u32,
-    /// Length, precision and the like; -1 without them.
-    pub typmod: i32,
-}
-
-impl PgTypeId {
-    /// Whether columns of both store the same: times without a precision store microseconds, six digits.
-    pub fn stores_as(self, other: Self) -> bool {
-        const INTERVAL_OF_SIX_DIGITS: i32 = 0x7fff_0006;
-        let full = |id: Self| match (id.oid, id.typmod) {
-            // time, timetz, timestamp, timestamptz; interval.
-            (1083 | 1266 | 1114 | 1184, 6) | (1186, INTERVAL_OF_SIX_DIGITS) => Self { typmod: -1, ..id },
-            _ => id,
-        };
-        full(self) == full(other)
-    }
-}
+pub use type_id::PgTypeId;
 
 /// A table, or anything else in the place of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +25,11 @@ pub struct Relation {
     pub head: Head,
     /// Its columns, in order.
     pub columns: Vec<CatalogColumn>,
-    /// The columns of its primary key, in order; empty without one.
-    pub primary_key: Vec<String>,
+    /// Its primary key.
+    pub key: Option<Key>,
+    /// Whether replication can tell its rows apart, by a key or as its REPLICA IDENTITY says. If not, rows of a published
+    /// table can't be updated or deleted.
+    pub has_identity: bool,
 }
 
 /// The kind of a relation, and its comment.
@@ -74,19 +64,6 @@ pub enum RelationKind {
     Partitioned,
     /// Anything else, in words.
     Other(&'static str),
-}
-
-/// A column of a relation.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CatalogColumn {
-    /// Its name, exact.
-    pub name: String,
-    /// Its type.
-    pub type_id: PgTypeId,
-    /// The type as PostgreSQL prints it, for people.
-    pub type_name: String,
-    /// Whether it gets its values from a sequence: its own, as that of a `serial` or an identity column, or another one.
-    pub serial: bool,
 }
 
 /// The qualified name of a table.
@@ -124,19 +101,24 @@ pub async fn place(sql: &Client, name: &Identifier) -> Result<Option<Place>, Err
 }
 
 /// The place of a table in a schema, or else in the current one, with its name locked until the end of the transaction, as
-/// [`lock`] does.
+/// [`lock`] does; and whether the database has event triggers that fire after changes.
 ///
 /// # Errors
 ///
 /// Those of the connection.
-pub async fn lock_place(sql: &Client, schema: Option<&str>, name: &str) -> Result<Option<Place>, Error> {
+pub async fn lock_place(
+    sql: &Client,
+    schema: Option<&str>,
+    name: &str,
+) -> Result<Option<(Place, bool)>, Error> {
     let query = concat!(
-        "SELECT s::text, pg_catalog.format('%I.%I', s, $1), ",
+        "SELECT s::text, pg_catalog.format('%I.%I', s, $1), EXISTS (SELECT FROM pg_catalog.pg_event_trigger t \
+           WHERE t.evtevent = 'ddl_command_end' AND t.evtenabled <> 'D'), ",
         lock!("pg_catalog.format('%I.%I', s, $1)"),
         " FROM COALESCE($2, pg_catalog.current_schema()) s WHERE s IS NOT NULL"
     );
     let row = sql.query_typed_opt(query, &[(&name, Type::TEXT), (&schema, Type::NAME)]).await?;
-    row.map(|row| read_place(&row, name)).transpose()
+    row.map(|row| Ok((read_place(&row, name)?, row.try_get(2)?))).transpose()
 }
 
 fn read_place(row: &Row, name: &str) -> Result<Place, Error> {
@@ -181,11 +163,14 @@ pub async fn head(sql: &Client, schema: Option<&str>, name: &str) -> Result<Opti
 ///
 /// Those of the connection.
 pub async fn relation(sql: &Client, head: Head) -> Result<Relation, Error> {
-    let (columns, serial, key) =
-        try_join!(columns(sql, head.oid), serial_columns(sql, head.oid), primary_key(sql, head.oid))?;
+    let (columns, serial, (key, has_identity)) =
+        try_join!(column::read(sql, head.oid), column::serial(sql, head.oid), key::read(sql, head.oid))?;
     let name_of = |number: &i16| Some(columns.iter().find(|(of, _)| of == number)?.1.name.clone());
+    let key =
+        key.map(|key| Key { columns: key.columns.iter().filter_map(name_of).collect(), form: key.form });
     Ok(Relation {
-        primary_key: key.iter().filter_map(name_of).collect(),
+        key,
+        has_identity,
         columns: columns
             .iter()
             .map(|(number, column)| CatalogColumn { serial: serial.contains(number), ..column.clone() })
@@ -228,43 +213,6 @@ pub async fn tables_of(sql: &Client, owner: &Owner) -> Result<Vec<Place>, Error>
         }
     }
     Ok(places)
-}
-
-/// The columns of a relation, in order, by their numbers; without what [`serial_columns`] tells.
-async fn columns(sql: &Client, oid: u32) -> Result<Vec<(i16, CatalogColumn)>, Error> {
-    let query = "SELECT a.attnum, a.attname::text, a.atttypid, a.atttypmod, \
-                   pg_catalog.format_type(a.atttypid, a.atttypmod) \
-                 FROM pg_catalog.pg_attribute a \
-                 WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
-    let column = |row: &Row| {
-        let type_id = PgTypeId { oid: row.try_get(2)?, typmod: row.try_get(3)? };
-        let (name, type_name) = (row.try_get(1)?, row.try_get(4)?);
-        Ok((row.try_get(0)?, CatalogColumn { name, type_id, type_name, serial: false }))
-    };
-    of_relation(sql, query, oid).await?.iter().map(column).collect()
-}
-
-/// The numbers of the columns that get their values from a sequence.
-async fn serial_columns(sql: &Client, oid: u32) -> Result<Vec<i16>, Error> {
-    // deptype a: the sequence is dropped with the column (serial); i: it is an identity column's.
-    let query = "SELECT d.refobjsubid::pg_catalog.int2 FROM pg_catalog.pg_depend d \
-                 WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1 \
-                 AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i') AND d.classid = d.refclassid \
-                 AND (SELECT s.relkind FROM pg_catalog.pg_class s WHERE s.oid = d.objid) = 'S' \
-                 UNION SELECT f.adnum FROM pg_catalog.pg_attrdef f WHERE f.adrelid = $1 \
-                 AND pg_catalog.pg_get_expr(f.adbin, f.adrelid) LIKE 'nextval(%'";
-    of_relation(sql, query, oid).await?.iter().map(|row| row.try_get(0)).collect()
-}
-
-/// The numbers of the columns of a relation's primary key, in order.
-async fn primary_key(sql: &Client, oid: u32) -> Result<Vec<i16>, Error> {
-    // Columns that are only included come behind the others.
-    let query = "SELECT i.indkey::pg_catalog.int2[], i.indnkeyatts FROM pg_catalog.pg_index i \
-                 WHERE i.indrelid = $1 AND i.indisprimary";
-    let Some(row) = of_relation(sql, query, oid).await?.pop() else { return Ok(Vec::new()) };
-    let (mut numbers, count): (Vec<i16>, i16) = (row.try_get(0)?, row.try_get(1)?);
-    numbers.truncate(usize::try_from(count).unwrap_or_default());
-    Ok(numbers)
 }
 
 async fn of_relation(sql: &Client, query: &str, oid: u32) -> Result<Vec<Row>, Error> {

@@ -92,7 +92,7 @@ fn columns(_: &mut SchemaGenerator) -> Schema {
         "maxItems": 1600,
         "items": {
             "type": "object",
-            "additionalProperties": { "type": "string", "maxLength": 1024 },
+            "additionalProperties": { "type": "string", "x-kubernetes-preserve-unknown-fields": true, "maxLength": 1024 },
             "minProperties": 1,
             "maxProperties": 1
         }

@@ -11,7 +11,7 @@
 
 use crate::{
     api::Objects,
-    catalog::{self, Head, Place, RelationKind},
+    catalog::{self, Head, Place, Publication, Relation, RelationKind},
     ddl,
     error::{DatabaseError, TableError},
     identifier::{Identifier, split_qualified},
@@ -22,7 +22,9 @@ use crate::{
     spec::Table,
     sqlstate::Step,
     transaction::{Transaction, transact},
+    triggers,
     types::{self, KnownTypes},
+    warning::{self, Warning},
 };
 use deadpool_postgres::Pool;
 use futures::join;
@@ -32,6 +34,14 @@ use tokio_postgres::Client;
 
 /// The time limit of both attempts at a transaction, including the wait for a connection.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// A plan, and what else matters to its end.
+struct Planned {
+    plan: Plan,
+    warnings: Vec<Warning>,
+    /// Whether event triggers fire after its statements.
+    has_triggers: bool,
+}
 
 /// The database of all tables, and what is known of it.
 #[derive(Debug)]
@@ -63,13 +73,17 @@ impl Database {
     ) -> Result<Applied, TableError> {
         run(|| {
             transact(&self.pool, async |tx: &Transaction<'_>| {
-                let plan = self.plan(tx, objects, claim, table).await?;
+                let Planned { plan, warnings, has_triggers } = self.plan(tx, objects, claim, table).await?;
                 let statements = ddl::statements(&plan);
                 if !statements.is_empty() {
                     self.owners.note(&claim.owner).await;
                 }
-                tx.commit(Step::Change, &statements).await?;
-                Ok(plan.into())
+                if has_triggers && !statements.is_empty() {
+                    triggers::change(tx, &plan, &claim.owner).await?;
+                } else {
+                    tx.commit(Step::Change, &statements).await?;
+                }
+                Ok(Applied::new(plan, warnings))
             })
         })
         .await
@@ -81,7 +95,7 @@ impl Database {
         objects: &impl Objects,
         claim: &Claim,
         table: &Table,
-    ) -> Result<Plan, TableError> {
+    ) -> Result<Planned, TableError> {
         // The table stays where the status says that it is, whatever the search path has become since.
         let recorded = claim.table.as_deref().and_then(split_qualified);
         let schema = recorded.filter(|(_, name)| name == table.name.as_str()).map(|(schema, _)| schema);
@@ -96,22 +110,23 @@ impl Database {
             self.types.forget();
             DatabaseError::worth_another(Step::Read, error)
         })?;
-        let (mut place, mut head) = seen?;
-        if schema.is_some() && !is_owned(head.as_ref(), &claim.owner) {
-            (place, head) = look(tx, None, &table.name).await?;
+        let mut seen = seen?;
+        if schema.is_some() && !is_owned(seen.head.as_ref(), &claim.owner) {
+            seen = look(tx, None, &table.name).await?;
         }
         let columns = types::resolve(tx, &table.columns, &self.types, confirmed).await?;
-        let mut elsewhere = self.elsewhere(tx, head.as_ref(), &claim.owner).await?;
+        let mut elsewhere = self.elsewhere(tx, seen.head.as_ref(), &claim.owner).await?;
         // So does one that only its comment tells.
         if let [moved] = &*elsewhere
             && moved.name == table.name.as_str()
         {
-            (place, head) = look(tx, Some(&moved.schema), &table.name).await?;
-            if !is_owned(head.as_ref(), &claim.owner) {
+            seen = look(tx, Some(&moved.schema), &table.name).await?;
+            if !is_owned(seen.head.as_ref(), &claim.owner) {
                 return Err(DatabaseError::keeps_moving().into());
             }
             elsewhere.clear();
         }
+        let Seen { place, head, has_triggers } = seen;
         let place = place.ok_or(TableError::NoSchema)?;
         if head.is_none() {
             types::check_key(tx, &columns, table).await?;
@@ -120,13 +135,16 @@ impl Database {
             Some(head) => Some(catalog::relation(tx, head).await?),
             None => None,
         };
+        let publications = publications(tx, &place, here.as_ref(), table).await?;
         let wanted = ResolvedTable { place, columns, primary_key: table.primary_key.clone() };
-        let found = Found { here, elsewhere: elsewhere.into_iter().map(|place| place.qualified).collect() };
+        let elsewhere = elsewhere.into_iter().map(|place| place.qualified).collect();
+        let found = Found { here, elsewhere, publications };
         let plan = plan::plan(wanted, &found, claim)?;
         if plan.takes_over && !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
             return Err(TableError::ObjectGone { table: plan.table.place.qualified });
         }
-        Ok(plan)
+        let warnings = warning::warnings(table, &plan.table, &found);
+        Ok(Planned { plan, warnings, has_triggers })
     }
 
     /// The object's tables of other names or in other schemas, unless the one that was found is its own.
@@ -168,15 +186,36 @@ fn is_owned(head: Option<&Head>, owner: &Owner) -> bool {
     head.is_some_and(|head| head.is_owned_by(owner))
 }
 
+/// What is at a place.
+struct Seen {
+    place: Option<Place>,
+    head: Option<Head>,
+    has_triggers: bool,
+}
+
 /// Locks a table's name in a schema, or else in the current one, and reads what has it.
 async fn look(
     tx: &Transaction<'_>,
     schema: Option<&str>,
     name: &Identifier,
-) -> Result<(Option<Place>, Option<Head>), tokio_postgres::Error> {
+) -> Result<Seen, tokio_postgres::Error> {
     let (place, head) =
         join!(catalog::lock_place(tx, schema, name.as_str()), catalog::head(tx, schema, name.as_str()));
-    Ok((place?, head?))
+    let (place, has_triggers) = place?.unzip();
+    Ok(Seen { place, head: head?, has_triggers: has_triggers.unwrap_or_default() })
+}
+
+/// The publications that can't send what happens to the rows of a table, because nothing tells them apart.
+async fn publications(
+    sql: &Client,
+    place: &Place,
+    here: Option<&Relation>,
+    table: &Table,
+) -> Result<Vec<Publication>, tokio_postgres::Error> {
+    if here.map_or(!table.primary_key.is_empty(), |relation| relation.has_identity) {
+        return Ok(Vec::new());
+    }
+    catalog::publications(sql, &place.schema, here.map(|relation| relation.head.oid)).await
 }
 
 /// Runs a transaction, and once more if the catalog has changed meanwhile.
@@ -234,7 +273,7 @@ async fn begin_at_recorded(tx: &Transaction<'_>, claim: &Claim) -> Result<Option
     begun.map_err(DatabaseError::of_first_statement)?;
     let place = place?;
     let ours = is_owned(head?.as_ref(), &claim.owner);
-    Ok(place.filter(|_| ours))
+    Ok(place.filter(|_| ours).map(|(place, _)| place))
 }
 
 /// Drops the table at a place whose name is locked; `None` if it isn't the object's table.

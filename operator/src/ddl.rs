@@ -11,13 +11,22 @@ use crate::{
 
 /// The statements of a plan, in order, to be run in one transaction.
 pub fn statements(plan: &Plan) -> Vec<String> {
-    let place = &plan.table.place;
-    let change = match &plan.action {
+    let comment = plan.comment.iter().map(|text| comment(&plan.table.place, text));
+    change(plan).into_iter().chain(comment).collect()
+}
+
+/// The statement that creates or alters the table, if one is needed.
+pub fn change(plan: &Plan) -> Option<String> {
+    match &plan.action {
         Action::Create => Some(create_table(&plan.table)),
-        Action::AddColumns(columns) => Some(add_columns(place, columns)),
+        Action::AddColumns(columns) => Some(add_columns(&plan.table.place, columns)),
         Action::Nothing => None,
-    };
-    change.into_iter().chain(plan.comment.iter().map(|text| comment(place, text))).collect()
+    }
+}
+
+/// The statement that replaces a table's comment.
+pub fn comment(place: &Place, text: &str) -> String {
+    format!("COMMENT ON TABLE {} IS {}", qualified(place), literal(text))
 }
 
 /// The statement that locks a table against all other use until the transaction ends.
@@ -44,10 +53,6 @@ fn create_table(table: &ResolvedTable) -> String {
 fn add_columns(place: &Place, columns: &[ResolvedColumn]) -> String {
     let lines: Vec<_> = columns.iter().map(|added| format!("ADD COLUMN {}", definition(added))).collect();
     format!("ALTER TABLE {}\n  {}", qualified(place), lines.join(",\n  "))
-}
-
-fn comment(place: &Place, text: &str) -> String {
-    format!("COMMENT ON TABLE {} IS {}", qualified(place), literal(text))
 }
 
 fn definition(column: &ResolvedColumn) -> String {

@@ -6,7 +6,7 @@ use crate::{
     plan::PlanError,
     spec::SpecError,
     sqlstate::{self, ErrorClass, Step},
-    status::ConditionReason,
+    status::{ConditionReason, Failure},
     transaction::Spoils,
     types::{RejectedType, ResolveError},
 };
@@ -161,6 +161,12 @@ impl TableError {
             Self::ClusterUnknown(_) | Self::ObjectUnknown(_) => ConditionReason::ClusterUnavailable,
             Self::Database(error) => error.reason,
         }
+    }
+
+    /// What the status says of it, in its own words: `message`.
+    pub fn as_failure<'a>(&self, message: &'a str, deleting: bool) -> Failure<'a> {
+        let needs_person = self.class() != ErrorClass::Temporary;
+        Failure { reason: self.reason(), message, needs_person, deleting }
     }
 
     /// Whether another attempt may succeed at once.

@@ -165,6 +165,9 @@ fn log_applied(applied: &Applied) {
         Outcome::ColumnsAdded(columns) => info!("Added to table {table}: {}.", columns.join(", ")),
         Outcome::Unchanged => debug!("Table {table} is up to date."),
     }
+    for warning in &applied.warnings {
+        warn!("Table {table}: {warning}.");
+    }
 }
 
 fn log_dropped(dropped: &Dropped) {

@@ -3,8 +3,8 @@
 //! Data flows one way, and each step has its module: the raw spec of an object ([`spec`], with the rules for
 //! names in [`identifier`] and for types in [`column_type`]) → types and places as the server knows them
 //! ([`types`], [`catalog`]) → a [`plan`], which respects the table's owner ([`marker`]) → its statements
-//! ([`ddl`]) → one [`transaction`] on the [`database`] → the [`outcome`] → the [`status`]. `spec`, `plan`, `ddl`,
-//! `marker`, `outcome` and `status` are pure.
+//! ([`ddl`]) → one [`transaction`] on the [`database`], by another way if it has event [`triggers`] → the [`outcome`], with its
+//! [`warning`]s → the [`status`]. `spec`, `plan`, `ddl`, `marker`, `outcome`, `warning` and `status` are pure.
 //!
 //! [`owners`] knows which objects may have a table, so that not all comments are read for each. The
 //! [`handlers`] take a [`request`] from the object and drive these steps. The [`api`] server tells them
@@ -36,4 +36,6 @@ pub mod spec;
 pub mod sqlstate;
 pub mod status;
 pub mod transaction;
+pub mod triggers;
 pub mod types;
+pub mod warning;

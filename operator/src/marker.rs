@@ -1,10 +1,12 @@
 //! Marks a table with its owner: a line in the table's COMMENT.
 //!
 //! The line is written in the transaction that creates the table, so that no crash comes between them. By
-//! this line, a later run recognizes the table. Other text in the comment stays as it is.
+//! this line, a later run recognizes the table. It also names the columns that came from a spec, so that one which is
+//! removed from there is known although the object has lost its status. Other text in the comment stays as it is.
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use serde_json::Value;
+use std::{collections::BTreeSet, fmt};
 
 /// The beginning of the line.
 pub const PREFIX: &str = "database-table-operator: ";
@@ -31,29 +33,45 @@ impl Owner {
         (&self.cluster, &self.namespace, &self.name) == (&other.cluster, &other.namespace, &other.name)
     }
 
-    /// The comment with this owner's line in place of any other owner's.
-    pub fn mark_comment(&self, comment: Option<&str>) -> String {
+    /// The comment with a line for this owner and these columns, in place of any other owner's.
+    pub fn mark_comment(&self, comment: Option<&str>, columns: &BTreeSet<String>) -> String {
         let text = comment.unwrap_or_default().lines().filter(|line| parse_line(line).is_none());
-        let line = format!("{PREFIX}{}", self.json());
+        let line = Line { owner: self.clone(), columns: Some(columns.iter().cloned().collect()) };
+        let line = format!("{PREFIX}{}", json(&line));
         text.chain([line.as_str()]).collect::<Vec<_>>().join("\n")
     }
 
     /// The owner that a comment names.
     pub fn from_comment(comment: &str) -> Option<Self> {
-        comment.lines().find_map(parse_line)
+        comment.lines().find_map(parse_line).map(|line| line.owner)
     }
 
     /// A text that this owner's line contains whatever the uid. Other lines may contain it too.
     pub fn needle(&self) -> String {
-        let without_uid = Self { uid: String::new(), ..self.clone() }.json();
+        let without_uid = json(&Self { uid: String::new(), ..self.clone() });
         format!("{PREFIX}{}", without_uid.trim_end_matches("\"\"}"))
     }
+}
 
-    fn json(&self) -> String {
-        // Four strings can always be serialized. Otherwise, an empty line would match no owner and do no
-        // harm.
-        serde_json::to_string(self).unwrap_or_default()
-    }
+/// The columns that came from a spec, exact, if a comment tells. One that was written by hand, or by an earlier operator, doesn't.
+pub fn columns_in(comment: &str) -> Option<BTreeSet<String>> {
+    let columns = comment.lines().find_map(parse_line)?.columns?;
+    columns.as_array()?.iter().map(|name| name.as_str().map(ToOwned::to_owned)).collect()
+}
+
+/// What follows the beginning of the line.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    #[serde(flatten)]
+    owner: Owner,
+    /// A list of names. Whatever else somebody has put here, the line names the owner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    columns: Option<Value>,
+}
+
+fn json(value: &impl Serialize) -> String {
+    // Strings can always be serialized. Otherwise, an empty line would match no owner and do no harm.
+    serde_json::to_string(value).unwrap_or_default()
 }
 
 impl fmt::Display for Owner {
@@ -62,7 +80,7 @@ impl fmt::Display for Owner {
     }
 }
 
-fn parse_line(line: &str) -> Option<Owner> {
+fn parse_line(line: &str) -> Option<Line> {
     serde_json::from_str(line.trim().strip_prefix(PREFIX)?).ok()
 }
 
@@ -77,10 +95,10 @@ mod tests {
 
     #[test]
     fn other_text_in_the_comment_is_kept() {
-        let comment = owner("a").mark_comment(Some("Who signed up.\nAsk Eva."));
+        let comment = owner("a").mark_comment(Some("Who signed up.\nAsk Eva."), &BTreeSet::new());
         assert!(comment.starts_with("Who signed up.\nAsk Eva.\ndatabase-table-operator: {"), "{comment}");
         assert_eq!(Owner::from_comment(&comment), Some(owner("a")));
-        let again = owner("b").mark_comment(Some(&comment));
+        let again = owner("b").mark_comment(Some(&comment), &BTreeSet::new());
         assert_eq!(Owner::from_comment(&again), Some(owner("b")));
         assert_eq!(again.lines().count(), 3);
     }
@@ -108,20 +126,48 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_before_or_of_somebody_else_tells_no_columns_and_names_the_owner() {
+        let line = |more: &str| {
+            format!(
+                "Hi.\n{PREFIX}{{\"cluster\":\"c1\",\"namespace\":\"shop\",\"name\":\"a\",\"uid\":\"u1\"{more}}}"
+            )
+        };
+        for (more, columns) in [
+            ("", None),
+            (",\"columns\":null", None),
+            (",\"columns\":\"a\"", None),
+            (",\"columns\":[1]", None),
+            (",\"since\":\"2027\"", None),
+            (
+                ",\"columns\":[\"a\",\"Two Words\"]",
+                Some(BTreeSet::from(["a".to_owned(), "Two Words".to_owned()])),
+            ),
+        ] {
+            assert_eq!(Owner::from_comment(&line(more)), Some(owner("a")), "{more}");
+            assert_eq!(columns_in(&line(more)), columns, "{more}");
+        }
+    }
+
+    #[test]
     fn the_needle_finds_any_uid_but_not_longer_names() {
-        assert!(Owner { uid: "u2".into(), ..owner("a") }.mark_comment(None).contains(&owner("a").needle()));
-        assert!(!owner("ab").mark_comment(None).contains(&owner("a").needle()));
+        assert!(
+            Owner { uid: "u2".into(), ..owner("a") }
+                .mark_comment(None, &BTreeSet::new())
+                .contains(&owner("a").needle())
+        );
+        assert!(!owner("ab").mark_comment(None, &BTreeSet::new()).contains(&owner("a").needle()));
     }
 
     proptest! {
         #[test]
-        fn a_marked_comment_names_its_owner(parts in proptest::array::uniform4(".*"), text in proptest::option::of("(?s).*")) {
+        fn a_marked_comment_names_its_owner(parts in proptest::array::uniform4(".*"), text in proptest::option::of("(?s).*"), columns in proptest::collection::btree_set(".*", 0..4)) {
             let [cluster, namespace, name, uid] = parts;
             let owner = Owner { cluster, namespace, name, uid };
             prop_assume!(text.as_deref().and_then(Owner::from_comment).is_none());
-            let marked = owner.mark_comment(text.as_deref());
+            let marked = owner.mark_comment(text.as_deref(), &columns);
             prop_assert!(marked.contains(&owner.needle()));
             prop_assert_eq!(Owner::from_comment(&marked), Some(owner));
+            prop_assert_eq!(columns_in(&marked), Some(columns));
         }
     }
 }

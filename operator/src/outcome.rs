@@ -4,10 +4,14 @@ use crate::{
     identifier::{Identifier, quote},
     plan::{Action, Plan},
     types::ResolvedColumn,
+    warning::Warning,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+
+/// The warnings that a message has, so that it stays readable; the log has all.
+const MOST_WARNINGS: usize = 10;
 
 /// A table that matches its spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +26,8 @@ pub struct Applied {
     pub primary_key: Vec<String>,
     /// Other columns of the table, which didn't come from the spec.
     pub extra_columns: Vec<String>,
+    /// What the author of the spec may not expect.
+    pub warnings: Vec<Warning>,
 }
 
 /// What was done to a table.
@@ -56,14 +62,16 @@ pub enum Dropped {
     Kept(String),
 }
 
-impl From<Plan> for Applied {
-    fn from(Plan { table, action, extra_columns, .. }: Plan) -> Self {
+impl Applied {
+    /// The table once the plan is carried out.
+    pub fn new(Plan { table, action, extra_columns, .. }: Plan, warnings: Vec<Warning>) -> Self {
         Self {
             outcome: action.into(),
             table: table.place.qualified,
             columns: table.columns.into_iter().map(ColumnStatus::from).collect(),
             primary_key: table.primary_key.iter().map(exact).collect(),
             extra_columns,
+            warnings,
         }
     }
 }
@@ -98,6 +106,12 @@ impl fmt::Display for Applied {
             let names: Vec<_> = self.extra_columns.iter().map(|name| quote(name)).collect();
             write!(f, ", and others which are left alone: {}", names.join(", "))?;
         }
-        Ok(())
+        for warning in self.warnings.iter().take(MOST_WARNINGS) {
+            write!(f, ". WARNING: {warning}")?;
+        }
+        match self.warnings.len().saturating_sub(MOST_WARNINGS) {
+            0 => Ok(()),
+            more => write!(f, ". WARNING: {more} more, which the operator's log has"),
+        }
     }
 }

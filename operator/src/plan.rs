@@ -2,16 +2,19 @@
 //!
 //! The plan compares the spec with the catalog, not with an earlier spec. So an update after a failed
 //! creation creates the table, a second run after a crash finds nothing to do, and so does the update that
-//! puts a removed column back. The earlier columns only tell a column that was removed from the spec, which
-//! is rejected, from one that someone else added to the table, which is left alone.
+//! puts a removed column back. The earlier columns, which the status and the table's comment name, only tell a column that
+//! was removed from the spec, which is rejected, from one that someone else added to the table, which is left alone.
+
+mod error;
 
 use crate::{
-    catalog::{CatalogColumn, Place, Relation, RelationKind},
-    identifier::{Identifier, quote},
-    marker::Owner,
+    catalog::{CatalogColumn, Generated, Key, KeyForm, Place, Publication, Relation, RelationKind},
+    identifier::Identifier,
+    marker::{self, Owner},
     types::ResolvedColumn,
 };
-use std::{collections::BTreeSet, fmt};
+pub use error::{IncompatibleChange, PlanError};
+use std::collections::BTreeSet;
 
 /// The table that the spec asks for, in the schema and with the types that the server knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +25,13 @@ pub struct ResolvedTable {
     pub columns: Vec<ResolvedColumn>,
     /// The columns of its primary key; empty without one.
     pub primary_key: Vec<Identifier>,
+}
+
+impl ResolvedTable {
+    /// The names of its columns, exact.
+    pub fn column_names(&self) -> BTreeSet<String> {
+        self.columns.iter().map(|column| column.name.as_str().to_owned()).collect()
+    }
 }
 
 /// An object's claim to a table.
@@ -42,6 +52,9 @@ pub struct Found {
     pub here: Option<Relation>,
     /// The object's tables of other names, as PostgreSQL prints them; only read if `here` isn't the object's.
     pub elsewhere: Vec<String>,
+    /// The publications that have the table, or will have it; only read if nothing [identifies](Relation::has_identity) its
+    /// rows.
+    pub publications: Vec<Publication>,
 }
 
 /// The change that makes a table match its spec, and the table that results.
@@ -51,7 +64,7 @@ pub struct Plan {
     pub table: ResolvedTable,
     /// The change to the table.
     pub action: Action,
-    /// The comment to write; `None` if the present one already names the object.
+    /// The comment to write; `None` if the present one already names the object and its columns.
     pub comment: Option<String>,
     /// Whether the comment has the uid of an earlier or a later object of this name. Only an object that
     /// still exists may take the table over.
@@ -69,117 +82,6 @@ pub enum Action {
     AddColumns(Vec<ResolvedColumn>),
     /// None, it already has all columns.
     Nothing,
-}
-
-/// A conflict that a person has to resolve.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PlanError {
-    /// The table exists, and its comment names no object.
-    #[error(
-        "table {table} already exists and doesn't belong to a DatabaseTable, so it is left alone: delete this \
-         object and create one with another tableName"
-    )]
-    Unmarked {
-        /// The table.
-        table: String,
-    },
-    /// The table belongs to another object.
-    #[error(
-        "table {table} belongs to the DatabaseTable {owner}{cluster}, so it is left alone: delete this object and \
-         create one with another tableName",
-        cluster = if *.foreign { " in another cluster" } else { "" }
-    )]
-    OwnedByAnother {
-        /// The table.
-        table: String,
-        /// The other object.
-        owner: Owner,
-        /// Whether the other object is in another cluster.
-        foreign: bool,
-    },
-    /// The name is taken by a view or the like.
-    #[error(
-        "{table} is {kind}, not a table, so it is left alone: delete this object and create one with another \
-         tableName"
-    )]
-    NotATable {
-        /// The name.
-        table: String,
-        /// What it is.
-        kind: &'static str,
-    },
-    /// The object has a table of another name.
-    #[error(
-        "this object's table is {existing}, and tables can't be renamed or moved, so nothing was changed: set \
-         tableName back, or delete the object and create a new one for {wanted}"
-    )]
-    Renamed {
-        /// The table that is asked for.
-        wanted: String,
-        /// The table that exists.
-        existing: String,
-    },
-    /// Several tables could be the one to drop.
-    #[error(
-        "{}, so nothing was dropped: drop the object's table yourself, or remove the object's line from the \
-         comments of the tables to keep",
-        ambiguity(.marked, .recorded.as_deref())
-    )]
-    Ambiguous {
-        /// The tables with the object's line in their comments.
-        marked: Vec<String>,
-        /// The table that the status names, if it exists and lacks the line.
-        recorded: Option<String>,
-    },
-    /// Somebody has put a partitioned table in the place of the object's own, or has made it one.
-    #[error(
-        "table {table} has partitions, which would be dropped with it, so nothing was dropped: drop it yourself, or \
-         remove the object's line from its comment"
-    )]
-    Partitioned {
-        /// The table.
-        table: String,
-    },
-    /// The spec asks for more than new columns.
-    #[error(
-        "the update of table {table} is aborted and nothing was changed: {}. Columns can only be added: put back \
-         what was removed or changed",
-        join_changes(.changes)
-    )]
-    Incompatible {
-        /// The table.
-        table: String,
-        /// All changes that can't be made.
-        changes: Vec<IncompatibleChange>,
-    },
-}
-
-/// A change that would lose or rewrite data.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum IncompatibleChange {
-    /// The table has a column that was removed from the spec.
-    Removed {
-        /// The column.
-        column: String,
-    },
-    /// A column's type differs from the spec.
-    TypeChanged {
-        /// The column.
-        column: Identifier,
-        /// The type in the database.
-        from: String,
-        /// The type in the spec.
-        to: String,
-    },
-    /// The primary key differs from the spec.
-    PrimaryKey {
-        /// The key in the database.
-        from: Vec<String>,
-        /// The key in the spec.
-        to: Vec<Identifier>,
-    },
 }
 
 /// Plans how to get from the tables found to the one wanted.
@@ -212,11 +114,11 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
 
 fn create(wanted: ResolvedTable, owner: &Owner) -> Plan {
     Plan {
-        table: wanted,
         action: Action::Create,
-        comment: Some(owner.mark_comment(None)),
+        comment: Some(owner.mark_comment(None, &wanted.column_names())),
         takes_over: false,
         extra_columns: Vec::new(),
+        table: wanted,
     }
 }
 
@@ -226,7 +128,10 @@ fn update(
     marked: &Owner,
     claim: &Claim,
 ) -> Result<Plan, PlanError> {
-    let changes = changes(&wanted, relation, claim);
+    let comment = relation.head.comment.as_deref();
+    let marked_columns = comment.and_then(marker::columns_in);
+    let owned = claim.columns.union(marked_columns.as_ref().unwrap_or(&claim.columns)).cloned().collect();
+    let changes = changes(&wanted, relation, &owned);
     if !changes.is_empty() {
         return Err(PlanError::Incompatible { table: wanted.place.qualified, changes });
     }
@@ -234,38 +139,54 @@ fn update(
     let added: Vec<_> = wanted.columns.iter().filter(|column| !exists(column)).cloned().collect();
     let extra = relation.columns.iter().filter(|column| wanted_column(&wanted, column).is_none());
     let takes_over = marked.uid != claim.owner.uid;
+    let names = wanted.column_names();
+    // A line of before, without columns, gets them when there is something else to write: it isn't worth a lock.
+    let is_stale = takes_over || !added.is_empty() || marked_columns.is_some_and(|marked| marked != names);
     Ok(Plan {
         action: if added.is_empty() { Action::Nothing } else { Action::AddColumns(added) },
-        comment: takes_over.then(|| claim.owner.mark_comment(relation.head.comment.as_deref())),
+        comment: is_stale.then(|| claim.owner.mark_comment(comment, &names)),
         takes_over,
         extra_columns: extra.map(|column| column.name.clone()).collect(),
         table: wanted,
     })
 }
 
-fn changes(wanted: &ResolvedTable, relation: &Relation, claim: &Claim) -> Vec<IncompatibleChange> {
+fn changes(wanted: &ResolvedTable, relation: &Relation, owned: &BTreeSet<String>) -> Vec<IncompatibleChange> {
     let mut changes: Vec<_> =
-        relation.columns.iter().filter_map(|column| change(wanted, column, claim)).collect();
-    if !wanted.primary_key.iter().map(Identifier::as_str).eq(relation.primary_key.iter().map(String::as_str))
-    {
-        let (from, to) = (relation.primary_key.clone(), wanted.primary_key.clone());
+        relation.columns.iter().filter_map(|column| change(wanted, column, owned)).collect();
+    if !is_key(&wanted.primary_key, relation.key.as_ref()) {
+        let (from, to) = (relation.key.clone(), wanted.primary_key.clone());
         changes.push(IncompatibleChange::PrimaryKey { from, to });
     }
     changes
 }
 
-fn change(wanted: &ResolvedTable, column: &CatalogColumn, claim: &Claim) -> Option<IncompatibleChange> {
+/// Whether a table's key is the one wanted. A deferrable one is: no two rows have the same key once a transaction is over.
+fn is_key(wanted: &[Identifier], key: Option<&Key>) -> bool {
+    let Some(key) = key else { return wanted.is_empty() };
+    matches!(key.form, KeyForm::Plain | KeyForm::Deferrable)
+        && wanted.iter().map(Identifier::as_str).eq(key.columns.iter().map(String::as_str))
+}
+
+fn change(
+    wanted: &ResolvedTable,
+    column: &CatalogColumn,
+    owned: &BTreeSet<String>,
+) -> Option<IncompatibleChange> {
     let Some(same) = wanted_column(wanted, column) else {
-        let removed = claim.columns.contains(&column.name);
+        let removed = owned.contains(&column.name);
         return removed.then(|| IncompatibleChange::Removed { column: column.name.clone() });
     };
     // Whether somebody has given an integer a sequence of its own is no change of its type.
     let unchanged = same.type_.id.stores_as(column.type_id) && (column.serial || !same.type_.serial);
-    (!unchanged).then(|| IncompatibleChange::TypeChanged {
-        column: same.name.clone(),
-        from: column.type_name.clone(),
-        to: same.type_.sql().to_owned(),
-    })
+    if !unchanged {
+        let (column, from) = (same.name.clone(), column.type_name.clone());
+        return Some(IncompatibleChange::TypeChanged { column, from, to: same.type_.sql().to_owned() });
+    }
+    // An identity column can be written, by INSERT … OVERRIDING SYSTEM VALUE.
+    let (column, by) = (same.name.clone(), column.generated);
+    matches!(by, Generated::Stored | Generated::Virtual)
+        .then_some(IncompatibleChange::Generated { column, by })
 }
 
 fn wanted_column<'a>(wanted: &'a ResolvedTable, column: &CatalogColumn) -> Option<&'a ResolvedColumn> {
@@ -296,44 +217,6 @@ pub fn table_to_drop(
         marked: marked.iter().map(|place| place.qualified.clone()).collect(),
         recorded: recorded.map(str::to_owned),
     })
-}
-
-impl fmt::Display for IncompatibleChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Removed { column } => {
-                write!(f, "column {} is in the table but not in the spec", quote(column))
-            }
-            Self::TypeChanged { column, from, to } => {
-                write!(f, "column {column} has the type {from}, but {to} in the spec")
-            }
-            Self::PrimaryKey { from, to } => {
-                let from = from.iter().map(|name| quote(name));
-                let to = to.iter().map(ToString::to_string);
-                write!(f, "the primary key is {}, but {} in the spec", key(from), key(to))
-            }
-        }
-    }
-}
-
-fn key(names: impl Iterator<Item = String>) -> String {
-    let names = names.collect::<Vec<_>>().join(", ");
-    if names.is_empty() { "absent".to_owned() } else { format!("({names})") }
-}
-
-fn ambiguity(marked: &[String], recorded: Option<&str>) -> String {
-    let marked = marked.join(", ");
-    match recorded {
-        Some(recorded) => format!(
-            "the status names {recorded} as the object's table, but the object's line is in the comment of \
-             {marked}"
-        ),
-        None => format!("the object's line is in the comments of several tables: {marked}"),
-    }
-}
-
-fn join_changes(changes: &[IncompatibleChange]) -> String {
-    changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

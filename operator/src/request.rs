@@ -7,8 +7,7 @@ use crate::{
     outcome::Applied,
     plan::Claim,
     spec::{Declaration, SpecError, Table},
-    sqlstate::ErrorClass,
-    status::{Failure, Stamp, TableStatus},
+    status::{Stamp, TableStatus},
 };
 use korf::{
     FromCall, Name, ObjectNamespace, Status,
@@ -106,13 +105,11 @@ impl TableRequest {
 
     /// The status once the table matches the spec.
     pub fn status_after_success(&self, applied: &Applied) -> TableStatus {
-        self.status.after_success(self.stamp, applied)
+        self.status.after_success(self.stamp, applied, self.warnings())
     }
 
     /// The status after a failed attempt.
     pub fn status_after_failure(&self, error: &TableError, deleting: bool) -> TableStatus {
-        let (reason, needs_person) = (error.reason(), error.class() != ErrorClass::Temporary);
-        let failure = Failure { reason, message: &error.to_string(), needs_person, deleting };
-        self.status.after_failure(self.stamp, &failure)
+        self.status.after_failure(self.stamp, &error.as_failure(&error.to_string(), deleting))
     }
 }

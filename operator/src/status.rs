@@ -11,12 +11,16 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::fmt;
+use std::{fmt, iter};
+
+/// The generation in the status of an object that nobody has seen yet. The API server puts it there, so that tools which
+/// follow kstatus wait for the operator: without a status, an object counts as ready.
+const UNSEEN: i64 = -1;
 
 /// State of an object's table, as the operator reports it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
-#[schemars(transform = without_defaults)]
+#[schemars(transform = without_defaults, extend("default" = {"observedGeneration": UNSEEN}))]
 pub struct TableStatus {
     /// The generation of the object that the operator has seen last.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,8 +89,11 @@ pub struct Stamp {
 
 impl TableStatus {
     /// The next status after a success.
-    pub fn after_success(&self, stamp: Stamp, applied: &Applied) -> Self {
-        let message = applied.to_string();
+    ///
+    /// Its message has the `warnings` about the spec, too.
+    pub fn after_success(&self, stamp: Stamp, applied: &Applied, warnings: &[String]) -> Self {
+        let warnings = warnings.iter().map(|warning| format!(". WARNING: {warning}"));
+        let message = iter::once(applied.to_string()).chain(warnings).collect::<String>();
         let condition = |type_| self.condition(type_, "True", ConditionReason::Applied, &message, stamp);
         Self {
             observed_generation: stamp.generation,

@@ -183,7 +183,7 @@ async fn resolve_one(sql: &Client, column: &Column) -> Result<(PgTypeId, String)
         ResolveError::Rejected(RejectedType { column, type_, why })
     };
     let sort = |error: Error| match error.as_db_error().and_then(sqlstate::rejected_text) {
-        Some(why) => reject(why.to_owned()),
+        Some(why) => reject(explain(why, &column.type_)),
         None => error.into(),
     };
     let found = FoundType::read(sql, text).await.map_err(sort)?;
@@ -194,6 +194,20 @@ async fn resolve_one(sql: &Client, column: &Column) -> Result<(PgTypeId, String)
     let typmod = found.modifier(sql, text).await.map_err(sort)?;
     let id = PgTypeId { oid: found.oid, typmod };
     Ok((id, format_type(sql, id).await?))
+}
+
+/// Why a text isn't a type: the server's reason, or ours, if the text has more than a type.
+fn explain(why: &str, type_: &ColumnType) -> String {
+    match type_.clause() {
+        Some("PRIMARY") => {
+            "a key isn't part of a type: remove it, and name the column in spec.primaryKey".to_owned()
+        }
+        Some(clause) => format!(
+            "constraints, defaults and the like aren't part of a type, and aren't supported yet: remove {clause} and what \
+             belongs to it"
+        ),
+        None => why.to_owned(),
+    }
 }
 
 /// What the catalog says of a type.

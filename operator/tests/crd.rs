@@ -79,6 +79,7 @@ async fn the_crd_accepts_good_objects_and_rejects_others_with_a_message() {
         json!({"tableName": "\"T\"", "columns": [{"a": "int"}, {"b": "int"}], "primaryKey": ["a", "b"]});
     world.must(&["apply", "-f", "-"], &object("good", &good).to_string());
     mistakes_are_rejected(&world);
+    a_new_object_is_not_seen_yet(&world);
     kubectl_get_prints_the_status(&world);
     rbac_grants_what_is_needed(&world);
 }
@@ -97,7 +98,7 @@ fn mistakes_are_rejected(world: &World) {
         (json!({"tableName": "t", "columns": [{"a": 1}]}), "must be of type string"),
         (
             json!({"tableName": "t", "columns": [{"a": {"type": "int"}}]}),
-            "unknown field \"spec.columns[0].a.type\"",
+            "spec.columns[0].a in body must be of type string: \"object\"",
         ),
         (json!({"tableName": 1, "columns": [{"a": "int"}]}), "must be of type string"),
         (json!({"tableName": "t", "columns": {"a": "int"}}), "unknown field \"spec.columns.a\""),
@@ -112,6 +113,13 @@ fn mistakes_are_rejected(world: &World) {
         let message = world.rejected("bad", &spec);
         assert!(message.contains(why), "{spec}: {message}");
     }
+}
+
+fn a_new_object_is_not_seen_yet(world: &World) {
+    assert_eq!(
+        world.must(&["get", "dbt", "good", "-o", "jsonpath={.status}"], ""),
+        "{\"observedGeneration\":-1}"
+    );
 }
 
 fn kubectl_get_prints_the_status(world: &World) {

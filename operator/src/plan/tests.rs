@@ -38,14 +38,36 @@ fn table(columns: &[(&str, u32)], key: &[&str], marked: Option<Owner>) -> Found 
         type_id: PgTypeId { oid, typmod: -1 },
         type_name: type_name(oid).into(),
         serial: false,
+        generated: Generated::No,
     };
-    let comment = marked.map(|owner| owner.mark_comment(None));
+    let comment = marked.map(|owner| owner.mark_comment(None, &names(columns)));
     let relation = Relation {
         head: Head { oid: 1, kind: RelationKind::Table, comment },
         columns: columns.iter().map(column).collect(),
-        primary_key: key.iter().map(ToString::to_string).collect(),
+        key: plain_key(key),
+        has_identity: !key.is_empty(),
     };
-    Found { here: Some(relation), elsewhere: vec![] }
+    Found { here: Some(relation), ..Found::default() }
+}
+
+fn names(columns: &[(&str, u32)]) -> BTreeSet<String> {
+    columns.iter().map(|(name, _)| (*name).to_owned()).collect()
+}
+
+/// Puts a line with these columns into the comment.
+fn mark(found: &mut Found, columns: &[(&str, u32)]) {
+    found.here.as_mut().unwrap().head.comment = Some(owner("a").mark_comment(None, &names(columns)));
+}
+
+/// Takes the columns out of the line, as an earlier operator wrote it.
+fn forget_columns(found: &mut Found) {
+    let comment = &mut found.here.as_mut().unwrap().head.comment;
+    *comment = Some(format!("{}\"}}", owner("a").needle() + "\"u"));
+}
+
+fn plain_key(columns: &[&str]) -> Option<Key> {
+    let columns: Vec<_> = columns.iter().map(ToString::to_string).collect();
+    (!columns.is_empty()).then_some(Key { columns, form: KeyForm::Plain })
 }
 
 /// The plan for the object `a`, whose spec has had the columns `a`, `b`, `c` and `B`.
@@ -74,7 +96,7 @@ fn a_missing_table_is_created_with_its_owner_in_the_comment() {
     let expected = Plan {
         table: wanted.clone(),
         action: Action::Create,
-        comment: Some(owner("a").mark_comment(None)),
+        comment: Some(owner("a").mark_comment(None, &names(&[("a", INT)]))),
         takes_over: false,
         extra_columns: vec![],
     };
@@ -115,7 +137,8 @@ fn all_removed_and_changed_columns_are_named_in_the_error() {
 
 #[test]
 fn a_column_that_was_never_in_the_spec_is_left_alone() {
-    let found = table(&[("a", INT), ("audit", INT), ("B", INT)], &[], Some(owner("a")));
+    let mut found = table(&[("a", INT), ("audit", INT), ("B", INT)], &[], Some(owner("a")));
+    mark(&mut found, &[("a", INT)]);
     let small = || wanted(&[("a", INT)], &[]);
     let known = claim("a", &["a"]);
     let unchanged = plan(small(), &found, &known).unwrap();
@@ -126,6 +149,42 @@ fn a_column_that_was_never_in_the_spec_is_left_alone() {
     let error =
         plan(small(), &found, &claim("a", &["a", "audit"])).expect_err("audit was in the spec").to_string();
     assert!(error.contains("\"audit\"") && !error.contains("\"B\""), "{error}");
+}
+
+#[test]
+fn a_removed_column_that_only_the_comment_names_is_removed() {
+    let mut found = table(&[("a", INT), ("b", INT), ("audit", INT)], &[], Some(owner("a")));
+    mark(&mut found, &[("a", INT), ("b", INT)]);
+    let lost = claim("a", &[]);
+    let error = plan(wanted(&[("a", INT)], &[]), &found, &lost).unwrap_err().to_string();
+    assert!(
+        error.contains("\"b\" is in the table but not in the spec") && !error.contains("audit"),
+        "{error}"
+    );
+    forget_columns(&mut found);
+    assert_eq!(found.here.as_ref().unwrap().head.owner(), Some(owner("a")));
+    assert_eq!(plan(wanted(&[("a", INT)], &[]), &found, &lost).unwrap().comment, None);
+}
+
+#[test]
+fn the_comment_names_the_columns_of_the_spec_after_each_change() {
+    let ab = [("a", INT), ("b", INT)];
+    let comment =
+        |found: &Found, columns: &[(&str, u32)]| planned(wanted(columns, &[]), found).unwrap().comment;
+    let marked = |columns: &[(&str, u32)]| Some(owner("a").mark_comment(None, &names(columns)));
+    let mut found = table(&[("a", INT)], &[], Some(owner("a")));
+    assert_eq!(comment(&found, &[("a", INT)]), None);
+    assert_eq!(comment(&found, &ab), marked(&ab), "a column is added");
+    forget_columns(&mut found);
+    assert_eq!(comment(&found, &[("a", INT)]), None, "it isn't worth a lock");
+    assert_eq!(comment(&found, &ab), marked(&ab), "a line of before");
+    // Somebody has dropped b, and it is no longer in the spec: if somebody adds it, it is somebody's.
+    mark(&mut found, &ab);
+    assert_eq!(comment(&found, &[("a", INT)]), marked(&[("a", INT)]));
+    // Somebody has added b, and now it is in the spec, too.
+    let mut found = table(&ab, &[], Some(owner("a")));
+    mark(&mut found, &[("a", INT)]);
+    assert_eq!(comment(&found, &ab), marked(&ab));
 }
 
 #[test]
@@ -160,6 +219,44 @@ fn a_new_removed_or_reordered_primary_key_is_rejected() {
 }
 
 #[test]
+fn a_key_that_lets_rows_be_equal_is_not_the_key_of_the_spec() {
+    for (form, shown) in [
+        (KeyForm::Plain, None),
+        (KeyForm::Deferrable, None),
+        (KeyForm::WithoutOverlaps, Some("(\"a\", \"b\" WITHOUT OVERLAPS)")),
+        (KeyForm::Invalid, Some("(\"a\", \"b\") with an index that isn't valid")),
+    ] {
+        let mut found = table(&[("a", INT), ("b", INT)], &["a", "b"], Some(owner("a")));
+        found.here.as_mut().unwrap().key.as_mut().unwrap().form = form;
+        let planned = planned(wanted(&[("a", INT), ("b", INT)], &["a", "b"]), &found);
+        let message = planned.err().map(|error| error.to_string());
+        assert_eq!(message.is_some(), shown.is_some(), "{form:?}");
+        let (message, shown) = (message.unwrap_or_default(), shown.unwrap_or_default());
+        assert!(message.contains(shown), "{form:?}: {message}");
+    }
+}
+
+#[test]
+fn a_column_that_can_not_be_written_is_not_the_column_of_the_spec() {
+    for (by, shown) in [
+        (Generated::No, None),
+        (Generated::Identity, None),
+        (Generated::Stored, Some("column \"b\" is generated (STORED) and can't be written")),
+        (Generated::Virtual, Some("column \"b\" is generated (VIRTUAL) and can't be written")),
+    ] {
+        let mut found = table(&[("a", INT), ("b", INT), ("extra", INT)], &[], Some(owner("a")));
+        mark(&mut found, &[("a", INT), ("b", INT)]);
+        found.here.as_mut().unwrap().columns[1].generated = by;
+        // What isn't in the spec may be anything.
+        found.here.as_mut().unwrap().columns[2].generated = Generated::Virtual;
+        let message =
+            planned(wanted(&[("a", INT), ("b", INT)], &[]), &found).err().map(|error| error.to_string());
+        assert_eq!(message.is_some(), shown.is_some(), "{by:?}");
+        assert!(message.unwrap_or_default().contains(shown.unwrap_or_default()), "{by:?}");
+    }
+}
+
+#[test]
 fn a_table_without_an_owner_or_of_another_object_is_left_alone() {
     let wanted = wanted(&[("a", INT)], &[]);
     assert!(
@@ -188,7 +285,8 @@ fn a_new_table_name_is_rejected_whatever_has_that_name() {
     let wanted = wanted(&[("a", INT)], &[]);
     for here in [None, table(&[("a", INT)], &[], None).here, table(&[("a", INT)], &[], Some(owner("b"))).here]
     {
-        let message = rejection(wanted.clone(), &Found { here, elsewhere: elsewhere.clone() });
+        let message =
+            rejection(wanted.clone(), &Found { here, elsewhere: elsewhere.clone(), ..Found::default() });
         assert!(message.contains("this object's table is public.old"), "{message}");
     }
 }
@@ -196,11 +294,15 @@ fn a_new_table_name_is_rejected_whatever_has_that_name() {
 #[test]
 fn an_owner_restored_from_a_backup_takes_its_table_over() {
     let mut found = table(&[("a", INT)], &[], None);
-    let before = Owner { uid: "before".into(), ..owner("a") }.mark_comment(Some("Who signed up."));
+    let before = Owner { uid: "before".into(), ..owner("a") }
+        .mark_comment(Some("Who signed up."), &names(&[("a", INT)]));
     found.here.as_mut().unwrap().head.comment = Some(before);
     let plan = planned(wanted(&[("a", INT), ("b", INT)], &[]), &found).unwrap();
     assert!(plan.takes_over);
-    assert_eq!(plan.comment, Some(owner("a").mark_comment(Some("Who signed up."))));
+    assert_eq!(
+        plan.comment,
+        Some(owner("a").mark_comment(Some("Who signed up."), &names(&[("a", INT), ("b", INT)])))
+    );
     assert_eq!(added(plan.action), ["\"b\""]);
 }
 

@@ -14,6 +14,7 @@ fn applied(columns: usize) -> Applied {
         columns: (0..columns).map(column).collect(),
         primary_key: vec!["c0".into()],
         extra_columns: Vec::new(),
+        warnings: Vec::new(),
     }
 }
 
@@ -32,7 +33,7 @@ fn summary(status: &TableStatus) -> Vec<(&str, &str, &str)> {
 
 #[test]
 fn a_success_is_ready_and_synced() {
-    let status = TableStatus::default().after_success(stamp(1, 10), &applied(2));
+    let status = TableStatus::default().after_success(stamp(1, 10), &applied(2), &[]);
     assert_eq!(
         serde_json::to_value(&status).unwrap(),
         json!({
@@ -54,7 +55,7 @@ fn a_success_is_ready_and_synced() {
 #[test]
 fn extra_columns_are_named_in_the_message() {
     let applied = Applied { extra_columns: vec!["audit".into(), "Two Words".into()], ..applied(1) };
-    let status = TableStatus::default().after_success(stamp(1, 10), &applied);
+    let status = TableStatus::default().after_success(stamp(1, 10), &applied, &[]);
     assert_eq!(status.columns.len(), 1);
     assert_eq!(
         status.find("Ready").unwrap().message,
@@ -64,15 +65,15 @@ fn extra_columns_are_named_in_the_message() {
 
 #[test]
 fn a_second_success_keeps_the_time_of_the_first() {
-    let first = TableStatus::default().after_success(stamp(1, 10), &applied(1));
-    let second = first.after_success(stamp(2, 20), &applied(2));
+    let first = TableStatus::default().after_success(stamp(1, 10), &applied(1), &[]);
+    let second = first.after_success(stamp(2, 20), &applied(2), &[]);
     assert_eq!((since(&second, "Ready"), since(&second, "Synced")), (10, 10));
     assert_eq!((second.observed_generation, second.columns.len()), (Some(2), 2));
 }
 
 #[test]
 fn a_failure_keeps_table_and_columns() {
-    let first = TableStatus::default().after_success(stamp(1, 10), &applied(2));
+    let first = TableStatus::default().after_success(stamp(1, 10), &applied(2), &[]);
     let failed = first.after_failure(stamp(2, 20), &failure(ConditionReason::UpdateAborted, "no"));
     let reason = "UpdateAborted";
     let expected = [("Ready", "False", reason), ("Synced", "False", reason), ("Stalled", "True", reason)];
@@ -81,7 +82,7 @@ fn a_failure_keeps_table_and_columns() {
     assert_eq!((failed.observed_generation, since(&failed, "Ready")), (Some(2), 20));
     let again = failed.after_failure(stamp(3, 30), &failure(ConditionReason::InvalidSpec, "no, too"));
     assert_eq!((since(&again, "Ready"), since(&again, "Synced")), (20, 20));
-    let back = again.after_success(stamp(4, 40), &applied(2));
+    let back = again.after_success(stamp(4, 40), &applied(2), &[]);
     assert_eq!(summary(&back), [("Ready", "True", "Applied"), ("Synced", "True", "Applied")]);
     assert_eq!(since(&back, "Ready"), 40);
 }
@@ -93,7 +94,7 @@ fn ready_is_unknown_beside_a_change_that_an_outage_delays() {
     let unknown = [("Ready", "Unknown", "DatabaseUnavailable"), ("Synced", "False", "DatabaseUnavailable")];
     let never = TableStatus::default().after_failure(stamp(1, 10), &down);
     assert_eq!(summary(&never), unknown);
-    let first = never.after_success(stamp(1, 20), &applied(1));
+    let first = never.after_success(stamp(1, 20), &applied(1), &[]);
     let outage = first.after_failure(stamp(2, 30), &down);
     assert_eq!((summary(&outage), since(&outage, "Ready")), (unknown.into(), 30));
     // A deletion changes nothing of the table before it is made.
@@ -104,7 +105,7 @@ fn ready_is_unknown_beside_a_change_that_an_outage_delays() {
 
 #[test]
 fn other_fields_of_the_status_are_no_obstacle() {
-    let known = TableStatus::default().after_success(stamp(1, 10), &applied(1));
+    let known = TableStatus::default().after_success(stamp(1, 10), &applied(1), &[]);
     let mut value = serde_json::to_value(&known).unwrap();
     value["kopf"] = json!({"progress": {}});
     assert_eq!(serde_json::from_value::<TableStatus>(value).unwrap(), known);

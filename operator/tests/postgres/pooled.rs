@@ -1,10 +1,17 @@
 //! Connections that others have used before, as poolers in transaction mode hand them out.
 
-use crate::support::{World, by_pooler, columns, dropped, pooler, spec};
+use crate::support::{NoAnswer, World, by_pooler, claim, columns, dropped, owner, pooler, spec, table};
 use database_table_operator::{
     connection::Settings, database, outcome::Outcome, sqlstate::ErrorClass, status::ConditionReason,
 };
 use deadpool_postgres::Pool;
+use futures::{StreamExt, stream};
+use std::{
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
+use tokio_postgres::NoTls;
 
 /// A pool of one connection, so that a test meets the one that the operator uses.
 fn one_connection(world: &mut World) -> Pool {
@@ -152,7 +159,14 @@ async fn a_read_only_connection_is_given_up_and_a_read_only_database_is_respecte
         .batch_execute(&format!("ALTER DATABASE \"{name}\" SET default_transaction_read_only = on"))
         .await
         .unwrap();
-    leave(&pool, "SET default_transaction_read_only = on").await;
+    // A pooler's connections keep the setting that the database had when they were made.
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename <> current_user";
+    if pooler().is_some() {
+        superuser.batch_execute(end).await.unwrap();
+        world.sql = world.database.connect().await.unwrap();
+    } else {
+        leave(&pool, "SET default_transaction_read_only = on").await;
+    }
     let wanted = spec("t", &[("a", "integer"), ("b", "integer"), ("c", "integer")]);
     for error in [world.rejected(&wanted).await, world.drop().await.unwrap_err()] {
         let expected = (ErrorClass::Temporary, ConditionReason::DatabaseUnavailable);
@@ -164,5 +178,124 @@ async fn a_read_only_connection_is_given_up_and_a_read_only_database_is_respecte
         .batch_execute(&format!("ALTER DATABASE \"{name}\" RESET default_transaction_read_only"))
         .await
         .unwrap();
-    assert_eq!(world.drop().await.unwrap(), dropped("public.t"));
+    if pooler().is_some() {
+        superuser.batch_execute(end).await.unwrap();
+    }
+    // A pooler may hand out a connection before it sees that it has ended.
+    let drop = async {
+        loop {
+            match world.drop().await {
+                Err(error) if pooler().is_some() && error.class() == ErrorClass::Temporary => {}
+                result => break result,
+            }
+        }
+    };
+    let result = tokio::time::timeout(Duration::from_secs(30), drop).await.unwrap();
+    assert_eq!(result.unwrap(), dropped("public.t"));
+}
+
+/// The variable with the database of [`one_process_of_two`].
+const PROCESS_URL: &str = "KORF_PROCESS_URL";
+/// The variable with the number of objects of each of two processes.
+const OBJECTS: &str = "KORF_POOLED_OBJECTS";
+
+/// Two processes of the operator number what they ask in the same way, so behind a pooler each would meet the other's names.
+#[tokio::test]
+async fn two_processes_with_two_pools_each_get_no_wrong_answer() {
+    let world = World::new("processes").await;
+    let (url, program) = (by_pooler(&world.database), std::env::current_exe().unwrap());
+    let processes = ["one", "two"].map(|name| {
+        let mut process = Command::new(&program);
+        process.args(["--exact", "pooled::one_process_of_two", "--ignored", "--nocapture"]);
+        process.env(PROCESS_URL, &url).env("KORF_PROCESS_NAME", name);
+        tokio::task::spawn_blocking(move || process.output().unwrap())
+    });
+    for process in processes {
+        let output = process.await.unwrap();
+        let text =
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        assert!(output.status.success(), "{text}");
+    }
+    let count = objects_of_each_process();
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(world.sql.query_one(tables, &[]).await.unwrap().get::<_, i64>(0), 2 * count);
+}
+
+fn objects_of_each_process() -> i64 {
+    std::env::var(OBJECTS).map_or(20, |count| count.parse::<i64>().unwrap() / 2)
+}
+
+/// Objects that have types nobody has seen before, by turns in two pools, while others hold connections of the pooler, and leave
+/// prepared statements on them.
+#[tokio::test]
+#[ignore = "a process that another test starts"]
+async fn one_process_of_two() {
+    let (Ok(url), Ok(name)) = (std::env::var(PROCESS_URL), std::env::var("KORF_PROCESS_NAME")) else {
+        return;
+    };
+    let settings = Settings::read(Some(&url), |_| None).unwrap();
+    let tables = [2, 3].map(|size| database::Database::new(settings.pool(size).unwrap()));
+    let over = AtomicBool::new(false);
+    let work = async {
+        let objects = stream::iter(0..objects_of_each_process());
+        objects.for_each_concurrent(4, |number| one_object(&tables, &url, &name, number)).await;
+        over.store(true, Relaxed);
+    };
+    futures::join!(work, hold(&url, &over), hold(&url, &over));
+}
+
+/// Holds a connection of the pooler for a while, again and again, and names a statement on it.
+async fn hold(url: &str, over: &AtomicBool) {
+    while !over.load(Relaxed) {
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+        let connection = tokio::spawn(connection);
+        client
+            .batch_execute("BEGIN; PREPARE s0 AS SELECT 'wrong'; PREPARE s1 AS SELECT 1; COMMIT")
+            .await
+            .ok();
+        client.batch_execute("BEGIN; SELECT pg_sleep(0.01); COMMIT").await.ok();
+        drop(client);
+        connection.await.unwrap().ok();
+    }
+}
+
+async fn one_object(tables: &[database::Database; 2], url: &str, process: &str, number: i64) {
+    let name = format!("{process}_{number}");
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    client.batch_execute(&format!("CREATE TYPE mood_{name} AS ENUM ('ok')")).await.unwrap();
+    let (mood, moods, text, amount) = (
+        format!("mood_{name}"),
+        format!("mood_{name}[]"),
+        format!("varchar({})", number % 90 + 1),
+        format!("numeric({},{})", number % 30 + 5, number % 5),
+    );
+    let wanted = [("a", mood.as_str()), ("b", text.as_str()), ("c", amount.as_str()), ("d", moods.as_str())];
+    for (round, count) in [3, 4, 4].into_iter().enumerate() {
+        let object = claim(owner(&name));
+        let turn = usize::try_from(number).unwrap() + round;
+        let applied =
+            tables[turn % 2].apply(&NoAnswer, &object, &table(&spec(&name, &wanted[..count]))).await.unwrap();
+        let outcome = match round {
+            0 => Outcome::Created,
+            1 => Outcome::ColumnsAdded(vec!["d".into()]),
+            _ => Outcome::Unchanged,
+        };
+        assert_eq!(applied.outcome, outcome, "{name}");
+        assert_eq!(applied.table, format!("public.{name}"));
+    }
+    // In the simple protocol, which names nothing.
+    let query = format!(
+        "SELECT string_agg(format_type(atttypid, atttypmod), ';' ORDER BY attnum) FROM pg_attribute \
+         WHERE attrelid = 'public.{name}'::regclass AND attnum > 0"
+    );
+    let rows = client.simple_query(&query).await.unwrap();
+    let found = rows.iter().find_map(|row| match row {
+        tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(ToOwned::to_owned),
+        _ => None,
+    });
+    let expected = [mood, text.replace("varchar", "character varying"), amount, moods].join(";");
+    assert_eq!(found, Some(expected), "{name}");
+    drop(client);
+    connection.await.unwrap().ok();
 }

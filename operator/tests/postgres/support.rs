@@ -13,7 +13,7 @@ use database_table_operator::{
 };
 use korf_sandbox::{Database, Postgres};
 use serde_json::{Value, json};
-use std::sync::Mutex;
+use std::{io::Write, sync::Mutex};
 use tokio::sync::OnceCell;
 use tokio_postgres::Client;
 
@@ -73,6 +73,22 @@ pub fn by_pooler(database: &Database) -> String {
     }
 }
 
+/// Says what isn't tested, and why, by the name of the test. It shows although the test passes: Cargo captures the print
+/// macros, but not the stream itself.
+pub fn skip(why: &str) {
+    let thread = std::thread::current();
+    let _ = writeln!(std::io::stderr(), "SKIPPED {}: {why}", thread.name().unwrap_or_default());
+}
+
+/// Whether the server is the sandbox's own; if not, says what isn't tested.
+pub fn has_own_server(why: &str) -> bool {
+    let own = std::env::var_os("KORF_SANDBOX_DATABASE_URL").is_none();
+    if !own {
+        skip(why);
+    }
+    own
+}
+
 /// A database, the operator's pool for it and a second way in.
 pub struct World {
     pub database: Database,
@@ -129,8 +145,23 @@ impl World {
         self.tables.drop_table(&Existing("1-2-3"), &claim, name.as_ref()).await
     }
 
+    /// Runs statements that only a superuser may run, in the same database.
+    pub async fn run_as_superuser(&self, sql: &str) {
+        self.database.connect_as_superuser().await.unwrap().batch_execute(sql).await.unwrap();
+    }
+
     pub async fn run(&self, sql: &str) {
         self.sql.batch_execute(sql).await.unwrap();
+    }
+
+    /// Whether the server has this major version or a newer one; if not, says what isn't tested.
+    pub async fn has_version(&self, major: i32, what: &str) -> bool {
+        let query = "SELECT pg_catalog.current_setting('server_version_num')::integer / 10000";
+        let found: i32 = self.sql.query_one(query, &[]).await.unwrap().get(0);
+        if found < major {
+            skip(&format!("PostgreSQL {found} has no {what}, which came with {major}"));
+        }
+        found >= major
     }
 
     /// Everything about the tables of the schema `public` that a change would alter.

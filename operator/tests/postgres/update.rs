@@ -100,6 +100,60 @@ async fn a_column_added_by_hand_stays_and_does_not_block_updates() {
 }
 
 #[tokio::test]
+async fn a_removed_column_is_known_though_the_object_has_lost_its_status_and_its_last_spec() {
+    let world = World::new("replaced").await;
+    let (a, ab) = (spec("t", &[("a", "integer")]), spec("t", &[("a", "integer"), ("\"B c\"", "text")]));
+    world.apply(&a).await.unwrap();
+    world.apply(&ab).await.unwrap();
+    world.run("ALTER TABLE t ADD COLUMN audit text").await;
+    world.lose_the_status();
+    let error = world.rejected(&a).await;
+    assert_eq!(error.reason(), ConditionReason::UpdateAborted);
+    assert!(error.to_string().contains("\"B c\" is in the table but not in the spec"), "{error}");
+    assert_eq!(world.apply(&ab).await.unwrap().extra_columns, ["audit"]);
+
+    // A table of before names no columns, until it is changed.
+    world
+        .run("DO $$ BEGIN EXECUTE format('COMMENT ON TABLE t IS %L', 'Mine.' || chr(10) || regexp_replace(obj_description('t'::regclass), ',\"columns\".*', '}')); END $$")
+        .await;
+    world.lose_the_status();
+    assert_eq!(world.apply(&a).await.unwrap().extra_columns, ["B c", "audit"]);
+    world.lose_the_status();
+    let abd = spec("t", &[("a", "integer"), ("\"B c\"", "text"), ("d", "text")]);
+    world.apply(&abd).await.unwrap();
+    world.lose_the_status();
+    assert_eq!(world.rejected(&ab).await.reason(), ConditionReason::UpdateAborted);
+    let query = "SELECT obj_description('t'::regclass, 'pg_class')";
+    let comment: String = world.sql.query_one(query, &[]).await.unwrap().get(0);
+    assert!(
+        comment.starts_with("Mine.\n") && comment.ends_with("\"columns\":[\"B c\",\"a\",\"d\"]}"),
+        "{comment}"
+    );
+}
+
+#[tokio::test]
+async fn a_column_that_somebody_has_dropped_and_the_spec_has_lost_is_no_longer_the_objects() {
+    let world = World::new("let_go").await;
+    world.apply(&spec("t", &[("a", "integer"), ("b", "text")])).await.unwrap();
+    world.run("ALTER TABLE t DROP COLUMN b").await;
+    let small = spec("t", &[("a", "integer")]);
+    world.apply(&small).await.unwrap();
+    world.run("ALTER TABLE t ADD COLUMN b integer").await;
+    assert_eq!(world.apply(&small).await.unwrap().extra_columns, ["b"]);
+}
+
+#[tokio::test]
+async fn a_comment_with_the_columns_of_the_widest_table_is_kept_whole() {
+    let world = World::new("widest").await;
+    let names: Vec<_> = (0..1_500).map(|number| format!("{:x<63}", format!("c{number}"))).collect();
+    let columns: Vec<_> = names.iter().map(|name| (name.as_str(), "boolean")).collect();
+    world.apply(&spec("t", &columns)).await.unwrap();
+    world.lose_the_status();
+    assert_eq!(world.rejected(&spec("t", &columns[1..])).await.reason(), ConditionReason::UpdateAborted);
+    assert_eq!(world.apply(&spec("t", &columns)).await.unwrap().outcome, Outcome::Unchanged);
+}
+
+#[tokio::test]
 async fn another_primary_key_is_rejected() {
     let world = World::new("key").await;
     let mut wanted = spec("t", &[("a", "integer"), ("b", "integer")]);

@@ -1,0 +1,178 @@
+//! Conflicts that a person has to resolve, in words.
+
+use crate::{
+    catalog::{Generated, Key},
+    identifier::{Identifier, quote},
+    marker::Owner,
+};
+use std::fmt;
+
+/// A key that isn't there, in words.
+const ABSENT: &str = "absent";
+
+/// A conflict that a person has to resolve.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// The table exists, and its comment names no object.
+    #[error(
+        "table {table} already exists and doesn't belong to a DatabaseTable, so it is left alone: delete this \
+         object and create one with another tableName"
+    )]
+    Unmarked {
+        /// The table.
+        table: String,
+    },
+    /// The table belongs to another object.
+    #[error(
+        "table {table} belongs to the DatabaseTable {owner}{cluster}, so it is left alone: delete this object and \
+         create one with another tableName",
+        cluster = if *.foreign { " in another cluster" } else { "" }
+    )]
+    OwnedByAnother {
+        /// The table.
+        table: String,
+        /// The other object.
+        owner: Owner,
+        /// Whether the other object is in another cluster.
+        foreign: bool,
+    },
+    /// The name is taken by a view or the like.
+    #[error(
+        "{table} is {kind}, not a table, so it is left alone: delete this object and create one with another \
+         tableName"
+    )]
+    NotATable {
+        /// The name.
+        table: String,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// The object has a table of another name.
+    #[error(
+        "this object's table is {existing}, and tables can't be renamed or moved, so nothing was changed: set \
+         tableName back, or delete the object and create a new one for {wanted}"
+    )]
+    Renamed {
+        /// The table that is asked for.
+        wanted: String,
+        /// The table that exists.
+        existing: String,
+    },
+    /// Several tables could be the one to drop.
+    #[error(
+        "{}, so nothing was dropped: drop the object's table yourself, or remove the object's line from the \
+         comments of the tables to keep",
+        ambiguity(.marked, .recorded.as_deref())
+    )]
+    Ambiguous {
+        /// The tables with the object's line in their comments.
+        marked: Vec<String>,
+        /// The table that the status names, if it exists and lacks the line.
+        recorded: Option<String>,
+    },
+    /// An event trigger removes the line that names the owner.
+    #[error(
+        "an event trigger of the database replaces the comment of table {table}, which names the table's owner, so \
+         nothing was changed: it has to keep the comment's lines"
+    )]
+    CommentLost {
+        /// The table.
+        table: String,
+    },
+    /// Somebody has put a partitioned table in the place of the object's own, or has made it one.
+    #[error(
+        "table {table} has partitions, which would be dropped with it, so nothing was dropped: drop it yourself, or \
+         remove the object's line from its comment"
+    )]
+    Partitioned {
+        /// The table.
+        table: String,
+    },
+    /// The spec asks for more than new columns.
+    #[error(
+        "the update of table {table} is aborted and nothing was changed: {}. Columns can only be added: put back \
+         what was removed or changed",
+        join_changes(.changes)
+    )]
+    Incompatible {
+        /// The table.
+        table: String,
+        /// All changes that can't be made.
+        changes: Vec<IncompatibleChange>,
+    },
+}
+
+/// A change that would lose or rewrite data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum IncompatibleChange {
+    /// The table has a column that was removed from the spec.
+    Removed {
+        /// The column.
+        column: String,
+    },
+    /// A column's type differs from the spec.
+    TypeChanged {
+        /// The column.
+        column: Identifier,
+        /// The type in the database.
+        from: String,
+        /// The type in the spec.
+        to: String,
+    },
+    /// The values of a column are computed, and a column of the spec can be written.
+    Generated {
+        /// The column.
+        column: Identifier,
+        /// How they are computed.
+        by: Generated,
+    },
+    /// The primary key differs from the spec.
+    PrimaryKey {
+        /// The key in the database.
+        from: Option<Key>,
+        /// The key in the spec.
+        to: Vec<Identifier>,
+    },
+}
+
+impl fmt::Display for IncompatibleChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Removed { column } => {
+                write!(f, "column {} is in the table but not in the spec", quote(column))
+            }
+            Self::TypeChanged { column, from, to } => {
+                write!(f, "column {column} has the type {from}, but {to} in the spec")
+            }
+            Self::Generated { column, by } => {
+                write!(
+                    f,
+                    "column {column} is generated ({by}) and can't be written, but is plain in the spec"
+                )
+            }
+            Self::PrimaryKey { from, to } => {
+                let from = from.as_ref().map_or_else(|| ABSENT.to_owned(), Key::to_string);
+                let names: Vec<_> = to.iter().map(Identifier::to_string).collect();
+                let to = if to.is_empty() { ABSENT.to_owned() } else { format!("({})", names.join(", ")) };
+                write!(f, "the primary key is {from}, but {to} in the spec")
+            }
+        }
+    }
+}
+
+fn ambiguity(marked: &[String], recorded: Option<&str>) -> String {
+    let marked = marked.join(", ");
+    match recorded {
+        Some(recorded) => format!(
+            "the status names {recorded} as the object's table, but the object's line is in the comment of \
+             {marked}"
+        ),
+        None => format!("the object's line is in the comments of several tables: {marked}"),
+    }
+}
+
+fn join_changes(changes: &[IncompatibleChange]) -> String {
+    changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,43 @@
+//! Changes to a table under event triggers of the database, which may comment the table themselves.
+//!
+//! A new table's comment is what its trigger has said, and the line that names the owner. This takes two waits more than a
+//! change without event triggers, whose statements are sent together.
+
+use crate::{
+    catalog, ddl,
+    error::TableError,
+    marker::Owner,
+    plan::{Plan, PlanError},
+    sqlstate::Step,
+    transaction::Transaction,
+};
+use futures::join;
+
+/// Executes the statements of a plan, and commits.
+///
+/// # Errors
+///
+/// Those of the statements, and [`PlanError::CommentLost`] if the owner's line doesn't stay in the comment.
+pub async fn change(tx: &Transaction<'_>, plan: &Plan, owner: &Owner) -> Result<(), TableError> {
+    let place = &plan.table.place;
+    let head = || catalog::head(tx, Some(&place.schema), &place.name);
+    let execute = async |statement: Option<String>| match statement {
+        Some(statement) => tx.execute_typed(&statement, &[]).await.map(drop),
+        None => Ok(()),
+    };
+    let (changed, mut found) = join!(execute(ddl::change(plan)), head());
+    changed.map_err(|error| (Step::Change, error))?;
+    if plan.comment.is_some() {
+        let present = found?.and_then(|head| head.comment);
+        let comment =
+            ddl::comment(place, &owner.mark_comment(present.as_deref(), &plan.table.column_names()));
+        let (commented, read) = join!(execute(Some(comment)), head());
+        commented.map_err(|error| (Step::Change, error))?;
+        found = read;
+    }
+    if !found?.is_some_and(|head| head.is_owned_by(owner)) {
+        return Err(PlanError::CommentLost { table: place.qualified.clone() }.into());
+    }
+    tx.commit(Step::Change, &[]).await?;
+    Ok(())
+}
