@@ -19,12 +19,12 @@ use crate::{
     outcome::{Applied, Dropped},
     owners::Owners,
     plan::{self, Claim, Found, Plan, PlanError, ResolvedTable},
+    pool::Pool,
     spec::Table,
     sqlstate::Step,
     transaction::{Transaction, transact},
     types::{self, KnownTypes},
 };
-use deadpool_postgres::Pool;
 use futures::join;
 use std::time::Duration;
 use tokio::time::timeout;

@@ -2,9 +2,9 @@
 
 use crate::support::{World, by_pooler, columns, dropped, pooler, spec};
 use database_table_operator::{
-    connection::Settings, database, outcome::Outcome, sqlstate::ErrorClass, status::ConditionReason,
+    connection::Settings, database, outcome::Outcome, pool::Pool, sqlstate::ErrorClass,
+    status::ConditionReason,
 };
-use deadpool_postgres::Pool;
 
 /// A pool of one connection, so that a test meets the one that the operator uses.
 fn one_connection(world: &mut World) -> Pool {
