@@ -55,6 +55,9 @@ const UNSUPPORTED: [&str; 21] = [
     "sslpassword",
 ];
 
+/// Keys and values of options.
+type Pairs = Vec<(String, String)>;
+
 /// A connection string, parsed.
 pub(super) struct Options {
     /// The parts of a URL: `postgres://USER:PASSWORD@`, the hosts, and `/DATABASE`; all empty for the `key=value` form.
@@ -141,7 +144,7 @@ fn supported(key: &str) -> Result<&'static str, SettingsError> {
 }
 
 /// The parts of a URL: its login, its hosts, its path; and the options.
-fn split_url(url: &str) -> Result<([String; 3], Vec<(String, String)>), SettingsError> {
+fn split_url(url: &str) -> Result<([String; 3], Pairs), SettingsError> {
     let scheme = url.find("//").map_or(0, |at| at + 2);
     let (scheme, rest) = url.split_at(scheme);
     // As in libpq: a login ends with the first @ before the first slash, and may have question marks.
@@ -198,7 +201,7 @@ fn encode(text: &str) -> String {
 
 /// `key = value` pairs. A value in single quotes may contain blanks, and a backslash escapes the next
 /// character.
-fn key_values(text: &str) -> Result<Vec<(String, String)>, SettingsError> {
+fn key_values(text: &str) -> Result<Pairs, SettingsError> {
     let mut chars = text.chars().peekable();
     let mut pairs = Vec::new();
     loop {

@@ -139,7 +139,8 @@ fn tls_hint(error: &rustls::Error) -> Option<&'static str> {
         InvalidMessage, NoCertificatesPresented, PeerIncompatible, PeerMisbehaved,
     };
     Some(match error {
-        InvalidCertificate(Bad::UnknownIssuer) => {
+        // An authority of the same name with another key has signed it.
+        InvalidCertificate(Bad::UnknownIssuer | Bad::BadSignature) => {
             " (set sslrootcert to the certificate of the authority that signed the server's certificate)"
         }
         InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => {
@@ -186,7 +187,7 @@ mod tests {
             (bad(Bad::NotValidYetContext { time, not_before: time }), Some("check the clocks")),
             (bad(Bad::NotValidForName), Some("is for other names")),
             (bad(Bad::BadEncoding), Some("of version 3")),
-            (bad(Bad::BadSignature), Some("of version 3")),
+            (bad(Bad::BadSignature), Some("set sslrootcert")),
             (bad(Bad::InvalidPurpose), Some("of version 3")),
             (bad(Bad::Other(OtherError(std::sync::Arc::new(io::Error::other("x"))))), Some("of version 3")),
             (rustls::Error::AlertReceived(AlertDescription::UnknownCA), Some("sslcert and sslkey")),

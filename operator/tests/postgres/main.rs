@@ -5,9 +5,11 @@
 mod bad_input;
 mod connection;
 mod create;
+mod crowded;
 mod delete;
 mod pooled;
 mod races;
+mod rotation;
 mod succession;
 mod support;
 mod update;
