@@ -9,6 +9,7 @@ mod connector;
 mod error;
 mod options;
 mod password_file;
+mod probe;
 mod source;
 mod tls;
 
@@ -106,7 +107,8 @@ impl Settings {
 
     fn of(source: &Source) -> Result<Self, SettingsError> {
         let variable = |name: &str| source.variable(name).map(str::to_owned);
-        let options = Options::parse(&source.text()?)?;
+        let mut options = Options::parse(&source.text()?)?;
+        options.fill_in(source)?;
         let mut whole = options.config()?;
         fill_in_addresses(&mut whole, source)?;
         let mut config = options.without_addresses()?;

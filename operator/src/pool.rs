@@ -48,8 +48,8 @@ struct State {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PoolError {
-    /// Others use all connections, and none has become free in time.
-    Busy,
+    /// Others use all connections, and none has become free in time; with why the server admits no more, if it does not.
+    Busy(Option<ConnectError>),
     /// No address of the database can be used.
     Connect(ConnectError),
 }
@@ -83,7 +83,7 @@ impl Pool {
                 self.0.places.add_permits(1);
             }
             let Ok(Ok(place)) = timeout_at(end, Arc::clone(&self.0.places).acquire_owned()).await else {
-                return Err(refused.map_or(PoolError::Busy, PoolError::Connect));
+                return Err(PoolError::Busy(refused));
             };
             let attempt = match self.next() {
                 Next::Idle(connection, since) => {

@@ -41,7 +41,7 @@ pub async fn transact<T, E: From<PoolError> + Spoils>(
     work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
     let mut connection = Connection(Some(pool.get().await?));
-    let Some(client) = &connection.0 else { return Err(PoolError::Busy.into()) };
+    let Some(client) = &connection.0 else { return Err(PoolError::Busy(None).into()) };
     let transaction = Transaction { client, is_open: AtomicBool::new(true) };
     let result = work(&transaction).await;
     let closed = !transaction.is_open.load(Relaxed) || client.batch_execute("ROLLBACK").await.is_ok();

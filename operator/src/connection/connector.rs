@@ -5,6 +5,7 @@ use super::{
     address::Address,
     error::{ConnectError, Failure, FailureReason, SettingsError},
     password_file::PasswordFile,
+    probe::{self, Told},
     tls,
 };
 use std::{
@@ -141,8 +142,22 @@ impl Prepared {
             }
         };
         let connected = timeout(self.limit(), connecting).await;
-        connected.map_err(|_| FailureReason::TimedOut)?.map_err(FailureReason::Rejected)
+        match (connected.map_err(|_| FailureReason::TimedOut)?, number) {
+            (Ok(connection), _) => Ok(connection),
+            (Err(error), Some(number)) if self.tls.is_some() && may_hide_an_answer(&error) => {
+                match timeout(LOGIN_TIMEOUT, probe::told(number, address.port())).await {
+                    Ok(Some(Told { code, message })) => Err(FailureReason::Told { code, message }),
+                    _ => Err(FailureReason::Rejected(error)),
+                }
+            }
+            (Err(error), _) => Err(FailureReason::Rejected(error)),
+        }
     }
+}
+
+/// Whether the server may have said something that the library hasn't understood.
+fn may_hide_an_answer(error: &tokio_postgres::Error) -> bool {
+    error.as_db_error().is_none() && !error.to_string().starts_with("error connecting to server")
 }
 
 /// The address, with its number if it has several.

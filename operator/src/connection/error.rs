@@ -122,6 +122,13 @@ pub enum FailureReason {
     TimedOut,
     /// The server, or the library, rejects the connection.
     Rejected(tokio_postgres::Error),
+    /// The server, or a pooler before it, answers the request for TLS with an error.
+    Told {
+        /// The SQLSTATE, or nothing.
+        code: String,
+        /// The message.
+        message: String,
+    },
 }
 
 /// Poolers' messages about too many clients, in lower case. Each has its own SQLSTATE, or one that it has for everything.
@@ -131,11 +138,13 @@ const FULL_POOLERS: [&str; 3] =
 impl ConnectError {
     /// Whether a server has admitted as many connections as it does for now.
     pub(crate) fn is_full(&self) -> bool {
-        let rejections = self.failures.iter().filter_map(|failure| match &failure.why {
-            FailureReason::Rejected(error) => error.as_db_error(),
-            _ => None,
-        });
-        rejections.into_iter().any(|error| is_full(error.code().code(), error.message()))
+        self.failures.iter().any(|failure| match &failure.why {
+            FailureReason::Rejected(error) => {
+                error.as_db_error().is_some_and(|error| is_full(error.code().code(), error.message()))
+            }
+            FailureReason::Told { code, message } => is_full(code, message),
+            FailureReason::Lookup(_) | FailureReason::TimedOut => false,
+        })
     }
 }
 

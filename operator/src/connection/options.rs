@@ -5,7 +5,7 @@
 //!
 //! <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING>
 
-use super::error::SettingsError;
+use super::{error::SettingsError, source::Source};
 use std::{iter::Peekable, str::Chars};
 use tokio_postgres::Config;
 
@@ -55,6 +55,17 @@ const UNSUPPORTED: [&str; 21] = [
     "sslpassword",
 ];
 
+/// The variables that stand for options of tokio-postgres. Those for the address and the login come later: a URL has them
+/// elsewhere.
+const BY_VARIABLE: [(&str, &str); 6] = [
+    ("PGAPPNAME", "application_name"),
+    ("PGCHANNELBINDING", "channel_binding"),
+    ("PGCONNECT_TIMEOUT", "connect_timeout"),
+    ("PGLOADBALANCEHOSTS", "load_balance_hosts"),
+    ("PGOPTIONS", "options"),
+    ("PGTARGETSESSIONATTRS", "target_session_attrs"),
+];
+
 /// Keys and values of options.
 type Pairs = Vec<(String, String)>;
 
@@ -101,6 +112,17 @@ impl Options {
             }
         }
         Ok(options)
+    }
+
+    /// Adds what variables say of options that the text leaves out.
+    pub(super) fn fill_in(&mut self, source: &Source) -> Result<(), SettingsError> {
+        for (name, key) in BY_VARIABLE {
+            if let Some(value) = source.variable(name).filter(|_| !self.has(key)) {
+                assignment(key, value).parse::<Config>().map_err(|_| SettingsError::Variable(name))?;
+                self.rest.push((key, value.to_owned()));
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn has(&self, key: &str) -> bool {

@@ -11,7 +11,7 @@ use std::{
 };
 
 /// The variables that are read, which are libpq's.
-const VARIABLES: [&str; 12] = [
+const VARIABLES: [&str; 18] = [
     "PGHOST",
     "PGPORT",
     "PGUSER",
@@ -22,6 +22,12 @@ const VARIABLES: [&str; 12] = [
     "PGSSLCERT",
     "PGSSLKEY",
     "PGPASSFILE",
+    "PGOPTIONS",
+    "PGAPPNAME",
+    "PGCONNECT_TIMEOUT",
+    "PGTARGETSESSIONATTRS",
+    "PGCHANNELBINDING",
+    "PGLOADBALANCEHOSTS",
     // Where the default password file is, and whose.
     "HOME",
     "USER",

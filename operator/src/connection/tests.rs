@@ -1,5 +1,6 @@
 use super::*;
 use proptest::prelude::*;
+use tokio_postgres::config::ChannelBinding;
 
 fn read(url: &str, variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     let find = |name: &str| {
@@ -133,7 +134,9 @@ fn an_error_names_the_mistake_and_quotes_nothing() {
         assert_eq!(error, why, "{url}");
         assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
     }
-    assert_eq!(read("host=db", &[("PGPORT", "secret")]).unwrap_err(), SettingsError::Variable("PGPORT"));
+    for name in ["PGPORT", "PGCONNECT_TIMEOUT", "PGTARGETSESSIONATTRS", "PGCHANNELBINDING"] {
+        assert_eq!(read("host=db", &[(name, "secret")]).unwrap_err(), SettingsError::Variable(name));
+    }
 }
 
 #[test]
@@ -178,6 +181,21 @@ fn defaults_suit_a_long_running_process() {
     assert_eq!(asked.config.get_target_session_attrs(), TargetSessionAttrs::Any);
     assert_eq!(asked.config.get_connect_timeout(), Some(&Duration::from_secs(3)));
     assert_eq!(asked.config.get_application_name(), Some("me"));
+    let variables = [
+        ("PGTARGETSESSIONATTRS", "any"),
+        ("PGCONNECT_TIMEOUT", "4"),
+        ("PGAPPNAME", "you"),
+        ("PGOPTIONS", "-c search_path=x"),
+        ("PGCHANNELBINDING", "require"),
+    ];
+    for url in ["postgres://db/x?application_name=me", "host=db application_name=me"] {
+        let asked = read(url, &variables).unwrap().config;
+        assert_eq!(asked.get_application_name(), Some("me"));
+        assert_eq!(asked.get_options(), Some("-c search_path=x"));
+        assert_eq!(asked.get_connect_timeout(), Some(&Duration::from_secs(4)));
+        assert_eq!(asked.get_channel_binding(), ChannelBinding::Require);
+        assert_eq!(asked.get_target_session_attrs(), TargetSessionAttrs::Any);
+    }
 }
 
 /// A folder of one test, which is removed with its files.

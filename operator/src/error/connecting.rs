@@ -3,7 +3,7 @@
 use super::DatabaseError;
 use crate::{
     connection::{ConnectError, Failure, FailureReason},
-    message::with_causes,
+    message::{one_line, with_causes},
     pool::PoolError,
     sqlstate::{ErrorClass, Step},
 };
@@ -35,6 +35,7 @@ impl DatabaseError {
     fn of_one(why: FailureReason) -> Self {
         match why {
             FailureReason::Rejected(error) => Self::at(Step::Connect, error),
+            FailureReason::Told { code, message } => Self::of_told(&code, &message),
             FailureReason::Lookup(error) => {
                 Self::temporary(format!("the database is unreachable: {}", with_causes(error)))
             }
@@ -42,6 +43,20 @@ impl DatabaseError {
                 Self::temporary("the database is unreachable: connecting timed out".to_owned())
             }
         }
+    }
+
+    /// An error instead of an answer to the request for TLS. The old form of errors has no code, and is for a server that can't
+    /// start a process.
+    fn of_told(code: &str, message: &str) -> Self {
+        let is_known = !code.is_empty();
+        let class = if is_known {
+            ErrorClass::of_code(Step::Connect, code, false, message)
+        } else {
+            ErrorClass::Temporary
+        };
+        let state = if is_known { format!(" (SQLSTATE {code})") } else { String::new() };
+        let message = format!("FATAL: {}{state}", one_line(message));
+        Self { class, code: is_known.then(|| code.to_owned()), ..Self::temporary(message) }
     }
 
     /// Several addresses need a person only if each of them does: one that is merely away may be the one that works.
@@ -75,14 +90,21 @@ fn joined(failures: &[(String, DatabaseError)]) -> String {
 impl From<PoolError> for DatabaseError {
     fn from(error: PoolError) -> Self {
         match error {
-            PoolError::Busy => {
-                Self::of_the_object("all of the operator's database connections are busy".to_owned())
+            PoolError::Busy(refused) => {
+                let busy = "all of the operator's database connections are busy";
+                let refused =
+                    refused.map(|error| format!(", and there can't be more now: {}", Self::from(error)));
+                Self::of_the_object(format!("{busy}{}", refused.unwrap_or_default()))
             }
-            PoolError::Connect(ConnectError { failures }) => {
-                let each = failures.into_iter().map(|Failure { address, why }| (address, Self::of_one(why)));
-                Self::of_all(each.collect())
-            }
+            PoolError::Connect(error) => error.into(),
         }
+    }
+}
+
+impl From<ConnectError> for DatabaseError {
+    fn from(ConnectError { failures }: ConnectError) -> Self {
+        let each = failures.into_iter().map(|Failure { address, why }| (address, Self::of_one(why)));
+        Self::of_all(each.collect())
     }
 }
 
