@@ -1,4 +1,4 @@
-//! Connection pool, made from `--database-url`, `DATABASE_URL` or the `PG*` variables.
+//! Settings of the connection, from a URL, a file with one, and the `PG*` variables; and the connections made by them.
 //!
 //! The text is parsed here before tokio-postgres sees it, for two reasons: tokio-postgres knows neither
 //! `sslmode=verify-full` nor `sslrootcert`, and its messages may quote parts of a password. No message of
@@ -11,6 +11,7 @@ mod options;
 mod password_file;
 mod probe;
 mod source;
+mod ssl_mode;
 mod tls;
 
 pub(crate) use connector::{Connection, Connector};
@@ -21,6 +22,7 @@ use address::Address;
 use options::Options;
 use password_file::{Login, PasswordFile};
 use source::Source;
+use ssl_mode::{SYSTEM, SslMode};
 use std::{
     path::{Path, PathBuf},
     time::Duration,
@@ -52,24 +54,6 @@ enum Passwords {
     Named(PathBuf),
     /// libpq's default, which need not be there.
     Default(PathBuf),
-}
-
-/// The `sslmode` of libpq.
-///
-/// <https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION>
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-enum SslMode {
-    /// No TLS.
-    Disable,
-    /// TLS if the server supports it; nothing is verified.
-    #[default]
-    Prefer,
-    /// TLS; the chain is verified only if `sslrootcert` is set.
-    Require,
-    /// TLS; a known authority must have signed the certificate.
-    VerifyCa,
-    /// Like `VerifyCa`, and the certificate must be for this host.
-    VerifyFull,
 }
 
 impl Settings {
@@ -249,38 +233,6 @@ impl Passwords {
                     |error: std::io::Error| source::file_error("the password file", path, &error.to_string());
                 Ok(Some(PasswordFile::new(content.map_err(failed)?)))
             }
-        }
-    }
-}
-
-/// The `sslrootcert` that means what the system trusts.
-const SYSTEM: &str = "system";
-
-impl SslMode {
-    /// The mode that is asked for. As in libpq, the system's authorities go with nothing less than the whole verification.
-    fn of(text: Option<&str>, root_cert: Option<&str>) -> Result<Self, SettingsError> {
-        let by_system = root_cert == Some(SYSTEM);
-        match text.map(Self::parse).transpose()? {
-            None if by_system => Ok(Self::VerifyFull),
-            Some(mode) if by_system && mode != Self::VerifyFull => Err(SettingsError::WeakSslMode),
-            mode => Ok(mode.unwrap_or_default()),
-        }
-    }
-
-    fn parse(text: &str) -> Result<Self, SettingsError> {
-        [Self::Disable, Self::Prefer, Self::Require, Self::VerifyCa, Self::VerifyFull]
-            .into_iter()
-            .find(|mode| mode.name() == text)
-            .ok_or(SettingsError::SslMode)
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Disable => "disable",
-            Self::Prefer => "prefer",
-            Self::Require => "require",
-            Self::VerifyCa => "verify-ca",
-            Self::VerifyFull => "verify-full",
         }
     }
 }
