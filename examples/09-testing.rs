@@ -6,7 +6,7 @@
 //! where it can die, restarts it, and checks that its effects on the outside world are the same each time.
 //!
 //! ```sh
-//! cargo test -p korf-examples --test testing
+//! cargo test --test testing
 //! cargo run --example 09-testing -- crd | kubectl apply -f -
 //! cargo run --example 09-testing -- run --all-namespaces
 //! kubectl apply -f examples/kopf-example.yaml
@@ -62,7 +62,8 @@ mod tests {
     fn a_busy_person_gets_the_letter_a_minute_later() {
         let mut cluster = Cluster::of(|| operator(&Letters::default())).unwrap();
         cluster.create(&busy()).unwrap();
-        assert!(cluster.logged("a", "Handler 'write' failed temporarily: the person is busy"));
+        let busy = "Handler 'write' failed temporarily and will try again in 60 seconds: the person is busy";
+        assert!(cluster.logged("a", busy));
         cluster.advance(Duration::from_secs(60));
         assert!(cluster.logged("a", "Wrote to a."));
         let patch = cluster.writes().pop().unwrap().request.body;
@@ -73,7 +74,6 @@ mod tests {
     fn the_letter_is_written_wherever_the_operator_dies() {
         let story = |cluster: &mut Cluster, _: &Letters| cluster.create(&busy()).map(drop);
         let outcome = |_: &Cluster, letters: &Letters| letters.blocking_lock().clone();
-        let found = crash::check(Letters::default, operator, story, outcome);
-        found.unwrap_or_else(|found| panic!("{found}"));
+        crash::check(Letters::default, operator, story, outcome).unwrap_or_else(|found| panic!("{found}"));
     }
 }

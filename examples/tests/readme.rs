@@ -17,10 +17,22 @@ fn block<'a>(document: &'a str, start: &str) -> &'a str {
 
 #[test]
 fn the_operator_that_greets_in_the_readme_is_the_first_example() {
-    let example = include_str!("../01-minimal.rs");
-    let code: Vec<_> =
-        example.lines().skip_while(|line| line.is_empty() || line.starts_with("//!")).collect();
-    assert_eq!(block(README, "#[korf::on_create(KopfExample)]\nasync"), code.join("\n"));
+    let example = code(include_str!("../01-minimal.rs"));
+    assert_eq!(block(README, "#[korf::on_create(KopfExample)]\nasync"), example);
+}
+
+/// A program without its explanation.
+fn code(program: &str) -> String {
+    let lines = program.lines().skip_while(|line| line.is_empty() || line.starts_with("//!"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_page_of_ones_own_operator_quotes_the_program_and_its_test() {
+    let page = include_str!("../../docs/your-own-operator.md");
+    let program = block(page, "#[korf::on_create(ConfigMap, labels");
+    let test = block(page, "#[cfg(test)]");
+    assert_eq!(format!("{program}\n\n{test}"), code(include_str!("../your-own-operator.rs")));
 }
 
 #[test]
@@ -41,6 +53,20 @@ fn each_example_is_in_the_table_and_short() {
         assert!(lines < 80, "{name} has {lines} lines");
     }
     assert!(examples > 0);
+}
+
+#[test]
+fn commands_that_run_a_program_name_no_package() {
+    // With a package, cargo chooses other features for the dependencies, and compiles them once more.
+    let documents = [
+        README,
+        OPERATOR_README,
+        include_str!("../README.md"),
+        include_str!("../../tests/sandbox/README.md"),
+    ];
+    for line in documents.into_iter().flat_map(str::lines).filter(|line| line.contains("cargo run")) {
+        assert!(!line.contains(" -p ") && !line.contains("--package"), "{line}");
+    }
 }
 
 /// The name of the example in a file.

@@ -163,6 +163,7 @@ impl From<Error> for Rejection {
 #[diagnostic::on_unimplemented(
     message = "a handler of `{S}` cannot take `{Self}`",
     label = "not an argument for `{S}`",
+    note = "an object is taken as `Object<Kind>`",
     note = "all arguments, and what each of them needs: https://docs.rs/korf/latest/korf/trait.FromCall.html"
 )]
 pub trait FromCall<S: Scope>: Sized {
@@ -175,6 +176,16 @@ pub trait FromCall<S: Scope>: Sized {
     /// Names the states and the parameter that the argument can't be made without.
     fn requirements(_requirements: &mut Requirements) {}
 }
+
+/// An argument of the very type that the handler is for: it takes the object itself.
+#[diagnostic::on_unimplemented(
+    message = "a handler takes the object as `Object<{Self}>`",
+    label = "write `Object<{Self}>`"
+)]
+pub trait ObjectItself<S: Scope>: FromCall<S> {}
+
+#[diagnostic::do_not_recommend]
+impl<S: Scope, K: FromCall<S>> ObjectItself<S> for K {}
 
 /// None where the object or its previous state is rejected.
 impl<S: Scope, T: FromCall<S>> FromCall<S> for Option<T> {
@@ -192,6 +203,14 @@ impl<S: Scope, T: FromCall<S>> FromCall<S> for Result<T, Rejection> {
     fn from_call(call: &S::Call) -> Result<Self, Rejection> {
         Ok(T::from_call(call))
     }
+}
+
+/// The argument that has the type of the handler's kind.
+///
+/// # Errors
+/// [`Failure::Rejected`].
+pub fn object_itself<S: Scope, K: ObjectItself<S>>(call: &S::Call) -> Result<K, Failure> {
+    argument(call)
 }
 
 /// One argument of a handler.

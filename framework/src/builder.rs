@@ -6,7 +6,7 @@ mod options;
 pub use function::HandlerFn;
 
 use crate::{
-    argument::{FromCall, Requirements},
+    argument::{FromCall, ObjectItself, Requirements},
     core::{
         diff::Field,
         filter::{Filter, When},
@@ -116,7 +116,8 @@ impl<S: Registrable> HandlerBuilder<S> {
         self
     }
 
-    /// Builds the handler that calls `function`: an `async fn` of up to twelve arguments that implement [`FromCall`].
+    /// Builds the handler that calls `function`: an `async fn` whose arguments implement [`FromCall`]. There are
+    /// at most twelve; a function under an attribute may have more.
     pub fn run<F, Arguments>(mut self, function: F) -> Handler
     where
         F: HandlerFn<S, Arguments> + Clone + Sync,
@@ -153,6 +154,10 @@ impl<S: Registrable> HandlerBuilder<S> {
     pub fn requires<T: FromCall<S>>(mut self) -> Self {
         T::requirements(&mut self.requirements);
         self
+    }
+
+    pub fn requires_object<K: ObjectItself<S>>(self) -> Self {
+        self.requires::<K>()
     }
 
     pub fn location(mut self, file: &'static str, line: u32, column: u32) -> Self {

@@ -13,7 +13,10 @@ pub use inventory::submit;
 pub use crate::logging::parts as logging;
 /// The clock, which the test kit controls.
 pub use crate::runtime::clock;
-pub use crate::{argument::argument, registry::Registration};
+pub use crate::{
+    argument::{argument, object_itself},
+    registry::Registration,
+};
 
 /// The reply of a function that has returned.
 pub fn reply<K, R: IntoReply<K>>(returned: R) -> Result<Reply, Failure> {

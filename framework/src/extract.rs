@@ -4,6 +4,7 @@ mod adoption;
 mod attempt;
 mod context;
 mod events;
+mod fit;
 mod memo;
 mod meta;
 mod object;
@@ -22,6 +23,7 @@ pub use adoption::Owns;
 pub use attempt::{Attempt, Elapsed, Started};
 pub use context::{Param, State};
 pub use events::EventRecorder;
+pub(crate) use fit::{IsKind, StatusIs};
 pub use memo::Memo;
 pub use meta::{Annotations, Generation, Labels, Meta, Name, ObjectNamespace, ResourceVersion, Uid};
 pub use object::{

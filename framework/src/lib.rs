@@ -65,8 +65,8 @@
 //!
 //! # Errors
 //!
-//! `?` takes any error and means: try again, with a [backoff](handler::Backoff) from one second to one minute. [`ResultExt`]
-//! says more about an error:
+//! `?` takes any error and means: try again, with a [backoff](handler::Backoff) from one second to one minute. So does
+//! `Err(Error::new("a text"))`. [`ResultExt`] says more about an error:
 //!
 //! ```
 //! use korf::{Name, Result, ResultExt};

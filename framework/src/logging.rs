@@ -10,6 +10,8 @@
 //! | [`Verbose`](Verbosity::Verbose) | DEBUG | WARN |
 //! | [`Debug`](Verbosity::Debug) | DEBUG | DEBUG |
 //!
+//! On a terminal, the level has a color; `NO_COLOR=1` turns that off.
+//!
 //! `RUST_LOG` overrides this with `target=level` pairs: `info,kube_client=debug`.
 
 mod filter;
@@ -36,12 +38,13 @@ pub mod parts {
     };
 }
 
+use anstream::{AutoStream, ColorChoice};
 use filter::filter;
 use layer::Lines;
 use record::Record;
 use std::{
     env,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -78,7 +81,7 @@ impl Logging {
     /// `RUST_LOG` is invalid.
     pub fn start(self) -> Result<Log, BadFilter> {
         let filter = filter(self.verbosity, env::var("RUST_LOG").ok().as_deref())?;
-        let log = Log { format: self.format, kopf: Arc::default() };
+        let log = Log { format: self.format, kopf: Arc::default(), colored: wants_colors() };
         let lines = Lines::new(log.clone(), to_stderr).with_filter(filter);
         // A subscriber set by the program or by a test takes precedence.
         let _ = tracing_subscriber::registry().with(lines).try_init();
@@ -91,6 +94,8 @@ impl Logging {
 pub struct Log {
     format: Format,
     kopf: Arc<AtomicBool>,
+    /// The level has a color.
+    colored: bool,
 }
 
 impl Log {
@@ -110,10 +115,20 @@ impl Log {
         let kopf = self.kopf.load(Ordering::Relaxed);
         match self.format {
             Format::Plain => text::plain(record),
-            Format::Full => text::full(record, kopf, &now.to_zoned(jiff::tz::TimeZone::system())),
+            Format::Full => {
+                let look = text::Look { kopf, colored: self.colored };
+                text::full(record, look, &now.to_zoned(jiff::tz::TimeZone::system()))
+            }
             Format::Json => json::line(record, now),
         }
     }
+}
+
+/// Whether the standard error stream is a terminal that shows colors, and its user hasn't forbidden them: by `NO_COLOR`, for
+/// example. A file or a pipe never gets any.
+fn wants_colors() -> bool {
+    let stream = io::stderr();
+    stream.is_terminal() && AutoStream::choice(&stream) != ColorChoice::Never
 }
 
 /// A closed standard error stream is no reason to stop or panic.

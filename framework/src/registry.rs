@@ -1,9 +1,11 @@
 //! Registry of an operator's handlers, and their checks before it starts.
 
+mod filters;
+
 use crate::{
     argument::RequiredType,
     call::States,
-    core::{filter::Filter, storage::Storage},
+    core::storage::Storage,
     families::{Handler, SourceLocation},
 };
 use kube::core::ApiResource;
@@ -49,7 +51,7 @@ impl Registry {
         let (mut seen, mut versions) = (HashMap::new(), HashMap::new());
         for handler in &self.0 {
             check_id(handler)?;
-            check_filter(handler)?;
+            filters::check(handler)?;
             check_requirements(handler, states)?;
             let kind = (&handler.kind.resource.group, &handler.kind.resource.kind);
             let first = versions.entry(kind).or_insert(handler);
@@ -69,6 +71,11 @@ impl Registry {
 }
 
 impl Registry {
+    /// Checks that what change handlers are called for isn't what is left out of the essence.
+    pub(crate) fn check_essence(&self, storage: &Storage) -> Result<(), StartError> {
+        self.0.iter().try_for_each(|handler| filters::check_essence(handler, storage))
+    }
+
     /// Checks that no delete handler keeps objects of these kinds.
     pub(crate) fn check_selected<'a>(
         &self,
@@ -103,25 +110,6 @@ fn check_id(handler: &Handler) -> Result<(), StartError> {
         name if Storage::reserves(name) => Err(StartError::ReservedId { id, location }),
         _ => Ok(()),
     }
-}
-
-/// A filter by a field's value needs a field.
-fn check_filter(handler: &Handler) -> Result<(), StartError> {
-    let Filter { field, value, old, new, .. } = handler.filter();
-    let is_asked = value.is_some() || old.is_some() || new.is_some();
-    let problem = if let Some(mistake) = &handler.mistake {
-        format!("is not for any object: {mistake}")
-    } else if field.is_none() && handler.trigger() == "field" {
-        "is for a field, but names none: give it a `field`".to_owned()
-    } else if field.is_none() && is_asked {
-        "has a `value`, `old` or `new`, but of no field: give it a `field`".to_owned()
-    } else if value.is_some() && (old.is_some() || new.is_some()) {
-        "has a `value` (before or after a change) together with `old` or `new`: leave one of them out"
-            .to_owned()
-    } else {
-        return Ok(());
-    };
-    Err(StartError::Filter { handler: handler.id().to_owned(), problem, location: handler.location })
 }
 
 fn check_requirements(handler: &Handler, states: &States) -> Result<(), StartError> {
@@ -211,7 +199,7 @@ pub enum StartError {
         /// The handler's place in the source.
         location: SourceLocation,
     },
-    /// A handler's filter is inconsistent.
+    /// A handler's filter is inconsistent, or can never match.
     Filter {
         /// The handler's id.
         handler: String,

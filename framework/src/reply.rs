@@ -1,7 +1,6 @@
 //! Replies: the changes of an object that a handler's return value asks for.
 
-use crate::error::Error;
-use kube::core::object::HasStatus;
+use crate::{error::Error, extract::StatusIs};
 use serde::Serialize;
 use serde_json::Value;
 use std::ops::{Deref, DerefMut};
@@ -98,7 +97,7 @@ impl<T> DerefMut for Status<T> {
 
 impl<K, T> IntoReply<K> for Status<T>
 where
-    K: HasStatus<Status = T>,
+    K: StatusIs<T>,
     T: Serialize,
 {
     fn into_reply(self) -> Result<Reply, Error> {

@@ -2,5 +2,6 @@
 
 #[test]
 fn mistakes_in_handlers_are_explained() {
+    let _ticker = korf_sandbox::Ticker::start("compiling handlers with mistakes");
     trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
 }

@@ -10,7 +10,7 @@ use crate::{
     request::TableRequest,
     status::TableStatus,
 };
-use korf::{Error, ObjectPatch, Result, State, Status};
+use korf::{Error, ObjectPatch, Reason, Result, State, Status};
 use kube::Client;
 use std::{fmt::Arguments, sync::Arc, time::Duration};
 use tracing::{debug, info, warn};
@@ -57,6 +57,24 @@ async fn update_handler(
         request.name
     ));
     reconcile(&request, &context, &client, &patch).await
+}
+
+/// At the start, and where a change was taken back: whatever has become of the table or the status meanwhile is looked at.
+/// Nothing is written where all is well.
+#[korf::on_resume(DatabaseTable)]
+async fn resume_handler(
+    request: TableRequest,
+    reason: Reason,
+    context: State<Context>,
+    client: Client,
+    patch: ObjectPatch,
+) -> Result {
+    // In an update, the other handler looks.
+    if reason == Reason::Resume {
+        let Status(status) = reconcile(&request, &context, &client, &patch).await?;
+        patch.status(status)?;
+    }
+    Ok(())
 }
 
 #[korf::on_delete(DatabaseTable)]

@@ -76,5 +76,5 @@ async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupE
     let operator = operator.concurrency(OBJECTS_PER_CONNECTION * usize::from(options.database_connections));
     let cluster = options.cluster_id.map_or_else(Cluster::default, Cluster::named);
     let context = Context { database: Arc::new(Database::new(pool)), target: target.into(), cluster };
-    Ok(operator.kopf_compatible().state(context))
+    Ok(operator.kopf_compatible().follow_generations().state(context))
 }

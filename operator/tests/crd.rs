@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic with its place is the best message")]
 
-use korf_sandbox::ControlPlane;
+use korf_sandbox::{ControlPlane, Ticker};
 use kube::{
     Api,
     api::{DeleteParams, Patch, PatchParams, PostParams},
@@ -16,11 +16,19 @@ use std::{
 };
 
 /// A control plane of its own: other suites use the Kopf demo's CRD, which has the same name.
-struct World(ControlPlane);
+struct World {
+    plane: ControlPlane,
+    _ticker: Ticker,
+}
 
 impl World {
+    async fn start() -> Self {
+        let ticker = Ticker::start("applying objects to a real API server");
+        Self { plane: ControlPlane::start().await.unwrap(), _ticker: ticker }
+    }
+
     fn kubectl(&self, arguments: &[&str], input: &str) -> Output {
-        let mut command = self.0.kubectl().unwrap();
+        let mut command = self.plane.kubectl().unwrap();
         let mut child = command
             .args(arguments)
             .stdin(Stdio::piped())
@@ -57,7 +65,7 @@ fn object(name: &str, spec: &Value) -> Value {
 
 #[tokio::test]
 async fn the_crd_accepts_good_objects_and_rejects_others_with_a_message() {
-    let world = World(ControlPlane::start().await.unwrap());
+    let world = World::start().await;
     world.must(&["apply", "-f", "-"], &manifest("crd.yaml"));
     world.must(&["wait", "--for=condition=Established", "crd/databasetables.kopf.demo"], "");
     let crd = "{.status.conditions[?(@.type==\"NonStructuralSchema\")].message}";
@@ -220,12 +228,12 @@ fn wrong_shapes() -> Vec<Value> {
 
 #[tokio::test]
 async fn every_object_that_the_kopf_demos_crd_has_let_in_can_be_changed_and_deleted_under_this_one() {
-    let world = World(ControlPlane::start().await.unwrap());
+    let world = World::start().await;
     world.must(&["apply", "-f", "-"], &manifest("kopf-demo-crd.yaml"));
     world.must(&["wait", "--for=condition=Established", "crd/databasetables.kopf.demo"], "");
     let shapes = wrong_shapes();
     assert!(shapes.len() >= 40);
-    let client = world.0.client().await.unwrap();
+    let client = world.plane.client().await.unwrap();
     let kind = ApiResource::from_gvk_with_plural(
         &GroupVersionKind::gvk("kopf.demo", "v1", "DatabaseTable"),
         "databasetables",

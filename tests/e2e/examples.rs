@@ -61,7 +61,10 @@ async fn example_03_exceptions_retries_what_may_succeed() {
     let number = "invalid digit found in string";
     for (text, count) in [
         ("'instant_failure' failed permanently: Fail once and for all.", 1),
-        ("'eventual_success' failed temporarily: Expected recoverable error.", 2),
+        (
+            "'eventual_success' failed temporarily and will try again in 1 seconds: Expected recoverable error.",
+            2,
+        ),
         (
             &format!("'eventual_failure' failed with an exception and will try again in 1 seconds: {number}"),
             1,
@@ -150,8 +153,14 @@ async fn example_07_subhandlers_makes_each_item_once() {
         r#"{"apiVersion": "kopf.dev/v1", "kind": "KopfExample", "metadata": {"name": "kopf-example-1"},
             "spec": {"items": ["quick", "slow"]}}"#,
     );
-    logged(&fixture, &operator, "korf.objects", "ERROR", "Handler 'create/slow' failed temporarily: not yet")
-        .await;
+    logged(
+        &fixture,
+        &operator,
+        "korf.objects",
+        "ERROR",
+        "Handler 'create/slow' failed temporarily and will try again in 1 seconds: not yet",
+    )
+    .await;
     logged(&fixture, &operator, "07_subhandlers", "INFO", "All 2 items are made.").await;
     succeeded(&fixture, &operator, "create/quick").await;
     succeeded(&fixture, &operator, "create/slow").await;
@@ -199,7 +208,7 @@ async fn example_09_testing_writes_a_letter_for_each_object() {
     let fixture = fixture_with_crd("09-testing").await;
     let operator = fixture.example("09-testing").start();
     fixture.apply(&OBJECT.replace(NAME, "busy").replace("field: value", "field: busy"));
-    let failed = "Handler 'write' failed temporarily: the person is busy";
+    let failed = "Handler 'write' failed temporarily and will try again in 60 seconds: the person is busy";
     operator.wait_for_line(&line_of(&fixture, "busy", "korf.objects", "ERROR", failed)).await;
     fixture.apply(OBJECT);
     logged(&fixture, &operator, "09_testing", "INFO", "Wrote to kopf-example-1.").await;
@@ -267,6 +276,34 @@ async fn example_11_filtering_handlers_calls_the_handlers_whose_filters_match() 
         operator.count_lines(&line_of(&fixture, "other", "11_filtering_handler", "INFO", "Label is absent.")),
         1
     );
+}
+
+#[tokio::test]
+async fn the_operator_of_ones_own_keeps_a_secret_in_step_with_its_map() {
+    let fixture = Fixture::new("your-own-operator").await;
+    let operator = fixture.example("your-own-operator").start();
+    let (maps, secrets) =
+        (fixture.api("v1", "ConfigMap", "configmaps"), fixture.api("v1", "Secret", "secrets"));
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: greeting, labels: {mirror: 'true'}}";
+    fixture.apply(map);
+    let logs = async |level: &str, message: &str| {
+        operator.wait_for_line(&line_of(&fixture, "greeting", "korf.objects", level, message)).await;
+    };
+    let failed = "Handler 'mirror' failed temporarily and will try again in 30 seconds: there is no data yet";
+    logs("ERROR", failed).await;
+    merge(&maps, "greeting", json!({"data": {"text": "hello"}})).await;
+    logs("INFO", "Creation is processed: 1 succeeded; 0 failed.").await;
+    let secret = secrets.get("greeting").await.unwrap();
+    assert_eq!(secret.data["data"], json!({"text": "aGVsbG8="}));
+    assert_eq!(secret.metadata.owner_references.unwrap()[0].kind, "ConfigMap");
+    merge(&maps, "greeting", json!({"data": {"text": null, "other": "hello"}})).await;
+    logs("INFO", "Updating is processed: 1 succeeded; 0 failed.").await;
+    assert_eq!(secrets.get("greeting").await.unwrap().data["data"], json!({"other": "aGVsbG8="}));
+    merge(&maps, "greeting", json!({"metadata": {"labels": {"mirror": null}}})).await;
+    logs("INFO", "Handler 'unmirror/metadata.labels.mirror' succeeded.").await;
+    assert!(secrets.get_opt("greeting").await.unwrap().is_none());
+    let finalizers = maps.get("greeting").await.unwrap().metadata.finalizers;
+    assert_eq!(finalizers, None);
 }
 
 #[tokio::test]

@@ -54,6 +54,7 @@ async fn plain_lines_consist_of_the_message_and_its_object() {
         "Initial authentication has been initiated.",
         "Activity 'login_via_client' succeeded.",
         "Initial authentication has finished.",
+        "Watching databasetables.v1.kopf.demo in namespace \"<namespace>\": no objects yet.",
         "Create handler invoked by custom resource good. Creating database table.",
         "[<namespace>/good] Handler 'create_handler' succeeded.",
         "[<namespace>/good] Creation is processed: 1 succeeded; 0 failed.",

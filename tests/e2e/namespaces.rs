@@ -42,6 +42,20 @@ async fn only_the_given_namespaces_are_served() {
 }
 
 #[tokio::test]
+async fn a_namespace_that_does_not_exist_is_reported_and_served_once_it_does() {
+    let here = Fixture::new("namespace-here").await;
+    let command = here.operator().arg("-n").arg("namespace-nowhere");
+    let operator = command.arg("--set=watching.discovery_interval=100ms").start();
+    let warning = operator.wait_for_line("There is no namespace \"namespace-nowhere\".").await;
+    assert!(warning.contains("[WARNING ]"), "{warning}");
+    let nowhere = Fixture::new("namespace-nowhere").await;
+    operator.wait_for_line("The namespace \"namespace-nowhere\" exists now.").await;
+    nowhere.apply(&manifest("table", "of-nowhere", &["id"]));
+    operator.wait_for_line("[namespace-nowhere/table] Creation is processed").await;
+    assert_eq!(operator.count_lines("There is no namespace"), 1);
+}
+
+#[tokio::test]
 async fn a_listing_of_one_namespace_keeps_the_objects_of_another() {
     let [a, b] = [Fixture::new("lists-a").await, Fixture::new("lists-b").await];
     let shared = Cluster::with_kopf_demo_crd().await;
@@ -71,4 +85,5 @@ async fn a_listing_of_one_namespace_keeps_the_objects_of_another() {
     a.until("ready", "it has two columns", |table| table["status"]["columnCount"] == 2).await;
     assert_eq!(condition(&a.table("ready").await.unwrap(), "Ready"), ["True", "Applied"]);
     assert_eq!(operator.count_lines("Deleted, really deleted"), 0);
+    assert_eq!(operator.count_lines("There is no namespace"), 0, "without permission to ask, it can't know");
 }

@@ -1,6 +1,9 @@
 //! Restarts: missed changes are handled, and finished work isn't repeated.
 
-use crate::fixture::{Fixture, KOPF_DEMO_CR, OperatorProcess, kopf_demo_cr_with_country, manifest};
+use crate::fixture::{
+    Cluster, Fixture, KOPF_DEMO_CR, OperatorProcess, condition, kopf_demo_cr_with_country, manifest,
+};
+use serde_json::Value;
 
 /// The number of handlers that have succeeded, from the log.
 fn succeeded(operator: &OperatorProcess) -> usize {
@@ -20,17 +23,16 @@ async fn after_a_stop(name: &str) -> Fixture<'static> {
     fixture
 }
 
-/// Checks that a new operator sees `website-users`, and neither handles nor writes it.
+/// Checks that a new operator looks at `website-users` once, and writes nothing.
 async fn check_unchanged(fixture: &Fixture<'_>) {
     let before = fixture.table("website-users").await.unwrap();
     let operator = fixture.operator().start();
     let here = format!("[{}/website-users]", fixture.namespace);
-    let noop = "Something has changed, but we are not interested (the essence is the same).";
-    operator.wait_for_line(&format!("{here} {noop}")).await;
+    operator.wait_for_line(&format!("{here} Resuming is processed: 1 succeeded; 0 failed.")).await;
     fixture.apply(&manifest("probe", "probe", &["id"]));
     fixture.until_ready("probe").await;
-    assert_eq!(operator.count_lines(&format!("{here} Handler")), 0);
-    assert_eq!(succeeded(&operator), 1, "only the probe's handler");
+    assert_eq!(operator.count_lines(&format!("{here} Handler 'resume_handler'")), 2, "invoked and succeeded");
+    assert_eq!(succeeded(&operator), 2, "that, and the probe's handler");
     assert_eq!(fixture.table("website-users").await.unwrap(), before, "nothing was written");
 }
 
@@ -47,8 +49,47 @@ async fn a_change_made_while_the_operator_was_down_is_handled_after_the_restart(
     let operator = fixture.operator().start();
     fixture.until_column_count("website-users", 6).await;
     assert_eq!(fixture.columns("website_users").await.len(), 6);
-    operator.wait_for_line("Handler 'update_handler' succeeded.").await;
-    assert_eq!(succeeded(&operator), 1);
+    operator.wait_for_line("Updating is processed: 2 succeeded; 0 failed.").await;
+}
+
+/// A change that was made and taken back while nobody looked is a generation without a difference.
+#[tokio::test]
+async fn a_generation_without_a_difference_is_observed_after_a_restart() {
+    let cluster = Cluster::with_full_crd().await;
+    let fixture = Fixture::on(cluster, "taken-back").await;
+    let mut operator = fixture.operator().start();
+    fixture.apply(&manifest("back", "back", &["id"]));
+    fixture.until_ready("back").await;
+    operator.terminate().await;
+    fixture.apply(&manifest("back", "back", &["id", "more"]));
+    fixture.apply(&manifest("back", "back", &["id"]));
+    let _operator = fixture.operator().start();
+    let is_observed = |object: &Value| {
+        let (generation, status) = (&object["metadata"]["generation"], &object["status"]);
+        let conditions = status["conditions"].as_array().unwrap();
+        *generation == 3
+            && status["observedGeneration"] == 3
+            && conditions.iter().all(|condition| condition["observedGeneration"] == 3)
+    };
+    let object = fixture.until("back", "the generation is observed", is_observed).await;
+    assert_eq!(condition(&object, "Ready"), ["True", "Applied"]);
+}
+
+#[tokio::test]
+async fn a_status_that_somebody_has_emptied_is_written_again_at_the_start() {
+    let cluster = Cluster::with_full_crd().await;
+    let fixture = Fixture::on(cluster, "emptied").await;
+    let mut operator = fixture.operator().start();
+    fixture.apply(&manifest("emptied", "emptied", &["id"]));
+    fixture.until_ready("emptied").await;
+    operator.terminate().await;
+    let mut kubectl = fixture.kubectl();
+    kubectl.args(["patch", "databasetable", "emptied", "--subresource=status", "--type=json"]);
+    kubectl.args(["-p", r#"[{"op": "remove", "path": "/status"}]"#]);
+    assert!(kubectl.output().unwrap().status.success());
+    let _operator = fixture.operator().start();
+    let ready = fixture.until_ready("emptied").await;
+    assert_eq!(ready["status"]["table"], "public.emptied");
 }
 
 #[tokio::test]

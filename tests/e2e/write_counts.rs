@@ -126,6 +126,9 @@ async fn check_write_counts(crd: Crd, name: &str) {
     object.change_status().await;
     object.expect_writes("the status changed by another client", 0, 0).await;
     object.restart().await;
+    let in_object = u64::from(crd == Crd::KopfDemo);
+    object.expect_writes("the operator restarted, and put the status right", in_object, 1).await;
+    object.restart().await;
     object.expect_writes("the operator restarted", 0, 0).await;
 
     object.fail_once().await;

@@ -76,6 +76,11 @@ impl Body {
         !self.meta("deletionTimestamp").is_null()
     }
 
+    /// `metadata.generation`; none where the kind has none.
+    pub fn generation(&self) -> Option<i64> {
+        self.meta("generation").as_i64()
+    }
+
     /// `metadata.finalizers`, in their order.
     pub fn finalizers(&self) -> impl Iterator<Item = &str> {
         self.meta("finalizers").as_array().into_iter().flatten().filter_map(Value::as_str)

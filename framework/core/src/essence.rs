@@ -43,6 +43,32 @@ pub fn essence<'a>(body: &Body, cleaner: &impl Cleaner, extra: impl IntoIterator
     essence.into()
 }
 
+/// What the essence has of a field that a handler names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// Its value.
+    Value,
+    /// A digest of its value, as of the data of Secrets.
+    Digest,
+    /// Nothing: the system writes it, or an operator.
+    Nothing,
+}
+
+/// What the essence of objects of this kind has of a field.
+pub fn kept(api_version: &str, kind: &str, field: &Field, cleaner: &impl Cleaner) -> Kept {
+    const VALUE: &str = "a value";
+    let mut object = Map::new();
+    put(&mut object, field.keys(), &VALUE.into());
+    object.insert("apiVersion".to_owned(), api_version.into());
+    object.insert("kind".to_owned(), kind.into());
+    let essence = essence(&Value::from(object).into(), cleaner, [field]);
+    match resolve(&essence, field.keys()) {
+        Value::Null => Kept::Nothing,
+        value if value == VALUE => Kept::Value,
+        _ => Kept::Digest,
+    }
+}
+
 /// Puts a field of the object back, if it has a value.
 fn put_back<S: AsRef<str>>(essence: &mut Map<String, Value>, body: &Body, path: &[S]) {
     let value = resolve(body.value(), path);

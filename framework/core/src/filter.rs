@@ -1,7 +1,9 @@
 //! Filters of handlers: conditions on the object and on its change, as in Kopf.
 
+mod impossible;
 mod selector;
 
+pub use impossible::{check_annotation, check_field, check_label};
 pub use selector::{InvalidSelector, selector};
 
 use crate::{

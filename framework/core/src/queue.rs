@@ -32,6 +32,15 @@ use std::{
     time::Instant,
 };
 
+/// A listing that is under way.
+#[derive(Debug, Default)]
+struct Listing {
+    /// What it has shown.
+    seen: HashSet<Uid>,
+    /// See [`Event::ListingRevised`].
+    revised: bool,
+}
+
 /// The objects of all watches.
 #[derive(Debug, Default)]
 pub struct Queue {
@@ -40,11 +49,22 @@ pub struct Queue {
     turns: VecDeque<Uid>,
     schedule: Schedule,
     outages: Outages,
-    listings: HashMap<Source, HashSet<Uid>>,
+    listings: HashMap<Source, Listing>,
     /// By the numbers of the kinds.
     needs: Vec<KindNeeds>,
     limits: QueueLimits,
     forgotten: Vec<Uid>,
+}
+
+/// How a watch shows a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    /// By an event of its own.
+    Changed,
+    /// By a listing.
+    Listed,
+    /// By a listing that may show another state of the same version.
+    Revised,
 }
 
 impl Queue {
@@ -66,23 +86,27 @@ impl Queue {
     /// Takes in an event of a watch.
     pub fn observe(&mut self, source: Source, event: Event, now: Instant) {
         match event {
-            Event::Listing => {
-                self.listings.insert(source, HashSet::new());
+            Event::Listing => drop(self.listings.insert(source, Listing::default())),
+            Event::ListingRevised => {
+                self.listings.insert(source, Listing { revised: true, ..Listing::default() });
             }
             Event::Listed(body) => {
-                if let Some(seen) = self.listings.get_mut(&source) {
-                    seen.insert(body.uid().into());
+                let mut shown = Shown::Listed;
+                if let Some(listing) = self.listings.get_mut(&source) {
+                    listing.seen.insert(body.uid().into());
+                    shown = if listing.revised { Shown::Revised } else { Shown::Listed };
                 }
-                self.applied(source, body, true, now);
+                self.applied(source, body, shown, now);
             }
             Event::ListingDone => self.bury_unlisted(source, now),
-            Event::Applied(body) => self.applied(source, body, false, now),
+            Event::Applied(body) => self.applied(source, body, Shown::Changed, now),
             Event::Deleted(body) => self.gone(&body, now),
         }
     }
 
-    fn applied(&mut self, source: Source, body: Body, listed: bool, now: Instant) {
+    fn applied(&mut self, source: Source, body: Body, shown: Shown, now: Instant) {
         let (uid, needs) = (Uid::from(body.uid()), self.needs(source));
+        let listed = shown != Shown::Changed;
         let event = match self.objects.contains_key(&uid) {
             _ if listed => WatchEventType::Listed,
             true => WatchEventType::Modified,
@@ -98,6 +122,12 @@ impl Queue {
         }
         match entry.show(&body, needs, self.limits.trust, now) {
             News::Newer => self.backlog.keep(&uid, Pending::Body(body.into())),
+            // One that is being deleted may be gone by our own write, which leaves its last version as it was.
+            News::None
+                if shown == Shown::Revised && entry.is_newest(&body) && !gone && !body.is_deleting() =>
+            {
+                self.backlog.keep(&uid, Pending::Body(body.into()));
+            }
             News::None if !gone && needs.events => return self.echo(uid, body),
             News::None if !gone => return,
             // One that a selector shows again is to be handled, whatever its version.
@@ -124,7 +154,7 @@ impl Queue {
 
     /// Takes in the end of a listing: known objects that it hasn't shown were deleted meanwhile.
     fn bury_unlisted(&mut self, source: Source, now: Instant) {
-        let Some(seen) = self.listings.remove(&source) else { return };
+        let Some(Listing { seen, .. }) = self.listings.remove(&source) else { return };
         let known = self.objects.iter().filter(|(_, entry)| entry.source == source);
         // More is known of a deletion that the watch has shown.
         let shown = |uid: &Uid| matches!(self.backlog.get(uid), Some(Pending::Gone(_)));
@@ -228,7 +258,9 @@ impl Queue {
                 self.schedule.set(&uid, Alarm::Turn, now + delay);
             }
             TurnEnd::Failed { delay, newest } => return self.throttle(&uid, newest, now + delay),
-            TurnEnd::Seen { newest, due, settled, planned, waiting, blocked } => {
+            TurnEnd::Seen { newest, due, settled, planned, waiting, blocked, stored, generation } => {
+                entry.stored |= stored;
+                entry.generation = generation.unwrap_or(entry.generation);
                 entry.rest(settled, planned, waiting);
                 let before = entry.block(blocked.clone());
                 self.rest(&uid, newest, due.map(|due| now + due));

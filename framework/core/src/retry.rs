@@ -93,8 +93,10 @@ pub enum FailureReason {
     RetriesExceeded(u32),
     /// A permanent error, or a rejected object.
     Permanent,
-    /// A temporary error. The handler is retried unless a limit forbids it.
-    Temporary(Option<Limit>),
+    /// A temporary error. The handler is retried after this delay.
+    Temporary(Duration),
+    /// A temporary error. This limit forbids a retry.
+    TemporaryLimited(Limit),
     /// An arbitrary error, ignored.
     Ignored,
     /// An arbitrary error that counts as permanent.
@@ -181,8 +183,8 @@ impl Limits {
         match (error, self.errors) {
             (Error::Permanent(_), _) => Verdict::failed(FailureReason::Permanent, message),
             (Error::Temporary { delay, .. }, _) => match self.reached(attempt, *delay) {
-                None => Verdict::new(retry(*delay), FailureReason::Temporary(None), message),
-                limit => Verdict::at_limit(id, FailureReason::Temporary(limit), message),
+                None => Verdict::new(retry(*delay), FailureReason::Temporary(*delay), message),
+                Some(limit) => Verdict::at_limit(id, FailureReason::TemporaryLimited(limit), message),
             },
             (Error::Unclassified(_), OnError::Permanent) => {
                 Verdict::failed(FailureReason::Unretried, message)
@@ -281,9 +283,9 @@ mod tests {
         let third = Attempt { before: 2, elapsed: SECOND };
         let timeout = Limit::Timeout(4 * SECOND);
         let cases = [
-            (&constant(), temporary(), first(), FailureReason::Temporary(None)),
-            (&few, temporary(), third, FailureReason::Temporary(Some(Limit::Retries(3)))),
-            (&short, temporary(), first(), FailureReason::Temporary(Some(timeout))),
+            (&constant(), temporary(), first(), FailureReason::Temporary(5 * SECOND)),
+            (&few, temporary(), third, FailureReason::TemporaryLimited(Limit::Retries(3))),
+            (&short, temporary(), first(), FailureReason::TemporaryLimited(timeout)),
             (&ignoring, Error::permanent("no"), first(), FailureReason::Permanent),
             (&constant(), arbitrary(), first(), FailureReason::Retried(60 * SECOND)),
             (&ignoring, arbitrary(), first(), FailureReason::Ignored),

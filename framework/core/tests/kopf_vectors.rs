@@ -235,6 +235,11 @@ fn is_as_the_table_says(name: &str, case: &Case) -> bool {
         "numbers" => !kopf["words"].is_null() && kopf["words"] != korf["words"],
         "wordless-errors" => text(&kopf["words"]).ends_with("('')") && text(&korf["words"]).ends_with(": "),
         "no-delay" => kopf["delay"].is_null() && korf["delay"] == 0,
+        "temporary-delays" => {
+            let start = "failed temporarily";
+            text(&kopf["words"]).starts_with(&format!("{start}: "))
+                && text(&korf["words"]).starts_with(&format!("{start} and will try again in "))
+        }
         _ => false,
     }
 }

@@ -3,7 +3,7 @@
 use crate::options::{self, Choice};
 use proc_macro2::{Span, TokenStream};
 use syn::{
-    Error, Ident, Result, Token, Type,
+    Error, Ident, Lit, Result, Token, Type,
     parse::{ParseStream, Parser},
 };
 
@@ -58,6 +58,13 @@ fn arguments(attribute: &Attribute, input: ParseStream) -> Result<Arguments> {
     if input.peek(Ident) && input.peek2(Token![=]) {
         return Err(input.error("the kind comes first, then the options"));
     }
+    if input.peek(Lit) {
+        let message = format!(
+            "a kind is a Rust type, such as `ConfigMap`: write `#[korf::{}(ConfigMap)]`",
+            attribute.name
+        );
+        return Err(input.error(message));
+    }
     let kind = input.parse()?;
     let mut options = Vec::<Choice>::new();
     while !input.is_empty() {
@@ -75,6 +82,9 @@ fn arguments(attribute: &Attribute, input: ParseStream) -> Result<Arguments> {
 }
 
 fn option(attribute: &Attribute, input: ParseStream) -> Result<Choice> {
+    if !input.peek(Ident) {
+        return Err(input.error("an option is a name, and mostly a value: `id = \"…\"`"));
+    }
     let name: Ident = input.parse()?;
     if !attribute.options().any(|option| name == option) {
         let known = attribute.options().collect::<Vec<_>>().join(", ");

@@ -6,7 +6,7 @@ use crate::{
 };
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{ReturnType, ext::IdentExt, spanned::Spanned};
+use syn::{ReturnType, Type, ext::IdentExt, spanned::Spanned};
 
 pub fn registration(attribute: &Attribute, arguments: &Arguments, function: &Function) -> TokenStream {
     let Function { conditions, name, .. } = function;
@@ -24,10 +24,14 @@ pub fn registration(attribute: &Attribute, arguments: &Arguments, function: &Fun
     // Each argument is extracted under its own span, so that the compiler points there. The names are such that no
     // handler has them: it would be hidden by them.
     let types = &function.arguments;
-    let required = types.iter().map(|ty| quote_spanned!(ty.span()=> .requires::<#ty>()));
-    let values = types
-        .iter()
-        .map(|ty| quote_spanned!(ty.span()=> ::korf::__private::argument::<#scope, #ty>(&__korf_call)?));
+    let required = types.iter().map(|ty| {
+        let requires = called(ty, kind, ["requires", "requires_object"]);
+        quote_spanned!(ty.span()=> .#requires::<#ty>())
+    });
+    let values = types.iter().map(|ty| {
+        let argument = called(ty, kind, ["argument", "object_itself"]);
+        quote_spanned!(ty.span()=> ::korf::__private::#argument::<#scope, #ty>(&__korf_call)?)
+    });
     let reply = quote_spanned!(returned(function)=> ::korf::__private::reply::<#kind, _>(__korf_output));
     quote! {
         #(#conditions)*
@@ -45,6 +49,13 @@ pub fn registration(attribute: &Attribute, arguments: &Arguments, function: &Fun
             })
         }
     }
+}
+
+/// The first of these functions; the second one for an argument that is written as the kind is, instead of
+/// `Object<Kind>`: the compiler says so then.
+fn called(argument: &Type, kind: &Type, [any, itself]: [&str; 2]) -> Ident {
+    let is_kind = argument.to_token_stream().to_string() == kind.to_token_stream().to_string();
+    Ident::new(if is_kind { itself } else { any }, argument.span())
 }
 
 fn scope_type(scope: &str, kind: &impl ToTokens) -> TokenStream {

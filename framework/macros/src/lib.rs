@@ -5,6 +5,7 @@
 )]
 
 mod arguments;
+mod entries;
 mod expand;
 mod function;
 mod options;

@@ -1,15 +1,10 @@
 //! Parsing of options, and the calls of the builder that they become.
 
-use korf_core::filter::selector;
-use proc_macro2::{Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::{
-    Error, Expr, ExprLit, Ident, Lit, LitStr, Result, Token, braced,
-    parse::{Parse, ParseStream},
-    punctuated::Punctuated,
-    spanned::Spanned,
-    token::Brace,
-};
+use crate::entries;
+use korf_core::filter::check_field;
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident, quote_spanned};
+use syn::{Error, Expr, ExprLit, Ident, Lit, Result, Token, parse::ParseStream, spanned::Spanned};
 
 /// Options without a value.
 const FLAGS: [&str; 4] = ["optional", "release_on_failure", "deleted", "sharp"];
@@ -33,11 +28,13 @@ pub fn parse(name: Ident, input: ParseStream) -> Result<Choice> {
         let calls = quote_spanned!(name.span()=> .#name());
         return Ok(Choice { name, calls });
     }
+    if input.peek(Token![:]) {
+        return Err(input.error(format!("an option has an equals sign: `{name} = …`")));
+    }
     input.parse::<Token![=]>()?;
     let calls = match word.as_str() {
-        "labels" if input.peek(Brace) => entries(&name, "label", input)?,
-        "labels" => labels(&name, input)?,
-        "annotations" => entries(&name, "annotation", input)?,
+        "labels" => entries::labels(&name, input)?,
+        "annotations" => entries::annotations(&name, input)?,
         _ => value(&name, &word, input)?,
     };
     Ok(Choice { name, calls })
@@ -47,6 +44,7 @@ fn value(name: &Ident, word: &str, input: ParseStream) -> Result<TokenStream> {
     let value: Expr = input.parse()?;
     let tokens = match word {
         "id" => id(&value)?,
+        "field" => field(&value)?,
         "errors" => errors(&value)?,
         "value" | "old" | "new" => wanted(&value),
         _ if DURATIONS.contains(&word) => duration(&value)?,
@@ -55,63 +53,8 @@ fn value(name: &Ident, word: &str, input: ParseStream) -> Result<TokenStream> {
     Ok(quote_spanned!(value.span()=> .#name(#tokens)))
 }
 
-/// `"app=web,tier,!legacy"`: a literal is checked here, another expression when the operator starts.
-fn labels(name: &Ident, input: ParseStream) -> Result<TokenStream> {
-    let value: Expr = input.parse()?;
-    match &value {
-        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
-            selector(&text.value()).map_err(|error| Error::new(text.span(), error))?;
-        }
-        Expr::Lit(_) | Expr::Tuple(_) | Expr::Array(_) => {
-            let message = "`labels` is a selector, `labels = \"app=web,tier\"`, or keys with values: \
-                           `labels = {\"app\": \"web\", \"tier\": present}`";
-            return Err(Error::new(value.span(), message));
-        }
-        _ => {}
-    }
-    Ok(quote_spanned!(value.span()=> .#name(#value)))
-}
-
-/// `{"app": "web", "tier": present}`
-fn entries(name: &Ident, method: &str, input: ParseStream) -> Result<TokenStream> {
-    if !input.peek(Brace) {
-        let message =
-            format!("`{name}` are keys with values: `{name} = {{\"app\": \"web\", \"tier\": present}}`");
-        return Err(input.error(message));
-    }
-    let inner;
-    braced!(inner in input);
-    let entries = Punctuated::<Entry, Token![,]>::parse_terminated(&inner)?;
-    let method = Ident::new(method, Span::call_site());
-    let calls =
-        entries.iter().map(|Entry { key, wanted }| quote_spanned!(key.span()=> .#method(#key, #wanted)));
-    Ok(quote!(#(#calls)*))
-}
-
-struct Entry {
-    key: TokenStream,
-    wanted: TokenStream,
-}
-
-impl Parse for Entry {
-    fn parse(input: ParseStream) -> Result<Self> {
-        let key = if input.peek(LitStr) {
-            input.parse::<LitStr>()?.to_token_stream()
-        } else if input.peek(Ident) {
-            input.parse::<syn::Path>()?.to_token_stream()
-        } else {
-            return Err(input.error("a key must be a string or a constant"));
-        };
-        if input.peek(Token![=]) {
-            return Err(input.error("expected `:` between key and value: `\"app\": \"web\"`"));
-        }
-        input.parse::<Token![:]>()?;
-        Ok(Self { key, wanted: wanted(&input.parse()?) })
-    }
-}
-
 /// A condition on a value: `present`, `absent`, a test, or an expression that becomes a `korf::filter::Match`.
-fn wanted(value: &Expr) -> TokenStream {
+pub fn wanted(value: &Expr) -> TokenStream {
     let span = value.span();
     match (word(value).as_deref(), value) {
         (Some("present"), _) => quote_spanned!(span=> ::korf::filter::Match::Present),
@@ -163,6 +106,38 @@ fn id(value: &Expr) -> Result<TokenStream> {
         }
     }
     Ok(value.to_token_stream())
+}
+
+/// A literal, or a list of them, is checked here, another expression when the operator starts.
+fn field(value: &Expr) -> Result<TokenStream> {
+    let text = |value: &Expr| match value {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value()),
+        _ => None,
+    };
+    let wrong = |why| Error::new(value.span(), why);
+    if is_unquoted(value) {
+        return Err(wrong("quote the field: `field = \"spec.size\"`".to_owned()));
+    }
+    if let Some(text) = text(value) {
+        if text.contains('[') {
+            return Err(wrong(
+                "a field can't be an item of a list: name the list, and look at its items".to_owned(),
+            ));
+        }
+        check_field(&text.as_str().into()).map_err(wrong)?;
+    } else if let Expr::Array(keys) = value {
+        let keys: Option<Vec<_>> = keys.elems.iter().map(text).collect();
+        keys.map_or(Ok(()), |keys| check_field(&keys.into_iter().collect())).map_err(wrong)?;
+    }
+    Ok(value.to_token_stream())
+}
+
+/// Whether it is `spec.size`, and no constant.
+fn is_unquoted(value: &Expr) -> bool {
+    match value {
+        Expr::Field(field) => is_unquoted(&field.base),
+        _ => word(value).is_some_and(|word| word.starts_with(char::is_lowercase)),
+    }
 }
 
 /// One of the three words, or any expression of the type `korf::handler::OnError`.

@@ -34,7 +34,9 @@ impl<K: Resource<DynamicType = ()>> Object<K> {
     /// - A child without a namespace gets this object's.
     /// - A child without a name (and without a `generateName`) gets this object's. Kopf lets the server generate one, so
     ///   that a handler that is called again makes a second child.
-    /// - The child gets this object's labels, except for those that it has a value for.
+    /// - The child gets this object's labels, except for those that it has a value for, and those by which tools find what
+    ///   they have made: Argo CD, Flux, Helm, kapp and `kubectl apply --prune` would take the child for theirs, and delete
+    ///   it as no longer wanted. [`adopt_with_labels`](Self::adopt_with_labels) decides otherwise.
     ///
     /// Nothing that the child has is changed, and a second adoption changes nothing. An object has one controller: Kopf adds
     /// a second one, which the API server rejects.
@@ -68,6 +70,26 @@ impl<K: Resource<DynamicType = ()>> Object<K> {
         Child: Resource,
         K::Scope: Owns<Child::Scope>,
     {
+        self.adopt_with_labels(child, |key| !tracks(key))
+    }
+
+    /// The same, with those of this object's labels whose keys are `wanted`.
+    ///
+    /// ```
+    /// # use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+    /// # use korf::{Object, Result};
+    /// # fn example(pod: &Object<Pod>, child: &mut ConfigMap) -> Result {
+    /// pod.adopt_with_labels(child, |key| key.starts_with("example.com/"))
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`adopt`](Self::adopt).
+    pub fn adopt_with_labels<Child>(&self, child: &mut Child, wanted: impl Fn(&str) -> bool) -> Result
+    where
+        Child: Resource,
+        K::Scope: Owns<Child::Scope>,
+    {
         let (owner, meta) = (self.meta(), child.meta_mut());
         let reference = self.controller_owner_ref(&());
         let reference = reference.ok_or_else(|| Error::permanent(NO_IDENTITY))?;
@@ -81,13 +103,33 @@ impl<K: Resource<DynamicType = ()>> Object<K> {
         if meta.generate_name.is_none() && meta.name.is_none() {
             meta.name.clone_from(&owner.name);
         }
-        for (key, value) in owner.labels.iter().flatten() {
+        for (key, value) in owner.labels.iter().flatten().filter(|(key, _)| wanted(key)) {
             let labels = meta.labels.get_or_insert_default();
             labels.entry(key.clone()).or_insert_with(|| value.clone());
         }
         meta.owner_references.get_or_insert_default().extend(missing);
         Ok(())
     }
+}
+
+/// Labels by which tools find what they have made.
+const TRACKING: [&str; 4] =
+    ["app.kubernetes.io/instance", "app.kubernetes.io/managed-by", "helm.sh/chart", "olm.owner"];
+/// The same, by the domains in their keys: Argo CD, Flux, `kubectl apply --prune`, kapp, Fleet, Config Sync.
+const TRACKING_DOMAINS: [&str; 7] = [
+    "argocd.argoproj.io",
+    "kustomize.toolkit.fluxcd.io",
+    "helm.toolkit.fluxcd.io",
+    "applyset.kubernetes.io",
+    "kapp.k14s.io",
+    "objectset.rio.cattle.io",
+    "configsync.gke.io",
+];
+
+/// Whether tools find what they have made by a label.
+fn tracks(key: &str) -> bool {
+    let domain = key.split_once('/').map_or("", |(domain, _)| domain);
+    TRACKING.contains(&key) || TRACKING_DOMAINS.contains(&domain)
 }
 
 /// The reference to an owner that the child has yet to get: none if it has one, whatever that says.
@@ -199,5 +241,25 @@ mod tests {
     fn an_object_that_no_server_knows_owns_nothing() {
         let error = adopted(json!({"name": "a", "namespace": "n"}), json!({})).unwrap_err();
         assert_eq!(error, super::NO_IDENTITY);
+    }
+
+    #[test]
+    fn labels_by_which_tools_find_what_they_have_made_are_not_passed_on() {
+        let labels = json!({
+            "app.kubernetes.io/instance": "shop", "app.kubernetes.io/managed-by": "Helm", "app.kubernetes.io/name": "web",
+            "argocd.argoproj.io/instance": "shop", "kustomize.toolkit.fluxcd.io/name": "shop",
+            "helm.toolkit.fluxcd.io/name": "shop", "applyset.kubernetes.io/part-of": "applyset-x-v1",
+            "kapp.k14s.io/app": "1", "helm.sh/chart": "shop-1.0", "tier": "front", "example.com/argocd": "yes",
+        });
+        let owner = || json!({"name": "a", "namespace": "n", "uid": "1", "labels": labels});
+        let passed = json!({"app.kubernetes.io/name": "web", "tier": "front", "example.com/argocd": "yes"});
+        assert_eq!(adopted(owner(), json!({})).unwrap()["labels"], passed);
+        let mut child = ConfigMap::default();
+        let parent = Object::from(object::<ConfigMap>(owner()));
+        parent.adopt_with_labels(&mut child, |key| key == "app.kubernetes.io/instance").unwrap();
+        assert_eq!(
+            child.metadata.labels.unwrap().into_keys().collect::<Vec<_>>(),
+            ["app.kubernetes.io/instance"]
+        );
     }
 }

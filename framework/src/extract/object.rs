@@ -4,7 +4,10 @@ mod decode;
 
 pub(super) use decode::{meta, view};
 
-use super::shared;
+use super::{
+    fit::{IsKind, SpecIs, StatusIs},
+    shared,
+};
 use crate::{
     argument::{FromCall, Rejection},
     core::diff::{Diff, resolve},
@@ -12,7 +15,6 @@ use crate::{
     reply::Status,
     scope::{ChangeScope, ObjectScope},
 };
-use kube::core::object::{HasSpec, HasStatus};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
@@ -44,7 +46,7 @@ shared!(Object<K>: K);
 
 impl<S, K> FromCall<S> for Object<K>
 where
-    S: ObjectScope<Kind = K>,
+    S: ObjectScope<Kind: IsKind<K>>,
     K: DeserializeOwned + Send + Sync + 'static,
 {
     fn from_call(call: &S::Call) -> Result<Self, Rejection> {
@@ -63,7 +65,7 @@ shared!(Spec<T>: T);
 
 impl<S, T> FromCall<S> for Spec<T>
 where
-    S: ObjectScope<Kind: HasSpec<Spec = T>>,
+    S: ObjectScope<Kind: SpecIs<T>>,
     T: DeserializeOwned + Send + Sync + 'static,
 {
     fn from_call(call: &S::Call) -> Result<Self, Rejection> {
@@ -85,7 +87,7 @@ shared!(OldSpec<T>: T);
 
 impl<K, T> FromCall<Update<K>> for OldSpec<T>
 where
-    K: HasSpec<Spec = T> + 'static,
+    K: SpecIs<T> + 'static,
     T: DeserializeOwned + Send + Sync + 'static,
 {
     fn from_call(call: &ChangeCall) -> Result<Self, Rejection> {
@@ -150,12 +152,13 @@ pub struct OldObject<K>(pub Arc<K>);
 
 shared!(OldObject<K>: K);
 
-impl<K> FromCall<Update<K>> for OldObject<K>
+impl<U, K> FromCall<Update<U>> for OldObject<K>
 where
+    U: IsKind<K> + 'static,
     K: DeserializeOwned + Send + Sync + 'static,
 {
     fn from_call(call: &ChangeCall) -> Result<Self, Rejection> {
-        let (object, change) = (Update::<K>::object(call), &call.change);
+        let (object, change) = (Update::<U>::object(call), &call.change);
         view::<Self, K>(object, || decode::old_object(object, change)).map(Self)
     }
 }
@@ -288,7 +291,7 @@ impl<S: ObjectScope> FromCall<S> for StatusValue {
 /// Rejected while the object has no status.
 impl<S, T> FromCall<S> for Status<T>
 where
-    S: ObjectScope<Kind: HasStatus<Status = T>>,
+    S: ObjectScope<Kind: StatusIs<T>>,
     T: DeserializeOwned,
 {
     fn from_call(call: &S::Call) -> Result<Self, Rejection> {

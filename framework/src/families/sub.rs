@@ -10,6 +10,7 @@ use crate::{
         retry::{Attempt, Limits, Outcome},
     },
     error::{Error, Result},
+    extract::IsKind,
     scope::{ChangeHandlerScope, scopes},
 };
 use futures::future::BoxFuture;
@@ -107,7 +108,7 @@ impl<K: 'static> SubHandlers<K> {
 
 impl<S, K> FromCall<S> for SubHandlers<K>
 where
-    S: ChangeHandlerScope<Kind = K>,
+    S: ChangeHandlerScope<Kind: IsKind<K>>,
 {
     fn from_call(call: &ChangeCall) -> Result<Self, Rejection> {
         Ok(Self { parent: call.clone(), kind: PhantomData })

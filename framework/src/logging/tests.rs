@@ -1,14 +1,25 @@
 use super::{
-    Format, Log, Verbosity, filter::filter, json, layer::Lines, object::ObjectRef, object_span,
-    record::Record, text,
+    Format, Log, Verbosity,
+    filter::filter,
+    json,
+    layer::Lines,
+    object::ObjectRef,
+    object_span,
+    record::Record,
+    text::{self, Look},
 };
-use crate::handler::Kind;
+use crate::{
+    handler::Kind,
+    observe::{Observation, Observer},
+};
 use jiff::{Timestamp, tz::TimeZone};
 use k8s_openapi::api::core::v1::{ConfigMap, Node};
 use kube::{Resource, core::ApiResource};
 use std::sync::{Arc, Mutex};
 use tracing::Level;
 use tracing_subscriber::{Layer, layer::SubscriberExt};
+
+const KOPF: Look = Look { kopf: true, colored: false };
 
 fn record(level: Level, target: &str, message: &str) -> Record {
     Record { message: message.into(), ..Record::new(level, target) }
@@ -54,7 +65,7 @@ fn full_lines_have_the_format_of_kopf() {
             "[2026-11-22 16:59:05,181] root                 [ERROR   ] err",
         ),
     ] {
-        assert_eq!(text::full(&record, true, &now().to_zoned(TimeZone::UTC)), line);
+        assert_eq!(text::full(&record, KOPF, &now().to_zoned(TimeZone::UTC)), line);
     }
 }
 
@@ -63,16 +74,31 @@ fn logger_names_have_dots_and_the_name_of_korf() {
     for (target, logger) in
         [("korf::objects", "korf.objects        "), ("my_operator::handlers::create", "my_operator.handlers")]
     {
-        let line = text::full(&record(Level::DEBUG, target, "m"), false, &now().to_zoned(TimeZone::UTC));
+        let line =
+            text::full(&record(Level::DEBUG, target, "m"), Look::default(), &now().to_zoned(TimeZone::UTC));
         assert_eq!(line, format!("[2026-11-22 16:59:05,181] {logger} [DEBUG   ] m"));
     }
+}
+
+#[test]
+fn levels_have_colors_on_a_terminal() {
+    let line = |level| {
+        let look = Look { colored: true, ..Look::default() };
+        let line = text::full(&record(level, "root", "m"), look, &now().to_zoned(TimeZone::UTC));
+        line.split_once("root                 ").unwrap().1.to_owned()
+    };
+    assert_eq!(line(Level::ERROR), "[\u{1b}[31mERROR   \u{1b}[0m] m");
+    assert_eq!(line(Level::WARN), "[\u{1b}[33mWARNING \u{1b}[0m] m");
+    assert_eq!(line(Level::INFO), "[INFO    ] m");
+    assert_eq!(line(Level::DEBUG), "[\u{1b}[2mDEBUG   \u{1b}[0m] m");
 }
 
 #[test]
 fn times_are_local() {
     let berlin = now().to_zoned(TimeZone::posix("CET-1").unwrap());
     assert!(
-        text::full(&record(Level::INFO, "a", "m"), false, &berlin).starts_with("[2026-11-22 17:59:05,181]")
+        text::full(&record(Level::INFO, "a", "m"), Look::default(), &berlin)
+            .starts_with("[2026-11-22 17:59:05,181]")
     );
 }
 
@@ -106,7 +132,7 @@ fn a_message_cannot_forge_another_line() {
 
 fn logged(verbosity: Verbosity, rust_log: Option<&str>, events: impl FnOnce()) -> Vec<String> {
     let lines = Arc::new(Mutex::new(Vec::new()));
-    let log = Log { format: Format::Plain, kopf: Arc::default() };
+    let log = Log { format: Format::Plain, kopf: Arc::default(), colored: true };
     let kept = lines.clone();
     let layer = Lines::new(log, move |line: &str| kept.lock().unwrap().push(line.to_owned()));
     let filtered = layer.with_filter(filter(verbosity, rust_log).unwrap());
@@ -173,6 +199,31 @@ fn verbosity_distinguishes_libraries_from_the_operator() {
     ] {
         assert_eq!(logged(verbosity, rust_log, events), expected, "{verbosity:?} {rust_log:?}");
     }
+}
+
+#[test]
+fn a_login_is_told_in_kopfs_words_only_by_an_operator_that_stands_in_for_one_of_kopfs() {
+    let told = |observer: Observer| {
+        logged(Verbosity::Normal, None, || {
+            observer.observe(Observation::LoginBegins);
+            observer.observe(Observation::LoginSucceeded);
+        })
+    };
+    assert_eq!(
+        told(Observer::default()),
+        [
+            "Looking for credentials of a cluster.",
+            "Credentials are found; the API server hasn't been asked yet."
+        ]
+    );
+    assert_eq!(
+        told(Observer::default().logging_as_kopf()),
+        [
+            "Initial authentication has been initiated.",
+            "Activity 'login_via_client' succeeded.",
+            "Initial authentication has finished."
+        ]
+    );
 }
 
 #[test]

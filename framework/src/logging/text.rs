@@ -1,6 +1,7 @@
 //! Text formats: `plain` and `full`.
 
 use super::record::Record;
+use anstyle::{AnsiColor, Style};
 use jiff::Zoned;
 use serde_json::Value;
 use std::{borrow::Cow, fmt::Write};
@@ -19,11 +20,21 @@ pub(super) fn plain(record: &Record) -> String {
     one_line(&line)
 }
 
+/// The look of a line in the format `full`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Look {
+    /// korf's loggers have the names of Kopf's.
+    pub kopf: bool,
+    /// The level has a color.
+    pub colored: bool,
+}
+
 /// Kopf's `[%(asctime)s] %(name)-20.20s [%(levelname)-8.8s] %(message)s`.
-pub(super) fn full(record: &Record, kopf: bool, now: &Zoned) -> String {
+pub(super) fn full(record: &Record, look: Look, now: &Zoned) -> String {
     let time = now.strftime("%Y-%m-%d %H:%M:%S,%3f");
-    let logger = one_line(&logger(&record.target, kopf));
-    format!("[{time}] {logger:<20.20} [{:<8.8}] {}", level(record.level), plain(record))
+    let logger = one_line(&logger(&record.target, look.kopf));
+    let color = if look.colored { color(record.level) } else { Style::new() };
+    format!("[{time}] {logger:<20.20} [{color}{:<8.8}{color:#}] {}", level(record.level), plain(record))
 }
 
 /// Python's name for the level.
@@ -34,6 +45,15 @@ fn level(level: Level) -> &'static str {
         Level::INFO => "INFO",
         Level::DEBUG => "DEBUG",
         Level::TRACE => "TRACE",
+    }
+}
+
+fn color(level: Level) -> Style {
+    match level {
+        Level::ERROR => AnsiColor::Red.on_default(),
+        Level::WARN => AnsiColor::Yellow.on_default(),
+        Level::INFO => Style::new(),
+        Level::DEBUG | Level::TRACE => Style::new().dimmed(),
     }
 }
 

@@ -1,9 +1,12 @@
 use super::{Registry, StartError};
 use crate::{
     Name, Result, State,
+    core::storage::StorageConfig,
+    diff::Field,
     extract::Param,
+    filter::Match,
     handler::{Handler, SourceLocation, States},
-    on_create, on_delete, on_field, on_resume, on_update,
+    on_create, on_delete, on_event, on_field, on_resume, on_update,
 };
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use std::any::TypeId;
@@ -89,6 +92,15 @@ fn mistakes_are_found_and_explained() {
             "handler `f` at src/main.rs:5 is not for any object: `app=web,` is not a selector of labels: a key is missing",
         ),
         (
+            vec![at(5, on_update::<ConfigMap>("f").label("mirror", true).run(plain))],
+            "handler `f` at src/main.rs:5 is not for any object: the label `mirror` is never `true`, since labels are text: \
+             write `\"true\"`",
+        ),
+        (
+            vec![at(5, on_event::<ConfigMap>("f").field(".data").run(plain))],
+            "handler `f/.data` at src/main.rs:5 is not for any object: no object has a field `.data`: write `data`",
+        ),
+        (
             vec![at(5, on_update::<ConfigMap>("f").field("data").value(1).new(2).run(plain))],
             "handler `f/data` at src/main.rs:5 has a `value` (before or after a change) together with `old` or `new`: \
              leave one of them out",
@@ -104,6 +116,55 @@ fn mistakes_are_found_and_explained() {
     ] {
         assert_eq!(check(handlers).unwrap_err().to_string(), said);
     }
+}
+
+#[test]
+fn a_change_handler_is_for_a_field_that_the_essence_has() {
+    let storage = StorageConfig::default().storage("mine").unwrap();
+    let check = |field: [&str; 3]| {
+        let field = field.into_iter().filter(|key| !key.is_empty()).collect::<Field>();
+        let handlers = [
+            at(4, on_event::<ConfigMap>("f").field(field.clone()).run(plain)),
+            at(5, on_field::<ConfigMap>("f", field).run(plain)),
+        ];
+        handlers.into_iter().collect::<Registry>().check_essence(&storage).map_err(|error| error.to_string())
+    };
+    for field in
+        [["status", "phase", ""], ["metadata", "finalizers", ""], ["metadata", "annotations", "a.dev/b"]]
+    {
+        check(field).unwrap();
+    }
+    for field in [
+        ["metadata", "generation", ""],
+        ["metadata", "resourceVersion", ""],
+        ["metadata", "annotations", "mine.korf.dev/b"],
+        ["metadata", "annotations", "kubectl.kubernetes.io/last-applied-configuration"],
+    ] {
+        let path = field.join(".");
+        let path = path.trim_end_matches('.');
+        assert_eq!(
+            check(field).unwrap_err(),
+            format!(
+                "handler `f/{path}` at src/main.rs:5 is not for any object: `{path}` is no part of the essence, whose \
+                 changes it is called for, since the system or an operator writes it: take `on_event`"
+            )
+        );
+    }
+}
+
+#[test]
+fn a_secrets_data_is_not_compared_with_values() {
+    let storage = StorageConfig::default().storage("mine").unwrap();
+    let check = |handler| Registry::from_iter([at(5, handler)]).check_essence(&storage);
+    check(on_update::<Secret>("f").field("data.a").old(Match::Absent).new(Match::Present).run(plain))
+        .unwrap();
+    check(on_event::<Secret>("f").field("data.a").value("YQ==").run(plain)).unwrap();
+    let error = check(on_create::<Secret>("f").field("data.a").value("YQ==").run(plain)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "handler `f/data.a` at src/main.rs:5 is not for any object: handlers of changes get digests of `data.a`, which are \
+         never such a value: take a condition, `when = …`"
+    );
 }
 
 #[test]

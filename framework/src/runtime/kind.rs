@@ -52,6 +52,8 @@ pub struct OperatorContext {
     pub events: EventQueue,
     /// Where progress and finalizers are stored.
     pub storage: Storage,
+    /// Objects are resumed whose generation has changed though nothing else has.
+    pub follow_generations: bool,
     /// A cycle calls only the first of the handlers that are due.
     pub one_at_a_time: bool,
     /// The kinds of which the API server is asked for some objects only.
@@ -87,8 +89,10 @@ pub struct KindContext {
     selector: Selector,
     /// The fields that the API server has not kept, as far as the log has warned of them.
     dropped: Mutex<BTreeSet<String>>,
-    /// The number of namespaces that are watched; one where the whole cluster is. Known once the kind is discovered.
-    places: OnceLock<usize>,
+    /// The newer version by which the kind is served, as far as the log has warned of it.
+    newer: Mutex<Option<String>>,
+    /// The namespaces that are watched; one that has no name where the whole cluster is. Known once the kind is discovered.
+    places: OnceLock<Vec<Option<String>>>,
 }
 
 impl fmt::Debug for KindContext {
@@ -147,6 +151,7 @@ impl KindContext {
             status_subresource: AtomicBool::new(false),
             running: AtomicUsize::new(0),
             dropped: Mutex::default(),
+            newer: Mutex::default(),
             places: OnceLock::new(),
         }
     }
@@ -175,8 +180,26 @@ impl KindContext {
         fields
     }
 
+    /// Takes in a newer version by which the kind is served; returns whether it was unknown.
+    pub(super) fn note_newer(&self, version: &str) -> bool {
+        let mut known = self.newer.lock().unwrap_or_else(PoisonError::into_inner);
+        known.replace(version.to_owned()).as_deref() != Some(version)
+    }
+
     pub(super) fn observe(&self, observation: Observation<'_>) {
         self.operator.observer.observe(observation);
+    }
+
+    /// Tells that all its objects are listed for the first time.
+    pub(super) fn observe_listed(&self, objects: usize) {
+        let named = self.places().into_iter().flatten().flatten();
+        let (namespaces, selector) = (named.cloned().collect::<Vec<_>>(), self.selector());
+        self.observe(Observation::Listed {
+            kind: &self.title(),
+            namespaces: &namespaces,
+            selector: selector.as_deref(),
+            objects,
+        });
     }
 
     /// Counts a handler as running.
@@ -224,13 +247,19 @@ impl KindContext {
         self.status_subresource.load(Ordering::Relaxed)
     }
 
-    /// The number of its watches; none while it isn't discovered.
-    pub(super) fn places(&self) -> Option<usize> {
-        self.places.get().copied()
+    /// Whether its objects are resumed when their generation has changed and nothing else has. Without a status subresource
+    /// each write of the status changes the generation.
+    pub(super) fn follows_generations(&self) -> bool {
+        self.operator.follow_generations && self.has_status_subresource()
     }
 
-    /// Takes in the number of its watches.
-    pub(super) fn set_places(&self, places: usize) {
+    /// The places of its watches; none while it isn't discovered.
+    pub(super) fn places(&self) -> Option<&[Option<String>]> {
+        self.places.get().map(Vec::as_slice)
+    }
+
+    /// Takes in the places of its watches.
+    pub(super) fn set_places(&self, places: Vec<Option<String>>) {
         // It is watched in the same places whatever its CRD becomes.
         let _ = self.places.set(places);
     }

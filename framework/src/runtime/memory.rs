@@ -1,6 +1,6 @@
 //! Memory of one object, for as long as the operator knows it.
 
-use super::{ticks::TimerStates, write::Unsaved};
+use super::{strips::Strips, ticks::TimerStates, write::Unsaved};
 use crate::call::TypeMap;
 use korf_core::Uid;
 use std::{collections::HashMap, sync::PoisonError};
@@ -17,6 +17,8 @@ pub struct Memory {
     pub warned_of_digest: bool,
     /// Its timers.
     pub timers: TimerStates,
+    /// How often others have removed what the operator stores on it.
+    pub strips: Strips,
 }
 
 impl Memory {
@@ -40,7 +42,11 @@ impl Memory {
     /// Whether there is nothing to remember.
     fn is_empty(&self) -> bool {
         let memo = self.memo.lock().unwrap_or_else(PoisonError::into_inner);
-        memo.is_empty() && self.unsaved.is_none() && !self.warned_of_digest && self.timers.is_empty()
+        memo.is_empty()
+            && self.unsaved.is_none()
+            && !self.warned_of_digest
+            && self.timers.is_empty()
+            && self.strips.is_empty()
     }
 }
 

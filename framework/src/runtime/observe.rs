@@ -34,7 +34,7 @@ pub enum Observation<'a> {
     // The operator.
     /// It begins to log in.
     LoginBegins,
-    /// It has credentials.
+    /// It has credentials. The API server has not seen them yet.
     LoginSucceeded,
     /// The API server rejects the credentials, and reading them again doesn't help. The operator ends if that lasts for `patience`.
     LoginRejected { why: Option<&'a str>, patience: Duration },
@@ -65,6 +65,14 @@ pub enum Observation<'a> {
     // Watches.
     /// A watch begins, or begins again.
     WatchBegins { kind: &'a str, namespace: Option<&'a str>, selector: Option<&'a str> },
+    /// A kind is listed for the first time: everywhere in these namespaces, or, where there are none, in the cluster.
+    Listed { kind: &'a str, namespaces: &'a [String], selector: Option<&'a str>, objects: usize },
+    /// A namespace in which the operator is to work doesn't exist.
+    NamespaceMissing { namespace: &'a str },
+    /// A namespace that was missing exists now.
+    NamespaceFound { namespace: &'a str },
+    /// The API server doesn't tell whether a namespace exists.
+    NamespaceUnknown { namespace: &'a str, why: &'a str },
     /// A watch fails; it is retried until it works.
     WatchFailed { server: &'a str, kind: &'a str, why: &'a str, known: bool },
     /// A watch can't go on from where it was: all is listed again.
@@ -79,6 +87,8 @@ pub enum Observation<'a> {
     KindMissing { kind: &'a str, built_in: bool },
     /// The API server knows a kind that it didn't know.
     KindFound { kind: &'a str },
+    /// The API server serves a newer version of a kind than the operator knows.
+    NewerVersion { kind: &'a str, newer: &'a str },
     /// The API server can't be asked about a kind.
     DiscoveryFailed { server: &'a str, kind: &'a str, why: &'a str },
 
@@ -125,6 +135,8 @@ pub enum Observation<'a> {
     DiffBaseCompressed,
     /// Only a digest of the diff-base is stored.
     DiffBaseDigested,
+    /// Others have removed the operator's state from the object this often in a row: it is left alone for a while.
+    Stripped { strips: usize, again: Duration },
     /// The framework failed over the object, which is throttled.
     Throttled { delay: Duration, why: &'a str },
     /// The object isn't throttled any longer.
@@ -180,7 +192,7 @@ pub struct Left {
 /// A sink of observations.
 pub type Sink = Arc<dyn Fn(&Observation<'_>) + Send + Sync>;
 
-/// Hands observations to its sinks.
+/// Hands observations to its sinks, of which the log is the first.
 #[derive(Clone)]
 pub struct Observer(Arc<[Sink]>);
 
@@ -194,6 +206,13 @@ impl Observer {
     #[must_use]
     pub fn with(self, sink: Sink) -> Self {
         Self(self.0.iter().cloned().chain([sink]).collect())
+    }
+
+    /// The same with Kopf's words in the log where korf has others.
+    #[must_use]
+    pub(crate) fn logging_as_kopf(self) -> Self {
+        let others = self.0.iter().skip(1).cloned();
+        Self([Arc::new(log::write_as_kopf) as Sink].into_iter().chain(others).collect())
     }
 
     /// Hands an observation to each sink.

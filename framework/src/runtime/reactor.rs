@@ -2,6 +2,7 @@
 
 use super::{
     kind::{KindContext, Namespaces, OperatorContext},
+    listing::FirstListings,
     memory::{Memories, Memory},
     observe::{Left, Observation, Phase},
     watch::watch,
@@ -13,7 +14,7 @@ use korf_core::{
     queue::{Event, Queue, Source, TurnEnd, TurnReport},
 };
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -37,8 +38,8 @@ pub struct Reactor {
     at_work: HashMap<task::Id, Uid>,
     /// Since when all workers are busy while objects wait.
     saturated: Option<Instant>,
-    /// The watches whose first listing is complete; none once all are.
-    listed: Option<HashSet<Source>>,
+    /// The first listings of all watches; none once they are complete.
+    listings: Option<FirstListings>,
 }
 
 impl Reactor {
@@ -54,7 +55,7 @@ impl Reactor {
             workers: JoinSet::new(),
             at_work: HashMap::new(),
             saturated: None,
-            listed: Some(HashSet::new()),
+            listings: Some(FirstListings::default()),
         }
     }
 
@@ -81,24 +82,26 @@ impl Reactor {
     }
 
     fn observe(&mut self, source: Source, event: Event) {
-        let listed = matches!(event, Event::ListingDone);
+        let listed = self.listings.as_mut().is_some_and(|listings| listings.observe(source, &event));
         self.queue.observe(source, event, now());
         self.forget();
         if listed {
-            self.listed(source);
+            self.listed(source.kind);
         }
     }
 
-    /// Takes in that a listing is complete.
-    fn listed(&mut self, source: Source) {
-        let Some(listed) = &mut self.listed else { return };
-        listed.insert(source);
-        let all = (0..).zip(&self.kinds).all(|(number, kind)| {
-            let done = listed.iter().filter(|source| source.kind == number).count();
-            kind.places() == Some(done)
-        });
-        if all {
-            self.listed = None;
+    /// Tells that a watch of this kind is listed for the first time, if that is the last one of its kind, or of all.
+    fn listed(&mut self, number: u32) {
+        let Some(listings) = &self.listings else { return };
+        let objects = |number: u32| {
+            let places = self.kinds[number as usize].places()?;
+            listings.of_kind(number, places.len())
+        };
+        if let Some(objects) = objects(number) {
+            self.kinds[number as usize].observe_listed(objects);
+        }
+        if (0..).zip(&self.kinds).all(|(number, _)| objects(number).is_some()) {
+            self.listings = None;
             self.operator.observer.observe(Observation::PhaseEntered(Phase::Serving));
         }
     }

@@ -6,6 +6,7 @@ use super::{
     kind::KindContext,
     memory::Memory,
     observe::Observation,
+    strips::Stripped,
     throttle::{Pace, fingerprint},
     write::{Intent, Outcomes, Stop, Written, WrittenCycle},
 };
@@ -69,6 +70,9 @@ impl<'a> Turn<'a> {
                 Err(stop) => return Err(stop),
             }
         }
+        if let Some(after) = self.stripped() {
+            return Ok(self.unplanned(&self.reading.body, after));
+        }
         let mut pace = Pace::default();
         loop {
             if self.occasion != Occasion::Again && !self.reading.unreadable().is_empty() {
@@ -98,6 +102,26 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// For how long the object is left alone because others keep removing what is stored on it.
+    fn stripped(&mut self) -> Option<Duration> {
+        let stripped = self.job.stored
+            && !self.job.gone
+            && self.occasion != Occasion::First
+            && self.handled.is_none()
+            && self.reading.is_blank()
+            && !self.reading.body.is_deleting();
+        let delays = &self.kind.operator.settings.queueing.error_delays;
+        match stripped.then(|| self.memory.strips.note(Instant::now(), delays))? {
+            Stripped::Handle => None,
+            Stripped::Wait(after, strips) => {
+                if let Some(strips) = strips {
+                    self.kind.observe(Observation::Stripped { strips, again: after });
+                }
+                Some(after)
+            }
+        }
+    }
+
     /// Goes on with the object as it is now.
     fn read(&mut self, newest: Body) {
         // The version may be the same: that of the last state, where our write has released the object.
@@ -114,29 +138,48 @@ impl<'a> Turn<'a> {
         Situation {
             gone: self.job.gone,
             occasion: self.occasion,
-            initial: self.job.initial && !self.settled,
+            initial: (self.job.initial || self.has_unseen_generation()) && !self.settled,
             rearmed: changed.is_some_and(|(before, now)| before.whole != now.whole),
             eager: self.early || changed.is_some_and(|(before, now)| before.state != now.state),
         }
     }
 
+    /// Whether the object has another generation than when it was handled last: if nothing else has changed, a change was
+    /// taken back.
+    fn has_unseen_generation(&self) -> bool {
+        let (known, now) = (self.job.generation, self.reading.body.generation());
+        known != 0 && self.kind.follows_generations() && now.is_some_and(|now| now != known)
+    }
+
     /// The end of the turn.
     fn rest(&self, NextTurn { seen, due, waiting, unhandled }: &NextTurn) -> TurnEnd {
+        let settled = self.settled || (due.is_none() && !unhandled);
         TurnEnd::Seen {
             newest: self.known(&seen.body),
             due: *due,
-            settled: self.settled || (due.is_none() && !unhandled),
+            settled,
             // A partial turn may come before the object's first turn.
             planned: self.job.extent == Extent::Whole,
             waiting: waiting.then(|| fingerprint(&seen.new)),
             blocked: self.blocked.clone().filter(|_| due.is_some()),
+            stored: self.handled.is_some(),
+            generation: seen.body.generation().filter(|_| settled && self.kind.follows_generations()),
         }
     }
 
     /// The end of a turn in which nothing was planned: changes are still to be looked at.
     fn unplanned(&self, seen: &Body, after: Duration) -> TurnEnd {
         let (newest, waiting, blocked) = (self.known(seen), self.job.waiting, self.blocked.clone());
-        TurnEnd::Seen { newest, due: Some(after), settled: false, planned: false, waiting, blocked }
+        TurnEnd::Seen {
+            newest,
+            due: Some(after),
+            settled: false,
+            planned: false,
+            waiting,
+            blocked,
+            stored: false,
+            generation: None,
+        }
     }
 
     /// A version that is known now, and whether it is one of our own writes.

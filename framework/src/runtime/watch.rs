@@ -5,6 +5,7 @@ use super::{
     kind::{KindContext, Namespaces},
     object::WatchedObject,
     observe::Observation,
+    versions::look_for_newer,
     write::{explain, explain_watch, watch_code},
 };
 use futures::{
@@ -20,7 +21,7 @@ use kube::{
         watcher::{self, Config, InitialListStrategy, watcher},
     },
 };
-use std::{sync::Arc, time::Duration};
+use std::{mem, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
 /// All that happens to the objects of a kind, from their listing on, with the number of the place where.
@@ -31,7 +32,7 @@ pub fn watch(kind: Arc<KindContext>, namespaces: Namespaces) -> BoxStream<'stati
             (Scope::Cluster, _) | (_, Namespaces::All) => vec![None],
             (Scope::Namespaced, Namespaces::Some(names)) => names.into_iter().map(Some).collect(),
         };
-        kind.set_places(places.len());
+        kind.set_places(places.clone());
         let watches = (0..).zip(places).map(|(number, place)| {
             let events = Watch::new(Arc::clone(&kind), place).events();
             events.map(move |event| (number, event)).boxed()
@@ -50,6 +51,7 @@ async fn discover(kind: &KindContext) -> Scope {
                 if logged.is_some() {
                     kind.observe(Observation::KindFound { kind: &kind.title() });
                 }
+                look_for_newer(kind).await;
                 return scope;
             }
             Err(why) if logged.as_ref() == Some(&why) => {}
@@ -128,6 +130,8 @@ struct Watch {
     outdated: Option<Instant>,
     /// Since when the server is too busy for a watch.
     busy: Option<Instant>,
+    /// The kind's CRD may have changed since the last listing.
+    revised: bool,
 }
 
 impl Watch {
@@ -142,6 +146,7 @@ impl Watch {
             listing: false,
             outdated: None,
             busy: None,
+            revised: false,
         }
     }
 
@@ -175,7 +180,7 @@ impl Watch {
                     if !matches!(event, watcher::Event::Init) {
                         self.works();
                     }
-                    return translate(event, &self.kind);
+                    return self.translate(event);
                 }
                 Some(Err(error)) => self.recover(&error).await,
                 None => self.stream = None,
@@ -260,7 +265,7 @@ impl Watch {
 
     /// With another stream, after this time. The kind's CRD may have been changed: it may have got a status subresource.
     async fn restart(&mut self, after: Duration) {
-        self.stream = None;
+        (self.stream, self.revised) = (None, true);
         sleep(after).await;
         discover(&self.kind).await;
     }
@@ -271,14 +276,15 @@ impl Watch {
         self.kind.observe(Observation::WatchFailed { server, kind, why: &why, known });
         self.failing = Some(why);
     }
-}
 
-fn translate(event: watcher::Event<WatchedObject>, kind: &KindContext) -> Event {
-    match event {
-        watcher::Event::Init => Event::Listing,
-        watcher::Event::InitApply(object) => Event::Listed(kind.body(object)),
-        watcher::Event::InitDone => Event::ListingDone,
-        watcher::Event::Apply(object) => Event::Applied(kind.body(object)),
-        watcher::Event::Delete(object) => Event::Deleted(kind.body(object)),
+    fn translate(&mut self, event: watcher::Event<WatchedObject>) -> Event {
+        match event {
+            watcher::Event::Init if mem::take(&mut self.revised) => Event::ListingRevised,
+            watcher::Event::Init => Event::Listing,
+            watcher::Event::InitApply(object) => Event::Listed(self.kind.body(object)),
+            watcher::Event::InitDone => Event::ListingDone,
+            watcher::Event::Apply(object) => Event::Applied(self.kind.body(object)),
+            watcher::Event::Delete(object) => Event::Deleted(self.kind.body(object)),
+        }
     }
 }

@@ -19,7 +19,7 @@
 //! let registry = || Registry::from_iter([korf::on_create::<ConfigMap>("greet").run(greet)]);
 //! let mut cluster = Cluster::of(move || Operator::with_registry("greeter", registry()))?;
 //! cluster.create::<ConfigMap>(&from_value(json!({"metadata": {"name": "a"}}))?)?;
-//! assert!(cluster.logged("a", "Handler 'greet' failed temporarily: not ready"));
+//! assert!(cluster.logged("a", "Handler 'greet' failed temporarily and will try again in 60 seconds: not ready"));
 //!
 //! cluster.advance(Duration::from_secs(60));
 //! assert!(cluster.logged("a", "Handler 'greet' succeeded."));

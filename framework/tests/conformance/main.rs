@@ -14,6 +14,7 @@ use kube::core::ApiResource;
 
 #[tokio::test]
 async fn both_servers_give_the_same_answers() {
+    let _ticker = korf_sandbox::Ticker::start("asking a real API server the same as the one in memory");
     let plane = ControlPlane::start().await.expect("there is a control plane");
     let real = plane.client().await.expect("it has a client");
     kinds::install(&real).await;

@@ -30,7 +30,7 @@ fn the_life_of_an_object_is_logged_in_the_words_of_kopf() {
         "Adding the finalizer, thus preventing the actual deletion.",
         "Creation is in progress",
         "Handler 'create' is invoked.",
-        "Handler 'create' failed temporarily: the fuse is blown",
+        "Handler 'create' failed temporarily and will try again in 60 seconds: the fuse is blown",
         "Sleeping for 60 seconds for the delayed handlers.",
     ];
     assert_eq!(created, expected);

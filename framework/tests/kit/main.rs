@@ -11,5 +11,6 @@ mod life;
 mod lights;
 mod lines;
 mod observations;
+mod places;
 mod secrets;
 mod timers;

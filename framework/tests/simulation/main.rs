@@ -5,7 +5,7 @@
 //! rest, and the [`invariants`] have to hold. A share of the seeds aims at each promise ([`focus`]); the others are as
 //! broad as can be.
 //!
-//! `KORF_SEEDS=7 cargo test -p korf --test simulation seeds -- --nocapture` runs one seed and prints all of it;
+//! `KORF_SEEDS=7 cargo test --test simulation seeds -- --nocapture` runs one seed and prints all of it;
 //! `KORF_SEEDS=0..100` runs some; `cargo simulate` runs a hundred thousand in a release build. `KORF_FAILURES=1` stops at
 //! the first failure.
 
@@ -55,6 +55,7 @@ fn simulate(seeds: Range<u64>) {
     if number == 1 {
         return replay::show(seeds.start);
     }
+    let _ticker = korf_sandbox::Ticker::start(&format!("simulating {number} worlds"));
     let report = pool::run_all(seeds.clone());
     println!("seeds {seeds:?}: {} runs\n{}", report.runs, report.tally);
     let failed: Vec<_> = report.failed.iter().map(|(seed, why)| format!("seed {seed}: {why}")).collect();

@@ -9,7 +9,7 @@ use korf_testing::api::Exchange;
 
 /// The command that runs a seed again and prints it.
 pub fn command(seed: u64) -> String {
-    format!("KORF_SEEDS={seed} cargo test -p korf --test simulation seeds -- --nocapture")
+    format!("KORF_SEEDS={seed} cargo test --test simulation seeds -- --nocapture")
 }
 
 /// Runs a seed and prints it; fails if an invariant is broken.

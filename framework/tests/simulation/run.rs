@@ -116,8 +116,11 @@ fn writes(exchanges: &[Exchange], quiet_since: Timestamp) -> Vec<Written> {
         conflicts: exchange.code == Some(409) && exchange.answered,
         late: exchange.at >= quiet_since,
     };
-    let mut writes: Vec<_> =
-        exchanges.iter().filter(|exchange| exchange.request.is_write()).map(of).collect();
+    // Events are posted about objects, and change none.
+    let of_object = |exchange: &&Exchange| {
+        exchange.request.is_write() && !exchange.request.path.starts_with("/apis/events.k8s.io/")
+    };
+    let mut writes: Vec<_> = exchanges.iter().filter(of_object).map(of).collect();
     // The log is in the order in which they were sent.
     writes.sort_by_key(|write| write.effect.as_ref().map(|effect| effect.revision));
     writes

@@ -301,3 +301,43 @@ fn an_object_whose_finalizer_the_server_keeps_is_told_in_the_log_and_by_an_event
     cluster.advance(300 * SECOND);
     assert!(!cluster.exists::<Thing>("a"));
 }
+
+/// Another controller, which removes our annotations whenever it sees them.
+fn strip(cluster: &mut Cluster, name: &str) {
+    let keys = annotations(cluster, name);
+    let gone: serde_json::Map<_, _> = keys.into_iter().map(|key| (key, serde_json::Value::Null)).collect();
+    if !gone.is_empty() {
+        cluster.patch::<Thing>(name, json!({"metadata": {"annotations": gone}})).unwrap();
+    }
+}
+
+#[test]
+fn an_object_whose_annotations_others_remove_is_handled_ever_more_seldom() {
+    let calls = Calls::default();
+    let mut cluster = cluster(&calls, |operator| operator);
+    cluster.create(&thing("a", "x")).unwrap();
+    for _ in 0..600 {
+        strip(&mut cluster, "a");
+        cluster.advance(SECOND / 2);
+    }
+    let made = calls.all();
+    assert!((8..=14).contains(&made.len()), "{made:?}");
+    let warnings = lines(&cluster, Level::WARN, "");
+    assert!(warnings.len() == 1 && warnings[0].message.contains("status_storage"), "{warnings:#?}");
+
+    // The other controller is gone.
+    cluster.advance(600 * SECOND);
+    let before = calls.all().len();
+    cluster.patch::<Thing>("a", text("y")).unwrap();
+    assert_eq!(calls.all()[before..], ["update a"]);
+}
+
+#[test]
+fn an_object_that_loses_its_annotations_once_is_handled_at_once() {
+    let calls = Calls::default();
+    let mut cluster = cluster(&calls, |operator| operator);
+    cluster.create(&thing("a", "x")).unwrap();
+    strip(&mut cluster, "a");
+    assert_eq!(calls.all(), ["create a", "create a"]);
+    assert!(lines(&cluster, Level::WARN, "").is_empty());
+}

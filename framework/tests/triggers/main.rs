@@ -20,7 +20,7 @@ use korf::{
     filter::{Match, not},
     on_create, on_delete, on_event, on_field, on_resume, on_update,
 };
-use korf_testing::api::{Delivery, Fault, Faults, Request, ServedKind};
+use korf_testing::api::{Delivery, EventDelivery, Fault, Faults, Request, ServedKind, WatchEvent};
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -57,6 +57,46 @@ fn resume_handlers_are_called_once_after_each_start() {
     cluster.create(&thing("b", 1)).unwrap();
     cluster.start().unwrap();
     assert_eq!(seen.take(), ["update", "create"], "a changed object is resumed, a new one isn't");
+}
+
+/// The operator is busy until a second change: it never sees the first one.
+struct Overtaken;
+
+impl Faults for Overtaken {
+    fn event(&mut self, event: &WatchEvent) -> EventDelivery {
+        if event.object["spec"]["size"] == 2 { EventDelivery::Lose } else { EventDelivery::Pass }
+    }
+}
+
+/// `kubectl wait` and Flux wait until a status says that the generation was observed.
+#[test]
+fn a_change_that_was_taken_back_calls_resume_handlers_where_generations_are_followed() {
+    for follows in [false, true] {
+        let handlers = [
+            on_create::<Thing>("f").run(reason),
+            on_update::<Thing>("f").run(reason),
+            on_resume::<Thing>("f").run(reason),
+        ];
+        let (mut cluster, seen) =
+            things::cluster_of(
+                handlers,
+                move |operator| {
+                    if follows { operator.follow_generations() } else { operator }
+                },
+            );
+        cluster.create(&thing("a", 1)).unwrap();
+        assert_eq!(seen.take(), ["create"]);
+        cluster.set_faults(Overtaken);
+        for new in [2, 1] {
+            cluster.patch::<Thing>("a", size(new)).unwrap();
+        }
+        let expected: &[&str] = if follows { &["resume"] } else { &[] };
+        assert_eq!(seen.take(), expected, "follows: {follows}");
+        cluster.patch::<Thing>("a", json!({"metadata": {"labels": {"x": "y"}}})).unwrap();
+        assert_eq!(seen.take(), ["update"], "a change without a generation is one as ever");
+        cluster.advance(Duration::from_secs(600));
+        assert_eq!(seen.take(), NOTHING);
+    }
 }
 
 /// The object was resumed completely then, as it seemed, and the record of the first attempt stayed on it.

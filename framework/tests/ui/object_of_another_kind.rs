@@ -9,4 +9,9 @@ async fn create(_pod: Object<k8s_openapi::api::core::v1::Pod>) -> Result {
     Ok(())
 }
 
+#[korf::on_create(Table)]
+async fn sub_handlers(_subs: SubHandlers<k8s_openapi::api::core::v1::Pod>) -> Result {
+    Ok(())
+}
+
 fn main() {}

@@ -35,4 +35,19 @@ async fn no_comma() -> Result {
     Ok(())
 }
 
+#[korf::on_create(ConfigMap, "x")]
+async fn value_without_an_option() -> Result {
+    Ok(())
+}
+
+#[korf::on_create(ConfigMap, labels: {"app": "web"})]
+async fn colon() -> Result {
+    Ok(())
+}
+
+#[korf::on_create(ConfigMap, field = spec.size)]
+async fn unquoted_field() -> Result {
+    Ok(())
+}
+
 fn main() {}

@@ -3,7 +3,6 @@
 use crate::Result;
 use serde_json::Value;
 use std::{
-    env,
     path::{Path, PathBuf},
     process::Stdio,
 };
@@ -13,18 +12,11 @@ const OPERATOR: &str = "database-table-operator";
 
 /// Builds the operator, and returns the path of its binary. Cargo's own output shows the progress.
 ///
-/// The build includes this example, although it is already running: otherwise cargo would choose other
-/// features for the dependencies than it did a moment ago, and compile them again.
+/// The build includes this example, although it is already running, and names no package: otherwise cargo would choose
+/// other features for the dependencies than it did a moment ago, and compile them again.
 pub async fn operator(workspace: &Path) -> Result<PathBuf> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    // `cargo run` has set these for this package. Build scripts that depend on them, such as ring's, would run again.
-    let is_ours = |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
-    for (name, _) in env::vars_os().filter(|(name, _)| is_ours(&name.to_string_lossy())) {
-        build.env_remove(name);
-    }
-    let build = build
-        .args(["build", "--message-format=json-render-diagnostics", "--package", OPERATOR])
+    let build = Command::from(korf_programs::cargo::command())
+        .args(["build", "--message-format=json-render-diagnostics"])
         .args(["--bin", OPERATOR, "--example", "demo"])
         .current_dir(workspace)
         .stdin(Stdio::null())

@@ -3,12 +3,11 @@
 use crate::{Result, session::Session, signals::Signals};
 
 const COMMANDS: &str = r#"
-  kubectl get databasetables
-  kubectl edit databasetable website-users        # add a column, remove one, or change a type
-  kubectl get databasetable website-users -o custom-columns-file=operator/examples/demo/status.columns
-  kubectl get databasetable website-users -o yaml # everything that the operator stores on the object
+  kubectl get dbt
+  kubectl edit dbt website-users                  # add a column, remove one, or change a type
+  kubectl get dbt website-users -o yaml           # everything that the operator stores on the object
   psql "$DATABASE_URL"                            # then: \d website_users
-  kubectl delete databasetable website-users      # drops the table, too
+  kubectl delete dbt website-users                # drops the table, too
   kubectl apply -f operator/manifests/kopf-demo-cr.yaml
 "#;
 

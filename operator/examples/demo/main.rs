@@ -7,9 +7,11 @@ mod build;
 mod checks;
 mod database;
 mod keep;
+mod log_line;
 mod object;
 mod operator;
 mod patience;
+mod pauses;
 mod screen;
 mod session;
 mod shell;
@@ -17,10 +19,11 @@ mod signals;
 mod walkthrough;
 
 use clap::Parser;
+use pauses::Pauses;
 use screen::Screen;
 use session::Session;
 use signals::{Signal, Signals};
-use std::{error::Error, process::ExitCode, time::Instant};
+use std::{error::Error, process::ExitCode};
 
 /// Any error. Each of them ends the demo, and people read its message.
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
@@ -31,13 +34,16 @@ type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 /// To use servers of your own, set KORF_SANDBOX_KUBECONFIG and KORF_SANDBOX_DATABASE_URL;
 /// if the demo is interrupted, what it created there remains.
 ///
-/// The exit status is 0 only if every check passed.
+/// On a terminal, it waits for Enter after each step. The exit status is 0 only if every check passed.
 #[derive(Debug, Parser)]
 #[command(name = "cargo demo --", bin_name = "cargo demo --", verbatim_doc_comment)]
 struct Options {
     /// Keep everything running afterwards, with the table in place, and print commands to try
     #[arg(long)]
     keep: bool,
+    /// Go through all steps without waiting for Enter
+    #[arg(long)]
+    no_pause: bool,
     /// Print without colors; NO_COLOR does the same, and so does output that isn't a terminal
     #[arg(long)]
     no_color: bool,
@@ -71,7 +77,7 @@ fn arguments() -> impl Iterator<Item = std::ffi::OsString> {
 }
 
 async fn demo(options: &Options, screen: &Screen) -> Result<Outcome> {
-    let (start, mut signals) = (Instant::now(), Signals::new()?);
+    let mut signals = Signals::new()?;
     // On a signal, the walkthrough is dropped, which stops everything that it has started.
     let mut session = tokio::select! {
         session = walk_through(options, screen) => session?,
@@ -80,19 +86,20 @@ async fn demo(options: &Options, screen: &Screen) -> Result<Outcome> {
             return Ok(Outcome::Interrupted(signal));
         }
     };
-    let took = start.elapsed();
-    if options.keep && session.checks.all_passed() {
+    let (took, is_ended) = (session.took(), session.is_ended);
+    if options.keep && session.checks.all_passed() && !is_ended {
         keep::stay(&mut session, &mut signals).await?;
     }
     session.stop_operator().await?;
     let checks = session.close()?;
-    walkthrough::summary(screen, &checks, took, options.keep)?;
+    let kept = options.keep && !is_ended;
+    walkthrough::summary(screen, &checks, took, kept, is_ended)?;
     Ok(if checks.all_passed() { Outcome::AllPassed } else { Outcome::SomeFailed })
 }
 
 async fn walk_through<'a>(options: &Options, screen: &'a Screen) -> Result<Session<'a>> {
     walkthrough::introduction(screen)?;
-    let mut session = Session::start(screen).await?;
+    let mut session = Session::start(screen, Pauses::new(!options.no_pause)).await?;
     walkthrough::run(&mut session, options.keep).await?;
     Ok(session)
 }

@@ -1,5 +1,6 @@
 //! The demo's output. It reads as a story from top to bottom, so nothing is ever overwritten.
 
+use crate::log_line::{Level, LogLine};
 use std::{
     env,
     io::{self, IsTerminal, Write},
@@ -67,16 +68,27 @@ impl Screen {
         text.lines().try_for_each(|line| self.line(line))
     }
 
-    /// A line of the operator's log.
+    /// A line of the operator's log. Only its level is colored, so that the message is easy to read.
     pub fn log(&self, line: &str) -> io::Result<()> {
-        let style = match line {
-            _ if line.contains(" [ERROR") || line.contains(" [CRITICAL") => Style::Red,
-            _ if line.contains(" [WARNING") => Style::Yellow,
-            _ => Style::Dim,
+        let parts = LogLine::parse(line);
+        let (level, style, message) = match &parts {
+            Some(parts) => (format!("{:<8} ", parts.level.name()), Style::of(parts.level), parts.message),
+            None => (String::new(), Style::Dim, line),
         };
-        let Some(width) = self.width else { return self.line(&format!("{OPERATOR}{line}")) };
-        let lines = wrapped(&format!("{OPERATOR}{line}"), width, OPERATOR_CONTINUED);
-        lines.iter().try_for_each(|line| self.line(&self.paint(&[style], line)))
+        let text = format!("{OPERATOR}{level}{message}");
+        let lines = self.width.map_or(vec![text.clone()], |width| wrapped(&text, width, OPERATOR_CONTINUED));
+        let start = format!("{OPERATOR}{level}");
+        lines.iter().try_for_each(|line| match line.strip_prefix(&start) {
+            Some(message) => self.line(&format!("{OPERATOR}{}{message}", self.paint(&[style], &level))),
+            None => self.line(line),
+        })
+    }
+
+    /// A question, after which the cursor stays.
+    pub fn prompt(&self, text: &str) -> io::Result<()> {
+        let mut output = io::stdout().lock();
+        write!(output, "{}", self.paint(&[Style::Dim], text))?;
+        output.flush()
     }
 
     /// A check that passed.
@@ -124,6 +136,15 @@ impl Screen {
 }
 
 impl Style {
+    fn of(level: Level) -> Self {
+        match level {
+            Level::Debug => Self::Dim,
+            Level::Info => Self::Cyan,
+            Level::Warning => Self::Yellow,
+            Level::Error | Level::Critical => Self::Red,
+        }
+    }
+
     fn code(self) -> &'static str {
         match self {
             Self::Bold => "\x1b[1m",

@@ -2,7 +2,7 @@
 
 use crate::{
     Result, build, checks::Checks, database::DatabaseClient, object::TableObject, operator::OperatorProcess,
-    patience::patiently, screen::Screen, shell::Shell,
+    patience::patiently, pauses::Pauses, screen::Screen, shell::Shell,
 };
 use korf_sandbox::Sandbox;
 use std::{
@@ -18,6 +18,11 @@ pub struct Session<'a> {
     pub screen: &'a Screen,
     pub checks: Checks,
     pub shell: Shell,
+    /// Whether the user has ended the walkthrough before its last step.
+    pub is_ended: bool,
+    /// When everything was built.
+    start: Instant,
+    pauses: Pauses,
     operator: Option<OperatorProcess>,
     binary: PathBuf,
     object: TableObject,
@@ -27,12 +32,13 @@ pub struct Session<'a> {
 
 impl<'a> Session<'a> {
     /// Builds the operator and starts the servers.
-    pub async fn start(screen: &'a Screen) -> Result<Self> {
+    pub async fn start(screen: &'a Screen, pauses: Pauses) -> Result<Self> {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
             .ok_or("the operator's package is in no workspace")?;
         screen.prose("\nBuilding the operator …")?;
         let binary = build::operator(workspace).await?;
+        Sandbox::prepare().await?;
         screen.prose("\nStarting kube-apiserver, etcd and PostgreSQL …")?;
         let start = Instant::now();
         let sandbox = Sandbox::start().await?;
@@ -42,6 +48,9 @@ impl<'a> Session<'a> {
             screen,
             checks: Checks::default(),
             shell: Shell::new(workspace, &sandbox, &database)?,
+            is_ended: false,
+            start,
+            pauses,
             operator: None,
             binary,
             object: TableObject::new(sandbox.control_plane.client().await?, "website-users"),
@@ -168,6 +177,18 @@ impl<'a> Session<'a> {
     /// Ends a step: shows its checks. Returns whether the walkthrough can continue.
     pub fn end_step(&mut self) -> Result<bool> {
         self.checks.show(self.screen)
+    }
+
+    /// Pauses between two steps. Returns whether the walkthrough can continue.
+    pub async fn pause(&mut self) -> Result<bool> {
+        self.screen.gap()?;
+        self.is_ended = !self.pauses.pause(self.screen).await?;
+        Ok(!self.is_ended)
+    }
+
+    /// The time since everything was built, without the pauses.
+    pub fn took(&self) -> Duration {
+        self.start.elapsed().saturating_sub(self.pauses.total())
     }
 
     /// Stops the operator, and shows the rest of its log.

@@ -7,8 +7,9 @@ const KEY: &str = "PRIMARY KEY (user_id)";
 const FIVE_COLUMNS: &str = "user_id integer, user_name character varying(50), user_email character varying(100), \
                             signup_date date, last_login timestamp without time zone";
 const COUNTRY: &str = "country character varying(2)";
-const CONDITIONS: &str =
-    "kubectl get databasetable website-users -o custom-columns-file=operator/examples/demo/status.columns";
+const TABLE: &str = "kubectl get dbt website-users";
+const MESSAGE: &str =
+    r#"kubectl get dbt website-users -o jsonpath='{.status.conditions[?(@.type=="Synced")].message}'"#;
 
 pub fn introduction(screen: &Screen) -> io::Result<()> {
     screen.headline("One PostgreSQL table for every DatabaseTable")?;
@@ -23,12 +24,17 @@ pub fn introduction(screen: &Screen) -> io::Result<()> {
 pub async fn run(session: &mut Session<'_>, keep: bool) -> Result<()> {
     // Not a loop over a list: the functions are async, so that would be longer.
     let _ = define(session).await?
+        && session.pause().await?
         && create(session).await?
+        && session.pause().await?
         && fill(session).await?
+        && session.pause().await?
         && add_column(session).await?
+        && session.pause().await?
         && remove_column(session).await?
+        && session.pause().await?
         && put_back(session).await?
-        && (keep || delete(session).await?);
+        && (keep || session.pause().await? && delete(session).await?);
     Ok(())
 }
 
@@ -38,7 +44,7 @@ async fn define(session: &mut Session<'_>) -> Result<bool> {
         "A custom resource definition (CRD) teaches Kubernetes a new kind. From then on, it accepts objects of that \
          kind. No operator is running yet, so Kubernetes stores the object and nothing else happens.",
     )?;
-    session.run("kubectl apply -f operator/manifests/kopf-demo-crd.yaml").await?;
+    session.run("kubectl apply -f operator/manifests/crd.yaml").await?;
     session
         .run("kubectl wait --for=condition=Established --timeout=30s crd/databasetables.kopf.demo")
         .await?;
@@ -65,7 +71,7 @@ async fn create(session: &mut Session<'_>) -> Result<bool> {
         .await?;
     session.expect_status("Ready=True (Applied), Synced=True (Applied), 5 columns").await?;
     session.psql(r"\d website_users").await?;
-    session.run(CONDITIONS).await?;
+    session.run(TABLE).await?;
     let expected = format!("{FIVE_COLUMNS}, {KEY}");
     session
         .expect_table("PostgreSQL has the table, with its five columns and the primary key", &expected)
@@ -91,7 +97,7 @@ async fn add_column(session: &mut Session<'_>) -> Result<bool> {
     session.screen.headline("4. Add a column")?;
     session.screen.prose(
         "The object changes, so the operator's update handler is called and adds the missing column. (You could make \
-         the same change with `kubectl edit databasetable website-users`.)",
+         the same change with `kubectl edit dbt website-users`.)",
     )?;
     patch(session, r#"{"op": "add", "path": "/spec/columns/-", "value": {"COUNTRY": "varchar(2)"}}"#).await?;
     session
@@ -102,7 +108,7 @@ async fn add_column(session: &mut Session<'_>) -> Result<bool> {
         .await?;
     session.expect_status("Ready=True (Applied), Synced=True (Applied), 6 columns").await?;
     session.psql("SELECT * FROM website_users").await?;
-    session.run(CONDITIONS).await?;
+    session.run(TABLE).await?;
     session.expect_table("The table has the new column, as its last one", &six_columns()).await?;
     expect_ada(session, "The row is unchanged").await?;
     session.end_step()
@@ -122,7 +128,8 @@ async fn remove_column(session: &mut Session<'_>) -> Result<bool> {
         ])
         .await?;
     session.expect_status("Ready=False (UpdateAborted), Synced=False (UpdateAborted), Stalled=True (UpdateAborted), 6 columns").await?;
-    session.run(CONDITIONS).await?;
+    session.run(TABLE).await?;
+    session.run(MESSAGE).await?;
     session.psql("SELECT * FROM website_users").await?;
     session.expect_table("The table still has all six columns", &six_columns()).await?;
     expect_ada(session, "The row still has its e-mail address").await?;
@@ -138,7 +145,7 @@ async fn put_back(session: &mut Session<'_>) -> Result<bool> {
         .await?;
     session.expect_log(&["Updating is processed: 1 succeeded; 0 failed."]).await?;
     session.expect_status("Ready=True (Applied), Synced=True (Applied), 6 columns").await?;
-    session.run(CONDITIONS).await?;
+    session.run(TABLE).await?;
     session.expect_table("The table is unchanged", &six_columns()).await?;
     expect_ada(session, "So is the row").await?;
     session.end_step()
@@ -150,14 +157,14 @@ async fn delete(session: &mut Session<'_>) -> Result<bool> {
         "A finalizer keeps the object until the operator has dropped the table, so the command returns once both are \
          gone.",
     )?;
-    session.run("kubectl delete databasetable website-users --timeout=30s").await?;
+    session.run("kubectl delete dbt website-users --timeout=30s").await?;
     session
         .expect_log(&[
             "Delete handler invoked by custom resource website-users. Dropping database table.",
             "Deletion is processed: 1 succeeded; 0 failed.",
         ])
         .await?;
-    session.run("kubectl get databasetables").await?;
+    session.run("kubectl get dbt").await?;
     session.psql(r"\d").await?;
     session.expect_no_object().await?;
     session.expect_table("The table is gone from PostgreSQL", "no table").await?;
@@ -166,9 +173,7 @@ async fn delete(session: &mut Session<'_>) -> Result<bool> {
 
 /// Applies a JSON patch (RFC 6902). On two lines, because one would be too long.
 async fn patch(session: &mut Session<'_>, operation: &str) -> Result<()> {
-    session
-        .run(&format!("kubectl patch databasetable website-users --type=json --patch='\n  [{operation}]'"))
-        .await
+    session.run(&format!("kubectl patch dbt website-users --type=json --patch='\n  [{operation}]'")).await
 }
 
 fn six_columns() -> String {
@@ -180,15 +185,22 @@ async fn expect_ada(session: &mut Session<'_>, claim: &str) -> Result<()> {
     session.expect_rows(claim, query, "1 | Ada | ada@example.org | ").await
 }
 
-/// Shows the result, and what to read next.
-pub fn summary(screen: &Screen, checks: &Checks, took: Duration, kept: bool) -> io::Result<()> {
+/// Shows the result, and what to read next. `took` is the time of the steps alone.
+pub fn summary(
+    screen: &Screen,
+    checks: &Checks,
+    took: Duration,
+    kept: bool,
+    is_ended: bool,
+) -> io::Result<()> {
     let (passed, failed, seconds) = (checks.passed(), checks.failed(), took.as_secs_f32());
     screen.gap()?;
     if failed > 0 {
         let all = passed + failed;
         return screen.failure(&format!("{failed} of {all} checks failed. Nothing is left running."));
     }
-    screen.success(&format!("All {passed} checks passed in {seconds:.1} s. Nothing is left running."))?;
+    let which = if is_ended { format!("The {passed} checks so far") } else { format!("All {passed} checks") };
+    screen.success(&format!("{which} passed in {seconds:.1} s. Nothing is left running."))?;
     screen.gap()?;
     screen.prose("What next:")?;
     if !kept {

@@ -101,11 +101,20 @@ def at_once(answer: Answer, _: Given) -> Answer:
     return answer | ({"delay": 0} if not answer["final"] and answer["delay"] is None else {})
 
 
+def with_its_delay(answer: Answer, _: Given) -> Answer:
+    start, _, message = answer["words"].partition(": ")
+    if start != "failed temporarily":
+        return answer
+    after = Seconds((answer["delay"] or 0) / 1_000_000)
+    return answer | {"words": f"{start} and will try again in {after:} seconds: {message}"}
+
+
 RULES = (
     Rule("growing-backoff", given=growing),
     Rule("numbers", given=as_people_write),
     Rule("wordless-errors", given=lambda given: given | {"wordless": True}),
     Rule("no-delay", answer=at_once),
+    Rule("temporary-delays", answer=with_its_delay),
 )
 
 

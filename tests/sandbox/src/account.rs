@@ -1,6 +1,7 @@
 //! The account for PostgreSQL if we are root, because its server does not run as root.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use crate::{Error, Result};
@@ -21,6 +22,15 @@ pub(crate) fn unprivileged() -> Result<Option<Account>> {
     let accounts = fs::read_to_string("/etc/passwd").map_err(|_| Error::NoAccount)?;
     let account = ["postgres", "nobody"].iter().find_map(|name| entry(&accounts, name));
     account.map(Some).ok_or(Error::NoAccount)
+}
+
+/// Whether all accounts can get to a folder, and have these permissions there.
+pub(crate) fn lets_all(folder: &Path, permissions: u32) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    let lets = |folder: &Path, bits: u32| {
+        fs::metadata(folder).is_ok_and(|metadata| metadata.permissions().mode() & bits == bits)
+    };
+    lets(folder, permissions) && folder.ancestors().skip(1).all(|above| lets(above, 0o001))
 }
 
 fn entry(accounts: &str, name: &str) -> Option<Account> {

@@ -5,19 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::terminal::Progress;
-use crate::{Error, Result, environment};
+use crate::{Error, Result};
 
 /// The time between two looks at a lock or at work that is under way.
 pub(crate) const POLL: Duration = Duration::from_millis(200);
 
-/// `KORF_CACHE_DIR`, or else `korf` in the user's cache folder; and there, this folder, which is made.
+/// This folder in the cache folder, which is made.
 pub(crate) fn folder(name: &str) -> Result<PathBuf> {
-    let named = |name: &str| environment::variable(name).map(PathBuf::from);
-    let cache = named("KORF_CACHE_DIR")
-        .or_else(|| Some(named("XDG_CACHE_HOME")?.join("korf")))
-        .or_else(|| Some(named("HOME")?.join(".cache/korf")))
-        .ok_or(Error::NoCacheFolder)?;
-    let path = cache.join(name);
+    let path = korf_programs::cache::path(name).ok_or(Error::NoCacheFolder)?;
     fs::create_dir_all(&path).map_err(|source| Error::File { path: path.clone(), source })?;
     Ok(path)
 }

@@ -1,6 +1,5 @@
 //! A Kubernetes control plane: kube-apiserver and etcd.
 
-mod binaries;
 mod from_source;
 mod requests;
 mod servers;
@@ -11,14 +10,15 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use k8s_openapi::api::core::v1::Namespace;
+use korf_programs::control_plane::Binaries;
+use korf_programs::environment;
 use kube::api::{ListParams, ObjectMeta, PostParams};
 use kube::config::Kubeconfig;
 use kube::{Api, Client};
 
 use crate::authority::Authority;
 use crate::guard::Guard;
-use crate::{Error, Result, environment, fresh, kubeconfig};
-use binaries::Binaries;
+use crate::{Error, Result, fresh, kubeconfig};
 pub use requests::RequestCounts;
 
 /// The variable that names an external cluster, to use instead of starting one.
@@ -65,6 +65,14 @@ impl ControlPlane {
         }
     }
 
+    /// Builds the programs if this machine has none, so that [`ControlPlane::start`] takes seconds.
+    pub async fn prepare() -> Result<()> {
+        match environment::variable(VARIABLE) {
+            Some(_) => Ok(()),
+            None => from_source::found_or_built().await.map(drop),
+        }
+    }
+
     fn external(path: PathBuf) -> Result<Self> {
         let admin = kubeconfig::read(&path)?;
         let address = kubeconfig::address(&admin, &path)?;
@@ -73,7 +81,7 @@ impl ControlPlane {
     }
 
     async fn start_own() -> Result<Self> {
-        let binaries = Binaries::find().await?;
+        let binaries = from_source::found_or_built().await?;
         let (guard, authority) = (Guard::start(None)?, Authority::new()?);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, fresh::port()?));
         servers::write_files(&guard, &authority)?;

@@ -5,6 +5,9 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use korf_programs::control_plane::Unusable;
+use korf_programs::needs::Need;
+
 /// A failed step, with its place and a way to fix it.
 ///
 /// `Display` describes the step, and `source` returns the cause. `Debug`, which `unwrap` prints, describes both
@@ -12,28 +15,13 @@ use std::time::Duration;
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// There is no control plane, and no Go to build one.
-    #[error(
-        "no Kubernetes control plane found, and no `go` on PATH to build one. Do one of these:\n  \
-         - install Go (https://go.dev/dl), and the control plane is built from source, once\n  \
-         - put kube-apiserver and etcd on PATH\n  \
-         - set KUBEBUILDER_ASSETS to a folder with kube-apiserver and etcd (`setup-envtest use -p path` makes one)\n  \
-         - set KORF_SANDBOX_KUBECONFIG to the kubeconfig of a cluster that tests may use"
-    )]
-    NoControlPlane,
+    /// There is no control plane, and no Go that can build one.
+    #[error("no Kubernetes control plane found, and none can be built. The sandbox needs {0}")]
+    NoControlPlane(Need),
 
-    /// `KUBEBUILDER_ASSETS` names a folder that lacks a program.
-    #[error(
-        "KUBEBUILDER_ASSETS is {}, but {missing} isn't there. Set it to a folder with both kube-apiserver and etcd, \
-         or unset it",
-        folder.display()
-    )]
-    IncompleteAssets {
-        /// The folder that the variable names.
-        folder: PathBuf,
-        /// The missing program.
-        missing: &'static str,
-    },
+    /// The control plane in `KUBEBUILDER_ASSETS` or on PATH can't be used.
+    #[error(transparent)]
+    UnusableControlPlane(#[from] Unusable),
 
     /// There is no folder to store a built control plane in.
     #[error("no cache folder: set KORF_CACHE_DIR, XDG_CACHE_HOME or HOME")]

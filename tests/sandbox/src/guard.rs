@@ -15,8 +15,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::account::Account;
-use crate::{Error, Result, environment};
+use crate::account::{self, Account};
+use crate::{Error, Result};
 
 /// The interval at which conditions are checked.
 const POLL: Duration = Duration::from_millis(20);
@@ -27,6 +27,9 @@ pub(crate) enum StopSignal {
     Terminate,
     /// PostgreSQL's "fast" shutdown. On SIGTERM, it would wait for its clients to disconnect.
     Interrupt,
+    /// SIGTERM for a program with children, and for these. What doesn't stop within two seconds is killed. (SIGINT wouldn't do:
+    /// a shell without job control makes what it starts in the background ignore it.)
+    TerminateAll,
 }
 
 impl StopSignal {
@@ -34,6 +37,7 @@ impl StopSignal {
         match self {
             Self::Terminate => "TERM",
             Self::Interrupt => "INT",
+            Self::TerminateAll => "ALL",
         }
     }
 }
@@ -47,9 +51,13 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// Starts a guard with an empty folder. If an account is given, it owns both.
+    /// Starts a guard with an empty temporary folder. If an account is given, it owns both.
     pub(crate) fn start(account: Option<Account>) -> Result<Self> {
-        let folder = unused_folder(account.as_ref());
+        Self::start_in(unused_folder(account.as_ref()), account)
+    }
+
+    /// Starts a guard with this folder, which doesn't exist yet.
+    pub(crate) fn start_in(folder: PathBuf, account: Option<Account>) -> Result<Self> {
         let mut shell = guard_shell(&folder, account.as_ref())
             .spawn()
             .map_err(|source| Error::Guard { folder: folder.clone(), reason: source.to_string() })?;
@@ -215,7 +223,7 @@ fn unused_folder(account: Option<&Account>) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let temp = std::env::temp_dir();
     let base =
-        if account.is_none() || environment::lets_all(&temp, 0o007) { temp } else { PathBuf::from("/tmp") };
+        if account.is_none() || account::lets_all(&temp, 0o007) { temp } else { PathBuf::from("/tmp") };
     // Short, because the path of a Unix socket is limited to about a hundred bytes. Process ids are reused,
     // so the time is part of the name.
     let now = jiff::Timestamp::now().as_millisecond() & 0xfff_ffff;
@@ -289,6 +297,25 @@ mod tests {
         assert_eq!(guard.stop_server("deaf").await.unwrap(), "137");
         assert_eq!(guard.stop_server("deaf").await.unwrap(), "none");
         drop(guard);
+        assert!(!folder.exists());
+    }
+
+    #[tokio::test]
+    async fn the_children_of_a_program_stop_with_it_even_if_they_ignore_the_signal() {
+        let guard = Guard::start(None).unwrap();
+        let folder = guard.folder().to_owned();
+        let mut parent = Command::new("sh");
+        parent.args(["-c", "sh -c 'trap \"\" TERM; echo $$; while :; do sleep 0.1; done' & wait"]);
+        guard.start_server("parent", &parent, StopSignal::TerminateAll).unwrap();
+        while guard.log_tail("parent").is_empty() {
+            tokio::time::sleep(POLL).await;
+        }
+        let child = guard.log_tail("parent");
+        drop(guard);
+        let state = Command::new("ps").args(["-o", "stat=", "-p", &child]).output().unwrap();
+        // Where process 1 is no init, what is dead may not have been buried.
+        let state = String::from_utf8(state.stdout).unwrap();
+        assert!(state.trim().is_empty() || state.starts_with('Z'), "{child} is {state}");
         assert!(!folder.exists());
     }
 }

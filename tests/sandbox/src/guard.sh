@@ -2,7 +2,8 @@
 # standard input closes (the process at the other end is done, or has died), it stops all servers, the last one started
 # first, and removes the folder. Plain POSIX sh, for dash and for the sh of macOS.
 #
-# Orders: `start NAME SIGNAL` runs ./NAME.sh with its log in NAME.log; SIGNAL stops it later. `stop NAME` stops it.
+# Orders: `start NAME SIGNAL` runs ./NAME.sh with its log in NAME.log; SIGNAL stops it later, where ALL is TERM for this
+# whole process group. `stop NAME` stops it.
 # A server that exits leaves its status in NAME.exit. The answer to a stop order is that file, renamed to NAME.stopped.
 folder=$1
 trap '' HUP INT PIPE QUIT TERM # this guard has to outlive whatever ends our parent
@@ -39,9 +40,11 @@ stop() {
   [ -n "$pid" ] || return
   waited=0 # twentieths of a second
   until [ -e "$1.exit" ] || [ $waited -ge 200 ]; do
-    case $waited in
-    0 | 40 | 80) kill "-$signal" "$pid" ;; # repeated, because a server that has only just started may miss a signal
-    100) kill -KILL "$pid" ;;
+    case $signal:$waited in # signals are repeated, because a server that has only just started may miss one
+    ALL:40 | *:100) kill -KILL "$pid" ;;
+    ALL:0 | ALL:20) kill -TERM 0 ;; # this guard and its runners ignore it
+    ALL:*) ;;
+    *:0 | *:40 | *:80) kill "-$signal" "$pid" ;;
     esac
     sleep 0.05
     waited=$((waited + 1))
@@ -62,3 +65,4 @@ for try in 1 2 3 4 5; do # a child of a killed server may still be writing
   rm -rf "$folder" && break
   sleep 0.2
 done
+kill -KILL 0 # the rest of this process group, which began with this guard: children of killed servers, and the guard itself

@@ -18,7 +18,6 @@ mod account;
 mod authority;
 mod cache;
 mod control_plane;
-mod environment;
 mod error;
 mod fresh;
 mod guard;
@@ -34,6 +33,7 @@ pub use error::Error;
 pub use postgres::{Database, Postgres};
 pub use proxy::Proxy;
 pub use sandbox::Sandbox;
+pub use terminal::Ticker;
 
 /// A [`Result`](std::result::Result) with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -9,10 +9,11 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::process::Command;
 
+use korf_programs::environment;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
-use crate::{Certificate, Error, Result, environment, fresh};
+use crate::{Certificate, Error, Result, fresh};
 pub use database::Database;
 use server::Server;
 
@@ -42,6 +43,14 @@ impl Postgres {
         match Self::start_own().await {
             Err(error) if error.is_port_taken() => Self::start_own().await,
             result => result,
+        }
+    }
+
+    /// Downloads the programs if this machine has none, so that [`Postgres::start`] takes seconds.
+    pub async fn prepare() -> Result<()> {
+        match environment::variable(VARIABLE) {
+            Some(_) => Ok(()),
+            None => binaries::find().await.map(drop),
         }
     }
 

@@ -21,6 +21,13 @@ impl Sandbox {
         Ok(Self { control_plane, postgres })
     }
 
+    /// Brings what this machine lacks, so that [`Sandbox::start`] takes seconds: downloads PostgreSQL and builds the control
+    /// plane. The first can take a minute and the second several, and both show their progress.
+    pub async fn prepare() -> Result<()> {
+        Postgres::prepare().await?;
+        ControlPlane::prepare().await
+    }
+
     /// The sandbox that all tests of this process share. The first caller starts it, and it stops with the
     /// process.
     pub async fn shared() -> Result<&'static Self> {

@@ -2,7 +2,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+/// How long a test is silent before its [`Ticker`] says what it does.
+const QUIET: Duration = Duration::from_secs(5);
 
 /// A line that shows what is going on, and for how long already.
 #[derive(Debug)]
@@ -34,6 +39,13 @@ impl Progress {
         self.write(&format!("{what}: {}\n", self.elapsed()));
     }
 
+    /// Removes the line, if it is on a terminal.
+    fn clear(&mut self) {
+        if self.terminal.is_some() && self.shown.is_some() {
+            self.write("");
+        }
+    }
+
     fn elapsed(&self) -> String {
         let seconds = self.start.elapsed().as_secs();
         format!("{}m{:02}s", seconds / 60, seconds % 60)
@@ -46,5 +58,42 @@ impl Progress {
             Some(terminal) => terminal.write_all(format!("\r\x1b[K{line}").as_bytes()),
             None => std::io::stderr().write_all(line.as_bytes()),
         };
+    }
+}
+
+/// A line on the terminal that tells what a long test is doing, from its fifth second until this is dropped: every second on a
+/// terminal, every ten seconds in a log. cargo captures what tests print, but not this.
+#[derive(Debug)]
+#[must_use = "the line disappears when this is dropped"]
+pub struct Ticker {
+    /// Dropped to stop the thread.
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    /// Starts to tick. `what` is what the test is doing, such as `running 2,000 worlds`.
+    pub fn start(what: &str) -> Self {
+        let (stop, stopped) = mpsc::channel();
+        let what = what.to_owned();
+        let thread = thread::spawn(move || {
+            let mut progress = Progress::start();
+            let mut pause = QUIET;
+            while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                progress.show(&what);
+                pause = Duration::from_secs(1);
+            }
+            progress.clear();
+        });
+        Self { stop: Some(stop), thread: Some(thread) }
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }

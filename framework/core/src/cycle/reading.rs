@@ -55,6 +55,11 @@ impl Reading {
         }
     }
 
+    /// Whether nothing of the operator's state is on the object.
+    pub fn is_blank(&self) -> bool {
+        !self.handled && self.pending.is_none() && self.stored.is_empty() && self.unreadable.is_empty()
+    }
+
     /// Entries on the object that can't be decoded, and so count as absent.
     pub fn unreadable(&self) -> &[UnreadableEntry] {
         &self.unreadable

@@ -218,3 +218,25 @@ proptest! {
         prop_assert_eq!(known, unknown);
     }
 }
+
+#[test]
+fn an_essence_keeps_the_fields_that_users_write() {
+    for (field, expected) in [
+        ("spec.size", Kept::Value),
+        ("status.phase", Kept::Value),
+        ("metadata.name", Kept::Value),
+        ("metadata.labels.app", Kept::Value),
+        ("metadata.finalizers", Kept::Value),
+        ("metadata.generation", Kept::Nothing),
+        ("metadata.resourceVersion", Kept::Nothing),
+        ("metadata.managedFields.x", Kept::Nothing),
+        ("data.key", Kept::Value),
+    ] {
+        assert_eq!(kept("v1", "ConfigMap", &field.into(), &own()), expected, "{field}");
+    }
+    assert_eq!(kept("v1", "Secret", &"data.key".into(), &own()), Kept::Digest);
+    let annotation = |key: &str| kept("v1", "Pod", &["metadata", "annotations", key].into(), &kopf());
+    assert_eq!(annotation("example.com/note"), Kept::Value);
+    assert_eq!(annotation("kopf.zalando.org/last-handled-configuration"), Kept::Nothing);
+    assert_eq!(annotation("kubectl.kubernetes.io/last-applied-configuration"), Kept::Nothing);
+}

@@ -27,11 +27,15 @@ impl fmt::Display for AttemptFailure {
             }
             FailureReason::RetriesExceeded(made) => return write!(f, "has exceeded {made} retries."),
             FailureReason::Permanent => f.write_str("failed permanently"),
-            FailureReason::Temporary(None) => f.write_str("failed temporarily"),
-            FailureReason::Temporary(Some(Limit::Timeout(timeout))) => {
+            // Kopf says "failed temporarily", and not when. That is what a reader of the log wants to know; the words are
+            // those that Kopf has for other errors.
+            FailureReason::Temporary(after) => {
+                write!(f, "failed temporarily and will try again in {} seconds", seconds(after))
+            }
+            FailureReason::TemporaryLimited(Limit::Timeout(timeout)) => {
                 write!(f, "failed temporarily but will time out after {} seconds", seconds(timeout))
             }
-            FailureReason::Temporary(Some(Limit::Retries(most))) => {
+            FailureReason::TemporaryLimited(Limit::Retries(most)) => {
                 write!(f, "failed temporarily but will exceed {most} retries")
             }
             FailureReason::Ignored => f.write_str("failed with an exception and will ignore it"),
@@ -64,18 +68,31 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn every_failure_is_logged_in_the_words_of_kopf() {
+    fn a_failure_that_is_retried_says_when() {
+        let after = Duration::from_millis(1640);
+        for (reason, words) in [
+            (FailureReason::Temporary(after), "failed temporarily and will try again in 1.64 seconds: no"),
+            (
+                FailureReason::Retried(after),
+                "failed with an exception and will try again in 1.64 seconds: no",
+            ),
+        ] {
+            assert_eq!(AttemptFailure { reason, message: "no".into() }.to_string(), words);
+        }
+    }
+
+    #[test]
+    fn other_failures_are_logged_in_the_words_of_kopf() {
         let (timeout, retries) = (Limit::Timeout(Duration::from_secs(4)), Limit::Retries(3));
         let cases = [
             (FailureReason::TimedOut(Duration::from_secs(90)), "has timed out after 0:01:30."),
             (FailureReason::RetriesExceeded(2), "has exceeded 2 retries."),
             (FailureReason::Permanent, "failed permanently: no"),
-            (FailureReason::Temporary(None), "failed temporarily: no"),
             (
-                FailureReason::Temporary(Some(timeout)),
+                FailureReason::TemporaryLimited(timeout),
                 "failed temporarily but will time out after 4 seconds: no",
             ),
-            (FailureReason::Temporary(Some(retries)), "failed temporarily but will exceed 3 retries: no"),
+            (FailureReason::TemporaryLimited(retries), "failed temporarily but will exceed 3 retries: no"),
             (FailureReason::Ignored, "failed with an exception and will ignore it: no"),
             (FailureReason::Unretried, "failed with an exception and will stop now: no"),
             (

@@ -52,6 +52,10 @@ pub struct Entry {
     pub running: bool,
     /// A turn has planned for its change handlers.
     pub planned: bool,
+    /// A turn has stored the operator's state on it.
+    pub stored: bool,
+    /// Its generation when it was handled completely; 0 if that isn't known.
+    pub generation: i64,
     pub life: Life,
     pub initial: bool,
     /// The time of its next turn has come.
@@ -124,6 +128,8 @@ impl Entry {
             queued: false,
             running: false,
             planned: false,
+            stored: false,
+            generation: 0,
             life: Life::There,
             initial: listed,
             turn_due: false,
@@ -182,7 +188,7 @@ impl Entry {
     /// Takes in a state that the watch shows; returns what is new about it.
     pub fn show(&mut self, body: &Body, needs: KindNeeds, trust: Trust, now: Instant) -> News {
         let news = self.weigh(body.version(), trust, now);
-        let is_newest = self.newest.as_ref().is_some_and(|newest| newest.is(body.version()));
+        let is_newest = self.is_newest(body);
         if needs.events && (is_newest || self.life != Life::There) {
             let labels = body.value()["metadata"].get("labels").cloned();
             if labels.is_some() || self.rare.is_some() {
@@ -195,6 +201,11 @@ impl Entry {
         }
         self.life = Life::There;
         news
+    }
+
+    /// Whether a state has the newest version that is known.
+    pub fn is_newest(&self, body: &Body) -> bool {
+        self.newest.as_ref().is_some_and(|newest| newest.is(body.version()))
     }
 
     /// The object's turn, with what is pending.
@@ -238,6 +249,8 @@ impl Entry {
             occasion: if extent == Extent::Whole && !self.planned { Occasion::First } else { occasion },
             known: self.newest.clone(),
             initial: self.initial,
+            stored: self.stored,
+            generation: self.generation,
             event: self.event.take(),
             tick,
             extent,

@@ -7,6 +7,9 @@ use crate::body::Body;
 pub enum Event {
     /// A listing begins.
     Listing,
+    /// A listing begins, and the kind's CRD may have changed: an object of the same version may be another one, with other
+    /// defaults, or without fields that the schema no longer has.
+    ListingRevised,
     /// An object that the listing shows.
     Listed(Body),
     /// The listing is complete: what it hasn't shown is gone.

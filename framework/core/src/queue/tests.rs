@@ -42,7 +42,19 @@ fn ended(uid: &str, end: TurnEnd) -> TurnReport {
 
 fn seen(uid: &str, version: u64, due: Option<Duration>, now: Instant) -> TurnReport {
     let newest = Newest::written(&version.to_string(), now);
-    ended(uid, TurnEnd::Seen { newest, due, settled: true, planned: true, waiting: None, blocked: None })
+    ended(
+        uid,
+        TurnEnd::Seen {
+            newest,
+            due,
+            settled: true,
+            planned: true,
+            waiting: None,
+            blocked: None,
+            stored: false,
+            generation: None,
+        },
+    )
 }
 
 /// The uids and versions of all objects whose turn it is.
@@ -290,4 +302,30 @@ fn forgotten_objects_are_reported_once() {
     queue.finish(ended("a", TurnEnd::Gone), now);
     assert_eq!(queue.take_forgotten(), [Uid::from("a")]);
     assert_eq!(queue.take_forgotten(), []);
+}
+
+#[test]
+fn after_a_change_of_the_crd_an_object_of_the_same_version_may_be_another_one() {
+    for (listing, expected) in [(Event::Listing, vec![]), (Event::ListingRevised, vec![pair("a", "3")])] {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.observe(HERE, applied("a", 2), now);
+        let job = queue.next_job().unwrap();
+        queue.finish(seen(job.body.uid(), 3, None, now), now);
+        for event in [listing.clone(), Event::Listed(body("a", 3)), Event::ListingDone] {
+            queue.observe(HERE, event, now);
+        }
+        assert_eq!(turns(&mut queue), expected, "{listing:?}");
+    }
+}
+
+#[test]
+fn a_listing_behind_a_change_of_the_crd_shows_no_state_from_before_our_own_write() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    queue.observe(HERE, applied("a", 2), now);
+    let job = queue.next_job().unwrap();
+    queue.finish(seen(job.body.uid(), 5, None, now), now);
+    for event in [Event::ListingRevised, Event::Listed(body("a", 3)), Event::ListingDone] {
+        queue.observe(HERE, event, now);
+    }
+    assert_eq!(turns(&mut queue), []);
 }

@@ -44,6 +44,10 @@ pub struct Job {
     pub known: Option<Newest>,
     /// A listing showed the object first, and it was not handled completely since.
     pub initial: bool,
+    /// An earlier turn has stored the operator's state on it.
+    pub stored: bool,
+    /// Its generation when it was handled completely; 0 if that isn't known.
+    pub generation: i64,
     /// The event that event handlers are called for.
     pub event: Option<WatchEventType>,
     /// Whether a timer may be due.
@@ -121,6 +125,10 @@ pub enum TurnEnd {
         waiting: Option<Fingerprint>,
         /// What is away that handlers have needed.
         blocked: Option<Blocked>,
+        /// Whether the operator's state was stored on it.
+        stored: bool,
+        /// Its generation, where it was handled completely.
+        generation: Option<i64>,
     },
     /// A partial turn that changed nothing; or one whose work is left to another turn.
     Partial {

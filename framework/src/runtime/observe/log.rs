@@ -21,13 +21,25 @@ macro_rules! object {
     ($level:ident, $($words:tt)+) => { $level!(target: "korf::objects", $($words)+) };
 }
 
-/// Writes the lines of an observation.
-pub fn write(observation: &Observation<'_>) {
+/// Writes the lines of an observation where Kopf would have written other words, and korf its own elsewhere.
+pub fn write_as_kopf(observation: &Observation<'_>) {
     match *observation {
         Observation::LoginBegins => engine!(info, "Initial authentication has been initiated."),
+        // Neither has asked the API server by now.
         Observation::LoginSucceeded => {
             info!(target: "korf::activities", "Activity 'login_via_client' succeeded.");
             engine!(info, "Initial authentication has finished.");
+        }
+        _ => write(observation),
+    }
+}
+
+/// Writes the lines of an observation.
+pub fn write(observation: &Observation<'_>) {
+    match *observation {
+        Observation::LoginBegins => engine!(info, "Looking for credentials of a cluster."),
+        Observation::LoginSucceeded => {
+            engine!(info, "Credentials are found; the API server hasn't been asked yet.");
         }
         Observation::LoginRejected { why, patience } => login_rejected(why, patience),
         Observation::LoginRenewed => {
@@ -58,6 +70,16 @@ pub fn write(observation: &Observation<'_>) {
         }
         Observation::Outage(news) => outage(news),
         Observation::WatchBegins { kind, namespace, selector } => watch_begins(kind, namespace, selector),
+        Observation::Listed { kind, namespaces, selector, objects } => {
+            listed(kind, namespaces, selector, objects);
+        }
+        Observation::NamespaceMissing { namespace } => {
+            engine!(warn, "There is no namespace {namespace:?}. The operator waits for it.");
+        }
+        Observation::NamespaceFound { namespace } => engine!(info, "The namespace {namespace:?} exists now."),
+        Observation::NamespaceUnknown { namespace, why } => {
+            engine!(debug, "Whether the namespace {namespace:?} exists can't be told: {why}.");
+        }
         Observation::WatchFailed { kind, why, known: true, .. } => {
             engine!(debug, "Watching {kind} still fails: {why}.");
         }
@@ -85,6 +107,11 @@ pub fn write(observation: &Observation<'_>) {
              operator waits for it."
         ),
         Observation::KindFound { kind } => engine!(info, "The API server knows {kind} now."),
+        Observation::NewerVersion { kind, newer } => engine!(
+            warn,
+            "{kind} is served as {newer}, too, which this operator doesn't know. Unless the CRD converts between them, the \
+             operator's writes erase what only {newer} has: use an operator for {newer}."
+        ),
         Observation::DiscoveryFailed { server, kind, why } => {
             engine!(warn, "Asking {server} about {kind} fails: {why}. It is retried until it works.");
         }
@@ -151,6 +178,7 @@ pub fn write(observation: &Observation<'_>) {
             "The object is too large for its annotations: only a digest of its diff-base is stored. Changes are noticed, but \
              handlers can't see what the object was before."
         ),
+        Observation::Stripped { strips, again } => stripped(strips, again),
         Observation::Throttled { delay, why } => {
             object!(error, "Throttling for {} seconds due to an unexpected error: {why}", seconds(delay));
         }
@@ -235,7 +263,22 @@ fn abandoned(left: Left, grace: Duration) {
 fn watch_begins(kind: &str, namespace: Option<&str>, selector: Option<&str>) {
     let place = namespace.map_or("the whole cluster".to_owned(), |name| format!("namespace {name:?}"));
     let only = selector.map(|selector| format!(", only what matches {selector}")).unwrap_or_default();
-    engine!(debug, "Watching {kind} in {place}{only}.");
+    engine!(debug, "The watch of {kind} in {place}{only} begins.");
+}
+
+fn listed(kind: &str, namespaces: &[String], selector: Option<&str>, objects: usize) {
+    let place = match namespaces {
+        [] => "the whole cluster".to_owned(),
+        [one] => format!("namespace {one:?}"),
+        more => format!("{} namespaces", more.len()),
+    };
+    let only = selector.map(|selector| format!(", only what matches {selector}")).unwrap_or_default();
+    let count = match objects {
+        0 => "no objects yet".to_owned(),
+        1 => "1 object".to_owned(),
+        more => format!("{more} objects"),
+    };
+    engine!(info, "Watching {kind} in {place}{only}: {count}.");
 }
 
 fn cycle_begins(cycle: &Cycle, kind: &Kind) {
@@ -281,6 +324,24 @@ fn cycle_ends(reason: Reason, state: &CycleState) {
     }
     if reason == Reason::Delete && matches!(state, CycleState::Processed(_) | CycleState::Released) {
         object!(debug, "Removing the finalizer, thus allowing the actual deletion.");
+    }
+}
+
+/// Twice in a row may be chance.
+fn stripped(strips: usize, again: Duration) {
+    let again = seconds(again);
+    if strips == 3 {
+        object!(
+            warn,
+            "Something removes what the operator stores on the object, whenever it sees it: to the operator it is new each time. \
+             Its handlers are called again in {again} seconds, and then ever more seldom. Keep that controller from these \
+             annotations, or store progress in the status (`Operator::status_storage`)."
+        );
+    } else {
+        object!(
+            debug,
+            "What the operator stores on the object was removed {strips} times; it is handled in {again} seconds."
+        );
     }
 }
 

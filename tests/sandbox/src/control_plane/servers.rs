@@ -6,11 +6,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
+use korf_programs::control_plane::Binaries;
 use kube::api::ListParams;
 use kube::{Api, Client};
 use rcgen::KeyPair;
 
-use super::binaries::Binaries;
 use crate::authority::Authority;
 use crate::guard::{Guard, StopSignal};
 use crate::{Error, Result};

@@ -5,8 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use korf_programs::environment;
+
 use super::maven;
-use crate::{Error, Result, environment};
+use crate::{Error, Result};
 
 /// Folders with one folder per version, which contains `bin`.
 const VERSIONED: [&str; 5] = [

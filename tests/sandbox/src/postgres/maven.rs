@@ -7,15 +7,18 @@ use std::env::consts::{ARCH, OS};
 use std::fs;
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use liblzma::read::XzDecoder;
 use sha2::{Digest, Sha256};
+use tokio::sync::oneshot;
 use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
 
+use crate::guard::Guard;
 use crate::terminal::Progress;
-use crate::{Error, Result, account, cache, environment};
+use crate::{Error, Result, account, cache};
 
 /// The version where none is asked for.
 pub(crate) const NEWEST: u32 = 18;
@@ -75,17 +78,15 @@ pub(crate) async fn programs(major: u32) -> Result<PathBuf> {
         let url = format!(
             "{REPOSITORY}/embedded-postgres-binaries-{platform}/{version}/embedded-postgres-binaries-{platform}-{version}.jar"
         );
-        let target = folder.clone();
-        let mut work = tokio::task::spawn_blocking(move || fetch(&url, checksum, &target));
         let mut progress = Progress::start();
+        let work = download(url, checksum, &folder);
+        let mut work = std::pin::pin!(work);
         let done = loop {
             tokio::select! {
                 done = &mut work => break done,
                 () = tokio::time::sleep(cache::POLL) => progress.show(&format!("downloading {what} (once)")),
             }
         };
-        let done =
-            done.unwrap_or_else(|error| Err(Error::Download { what: what.clone(), why: error.to_string() }));
         progress.finish(&if done.is_ok() {
             format!("downloaded {what}")
         } else {
@@ -96,10 +97,41 @@ pub(crate) async fn programs(major: u32) -> Result<PathBuf> {
     Ok(programs)
 }
 
+/// Downloads and unpacks next to the folder, and moves the result there in one step, so that the folder is always complete.
+///
+/// A guard owns what is unpacked so far, so that it goes when we do.
+async fn download(url: String, checksum: &'static str, folder: &Path) -> Result<()> {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let unpacking = folder.with_file_name(format!("{name}.unpacking-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&unpacking);
+    let guard = Guard::start_in(unpacking, None)?;
+    let gone = Arc::new(Mutex::new(false));
+    let _caller = Caller(Arc::clone(&gone)); // dropped before the guard
+    let (unpacked, target) = (guard.folder().join("programs"), folder.to_owned());
+    let (sender, done) = oneshot::channel();
+    let what = url.clone();
+    // Not one of tokio's threads: the runtime would wait for the download, even after Ctrl-C.
+    std::thread::spawn(move || {
+        let done = fetch(&url, checksum).and_then(|jar| place(&jar, &gone, &unpacked, &target));
+        sender.send(done)
+    });
+    done.await.unwrap_or_else(|_| Err(Error::Download { what, why: "its thread has panicked".to_owned() }))
+}
+
+/// The one that waits for a download. When it is gone, nothing may be written any more.
+struct Caller(Arc<Mutex<bool>>);
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        // Waits for an unpacking that has begun, which takes a second or two.
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+}
+
 /// The cache folder; where we are root, one that the server's account can get to.
 fn folder_for_all() -> Result<PathBuf> {
     let cached = cache::folder("postgres")?;
-    if account::unprivileged()?.is_none() || environment::lets_all(&cached, 0o005) {
+    if account::unprivileged()?.is_none() || account::lets_all(&cached, 0o005) {
         return Ok(cached);
     }
     let path = PathBuf::from("/var/cache/korf/postgres");
@@ -127,8 +159,8 @@ fn platform() -> String {
     format!("{os}-{arch}")
 }
 
-/// Downloads and unpacks next to the folder, and moves the result there in one step, so that the folder is always complete.
-fn fetch(url: &str, checksum: &str, folder: &Path) -> Result<()> {
+/// Downloads a file with this checksum.
+fn fetch(url: &str, checksum: &str) -> Result<Vec<u8>> {
     let failed = |why: String| Error::Download { what: url.to_owned(), why };
     let trust = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
     let config =
@@ -140,16 +172,18 @@ fn fetch(url: &str, checksum: &str, folder: &Path) -> Result<()> {
     if found != checksum {
         return Err(failed(format!("its SHA-256 is {found}, and has to be {checksum}")));
     }
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    let unpacked = folder.with_file_name(format!("{name}.unpacking-{}", std::process::id()));
-    let _ = fs::remove_dir_all(&unpacked);
-    let done = unpack(&jar, &unpacked)
-        .and_then(|()| let_all_in(&unpacked))
-        .and_then(|()| fs::rename(&unpacked, folder));
-    done.map_err(|source| {
-        let _ = fs::remove_dir_all(&unpacked);
-        Error::File { path: folder.to_owned(), source }
-    })
+    Ok(jar)
+}
+
+/// Unpacks a jar, and moves the result to its place, unless the caller is gone.
+fn place(jar: &[u8], gone: &Mutex<bool>, unpacked: &Path, folder: &Path) -> Result<()> {
+    let gone = gone.lock().unwrap_or_else(PoisonError::into_inner);
+    let done = if *gone {
+        Err(io::ErrorKind::Interrupted.into())
+    } else {
+        unpack(jar, unpacked).and_then(|()| let_all_in(unpacked)).and_then(|()| fs::rename(unpacked, folder))
+    };
+    done.map_err(|source| Error::File { path: folder.to_owned(), source })
 }
 
 /// Unpacks the archive in a jar.
@@ -184,6 +218,18 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn nothing_is_written_once_the_caller_is_gone() {
+        let gone = Arc::new(Mutex::new(false));
+        drop(Caller(Arc::clone(&gone)));
+        let folder = std::env::temp_dir().join(format!("korf-sandbox-place-{}", std::process::id()));
+        let error = place(b"not even a jar", &gone, &folder.join("unpacked"), &folder.join("programs"));
+        assert!(
+            matches!(error, Err(Error::File { source, .. }) if source.kind() == io::ErrorKind::Interrupted)
+        );
+        assert!(!folder.exists());
     }
 
     #[test]

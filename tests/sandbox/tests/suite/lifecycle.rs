@@ -8,7 +8,7 @@ use korf_sandbox::{ControlPlane, Sandbox};
 use kube::Api;
 
 /// All processes with the folder in their arguments: the guard, its runners and the servers.
-fn processes_of(folder: &Path) -> Vec<String> {
+pub(crate) fn processes_of(folder: &Path) -> Vec<String> {
     let output = Command::new("ps").args(["-axww", "-o", "pid=,args="]).output().unwrap();
     let folder = folder.to_str().unwrap();
     let processes = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -113,7 +113,7 @@ async fn external_servers_are_used_and_left_running() {
     shared.postgres.create_database("afterwards").await.unwrap();
 }
 
-fn superuser_url(sandbox: &Sandbox) -> String {
+pub(crate) fn superuser_url(sandbox: &Sandbox) -> String {
     let psql = sandbox.postgres.psql().unwrap();
     let mut variables = psql.get_envs();
     let password = variables.find(|(name, _)| *name == "PGPASSWORD").unwrap().1.unwrap().to_str().unwrap();
@@ -128,7 +128,7 @@ fn start_in_another_process() -> (Child, PathBuf) {
 }
 
 /// Starts the binary, and returns the three lines that it prints.
-fn start(command: &mut Command) -> (Child, Vec<String>) {
+pub(crate) fn start(command: &mut Command) -> (Child, Vec<String>) {
     let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(process.stdout.take().unwrap()).lines();
     (process, lines.take(3).map(Result::unwrap).collect())

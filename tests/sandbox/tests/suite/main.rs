@@ -8,6 +8,7 @@
 mod control_plane;
 mod lifecycle;
 mod postgres;
+mod programs;
 mod proxy;
 
 use std::time::{Duration, Instant};

@@ -116,7 +116,7 @@ impl Cluster {
     fn deliver(&mut self) -> Option<()> {
         let event = self.watch.pop_front()?;
         match &event {
-            Event::Listing => self.listed.clear(),
+            Event::Listing | Event::ListingRevised => self.listed.clear(),
             Event::Listed(body) => {
                 self.listed.insert(body.uid().to_owned());
                 self.note(body);
@@ -231,7 +231,16 @@ impl Cluster {
                 self.seen.extend(turn.seen.map(|seen| (uid.clone(), seen)));
                 self.retries.remove(&uid);
                 self.retries.extend(due.map(|_| uid.clone()));
-                TurnEnd::Seen { newest, due, settled: true, planned: true, waiting: None, blocked: None }
+                TurnEnd::Seen {
+                    newest,
+                    due,
+                    settled: true,
+                    planned: true,
+                    waiting: None,
+                    blocked: None,
+                    stored: false,
+                    generation: None,
+                }
             }
         };
         if next != NextTick::AsBefore {

@@ -2,30 +2,20 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The value of a variable. An empty one counts as unset, because CI systems set empty variables.
-pub(crate) fn variable(name: &str) -> Option<OsString> {
+pub fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
 
 /// The program that a shell would run for this name.
-pub(crate) fn program(name: &str) -> Option<PathBuf> {
+pub fn program(name: &str) -> Option<PathBuf> {
     let path = variable("PATH")?;
     env::split_paths(&path).map(|folder| absolute(&folder.join(name))).find(|program| program.is_file())
 }
 
 /// An absolute path, which servers need because they run in other folders than we do.
-pub(crate) fn absolute(path: &Path) -> PathBuf {
+pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
-}
-
-/// Whether all accounts can get to a folder, and have these permissions there.
-pub(crate) fn lets_all(folder: &Path, permissions: u32) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    let lets = |folder: &Path, bits: u32| {
-        fs::metadata(folder).is_ok_and(|metadata| metadata.permissions().mode() & bits == bits)
-    };
-    lets(folder, permissions) && folder.ancestors().skip(1).all(|above| lets(above, 0o001))
 }

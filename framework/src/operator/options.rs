@@ -1,0 +1,149 @@
+//! Options of an operator: where it works, how, and under which names.
+
+use super::Operator;
+use crate::{
+    families::Handler,
+    registry::Registry,
+    runtime::{Namespaces, observe::Observation},
+    settings::Settings,
+};
+use kube::{
+    Client, Resource,
+    core::{ApiResource, Selector},
+};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+impl Operator {
+    /// Stores progress and the finalizer under Kopf's names, and logs under Kopf's, so that this operator can replace one
+    /// written with Kopf, and be replaced by it, even in the middle of a retry. Only one operator of each kind of objects
+    /// in a cluster may do so.
+    #[must_use]
+    pub fn kopf_compatible(mut self) -> Self {
+        self.storage.kopf = true;
+        self.observer = self.observer.logging_as_kopf();
+        self
+    }
+
+    /// Handles only the objects of these namespaces (and cluster-scoped ones).
+    #[must_use]
+    pub fn namespaces<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        let names: BTreeSet<String> = names.into_iter().map(Into::into).collect();
+        self.namespaces = Namespaces::Some(names.into_iter().collect());
+        self
+    }
+
+    /// Handles the objects of all namespaces, which is the default.
+    #[must_use]
+    pub fn all_namespaces(mut self) -> Self {
+        self.namespaces = Namespaces::All;
+        self
+    }
+
+    /// Asks the API server only for those objects of a kind that match a selector; the others aren't even sent.
+    ///
+    /// To the operator, an object that stops matching is gone, and so is its memory; it never learns of its deletion. An
+    /// operator with a delete handler of that kind doesn't start, unless the handler is `optional`: its finalizer would keep
+    /// such an object forever. Filter by `labels = …` there.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::Pod;
+    /// use kube::core::Expression;
+    ///
+    /// let mine = Expression::Equal("app".into(), "web".into());
+    /// let operator = korf::Operator::new("pods").select::<Pod>(mine);
+    /// ```
+    #[must_use]
+    pub fn select<K: Resource<DynamicType = ()>>(mut self, selector: impl Into<Selector>) -> Self {
+        let resource = ApiResource::erase::<K>(&());
+        self.selectors.retain(|(known, _)| *known != resource);
+        self.selectors.push((resource, selector.into()));
+        self
+    }
+
+    /// The most objects that are handled at the same time; 64 by default, at least 1.
+    #[must_use]
+    pub fn concurrency(mut self, objects: usize) -> Self {
+        self.settings.queueing.concurrency = objects.max(1);
+        self
+    }
+
+    /// Stores the progress after each handler, and not once for all handlers of an object that are due: a crash then repeats
+    /// one handler at most, at the price of one write for each.
+    #[must_use]
+    pub fn one_at_a_time(mut self) -> Self {
+        self.one_at_a_time = true;
+        self
+    }
+
+    /// Calls resume handlers, too, when an object's `metadata.generation` has changed and nothing else has: its spec was changed
+    /// and changed back before the operator looked. Handlers that write `observedGeneration` need that, or `kubectl wait` and
+    /// Flux wait for the generation forever. For kinds with a status subresource only: elsewhere each write of the status
+    /// is a new generation.
+    #[must_use]
+    pub fn follow_generations(mut self) -> Self {
+        self.follow_generations = true;
+        self
+    }
+
+    /// The time that running handlers have to finish when the operator is told to stop; 25 s by default, since Kubernetes
+    /// kills a pod 30 s after it has asked it to stop.
+    #[must_use]
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.settings.stopping.grace = grace;
+        self
+    }
+
+    /// Takes these settings instead of the defaults: limits, delays and sizes.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Calls this function for each [`Observation`]: for metrics, say. It is called where things happen, and must not block.
+    #[must_use]
+    pub fn observe(mut self, sink: impl Fn(&Observation<'_>) + Send + Sync + 'static) -> Self {
+        self.observer = self.observer.with(Arc::new(sink));
+        self
+    }
+
+    /// The settings.
+    pub fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.settings
+    }
+
+    /// Uses this client; by default, the kubeconfig's current context, or else the pod's service account.
+    #[must_use]
+    pub fn client(mut self, client: Client) -> Self {
+        self.client = Some(client);
+        self
+    }
+
+    /// The operator's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it handles the objects of some namespaces alone.
+    pub(crate) fn is_namespaced(&self) -> bool {
+        self.namespaces != Namespaces::All
+    }
+
+    /// The handlers.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Whether it was told to be [`kopf_compatible`](Self::kopf_compatible).
+    pub fn is_kopf_compatible(&self) -> bool {
+        self.storage.kopf
+    }
+
+    /// The same with other functions behind its handlers; the test kit counts their steps.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn map_handlers(mut self, change: impl Fn(Handler) -> Handler) -> Self {
+        self.registry = self.registry.handlers().iter().cloned().map(change).collect();
+        self
+    }
+}
