@@ -1,64 +1,74 @@
-//! Connection pool, made from `--database-url`, `DATABASE_URL` or the `PG*` variables.
+//! Settings of the connection, from a URL, a file with one, and the `PG*` variables; and the connections made by them.
 //!
 //! The text is parsed here before tokio-postgres sees it, for two reasons: tokio-postgres knows neither
 //! `sslmode=verify-full` nor `sslrootcert`, and its messages may quote parts of a password. No message of
 //! this module quotes any part of the text.
 
+mod address;
+mod connector;
 mod error;
 mod options;
+mod password_file;
+mod probe;
+mod source;
+mod ssl_mode;
 mod tls;
 
-pub use error::SettingsError;
+pub(crate) use connector::{Connection, Connector};
+pub use error::{ConnectError, Failure, FailureReason, SettingsError};
 
-use deadpool_postgres::{
-    ClientWrapper, Hook, HookError, Manager, ManagerConfig, Metrics, Pool, RecyclingMethod, Runtime, Timeouts,
-};
+use crate::pool::Pool;
+use address::Address;
 use options::Options;
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use password_file::{Login, PasswordFile};
+use source::Source;
+use ssl_mode::{SYSTEM, SslMode};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tokio_postgres::{
     Config,
-    config::{Host, SslMode as PgSslMode, TargetSessionAttrs},
+    config::{SslMode as PgSslMode, TargetSessionAttrs},
 };
 
-const DEFAULT_PORT: u16 = 5432;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The time without use after which a connection is checked before its next one.
-const IDLE: Duration = Duration::from_secs(5);
 
-/// Settings of the connection. Their `Debug` shows no password.
+/// Settings of the connection, as they were when they were read. Their `Debug` shows no password.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    source: Source,
+    /// All but the addresses.
     config: Config,
+    addresses: Vec<Address>,
     ssl_mode: SslMode,
-    root_cert: Option<PathBuf>,
+    tls: tls::Files,
+    passwords: Passwords,
 }
 
-/// The `sslmode` of libpq.
-///
-/// <https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION>
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-enum SslMode {
-    /// No TLS.
-    Disable,
-    /// TLS if the server supports it; nothing is verified.
-    #[default]
-    Prefer,
-    /// TLS; the chain is verified only if `sslrootcert` is set.
-    Require,
-    /// TLS; a known authority must have signed the certificate.
-    VerifyCa,
-    /// Like `VerifyCa`, and the certificate must be for this host.
-    VerifyFull,
+/// The password file, which is read if there is no other password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Passwords {
+    None,
+    /// Somebody has named it, so it has to be there.
+    Named(PathBuf),
+    /// libpq's default, which need not be there.
+    Default(PathBuf),
 }
 
 impl Settings {
-    /// Reads a URL or `key=value` text. The `PG*` environment variables fill in what it leaves out.
+    /// Reads a URL or `key=value` text, or a file with one. The `PG*` environment variables fill in what it leaves out.
     ///
     /// # Errors
     ///
     /// [`SettingsError`], which never quotes the text.
-    pub fn from_env(url: Option<&str>) -> Result<Self, SettingsError> {
-        Self::read(url, |name| std::env::var(name).ok())
+    pub fn from_env(url: Option<&str>, file: Option<&Path>) -> Result<Self, SettingsError> {
+        let variable = |name: &str| std::env::var(name).ok();
+        match (url.filter(|url| !url.trim().is_empty()), file.filter(|file| !file.as_os_str().is_empty())) {
+            (Some(_), Some(_)) => Err(SettingsError::TwoUrls),
+            (None, Some(file)) => Self::read_file(file, variable),
+            (url, None) => Self::read(url, variable),
+        }
     }
 
     /// Like [`Settings::from_env`], with variables from anywhere.
@@ -67,49 +77,58 @@ impl Settings {
     ///
     /// [`SettingsError`], which never quotes the text.
     pub fn read(url: Option<&str>, variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let options = Options::parse(url.unwrap_or_default())?;
-        let mut config = options.config()?;
-        fill_in(&mut config, &variable)?;
-        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(SettingsError::NoDatabase);
-        }
-        let ssl_mode = options.ssl_mode.clone().or_else(|| variable("PGSSLMODE"));
+        Source::given(url.unwrap_or_default(), variable).settings()
+    }
+
+    /// Like [`Settings::read`], with the text in a file.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`], which never quotes the text.
+    pub fn read_file(path: &Path, variable: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        Source::file(path, variable).settings()
+    }
+
+    fn of(source: &Source) -> Result<Self, SettingsError> {
+        let variable = |name: &str| source.variable(name).map(str::to_owned);
+        let mut options = Options::parse(&source.text()?)?;
+        options.fill_in(source)?;
+        let mut whole = options.config()?;
+        fill_in_addresses(&mut whole, source)?;
+        let mut config = options.without_addresses()?;
+        fill_in_login(&mut config, source);
         let root_cert = options.root_cert.clone().or_else(|| variable("PGSSLROOTCERT"));
+        let cert = options.client_cert.clone().or_else(|| variable("PGSSLCERT"));
+        let key = options.client_key.clone().or_else(|| variable("PGSSLKEY"));
+        let identity = match (cert, key) {
+            (Some(cert), Some(key)) => Some((cert.into(), key.into())),
+            (None, None) => None,
+            _ => return Err(SettingsError::HalfIdentity),
+        };
+        let ssl_mode = options.ssl_mode.clone().or_else(|| variable("PGSSLMODE"));
         let mut settings = Self {
-            config,
-            ssl_mode: ssl_mode.as_deref().map_or(Ok(SslMode::default()), SslMode::parse)?,
+            source: source.clone(),
+            addresses: Address::all(&whole)?,
+            ssl_mode: SslMode::of(ssl_mode.as_deref(), root_cert.as_deref())?,
             // libpq's "system" means the authorities that the system trusts, which are the default here.
-            root_cert: root_cert.filter(|path| path != "system").map(PathBuf::from),
+            tls: tls::Files {
+                root_cert: root_cert.filter(|path| path != SYSTEM).map(PathBuf::from),
+                identity,
+            },
+            passwords: Passwords::of(&config, options.password_file.as_deref(), source),
+            config,
         };
         settings.set_defaults(&options);
         Ok(settings)
     }
 
-    /// Makes a pool, which connects when its first connection is used.
+    /// Makes a pool, which connects when its first connection is used. Each connection reads the settings again.
     ///
     /// # Errors
     ///
-    /// [`SettingsError`] if the certificates can't be read.
+    /// [`SettingsError`] if a file that the settings name can't be read.
     pub fn pool(&self, size: usize) -> Result<Pool, SettingsError> {
-        let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let config = self.config.clone();
-        let manager = match self.verification() {
-            None => Manager::from_config(config, tokio_postgres::NoTls, manager_config),
-            Some(verify) => Manager::from_config(
-                config,
-                tls::connector(verify, self.root_cert.as_deref())?,
-                manager_config,
-            ),
-        };
-        let timeouts = Timeouts {
-            wait: Some(Duration::from_secs(30)),
-            create: Some(Duration::from_secs(15)),
-            recycle: Some(Duration::from_secs(5)),
-        };
-        let builder = Pool::builder(manager).max_size(size).timeouts(timeouts).runtime(Runtime::Tokio1);
-        let builder = builder.pre_recycle(Hook::async_fn(|client, metrics| Box::pin(check(client, metrics))));
-        builder.build().map_err(|error| SettingsError::Pool(error.to_string()))
+        Ok(Pool::new(Connector::new(self)?, size))
     }
 
     /// The database in words: its name, address, user and `sslmode`.
@@ -121,38 +140,46 @@ impl Settings {
             (None, Some(user)) => (user, format!(" as {user}")),
             (None, None) => ("of the current user", String::new()),
         };
-        format!("database {name} at {}{user}, sslmode {}", self.addresses(), self.ssl_mode.name())
+        let addresses: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
+        format!("database {name} at {}{user}, sslmode {}", addresses.join(","), self.ssl_mode.name())
     }
 
-    fn addresses(&self) -> String {
-        let port = |number: usize| match self.config.get_ports() {
-            [] => DEFAULT_PORT,
-            [all] => *all,
-            each => each.get(number).copied().unwrap_or(DEFAULT_PORT),
+    /// Whether other settings differ in nothing but the user and the password. A file that is only half written may name
+    /// another database, or ask for less of TLS; and objects' tables are in one database.
+    fn is_same_place(&self, other: &Self) -> bool {
+        let place = |settings: &Self| {
+            let mut config = settings.config.clone();
+            config.user("").password("").dbname(settings.database().unwrap_or_default());
+            config
         };
-        let by_name = self.config.get_hosts().iter().enumerate().map(|(number, host)| match host {
-            Host::Tcp(name) => format!("{name}:{}", port(number)),
-            Host::Unix(path) => path.display().to_string(),
-        });
-        let addresses = self.config.get_hostaddrs().iter().enumerate();
-        let by_address =
-            addresses.map(|(number, &address)| SocketAddr::new(address, port(number)).to_string());
-        let all: Vec<_> = match self.config.get_hosts() {
-            [] => by_address.collect(),
-            _ => by_name.collect(),
-        };
-        all.join(",")
+        place(self) == place(other)
+            && self.addresses == other.addresses
+            && self.ssl_mode == other.ssl_mode
+            && self.tls == other.tls
+    }
+
+    fn user(&self) -> Option<&str> {
+        self.config.get_user().or_else(|| self.source.variable("USER"))
+    }
+
+    fn database(&self) -> Option<&str> {
+        self.config.get_dbname().or_else(|| self.user())
+    }
+
+    /// What the password file says of an address.
+    fn password(&self, file: &PasswordFile, address: &Address) -> Option<Vec<u8>> {
+        let (host, port) = (address.name(), address.port());
+        file.password(Login { host: &host, port, database: self.database()?, user: self.user()? })
     }
 
     fn verification(&self) -> Option<tls::Verify> {
-        let over_socket = self.config.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)));
         match self.ssl_mode {
             SslMode::Disable => None,
-            _ if over_socket && self.config.get_hostaddrs().is_empty() => None,
+            _ if self.addresses.iter().all(Address::is_socket) => None,
             SslMode::VerifyFull => Some(tls::Verify::Full),
             SslMode::VerifyCa => Some(tls::Verify::Chain),
             // As in libpq: a configured authority is meant to be used.
-            SslMode::Require if self.root_cert.is_some() => Some(tls::Verify::Chain),
+            SslMode::Require if self.tls.root_cert.is_some() => Some(tls::Verify::Chain),
             SslMode::Require | SslMode::Prefer => Some(tls::Verify::Nothing),
         }
     }
@@ -184,56 +211,58 @@ impl Settings {
     }
 }
 
-/// Asks the server whether a connection still works, if it was not used for a while: the server may have gone away
-/// silently. In a series of transactions, the question would take as long as half of one.
-async fn check(client: &ClientWrapper, metrics: &Metrics) -> Result<(), HookError> {
-    if metrics.last_used() > IDLE {
-        client.simple_query("").await.map_err(HookError::Backend)?;
-    }
-    Ok(())
-}
-
-impl SslMode {
-    fn parse(text: &str) -> Result<Self, SettingsError> {
-        [Self::Disable, Self::Prefer, Self::Require, Self::VerifyCa, Self::VerifyFull]
-            .into_iter()
-            .find(|mode| mode.name() == text)
-            .ok_or(SettingsError::SslMode)
+impl Passwords {
+    fn of(config: &Config, named: Option<&str>, source: &Source) -> Self {
+        let named = named.filter(|path| !path.is_empty()).or_else(|| source.variable("PGPASSFILE"));
+        match (config.get_password(), named, source.variable("HOME")) {
+            (Some(_), ..) | (None, None, None) => Self::None,
+            (None, Some(path), _) => Self::Named(path.into()),
+            (None, None, Some(home)) => Self::Default(Path::new(home).join(".pgpass")),
+        }
     }
 
-    fn name(self) -> &'static str {
+    /// The content of the file. Its permissions don't matter: a mounted Secret is readable for all of its container, and
+    /// what others could read is no safer for being refused here.
+    fn read(&self) -> Result<Option<PasswordFile>, SettingsError> {
         match self {
-            Self::Disable => "disable",
-            Self::Prefer => "prefer",
-            Self::Require => "require",
-            Self::VerifyCa => "verify-ca",
-            Self::VerifyFull => "verify-full",
+            Self::None => Ok(None),
+            Self::Default(path) => Ok(source::read(path).ok().map(PasswordFile::new)),
+            Self::Named(path) => {
+                let content = source::read(path);
+                let failed =
+                    |error: std::io::Error| source::file_error("the password file", path, &error.to_string());
+                Ok(Some(PasswordFile::new(content.map_err(failed)?)))
+            }
         }
     }
 }
 
-/// Fills in from the variables what the text leaves out, as libpq does.
-fn fill_in(config: &mut Config, variable: &impl Fn(&str) -> Option<String>) -> Result<(), SettingsError> {
+/// Fills in from the variables the addresses that the text leaves out, as libpq does.
+fn fill_in_addresses(config: &mut Config, source: &Source) -> Result<(), SettingsError> {
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-        for host in variable("PGHOST").iter().flat_map(|hosts| hosts.split(',')) {
+        for host in source.variable("PGHOST").iter().flat_map(|hosts| hosts.split(',')) {
             config.host(host);
         }
     }
     if config.get_ports().is_empty() {
-        for port in variable("PGPORT").iter().flat_map(|ports| ports.split(',')) {
+        for port in source.variable("PGPORT").iter().flat_map(|ports| ports.split(',')) {
             config.port(port.parse().map_err(|_| SettingsError::Variable("PGPORT"))?);
         }
     }
-    if let (None, Some(user)) = (config.get_user(), variable("PGUSER")) {
+    Ok(())
+}
+
+/// The same for the user, the password and the database.
+fn fill_in_login(config: &mut Config, source: &Source) {
+    if let (None, Some(user)) = (config.get_user(), source.variable("PGUSER")) {
         config.user(user);
     }
-    if let (None, Some(password)) = (config.get_password(), variable("PGPASSWORD")) {
+    if let (None, Some(password)) = (config.get_password(), source.variable("PGPASSWORD")) {
         config.password(password);
     }
-    if let (None, Some(name)) = (config.get_dbname(), variable("PGDATABASE")) {
+    if let (None, Some(name)) = (config.get_dbname(), source.variable("PGDATABASE")) {
         config.dbname(name);
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::{
     outcome::{Applied, Dropped},
     owners::Owners,
     plan::{self, Claim, Found, Plan, PlanError, ResolvedTable},
+    pool::Pool,
     spec::Table,
     sqlstate::Step,
     transaction::{Transaction, transact},
@@ -26,7 +27,6 @@ use crate::{
     types::{self, KnownTypes},
     warning::{self, Warning},
 };
-use deadpool_postgres::Pool;
 use futures::join;
 use std::time::Duration;
 use tokio::time::timeout;

@@ -1,22 +1,18 @@
 //! Errors that keep a table from matching its spec.
 
+mod connecting;
+
 use crate::{
     api::ApiError,
-    message::with_causes,
     plan::PlanError,
+    pool::PoolError,
     spec::SpecError,
     sqlstate::{self, ErrorClass, Step},
     status::{ConditionReason, Failure},
     transaction::Spoils,
     types::{RejectedType, ResolveError},
 };
-use deadpool_postgres::{PoolError, TimeoutType};
-use rustls::CertificateError;
-use std::{error::Error, io, time::Duration};
-
-/// The usual fix: without `sslrootcert`, only the authorities that the system trusts are known.
-const UNKNOWN_ISSUER_HINT: &str =
-    " (set sslrootcert to the certificate of the authority that signed the server's certificate)";
+use std::time::Duration;
 
 const LOGIN_HINT: &str = " (check the user and the password that the operator has been given)";
 
@@ -233,31 +229,6 @@ impl DatabaseError {
         }
     }
 
-    /// An error that comes from this side of the connection.
-    fn without_answer(error: tokio_postgres::Error) -> Self {
-        let unknown_issuer = is_unknown_issuer(&error);
-        let message = with_causes(error);
-        // tokio-postgres tells kinds of errors by their texts alone.
-        let says = |text: &str| message.contains(text);
-        let hint = match () {
-            () if unknown_issuer => UNKNOWN_ISSUER_HINT,
-            () if says("password missing") => {
-                " (the server asks for a password: put one into the URL, or set PGPASSWORD)"
-            }
-            () if says("channel binding") || says("unsupported SASL mechanism") => {
-                " (channel_binding=require needs TLS, and a server that offers SCRAM-SHA-256-PLUS)"
-            }
-            () if says("does not support TLS") => {
-                " (sslmode asks for TLS: switch it on in the server, or set sslmode=disable if the network can be trusted)"
-            }
-            () if says("invalid configuration") || says("authentication error") => "",
-            () => return Self::temporary(format!("the database is unreachable: {message}")),
-        };
-        // It is the same with each attempt, until someone changes the URL or the server.
-        let class = ErrorClass::Environment;
-        Self { class, ..Self::temporary(format!("the database can't be used: {message}{hint}")) }
-    }
-
     fn temporary(message: String) -> Self {
         let (class, reason) = (ErrorClass::Temporary, ConditionReason::DatabaseUnavailable);
         Self { class, code: None, stale: false, spoiled: false, of_the_server: true, reason, message }
@@ -266,21 +237,6 @@ impl DatabaseError {
     /// One that other objects don't meet.
     fn of_the_object(message: String) -> Self {
         Self { of_the_server: false, ..Self::temporary(message) }
-    }
-}
-
-impl From<PoolError> for DatabaseError {
-    fn from(error: PoolError) -> Self {
-        match error {
-            PoolError::Backend(error) => Self::at(Step::Connect, error),
-            PoolError::Timeout(TimeoutType::Wait) => {
-                Self::of_the_object("all of the operator's database connections are busy".to_owned())
-            }
-            PoolError::Timeout(_) => {
-                Self::temporary("the database is unreachable: connecting timed out".to_owned())
-            }
-            other => Self::temporary(with_causes(other)),
-        }
     }
 }
 
@@ -310,13 +266,6 @@ impl From<PoolError> for TableError {
     fn from(error: PoolError) -> Self {
         Self::Database(error.into())
     }
-}
-
-/// Whether an authority that isn't known here signed the server's certificate.
-fn is_unknown_issuer(error: &tokio_postgres::Error) -> bool {
-    let wrapped = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
-    let tls_error = wrapped.and_then(|error| error.get_ref()?.downcast_ref());
-    matches!(tls_error, Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)))
 }
 
 #[cfg(test)]

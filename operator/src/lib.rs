@@ -12,8 +12,8 @@
 //! exists.
 //!
 //! Every failure is an [`error::TableError`]. [`sqlstate`] sorts those of the database: some pass, some need
-//! a fix outside the object, and some stay until the spec changes. [`connection`] makes the pool; [`crd`]
-//! defines the kind.
+//! a fix outside the object, and some stay until the spec changes. [`connection`] has the settings, and
+//! the [`pool`] the connections; [`crd`] defines the kind.
 
 pub mod api;
 pub mod catalog;
@@ -31,6 +31,7 @@ mod message;
 pub mod outcome;
 pub mod owners;
 pub mod plan;
+pub mod pool;
 pub mod request;
 pub mod spec;
 pub mod sqlstate;

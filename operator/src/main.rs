@@ -9,7 +9,7 @@ use database_table_operator::{
     sqlstate::ErrorClass,
 };
 use korf::Operator;
-use std::{process::ExitCode, sync::Arc};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use tracing::{debug, warn};
 
 /// Options of `run`, in addition to those of all operators.
@@ -17,9 +17,14 @@ use tracing::{debug, warn};
 struct Options {
     /// The database for the tables: postgres://user:password@host/name?sslmode=verify-full, or
     /// "host=… user=…". The usual PG* variables (PGHOST, PGUSER, PGPASSWORD, …) fill in what it leaves out.
-    /// Prefer DATABASE_URL: command lines are visible to other users of the machine.
+    /// Prefer DATABASE_URL or a file: command lines are visible to other users of the machine.
     #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
     database_url: Option<String>,
+
+    /// A file with the database URL, instead of the URL itself, such as a mounted Secret. It is read again for each new
+    /// connection, so a new user or password in it needs no restart
+    #[arg(long, value_name = "PATH", env = "DATABASE_URL_FILE", hide_env_values = true)]
+    database_url_file: Option<PathBuf>,
 
     /// The maximum number of database connections. Four times as many objects are handled at once, unless --set
     /// queueing.concurrency says otherwise
@@ -42,7 +47,9 @@ const OBJECTS_PER_CONNECTION: usize = 4;
 enum SetupError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    #[error("can't connect to {target}: {error}. Check DATABASE_URL (or --database-url, or PG*)")]
+    #[error(
+        "can't connect to {target}: {error}. Check DATABASE_URL (or --database-url, DATABASE_URL_FILE, or PG*)"
+    )]
     Rejected { target: String, error: DatabaseError },
 }
 
@@ -51,7 +58,7 @@ fn main() -> ExitCode {
 }
 
 async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupError> {
-    let settings = Settings::from_env(options.database_url.as_deref())?;
+    let settings = Settings::from_env(options.database_url.as_deref(), options.database_url_file.as_deref())?;
     let pool = settings.pool(options.database_connections.into())?;
     let target = settings.target();
     match pool.get().await.map_err(DatabaseError::from) {

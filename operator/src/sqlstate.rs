@@ -49,7 +49,8 @@ impl ErrorClass {
         Self::of_code(step, error.code().code(), in_catalog, error.message())
     }
 
-    fn of_code(step: Step, code: &str, in_catalog: bool, message: &str) -> Self {
+    /// The same, by the parts of an error.
+    pub(crate) fn of_code(step: Step, code: &str, in_catalog: bool, message: &str) -> Self {
         match code {
             "57P01" | "57P02" | "57P03" | "57P05" | "57014" | "58030" | "40001" | "40P01" | "55P03"
             | "55006" | "25P03" => Self::Temporary,

@@ -4,8 +4,10 @@
 //! and the operator waits once. Even BEGIN is sent with others. If it fails, they have read, and have locked nothing that
 //! lasts. `tokio_postgres::Transaction` waits for BEGIN and for COMMIT alone.
 
-use crate::sqlstate::Step;
-use deadpool_postgres::{Object, Pool, PoolError};
+use crate::{
+    pool::{Pool, PoolError, PooledConnection},
+    sqlstate::Step,
+};
 use futures::future::{join, join_all};
 use std::{
     ops::Deref,
@@ -39,7 +41,7 @@ pub async fn transact<T, E: From<PoolError> + Spoils>(
     work: impl AsyncFnOnce(&Transaction<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
     let mut connection = Connection(Some(pool.get().await?));
-    let Some(client) = &connection.0 else { return Err(PoolError::Closed.into()) };
+    let Some(client) = &connection.0 else { return Err(PoolError::Busy(None).into()) };
     let transaction = Transaction { client, is_open: AtomicBool::new(true) };
     let result = work(&transaction).await;
     let closed = !transaction.is_open.load(Relaxed) || client.batch_execute("ROLLBACK").await.is_ok();
@@ -97,12 +99,12 @@ impl Deref for Transaction<'_> {
 
 /// A connection that is closed when dropped, so that the server rolls back what is under way; unless it was taken out, and
 /// goes back to the pool.
-struct Connection(Option<Object>);
+struct Connection(Option<PooledConnection>);
 
 impl Drop for Connection {
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
-            drop(Object::take(connection));
+            connection.close();
         }
     }
 }

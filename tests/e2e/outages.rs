@@ -87,3 +87,33 @@ async fn a_granted_right_is_noticed_within_thirty_seconds() {
     assert!(granted.elapsed() < Duration::from_secs(30), "{:?}", granted.elapsed());
     assert_eq!(operator.count_lines("[ERROR"), 1, "{:#?}", operator.lines());
 }
+
+#[tokio::test]
+async fn a_new_password_in_a_file_is_used_without_a_restart() {
+    let fixture = Fixture::new("rotation").await;
+    let file = std::env::temp_dir().join(format!("korf-rotation-{}", std::process::id()));
+    let url = fixture.database.url();
+    std::fs::write(&file, &url).unwrap();
+    let operator = fixture.operator().env_remove("DATABASE_URL").env("DATABASE_URL_FILE", &file).start();
+    fixture.apply(&manifest("before", "before", &["id"]));
+    fixture.until_ready("before").await;
+
+    fixture.sql("ALTER ROLE rotation PASSWORD 'Geheim42'").await;
+    fixture
+        .sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND pid <> pg_backend_pid()")
+        .await;
+    fixture.apply(&manifest("after", "after", &["id"]));
+    let denied = |object: &serde_json::Value| condition(object, "Synced") == ["False", "PermissionDenied"];
+    fixture.until("after", "the password is rejected", denied).await;
+    // Half of it first, as an editor may write it.
+    std::fs::write(&file, "postgres://rotation:Geh").unwrap();
+    fixture.apply(&manifest("other", "other", &["id"]));
+    operator
+        .wait_for_line("so new connections use those from before: the database URL can't be parsed")
+        .await;
+    std::fs::write(&file, url.replace(&fixture.database.password, "Geheim42")).unwrap();
+    fixture.until_ready("after").await;
+    fixture.until_ready("other").await;
+    assert_eq!((operator.count_lines("use those from before"), operator.count_lines("Geh")), (1, 0));
+    std::fs::remove_file(&file).unwrap();
+}

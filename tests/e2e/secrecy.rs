@@ -88,6 +88,25 @@ async fn no_mistake_in_a_database_url_reveals_the_password() {
         assert!(operator.count_lines("[ERROR   ] ") == 1, "{url}: {:#?}", operator.lines());
         assert_not_logged(&operator, PASSWORD);
     }
+    // A URL, or a password, where the path of a file should be; and files with mistakes.
+    let file = std::env::temp_dir().join(format!("korf-url-{}", std::process::id()));
+    for (path, content) in [
+        ("postgres://u:Geheim42@127.0.0.1/db", ""),
+        ("Geheim42", ""),
+        (file.to_str().unwrap(), "postgres://u:Geheim42"),
+        (file.to_str().unwrap(), "postgres://u:x@127.0.0.1/db?port=Geheim42"),
+        (file.to_str().unwrap(), "Geheim42"),
+    ] {
+        std::fs::write(&file, content).unwrap();
+        let command = fixture.operator().not_verbose().arg("--debug").env_remove("DATABASE_URL");
+        let command = command.env("DATABASE_URL_FILE", path);
+        let mut operator =
+            EVERYTHING.iter().fold(command, |command, (name, value)| command.env(name, value)).start();
+        assert_eq!(operator.wait().await.code(), Some(1), "{path}: {content}");
+        assert!(operator.count_lines("[ERROR   ] ") == 1, "{path}: {:#?}", operator.lines());
+        assert_not_logged(&operator, PASSWORD);
+    }
+    std::fs::remove_file(&file).unwrap();
     // The help must not show the values of variables.
     let mut usage = fixture
         .operator()

@@ -24,7 +24,10 @@ async fn wrong_settings_end_the_operator_with_one_line_that_says_how_to_fix_them
     let fixture = Fixture::new("no-start").await;
     let url = fixture.database.url();
     let wrong_password = url.replace(&fixture.database.password, "wrong");
+    let without_password = url.replace(&format!(":{}@", fixture.database.password), "@");
     let no_database = url.replace("/no_start?", "/nowhere?");
+    let no_database_given =
+        "no database is given: set --database-url, DATABASE_URL, DATABASE_URL_FILE or PGHOST";
     let no_kubeconfig = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let start =
         || fixture.operator().not_verbose().env_remove("PGHOST").env_remove("KUBERNETES_SERVICE_HOST");
@@ -45,10 +48,20 @@ async fn wrong_settings_end_the_operator_with_one_line_that_says_how_to_fix_them
             no_cluster,
         ),
         (start().env("DATABASE_CONNECTIONS", "").env("KUBECONFIG", "/nowhere/config"), no_cluster),
-        (start().env("DATABASE_URL", ""), "no database is given: set --database-url, DATABASE_URL or PGHOST"),
+        (start().env("DATABASE_URL", ""), no_database_given),
+        (start().env("DATABASE_URL", "").env("DATABASE_URL_FILE", ""), no_database_given),
+        (start().env_remove("DATABASE_URL"), no_database_given),
         (
-            start().env_remove("DATABASE_URL"),
-            "no database is given: set --database-url, DATABASE_URL or PGHOST",
+            start().env("DATABASE_URL_FILE", "/nowhere/url"),
+            "both a database URL and a file with one are given: use either DATABASE_URL",
+        ),
+        (
+            start().env("DATABASE_URL", "").env("DATABASE_URL_FILE", "/nowhere/url"),
+            "the database URL's file /nowhere/url can't be used: No such file or directory",
+        ),
+        (
+            start().env("DATABASE_URL", without_password).env("PGPASSFILE", "/nowhere/passwords"),
+            "the password file /nowhere/passwords can't be used: No such file or directory",
         ),
         (
             start().env("DATABASE_URL", "nowhere"),

@@ -1,6 +1,9 @@
 //! TLS connector that verifies as much as libpq's `sslmode` asks for.
 
-use super::error::SettingsError;
+use super::{
+    error::SettingsError,
+    source::{file_error, read},
+};
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::{
@@ -8,10 +11,13 @@ use rustls::{
         verify_server_cert_signed_by_trust_anchor,
     },
     crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
     server::ParsedCertificate,
 };
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// The extent to which the server's certificate is verified.
@@ -25,25 +31,54 @@ pub(super) enum Verify {
     Full,
 }
 
-/// The connector for tokio-postgres. The authorities are those in the file, or those that the system trusts.
-pub(super) fn connector(
-    verify: Verify,
-    root_cert: Option<&Path>,
-) -> Result<MakeRustlsConnect, SettingsError> {
+/// The files that TLS needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Files {
+    /// The authorities that may sign the server's certificate; else those that the system trusts.
+    pub(super) root_cert: Option<PathBuf>,
+    /// The operator's own certificate, with its chain, and its key.
+    pub(super) identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// The connector for tokio-postgres, made of what is in the files now.
+pub(super) fn connector(verify: Verify, files: &Files) -> Result<MakeRustlsConnect, SettingsError> {
     // Not the process-wide default, which depends on the library that comes first.
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| SettingsError::Tls(error.to_string()))?;
-    let config = match verify {
-        Verify::Full => builder.with_root_certificates(roots(root_cert)?).with_no_client_auth(),
+    let root_cert = files.root_cert.as_deref();
+    let builder = match verify {
+        Verify::Full => builder.with_root_certificates(roots(root_cert)?),
         Verify::Chain | Verify::Nothing => {
             let roots = if verify == Verify::Chain { Some(roots(root_cert)?) } else { None };
             let verifier = Arc::new(AnyHostVerifier { provider, roots });
-            builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+            builder.dangerous().with_custom_certificate_verifier(verifier)
         }
     };
-    Ok(MakeRustlsConnect::new(config))
+    let Some((cert, key)) = &files.identity else {
+        return Ok(MakeRustlsConnect::new(builder.with_no_client_auth()));
+    };
+    let (chain, key) = (client_chain(cert)?, client_key(key)?);
+    let config = builder.with_client_auth_cert(chain, key);
+    let why =
+        |error: rustls::Error| file_error("sslcert", cert, &format!("it doesn't go with sslkey ({error})"));
+    Ok(MakeRustlsConnect::new(config.map_err(why)?))
+}
+
+fn client_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, SettingsError> {
+    let failed = |why: &str| file_error("sslcert", path, why);
+    let content = read(path).map_err(|error| failed(&error.to_string()))?;
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&content).collect();
+    let chain = chain.map_err(|_| failed("it isn't PEM"))?;
+    if chain.is_empty() { Err(failed("it contains no certificate")) } else { Ok(chain) }
+}
+
+fn client_key(path: &Path) -> Result<PrivateKeyDer<'static>, SettingsError> {
+    let failed = |why: &str| file_error("sslkey", path, why);
+    let content = read(path).map_err(|error| failed(&error.to_string()))?;
+    PrivateKeyDer::from_pem_slice(&content)
+        .map_err(|_| failed("it contains no key in PEM without a password"))
 }
 
 fn roots(path: Option<&Path>) -> Result<RootCertStore, SettingsError> {
@@ -54,8 +89,8 @@ fn roots(path: Option<&Path>) -> Result<RootCertStore, SettingsError> {
         return if added > 0 { Ok(roots) } else { Err(SettingsError::Tls(no_authorities.to_owned())) };
     };
     let unreadable = |why: String| SettingsError::RootCert { path: path.display().to_string(), why };
-    let certs = CertificateDer::pem_file_iter(path).map_err(|error| unreadable(error.to_string()))?;
-    for cert in certs {
+    let content = read(path).map_err(|error| unreadable(error.to_string()))?;
+    for cert in CertificateDer::pem_slice_iter(&content) {
         let cert = cert.map_err(|error| unreadable(error.to_string()))?;
         roots.add(cert).map_err(|error| unreadable(error.to_string()))?;
     }

@@ -4,6 +4,7 @@ use database_table_operator::{
     status::ConditionReason,
 };
 use korf_sandbox::Postgres;
+use tokio::{io::AsyncWriteExt, net::TcpListener};
 
 /// Whether a connection by this URL is encrypted, or why there is none.
 async fn encrypted(url: &str) -> Result<bool, TableError> {
@@ -162,5 +163,84 @@ async fn a_mistake_on_this_side_of_the_connection_is_no_outage() {
             error.to_string().contains(hint) && !format!("{error:?}").contains(&world.database.password),
             "{error}"
         );
+    }
+}
+
+#[tokio::test]
+async fn the_one_of_several_hosts_that_takes_writes_is_used() {
+    let world = World::new("several_hosts").await;
+    let standby = Postgres::start().await.unwrap();
+    let superuser = standby.create_database("x").await.unwrap().connect_as_superuser().await.unwrap();
+    let (name, password) = (&world.database.name, &world.database.password);
+    for statement in [
+        &format!("CREATE ROLE \"{name}\" LOGIN PASSWORD '{password}'"),
+        &format!("CREATE DATABASE \"{name}\" OWNER \"{name}\""),
+        "ALTER SYSTEM SET default_transaction_read_only = on",
+        "SELECT pg_reload_conf()",
+    ] {
+        superuser.batch_execute(statement).await.unwrap();
+    }
+    let away = "127.0.0.1:1";
+    let reject = Postgres::start().await.unwrap();
+    let (primary, standby, reject) =
+        (world.database.address.to_string(), standby.address().to_string(), reject.address().to_string());
+    let connect = async |hosts: &[&str]| {
+        let url = world.database.url().replace(&world.database.address.to_string(), &hosts.join(","));
+        encrypted(&url).await
+    };
+    for hosts in [
+        &[&*standby, &primary][..],
+        &[&primary, &standby],
+        &[&reject, &primary],
+        &[away, &standby, &reject, &primary],
+    ] {
+        assert_eq!(connect(hosts).await, Ok(false), "{hosts:?}");
+    }
+    for (hosts, class) in [
+        (&[away, &reject][..], ErrorClass::Temporary),
+        (&[&reject, away], ErrorClass::Temporary),
+        (&[&reject, &standby], ErrorClass::Temporary),
+        (&[&reject, &reject], ErrorClass::Environment),
+    ] {
+        let error = connect(hosts).await.unwrap_err();
+        assert_eq!(error.class(), class, "{error}");
+        assert!(error.to_string().contains("password authentication failed"), "{error}");
+        let differ = hosts[0] != hosts[1];
+        assert!(!differ || hosts.iter().all(|host| error.to_string().contains(host)), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_postgresql_is_a_mistake() {
+    for (greeting, hint) in [
+        ("HTTP/1.1 400 Bad Request\r\n\r\n", "server does not support TLS"),
+        // S is also what PostgreSQL says if it has TLS.
+        ("SSH-2.0-OpenSSH_9.9\r\n", "doesn't seem to be PostgreSQL"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut client, _) = listener.accept().await.unwrap();
+            client.write_all(greeting.as_bytes()).await.unwrap();
+            let _ = tokio::io::copy(&mut client, &mut tokio::io::sink()).await;
+        });
+        let url = format!("postgres://eva:pw@{address}/x?sslmode=require");
+        let error = encrypted(&url).await.unwrap_err();
+        assert_eq!(error.class(), ErrorClass::Environment, "{error}");
+        assert!(error.to_string().contains(hint), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_alone_is_enough_for_tls() {
+    let world = World::new("number_alone").await;
+    let (name, password) = (&world.database.name, &world.database.password);
+    let port = world.database.address.port();
+    let url = format!("hostaddr=127.0.0.1 port={port} user={name} password={password} dbname={name}");
+    let ca = server().await.ca_certificate().unwrap();
+    for options in
+        ["sslmode=prefer", "sslmode=require", &format!("sslmode=verify-full sslrootcert={}", ca.display())]
+    {
+        assert_eq!(encrypted(&format!("{url} {options}")).await, Ok(true), "{options}");
     }
 }

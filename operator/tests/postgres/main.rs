@@ -5,10 +5,12 @@
 mod bad_input;
 mod connection;
 mod create;
+mod crowded;
 mod delete;
 mod kstatus;
 mod pooled;
 mod races;
+mod rotation;
 mod succession;
 mod support;
 mod update;

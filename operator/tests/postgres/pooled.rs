@@ -2,9 +2,9 @@
 
 use crate::support::{NoAnswer, World, by_pooler, claim, columns, dropped, owner, pooler, spec, table};
 use database_table_operator::{
-    connection::Settings, database, outcome::Outcome, sqlstate::ErrorClass, status::ConditionReason,
+    connection::Settings, database, outcome::Outcome, pool::Pool, sqlstate::ErrorClass,
+    status::ConditionReason,
 };
-use deadpool_postgres::Pool;
 use futures::{StreamExt, stream};
 use std::{
     process::Command,

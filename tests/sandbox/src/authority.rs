@@ -2,7 +2,7 @@
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
-    IsCa, KeyPair, KeyUsagePurpose,
+    IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
 
 use crate::{Error, Result};
@@ -10,6 +10,19 @@ use crate::{Error, Result};
 /// A certificate authority, whose key never leaves this process.
 #[derive(Debug)]
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+/// A kind of server certificates, for [`Postgres::replace_certificate`](crate::Postgres::replace_certificate).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Certificate {
+    /// For 127.0.0.1.
+    Good,
+    /// For 127.0.0.1, in another century.
+    Expired,
+    /// For 127.0.0.1, in another millennium.
+    NotYetValid,
+    /// For a host of another name.
+    OfAnotherHost,
+}
 
 /// A certificate and its private key, in PEM.
 #[derive(Debug)]
@@ -39,6 +52,20 @@ impl Authority {
         let mut params = CertificateParams::new(names).map_err(Error::Certificate)?;
         params.distinguished_name = distinguished_name("localhost", None);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.sign(params)
+    }
+
+    /// A certificate for a server that clients should reject, or that is as good as [`Authority::server`]'s.
+    pub(crate) fn server_like(&self, certificate: Certificate) -> Result<Identity> {
+        let name = if certificate == Certificate::OfAnotherHost { "elsewhere" } else { "127.0.0.1" };
+        let mut params = CertificateParams::new([name.to_owned()]).map_err(Error::Certificate)?;
+        params.distinguished_name = distinguished_name(name, None);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        match certificate {
+            Certificate::Expired => params.not_after = date_time_ymd(2001, 1, 1),
+            Certificate::NotYetValid => params.not_before = date_time_ymd(4000, 1, 1),
+            Certificate::Good | Certificate::OfAnotherHost => {}
+        }
         self.sign(params)
     }
 

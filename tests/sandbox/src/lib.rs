@@ -27,6 +27,7 @@ mod proxy;
 mod sandbox;
 mod terminal;
 
+pub use authority::Certificate;
 pub use control_plane::{ControlPlane, RequestCounts};
 pub use error::Error;
 pub use postgres::{Database, Postgres};

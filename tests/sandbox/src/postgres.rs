@@ -13,7 +13,7 @@ use korf_programs::environment;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 
-use crate::{Error, Result, fresh};
+use crate::{Certificate, Error, Result, fresh};
 pub use database::Database;
 use server::Server;
 
@@ -119,6 +119,20 @@ impl Postgres {
     /// 127.0.0.1 and localhost.
     pub fn ca_certificate(&self) -> Result<PathBuf> {
         Ok(self.own("find the server's certificate authority")?.folder().join("ca.crt"))
+    }
+
+    /// Restarts the server with another certificate, of another authority: from then on, [`Postgres::ca_certificate`] has
+    /// that one.
+    pub async fn replace_certificate(&self, certificate: Certificate) -> Result<()> {
+        let server = self.own("replace the server's certificate")?;
+        server.stop().await?;
+        server.replace_certificate(certificate)?;
+        server.run(&self.superuser).await
+    }
+
+    /// A certificate for a user, which the server's authority has signed, and its key, for `sslcert` and `sslkey`.
+    pub fn client_certificate(&self, user: &str) -> Result<(PathBuf, PathBuf)> {
+        self.own("sign a client's certificate")?.client_certificate(user)
     }
 
     /// Stops the server and drops its connections. Its data remain.

@@ -3,11 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio_postgres::{Config, NoTls};
 
-use crate::authority::Authority;
+use crate::authority::{Authority, Certificate};
 use crate::guard::{Guard, StopSignal};
 use crate::{Result, account, fresh};
 
@@ -22,6 +23,8 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub(crate) struct Server {
     programs: PathBuf,
     guard: Guard,
+    /// It signed the server's certificate.
+    authority: Mutex<Authority>,
 }
 
 impl Server {
@@ -35,7 +38,7 @@ impl Server {
         guard.write("server.crt", identity.certificate)?;
         guard.write("server.key", identity.key)?;
         guard.write("superuser.password", &password)?;
-        let server = Self { programs: programs.to_owned(), guard };
+        let server = Self { programs: programs.to_owned(), guard, authority: Mutex::new(authority) };
         server.initialise().await?;
         server.guard.write("data/postgresql.auto.conf", settings(server.guard.folder(), port))?;
         let mut superuser = Config::new();
@@ -47,6 +50,25 @@ impl Server {
 
     pub(crate) fn folder(&self) -> &Path {
         self.guard.folder()
+    }
+
+    /// Writes another certificate for the server, of another authority. The server reads it when it starts.
+    pub(crate) fn replace_certificate(&self, certificate: Certificate) -> Result<()> {
+        let authority = Authority::new()?;
+        let identity = authority.server_like(certificate)?;
+        self.guard.write("ca.crt", authority.certificate())?;
+        self.guard.write("server.crt", identity.certificate)?;
+        self.guard.write("server.key", identity.key)?;
+        *self.authority.lock().unwrap_or_else(PoisonError::into_inner) = authority;
+        Ok(())
+    }
+
+    /// Writes a client's certificate and its key.
+    pub(crate) fn client_certificate(&self, user: &str) -> Result<(PathBuf, PathBuf)> {
+        let authority = self.authority.lock().unwrap_or_else(PoisonError::into_inner);
+        let identity = authority.client(user, None)?;
+        let certificate = self.guard.write(&format!("{user}.crt"), identity.certificate)?;
+        Ok((certificate, self.guard.write(&format!("{user}.key"), identity.key)?))
     }
 
     /// Starts the server process and waits until it answers.
@@ -98,6 +120,7 @@ full_page_writes = off
 ssl = on
 ssl_cert_file = '{folder}/server.crt'
 ssl_key_file = '{folder}/server.key'
+ssl_ca_file = '{folder}/ca.crt'
 "
     )
 }
