@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use korf::{Error, Name, Object, ObjectNamespace, Result};
 use kube::{
     Api, Client,
-    api::{DeleteParams, PostParams},
+    api::{DeleteParams, Patch, PatchParams},
 };
 use std::{process::ExitCode, time::Duration};
 
@@ -17,12 +17,10 @@ async fn mirror(map: Object<ConfigMap>, name: Name, namespace: ObjectNamespace, 
         return Err(Error::temporary("there is no data yet", Duration::from_secs(30)));
     };
     let data = data.iter().map(|(key, text)| (key.clone(), ByteString(text.clone().into_bytes())));
+    let mut secret = Secret { data: Some(data.collect()), ..Secret::default() };
+    map.adopt(&mut secret)?;
     let secrets = Api::<Secret>::namespaced(client, &namespace);
-    let mut entry = secrets.entry(&name).await?.or_insert(Secret::default);
-    let secret = entry.get_mut();
-    map.adopt(secret)?;
-    secret.data = Some(data.collect());
-    entry.commit(&PostParams::default()).await?;
+    secrets.patch(&name, &PatchParams::apply("mirror").force(), &Patch::Apply(&secret)).await?;
     Ok(())
 }
 
@@ -43,18 +41,17 @@ fn main() -> ExitCode {
 mod tests {
     use super::*;
     use korf::Operator;
-    use korf_testing::{Cluster, api::ServedKind};
+    use korf_testing::Cluster;
     use serde_json::{from_value, json};
 
     #[test]
     fn a_secret_follows_its_map() {
         let mut cluster = Cluster::of(|| Operator::new("mirror")).unwrap();
-        cluster.serve(ServedKind::of::<Secret>());
         let map = json!({"metadata": {"name": "a", "labels": {"mirror": "true"}}});
         cluster.create::<ConfigMap>(&from_value(map).unwrap()).unwrap();
         let failed =
             "Handler 'mirror' failed temporarily and will try again in 30 seconds: there is no data yet";
-        assert!(cluster.logged("a", failed));
+        cluster.assert_logged("a", failed);
 
         cluster.patch::<ConfigMap>("a", json!({"data": {"key": "value"}})).unwrap();
         assert_eq!(cluster.get::<Secret>("a").unwrap().data.unwrap()["key"].0, b"value");

@@ -210,6 +210,11 @@ impl Storage {
         self.location.write(body, Slot::PendingDiffBase, None)
     }
 
+    /// The merge patch that erases both diff-bases; an empty mapping if there is none.
+    pub fn erase_essences(&self, body: &Body) -> Value {
+        compose_all([self.location.write(body, Slot::DiffBase, None), self.erase_pending_diff_base(body)])
+    }
+
     /// Tells the object's diff-base from any other one.
     fn fingerprint(&self, body: &Body) -> String {
         fingerprint(self.location.read(body, Slot::DiffBase).first().map(|found| &*found.text))

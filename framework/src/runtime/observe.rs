@@ -135,6 +135,8 @@ pub enum Observation<'a> {
     DiffBaseCompressed,
     /// Only a digest of the diff-base is stored.
     DiffBaseDigested,
+    /// The object was created with the operator's state of another one on it: it is removed.
+    Copied,
     /// Others have removed the operator's state from the object this often in a row: it is left alone for a while.
     Stripped { strips: usize, again: Duration },
     /// The framework failed over the object, which is throttled.

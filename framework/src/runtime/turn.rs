@@ -73,6 +73,13 @@ impl<'a> Turn<'a> {
         if let Some(after) = self.stripped() {
             return Ok(self.unplanned(&self.reading.body, after));
         }
+        if self.is_copy() {
+            self.kind.observe(Observation::Copied);
+            let edits = self.reading.erasure(&self.kind.setup.storage);
+            if let Some(next) = self.commit(Intent::Edits { edits, exactly: false }).await? {
+                return Ok(self.rest(&next));
+            }
+        }
         let mut pace = Pace::default();
         loop {
             if self.occasion != Occasion::Again && !self.reading.unreadable().is_empty() {
@@ -100,6 +107,17 @@ impl<'a> Turn<'a> {
         if stored && self.job.waiting.is_some_and(has_changed) {
             self.handled = None;
         }
+    }
+
+    /// Whether the object was created with the operator's state of another one on it. A selector may show again one that is
+    /// known.
+    fn is_copy(&self) -> bool {
+        self.occasion == Occasion::First
+            && !self.job.initial
+            && !self.job.gone
+            && self.kind.selector().is_none()
+            && !self.reading.body.is_deleting()
+            && self.reading.handled
     }
 
     /// For how long the object is left alone because others keep removing what is stored on it.

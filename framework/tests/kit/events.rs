@@ -1,10 +1,7 @@
 //! Kubernetes events that handlers post.
 
 use http::Method;
-use k8s_openapi::api::{
-    core::v1::{ConfigMap, Namespace},
-    events::v1::Event,
-};
+use k8s_openapi::api::{core::v1::ConfigMap, events::v1::Event, rbac::v1::ClusterRole};
 use korf::{EventRecorder, Name, Operator, Result, extract::WatchEventType, handler::Registry};
 use korf_testing::{
     Cluster,
@@ -24,7 +21,7 @@ async fn tell(name: Name, events: EventRecorder) -> Result {
 
 fn operator() -> Operator {
     let handlers =
-        [korf::on_create::<ConfigMap>("tell").run(tell), korf::on_create::<Namespace>("tell").run(tell)];
+        [korf::on_create::<ConfigMap>("tell").run(tell), korf::on_create::<ClusterRole>("tell").run(tell)];
     Operator::with_registry("teller", Registry::from_iter(handlers)).grace(Duration::from_secs(3))
 }
 
@@ -70,15 +67,14 @@ impl Faults for NoDeletions {
 fn an_event_refers_to_its_object_and_is_in_its_namespace() {
     let mut cluster = Cluster::of(operator).unwrap();
     let map: ConfigMap = create(&mut cluster, "a");
-    let namespace: Namespace = create(&mut cluster, "n");
+    let role: ClusterRole = create(&mut cluster, "n");
     let events = events(&cluster);
     assert_eq!(events.len(), 6);
     let about = |uid: Option<String>| {
         let regarding = |event: &&Event| event.regarding.as_ref().unwrap().uid == uid;
         events.iter().filter(regarding).cloned().collect::<Vec<_>>()
     };
-    for (object, kind, own) in
-        [(map.uid(), "ConfigMap", Some("default")), (namespace.uid(), "Namespace", None)]
+    for (object, kind, own) in [(map.uid(), "ConfigMap", Some("default")), (role.uid(), "ClusterRole", None)]
     {
         let messages: Vec<_> =
             about(object.clone()).into_iter().map(|event| (event.type_, event.reason, event.note)).collect();

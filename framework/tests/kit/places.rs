@@ -2,7 +2,10 @@
 
 use crate::lights::{House, Light, cluster_of, light};
 use k8s_openapi::api::core::v1::Namespace;
-use korf_testing::{Cluster, api::ServedKind};
+use korf_testing::{
+    Cluster,
+    api::{Delivery, Fault, Faults, Request},
+};
 use kube::core::{Expression, ObjectMeta};
 use std::time::Duration;
 use tracing::Level;
@@ -58,11 +61,7 @@ fn the_line_names_the_namespaces_and_the_selector() {
 
 #[test]
 fn a_namespace_that_does_not_exist_is_reported_and_awaited() {
-    let mut cluster = cluster_of(&House::default(), |operator| operator.namespaces(["here", "nowhere"]));
-    cluster.stop().unwrap();
-    cluster.serve(ServedKind::of::<Namespace>().cluster_scoped());
-    cluster.create(&namespace("here")).unwrap();
-    cluster.start().unwrap();
+    let mut cluster = cluster_of(&House::default(), |operator| operator.namespaces(["default", "nowhere"]));
     let said = |cluster: &Cluster| {
         let mut lines = lines(cluster);
         lines.retain(|line| line.contains("here\""));
@@ -84,9 +83,27 @@ fn a_namespace_that_does_not_exist_is_reported_and_awaited() {
     assert_eq!(asked(&cluster), before, "nobody asks any more");
 }
 
+/// The operator may not read namespaces.
+struct Forbidden;
+
+impl Faults for Forbidden {
+    fn request(&mut self, request: &Request) -> Delivery {
+        let meant = request.path.starts_with("/api/v1/namespaces/") && request.path.matches('/').count() == 4;
+        if meant { Delivery::before(Fault::Says(403, "forbidden")) } else { Delivery::pass() }
+    }
+}
+
 #[test]
 fn nothing_is_said_of_namespaces_that_the_server_does_not_tell_of() {
-    let cluster = cluster_of(&House::default(), |operator| operator.namespaces(["nowhere"]));
-    let lines = lines(&cluster);
-    assert!(!lines.iter().any(|line| line.contains("There is no namespace")), "{lines:#?}");
+    let mut cluster = cluster_of(&House::default(), |operator| operator.namespaces(["nowhere"]));
+    cluster.stop().unwrap();
+    let before = lines(&cluster).len();
+    cluster.set_faults(Forbidden);
+    cluster.start().unwrap();
+    cluster.advance(Duration::from_secs(60));
+    let lines = lines(&cluster).split_off(before);
+    assert!(
+        !lines.is_empty() && !lines.iter().any(|line| line.contains("There is no namespace")),
+        "{lines:#?}"
+    );
 }

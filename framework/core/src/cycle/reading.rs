@@ -7,8 +7,9 @@ use crate::{
     cause::Past,
     diff::{Diff, diff},
     filter::{ChangeInput, FilterInput},
+    patch::Edits,
     progress::{Progress, UnreadableEntry},
-    storage::{Essences, StoredEssence},
+    storage::{Essences, Storage, StoredEssence},
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -53,6 +54,15 @@ impl Reading {
             unreadable,
             body,
         }
+    }
+
+    /// The edits that remove the operator's state from the object.
+    pub fn erasure(&self, storage: &Storage) -> Edits {
+        let mut edits = Edits::default();
+        edits.set_closing(storage.part());
+        edits.store(storage.write_progress(&self.body, &self.stored, &Progress::default()));
+        edits.store(storage.erase_essences(&self.body));
+        edits
     }
 
     /// Whether nothing of the operator's state is on the object.

@@ -178,6 +178,11 @@ pub fn write(observation: &Observation<'_>) {
             "The object is too large for its annotations: only a digest of its diff-base is stored. Changes are noticed, but \
              handlers can't see what the object was before."
         ),
+        Observation::Copied => object!(
+            warn,
+            "The object was created with what the operator has stored on another one: a copy, or a backup. That is removed, and \
+             the object is handled as a new one."
+        ),
         Observation::Stripped { strips, again } => stripped(strips, again),
         Observation::Throttled { delay, why } => {
             object!(error, "Throttling for {} seconds due to an unexpected error: {why}", seconds(delay));

@@ -54,11 +54,35 @@ pub(super) struct Store {
     names: u64,
 }
 
+/// The namespaces of a new cluster.
+const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+
+fn first_namespace(number: u64, name: &str) -> (String, Stored) {
+    let object = json!({
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": name,
+            "uid": format!("00000000-0000-4000-9000-{number:012}"),
+            "resourceVersion": number.to_string(),
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+            "labels": {"kubernetes.io/metadata.name": name},
+        },
+        "spec": {"finalizers": ["kubernetes"]},
+        "status": {"phase": "Active"},
+    });
+    (name.to_owned(), Arc::new(object))
+}
+
 impl Default for Store {
-    /// The server starts with the built-in kinds, and with a forgotten past, so that old versions can be requested.
+    /// The server starts with the built-in kinds and the first namespaces, and with a forgotten past, so that old versions can be requested.
     fn default() -> Self {
         let table = |served: ServedKind| (served.group_resource(), Table::new(served, 0));
-        let tables = built_in::all().into_iter().map(table).collect();
+        let mut tables: BTreeMap<_, _> = built_in::all().into_iter().map(table).collect();
+        for table in tables.values_mut().filter(|table| table.served.resource.kind == "Namespace") {
+            table.objects =
+                (1..).zip(NAMESPACES).map(|(number, name)| first_namespace(number, name)).collect();
+        }
         Self { tables, history: VecDeque::new(), revision: 1000, forgotten: 0, names: 0 }
     }
 }
