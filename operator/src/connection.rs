@@ -140,8 +140,19 @@ impl Settings {
             (None, Some(user)) => (user, format!(" as {user}")),
             (None, None) => ("of the current user", String::new()),
         };
-        let addresses: Vec<_> = self.addresses.iter().map(ToString::to_string).collect();
-        format!("database {name} at {}{user}, sslmode {}", addresses.join(","), self.ssl_mode.name())
+        format!("database {name} at {}{user}, sslmode {}", self.addresses_in_words(), self.ssl_mode.name())
+    }
+
+    /// The same without what a file may change while the operator runs.
+    pub fn place(&self) -> String {
+        match self.config.get_dbname().or(self.config.get_user()) {
+            Some(name) => format!("database {name} at {}", self.addresses_in_words()),
+            None => format!("the database at {}", self.addresses_in_words()),
+        }
+    }
+
+    fn addresses_in_words(&self) -> String {
+        self.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
     }
 
     /// Whether other settings differ in nothing but the user and the password. A file that is only half written may name

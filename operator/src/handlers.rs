@@ -21,7 +21,7 @@ pub struct Context {
     /// The database for the tables.
     pub database: Arc<Database>,
     /// The database in words, for messages.
-    pub target: Arc<str>,
+    pub place: Arc<str>,
     /// The cluster whose tables are in the database.
     pub cluster: Cluster,
 }
@@ -38,10 +38,10 @@ async fn create_handler(
     client: Client,
     patch: ObjectPatch,
 ) -> Result<Status<TableStatus>> {
-    log_kopf_line(format_args!(
-        "Create handler invoked by custom resource {}. Creating database table.",
-        request.name
-    ));
+    log_kopf_line(
+        request.is_first,
+        format_args!("Create handler invoked by custom resource {}. Creating database table.", request.name),
+    );
     reconcile(&request, &context, &client, &patch).await
 }
 
@@ -52,10 +52,13 @@ async fn update_handler(
     client: Client,
     patch: ObjectPatch,
 ) -> Result<Status<TableStatus>> {
-    log_kopf_line(format_args!(
-        "Update handler invoked by custom resource {}. Checking the database table.",
-        request.name
-    ));
+    log_kopf_line(
+        request.is_first,
+        format_args!(
+            "Update handler invoked by custom resource {}. Checking the database table.",
+            request.name
+        ),
+    );
     reconcile(&request, &context, &client, &patch).await
 }
 
@@ -84,10 +87,10 @@ async fn delete_handler(
     client: Client,
     patch: ObjectPatch,
 ) -> Result {
-    log_kopf_line(format_args!(
-        "Delete handler invoked by custom resource {}. Dropping database table.",
-        request.name
-    ));
+    log_kopf_line(
+        request.is_first,
+        format_args!("Delete handler invoked by custom resource {}. Dropping database table.", request.name),
+    );
     match drop_table(&request, &context, &client).await {
         Ok(dropped) => log_dropped(&dropped),
         Err(error) => return Err(record_failure(&request, &context, error, true, &patch)?),
@@ -103,7 +106,7 @@ async fn reconcile(
     client: &Client,
     patch: &ObjectPatch,
 ) -> Result<Status<TableStatus>> {
-    for warning in request.warnings() {
+    for warning in request.warnings().iter().filter(|_| request.is_first) {
         warn!("{warning}");
     }
     match apply(request, context, client).await {
@@ -141,11 +144,11 @@ fn record_failure(
     deleting: bool,
     patch: &ObjectPatch,
 ) -> Result<Error> {
-    let error = error.naming(&context.target);
+    let error = error.naming(&context.place);
     patch.status(request.status_after_failure(&error, deleting))?;
     Ok(match error.wait() {
         Wait::ForBackoff => Error::from(error),
-        Wait::ForDatabase => Error::outage(Arc::clone(&context.target), error, AWAY),
+        Wait::ForDatabase => Error::outage(Arc::clone(&context.place), error, AWAY),
         Wait::ForApiServer => Error::outage(error.to_string(), error, AWAY),
         Wait::ForSomeone => Error::outage(error.to_string(), error, WRONG),
         Wait::ForSpec => Error::permanent(error),
@@ -153,9 +156,13 @@ fn record_failure(
 }
 
 /// The first line of each handler is the Kopf demo's, and so is its logger: Python's root, which knows no
-/// objects.
-fn log_kopf_line(line: Arguments<'_>) {
-    info!(target: "root", parent: None, "{line}");
+/// objects. In an outage there may be many attempts.
+fn log_kopf_line(is_first: bool, line: Arguments<'_>) {
+    if is_first {
+        info!(target: "root", parent: None, "{line}");
+    } else {
+        debug!(target: "root", parent: None, "{line}");
+    }
 }
 
 fn log_applied(applied: &Applied) {

@@ -75,6 +75,7 @@ async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupE
     // More objects at once would only wait for each other, each with a connection of its own to the API server.
     let operator = operator.concurrency(OBJECTS_PER_CONNECTION * usize::from(options.database_connections));
     let cluster = options.cluster_id.map_or_else(Cluster::default, Cluster::named);
-    let context = Context { database: Arc::new(Database::new(pool)), target: target.into(), cluster };
+    let place = settings.place().into();
+    let context = Context { database: Arc::new(Database::new(pool)), place, cluster };
     Ok(operator.kopf_compatible().follow_generations().state(context))
 }

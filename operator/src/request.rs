@@ -10,7 +10,7 @@ use crate::{
     status::{Stamp, TableStatus},
 };
 use korf::{
-    FromCall, Name, ObjectNamespace, Status,
+    Attempt, FromCall, Name, ObjectNamespace, Status,
     extract::{Elapsed, Generation, ObjectAs, OldObjectAs, Rejection, ResourceVersion, Started, Uid},
     handler::ChangeCall,
     scope::ChangeHandlerScope,
@@ -27,6 +27,8 @@ pub struct TableRequest {
     uid: String,
     /// The object's version as the handlers see it.
     pub version: String,
+    /// Whether it is the handler's first attempt.
+    pub is_first: bool,
     declared: Arc<Declared>,
     status: TableStatus,
     /// The columns in the spec that was handled last.
@@ -53,7 +55,8 @@ impl<S: ChangeHandlerScope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
             (FromCall::<S>::from_call(call)?, FromCall::<S>::from_call(call)?);
         let (uid, version): (Uid, ResourceVersion) =
             (FromCall::<S>::from_call(call)?, FromCall::<S>::from_call(call)?);
-        let generation: Generation = FromCall::<S>::from_call(call)?;
+        let (generation, attempt): (Generation, Attempt) =
+            (FromCall::<S>::from_call(call)?, FromCall::<S>::from_call(call)?);
         let (first, since): (Started, Elapsed) =
             (FromCall::<S>::from_call(call)?, FromCall::<S>::from_call(call)?);
         Ok(Self {
@@ -61,6 +64,7 @@ impl<S: ChangeHandlerScope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
             name: name.0,
             uid: uid.0,
             version: version.0,
+            is_first: attempt.0 == 0,
             declared: declared.0,
             // A status of another shape counts as none.
             status: status.map(|status| status.0).unwrap_or_default(),

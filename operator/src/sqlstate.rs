@@ -57,6 +57,7 @@ impl ErrorClass {
             "23505" if in_catalog => Self::Temporary,
             "0A000" if message.contains("cached plan") => Self::Temporary,
             code if is_stale_code(code) || spoils(code) => Self::Temporary,
+            _ if step == Step::Connect && is_full(code, message) => Self::Temporary,
             "08P01" if step == Step::Connect && is_permanent_for_pooler(message) => Self::Environment,
             // It was sent together with a statement that has failed, whose error says more.
             "25P02" => Self::Temporary,
@@ -66,6 +67,8 @@ impl ErrorClass {
             "22023" | "22P02" | "23502" if step.has_spec() => Self::Permanent,
             code => match code.get(..2) {
                 Some("08" | "53") => Self::Temporary,
+                // A pooler that gets no connection itself.
+                Some("58") if step == Step::Connect => Self::Temporary,
                 Some("42" | "54") if step.has_spec() => Self::Permanent,
                 // 28 (authentication), 3D, 3F, 2B, 0A, 23, XX and the unforeseen: a slow retry is never wrong.
                 _ => Self::Environment,
@@ -82,6 +85,20 @@ const OTHER_MISTAKES: [&str; 2] = ["no such database", "unsupported startup para
 /// Whether a pooler's message is about a mistake. It uses the same code for a server that is away or busy.
 fn is_permanent_for_pooler(message: &str) -> bool {
     REJECTED_LOGINS.iter().chain(&OTHER_MISTAKES).any(|text| message.contains(text))
+}
+
+/// Poolers' messages about too many clients, in lower case. Each has its own SQLSTATE, or one that it has for everything.
+const FULL_POOLERS: [&str; 4] = [
+    "no more connections allowed",
+    "max client connections reached",
+    "max clients reached",
+    "too many clients already",
+];
+
+/// Whether a server's message says that it admits no more connections: of this role, to this database, or at all.
+pub fn is_full(code: &str, message: &str) -> bool {
+    let message = message.to_lowercase();
+    code == "53300" || FULL_POOLERS.iter().any(|text| message.contains(text))
 }
 
 /// Whether the connection is of no use any more: the server is read-only now, or someone else's prepared statements are
@@ -111,6 +128,12 @@ pub fn rejected_text(error: &DbError) -> Option<&str> {
     // Syntax (42601), a bad modifier (22023, 22P02), a name with a database in it (0A000), an unknown schema (3F000), …
     let about_text = ["42", "22", "0A", "3F"].iter().any(|class| code.starts_with(class));
     (about_text && code != "42501" && !spoils(code)).then(|| error.message())
+}
+
+/// The same, for a statement that has more in it than the text: an event trigger may fail in it, say.
+pub fn rejected_text_alone(error: &DbError) -> Option<&str> {
+    let about_text = ["42601", "22023", "22P02"].contains(&error.code().code());
+    about_text.then(|| error.message())
 }
 
 /// Whether another attempt may succeed at once: the catalog has changed since it was read, or another connection may do.
@@ -197,11 +220,27 @@ mod tests {
             ("server login has been failing, try again later (server_login_retry)", ErrorClass::Temporary),
             ("query_wait_timeout", ErrorClass::Temporary),
             ("no more connections allowed (max_client_conn)", ErrorClass::Temporary),
+            ("MaxClientsInSessionMode: max clients reached - in Session mode", ErrorClass::Temporary),
             ("pgbouncer cannot connect to server", ErrorClass::Temporary),
         ] {
             assert_eq!(ErrorClass::of_code(Step::Connect, "08P01", false, message), class, "{message}");
             assert_eq!(
                 ErrorClass::of_code(Step::Read, "08P01", false, message),
+                ErrorClass::Temporary,
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_full_pooler_may_have_any_code() {
+        for (code, message) in [
+            ("XX000", "Max client connections reached"),
+            ("XX000", "MaxClientsInSessionMode: max clients reached - in Session mode"),
+            ("58000", "could not get connection from the pool"),
+        ] {
+            assert_eq!(
+                ErrorClass::of_code(Step::Connect, code, false, message),
                 ErrorClass::Temporary,
                 "{message}"
             );

@@ -113,7 +113,8 @@ impl TableStatus {
         let condition = |type_, status| self.condition(type_, status, failure.reason, failure.message, stamp);
         let ready = match (failure.reason.is_about_the_table(), self.find("Ready")) {
             (true, _) => condition("Ready", "False"),
-            (false, Some(ready)) if failure.deleting => ready.clone(),
+            // Nothing was changed, or this generation was applied before: only a look at it has failed.
+            (false, Some(ready)) if failure.deleting || is_of(ready, stamp.generation) => ready.clone(),
             (false, _) => condition("Ready", "Unknown"),
         };
         let stalled = failure.needs_person.then(|| condition("Stalled", "True"));
@@ -144,6 +145,11 @@ impl TableStatus {
                 .map_or(Time(stamp.now), |before| before.last_transition_time.clone()),
         }
     }
+}
+
+/// Whether a condition is about this generation.
+fn is_of(condition: &Condition, generation: Option<i64>) -> bool {
+    generation.is_some() && condition.observed_generation == generation
 }
 
 impl ConditionReason {

@@ -191,7 +191,11 @@ async fn resolve_one(sql: &Client, column: &Column) -> Result<(PgTypeId, String)
     if found.is_pseudo {
         return Err(reject("it is a pseudo-type, which no column can have".to_owned()));
     }
-    let typmod = found.modifier(sql, text).await.map_err(sort)?;
+    let alone = |error: Error| match error.as_db_error().and_then(sqlstate::rejected_text_alone) {
+        Some(why) => reject(explain(why, &column.type_)),
+        None => error.into(),
+    };
+    let typmod = found.modifier(sql, text).await.map_err(alone)?;
     let id = PgTypeId { oid: found.oid, typmod };
     Ok((id, format_type(sql, id).await?))
 }

@@ -341,3 +341,20 @@ fn an_object_that_loses_its_annotations_once_is_handled_at_once() {
     assert_eq!(calls.all(), ["create a", "create a"]);
     assert!(lines(&cluster, Level::WARN, "").is_empty());
 }
+
+/// The API server would reject an annotation together with the finalizer as a whole.
+#[test]
+fn an_object_without_capacity_gets_its_finalizer_all_the_same_and_its_deletion_is_handled() {
+    let calls = Calls::default();
+    let mut cluster = {
+        let calls = calls.clone();
+        Cluster::of(move || operator(&calls, true)).unwrap()
+    };
+    cluster.create(&full("a")).unwrap();
+    cluster.advance(10 * SECOND);
+    assert_eq!(raw(&cluster, "a")["metadata"]["finalizers"], json!(["things.korf.dev/finalizer"]));
+    cluster.delete::<Thing>("a").unwrap();
+    cluster.advance(10 * SECOND);
+    assert_eq!(calls.all(), ["create a", "delete a"]);
+    assert!(!cluster.exists::<Thing>("a"));
+}

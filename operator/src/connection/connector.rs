@@ -5,12 +5,14 @@ use super::{
     address::Address,
     error::{ConnectError, Failure, FailureReason, SettingsError},
     password_file::PasswordFile,
-    probe::{self, Told},
+    probe::{self, Answer, Told},
     tls,
 };
 use std::{
+    error::Error as _,
     fmt,
     hash::{BuildHasher, RandomState},
+    iter,
     net::IpAddr,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -145,14 +147,26 @@ impl Prepared {
         match (connected.map_err(|_| FailureReason::TimedOut)?, number) {
             (Ok(connection), _) => Ok(connection),
             (Err(error), Some(number)) if self.tls.is_some() && may_hide_an_answer(&error) => {
-                match timeout(LOGIN_TIMEOUT, probe::told(number, address.port())).await {
-                    Ok(Some(Told { code, message })) => Err(FailureReason::Told { code, message }),
+                match timeout(LOGIN_TIMEOUT, probe::ask(number, address.port())).await {
+                    Ok(Answer::Error(Told { code, message })) => Err(FailureReason::Told { code, message }),
+                    Ok(Answer::No) => Err(FailureReason::Rejected(error)),
+                    // The same server says otherwise now, or nothing.
+                    _ if is_about_first_byte(&error) => Err(FailureReason::Changing),
                     _ => Err(FailureReason::Rejected(error)),
                 }
             }
             (Err(error), _) => Err(FailureReason::Rejected(error)),
         }
     }
+}
+
+/// Whether an error says what the first byte of an answer to a request for TLS was taken for.
+fn is_about_first_byte(error: &tokio_postgres::Error) -> bool {
+    let texts = iter::successors(error.source(), |cause| (*cause).source()).map(ToString::to_string);
+    let text = texts.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+    ["does not support TLS", "unexpected message from server", "error parsing response"]
+        .iter()
+        .any(|words| text.contains(words))
 }
 
 /// Whether the server may have said something that the library hasn't understood.

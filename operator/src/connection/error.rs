@@ -1,5 +1,6 @@
 //! Mistakes in the settings of a connection, and failures to connect.
 
+use crate::sqlstate::is_full;
 use std::io;
 
 /// A mistake that makes connecting impossible. No message quotes a value from the URL, a variable or a file.
@@ -50,6 +51,9 @@ pub enum SettingsError {
     /// A variable has an invalid value.
     #[error("the environment variable {0} has an invalid value")]
     Variable(&'static str),
+    /// A variable of libpq that isn't supported here.
+    #[error("the environment variable {0} is set, which isn't supported: unset it")]
+    UnsupportedVariable(&'static str),
     /// An option of libpq that isn't supported here.
     #[error("the database URL has the option {0}, which isn't supported: remove it")]
     UnsupportedOption(&'static str),
@@ -122,6 +126,8 @@ pub enum FailureReason {
     TimedOut,
     /// The server, or the library, rejects the connection.
     Rejected(tokio_postgres::Error),
+    /// The server has answered the request for TLS in one way, and a moment later in another, or not at all.
+    Changing,
     /// The server, or a pooler before it, answers the request for TLS with an error.
     Told {
         /// The SQLSTATE, or nothing.
@@ -131,10 +137,6 @@ pub enum FailureReason {
     },
 }
 
-/// Poolers' messages about too many clients, in lower case. Each has its own SQLSTATE, or one that it has for everything.
-const FULL_POOLERS: [&str; 3] =
-    ["no more connections allowed", "max client connections reached", "too many clients already"];
-
 impl ConnectError {
     /// Whether a server has admitted as many connections as it does for now.
     pub(crate) fn is_full(&self) -> bool {
@@ -143,15 +145,9 @@ impl ConnectError {
                 error.as_db_error().is_some_and(|error| is_full(error.code().code(), error.message()))
             }
             FailureReason::Told { code, message } => is_full(code, message),
-            FailureReason::Lookup(_) | FailureReason::TimedOut => false,
+            FailureReason::Lookup(_) | FailureReason::TimedOut | FailureReason::Changing => false,
         })
     }
-}
-
-/// Whether a server's message says that it admits no more connections: of this role, to this database, or at all.
-fn is_full(code: &str, message: &str) -> bool {
-    let message = message.to_lowercase();
-    code == "53300" || FULL_POOLERS.iter().any(|text| message.contains(text))
 }
 
 #[cfg(test)]

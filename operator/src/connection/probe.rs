@@ -6,7 +6,10 @@
 //!
 //! <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL>
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -17,6 +20,19 @@ const TLS_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 /// The longest error that is read, in bytes, as in libpq.
 const LONGEST: usize = 30_000;
 
+/// What a server answers to a request for TLS.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It has TLS: what was wrong before is over.
+    Yes,
+    /// It has none, or isn't PostgreSQL.
+    No,
+    /// It has an error.
+    Error(Told),
+    /// It can't be asked just now.
+    None,
+}
+
 /// An error that the server has sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Told {
@@ -24,17 +40,27 @@ pub(super) struct Told {
     pub(super) message: String,
 }
 
-/// The error with which a server answers a request for TLS, if it does.
-pub(super) async fn told(number: IpAddr, port: u16) -> Option<Told> {
-    let mut stream = TcpStream::connect(SocketAddr::new(number, port)).await.ok()?;
-    stream.write_all(&TLS_REQUEST).await.ok()?;
-    if stream.read_u8().await.ok()? != b'E' {
-        return None;
+/// Asks a server for TLS.
+pub(super) async fn ask(number: IpAddr, port: u16) -> Answer {
+    let asked = async {
+        let mut stream = TcpStream::connect(SocketAddr::new(number, port)).await?;
+        stream.write_all(&TLS_REQUEST).await?;
+        let first = stream.read_u8().await?;
+        io::Result::Ok((first, stream))
+    };
+    match asked.await {
+        Ok((b'S', _)) => Answer::Yes,
+        Ok((b'E', stream)) => {
+            let mut rest = Vec::new();
+            // A server that closes the connection may reset it; what has come until then is enough.
+            let _ = stream.take(LONGEST as u64).read_to_end(&mut rest).await;
+            Answer::Error(error_of(&rest))
+        }
+        Ok(_) => Answer::No,
+        // One that closes the connection without a word knows nothing of TLS.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Answer::No,
+        Err(_) => Answer::None,
     }
-    let mut rest = Vec::new();
-    // A server that closes the connection may reset it; what has come until then is enough.
-    let _ = stream.take(LONGEST as u64).read_to_end(&mut rest).await;
-    Some(error_of(&rest))
 }
 
 /// The error in a message, without its first byte: fields behind a length, or, in the old form, one text.

@@ -36,6 +36,9 @@ impl DatabaseError {
         match why {
             FailureReason::Rejected(error) => Self::at(Step::Connect, error),
             FailureReason::Told { code, message } => Self::of_told(&code, &message),
+            FailureReason::Changing => {
+                Self::temporary("the database is unreachable: it can't be asked for TLS just now".to_owned())
+            }
             FailureReason::Lookup(error) => {
                 Self::temporary(format!("the database is unreachable: {}", with_causes(error)))
             }

@@ -11,8 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The most causes that are kept apart. Objects with any other cause have their own backoff alone, and each of their failures
-/// is told.
+/// The most causes that are kept apart. For another one, that of a single object makes room; where there is none, it is told each
+/// time, and its objects have their own backoff alone.
 const MOST_CAUSES: usize = 100;
 /// The time between the first two tries on behalf of all. It doubles up to the outage's own delay.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
@@ -114,7 +114,7 @@ impl Outages {
     pub fn wait(&mut self, uid: &Uid, blocked: Blocked, now: Instant) {
         self.by_cause.retain(|_, outage| !outage.ended || now < outage.report_at);
         let is_known = self.by_cause.contains_key(&blocked.cause);
-        if !is_known && self.by_cause.len() >= MOST_CAUSES {
+        if !is_known && self.by_cause.len() >= MOST_CAUSES && !self.make_room() {
             return self.news.push(OutageNews::Began(blocked));
         }
         let cause = Arc::clone(&blocked.cause);
@@ -126,6 +126,14 @@ impl Outages {
         }
         outage.blocked = blocked;
         outage.waiting.insert(uid.clone());
+    }
+
+    /// Forgets the cause that has stood longest of those that one object alone waits for, which has its own retry anyway.
+    /// Returns whether there was one.
+    fn make_room(&mut self) -> bool {
+        let alone = self.by_cause.iter().filter(|(_, outage)| outage.waiting.len() <= 1);
+        let oldest = alone.min_by_key(|(_, outage)| outage.begun).map(|(cause, _)| Arc::clone(cause));
+        oldest.is_some_and(|cause| self.by_cause.remove(&cause).is_some())
     }
 
     /// Takes in that an object no longer waits, for whatever reason.
@@ -282,6 +290,20 @@ mod tests {
         outages.leave(&uid(1), "database");
         assert_eq!(outages.next_due(), None);
         assert_eq!(tried(&mut outages, now, 600), []);
+    }
+
+    #[test]
+    fn a_cause_of_many_finds_room_among_those_of_single_objects() {
+        let (mut outages, now) = (Outages::default(), Instant::now());
+        for number in 0..200 {
+            outages.wait(&uid(number), blocked(&format!("conflict {number}")), now + number * SECOND);
+        }
+        let later = now + 300 * SECOND;
+        for number in 200..250 {
+            outages.wait(&uid(number), blocked("database"), later);
+        }
+        assert_eq!(outages.by_cause.len(), MOST_CAUSES);
+        assert_eq!(outages.end(&uid(200), "database", later).len(), 49);
     }
 
     #[test]
