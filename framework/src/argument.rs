@@ -4,6 +4,7 @@ use crate::{error::Error, families::Failure, scope::Scope};
 use std::{
     any::{TypeId, type_name},
     error, fmt,
+    sync::Arc,
     time::Duration,
 };
 
@@ -56,6 +57,15 @@ pub enum Rejection {
         /// The time to the next attempt.
         delay: Duration,
     },
+    /// Something is away that the argument needs: see [`Error::outage`](crate::Error::outage).
+    Outage {
+        /// The error message.
+        message: String,
+        /// What is away.
+        cause: Arc<str>,
+        /// The longest time between two tries by one of the objects that wait for it.
+        delay: Duration,
+    },
 }
 
 impl Rejection {
@@ -77,20 +87,25 @@ impl Rejection {
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Object(message) | Self::Past(message) | Self::Temporary { message, .. }) = self;
+        let (Self::Object(message)
+        | Self::Past(message)
+        | Self::Temporary { message, .. }
+        | Self::Outage { message, .. }) = self;
         f.write_str(message)
     }
 }
 
 impl error::Error for Rejection {}
 
-/// A temporary error is retried; any other one rejects the object.
+/// A temporary error is retried, and an outage is one; any other error rejects the object.
 impl From<Error> for Rejection {
     fn from(error: Error) -> Self {
         match error {
             Error::Temporary { delay, .. } => Self::temporary(error, delay),
+            Error::Outage { ref cause, delay, .. } => {
+                Self::Outage { message: error.to_string(), cause: Arc::clone(cause), delay }
+            }
             Error::Permanent(_) | Error::Unclassified(_) => Self::object(error),
-            Error::Outage { delay, .. } => Self::temporary(error, delay),
         }
     }
 }
@@ -193,7 +208,7 @@ impl<S: Scope, T: FromCall<S>> FromCall<S> for Option<T> {
         match T::from_call(call) {
             Ok(argument) => Ok(Some(argument)),
             Err(Rejection::Object(_) | Rejection::Past(_)) => Ok(None),
-            Err(temporary @ Rejection::Temporary { .. }) => Err(temporary),
+            Err(passing @ (Rejection::Temporary { .. } | Rejection::Outage { .. })) => Err(passing),
         }
     }
 }

@@ -64,7 +64,8 @@ fn no_op_turn((mut world, mut queue, text): (World, Queue, String)) -> (World, Q
         settled: true,
         planned: true,
         waiting: None,
-        blocked: None,
+        blocked: Default::default(),
+        got_past: Vec::new(),
         stored: true,
         generation: None,
     };

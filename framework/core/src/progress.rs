@@ -60,6 +60,20 @@ impl Progress {
         self
     }
 
+    /// With the records of these handlers, and of their sub-handlers, due at once.
+    #[must_use]
+    pub fn hastened<'a>(mut self, ids: impl IntoIterator<Item = &'a str>) -> Self {
+        for id in ids {
+            let subs = self.records.get(id).map(|record| record.subrefs.clone()).unwrap_or_default();
+            for id in subs.iter().map(String::as_str).chain([id]) {
+                if let Some(record) = self.records.get_mut(id) {
+                    record.delayed = None;
+                }
+            }
+        }
+        self
+    }
+
     /// Without the records of handlers that have failed permanently.
     #[must_use]
     pub fn without_failures(&self) -> Self {

@@ -14,7 +14,7 @@ mod turn;
 
 pub use config::{KindNeeds, QueueLimits};
 pub use event::{Event, Source};
-pub use outage::{Blocked, OutageNews};
+pub use outage::{Blocked, Blockings, OutageNews};
 pub use turn::{Extent, Fingerprint, Job, NextTick, TurnEnd, TurnReport, WatchEventType};
 
 use crate::{
@@ -29,6 +29,7 @@ use outage::Outages;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     mem,
+    sync::Arc,
     time::Instant,
 };
 
@@ -179,7 +180,7 @@ impl Queue {
             Life::Gone => false,
         };
         if !is_news && entry.event.is_none() && !entry.queued && !entry.running {
-            return self.forget(uid);
+            return self.forget(uid, now);
         }
         if events && is_news {
             entry.event = Some(WatchEventType::Deleted);
@@ -237,6 +238,7 @@ impl Queue {
         let needs = self.needs(source);
         let Some(entry) = self.objects.get_mut(&uid) else { return };
         entry.running = false;
+        entry.has_called(matches!(end, TurnEnd::Seen { planned: true, .. }));
         if let Some(event) = undelivered {
             // Later events stand for it, too.
             entry.event.get_or_insert(event);
@@ -250,7 +252,7 @@ impl Queue {
             NextTick::Never => drop(self.schedule.clear(&uid, Alarm::Tick)),
         }
         match end {
-            TurnEnd::Gone => return self.bury(&uid),
+            TurnEnd::Gone => return self.bury(&uid, now),
             TurnEnd::Partial { due: None } => {}
             TurnEnd::Partial { due: Some(due) } => self.schedule.set_by(&uid, Alarm::Turn, now + due),
             TurnEnd::Unread { delay } => {
@@ -258,13 +260,23 @@ impl Queue {
                 self.schedule.set(&uid, Alarm::Turn, now + delay);
             }
             TurnEnd::Failed { delay, newest } => return self.throttle(&uid, newest, now + delay),
-            TurnEnd::Seen { newest, due, settled, planned, waiting, blocked, stored, generation } => {
+            TurnEnd::Seen {
+                newest,
+                due,
+                settled,
+                planned,
+                waiting,
+                blocked,
+                got_past,
+                stored,
+                generation,
+            } => {
                 entry.stored |= stored;
                 entry.generation = generation.unwrap_or(entry.generation);
                 entry.rest(settled, planned, waiting);
                 let before = entry.block(blocked.clone());
                 self.rest(&uid, newest, due.map(|due| now + due));
-                self.blocked(&uid, before, blocked, now);
+                self.blocked(&uid, before, blocked, &got_past, now);
             }
         }
         let due = self.objects.get(&uid).is_some_and(|entry| entry.tick_due);
@@ -276,32 +288,55 @@ impl Queue {
         }
     }
 
-    /// Takes in what an object waited for before its turn, and after it.
-    fn blocked(&mut self, uid: &Uid, before: Option<Blocked>, after: Option<Blocked>, now: Instant) {
-        if let Some(before) =
-            before.filter(|before| after.as_ref().is_none_or(|after| after.cause != before.cause))
-        {
-            for other in self.outages.end(uid, &before.cause, now) {
-                self.call_early(other);
+    /// Takes in what an object's handlers waited for before its turn and after it, and what they have got past.
+    fn blocked(
+        &mut self,
+        uid: &Uid,
+        before: Blockings,
+        after: Blockings,
+        got_past: &[Arc<str>],
+        now: Instant,
+    ) {
+        for cause in got_past {
+            for other in self.outages.end(uid, cause, now) {
+                self.call_early(other, cause);
             }
         }
-        if let Some(after) = after {
-            self.outages.wait(uid, after, now);
+        for Blocked { cause, .. } in before.into_values() {
+            if !after.values().any(|blocked| blocked.cause == cause) {
+                self.outages.leave(uid, &cause, now);
+            }
+        }
+        for blocked in after.into_values() {
+            self.outages.wait(uid, blocked, now);
         }
     }
 
-    /// Gives a turn to an object that waits for the end of an outage: its handlers are called though they aren't due.
-    fn call_early(&mut self, uid: Uid) {
+    /// Gives a turn to an object whose handlers wait for a cause: they are called though they aren't due.
+    fn call_early(&mut self, uid: Uid, cause: &Arc<str>) {
         let throttled = self.is_throttled(&uid);
-        let Some(entry) = self.objects.get_mut(&uid).filter(|entry| entry.life == Life::There && !throttled)
-        else {
+        let Some(entry) = self.objects.get_mut(&uid).filter(|entry| entry.life == Life::There) else {
             return;
         };
-        if entry.running {
+        entry.rare().early.insert(Arc::clone(cause));
+        if throttled {
             return;
         }
-        (entry.rare().early, entry.turn_due) = (true, true);
         self.schedule.clear(&uid, Alarm::Turn);
+        self.turn_is_due(uid);
+    }
+
+    /// Gives an object the turn that was to come later.
+    fn turn_is_due(&mut self, uid: Uid) {
+        let Some(entry) = self.objects.get_mut(&uid) else { return };
+        entry.turn_due = true;
+        // A worker has it, or is about to, for event handlers alone: it is to be handled, too.
+        match self.backlog.get(&uid) {
+            Some(Pending::Gone(_)) => {}
+            Some(Pending::Echo(_)) => self.backlog.put(&uid, Pending::Fetch),
+            _ if entry.running => self.backlog.put(&uid, Pending::Fetch),
+            _ => {}
+        }
         self.take_turn(uid);
     }
 
@@ -353,15 +388,15 @@ impl Queue {
     ///
     /// Where a worker found that out, older events of the object may still come: its grave is kept until the watch shows
     /// its deletion, and event handlers are called for that.
-    fn bury(&mut self, uid: &Uid) {
+    fn bury(&mut self, uid: &Uid, now: Instant) {
         self.schedule.clear(uid, Alarm::Turn);
         self.schedule.clear(uid, Alarm::Tick);
         let Some(source) = self.objects.get(uid).map(|entry| entry.source) else { return };
         let needs = self.needs(source);
         let Some(entry) = self.objects.get_mut(uid) else { return };
         (entry.turn_due, entry.tick_due) = (false, false);
-        if let Some(before) = entry.block(None) {
-            self.outages.leave(uid, &before.cause);
+        for blocked in entry.block(Blockings::new()).into_values() {
+            self.outages.leave(uid, &blocked.cause, now);
         }
         entry.retain(None);
         let pending = self.backlog.get(uid);
@@ -374,14 +409,14 @@ impl Queue {
                 entry.life = Life::Buried;
                 self.backlog.take(uid);
             }
-            _ => self.forget(uid),
+            _ => self.forget(uid, now),
         }
     }
 
-    fn forget(&mut self, uid: &Uid) {
-        let blocked = self.objects.remove(uid).and_then(|mut entry| entry.block(None));
-        if let Some(blocked) = blocked {
-            self.outages.leave(uid, &blocked.cause);
+    fn forget(&mut self, uid: &Uid, now: Instant) {
+        let blocked = self.objects.remove(uid).map(|mut entry| entry.block(Blockings::new()));
+        for blocked in blocked.into_iter().flat_map(Blockings::into_values) {
+            self.outages.leave(uid, &blocked.cause, now);
         }
         self.backlog.take(uid);
         self.schedule.clear(uid, Alarm::Turn);
@@ -401,8 +436,8 @@ impl Queue {
 
     /// Gives a turn to each object that is due.
     pub fn expire(&mut self, now: Instant) {
-        for uid in self.outages.due(now) {
-            self.call_early(uid);
+        for (cause, uid) in self.outages.due(now) {
+            self.call_early(uid, &cause);
         }
         while let Some((uid, alarm)) = self.schedule.pop(now) {
             let Some(entry) = self.objects.get_mut(&uid) else { continue };
@@ -414,14 +449,8 @@ impl Queue {
                     }
                 }
                 Alarm::Turn => {
-                    entry.turn_due = true;
-                    // A worker has it, or is about to, for event handlers alone: it is to be handled, too.
-                    match self.backlog.get(&uid) {
-                        Some(Pending::Gone(_)) => {}
-                        Some(Pending::Echo(_)) => self.backlog.put(&uid, Pending::Fetch),
-                        _ if entry.running => self.backlog.put(&uid, Pending::Fetch),
-                        _ => {}
-                    }
+                    self.turn_is_due(uid);
+                    continue;
                 }
             }
             self.take_turn(uid);

@@ -189,7 +189,7 @@ impl Limits {
             (Error::Unclassified(_), OnError::Permanent) => {
                 Verdict::failed(FailureReason::Unretried, message)
             }
-            (Error::Unclassified(_), OnError::Ignored) => {
+            (Error::Unclassified(_) | Error::Outage { .. }, OnError::Ignored) => {
                 Verdict::new(Outcome::Ignored, FailureReason::Ignored, message)
             }
             (Error::Unclassified(_), OnError::Temporary) | (Error::Outage { .. }, _) => {

@@ -43,7 +43,7 @@ pub struct Pass {
     cache: TypeMap,
     memo: TypeMap,
     edits: EditSink,
-    /// What is away that a handler has needed.
+    /// What is away that the change handler that is called, or one of its sub-handlers, has needed.
     blocked: Arc<Mutex<Option<Blocked>>>,
 }
 
@@ -55,9 +55,8 @@ impl Pass {
         Self { kind, body, memo, cache, edits, blocked }
     }
 
-    /// What is away that a handler has needed, if it was called.
-    pub fn blocked(&self) -> Option<Blocked> {
-        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn take_blocked(&self) -> Option<Blocked> {
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// What the handlers have asked for, in the order of the calls.
@@ -102,8 +101,8 @@ impl Pass {
         }
     }
 
-    /// Calls a change handler, and its sub-handlers.
-    pub async fn change(&self, cycle: &Cycle, ready: Ready) -> HandlerOutcome {
+    /// Calls a change handler, and its sub-handlers. Returns what it waits for, too, if something is away that it needs.
+    pub async fn change(&self, cycle: &Cycle, ready: Ready) -> (HandlerOutcome, Option<Blocked>) {
         let handler = &self.kind.setup.handlers[ready.handler];
         let field = handler.filter.field.clone();
         let diff = match &field {
@@ -127,8 +126,11 @@ impl Pass {
         };
         let invoke = Arc::clone(&handler.invoke.invoke);
         let invoke = complete(move |call| invoke(call));
-        let outcome = self.once("Handler", &handler.limits, ready.attempt, call, invoke).await;
-        HandlerOutcome { ready, outcome, subs: subs.take() }
+        let outcome = self.once("Handler", &handler.limits, ready.attempt, call, invoke, true).await;
+        // One that isn't called again waits for nothing.
+        let waits = matches!(outcome, Outcome::Retry { .. } | Outcome::Children { .. });
+        let blocked = self.take_blocked().filter(|_| waits);
+        (HandlerOutcome { ready, outcome, subs: subs.take() }, blocked)
     }
 
     /// Calls an event handler: once, whatever comes of it.
@@ -137,14 +139,14 @@ impl Pass {
         let attempt = Attempt { before: 0, elapsed: Duration::ZERO };
         let object = self.object(&handler.id, handler.param.as_ref(), None);
         let call = EventCall { object, event };
-        self.once("Handler", &limits, attempt, call, |call| (handler.invoke)(call)).await;
+        self.once("Handler", &limits, attempt, call, |call| (handler.invoke)(call), false).await;
     }
 
     /// Calls a timer.
     pub async fn timer(&self, handler: &TimerHandler, attempt: Attempt, started: Timestamp) -> Outcome {
         let object = self.object(&handler.id, handler.param.as_ref(), None);
         let call = TimerCall { object, attempt: AttemptInfo { number: attempt.before, started } };
-        self.once("Timer", &handler.limits, attempt, call, |call| (handler.invoke)(call)).await
+        self.once("Timer", &handler.limits, attempt, call, |call| (handler.invoke)(call), false).await
     }
 
     /// The sub-handlers of a handler, called as handlers are.
@@ -153,17 +155,18 @@ impl Pass {
         let due = cycle.progress().get(id).and_then(Record::next_due);
         let eager = due.is_some_and(|due| due > clock::now());
         let pass = self.clone();
-        let caller = move |handler: SubHandler,
-                           call: ChangeCall,
-                           attempt: Attempt|
-              -> BoxFuture<'static, Outcome> {
-            let pass = pass.clone();
-            async move { pass.once("Handler", &handler.limits, attempt, call, complete(handler.invoke)).await }.boxed()
-        };
+        let caller =
+            move |handler: SubHandler, call: ChangeCall, attempt: Attempt| -> BoxFuture<'static, Outcome> {
+                let pass = pass.clone();
+                async move {
+                    pass.once("Handler", &handler.limits, attempt, call, complete(handler.invoke), true).await
+                }
+                .boxed()
+            };
         SubCalls::new(cycle.progress().clone(), eager, Arc::new(caller))
     }
 
-    /// Calls a handler once.
+    /// Calls a handler once. Only one that `waits` is called again when an outage is over: one of a change.
     async fn once<Call: AsRef<ObjectCall>>(
         &self,
         family: &'static str,
@@ -171,6 +174,7 @@ impl Pass {
         attempt: Attempt,
         call: Call,
         invoke: impl FnOnce(Call) -> Answer,
+        waits: bool,
     ) -> Outcome {
         let object: &ObjectCall = call.as_ref();
         let id = object.context.handler.clone();
@@ -189,8 +193,7 @@ impl Pass {
         let words = verdict.failure.map(|failure| failure.to_string()).unwrap_or_default();
         let outcome = verdict.outcome;
         let took = begun.elapsed();
-        // Only a handler that is called again waits for anything.
-        let blocked = blocked.filter(|_| matches!(outcome, Outcome::Retry { .. }));
+        let blocked = blocked.filter(|_| waits && matches!(outcome, Outcome::Retry { .. }));
         let outage = blocked.as_ref().map(|blocked| &*blocked.cause);
         self.kind.observe(Observation::HandlerEnded {
             handler,
@@ -221,6 +224,10 @@ impl Pass {
             Ok(Ok(Ok(reply))) => return Judged::succeeded(reply),
             Ok(Ok(Err(Failure::Waiting { after }))) => Verdict::unfailed(Outcome::Children { after }),
             Ok(Ok(Err(Failure::Failed(error)))) => {
+                return Judged { blocked: blocked(&error), ..Judged::without_answer(failed(&error)) };
+            }
+            Ok(Ok(Err(Failure::Rejected(Rejection::Outage { message, cause, delay })))) => {
+                let error = Error::outage(cause, message, delay);
                 return Judged { blocked: blocked(&error), ..Judged::without_answer(failed(&error)) };
             }
             Ok(Ok(Err(Failure::Rejected(rejection)))) => rejected(rejection, failed),
@@ -262,6 +269,7 @@ fn rejected(rejection: Rejection, failed: impl Fn(&Error) -> Verdict) -> Verdict
         Rejection::Object(message) => Verdict::rejected(&Error::permanent(message)),
         Rejection::Past(message) => failed(&Error::permanent(message)),
         Rejection::Temporary { message, delay } => failed(&Error::temporary(message, delay)),
+        Rejection::Outage { message, cause, delay } => failed(&Error::outage(cause, message, delay)),
     }
 }
 

@@ -14,9 +14,10 @@ use jiff::Timestamp;
 use korf_core::{
     body::Body,
     cause::{Occasion, Situation},
-    cycle::{Cycle, HandlerOutcome, Idle, Plan, Reading, plan},
+    cycle::{Cycle, HandlerOutcome, Idle, Plan, Reading, is_concerned, plan},
     patch::Finalizer,
-    queue::{Blocked, Extent, Fingerprint, Job, TurnEnd},
+    queue::{Blocked, Blockings, Extent, Fingerprint, Job, TurnEnd},
+    retry::Outcome,
     version::Newest,
 };
 use std::{sync::Arc, time::Duration};
@@ -35,10 +36,12 @@ pub struct Turn<'a> {
     settled: bool,
     /// The essence that the handlers of the last cycle saw, with their own changes.
     handled: Option<Fingerprint>,
-    /// What is away that handlers have needed when they were called last.
-    blocked: Option<Blocked>,
-    /// Handlers are called though they aren't due.
-    early: bool,
+    /// What its handlers wait for.
+    blocked: Blockings,
+    /// The causes that handlers have waited for, and got past.
+    got_past: Vec<Arc<str>>,
+    /// The ids of handlers that are called though they aren't due.
+    early: Vec<Arc<str>>,
 }
 
 /// An object that gets its next turn later.
@@ -56,8 +59,18 @@ struct NextTurn {
 impl<'a> Turn<'a> {
     /// The turn that a job asks for, at the object as event handlers and timers have left it.
     pub fn new(kind: &'a Arc<KindContext>, job: &'a Job, memory: &'a mut Memory, reading: Reading) -> Self {
-        let (occasion, blocked, early) = (job.occasion, job.blocked.clone(), job.early);
-        Self { kind, job, memory, reading, occasion, settled: false, handled: None, blocked, early }
+        Self {
+            kind,
+            job,
+            memory,
+            reading,
+            occasion: job.occasion,
+            settled: false,
+            handled: None,
+            blocked: job.blocked.clone(),
+            got_past: Vec::new(),
+            early: job.early.clone(),
+        }
     }
 
     /// Does everything that is to be done now.
@@ -73,11 +86,12 @@ impl<'a> Turn<'a> {
         if let Some(after) = self.stripped() {
             return Ok(self.unplanned(&self.reading.body, after));
         }
-        if self.is_copy() {
+        if self.is_copy()? {
             self.kind.observe(Observation::Copied);
             let edits = self.reading.erasure(&self.kind.setup.storage);
             if let Some(next) = self.commit(Intent::Edits { edits, exactly: false }).await? {
-                return Ok(self.rest(&next));
+                // It still is a copy in the next turn.
+                return Ok(self.unplanned(&next.seen.body, next.due.unwrap_or_default()));
             }
         }
         let mut pace = Pace::default();
@@ -85,6 +99,7 @@ impl<'a> Turn<'a> {
             if self.occasion != Occasion::Again && !self.reading.unreadable().is_empty() {
                 self.kind.observe(Observation::Unreadable(self.reading.unreadable()));
             }
+            self.reading.hasten(self.early.iter().map(|id| &**id));
             let plan = plan(&self.kind.setup, &self.reading, self.situation(), clock::now())?;
             let handlers = self.kind.setup.handlers.len();
             match self.follow(plan).await? {
@@ -111,13 +126,19 @@ impl<'a> Turn<'a> {
 
     /// Whether the object was created with the operator's state of another one on it. A selector may show again one that is
     /// known.
-    fn is_copy(&self) -> bool {
-        self.occasion == Occasion::First
+    ///
+    /// # Errors
+    /// A filter can't be evaluated.
+    fn is_copy(&self) -> Result<bool, Stop> {
+        let may_be = self.occasion == Occasion::First
             && !self.job.initial
             && !self.job.gone
+            // An earlier turn may have stored the state, and failed.
+            && self.job.errors == 0
             && self.kind.selector().is_none()
             && !self.reading.body.is_deleting()
-            && self.reading.handled
+            && !self.reading.is_blank();
+        Ok(may_be && is_concerned(&self.kind.setup, &self.reading)?)
     }
 
     /// For how long the object is left alone because others keep removing what is stored on it.
@@ -158,7 +179,7 @@ impl<'a> Turn<'a> {
             occasion: self.occasion,
             initial: (self.job.initial || self.has_unseen_generation()) && !self.settled,
             rearmed: changed.is_some_and(|(before, now)| before.whole != now.whole),
-            eager: self.early || changed.is_some_and(|(before, now)| before.state != now.state),
+            eager: changed.is_some_and(|(before, now)| before.state != now.state),
         }
     }
 
@@ -179,7 +200,8 @@ impl<'a> Turn<'a> {
             // A partial turn may come before the object's first turn.
             planned: self.job.extent == Extent::Whole,
             waiting: waiting.then(|| fingerprint(&seen.new)),
-            blocked: self.blocked.clone().filter(|_| due.is_some()),
+            blocked: if due.is_some() { self.blocked.clone() } else { Blockings::new() },
+            got_past: self.got_past.clone(),
             stored: self.handled.is_some(),
             generation: seen.body.generation().filter(|_| settled && self.kind.follows_generations()),
         }
@@ -187,7 +209,7 @@ impl<'a> Turn<'a> {
 
     /// The end of a turn in which nothing was planned: changes are still to be looked at.
     fn unplanned(&self, seen: &Body, after: Duration) -> TurnEnd {
-        let (newest, waiting, blocked) = (self.known(seen), self.job.waiting, self.blocked.clone());
+        let (newest, waiting, blocked) = (self.known(seen), self.job.waiting, self.job.blocked.clone());
         TurnEnd::Seen {
             newest,
             due: Some(after),
@@ -195,6 +217,7 @@ impl<'a> Turn<'a> {
             planned: false,
             waiting,
             blocked,
+            got_past: Vec::new(),
             stored: false,
             generation: None,
         }
@@ -296,13 +319,30 @@ impl<'a> Turn<'a> {
             // The operator stops; no handler was called.
             return Ok(Some(self.next_turn()));
         }
-        (self.blocked, self.early) = (pass.blocked(), false);
+        self.early.clear();
         let outcomes = Outcomes::new(cycle, handlers, pass.take_edits());
         self.commit(Intent::Outcomes(outcomes.into())).await
     }
 
+    /// Takes in what a handler waits for, and whether it has got past what it has waited for.
+    fn take_in_blocked(&mut self, outcome: &HandlerOutcome, blocked: Option<Blocked>) {
+        let id = self.kind.setup.handlers[outcome.ready.handler].id.as_str();
+        let before = self.blocked.remove(id);
+        // One that has failed permanently, or at a limit, may not have come so far.
+        let got_through = matches!(outcome.outcome, Outcome::Success | Outcome::Retry { .. });
+        match (blocked, before) {
+            (Some(blocked), before) => {
+                let past = before.filter(|before| before.cause != blocked.cause);
+                self.got_past.extend(past.map(|before| before.cause));
+                self.blocked.insert(id.into(), blocked);
+            }
+            (None, Some(before)) if got_through => self.got_past.push(before.cause),
+            (None, _) => {}
+        }
+    }
+
     /// Calls the handlers that are due, one after the other.
-    async fn call_ready(&self, cycle: &Cycle, pass: &Pass) -> Vec<HandlerOutcome> {
+    async fn call_ready(&mut self, cycle: &Cycle, pass: &Pass) -> Vec<HandlerOutcome> {
         let (begun, mut outcomes) = (Instant::now(), Vec::new());
         let flush_after = self.kind.operator.settings.persistence.flush_after;
         for ready in &cycle.ready {
@@ -310,7 +350,9 @@ impl<'a> Turn<'a> {
             if late || self.kind.operator.stopping.is_cancelled() {
                 break;
             }
-            outcomes.push(pass.change(cycle, *ready).await);
+            let (outcome, blocked) = pass.change(cycle, *ready).await;
+            self.take_in_blocked(&outcome, blocked);
+            outcomes.push(outcome);
         }
         outcomes
     }

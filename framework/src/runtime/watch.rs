@@ -21,7 +21,7 @@ use kube::{
         watcher::{self, Config, InitialListStrategy, watcher},
     },
 };
-use std::{mem, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 
 /// All that happens to the objects of a kind, from their listing on, with the number of the place where.
@@ -182,8 +182,11 @@ impl Watch {
                     }
                     return self.translate(event);
                 }
-                Some(Err(error)) => self.recover(&error).await,
-                None => self.stream = None,
+                Some(Err(error)) => {
+                    self.listing = false;
+                    self.recover(&error).await;
+                }
+                None => (self.stream, self.listing) = (None, false),
             }
         }
     }
@@ -279,10 +282,13 @@ impl Watch {
 
     fn translate(&mut self, event: watcher::Event<WatchedObject>) -> Event {
         match event {
-            watcher::Event::Init if mem::take(&mut self.revised) => Event::ListingRevised,
+            watcher::Event::Init if self.revised => Event::ListingRevised,
             watcher::Event::Init => Event::Listing,
             watcher::Event::InitApply(object) => Event::Listed(self.kind.body(object)),
-            watcher::Event::InitDone => Event::ListingDone,
+            watcher::Event::InitDone => {
+                self.revised = false;
+                Event::ListingDone
+            }
             watcher::Event::Apply(object) => Event::Applied(self.kind.body(object)),
             watcher::Event::Delete(object) => Event::Deleted(self.kind.body(object)),
         }

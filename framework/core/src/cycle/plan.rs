@@ -72,6 +72,15 @@ pub fn plan<I>(
     })
 }
 
+/// Whether any handler is for an object that is new, or may become so.
+///
+/// # Errors
+/// A filter can't be evaluated.
+pub fn is_concerned<I>(setup: &Setup<I>, reading: &Reading) -> Result<bool, FilterFailed> {
+    let input = reading.filter_input(Reason::Create);
+    setup.any(|handler| handler.concerns(&input))
+}
+
 /// Adds the finalizer before any side effect, and removes it where no handler needs it.
 fn finalizer_change<I>(
     setup: &Setup<I>,

@@ -4,7 +4,7 @@ use super::{
     backlog::Pending,
     config::KindNeeds,
     event::Source,
-    outage::Blocked,
+    outage::Blockings,
     turn::{Extent, Fingerprint, Job, WatchEventType},
 };
 use crate::{
@@ -15,7 +15,9 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeSet,
     mem,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -90,10 +92,12 @@ pub struct Rare {
     pub unslept: Option<Duration>,
     /// The essence when handlers began to wait.
     waiting: Option<Fingerprint>,
-    /// What is away that its handlers need.
-    blocked: Option<Blocked>,
-    /// Its handlers are called though they aren't due.
-    pub early: bool,
+    /// What its handlers wait for.
+    blocked: Blockings,
+    /// The causes whose handlers are called though they aren't due.
+    pub early: BTreeSet<Arc<str>>,
+    /// The same, for the turn that is under way.
+    calling: BTreeSet<Arc<str>>,
 }
 
 impl Name {
@@ -171,11 +175,29 @@ impl Entry {
     }
 
     /// Takes in what its handlers wait for; returns what they have waited for before.
-    pub fn block(&mut self, blocked: Option<Blocked>) -> Option<Blocked> {
-        if blocked.is_none() && self.rare.is_none() {
-            return None;
+    pub fn block(&mut self, blocked: Blockings) -> Blockings {
+        if blocked.is_empty() && self.rare.is_none() {
+            return Blockings::new();
         }
         mem::replace(&mut self.rare().blocked, blocked)
+    }
+
+    /// Takes in whether the handlers that were to be called early have had their turn. Otherwise they still are to be.
+    pub fn has_called(&mut self, planned: bool) {
+        if let Some(rare) = &mut self.rare {
+            let mut calling = mem::take(&mut rare.calling);
+            if !planned {
+                rare.early.append(&mut calling);
+            }
+        }
+    }
+
+    /// The handlers that are to be called though they aren't due.
+    fn early(&mut self) -> Vec<Arc<str>> {
+        let Some(rare) = &mut self.rare else { return Vec::new() };
+        rare.calling.append(&mut rare.early);
+        let waiting = rare.blocked.iter().filter(|(_, blocked)| rare.calling.contains(&blocked.cause));
+        waiting.map(|(id, _)| Arc::clone(id)).collect()
     }
 
     /// Retains a state, or none.
@@ -256,8 +278,8 @@ impl Entry {
             extent,
             unslept: self.rare.as_mut().and_then(|rare| rare.unslept.take()),
             waiting: self.rare.as_ref().and_then(|rare| rare.waiting),
-            early: self.rare.as_mut().is_some_and(|rare| mem::take(&mut rare.early)),
-            blocked: self.rare.as_ref().and_then(|rare| rare.blocked.clone()),
+            early: self.early(),
+            blocked: self.rare.as_ref().map(|rare| rare.blocked.clone()).unwrap_or_default(),
             errors: self.errors(),
         }
     }

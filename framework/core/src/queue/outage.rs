@@ -19,6 +19,8 @@ const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// The time between the first two reports of an outage that lasts. It doubles, too.
 const FIRST_REPORT: Duration = Duration::from_secs(60);
 const LAST_REPORT: Duration = Duration::from_secs(3600);
+/// An outage that begins again within this time is the same one.
+const REMEMBERED: Duration = Duration::from_secs(60);
 
 /// What a handler waits for that has failed for a cause outside its object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,9 @@ pub struct Blocked {
     /// The error message.
     pub why: Arc<str>,
 }
+
+/// What the handlers of an object wait for, by their ids.
+pub type Blockings = BTreeMap<Arc<str>, Blocked>;
 
 /// Something to tell of an outage.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,8 +81,10 @@ struct Outage {
     reports: u32,
     /// Its beginning was told, or that it lasts, and not its end.
     told: bool,
-    /// It is over, and still known, so that one that comes and goes is told once a minute.
-    ended: bool,
+    /// When its beginning was told.
+    told_at: Instant,
+    /// It is over, and known until then, so that one that comes and goes is told once a minute.
+    over: Option<Instant>,
 }
 
 impl Outage {
@@ -92,7 +99,8 @@ impl Outage {
             report_at: now + FIRST_REPORT,
             reports: 0,
             told: true,
-            ended: false,
+            told_at: now,
+            over: None,
         }
     }
 
@@ -112,7 +120,7 @@ impl Outage {
 impl Outages {
     /// Takes in that an object waits.
     pub fn wait(&mut self, uid: &Uid, blocked: Blocked, now: Instant) {
-        self.by_cause.retain(|_, outage| !outage.ended || now < outage.report_at);
+        self.by_cause.retain(|_, outage| outage.over.is_none_or(|until| now < until));
         let is_known = self.by_cause.contains_key(&blocked.cause);
         if !is_known && self.by_cause.len() >= MOST_CAUSES && !self.make_room() {
             return self.news.push(OutageNews::Began(blocked));
@@ -121,8 +129,13 @@ impl Outages {
         let outage = self.by_cause.entry(cause).or_insert_with(|| Outage::new(blocked.clone(), now));
         if !is_known {
             self.news.push(OutageNews::Began(blocked.clone()));
-        } else if mem::take(&mut outage.ended) {
+        } else if outage.over.take().is_some() {
             (outage.begun, outage.try_at) = (now, now + outage.delay());
+            (outage.report_at, outage.reports) = (now + FIRST_REPORT, 0);
+            if now >= outage.told_at + REMEMBERED {
+                self.news.push(OutageNews::Began(blocked.clone()));
+                (outage.told, outage.told_at) = (true, now);
+            }
         }
         outage.blocked = blocked;
         outage.waiting.insert(uid.clone());
@@ -137,21 +150,23 @@ impl Outages {
     }
 
     /// Takes in that an object no longer waits, for whatever reason.
-    pub fn leave(&mut self, uid: &Uid, cause: &str) {
+    pub fn leave(&mut self, uid: &Uid, cause: &str, now: Instant) {
         let Some(outage) = self.by_cause.get_mut(cause) else { return };
         outage.waiting.remove(uid);
-        // Nobody knows whether it is over, and nobody waits for that.
-        outage.ended |= outage.waiting.is_empty();
+        if outage.waiting.is_empty() {
+            // Nobody knows whether it is over, and nobody waits for that.
+            outage.over.get_or_insert(now + REMEMBERED);
+        }
     }
 
     /// Takes in that an object has got through; returns the others that wait.
     pub fn end(&mut self, uid: &Uid, cause: &str, now: Instant) -> Vec<Uid> {
-        let Some(outage) = self.by_cause.get_mut(cause).filter(|outage| !outage.ended) else {
+        let Some(outage) = self.by_cause.get_mut(cause).filter(|outage| outage.over.is_none()) else {
             return Vec::new();
         };
         let waiting = outage.waiting.len();
         outage.waiting.remove(uid);
-        outage.ended = true;
+        outage.over = Some(now + REMEMBERED);
         if mem::take(&mut outage.told) {
             let after = now.saturating_duration_since(outage.begun);
             self.news.push(OutageNews::Ended { cause: cause.into(), waiting, after });
@@ -161,14 +176,14 @@ impl Outages {
 
     /// When the next object is tried, or the next report is due.
     pub fn next_due(&self) -> Option<Instant> {
-        let lasting = self.by_cause.values().filter(|outage| !outage.ended);
+        let lasting = self.by_cause.values().filter(|outage| outage.over.is_none());
         lasting.map(|outage| outage.try_at.min(outage.report_at)).min()
     }
 
-    /// The objects that are to be tried now, each on behalf of all that wait for the same.
-    pub fn due(&mut self, now: Instant) -> Vec<Uid> {
+    /// The objects that are to be tried now, each on behalf of all that wait for the same cause.
+    pub fn due(&mut self, now: Instant) -> Vec<(Arc<str>, Uid)> {
         let mut tried = Vec::new();
-        for outage in self.by_cause.values_mut().filter(|outage| !outage.ended) {
+        for outage in self.by_cause.values_mut().filter(|outage| outage.over.is_none()) {
             if outage.report_at <= now {
                 let (blocked, waiting) = (outage.blocked.clone(), outage.waiting.len());
                 let after = now.saturating_duration_since(outage.begun);
@@ -181,7 +196,8 @@ impl Outages {
             if outage.try_at <= now {
                 outage.tries += 1;
                 outage.try_at = now + outage.delay();
-                tried.extend(outage.next());
+                let cause = Arc::clone(&outage.blocked.cause);
+                tried.extend(outage.next().map(|uid| (cause, uid)));
             }
         }
         tried
@@ -211,7 +227,7 @@ mod tests {
     fn tried(outages: &mut Outages, from: Instant, seconds: u32) -> Vec<(u32, Uid)> {
         let each = (1..=seconds).flat_map(|second| {
             let due = outages.due(from + second * SECOND);
-            due.into_iter().map(move |uid| (second, uid)).collect::<Vec<_>>()
+            due.into_iter().map(move |(_, uid)| (second, uid)).collect::<Vec<_>>()
         });
         each.collect()
     }
@@ -281,13 +297,26 @@ mod tests {
     }
 
     #[test]
+    fn one_that_comes_after_a_long_one_is_told_like_any_other() {
+        let (mut outages, now) = (Outages::default(), Instant::now());
+        outages.wait(&uid(0), blocked("database"), now);
+        (1..4000).for_each(|second| drop(outages.due(now + second * SECOND)));
+        outages.end(&uid(0), "database", now + 4000 * SECOND);
+        outages.take_news();
+        let later = now + 4100 * SECOND;
+        outages.wait(&uid(0), blocked("database"), later);
+        assert_eq!(outages.take_news(), [OutageNews::Began(blocked("database"))]);
+        assert_eq!(tried(&mut outages, later, 3), [(1, uid(0)), (3, uid(0))]);
+    }
+
+    #[test]
     fn objects_that_are_gone_are_waited_for_no_longer() {
         let (mut outages, now) = (Outages::default(), Instant::now());
         outages.wait(&uid(0), blocked("database"), now);
         outages.wait(&uid(1), blocked("database"), now);
-        outages.leave(&uid(0), "database");
+        outages.leave(&uid(0), "database", now);
         assert_eq!(tried(&mut outages, now, 3), [(1, uid(1)), (3, uid(1))]);
-        outages.leave(&uid(1), "database");
+        outages.leave(&uid(1), "database", now);
         assert_eq!(outages.next_due(), None);
         assert_eq!(tried(&mut outages, now, 600), []);
     }

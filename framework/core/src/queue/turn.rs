@@ -1,8 +1,11 @@
 //! Turn of an object: a worker's job, and its report.
 
-use super::{event::Source, outage::Blocked};
+use super::{event::Source, outage::Blockings};
 use crate::{Uid, body::Body, cause::Occasion, version::Newest};
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// The type of a watch event, for event handlers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,10 +61,10 @@ pub struct Job {
     pub unslept: Option<Duration>,
     /// The essence when handlers began to wait.
     pub waiting: Option<Fingerprint>,
-    /// Handlers that wait for the end of an outage are called though they aren't due.
-    pub early: bool,
-    /// What handlers have waited for.
-    pub blocked: Option<Blocked>,
+    /// The ids of handlers that have waited for an outage, and are called though they aren't due.
+    pub early: Vec<Arc<str>>,
+    /// What its handlers have waited for.
+    pub blocked: Blockings,
     /// The number of turns in a row that the framework has failed over the object.
     pub errors: usize,
 }
@@ -123,8 +126,10 @@ pub enum TurnEnd {
         planned: bool,
         /// The essence when handlers began to wait for their next attempt, or failed permanently.
         waiting: Option<Fingerprint>,
-        /// What is away that handlers have needed.
-        blocked: Option<Blocked>,
+        /// What its handlers wait for.
+        blocked: Blockings,
+        /// The causes that a handler has waited for, and got past.
+        got_past: Vec<Arc<str>>,
         /// Whether the operator's state was stored on it.
         stored: bool,
         /// Its generation, where it was handled completely.

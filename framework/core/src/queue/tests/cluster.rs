@@ -237,7 +237,8 @@ impl Cluster {
                     settled: true,
                     planned: true,
                     waiting: None,
-                    blocked: None,
+                    blocked: Blockings::new(),
+                    got_past: Vec::new(),
                     stored: false,
                     generation: None,
                 }
