@@ -155,3 +155,38 @@ fn an_initial_list_that_never_ends_is_read_in_pages_after_ten_seconds() {
     cluster.patch::<Thing>("b", json!({"spec": {"size": 2}})).unwrap();
     assert_eq!(seen.take(), ["Modified"], "and never asked for a list that ends");
 }
+
+/// The server goes away within the initial list, for a minute.
+#[derive(Default)]
+struct AwayInTheList(Option<Instant>);
+
+impl Faults for AwayInTheList {
+    fn request(&mut self, request: &Request) -> Delivery {
+        let away = self.0.is_some_and(|since| since.elapsed() < 60 * SECOND);
+        let meant = away && request.client == "operator";
+        if meant { Delivery::before(Fault::Reset) } else { Delivery::pass() }
+    }
+
+    fn event(&mut self, event: &WatchEvent) -> EventDelivery {
+        if !event.listed || self.0.is_some() {
+            return EventDelivery::Pass;
+        }
+        self.0 = Some(Instant::now());
+        EventDelivery::Break
+    }
+}
+
+#[test]
+fn a_server_that_is_away_within_the_initial_list_is_not_asked_for_pages() {
+    let (mut cluster, seen) = cluster([on_event::<Thing>("e").run(raw)]);
+    cluster.stop().unwrap();
+    for name in ["a", "b"] {
+        cluster.create(&thing(name, 1)).unwrap();
+    }
+    cluster.set_faults(AwayInTheList::default());
+    cluster.start().unwrap();
+    cluster.advance(180 * SECOND);
+    assert_eq!(seen.take(), ["Listed", "Listed"]);
+    let lines = cluster.lines();
+    assert!(!lines.iter().any(|line| line.message.contains("in pages")), "{lines:#?}");
+}
