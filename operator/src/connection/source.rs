@@ -11,7 +11,7 @@ use std::{
 };
 
 /// The variables that are read, which are libpq's.
-const VARIABLES: [&str; 18] = [
+const VARIABLES: [&str; 28] = [
     "PGHOST",
     "PGPORT",
     "PGUSER",
@@ -31,6 +31,17 @@ const VARIABLES: [&str; 18] = [
     // Where the default password file is, and whose.
     "HOME",
     "USER",
+    // Those that are refused: see `options`.
+    "PGGSSENCMODE",
+    "PGHOSTADDR",
+    "PGREQUIREAUTH",
+    "PGREQUIREPEER",
+    "PGREQUIRESSL",
+    "PGSERVICE",
+    "PGSSLCRL",
+    "PGSSLCRLDIR",
+    "PGSSLMAXPROTOCOLVERSION",
+    "PGSSLMINPROTOCOLVERSION",
 ];
 
 /// The largest file that is read, in bytes. None of these files is near it, but a device has no end.

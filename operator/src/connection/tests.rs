@@ -140,6 +140,28 @@ fn an_error_names_the_mistake_and_quotes_nothing() {
 }
 
 #[test]
+fn variables_that_only_libpq_obeys_are_refused() {
+    for (name, value, is_refused) in [
+        ("PGREQUIREAUTH", "scram-sha-256", true),
+        ("PGREQUIREPEER", "postgres", true),
+        ("PGSSLCRL", "/crl", true),
+        ("PGSSLCRLDIR", "/crls", true),
+        ("PGSSLMINPROTOCOLVERSION", "TLSv1.3", true),
+        ("PGSSLMAXPROTOCOLVERSION", "TLSv1.2", true),
+        ("PGSERVICE", "shop", true),
+        ("PGHOSTADDR", "10.0.0.1", true),
+        ("PGGSSENCMODE", "require", true),
+        ("PGGSSENCMODE", "prefer", false),
+        ("PGREQUIRESSL", "1", true),
+        ("PGREQUIRESSL", "0", false),
+        ("PGSSLCRL", "", false),
+    ] {
+        let expected = is_refused.then_some(SettingsError::UnsupportedVariable(name));
+        assert_eq!(read("postgres://db/x", &[(name, value)]).err(), expected, "{name}={value}");
+    }
+}
+
+#[test]
 fn what_can_be_in_an_address_reaches_the_server_as_it_is_meant() {
     for (url, at) in [
         ("postgres://[::1]/x", "[::1]:5432"),
