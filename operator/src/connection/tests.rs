@@ -250,7 +250,8 @@ impl Drop for Folder {
 fn a_file_that_cannot_be_used_is_named_with_the_reason() {
     let folder = Folder::new("unusable");
     let nothing = folder.write("nothing", "nothing");
-    let missing = folder.path("missing");
+    let (missing, pipe) = (folder.path("missing"), folder.path("pipe"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let gone = "No such file or directory";
     for (url, what, path, why) in [
         (format!("sslmode=verify-ca sslrootcert={missing}"), "from sslrootcert", &missing, gone),
@@ -261,6 +262,7 @@ fn a_file_that_cannot_be_used_is_named_with_the_reason() {
             "it contains none",
         ),
         (format!("passfile={missing}"), "the password file", &missing, gone),
+        (format!("passfile={pipe}"), "the password file", &pipe, "it isn't a regular file"),
         (format!("sslcert={missing} sslkey={missing}"), "sslcert", &missing, gone),
         (format!("sslcert={nothing} sslkey={nothing}"), "sslcert", &nothing, "it contains no certificate"),
     ] {
@@ -271,6 +273,7 @@ fn a_file_that_cannot_be_used_is_named_with_the_reason() {
     let pool = read("host=db", &[("PGPASSFILE", &missing)]).unwrap().pool(1);
     assert!(pool.err().unwrap().to_string().contains(&missing));
     assert!(read("host=db", &[("HOME", &missing)]).unwrap().pool(1).is_ok(), "the default need not be there");
+    assert!(read("host=db passfile=/dev/null", &[]).unwrap().pool(1).is_ok(), "the usual name for none");
 }
 
 #[test]
