@@ -80,8 +80,17 @@ impl ColumnType {
 
     /// Whether the text has the size of an array, `integer[3]`, which the server ignores.
     pub fn has_array_size(&self) -> bool {
-        let unquoted = self.0.split('"').step_by(2).collect::<String>();
+        let unquoted = self.unquoted();
         unquoted.split('[').skip(1).any(|rest| rest.trim_start().starts_with(|c: char| c.is_ascii_digit()))
+    }
+
+    /// Whether the text has several pairs of brackets, `integer[][]`, of which the server keeps one.
+    pub fn has_dimensions(&self) -> bool {
+        self.unquoted().matches('[').count() > 1
+    }
+
+    fn unquoted(&self) -> String {
+        self.0.split('"').step_by(2).collect()
     }
 
     /// The last number in parentheses, as written.
@@ -197,6 +206,15 @@ mod tests {
             ("int array", false),
         ] {
             assert_eq!(parse(text).has_array_size(), has_size, "{text}");
+        }
+        for (text, has_dimensions) in [
+            ("int[][]", true),
+            ("int [3] [ ]", true),
+            ("int[]", false),
+            ("\"a[][]\"[]", false),
+            ("int array[4]", false),
+        ] {
+            assert_eq!(parse(text).has_dimensions(), has_dimensions, "{text}");
         }
         let (fits, long) = ("x".repeat(63), "x".repeat(64));
         for (text, is_long) in [

@@ -11,14 +11,14 @@
 
 use crate::{
     api::Objects,
-    catalog::{self, Head, Place, Publication, Relation, RelationKind},
+    catalog::{self, Head, Place, Publication, Relation},
     ddl,
     error::{DatabaseError, TableError},
     identifier::{Identifier, split_qualified},
     marker::Owner,
     outcome::{Applied, Dropped},
     owners::Owners,
-    plan::{self, Claim, Found, Plan, PlanError, ResolvedTable},
+    plan::{self, Claim, Found, Plan, ResolvedTable},
     pool::Pool,
     spec::Table,
     sqlstate::Step,
@@ -241,17 +241,20 @@ async fn drop_once(
     claim: &Claim,
     name: Option<&Identifier>,
 ) -> Result<Dropped, TableError> {
-    let recorded = begin_at_recorded(tx, claim).await?;
-    if let Some(place) = recorded
-        && let Some(dropped) = drop_at(tx, objects, claim, place).await?
+    if let Some((place, head)) = begin_at_recorded(tx, claim).await?
+        && let Some(dropped) = drop_at(tx, objects, claim, place, &head).await?
     {
         return Ok(dropped);
     }
     // While it waits for a lock, someone may rename the table and give its name to another one.
     for _ in 0..3 {
         let Some(place) = find_table_to_drop(tx, claim, name).await? else { return Ok(Dropped::NoTable) };
-        catalog::lock(tx, &place.qualified).await?;
-        if let Some(dropped) = drop_at(tx, objects, claim, place).await? {
+        let (locked, head) =
+            join!(catalog::lock(tx, &place.qualified), catalog::head(tx, Some(&place.schema), &place.name));
+        locked?;
+        if let Some(head) = head?.filter(|head| head.is_owned_by(&claim.owner))
+            && let Some(dropped) = drop_at(tx, objects, claim, place, &head).await?
+        {
             return Ok(dropped);
         }
     }
@@ -260,7 +263,7 @@ async fn drop_once(
 
 /// Begins, and locks the name of the table that the status names, if that table is the object's: then the status decides,
 /// and no comment of other tables has to be read.
-async fn begin_at_recorded(tx: &Transaction<'_>, claim: &Claim) -> Result<Option<Place>, TableError> {
+async fn begin_at_recorded(tx: &Transaction<'_>, claim: &Claim) -> Result<Option<(Place, Head)>, TableError> {
     let Some((schema, name)) = claim.table.as_deref().and_then(split_qualified) else {
         tx.begin().await.map_err(DatabaseError::of_first_statement)?;
         return Ok(None);
@@ -271,31 +274,29 @@ async fn begin_at_recorded(tx: &Transaction<'_>, claim: &Claim) -> Result<Option
         catalog::head(tx, Some(&schema), &name)
     );
     begun.map_err(DatabaseError::of_first_statement)?;
-    let place = place?;
-    let ours = is_owned(head?.as_ref(), &claim.owner);
-    Ok(place.filter(|_| ours).map(|(place, _)| place))
+    let place = place?.map(|(place, _)| place);
+    Ok(place.zip(head?.filter(|head| head.is_owned_by(&claim.owner))))
 }
 
-/// Drops the table at a place whose name is locked; `None` if it isn't the object's table.
+/// Drops the table at a place whose name is locked, where a look has found this one; `None` if it isn't the object's table.
 async fn drop_at(
     tx: &Transaction<'_>,
     objects: &impl Objects,
     claim: &Claim,
     place: Place,
+    seen: &Head,
 ) -> Result<Option<Dropped>, TableError> {
     // Before the table itself is locked, because its readers would wait for this answer.
     if !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
         return Ok(Some(Dropped::Kept(place.qualified)));
     }
+    plan::check_drop(&place, seen)?;
     let lock = ddl::lock_table(&place);
     let (locked, head) =
         join!(tx.execute_typed(&lock, &[]), catalog::head(tx, Some(&place.schema), &place.name));
     locked?;
     let Some(head) = head?.filter(|head| head.is_owned_by(&claim.owner)) else { return Ok(None) };
-    if head.kind == RelationKind::Partitioned {
-        // RESTRICT would take all partitions.
-        return Err(PlanError::Partitioned { table: place.qualified }.into());
-    }
+    plan::check_drop(&place, &head)?;
     tx.commit(Step::Drop, &[ddl::drop_table(&place)]).await?;
     Ok(Some(Dropped::Table(place.qualified)))
 }

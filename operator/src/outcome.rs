@@ -98,7 +98,25 @@ fn exact(name: &Identifier) -> String {
     name.as_str().to_owned()
 }
 
-/// The message of the conditions.
+impl Applied {
+    /// The message of the conditions, which has the warnings about the spec, too.
+    pub fn message(&self, of_spec: &[String]) -> String {
+        let mut message = self.to_string();
+        let warnings = self.warnings.iter().map(ToString::to_string).chain(of_spec.iter().cloned());
+        let count = self.warnings.len() + of_spec.len();
+        for warning in warnings.take(MOST_WARNINGS) {
+            message += ". WARNING: ";
+            message += &warning;
+        }
+        if count > MOST_WARNINGS {
+            let more = count - MOST_WARNINGS;
+            message += &format!(". WARNING: {more} more, which the operator's log has");
+        }
+        message
+    }
+}
+
+/// The table without its warnings.
 impl fmt::Display for Applied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "table {} has all columns of the spec", self.table)?;
@@ -106,12 +124,6 @@ impl fmt::Display for Applied {
             let names: Vec<_> = self.extra_columns.iter().map(|name| quote(name)).collect();
             write!(f, ", and others which are left alone: {}", names.join(", "))?;
         }
-        for warning in self.warnings.iter().take(MOST_WARNINGS) {
-            write!(f, ". WARNING: {warning}")?;
-        }
-        match self.warnings.len().saturating_sub(MOST_WARNINGS) {
-            0 => Ok(()),
-            more => write!(f, ". WARNING: {more} more, which the operator's log has"),
-        }
+        Ok(())
     }
 }

@@ -8,7 +8,7 @@
 mod error;
 
 use crate::{
-    catalog::{CatalogColumn, Generated, Key, KeyForm, Place, Publication, Relation, RelationKind},
+    catalog::{CatalogColumn, Generated, Head, Key, KeyForm, Place, Publication, Relation, RelationKind},
     identifier::Identifier,
     marker::{self, Owner},
     types::ResolvedColumn,
@@ -217,6 +217,21 @@ pub fn table_to_drop(
         marked: marked.iter().map(|place| place.qualified.clone()).collect(),
         recorded: recorded.map(str::to_owned),
     })
+}
+
+/// Checks that the object's table can be dropped: it is one, and nothing else goes with it.
+///
+/// # Errors
+///
+/// [`PlanError`] if a person has to decide.
+pub fn check_drop(place: &Place, head: &Head) -> Result<(), PlanError> {
+    let table = place.qualified.clone();
+    match head.kind {
+        RelationKind::Table => Ok(()),
+        // RESTRICT would take all partitions.
+        RelationKind::Partitioned => Err(PlanError::Partitioned { table }),
+        RelationKind::Other(kind) => Err(PlanError::NoTableToDrop { table, kind }),
+    }
 }
 
 #[cfg(test)]

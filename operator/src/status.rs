@@ -1,7 +1,8 @@
 //! The status of a `DatabaseTable`; pure.
 //!
 //! `Ready` tells whether the database has the table that the spec asks for, `Synced` whether the last attempt
-//! succeeded. While the database is unreachable, nothing is known of the table, so `Ready` stays as it is.
+//! succeeded. While the database is unreachable, nothing is known of the table: `Ready` stays as it is for a generation that
+//! was applied before, and is `Unknown` for a newer one.
 //!
 //! <https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md#typical-status-properties>
 
@@ -11,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::{fmt, iter};
+use std::fmt;
 
 /// The generation in the status of an object that nobody has seen yet. The API server puts it there, so that tools which
 /// follow kstatus wait for the operator: without a status, an object counts as ready.
@@ -92,8 +93,7 @@ impl TableStatus {
     ///
     /// Its message has the `warnings` about the spec, too.
     pub fn after_success(&self, stamp: Stamp, applied: &Applied, warnings: &[String]) -> Self {
-        let warnings = warnings.iter().map(|warning| format!(". WARNING: {warning}"));
-        let message = iter::once(applied.to_string()).chain(warnings).collect::<String>();
+        let message = applied.message(warnings);
         let condition = |type_| self.condition(type_, "True", ConditionReason::Applied, &message, stamp);
         Self {
             observed_generation: stamp.generation,

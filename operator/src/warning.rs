@@ -48,6 +48,8 @@ pub enum Lost {
     Digits,
     /// The size of an array.
     ArraySize,
+    /// Dimensions of an array, beyond the first.
+    Dimensions,
     /// The bytes of a name, beyond 63.
     Name,
 }
@@ -85,9 +87,14 @@ pub fn warnings(asked: &Table, wanted: &ResolvedTable, found: &Found) -> Vec<War
 fn lost(text: &ColumnType, type_: &ResolvedType) -> impl Iterator<Item = Lost> {
     let digits =
         type_.id.has_full_precision() && text.digits().is_some_and(|digits| digits.parse::<u32>() != Ok(6));
-    [(digits, Lost::Digits), (text.has_array_size(), Lost::ArraySize), (text.has_long_name(), Lost::Name)]
-        .into_iter()
-        .filter_map(|(is_lost, lost)| is_lost.then_some(lost))
+    [
+        (digits, Lost::Digits),
+        (text.has_array_size(), Lost::ArraySize),
+        (text.has_dimensions(), Lost::Dimensions),
+        (text.has_long_name(), Lost::Name),
+    ]
+    .into_iter()
+    .filter_map(|(is_lost, lost)| is_lost.then_some(lost))
 }
 
 impl fmt::Display for Warning {
@@ -97,6 +104,7 @@ impl fmt::Display for Warning {
                 let why = match lost {
                     Lost::Digits => "PostgreSQL keeps at most 6 digits of a second",
                     Lost::ArraySize => "PostgreSQL ignores the size of an array",
+                    Lost::Dimensions => "PostgreSQL ignores how many dimensions an array has",
                     Lost::Name => "PostgreSQL cuts names after 63 bytes",
                 };
                 write!(f, "column {column}: the type {:?} became {kept}, because {why}", asked.as_str())

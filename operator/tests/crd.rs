@@ -151,6 +151,7 @@ fn rbac_grants_what_is_needed(world: &World) {
         ("watch", "databasetables.kopf.demo"),
         ("patch", "databasetables.kopf.demo/status"),
         ("get", "namespaces/kube-system"),
+        ("create", "events.events.k8s.io"),
     ] {
         assert!(may(verb, what), "{verb} {what}");
     }
@@ -158,10 +159,29 @@ fn rbac_grants_what_is_needed(world: &World) {
         ("get", "secrets"),
         ("delete", "databasetables.kopf.demo"),
         ("list", "namespaces"),
+        ("get", "namespaces/served"),
         ("create", "events"),
+        ("list", "events.events.k8s.io"),
     ] {
         assert!(!may(verb, what), "{verb} {what}");
     }
+    a_role_binding_grants_a_look_at_its_own_namespace(world);
+}
+
+fn a_role_binding_grants_a_look_at_its_own_namespace(world: &World) {
+    for namespace in ["served", "other"] {
+        world.must(&["create", "namespace", namespace], "");
+    }
+    let role = "--clusterrole=database-table-operator-namespace";
+    world.must(
+        &["create", "rolebinding", "operator", role, "--serviceaccount=served:operator", "-n", "served"],
+        "",
+    );
+    let sees = |namespace: &str| {
+        let user = "--as=system:serviceaccount:served:operator";
+        world.kubectl(&["get", "namespace", namespace, user], "").status.success()
+    };
+    assert!(sees("served") && !sees("other"));
 }
 
 /// Specs, and whole objects, of all sorts of wrong shapes: the Kopf demo's CRD lets them in.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the operator's PostgreSQL suite on every version of PostgreSQL, and through pgbouncer, and prints a table.
 
-    operator/tests/matrix.py                        all of it, in about ten minutes on two cores
+    operator/tests/matrix.py                        all of it, in about twenty minutes on two cores
     operator/tests/matrix.py 15 18                  some versions
     operator/tests/matrix.py --pgbouncer PATH       another pgbouncer than the one on PATH; repeatable
     operator/tests/matrix.py --objects 100          fewer objects for the test of two processes in transaction mode (1,000)
@@ -145,6 +145,7 @@ def pgbouncer(program: str, mode: str, prepared: str | None, server: Server, par
 def find_pgbouncer() -> str:
     found = shutil.which("pgbouncer", path=os.environ["PATH"] + ":/usr/sbin")
     if found is None:
+        subprocess.run(["apt-get", "update", "-qq"], check=True)
         subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "pgbouncer"], check=True)
         found = "/usr/sbin/pgbouncer"
     return found

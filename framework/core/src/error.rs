@@ -64,7 +64,8 @@ impl Error {
     /// While handlers of any objects fail for this cause, one of the objects is tried after a second, two seconds, and so on
     /// up to every `delay`: each in its turn. Once one gets through, the handlers of all are called at once. Besides, each is
     /// retried after its own backoff, or after `delay` if that is longer. The log tells of the outage's
-    /// beginning and end, and after a minute, two, and so on that it lasts, but not of each attempt.
+    /// beginning and end, and after 1, 3, 7, … minutes that it lasts (the intervals double up to an hour), but not of each
+    /// attempt.
     ///
     /// Tries on behalf of all count as attempts: a handler with few `retries` may have none left after the outage.
     ///

@@ -43,30 +43,19 @@ pub fn essence<'a>(body: &Body, cleaner: &impl Cleaner, extra: impl IntoIterator
     essence.into()
 }
 
-/// What the essence has of a field that a handler names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
-    /// Its value.
-    Value,
-    /// A digest of its value, as of the data of Secrets.
-    Digest,
-    /// Nothing: the system writes it, or an operator.
-    Nothing,
-}
-
-/// What the essence of objects of this kind has of a field.
-pub fn kept(api_version: &str, kind: &str, field: &Field, cleaner: &impl Cleaner) -> Kept {
-    const VALUE: &str = "a value";
+/// What the essence of objects of this kind has of a field that a handler names, if the field has this value. Null counts
+/// as absent.
+///
+/// It is null where the system or an operator writes the field, and has digests in the data of a Secret.
+pub fn kept(api_version: &str, kind: &str, field: &Field, value: &Value, cleaner: &impl Cleaner) -> Value {
     let mut object = Map::new();
-    put(&mut object, field.keys(), &VALUE.into());
+    if !value.is_null() {
+        put(&mut object, field.keys(), value);
+    }
     object.insert("apiVersion".to_owned(), api_version.into());
     object.insert("kind".to_owned(), kind.into());
     let essence = essence(&Value::from(object).into(), cleaner, [field]);
-    match resolve(&essence, field.keys()) {
-        Value::Null => Kept::Nothing,
-        value if value == VALUE => Kept::Value,
-        _ => Kept::Digest,
-    }
+    resolve(&essence, field.keys()).clone()
 }
 
 /// Puts a field of the object back, if it has a value.

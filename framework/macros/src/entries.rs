@@ -1,6 +1,6 @@
 //! Parsing of `labels` and `annotations`: a selector, or keys with the values that they must have.
 
-use crate::options::wanted;
+use crate::options::{wanted, word};
 use korf_core::filter::{Match, check_annotation, check_label, selector};
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, quote_spanned};
@@ -116,19 +116,22 @@ impl Parse for Entry {
 }
 
 impl Entry {
-    /// Checks the literals; the rest is checked when the operator starts.
+    /// Checks `present` and the literals; the rest is checked when the operator starts, and may hold where there is no value.
     fn check(&self, check: Check) -> Result<()> {
+        let value = literal(&self.value);
+        let is_there = value.is_some() || word(&self.value).is_some_and(|word| word == "present");
         let key = match &self.key {
-            Key::Text(key) => {
+            Key::Text(key) if is_there => {
                 check(&key.value(), &Match::Present).map_err(|why| Error::new(key.span(), why))?;
                 key.value()
             }
+            Key::Text(key) => key.value(),
             // For the message; any valid key will do.
             Key::Constant(path) => {
                 path.segments.last().map(|name| name.ident.to_string()).unwrap_or_default()
             }
         };
-        match literal(&self.value) {
+        match value {
             Some(value) => check(&key, &value).map_err(|why| Error::new(self.value.span(), why)),
             None => Ok(()),
         }

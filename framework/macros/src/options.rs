@@ -87,7 +87,8 @@ fn duration(value: &Expr) -> Result<TokenStream> {
     Ok(quote_spanned!(span=> ::core::time::Duration::from_millis(#millis)))
 }
 
-fn word(value: &Expr) -> Option<String> {
+/// The value, if it is a single word.
+pub fn word(value: &Expr) -> Option<String> {
     match value {
         Expr::Path(path) => path.path.get_ident().map(Ident::to_string),
         _ => None,

@@ -3,12 +3,14 @@
 use super::StartError;
 use crate::{
     core::{
-        essence::{Kept, kept},
+        diff::equal,
+        essence::kept,
         filter::{Filter, Match},
         storage::Storage,
     },
     families::{Family, Handler},
 };
+use serde_json::Value;
 
 /// Checks that a filter is complete, and that there may be an object that it matches.
 pub(super) fn check(handler: &Handler) -> Result<(), StartError> {
@@ -36,25 +38,32 @@ pub(super) fn check(handler: &Handler) -> Result<(), StartError> {
 pub(super) fn check_essence(handler: &Handler, storage: &Storage) -> Result<(), StartError> {
     let (Family::Change(_), Some(field)) = (&handler.family, &handler.filter().field) else { return Ok(()) };
     let resource = &handler.kind.resource;
-    let why = match kept(&resource.api_version, &resource.kind, field, storage) {
-        Kept::Nothing => format!(
+    let kept = |value: &Value| kept(&resource.api_version, &resource.kind, field, value, storage);
+    let Filter { value, old, new, .. } = handler.filter();
+    let mut conditions = [value, old, new].into_iter().flatten();
+    let why = if kept(&"a value".into()).is_null() {
+        format!(
             "`{field}` is no part of the essence, whose changes it is called for, since the system or an operator writes \
              it: take `on_event`"
-        ),
-        Kept::Digest if compares(handler.filter()) => format!(
-            "handlers of changes get digests of `{field}`, which are never such a value: take a condition, `when = …`"
-        ),
-        Kept::Digest | Kept::Value => return Ok(()),
+        )
+    } else if conditions.any(|wanted| is_never(wanted, |value| equal(&kept(value), value))) {
+        format!(
+            "handlers of changes get the essence, where `{field}` is never such a value (of a Secret's data, it has \
+             digests): take a condition, `when = …`"
+        )
+    } else {
+        return Ok(());
     };
     Err(mistake(handler, for_no_object(&why)))
 }
 
-/// Whether the filter compares its field with values.
-fn compares(Filter { value, old, new, .. }: &Filter) -> bool {
-    let given = [value, old, new].into_iter().flatten();
-    given.into_iter().any(|wanted| {
-        matches!(wanted, Match::Is(value) if !value.is_null()) || matches!(wanted, Match::OneOf(_))
-    })
+/// Whether a condition names values, and the essence has none of them.
+fn is_never(wanted: &Match, is_kept: impl Fn(&Value) -> bool) -> bool {
+    match wanted {
+        Match::Is(value) => !is_kept(value),
+        Match::OneOf(values) => !values.iter().any(is_kept),
+        _ => false,
+    }
 }
 
 fn for_no_object(why: &str) -> String {

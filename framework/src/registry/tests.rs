@@ -9,6 +9,7 @@ use crate::{
     on_create, on_delete, on_event, on_field, on_resume, on_update,
 };
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use serde_json::{Value, json};
 use std::any::TypeId;
 
 async fn plain(_name: Name) -> Result {
@@ -159,12 +160,23 @@ fn a_secrets_data_is_not_compared_with_values() {
     check(on_update::<Secret>("f").field("data.a").old(Match::Absent).new(Match::Present).run(plain))
         .unwrap();
     check(on_event::<Secret>("f").field("data.a").value("YQ==").run(plain)).unwrap();
-    let error = check(on_create::<Secret>("f").field("data.a").value("YQ==").run(plain)).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "handler `f/data.a` at src/main.rs:5 is not for any object: handlers of changes get digests of `data.a`, which are \
-         never such a value: take a condition, `when = …`"
-    );
+    let one_of = |values: [Value; 2]| Match::OneOf(values.into());
+    check(on_update::<Secret>("f").field("data.a").new(one_of([Value::Null, "YQ==".into()])).run(plain))
+        .unwrap();
+    check(on_field::<Secret>("f", "data").new(json!({})).run(plain)).unwrap();
+    for (field, handler) in [
+        ("data.a", on_create::<Secret>("f").field("data.a").value("YQ==").run(plain)),
+        ("data.a", on_field::<Secret>("f", "data.a").old(one_of(["YQ==".into(), "Yg==".into()])).run(plain)),
+        ("data", on_field::<Secret>("f", "data").new(json!({"a": "YQ=="})).run(plain)),
+    ] {
+        assert_eq!(
+            check(handler).unwrap_err().to_string(),
+            format!(
+                "handler `f/{field}` at src/main.rs:5 is not for any object: handlers of changes get the essence, where \
+                 `{field}` is never such a value (of a Secret's data, it has digests): take a condition, `when = …`"
+            )
+        );
+    }
 }
 
 #[test]

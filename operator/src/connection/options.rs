@@ -55,6 +55,20 @@ const UNSUPPORTED: [&str; 21] = [
     "sslpassword",
 ];
 
+/// The variables that only libpq obeys, each with the value that asks for something, or with any.
+const UNSUPPORTED_VARIABLES: [(&str, Option<&str>); 10] = [
+    ("PGGSSENCMODE", Some("require")),
+    ("PGHOSTADDR", None),
+    ("PGREQUIREAUTH", None),
+    ("PGREQUIREPEER", None),
+    ("PGREQUIRESSL", Some("1")),
+    ("PGSERVICE", None),
+    ("PGSSLCRL", None),
+    ("PGSSLCRLDIR", None),
+    ("PGSSLMAXPROTOCOLVERSION", None),
+    ("PGSSLMINPROTOCOLVERSION", None),
+];
+
 /// The variables that stand for options of tokio-postgres. Those for the address and the login come later: a URL has them
 /// elsewhere.
 const BY_VARIABLE: [(&str, &str); 6] = [
@@ -116,6 +130,11 @@ impl Options {
 
     /// Adds what variables say of options that the text leaves out.
     pub(super) fn fill_in(&mut self, source: &Source) -> Result<(), SettingsError> {
+        for (name, asking) in UNSUPPORTED_VARIABLES {
+            if source.variable(name).is_some_and(|value| asking.is_none_or(|asking| value == asking)) {
+                return Err(SettingsError::UnsupportedVariable(name));
+            }
+        }
         for (name, key) in BY_VARIABLE {
             if let Some(value) = source.variable(name).filter(|_| !self.has(key)) {
                 assignment(key, value).parse::<Config>().map_err(|_| SettingsError::Variable(name))?;

@@ -6,12 +6,19 @@
 use super::{Settings, error::SettingsError};
 use std::{
     collections::BTreeMap,
-    fmt, fs, io,
+    fmt, fs,
+    io::{self, Read},
     path::{Path, PathBuf},
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
 };
 
 /// The variables that are read, which are libpq's.
-const VARIABLES: [&str; 18] = [
+const VARIABLES: [&str; 28] = [
     "PGHOST",
     "PGPORT",
     "PGUSER",
@@ -31,10 +38,25 @@ const VARIABLES: [&str; 18] = [
     // Where the default password file is, and whose.
     "HOME",
     "USER",
+    // Those that are refused: see `options`.
+    "PGGSSENCMODE",
+    "PGHOSTADDR",
+    "PGREQUIREAUTH",
+    "PGREQUIREPEER",
+    "PGREQUIRESSL",
+    "PGSERVICE",
+    "PGSSLCRL",
+    "PGSSLCRLDIR",
+    "PGSSLMAXPROTOCOLVERSION",
+    "PGSSLMINPROTOCOLVERSION",
 ];
 
 /// The largest file that is read, in bytes. None of these files is near it, but a device has no end.
 const LARGEST: u64 = 4 << 20;
+/// The time that reading one file may take.
+const LONGEST: Duration = Duration::from_secs(5);
+/// The files that are read at a time. Each new connection reads one after the other.
+const MOST_READS: usize = 64;
 
 /// Where the settings come from. Its `Debug` shows no values.
 #[derive(Clone)]
@@ -97,12 +119,55 @@ impl fmt::Debug for Source {
     }
 }
 
-/// The content of a file.
+/// The content of a file. To open a pipe may take forever, and so may a file of a server that doesn't answer.
 pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    use io::Read;
-    let mut content = Vec::new();
-    fs::File::open(path)?.take(LARGEST).read_to_end(&mut content)?;
-    Ok(content)
+    let path = path.to_owned();
+    within(LONGEST, move || {
+        // The usual name for no password file.
+        if !fs::metadata(&path)?.is_file() && path != Path::new("/dev/null") {
+            return Err(io::Error::other("it isn't a regular file"));
+        }
+        let mut content = Vec::new();
+        fs::File::open(path)?.take(LARGEST).read_to_end(&mut content)?;
+        Ok(content)
+    })
+}
+
+/// What a function returns within a time limit. Its thread goes on after that, since nothing ends a call of the system.
+fn within<T: Send + 'static>(
+    limit: Duration,
+    read: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let (sender, receiver) = mpsc::channel();
+    let place = Place::take()?;
+    thread::Builder::new().name("file".to_owned()).spawn(move || {
+        let _place = place;
+        // Nobody waits any more, if it fails.
+        let _ = sender.send(read());
+    })?;
+    let late = |_| io::Error::new(io::ErrorKind::TimedOut, format!("it can't be read within {limit:?}"));
+    receiver.recv_timeout(limit).map_err(late)?
+}
+
+/// A place for a thread that reads a file: those that never end must not become ever more.
+struct Place;
+
+static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
+impl Place {
+    fn take() -> io::Result<Self> {
+        let more = |taken| (taken < MOST_READS).then_some(taken + 1);
+        match TAKEN.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
+            Ok(_) => Ok(Self),
+            Err(_) => Err(io::Error::other("files that were to be read before still can't be")),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        TAKEN.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// An error about a file. It names the path only if it can't be mistaken for a URL or a password.
@@ -116,4 +181,23 @@ pub(super) fn file_error(what: &'static str, path: &Path, why: &str) -> Settings
         (String::new(), format!("{why} (the path isn't shown, because it looks like a URL or a password)"))
     };
     SettingsError::File { what, path, why }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_can_not_be_read_in_time_is_an_error() {
+        let (end, wait) = mpsc::channel::<()>();
+        let hangs = move || {
+            // Until the other end is dropped.
+            let _ = wait.recv();
+            Ok(())
+        };
+        let error = within(Duration::from_millis(20), hangs).unwrap_err();
+        assert_eq!(error.to_string(), "it can't be read within 20ms");
+        drop(end);
+        assert_eq!(within(LONGEST, || Ok(5)).unwrap(), 5);
+    }
 }

@@ -140,6 +140,28 @@ fn an_error_names_the_mistake_and_quotes_nothing() {
 }
 
 #[test]
+fn variables_that_only_libpq_obeys_are_refused() {
+    for (name, value, is_refused) in [
+        ("PGREQUIREAUTH", "scram-sha-256", true),
+        ("PGREQUIREPEER", "postgres", true),
+        ("PGSSLCRL", "/crl", true),
+        ("PGSSLCRLDIR", "/crls", true),
+        ("PGSSLMINPROTOCOLVERSION", "TLSv1.3", true),
+        ("PGSSLMAXPROTOCOLVERSION", "TLSv1.2", true),
+        ("PGSERVICE", "shop", true),
+        ("PGHOSTADDR", "10.0.0.1", true),
+        ("PGGSSENCMODE", "require", true),
+        ("PGGSSENCMODE", "prefer", false),
+        ("PGREQUIRESSL", "1", true),
+        ("PGREQUIRESSL", "0", false),
+        ("PGSSLCRL", "", false),
+    ] {
+        let expected = is_refused.then_some(SettingsError::UnsupportedVariable(name));
+        assert_eq!(read("postgres://db/x", &[(name, value)]).err(), expected, "{name}={value}");
+    }
+}
+
+#[test]
 fn what_can_be_in_an_address_reaches_the_server_as_it_is_meant() {
     for (url, at) in [
         ("postgres://[::1]/x", "[::1]:5432"),
@@ -228,7 +250,8 @@ impl Drop for Folder {
 fn a_file_that_cannot_be_used_is_named_with_the_reason() {
     let folder = Folder::new("unusable");
     let nothing = folder.write("nothing", "nothing");
-    let missing = folder.path("missing");
+    let (missing, pipe) = (folder.path("missing"), folder.path("pipe"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let gone = "No such file or directory";
     for (url, what, path, why) in [
         (format!("sslmode=verify-ca sslrootcert={missing}"), "from sslrootcert", &missing, gone),
@@ -239,6 +262,7 @@ fn a_file_that_cannot_be_used_is_named_with_the_reason() {
             "it contains none",
         ),
         (format!("passfile={missing}"), "the password file", &missing, gone),
+        (format!("passfile={pipe}"), "the password file", &pipe, "it isn't a regular file"),
         (format!("sslcert={missing} sslkey={missing}"), "sslcert", &missing, gone),
         (format!("sslcert={nothing} sslkey={nothing}"), "sslcert", &nothing, "it contains no certificate"),
     ] {
@@ -249,6 +273,7 @@ fn a_file_that_cannot_be_used_is_named_with_the_reason() {
     let pool = read("host=db", &[("PGPASSFILE", &missing)]).unwrap().pool(1);
     assert!(pool.err().unwrap().to_string().contains(&missing));
     assert!(read("host=db", &[("HOME", &missing)]).unwrap().pool(1).is_ok(), "the default need not be there");
+    assert!(read("host=db passfile=/dev/null", &[]).unwrap().pool(1).is_ok(), "the usual name for none");
 }
 
 #[test]

@@ -48,6 +48,17 @@ pub enum PlanError {
         /// What it is.
         kind: &'static str,
     },
+    /// Somebody has put a view or the like in the place of the object's table, and its line into the comment.
+    #[error(
+        "{table} is {kind}, not a table, so nothing was dropped: drop it yourself, or remove the object's line from its \
+         comment"
+    )]
+    NoTableToDrop {
+        /// The name.
+        table: String,
+        /// What it is.
+        kind: &'static str,
+    },
     /// The object has a table of another name.
     #[error(
         "this object's table is {existing}, and tables can't be renamed or moved, so nothing was changed: set \

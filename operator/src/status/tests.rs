@@ -1,5 +1,5 @@
 use super::*;
-use crate::outcome::Outcome;
+use crate::{identifier::Identifier, outcome::Outcome, warning::Warning};
 use serde_json::json;
 
 fn stamp(generation: i64, second: i64) -> Stamp {
@@ -61,6 +61,22 @@ fn extra_columns_are_named_in_the_message() {
         status.find("Ready").unwrap().message,
         "table public.users has all columns of the spec, and others which are left alone: \"audit\", \"Two Words\""
     );
+}
+
+#[test]
+fn the_message_has_ten_warnings_at_most_from_the_spec_and_the_table_together() {
+    let warning = |n| Warning::Identity { column: Identifier::parse(&format!("c{n}")).unwrap() };
+    let of_spec: Vec<_> = (0..500).map(|n| format!("unknown field spec.x{n}")).collect();
+    for (of_table, count, more) in
+        [(3, 7, None), (3, 8, Some(1)), (0, 500, Some(490)), (12, 0, Some(2)), (12, 5, Some(7))]
+    {
+        let applied = Applied { warnings: (0..of_table).map(warning).collect(), ..applied(1) };
+        let status = TableStatus::default().after_success(stamp(1, 10), &applied, &of_spec[..count]);
+        let message = &status.find("Ready").unwrap().message;
+        let end = more.map(|more| format!(". WARNING: {more} more, which the operator's log has"));
+        assert!(message.ends_with(&end.clone().unwrap_or_default()), "{message}");
+        assert_eq!(message.matches("WARNING").count(), 10 + usize::from(end.is_some()), "{message}");
+    }
 }
 
 #[test]

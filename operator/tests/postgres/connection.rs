@@ -220,9 +220,12 @@ async fn a_server_that_is_not_postgresql_is_a_mistake() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move {
-            let (mut client, _) = listener.accept().await.unwrap();
-            client.write_all(greeting.as_bytes()).await.unwrap();
-            let _ = tokio::io::copy(&mut client, &mut tokio::io::sink()).await;
+            // It is asked twice, and says the same.
+            loop {
+                let (mut client, _) = listener.accept().await.unwrap();
+                client.write_all(greeting.as_bytes()).await.unwrap();
+                let _ = tokio::io::copy(&mut client, &mut tokio::io::sink()).await;
+            }
         });
         let url = format!("postgres://eva:pw@{address}/x?sslmode=require");
         let error = encrypted(&url).await.unwrap_err();

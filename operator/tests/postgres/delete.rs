@@ -143,3 +143,53 @@ async fn a_partitioned_table_in_its_place_is_not_dropped() {
     let rows: i64 = world.sql.query_one("SELECT count(*) FROM t", &[]).await.unwrap().get(0);
     assert_eq!(rows, 1);
 }
+
+#[tokio::test]
+async fn what_is_no_table_in_its_place_is_not_dropped() {
+    let world = World::new("not_a_table").await;
+    let server = "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; \
+                  GRANT USAGE ON FOREIGN SERVER s TO PUBLIC";
+    world.run_as_superuser(server).await;
+    for (kind, create) in [
+        ("VIEW", "CREATE VIEW t AS SELECT 1 AS a"),
+        ("MATERIALIZED VIEW", "CREATE MATERIALIZED VIEW t AS SELECT 1 AS a"),
+        ("FOREIGN TABLE", "CREATE FOREIGN TABLE t (a integer) SERVER s"),
+    ] {
+        world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
+        let replace = format!(
+            "DO $$ DECLARE line text := obj_description('t'::regclass); BEGIN DROP TABLE t; {create}; \
+             EXECUTE format('COMMENT ON {kind} t IS %L', line); END $$"
+        );
+        world.run(&replace).await;
+        let error = world.drop().await.unwrap_err();
+        assert_eq!(
+            (error.class(), error.reason()),
+            (ErrorClass::Environment, ConditionReason::Conflict),
+            "{error}"
+        );
+        let text = format!("public.t is a {}, not a table, so nothing was dropped", kind.to_lowercase());
+        assert!(error.to_string().starts_with(&text), "{error}");
+        world.run(&format!("COMMENT ON {kind} t IS NULL")).await;
+        assert_eq!(world.drop().await.unwrap(), Dropped::NoTable);
+        world.run(&format!("DROP {kind} t")).await;
+        world.lose_the_status();
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_to_be_dropped_is_not_locked() {
+    let world = World::new("not_locked").await;
+    world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
+    world
+        .run(
+            "DO $$ DECLARE line text := obj_description('t'::regclass); BEGIN DROP TABLE t; \
+               CREATE TABLE t (a integer) PARTITION BY RANGE (a); EXECUTE format('COMMENT ON TABLE t IS %L', line); END $$",
+        )
+        .await;
+    world.run("BEGIN; SELECT FROM t").await;
+    for _ in 0..2 {
+        let error = world.drop().await.unwrap_err();
+        assert_eq!(error.reason(), ConditionReason::Conflict, "{error}");
+        world.lose_the_status();
+    }
+}

@@ -221,22 +221,34 @@ proptest! {
 
 #[test]
 fn an_essence_keeps_the_fields_that_users_write() {
-    for (field, expected) in [
-        ("spec.size", Kept::Value),
-        ("status.phase", Kept::Value),
-        ("metadata.name", Kept::Value),
-        ("metadata.labels.app", Kept::Value),
-        ("metadata.finalizers", Kept::Value),
-        ("metadata.generation", Kept::Nothing),
-        ("metadata.resourceVersion", Kept::Nothing),
-        ("metadata.managedFields.x", Kept::Nothing),
-        ("data.key", Kept::Value),
+    let value = Value::from("a value");
+    for (field, is_kept) in [
+        ("spec.size", true),
+        ("status.phase", true),
+        ("metadata.name", true),
+        ("metadata.labels.app", true),
+        ("metadata.finalizers", true),
+        ("metadata.generation", false),
+        ("metadata.resourceVersion", false),
+        ("metadata.managedFields.x", false),
+        ("data.key", true),
     ] {
-        assert_eq!(kept("v1", "ConfigMap", &field.into(), &own()), expected, "{field}");
+        let expected = if is_kept { &value } else { &Value::Null };
+        assert_eq!(kept("v1", "ConfigMap", &field.into(), &value, &own()), *expected, "{field}");
     }
-    assert_eq!(kept("v1", "Secret", &"data.key".into(), &own()), Kept::Digest);
-    let annotation = |key: &str| kept("v1", "Pod", &["metadata", "annotations", key].into(), &kopf());
-    assert_eq!(annotation("example.com/note"), Kept::Value);
-    assert_eq!(annotation("kopf.zalando.org/last-handled-configuration"), Kept::Nothing);
-    assert_eq!(annotation("kubectl.kubernetes.io/last-applied-configuration"), Kept::Nothing);
+    let annotation = |key: &str| kept("v1", "Pod", &["metadata", "annotations", key].into(), &value, &kopf());
+    assert_eq!(annotation("example.com/note"), value);
+    assert_eq!(annotation("kopf.zalando.org/last-handled-configuration"), Value::Null);
+    assert_eq!(annotation("kubectl.kubernetes.io/last-applied-configuration"), Value::Null);
+}
+
+#[test]
+fn an_essence_has_digests_of_a_secrets_data_whether_one_names_all_of_it_or_a_part() {
+    let of_secret = |field: &str, value: &Value| kept("v1", "Secret", &field.into(), value, &own());
+    let is_digest = |value: &Value| value.as_str().is_some_and(|text| text.starts_with("blake2b:"));
+    assert!(is_digest(&of_secret("data.key", &"eA==".into())));
+    assert!(is_digest(&of_secret("data", &json!({"key": "eA=="}))["key"]));
+    for (field, value) in [("data", json!({})), ("data.key", Value::Null), ("type", "Opaque".into())] {
+        assert_eq!(of_secret(field, &value), value, "{field}");
+    }
 }

@@ -24,7 +24,7 @@ fn has_spec(body: Body) -> bool {
 #[korf::on_create(
     Table,
     id = "filtered",
-    labels = {"app": "web", TIER: present, "old": absent, "size": |size| size != "small"},
+    labels = {"app": "web", TIER: present, "old": absent, "no key": absent, "size": |size| size != "small"},
     annotations = {"example.com/note": format!("{}", 1)},
     when = all((has_spec, |reason: Reason| reason == Reason::Create)),
 )]
@@ -49,6 +49,7 @@ async fn resized(Old(old): Old<Option<u32>>, New(new): New<Option<u32>>, json: O
 }
 
 #[korf::on_event(Table, timeout = Duration::from_secs(1))]
+#[korf::on_event(Table, id = "odd", field = ["my.field", ""])]
 async fn seen(event: WatchEventType) -> Result<Value> {
     Ok(format!("{event:?}").into())
 }
@@ -79,6 +80,14 @@ fn filters_stand_in_attributes() {
         assert_eq!(selects(filter, labels.clone()), expected, "{labels}");
     }
     assert!(filter.when.is_some());
+    assert_eq!(filter.check(), Ok(()), "no object has a label `no key`");
+}
+
+#[test]
+fn a_list_of_keys_is_a_field_though_a_text_of_that_look_is_a_mistake() {
+    let filter = registered("odd/my.field.").unwrap().filter().clone();
+    assert_eq!(filter.field.as_ref().unwrap().keys(), ["my.field", ""]);
+    assert_eq!(filter.check(), Ok(()));
 }
 
 #[test]

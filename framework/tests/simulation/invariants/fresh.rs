@@ -57,7 +57,7 @@ fn again(history: &History, call: &Called) -> Option<String> {
 }
 
 /// Whether a handler that no update calls saw another state before: what it has made of that is for all update handlers to
-/// mend, once.
+/// put right, once.
 fn is_owed_for_others(history: &History, before: &Called, call: &Called) -> bool {
     let is_for_updates = |call: &Called| {
         history.role_above(call).is_some_and(|role| role.has(Cue::Update) || role.has(Cue::Field))

@@ -9,7 +9,7 @@ use crate::environment;
 /// What the demo's needs depend on.
 #[derive(Clone, Debug)]
 pub struct Machine {
-    /// Whether there is a C compiler, which also links Rust programs.
+    /// Whether there is a C compiler of the name `cc`, by which rustc links. `CC` doesn't change that.
     pub has_c_compiler: bool,
     /// Where the control plane comes from.
     pub control_plane: ControlPlane,
@@ -47,8 +47,7 @@ impl Machine {
     /// Looks at this machine. `target` is the folder that cargo builds in.
     pub fn look(target: &Path) -> Self {
         Self {
-            has_c_compiler: environment::variable("CC").is_some()
-                || ["cc", "gcc", "clang"].iter().any(|name| environment::program(name).is_some()),
+            has_c_compiler: environment::program("cc").is_some(),
             control_plane: control_plane(),
             go: go_version(),
             has_kubectl: environment::program("kubectl").is_some(),

@@ -94,7 +94,7 @@ impl fmt::Display for Need {
         match self {
             Self::CCompiler => write!(
                 f,
-                "a C compiler, which also links Rust programs:
+                "a C compiler of the name cc, which also links Rust programs:
     Debian, Ubuntu: sudo apt-get install gcc libc6-dev
     Fedora: sudo dnf install gcc
     macOS: xcode-select --install"
