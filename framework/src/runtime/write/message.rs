@@ -60,16 +60,17 @@ fn without_objects(message: &str) -> String {
 
 /// A message without any value of the object: what remains are fields and reasons.
 pub fn without_values(message: &str) -> String {
-    let (mut text, mut values) = (String::new(), Vec::new());
-    for (before, value) in parts(message) {
-        let has_value = !value.is_empty();
-        let before = if has_value { before.trim_end_matches(": ") } else { before };
-        // The reason that follows a value may quote it, or others.
-        text.push_str(&if values.is_empty() { before.to_owned() } else { without_quotes(before) });
-        values.extend(Some(value.trim_matches('"')).filter(|_| has_value));
-    }
-    let echoes = values.iter().filter(|value| value.len() >= SHORTEST_ECHO);
-    echoes.fold(text, |text, value| text.replace(value, "…"))
+    let parts = parts(message);
+    let text = |&(before, value): &(&str, &str)| match value {
+        "" => before.to_owned(),
+        _ => before.trim_end_matches(": ").to_owned(),
+    };
+    let Some((first, others)) = parts.split_first() else { return String::new() };
+    // The reason that follows a value may quote it, or others.
+    let reasons: String = others.iter().map(|part| without_quotes(&text(part))).collect();
+    let values = parts.iter().map(|(_, value)| value.trim_matches('"'));
+    let echoes = values.filter(|value| value.len() >= SHORTEST_ECHO);
+    text(first) + &echoes.fold(reasons, |reasons, value| reasons.replace(value, "…"))
 }
 
 /// A text with what stands in double quotes left out.
@@ -149,7 +150,7 @@ mod tests {
     use kube::client::AuthError;
 
     /// A message; the same without objects; the same without values.
-    const CASES: [[&str; 3]; 14] = [
+    const CASES: [[&str; 3]; 15] = [
         [
             r#""" is invalid: patch: Invalid value: "{\"data\":{\"password\":\"c2VjcmV0\"}}": parsing time"#,
             r#""" is invalid: patch: Invalid value: "{…}": parsing time"#,
@@ -206,6 +207,11 @@ mod tests {
             r#"p: Invalid value: "hunter2" (422)"#,
             r#"p: Invalid value: "hunter2" (422)"#,
             "p: Invalid value (422)",
+        ],
+        [
+            r#"spec.size: Invalid value: "size": no such size"#,
+            r#"spec.size: Invalid value: "size": no such size"#,
+            "spec.size: Invalid value: no such …",
         ],
         [
             r#"things "a" not found: Invalid value"#,
