@@ -7,6 +7,7 @@ pub mod clock;
 mod events;
 mod kind;
 mod listing;
+pub mod login_error;
 mod memory;
 mod namespaces;
 mod object;

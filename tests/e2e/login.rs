@@ -170,6 +170,54 @@ async fn credentials_that_nobody_replaces_end_the_operator_with_1() {
     );
 }
 
+#[tokio::test]
+async fn a_plugin_that_hangs_ends_the_operator_with_1_and_is_run_once() {
+    let fixture = Fixture::new("login-hanging").await;
+    let account = Account::new(&fixture);
+    let credential = json!({
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "kind": "ExecCredential",
+        "status": { "token": account.token() },
+    });
+    account.write("credential", &credential.to_string());
+    let script = account.path("plugin");
+    account.write(
+        "plugin",
+        &format!(
+            "echo run >> \"$0.runs\"; [ ! -e \"$0.hang\" ] || exec sleep 60; cat {}",
+            account.path("credential").display()
+        ),
+    );
+    let kubeconfig = account.write_kubeconfig(&json!({ "exec": {
+        "apiVersion": "client.authentication.k8s.io/v1",
+        "command": "sh",
+        "args": [script],
+        "interactiveMode": "Never",
+    }}));
+    let mut operator = fixture
+        .operator()
+        .not_verbose()
+        .env("KUBECONFIG", &kubeconfig)
+        .env("KORF_SET_WATCHING_SERVER_TIMEOUT", "1s")
+        .env("KORF_SET_REQUESTS_TIMEOUT", "2s")
+        .env("KORF_SET_LOGIN_PATIENCE", "3s")
+        .start();
+    fixture.apply(&manifest("before", "before", &["id"]));
+    fixture.until_ready("before").await;
+    let runs = || fs::read_to_string(account.path("plugin.runs")).unwrap().lines().count();
+    let before = runs();
+    account.write("plugin.hang", "");
+    account.revoke();
+    assert_eq!(operator.wait().await.code(), Some(1));
+    assert_eq!(runs(), before + 1, "{:#?}", operator.lines());
+    let warning = operator.lines().into_iter().find(|line| line.contains("rejects the credentials (401)"));
+    assert!(
+        warning.as_ref().is_some_and(|line| line.contains("the login has not ended after 1s")),
+        "{:#?}",
+        operator.lines()
+    );
+}
+
 /// A proxy that every request goes through to the API server, wherever it says that it goes.
 struct Tunnels {
     address: SocketAddr,

@@ -1,6 +1,7 @@
 //! Secrets, which must not appear in logs or objects.
 
 use crate::fixture::{Fixture, OperatorProcess, condition, manifest};
+use serde_json::{Value, json};
 
 /// A password that occurs in no other text.
 const PASSWORD: &str = "Geheim42";
@@ -39,7 +40,7 @@ async fn no_failure_puts_the_password_into_the_log_or_an_object() {
     fixture.sql(&format!("ALTER ROLE secrecy PASSWORD '{PASSWORD}'")).await;
     fixture.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user AND pid <> pg_backend_pid()").await;
     fixture.apply(&manifest("denied", "denied", &["id"]));
-    let denied = |object: &serde_json::Value| condition(object, "Synced") == ["False", "PermissionDenied"];
+    let denied = |object: &Value| condition(object, "Synced") == ["False", "PermissionDenied"];
     fixture.until("denied", "the password is rejected", denied).await;
     assert!(operator.count_lines("tokio_postgres") > 0, "the log contains lines of libraries");
     assert_not_logged(&operator, password);
@@ -174,5 +175,44 @@ async fn an_invalid_kubeconfig_is_not_quoted() {
         );
         assert_not_logged(&operator, PASSWORD);
         assert_not_logged(&operator, "nonsense");
+    }
+}
+
+#[tokio::test]
+async fn what_a_credential_plugin_is_given_and_prints_is_not_logged() {
+    let fixture = Fixture::new("wrong-plugins").await;
+    let truncated = r#"echo '{"kind": "ExecCredential", "status": {"token": "Geheim42'"#;
+    for (number, script, expected) in [
+        (
+            0,
+            "echo Geheim42; echo Geheim42 >&2; exit 1",
+            "the credential plugin `sh` has failed: exit status: 1",
+        ),
+        (1, truncated, "the credential plugin `sh` has printed something that is no ExecCredential"),
+        (2, "echo Geheim42", "is no ExecCredential"),
+    ] {
+        let kubeconfig = fixture.cluster.control_plane.kubeconfig();
+        let mut config: Value = serde_json::from_slice(&std::fs::read(kubeconfig).unwrap()).unwrap();
+        config["users"][0]["user"] = json!({ "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": "sh",
+            "args": ["-c", script, PASSWORD],
+            "env": [{ "name": "PASSWORD", "value": PASSWORD }],
+            "interactiveMode": "Never",
+        }});
+        let path = std::env::temp_dir().join(format!("korf-plugin-{}-{number}", std::process::id()));
+        std::fs::write(&path, config.to_string()).unwrap();
+        let command = fixture.operator().not_verbose().arg("--debug").env("KUBECONFIG", &path);
+        let mut operator =
+            EVERYTHING.iter().fold(command, |command, (name, value)| command.env(name, value)).start();
+        let status = operator.wait().await;
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(
+            (status.code(), operator.count_lines("[ERROR   ] "), operator.count_lines(expected)),
+            (Some(1), 1, 1),
+            "{:#?}",
+            operator.lines()
+        );
+        assert_not_logged(&operator, PASSWORD);
     }
 }

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod proxy;
+mod renewal;
 mod session;
 
 use super::RunError;

@@ -6,13 +6,15 @@
 
 mod budget;
 mod fault;
+mod message;
 mod permissions;
 mod request;
 mod unsaved;
 mod writing;
 
 pub use budget::{RetryBudget, Standing};
-pub use fault::{explain, explain_watch, is_terminating, watch_code};
+pub use fault::{is_terminating, watch_code};
+pub use message::{explain, explain_watch};
 pub use permissions::Permissions;
 pub use request::Unread;
 pub use unsaved::Unsaved;

@@ -1,16 +1,17 @@
 //! Credentials: a kubeconfig's, or those of a pod's service account.
 
 use super::proxy;
-use crate::{error::with_causes, settings::Settings};
+use crate::{error::with_causes, runtime::login_error, settings::Settings};
 use http::Uri;
 use kube::{
     Client, Config,
-    config::{Cluster, KubeConfigOptions, Kubeconfig, KubeconfigError},
+    config::{AuthInfo, Cluster, KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 use std::{
     env,
     hash::{DefaultHasher, Hash, Hasher},
     io,
+    path::Path,
 };
 use tokio::task;
 
@@ -91,7 +92,21 @@ impl Credentials {
     pub async fn client(&self) -> Result<Client, String> {
         let config = self.config.clone();
         let made = task::spawn_blocking(move || Client::try_from(config)).await;
-        made.map_err(|error| error.to_string())?.map_err(|error| with_causes(&error))
+        // kube panics where a token has a line break in it.
+        let made = made.map_err(|_| "the credentials can't be used: can the token be part of a header?")?;
+        made.map_err(|error| match login_error::find(&error) {
+            Some(error) => login_error::explain(error, self.plugin().as_deref()),
+            None => with_causes(&error),
+        })
+    }
+
+    /// The name of the program that the kubeconfig has run for a token: without its path and what doesn't belong there.
+    pub fn plugin(&self) -> Option<String> {
+        let AuthInfo { exec, auth_provider, .. } = &self.config.auth_info;
+        let by_provider = || auth_provider.as_ref()?.config.get("cmd-path");
+        let command = exec.as_ref().and_then(|exec| exec.command.as_ref()).or_else(by_provider)?;
+        let name = Path::new(command).file_name()?.to_str()?;
+        Some(name.to_owned()).filter(|_| !command.contains(char::is_whitespace))
     }
 }
 

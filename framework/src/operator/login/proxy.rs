@@ -59,8 +59,11 @@ fn is_direct(server: &Uri, exceptions: &str) -> bool {
         return true;
     }
     let port = server.port_u16().unwrap_or(if server.scheme_str() == Some("http") { 80 } else { 443 });
-    let exceptions: Vec<_> =
-        exceptions.split(',').filter_map(|entry| exception(entry.trim(), port)).collect();
+    // With a leading dot, a domain's subdomains are meant and not the domain, which the matcher counts in.
+    let is_meant =
+        |entry: &&str| !entry.strip_prefix('.').is_some_and(|name| name.eq_ignore_ascii_case(host));
+    let exceptions = exceptions.split(',').filter_map(|entry| exception(entry.trim(), port));
+    let exceptions: Vec<_> = exceptions.filter(is_meant).collect();
     if exceptions.contains(&"*") {
         return true;
     }
@@ -148,6 +151,14 @@ mod tests {
             ("https://127.0.0.1:6443", "", true),
             ("https://[::1]:6443", "", true),
             ("https://localhost:6443", "", true),
+            ("https://example.org", "example.org", true),
+            ("https://example.org", ".example.org", false),
+            ("https://example.org", "*.example.org", false),
+            ("https://EXAMPLE.org", ".example.ORG", false),
+            ("https://example.org:6443", ".example.org:6443", false),
+            ("https://example.org", ".example.org, example.org", true),
+            (SERVER, ".example.org:6443", true),
+            ("https://a.api.example.org", ".example.org", true),
         ];
         for (server, exceptions, direct) in cases {
             let variables = [("HTTPS_PROXY", "http://proxy:3128"), ("NO_PROXY", exceptions)];

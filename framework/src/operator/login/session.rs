@@ -4,19 +4,25 @@
 //! runs. The request that was rejected is sent once more, so that nobody notices. Where the API server can't be reached, it
 //! may be elsewhere by now: the kubeconfig is read again, too, and used if it has changed.
 
-use super::credentials::Credentials;
+use super::{
+    credentials::Credentials,
+    renewal::{Delays, Entry, LoggedIn, Renewal, Trouble},
+};
 use crate::{
-    runtime::observe::{Observation, Observer},
+    runtime::{
+        login_error,
+        observe::{Observation, Observer},
+    },
     settings::Settings,
 };
-use futures::future::BoxFuture;
+use futures::{FutureExt, future::BoxFuture};
 use http::{Request, Response, StatusCode};
 use kube::{
     Client,
     client::{Body, retry::RetryPolicy},
 };
 use std::{
-    fmt, mem,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
     time::Duration,
@@ -33,41 +39,22 @@ const HANDLERS_TRIES: (Duration, Duration, u32) = (Duration::from_millis(500), D
 pub struct Session(Arc<Shared>);
 
 struct Shared {
-    settings: Settings,
+    patience: Duration,
     observer: Observer,
     default_namespace: String,
-    current: Mutex<Current>,
-    /// Only one request at a time logs in.
-    renewal: tokio::sync::Mutex<Renewal>,
-    rejections: Mutex<Rejections>,
+    renewal: Arc<Renewal>,
+    /// When a rejection could not be helped first, since the API server has last accepted the credentials.
+    rejected_since: Mutex<Option<Instant>>,
     rejected: CancellationToken,
 }
 
-/// The client that is used now.
-#[derive(Clone)]
-struct Current {
-    client: Client,
-    /// Tells it from those before.
-    number: u64,
-}
-
-/// The last login.
-struct Renewal {
-    /// When it was tried, after the first one.
-    tried: Option<Instant>,
-    /// The credentials that are used.
-    fingerprint: u64,
-    /// Why it has failed.
-    why_not: Option<String>,
-}
-
-/// The series of answers that reject the credentials, up to one that accepts them.
-#[derive(Default)]
-struct Rejections {
-    /// When a rejection could not be helped first.
-    since: Option<Instant>,
-    /// The operator has logged in again, and nobody knows yet whether that helps.
-    renewed: bool,
+/// What an answer says about the credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Accepted,
+    In(Trouble),
+    /// Nothing: it may be that of a load balancer, which doesn't look at them.
+    Nothing,
 }
 
 // By hand: a client holds credentials.
@@ -87,20 +74,28 @@ impl Session {
         settings: &Settings,
         observer: &Observer,
     ) -> Result<Self, String> {
-        let client = credentials.client().await?;
-        Ok(Self(Arc::new(Shared {
-            settings: settings.clone(),
+        let entry = enter(&credentials).await?;
+        let delays = Delays {
+            between: settings.login.renewal_delay,
+            // A request has to end before its time is over, or nobody learns of its rejection.
+            wait: settings.requests.timeout / 2,
+        };
+        let again = settings.clone();
+        let log_in = move |known| log_in(again.clone(), known).boxed();
+        let renewal = Renewal::new(entry, delays, Box::new(log_in));
+        let default_namespace = credentials.default_namespace().to_owned();
+        Ok(Self::new(renewal, default_namespace, settings.login.patience, observer))
+    }
+
+    fn new(renewal: Renewal, default_namespace: String, patience: Duration, observer: &Observer) -> Self {
+        Self(Arc::new(Shared {
+            patience,
             observer: observer.clone(),
-            default_namespace: credentials.default_namespace().to_owned(),
-            current: Mutex::new(Current { client, number: 0 }),
-            renewal: tokio::sync::Mutex::new(Renewal {
-                tried: None,
-                fingerprint: credentials.fingerprint(),
-                why_not: None,
-            }),
-            rejections: Mutex::default(),
+            default_namespace,
+            renewal: Arc::new(renewal),
+            rejected_since: Mutex::default(),
             rejected: CancellationToken::new(),
-        })))
+        }))
     }
 
     /// A client that sends each request once, and once more where it had to log in again.
@@ -142,86 +137,82 @@ impl Shared {
     async fn send(&self, request: Request<Body>) -> kube::Result<Response<Body>> {
         let (parts, body) = request.into_parts();
         let again = body.try_clone().map(|body| Request::from_parts(parts.clone(), body));
-        let current = lock(&self.current).clone();
-        let answer = current.client.send(Request::from_parts(parts, body)).await;
-        if self.is_accepted(&answer) {
-            return answer;
-        }
-        let renewed = self.renewed(&current, answer.is_ok()).await;
+        let current = self.renewal.current();
+        let answer = send(&current.entry, Request::from_parts(parts, body)).await;
+        let Verdict::In(trouble) = self.judge(&answer) else { return answer };
+        let renewed = self.renewal.instead_of(&current, trouble).await;
+        // Without an answer, it may have been carried out.
+        let again = again.filter(|again| trouble == Trouble::Rejected || again.method().is_safe());
         let answer = match (renewed, again) {
-            (Some(client), Some(again)) => client.send(again).await,
+            (Some(entry), Some(again)) => send(&entry, again).await,
             _ => answer,
         };
-        if !self.is_accepted(&answer) && answer.is_ok() {
-            self.still_rejected().await;
+        if self.judge(&answer) == Verdict::In(Trouble::Rejected) {
+            self.still_rejected();
         }
         answer
     }
 
-    /// Whether the server has accepted the credentials.
-    fn is_accepted(&self, answer: &kube::Result<Response<Body>>) -> bool {
-        let accepted = matches!(answer, Ok(response) if response.status() != StatusCode::UNAUTHORIZED);
-        if accepted {
-            let rejections = mem::take(&mut *lock(&self.rejections));
-            if rejections.renewed || rejections.since.is_some() {
+    /// Judges an answer. One that accepts the credentials ends a series of rejections.
+    fn judge(&self, answer: &kube::Result<Response<Body>>) -> Verdict {
+        let verdict = verdict(answer.as_ref().ok().map(Response::status));
+        if verdict == Verdict::Accepted {
+            let renewed = self.renewal.prove();
+            if lock(&self.rejected_since).take().is_some() || renewed {
                 self.observer.observe(Observation::LoginRenewed);
             }
         }
-        accepted
-    }
-
-    /// A client that has logged in since; none where that was tried a moment ago, fails, or would change nothing.
-    async fn renewed(&self, last: &Current, rejected: bool) -> Option<Client> {
-        let mut renewal = self.renewal.lock().await;
-        let current = lock(&self.current).clone();
-        if current.number != last.number {
-            return Some(current.client);
-        }
-        let delay = self.settings.login.renewal_delay;
-        if renewal.tried.is_some_and(|tried| tried.elapsed() < delay) {
-            return None;
-        }
-        renewal.tried = Some(Instant::now());
-        let known = (!rejected).then_some(renewal.fingerprint);
-        match self.login(known).await {
-            Ok(None) => None,
-            Ok(Some((client, fingerprint))) => {
-                (renewal.fingerprint, renewal.why_not) = (fingerprint, None);
-                *lock(&self.current) = Current { client: client.clone(), number: current.number + 1 };
-                lock(&self.rejections).renewed |= rejected;
-                Some(client)
-            }
-            Err(why) => {
-                renewal.why_not = Some(why);
-                None
-            }
-        }
-    }
-
-    /// Logs in, unless by the credentials that are known.
-    async fn login(&self, known: Option<u64>) -> Result<Option<(Client, u64)>, String> {
-        let credentials = Credentials::find(&self.settings).await?;
-        if known == Some(credentials.fingerprint()) {
-            return Ok(None);
-        }
-        Ok(Some((credentials.client().await?, credentials.fingerprint())))
+        verdict
     }
 
     /// Takes in a rejection that could not be helped.
-    async fn still_rejected(&self) {
-        let why = self.renewal.lock().await.why_not.clone();
-        let (since, patience) = (lock(&self.rejections).since, self.settings.login.patience);
-        match since {
-            None => {
-                lock(&self.rejections).since = Some(Instant::now());
-                self.observer.observe(Observation::LoginRejected { why: why.as_deref(), patience });
-            }
-            Some(since) if since.elapsed() >= patience => self.rejected.cancel(),
-            Some(_) => {}
+    fn still_rejected(&self) {
+        let since = *lock(&self.rejected_since).get_or_insert_with(|| {
+            let why = self.renewal.why_not();
+            self.observer
+                .observe(Observation::LoginRejected { why: why.as_deref(), patience: self.patience });
+            Instant::now()
+        });
+        if since.elapsed() >= self.patience {
+            self.rejected.cancel();
         }
     }
+}
+
+/// Judges an answer by its status; without one, there was no answer.
+fn verdict(status: Option<StatusCode>) -> Verdict {
+    match status {
+        None => Verdict::In(Trouble::Unreachable),
+        Some(StatusCode::UNAUTHORIZED) => Verdict::In(Trouble::Rejected),
+        Some(status) if status.is_server_error() => Verdict::Nothing,
+        Some(_) => Verdict::Accepted,
+    }
+}
+
+/// Sends a request. What kube says of a plugin that it has run for a new token is not passed on: handlers may log it.
+async fn send(entry: &Entry, request: Request<Body>) -> kube::Result<Response<Body>> {
+    entry.client.send(request).await.map_err(|error| match login_error::find(&error) {
+        Some(found) => kube::Error::Service(login_error::explain(found, entry.plugin.as_deref()).into()),
+        None => error,
+    })
+}
+
+async fn enter(credentials: &Credentials) -> Result<Entry, String> {
+    let client = credentials.client().await?;
+    Ok(Entry { client, fingerprint: credentials.fingerprint(), plugin: credentials.plugin() })
+}
+
+async fn log_in(settings: Settings, known: Option<u64>) -> LoggedIn {
+    let credentials = Credentials::find(&settings).await?;
+    if known == Some(credentials.fingerprint()) {
+        return Ok(None);
+    }
+    enter(&credentials).await.map(Some)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,10 @@
 //! Faults: classes of the API server's errors, by what a request that met one does next.
 
-use korf_core::error::root_cause;
 use kube::{
     Error,
     core::{Status, response::StatusCause},
     runtime::watcher,
 };
-use std::borrow::Cow;
 
 /// A class of errors of the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,44 +89,6 @@ pub fn fields(error: &Error) -> impl Iterator<Item = &str> {
     };
     let fields = status.into_iter().flat_map(|status| causes(status)).map(|cause| cause.field.as_str());
     fields.filter(|field| !field.is_empty())
-}
-
-/// The error in one line, for people.
-pub fn explain(error: &Error) -> String {
-    match error {
-        Error::Api(status) => explain_status(status),
-        error => root_cause(error),
-    }
-}
-
-fn explain_status(status: &Status) -> String {
-    let message = without_object(status.message.trim());
-    match (&*message, status.code) {
-        ("", code) => format!("the API server answered {code} {}", status.reason),
-        (message, 401) => format!("{message} (401): the credentials are not valid, or no longer"),
-        (message, code) => format!("{message} ({code})"),
-    }
-}
-
-/// A message without the object that it may quote, in which there may be a secret.
-fn without_object(message: &str) -> Cow<'_, str> {
-    const BEGIN: &str = "Invalid value: \"{";
-    let Some(begin) = message.find(BEGIN) else { return message.into() };
-    let (before, quoted) = message.split_at(begin + BEGIN.len());
-    // Quotes within it are escaped.
-    let end = quoted.match_indices("}\"").map(|(at, _)| at).find(|at| !quoted[..*at].ends_with('\\'));
-    format!("{before}…{}", end.map_or("}\"", |end| &quoted[end..])).into()
-}
-
-/// The error of a watch in one line, for people.
-pub fn explain_watch(error: &watcher::Error) -> String {
-    match error {
-        watcher::Error::InitialListFailed(error)
-        | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => explain(error),
-        watcher::Error::WatchError(status) => explain_status(status),
-        watcher::Error::NoResourceVersion => error.to_string(),
-    }
 }
 
 /// The status code, if the API server rejected the watch.
@@ -236,23 +196,6 @@ mod tests {
             assert_eq!(Fault::of(&error), fault, "{message}");
             let named = Some(field).filter(|field| !field.is_empty());
             assert_eq!(fields(&error).next(), named);
-        }
-    }
-
-    #[test]
-    fn a_message_that_quotes_the_whole_object_loses_it() {
-        let quoted =
-            r#""" is invalid: patch: Invalid value: "{\"data\":{\"password\":\"c2VjcmV0\"}}": parsing time"#;
-        let cases = [
-            (quoted, r#""" is invalid: patch: Invalid value: "{…}": parsing time"#),
-            (r#"patch: Invalid value: "{\"data\":"#, r#"patch: Invalid value: "{…}""#),
-            (
-                r#"spec.size: Invalid value: "many": must be a number"#,
-                r#"spec.size: Invalid value: "many": must be a number"#,
-            ),
-        ];
-        for (message, expected) in cases {
-            assert_eq!(without_object(message), expected);
         }
     }
 }

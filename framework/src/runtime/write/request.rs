@@ -2,7 +2,8 @@
 
 use super::{
     budget::{RetryBudget, Tries},
-    fault::{Fault, explain},
+    fault::Fault,
+    message::explain,
     permissions::Verb,
 };
 use crate::runtime::{kind::KindContext, object::WatchedObject, observe::Observation};

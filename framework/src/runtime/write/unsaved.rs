@@ -1,6 +1,9 @@
 //! Unsaved outcomes: kept in an object's memory while the API server doesn't accept them, and stored by a later turn.
 
-use super::{Fault, Intent, Outcomes, RetryBudget, Standing, Stop, Unread, Written, writing::WriteFailure};
+use super::{
+    Fault, Intent, Outcomes, RetryBudget, Standing, Stop, Unread, Written, message::without_values,
+    writing::WriteFailure,
+};
 use crate::{
     event_queue::{EventRequest, Severity, reference},
     runtime::{
@@ -130,14 +133,16 @@ impl KindContext {
         Stop::Later { seen, after }
     }
 
-    /// Posts an event about an object that the API server keeps: `kubectl describe` is where people look.
+    /// Posts an event about an object that the API server keeps: `kubectl describe` is where people look. More of them may
+    /// read events than the object, so there are no values in it.
     fn post_unreleased(&self, body: &Body, why: &str) {
         self.operator.events.push(EventRequest {
             regarding: reference(body, &self.kind),
             severity: Severity::Warning,
             reason: "FinalizerRejected".to_owned(),
             message: format!(
-                "The API server rejects the removal of the finalizer, so the object stays: {why}"
+                "The API server rejects the removal of the finalizer, so the object stays: {}",
+                without_values(why)
             ),
             handler: "finalizer".to_owned(),
         });

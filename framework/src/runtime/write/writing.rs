@@ -2,7 +2,8 @@
 
 use super::{
     budget::{RetryBudget, Tries},
-    fault::{Fault, explain, fields},
+    fault::{Fault, fields},
+    message::explain,
     permissions::Verb,
     request::Unread,
 };
