@@ -26,6 +26,8 @@ struct Account<'f> {
 impl<'f> Account<'f> {
     fn new(fixture: &'f Fixture<'f>) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("login-{}", fixture.namespace));
+        // What an earlier run has left is no state to begin with.
+        _ = fs::remove_dir_all(&folder);
         fs::create_dir_all(&folder).unwrap();
         let account = Self { fixture, folder };
         account.run(&["create", "serviceaccount", "robot"]);
