@@ -141,8 +141,14 @@ impl World {
     fn turn(&mut self) -> Option<Idle> {
         let now = Timestamp::UNIX_EPOCH;
         let reading = Reading::of(&self.setup, self.body.clone(), now);
-        let situation =
-            Situation { gone: false, occasion: self.occasion, initial: false, rearmed: false, eager: false };
+        let situation = Situation {
+            gone: false,
+            occasion: self.occasion,
+            initial: false,
+            unseen: false,
+            rearmed: false,
+            eager: false,
+        };
         match plan(&self.setup, &reading, situation, now) {
             Ok(Plan::Idle(idle)) => return Some(idle),
             Ok(Plan::Write(change)) => self.write(&change.into()),

@@ -22,6 +22,8 @@ pub struct Situation {
     pub occasion: Occasion,
     /// A listing showed it first, and it has not been handled completely since the start of this process.
     pub initial: bool,
+    /// It has a generation that was not seen when it was handled last: if nothing else has changed, a change was taken back.
+    pub unseen: bool,
     /// Its essence has changed since delete handlers failed permanently: they are retried.
     pub rearmed: bool,
     /// Its essence, annotations aside, has changed since handlers began to wait for their next attempt: they wait no
@@ -63,7 +65,7 @@ impl Cause {
             () if body.is_deleting() => Self::Handle(Reason::Delete),
             () if !past.handled => Self::Handle(Reason::Create),
             () if past.changed || past.begun => Self::Handle(Reason::Update),
-            () if situation.initial => Self::Handle(Reason::Resume),
+            () if situation.initial || situation.unseen => Self::Handle(Reason::Resume),
             () => Self::Noop,
         }
     }
@@ -106,16 +108,28 @@ mod tests {
             (alive(), false, past(true, false, false), Cause::Noop),
         ];
         for (body, gone, past, cause) in cases {
-            let situation =
-                Situation { gone, occasion: Occasion::Changed, initial: false, rearmed: false, eager: false };
+            let situation = Situation {
+                gone,
+                occasion: Occasion::Changed,
+                initial: false,
+                unseen: false,
+                rearmed: false,
+                eager: false,
+            };
             assert_eq!(Cause::of(&body, situation, FINALIZER, past), cause, "{body:?} {past:?}");
         }
     }
 
     #[test]
     fn an_object_that_a_listing_shows_first_is_resumed_unless_there_is_more_to_do() {
-        let situation =
-            Situation { gone: false, occasion: Occasion::First, initial: true, rearmed: false, eager: false };
+        let situation = Situation {
+            gone: false,
+            occasion: Occasion::First,
+            initial: true,
+            unseen: false,
+            rearmed: false,
+            eager: false,
+        };
         let past = |handled, changed| Past { handled, changed, begun: false };
         let cases = [
             (past(true, false), Reason::Resume),

@@ -135,6 +135,7 @@ fn an_object_is_looked_at_for_the_reasons_that_kopf_has() {
             gone: given["type"] == "DELETED",
             occasion: Occasion::Changed,
             initial,
+            unseen: false,
             rearmed: false,
             eager: false,
         };

@@ -64,6 +64,7 @@ fuzz_target!(|bytes: &[u8]| {
             gone: false,
             occasion: Occasion::First,
             initial: option(2),
+            unseen: false,
             rearmed: false,
             eager: option(4),
         },

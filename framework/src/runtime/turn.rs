@@ -177,7 +177,8 @@ impl<'a> Turn<'a> {
         Situation {
             gone: self.job.gone,
             occasion: self.occasion,
-            initial: (self.job.initial || self.has_unseen_generation()) && !self.settled,
+            initial: self.job.initial && !self.settled,
+            unseen: self.has_unseen_generation() && !self.settled,
             rearmed: changed.is_some_and(|(before, now)| before.whole != now.whole),
             eager: changed.is_some_and(|(before, now)| before.state != now.state),
         }

@@ -94,6 +94,8 @@ fn a_change_that_was_taken_back_calls_resume_handlers_where_generations_are_foll
         assert_eq!(seen.take(), expected, "follows: {follows}");
         cluster.patch::<Thing>("a", json!({"metadata": {"labels": {"x": "y"}}})).unwrap();
         assert_eq!(seen.take(), ["update"], "a change without a generation is one as ever");
+        cluster.patch::<Thing>("a", size(9)).unwrap();
+        assert_eq!(seen.take(), ["update"], "and so is one with a difference");
         cluster.advance(Duration::from_secs(600));
         assert_eq!(seen.take(), NOTHING);
     }

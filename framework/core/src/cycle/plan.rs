@@ -60,7 +60,8 @@ pub fn plan<I>(
     if let Some(change) = finalizer_change(setup, &input, situation)? {
         return Ok(Plan::Write(change));
     }
-    let called = setup.called(cause.reason(), situation.initial, &reading.stored, &input)?;
+    let resumed = situation.initial || cause == Cause::Handle(Reason::Resume);
+    let called = setup.called(cause.reason(), resumed, &reading.stored, &input)?;
     let concerned = setup.any(|handler| handler.concerns(&input))?;
     Ok(match cause {
         _ if !concerned => Plan::Idle(Idle::Stealth),

@@ -149,6 +149,7 @@ impl World {
             gone: false,
             occasion,
             initial: self.initial,
+            unseen: false,
             rearmed: occasion == Occasion::Changed,
             eager: self.eager,
         }
