@@ -79,6 +79,15 @@ impl Rejection {
         Self::Past(message.to_string())
     }
 
+    /// What the attempt fails with. By `?`, it would be an error that nobody has classified.
+    pub(crate) fn into_error(self) -> Error {
+        match self {
+            Self::Object(message) | Self::Past(message) => Error::permanent(message),
+            Self::Temporary { message, delay } => Error::temporary(message, delay),
+            Self::Outage { message, cause, delay } => Error::outage(cause, message, delay),
+        }
+    }
+
     /// An obstacle that may be gone after `delay`.
     pub fn temporary(message: impl fmt::Display, delay: Duration) -> Self {
         Self::Temporary { message: message.to_string(), delay }

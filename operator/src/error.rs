@@ -2,6 +2,8 @@
 
 mod connecting;
 
+pub(crate) use connecting::is_about_first_byte;
+
 use crate::{
     api::ApiError,
     plan::PlanError,

@@ -48,7 +48,7 @@ pub(super) fn check_essence(handler: &Handler, storage: &Storage) -> Result<(), 
         )
     } else if conditions.any(|wanted| is_never(wanted, |value| equal(&kept(value), value))) {
         format!(
-            "handlers of changes get the essence, where `{field}` is never such a value (of a Secret's data, it has \
+            "change handlers get the essence, where `{field}` is never such a value (of a Secret's data, it has \
              digests): take a condition, `when = …`"
         )
     } else {

@@ -172,7 +172,7 @@ fn a_secrets_data_is_not_compared_with_values() {
         assert_eq!(
             check(handler).unwrap_err().to_string(),
             format!(
-                "handler `f/{field}` at src/main.rs:5 is not for any object: handlers of changes get the essence, where \
+                "handler `f/{field}` at src/main.rs:5 is not for any object: change handlers get the essence, where \
                  `{field}` is never such a value (of a Secret's data, it has digests): take a condition, `when = …`"
             )
         );

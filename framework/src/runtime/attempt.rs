@@ -223,14 +223,13 @@ impl Pass {
             Ok(Err(panic)) => failed(&Error::Unclassified(panic_message(panic.as_ref()).into())),
             Ok(Ok(Ok(reply))) => return Judged::succeeded(reply),
             Ok(Ok(Err(Failure::Waiting { after }))) => Verdict::unfailed(Outcome::Children { after }),
-            Ok(Ok(Err(Failure::Failed(error)))) => {
-                return Judged { blocked: blocked(&error), ..Judged::without_answer(failed(&error)) };
+            Ok(Ok(Err(Failure::Rejected(Rejection::Object(message))))) => {
+                Verdict::rejected(&Error::permanent(message))
             }
-            Ok(Ok(Err(Failure::Rejected(Rejection::Outage { message, cause, delay })))) => {
-                let error = Error::outage(cause, message, delay);
-                return Judged { blocked: blocked(&error), ..Judged::without_answer(failed(&error)) };
+            Ok(Ok(Err(Failure::Rejected(rejection)))) => {
+                return Judged::failed(&rejection.into_error(), failed);
             }
-            Ok(Ok(Err(Failure::Rejected(rejection)))) => rejected(rejection, failed),
+            Ok(Ok(Err(Failure::Failed(error)))) => return Judged::failed(&error, failed),
         };
         Judged::without_answer(verdict)
     }
@@ -249,6 +248,10 @@ impl Judged {
         Self { reply: Some(reply), verdict: Verdict::unfailed(Outcome::Success), blocked: None }
     }
 
+    fn failed(error: &Error, judge: impl Fn(&Error) -> Verdict) -> Self {
+        Self { blocked: blocked(error), ..Self::without_answer(judge(error)) }
+    }
+
     fn without_answer(verdict: Verdict) -> Self {
         Self { reply: None, verdict, blocked: None }
     }
@@ -260,16 +263,6 @@ fn blocked(error: &Error) -> Option<Blocked> {
             Some(Blocked { cause: Arc::clone(cause), delay: *delay, why: error.to_string().into() })
         }
         _ => None,
-    }
-}
-
-/// The verdict on an argument that can't be made; `failed` judges errors.
-fn rejected(rejection: Rejection, failed: impl Fn(&Error) -> Verdict) -> Verdict {
-    match rejection {
-        Rejection::Object(message) => Verdict::rejected(&Error::permanent(message)),
-        Rejection::Past(message) => failed(&Error::permanent(message)),
-        Rejection::Temporary { message, delay } => failed(&Error::temporary(message, delay)),
-        Rejection::Outage { message, cause, delay } => failed(&Error::outage(cause, message, delay)),
     }
 }
 

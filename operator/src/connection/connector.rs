@@ -8,11 +8,10 @@ use super::{
     probe::{self, Answer, Told},
     tls,
 };
+use crate::error::is_about_first_byte;
 use std::{
-    error::Error as _,
     fmt,
     hash::{BuildHasher, RandomState},
-    iter,
     net::IpAddr,
     sync::{Mutex, PoisonError},
     time::Duration,
@@ -158,15 +157,6 @@ impl Prepared {
             (Err(error), _) => Err(FailureReason::Rejected(error)),
         }
     }
-}
-
-/// Whether an error says what the first byte of an answer to a request for TLS was taken for.
-fn is_about_first_byte(error: &tokio_postgres::Error) -> bool {
-    let texts = iter::successors(error.source(), |cause| (*cause).source()).map(ToString::to_string);
-    let text = texts.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
-    ["does not support TLS", "unexpected message from server", "error parsing response"]
-        .iter()
-        .any(|words| text.contains(words))
 }
 
 /// Whether the server may have said something that the library hasn't understood.

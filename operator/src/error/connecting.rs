@@ -14,6 +14,9 @@ const PASSWORD_MISSING: &str = " (the server asks for a password: put one into t
                                 the password file fits)";
 const CHANNEL_BINDING: &str =
     " (channel_binding=require needs TLS, and a server that offers SCRAM-SHA-256-PLUS)";
+/// What tokio-postgres says where a server answers a request for TLS by no, or as no PostgreSQL does.
+const SAYS_NO_TLS: &str = "does not support TLS";
+const SAYS_NO_POSTGRES: [&str; 2] = ["unexpected message from server", "error parsing response"];
 const NO_TLS: &str = " (sslmode asks for TLS: switch it on in the server, or set sslmode=disable if the network can be trusted)";
 const NO_POSTGRES: &str = " (what answers there doesn't seem to be PostgreSQL: check the host and the port)";
 
@@ -122,12 +125,18 @@ fn hint(error: &tokio_postgres::Error) -> Option<&'static str> {
     match () {
         () if says("password missing") => Some(PASSWORD_MISSING),
         () if says("channel binding") || says("unsupported SASL mechanism") => Some(CHANNEL_BINDING),
-        () if says("does not support TLS") => Some(NO_TLS),
-        () if says("unexpected message from server") || says("error parsing response") => Some(NO_POSTGRES),
+        () if says(SAYS_NO_TLS) => Some(NO_TLS),
+        () if SAYS_NO_POSTGRES.iter().any(|text| says(text)) => Some(NO_POSTGRES),
         () if says("invalid configuration") || says("authentication error") => Some(""),
         () if says("error performing TLS handshake") && !is_cut(error) => Some(""),
         () => None,
     }
+}
+
+/// Whether an error says what the first byte of an answer to a request for TLS was taken for.
+pub(crate) fn is_about_first_byte(error: &tokio_postgres::Error) -> bool {
+    let message = with_causes_of(error);
+    SAYS_NO_POSTGRES.iter().chain([&SAYS_NO_TLS]).any(|text| message.contains(text))
 }
 
 fn with_causes_of(error: &tokio_postgres::Error) -> String {

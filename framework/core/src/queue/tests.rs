@@ -42,20 +42,22 @@ fn ended(uid: &str, end: TurnEnd) -> TurnReport {
 
 fn seen(uid: &str, version: u64, due: Option<Duration>, now: Instant) -> TurnReport {
     let newest = Newest::written(&version.to_string(), now);
-    ended(
-        uid,
-        TurnEnd::Seen {
-            newest,
-            due,
-            settled: true,
-            planned: true,
-            waiting: None,
-            blocked: Blockings::new(),
-            got_past: Vec::new(),
-            stored: false,
-            generation: None,
-        },
-    )
+    ended(uid, at_rest(newest, due))
+}
+
+/// The end of a turn after which nothing is left to do until the next one is due.
+fn at_rest(newest: Newest, due: Option<Duration>) -> TurnEnd {
+    TurnEnd::Seen {
+        newest,
+        due,
+        settled: true,
+        planned: true,
+        waiting: None,
+        blocked: Blockings::new(),
+        got_past: Vec::new(),
+        stored: false,
+        generation: None,
+    }
 }
 
 /// The uids and versions of all objects whose turn it is.

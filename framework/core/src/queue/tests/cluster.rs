@@ -231,17 +231,7 @@ impl Cluster {
                 self.seen.extend(turn.seen.map(|seen| (uid.clone(), seen)));
                 self.retries.remove(&uid);
                 self.retries.extend(due.map(|_| uid.clone()));
-                TurnEnd::Seen {
-                    newest,
-                    due,
-                    settled: true,
-                    planned: true,
-                    waiting: None,
-                    blocked: Blockings::new(),
-                    got_past: Vec::new(),
-                    stored: false,
-                    generation: None,
-                }
+                at_rest(newest, due)
             }
         };
         if next != NextTick::AsBefore {
