@@ -4,6 +4,7 @@
 mod attempt;
 mod built_in;
 pub mod clock;
+mod discovery;
 mod events;
 mod kind;
 mod listing;
@@ -12,6 +13,7 @@ mod memory;
 mod namespaces;
 mod object;
 pub mod observe;
+mod places;
 mod reactor;
 mod strips;
 mod supervisor;
@@ -24,6 +26,6 @@ mod worker;
 mod write;
 
 pub use events::Poster;
-pub use kind::{KindContext, Namespaces, OperatorContext};
-pub use namespaces::find_namespaces;
+pub use kind::{KindContext, OperatorContext};
+pub use namespaces::{Namespaces, serve_namespaces};
 pub use supervisor::Supervisor;

@@ -8,8 +8,9 @@ use crate::{
     families::{Family, Handler},
     registry::Registry,
     runtime::{
-        KindContext, Namespaces, OperatorContext, Poster, Supervisor, find_namespaces,
+        KindContext, Namespaces, OperatorContext, Poster, Supervisor,
         observe::{Observation, Observer},
+        serve_namespaces,
     },
     settings::Settings,
 };
@@ -34,7 +35,7 @@ impl Operator {
             registry,
             states: States::default(),
             storage: StorageConfig::default(),
-            namespaces: Namespaces::All,
+            namespaces: Ok(Namespaces::All),
             settings: Settings::default(),
             observer: Observer::default(),
             one_at_a_time: false,
@@ -78,6 +79,7 @@ impl Operator {
     /// The operator can't start.
     pub async fn run_until(self, stop: CancellationToken) -> Result<(), RunError> {
         let storage = self.check()?;
+        let namespaces = self.namespaces?;
         let patience = self.settings.login.patience;
         let (events, requests) = event_queue(self.settings.posting.capacity);
         let Login { client, for_handlers, address, rejected } = match self.client {
@@ -106,10 +108,10 @@ impl Operator {
         });
         let kinds = KindContext::group(self.registry.handlers().to_vec(), &operator);
         let poster = Poster::new(&self.name, Arc::clone(&operator), requests);
-        let namespaces = find_namespaces(Arc::clone(&operator), self.namespaces.clone());
+        let (region, namespaces) = serve_namespaces(Arc::clone(&operator), namespaces);
         let supervisor =
             Supervisor::new(operator).service(|shutdown| poster.run(shutdown)).service(|_| namespaces);
-        let life = supervisor.run(kinds, &self.namespaces);
+        let life = supervisor.run(kinds, region);
         let end = async {
             rejected.cancelled().await;
             stopping.cancel();
@@ -127,8 +129,12 @@ impl Operator {
         let storage = self.storage.storage(&self.name)?;
         self.registry.check(&self.states)?;
         self.registry.check_essence(&storage)?;
-        if self.namespaces == Namespaces::Some(Vec::new()) {
-            return Err(RunError::NoNamespace);
+        match &self.namespaces {
+            Ok(Namespaces::Some(set)) if !set.has_globs() && set.names().is_empty() => {
+                return Err(RunError::NoNamespace);
+            }
+            Err(error) => return Err(error.clone().into()),
+            Ok(_) => {}
         }
         let handled = |kind: &ApiResource| {
             self.registry.handlers().iter().any(|handler| handler.kind.resource == *kind)

@@ -1,7 +1,8 @@
 //! Supervisor: the phases of an operator's life, its reactor and its services.
 
 use super::{
-    kind::{KindContext, Namespaces, OperatorContext},
+    kind::{KindContext, OperatorContext},
+    namespaces::Region,
     observe::{Observation, Phase},
     reactor::Reactor,
 };
@@ -51,7 +52,7 @@ impl Supervisor {
     }
 
     /// Runs until the operator is told to stop, and has ended in good order.
-    pub async fn run(self, kinds: Vec<KindContext>, namespaces: &Namespaces) {
+    pub async fn run(self, kinds: Vec<KindContext>, region: Region) {
         let Self { operator, services } = self;
         let (shutdown, mut running) = (Shutdown::default(), JoinSet::new());
         let enter = |phase| operator.observer.observe(Observation::PhaseEntered(phase));
@@ -61,7 +62,7 @@ impl Supervisor {
                 running.spawn(service(shutdown.clone()));
             }
             enter(Phase::Listing);
-            let reactor = serve(Reactor::new(Arc::clone(&operator), kinds), namespaces.clone()).await;
+            let reactor = serve(Reactor::new(Arc::clone(&operator), kinds), region).await;
             enter(Phase::Draining);
             reactor.drain().await;
             enter(Phase::CleaningUp);
@@ -88,9 +89,9 @@ impl Supervisor {
 }
 
 /// Serves in a task of its own: on the threads where the workers are, each event would otherwise wake another thread.
-async fn serve(mut reactor: Reactor, namespaces: Namespaces) -> Reactor {
+async fn serve(mut reactor: Reactor, region: Region) -> Reactor {
     let serving = AbortOnDropHandle::new(tokio::spawn(async move {
-        reactor.serve(&namespaces).await;
+        reactor.serve(region).await;
         reactor
     }));
     match serving.await {
