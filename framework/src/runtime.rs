@@ -1,8 +1,10 @@
 //! Runtime: the I/O around the core. Watches bring objects, workers give them their turns, and patches go to the API
 //! server.
 
+mod activity;
 mod attempt;
 mod built_in;
+mod cleanup;
 pub mod clock;
 mod discovery;
 mod events;
@@ -14,6 +16,7 @@ mod namespaces;
 mod object;
 pub mod observe;
 mod places;
+mod probes;
 mod reactor;
 mod strips;
 mod supervisor;
@@ -25,7 +28,10 @@ mod watch;
 mod worker;
 mod write;
 
+pub use activity::{ActivityCaller, ActivityFailure};
+pub use cleanup::Cleanup;
 pub use events::Poster;
 pub use kind::{KindContext, OperatorContext};
 pub use namespaces::{Namespaces, serve_namespaces};
+pub use probes::Probes;
 pub use supervisor::Supervisor;
