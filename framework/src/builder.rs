@@ -3,7 +3,7 @@
 mod function;
 mod options;
 
-pub use function::{ActivityFn, HandlerFn};
+pub use function::HandlerFn;
 
 use crate::{
     argument::{FromCall, ObjectItself, Requirements},
@@ -70,8 +70,6 @@ pub struct HandlerBuilder<S: Registrable> {
     pub(crate) param: Option<Parameter>,
     pub(crate) requirements: Requirements,
     pub(crate) location: SourceLocation,
-    /// The name of the only operator that the handler is for.
-    operator: Option<String>,
     /// A mistake in the options.
     pub(crate) mistake: Option<String>,
     pub(crate) options: S::Options,
@@ -101,7 +99,6 @@ impl<S: Registrable<Kind: KubeKind>> HandlerBuilder<S> {
             param: None,
             requirements: Requirements::default(),
             location: SourceLocation { file: place.file(), line: place.line(), column: place.column() },
-            operator: None,
             mistake: None,
             options,
             scope: PhantomData,
@@ -146,7 +143,6 @@ impl<S: Registrable> HandlerBuilder<S> {
             requirements: mem::take(&mut self.requirements),
             kind: self.kind.clone(),
             mistake: self.mistake.take(),
-            operator: self.operator.take(),
             family: S::family(self, Arc::new(move |call| Box::pin(function(call)))),
         }
     }
