@@ -39,7 +39,6 @@
 mod arguments;
 mod crd;
 mod handlers;
-mod health;
 mod program;
 mod run;
 mod settings;

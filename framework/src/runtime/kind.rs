@@ -1,9 +1,9 @@
 //! Kind contexts: what the turns of one kind's objects need.
 
 use super::{
-    health::{Health, WriteHealth},
     object::WatchedObject,
     observe::{Observation, Observer},
+    probes::Probes,
     write::Permissions,
 };
 use crate::{
@@ -63,10 +63,11 @@ pub struct OperatorContext {
     pub settings: Settings,
     /// Whom to tell what happens.
     pub observer: Observer,
-    /// What is noted for those that ask whether the operator is alive and ready.
-    pub health: Health,
     /// Cancelled when the operator stops.
     pub stopping: CancellationToken,
+    /// What the operator says of itself when it is asked.
+    #[expect(dead_code, reason = "the server of `--liveness` asks for them")]
+    pub probes: Arc<Probes>,
 }
 
 // States and client are omitted: they may hold secrets.
@@ -85,8 +86,6 @@ pub struct KindContext {
     pub(super) timers: Vec<TimerHandler>,
     pub(super) operator: Arc<OperatorContext>,
     pub(super) permissions: Permissions,
-    /// What its writes come to.
-    pub(super) writes: WriteHealth,
     status_subresource: AtomicBool,
     /// The handlers that are running.
     running: AtomicUsize,
@@ -141,7 +140,6 @@ impl KindContext {
     fn new(kind: Kind, operator: &Arc<OperatorContext>) -> Self {
         let selectors = &operator.selectors;
         let selector = selectors.iter().find(|(resource, _)| *resource == kind.resource);
-        let writes = operator.health.writes(&title(&kind.resource));
         Self {
             selector: selector.map(|(_, selector)| selector.clone()).unwrap_or_default(),
             kind: Arc::new(kind),
@@ -154,7 +152,6 @@ impl KindContext {
             timers: Vec::new(),
             operator: Arc::clone(operator),
             permissions: Permissions::default(),
-            writes,
             status_subresource: AtomicBool::new(false),
             running: AtomicUsize::new(0),
             dropped: Mutex::default(),
@@ -231,17 +228,14 @@ impl KindContext {
 
     /// `databasetables.v1.kopf.demo`, as kubectl takes it.
     pub(super) fn title(&self) -> String {
-        title(&self.kind.resource)
+        let resource = &self.kind.resource;
+        let parts = [&resource.plural, &resource.version, &resource.group];
+        parts.map(String::as_str).into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
     }
 
     /// The objects of one namespace, or of all.
     pub(super) fn api(&self, namespace: Option<&str>) -> Api<WatchedObject> {
-        self.api_by(self.client(), namespace)
-    }
-
-    /// The same, by another client.
-    pub(super) fn api_by(&self, client: &Client, namespace: Option<&str>) -> Api<WatchedObject> {
-        let client = client.clone();
+        let client = self.operator.client.clone();
         match namespace {
             Some(namespace) => Api::namespaced_with(client, namespace, &self.kind.resource),
             None => Api::all_with(client, &self.kind.resource),
@@ -278,9 +272,4 @@ impl KindContext {
     pub(super) fn set_status_subresource(&self, present: bool) {
         self.status_subresource.store(present, Ordering::Relaxed);
     }
-}
-
-fn title(resource: &ApiResource) -> String {
-    let parts = [&resource.plural, &resource.version, &resource.group];
-    parts.map(String::as_str).into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
 }

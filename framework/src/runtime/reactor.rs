@@ -67,11 +67,9 @@ impl Reactor {
         });
         let mut events = stream::select_all(watches);
         let stopping = self.operator.stopping.clone();
-        let health = self.operator.health.clone();
         while !stopping.is_cancelled() {
-            health.beat();
             self.start_workers();
-            let next = self.next_due().min(now() + health.beat_interval());
+            let next = self.next_due();
             // Nothing here waits for anything else: the watches are always drained.
             tokio::select! {
                 biased;
@@ -180,12 +178,12 @@ impl Reactor {
         Left { handlers, changes: self.workers.len().saturating_sub(handlers) }
     }
 
-    /// Lets running handlers finish, and stores their outcomes.
-    pub async fn drain(mut self) {
+    /// Lets running handlers finish within this time, and stores their outcomes.
+    pub async fn drain(mut self, grace: Duration) {
         if self.workers.is_empty() {
             return;
         }
-        let (operator, grace) = (Arc::clone(&self.operator), self.operator.settings.stopping.grace);
+        let operator = Arc::clone(&self.operator);
         operator.observer.observe(Observation::Draining { left: self.left(), grace });
         let all = async { while self.workers.join_next().await.is_some() {} };
         if time::timeout(grace, all).await.is_err() {

@@ -2,13 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic with its place is the best message")]
 
+mod activities;
 mod answers;
 mod asserts;
 mod chaos;
 mod crashes;
 mod ends;
 mod events;
-mod health;
 mod kinds;
 mod life;
 mod lights;
