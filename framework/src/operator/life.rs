@@ -9,12 +9,13 @@ use crate::{
     registry::Registry,
     runtime::{
         KindContext, Namespaces, OperatorContext, Poster, Supervisor, find_namespaces,
+        health::Health,
         observe::{Observation, Observer},
     },
     settings::Settings,
 };
 use kube::core::ApiResource;
-use std::{any::TypeId, future, sync::Arc};
+use std::{any::TypeId, collections::BTreeMap, future, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 impl Operator {
@@ -41,6 +42,8 @@ impl Operator {
             follow_generations: false,
             selectors: Vec::new(),
             client: None,
+            health: Health::default(),
+            sites: BTreeMap::new(),
         }
     }
 
@@ -76,8 +79,18 @@ impl Operator {
     ///
     /// # Errors
     /// The operator can't start.
-    pub async fn run_until(self, stop: CancellationToken) -> Result<(), RunError> {
+    pub async fn run_until(mut self, stop: CancellationToken) -> Result<(), RunError> {
         let storage = self.check()?;
+        let stopping = stop.child_token();
+        let server = self.serve_health(&stopping)?;
+        let ended = self.live(stopping, storage).await;
+        if let Some(server) = server {
+            server.end().await;
+        }
+        ended
+    }
+
+    async fn live(self, stopping: CancellationToken, storage: Storage) -> Result<(), RunError> {
         let patience = self.settings.login.patience;
         let (events, requests) = event_queue(self.settings.posting.capacity);
         let Login { client, for_handlers, address, rejected } = match self.client {
@@ -89,7 +102,6 @@ impl Operator {
             let kinds = self.registry.handlers().iter().filter(changes).map(|handler| &handler.kind);
             status_schema::check(&client, kinds, &field, &self.settings).await?;
         }
-        let stopping = stop.child_token();
         let operator = Arc::new(OperatorContext {
             client,
             for_handlers,
@@ -102,6 +114,7 @@ impl Operator {
             selectors: self.selectors,
             settings: self.settings,
             observer: self.observer,
+            health: self.health,
             stopping: stopping.clone(),
         });
         let kinds = KindContext::group(self.registry.handlers().to_vec(), &operator);

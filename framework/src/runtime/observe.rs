@@ -14,7 +14,7 @@ use korf_core::{
     queue::OutageNews,
     retry::Outcome,
 };
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 /// Something that happens in the operator.
 ///
@@ -42,6 +42,8 @@ pub enum Observation<'a> {
     LoginRenewed,
     /// It has entered a phase of its life.
     PhaseEntered(Phase),
+    /// Whether it is alive and ready is served at this address, with these paths.
+    HealthServed { address: SocketAddr, paths: &'a str },
     /// A signal tells it to stop.
     StopRequested { signal: &'a str },
     /// It waits for running handlers and writes before it stops.

@@ -67,9 +67,11 @@ impl Reactor {
         });
         let mut events = stream::select_all(watches);
         let stopping = self.operator.stopping.clone();
+        let health = self.operator.health.clone();
         while !stopping.is_cancelled() {
+            health.beat();
             self.start_workers();
-            let next = self.next_due();
+            let next = self.next_due().min(now() + health.beat_interval());
             // Nothing here waits for anything else: the watches are always drained.
             tokio::select! {
                 biased;

@@ -2,6 +2,7 @@
 
 use super::{
     built_in::is_built_in,
+    health::{WatchHealth, noting},
     kind::{KindContext, Namespaces},
     object::WatchedObject,
     observe::Observation,
@@ -14,6 +15,7 @@ use futures::{
 };
 use korf_core::queue::Event;
 use kube::{
+    Client,
     core::GroupVersionKind,
     discovery::{Scope, pinned_kind},
     runtime::{
@@ -27,7 +29,8 @@ use tokio::time::{Instant, sleep, timeout};
 /// All that happens to the objects of a kind, from their listing on, with the number of the place where.
 pub fn watch(kind: Arc<KindContext>, namespaces: Namespaces) -> BoxStream<'static, (u32, Event)> {
     let begun = async move {
-        let scope = discover(&kind).await;
+        let asked = kind.operator.health.watch(&kind.title(), None);
+        let scope = discover(&kind, &asked).await;
         let places = match (scope, namespaces) {
             (Scope::Cluster, _) | (_, Namespaces::All) => vec![None],
             (Scope::Namespaced, Namespaces::Some(names)) => names.into_iter().map(Some).collect(),
@@ -43,10 +46,12 @@ pub fn watch(kind: Arc<KindContext>, namespaces: Namespaces) -> BoxStream<'stati
 }
 
 /// Waits until the API server knows the kind, and notes its scope and subresources.
-async fn discover(kind: &KindContext) -> Scope {
+async fn discover(kind: &KindContext, health: &WatchHealth) -> Scope {
     let (mut logged, mut delay) = (None, Duration::from_millis(250));
     loop {
-        match ask_for(kind).await {
+        let answer = ask_for(kind).await;
+        note(&answer, health);
+        match answer {
             Ok(scope) => {
                 if logged.is_some() {
                     kind.observe(Observation::KindFound { kind: &kind.title() });
@@ -63,6 +68,15 @@ async fn discover(kind: &KindContext) -> Scope {
         sleep(delay).await;
         delay = (delay * 2).min(kind.operator.settings.watching.discovery_interval);
     }
+}
+
+fn note(answer: &Result<Scope, Option<String>>, health: &WatchHealth) {
+    match answer {
+        Ok(_) => health.found(),
+        Err(None) => health.waits(),
+        Err(Some(_)) => return health.fails(),
+    }
+    health.in_contact();
 }
 
 /// Asks the API server for the kind, once.
@@ -121,6 +135,9 @@ const BUSY: Duration = Duration::from_secs(10);
 struct Watch {
     kind: Arc<KindContext>,
     namespace: Option<String>,
+    health: WatchHealth,
+    /// The operator's, which notes each contact.
+    client: Client,
     stream: Option<BoxStream<'static, watcher::Result<watcher::Event<WatchedObject>>>>,
     strategy: InitialListStrategy,
     failing: Option<String>,
@@ -137,9 +154,12 @@ struct Watch {
 impl Watch {
     fn new(kind: Arc<KindContext>, namespace: Option<String>) -> Self {
         let strategy = InitialListStrategy::StreamingList;
+        let health = kind.operator.health.watch(&kind.title(), namespace.as_deref());
         Self {
+            client: noting(kind.client(), health.clone()),
             kind,
             namespace,
+            health,
             stream: None,
             strategy,
             failing: None,
@@ -203,7 +223,7 @@ impl Watch {
             label_selector: selector,
             ..Config::default().timeout(self.server_timeout())
         };
-        watcher(self.kind.api(self.namespace.as_deref()), config).default_backoff().boxed()
+        watcher(self.kind.api_by(&self.client, self.namespace.as_deref()), config).default_backoff().boxed()
     }
 
     /// The time after which the server ends a watch, in seconds.
@@ -214,6 +234,7 @@ impl Watch {
 
     fn works(&mut self) {
         self.busy = None;
+        self.health.works();
         if self.failing.take().is_some() {
             self.kind.observe(Observation::WatchRecovered { kind: &self.kind.title() });
         }
@@ -270,7 +291,7 @@ impl Watch {
     async fn restart(&mut self, after: Duration) {
         (self.stream, self.revised) = (None, true);
         sleep(after).await;
-        discover(&self.kind).await;
+        discover(&self.kind, &self.health).await;
     }
 
     fn failed(&mut self, why: String) {
@@ -278,6 +299,7 @@ impl Watch {
         let (server, kind) = (&self.kind.operator.address, &self.kind.title());
         self.kind.observe(Observation::WatchFailed { server, kind, why: &why, known });
         self.failing = Some(why);
+        self.health.fails();
     }
 
     fn translate(&mut self, event: watcher::Event<WatchedObject>) -> Event {
@@ -287,6 +309,7 @@ impl Watch {
             watcher::Event::InitApply(object) => Event::Listed(self.kind.body(object)),
             watcher::Event::InitDone => {
                 self.revised = false;
+                self.health.listed();
                 Event::ListingDone
             }
             watcher::Event::Apply(object) => Event::Applied(self.kind.body(object)),

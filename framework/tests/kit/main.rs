@@ -8,6 +8,7 @@ mod chaos;
 mod crashes;
 mod ends;
 mod events;
+mod health;
 mod kinds;
 mod life;
 mod lights;

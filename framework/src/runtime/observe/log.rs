@@ -46,6 +46,9 @@ pub fn write(observation: &Observation<'_>) {
             engine!(info, "The API server accepts the credentials again: logged in again.")
         }
         Observation::PhaseEntered(phase) => phase_entered(phase),
+        Observation::HealthServed { address, paths } => {
+            engine!(info, "Serving health status at http://{address}: {paths}");
+        }
         Observation::StopRequested { signal } => {
             engine!(info, "Signal {signal} is received. Operator is stopping.");
         }
