@@ -50,9 +50,9 @@ impl Operator {
     /// An address can't be listened at.
     pub(super) fn serve_health(
         &mut self,
-        stopping: &CancellationToken,
+        stop: &CancellationToken,
     ) -> Result<Option<HealthServer>, RunError> {
-        self.health.begin(&self.settings, stopping);
+        self.health.begin(&self.settings, stop);
         self.observer = self.observer.clone().with(self.health.sink());
         let Some(first) = self.sites.keys().next().copied() else { return Ok(None) };
         let served = self.sites.iter().map(|(address, site)| {

@@ -10,7 +10,10 @@ pub mod server;
 pub use answer::{HealthAnswer, HealthSite};
 pub use contact::noting;
 
-use super::observe::{Observation, Phase, Sink};
+use super::{
+    observe::{Observation, Phase, Sink},
+    probes::Probes,
+};
 use crate::settings::Settings;
 use korf_core::health::{Facts, HealthLimits, Report, Stage, WatchFacts, WatchState, WriteFacts};
 use std::{
@@ -34,6 +37,8 @@ struct Known {
     beat: Instant,
     stopping: CancellationToken,
     limits: HealthLimits,
+    /// Known after the start-up, and as long as the operator lives.
+    probes: Weak<Probes>,
     // Those of watches and kinds that are gone are removed when the next one comes.
     watches: Vec<Weak<Mutex<WatchFacts>>>,
     writes: Vec<Weak<Mutex<WriteFacts>>>,
@@ -47,6 +52,7 @@ impl Default for Health {
             beat: now(),
             stopping: CancellationToken::new(),
             limits: limits(&Settings::default()),
+            probes: Weak::new(),
             watches: Vec::new(),
             writes: Vec::new(),
         })))
@@ -64,6 +70,15 @@ impl Health {
     pub fn begin(&self, settings: &Settings, stopping: &CancellationToken) {
         let mut known = lock(&self.0);
         (known.limits, known.stopping) = (limits(settings), stopping.clone());
+    }
+
+    /// Takes in whom to ask for the answers of probes.
+    pub fn set_probes(&self, probes: &Arc<Probes>) {
+        lock(&self.0).probes = Arc::downgrade(probes);
+    }
+
+    fn known_probes(&self) -> Option<Arc<Probes>> {
+        lock(&self.0).probes.upgrade()
     }
 
     /// Takes in that the loop turns.

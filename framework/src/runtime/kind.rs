@@ -4,6 +4,7 @@ use super::{
     health::{Health, WriteHealth},
     object::WatchedObject,
     observe::{Observation, Observer},
+    probes::Probes,
     write::Permissions,
 };
 use crate::{
@@ -67,6 +68,9 @@ pub struct OperatorContext {
     pub health: Health,
     /// Cancelled when the operator stops.
     pub stopping: CancellationToken,
+    /// What the operator says of itself when it is asked.
+    #[expect(dead_code, reason = "it keeps them for the health, which only borrows them")]
+    pub probes: Arc<Probes>,
 }
 
 // States and client are omitted: they may hold secrets.

@@ -1,7 +1,7 @@
 //! Health: what an operator answers while the API server, its own work and the time go on.
 
 use crate::lights::{House, Light, cluster, flickering, light, paint};
-use korf::{Operator, State, handler::Registry};
+use korf::{Error, Operator, State, handler::Registry, on_probe};
 use korf_testing::{
     Cluster,
     api::{Delivery, Fault, Faults, Request, ServedKind},
@@ -200,6 +200,20 @@ fn an_operator_that_stops_is_alive_and_not_ready_while_a_handler_finishes() {
         running.await.unwrap().unwrap();
         assert_eq!(house.touched("done"), 1);
     });
+}
+
+#[test]
+fn the_liveness_endpoint_has_what_probes_return_and_fails_with_one_of_them() {
+    let probe = |works: bool| async move || if works { Ok(7) } else { Err(Error::new("no route")) };
+    for (works, expected) in
+        [(true, (200, r#"{"count":7}"#)), (false, (500, r#"{"count":{"error":"no route"}}"#))]
+    {
+        let operator =
+            move || crate::lights::operator(&House::default()).activity(on_probe("count").run(probe(works)));
+        let cluster = Cluster::of(operator).unwrap();
+        assert_eq!(cluster.health("/healthz"), (expected.0, expected.1.to_owned()));
+        assert_eq!(codes(&cluster), (200, 200), "probes are asked for nothing else");
+    }
 }
 
 #[test]

@@ -95,7 +95,12 @@ impl Health {
         if !live.has_passed() {
             return HealthAnswer::of(&live, false);
         }
-        HealthAnswer::json(StatusCode::OK, "{}".to_owned())
+        let Some(probes) = self.known_probes() else {
+            return HealthAnswer::json(StatusCode::OK, "{}".to_owned());
+        };
+        let answer = probes.answer().await;
+        let status = if probes.has_failed() { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK };
+        HealthAnswer::json(status, answer.to_string())
     }
 }
 
