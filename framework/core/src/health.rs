@@ -54,6 +54,8 @@ pub struct WatchFacts {
     pub state: WatchState,
     /// Its objects were listed at least once.
     pub is_listed: bool,
+    /// It can't go on before the kind is discovered again: nobody sends it anything.
+    pub is_paused: bool,
 }
 
 impl WatchFacts {
@@ -65,6 +67,7 @@ impl WatchFacts {
             contact: now,
             state: WatchState::Works,
             is_listed: false,
+            is_paused: false,
         }
     }
 }
@@ -242,10 +245,15 @@ impl Facts {
         Some(if all.is_empty() { "nothing is listed yet".to_owned() } else { all.join("; ") })
     }
 
-    /// Watches that don't show what happens. What isn't listed has a check of its own.
+    /// Watches that don't show what happens. What was never listed has a check of its own.
     fn failing_watches(&self, limits: &HealthLimits, now: Instant) -> Option<String> {
-        let missing = self.watches.iter().filter(|watch| watch.is_listed && watch.state == WatchState::Waits);
-        let failing = self.watches.iter().filter_map(|watch| match watch.state {
+        let missing: Vec<_> = self
+            .watches
+            .iter()
+            .filter(|watch| watch.state == WatchState::Waits && self.stage > Stage::Listing)
+            .collect();
+        let others = self.watches.iter().filter(|watch| missing.iter().all(|gone| gone.kind != watch.kind));
+        let failing = others.filter_map(|watch| match watch.state {
             WatchState::Fails(since) => {
                 let age = now.saturating_duration_since(since);
                 (age >= limits.patience).then(|| format!("{watch} for {} seconds", age.as_secs()))
@@ -254,7 +262,7 @@ impl Facts {
         });
         let silent = self.silent(limits.silence + limits.patience, now);
         let all = [
-            named("the API server no longer knows", missing.map(ToString::to_string)),
+            named("the API server no longer knows", missing.iter().map(ToString::to_string)),
             named("failing", failing),
             named("no contact to the API server", silent),
         ];
@@ -263,7 +271,7 @@ impl Facts {
     }
 
     fn silent(&self, limit: Duration, now: Instant) -> impl Iterator<Item = String> {
-        self.watches.iter().filter_map(move |watch| {
+        self.watches.iter().filter(|watch| !watch.is_paused).filter_map(move |watch| {
             let age = now.saturating_duration_since(watch.contact);
             (age > limit).then(|| format!("{watch} for {} seconds", age.as_secs()))
         })

@@ -193,17 +193,20 @@ impl WatchHealth {
         }
     }
 
-    /// The API server knows the kind. That a watch of it works is another matter.
-    pub fn found(&self) {
-        let mut facts = lock(&self.0);
-        if facts.state == WatchState::Waits {
-            facts.state = WatchState::Works;
-        }
-    }
-
     /// The API server doesn't know the kind.
     pub fn waits(&self) {
         lock(&self.0).state = WatchState::Waits;
+    }
+
+    /// It can't go on before the kind is discovered again, which has a health of its own.
+    pub fn pauses(&self) {
+        lock(&self.0).is_paused = true;
+    }
+
+    /// It begins, or goes on.
+    pub fn goes_on(&self) {
+        let mut facts = lock(&self.0);
+        (facts.is_paused, facts.contact) = (false, now());
     }
 
     /// Its objects are listed.

@@ -98,9 +98,23 @@ fn each_state_of_the_operator_and_of_the_api_server_has_one_answer() {
         ),
         (
             "a CRD was taken away",
-            Box::new(|facts| facts.watches.push(WatchFacts { is_listed: true, ..waits() })),
+            Box::new(|facts| {
+                let failed =
+                    WatchFacts { state: WatchState::Fails(ago(3600)), contact: ago(3600), ..waits() };
+                facts.watches.extend([waits(), WatchFacts { is_paused: true, ..failed }]);
+            }),
             "",
             "watches: the API server no longer knows: others.v1.korf.dev",
+        ),
+        (
+            "a watch begins again and again, and fails each time",
+            Box::new(|facts| {
+                facts.watches[0].is_paused = true;
+                facts.watches[0].state = WatchState::Fails(ago(60));
+                facts.watches.push(WatchFacts::new("things.v1.korf.dev", None, ago(1)));
+            }),
+            "",
+            "watches: failing: things.v1.korf.dev for 60 seconds",
         ),
         (
             "a watch has just failed",
