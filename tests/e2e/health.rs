@@ -2,7 +2,7 @@
 
 use crate::fixture::{Cluster, Crd, Fixture, KOPF_DEMO_CR, OperatorProcess, eventually};
 use k8s_openapi::api::core::v1::ConfigMap;
-use korf::{Operator, handler::Registry, observe::Observation, on_create};
+use korf::{Operator, extract::CancellationToken, handler::Registry, observe::Observation, on_create};
 use kube::{
     Api, Client,
     api::{ObjectMeta, PostParams},
@@ -14,7 +14,6 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio::runtime::Builder;
-use tokio_util::sync::CancellationToken;
 
 /// The health of an operator, as the kubelet asks for it.
 struct Health {
