@@ -1,7 +1,7 @@
 //! Support for the code that attributes expand to, and for the test kit.
 
 use crate::{
-    families::{Definition, Failure},
+    families::{Definition, Failure, IntoPairs},
     reply::{IntoReply, Reply},
 };
 use kube::CustomResourceExt;
@@ -21,6 +21,11 @@ pub use crate::{
 /// The reply of a function that has returned.
 pub fn reply<K, R: IntoReply<K>>(returned: R) -> Result<Reply, Failure> {
     returned.into_reply().map_err(Failure::Failed)
+}
+
+/// The pairs of an index function that has returned.
+pub fn pairs<P: IntoPairs>(returned: P) -> Result<Vec<(P::Key, P::Value)>, Failure> {
+    returned.into_pairs().map_err(Failure::Failed)
 }
 
 /// Finds the definition of a concrete kind, where there is one: the inherent method stands before the trait's.

@@ -19,7 +19,7 @@
 //! ```
 
 pub use crate::{
-    builder::{HandlerBuilder, HandlerFn, KubeKind, Registrable},
+    builder::{Configurable, HandlerBuilder, HandlerFn, KubeKind, PlainFn, Registrable},
     call::{AttemptInfo, Context, ObjectCall, ObjectView, States, TypeMap},
     core::{
         handler::Trigger,
@@ -28,7 +28,8 @@ pub use crate::{
     },
     families::{
         Answer, Change, ChangeCall, ChangeFn, ChangeHandler, Definition, EventCall, EventHandler, Failure,
-        Family, Handler, Invoke, Kind, Parameter, SourceLocation, SubCalls, TimerCall, TimerHandler,
+        Family, Handler, IndexCall, IndexHandler, IntoPairs, Invoke, Kind, Parameter, SourceLocation,
+        SubCalls, TimerCall, TimerHandler,
     },
     registry::{Registry, StartError},
     reply::{IntoReply, Reply},

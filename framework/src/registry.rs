@@ -1,11 +1,13 @@
 //! Registry of an operator's handlers, and their checks before it starts.
 
 mod filters;
+mod indexes;
 
 use crate::{
     argument::RequiredType,
     call::States,
     core::storage::Storage,
+    extract::Indexes,
     families::{Handler, SourceLocation},
 };
 use kube::core::ApiResource;
@@ -66,7 +68,12 @@ impl Registry {
                 return Err(StartError::duplicate(first, handler));
             }
         }
-        Ok(())
+        indexes::check(&self.0)
+    }
+
+    /// The indexes that its functions fill, which are empty.
+    pub(crate) fn indexes(&self) -> Indexes {
+        Indexes::of(indexes::functions(&self.0).map(|(_, function)| function.contents))
     }
 }
 
@@ -190,6 +197,26 @@ pub enum StartError {
         /// The handler's place in the source.
         location: SourceLocation,
     },
+    /// Two index functions fill indexes of the same type.
+    TwoIndexes {
+        /// The type: `Index<…, …>`.
+        index: String,
+        /// The functions' ids.
+        ids: [String; 2],
+        /// The place of the first one.
+        first: SourceLocation,
+        /// The place of the second one.
+        second: SourceLocation,
+    },
+    /// A handler takes an [`Index`](crate::Index) that no function fills.
+    MissingIndex {
+        /// The handler's id.
+        handler: String,
+        /// The type: `Index<…, …>`.
+        index: String,
+        /// The handler's place in the source.
+        location: SourceLocation,
+    },
     /// A delete handler keeps objects of a kind with a [selector](crate::Operator::select).
     SelectedDeletion {
         /// The handler's id.
@@ -271,6 +298,16 @@ impl fmt::Display for StartError {
                 f,
                 "handler `{handler}` at {} takes `Param<{param}>`, but its `param` is of type `{given}`",
                 location
+            ),
+            Self::TwoIndexes { index, ids: [one, other], first, second } => write!(
+                f,
+                "index functions `{one}` at {first} and `{other}` at {second} both fill `{index}`: wrap the key or the value \
+                 of one of them in a type of its own",
+            ),
+            Self::MissingIndex { handler, index, location } => write!(
+                f,
+                "handler `{handler}` at {location} takes `{index}`, which no function fills: put `#[korf::index(Kind)]` on \
+                 one that returns such keys and values",
             ),
             Self::SelectedDeletion { handler, kind, location } => write!(
                 f,

@@ -5,6 +5,7 @@ mod attempt;
 mod built_in;
 pub mod clock;
 mod events;
+mod index;
 mod kind;
 mod listing;
 pub mod login_error;

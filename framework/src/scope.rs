@@ -7,13 +7,13 @@
 //! |---|---|---|
 //! | [`ObjectScope`] | an object | all |
 //! | [`HandlerScope`] | an operator: client, states, parameter | all but conditions |
-//! | [`ObjectHandlerScope`] | both, and memory and patch of the object | all but conditions |
+//! | [`ObjectHandlerScope`] | both, and memory and patch of the object | all but conditions and [`Indexing`] |
 //! | [`ChangeScope`] | a change: reason, old and new state | those of changes, and their conditions |
 //! | [`Retried`] | attempts | those of changes, and [`Timer`] |
 //! | [`ChangeHandlerScope`] | all of these, and sub-handlers | [`Creation`], [`Update`], [`Deletion`], [`Resuming`], [`FieldChange`], [`Sub`] |
 
 pub use crate::{
-    families::{Creation, Deletion, FieldChange, Resuming, Sub, Timer, Update, WatchEvent},
+    families::{Creation, Deletion, FieldChange, Indexing, Resuming, Sub, Timer, Update, WatchEvent},
     filter::{Condition, ObjectCondition},
 };
 
@@ -53,8 +53,8 @@ pub trait ObjectScope: Scope<Call: AsRef<ObjectView>> {
 
 /// A scope of handlers that are called for an object.
 #[diagnostic::on_unimplemented(
-    message = "a condition (`{Self}`) has no memo, and changes nothing",
-    label = "only handlers can take this"
+    message = "`{Self}` has no memo, and changes nothing",
+    label = "conditions and index functions can't take this"
 )]
 pub trait ObjectHandlerScope: ObjectScope + HandlerScope + Scope<Call: AsRef<ObjectCall>> {
     /// The handler's operator and its object.

@@ -21,13 +21,16 @@ pub struct Attribute {
     pub scope: &'static str,
     /// The options that only this attribute has.
     pub own: &'static [&'static str],
+    /// Its functions are plain ones, which can't wait.
+    pub plain: bool,
 }
 
 impl Attribute {
     /// The options that it has.
     fn options(&self) -> impl Iterator<Item = &'static str> {
-        let of_changes = if self.name == "on_event" { &[] } else { &OF_CHANGES[..] };
-        COMMON.iter().chain(of_changes).chain(self.own).copied()
+        let of_changes = if self.name == "on_event" || self.plain { &[] } else { &OF_CHANGES[..] };
+        let all = COMMON.iter().chain(of_changes).chain(self.own).copied();
+        all.filter(|option| !self.plain || *option != "timeout")
     }
 
     fn needs_field(&self) -> bool {

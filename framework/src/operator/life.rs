@@ -95,6 +95,7 @@ impl Operator {
             for_handlers,
             address,
             states: Arc::new(self.states),
+            indexes: Arc::new(self.registry.indexes()),
             events,
             storage,
             one_at_a_time: self.one_at_a_time,

@@ -38,8 +38,18 @@ pub struct Reactor {
     at_work: HashMap<task::Id, Uid>,
     /// Since when all workers are busy while objects wait.
     saturated: Option<Instant>,
+    /// Handlers wait until all indexed kinds are listed; none once they are.
+    indexing: Option<Indexing>,
     /// The first listings of all watches; none once they are complete.
     listings: Option<FirstListings>,
+}
+
+/// The first listing of indexed kinds.
+#[derive(Clone, Copy, Debug)]
+struct Indexing {
+    /// When the log tells what is waited for.
+    tell: Instant,
+    told: bool,
 }
 
 impl Reactor {
@@ -47,7 +57,9 @@ impl Reactor {
     pub fn new(operator: Arc<OperatorContext>, kinds: Vec<KindContext>) -> Self {
         let kinds: Vec<_> = kinds.into_iter().map(Arc::new).collect();
         let needs = kinds.iter().map(|kind| kind.needs());
+        let indexing = Indexing { tell: now() + operator.settings.watching.index_patience, told: false };
         Self {
+            indexing: kinds.iter().any(|kind| kind.is_indexed()).then_some(indexing),
             queue: Queue::new(needs).with_limits(operator.settings.queue()),
             operator,
             kinds,
@@ -83,7 +95,12 @@ impl Reactor {
 
     fn observe(&mut self, source: Source, event: Event) {
         let listed = self.listings.as_mut().is_some_and(|listings| listings.observe(source, &event));
-        self.queue.observe(source, event, now());
+        // Handlers are called for what the indexes show already.
+        let kind = &self.kinds[source.kind as usize];
+        kind.index(&event);
+        for gone in self.queue.observe(source, event, now()) {
+            kind.unindex(&gone);
+        }
         self.forget();
         if listed {
             self.listed(source.kind);
@@ -100,10 +117,25 @@ impl Reactor {
         if let Some(objects) = objects(number) {
             self.kinds[number as usize].observe_listed(objects);
         }
+        if self.unlisted_indexes().is_empty()
+            && let Some(Indexing { told, .. }) = self.indexing.take()
+        {
+            self.operator.observer.observe(Observation::IndexesFilled { told });
+        }
         if (0..).zip(&self.kinds).all(|(number, _)| objects(number).is_some()) {
             self.listings = None;
             self.operator.observer.observe(Observation::PhaseEntered(Phase::Serving));
         }
+    }
+
+    /// The indexed kinds that aren't listed.
+    fn unlisted_indexes(&self) -> Vec<String> {
+        let Some(listings) = &self.listings else { return Vec::new() };
+        let is_listed = |(number, kind): &(u32, &Arc<KindContext>)| {
+            kind.places().and_then(|places| listings.of_kind(*number, places.len())).is_some()
+        };
+        let indexed = (0..).zip(&self.kinds).filter(|(_, kind)| kind.is_indexed());
+        indexed.filter(|kind| !is_listed(kind)).map(|(_, kind)| kind.title()).collect()
     }
 
     /// Drops the memories of forgotten objects.
@@ -114,6 +146,9 @@ impl Reactor {
     }
 
     fn start_workers(&mut self) {
+        if self.indexing.is_some() {
+            return;
+        }
         let limit = self.operator.settings.queueing.concurrency.max(1);
         while self.workers.len() < limit {
             let Some(job) = self.queue.next_job() else { break };
@@ -151,7 +186,8 @@ impl Reactor {
     /// When something is to be done though nothing happens.
     fn next_due(&self) -> Instant {
         let warning = self.saturated.map(|since| since + self.operator.settings.queueing.saturation);
-        self.queue.next_due().into_iter().chain(warning).min().unwrap_or_else(|| now() + IDLE)
+        let waiting = self.indexing.map(|indexing| indexing.tell);
+        self.queue.next_due().into_iter().chain(warning).chain(waiting).min().unwrap_or_else(|| now() + IDLE)
     }
 
     fn expire(&mut self) {
@@ -164,6 +200,11 @@ impl Reactor {
             let (waiting, workers) = (self.queue.waiting(), settings.concurrency);
             self.operator.observer.observe(Observation::Saturated { waiting, workers, after });
             self.saturated = Some(now + settings.reminder.saturating_sub(after));
+        }
+        if self.indexing.is_some_and(|indexing| indexing.tell <= now) {
+            self.indexing = Some(Indexing { tell: now + settings.reminder, told: true });
+            let kinds = self.unlisted_indexes();
+            self.operator.observer.observe(Observation::IndexesAwaited { kinds: &kinds });
         }
     }
 

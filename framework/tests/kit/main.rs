@@ -8,6 +8,7 @@ mod chaos;
 mod crashes;
 mod ends;
 mod events;
+mod indexes;
 mod kinds;
 mod life;
 mod lights;
