@@ -35,7 +35,7 @@ use std::{
 ///
 /// #[korf::on_resume(Node)]
 /// async fn count(node: Name, pods: Index<String, Name>) -> Result {
-///     println!("{} pods on {node}", pods.get(&**node).len());
+///     println!("{} pods on {node}", pods.get(&*node).len());
 ///     Ok(())
 /// }
 ///

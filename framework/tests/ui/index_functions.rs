@@ -1,7 +1,7 @@
 #[path = "support/table.rs"]
 mod table;
 
-use korf::{EventRecorder, prelude::*};
+use korf::prelude::*;
 use table::*;
 
 #[korf::index(Table)]
