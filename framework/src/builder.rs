@@ -3,7 +3,7 @@
 mod function;
 mod options;
 
-pub use function::{HandlerFn, PlainFn};
+pub use function::{ActivityFn, HandlerFn, PlainFn};
 
 use crate::{
     argument::{FromCall, ObjectItself, Requirements},
@@ -73,6 +73,8 @@ pub struct HandlerBuilder<S: Configurable> {
     pub(crate) param: Option<Parameter>,
     pub(crate) requirements: Requirements,
     pub(crate) location: SourceLocation,
+    /// The name of the only operator that the handler is for.
+    operator: Option<String>,
     /// A mistake in the options.
     pub(crate) mistake: Option<String>,
     pub(crate) options: S::Options,
@@ -102,6 +104,7 @@ impl<S: Configurable<Kind: KubeKind>> HandlerBuilder<S> {
             param: None,
             requirements: Requirements::default(),
             location: SourceLocation { file: place.file(), line: place.line(), column: place.column() },
+            operator: None,
             mistake: None,
             options,
             scope: PhantomData,
@@ -132,6 +135,7 @@ impl<S: Configurable> HandlerBuilder<S> {
             requirements: mem::take(&mut self.requirements),
             kind: self.kind.clone(),
             mistake: self.mistake.take(),
+            operator: self.operator.take(),
             family: family(self),
         }
     }

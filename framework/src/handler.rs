@@ -19,7 +19,7 @@
 //! ```
 
 pub use crate::{
-    builder::{Configurable, HandlerBuilder, HandlerFn, KubeKind, PlainFn, Registrable},
+    builder::{ActivityFn, Configurable, HandlerBuilder, HandlerFn, KubeKind, PlainFn, Registrable},
     call::{AttemptInfo, Context, ObjectCall, ObjectView, States, TypeMap},
     core::{
         handler::Trigger,
@@ -27,8 +27,9 @@ pub use crate::{
         timer::TimerSchedule,
     },
     families::{
-        Answer, Change, ChangeCall, ChangeFn, ChangeHandler, Definition, EventCall, EventHandler, Failure,
-        Family, Handler, IndexCall, IndexHandler, IntoPairs, Invoke, Kind, Parameter, SourceLocation,
+        Activity, ActivityAnswer, ActivityBuilder, ActivityCall, ActivityKind, ActivityReply, Answer, Change,
+        ChangeCall, ChangeFn, ChangeHandler, Definition, EventCall, EventHandler, Failure, Family, Handler,
+        IndexCall, IndexHandler, IntoActivityReply, IntoPairs, Invoke, Kind, Parameter, SourceLocation,
         SubCalls, TimerCall, TimerHandler,
     },
     registry::{Registry, StartError},

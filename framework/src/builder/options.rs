@@ -26,6 +26,12 @@ impl<S: Configurable> HandlerBuilder<S> {
         self
     }
 
+    /// Only operators of this name, which [`Operator::new`](crate::Operator::new) is given, have the handler.
+    pub fn operator(mut self, name: impl Into<String>) -> Self {
+        self.operator = Some(name.into());
+        self
+    }
+
     /// Only objects with such a label: a value, or a [`Match`]. Further calls add conditions; all must hold.
     ///
     /// ```

@@ -1,6 +1,6 @@
-//! Checks of indexes: each is filled by one function, and each that is taken is filled.
+//! Checks of indexes: one function fills each, and each that is taken is filled.
 
-use super::StartError;
+use super::{Registrant, StartError};
 use crate::{
     extract::IndexType,
     families::{Family, Handler, IndexHandler},
@@ -29,17 +29,18 @@ pub(super) fn check(handlers: &[Handler]) -> Result<(), StartError> {
             });
         }
     }
-    handlers.iter().try_for_each(|handler| filled(handlers, handler))
+    Ok(())
 }
 
-fn filled(handlers: &[Handler], handler: &Handler) -> Result<(), StartError> {
+/// Checks that each index is filled that a handler or an activity takes.
+pub(super) fn check_filled(handlers: &[Handler], taker: &Registrant<'_>) -> Result<(), StartError> {
     let is_missing =
         |index: &IndexType| !functions(handlers).any(|(_, function)| function.contents == *index);
-    match handler.requirements.indexes().iter().find(|index| is_missing(index)) {
+    match taker.requirements.indexes().iter().find(|index| is_missing(index)) {
         Some(index) => Err(StartError::MissingIndex {
-            handler: handler.id().to_owned(),
+            handler: taker.id.to_owned(),
             index: index.to_string(),
-            location: handler.location,
+            location: taker.location,
         }),
         None => Ok(()),
     }

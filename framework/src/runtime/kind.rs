@@ -5,6 +5,7 @@ use super::{
     index::Indexer,
     object::WatchedObject,
     observe::{Observation, Observer},
+    probes::Probes,
     write::Permissions,
 };
 use crate::{
@@ -69,6 +70,9 @@ pub struct OperatorContext {
     pub observer: Observer,
     /// Cancelled when the operator stops.
     pub stopping: CancellationToken,
+    /// What the operator says of itself when it is asked.
+    #[expect(dead_code, reason = "the server of `--liveness` asks for them")]
+    pub probes: Arc<Probes>,
 }
 
 // States and client are omitted: they may hold secrets.
@@ -87,7 +91,6 @@ impl OperatorContext {
             states: Arc::clone(&self.states),
             indexes: Arc::clone(&self.indexes),
             stop: self.stopping.clone(),
-            events: self.events.clone(),
             param: param.cloned(),
             now: clock::now(),
         }
