@@ -11,6 +11,7 @@ mod ends;
 mod events;
 mod indexes;
 mod kinds;
+mod kinds_change;
 mod life;
 mod lights;
 mod lines;
