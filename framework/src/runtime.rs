@@ -9,6 +9,7 @@ pub mod clock;
 mod discovery;
 mod events;
 pub mod health;
+mod index;
 mod kind;
 mod listing;
 pub mod login_error;

@@ -1,16 +1,19 @@
 //! Kind contexts: what the turns of one kind's objects need.
 
 use super::{
+    clock,
     health::{Health, WriteHealth},
+    index::Indexer,
     object::WatchedObject,
     observe::{Observation, Observer},
     probes::Probes,
     write::Permissions,
 };
 use crate::{
-    call::States,
+    call::{Context, States},
     event_queue::EventQueue,
-    families::{ChangeFn, EventHandler, Family, Handler, Kind, TimerHandler},
+    extract::Indexes,
+    families::{ChangeFn, EventHandler, Family, Handler, Kind, Parameter, TimerHandler},
     settings::Settings,
 };
 use korf_core::{body::Body, cycle::Setup, queue::KindNeeds, storage::Storage};
@@ -41,6 +44,8 @@ pub struct OperatorContext {
     pub address: String,
     /// The values of `State` arguments.
     pub states: Arc<States>,
+    /// The values of `Index` arguments.
+    pub indexes: Arc<Indexes>,
     /// The Kubernetes events that wait to be posted.
     pub events: EventQueue,
     /// Where progress and finalizers are stored.
@@ -71,6 +76,21 @@ impl fmt::Debug for OperatorContext {
     }
 }
 
+impl OperatorContext {
+    /// The part of a handler's call that is about the operator.
+    pub(super) fn call(&self, handler: &str, param: Option<&Parameter>) -> Context {
+        Context {
+            handler: handler.to_owned(),
+            client: self.for_handlers.clone(),
+            states: Arc::clone(&self.states),
+            indexes: Arc::clone(&self.indexes),
+            stop: self.stopping.clone(),
+            param: param.cloned(),
+            now: clock::now(),
+        }
+    }
+}
+
 /// One kind: its handlers, and what the turns of its objects need.
 pub struct KindContext {
     pub(super) kind: Arc<Kind>,
@@ -78,6 +98,9 @@ pub struct KindContext {
     pub(super) setup: Setup<ChangeFn>,
     pub(super) events: Vec<EventHandler>,
     pub(super) timers: Vec<TimerHandler>,
+    pub(super) indexes: Vec<Indexer>,
+    /// There are handlers that are called in turns.
+    has_turns: bool,
     pub(super) operator: Arc<OperatorContext>,
     pub(super) permissions: Permissions,
     /// What its writes come to.
@@ -132,9 +155,13 @@ impl KindContext {
                 kinds.push(Self::new(handler.kind.clone(), operator));
                 kinds.len() - 1
             });
+            kinds[index].has_turns |= !matches!(handler.family, Family::Index(_));
             match handler.family {
                 Family::Change(handler) => kinds[index].setup.handlers.push(handler),
                 Family::Event(handler) => kinds[index].events.push(handler),
+                Family::Index(handler) => {
+                    kinds[index].indexes.extend(Indexer::new(handler, &operator.indexes));
+                }
                 Family::Timer(handler) => kinds[index].timers.push(handler),
             }
         }
@@ -155,6 +182,8 @@ impl KindContext {
             },
             events: Vec::new(),
             timers: Vec::new(),
+            indexes: Vec::new(),
+            has_turns: false,
             operator: Arc::clone(operator),
             permissions: Permissions::default(),
             writes,
@@ -172,6 +201,7 @@ impl KindContext {
             events: !self.events.is_empty(),
             bodies: !self.timers.is_empty(),
             selected: self.selector().is_some(),
+            turnless: !self.has_turns,
         }
     }
 
