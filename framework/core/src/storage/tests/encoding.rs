@@ -182,8 +182,7 @@ fn situation() -> Situation {
     Situation {
         gone: false,
         occasion: Occasion::First,
-        initial: false,
-        unseen: false,
+        resumption: None,
         rearmed: false,
         eager: false,
     }
