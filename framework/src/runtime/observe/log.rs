@@ -116,6 +116,12 @@ pub fn write(observation: &Observation<'_>) {
             engine!(warn, "Asking {server} about {kind} fails: {why}. It is retried until it works.");
         }
         Observation::CycleBegins { cycle, kind } => cycle_begins(cycle, kind),
+        Observation::UpdateLeftOut { handlers } => object!(
+            info,
+            "The object begins to match handlers, and no handler has been for it before: that is its creation, for which \
+             on_create and on_field handlers are called, but not '{}'.",
+            handlers.join("', '")
+        ),
         Observation::CycleEnds { reason, state } => cycle_ends(reason, state),
         Observation::Idle(idle) => idles(idle),
         Observation::FinalizerChanges(Finalizer::Add(_)) => {
