@@ -7,6 +7,7 @@ use crate::{
     },
     event_queue::EventQueue,
     families::{Kind, Parameter},
+    runtime::Triggers,
 };
 use jiff::Timestamp;
 use kube::Client;
@@ -34,6 +35,7 @@ pub struct Context {
     pub(crate) states: Arc<States>,
     pub(crate) stop: CancellationToken,
     pub(crate) events: EventQueue,
+    pub(crate) triggers: Triggers,
     pub(crate) param: Option<Parameter>,
     pub(crate) now: Timestamp,
 }

@@ -1,6 +1,7 @@
 //! Registry of an operator's handlers, and their checks before it starts.
 
 mod filters;
+mod times;
 
 use crate::{
     argument::RequiredType,
@@ -52,7 +53,9 @@ impl Registry {
         for handler in &self.0 {
             check_id(handler)?;
             filters::check(handler)?;
+            times::check(handler)?;
             check_requirements(handler, states)?;
+            self.check_resumed(handler)?;
             let kind = (&handler.kind.resource.group, &handler.kind.resource.kind);
             let first = versions.entry(kind).or_insert(handler);
             if first.kind.resource.version != handler.kind.resource.version {
@@ -71,6 +74,25 @@ impl Registry {
 }
 
 impl Registry {
+    /// The kinds whose objects are triggered.
+    pub(crate) fn triggered(&self) -> Vec<ApiResource> {
+        self.0.iter().flat_map(|handler| handler.requirements.kinds_to_resume()).cloned().collect()
+    }
+
+    /// Checks that there is something to call for triggers that a handler gives.
+    fn check_resumed(&self, handler: &Handler) -> Result<(), StartError> {
+        let resumes =
+            |kind: &ApiResource| self.0.iter().any(|other| other.resumes() && other.kind.is_of(kind));
+        match handler.requirements.kinds_to_resume().iter().find(|kind| !resumes(kind)) {
+            Some(kind) => Err(StartError::NothingToTrigger {
+                handler: handler.id().to_owned(),
+                kind: kind.kind.clone(),
+                location: handler.location,
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// Checks that what change handlers are called for isn't what is left out of the essence.
     pub(crate) fn check_essence(&self, storage: &Storage) -> Result<(), StartError> {
         self.0.iter().try_for_each(|handler| filters::check_essence(handler, storage))
@@ -190,12 +212,30 @@ pub enum StartError {
         /// The handler's place in the source.
         location: SourceLocation,
     },
+    /// A handler takes a [`Trigger`](crate::Trigger) of a kind without resume handlers.
+    NothingToTrigger {
+        /// The handler's id.
+        handler: String,
+        /// The kind of the objects.
+        kind: String,
+        /// The handler's place in the source.
+        location: SourceLocation,
+    },
     /// A delete handler keeps objects of a kind with a [selector](crate::Operator::select).
     SelectedDeletion {
         /// The handler's id.
         handler: String,
         /// The kind of the objects.
         kind: String,
+        /// The handler's place in the source.
+        location: SourceLocation,
+    },
+    /// A handler is to be called all the time.
+    NoInterval {
+        /// The handler's id.
+        handler: String,
+        /// The option that is zero.
+        option: &'static str,
         /// The handler's place in the source.
         location: SourceLocation,
     },
@@ -272,12 +312,23 @@ impl fmt::Display for StartError {
                 "handler `{handler}` at {} takes `Param<{param}>`, but its `param` is of type `{given}`",
                 location
             ),
+            Self::NothingToTrigger { handler, kind, location } => write!(
+                f,
+                "handler `{handler}` at {location} gives {kind} objects turns, but no handler is called for that: put \
+                 `#[korf::on_resume({kind})]` on one"
+            ),
             Self::SelectedDeletion { handler, kind, location } => write!(
                 f,
                 "handler `{handler}` at {location} keeps objects of kind {kind} until it was called, but the operator is \
                  told to `.select` some of them, and never learns of the deletion of one that stops matching: make the \
                  handler `optional`, or filter by `labels = …` instead of `.select`"
             ),
+            Self::NoInterval { handler, option, location } => {
+                write!(
+                    f,
+                    "handler `{handler}` at {location} has `{option}` = 0: give it a time between two calls"
+                )
+            }
             Self::Filter { handler, problem, location } => {
                 write!(f, "handler `{handler}` at {} {problem}", location)
             }

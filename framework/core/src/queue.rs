@@ -150,7 +150,11 @@ impl Queue {
     fn echo(&mut self, uid: Uid, body: Body) {
         match self.backlog.get(&uid) {
             // It is due, and waits for its turn.
-            None if self.objects.get(&uid).is_some_and(|entry| entry.queued && (entry.turn_due || entry.is_resumed_next())) => {
+            None if self
+                .objects
+                .get(&uid)
+                .is_some_and(|entry| entry.queued && (entry.turn_due || entry.is_resumed_next())) =>
+            {
                 self.backlog.put(&uid, Pending::Fetch);
             }
             None | Some(Pending::Echo(_)) => {

@@ -36,7 +36,7 @@ pub fn on_delete(attribute: TokenStream, item: TokenStream) -> TokenStream {
 
 #[proc_macro_attribute]
 pub fn on_resume(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    handler(&Attribute { name: "on_resume", scope: "Resuming", own: &["deleted"] }, attribute, item)
+    handler(&Attribute { name: "on_resume", scope: "Resuming", own: &["deleted", "resync"] }, attribute, item)
 }
 
 #[proc_macro_attribute]

@@ -8,7 +8,7 @@ use crate::{
     families::{Family, Handler},
     registry::Registry,
     runtime::{
-        KindContext, Namespaces, OperatorContext, Poster, Supervisor, find_namespaces,
+        KindContext, Namespaces, OperatorContext, Poster, Supervisor, Triggers, find_namespaces,
         observe::{Observation, Observer},
     },
     settings::Settings,
@@ -96,6 +96,8 @@ impl Operator {
             address,
             states: Arc::new(self.states),
             events,
+            triggers: Triggers::default(),
+            triggered: self.registry.triggered(),
             storage,
             one_at_a_time: self.one_at_a_time,
             follow_generations: self.follow_generations,

@@ -86,6 +86,7 @@ impl Pass {
                 states: Arc::clone(&operator.states),
                 stop: operator.stopping.clone(),
                 events: operator.events.clone(),
+                triggers: operator.triggers.clone(),
                 param: param.cloned(),
                 now: clock::now(),
             },

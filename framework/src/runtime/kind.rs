@@ -3,6 +3,7 @@
 use super::{
     object::WatchedObject,
     observe::{Observation, Observer},
+    triggers::Triggers,
     write::Permissions,
 };
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     families::{ChangeFn, EventHandler, Family, Handler, Kind, TimerHandler},
     settings::Settings,
 };
-use korf_core::{body::Body, cycle::Setup, queue::KindNeeds, storage::Storage};
+use korf_core::{body::Body, cycle::Setup, handler::Trigger, queue::KindNeeds, storage::Storage};
 use kube::{
     Api, Client,
     core::{ApiResource, Selector},
@@ -23,6 +24,7 @@ use std::{
         Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -50,6 +52,10 @@ pub struct OperatorContext {
     pub states: Arc<States>,
     /// The Kubernetes events that wait to be posted.
     pub events: EventQueue,
+    /// The triggers that handlers have given.
+    pub triggers: Triggers,
+    /// The kinds whose objects are triggered.
+    pub triggered: Vec<ApiResource>,
     /// Where progress and finalizers are stored.
     pub storage: Storage,
     /// Objects are resumed whose generation has changed though nothing else has.
@@ -162,7 +168,18 @@ impl KindContext {
             events: !self.events.is_empty(),
             bodies: !self.timers.is_empty(),
             selected: self.selector().is_some(),
+            triggered: self.operator.triggered.iter().any(|kind| self.kind.is_of(kind)),
+            resync: self.resync(),
         }
+    }
+
+    /// The shortest interval that its resume handlers ask for.
+    fn resync(&self) -> Option<Duration> {
+        let intervals = self.setup.handlers.iter().filter_map(|handler| match handler.on {
+            Trigger::Resume { resync, .. } => resync,
+            _ => None,
+        });
+        intervals.min()
     }
 
     /// An object as the core knows it, with its kind.

@@ -5,6 +5,7 @@ use super::{
     listing::FirstListings,
     memory::{Memories, Memory},
     observe::{Left, Observation, Phase},
+    triggers::Target,
     watch::watch,
     worker::work,
 };
@@ -66,8 +67,9 @@ impl Reactor {
             events.map(move |(place, event)| (Source { kind: number, place }, event))
         });
         let mut events = stream::select_all(watches);
-        let stopping = self.operator.stopping.clone();
+        let (stopping, triggers) = (self.operator.stopping.clone(), self.operator.triggers.clone());
         while !stopping.is_cancelled() {
+            self.take_triggers();
             self.start_workers();
             let next = self.next_due();
             // Nothing here waits for anything else: the watches are always drained.
@@ -76,6 +78,8 @@ impl Reactor {
                 () = stopping.cancelled() => break,
                 Some(ended) = self.workers.join_next_with_id() => self.ended(ended),
                 Some((source, event)) = events.next() => self.observe(source, event),
+                // They are taken at the beginning of each turn, so that neither they nor events keep the other waiting.
+                () = triggers.given() => {}
                 () = time::sleep_until(next.into()) => self.expire(),
             }
         }
@@ -103,6 +107,33 @@ impl Reactor {
         if (0..).zip(&self.kinds).all(|(number, _)| objects(number).is_some()) {
             self.listings = None;
             self.operator.observer.observe(Observation::PhaseEntered(Phase::Serving));
+        }
+    }
+
+    /// Gives turns to the objects that handlers have triggered.
+    fn take_triggers(&mut self) {
+        for target in self.operator.triggers.take() {
+            self.trigger(&target);
+        }
+    }
+
+    fn trigger(&mut self, target: &Target) {
+        let kinds = (0..).zip(&self.kinds);
+        let Some((number, kind)) = kinds.into_iter().find(|(_, kind)| target.is_of(&kind.kind.resource))
+        else {
+            return;
+        };
+        let Some((namespace, name)) = &target.object else {
+            return self.queue.trigger_all(number);
+        };
+        let known = self.queue.trigger(number, namespace.as_deref(), name);
+        // Before the kind is listed, it may still come, and is handled then anyway.
+        let is_listed = self.listings.as_ref().is_none_or(|listings| {
+            kind.places().is_some_and(|places| listings.of_kind(number, places.len()).is_some())
+        });
+        if !known && is_listed {
+            let (kind, namespace) = (&*kind.title(), namespace.as_deref());
+            self.operator.observer.observe(Observation::TriggerInVain { kind, namespace, name });
         }
     }
 

@@ -157,8 +157,8 @@ impl Cycle {
         let first = situation.occasion == Occasion::First;
         let rejected = self.current.iter().any(|(_, record)| record.rejected);
         // A resumed object is unchanged since it was handled.
-        let same = self.reason.is_resumption()
-            || self.pending.as_ref().is_some_and(|pending| pending.is(&self.new));
+        let same =
+            self.reason.is_resumption() || self.pending.as_ref().is_some_and(|pending| pending.is(&self.new));
         match self.reason {
             Reason::Delete if first || situation.rearmed => self.current = self.current.without_failures(),
             Reason::Delete => {}

@@ -5,12 +5,7 @@ use super::{
     backlog::Pending,
     entry::{Entry, Life},
 };
-use crate::{
-    Uid,
-    body::Body,
-    cause::Resumption,
-    schedule::Alarm,
-};
+use crate::{Uid, body::Body, cause::Resumption, schedule::Alarm};
 use std::{
     collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
@@ -103,7 +98,9 @@ impl Queue {
 
     /// Plans the next resync of an object that was handled completely, unless one is planned.
     pub(super) fn plan_resync(&mut self, uid: &Uid, interval: Option<Duration>, first: bool, now: Instant) {
-        let Some(interval) = interval.filter(|_| self.schedule.get(uid, Alarm::Resync).is_none()) else { return };
+        let Some(interval) = interval.filter(|_| self.schedule.get(uid, Alarm::Resync).is_none()) else {
+            return;
+        };
         if let Some(at) = now.checked_add(spread(interval, uid, first)) {
             self.schedule.set(uid, Alarm::Resync, at);
         }

@@ -1,7 +1,12 @@
 //! Turn of an object: a worker's job, and its report.
 
 use super::{event::Source, outage::Blockings};
-use crate::{Uid, body::Body, cause::{Occasion, Resumption}, version::Newest};
+use crate::{
+    Uid,
+    body::Body,
+    cause::{Occasion, Resumption},
+    version::Newest,
+};
 use std::{
     sync::Arc,
     time::{Duration, Instant},

@@ -100,7 +100,8 @@ fn a_delete_handler_that_fails_as_the_update_did_is_not_called_forever() {
 
 #[test]
 fn only_delete_handlers_keep_an_object_when_they_fail_permanently() {
-    let resuming = ChangeHandler { on: Trigger::Resume { deleted: true, resync: None }, ..handler("r", Reason::Resume) };
+    let resuming =
+        ChangeHandler { on: Trigger::Resume { deleted: true, resync: None }, ..handler("r", Reason::Resume) };
     let field = on_field("f", Trigger::Field, "spec.x");
     let mut world = World::handled([resuming, field, handler("d", Reason::Delete)]);
     world.resumption = Some(Resumption::Start);
@@ -112,7 +113,8 @@ fn only_delete_handlers_keep_an_object_when_they_fail_permanently() {
 
 #[test]
 fn a_failed_resume_handler_keeps_the_object_if_a_delete_handler_has_its_id() {
-    let resuming = ChangeHandler { on: Trigger::Resume { deleted: true, resync: None }, ..handler("x", Reason::Resume) };
+    let resuming =
+        ChangeHandler { on: Trigger::Resume { deleted: true, resync: None }, ..handler("x", Reason::Resume) };
     let mut world = World::handled([resuming, handler("x", Reason::Delete)]);
     world.resumption = Some(Resumption::Start);
     world.delete();
