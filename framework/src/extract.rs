@@ -10,6 +10,7 @@ mod meta;
 mod object;
 mod patch;
 mod reference;
+mod setup;
 #[cfg(test)]
 mod tests;
 mod trigger;
@@ -33,6 +34,7 @@ pub use object::{
 };
 pub use patch::ObjectPatch;
 pub use reference::ObjectRef;
+pub use setup::OperatorSetup;
 pub use tokio_util::sync::CancellationToken;
 pub use trigger::Trigger;
 

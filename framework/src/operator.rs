@@ -4,8 +4,12 @@
 mod life;
 mod login;
 mod options;
+mod running;
+mod starting;
 mod status_schema;
 mod storage;
+
+pub use running::RunningOperator;
 
 use crate::{
     call::States,
@@ -15,13 +19,13 @@ use crate::{
     },
     registry::{Registry, StartError},
     runtime::{Namespaces, observe::Observer},
-    settings::Settings,
+    settings::{InvalidSetting, Settings},
 };
 use kube::{
     Client,
     core::{ApiResource, Selector},
 };
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// Handlers, with all that they need to be called: build it, then [`run`](Operator::run) it.
 ///
@@ -42,7 +46,12 @@ pub struct Operator {
     follow_generations: bool,
     selectors: Vec<(ApiResource, Selector)>,
     client: Option<Client>,
+    /// What the command line and the environment say, which has the last word.
+    overrides: Option<Overrides>,
 }
+
+/// Changes settings, after start-up handlers have.
+pub(crate) type Overrides = Arc<dyn Fn(&mut Settings) -> Result<(), InvalidSetting> + Send + Sync>;
 
 // States and client are omitted: they may hold secrets.
 impl fmt::Debug for Operator {
@@ -77,6 +86,22 @@ pub enum RunError {
     },
     /// There are no usable credentials for a cluster, or none at all.
     Login(String),
+    /// None of the login handlers has given usable credentials.
+    LoginHandlers(String),
+    /// A start-up handler has failed permanently.
+    Startup {
+        /// The handler's id.
+        id: String,
+        /// What has happened to it: `failed permanently: …`.
+        words: String,
+    },
+    /// These clean-up handlers have failed permanently.
+    Cleanup {
+        /// Their ids.
+        ids: Vec<String>,
+    },
+    /// The command line or the environment sets something that can't be set.
+    Setting(InvalidSetting),
     /// The API server has rejected the credentials for this time, although they were read again.
     Rejected(Duration),
     /// The process can't listen for signals.
@@ -105,6 +130,12 @@ impl fmt::Display for RunError {
                 "no cluster to connect to: set KUBECONFIG to a kubeconfig file, or put one at ~/.kube/config, \
                  or run in a pod with a service account ({why})"
             ),
+            Self::LoginHandlers(why) => write!(f, "the operator can't log in: {why}"),
+            Self::Startup { id, words } => write!(f, "the operator can't start: Activity '{id}' {words}"),
+            Self::Cleanup { ids } => {
+                write!(f, "clean-up handlers have failed, see above: {}", ids.join(", "))
+            }
+            Self::Setting(error) => error.fmt(f),
             Self::Rejected(patience) => write!(
                 f,
                 "the API server has rejected the credentials for {} seconds (401), although they were read again: the \

@@ -1,8 +1,10 @@
 //! Runtime: the I/O around the core. Watches bring objects, workers give them their turns, and patches go to the API
 //! server.
 
+mod activity;
 mod attempt;
 mod built_in;
+mod cleanup;
 pub mod clock;
 mod events;
 mod kind;
@@ -12,6 +14,7 @@ mod memory;
 mod namespaces;
 mod object;
 pub mod observe;
+mod probes;
 mod reactor;
 mod strips;
 mod supervisor;
@@ -24,8 +27,11 @@ mod watch;
 mod worker;
 mod write;
 
+pub use activity::{ActivityCaller, ActivityFailure};
+pub use cleanup::Cleanup;
 pub use events::Poster;
 pub use kind::{KindContext, Namespaces, OperatorContext};
 pub use namespaces::find_namespaces;
+pub use probes::Probes;
 pub use supervisor::Supervisor;
 pub use triggers::{Target, Triggers};

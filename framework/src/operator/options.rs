@@ -1,6 +1,6 @@
 //! Options of an operator: where it works, how, and under which names.
 
-use super::Operator;
+use super::{Operator, Overrides};
 use crate::{
     families::Handler,
     registry::Registry,
@@ -107,6 +107,13 @@ impl Operator {
         self
     }
 
+    /// Lets this function have the last word about settings, after start-up handlers.
+    #[must_use]
+    pub(crate) fn overriding(mut self, overrides: Overrides) -> Self {
+        self.overrides = Some(overrides);
+        self
+    }
+
     /// The settings.
     pub fn settings_mut(&mut self) -> &mut Settings {
         &mut self.settings
@@ -143,7 +150,7 @@ impl Operator {
     #[doc(hidden)]
     #[must_use]
     pub fn map_handlers(mut self, change: impl Fn(Handler) -> Handler) -> Self {
-        self.registry = self.registry.handlers().iter().cloned().map(change).collect();
+        self.registry = self.registry.map_handlers(change);
         self
     }
 }

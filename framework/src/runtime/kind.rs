@@ -3,6 +3,7 @@
 use super::{
     object::WatchedObject,
     observe::{Observation, Observer},
+    probes::Probes,
     triggers::Triggers,
     write::Permissions,
 };
@@ -70,6 +71,9 @@ pub struct OperatorContext {
     pub observer: Observer,
     /// Cancelled when the operator stops.
     pub stopping: CancellationToken,
+    /// What the operator says of itself when it is asked.
+    #[expect(dead_code, reason = "the server of `--liveness` asks for them")]
+    pub probes: Arc<Probes>,
 }
 
 // States and client are omitted: they may hold secrets.

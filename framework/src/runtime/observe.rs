@@ -5,7 +5,7 @@
 
 mod log;
 
-use crate::families::Kind;
+use crate::families::{ActivityKind, Kind};
 use korf_core::{
     Reason,
     cycle::{Cycle, CycleState, Idle},
@@ -34,12 +34,32 @@ pub enum Observation<'a> {
     // The operator.
     /// It begins to log in.
     LoginBegins,
-    /// It has credentials. The API server has not seen them yet.
-    LoginSucceeded,
+    /// It has credentials, by its own search or by this login handler. The API server has not seen them yet.
+    LoginSucceeded { handler: Option<&'a str> },
     /// The API server rejects the credentials, and reading them again doesn't help. The operator ends if that lasts for `patience`.
     LoginRejected { why: Option<&'a str>, patience: Duration },
     /// The API server accepts the credentials again, or other ones: the operator has logged in again.
     LoginRenewed,
+    /// An attempt of an activity begins.
+    ActivityBegins { activity: ActivityKind, id: &'a str },
+    /// An attempt of an activity still runs, after this time.
+    ActivityRuns { activity: ActivityKind, id: &'a str, after: Duration },
+    /// An attempt of an activity has ended.
+    ActivityEnded {
+        activity: ActivityKind,
+        id: &'a str,
+        outcome: &'a Outcome,
+        words: &'a str,
+        took: Duration,
+    },
+    /// It was told to stop before its start-up handlers were done.
+    StartupInterrupted,
+    /// It stops though some clean-up handlers are not finished.
+    CleanupAbandoned { ids: &'a [&'a str] },
+    /// A probe fails for the first time since it has last answered.
+    ProbeFails { id: &'a str, why: &'a str },
+    /// A probe answers again.
+    ProbeRecovers { id: &'a str },
     /// It has entered a phase of its life.
     PhaseEntered(Phase),
     /// A signal tells it to stop.
@@ -152,7 +172,7 @@ pub enum Observation<'a> {
 /// The phases of an operator's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Its services start.
+    /// It logs in, and its start-up handlers are called; then its services start.
     Starting,
     /// Its kinds are being listed for the first time; listed objects are handled already.
     Listing,
@@ -160,7 +180,7 @@ pub enum Phase {
     Serving,
     /// It was told to stop: running handlers may finish.
     Draining,
-    /// Its services end.
+    /// Its clean-up handlers are called; then its services end.
     CleaningUp,
 }
 

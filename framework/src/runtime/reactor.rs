@@ -209,12 +209,12 @@ impl Reactor {
         Left { handlers, changes: self.workers.len().saturating_sub(handlers) }
     }
 
-    /// Lets running handlers finish, and stores their outcomes.
-    pub async fn drain(mut self) {
+    /// Lets running handlers finish within this time, and stores their outcomes.
+    pub async fn drain(mut self, grace: Duration) {
         if self.workers.is_empty() {
             return;
         }
-        let (operator, grace) = (Arc::clone(&self.operator), self.operator.settings.stopping.grace);
+        let operator = Arc::clone(&self.operator);
         operator.observer.observe(Observation::Draining { left: self.left(), grace });
         let all = async { while self.workers.join_next().await.is_some() {} };
         if time::timeout(grace, all).await.is_err() {
