@@ -104,8 +104,12 @@ impl Operator {
         let storage = self.storage.storage(&self.name)?;
         self.registry.check(&self.states)?;
         self.registry.check_essence(&storage)?;
-        if self.namespaces == Namespaces::Some(Vec::new()) {
-            return Err(RunError::NoNamespace);
+        match &self.namespaces {
+            Ok(Namespaces::Some(set)) if !set.has_globs() && set.names().is_empty() => {
+                return Err(RunError::NoNamespace);
+            }
+            Err(error) => return Err(error.clone().into()),
+            Ok(_) => {}
         }
         let handled = |kind: &ApiResource| {
             self.registry.handlers().iter().any(|handler| handler.kind.resource == *kind)

@@ -87,7 +87,8 @@ pub enum Observation<'a> {
     // Watches.
     /// A watch begins, or begins again.
     WatchBegins { kind: &'a str, namespace: Option<&'a str>, selector: Option<&'a str> },
-    /// A kind is listed for the first time: everywhere in these namespaces, or, where there are none, in the cluster.
+    /// A kind is listed for the first time: everywhere in these namespaces, or, where there are none, in the cluster. Namespaces
+    /// and kinds that come later are listed by themselves.
     Listed { kind: &'a str, namespaces: &'a [String], selector: Option<&'a str>, objects: usize },
     /// A namespace in which the operator is to work doesn't exist.
     NamespaceMissing { namespace: &'a str },
@@ -95,6 +96,14 @@ pub enum Observation<'a> {
     NamespaceFound { namespace: &'a str },
     /// The API server doesn't tell whether a namespace exists.
     NamespaceUnknown { namespace: &'a str, why: &'a str },
+    /// The API server doesn't tell which namespaces there are, for globs; it is asked until it does.
+    NamespacesUnknown { why: &'a str, known: bool },
+    /// The API server tells again which namespaces there are.
+    NamespacesKnown,
+    /// No namespace fits the operator's globs.
+    NoNamespaceFits { globs: &'a str },
+    /// A namespace is gone that was served for a glob.
+    NamespaceGone { namespace: &'a str },
     /// A watch fails; it is retried until it works.
     WatchFailed { server: &'a str, kind: &'a str, why: &'a str, known: bool },
     /// A watch can't go on from where it was: all is listed again.
@@ -107,6 +116,8 @@ pub enum Observation<'a> {
     ListingInPages { kind: &'a str },
     /// The API server doesn't know a kind.
     KindMissing { kind: &'a str, built_in: bool },
+    /// The API server serves a kind in other versions than the operator's; `served` is the newest one.
+    VersionMissing { kind: &'a str, served: &'a str },
     /// The API server knows a kind that it didn't know.
     KindFound { kind: &'a str },
     /// The API server serves a newer version of a kind than the operator knows.

@@ -10,6 +10,7 @@ mod crashes;
 mod ends;
 mod events;
 mod kinds;
+mod kinds_change;
 mod life;
 mod lights;
 mod lines;

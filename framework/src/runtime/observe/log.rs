@@ -115,6 +115,21 @@ pub fn write(observation: &Observation<'_>) {
         Observation::NamespaceUnknown { namespace, why } => {
             engine!(debug, "Whether the namespace {namespace:?} exists can't be told: {why}.");
         }
+        Observation::NamespacesUnknown { why, known: true } => {
+            engine!(debug, "Watching namespaces still fails: {why}.");
+        }
+        Observation::NamespacesUnknown { why, known: false } => engine!(
+            warn,
+            "Watching namespaces fails: {why}. Which ones fit the globs isn't known until it works; it is retried. The operator \
+             needs to `list` and `watch` namespaces, or their names without globs."
+        ),
+        Observation::NamespacesKnown => engine!(info, "Watching namespaces works again."),
+        Observation::NoNamespaceFits { globs } => {
+            engine!(warn, "No namespace fits {globs:?}. The operator waits for one.");
+        }
+        Observation::NamespaceGone { namespace } => {
+            engine!(info, "The namespace {namespace:?} is gone, and so are its objects.");
+        }
         Observation::WatchFailed { kind, why, known: true, .. } => {
             engine!(debug, "Watching {kind} still fails: {why}.");
         }
@@ -140,6 +155,11 @@ pub fn write(observation: &Observation<'_>) {
             warn,
             "The API server doesn't know {kind}. Install its CRD (the command `crd` prints those that are known); the \
              operator waits for it."
+        ),
+        Observation::VersionMissing { kind, served } => engine!(
+            warn,
+            "The API server serves {kind} as {served} alone, and no longer in the version that this operator handles. It waits for \
+             that."
         ),
         Observation::KindFound { kind } => engine!(info, "The API server knows {kind} now."),
         Observation::NewerVersion { kind, newer } => engine!(
