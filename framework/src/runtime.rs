@@ -8,6 +8,7 @@ mod cleanup;
 pub mod clock;
 mod discovery;
 mod events;
+mod index;
 mod kind;
 mod listing;
 pub mod login_error;

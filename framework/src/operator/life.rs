@@ -119,6 +119,7 @@ impl Operator {
             for_handlers,
             address,
             states: Arc::new(setup.states()),
+            indexes: setup.indexes(),
             events,
             triggers: setup.triggers(),
             triggered: self.registry.triggered(),

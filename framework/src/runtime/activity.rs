@@ -120,6 +120,7 @@ impl ActivityCaller {
             handler: activity.id.clone(),
             client: self.client.clone(),
             states: Arc::new(setup.states()),
+            indexes: setup.indexes(),
             stop: self.stop.clone(),
             triggers: setup.triggers(),
             param: activity.param.clone(),

@@ -1,6 +1,8 @@
 //! Kind contexts: what the turns of one kind's objects need.
 
 use super::{
+    clock,
+    index::Indexer,
     object::WatchedObject,
     observe::{Observation, Observer},
     probes::Probes,
@@ -8,9 +10,10 @@ use super::{
     write::Permissions,
 };
 use crate::{
-    call::States,
+    call::{Context, States},
     event_queue::EventQueue,
-    families::{ChangeFn, EventHandler, Family, Handler, Kind, TimerHandler},
+    extract::Indexes,
+    families::{ChangeFn, EventHandler, Family, Handler, Kind, Parameter, TimerHandler},
     settings::Settings,
 };
 use korf_core::{body::Body, cycle::Setup, handler::Trigger, queue::KindNeeds, storage::Storage};
@@ -42,6 +45,8 @@ pub struct OperatorContext {
     pub address: String,
     /// The values of `State` arguments.
     pub states: Arc<States>,
+    /// The values of `Index` arguments.
+    pub indexes: Arc<Indexes>,
     /// The Kubernetes events that wait to be posted.
     pub events: EventQueue,
     /// The triggers that handlers have given.
@@ -74,6 +79,22 @@ impl fmt::Debug for OperatorContext {
     }
 }
 
+impl OperatorContext {
+    /// The part of a handler's call that is about the operator.
+    pub(super) fn call(&self, handler: &str, param: Option<&Parameter>) -> Context {
+        Context {
+            handler: handler.to_owned(),
+            client: self.for_handlers.clone(),
+            states: Arc::clone(&self.states),
+            indexes: Arc::clone(&self.indexes),
+            stop: self.stopping.clone(),
+            triggers: self.triggers.clone(),
+            param: param.cloned(),
+            now: clock::now(),
+        }
+    }
+}
+
 /// One kind: its handlers, and what the turns of its objects need.
 pub struct KindContext {
     pub(super) kind: Arc<Kind>,
@@ -81,6 +102,9 @@ pub struct KindContext {
     pub(super) setup: Setup<ChangeFn>,
     pub(super) events: Vec<EventHandler>,
     pub(super) timers: Vec<TimerHandler>,
+    pub(super) indexes: Vec<Indexer>,
+    /// There are handlers that are called in turns.
+    has_turns: bool,
     pub(super) operator: Arc<OperatorContext>,
     pub(super) permissions: Permissions,
     status_subresource: AtomicBool,
@@ -133,9 +157,13 @@ impl KindContext {
                 kinds.push(Self::new(handler.kind.clone(), operator));
                 kinds.len() - 1
             });
+            kinds[index].has_turns |= !matches!(handler.family, Family::Index(_));
             match handler.family {
                 Family::Change(handler) => kinds[index].setup.handlers.push(handler),
                 Family::Event(handler) => kinds[index].events.push(handler),
+                Family::Index(handler) => {
+                    kinds[index].indexes.extend(Indexer::new(handler, &operator.indexes));
+                }
                 Family::Timer(handler) => kinds[index].timers.push(handler),
             }
         }
@@ -155,6 +183,8 @@ impl KindContext {
             },
             events: Vec::new(),
             timers: Vec::new(),
+            indexes: Vec::new(),
+            has_turns: false,
             operator: Arc::clone(operator),
             permissions: Permissions::default(),
             status_subresource: AtomicBool::new(false),
@@ -173,6 +203,7 @@ impl KindContext {
             selected: self.selector().is_some(),
             triggered: self.operator.triggered.iter().any(|kind| self.kind.is_of(kind)),
             resync: self.resync(),
+            turnless: !self.has_turns,
         }
     }
 

@@ -40,9 +40,19 @@ pub struct Reactor {
     at_work: HashMap<task::Id, Uid>,
     /// Since when all workers are busy while objects wait.
     saturated: Option<Instant>,
+    /// Handlers wait until all indexed kinds are listed; none once they are.
+    indexing: Option<Indexing>,
     listings: FirstListings,
     /// All kinds were listed once.
     serving: bool,
+}
+
+/// The first listing of indexed kinds.
+#[derive(Clone, Copy, Debug)]
+struct Indexing {
+    /// When the log tells what is waited for.
+    tell: Instant,
+    told: bool,
 }
 
 impl Reactor {
@@ -50,7 +60,9 @@ impl Reactor {
     pub fn new(operator: Arc<OperatorContext>, kinds: Vec<KindContext>) -> Self {
         let kinds: Vec<_> = kinds.into_iter().map(Arc::new).collect();
         let needs = kinds.iter().map(|kind| kind.needs());
+        let indexing = Indexing { tell: now() + operator.settings.watching.index_patience, told: false };
         Self {
+            indexing: kinds.iter().any(|kind| kind.is_indexed()).then_some(indexing),
             queue: Queue::new(needs).with_limits(operator.settings.queue()),
             operator,
             kinds,
@@ -97,7 +109,12 @@ impl Reactor {
 
     fn observe(&mut self, source: Source, event: Event) {
         let listed = self.listings.observe(source, &event);
-        self.queue.observe(source, event, now());
+        // Handlers are called for what the indexes show already.
+        let kind = &self.kinds[source.kind as usize];
+        kind.index(&event);
+        for gone in self.queue.observe(source, event, now()) {
+            kind.unindex(&gone);
+        }
         self.forget();
         if listed && self.listings.is_told(source.kind) {
             let objects = self.listings.of_place(source).unwrap_or_default();
@@ -118,6 +135,11 @@ impl Reactor {
         let Some(objects) = self.listings.tell(number, places.iter().copied()) else { return };
         if !places.is_empty() {
             kind.observe_listed(&places, objects);
+        }
+        if self.unlisted_indexes().is_empty()
+            && let Some(Indexing { told, .. }) = self.indexing.take()
+        {
+            self.operator.observer.observe(Observation::IndexesFilled { told });
         }
         if !self.serving && (0..).zip(&self.kinds).all(|(number, _)| self.listings.is_told(number)) {
             self.serving = true;
@@ -149,6 +171,13 @@ impl Reactor {
         }
     }
 
+    /// The indexed kinds that aren't listed.
+    fn unlisted_indexes(&self) -> Vec<String> {
+        let indexed = (0..).zip(&self.kinds).filter(|(_, kind)| kind.is_indexed());
+        let unlisted = indexed.filter(|(number, _)| !self.listings.is_told(*number));
+        unlisted.map(|(_, kind)| kind.title()).collect()
+    }
+
     /// Drops the memories of forgotten objects.
     fn forget(&mut self) {
         for uid in self.queue.take_forgotten() {
@@ -157,6 +186,9 @@ impl Reactor {
     }
 
     fn start_workers(&mut self) {
+        if self.indexing.is_some() {
+            return;
+        }
         let limit = self.operator.settings.queueing.concurrency.max(1);
         while self.workers.len() < limit {
             let Some(job) = self.queue.next_job() else { break };
@@ -194,7 +226,8 @@ impl Reactor {
     /// When something is to be done though nothing happens.
     fn next_due(&self) -> Instant {
         let warning = self.saturated.map(|since| since + self.operator.settings.queueing.saturation);
-        self.queue.next_due().into_iter().chain(warning).min().unwrap_or_else(|| now() + IDLE)
+        let waiting = self.indexing.map(|indexing| indexing.tell);
+        self.queue.next_due().into_iter().chain(warning).chain(waiting).min().unwrap_or_else(|| now() + IDLE)
     }
 
     fn expire(&mut self) {
@@ -207,6 +240,11 @@ impl Reactor {
             let (waiting, workers) = (self.queue.waiting(), settings.concurrency);
             self.operator.observer.observe(Observation::Saturated { waiting, workers, after });
             self.saturated = Some(now + settings.reminder.saturating_sub(after));
+        }
+        if self.indexing.is_some_and(|indexing| indexing.tell <= now) {
+            self.indexing = Some(Indexing { tell: now + settings.reminder, told: true });
+            let kinds = self.unlisted_indexes();
+            self.operator.observer.observe(Observation::IndexesAwaited { kinds: &kinds });
         }
     }
 

@@ -9,6 +9,7 @@ mod chaos;
 mod crashes;
 mod ends;
 mod events;
+mod indexes;
 mod kinds;
 mod kinds_change;
 mod life;

@@ -16,6 +16,9 @@ pub struct KindNeeds {
     pub triggered: bool,
     /// Its objects are resumed after each such time.
     pub resync: Option<Duration>,
+    /// No handler is called in a turn: the objects have none. They are known, so that one that a listing no longer shows is
+    /// noticed.
+    pub turnless: bool,
 }
 
 /// The limits of a queue.
