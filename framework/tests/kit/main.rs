@@ -17,5 +17,6 @@ mod lights;
 mod lines;
 mod observations;
 mod places;
+mod resumptions;
 mod secrets;
 mod timers;
