@@ -6,7 +6,9 @@ use crate::{
         patch::{Edit, Function},
     },
     event_queue::EventQueue,
+    extract::Indexes,
     families::{Kind, Parameter},
+    runtime::Triggers,
 };
 use jiff::Timestamp;
 use kube::Client;
@@ -32,7 +34,9 @@ pub struct Context {
     pub(crate) handler: String,
     pub(crate) client: Client,
     pub(crate) states: Arc<States>,
+    pub(crate) indexes: Arc<Indexes>,
     pub(crate) stop: CancellationToken,
+    pub(crate) triggers: Triggers,
     pub(crate) param: Option<Parameter>,
     pub(crate) now: Timestamp,
 }

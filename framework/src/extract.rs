@@ -5,13 +5,16 @@ mod attempt;
 mod context;
 mod events;
 mod fit;
+mod index;
 mod memo;
 mod meta;
 mod object;
 mod patch;
+mod reference;
 mod setup;
 #[cfg(test)]
 mod tests;
+mod trigger;
 
 pub use crate::{
     argument::{FromCall, Rejection, Requirements},
@@ -25,14 +28,18 @@ pub use attempt::{Attempt, Elapsed, Started};
 pub use context::{Param, State};
 pub use events::EventRecorder;
 pub(crate) use fit::{IsKind, StatusIs};
+pub use index::Index;
+pub(crate) use index::{AnyIndex, IndexType, Indexes};
 pub use memo::Memo;
 pub use meta::{Annotations, Generation, Labels, Meta, Name, ObjectNamespace, ResourceVersion, Uid};
 pub use object::{
     New, NewValue, Object, ObjectAs, Old, OldObject, OldObjectAs, OldSpec, OldValue, Spec, StatusValue,
 };
 pub use patch::ObjectPatch;
+pub use reference::ObjectRef;
 pub use setup::OperatorSetup;
 pub use tokio_util::sync::CancellationToken;
+pub use trigger::Trigger;
 
 /// The argument derefs to its shared value, and a test of a handler makes it of a plain one.
 macro_rules! shared {

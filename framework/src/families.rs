@@ -3,6 +3,7 @@
 mod activity;
 mod change;
 mod event;
+mod index;
 mod sub;
 mod timer;
 
@@ -15,6 +16,7 @@ pub use change::{
     on_create, on_delete, on_field, on_resume, on_update,
 };
 pub use event::{EventCall, EventHandler, WatchEvent, WatchEventType, on_event};
+pub use index::{IndexCall, IndexHandler, Indexing, IntoPairs, index};
 pub use sub::{Sub, SubCalls, SubHandler, SubHandlers};
 pub use timer::{Timer, TimerCall, TimerHandler, timer};
 
@@ -42,6 +44,13 @@ pub struct Kind {
     pub resource: ApiResource,
     /// Its definition, where the Rust type can generate one.
     pub definition: Option<Definition>,
+}
+
+impl Kind {
+    /// Whether it is this kind of objects, in any version.
+    pub(crate) fn is_of(&self, resource: &ApiResource) -> bool {
+        self.resource.group == resource.group && self.resource.plural == resource.plural
+    }
 }
 
 /// Generates the definition of a custom kind.
@@ -131,6 +140,8 @@ pub enum Family {
     Change(ChangeHandler),
     /// Called once for each watch event.
     Event(EventHandler),
+    /// Called for each state of an object, before all others.
+    Index(IndexHandler),
     /// Called for each object at intervals.
     Timer(TimerHandler),
 }
@@ -141,15 +152,17 @@ impl Handler {
         match &self.family {
             Family::Change(handler) => &handler.id,
             Family::Event(handler) => &handler.id,
+            Family::Index(handler) => &handler.id,
             Family::Timer(handler) => &handler.id,
         }
     }
 
-    /// The trigger, in one word: `create`, `update`, `delete`, `resume`, `field`, `event`, `timer`.
+    /// The trigger, in one word: `create`, `update`, `delete`, `resume`, `field`, `event`, `index`, `timer`.
     pub fn trigger(&self) -> &'static str {
         match &self.family {
             Family::Change(handler) => handler.on.as_str(),
             Family::Event(_) => "event",
+            Family::Index(_) => "index",
             Family::Timer(_) => "timer",
         }
     }
@@ -159,6 +172,7 @@ impl Handler {
         match &self.family {
             Family::Change(handler) => &handler.filter,
             Family::Event(handler) => &handler.filter,
+            Family::Index(handler) => &handler.filter,
             Family::Timer(handler) => &handler.filter,
         }
     }
@@ -168,6 +182,7 @@ impl Handler {
         match &self.family {
             Family::Change(handler) => handler.invoke.param.as_ref(),
             Family::Event(handler) => handler.param.as_ref(),
+            Family::Index(handler) => handler.param.as_ref(),
             Family::Timer(handler) => handler.param.as_ref(),
         }
     }
@@ -197,6 +212,8 @@ impl Handler {
                 });
                 Family::Event(handler)
             }
+            // It has no answer that could be late.
+            Family::Index(handler) => Family::Index(handler),
             Family::Timer(mut handler) => {
                 let inner = handler.invoke;
                 handler.invoke = Arc::new(move |call: TimerCall| {
@@ -209,11 +226,16 @@ impl Handler {
         Self { family, ..self }
     }
 
+    /// Whether it is called for triggers of its objects.
+    pub(crate) fn resumes(&self) -> bool {
+        matches!(&self.family, Family::Change(handler) if matches!(handler.on, Trigger::Resume { .. }))
+    }
+
     /// Whether it keeps objects that are being deleted until it has succeeded.
     pub(crate) fn keeps_objects(&self) -> bool {
         match &self.family {
             Family::Change(handler) => matches!(handler.on, Trigger::Delete { optional: false, .. }),
-            Family::Event(_) | Family::Timer(_) => false,
+            Family::Event(_) | Family::Index(_) | Family::Timer(_) => false,
         }
     }
 }

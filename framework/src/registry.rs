@@ -1,11 +1,14 @@
 //! Registry of an operator's handlers, and their checks before it starts.
 
 mod filters;
+mod indexes;
+mod times;
 
 use crate::{
     argument::{RequiredType, Requirements},
     call::States,
     core::storage::Storage,
+    extract::Indexes,
     families::{Activity, ActivityKind, Handler, Parameter, SourceLocation},
 };
 use kube::core::ApiResource;
@@ -118,6 +121,7 @@ impl Registry {
         }
         self.check_handlers()?;
         self.check_activities()?;
+        self.registrants().try_for_each(|one| indexes::check_filled(&self.handlers, &one))?;
         let are_known = self.activities_of(ActivityKind::Startup).is_empty();
         let logins = self.activities.iter().filter(|activity| activity.kind == ActivityKind::Login);
         logins.map(Registrant::of_activity).try_for_each(|login| login.check_states(states))?;
@@ -132,6 +136,11 @@ impl Registry {
         all.try_for_each(|one| one.check_states(states))
     }
 
+    fn registrants(&self) -> impl Iterator<Item = Registrant<'_>> {
+        let activities = self.activities.iter().map(Registrant::of_activity);
+        self.handlers.iter().map(Registrant::of_handler).chain(activities)
+    }
+
     fn check_activities(&self) -> Result<(), StartError> {
         let mut seen = HashMap::new();
         for activity in &self.activities {
@@ -140,6 +149,7 @@ impl Registry {
                 return Err(StartError::EmptyId { location: *location });
             }
             Registrant::of_activity(activity).check_param()?;
+            self.check_resumed(&Registrant::of_activity(activity))?;
             if let Some(first) = seen.insert((kind, id), *location) {
                 let (id, activity) = (id.clone(), kind.as_str());
                 return Err(StartError::DuplicateActivity { id, activity, first, second: *location });
@@ -153,7 +163,9 @@ impl Registry {
         for handler in &self.handlers {
             check_id(handler)?;
             filters::check(handler)?;
+            times::check(handler)?;
             Registrant::of_handler(handler).check_param()?;
+            self.check_resumed(&Registrant::of_handler(handler))?;
             let kind = (&handler.kind.resource.group, &handler.kind.resource.kind);
             let first = versions.entry(kind).or_insert(handler);
             if first.kind.resource.version != handler.kind.resource.version {
@@ -167,11 +179,37 @@ impl Registry {
                 return Err(StartError::duplicate(first, handler));
             }
         }
-        Ok(())
+        indexes::check(&self.handlers)
+    }
+
+    /// The indexes that its functions fill, which are empty.
+    pub(crate) fn indexes(&self) -> Indexes {
+        Indexes::of(indexes::functions(&self.handlers).map(|(_, function)| function.contents))
     }
 }
 
 impl Registry {
+    /// The kinds whose objects are triggered.
+    pub(crate) fn triggered(&self) -> Vec<ApiResource> {
+        let of_handlers = self.handlers.iter().map(|handler| &handler.requirements);
+        let all = of_handlers.chain(self.activities.iter().map(|activity| &activity.requirements));
+        all.flat_map(Requirements::kinds_to_resume).cloned().collect()
+    }
+
+    /// Checks that there is something to call for triggers that a handler or an activity gives.
+    fn check_resumed(&self, one: &Registrant<'_>) -> Result<(), StartError> {
+        let resumes =
+            |kind: &ApiResource| self.handlers.iter().any(|other| other.resumes() && other.kind.is_of(kind));
+        match one.requirements.kinds_to_resume().iter().find(|kind| !resumes(kind)) {
+            Some(kind) => Err(StartError::NothingToTrigger {
+                handler: one.id.to_owned(),
+                kind: kind.kind.clone(),
+                location: one.location,
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// Checks that what change handlers are called for isn't what is left out of the essence.
     pub(crate) fn check_essence(&self, storage: &Storage) -> Result<(), StartError> {
         self.handlers.iter().try_for_each(|handler| filters::check_essence(handler, storage))
@@ -331,12 +369,50 @@ pub enum StartError {
         /// The handler's place in the source.
         location: SourceLocation,
     },
+    /// A handler takes a [`Trigger`](crate::Trigger) of a kind without resume handlers.
+    NothingToTrigger {
+        /// The handler's id.
+        handler: String,
+        /// The kind of the objects.
+        kind: String,
+        /// The handler's place in the source.
+        location: SourceLocation,
+    },
+    /// Two index functions fill indexes of the same type.
+    TwoIndexes {
+        /// The type: `Index<…, …>`.
+        index: String,
+        /// The functions' ids.
+        ids: [String; 2],
+        /// The place of the first one.
+        first: SourceLocation,
+        /// The place of the second one.
+        second: SourceLocation,
+    },
+    /// A handler takes an [`Index`](crate::Index) that no function fills.
+    MissingIndex {
+        /// The handler's id.
+        handler: String,
+        /// The type: `Index<…, …>`.
+        index: String,
+        /// The handler's place in the source.
+        location: SourceLocation,
+    },
     /// A delete handler keeps objects of a kind with a [selector](crate::Operator::select).
     SelectedDeletion {
         /// The handler's id.
         handler: String,
         /// The kind of the objects.
         kind: String,
+        /// The handler's place in the source.
+        location: SourceLocation,
+    },
+    /// A handler is to be called all the time.
+    NoInterval {
+        /// The handler's id.
+        handler: String,
+        /// The option that is zero.
+        option: &'static str,
         /// The handler's place in the source.
         location: SourceLocation,
     },
@@ -418,12 +494,33 @@ impl fmt::Display for StartError {
                 "handler `{handler}` at {} takes `Param<{param}>`, but its `param` is of type `{given}`",
                 location
             ),
+            Self::NothingToTrigger { handler, kind, location } => write!(
+                f,
+                "handler `{handler}` at {location} gives {kind} objects turns, but no handler is called for that: put \
+                 `#[korf::on_resume({kind})]` on one"
+            ),
+            Self::TwoIndexes { index, ids: [one, other], first, second } => write!(
+                f,
+                "index functions `{one}` at {first} and `{other}` at {second} both fill `{index}`: wrap the key or the value \
+                 of one of them in a type of its own",
+            ),
+            Self::MissingIndex { handler, index, location } => write!(
+                f,
+                "handler `{handler}` at {location} takes `{index}`, which no function fills: put `#[korf::index(Kind)]` on \
+                 one that returns such keys and values",
+            ),
             Self::SelectedDeletion { handler, kind, location } => write!(
                 f,
                 "handler `{handler}` at {location} keeps objects of kind {kind} until it was called, but the operator is \
                  told to `.select` some of them, and never learns of the deletion of one that stops matching: make the \
                  handler `optional`, or filter by `labels = …` instead of `.select`"
             ),
+            Self::NoInterval { handler, option, location } => {
+                write!(
+                    f,
+                    "handler `{handler}` at {location} has `{option}` = 0: give it a time between two calls"
+                )
+            }
             Self::Filter { handler, problem, location } => {
                 write!(f, "handler `{handler}` at {} {problem}", location)
             }

@@ -34,9 +34,11 @@ pub fn object_call(body: Value) -> (ObjectCall, EventRequests) {
     let nowhere = Config::new("http://127.0.0.1:9".parse().unwrap());
     let (events, requests) = event_queue(10);
     let context = Context {
+        triggers: Default::default(),
         handler: "handler".into(),
         client: Client::try_from(nowhere).unwrap(),
         states: Arc::default(),
+        indexes: Arc::default(),
         stop: CancellationToken::new(),
         param: None,
         now: "2026-11-22T14:53:30Z".parse().unwrap(),

@@ -3,7 +3,9 @@
 use crate::{
     argument::{FromCall, Rejection},
     call::States,
+    extract::Indexes,
     families::ActivityCall,
+    runtime::Triggers,
     scope::Startup,
     settings::Settings,
 };
@@ -33,6 +35,8 @@ pub struct OperatorSetup(Arc<Mutex<Prepared>>);
 struct Prepared {
     settings: Settings,
     states: States,
+    triggers: Triggers,
+    indexes: Arc<Indexes>,
 }
 
 // By hand: states may hold secrets.
@@ -45,7 +49,13 @@ impl fmt::Debug for OperatorSetup {
 impl OperatorSetup {
     /// A setup that begins with these.
     pub(crate) fn new(settings: Settings, states: States) -> Self {
-        Self(Arc::new(Mutex::new(Prepared { settings, states })))
+        Self(Arc::new(Mutex::new(Prepared { settings, states, ..Prepared::default() })))
+    }
+
+    /// The same with these indexes.
+    pub(crate) fn with_indexes(self, indexes: Indexes) -> Self {
+        self.prepared().indexes = Arc::new(indexes);
+        self
     }
 
     /// Changes settings. The command line and the environment have the last word. Those of the login are too late: it comes
@@ -63,6 +73,16 @@ impl OperatorSetup {
     /// The states so far.
     pub(crate) fn states(&self) -> States {
         self.prepared().states.clone()
+    }
+
+    /// The triggers that activities give, and the operator's handlers after them.
+    pub(crate) fn triggers(&self) -> Triggers {
+        self.prepared().triggers.clone()
+    }
+
+    /// The indexes, which are empty before the operator watches anything.
+    pub(crate) fn indexes(&self) -> Arc<Indexes> {
+        Arc::clone(&self.prepared().indexes)
     }
 
     /// The settings so far.

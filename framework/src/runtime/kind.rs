@@ -1,18 +1,23 @@
 //! Kind contexts: what the turns of one kind's objects need.
 
 use super::{
+    clock,
+    health::{Health, WriteHealth},
+    index::Indexer,
     object::WatchedObject,
     observe::{Observation, Observer},
     probes::Probes,
+    triggers::Triggers,
     write::Permissions,
 };
 use crate::{
-    call::States,
+    call::{Context, States},
     event_queue::EventQueue,
-    families::{ChangeFn, EventHandler, Family, Handler, Kind, TimerHandler},
+    extract::Indexes,
+    families::{ChangeFn, EventHandler, Family, Handler, Kind, Parameter, TimerHandler},
     settings::Settings,
 };
-use korf_core::{body::Body, cycle::Setup, queue::KindNeeds, storage::Storage};
+use korf_core::{body::Body, cycle::Setup, handler::Trigger, queue::KindNeeds, storage::Storage};
 use kube::{
     Api, Client,
     core::{ApiResource, Selector},
@@ -24,6 +29,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -40,8 +46,14 @@ pub struct OperatorContext {
     pub address: String,
     /// The values of `State` arguments.
     pub states: Arc<States>,
+    /// The values of `Index` arguments.
+    pub indexes: Arc<Indexes>,
     /// The Kubernetes events that wait to be posted.
     pub events: EventQueue,
+    /// The triggers that handlers have given.
+    pub triggers: Triggers,
+    /// The kinds whose objects are triggered.
+    pub triggered: Vec<ApiResource>,
     /// Where progress and finalizers are stored.
     pub storage: Storage,
     /// Objects are resumed whose generation has changed though nothing else has.
@@ -54,10 +66,12 @@ pub struct OperatorContext {
     pub settings: Settings,
     /// Whom to tell what happens.
     pub observer: Observer,
+    /// What is noted for those that ask whether the operator is alive and ready.
+    pub health: Health,
     /// Cancelled when the operator stops.
     pub stopping: CancellationToken,
     /// What the operator says of itself when it is asked.
-    #[expect(dead_code, reason = "the server of `--liveness` asks for them")]
+    #[expect(dead_code, reason = "it keeps them for the health, which only borrows them")]
     pub probes: Arc<Probes>,
 }
 
@@ -68,6 +82,22 @@ impl fmt::Debug for OperatorContext {
     }
 }
 
+impl OperatorContext {
+    /// The part of a handler's call that is about the operator.
+    pub(super) fn call(&self, handler: &str, param: Option<&Parameter>) -> Context {
+        Context {
+            handler: handler.to_owned(),
+            client: self.for_handlers.clone(),
+            states: Arc::clone(&self.states),
+            indexes: Arc::clone(&self.indexes),
+            stop: self.stopping.clone(),
+            triggers: self.triggers.clone(),
+            param: param.cloned(),
+            now: clock::now(),
+        }
+    }
+}
+
 /// One kind: its handlers, and what the turns of its objects need.
 pub struct KindContext {
     pub(super) kind: Arc<Kind>,
@@ -75,8 +105,13 @@ pub struct KindContext {
     pub(super) setup: Setup<ChangeFn>,
     pub(super) events: Vec<EventHandler>,
     pub(super) timers: Vec<TimerHandler>,
+    pub(super) indexes: Vec<Indexer>,
+    /// There are handlers that are called in turns.
+    has_turns: bool,
     pub(super) operator: Arc<OperatorContext>,
     pub(super) permissions: Permissions,
+    /// What its writes come to.
+    pub(super) writes: WriteHealth,
     status_subresource: AtomicBool,
     /// The handlers that are running.
     running: AtomicUsize,
@@ -127,9 +162,13 @@ impl KindContext {
                 kinds.push(Self::new(handler.kind.clone(), operator));
                 kinds.len() - 1
             });
+            kinds[index].has_turns |= !matches!(handler.family, Family::Index(_));
             match handler.family {
                 Family::Change(handler) => kinds[index].setup.handlers.push(handler),
                 Family::Event(handler) => kinds[index].events.push(handler),
+                Family::Index(handler) => {
+                    kinds[index].indexes.extend(Indexer::new(handler, &operator.indexes));
+                }
                 Family::Timer(handler) => kinds[index].timers.push(handler),
             }
         }
@@ -139,6 +178,7 @@ impl KindContext {
     fn new(kind: Kind, operator: &Arc<OperatorContext>) -> Self {
         let selectors = &operator.selectors;
         let selector = selectors.iter().find(|(resource, _)| *resource == kind.resource);
+        let writes = operator.health.writes(&title(&kind.resource));
         Self {
             selector: selector.map(|(_, selector)| selector.clone()).unwrap_or_default(),
             kind: Arc::new(kind),
@@ -149,8 +189,11 @@ impl KindContext {
             },
             events: Vec::new(),
             timers: Vec::new(),
+            indexes: Vec::new(),
+            has_turns: false,
             operator: Arc::clone(operator),
             permissions: Permissions::default(),
+            writes,
             status_subresource: AtomicBool::new(false),
             running: AtomicUsize::new(0),
             dropped: Mutex::default(),
@@ -165,7 +208,19 @@ impl KindContext {
             events: !self.events.is_empty(),
             bodies: !self.timers.is_empty(),
             selected: self.selector().is_some(),
+            triggered: self.operator.triggered.iter().any(|kind| self.kind.is_of(kind)),
+            resync: self.resync(),
+            turnless: !self.has_turns,
         }
+    }
+
+    /// The shortest interval that its resume handlers ask for.
+    fn resync(&self) -> Option<Duration> {
+        let intervals = self.setup.handlers.iter().filter_map(|handler| match handler.on {
+            Trigger::Resume { resync, .. } => resync,
+            _ => None,
+        });
+        intervals.min()
     }
 
     /// An object as the core knows it, with its kind.
@@ -235,14 +290,17 @@ impl KindContext {
 
     /// `databasetables.v1.kopf.demo`, as kubectl takes it.
     pub(super) fn title(&self) -> String {
-        let resource = &self.kind.resource;
-        let parts = [&resource.plural, &resource.version, &resource.group];
-        parts.map(String::as_str).into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
+        title(&self.kind.resource)
     }
 
     /// The objects of one namespace, or of all.
     pub(super) fn api(&self, namespace: Option<&str>) -> Api<WatchedObject> {
-        let client = self.operator.client.clone();
+        self.api_by(self.client(), namespace)
+    }
+
+    /// The same, by another client.
+    pub(super) fn api_by(&self, client: &Client, namespace: Option<&str>) -> Api<WatchedObject> {
+        let client = client.clone();
         match namespace {
             Some(namespace) => Api::namespaced_with(client, namespace, &self.kind.resource),
             None => Api::all_with(client, &self.kind.resource),
@@ -278,4 +336,9 @@ impl KindContext {
     pub(super) fn set_status_subresource(&self, present: bool) {
         self.status_subresource.store(present, Ordering::Relaxed);
     }
+}
+
+fn title(resource: &ApiResource) -> String {
+    let parts = [&resource.plural, &resource.version, &resource.group];
+    parts.map(String::as_str).into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
 }

@@ -9,12 +9,13 @@ use crate::families::{ActivityKind, Kind};
 use korf_core::{
     Reason,
     cycle::{Cycle, CycleState, Idle},
+    error::Error,
     patch::Finalizer,
     progress::UnreadableEntry,
     queue::OutageNews,
     retry::Outcome,
 };
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 /// Something that happens in the operator.
 ///
@@ -62,6 +63,8 @@ pub enum Observation<'a> {
     ProbeRecovers { id: &'a str },
     /// It has entered a phase of its life.
     PhaseEntered(Phase),
+    /// Whether it is alive and ready is served at this address, with these paths.
+    HealthServed { address: SocketAddr, paths: &'a str },
     /// A signal tells it to stop.
     StopRequested { signal: &'a str },
     /// It waits for running handlers and writes before it stops.
@@ -74,11 +77,17 @@ pub enum Observation<'a> {
     WorkerLost { why: &'a str },
     /// A service of the operator has ended in an unexpected way.
     ServiceLost { why: &'a str },
+    /// No handler is called yet, because these kinds have index functions and aren't listed.
+    IndexesAwaited { kinds: &'a [String] },
+    /// All indexes are filled: handlers are called from now on. `told`: the log has told of the wait.
+    IndexesFilled { told: bool },
     /// Kubernetes events could not be posted.
     EventsDropped { events: usize, why: &'a str },
     /// Kubernetes events were left to be posted when the operator had to stop.
     EventsLeft { events: usize },
 
+    /// A trigger is for an object that doesn't exist, or isn't watched.
+    TriggerInVain { kind: &'a str, namespace: Option<&'a str>, name: &'a str },
     /// Something is away that handlers need: it has just gone, it is still away, or it is back.
     Outage(&'a OutageNews),
 
@@ -146,6 +155,11 @@ pub enum Observation<'a> {
         took: Duration,
         outage: Option<&'a str>,
     },
+    /// An index function has told by which keys the object is found.
+    Indexed { id: &'a str },
+    /// An index function has failed for the object in another way than before. Either the object has `kept` its entries, or
+    /// it has none now.
+    IndexFailed { id: &'a str, error: &'a Error, kept: bool },
     /// Handlers wait for their next attempt.
     Sleeping { due: Duration },
     /// A change has ended a wait.
@@ -183,7 +197,7 @@ pub enum Observation<'a> {
 pub enum Phase {
     /// It logs in, and its start-up handlers are called; then its services start.
     Starting,
-    /// Its kinds are being listed for the first time; listed objects are handled already.
+    /// Its kinds are being listed for the first time; listed objects are handled already, once all indexes are filled.
     Listing,
     /// All kinds are listed.
     Serving,

@@ -7,6 +7,7 @@ use super::{
     namespaces::Region,
     observe::{Left, Observation, Phase},
     places::{KindNews, watch},
+    triggers::Target,
     worker::work,
 };
 use futures::{StreamExt, stream};
@@ -39,9 +40,19 @@ pub struct Reactor {
     at_work: HashMap<task::Id, Uid>,
     /// Since when all workers are busy while objects wait.
     saturated: Option<Instant>,
+    /// Handlers wait until all indexed kinds are listed; none once they are.
+    indexing: Option<Indexing>,
     listings: FirstListings,
     /// All kinds were listed once.
     serving: bool,
+}
+
+/// The first listing of indexed kinds.
+#[derive(Clone, Copy, Debug)]
+struct Indexing {
+    /// When the log tells what is waited for.
+    tell: Instant,
+    told: bool,
 }
 
 impl Reactor {
@@ -49,7 +60,9 @@ impl Reactor {
     pub fn new(operator: Arc<OperatorContext>, kinds: Vec<KindContext>) -> Self {
         let kinds: Vec<_> = kinds.into_iter().map(Arc::new).collect();
         let needs = kinds.iter().map(|kind| kind.needs());
+        let indexing = Indexing { tell: now() + operator.settings.watching.index_patience, told: false };
         Self {
+            indexing: kinds.iter().any(|kind| kind.is_indexed()).then_some(indexing),
             queue: Queue::new(needs).with_limits(operator.settings.queue()),
             operator,
             kinds,
@@ -69,16 +82,21 @@ impl Reactor {
             news.map(move |news| (number, news)).boxed()
         });
         let mut news = stream::select_all(watches);
-        let stopping = self.operator.stopping.clone();
+        let (stopping, triggers) = (self.operator.stopping.clone(), self.operator.triggers.clone());
+        let health = self.operator.health.clone();
         while !stopping.is_cancelled() {
+            health.beat();
+            self.take_triggers();
             self.start_workers();
-            let next = self.next_due();
+            let next = self.next_due().min(now() + health.beat_interval());
             // Nothing here waits for anything else: the watches are always drained.
             tokio::select! {
                 biased;
                 () = stopping.cancelled() => break,
                 Some(ended) = self.workers.join_next_with_id() => self.ended(ended),
                 Some((kind, news)) = news.next() => self.take_in(kind, news),
+                // They are taken at the beginning of each round, so that neither they nor events keep the other waiting.
+                () = triggers.given() => {}
                 () = time::sleep_until(next.into()) => self.expire(),
             }
         }
@@ -93,7 +111,12 @@ impl Reactor {
 
     fn observe(&mut self, source: Source, event: Event) {
         let listed = self.listings.observe(source, &event);
-        self.queue.observe(source, event, now());
+        // Handlers are called for what the indexes show already.
+        let kind = &self.kinds[source.kind as usize];
+        kind.index(&event);
+        for gone in self.queue.observe(source, event, now()) {
+            kind.unindex(&gone);
+        }
         self.forget();
         if listed && self.listings.is_told(source.kind) {
             let objects = self.listings.of_place(source).unwrap_or_default();
@@ -115,10 +138,46 @@ impl Reactor {
         if !places.is_empty() {
             kind.observe_listed(&places, objects);
         }
+        if self.unlisted_indexes().is_empty()
+            && let Some(Indexing { told, .. }) = self.indexing.take()
+        {
+            self.operator.observer.observe(Observation::IndexesFilled { told });
+        }
         if !self.serving && (0..).zip(&self.kinds).all(|(number, _)| self.listings.is_told(number)) {
             self.serving = true;
             self.operator.observer.observe(Observation::PhaseEntered(Phase::Serving));
         }
+    }
+
+    /// Gives turns to the objects that handlers have triggered.
+    fn take_triggers(&mut self) {
+        for target in self.operator.triggers.take() {
+            self.trigger(&target);
+        }
+    }
+
+    fn trigger(&mut self, target: &Target) {
+        let kinds = (0..).zip(&self.kinds);
+        let Some((number, kind)) = kinds.into_iter().find(|(_, kind)| target.is_of(&kind.kind.resource))
+        else {
+            return;
+        };
+        let Some((namespace, name)) = &target.object else {
+            return self.queue.trigger_all(number);
+        };
+        let known = self.queue.trigger(number, namespace.as_deref(), name);
+        // Before the kind is listed, it may still come, and is handled then anyway.
+        if !known && self.listings.is_told(number) {
+            let (kind, namespace) = (&*kind.title(), namespace.as_deref());
+            self.operator.observer.observe(Observation::TriggerInVain { kind, namespace, name });
+        }
+    }
+
+    /// The indexed kinds that aren't listed.
+    fn unlisted_indexes(&self) -> Vec<String> {
+        let indexed = (0..).zip(&self.kinds).filter(|(_, kind)| kind.is_indexed());
+        let unlisted = indexed.filter(|(number, _)| !self.listings.is_told(*number));
+        unlisted.map(|(_, kind)| kind.title()).collect()
     }
 
     /// Drops the memories of forgotten objects.
@@ -129,6 +188,9 @@ impl Reactor {
     }
 
     fn start_workers(&mut self) {
+        if self.indexing.is_some() {
+            return;
+        }
         let limit = self.operator.settings.queueing.concurrency.max(1);
         while self.workers.len() < limit {
             let Some(job) = self.queue.next_job() else { break };
@@ -166,7 +228,8 @@ impl Reactor {
     /// When something is to be done though nothing happens.
     fn next_due(&self) -> Instant {
         let warning = self.saturated.map(|since| since + self.operator.settings.queueing.saturation);
-        self.queue.next_due().into_iter().chain(warning).min().unwrap_or_else(|| now() + IDLE)
+        let waiting = self.indexing.map(|indexing| indexing.tell);
+        self.queue.next_due().into_iter().chain(warning).chain(waiting).min().unwrap_or_else(|| now() + IDLE)
     }
 
     fn expire(&mut self) {
@@ -179,6 +242,11 @@ impl Reactor {
             let (waiting, workers) = (self.queue.waiting(), settings.concurrency);
             self.operator.observer.observe(Observation::Saturated { waiting, workers, after });
             self.saturated = Some(now + settings.reminder.saturating_sub(after));
+        }
+        if self.indexing.is_some_and(|indexing| indexing.tell <= now) {
+            self.indexing = Some(Indexing { tell: now + settings.reminder, told: true });
+            let kinds = self.unlisted_indexes();
+            self.operator.observer.observe(Observation::IndexesAwaited { kinds: &kinds });
         }
     }
 

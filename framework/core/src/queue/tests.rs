@@ -5,6 +5,7 @@ mod events;
 mod failures;
 mod invariants;
 mod laws;
+mod resumptions;
 mod steps;
 mod ticks;
 
@@ -51,6 +52,7 @@ fn at_rest(newest: Newest, due: Option<Duration>) -> TurnEnd {
         newest,
         due,
         settled: true,
+        resumed: due.is_none(),
         planned: true,
         waiting: None,
         blocked: Blockings::new(),
@@ -237,11 +239,11 @@ fn an_object_first_seen_in_a_listing_is_initial_until_it_is_handled() {
     let (mut queue, now) = (Queue::default(), Instant::now());
     queue.observe(HERE, Event::Listed(body("a", 1)), now);
     queue.observe(HERE, applied("b", 2), now);
-    let initial: Vec<_> = std::iter::from_fn(|| queue.next_job()).map(|job| job.initial).collect();
-    assert_eq!(initial, [true, false]);
+    let resumed: Vec<_> = std::iter::from_fn(|| queue.next_job()).map(|job| job.resumption).collect();
+    assert_eq!(resumed, [Some(Resumption::Start), None]);
     queue.finish(seen("a", 1, None, now), now);
     queue.observe(HERE, Event::Listed(body("a", 4)), now);
-    assert!(!queue.next_job().unwrap().initial);
+    assert_eq!(queue.next_job().unwrap().resumption, None);
 }
 
 #[test]
@@ -354,4 +356,40 @@ fn a_listing_behind_a_change_of_the_crd_shows_no_state_from_before_our_own_write
         queue.observe(HERE, event, now);
     }
     assert_eq!(turns(&mut queue), []);
+}
+
+#[test]
+fn objects_without_turns_are_known_until_they_are_gone() {
+    let needs = KindNeeds { turnless: true, ..KindNeeds::default() };
+    let (mut queue, now) = (Queue::new([needs]), Instant::now());
+    for uid in ["a", "b", "c"] {
+        queue.observe(HERE, applied(uid, 1), now);
+    }
+    queue.observe(HERE, Event::Deleted(body("c", 2)), now);
+    assert!(queue.next_job().is_none());
+    assert_eq!(
+        (queue.objects.len(), queue.backlog.bytes(), queue.take_forgotten()),
+        (2, 0, vec!["c".into()])
+    );
+    queue.observe(HERE, Event::Listing, now);
+    queue.observe(HERE, Event::Listed(body("b", 2)), now);
+    let gone = queue.observe(HERE, Event::ListingDone, now);
+    assert_eq!(gone.iter().map(Body::uid).collect::<Vec<_>>(), ["a"]);
+    assert!(queue.next_job().is_none());
+    assert_eq!(queue.objects.len(), 1);
+}
+
+#[test]
+fn what_a_listing_no_longer_shows_is_reported_unless_its_deletion_was_shown() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    for (source, uid) in [(HERE, "a"), (HERE, "b"), (HERE, "c"), (THERE, "d")] {
+        queue.observe(source, applied(uid, 1), now);
+    }
+    assert_eq!(queue.observe(HERE, Event::Deleted(body("b", 2)), now), []);
+    queue.observe(HERE, Event::Listing, now);
+    queue.observe(HERE, Event::Listed(body("c", 3)), now);
+    let gone = queue.observe(HERE, Event::ListingDone, now);
+    assert_eq!(gone.iter().map(|gone| (gone.uid(), gone.name())).collect::<Vec<_>>(), [("a", "a")]);
+    let withdrawn = queue.observe(HERE, Event::Withdrawn, now);
+    assert_eq!(withdrawn.iter().map(Body::uid).collect::<Vec<_>>(), ["c"]);
 }

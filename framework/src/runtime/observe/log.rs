@@ -5,6 +5,7 @@ use crate::families::{ActivityKind, Kind};
 use korf_core::{
     Reason,
     cycle::{Cycle, CycleState, Idle},
+    error::Error,
     patch::Finalizer,
     progress::{Counts, UnreadableEntry},
     queue::{Blocked, OutageNews},
@@ -81,6 +82,9 @@ pub fn write(observation: &Observation<'_>) {
             activity!(ActivityKind::Probe, info, "Activity '{id}' succeeds again.");
         }
         Observation::PhaseEntered(phase) => phase_entered(phase),
+        Observation::HealthServed { address, paths } => {
+            engine!(info, "Serving health status at http://{address}: {paths}");
+        }
         Observation::StopRequested { signal } => {
             engine!(info, "Signal {signal} is received. Operator is stopping.");
         }
@@ -92,6 +96,18 @@ pub fn write(observation: &Observation<'_>) {
              concurrency is set too low.",
             seconds(after)
         ),
+        Observation::IndexesAwaited { kinds } => engine!(
+            warn,
+            "No handler is called until all indexes are filled: {} not listed yet.",
+            match kinds {
+                [one] => format!("{one} is"),
+                more => format!("{} are", more.join(", ")),
+            }
+        ),
+        Observation::IndexesFilled { told: true } => {
+            engine!(info, "All indexes are filled: handlers are called from now on.");
+        }
+        Observation::IndexesFilled { told: false } => engine!(debug, "All indexes are filled."),
         Observation::WorkerLost { why } => engine!(error, "A worker has ended in an unexpected way: {why}"),
         Observation::ServiceLost { why } => engine!(error, "A service has ended in an unexpected way: {why}"),
         Observation::EventsDropped { events, why } => {
@@ -170,6 +186,10 @@ pub fn write(observation: &Observation<'_>) {
         Observation::DiscoveryFailed { server, kind, why } => {
             engine!(warn, "Asking {server} about {kind} fails: {why}. It is retried until it works.");
         }
+        Observation::TriggerInVain { kind, namespace, name } => {
+            let place = namespace.map_or_else(String::new, |namespace| format!("{namespace}/"));
+            engine!(debug, "A trigger is for {place}{name} of {kind}, which isn't there: it has no effect.");
+        }
         Observation::CycleBegins { cycle, kind } => cycle_begins(cycle, kind),
         Observation::UpdateLeftOut { handlers } => object!(
             info,
@@ -194,6 +214,8 @@ pub fn write(observation: &Observation<'_>) {
             object!(debug, "{family} '{id}' {words}");
         }
         Observation::HandlerEnded { handler, outcome, words, .. } => handler_ended(handler, outcome, words),
+        Observation::Indexed { id } => object!(debug, "Indexer '{id}' succeeded."),
+        Observation::IndexFailed { id, error, kept } => index_failed(id, error, kept),
         Observation::Sleeping { due } => {
             object!(debug, "Sleeping for {} seconds for the delayed handlers.", seconds(due));
         }
@@ -442,6 +464,16 @@ fn handler_ended(handler: HandlerName<'_>, outcome: &Outcome, words: &str) {
         }
         _ => object!(error, "{family} '{id}' {words}"),
     }
+}
+
+fn index_failed(id: &str, error: &Error, kept: bool) {
+    let how = match error {
+        Error::Permanent(_) => "permanently (the object has no entries until it changes)",
+        Error::Temporary { .. } => "temporarily (the object has no entries until it changes)",
+        _ if kept => "with an exception and will ignore it (the object's entries stay as they are)",
+        _ => "with an exception (the object has no entries until it changes)",
+    };
+    object!(error, "Indexer '{id}' failed {how}: {error}");
 }
 
 fn activity_runs(activity: ActivityKind, id: &str, after: Duration) {
