@@ -1,6 +1,7 @@
 //! Families of handlers: one file for each, and what their handlers have in common.
 
 mod change;
+mod daemon;
 mod event;
 mod sub;
 mod timer;
@@ -9,6 +10,7 @@ pub use change::{
     Change, ChangeCall, ChangeFn, ChangeHandler, Creation, Deletion, FieldChange, Resuming, Update,
     on_create, on_delete, on_field, on_resume, on_update,
 };
+pub use daemon::{Daemon, DaemonCall, DaemonHandler, daemon};
 pub use event::{EventCall, EventHandler, WatchEvent, WatchEventType, on_event};
 pub use sub::{Sub, SubCalls, SubHandler, SubHandlers};
 pub use timer::{Timer, TimerCall, TimerHandler, timer};
@@ -126,6 +128,8 @@ pub enum Family {
     Event(EventHandler),
     /// Called for each object at intervals.
     Timer(TimerHandler),
+    /// Runs for each object.
+    Daemon(DaemonHandler),
 }
 
 impl Handler {
@@ -135,15 +139,18 @@ impl Handler {
             Family::Change(handler) => &handler.id,
             Family::Event(handler) => &handler.id,
             Family::Timer(handler) => &handler.id,
+            Family::Daemon(handler) => &handler.id,
         }
     }
 
-    /// The trigger, in one word: `create`, `update`, `delete`, `resume`, `field`, `event`, `timer`.
+    /// The trigger, in one word: `create`, `update`, `delete`, `resume`, `field`, `event`, `timer`,
+    /// `daemon`.
     pub fn trigger(&self) -> &'static str {
         match &self.family {
             Family::Change(handler) => handler.on.as_str(),
             Family::Event(_) => "event",
             Family::Timer(_) => "timer",
+            Family::Daemon(_) => "daemon",
         }
     }
 
@@ -153,6 +160,7 @@ impl Handler {
             Family::Change(handler) => &handler.filter,
             Family::Event(handler) => &handler.filter,
             Family::Timer(handler) => &handler.filter,
+            Family::Daemon(handler) => &handler.filter,
         }
     }
 
@@ -162,6 +170,7 @@ impl Handler {
             Family::Change(handler) => handler.invoke.param.as_ref(),
             Family::Event(handler) => handler.param.as_ref(),
             Family::Timer(handler) => handler.param.as_ref(),
+            Family::Daemon(handler) => handler.param.as_ref(),
         }
     }
 
@@ -198,6 +207,14 @@ impl Handler {
                 });
                 Family::Timer(handler)
             }
+            Family::Daemon(mut handler) => {
+                let inner = handler.invoke;
+                handler.invoke = Arc::new(move |call: DaemonCall| {
+                    let (body, number) = (call.object.view.body.clone(), call.attempt.number);
+                    wrap(&body, number, inner(call))
+                });
+                Family::Daemon(handler)
+            }
         };
         Self { family, ..self }
     }
@@ -206,6 +223,7 @@ impl Handler {
     pub(crate) fn keeps_objects(&self) -> bool {
         match &self.family {
             Family::Change(handler) => matches!(handler.on, Trigger::Delete { optional: false, .. }),
+            Family::Daemon(handler) => handler.options.finalizer,
             Family::Event(_) | Family::Timer(_) => false,
         }
     }

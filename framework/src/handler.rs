@@ -22,13 +22,15 @@ pub use crate::{
     builder::{HandlerBuilder, HandlerFn, KubeKind, Registrable},
     call::{AttemptInfo, Context, ObjectCall, ObjectView, States, TypeMap},
     core::{
+        daemon::{DaemonOptions, StopReason},
         handler::Trigger,
         retry::{Backoff, Limits, OnError},
         timer::TimerSchedule,
     },
     families::{
-        Answer, Change, ChangeCall, ChangeFn, ChangeHandler, Definition, EventCall, EventHandler, Failure,
-        Family, Handler, Invoke, Kind, Parameter, SourceLocation, SubCalls, TimerCall, TimerHandler,
+        Answer, Change, ChangeCall, ChangeFn, ChangeHandler, DaemonCall, DaemonHandler, Definition,
+        EventCall, EventHandler, Failure, Family, Handler, Invoke, Kind, Parameter, SourceLocation, SubCalls,
+        TimerCall, TimerHandler,
     },
     registry::{Registry, StartError},
     reply::{IntoReply, Reply},

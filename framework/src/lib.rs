@@ -31,6 +31,7 @@
 //! | [`on_field`](macro@on_field) | when one field of an object has changed, for whatever reason |
 //! | [`on_event`](macro@on_event) | once for each watch event of an object |
 //! | [`timer`](macro@timer) | at an interval, while an object is there |
+//! | [`daemon`](macro@daemon) | once for each object, and runs as long as the object is there |
 //!
 //! [`FromCall`] lists their arguments, [`handler::IntoReply`] what they return. The functions with the same names
 //! ([`on_create()`] and so on) make handlers by hand; see [`handler`]. Work that is only known when a handler runs is for
@@ -161,10 +162,12 @@ pub use core::{
 };
 pub use error::{Error, Result, ResultExt};
 pub use extract::{
-    Attempt, EventRecorder, Labels, Memo, Name, New, Object, ObjectNamespace, ObjectPatch, Old, OldSpec,
-    Spec, State, SubHandlers,
+    Attempt, EventRecorder, Labels, Live, Memo, Name, New, Object, ObjectNamespace, ObjectPatch, Old,
+    OldSpec, Spec, State, Stopped, SubHandlers,
 };
-pub use families::{on_create, on_delete, on_event, on_field, on_resume, on_update, timer};
+pub use families::{daemon, on_create, on_delete, on_event, on_field, on_resume, on_update, timer};
+#[doc = include_str!("../docs/daemon.md")]
+pub use korf_macros::daemon;
 #[doc = include_str!("../docs/on_create.md")]
 pub use korf_macros::on_create;
 #[doc = include_str!("../docs/on_delete.md")]

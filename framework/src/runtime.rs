@@ -4,6 +4,7 @@
 mod attempt;
 mod built_in;
 pub mod clock;
+mod daemons;
 mod events;
 mod kind;
 mod listing;

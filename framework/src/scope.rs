@@ -9,11 +9,11 @@
 //! | [`HandlerScope`] | an operator: client, states, parameter | all but conditions |
 //! | [`ObjectHandlerScope`] | both, and memory and patch of the object | all but conditions |
 //! | [`ChangeScope`] | a change: reason, old and new state | those of changes, and their conditions |
-//! | [`Retried`] | attempts | those of changes, and [`Timer`] |
+//! | [`Retried`] | attempts | those of changes, [`Timer`] and [`Daemon`] |
 //! | [`ChangeHandlerScope`] | all of these, and sub-handlers | [`Creation`], [`Update`], [`Deletion`], [`Resuming`], [`FieldChange`], [`Sub`] |
 
 pub use crate::{
-    families::{Creation, Deletion, FieldChange, Resuming, Sub, Timer, Update, WatchEvent},
+    families::{Creation, Daemon, Deletion, FieldChange, Resuming, Sub, Timer, Update, WatchEvent},
     filter::{Condition, ObjectCondition},
 };
 

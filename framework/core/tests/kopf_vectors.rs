@@ -8,6 +8,7 @@ use korf_core::{
     Reason,
     body::Body,
     cause::{Cause, Occasion, Past, Situation},
+    daemon::Hold,
     diff::{Diff, Field, diff, resolve},
     error::Error,
     essence::essence,
@@ -138,6 +139,7 @@ fn an_object_is_looked_at_for_the_reasons_that_kopf_has() {
             unseen: false,
             rearmed: false,
             eager: false,
+            hold: Hold::None,
         };
         let reason = match Cause::of(&body, situation, storage.finalizer(), past) {
             Cause::Gone => "gone",

@@ -45,7 +45,13 @@ pub fn registration(attribute: &Attribute, arguments: &Arguments, function: &Fun
                     .definition_if_any(__korf_definition)
                     #(#options)*
                     #(#required)*
-                    .call(|__korf_call| async move { let __korf_output = #name(#(#values),*).await; #reply })
+                    .call(|__korf_call| async move {
+                        let __korf_running = #name(#(#values),*);
+                        // A daemon runs for long, and keeps only what it has asked for.
+                        ::core::mem::drop(__korf_call);
+                        let __korf_output = __korf_running.await;
+                        #reply
+                    })
             })
         }
     }

@@ -55,6 +55,12 @@ pub fn timer(attribute: TokenStream, item: TokenStream) -> TokenStream {
     handler(&Attribute { name: "timer", scope: "Timer", own }, attribute, item)
 }
 
+#[proc_macro_attribute]
+pub fn daemon(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let own = &["initial_delay", "cancellation_backoff", "cancellation_timeout", "finalizer"];
+    handler(&Attribute { name: "daemon", scope: "Daemon", own }, attribute, item)
+}
+
 fn handler(attribute: &Attribute, tokens: TokenStream, item: TokenStream) -> TokenStream {
     let item = Tokens::from(item);
     let registration = arguments::parse(attribute, tokens.into())

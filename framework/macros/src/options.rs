@@ -7,9 +7,17 @@ use quote::{ToTokens, format_ident, quote_spanned};
 use syn::{Error, Expr, ExprLit, Ident, Lit, Result, Token, parse::ParseStream, spanned::Spanned};
 
 /// Options without a value.
-const FLAGS: [&str; 4] = ["optional", "release_on_failure", "deleted", "sharp"];
+const FLAGS: [&str; 5] = ["optional", "release_on_failure", "deleted", "sharp", "finalizer"];
 /// Options that are durations, or may be.
-const DURATIONS: [&str; 5] = ["interval", "initial_delay", "idle", "timeout", "backoff"];
+const DURATIONS: [&str; 7] = [
+    "interval",
+    "initial_delay",
+    "idle",
+    "timeout",
+    "backoff",
+    "cancellation_backoff",
+    "cancellation_timeout",
+];
 const ERRORS: [&str; 3] = ["ignored", "temporary", "permanent"];
 
 /// One option.

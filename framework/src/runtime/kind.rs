@@ -1,6 +1,7 @@
 //! Kind contexts: what the turns of one kind's objects need.
 
 use super::{
+    daemons::DaemonNews,
     object::WatchedObject,
     observe::{Observation, Observer},
     write::Permissions,
@@ -8,7 +9,7 @@ use super::{
 use crate::{
     call::States,
     event_queue::EventQueue,
-    families::{ChangeFn, EventHandler, Family, Handler, Kind, TimerHandler},
+    families::{ChangeFn, DaemonHandler, EventHandler, Family, Handler, Kind, TimerHandler},
     settings::Settings,
 };
 use korf_core::{body::Body, cycle::Setup, queue::KindNeeds, storage::Storage};
@@ -80,6 +81,9 @@ pub struct KindContext {
     pub(super) setup: Setup<ChangeFn>,
     pub(super) events: Vec<EventHandler>,
     pub(super) timers: Vec<TimerHandler>,
+    pub(super) daemons: Vec<DaemonHandler>,
+    /// Where the reactor is told of daemons.
+    pub(super) daemon_news: DaemonNews,
     pub(super) operator: Arc<OperatorContext>,
     pub(super) permissions: Permissions,
     status_subresource: AtomicBool,
@@ -128,6 +132,7 @@ impl KindContext {
                 Family::Change(handler) => kinds[index].setup.handlers.push(handler),
                 Family::Event(handler) => kinds[index].events.push(handler),
                 Family::Timer(handler) => kinds[index].timers.push(handler),
+                Family::Daemon(handler) => kinds[index].daemons.push(handler),
             }
         }
         kinds
@@ -146,6 +151,8 @@ impl KindContext {
             },
             events: Vec::new(),
             timers: Vec::new(),
+            daemons: Vec::new(),
+            daemon_news: DaemonNews::default(),
             operator: Arc::clone(operator),
             permissions: Permissions::default(),
             status_subresource: AtomicBool::new(false),
@@ -202,10 +209,12 @@ impl KindContext {
         });
     }
 
-    /// Counts a handler as running.
-    pub(super) fn run(&self) -> Running<'_> {
-        self.running.fetch_add(1, Ordering::Relaxed);
-        Running(&self.running)
+    /// Counts a handler as running. Daemons are counted by their owner.
+    pub(super) fn run(&self, family: &str) -> Option<Running<'_>> {
+        (family != "Daemon").then(|| {
+            self.running.fetch_add(1, Ordering::Relaxed);
+            Running(&self.running)
+        })
     }
 
     /// The number of handlers that are running.

@@ -1,6 +1,7 @@
 //! Reactor: the operator's one loop, from watch events through the queue to workers.
 
 use super::{
+    daemons::Daemons,
     kind::{KindContext, Namespaces, OperatorContext},
     listing::FirstListings,
     memory::{Memories, Memory},
@@ -11,7 +12,7 @@ use super::{
 use futures::{StreamExt, stream};
 use korf_core::{
     Uid,
-    queue::{Event, Queue, Source, TurnEnd, TurnReport},
+    queue::{Event, Job, Queue, Source, TurnEnd, TurnReport},
 };
 use std::{
     collections::HashMap,
@@ -33,6 +34,7 @@ pub struct Reactor {
     kinds: Vec<Arc<KindContext>>,
     queue: Queue,
     memories: Memories,
+    daemons: Daemons,
     workers: JoinSet<(TurnReport, Memory)>,
     /// The object that each worker has.
     at_work: HashMap<task::Id, Uid>,
@@ -45,13 +47,19 @@ pub struct Reactor {
 impl Reactor {
     /// A reactor for these kinds.
     pub fn new(operator: Arc<OperatorContext>, kinds: Vec<KindContext>) -> Self {
-        let kinds: Vec<_> = kinds.into_iter().map(Arc::new).collect();
+        let daemons = Daemons::default();
+        let hearing = |mut kind: KindContext| {
+            kind.daemon_news = daemons.sender();
+            Arc::new(kind)
+        };
+        let kinds: Vec<_> = kinds.into_iter().map(hearing).collect();
         let needs = kinds.iter().map(|kind| kind.needs());
         Self {
             queue: Queue::new(needs).with_limits(operator.settings.queue()),
             operator,
             kinds,
             memories: Memories::default(),
+            daemons,
             workers: JoinSet::new(),
             at_work: HashMap::new(),
             saturated: None,
@@ -74,6 +82,7 @@ impl Reactor {
             tokio::select! {
                 biased;
                 () = stopping.cancelled() => break,
+                Some(news) = self.daemons.next() => self.daemons.take_in(news, &mut self.queue, now()),
                 Some(ended) = self.workers.join_next_with_id() => self.ended(ended),
                 Some((source, event)) = events.next() => self.observe(source, event),
                 () = time::sleep_until(next.into()) => self.expire(),
@@ -83,6 +92,7 @@ impl Reactor {
 
     fn observe(&mut self, source: Source, event: Event) {
         let listed = self.listings.as_mut().is_some_and(|listings| listings.observe(source, &event));
+        self.daemons.observe(&event, now());
         self.queue.observe(source, event, now());
         self.forget();
         if listed {
@@ -110,6 +120,7 @@ impl Reactor {
     fn forget(&mut self) {
         for uid in self.queue.take_forgotten() {
             self.memories.forget(&uid);
+            self.daemons.forget(&uid, now());
         }
     }
 
@@ -117,17 +128,28 @@ impl Reactor {
         let limit = self.operator.settings.queueing.concurrency.max(1);
         while self.workers.len() < limit {
             let Some(job) = self.queue.next_job() else { break };
-            let kind = Arc::clone(&self.kinds[job.source.kind as usize]);
-            let uid = Uid::from(job.body.uid());
-            let memory = self.memories.take(&uid);
-            let worker = self.workers.spawn(work(kind, job, memory));
-            self.at_work.insert(worker.id(), uid);
+            self.start_worker(job);
         }
         let starved = self.workers.len() >= limit && self.queue.waiting() > 0;
         self.saturated = starved.then(|| self.saturated.unwrap_or_else(now));
     }
 
+    fn start_worker(&mut self, job: Job) {
+        let kind = Arc::clone(&self.kinds[job.source.kind as usize]);
+        let uid = Uid::from(job.body.uid());
+        let mut memory = self.memories.take(&uid);
+        if !kind.daemons.is_empty() {
+            self.daemons.note(&uid, &mut memory.daemons);
+        }
+        let worker = self.workers.spawn(work(kind, job, memory));
+        self.at_work.insert(worker.id(), uid);
+    }
+
     fn ended(&mut self, ended: Result<(task::Id, (TurnReport, Memory)), task::JoinError>) {
+        // What it has told of daemons comes before its end.
+        while let Some(news) = self.daemons.try_next() {
+            self.daemons.take_in(news, &mut self.queue, now());
+        }
         match ended {
             Ok((worker, (report, memory))) => {
                 self.at_work.remove(&worker);
@@ -151,12 +173,14 @@ impl Reactor {
     /// When something is to be done though nothing happens.
     fn next_due(&self) -> Instant {
         let warning = self.saturated.map(|since| since + self.operator.settings.queueing.saturation);
-        self.queue.next_due().into_iter().chain(warning).min().unwrap_or_else(|| now() + IDLE)
+        let due = self.queue.next_due().into_iter().chain(self.daemons.next_due());
+        due.chain(warning).min().unwrap_or_else(|| now() + IDLE)
     }
 
     fn expire(&mut self) {
         let now = now();
         self.queue.expire(now);
+        self.daemons.expire(&mut self.queue, now);
         self.tell_outages();
         let settings = &self.operator.settings.queueing;
         let after = settings.saturation;
@@ -175,20 +199,53 @@ impl Reactor {
 
     fn left(&self) -> Left {
         let handlers = self.kinds.iter().map(|kind| kind.running()).sum();
-        Left { handlers, changes: self.workers.len().saturating_sub(handlers) }
+        let changes = self.workers.len().saturating_sub(handlers);
+        Left { handlers, daemons: self.daemons.left(), changes }
     }
 
-    /// Lets running handlers finish, and stores their outcomes.
+    /// Lets running handlers and daemons finish, and stores their outcomes.
     pub async fn drain(mut self) {
-        if self.workers.is_empty() {
+        self.daemons.stop_all(now());
+        if self.workers.is_empty() && self.daemons.running() == 0 {
             return;
         }
         let (operator, grace) = (Arc::clone(&self.operator), self.operator.settings.stopping.grace);
         operator.observer.observe(Observation::Draining { left: self.left(), grace });
-        let all = async { while self.workers.join_next().await.is_some() {} };
-        if time::timeout(grace, all).await.is_err() {
+        if time::timeout(grace, self.finish()).await.is_err() {
             operator.observer.observe(Observation::Abandoned { left: self.left(), grace });
             self.workers.shutdown().await;
+        }
+    }
+
+    /// Waits for all that runs, and writes what daemons ask for in the end.
+    async fn finish(&mut self) {
+        loop {
+            self.write_for_daemons();
+            if self.workers.is_empty() && self.daemons.running() == 0 {
+                return;
+            }
+            let next = self.daemons.next_due().unwrap_or_else(|| now() + IDLE);
+            tokio::select! {
+                biased;
+                Some(news) = self.daemons.next() => self.daemons.take_in(news, &mut self.queue, now()),
+                Some(ended) = self.workers.join_next_with_id() => self.ended(ended),
+                () = time::sleep_until(next.into()) => self.daemons.expire(&mut self.queue, now()),
+            }
+        }
+    }
+
+    /// Gives the objects a turn whose daemons ask for a write.
+    fn write_for_daemons(&mut self) {
+        // The end of a daemon comes with what it asks for.
+        while let Some(news) = self.daemons.try_next() {
+            self.daemons.take_in(news, &mut self.queue, now());
+        }
+        for uid in self.daemons.take_edited() {
+            if self.at_work.values().any(|other| *other == uid) {
+                self.daemons.put_back_edited(uid);
+            } else if let Some(job) = self.queue.next_job_of(&uid) {
+                self.start_worker(job);
+            }
         }
     }
 }

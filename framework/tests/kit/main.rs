@@ -6,6 +6,7 @@ mod answers;
 mod asserts;
 mod chaos;
 mod crashes;
+mod daemons;
 mod ends;
 mod events;
 mod kinds;

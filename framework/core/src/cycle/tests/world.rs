@@ -152,6 +152,7 @@ impl World {
             unseen: false,
             rearmed: occasion == Occasion::Changed,
             eager: self.eager,
+            hold: Hold::None,
         }
     }
 

@@ -6,6 +6,7 @@ use crate::{
     Reason,
     cause::{Occasion, Situation},
     cycle::{CycleState, HandlerOutcome, Plan, Reading, Setup, plan},
+    daemon::Hold,
     diff::{Op, diff},
     filter::Filter,
     handler::{ChangeHandler, Trigger},
@@ -186,6 +187,7 @@ fn situation() -> Situation {
         unseen: false,
         rearmed: false,
         eager: false,
+        hold: Hold::None,
     }
 }
 

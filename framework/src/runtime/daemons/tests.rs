@@ -1,0 +1,1 @@
+//! Sizes of what the operator itself holds for each daemon.
