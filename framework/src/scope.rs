@@ -66,7 +66,7 @@ pub trait ObjectHandlerScope: ObjectScope + HandlerScope + Scope<Call: AsRef<Obj
 /// A scope in which the object has changed, for a reason.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no change: no reason and no previous state",
-    label = "event handlers and timers have no change",
+    label = "event handlers, timers and daemons have no change",
     note = "a handler of `#[korf::on_create]`, `on_update`, `on_delete`, `on_resume` or `on_field` can take this"
 )]
 pub trait ChangeScope: ObjectScope + Scope<Call: AsRef<Change>> {
@@ -80,7 +80,7 @@ pub trait ChangeScope: ObjectScope + Scope<Call: AsRef<Change>> {
 #[diagnostic::on_unimplemented(
     message = "a handler of `{Self}` is not retried: it has no attempts",
     label = "event handlers are called once",
-    note = "a handler of `#[korf::on_create]`, `on_update`, `on_delete`, `on_resume`, `on_field` or `#[korf::timer]` can take this"
+    note = "a handler of `#[korf::on_create]`, `on_update`, `on_delete`, `on_resume`, `on_field`, `#[korf::timer]` or `#[korf::daemon]` can take this"
 )]
 pub trait Retried: ObjectHandlerScope + Scope<Call: AsRef<AttemptInfo>> {
     /// The attempt.

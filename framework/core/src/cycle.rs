@@ -15,7 +15,7 @@ mod subs;
 mod tests;
 
 pub use handling::{Cycle, Ready};
-pub use plan::{Idle, Plan, is_concerned, plan};
+pub use plan::{Idle, Plan, is_concerned, left_out, plan};
 pub use reading::Reading;
 pub use settle::{CycleState, HandlerOutcome, Settled, SubOutcome};
 pub use setup::Setup;

@@ -37,7 +37,7 @@ use crate::{
 };
 use encoding::{PendingDiffBase, fingerprint, parse};
 use jiff::Timestamp;
-use location::PENDING_DIFF_BASE;
+use location::{PENDING_DIFF_BASE, UID};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -46,7 +46,20 @@ use std::sync::Arc;
 pub struct Storage {
     location: Arc<dyn Location>,
     finalizer: String,
+    /// Whether the object's uid is stored, too. Kopf doesn't know it.
+    with_uid: bool,
     detail: Detail,
+}
+
+/// Whose state is on an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoredFor {
+    /// It names no uid: Kopf's, or that of an older korf.
+    Unknown,
+    /// The object's own.
+    This,
+    /// That of another object, from which this one was copied or restored.
+    Another,
 }
 
 /// How much is stored: each level takes less than the one before.
@@ -84,8 +97,8 @@ pub struct EssencePatch {
 }
 
 impl Storage {
-    fn new(location: Arc<dyn Location>, finalizer: String) -> Self {
-        Self { location, finalizer, detail: Detail::default() }
+    fn new(location: Arc<dyn Location>, finalizer: String, with_uid: bool) -> Self {
+        Self { location, finalizer, with_uid, detail: Detail::default() }
     }
 
     /// The finalizer that keeps objects until delete handlers are finished.
@@ -111,7 +124,7 @@ impl Storage {
 
     /// Whether a handler can't have this id, because its annotation holds something else.
     pub fn reserves(id: &str) -> bool {
-        [kopf::MARKER, kopf::DIFF_BASE, PENDING_DIFF_BASE, kopf::TOUCH].contains(&spelling(id).as_str())
+        [kopf::MARKER, kopf::DIFF_BASE, PENDING_DIFF_BASE, UID, kopf::TOUCH].contains(&spelling(id).as_str())
     }
 
     /// The records of these handlers; `now` is the start of those that name none.
@@ -146,8 +159,36 @@ impl Storage {
         let new = bare.as_ref().unwrap_or(new);
         let erased = old.dropped_in(new).into_iter().map(|id| (id, None));
         let stored = old.changed_in(new).map(|(id, record)| (id, Some(record.to_json())));
-        let changes = erased.chain(stored);
-        compose_all(changes.map(|(id, text)| self.location.write(body, Slot::Progress(id), text.as_deref())))
+        let changes: Vec<_> = erased.chain(stored).collect();
+        let uid = changes.iter().any(|(_, text)| text.is_some()).then(|| self.write_new_uid(body));
+        let write = |(id, text): (&str, Option<String>)| {
+            self.location.write(body, Slot::Progress(id), text.as_deref())
+        };
+        compose_all(changes.into_iter().map(write).chain(uid))
+    }
+
+    /// Whose state is on the object, as far as it is known.
+    pub fn stored_for(&self, body: &Body) -> StoredFor {
+        match self.read_uid(body) {
+            None => StoredFor::Unknown,
+            Some(uid) if uid == body.uid() => StoredFor::This,
+            Some(_) => StoredFor::Another,
+        }
+    }
+
+    fn read_uid(&self, body: &Body) -> Option<String> {
+        let found = self.with_uid.then(|| self.location.read(body, Slot::Uid))?;
+        found.iter().find_map(|found| serde_json::from_str(&found.text).ok())
+    }
+
+    fn write_uid(&self, body: &Body) -> Value {
+        let uid = self.with_uid && !body.uid().is_empty();
+        let text = uid.then(|| Value::from(body.uid()).to_string());
+        text.map_or_else(|| json!({}), |text| self.location.write(body, Slot::Uid, Some(&text)))
+    }
+
+    fn write_new_uid(&self, body: &Body) -> Value {
+        if self.stored_for(body) == StoredFor::This { json!({}) } else { self.write_uid(body) }
     }
 
     /// The diff-base: the essence that was handled last. None while the object is new, and where it is
@@ -189,7 +230,8 @@ impl Storage {
     pub fn write_diff_base(&self, body: &Body, essence: &StoredEssence) -> EssencePatch {
         let (encoding, text) = essence.encode(self.detail.encoding(), self.location.capacity(body));
         let patch = self.location.write(body, Slot::DiffBase, Some(&text));
-        EssencePatch { patch: compose_all([patch, self.erase_pending_diff_base(body)]), encoding }
+        let uid = self.write_uid(body);
+        EssencePatch { patch: compose_all([patch, self.erase_pending_diff_base(body), uid]), encoding }
     }
 
     /// The pending diff-base: the essence that the first of the finished handlers has seen. None before one has finished,
@@ -202,7 +244,8 @@ impl Storage {
     pub fn write_pending_diff_base(&self, body: &Body, essence: &StoredEssence) -> EssencePatch {
         let (encoding, text) = essence.encode(self.detail.encoding(), self.location.capacity(body));
         let text = PendingDiffBase::encode(&self.fingerprint(body), &text);
-        EssencePatch { patch: self.location.write(body, Slot::PendingDiffBase, Some(&text)), encoding }
+        let patch = self.location.write(body, Slot::PendingDiffBase, Some(&text));
+        EssencePatch { patch: compose_all([patch, self.write_new_uid(body)]), encoding }
     }
 
     /// The merge patch that erases the pending diff-base; an empty mapping if there is none.
@@ -210,9 +253,10 @@ impl Storage {
         self.location.write(body, Slot::PendingDiffBase, None)
     }
 
-    /// The merge patch that erases both diff-bases; an empty mapping if there is none.
+    /// The merge patch that erases both diff-bases, and the uid; an empty mapping if there is none.
     pub fn erase_essences(&self, body: &Body) -> Value {
-        compose_all([self.location.write(body, Slot::DiffBase, None), self.erase_pending_diff_base(body)])
+        let slots = [Slot::DiffBase, Slot::PendingDiffBase, Slot::Uid];
+        compose_all(slots.map(|slot| self.location.write(body, slot, None)))
     }
 
     /// Tells the object's diff-base from any other one.

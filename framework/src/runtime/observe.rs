@@ -101,6 +101,8 @@ pub enum Observation<'a> {
     CycleBegins { cycle: &'a Cycle, kind: &'a Kind },
     /// Handling has come to a state, which is stored now.
     CycleEnds { reason: Reason, state: &'a CycleState },
+    /// These update handlers match the object for the first time, which is a creation.
+    UpdateLeftOut { handlers: &'a [&'a str] },
     /// Nothing is to be done for the object now.
     Idle(Idle),
     /// The finalizer is added, or removed where no handler needs it.

@@ -14,11 +14,12 @@ use jiff::Timestamp;
 use korf_core::{
     body::Body,
     cause::{Occasion, Situation},
-    cycle::{Cycle, HandlerOutcome, Idle, Plan, Reading, is_concerned, plan},
+    cycle::{Cycle, HandlerOutcome, Idle, Plan, Reading, is_concerned, left_out, plan},
     daemon::Hold,
     patch::Finalizer,
     queue::{Blocked, Blockings, Extent, Fingerprint, Job, TurnEnd},
     retry::Outcome,
+    storage::StoredFor,
     version::Newest,
 };
 use std::{sync::Arc, time::Duration};
@@ -131,21 +132,28 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Whether the object was created with the operator's state of another one on it. A selector may show again one that is
-    /// known.
+    /// Whether the operator's state on the object is that of another one, with which it was copied.
     ///
     /// # Errors
     /// A filter can't be evaluated.
     fn is_copy(&self) -> Result<bool, Stop> {
-        let may_be = self.occasion == Occasion::First
+        let foreign = match self.reading.stored_for {
+            StoredFor::This => false,
+            StoredFor::Another => true,
+            StoredFor::Unknown => self.was_created_with_state(),
+        };
+        let may_be =
+            foreign && !self.job.gone && !self.reading.body.is_deleting() && !self.reading.is_blank();
+        Ok(may_be && is_concerned(&self.kind.setup, &self.reading)?)
+    }
+
+    /// Whether the object has appeared with state of this operator on it. A selector may show again one that is known.
+    fn was_created_with_state(&self) -> bool {
+        self.occasion == Occasion::First
             && !self.job.initial
-            && !self.job.gone
             // An earlier turn may have stored the state, and failed.
             && self.job.errors == 0
             && self.kind.selector().is_none()
-            && !self.reading.body.is_deleting()
-            && !self.reading.is_blank();
-        Ok(may_be && is_concerned(&self.kind.setup, &self.reading)?)
     }
 
     /// For how long the object is left alone because others keep removing what is stored on it.
@@ -322,6 +330,13 @@ impl<'a> Turn<'a> {
     /// Calls handlers, and stores their outcomes.
     async fn run(&mut self, cycle: Cycle) -> Result<Option<NextTurn>, Stop> {
         self.kind.observe(Observation::CycleBegins { cycle: &cycle, kind: &self.kind.kind });
+        // Of an object that is new, nobody expects an update.
+        if self.occasion == Occasion::Changed && !self.job.stored && !self.settled {
+            let handlers = left_out(&self.kind.setup, &cycle, &self.reading)?;
+            if !handlers.is_empty() {
+                self.kind.observe(Observation::UpdateLeftOut { handlers: &handlers });
+            }
+        }
         let pass = Pass::new(self.kind, self.reading.body.clone(), self.memory);
         let handlers = self.call_ready(&cycle, &pass).await;
         if handlers.is_empty() && !cycle.ready.is_empty() {

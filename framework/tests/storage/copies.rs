@@ -56,6 +56,22 @@ fn a_copy_of_an_object_whose_handler_is_retried_begins_from_the_start() {
     assert_eq!(lines(&cluster, Level::WARN, "a copy, or a backup").len(), 1);
 }
 
+#[test]
+fn a_copy_that_is_made_while_the_operator_is_down_is_a_new_object() {
+    for configure in [|operator| operator, Operator::status_storage] {
+        let calls = Calls::default();
+        let mut cluster = cluster(&calls, configure);
+        cluster.create(&thing("a", "x")).unwrap();
+        let copy = copied(&cluster, "b");
+        cluster.stop().unwrap();
+        cluster.create(&copy).unwrap();
+        cluster.start().unwrap();
+        assert_eq!(calls.all(), ["create a", "create b"]);
+        cluster.restart().unwrap();
+        assert_eq!(calls.all().len(), 2, "and is known from then on");
+    }
+}
+
 /// The operator's PATCHes of one object fail.
 struct Unwritable;
 

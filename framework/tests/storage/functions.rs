@@ -137,7 +137,15 @@ fn a_function_that_replaces_all_annotations_does_not_remove_those_of_korf() {
     let metadata = &raw(&cluster, "a")["metadata"];
     assert_eq!(metadata["finalizers"], json!(["things.korf.dev/finalizer"]));
     let keys: Vec<_> = metadata["annotations"].as_object().unwrap().keys().collect();
-    assert_eq!(keys, ["mine", "things.korf.dev/kopf-managed", "things.korf.dev/last-handled-configuration"]);
+    assert_eq!(
+        keys,
+        [
+            "mine",
+            "things.korf.dev/kopf-managed",
+            "things.korf.dev/korf-uid",
+            "things.korf.dev/last-handled-configuration"
+        ]
+    );
     let count = |words: &str| cluster.lines_about("a").iter().filter(|line| line.starts_with(words)).count();
     assert_eq!(count("Adding the finalizer"), 1);
     assert_eq!(

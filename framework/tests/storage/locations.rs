@@ -59,8 +59,8 @@ fn an_operator_may_have_another_prefix_and_finalizer() {
     let mut cluster = Cluster::of(operator).unwrap();
     cluster.create(&thing("a", "x")).unwrap();
     assert_eq!(raw(&cluster, "a")["metadata"]["finalizers"], json!(["example.com/Held"]));
-    let keys = ["things.example.com/kopf-managed", "things.example.com/last-handled-configuration"];
-    assert_eq!(annotations(&cluster, "a"), keys);
+    let keys = ["kopf-managed", "korf-uid", "last-handled-configuration"];
+    assert_eq!(annotations(&cluster, "a"), keys.map(|key| format!("things.example.com/{key}")));
     cluster.delete::<Thing>("a").unwrap();
     assert!(!cluster.exists::<Thing>("a"));
 }
@@ -74,6 +74,7 @@ fn field(item: Slot<'_>) -> String {
         Slot::Progress(id) => format!("handler {id}"),
         Slot::DiffBase => "base".into(),
         Slot::PendingDiffBase => "pending".into(),
+        Slot::Uid => "uid".into(),
     }
 }
 
@@ -103,7 +104,8 @@ fn a_custom_location_works_like_the_others() {
     cluster.restart().unwrap();
     cluster.patch::<Thing>("a", json!({"metadata": {"labels": {"l": "1"}}})).unwrap();
     assert_eq!(calls.all(), ["create a", "update a", "update a"]);
+    let uid = raw(&cluster, "a")["metadata"]["uid"].to_string();
     let base = r#"{"metadata":{"labels":{"l":"1"}},"spec":{"text":"y"}}"#;
-    assert_eq!(raw(&cluster, "a")["spec"]["operator"], json!({"base": base}));
+    assert_eq!(raw(&cluster, "a")["spec"]["operator"], json!({"base": base, "uid": uid}));
     assert!(annotations(&cluster, "a").is_empty());
 }

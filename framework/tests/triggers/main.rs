@@ -6,6 +6,7 @@ mod deliveries;
 mod events;
 mod filters;
 mod finalizers;
+mod first_matches;
 mod outages;
 mod past;
 mod reads;

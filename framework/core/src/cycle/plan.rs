@@ -9,7 +9,7 @@ use crate::{
     cause::{Cause, Occasion, Situation},
     daemon::Hold,
     filter::FilterInput,
-    handler::FilterFailed,
+    handler::{FilterFailed, Trigger},
     patch::Finalizer,
     progress::Record,
     retry::Attempt,
@@ -84,6 +84,28 @@ pub fn plan<I>(
 pub fn is_concerned<I>(setup: &Setup<I>, reading: &Reading) -> Result<bool, FilterFailed> {
     let input = reading.filter_input(Reason::Create);
     setup.any(|handler| handler.concerns(&input))
+}
+
+/// The ids of the update handlers that a creation leaves out, where it calls no handler at all.
+///
+/// # Errors
+/// A filter can't be evaluated.
+pub fn left_out<'a, I>(
+    setup: &'a Setup<I>,
+    cycle: &Cycle,
+    reading: &Reading,
+) -> Result<Vec<&'a str>, FilterFailed> {
+    if cycle.reason != Reason::Create || !cycle.called.is_empty() {
+        return Ok(Vec::new());
+    }
+    let input = reading.filter_input(Reason::Create);
+    let mut ids = Vec::new();
+    for handler in setup.handlers.iter().filter(|handler| handler.on == Trigger::Update) {
+        if handler.concerns(&input)? {
+            ids.push(handler.id.as_str());
+        }
+    }
+    Ok(ids)
 }
 
 /// Adds the finalizer before any side effect, and removes it where no handler and no daemon needs it.

@@ -9,7 +9,7 @@ use crate::{
     filter::{ChangeInput, FilterInput},
     patch::Edits,
     progress::{Progress, UnreadableEntry},
-    storage::{Essences, Storage, StoredEssence},
+    storage::{Essences, Storage, StoredEssence, StoredFor},
 };
 use jiff::Timestamp;
 use serde_json::Value;
@@ -29,6 +29,8 @@ pub struct Reading {
     pub diff: Diff,
     /// Whether the object has a diff-base.
     pub handled: bool,
+    /// Whose state is on it.
+    pub stored_for: StoredFor,
     /// The records of all handlers and their sub-handlers.
     pub(super) stored: Progress,
     /// The essence that the first handler to finish saw: the next diff-base.
@@ -46,6 +48,7 @@ impl Reading {
         unreadable.extend(stored.unreadable().cloned());
         Self {
             handled: base.is_some(),
+            stored_for: storage.stored_for(&body),
             diff: base.as_ref().map_or_else(|| diff(&Value::Null, &new), |base| base.diff(&new)),
             old: base.and_then(|base| base.known(&new)),
             pending,

@@ -43,7 +43,7 @@ impl StorageConfig {
             None if self.kopf => Arc::new(Migrating { to: annotations, from: status }),
             None => Arc::new(annotations),
         };
-        Ok(Storage::new(location, finalizer))
+        Ok(Storage::new(location, finalizer, !self.kopf))
     }
 
     /// The field of the status that progress is stored in; none where it is stored elsewhere.

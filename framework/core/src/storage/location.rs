@@ -13,6 +13,9 @@ use std::{borrow::Cow, fmt, sync::Arc};
 /// The pending diff-base, in annotations and in the status.
 pub(super) const PENDING_DIFF_BASE: &str = "korf-basis";
 
+/// The object's uid, in annotations and in the status.
+pub(super) const UID: &str = "korf-uid";
+
 /// One of the things that an operator stores on an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slot<'a> {
@@ -22,6 +25,8 @@ pub enum Slot<'a> {
     DiffBase,
     /// The essence that becomes the diff-base, while a change is being handled.
     PendingDiffBase,
+    /// The uid of the object that all this was stored on: what is copied with an object has another one.
+    Uid,
 }
 
 /// A text that was found on an object.
@@ -59,6 +64,7 @@ const CAPACITY: usize = 128 << 10;
 ///         Slot::Progress(id) => format!("handler {id}"),
 ///         Slot::DiffBase => "handled".into(),
 ///         Slot::PendingDiffBase => "being handled".into(),
+///         Slot::Uid => "uid".into(),
 ///     }
 /// }
 ///
@@ -121,6 +127,7 @@ const RESERVE: usize = 32 << 10;
 /// | `<prefix>/<handler id>` | a handler's progress while a change is being handled |
 /// | `<prefix>/last-handled-configuration` | the diff-base: the essence that was handled last |
 /// | `<prefix>/korf-basis` | the pending diff-base, while a change is being handled (korf's own) |
+/// | `<prefix>/korf-uid` | the uid of the object that these belong to (korf's own; never under Kopf's names) |
 /// | `<prefix>/kopf-managed` | `yes`: marks the prefix as an operator's, for Kopf's and korf's operators |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Annotations {
@@ -164,6 +171,7 @@ impl Annotations {
             Slot::Progress(id) => id,
             Slot::DiffBase => DIFF_BASE,
             Slot::PendingDiffBase => PENDING_DIFF_BASE,
+            Slot::Uid => UID,
         };
         self.keys_of(name, body)
     }
@@ -186,7 +194,7 @@ impl Annotations {
 
     fn stored(&self, body: &Body, slot: Slot<'_>, text: &str) -> Map<String, Value> {
         let text = match slot {
-            Slot::Progress(_) => text.to_owned(),
+            Slot::Progress(_) | Slot::Uid => text.to_owned(),
             // As kubectl does it: so a terminal's next line isn't the same line.
             Slot::DiffBase | Slot::PendingDiffBase => format!("{text}\n"),
         };
@@ -232,7 +240,8 @@ impl Location for Annotations {
     }
 
     fn capacity(&self, body: &Body) -> usize {
-        let own = [Slot::DiffBase, Slot::PendingDiffBase].map(|slot| self.keys(slot, body)).concat();
+        let own = [Slot::DiffBase, Slot::PendingDiffBase, Slot::Uid];
+        let own = own.map(|slot| self.keys(slot, body)).concat();
         let others = body.annotations().into_iter().flatten().filter(|(key, _)| !own.contains(key));
         ANNOTATIONS_LIMIT.saturating_sub(RESERVE).saturating_sub(size_of_annotations(others))
     }
@@ -245,7 +254,7 @@ fn erased(body: &Body, keys: &[String]) -> impl Iterator<Item = (String, Value)>
 }
 
 const PROGRESS: &str = "progress";
-const STATUS_FIELDS: [&str; 4] = [PROGRESS, kopf::TOUCH_IN_STATUS, DIFF_BASE, PENDING_DIFF_BASE];
+const STATUS_FIELDS: [&str; 5] = [PROGRESS, kopf::TOUCH_IN_STATUS, DIFF_BASE, PENDING_DIFF_BASE, UID];
 
 /// The part of the API server's limit for an object (about 1.5 MiB) that may be used. The rest is for
 /// `metadata.managedFields`, which the body doesn't have, and for progress.
@@ -259,6 +268,7 @@ const OBJECT_LIMIT: usize = 1 << 20;
 /// | `status.<name>.progress.<handler id>` | a handler's progress while a change is being handled |
 /// | `status.<name>.last-handled-configuration` | the diff-base: the essence that was handled last |
 /// | `status.<name>.korf-basis` | the pending diff-base, while a change is being handled (korf's own) |
+/// | `status.<name>.korf-uid` | the uid of the object that these belong to (korf's own; never under Kopf's names) |
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InStatus {
     name: String,
@@ -291,6 +301,7 @@ impl Location for InStatus {
             }),
             Slot::DiffBase => text_of(DIFF_BASE),
             Slot::PendingDiffBase => text_of(PENDING_DIFF_BASE),
+            Slot::Uid => text_of(UID),
         };
         found.into_iter().collect()
     }
@@ -305,6 +316,7 @@ impl Location for InStatus {
             }
             Slot::DiffBase => (DIFF_BASE, &fields[DIFF_BASE], text.into()),
             Slot::PendingDiffBase => (PENDING_DIFF_BASE, &fields[PENDING_DIFF_BASE], text.into()),
+            Slot::Uid => (UID, &fields[UID], text.into()),
         };
         if text.is_none() && before.is_null() {
             return json!({});
@@ -385,7 +397,7 @@ impl<To: Location, From: Location> Location for Migrating<To, From> {
     fn write(&self, body: &Body, slot: Slot<'_>, text: Option<&str>) -> Value {
         // A write may take two requests. The old diff-base is erased only once the new one has arrived: a crash between
         // the two would make a handled object new. Old progress is erased at the end; until then, it isn't read.
-        let arrived = slot == Slot::DiffBase && !self.to.read(body, slot).is_empty();
+        let arrived = matches!(slot, Slot::DiffBase | Slot::Uid) && !self.to.read(body, slot).is_empty();
         let erased = (text.is_none() || arrived).then(|| self.from.write(body, slot, None));
         compose_all([self.to.write(body, slot, text)].into_iter().chain(erased))
     }

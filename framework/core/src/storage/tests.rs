@@ -100,11 +100,59 @@ fn a_write_marks_the_prefix_unless_it_is_marked() {
     let new = Progress::default().with("fn", record());
     let first = in_annotations(&own().write_progress(&annotated(json!({})), &Progress::default(), &new));
     assert_eq!(first["my-op.korf.dev/kopf-managed"], "yes");
-    let marked = annotated(json!({"my-op.korf.dev/kopf-managed": "yes"}));
-    assert_eq!(in_annotations(&own().write_progress(&marked, &Progress::default(), &new)).len(), 1);
+    let marker = "my-op.korf.dev/kopf-managed";
+    let marked = annotated(json!({marker: "yes"}));
+    assert!(!in_annotations(&own().write_progress(&marked, &Progress::default(), &new)).contains_key(marker));
     let empty = StoredEssence::Whole(json!({}).into());
-    assert_eq!(in_annotations(&own().write_diff_base(&marked, &empty).patch).len(), 1);
-    assert_eq!(in_annotations(&own().write_diff_base(&annotated(json!({})), &empty).patch).len(), 2);
+    assert!(!in_annotations(&own().write_diff_base(&marked, &empty).patch).contains_key(marker));
+    assert!(in_annotations(&own().write_diff_base(&annotated(json!({})), &empty).patch).contains_key(marker));
+}
+
+#[test]
+fn what_is_stored_names_the_object_that_it_is_for_but_not_under_kopfs_names() {
+    let (key, empty) = ("my-op.korf.dev/korf-uid", StoredEssence::Whole(json!({}).into()));
+    let (none, new) = (Progress::default(), Progress::default().with("fn", record()));
+    for (stored, known) in [
+        (json!({}), StoredFor::Unknown),
+        (json!({key: "null"}), StoredFor::Unknown),
+        (json!({key: "\"other\""}), StoredFor::Another),
+        (json!({key: "\"u\""}), StoredFor::This),
+    ] {
+        let body = annotated(stored);
+        assert_eq!(own().stored_for(&body), known);
+        let is_new = known != StoredFor::This;
+        let written = |patch: &Value| in_annotations(patch).get(key).cloned();
+        let uid = Some(json!("\"u\""));
+        assert_eq!(written(&own().write_diff_base(&body, &empty).patch), uid);
+        assert_eq!(written(&own().write_progress(&body, &none, &new)), uid.clone().filter(|_| is_new));
+        assert_eq!(written(&own().write_pending_diff_base(&body, &empty).patch), uid.filter(|_| is_new));
+        let erased = merged(&body, &own().erase_essences(&body));
+        assert_eq!(erased.annotation(key), None);
+    }
+    let all = [
+        kopf().write_diff_base(&annotated(json!({})), &empty).patch,
+        kopf().write_progress(&annotated(json!({})), &none, &new),
+    ];
+    assert!(all.iter().all(|patch| !patch.to_string().contains("korf-uid")));
+    assert_eq!(
+        kopf().stored_for(&annotated(json!({"kopf.zalando.org/korf-uid": "\"other\""}))),
+        StoredFor::Unknown
+    );
+}
+
+#[test]
+fn the_uid_goes_with_the_diff_base_from_one_place_to_another() {
+    let config = StorageConfig { in_status: true, ..StorageConfig::default() };
+    let storage = config.storage("my-op").unwrap();
+    let empty = StoredEssence::Whole(json!({}).into());
+    let old = annotated(
+        json!({"my-op.korf.dev/korf-uid": "\"u\"", "my-op.korf.dev/last-handled-configuration": "{}"}),
+    );
+    let once = merged(&old, &storage.write_diff_base(&old, &empty).patch);
+    let twice = merged(&once, &storage.write_diff_base(&once, &empty).patch);
+    assert_eq!(twice.value()["status"]["my-op"]["korf-uid"], "\"u\"");
+    assert_eq!(twice.annotations().map_or(0, |annotations| annotations.len()), 0);
+    assert_eq!(storage.stored_for(&twice), StoredFor::This);
 }
 
 #[test]

@@ -124,6 +124,12 @@ pub fn write(observation: &Observation<'_>) {
             "{edits} change(s) that daemons asked for are dropped: more of them wait to be written than are kept."
         ),
         Observation::CycleBegins { cycle, kind } => cycle_begins(cycle, kind),
+        Observation::UpdateLeftOut { handlers } => object!(
+            info,
+            "The object begins to match handlers, and no handler has been for it before: that is its creation, for which \
+             on_create and on_field handlers are called, but not '{}'.",
+            handlers.join("', '")
+        ),
         Observation::CycleEnds { reason, state } => cycle_ends(reason, state),
         Observation::Idle(idle) => idles(idle),
         Observation::FinalizerChanges(Finalizer::Add(_)) => {

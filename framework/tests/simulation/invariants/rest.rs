@@ -6,7 +6,7 @@ use crate::{
     script::Ending,
 };
 use korf::Reason;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// An object's diff-base is its essence, and it has no other records; the finalizer is there where a delete handler needs
 /// it. An object that is being deleted is held by a handler that failed; one without handlers has no records at all.
@@ -47,7 +47,10 @@ fn alive(history: &History, object: &Value) -> Option<String> {
     if base.as_ref() != Some(&essence) {
         return Some(format!("it is {essence}, and {base:?} was handled"));
     }
-    let kept: Vec<_> = world.kept(object).into_iter().map(|(key, _)| key).collect();
+    // The uid of another object would make it a copy.
+    let own = json!(format!("{:?}", uid(object)));
+    let kept = world.kept(object).into_iter().filter(|(key, value)| key != "korf-uid" || *value != own);
+    let kept: Vec<_> = kept.map(|(key, _)| key).collect();
     (kept.len() > 1).then(|| format!("{kept:?} are left on it"))
 }
 
@@ -81,7 +84,6 @@ mod tests {
         role::{Cue, Want},
         script::Ending::{Permanent, Succeeded, Unreadable},
     };
-    use serde_json::json;
     use std::time::Duration;
 
     fn wrong(told: Telling) -> usize {
@@ -95,6 +97,7 @@ mod tests {
         assert_eq!(wrong(told()), 1);
         assert_eq!(wrong(told().closed().user(x(2))), 1);
         assert_eq!(wrong(told().closed().kept("u", "{}")), 1);
+        assert_eq!(wrong(told().closed().kept("korf-uid", "\"other\"")), 1);
     }
 
     #[test]
