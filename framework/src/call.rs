@@ -271,6 +271,11 @@ impl EditSink {
         later.into_iter().for_each(|edit| push(&mut list, edit));
     }
 
+    #[cfg(test)]
+    pub fn size() -> usize {
+        size_of::<Edits>()
+    }
+
     fn add(&self, addition: Edit) {
         let was_empty = {
             let mut list = self.list();

@@ -266,7 +266,8 @@ impl Caller {
         let begun = Instant::now();
         let answer = AssertUnwindSafe(answer).catch_unwind();
         let answer = match left {
-            Some(left) => tokio::time::timeout(left, answer).await,
+            // In a box: a daemon without a timeout needs no place for it.
+            Some(left) => Box::pin(tokio::time::timeout(left, answer)).await,
             None => Ok(answer.await),
         };
         let failed = |error: &Error| limits.judge(id, error, attempt, fastrand::f64());

@@ -67,6 +67,11 @@ impl ObjectLink {
         Self { edits, live: Arc::default() }
     }
 
+    #[cfg(test)]
+    fn size() -> usize {
+        size_of::<Self>() + EditSink::size() + size_of::<(Uid, DaemonNews)>() + size_of::<LiveState>()
+    }
+
     /// Drops what can't be written any more, since the object is gone.
     fn drop_edits(&self, observer: &Observer) {
         let edits = self.edits.take().len();

@@ -17,7 +17,7 @@ use korf_core::{
     daemon::{Attempts, DaemonState, Step, StopReason, StopTimes},
     retry::{Attempt, Outcome},
 };
-use std::{sync::Arc, time::Instant};
+use std::{pin::Pin, sync::Arc, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span};
 
@@ -119,7 +119,7 @@ impl ObjectDaemons {
         };
         let span = logging::object_span(&self.kind.kind, &offer.body);
         let ending = Ending { news: news.clone(), uid: offer.uid.clone(), index, outcome: None };
-        let task = tokio::spawn(run(attempt.run(), ending).instrument(span.clone()));
+        let task = tokio::spawn(task(attempt, ending, span.clone()));
         self.daemons[index].task = Some(Box::new(Task { handle: AbortOnDropHandle::new(task), stop, span }));
     }
 
@@ -269,6 +269,31 @@ impl ObjectDaemons {
 }
 
 /// Runs an attempt, and tells that it has ended.
-async fn run(attempt: impl Future<Output = Outcome>, mut ending: Ending) {
+async fn run(attempt: Pin<Box<impl Future<Output = Outcome>>>, mut ending: Ending) {
     ending.outcome = Some(attempt.await);
+}
+
+fn task(attempt: DaemonAttempt, ending: Ending, span: Span) -> impl Future<Output = ()> + Send + 'static {
+    // In a box, since a future that is awaited takes its place twice.
+    run(Box::pin(attempt.run()), ending).instrument(span)
+}
+
+/// The bytes of what is held for one daemon of one object, besides what its function holds and what the allocator adds.
+#[cfg(test)]
+pub fn size() -> usize {
+    fn of_task<F>(_: impl Fn(DaemonAttempt, Ending, Span) -> F) -> usize {
+        size_of::<F>()
+    }
+    fn of_attempt<F>(_: impl Fn(DaemonAttempt) -> F) -> usize {
+        size_of::<F>()
+    }
+    let futures = of_task(task) + of_attempt(DaemonAttempt::run);
+    futures + size_of::<Task>() + size_of::<Daemon>() + size_of::<StopSignal>()
+}
+
+/// The bytes of what is held for the daemons of one object together.
+#[cfg(test)]
+pub fn size_of_object() -> usize {
+    let record = size_of::<(Uid, ObjectDaemons)>() + size_of::<(Instant, Uid, usize)>();
+    record + ObjectLink::size()
 }
