@@ -3,7 +3,7 @@
 mod function;
 mod options;
 
-pub use function::HandlerFn;
+pub use function::{ActivityFn, HandlerFn};
 
 use crate::{
     argument::{FromCall, ObjectItself, Requirements},
@@ -70,6 +70,8 @@ pub struct HandlerBuilder<S: Registrable> {
     pub(crate) param: Option<Parameter>,
     pub(crate) requirements: Requirements,
     pub(crate) location: SourceLocation,
+    /// The name of the only operator that the handler is for.
+    operator: Option<String>,
     /// A mistake in the options.
     pub(crate) mistake: Option<String>,
     pub(crate) options: S::Options,
@@ -99,6 +101,7 @@ impl<S: Registrable<Kind: KubeKind>> HandlerBuilder<S> {
             param: None,
             requirements: Requirements::default(),
             location: SourceLocation { file: place.file(), line: place.line(), column: place.column() },
+            operator: None,
             mistake: None,
             options,
             scope: PhantomData,
@@ -143,6 +146,7 @@ impl<S: Registrable> HandlerBuilder<S> {
             requirements: mem::take(&mut self.requirements),
             kind: self.kind.clone(),
             mistake: self.mistake.take(),
+            operator: self.operator.take(),
             family: S::family(self, Arc::new(move |call| Box::pin(function(call)))),
         }
     }

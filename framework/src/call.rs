@@ -28,7 +28,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 /// The values that [`State`](crate::State) arguments are made from, by their types.
-pub type States = HashMap<TypeId, Box<dyn Any + Send + Sync>>;
+pub type States = HashMap<TypeId, Arc<dyn Any + Send + Sync>>;
 
 /// Values by their types; clones share them.
 pub type TypeMap = Arc<Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>>;
@@ -41,7 +41,6 @@ pub struct Context {
     pub(crate) client: Client,
     pub(crate) states: Arc<States>,
     pub(crate) stop: CancellationToken,
-    pub(crate) events: EventQueue,
     pub(crate) param: Option<Parameter>,
     pub(crate) now: Timestamp,
 }
@@ -133,6 +132,7 @@ pub struct ObjectCall {
     /// The values of `Memo` arguments.
     pub(crate) memo: TypeMap,
     pub(crate) edits: EditSink,
+    pub(crate) events: EventQueue,
     /// Whether the kind has a status subresource. Where it has none, a write of the status is a change of
     /// `metadata.generation`, too.
     pub(crate) status_subresource: bool,

@@ -1,7 +1,7 @@
 //! Support for the code that attributes expand to, and for the test kit.
 
 use crate::{
-    families::{Definition, Failure},
+    families::{ActivityReply, Definition, Failure, IntoActivityReply},
     reply::{IntoReply, Reply},
 };
 use kube::CustomResourceExt;
@@ -15,11 +15,16 @@ pub use crate::logging::parts as logging;
 pub use crate::runtime::clock;
 pub use crate::{
     argument::{argument, object_itself},
-    registry::Registration,
+    registry::{Registered, Registration},
 };
 
 /// The reply of a function that has returned.
 pub fn reply<K, R: IntoReply<K>>(returned: R) -> Result<Reply, Failure> {
+    returned.into_reply().map_err(Failure::Failed)
+}
+
+/// The reply of an activity's function that has returned.
+pub fn activity_reply<S, R: IntoActivityReply<S>>(returned: R) -> Result<ActivityReply, Failure> {
     returned.into_reply().map_err(Failure::Failed)
 }
 

@@ -10,6 +10,7 @@ mod memo;
 mod meta;
 mod object;
 mod patch;
+mod setup;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ pub use object::{
     New, NewValue, Object, ObjectAs, Old, OldObject, OldObjectAs, OldSpec, OldValue, Spec, StatusValue,
 };
 pub use patch::ObjectPatch;
+pub use setup::OperatorSetup;
 pub use tokio_util::sync::CancellationToken;
 
 /// The argument derefs to its shared value, and a test of a handler makes it of a plain one.

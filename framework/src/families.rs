@@ -1,11 +1,16 @@
 //! Families of handlers: one file for each, and what their handlers have in common.
 
+mod activity;
 mod change;
 mod daemon;
 mod event;
 mod sub;
 mod timer;
 
+pub use activity::{
+    Activity, ActivityAnswer, ActivityBuilder, ActivityCall, ActivityKind, ActivityReply, ActivityScope,
+    Cleanup, IntoActivityReply, Login, Probe, Startup, on_cleanup, on_login, on_probe, on_startup,
+};
 pub use change::{
     Change, ChangeCall, ChangeFn, ChangeHandler, Creation, Deletion, FieldChange, Resuming, Update,
     on_create, on_delete, on_field, on_resume, on_update,
@@ -114,6 +119,8 @@ pub struct Handler {
     pub kind: Kind,
     /// A mistake in its options, with which the operator doesn't start.
     pub(crate) mistake: Option<String>,
+    /// The name of the only operator that it is for.
+    pub(crate) operator: Option<String>,
     /// Its trigger, filter and function, in its family's form.
     pub family: Family,
 }

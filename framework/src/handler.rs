@@ -19,7 +19,7 @@
 //! ```
 
 pub use crate::{
-    builder::{HandlerBuilder, HandlerFn, KubeKind, Registrable},
+    builder::{ActivityFn, HandlerBuilder, HandlerFn, KubeKind, Registrable},
     call::{AttemptInfo, Context, ObjectCall, ObjectView, States, TypeMap},
     core::{
         daemon::{DaemonOptions, StopReason},
@@ -28,8 +28,9 @@ pub use crate::{
         timer::TimerSchedule,
     },
     families::{
-        Answer, Change, ChangeCall, ChangeFn, ChangeHandler, DaemonCall, DaemonHandler, Definition,
-        EventCall, EventHandler, Failure, Family, Handler, Invoke, Kind, Parameter, SourceLocation, SubCalls,
+        Activity, ActivityAnswer, ActivityBuilder, ActivityCall, ActivityKind, ActivityReply, Answer, Change,
+        ChangeCall, ChangeFn, ChangeHandler, DaemonCall, DaemonHandler, Definition, EventCall, EventHandler,
+        Failure, Family, Handler, IntoActivityReply, Invoke, Kind, Parameter, SourceLocation, SubCalls,
         TimerCall, TimerHandler,
     },
     registry::{Registry, StartError},

@@ -32,6 +32,9 @@
 //! | [`on_event`](macro@on_event) | once for each watch event of an object |
 //! | [`timer`](macro@timer) | at an interval, while an object is there |
 //! | [`daemon`](macro@daemon) | once for each object, and runs as long as the object is there |
+//! | [`on_startup`](macro@on_startup), [`on_cleanup`](macro@on_cleanup) | before anything is watched, and after the last other handler |
+//! | [`on_login`](macro@on_login) | for credentials, when the operator starts and when they are no longer accepted |
+//! | [`on_probe`](macro@on_probe) | when somebody asks how the operator is |
 //!
 //! [`FromCall`] lists their arguments, [`handler::IntoReply`] what they return. The functions with the same names
 //! ([`on_create()`] and so on) make handlers by hand; see [`handler`]. Work that is only known when a handler runs is for
@@ -165,9 +168,14 @@ pub use extract::{
     Attempt, EventRecorder, Labels, Live, Memo, Name, New, Object, ObjectNamespace, ObjectPatch, Old,
     OldSpec, Spec, State, Stopped, SubHandlers,
 };
-pub use families::{daemon, on_create, on_delete, on_event, on_field, on_resume, on_update, timer};
+pub use families::{
+    daemon, on_cleanup, on_create, on_delete, on_event, on_field, on_login, on_probe, on_resume, on_startup,
+    on_update, timer,
+};
 #[doc = include_str!("../docs/daemon.md")]
 pub use korf_macros::daemon;
+#[doc = include_str!("../docs/on_cleanup.md")]
+pub use korf_macros::on_cleanup;
 #[doc = include_str!("../docs/on_create.md")]
 pub use korf_macros::on_create;
 #[doc = include_str!("../docs/on_delete.md")]
@@ -176,13 +184,19 @@ pub use korf_macros::on_delete;
 pub use korf_macros::on_event;
 #[doc = include_str!("../docs/on_field.md")]
 pub use korf_macros::on_field;
+#[doc = include_str!("../docs/on_login.md")]
+pub use korf_macros::on_login;
+#[doc = include_str!("../docs/on_probe.md")]
+pub use korf_macros::on_probe;
 #[doc = include_str!("../docs/on_resume.md")]
 pub use korf_macros::on_resume;
+#[doc = include_str!("../docs/on_startup.md")]
+pub use korf_macros::on_startup;
 #[doc = include_str!("../docs/on_update.md")]
 pub use korf_macros::on_update;
 #[doc = include_str!("../docs/timer.md")]
 pub use korf_macros::timer;
-pub use operator::{Operator, RunError};
+pub use operator::{Operator, RunError, RunningOperator};
 pub use reply::Status;
 pub use runtime::observe;
 

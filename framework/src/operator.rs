@@ -4,24 +4,29 @@
 mod life;
 mod login;
 mod options;
+mod running;
+mod starting;
 mod status_schema;
 mod storage;
+
+pub use running::RunningOperator;
 
 use crate::{
     call::States,
     core::{
+        namespaces::InvalidNamespaces,
         retry::seconds,
         storage::{InvalidName, StorageConfig},
     },
     registry::{Registry, StartError},
     runtime::{Namespaces, observe::Observer},
-    settings::Settings,
+    settings::{InvalidSetting, Settings},
 };
 use kube::{
     Client,
     core::{ApiResource, Selector},
 };
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 /// Handlers, with all that they need to be called: build it, then [`run`](Operator::run) it.
 ///
@@ -35,14 +40,19 @@ pub struct Operator {
     registry: Registry,
     states: States,
     storage: StorageConfig,
-    namespaces: Namespaces,
+    namespaces: Result<Namespaces, InvalidNamespaces>,
     settings: Settings,
     observer: Observer,
     one_at_a_time: bool,
     follow_generations: bool,
     selectors: Vec<(ApiResource, Selector)>,
     client: Option<Client>,
+    /// What the command line and the environment say, which has the last word.
+    overrides: Option<Overrides>,
 }
+
+/// Changes settings, after start-up handlers have.
+pub(crate) type Overrides = Arc<dyn Fn(&mut Settings) -> Result<(), InvalidSetting> + Send + Sync>;
 
 // States and client are omitted: they may hold secrets.
 impl fmt::Debug for Operator {
@@ -64,8 +74,10 @@ pub enum RunError {
     Start(StartError),
     /// The operator's name can't be part of annotations, or its prefix or finalizer isn't valid.
     Name(InvalidName),
-    /// The list of namespaces is empty.
+    /// The list of namespaces is empty, or lets none in.
     NoNamespace,
+    /// There is a mistake in a list of namespaces.
+    Namespaces(InvalidNamespaces),
     /// There is a selector for a kind without handlers.
     NoHandlers(String),
     /// The schema of a kind's CRD drops the field of the status storage.
@@ -77,6 +89,22 @@ pub enum RunError {
     },
     /// There are no usable credentials for a cluster, or none at all.
     Login(String),
+    /// None of the login handlers has given usable credentials.
+    LoginHandlers(String),
+    /// A start-up handler has failed permanently.
+    Startup {
+        /// The handler's id.
+        id: String,
+        /// What has happened to it: `failed permanently: …`.
+        words: String,
+    },
+    /// These clean-up handlers have failed permanently.
+    Cleanup {
+        /// Their ids.
+        ids: Vec<String>,
+    },
+    /// The command line or the environment sets something that can't be set.
+    Setting(InvalidSetting),
     /// The API server has rejected the credentials for this time, although they were read again.
     Rejected(Duration),
     /// The process can't listen for signals.
@@ -88,9 +116,10 @@ impl fmt::Display for RunError {
         match self {
             Self::Start(error) => error.fmt(f),
             Self::Name(error) => error.fmt(f),
-            Self::NoNamespace => {
-                f.write_str("the list of namespaces is empty: name one, or use `.all_namespaces()`")
-            }
+            Self::NoNamespace => f.write_str(
+                "the list of namespaces is empty, or takes out all that it lets in: name one, or use `.all_namespaces()`",
+            ),
+            Self::Namespaces(error) => error.fmt(f),
             Self::NoHandlers(kind) => write!(
                 f,
                 "there is a selector for {kind} but no handler: register one, or remove the `.select`"
@@ -105,6 +134,12 @@ impl fmt::Display for RunError {
                 "no cluster to connect to: set KUBECONFIG to a kubeconfig file, or put one at ~/.kube/config, \
                  or run in a pod with a service account ({why})"
             ),
+            Self::LoginHandlers(why) => write!(f, "the operator can't log in: {why}"),
+            Self::Startup { id, words } => write!(f, "the operator can't start: Activity '{id}' {words}"),
+            Self::Cleanup { ids } => {
+                write!(f, "clean-up handlers have failed, see above: {}", ids.join(", "))
+            }
+            Self::Setting(error) => error.fmt(f),
             Self::Rejected(patience) => write!(
                 f,
                 "the API server has rejected the credentials for {} seconds (401), although they were read again: the \
@@ -134,5 +169,11 @@ impl From<StartError> for RunError {
 impl From<InvalidName> for RunError {
     fn from(error: InvalidName) -> Self {
         Self::Name(error)
+    }
+}
+
+impl From<InvalidNamespaces> for RunError {
+    fn from(error: InvalidNamespaces) -> Self {
+        Self::Namespaces(error)
     }
 }

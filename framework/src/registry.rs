@@ -3,10 +3,10 @@
 mod filters;
 
 use crate::{
-    argument::RequiredType,
+    argument::{RequiredType, Requirements},
     call::States,
     core::storage::Storage,
-    families::{Handler, SourceLocation},
+    families::{Activity, ActivityKind, Handler, Parameter, SourceLocation},
 };
 use kube::core::ApiResource;
 use std::{collections::HashMap, error, fmt};
@@ -14,45 +14,146 @@ use std::{collections::HashMap, error, fmt};
 /// A handler's registration by an attribute: linked into the program, and collected when it starts.
 #[doc(hidden)]
 #[derive(Debug)]
-pub struct Registration(pub fn() -> Handler);
+pub struct Registration(pub fn() -> Registered);
+
+/// What an attribute makes.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Registered {
+    Handler(Handler),
+    Activity(Activity),
+}
+
+impl From<Handler> for Registered {
+    fn from(handler: Handler) -> Self {
+        Self::Handler(handler)
+    }
+}
+
+impl From<Activity> for Registered {
+    fn from(activity: Activity) -> Self {
+        Self::Activity(activity)
+    }
+}
 
 inventory::collect!(Registration);
 
-/// The handlers of one operator, in the order of the source: by file, line, column and id.
+/// The handlers and the activities of one operator, in the order of the source: by file, line, column and id.
 #[derive(Clone, Debug, Default)]
-pub struct Registry(Vec<Handler>);
+pub struct Registry {
+    handlers: Vec<Handler>,
+    activities: Vec<Activity>,
+}
 
 impl Registry {
-    /// All handlers that attributes have registered in this program.
+    /// All that attributes have registered in this program.
     pub fn collect() -> Self {
-        inventory::iter::<Registration>.into_iter().map(|registration| (registration.0)()).collect()
+        Self::collect_where(|_| true)
+    }
+
+    /// All that attributes have registered in this program, except for what is for operators of other names.
+    pub fn collect_for(operator: &str) -> Self {
+        Self::collect_where(|of| of.is_none_or(|of| of == operator))
+    }
+
+    fn collect_where(is_wanted: impl Fn(Option<&str>) -> bool) -> Self {
+        let mut registry = Self::default();
+        for registration in inventory::iter::<Registration> {
+            match (registration.0)() {
+                Registered::Handler(handler) if is_wanted(handler.operator.as_deref()) => {
+                    registry.add(handler)
+                }
+                Registered::Activity(activity) if is_wanted(activity.operator.as_deref()) => {
+                    registry.add_activity(activity);
+                }
+                _ => {}
+            }
+        }
+        registry
     }
 
     /// Adds a handler.
     pub fn add(&mut self, handler: Handler) {
         let place = |handler: &Handler| (handler.location, handler.id().to_owned());
-        let at = self.0.partition_point(|other| place(other) <= place(&handler));
-        self.0.insert(at, handler);
+        let at = self.handlers.partition_point(|other| place(other) <= place(&handler));
+        self.handlers.insert(at, handler);
+    }
+
+    /// Adds an activity.
+    pub fn add_activity(&mut self, activity: Activity) {
+        let place = |activity: &Activity| (activity.location, activity.id.clone());
+        let at = self.activities.partition_point(|other| place(other) <= place(&activity));
+        self.activities.insert(at, activity);
     }
 
     /// The handlers, in the order of the source.
     pub fn handlers(&self) -> &[Handler] {
-        &self.0
+        &self.handlers
     }
 
-    /// Checks for mistakes that the compiler can't find.
+    /// The activities, in the order of the source.
+    pub fn activities(&self) -> &[Activity] {
+        &self.activities
+    }
+
+    /// The activities of one kind, in the order of the source.
+    pub(crate) fn activities_of(&self, kind: ActivityKind) -> Vec<Activity> {
+        self.activities.iter().filter(|activity| activity.kind == kind).cloned().collect()
+    }
+
+    /// The same with other handlers.
+    pub(crate) fn map_handlers(self, change: impl Fn(Handler) -> Handler) -> Self {
+        let handlers = self.handlers.into_iter().map(change).collect::<Self>().handlers;
+        Self { handlers, ..self }
+    }
+
+    /// Checks for mistakes that the compiler can't find. Whether states are missing is known only after the start-up handlers
+    /// of an operator that has some.
     ///
     /// # Errors
     /// The first mistake. Its text says what to do about it.
     pub fn check(&self, states: &States) -> Result<(), StartError> {
-        if self.0.is_empty() {
+        if self.handlers.is_empty() {
             return Err(StartError::NoHandlers);
         }
+        self.check_handlers()?;
+        self.check_activities()?;
+        let are_known = self.activities_of(ActivityKind::Startup).is_empty();
+        let logins = self.activities.iter().filter(|activity| activity.kind == ActivityKind::Login);
+        logins.map(Registrant::of_activity).try_for_each(|login| login.check_states(states))?;
+        if are_known { self.check_states(states) } else { Ok(()) }
+    }
+
+    /// Checks that there is each state that something takes: once the start-up handlers have provided theirs.
+    pub(crate) fn check_states(&self, states: &States) -> Result<(), StartError> {
+        let later = self.activities.iter().filter(|activity| activity.kind != ActivityKind::Startup);
+        let mut all =
+            self.handlers.iter().map(Registrant::of_handler).chain(later.map(Registrant::of_activity));
+        all.try_for_each(|one| one.check_states(states))
+    }
+
+    fn check_activities(&self) -> Result<(), StartError> {
+        let mut seen = HashMap::new();
+        for activity in &self.activities {
+            let Activity { id, kind, location, .. } = activity;
+            if id.is_empty() {
+                return Err(StartError::EmptyId { location: *location });
+            }
+            Registrant::of_activity(activity).check_param()?;
+            if let Some(first) = seen.insert((kind, id), *location) {
+                let (id, activity) = (id.clone(), kind.as_str());
+                return Err(StartError::DuplicateActivity { id, activity, first, second: *location });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_handlers(&self) -> Result<(), StartError> {
         let (mut seen, mut versions) = (HashMap::new(), HashMap::new());
-        for handler in &self.0 {
+        for handler in &self.handlers {
             check_id(handler)?;
             filters::check(handler)?;
-            check_requirements(handler, states)?;
+            Registrant::of_handler(handler).check_param()?;
             let kind = (&handler.kind.resource.group, &handler.kind.resource.kind);
             let first = versions.entry(kind).or_insert(handler);
             if first.kind.resource.version != handler.kind.resource.version {
@@ -73,7 +174,7 @@ impl Registry {
 impl Registry {
     /// Checks that what change handlers are called for isn't what is left out of the essence.
     pub(crate) fn check_essence(&self, storage: &Storage) -> Result<(), StartError> {
-        self.0.iter().try_for_each(|handler| filters::check_essence(handler, storage))
+        self.handlers.iter().try_for_each(|handler| filters::check_essence(handler, storage))
     }
 
     /// Checks that no delete handler keeps objects of these kinds.
@@ -82,7 +183,7 @@ impl Registry {
         mut selected: impl Iterator<Item = &'a ApiResource>,
     ) -> Result<(), StartError> {
         let keeps = |kind: &ApiResource| {
-            self.0.iter().find(|handler| handler.keeps_objects() && handler.kind.resource == *kind)
+            self.handlers.iter().find(|handler| handler.keeps_objects() && handler.kind.resource == *kind)
         };
         match selected.find_map(keeps) {
             Some(handler) => Err(StartError::SelectedDeletion {
@@ -112,20 +213,49 @@ fn check_id(handler: &Handler) -> Result<(), StartError> {
     }
 }
 
-fn check_requirements(handler: &Handler, states: &States) -> Result<(), StartError> {
-    let id = || handler.id().to_owned();
-    let missing = |(state, _): &&RequiredType| !states.contains_key(state);
-    if let Some((_, state)) = handler.requirements.states().iter().find(missing) {
-        return Err(StartError::MissingState { handler: id(), state, location: handler.location });
+/// A handler or an activity, as far as its arguments are concerned.
+struct Registrant<'a> {
+    id: &'a str,
+    requirements: &'a Requirements,
+    param: Option<&'a Parameter>,
+    location: SourceLocation,
+}
+
+impl<'a> Registrant<'a> {
+    fn of_handler(handler: &'a Handler) -> Self {
+        let Handler { requirements, location, .. } = handler;
+        Self { id: handler.id(), requirements, param: handler.param(), location: *location }
     }
-    let given = handler.param();
-    let other =
-        |(param, _): &&RequiredType| given.is_none_or(|given| given.value.as_ref().type_id() != *param);
-    if let Some((_, param)) = handler.requirements.params().iter().find(other) {
-        let given = given.map(|given| given.name);
-        return Err(StartError::MissingParam { handler: id(), param, given, location: handler.location });
+
+    fn of_activity(activity: &'a Activity) -> Self {
+        let Activity { id, requirements, param, location, .. } = activity;
+        Self { id, requirements, param: param.as_ref(), location: *location }
     }
-    Ok(())
+
+    fn check_states(&self, states: &States) -> Result<(), StartError> {
+        let missing = |(state, _): &&RequiredType| !states.contains_key(state);
+        match self.requirements.states().iter().find(missing) {
+            Some((_, state)) => {
+                Err(StartError::MissingState { handler: self.id.to_owned(), state, location: self.location })
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn check_param(&self) -> Result<(), StartError> {
+        let given = self.param;
+        let other =
+            |(param, _): &&RequiredType| given.is_none_or(|given| given.value.as_ref().type_id() != *param);
+        match self.requirements.params().iter().find(other) {
+            Some((_, param)) => Err(StartError::MissingParam {
+                handler: self.id.to_owned(),
+                param,
+                given: given.map(|given| given.name),
+                location: self.location,
+            }),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A mistake in the handlers, with which the operator doesn't start.
@@ -142,6 +272,17 @@ pub enum StartError {
         kind: String,
         /// The trigger of both.
         trigger: &'static str,
+        /// The place of the first one.
+        first: SourceLocation,
+        /// The place of the second one.
+        second: SourceLocation,
+    },
+    /// Two activities of one kind have the same id.
+    DuplicateActivity {
+        /// The id of the second one.
+        id: String,
+        /// The kind of both: `startup`, `cleanup`, `login`, `probe`.
+        activity: &'static str,
         /// The place of the first one.
         first: SourceLocation,
         /// The place of the second one.
@@ -244,6 +385,10 @@ impl fmt::Display for StartError {
                 "two {trigger} handlers of {kind} are called `{id}`, at {} and at {}: give one of them `id = \"…\"`",
                 first, second,
             ),
+            Self::DuplicateActivity { id, activity, first, second } => write!(
+                f,
+                "two {activity} handlers are called `{id}`, at {first} and at {second}: give one of them `id = \"…\"`"
+            ),
             Self::TwoVersions { kind, versions: [one, other], first, second } => write!(
                 f,
                 "handlers are for {kind} in version {one} at {}, and in version {other} at {}: an object is handled in \
@@ -261,7 +406,8 @@ impl fmt::Display for StartError {
             ),
             Self::MissingState { handler, state, location } => write!(
                 f,
-                "handler `{handler}` at {} takes `State<{state}>`: give the operator `.state(…)` of that type",
+                "handler `{handler}` at {} takes `State<{state}>`: give the operator `.state(…)` of that type, or let a start-up handler \
+                 provide it",
                 location,
             ),
             Self::MissingParam { handler, param, given: None, location } => {

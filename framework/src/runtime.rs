@@ -1,10 +1,13 @@
 //! Runtime: the I/O around the core. Watches bring objects, workers give them their turns, and patches go to the API
 //! server.
 
+mod activity;
 mod attempt;
 mod built_in;
+mod cleanup;
 pub mod clock;
 mod daemons;
+mod discovery;
 mod events;
 mod kind;
 mod listing;
@@ -13,6 +16,8 @@ mod memory;
 mod namespaces;
 mod object;
 pub mod observe;
+mod places;
+mod probes;
 mod reactor;
 mod strips;
 mod supervisor;
@@ -24,7 +29,10 @@ mod watch;
 mod worker;
 mod write;
 
+pub use activity::{ActivityCaller, ActivityFailure};
+pub use cleanup::Cleanup;
 pub use events::Poster;
-pub use kind::{KindContext, Namespaces, OperatorContext};
-pub use namespaces::find_namespaces;
+pub use kind::{KindContext, OperatorContext};
+pub use namespaces::{Namespaces, serve_namespaces};
+pub use probes::Probes;
 pub use supervisor::Supervisor;

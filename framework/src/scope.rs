@@ -5,15 +5,19 @@
 //!
 //! | Trait | The call has | Scopes |
 //! |---|---|---|
-//! | [`ObjectScope`] | an object | all |
+//! | [`ObjectScope`] | an object | all but those of activities |
 //! | [`HandlerScope`] | an operator: client, states, parameter | all but conditions |
-//! | [`ObjectHandlerScope`] | both, and memory and patch of the object | all but conditions |
+//! | [`ObjectHandlerScope`] | both, and memory and patch of the object | all but conditions and those of activities |
 //! | [`ChangeScope`] | a change: reason, old and new state | those of changes, and their conditions |
-//! | [`Retried`] | attempts | those of changes, [`Timer`] and [`Daemon`] |
+//! | [`Retried`] | attempts | those of changes, [`Timer`], [`Daemon`], and those of activities but [`Probe`] |
+//! | [`ActivityScope`] | an operator, but no object | [`Startup`], [`Cleanup`], [`Login`], [`Probe`] |
 //! | [`ChangeHandlerScope`] | all of these, and sub-handlers | [`Creation`], [`Update`], [`Deletion`], [`Resuming`], [`FieldChange`], [`Sub`] |
 
 pub use crate::{
-    families::{Creation, Daemon, Deletion, FieldChange, Resuming, Sub, Timer, Update, WatchEvent},
+    families::{
+        ActivityScope, Cleanup, Creation, Daemon, Deletion, FieldChange, Login, Probe, Resuming, Startup,
+        Sub, Timer, Update, WatchEvent,
+    },
     filter::{Condition, ObjectCondition},
 };
 
@@ -41,6 +45,11 @@ pub trait HandlerScope: Scope<Call: AsRef<Context> + Send> {
 }
 
 /// A scope with an object.
+#[diagnostic::on_unimplemented(
+    message = "an activity (`{Self}`) has no object",
+    label = "only handlers of objects can take this",
+    note = "`on_startup`, `on_cleanup`, `on_login` and `on_probe` are called for the operator itself"
+)]
 pub trait ObjectScope: Scope<Call: AsRef<ObjectView>> {
     /// The kind of the object.
     type Kind: 'static;
@@ -53,8 +62,8 @@ pub trait ObjectScope: Scope<Call: AsRef<ObjectView>> {
 
 /// A scope of handlers that are called for an object.
 #[diagnostic::on_unimplemented(
-    message = "a condition (`{Self}`) has no memo, and changes nothing",
-    label = "only handlers can take this"
+    message = "`{Self}` has no memo, and changes no object",
+    label = "only handlers of objects can take this"
 )]
 pub trait ObjectHandlerScope: ObjectScope + HandlerScope + Scope<Call: AsRef<ObjectCall>> {
     /// The handler's operator and its object.
@@ -79,10 +88,10 @@ pub trait ChangeScope: ObjectScope + Scope<Call: AsRef<Change>> {
 /// A scope of handlers that are retried.
 #[diagnostic::on_unimplemented(
     message = "a handler of `{Self}` is not retried: it has no attempts",
-    label = "event handlers are called once",
+    label = "event handlers and probes are called once",
     note = "a handler of `#[korf::on_create]`, `on_update`, `on_delete`, `on_resume`, `on_field`, `#[korf::timer]` or `#[korf::daemon]` can take this"
 )]
-pub trait Retried: ObjectHandlerScope + Scope<Call: AsRef<AttemptInfo>> {
+pub trait Retried: HandlerScope + Scope<Call: AsRef<AttemptInfo>> {
     /// The attempt.
     fn attempt(call: &Self::Call) -> &AttemptInfo {
         call.as_ref()
@@ -95,7 +104,7 @@ pub trait Retried: ObjectHandlerScope + Scope<Call: AsRef<AttemptInfo>> {
     label = "only change handlers have sub-handlers",
     note = "a handler of `#[korf::on_create]`, `on_update`, `on_delete`, `on_resume` or `on_field` can take this"
 )]
-pub trait ChangeHandlerScope: Retried + ChangeScope + Scope<Call = ChangeCall> {}
+pub trait ChangeHandlerScope: ObjectHandlerScope + Retried + ChangeScope + Scope<Call = ChangeCall> {}
 
 /// A scope of change handlers that can filter by the old and the new value of their field: [`Update`] and [`FieldChange`].
 pub trait Transition: ChangeHandlerScope {}

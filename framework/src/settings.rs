@@ -95,6 +95,11 @@ settings! {
         /// Credentials are rejected for this time until the operator ends, so that it can be started with others.
         patience: Duration = seconds(60);
     }
+    /// The operator's start.
+    starting: Starting {
+        /// After this time, the log says that a start-up or login handler still runs; then at most every `queueing.reminder`.
+        notice: Duration = seconds(5);
+    }
     /// Watches, and the discovery of kinds.
     watching: Watching {
         /// The server ends each watch after this time; a connection that is silent for longer is dead. At least a second.
@@ -105,6 +110,8 @@ settings! {
         listing_silence: Duration = seconds(10);
         /// The longest time between two questions for a kind that the API server doesn't know.
         discovery_interval: Duration = seconds(10);
+        /// The time after which a kind that the API server no longer knows counts as gone with all its objects.
+        absence: Duration = seconds(10);
         /// About the time between a 410 and the relist that it asks for.
         relist_delay: Duration = seconds(1);
     }
@@ -168,6 +175,15 @@ settings! {
     stopping: Stopping {
         /// How long running handlers may take to finish. Kubernetes kills a pod 30 s after it has asked it to stop.
         grace: Duration = seconds(25);
+        /// The part of it that is kept for clean-up handlers, if there are any; at most half of it.
+        cleanup: Duration = seconds(5);
+    }
+    /// Probe handlers.
+    probing: Probing {
+        /// The longest time for one that has no `timeout`: less than the second that the kubelet waits unless told otherwise.
+        timeout: Duration = millis(800);
+        /// What they have said is repeated for this time.
+        max_age: Duration = seconds(10);
     }
     /// Kubernetes events that handlers post.
     posting: Posting {

@@ -13,6 +13,7 @@ pub mod filter;
 pub mod handler;
 pub mod kopf;
 pub mod merge;
+pub mod namespaces;
 mod part;
 pub mod patch;
 pub mod progress;

@@ -102,6 +102,10 @@ impl Queue {
             Event::ListingDone => self.bury_unlisted(source, now),
             Event::Applied(body) => self.applied(source, body, Shown::Changed, now),
             Event::Deleted(body) => self.gone(&body, now),
+            Event::Withdrawn => {
+                self.listings.insert(source, Listing::default());
+                self.bury_unlisted(source, now);
+            }
         }
     }
 

@@ -8,7 +8,11 @@ use syn::{
 };
 
 /// Options that all attributes have.
-const COMMON: [&str; 8] = ["id", "param", "timeout", "labels", "annotations", "field", "value", "when"];
+const COMMON: [&str; 9] =
+    ["id", "param", "timeout", "operator", "labels", "annotations", "field", "value", "when"];
+
+/// Options that all attributes of activities have.
+const OF_ACTIVITIES: [&str; 4] = ["id", "param", "timeout", "operator"];
 
 /// Options of handlers that are called until they succeed.
 const OF_CHANGES: [&str; 3] = ["retries", "backoff", "errors"];
@@ -26,8 +30,13 @@ pub struct Attribute {
 impl Attribute {
     /// The options that it has.
     fn options(&self) -> impl Iterator<Item = &'static str> {
-        let of_changes = if self.name == "on_event" { &[] } else { &OF_CHANGES[..] };
-        COMMON.iter().chain(of_changes).chain(self.own).copied()
+        let common = if self.is_activity() { &OF_ACTIVITIES[..] } else { &COMMON[..] };
+        let of_changes = if matches!(self.name, "on_event" | "on_probe") { &[] } else { &OF_CHANGES[..] };
+        common.iter().chain(of_changes).chain(self.own).copied()
+    }
+
+    fn is_activity(&self) -> bool {
+        matches!(self.name, "on_startup" | "on_cleanup" | "on_login" | "on_probe")
     }
 
     fn needs_field(&self) -> bool {
@@ -66,19 +75,39 @@ fn arguments(attribute: &Attribute, input: ParseStream) -> Result<Arguments> {
         return Err(input.error(message));
     }
     let kind = input.parse()?;
+    if !input.is_empty() {
+        input.parse::<Token![,]>()?;
+    }
+    Ok(Arguments { kind, options: options(attribute, input)? })
+}
+
+/// The options of an activity, which has no kind.
+pub fn parse_activity(attribute: &Attribute, tokens: TokenStream) -> Result<Vec<Choice>> {
+    let parse = |input: ParseStream| {
+        if !input.is_empty() && !(input.peek(Ident) && input.peek2(Token![=])) {
+            let name = attribute.name;
+            let message = format!("`{name}` has no kind, only options: write `#[korf::{name}]`");
+            return Err(input.error(message));
+        }
+        options(attribute, input)
+    };
+    Parser::parse2(parse, tokens)
+}
+
+/// Options with commas between them.
+fn options(attribute: &Attribute, input: ParseStream) -> Result<Vec<Choice>> {
     let mut options = Vec::<Choice>::new();
     while !input.is_empty() {
-        input.parse::<Token![,]>()?;
-        if input.is_empty() {
-            break;
-        }
         let option = option(attribute, input)?;
         if options.iter().any(|other| other.name == option.name) {
             return Err(Error::new(option.name.span(), format!("`{}` is given twice", option.name)));
         }
         options.push(option);
+        if !input.is_empty() {
+            input.parse::<Token![,]>()?;
+        }
     }
-    Ok(Arguments { kind, options })
+    Ok(options)
 }
 
 fn option(attribute: &Attribute, input: ParseStream) -> Result<Choice> {

@@ -3,6 +3,7 @@
 use crate::{
     arguments::{Arguments, Attribute},
     function::Function,
+    options::Choice,
 };
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -52,6 +53,36 @@ pub fn registration(attribute: &Attribute, arguments: &Arguments, function: &Fun
                         let __korf_output = __korf_running.await;
                         #reply
                     })
+                    .into()
+            })
+        }
+    }
+}
+
+pub fn activity(attribute: &Attribute, options: &[Choice], function: &Function) -> TokenStream {
+    let Function { conditions, name, .. } = function;
+    let on = Ident::new(attribute.name, Span::call_site());
+    let id = name.unraw().to_string();
+    let scope = Ident::new(attribute.scope, Span::call_site());
+    let scope = quote!(::korf::scope::#scope);
+    let options = options.iter().map(|option| &option.calls);
+    let types = &function.arguments;
+    let required = types.iter().map(|ty| quote_spanned!(ty.span()=> .requires::<#ty>()));
+    let values = types
+        .iter()
+        .map(|ty| quote_spanned!(ty.span()=> ::korf::__private::argument::<#scope, #ty>(&__korf_call)?));
+    let reply =
+        quote_spanned!(returned(function)=> ::korf::__private::activity_reply::<#scope, _>(__korf_output));
+    quote! {
+        #(#conditions)*
+        ::korf::__private::submit! {
+            ::korf::__private::Registration(|| {
+                ::korf::#on(#id)
+                    .location(::core::file!(), ::core::line!(), ::core::column!())
+                    #(#options)*
+                    #(#required)*
+                    .call(|__korf_call| async move { let __korf_output = #name(#(#values),*).await; #reply })
+                    .into()
             })
         }
     }

@@ -61,6 +61,35 @@ pub fn daemon(attribute: TokenStream, item: TokenStream) -> TokenStream {
     handler(&Attribute { name: "daemon", scope: "Daemon", own }, attribute, item)
 }
 
+#[proc_macro_attribute]
+pub fn on_startup(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    activity(&Attribute { name: "on_startup", scope: "Startup", own: &[] }, attribute, item)
+}
+
+#[proc_macro_attribute]
+pub fn on_cleanup(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    activity(&Attribute { name: "on_cleanup", scope: "Cleanup", own: &[] }, attribute, item)
+}
+
+#[proc_macro_attribute]
+pub fn on_login(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    activity(&Attribute { name: "on_login", scope: "Login", own: &[] }, attribute, item)
+}
+
+#[proc_macro_attribute]
+pub fn on_probe(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    activity(&Attribute { name: "on_probe", scope: "Probe", own: &[] }, attribute, item)
+}
+
+fn activity(attribute: &Attribute, tokens: TokenStream, item: TokenStream) -> TokenStream {
+    let item = Tokens::from(item);
+    let registration = arguments::parse_activity(attribute, tokens.into())
+        .and_then(|options| Ok(expand::activity(attribute, &options, &function::parse(item.clone())?)))
+        .unwrap_or_else(syn::Error::into_compile_error);
+    // The function stays as it was even when the attribute is wrong: one mistake, one error.
+    quote!(#item #registration).into()
+}
+
 fn handler(attribute: &Attribute, tokens: TokenStream, item: TokenStream) -> TokenStream {
     let item = Tokens::from(item);
     let registration = arguments::parse(attribute, tokens.into())

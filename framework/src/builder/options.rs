@@ -26,6 +26,12 @@ impl<S: Registrable> HandlerBuilder<S> {
         self
     }
 
+    /// Only operators of this name, which [`Operator::new`](crate::Operator::new) is given, have the handler.
+    pub fn operator(mut self, name: impl Into<String>) -> Self {
+        self.operator = Some(name.into());
+        self
+    }
+
     /// The longest time from the start of the first attempt; a running attempt is interrupted then. Without it, there
     /// is no limit.
     pub fn timeout(mut self, longest: Duration) -> Self {

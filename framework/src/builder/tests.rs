@@ -129,7 +129,7 @@ async fn a_function_may_take_everything() {
     assert_eq!(handler.requirements.states()[0].0, TypeId::of::<&str>());
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "data": {}});
     let mut call = change_call(Reason::Update, map);
-    call.object.context.states = Arc::new(HashMap::from([(TypeId::of::<&str>(), Box::new("!") as _)]));
+    call.object.context.states = Arc::new(HashMap::from([(TypeId::of::<&str>(), Arc::new("!") as _)]));
     let edits = call.object.edits.clone();
     assert_eq!(answer(handler, call).await.unwrap(), Reply::Result("m!true".into()));
     let mut object = json!({});

@@ -38,14 +38,13 @@ pub fn object_call(body: Value) -> (ObjectCall, EventRequests) {
         client: Client::try_from(nowhere).unwrap(),
         states: Arc::default(),
         stop: CancellationToken::new(),
-        events,
         param: None,
         now: "2026-11-22T14:53:30Z".parse().unwrap(),
     };
     let kind = Arc::new(kind(&body));
     let view = ObjectView { kind, body: body.into(), fallback: None, cache: Arc::default() };
     let (memo, edits) = (Arc::default(), EditSink::default());
-    (ObjectCall { context, view, memo, edits, status_subresource: false }, requests)
+    (ObjectCall { context, view, memo, edits, events, status_subresource: false }, requests)
 }
 
 /// The kind that the object names.

@@ -8,7 +8,7 @@ use crate::{
         retry::{Backoff, Limits, OnError},
         timer::TimerSchedule,
     },
-    families::{Family, Handler},
+    families::{Activity, Family, Handler},
     registry::Registry,
 };
 use std::{
@@ -21,7 +21,10 @@ type Row = [String; 5];
 /// A table: kind, trigger, id, options, source.
 pub(super) fn print(registry: &Registry, out: &mut impl Write) -> io::Result<()> {
     let head = ["KIND", "ON", "ID", "OPTIONS", "SOURCE"].map(String::from);
-    let rows: Vec<Row> = std::iter::once(head).chain(registry.handlers().iter().map(row)).collect();
+    let rows: Vec<Row> = std::iter::once(head)
+        .chain(registry.activities().iter().map(activity))
+        .chain(registry.handlers().iter().map(row))
+        .collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let [kind, on, id, options] = [width(0), width(1), width(2), width(3)];
     for row in &rows {
@@ -38,6 +41,18 @@ fn row(handler: &Handler) -> Row {
         handler.id().to_owned(),
         options(handler),
         handler.location.to_string(),
+    ]
+}
+
+fn activity(activity: &Activity) -> Row {
+    let operator = activity.operator.as_ref().map(|name| format!("operator={name}"));
+    let shown: Vec<_> = operator.into_iter().chain(limits(&activity.limits)).collect();
+    [
+        "-".to_owned(),
+        activity.kind.as_str().to_owned(),
+        activity.id.clone(),
+        if shown.is_empty() { "-".into() } else { shown.join(" ") },
+        activity.location.to_string(),
     ]
 }
 

@@ -9,7 +9,7 @@ use crate::{
     operator::Operator,
     settings::{InvalidSetting, Settings},
 };
-use std::{error::Error, io::Write, process::ExitCode};
+use std::{error::Error, io::Write, process::ExitCode, sync::Arc};
 use tokio::runtime::Runtime;
 
 pub(super) fn run<O, E>(
@@ -39,6 +39,8 @@ where
     let ended = runtime.block_on(async {
         let mut operator = set_up(program.operator, options.own).await.map_err(Into::into)?;
         change(operator.settings_mut(), &options.settings)?;
+        let given = options.settings;
+        let operator = operator.overriding(Arc::new(move |settings| change(settings, &given)));
         if operator.is_kopf_compatible() {
             log.call_it_kopf();
         }

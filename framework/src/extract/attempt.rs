@@ -9,8 +9,8 @@ use std::time::Duration;
 
 /// The number of attempts before this one: 0 in the first.
 ///
-/// It is stored on the object, so that counting goes on after a restart of the operator. A timer's attempts are counted in
-/// memory.
+/// It is stored on the object, so that counting goes on after a restart of the operator. Those of a timer and of an
+/// activity are counted in memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Attempt(pub u32);
 

@@ -103,9 +103,9 @@ impl EventRecorder {
 
 impl<S: ObjectHandlerScope> FromCall<S> for EventRecorder {
     fn from_call(call: &S::Call) -> Result<Self, Rejection> {
-        let (view, context) = (S::object(call), S::context(call));
+        let (view, object) = (S::object(call), S::object_call(call));
         let regarding = reference(&view.body, &view.kind);
-        let (handler, queue) = (context.handler.clone(), context.events.clone());
+        let (handler, queue) = (object.context.handler.clone(), object.events.clone());
         Ok(Self { regarding, handler, queue, requests: None })
     }
 }

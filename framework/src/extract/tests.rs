@@ -180,7 +180,7 @@ async fn a_state_is_cloned_and_a_missing_one_is_no_panic() {
     let mut call = creation(json!({"table": "a"}));
     let missing = argument::<Creation<Table>, State<u8>>(&call);
     assert!(matches!(missing, Err(Rejection::Object(_))), "{missing:?}");
-    call.object.context.states = Arc::new(HashMap::from([(TypeId::of::<u8>(), Box::new(5_u8) as _)]));
+    call.object.context.states = Arc::new(HashMap::from([(TypeId::of::<u8>(), Arc::new(5_u8) as _)]));
     assert_eq!(*argument::<Creation<Table>, State<u8>>(&call).unwrap(), 5);
 }
 

@@ -206,7 +206,7 @@ fn a_login_is_told_in_kopfs_words_only_by_an_operator_that_stands_in_for_one_of_
     let told = |observer: Observer| {
         logged(Verbosity::Normal, None, || {
             observer.observe(Observation::LoginBegins);
-            observer.observe(Observation::LoginSucceeded);
+            observer.observe(Observation::LoginSucceeded { handler: None });
         })
     };
     assert_eq!(

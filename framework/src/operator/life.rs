@@ -1,30 +1,34 @@
 //! Life of an operator: made of its handlers and what they share, checked, and run.
 
-use super::{Operator, RunError, login::Login, status_schema};
+use super::{Operator, RunError, login::Login, starting::Started};
 use crate::{
     call::States,
-    core::storage::{Storage, StorageConfig},
+    core::storage::StorageConfig,
     event_queue::event_queue,
-    families::{Family, Handler},
+    families::{Activity, ActivityKind, Handler},
     registry::Registry,
     runtime::{
-        KindContext, Namespaces, OperatorContext, Poster, Supervisor, find_namespaces,
+        ActivityCaller, Cleanup, KindContext, Namespaces, OperatorContext, Poster, Probes, Supervisor,
         observe::{Observation, Observer},
+        serve_namespaces,
     },
     settings::Settings,
 };
-use kube::core::ApiResource;
 use std::{any::TypeId, future, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 impl Operator {
-    /// An operator with all handlers that attributes have registered in this program.
+    /// An operator with all handlers that attributes have registered in this program, except for those that name another
+    /// operator: `#[korf::on_create(Kind, operator = "other")]`. Of several operators in one program, each has the handlers
+    /// that name none.
     ///
     /// The name is a DNS label. It is part of the keys under which progress is stored on the objects (`<name>.korf.dev/…`),
     /// so that operators don't take each other's progress for their own: to an operator with another name, all objects are
     /// new.
     pub fn new(name: impl Into<String>) -> Self {
-        Self::with_registry(name, Registry::collect())
+        let name = name.into();
+        let registry = Registry::collect_for(&name);
+        Self::with_registry(name, registry)
     }
 
     /// An operator with these handlers only: for several operators in one program, and for tests.
@@ -34,13 +38,14 @@ impl Operator {
             registry,
             states: States::default(),
             storage: StorageConfig::default(),
-            namespaces: Namespaces::All,
+            namespaces: Ok(Namespaces::All),
             settings: Settings::default(),
             observer: Observer::default(),
             one_at_a_time: false,
             follow_generations: false,
             selectors: Vec::new(),
             client: None,
+            overrides: None,
         }
     }
 
@@ -51,18 +56,26 @@ impl Operator {
         self
     }
 
+    /// Adds an activity that was built by hand.
+    #[must_use]
+    pub fn activity(mut self, activity: Activity) -> Self {
+        self.registry.add_activity(activity);
+        self
+    }
+
     /// Adds a value that handlers take as [`State<T>`](crate::State): a connection pool, say. It is cloned
     /// for each call. A second value of one type replaces the first.
     #[must_use]
     pub fn state<T: Clone + Send + Sync + 'static>(mut self, state: T) -> Self {
-        self.states.insert(TypeId::of::<T>(), Box::new(state));
+        self.states.insert(TypeId::of::<T>(), Arc::new(state));
         self
     }
 
     /// Runs until the process gets SIGTERM or SIGINT (Ctrl-C).
     ///
     /// # Errors
-    /// The operator can't start, or the process can't listen for signals. Later errors are logged and retried.
+    /// The operator can't start, the process can't listen for signals, its login is no longer accepted, or a clean-up handler
+    /// has failed. Other errors are logged and retried.
     pub async fn run(self) -> Result<(), RunError> {
         let stop = CancellationToken::new();
         let signal = signal(stop.clone(), self.observer.clone())?;
@@ -72,29 +85,40 @@ impl Operator {
         }
     }
 
-    /// Runs until it is told to stop.
+    /// Runs until it is told to stop: in a program that has other things to do. See [`spawn`](Self::spawn), too.
     ///
     /// # Errors
-    /// The operator can't start.
-    pub async fn run_until(self, stop: CancellationToken) -> Result<(), RunError> {
-        let storage = self.check()?;
+    /// The operator can't start, its login is no longer accepted, or a clean-up handler has failed.
+    pub async fn run_until(mut self, stop: CancellationToken) -> Result<(), RunError> {
+        let ended = CancellationToken::new();
+        // Logins that still run end with the operator.
+        let _ended = ended.clone().drop_guard();
+        match self.start(&stop, &ended).await? {
+            Some(started) => self.serve(started, stop).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn serve(self, started: Started, stop: CancellationToken) -> Result<(), RunError> {
+        let Started { login, storage, setup } = started;
+        let Login { client, for_handlers, address, rejected } = login;
         let patience = self.settings.login.patience;
         let (events, requests) = event_queue(self.settings.posting.capacity);
-        let Login { client, for_handlers, address, rejected } = match self.client {
-            Some(client) => Login::with(client),
-            None => Login::begin(&self.settings, &self.observer).await?,
-        };
-        if let Some(field) = self.storage.status_field(&self.name) {
-            let changes = |handler: &&Handler| matches!(handler.family, Family::Change(_));
-            let kinds = self.registry.handlers().iter().filter(changes).map(|handler| &handler.kind);
-            status_schema::check(&client, kinds, &field, &self.settings).await?;
-        }
         let stopping = stop.child_token();
+        let caller = ActivityCaller::new(
+            for_handlers.clone(),
+            stopping.clone(),
+            self.observer.clone(),
+            &self.settings,
+        );
+        let probes = self.registry.activities_of(ActivityKind::Probe);
+        let probes = Probes::new(probes, caller.clone(), setup.clone(), self.settings.probing.clone());
+        let cleanup = Cleanup::new(self.registry.activities_of(ActivityKind::Cleanup), caller, setup.clone());
         let operator = Arc::new(OperatorContext {
             client,
             for_handlers,
             address,
-            states: Arc::new(self.states),
+            states: Arc::new(setup.states()),
             events,
             storage,
             one_at_a_time: self.one_at_a_time,
@@ -103,41 +127,29 @@ impl Operator {
             settings: self.settings,
             observer: self.observer,
             stopping: stopping.clone(),
+            probes: Arc::new(probes),
         });
         let kinds = KindContext::group(self.registry.handlers().to_vec(), &operator);
         let poster = Poster::new(&self.name, Arc::clone(&operator), requests);
-        let namespaces = find_namespaces(Arc::clone(&operator), self.namespaces.clone());
-        let supervisor =
-            Supervisor::new(operator).service(|shutdown| poster.run(shutdown)).service(|_| namespaces);
-        let life = supervisor.run(kinds, &self.namespaces);
+        let (region, namespaces) = serve_namespaces(Arc::clone(&operator), self.namespaces?);
+        let supervisor = Supervisor::new(operator, cleanup)
+            .service(|shutdown| poster.run(shutdown))
+            .service(|_| namespaces);
+        let life = supervisor.run(kinds, region);
         let end = async {
             rejected.cancelled().await;
             stopping.cancel();
             future::pending().await
         };
-        tokio::select! {
-            () = life => {}
-            () = end => {}
-        }
-        if rejected.is_cancelled() { Err(RunError::Rejected(patience)) } else { Ok(()) }
-    }
-
-    /// Checks all that needs no cluster, and returns the storage.
-    fn check(&self) -> Result<Storage, RunError> {
-        let storage = self.storage.storage(&self.name)?;
-        self.registry.check(&self.states)?;
-        self.registry.check_essence(&storage)?;
-        if self.namespaces == Namespaces::Some(Vec::new()) {
-            return Err(RunError::NoNamespace);
-        }
-        let handled = |kind: &ApiResource| {
-            self.registry.handlers().iter().any(|handler| handler.kind.resource == *kind)
+        let failed = tokio::select! {
+            failed = life => failed,
+            never = end => never,
         };
-        if let Some((kind, _)) = self.selectors.iter().find(|(kind, _)| !handled(kind)) {
-            return Err(RunError::NoHandlers(kind.kind.clone()));
+        match failed {
+            _ if rejected.is_cancelled() => Err(RunError::Rejected(patience)),
+            ids if ids.is_empty() => Ok(()),
+            ids => Err(RunError::Cleanup { ids }),
         }
-        self.registry.check_selected(self.selectors.iter().map(|(kind, _)| kind))?;
-        Ok(storage)
     }
 }
 

@@ -1,9 +1,12 @@
-//! Login: credentials for a cluster, found as kubectl finds them.
+//! Login: credentials for a cluster, found as kubectl finds them, or given by login handlers.
 
 mod credentials;
+mod handlers;
 mod proxy;
 mod renewal;
 mod session;
+
+pub(super) use handlers::LoginHandlers;
 
 use super::RunError;
 use crate::{
@@ -13,6 +16,7 @@ use crate::{
 use credentials::Credentials;
 use kube::Client;
 use session::Session;
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 /// The API server, as one operator uses it.
@@ -38,21 +42,60 @@ impl Login {
         }
     }
 
-    /// Finds credentials, and logs in by them for as long as the operator runs.
+    /// Finds credentials, and logs in by them until `ended`.
     ///
     /// # Errors
     /// There are no usable credentials.
-    pub async fn begin(settings: &Settings, observer: &Observer) -> Result<Self, RunError> {
+    pub async fn begin(
+        source: Source,
+        settings: &Settings,
+        observer: &Observer,
+        ended: CancellationToken,
+    ) -> Result<Self, RunError> {
         observer.observe(Observation::LoginBegins);
-        let credentials = Credentials::find(settings).await.map_err(RunError::Login)?;
+        let source = Arc::new(source);
+        let credentials = source.credentials().await?;
         let address = format!("the API server at {}", credentials.server());
-        let session = Session::begin(credentials, settings, observer).await.map_err(RunError::Login)?;
-        observer.observe(Observation::LoginSucceeded);
+        let handler = credentials.handler().map(str::to_owned);
+        let session = Session::begin(credentials, source, settings, observer, ended).await;
+        let session = session.map_err(|why| match &handler {
+            Some(id) => RunError::LoginHandlers(format!("what '{id}' returns can't be used: {why}")),
+            None => RunError::Login(why),
+        })?;
+        observer.observe(Observation::LoginSucceeded { handler: handler.as_deref() });
         Ok(Self {
             client: session.client(),
             for_handlers: session.client_for_handlers(),
             address,
             rejected: session.rejected(),
         })
+    }
+}
+
+/// Where credentials come from, again each time.
+pub(super) enum Source {
+    /// A kubeconfig, or else the files that a pod has.
+    Found(Settings),
+    /// The operator's login handlers.
+    Handlers(LoginHandlers),
+}
+
+impl Source {
+    async fn credentials(&self) -> Result<Credentials, RunError> {
+        match self {
+            Self::Found(settings) => Credentials::find(settings).await.map_err(RunError::Login),
+            Self::Handlers(handlers) => handlers.credentials().await.map_err(RunError::LoginHandlers),
+        }
+    }
+
+    /// Credentials instead of those with this fingerprint, if there may be some.
+    async fn instead_of(&self, known: Option<u64>) -> Result<Option<Credentials>, String> {
+        let found = match (self, known) {
+            // Login handlers have nothing to do with an API server that can't be reached.
+            (Self::Handlers(_), Some(_)) => return Ok(None),
+            (Self::Handlers(handlers), None) => handlers.credentials().await,
+            (Self::Found(settings), _) => Credentials::find(settings).await,
+        };
+        found.map(|found| Some(found).filter(|found| known != Some(found.fingerprint())))
     }
 }

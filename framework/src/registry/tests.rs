@@ -10,7 +10,7 @@ use crate::{
 };
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use serde_json::{Value, json};
-use std::any::TypeId;
+use std::{any::TypeId, sync::Arc};
 
 async fn plain(_name: Name) -> Result {
     Ok(())
@@ -70,7 +70,8 @@ fn mistakes_are_found_and_explained() {
         ),
         (
             vec![at(5, on_update::<ConfigMap>("f").run(counting))],
-            "handler `f` at src/main.rs:5 takes `State<u8>`: give the operator `.state(…)` of that type",
+            "handler `f` at src/main.rs:5 takes `State<u8>`: give the operator `.state(…)` of that type, or let a start-up \
+             handler provide it",
         ),
         (
             vec![at(5, on_update::<ConfigMap>("f").run(counted))],
@@ -196,7 +197,7 @@ fn one_id_may_stand_for_several_reasons_and_kinds() {
 #[test]
 fn a_state_that_is_there_is_no_mistake() {
     let registry: Registry = [on_create::<ConfigMap>("f").run(counting)].into_iter().collect();
-    registry.check(&States::from([(TypeId::of::<u8>(), Box::new(1_u8) as _)])).unwrap();
+    registry.check(&States::from([(TypeId::of::<u8>(), Arc::new(1_u8) as _)])).unwrap();
 }
 
 #[test]

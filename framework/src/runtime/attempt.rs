@@ -117,7 +117,6 @@ impl Pass {
                 client: operator.for_handlers.clone(),
                 states: Arc::clone(&operator.states),
                 stop: operator.stopping.clone(),
-                events: operator.events.clone(),
                 param: param.cloned(),
                 now: clock::now(),
             },
@@ -129,6 +128,7 @@ impl Pass {
             },
             memo: Arc::clone(&self.memo),
             edits: self.caller.edits.clone(),
+            events: operator.events.clone(),
             status_subresource: kind.has_status_subresource(),
         }
     }
@@ -236,7 +236,7 @@ impl Caller {
         self.kind.observe(Observation::HandlerBegins { handler });
         let judged = match limits.exhausted(id, attempt) {
             Some(verdict) => Judged::without_answer(verdict),
-            None => self.judged(id, limits, attempt, invoke()).await,
+            None => judged(id, limits, attempt, invoke()).await,
         };
         let Judged { reply, verdict, blocked } = judged;
         if let Some(reply) = reply {
@@ -259,45 +259,50 @@ impl Caller {
         }
         outcome
     }
+}
 
-    /// Waits for a handler's answer, and judges it.
-    async fn judged(&self, id: &str, limits: &Limits, attempt: Attempt, answer: Answer) -> Judged {
-        let left = limits.timeout.map(|timeout| timeout.saturating_sub(attempt.elapsed));
-        let begun = Instant::now();
-        let answer = AssertUnwindSafe(answer).catch_unwind();
-        let answer = match left {
-            // In a box: a daemon without a timeout needs no place for it.
-            Some(left) => Box::pin(tokio::time::timeout(left, answer)).await,
-            None => Ok(answer.await),
-        };
-        let failed = |error: &Error| limits.judge(id, error, attempt, fastrand::f64());
-        let verdict = match answer {
-            Err(_) => Limits::timed_out(id, attempt.elapsed + begun.elapsed()),
-            Ok(Err(panic)) => failed(&Error::Unclassified(panic_message(panic.as_ref()).into())),
-            Ok(Ok(Ok(reply))) => return Judged::succeeded(reply),
-            Ok(Ok(Err(Failure::Waiting { after }))) => Verdict::unfailed(Outcome::Children { after }),
-            Ok(Ok(Err(Failure::Rejected(Rejection::Object(message))))) => {
-                Verdict::rejected(&Error::permanent(message))
-            }
-            Ok(Ok(Err(Failure::Rejected(rejection)))) => {
-                return Judged::failed(&rejection.into_error(), failed);
-            }
-            Ok(Ok(Err(Failure::Failed(error)))) => return Judged::failed(&error, failed),
-        };
-        Judged::without_answer(verdict)
-    }
+/// Waits for a handler's answer, and judges it.
+pub(super) async fn judged<R>(
+    id: &str,
+    limits: &Limits,
+    attempt: Attempt,
+    answer: impl Future<Output = Result<R, Failure>>,
+) -> Judged<R> {
+    let left = limits.timeout.map(|timeout| timeout.saturating_sub(attempt.elapsed));
+    let begun = Instant::now();
+    let answer = AssertUnwindSafe(answer).catch_unwind();
+    let answer = match left {
+        // In a box: a daemon without a timeout needs no place for it.
+        Some(left) => Box::pin(tokio::time::timeout(left, answer)).await,
+        None => Ok(answer.await),
+    };
+    let failed = |error: &Error| limits.judge(id, error, attempt, fastrand::f64());
+    let verdict = match answer {
+        Err(_) => Limits::timed_out(id, attempt.elapsed + begun.elapsed()),
+        Ok(Err(panic)) => failed(&Error::Unclassified(panic_message(panic.as_ref()).into())),
+        Ok(Ok(Ok(reply))) => return Judged::succeeded(reply),
+        Ok(Ok(Err(Failure::Waiting { after }))) => Verdict::unfailed(Outcome::Children { after }),
+        Ok(Ok(Err(Failure::Rejected(Rejection::Object(message))))) => {
+            Verdict::rejected(&Error::permanent(message))
+        }
+        Ok(Ok(Err(Failure::Rejected(rejection)))) => {
+            return Judged::failed(&rejection.into_error(), failed);
+        }
+        Ok(Ok(Err(Failure::Failed(error)))) => return Judged::failed(&error, failed),
+    };
+    Judged::without_answer(verdict)
 }
 
 /// What has come of an attempt.
-struct Judged {
-    reply: Option<Reply>,
-    verdict: Verdict,
+pub struct Judged<R> {
+    pub reply: Option<R>,
+    pub verdict: Verdict,
     /// What is away that the handler has needed.
     blocked: Option<Blocked>,
 }
 
-impl Judged {
-    fn succeeded(reply: Reply) -> Self {
+impl<R> Judged<R> {
+    fn succeeded(reply: R) -> Self {
         Self { reply: Some(reply), verdict: Verdict::unfailed(Outcome::Success), blocked: None }
     }
 
@@ -305,7 +310,7 @@ impl Judged {
         Self { blocked: blocked(error), ..Self::without_answer(judge(error)) }
     }
 
-    fn without_answer(verdict: Verdict) -> Self {
+    pub fn without_answer(verdict: Verdict) -> Self {
         Self { reply: None, verdict, blocked: None }
     }
 }

@@ -167,7 +167,7 @@ impl Daemons {
         match event {
             Event::Applied(body) | Event::Listed(body) => self.show(body, now),
             Event::Deleted(body) => self.stop(&Uid::from(body.uid()), StopReason::Deleted, now),
-            Event::Listing | Event::ListingRevised | Event::ListingDone => {}
+            Event::Listing | Event::ListingRevised | Event::ListingDone | Event::Withdrawn => {}
         }
     }
 

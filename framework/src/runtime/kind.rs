@@ -4,6 +4,7 @@ use super::{
     daemons::DaemonNews,
     object::WatchedObject,
     observe::{Observation, Observer},
+    probes::Probes,
     write::Permissions,
 };
 use crate::{
@@ -18,23 +19,14 @@ use kube::{
     core::{ApiResource, Selector},
 };
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 use tokio_util::sync::CancellationToken;
-
-/// Where objects are watched.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Namespaces {
-    /// In the whole cluster.
-    All,
-    /// In these.
-    Some(Vec<String>),
-}
 
 /// The most fields of a kind that are reported as dropped by the API server.
 const MOST_DROPPED: usize = 100;
@@ -65,6 +57,9 @@ pub struct OperatorContext {
     pub observer: Observer,
     /// Cancelled when the operator stops.
     pub stopping: CancellationToken,
+    /// What the operator says of itself when it is asked.
+    #[expect(dead_code, reason = "the server of `--liveness` asks for them")]
+    pub probes: Arc<Probes>,
 }
 
 // States and client are omitted: they may hold secrets.
@@ -95,8 +90,7 @@ pub struct KindContext {
     dropped: Mutex<BTreeSet<String>>,
     /// The newer version by which the kind is served, as far as the log has warned of it.
     newer: Mutex<Option<String>>,
-    /// The namespaces that are watched; one that has no name where the whole cluster is. Known once the kind is discovered.
-    places: OnceLock<Vec<Option<String>>>,
+    places: Mutex<KindPlaces>,
 }
 
 impl fmt::Debug for KindContext {
@@ -106,6 +100,15 @@ impl fmt::Debug for KindContext {
             .field("setup", &self.setup)
             .finish_non_exhaustive()
     }
+}
+
+/// Where a kind is watched.
+#[derive(Debug, Default)]
+pub struct KindPlaces {
+    /// The namespaces by the numbers of their watches; one that has no name where the whole cluster is watched.
+    pub namespaces: BTreeMap<u32, Option<String>>,
+    /// These are all: the kind is discovered, and so are the namespaces that there are.
+    pub complete: bool,
 }
 
 /// A handler runs while this lives.
@@ -159,7 +162,7 @@ impl KindContext {
             running: AtomicUsize::new(0),
             dropped: Mutex::default(),
             newer: Mutex::default(),
-            places: OnceLock::new(),
+            places: Mutex::default(),
         }
     }
 
@@ -197,13 +200,16 @@ impl KindContext {
         self.operator.observer.observe(observation);
     }
 
-    /// Tells that all its objects are listed for the first time.
-    pub(super) fn observe_listed(&self, objects: usize) {
-        let named = self.places().into_iter().flatten().flatten();
-        let (namespaces, selector) = (named.cloned().collect::<Vec<_>>(), self.selector());
+    /// Tells that its objects in these places are listed for the first time.
+    pub(super) fn observe_listed(&self, places: &[u32], objects: usize) {
+        let named = {
+            let all = &self.places().namespaces;
+            places.iter().filter_map(|place| all.get(place)?.clone()).collect::<Vec<_>>()
+        };
+        let selector = self.selector();
         self.observe(Observation::Listed {
             kind: &self.title(),
-            namespaces: &namespaces,
+            namespaces: &named,
             selector: selector.as_deref(),
             objects,
         });
@@ -262,15 +268,14 @@ impl KindContext {
         self.operator.follow_generations && self.has_status_subresource()
     }
 
-    /// The places of its watches; none while it isn't discovered.
-    pub(super) fn places(&self) -> Option<&[Option<String>]> {
-        self.places.get().map(Vec::as_slice)
+    /// The places of its watches.
+    pub(super) fn places(&self) -> MutexGuard<'_, KindPlaces> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in the places of its watches.
-    pub(super) fn set_places(&self, places: Vec<Option<String>>) {
-        // It is watched in the same places whatever its CRD becomes.
-        let _ = self.places.set(places);
+    /// Takes in the places of its watches, and whether these are all.
+    pub(super) fn set_places(&self, namespaces: BTreeMap<u32, Option<String>>, complete: bool) {
+        *self.places() = KindPlaces { namespaces, complete };
     }
 
     /// Takes in whether the kind has a status subresource.

@@ -5,7 +5,7 @@
 
 mod log;
 
-use crate::families::Kind;
+use crate::families::{ActivityKind, Kind};
 use korf_core::{
     Reason,
     cycle::{Cycle, CycleState, Idle},
@@ -34,12 +34,32 @@ pub enum Observation<'a> {
     // The operator.
     /// It begins to log in.
     LoginBegins,
-    /// It has credentials. The API server has not seen them yet.
-    LoginSucceeded,
+    /// It has credentials, by its own search or by this login handler. The API server has not seen them yet.
+    LoginSucceeded { handler: Option<&'a str> },
     /// The API server rejects the credentials, and reading them again doesn't help. The operator ends if that lasts for `patience`.
     LoginRejected { why: Option<&'a str>, patience: Duration },
     /// The API server accepts the credentials again, or other ones: the operator has logged in again.
     LoginRenewed,
+    /// An attempt of an activity begins.
+    ActivityBegins { activity: ActivityKind, id: &'a str },
+    /// An attempt of an activity still runs, after this time.
+    ActivityRuns { activity: ActivityKind, id: &'a str, after: Duration },
+    /// An attempt of an activity has ended.
+    ActivityEnded {
+        activity: ActivityKind,
+        id: &'a str,
+        outcome: &'a Outcome,
+        words: &'a str,
+        took: Duration,
+    },
+    /// It was told to stop before its start-up handlers were done.
+    StartupInterrupted,
+    /// It stops though some clean-up handlers are not finished.
+    CleanupAbandoned { ids: &'a [&'a str] },
+    /// A probe fails for the first time since it has last answered.
+    ProbeFails { id: &'a str, why: &'a str },
+    /// A probe answers again.
+    ProbeRecovers { id: &'a str },
     /// It has entered a phase of its life.
     PhaseEntered(Phase),
     /// A signal tells it to stop.
@@ -65,7 +85,8 @@ pub enum Observation<'a> {
     // Watches.
     /// A watch begins, or begins again.
     WatchBegins { kind: &'a str, namespace: Option<&'a str>, selector: Option<&'a str> },
-    /// A kind is listed for the first time: everywhere in these namespaces, or, where there are none, in the cluster.
+    /// A kind is listed for the first time: everywhere in these namespaces, or, where there are none, in the cluster. Namespaces
+    /// and kinds that come later are listed by themselves.
     Listed { kind: &'a str, namespaces: &'a [String], selector: Option<&'a str>, objects: usize },
     /// A namespace in which the operator is to work doesn't exist.
     NamespaceMissing { namespace: &'a str },
@@ -73,6 +94,14 @@ pub enum Observation<'a> {
     NamespaceFound { namespace: &'a str },
     /// The API server doesn't tell whether a namespace exists.
     NamespaceUnknown { namespace: &'a str, why: &'a str },
+    /// The API server doesn't tell which namespaces there are, for globs; it is asked until it does.
+    NamespacesUnknown { why: &'a str, known: bool },
+    /// The API server tells again which namespaces there are.
+    NamespacesKnown,
+    /// No namespace fits the operator's globs.
+    NoNamespaceFits { globs: &'a str },
+    /// A namespace is gone that was served for a glob.
+    NamespaceGone { namespace: &'a str },
     /// A watch fails; it is retried until it works.
     WatchFailed { server: &'a str, kind: &'a str, why: &'a str, known: bool },
     /// A watch can't go on from where it was: all is listed again.
@@ -85,6 +114,8 @@ pub enum Observation<'a> {
     ListingInPages { kind: &'a str },
     /// The API server doesn't know a kind.
     KindMissing { kind: &'a str, built_in: bool },
+    /// The API server serves a kind in other versions than the operator's; `served` is the newest one.
+    VersionMissing { kind: &'a str, served: &'a str },
     /// The API server knows a kind that it didn't know.
     KindFound { kind: &'a str },
     /// The API server serves a newer version of a kind than the operator knows.
@@ -154,7 +185,7 @@ pub enum Observation<'a> {
 /// The phases of an operator's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Its services start.
+    /// It logs in, and its start-up handlers are called; then its services start.
     Starting,
     /// Its kinds are being listed for the first time; listed objects are handled already.
     Listing,
@@ -162,7 +193,7 @@ pub enum Phase {
     Serving,
     /// It was told to stop: running handlers may finish.
     Draining,
-    /// Its services end.
+    /// Its clean-up handlers are called; then its services end.
     CleaningUp,
 }
 

@@ -2,11 +2,12 @@
 
 use super::{
     daemons::Daemons,
-    kind::{KindContext, Namespaces, OperatorContext},
+    kind::{KindContext, OperatorContext},
     listing::FirstListings,
     memory::{Memories, Memory},
+    namespaces::Region,
     observe::{Left, Observation, Phase},
-    watch::watch,
+    places::{KindNews, watch},
     worker::work,
 };
 use futures::{StreamExt, stream};
@@ -40,8 +41,9 @@ pub struct Reactor {
     at_work: HashMap<task::Id, Uid>,
     /// Since when all workers are busy while objects wait.
     saturated: Option<Instant>,
-    /// The first listings of all watches; none once they are complete.
-    listings: Option<FirstListings>,
+    listings: FirstListings,
+    /// All kinds were listed once.
+    serving: bool,
 }
 
 impl Reactor {
@@ -63,17 +65,18 @@ impl Reactor {
             workers: JoinSet::new(),
             at_work: HashMap::new(),
             saturated: None,
-            listings: Some(FirstListings::default()),
+            listings: FirstListings::default(),
+            serving: false,
         }
     }
 
     /// Serves until the operator is told to stop.
-    pub async fn serve(&mut self, namespaces: &Namespaces) {
+    pub async fn serve(&mut self, region: Region) {
         let watches = (0..).zip(&self.kinds).map(|(number, kind)| {
-            let events = watch(Arc::clone(kind), namespaces.clone());
-            events.map(move |(place, event)| (Source { kind: number, place }, event))
+            let news = watch(Arc::clone(kind), region.clone());
+            news.map(move |news| (number, news)).boxed()
         });
-        let mut events = stream::select_all(watches);
+        let mut news = stream::select_all(watches);
         let stopping = self.operator.stopping.clone();
         while !stopping.is_cancelled() {
             self.start_workers();
@@ -84,34 +87,46 @@ impl Reactor {
                 () = stopping.cancelled() => break,
                 Some(news) = self.daemons.next() => self.daemons.take_in(news, &mut self.queue, now()),
                 Some(ended) = self.workers.join_next_with_id() => self.ended(ended),
-                Some((source, event)) = events.next() => self.observe(source, event),
+                Some((kind, news)) = news.next() => self.take_in(kind, news),
                 () = time::sleep_until(next.into()) => self.expire(),
             }
         }
     }
 
+    fn take_in(&mut self, kind: u32, news: KindNews) {
+        match news {
+            KindNews::Event(place, event) => self.observe(Source { kind, place }, event),
+            KindNews::Places => self.listed(kind),
+        }
+    }
+
     fn observe(&mut self, source: Source, event: Event) {
-        let listed = self.listings.as_mut().is_some_and(|listings| listings.observe(source, &event));
+        let listed = self.listings.observe(source, &event);
         self.daemons.observe(&event, now());
         self.queue.observe(source, event, now());
         self.forget();
-        if listed {
+        if listed && self.listings.is_told(source.kind) {
+            let objects = self.listings.of_place(source).unwrap_or_default();
+            self.kinds[source.kind as usize].observe_listed(&[source.place], objects);
+        } else if listed {
             self.listed(source.kind);
         }
     }
 
-    /// Tells that a watch of this kind is listed for the first time, if that is the last one of its kind, or of all.
+    /// Tells that all objects of a kind are listed for the first time, or those of all kinds, if that is so.
     fn listed(&mut self, number: u32) {
-        let Some(listings) = &self.listings else { return };
-        let objects = |number: u32| {
-            let places = self.kinds[number as usize].places()?;
-            listings.of_kind(number, places.len())
+        let kind = Arc::clone(&self.kinds[number as usize]);
+        let places = {
+            let places = kind.places();
+            places.complete.then(|| places.namespaces.keys().copied().collect::<Vec<_>>())
         };
-        if let Some(objects) = objects(number) {
-            self.kinds[number as usize].observe_listed(objects);
+        let Some(places) = places else { return };
+        let Some(objects) = self.listings.tell(number, places.iter().copied()) else { return };
+        if !places.is_empty() {
+            kind.observe_listed(&places, objects);
         }
-        if (0..).zip(&self.kinds).all(|(number, _)| objects(number).is_some()) {
-            self.listings = None;
+        if !self.serving && (0..).zip(&self.kinds).all(|(number, _)| self.listings.is_told(number)) {
+            self.serving = true;
             self.operator.observer.observe(Observation::PhaseEntered(Phase::Serving));
         }
     }
@@ -203,13 +218,13 @@ impl Reactor {
         Left { handlers, daemons: self.daemons.left(), changes }
     }
 
-    /// Lets running handlers and daemons finish, and stores their outcomes.
-    pub async fn drain(mut self) {
+    /// Lets running handlers and daemons finish within this time, and stores their outcomes.
+    pub async fn drain(mut self, grace: Duration) {
         self.daemons.stop_all(now());
         if self.workers.is_empty() && self.daemons.running() == 0 {
             return;
         }
-        let (operator, grace) = (Arc::clone(&self.operator), self.operator.settings.stopping.grace);
+        let operator = Arc::clone(&self.operator);
         operator.observer.observe(Observation::Draining { left: self.left(), grace });
         if time::timeout(grace, self.finish()).await.is_err() {
             operator.observer.observe(Observation::Abandoned { left: self.left(), grace });

@@ -1,7 +1,9 @@
 //! Supervisor: the phases of an operator's life, its reactor and its services.
 
 use super::{
-    kind::{KindContext, Namespaces, OperatorContext},
+    cleanup::Cleanup,
+    kind::{KindContext, OperatorContext},
+    namespaces::Region,
     observe::{Observation, Phase},
     reactor::Reactor,
 };
@@ -26,6 +28,7 @@ pub type Service = Box<dyn FnOnce(Shutdown) -> BoxFuture<'static, ()> + Send>;
 pub struct Supervisor {
     operator: Arc<OperatorContext>,
     services: Vec<Service>,
+    cleanup: Cleanup,
 }
 
 impl fmt::Debug for Supervisor {
@@ -36,8 +39,8 @@ impl fmt::Debug for Supervisor {
 
 impl Supervisor {
     /// A supervisor without services.
-    pub fn new(operator: Arc<OperatorContext>) -> Self {
-        Self { operator, services: Vec::new() }
+    pub fn new(operator: Arc<OperatorContext>, cleanup: Cleanup) -> Self {
+        Self { operator, services: Vec::new(), cleanup }
     }
 
     /// The same with another service.
@@ -50,47 +53,50 @@ impl Supervisor {
         self
     }
 
-    /// Runs until the operator is told to stop, and has ended in good order.
-    pub async fn run(self, kinds: Vec<KindContext>, namespaces: &Namespaces) {
-        let Self { operator, services } = self;
+    /// Runs until the operator is told to stop, and has ended in good order. Returns the ids of the clean-up handlers that
+    /// have failed.
+    pub async fn run(self, kinds: Vec<KindContext>, region: Region) -> Vec<String> {
+        let Self { operator, services, cleanup } = self;
         let (shutdown, mut running) = (Shutdown::default(), JoinSet::new());
         let enter = |phase| operator.observer.observe(Observation::PhaseEntered(phase));
         let life = async {
-            enter(Phase::Starting);
             for service in services {
                 running.spawn(service(shutdown.clone()));
             }
             enter(Phase::Listing);
-            let reactor = serve(Reactor::new(Arc::clone(&operator), kinds), namespaces.clone()).await;
+            let reactor = serve(Reactor::new(Arc::clone(&operator), kinds), region).await;
             enter(Phase::Draining);
-            reactor.drain().await;
+            let stopping = &operator.settings.stopping;
+            reactor.drain(cleanup.leaves(stopping.grace, stopping.cleanup)).await;
             enter(Phase::CleaningUp);
+            let failed = cleanup.run(&shutdown.grace_ended).await;
             shutdown.work_ended.cancel();
             while let Some(ended) = running.join_next().await {
                 if let Err(error) = ended {
                     operator.observer.observe(Observation::ServiceLost { why: &error.to_string() });
                 }
             }
+            failed
         };
         // No service gets more time than the operator has.
         let grace = async {
             operator.stopping.cancelled().await;
             sleep(operator.settings.stopping.grace).await;
             shutdown.grace_ended.cancel();
-            future::pending::<()>().await;
+            future::pending().await
         };
         tokio::select! {
             biased;
-            () = life => {}
-            () = grace => {}
+            failed = life => failed,
+            never = grace => never,
         }
     }
 }
 
 /// Serves in a task of its own: on the threads where the workers are, each event would otherwise wake another thread.
-async fn serve(mut reactor: Reactor, namespaces: Namespaces) -> Reactor {
+async fn serve(mut reactor: Reactor, region: Region) -> Reactor {
     let serving = AbortOnDropHandle::new(tokio::spawn(async move {
-        reactor.serve(&namespaces).await;
+        reactor.serve(region).await;
         reactor
     }));
     match serving.await {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic with its place is the best message")]
 
+mod activities;
 mod answers;
 mod asserts;
 mod chaos;
@@ -10,6 +11,7 @@ mod daemons;
 mod ends;
 mod events;
 mod kinds;
+mod kinds_change;
 mod life;
 mod lights;
 mod lines;

@@ -131,6 +131,29 @@ fn an_object_missing_from_a_listing_counts_as_deleted() {
 }
 
 #[test]
+fn the_objects_of_a_place_go_with_it_and_those_of_another_stay() {
+    let (mut queue, now) = (with_events(), Instant::now());
+    for (source, event) in [(HERE, applied("a", 1)), (HERE, applied("b", 2)), (THERE, applied("c", 3))] {
+        queue.observe(source, event, now);
+    }
+    while let Some(job) = queue.next_job() {
+        queue.finish(seen(job.body.uid(), 3, Some(Duration::from_secs(60)), now), now);
+    }
+    // In the middle of a listing.
+    for event in [Event::Listing, Event::Listed(body("a", 3)), Event::Withdrawn] {
+        queue.observe(HERE, event, now);
+    }
+    while let Some(job) = queue.next_job() {
+        assert_eq!((job.gone, job.event), (true, Some(WatchEventType::Deleted)));
+        queue.finish(ended(job.body.uid(), TurnEnd::Gone), now);
+    }
+    assert_eq!(queue.take_forgotten(), ["a", "b"].map(Uid::from));
+    assert_eq!(queue.objects.len(), 1);
+    queue.observe(HERE, Event::Listed(body("a", 4)), now);
+    assert_eq!(turns(&mut queue), [pair("a", "4")], "it is a new one");
+}
+
+#[test]
 fn a_deletion_is_never_mistaken_for_an_echo() {
     let (mut queue, now) = (Queue::default(), Instant::now());
     queue.observe(HERE, applied("a", 1), now);

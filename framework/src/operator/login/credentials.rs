@@ -20,6 +20,8 @@ pub struct Credentials {
     config: Config,
     /// Tells them from others, as far as the kubeconfig has them; files that it names, and plugins, have more.
     fingerprint: u64,
+    /// The login handler that has given them.
+    handler: Option<String>,
 }
 
 impl Credentials {
@@ -40,6 +42,11 @@ impl Credentials {
         // That this is no pod either goes without saying.
         let config = Config::incluster().map_err(|_| absent)?;
         Self::with(config, None, 0, settings)
+    }
+
+    /// Those that the login handler of this id has given. How they get through a proxy is its own business.
+    pub fn given(config: Config, handler: &str, settings: &Settings) -> Self {
+        Self::adjusted(config, 0, Some(handler.to_owned()), settings)
     }
 
     async fn of(kubeconfig: Kubeconfig, settings: &Settings) -> Result<Self, String> {
@@ -63,11 +70,15 @@ impl Credentials {
         settings: &Settings,
     ) -> Result<Self, String> {
         config.proxy_url = proxy::choose(&config.cluster_url, proxy_url, |name| env::var(name).ok())?;
+        config.apply_debug_overrides();
+        Ok(Self::adjusted(config, fingerprint, None, settings))
+    }
+
+    fn adjusted(mut config: Config, fingerprint: u64, handler: Option<String>, settings: &Settings) -> Self {
         config.read_timeout.get_or_insert(settings.watching.silence);
         // Up to fifteen times, for minutes: the operator decides itself what it sends again, and when.
         config.default_retry = false;
-        config.apply_debug_overrides();
-        Ok(Self { config, fingerprint })
+        Self { config, fingerprint, handler }
     }
 
     /// The address of the API server.
@@ -78,6 +89,11 @@ impl Credentials {
     /// Tells them from others, as far as the kubeconfig has them.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
+    }
+
+    /// The id of the login handler that has given them, if one has.
+    pub fn handler(&self) -> Option<&str> {
+        self.handler.as_deref()
     }
 
     /// The namespace of requests that name none.

@@ -5,6 +5,7 @@
 //! may be elsewhere by now: the kubeconfig is read again, too, and used if it has changed.
 
 use super::{
+    Source,
     credentials::Credentials,
     renewal::{Delays, Entry, LoggedIn, Renewal, Trouble},
 };
@@ -65,14 +66,16 @@ impl fmt::Debug for Session {
 }
 
 impl Session {
-    /// Logs in.
+    /// Logs in, and again from this source, until `ended`.
     ///
     /// # Errors
     /// A file can't be read, or a plugin fails.
     pub async fn begin(
         credentials: Credentials,
+        source: Arc<Source>,
         settings: &Settings,
         observer: &Observer,
+        ended: CancellationToken,
     ) -> Result<Self, String> {
         let entry = enter(&credentials).await?;
         let delays = Delays {
@@ -80,8 +83,10 @@ impl Session {
             // A request has to end before its time is over, or nobody learns of its rejection.
             wait: settings.requests.timeout / 2,
         };
-        let again = settings.clone();
-        let log_in = move |known| log_in(again.clone(), known).boxed();
+        let log_in = move |known| {
+            let (source, ended) = (Arc::clone(&source), ended.clone());
+            async move { ended.run_until_cancelled(log_in(&source, known)).await.unwrap_or(Ok(None)) }.boxed()
+        };
         let renewal = Renewal::new(entry, delays, Box::new(log_in));
         let default_namespace = credentials.default_namespace().to_owned();
         Ok(Self::new(renewal, default_namespace, settings.login.patience, observer))
@@ -202,12 +207,11 @@ async fn enter(credentials: &Credentials) -> Result<Entry, String> {
     Ok(Entry { client, fingerprint: credentials.fingerprint(), plugin: credentials.plugin() })
 }
 
-async fn log_in(settings: Settings, known: Option<u64>) -> LoggedIn {
-    let credentials = Credentials::find(&settings).await?;
-    if known == Some(credentials.fingerprint()) {
-        return Ok(None);
+async fn log_in(source: &Source, known: Option<u64>) -> LoggedIn {
+    match source.instead_of(known).await? {
+        Some(credentials) => enter(&credentials).await.map(Some),
+        None => Ok(None),
     }
-    enter(&credentials).await.map(Some)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

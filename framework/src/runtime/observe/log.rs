@@ -1,7 +1,7 @@
 //! Log lines of the runtime: Kopf's, word for word, wherever Kopf has one.
 
 use super::{DaemonEvent, HandlerName, Left, Observation, Phase, PostponeCause};
-use crate::families::Kind;
+use crate::families::{ActivityKind, Kind};
 use korf_core::{
     Reason,
     cycle::{Cycle, CycleState, Idle},
@@ -21,13 +21,27 @@ macro_rules! object {
     ($level:ident, $($words:tt)+) => { $level!(target: "korf::objects", $($words)+) };
 }
 
+/// A line of an activity, in the name of its kind's logger.
+macro_rules! activity {
+    ($kind:expr, $level:ident, $($words:tt)+) => {
+        match $kind {
+            ActivityKind::Startup => $level!(target: "korf::activities::startup", $($words)+),
+            ActivityKind::Cleanup => $level!(target: "korf::activities::cleanup", $($words)+),
+            ActivityKind::Login => $level!(target: "korf::activities::authentication", $($words)+),
+            ActivityKind::Probe => $level!(target: "korf::activities::probe", $($words)+),
+        }
+    };
+}
+
 /// Writes the lines of an observation where Kopf would have written other words, and korf its own elsewhere.
 pub fn write_as_kopf(observation: &Observation<'_>) {
     match *observation {
         Observation::LoginBegins => engine!(info, "Initial authentication has been initiated."),
         // Neither has asked the API server by now.
-        Observation::LoginSucceeded => {
-            info!(target: "korf::activities", "Activity 'login_via_client' succeeded.");
+        Observation::LoginSucceeded { handler } => {
+            if handler.is_none() {
+                info!(target: "korf::activities", "Activity 'login_via_client' succeeded.");
+            }
             engine!(info, "Initial authentication has finished.");
         }
         _ => write(observation),
@@ -38,12 +52,33 @@ pub fn write_as_kopf(observation: &Observation<'_>) {
 pub fn write(observation: &Observation<'_>) {
     match *observation {
         Observation::LoginBegins => engine!(info, "Looking for credentials of a cluster."),
-        Observation::LoginSucceeded => {
+        Observation::LoginSucceeded { .. } => {
             engine!(info, "Credentials are found; the API server hasn't been asked yet.");
         }
         Observation::LoginRejected { why, patience } => login_rejected(why, patience),
         Observation::LoginRenewed => {
             engine!(info, "The API server accepts the credentials again: logged in again.")
+        }
+        Observation::ActivityBegins { activity, id } => {
+            activity!(activity, debug, "Activity '{id}' is invoked.");
+        }
+        Observation::ActivityRuns { activity, id, after } => activity_runs(activity, id, after),
+        Observation::ActivityEnded { activity, id, outcome, words, .. } => {
+            activity_ended(activity, id, outcome, words);
+        }
+        Observation::StartupInterrupted => {
+            engine!(warn, "Startup activity is only partially executed due to cancellation.");
+        }
+        Observation::CleanupAbandoned { ids } => engine!(
+            warn,
+            "Clean-up handler(s) did not finish within the time that the operator has to stop, and are cancelled: {}.",
+            ids.join(", ")
+        ),
+        Observation::ProbeFails { id, why } => {
+            activity!(ActivityKind::Probe, warn, "Activity '{id}' fails: {why}");
+        }
+        Observation::ProbeRecovers { id } => {
+            activity!(ActivityKind::Probe, info, "Activity '{id}' succeeds again.");
         }
         Observation::PhaseEntered(phase) => phase_entered(phase),
         Observation::StopRequested { signal } => {
@@ -80,6 +115,21 @@ pub fn write(observation: &Observation<'_>) {
         Observation::NamespaceUnknown { namespace, why } => {
             engine!(debug, "Whether the namespace {namespace:?} exists can't be told: {why}.");
         }
+        Observation::NamespacesUnknown { why, known: true } => {
+            engine!(debug, "Watching namespaces still fails: {why}.");
+        }
+        Observation::NamespacesUnknown { why, known: false } => engine!(
+            warn,
+            "Watching namespaces fails: {why}. Which ones fit the globs isn't known until it works; it is retried. The operator \
+             needs to `list` and `watch` namespaces, or their names without globs."
+        ),
+        Observation::NamespacesKnown => engine!(info, "Watching namespaces works again."),
+        Observation::NoNamespaceFits { globs } => {
+            engine!(warn, "No namespace fits {globs:?}. The operator waits for one.");
+        }
+        Observation::NamespaceGone { namespace } => {
+            engine!(info, "The namespace {namespace:?} is gone, and so are its objects.");
+        }
         Observation::WatchFailed { kind, why, known: true, .. } => {
             engine!(debug, "Watching {kind} still fails: {why}.");
         }
@@ -105,6 +155,11 @@ pub fn write(observation: &Observation<'_>) {
             warn,
             "The API server doesn't know {kind}. Install its CRD (the command `crd` prints those that are known); the \
              operator waits for it."
+        ),
+        Observation::VersionMissing { kind, served } => engine!(
+            warn,
+            "The API server serves {kind} as {served} alone, and no longer in the version that this operator handles. It waits for \
+             that."
         ),
         Observation::KindFound { kind } => engine!(info, "The API server knows {kind} now."),
         Observation::NewerVersion { kind, newer } => engine!(
@@ -416,6 +471,29 @@ fn daemon(handler: HandlerName<'_>, event: DaemonEvent) {
         DaemonEvent::ExitedOnItsOwn => {
             object!(debug, "{family} '{id}' has exited on its own and will not be retried or restarted.");
         }
+    }
+}
+
+fn activity_runs(activity: ActivityKind, id: &str, after: Duration) {
+    let waits = match activity {
+        ActivityKind::Startup => "The operator waits for it, and watches nothing before it has succeeded.",
+        ActivityKind::Login => "The operator waits for it.",
+        ActivityKind::Cleanup | ActivityKind::Probe => return,
+    };
+    // A count of milliseconds would look exact.
+    activity!(activity, info, "Activity '{id}' has run for {} seconds. {waits}", after.as_secs());
+}
+
+fn activity_ended(activity: ActivityKind, id: &str, outcome: &Outcome, words: &str) {
+    let is_final = matches!(outcome, Outcome::Failed { .. } | Outcome::Rejected { .. });
+    match (activity, outcome) {
+        // Somebody asks every few seconds, and one that begins to fail has a line of its own.
+        (ActivityKind::Probe, Outcome::Success) => activity!(activity, debug, "Activity '{id}' succeeded."),
+        (ActivityKind::Probe, _) => activity!(activity, debug, "Activity '{id}' {words}"),
+        (_, Outcome::Success) => activity!(activity, info, "Activity '{id}' succeeded."),
+        // The operator ends with this line.
+        (ActivityKind::Startup, _) if is_final => activity!(activity, debug, "Activity '{id}' {words}"),
+        _ => activity!(activity, error, "Activity '{id}' {words}"),
     }
 }
 
