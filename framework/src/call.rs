@@ -11,6 +11,7 @@ use crate::{
         patch::{Edit, Function},
     },
     event_queue::EventQueue,
+    extract::Indexes,
     families::{Kind, Parameter},
 };
 use jiff::Timestamp;
@@ -40,6 +41,7 @@ pub struct Context {
     pub(crate) handler: String,
     pub(crate) client: Client,
     pub(crate) states: Arc<States>,
+    pub(crate) indexes: Arc<Indexes>,
     pub(crate) stop: CancellationToken,
     pub(crate) param: Option<Parameter>,
     pub(crate) now: Timestamp,

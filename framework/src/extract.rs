@@ -6,6 +6,7 @@ mod context;
 mod daemon;
 mod events;
 mod fit;
+mod index;
 mod memo;
 mod meta;
 mod object;
@@ -27,6 +28,8 @@ pub use context::{Param, State};
 pub use daemon::{Live, Stopped};
 pub use events::EventRecorder;
 pub(crate) use fit::{IsKind, StatusIs};
+pub use index::Index;
+pub(crate) use index::{AnyIndex, IndexType, Indexes};
 pub use memo::Memo;
 pub use meta::{Annotations, Generation, Labels, Meta, Name, ObjectNamespace, ResourceVersion, Uid};
 pub use object::{

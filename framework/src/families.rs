@@ -4,6 +4,7 @@ mod activity;
 mod change;
 mod daemon;
 mod event;
+mod index;
 mod sub;
 mod timer;
 
@@ -17,6 +18,7 @@ pub use change::{
 };
 pub use daemon::{Daemon, DaemonCall, DaemonHandler, daemon};
 pub use event::{EventCall, EventHandler, WatchEvent, WatchEventType, on_event};
+pub use index::{IndexCall, IndexHandler, Indexing, IntoPairs, index};
 pub use sub::{Sub, SubCalls, SubHandler, SubHandlers};
 pub use timer::{Timer, TimerCall, TimerHandler, timer};
 
@@ -133,6 +135,8 @@ pub enum Family {
     Change(ChangeHandler),
     /// Called once for each watch event.
     Event(EventHandler),
+    /// Called for each state of an object, before all others.
+    Index(IndexHandler),
     /// Called for each object at intervals.
     Timer(TimerHandler),
     /// Runs for each object.
@@ -145,17 +149,18 @@ impl Handler {
         match &self.family {
             Family::Change(handler) => &handler.id,
             Family::Event(handler) => &handler.id,
+            Family::Index(handler) => &handler.id,
             Family::Timer(handler) => &handler.id,
             Family::Daemon(handler) => &handler.id,
         }
     }
 
-    /// The trigger, in one word: `create`, `update`, `delete`, `resume`, `field`, `event`, `timer`,
-    /// `daemon`.
+    /// The trigger, in one word: `create`, `update`, `delete`, `resume`, `field`, `event`, `index`, `timer`, `daemon`.
     pub fn trigger(&self) -> &'static str {
         match &self.family {
             Family::Change(handler) => handler.on.as_str(),
             Family::Event(_) => "event",
+            Family::Index(_) => "index",
             Family::Timer(_) => "timer",
             Family::Daemon(_) => "daemon",
         }
@@ -166,6 +171,7 @@ impl Handler {
         match &self.family {
             Family::Change(handler) => &handler.filter,
             Family::Event(handler) => &handler.filter,
+            Family::Index(handler) => &handler.filter,
             Family::Timer(handler) => &handler.filter,
             Family::Daemon(handler) => &handler.filter,
         }
@@ -176,6 +182,7 @@ impl Handler {
         match &self.family {
             Family::Change(handler) => handler.invoke.param.as_ref(),
             Family::Event(handler) => handler.param.as_ref(),
+            Family::Index(handler) => handler.param.as_ref(),
             Family::Timer(handler) => handler.param.as_ref(),
             Family::Daemon(handler) => handler.param.as_ref(),
         }
@@ -206,6 +213,8 @@ impl Handler {
                 });
                 Family::Event(handler)
             }
+            // It has no answer that could be late.
+            Family::Index(handler) => Family::Index(handler),
             Family::Timer(mut handler) => {
                 let inner = handler.invoke;
                 handler.invoke = Arc::new(move |call: TimerCall| {
@@ -231,7 +240,7 @@ impl Handler {
         match &self.family {
             Family::Change(handler) => matches!(handler.on, Trigger::Delete { optional: false, .. }),
             Family::Daemon(handler) => handler.options.finalizer,
-            Family::Event(_) | Family::Timer(_) => false,
+            Family::Event(_) | Family::Index(_) | Family::Timer(_) => false,
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod clock;
 mod daemons;
 mod discovery;
 mod events;
+mod index;
 mod kind;
 mod listing;
 pub mod login_error;

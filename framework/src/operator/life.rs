@@ -119,6 +119,7 @@ impl Operator {
             for_handlers,
             address,
             states: Arc::new(setup.states()),
+            indexes: setup.indexes(),
             events,
             storage,
             one_at_a_time: self.one_at_a_time,

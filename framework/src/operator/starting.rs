@@ -37,7 +37,8 @@ impl Operator {
     ) -> Result<Option<Started>, RunError> {
         let storage = self.check()?;
         self.observer.observe(Observation::PhaseEntered(Phase::Starting));
-        let setup = OperatorSetup::new(self.settings.clone(), mem::take(&mut self.states));
+        let setup = OperatorSetup::new(self.settings.clone(), mem::take(&mut self.states))
+            .with_indexes(self.registry.indexes());
         let Some(login) = stop.run_until_cancelled(self.log_in(&setup, stop, ended)).await else {
             return Ok(None);
         };

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     argument::Rejection,
-    call::{AttemptInfo, Context, EditSink, LiveState, ObjectCall, ObjectView, StopSignal, TypeMap},
+    call::{AttemptInfo, EditSink, LiveState, ObjectCall, ObjectView, StopSignal, TypeMap},
     families::{
         Answer, Change, ChangeCall, DaemonCall, EventCall, EventHandler, Failure, Parameter, SubCalls,
         SubHandler, TimerCall, TimerHandler,
@@ -110,16 +110,8 @@ impl Pass {
     /// The part of a call that is about the object.
     fn object(&self, handler: &str, param: Option<&Parameter>, fallback: Option<Arc<Value>>) -> ObjectCall {
         let kind = &self.caller.kind;
-        let operator = &kind.operator;
         ObjectCall {
-            context: Context {
-                handler: handler.to_owned(),
-                client: operator.for_handlers.clone(),
-                states: Arc::clone(&operator.states),
-                stop: operator.stopping.clone(),
-                param: param.cloned(),
-                now: clock::now(),
-            },
+            context: kind.operator.call(handler, param),
             view: ObjectView {
                 kind: Arc::clone(&kind.kind),
                 body: self.body.clone(),
@@ -128,7 +120,7 @@ impl Pass {
             },
             memo: Arc::clone(&self.memo),
             edits: self.caller.edits.clone(),
-            events: operator.events.clone(),
+            events: kind.operator.events.clone(),
             status_subresource: kind.has_status_subresource(),
         }
     }

@@ -1,16 +1,19 @@
 //! Kind contexts: what the turns of one kind's objects need.
 
 use super::{
+    clock,
     daemons::DaemonNews,
+    index::Indexer,
     object::WatchedObject,
     observe::{Observation, Observer},
     probes::Probes,
     write::Permissions,
 };
 use crate::{
-    call::States,
+    call::{Context, States},
     event_queue::EventQueue,
-    families::{ChangeFn, DaemonHandler, EventHandler, Family, Handler, Kind, TimerHandler},
+    extract::Indexes,
+    families::{ChangeFn, DaemonHandler, EventHandler, Family, Handler, Kind, Parameter, TimerHandler},
     settings::Settings,
 };
 use korf_core::{body::Body, cycle::Setup, queue::KindNeeds, storage::Storage};
@@ -41,6 +44,8 @@ pub struct OperatorContext {
     pub address: String,
     /// The values of `State` arguments.
     pub states: Arc<States>,
+    /// The values of `Index` arguments.
+    pub indexes: Arc<Indexes>,
     /// The Kubernetes events that wait to be posted.
     pub events: EventQueue,
     /// Where progress and finalizers are stored.
@@ -69,6 +74,21 @@ impl fmt::Debug for OperatorContext {
     }
 }
 
+impl OperatorContext {
+    /// The part of a handler's call that is about the operator.
+    pub(super) fn call(&self, handler: &str, param: Option<&Parameter>) -> Context {
+        Context {
+            handler: handler.to_owned(),
+            client: self.for_handlers.clone(),
+            states: Arc::clone(&self.states),
+            indexes: Arc::clone(&self.indexes),
+            stop: self.stopping.clone(),
+            param: param.cloned(),
+            now: clock::now(),
+        }
+    }
+}
+
 /// One kind: its handlers, and what the turns of its objects need.
 pub struct KindContext {
     pub(super) kind: Arc<Kind>,
@@ -79,6 +99,9 @@ pub struct KindContext {
     pub(super) daemons: Vec<DaemonHandler>,
     /// Where the reactor is told of daemons.
     pub(super) daemon_news: DaemonNews,
+    pub(super) indexes: Vec<Indexer>,
+    /// There are handlers that are called in turns.
+    has_turns: bool,
     pub(super) operator: Arc<OperatorContext>,
     pub(super) permissions: Permissions,
     status_subresource: AtomicBool,
@@ -131,9 +154,13 @@ impl KindContext {
                 kinds.push(Self::new(handler.kind.clone(), operator));
                 kinds.len() - 1
             });
+            kinds[index].has_turns |= !matches!(handler.family, Family::Index(_));
             match handler.family {
                 Family::Change(handler) => kinds[index].setup.handlers.push(handler),
                 Family::Event(handler) => kinds[index].events.push(handler),
+                Family::Index(handler) => {
+                    kinds[index].indexes.extend(Indexer::new(handler, &operator.indexes));
+                }
                 Family::Timer(handler) => kinds[index].timers.push(handler),
                 Family::Daemon(handler) => kinds[index].daemons.push(handler),
             }
@@ -156,6 +183,8 @@ impl KindContext {
             timers: Vec::new(),
             daemons: Vec::new(),
             daemon_news: DaemonNews::default(),
+            indexes: Vec::new(),
+            has_turns: false,
             operator: Arc::clone(operator),
             permissions: Permissions::default(),
             status_subresource: AtomicBool::new(false),
@@ -172,6 +201,7 @@ impl KindContext {
             events: !self.events.is_empty(),
             bodies: !self.timers.is_empty(),
             selected: self.selector().is_some(),
+            turnless: !self.has_turns,
         }
     }
 

@@ -9,6 +9,7 @@ use crate::families::{ActivityKind, Kind};
 use korf_core::{
     Reason,
     cycle::{Cycle, CycleState, Idle},
+    error::Error,
     patch::Finalizer,
     progress::UnreadableEntry,
     queue::OutageNews,
@@ -74,6 +75,10 @@ pub enum Observation<'a> {
     WorkerLost { why: &'a str },
     /// A service of the operator has ended in an unexpected way.
     ServiceLost { why: &'a str },
+    /// No handler is called yet, because these kinds have index functions and aren't listed.
+    IndexesAwaited { kinds: &'a [String] },
+    /// All indexes are filled: handlers are called from now on. `told`: the log has told of the wait.
+    IndexesFilled { told: bool },
     /// Kubernetes events could not be posted.
     EventsDropped { events: usize, why: &'a str },
     /// Kubernetes events were left to be posted when the operator had to stop.
@@ -150,6 +155,11 @@ pub enum Observation<'a> {
         took: Duration,
         outage: Option<&'a str>,
     },
+    /// An index function has told by which keys the object is found.
+    Indexed { id: &'a str },
+    /// An index function has failed for the object in another way than before. Either the object has `kept` its entries, or
+    /// it has none now.
+    IndexFailed { id: &'a str, error: &'a Error, kept: bool },
     /// Handlers wait for their next attempt.
     Sleeping { due: Duration },
     /// A change has ended a wait.
@@ -187,7 +197,7 @@ pub enum Observation<'a> {
 pub enum Phase {
     /// It logs in, and its start-up handlers are called; then its services start.
     Starting,
-    /// Its kinds are being listed for the first time; listed objects are handled already.
+    /// Its kinds are being listed for the first time; listed objects are handled already, once all indexes are filled.
     Listing,
     /// All kinds are listed.
     Serving,

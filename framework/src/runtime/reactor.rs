@@ -41,9 +41,19 @@ pub struct Reactor {
     at_work: HashMap<task::Id, Uid>,
     /// Since when all workers are busy while objects wait.
     saturated: Option<Instant>,
+    /// Handlers wait until all indexed kinds are listed; none once they are.
+    indexing: Option<Indexing>,
     listings: FirstListings,
     /// All kinds were listed once.
     serving: bool,
+}
+
+/// The first listing of indexed kinds.
+#[derive(Clone, Copy, Debug)]
+struct Indexing {
+    /// When the log tells what is waited for.
+    tell: Instant,
+    told: bool,
 }
 
 impl Reactor {
@@ -56,7 +66,9 @@ impl Reactor {
         };
         let kinds: Vec<_> = kinds.into_iter().map(hearing).collect();
         let needs = kinds.iter().map(|kind| kind.needs());
+        let indexing = Indexing { tell: now() + operator.settings.watching.index_patience, told: false };
         Self {
+            indexing: kinds.iter().any(|kind| kind.is_indexed()).then_some(indexing),
             queue: Queue::new(needs).with_limits(operator.settings.queue()),
             operator,
             kinds,
@@ -103,7 +115,12 @@ impl Reactor {
     fn observe(&mut self, source: Source, event: Event) {
         let listed = self.listings.observe(source, &event);
         self.daemons.observe(&event, now());
-        self.queue.observe(source, event, now());
+        // Handlers are called for what the indexes show already.
+        let kind = &self.kinds[source.kind as usize];
+        kind.index(&event);
+        for gone in self.queue.observe(source, event, now()) {
+            kind.unindex(&gone);
+        }
         self.forget();
         if listed && self.listings.is_told(source.kind) {
             let objects = self.listings.of_place(source).unwrap_or_default();
@@ -125,10 +142,22 @@ impl Reactor {
         if !places.is_empty() {
             kind.observe_listed(&places, objects);
         }
+        if self.unlisted_indexes().is_empty()
+            && let Some(Indexing { told, .. }) = self.indexing.take()
+        {
+            self.operator.observer.observe(Observation::IndexesFilled { told });
+        }
         if !self.serving && (0..).zip(&self.kinds).all(|(number, _)| self.listings.is_told(number)) {
             self.serving = true;
             self.operator.observer.observe(Observation::PhaseEntered(Phase::Serving));
         }
+    }
+
+    /// The indexed kinds that aren't listed.
+    fn unlisted_indexes(&self) -> Vec<String> {
+        let indexed = (0..).zip(&self.kinds).filter(|(_, kind)| kind.is_indexed());
+        let unlisted = indexed.filter(|(number, _)| !self.listings.is_told(*number));
+        unlisted.map(|(_, kind)| kind.title()).collect()
     }
 
     /// Drops the memories of forgotten objects.
@@ -140,6 +169,9 @@ impl Reactor {
     }
 
     fn start_workers(&mut self) {
+        if self.indexing.is_some() {
+            return;
+        }
         let limit = self.operator.settings.queueing.concurrency.max(1);
         while self.workers.len() < limit {
             let Some(job) = self.queue.next_job() else { break };
@@ -188,8 +220,9 @@ impl Reactor {
     /// When something is to be done though nothing happens.
     fn next_due(&self) -> Instant {
         let warning = self.saturated.map(|since| since + self.operator.settings.queueing.saturation);
+        let waiting = self.indexing.map(|indexing| indexing.tell);
         let due = self.queue.next_due().into_iter().chain(self.daemons.next_due());
-        due.chain(warning).min().unwrap_or_else(|| now() + IDLE)
+        due.chain(warning).chain(waiting).min().unwrap_or_else(|| now() + IDLE)
     }
 
     fn expire(&mut self) {
@@ -203,6 +236,11 @@ impl Reactor {
             let (waiting, workers) = (self.queue.waiting(), settings.concurrency);
             self.operator.observer.observe(Observation::Saturated { waiting, workers, after });
             self.saturated = Some(now + settings.reminder.saturating_sub(after));
+        }
+        if self.indexing.is_some_and(|indexing| indexing.tell <= now) {
+            self.indexing = Some(Indexing { tell: now + settings.reminder, told: true });
+            let kinds = self.unlisted_indexes();
+            self.operator.observer.observe(Observation::IndexesAwaited { kinds: &kinds });
         }
     }
 

@@ -355,3 +355,39 @@ fn a_listing_behind_a_change_of_the_crd_shows_no_state_from_before_our_own_write
     }
     assert_eq!(turns(&mut queue), []);
 }
+
+#[test]
+fn objects_without_turns_are_known_until_they_are_gone() {
+    let needs = KindNeeds { turnless: true, ..KindNeeds::default() };
+    let (mut queue, now) = (Queue::new([needs]), Instant::now());
+    for uid in ["a", "b", "c"] {
+        queue.observe(HERE, applied(uid, 1), now);
+    }
+    queue.observe(HERE, Event::Deleted(body("c", 2)), now);
+    assert!(queue.next_job().is_none());
+    assert_eq!(
+        (queue.objects.len(), queue.backlog.bytes(), queue.take_forgotten()),
+        (2, 0, vec!["c".into()])
+    );
+    queue.observe(HERE, Event::Listing, now);
+    queue.observe(HERE, Event::Listed(body("b", 2)), now);
+    let gone = queue.observe(HERE, Event::ListingDone, now);
+    assert_eq!(gone.iter().map(Body::uid).collect::<Vec<_>>(), ["a"]);
+    assert!(queue.next_job().is_none());
+    assert_eq!(queue.objects.len(), 1);
+}
+
+#[test]
+fn what_a_listing_no_longer_shows_is_reported_unless_its_deletion_was_shown() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    for (source, uid) in [(HERE, "a"), (HERE, "b"), (HERE, "c"), (THERE, "d")] {
+        queue.observe(source, applied(uid, 1), now);
+    }
+    assert_eq!(queue.observe(HERE, Event::Deleted(body("b", 2)), now), []);
+    queue.observe(HERE, Event::Listing, now);
+    queue.observe(HERE, Event::Listed(body("c", 3)), now);
+    let gone = queue.observe(HERE, Event::ListingDone, now);
+    assert_eq!(gone.iter().map(|gone| (gone.uid(), gone.name())).collect::<Vec<_>>(), [("a", "a")]);
+    let withdrawn = queue.observe(HERE, Event::Withdrawn, now);
+    assert_eq!(withdrawn.iter().map(Body::uid).collect::<Vec<_>>(), ["c"]);
+}

@@ -5,6 +5,7 @@ use crate::families::{ActivityKind, Kind};
 use korf_core::{
     Reason,
     cycle::{Cycle, CycleState, Idle},
+    error::Error,
     patch::Finalizer,
     progress::{Counts, UnreadableEntry},
     queue::{Blocked, OutageNews},
@@ -92,6 +93,18 @@ pub fn write(observation: &Observation<'_>) {
              concurrency is set too low.",
             seconds(after)
         ),
+        Observation::IndexesAwaited { kinds } => engine!(
+            warn,
+            "No handler is called until all indexes are filled: {} not listed yet.",
+            match kinds {
+                [one] => format!("{one} is"),
+                more => format!("{} are", more.join(", ")),
+            }
+        ),
+        Observation::IndexesFilled { told: true } => {
+            engine!(info, "All indexes are filled: handlers are called from now on.");
+        }
+        Observation::IndexesFilled { told: false } => engine!(debug, "All indexes are filled."),
         Observation::WorkerLost { why } => engine!(error, "A worker has ended in an unexpected way: {why}"),
         Observation::ServiceLost { why } => engine!(error, "A service has ended in an unexpected way: {why}"),
         Observation::EventsDropped { events, why } => {
@@ -202,6 +215,8 @@ pub fn write(observation: &Observation<'_>) {
             object!(debug, "{family} '{id}' {words}");
         }
         Observation::HandlerEnded { handler, outcome, words, .. } => handler_ended(handler, outcome, words),
+        Observation::Indexed { id } => object!(debug, "Indexer '{id}' succeeded."),
+        Observation::IndexFailed { id, error, kept } => index_failed(id, error, kept),
         Observation::Sleeping { due } => {
             object!(debug, "Sleeping for {} seconds for the delayed handlers.", seconds(due));
         }
@@ -472,6 +487,16 @@ fn daemon(handler: HandlerName<'_>, event: DaemonEvent) {
             object!(debug, "{family} '{id}' has exited on its own and will not be retried or restarted.");
         }
     }
+}
+
+fn index_failed(id: &str, error: &Error, kept: bool) {
+    let how = match error {
+        Error::Permanent(_) => "permanently (the object has no entries until it changes)",
+        Error::Temporary { .. } => "temporarily (the object has no entries until it changes)",
+        _ if kept => "with an exception and will ignore it (the object's entries stay as they are)",
+        _ => "with an exception (the object has no entries until it changes)",
+    };
+    object!(error, "Indexer '{id}' failed {how}: {error}");
 }
 
 fn activity_runs(activity: ActivityKind, id: &str, after: Duration) {

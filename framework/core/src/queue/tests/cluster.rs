@@ -49,7 +49,7 @@ impl Cluster {
     /// A cluster with event handlers and timers.
     pub fn new() -> Self {
         Self {
-            queue: Queue::new([KindNeeds { events: true, bodies: true, selected: false }]),
+            queue: Queue::new([KindNeeds { events: true, bodies: true, selected: false, turnless: false }]),
             now: Instant::now(),
             version: 0,
             objects: BTreeMap::new(),
