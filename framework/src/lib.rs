@@ -27,7 +27,7 @@
 //! | [`on_create`](macro@on_create) | for an object that no handler of this operator has handled yet |
 //! | [`on_update`](macro@on_update) | when an object differs from what was handled last, even if it changed while the operator was down |
 //! | [`on_delete`](macro@on_delete) | when an object is being deleted; the object is kept until the handler has succeeded |
-//! | [`on_resume`](macro@on_resume) | after each start of the operator, for an object that was handled before |
+//! | [`on_resume`](macro@on_resume) | for an object that was handled before: after each start of the operator; at an interval, or when a [`Trigger`] asks for it |
 //! | [`on_field`](macro@on_field) | when one field of an object has changed, for whatever reason |
 //! | [`on_event`](macro@on_event) | once for each watch event of an object |
 //! | [`timer`](macro@timer) | at an interval, while an object is there |
@@ -166,8 +166,8 @@ pub use core::{
 };
 pub use error::{Error, Result, ResultExt};
 pub use extract::{
-    Attempt, EventRecorder, Index, Labels, Live, Memo, Name, New, Object, ObjectNamespace, ObjectPatch, Old,
-    OldSpec, Spec, State, Stopped, SubHandlers,
+    Attempt, EventRecorder, Index, Labels, Live, Memo, Name, New, Object, ObjectNamespace, ObjectPatch,
+    ObjectRef, Old, OldSpec, Spec, State, Stopped, SubHandlers, Trigger,
 };
 pub use families::{
     daemon, index, on_cleanup, on_create, on_delete, on_event, on_field, on_login, on_probe, on_resume,

@@ -2,7 +2,7 @@
 
 use super::{Family, Invoke, Parameter};
 use crate::{
-    builder::{HandlerBuilder, KubeKind, Registrable},
+    builder::{Configurable, HandlerBuilder, KubeKind, Registrable},
     call::{AttemptInfo, LiveState, ObjectCall, StopSignal, object_call},
     filter::ObjectCondition,
     scope::scopes,
@@ -60,10 +60,12 @@ scopes! {
     Daemon: Retried;
 }
 
-impl<K: 'static> Registrable for Daemon<K> {
+impl<K: 'static> Configurable for Daemon<K> {
     type Options = DaemonOptions;
     type Condition = ObjectCondition<K>;
+}
 
+impl<K: 'static> Registrable for Daemon<K> {
     fn family(builder: HandlerBuilder<Self>, invoke: Invoke<DaemonCall>) -> Family {
         Family::Daemon(DaemonHandler {
             id: builder.id,

@@ -7,6 +7,7 @@ use super::{
     object::WatchedObject,
     observe::{Observation, Observer},
     probes::Probes,
+    triggers::Triggers,
     write::Permissions,
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
     families::{ChangeFn, DaemonHandler, EventHandler, Family, Handler, Kind, Parameter, TimerHandler},
     settings::Settings,
 };
-use korf_core::{body::Body, cycle::Setup, queue::KindNeeds, storage::Storage};
+use korf_core::{body::Body, cycle::Setup, handler::Trigger, queue::KindNeeds, storage::Storage};
 use kube::{
     Api, Client,
     core::{ApiResource, Selector},
@@ -28,6 +29,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -48,6 +50,10 @@ pub struct OperatorContext {
     pub indexes: Arc<Indexes>,
     /// The Kubernetes events that wait to be posted.
     pub events: EventQueue,
+    /// The triggers that handlers have given.
+    pub triggers: Triggers,
+    /// The kinds whose objects are triggered.
+    pub triggered: Vec<ApiResource>,
     /// Where progress and finalizers are stored.
     pub storage: Storage,
     /// Objects are resumed whose generation has changed though nothing else has.
@@ -83,6 +89,7 @@ impl OperatorContext {
             states: Arc::clone(&self.states),
             indexes: Arc::clone(&self.indexes),
             stop: self.stopping.clone(),
+            triggers: self.triggers.clone(),
             param: param.cloned(),
             now: clock::now(),
         }
@@ -201,8 +208,19 @@ impl KindContext {
             events: !self.events.is_empty(),
             bodies: !self.timers.is_empty(),
             selected: self.selector().is_some(),
+            triggered: self.operator.triggered.iter().any(|kind| self.kind.is_of(kind)),
+            resync: self.resync(),
             turnless: !self.has_turns,
         }
+    }
+
+    /// The shortest interval that its resume handlers ask for.
+    fn resync(&self) -> Option<Duration> {
+        let intervals = self.setup.handlers.iter().filter_map(|handler| match handler.on {
+            Trigger::Resume { resync, .. } => resync,
+            _ => None,
+        });
+        intervals.min()
     }
 
     /// An object as the core knows it, with its kind.

@@ -18,5 +18,6 @@ mod lights;
 mod lines;
 mod observations;
 mod places;
+mod resumptions;
 mod secrets;
 mod timers;

@@ -191,6 +191,10 @@ pub fn write(observation: &Observation<'_>) {
             warn,
             "{edits} change(s) that daemons asked for are dropped: more of them wait to be written than are kept."
         ),
+        Observation::TriggerInVain { kind, namespace, name } => {
+            let place = namespace.map_or_else(String::new, |namespace| format!("{namespace}/"));
+            engine!(debug, "A trigger is for {place}{name} of {kind}, which isn't there: it has no effect.");
+        }
         Observation::CycleBegins { cycle, kind } => cycle_begins(cycle, kind),
         Observation::UpdateLeftOut { handlers } => object!(
             info,

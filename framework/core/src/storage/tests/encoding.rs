@@ -180,15 +180,8 @@ fn setup(storage: Storage, ids: &[String], on: Trigger) -> Setup {
 }
 
 fn situation() -> Situation {
-    Situation {
-        gone: false,
-        occasion: Occasion::First,
-        initial: false,
-        unseen: false,
-        rearmed: false,
-        eager: false,
-        hold: Hold::None,
-    }
+    let (occasion, hold) = (Occasion::First, Hold::None);
+    Situation { gone: false, occasion, resumption: None, rearmed: false, eager: false, hold }
 }
 
 fn planned(setup: &Setup, body: &Body) -> Plan {
