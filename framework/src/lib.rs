@@ -208,6 +208,11 @@ pub mod concepts {
     #![doc = include_str!("../docs/concepts.md")]
 }
 
+/// Whether an operator is alive and ready, and how the kubelet learns of it.
+pub mod health {
+    #![doc = include_str!("../docs/health.md")]
+}
+
 /// A dictionary from Kopf to korf.
 pub mod kopf {
     #![doc = include_str!("../docs/kopf.md")]

@@ -9,6 +9,7 @@ pub mod clock;
 mod daemons;
 mod discovery;
 mod events;
+pub mod health;
 mod index;
 mod kind;
 mod listing;

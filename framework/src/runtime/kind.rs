@@ -3,6 +3,7 @@
 use super::{
     clock,
     daemons::DaemonNews,
+    health::{Health, WriteHealth},
     index::Indexer,
     object::WatchedObject,
     observe::{Observation, Observer},
@@ -66,10 +67,12 @@ pub struct OperatorContext {
     pub settings: Settings,
     /// Whom to tell what happens.
     pub observer: Observer,
+    /// What is noted for those that ask whether the operator is alive and ready.
+    pub health: Health,
     /// Cancelled when the operator stops.
     pub stopping: CancellationToken,
     /// What the operator says of itself when it is asked.
-    #[expect(dead_code, reason = "the server of `--liveness` asks for them")]
+    #[expect(dead_code, reason = "it keeps them for the health, which only borrows them")]
     pub probes: Arc<Probes>,
 }
 
@@ -111,6 +114,8 @@ pub struct KindContext {
     has_turns: bool,
     pub(super) operator: Arc<OperatorContext>,
     pub(super) permissions: Permissions,
+    /// What its writes come to.
+    pub(super) writes: WriteHealth,
     status_subresource: AtomicBool,
     /// The handlers that are running.
     running: AtomicUsize,
@@ -178,6 +183,7 @@ impl KindContext {
     fn new(kind: Kind, operator: &Arc<OperatorContext>) -> Self {
         let selectors = &operator.selectors;
         let selector = selectors.iter().find(|(resource, _)| *resource == kind.resource);
+        let writes = operator.health.writes(&title(&kind.resource));
         Self {
             selector: selector.map(|(_, selector)| selector.clone()).unwrap_or_default(),
             kind: Arc::new(kind),
@@ -194,6 +200,7 @@ impl KindContext {
             has_turns: false,
             operator: Arc::clone(operator),
             permissions: Permissions::default(),
+            writes,
             status_subresource: AtomicBool::new(false),
             running: AtomicUsize::new(0),
             dropped: Mutex::default(),
@@ -287,14 +294,17 @@ impl KindContext {
 
     /// `databasetables.v1.kopf.demo`, as kubectl takes it.
     pub(super) fn title(&self) -> String {
-        let resource = &self.kind.resource;
-        let parts = [&resource.plural, &resource.version, &resource.group];
-        parts.map(String::as_str).into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
+        title(&self.kind.resource)
     }
 
     /// The objects of one namespace, or of all.
     pub(super) fn api(&self, namespace: Option<&str>) -> Api<WatchedObject> {
-        let client = self.operator.client.clone();
+        self.api_by(self.client(), namespace)
+    }
+
+    /// The same, by another client.
+    pub(super) fn api_by(&self, client: &Client, namespace: Option<&str>) -> Api<WatchedObject> {
+        let client = client.clone();
         match namespace {
             Some(namespace) => Api::namespaced_with(client, namespace, &self.kind.resource),
             None => Api::all_with(client, &self.kind.resource),
@@ -330,4 +340,9 @@ impl KindContext {
     pub(super) fn set_status_subresource(&self, present: bool) {
         self.status_subresource.store(present, Ordering::Relaxed);
     }
+}
+
+fn title(resource: &ApiResource) -> String {
+    let parts = [&resource.plural, &resource.version, &resource.group];
+    parts.map(String::as_str).into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
 }

@@ -10,6 +10,7 @@ mod crashes;
 mod daemons;
 mod ends;
 mod events;
+mod health;
 mod indexes;
 mod kinds;
 mod kinds_change;

@@ -82,6 +82,9 @@ pub fn write(observation: &Observation<'_>) {
             activity!(ActivityKind::Probe, info, "Activity '{id}' succeeds again.");
         }
         Observation::PhaseEntered(phase) => phase_entered(phase),
+        Observation::HealthServed { address, paths } => {
+            engine!(info, "Serving health status at http://{address}: {paths}");
+        }
         Observation::StopRequested { signal } => {
             engine!(info, "Signal {signal} is received. Operator is stopping.");
         }
