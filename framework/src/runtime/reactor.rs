@@ -22,6 +22,7 @@ use tokio::{
     task::{self, JoinSet},
     time,
 };
+use tracing::Instrument;
 
 /// How far away the next timer is where there is none.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -120,7 +121,7 @@ impl Reactor {
             let kind = Arc::clone(&self.kinds[job.source.kind as usize]);
             let uid = Uid::from(job.body.uid());
             let memory = self.memories.take(&uid);
-            let worker = self.workers.spawn(work(kind, job, memory));
+            let worker = self.workers.spawn(work(kind, job, memory).in_current_span());
             self.at_work.insert(worker.id(), uid);
         }
         let starved = self.workers.len() >= limit && self.queue.waiting() > 0;
