@@ -1,6 +1,6 @@
 //! Arguments of handlers: the trait that makes them, and their rejections.
 
-use crate::{error::Error, families::Failure, scope::Scope};
+use crate::{error::Error, extract::IndexType, families::Failure, scope::Scope};
 use std::{
     any::{TypeId, type_name},
     error, fmt,
@@ -8,12 +8,13 @@ use std::{
     time::Duration,
 };
 
-/// The states and the parameter that a handler's arguments can't be made without. The compiler doesn't know them; they are
+/// The states, the indexes and the parameter that a handler's arguments can't be made without. The compiler doesn't know them; they are
 /// checked when the operator starts.
 #[derive(Clone, Debug, Default)]
 pub struct Requirements {
     states: Vec<RequiredType>,
     params: Vec<RequiredType>,
+    indexes: Vec<IndexType>,
 }
 
 /// A type, and its name for people.
@@ -30,12 +31,25 @@ impl Requirements {
         self.params.push((TypeId::of::<T>(), type_name::<T>()));
     }
 
+    /// Requires an [`Index<K, V>`](crate::Index), which an index function fills.
+    pub fn index<K, V>(&mut self)
+    where
+        K: Ord + Clone + Send + Sync + 'static,
+        V: Send + Sync + 'static,
+    {
+        self.indexes.push(IndexType::of::<K, V>());
+    }
+
     pub(crate) fn states(&self) -> &[RequiredType] {
         &self.states
     }
 
     pub(crate) fn params(&self) -> &[RequiredType] {
         &self.params
+    }
+
+    pub(crate) fn indexes(&self) -> &[IndexType] {
+        &self.indexes
     }
 }
 
@@ -136,6 +150,7 @@ impl From<Error> for Rejection {
 /// | [`WatchEventType`](crate::extract::WatchEventType) | the watch event | `on_event` |
 /// | [`ObjectPatch`](crate::ObjectPatch) | changes that are written to the object, whether the handler succeeds or not | |
 /// | [`State<T>`](crate::State) | a value that the operator was given by `.state(…)` | |
+/// | [`Index<K, V>`](crate::Index) | what [index functions](macro@crate::index) have returned for all objects of their kind, by keys | |
 /// | [`Param<T>`](crate::extract::Param) | the value that the handler was registered with by `param = …` | |
 /// | [`Memo<T>`](crate::Memo) | a value in memory for each object | |
 /// | [`EventRecorder`](crate::EventRecorder) | posts Kubernetes Events about the object | |
@@ -146,7 +161,8 @@ impl From<Error> for Rejection {
 ///
 /// A change is what [`on_create`](macro@crate::on_create), [`on_update`](macro@crate::on_update),
 /// [`on_delete`](macro@crate::on_delete), [`on_resume`](macro@crate::on_resume) and [`on_field`](macro@crate::on_field)
-/// handlers are called for; sub-handlers, too. A [condition](crate::filter) takes what an object and its change give, but
+/// handlers are called for; sub-handlers, too. An [index function](macro@crate::index) has no `Memo`, `ObjectPatch` and
+/// `EventRecorder`. A [condition](crate::filter) takes what an object and its change give, but
 /// nothing that needs an operator.
 ///
 /// # An argument of your own
@@ -197,7 +213,7 @@ pub trait FromCall<S: Scope>: Sized {
     /// A [`Rejection`].
     fn from_call(call: &S::Call) -> Result<Self, Rejection>;
 
-    /// Names the states and the parameter that the argument can't be made without.
+    /// Names the states, the indexes and the parameter that the argument can't be made without.
     fn requirements(_requirements: &mut Requirements) {}
 }
 

@@ -3,7 +3,7 @@
 mod function;
 mod options;
 
-pub use function::{ActivityFn, HandlerFn};
+pub use function::{ActivityFn, HandlerFn, PlainFn};
 
 use crate::{
     argument::{FromCall, ObjectItself, Requirements},
@@ -15,7 +15,7 @@ use crate::{
     families::{Definition, Failure, Family, Handler, Invoke, Kind, Parameter, SourceLocation},
     filter::ConditionScope,
     reply::Reply,
-    scope::ObjectHandlerScope,
+    scope::{HandlerScope, ObjectHandlerScope, ObjectScope},
 };
 use kube::{CustomResourceExt, Resource, core::ApiResource};
 use std::{fmt, marker::PhantomData, mem, panic::Location, sync::Arc};
@@ -31,14 +31,17 @@ pub trait KubeKind: Resource<DynamicType = ()> + 'static {}
 #[diagnostic::do_not_recommend]
 impl<K: Resource<DynamicType = ()> + 'static> KubeKind for K {}
 
-/// A scope whose handlers can be registered: every one but [`Sub`](crate::scope::Sub).
-pub trait Registrable: ObjectHandlerScope + Sized {
+/// A scope whose handlers have options: every one but [`Sub`](crate::scope::Sub).
+pub trait Configurable: ObjectScope + HandlerScope + Sized {
     /// The options that only this family's handlers have.
     type Options;
 
     /// The scope of the conditions of these handlers.
     type Condition: ConditionScope<Kind = Self::Kind>;
+}
 
+/// A scope whose handlers are async functions that can be registered.
+pub trait Registrable: Configurable + ObjectHandlerScope {
     /// Makes the family's handler.
     #[doc(hidden)]
     fn family(builder: HandlerBuilder<Self>, invoke: Invoke<Self::Call>) -> Family;
@@ -61,7 +64,7 @@ pub trait Registrable: ObjectHandlerScope + Sized {
 /// assert_eq!(handler.kind.resource.kind, "ConfigMap");
 /// ```
 #[must_use = "a handler is made by `.run(function)`"]
-pub struct HandlerBuilder<S: Registrable> {
+pub struct HandlerBuilder<S: Configurable> {
     pub(crate) id: String,
     pub(crate) kind: Kind,
     pub(crate) filter: Filter,
@@ -81,7 +84,7 @@ pub struct HandlerBuilder<S: Registrable> {
 /// Makes a condition of the handler's kind and field, which options that come later may change.
 type MakeCondition = Box<dyn FnOnce(Arc<Kind>, Option<Field>) -> When>;
 
-impl<S: Registrable> fmt::Debug for HandlerBuilder<S> {
+impl<S: Configurable> fmt::Debug for HandlerBuilder<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HandlerBuilder")
             .field("id", &self.id)
@@ -90,7 +93,7 @@ impl<S: Registrable> fmt::Debug for HandlerBuilder<S> {
     }
 }
 
-impl<S: Registrable<Kind: KubeKind>> HandlerBuilder<S> {
+impl<S: Configurable<Kind: KubeKind>> HandlerBuilder<S> {
     pub(crate) fn begin(id: String, options: S::Options, place: &'static Location<'static>) -> Self {
         Self {
             id,
@@ -109,7 +112,7 @@ impl<S: Registrable<Kind: KubeKind>> HandlerBuilder<S> {
     }
 }
 
-impl<S: Registrable> HandlerBuilder<S> {
+impl<S: Configurable> HandlerBuilder<S> {
     /// Lets the operator's `crd` command print the kind's definition. Attributes need no call of this.
     pub fn definition(mut self) -> Self
     where
@@ -119,22 +122,8 @@ impl<S: Registrable> HandlerBuilder<S> {
         self
     }
 
-    /// Builds the handler that calls `function`: an `async fn` whose arguments implement [`FromCall`]. There are
-    /// at most twelve; a function under an attribute may have more.
-    pub fn run<F, Arguments>(mut self, function: F) -> Handler
-    where
-        F: HandlerFn<S, Arguments> + Clone + Sync,
-    {
-        F::requirements(&mut self.requirements);
-        self.call(move |call| function.clone().invoke(call))
-    }
-
-    /// Builds a handler that takes its whole call: the primitive behind [`run`](Self::run).
-    pub fn call<F, Fut>(mut self, function: F) -> Handler
-    where
-        F: Fn(S::Call) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<Reply, Failure>> + Send + 'static,
-    {
+    /// Makes the handler of what is known now.
+    pub(crate) fn finish(mut self, family: impl FnOnce(Self) -> Family) -> Handler {
         let field = self.filter.field.clone();
         if let Some(field) = &field {
             self.id = format!("{}/{field}", self.id);
@@ -147,14 +136,35 @@ impl<S: Registrable> HandlerBuilder<S> {
             kind: self.kind.clone(),
             mistake: self.mistake.take(),
             operator: self.operator.take(),
-            family: S::family(self, Arc::new(move |call| Box::pin(function(call)))),
+            family: family(self),
         }
+    }
+}
+
+impl<S: Registrable> HandlerBuilder<S> {
+    /// Builds the handler that calls `function`: an `async fn` whose arguments implement [`FromCall`]. There are
+    /// at most twelve; a function under an attribute may have more.
+    pub fn run<F, Arguments>(mut self, function: F) -> Handler
+    where
+        F: HandlerFn<S, Arguments> + Clone + Sync,
+    {
+        F::requirements(&mut self.requirements);
+        self.call(move |call| function.clone().invoke(call))
+    }
+
+    /// Builds a handler that takes its whole call: the primitive behind [`run`](Self::run).
+    pub fn call<F, Fut>(self, function: F) -> Handler
+    where
+        F: Fn(S::Call) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Reply, Failure>> + Send + 'static,
+    {
+        self.finish(|builder| S::family(builder, Arc::new(move |call| Box::pin(function(call)))))
     }
 }
 
 /// For attributes.
 #[doc(hidden)]
-impl<S: Registrable> HandlerBuilder<S> {
+impl<S: Configurable> HandlerBuilder<S> {
     pub fn requires<T: FromCall<S>>(mut self) -> Self {
         T::requirements(&mut self.requirements);
         self

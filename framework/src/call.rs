@@ -6,6 +6,7 @@ use crate::{
         patch::{Edit, Function},
     },
     event_queue::EventQueue,
+    extract::Indexes,
     families::{Kind, Parameter},
 };
 use jiff::Timestamp;
@@ -32,6 +33,7 @@ pub struct Context {
     pub(crate) handler: String,
     pub(crate) client: Client,
     pub(crate) states: Arc<States>,
+    pub(crate) indexes: Arc<Indexes>,
     pub(crate) stop: CancellationToken,
     pub(crate) param: Option<Parameter>,
     pub(crate) now: Timestamp,

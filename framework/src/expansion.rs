@@ -1,7 +1,7 @@
 //! Support for the code that attributes expand to, and for the test kit.
 
 use crate::{
-    families::{ActivityReply, Definition, Failure, IntoActivityReply},
+    families::{ActivityReply, Definition, Failure, IntoActivityReply, IntoPairs},
     reply::{IntoReply, Reply},
 };
 use kube::CustomResourceExt;
@@ -26,6 +26,11 @@ pub fn reply<K, R: IntoReply<K>>(returned: R) -> Result<Reply, Failure> {
 /// The reply of an activity's function that has returned.
 pub fn activity_reply<S, R: IntoActivityReply<S>>(returned: R) -> Result<ActivityReply, Failure> {
     returned.into_reply().map_err(Failure::Failed)
+}
+
+/// The pairs of an index function that has returned.
+pub fn pairs<P: IntoPairs>(returned: P) -> Result<Vec<(P::Key, P::Value)>, Failure> {
+    returned.into_pairs().map_err(Failure::Failed)
 }
 
 /// Finds the definition of a concrete kind, where there is one: the inherent method stands before the trait's.

@@ -5,6 +5,7 @@ mod attempt;
 mod context;
 mod events;
 mod fit;
+mod index;
 mod memo;
 mod meta;
 mod object;
@@ -25,6 +26,8 @@ pub use attempt::{Attempt, Elapsed, Started};
 pub use context::{Param, State};
 pub use events::EventRecorder;
 pub(crate) use fit::{IsKind, StatusIs};
+pub use index::Index;
+pub(crate) use index::{AnyIndex, IndexType, Indexes};
 pub use memo::Memo;
 pub use meta::{Annotations, Generation, Labels, Meta, Name, ObjectNamespace, ResourceVersion, Uid};
 pub use object::{

@@ -3,6 +3,7 @@
 mod activity;
 mod change;
 mod event;
+mod index;
 mod sub;
 mod timer;
 
@@ -15,6 +16,7 @@ pub use change::{
     on_create, on_delete, on_field, on_resume, on_update,
 };
 pub use event::{EventCall, EventHandler, WatchEvent, WatchEventType, on_event};
+pub use index::{IndexCall, IndexHandler, Indexing, IntoPairs, index};
 pub use sub::{Sub, SubCalls, SubHandler, SubHandlers};
 pub use timer::{Timer, TimerCall, TimerHandler, timer};
 
@@ -131,6 +133,8 @@ pub enum Family {
     Change(ChangeHandler),
     /// Called once for each watch event.
     Event(EventHandler),
+    /// Called for each state of an object, before all others.
+    Index(IndexHandler),
     /// Called for each object at intervals.
     Timer(TimerHandler),
 }
@@ -141,15 +145,17 @@ impl Handler {
         match &self.family {
             Family::Change(handler) => &handler.id,
             Family::Event(handler) => &handler.id,
+            Family::Index(handler) => &handler.id,
             Family::Timer(handler) => &handler.id,
         }
     }
 
-    /// The trigger, in one word: `create`, `update`, `delete`, `resume`, `field`, `event`, `timer`.
+    /// The trigger, in one word: `create`, `update`, `delete`, `resume`, `field`, `event`, `index`, `timer`.
     pub fn trigger(&self) -> &'static str {
         match &self.family {
             Family::Change(handler) => handler.on.as_str(),
             Family::Event(_) => "event",
+            Family::Index(_) => "index",
             Family::Timer(_) => "timer",
         }
     }
@@ -159,6 +165,7 @@ impl Handler {
         match &self.family {
             Family::Change(handler) => &handler.filter,
             Family::Event(handler) => &handler.filter,
+            Family::Index(handler) => &handler.filter,
             Family::Timer(handler) => &handler.filter,
         }
     }
@@ -168,6 +175,7 @@ impl Handler {
         match &self.family {
             Family::Change(handler) => handler.invoke.param.as_ref(),
             Family::Event(handler) => handler.param.as_ref(),
+            Family::Index(handler) => handler.param.as_ref(),
             Family::Timer(handler) => handler.param.as_ref(),
         }
     }
@@ -197,6 +205,8 @@ impl Handler {
                 });
                 Family::Event(handler)
             }
+            // It has no answer that could be late.
+            Family::Index(handler) => Family::Index(handler),
             Family::Timer(mut handler) => {
                 let inner = handler.invoke;
                 handler.invoke = Arc::new(move |call: TimerCall| {
@@ -213,7 +223,7 @@ impl Handler {
     pub(crate) fn keeps_objects(&self) -> bool {
         match &self.family {
             Family::Change(handler) => matches!(handler.on, Trigger::Delete { optional: false, .. }),
-            Family::Event(_) | Family::Timer(_) => false,
+            Family::Event(_) | Family::Index(_) | Family::Timer(_) => false,
         }
     }
 }

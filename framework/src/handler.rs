@@ -19,7 +19,7 @@
 //! ```
 
 pub use crate::{
-    builder::{ActivityFn, HandlerBuilder, HandlerFn, KubeKind, Registrable},
+    builder::{ActivityFn, Configurable, HandlerBuilder, HandlerFn, KubeKind, PlainFn, Registrable},
     call::{AttemptInfo, Context, ObjectCall, ObjectView, States, TypeMap},
     core::{
         handler::Trigger,
@@ -29,7 +29,8 @@ pub use crate::{
     families::{
         Activity, ActivityAnswer, ActivityBuilder, ActivityCall, ActivityKind, ActivityReply, Answer, Change,
         ChangeCall, ChangeFn, ChangeHandler, Definition, EventCall, EventHandler, Failure, Family, Handler,
-        IntoActivityReply, Invoke, Kind, Parameter, SourceLocation, SubCalls, TimerCall, TimerHandler,
+        IndexCall, IndexHandler, IntoActivityReply, IntoPairs, Invoke, Kind, Parameter, SourceLocation,
+        SubCalls, TimerCall, TimerHandler,
     },
     registry::{Registry, StartError},
     reply::{IntoReply, Reply},

@@ -14,6 +14,7 @@ pub use running::RunningOperator;
 use crate::{
     call::States,
     core::{
+        namespaces::InvalidNamespaces,
         retry::seconds,
         storage::{InvalidName, StorageConfig},
     },
@@ -39,7 +40,7 @@ pub struct Operator {
     registry: Registry,
     states: States,
     storage: StorageConfig,
-    namespaces: Namespaces,
+    namespaces: Result<Namespaces, InvalidNamespaces>,
     settings: Settings,
     observer: Observer,
     one_at_a_time: bool,
@@ -73,8 +74,10 @@ pub enum RunError {
     Start(StartError),
     /// The operator's name can't be part of annotations, or its prefix or finalizer isn't valid.
     Name(InvalidName),
-    /// The list of namespaces is empty.
+    /// The list of namespaces is empty, or lets none in.
     NoNamespace,
+    /// There is a mistake in a list of namespaces.
+    Namespaces(InvalidNamespaces),
     /// There is a selector for a kind without handlers.
     NoHandlers(String),
     /// The schema of a kind's CRD drops the field of the status storage.
@@ -113,9 +116,10 @@ impl fmt::Display for RunError {
         match self {
             Self::Start(error) => error.fmt(f),
             Self::Name(error) => error.fmt(f),
-            Self::NoNamespace => {
-                f.write_str("the list of namespaces is empty: name one, or use `.all_namespaces()`")
-            }
+            Self::NoNamespace => f.write_str(
+                "the list of namespaces is empty, or takes out all that it lets in: name one, or use `.all_namespaces()`",
+            ),
+            Self::Namespaces(error) => error.fmt(f),
             Self::NoHandlers(kind) => write!(
                 f,
                 "there is a selector for {kind} but no handler: register one, or remove the `.select`"
@@ -165,5 +169,11 @@ impl From<StartError> for RunError {
 impl From<InvalidName> for RunError {
     fn from(error: InvalidName) -> Self {
         Self::Name(error)
+    }
+}
+
+impl From<InvalidNamespaces> for RunError {
+    fn from(error: InvalidNamespaces) -> Self {
+        Self::Namespaces(error)
     }
 }

@@ -1,11 +1,13 @@
 //! Registry of an operator's handlers, and their checks before it starts.
 
 mod filters;
+mod indexes;
 
 use crate::{
     argument::{RequiredType, Requirements},
     call::States,
     core::storage::Storage,
+    extract::Indexes,
     families::{Activity, ActivityKind, Handler, Parameter, SourceLocation},
 };
 use kube::core::ApiResource;
@@ -118,6 +120,7 @@ impl Registry {
         }
         self.check_handlers()?;
         self.check_activities()?;
+        self.registrants().try_for_each(|one| indexes::check_filled(&self.handlers, &one))?;
         let are_known = self.activities_of(ActivityKind::Startup).is_empty();
         let logins = self.activities.iter().filter(|activity| activity.kind == ActivityKind::Login);
         logins.map(Registrant::of_activity).try_for_each(|login| login.check_states(states))?;
@@ -130,6 +133,11 @@ impl Registry {
         let mut all =
             self.handlers.iter().map(Registrant::of_handler).chain(later.map(Registrant::of_activity));
         all.try_for_each(|one| one.check_states(states))
+    }
+
+    fn registrants(&self) -> impl Iterator<Item = Registrant<'_>> {
+        let activities = self.activities.iter().map(Registrant::of_activity);
+        self.handlers.iter().map(Registrant::of_handler).chain(activities)
     }
 
     fn check_activities(&self) -> Result<(), StartError> {
@@ -167,7 +175,12 @@ impl Registry {
                 return Err(StartError::duplicate(first, handler));
             }
         }
-        Ok(())
+        indexes::check(&self.handlers)
+    }
+
+    /// The indexes that its functions fill, which are empty.
+    pub(crate) fn indexes(&self) -> Indexes {
+        Indexes::of(indexes::functions(&self.handlers).map(|(_, function)| function.contents))
     }
 }
 
@@ -331,6 +344,26 @@ pub enum StartError {
         /// The handler's place in the source.
         location: SourceLocation,
     },
+    /// Two index functions fill indexes of the same type.
+    TwoIndexes {
+        /// The type: `Index<…, …>`.
+        index: String,
+        /// The functions' ids.
+        ids: [String; 2],
+        /// The place of the first one.
+        first: SourceLocation,
+        /// The place of the second one.
+        second: SourceLocation,
+    },
+    /// A handler takes an [`Index`](crate::Index) that no function fills.
+    MissingIndex {
+        /// The handler's id.
+        handler: String,
+        /// The type: `Index<…, …>`.
+        index: String,
+        /// The handler's place in the source.
+        location: SourceLocation,
+    },
     /// A delete handler keeps objects of a kind with a [selector](crate::Operator::select).
     SelectedDeletion {
         /// The handler's id.
@@ -417,6 +450,16 @@ impl fmt::Display for StartError {
                 f,
                 "handler `{handler}` at {} takes `Param<{param}>`, but its `param` is of type `{given}`",
                 location
+            ),
+            Self::TwoIndexes { index, ids: [one, other], first, second } => write!(
+                f,
+                "index functions `{one}` at {first} and `{other}` at {second} both fill `{index}`: wrap the key or the value \
+                 of one of them in a type of its own",
+            ),
+            Self::MissingIndex { handler, index, location } => write!(
+                f,
+                "handler `{handler}` at {location} takes `{index}`, which no function fills: put `#[korf::index(Kind)]` on \
+                 one that returns such keys and values",
             ),
             Self::SelectedDeletion { handler, kind, location } => write!(
                 f,

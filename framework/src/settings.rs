@@ -110,6 +110,10 @@ settings! {
         listing_silence: Duration = seconds(10);
         /// The longest time between two questions for a kind that the API server doesn't know.
         discovery_interval: Duration = seconds(10);
+        /// Handlers that wait for this long until all indexed kinds are listed are worth a warning.
+        index_patience: Duration = seconds(10);
+        /// The time after which a kind that the API server no longer knows counts as gone with all its objects.
+        absence: Duration = seconds(10);
         /// About the time between a 410 and the relist that it asks for.
         relist_delay: Duration = seconds(1);
     }

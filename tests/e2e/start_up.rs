@@ -86,7 +86,7 @@ async fn a_wrong_command_line_exits_with_2_and_names_the_mistake() {
     let fixture = Fixture::new("usage").await;
     for (arguments, expected) in [
         (&["--whatever"][..], "unexpected argument '--whatever' found"),
-        (&["--namespace", "Not_A_Name"], "a namespace has 1 to 63 lower-case letters, digits and `-`"),
+        (&["--namespace", "Not_A_Name"], "its name has 1 to 63 lower-case letters, digits and `-`"),
         (&["--all-namespaces"], "either --namespace or --all-namespaces can be used, not both"),
         (&["--quiet", "--verbose"], "only one of --verbose, --debug and --quiet can be used"),
         (&["--log-format", "xml"], "[possible values: plain, full, json]"),

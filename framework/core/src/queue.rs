@@ -84,8 +84,9 @@ impl Queue {
         self.needs.get(source.kind as usize).copied().unwrap_or_default()
     }
 
-    /// Takes in an event of a watch.
-    pub fn observe(&mut self, source: Source, event: Event, now: Instant) {
+    /// Takes in an event of a watch. Returns the objects that it shows to be gone though no event of their own has: their
+    /// names, namespaces and uids; and their labels, where event handlers may ask for them.
+    pub fn observe(&mut self, source: Source, event: Event, now: Instant) -> Vec<Body> {
         match event {
             Event::Listing => drop(self.listings.insert(source, Listing::default())),
             Event::ListingRevised => {
@@ -99,10 +100,15 @@ impl Queue {
                 }
                 self.applied(source, body, shown, now);
             }
-            Event::ListingDone => self.bury_unlisted(source, now),
+            Event::ListingDone => return self.bury_unlisted(source, now),
             Event::Applied(body) => self.applied(source, body, Shown::Changed, now),
             Event::Deleted(body) => self.gone(&body, now),
+            Event::Withdrawn => {
+                self.listings.insert(source, Listing::default());
+                return self.bury_unlisted(source, now);
+            }
         }
+        Vec::new()
     }
 
     fn applied(&mut self, source: Source, body: Body, shown: Shown, now: Instant) {
@@ -114,6 +120,9 @@ impl Queue {
             false => WatchEventType::Added,
         };
         let entry = self.objects.entry(uid.clone()).or_insert_with(|| Entry::new(source, &body, listed));
+        if needs.turnless {
+            return;
+        }
         let gone = entry.life == Life::Gone || matches!(self.backlog.get(&uid), Some(Pending::Gone(_)));
         if entry.life == Life::Buried || gone && !needs.selected {
             return;
@@ -153,9 +162,9 @@ impl Queue {
         }
     }
 
-    /// Takes in the end of a listing: known objects that it hasn't shown were deleted meanwhile.
-    fn bury_unlisted(&mut self, source: Source, now: Instant) {
-        let Some(Listing { seen, .. }) = self.listings.remove(&source) else { return };
+    /// Takes in the end of a listing: known objects that it hasn't shown were deleted meanwhile. Returns them.
+    fn bury_unlisted(&mut self, source: Source, now: Instant) -> Vec<Body> {
+        let Some(Listing { seen, .. }) = self.listings.remove(&source) else { return Vec::new() };
         let known = self.objects.iter().filter(|(_, entry)| entry.source == source);
         // More is known of a deletion that the watch has shown.
         let shown = |uid: &Uid| matches!(self.backlog.get(uid), Some(Pending::Gone(_)));
@@ -163,15 +172,20 @@ impl Queue {
         let mut missing: Vec<_> = missing.map(|(uid, entry)| (uid.clone(), entry.identity(uid))).collect();
         // The map has an order of its own in each process; test runs have to be reproducible.
         missing.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        for (_, identity) in missing {
-            self.gone(&identity, now);
+        let missing: Vec<_> = missing.into_iter().map(|(_, identity)| identity).collect();
+        for identity in &missing {
+            self.gone(identity, now);
         }
+        missing
     }
 
     fn gone(&mut self, body: &Body, now: Instant) {
         let uid = &Uid::from(body.uid());
         let Some(source) = self.objects.get(uid).map(|entry| entry.source) else { return };
-        let events = self.needs(source).events;
+        let KindNeeds { events, turnless, .. } = self.needs(source);
+        if turnless {
+            return self.forget(uid, now);
+        }
         let Some(entry) = self.objects.get_mut(uid) else { return };
         let is_news = match entry.life {
             Life::There => true,

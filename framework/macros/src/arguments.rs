@@ -25,14 +25,18 @@ pub struct Attribute {
     pub scope: &'static str,
     /// The options that only this attribute has.
     pub own: &'static [&'static str],
+    /// Its functions are plain ones, which can't wait.
+    pub plain: bool,
 }
 
 impl Attribute {
     /// The options that it has.
     fn options(&self) -> impl Iterator<Item = &'static str> {
         let common = if self.is_activity() { &OF_ACTIVITIES[..] } else { &COMMON[..] };
-        let of_changes = if matches!(self.name, "on_event" | "on_probe") { &[] } else { &OF_CHANGES[..] };
-        common.iter().chain(of_changes).chain(self.own).copied()
+        let is_called_once = self.plain || matches!(self.name, "on_event" | "on_probe");
+        let of_changes = if is_called_once { &[] } else { &OF_CHANGES[..] };
+        let all = common.iter().chain(of_changes).chain(self.own).copied();
+        all.filter(|option| !self.plain || *option != "timeout")
     }
 
     fn is_activity(&self) -> bool {

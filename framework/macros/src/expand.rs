@@ -33,7 +33,13 @@ pub fn registration(attribute: &Attribute, arguments: &Arguments, function: &Fun
         let argument = called(ty, kind, ["argument", "object_itself"]);
         quote_spanned!(ty.span()=> ::korf::__private::#argument::<#scope, #ty>(&__korf_call)?)
     });
-    let reply = quote_spanned!(returned(function)=> ::korf::__private::reply::<#kind, _>(__korf_output));
+    let call = if attribute.plain {
+        let pairs = quote_spanned!(returned(function)=> ::korf::__private::pairs(__korf_output));
+        quote!(|__korf_call| { let __korf_output = #name(#(#values),*); #pairs })
+    } else {
+        let reply = quote_spanned!(returned(function)=> ::korf::__private::reply::<#kind, _>(__korf_output));
+        quote!(|__korf_call| async move { let __korf_output = #name(#(#values),*).await; #reply })
+    };
     quote! {
         #(#conditions)*
         ::korf::__private::submit! {
@@ -46,7 +52,7 @@ pub fn registration(attribute: &Attribute, arguments: &Arguments, function: &Fun
                     .definition_if_any(__korf_definition)
                     #(#options)*
                     #(#required)*
-                    .call(|__korf_call| async move { let __korf_output = #name(#(#values),*).await; #reply })
+                    .call(#call)
                     .into()
             })
         }

@@ -17,18 +17,27 @@ use quote::quote;
 
 #[proc_macro_attribute]
 pub fn on_create(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    handler(&Attribute { name: "on_create", scope: "Creation", own: &[] }, attribute, item)
+    handler(&Attribute { name: "on_create", scope: "Creation", own: &[], plain: false }, attribute, item)
 }
 
 #[proc_macro_attribute]
 pub fn on_update(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    handler(&Attribute { name: "on_update", scope: "Update", own: &["old", "new"] }, attribute, item)
+    handler(
+        &Attribute { name: "on_update", scope: "Update", own: &["old", "new"], plain: false },
+        attribute,
+        item,
+    )
 }
 
 #[proc_macro_attribute]
 pub fn on_delete(attribute: TokenStream, item: TokenStream) -> TokenStream {
     handler(
-        &Attribute { name: "on_delete", scope: "Deletion", own: &["optional", "release_on_failure"] },
+        &Attribute {
+            name: "on_delete",
+            scope: "Deletion",
+            own: &["optional", "release_on_failure"],
+            plain: false,
+        },
         attribute,
         item,
     )
@@ -36,49 +45,64 @@ pub fn on_delete(attribute: TokenStream, item: TokenStream) -> TokenStream {
 
 #[proc_macro_attribute]
 pub fn on_resume(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    handler(&Attribute { name: "on_resume", scope: "Resuming", own: &["deleted"] }, attribute, item)
+    handler(
+        &Attribute { name: "on_resume", scope: "Resuming", own: &["deleted"], plain: false },
+        attribute,
+        item,
+    )
 }
 
 #[proc_macro_attribute]
 pub fn on_field(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    handler(&Attribute { name: "on_field", scope: "FieldChange", own: &["old", "new"] }, attribute, item)
+    handler(
+        &Attribute { name: "on_field", scope: "FieldChange", own: &["old", "new"], plain: false },
+        attribute,
+        item,
+    )
 }
 
 #[proc_macro_attribute]
 pub fn on_event(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    handler(&Attribute { name: "on_event", scope: "WatchEvent", own: &[] }, attribute, item)
+    handler(&Attribute { name: "on_event", scope: "WatchEvent", own: &[], plain: false }, attribute, item)
 }
 
 #[proc_macro_attribute]
 pub fn timer(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let own = &["interval", "initial_delay", "idle", "sharp"];
-    handler(&Attribute { name: "timer", scope: "Timer", own }, attribute, item)
+    handler(&Attribute { name: "timer", scope: "Timer", own, plain: false }, attribute, item)
+}
+
+#[proc_macro_attribute]
+pub fn index(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    handler(&Attribute { name: "index", scope: "Indexing", own: &["errors"], plain: true }, attribute, item)
 }
 
 #[proc_macro_attribute]
 pub fn on_startup(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    activity(&Attribute { name: "on_startup", scope: "Startup", own: &[] }, attribute, item)
+    activity(&Attribute { name: "on_startup", scope: "Startup", own: &[], plain: false }, attribute, item)
 }
 
 #[proc_macro_attribute]
 pub fn on_cleanup(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    activity(&Attribute { name: "on_cleanup", scope: "Cleanup", own: &[] }, attribute, item)
+    activity(&Attribute { name: "on_cleanup", scope: "Cleanup", own: &[], plain: false }, attribute, item)
 }
 
 #[proc_macro_attribute]
 pub fn on_login(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    activity(&Attribute { name: "on_login", scope: "Login", own: &[] }, attribute, item)
+    activity(&Attribute { name: "on_login", scope: "Login", own: &[], plain: false }, attribute, item)
 }
 
 #[proc_macro_attribute]
 pub fn on_probe(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    activity(&Attribute { name: "on_probe", scope: "Probe", own: &[] }, attribute, item)
+    activity(&Attribute { name: "on_probe", scope: "Probe", own: &[], plain: false }, attribute, item)
 }
 
 fn activity(attribute: &Attribute, tokens: TokenStream, item: TokenStream) -> TokenStream {
     let item = Tokens::from(item);
     let registration = arguments::parse_activity(attribute, tokens.into())
-        .and_then(|options| Ok(expand::activity(attribute, &options, &function::parse(item.clone())?)))
+        .and_then(|options| {
+            Ok(expand::activity(attribute, &options, &function::parse(attribute, item.clone())?))
+        })
         .unwrap_or_else(syn::Error::into_compile_error);
     // The function stays as it was even when the attribute is wrong: one mistake, one error.
     quote!(#item #registration).into()
@@ -88,7 +112,7 @@ fn handler(attribute: &Attribute, tokens: TokenStream, item: TokenStream) -> Tok
     let item = Tokens::from(item);
     let registration = arguments::parse(attribute, tokens.into())
         .and_then(|arguments| {
-            Ok(expand::registration(attribute, &arguments, &function::parse(item.clone())?))
+            Ok(expand::registration(attribute, &arguments, &function::parse(attribute, item.clone())?))
         })
         .unwrap_or_else(syn::Error::into_compile_error);
     // The function stays as it was even when the attribute is wrong: one mistake, one error.

@@ -1,7 +1,7 @@
 //! Functions as handlers.
 
 use crate::{
-    argument::{FromCall, Requirements, argument},
+    argument::{FromCall, Rejection, Requirements, argument},
     families::{ActivityAnswer, ActivityCall, ActivityScope, Answer, Failure, IntoActivityReply},
     reply::IntoReply,
     scope::{HandlerScope, ObjectScope, Scope},
@@ -81,16 +81,65 @@ macro_rules! handler_functions {
     };
 }
 
-handler_functions!();
-handler_functions!(A);
-handler_functions!(A B);
-handler_functions!(A B C);
-handler_functions!(A B C D);
-handler_functions!(A B C D E);
-handler_functions!(A B C D E G);
-handler_functions!(A B C D E G H);
-handler_functions!(A B C D E G H I);
-handler_functions!(A B C D E G H I J);
-handler_functions!(A B C D E G H I J K);
-handler_functions!(A B C D E G H I J K L);
-handler_functions!(A B C D E G H I J K L M);
+/// A plain `fn` whose arguments all implement [`FromCall`] for `S`: at most twelve. It is called where it must not wait.
+#[diagnostic::on_unimplemented(
+    message = "this function cannot be called for `{S}`",
+    label = "not a plain `fn` with such arguments",
+    note = "it is a function of at most 12 arguments that implement `FromCall<{S}>`, and is not async"
+)]
+pub trait PlainFn<S: Scope, Arguments>: Send + Sync + 'static {
+    /// The type that it returns.
+    type Output;
+
+    /// Names the states, the indexes and the parameter that its arguments can't be made without.
+    fn requirements(requirements: &mut Requirements);
+
+    /// Makes the arguments and calls the function.
+    ///
+    /// # Errors
+    /// An argument can't be made.
+    fn call(&self, call: &S::Call) -> Result<Self::Output, Rejection>;
+}
+
+macro_rules! plain_functions {
+    ($($argument:ident)*) => {
+        impl<S, F, R, $($argument,)*> PlainFn<S, ($($argument,)*)> for F
+        where
+            S: Scope,
+            F: Fn($($argument),*) -> R + Send + Sync + 'static,
+            $($argument: FromCall<S>,)*
+        {
+            type Output = R;
+
+            fn requirements(_requirements: &mut Requirements) {
+                $($argument::requirements(_requirements);)*
+            }
+
+            fn call(&self, _call: &S::Call) -> Result<R, Rejection> {
+                Ok(self($($argument::from_call(_call)?),*))
+            }
+        }
+    };
+}
+
+/// For each number of arguments.
+macro_rules! functions {
+    ($($arguments:tt)*) => {
+        handler_functions!($($arguments)*);
+        plain_functions!($($arguments)*);
+    };
+}
+
+functions!();
+functions!(A);
+functions!(A B);
+functions!(A B C);
+functions!(A B C D);
+functions!(A B C D E);
+functions!(A B C D E G);
+functions!(A B C D E G H);
+functions!(A B C D E G H I);
+functions!(A B C D E G H I J);
+functions!(A B C D E G H I J K);
+functions!(A B C D E G H I J K L);
+functions!(A B C D E G H I J K L M);

@@ -1,6 +1,6 @@
 //! Options that handlers of all families have.
 
-use super::{HandlerBuilder, Registrable};
+use super::{Configurable, HandlerBuilder, Registrable};
 use crate::{
     core::{
         diff::Field,
@@ -11,7 +11,7 @@ use crate::{
 };
 use std::time::Duration;
 
-impl<S: Registrable> HandlerBuilder<S> {
+impl<S: Configurable> HandlerBuilder<S> {
     /// Replaces the id, which names the handler in logs and in the progress records on the objects: another id is another
     /// handler. The [`field`](Self::field) is appended to it.
     pub fn id(mut self, id: impl Into<String>) -> Self {
@@ -29,13 +29,6 @@ impl<S: Registrable> HandlerBuilder<S> {
     /// Only operators of this name, which [`Operator::new`](crate::Operator::new) is given, have the handler.
     pub fn operator(mut self, name: impl Into<String>) -> Self {
         self.operator = Some(name.into());
-        self
-    }
-
-    /// The longest time from the start of the first attempt; a running attempt is interrupted then. Without it, there
-    /// is no limit.
-    pub fn timeout(mut self, longest: Duration) -> Self {
-        self.limits.timeout = Some(longest);
         self
     }
 
@@ -107,6 +100,15 @@ impl<S: Registrable> HandlerBuilder<S> {
                 condition.holds(&call).map_err(|rejection| rejection.to_string())
             })
         }));
+        self
+    }
+}
+
+impl<S: Registrable> HandlerBuilder<S> {
+    /// The longest time from the start of the first attempt; a running attempt is interrupted then. Without it, there
+    /// is no limit.
+    pub fn timeout(mut self, longest: Duration) -> Self {
+        self.limits.timeout = Some(longest);
         self
     }
 }

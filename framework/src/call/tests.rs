@@ -37,6 +37,7 @@ pub fn object_call(body: Value) -> (ObjectCall, EventRequests) {
         handler: "handler".into(),
         client: Client::try_from(nowhere).unwrap(),
         states: Arc::default(),
+        indexes: Arc::default(),
         stop: CancellationToken::new(),
         param: None,
         now: "2026-11-22T14:53:30Z".parse().unwrap(),

@@ -2,6 +2,7 @@
 
 use super::Program;
 use crate::{
+    core::namespaces::{InvalidNamespaces, NamespaceList, NamespaceSet},
     logging::{Format, Logging, Verbosity},
     settings::{InvalidSetting, Settings},
 };
@@ -54,9 +55,13 @@ pub(super) struct Run<O: clap::Args> {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Namespaces {
-    /// Handle the objects of this namespace; may be repeated
+    /// Handle the objects of this namespace; may be repeated, and be a list with globs: team-*,!team-x
+    ///
+    /// `*` stands for any characters, `?` for one. A part with `!` takes out what the parts before it have let in; where
+    /// it is the first one, all others are in. Namespaces that fit a glob are served as they come and go; for that, the
+    /// operator has to be allowed to list and watch namespaces.
     #[arg(short, long = "namespace", value_name = "NAMESPACE", env = "KORF_RUN_NAMESPACE")]
-    #[arg(value_delimiter = ',', value_parser = namespace)]
+    #[arg(value_parser = namespaces)]
     pub named: Vec<String>,
     /// Handle the objects of all namespaces
     #[arg(short = 'A', long = "all-namespaces", env = "KORF_RUN_ALL_NAMESPACES")]
@@ -119,19 +124,22 @@ impl<O: clap::Args> Arguments<O> {
             Some(message) => {
                 let run = command
                     .find_subcommand_mut("run")
-                    .map(|run| run.error(ErrorKind::ArgumentConflict, message));
-                Err(run.unwrap_or_else(|| command.error(ErrorKind::ArgumentConflict, message)))
+                    .map(|run| run.error(ErrorKind::ArgumentConflict, &message));
+                Err(run.unwrap_or_else(|| command.error(ErrorKind::ArgumentConflict, &message)))
             }
         }
     }
 
-    fn contradiction(&self) -> Option<&'static str> {
+    fn contradiction(&self) -> Option<String> {
         let Action::Run(Run { namespaces, logs, .. }) = &self.action else { return None };
         if namespaces.all && !namespaces.named.is_empty() {
-            return Some("either --namespace or --all-namespaces can be used, not both");
+            return Some("either --namespace or --all-namespaces can be used, not both".to_owned());
+        }
+        if let Err(error) = NamespaceSet::parse(&namespaces.named) {
+            return Some(error.to_string());
         }
         let verbosities = [logs.verbose, logs.debug, logs.quiet].into_iter().filter(|given| *given).count();
-        (verbosities > 1).then_some("only one of --verbose, --debug and --quiet can be used")
+        (verbosities > 1).then(|| "only one of --verbose, --debug and --quiet can be used".to_owned())
     }
 }
 
@@ -160,13 +168,7 @@ fn setting(text: &str) -> Result<(String, String), InvalidSetting> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// A DNS label: <https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names>
-fn namespace(text: &str) -> Result<String, &'static str> {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let fits = (1..=63).contains(&text.len()) && text.chars().all(inner);
-    if fits && !text.starts_with('-') && !text.ends_with('-') {
-        Ok(text.into())
-    } else {
-        Err("a namespace has 1 to 63 lower-case letters, digits and `-`, the latter not at an end")
-    }
+/// A list of namespaces.
+fn namespaces(text: &str) -> Result<String, InvalidNamespaces> {
+    text.parse::<NamespaceList>().map(|_| text.to_owned())
 }

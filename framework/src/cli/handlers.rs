@@ -61,6 +61,7 @@ fn options(handler: &Handler) -> String {
     let shown = match &handler.family {
         Family::Change(change) => [triggered(change.on), filters, limits(&change.limits)].concat(),
         Family::Event(event) => [filters, timeout(event.timeout)].concat(),
+        Family::Index(index) => [filters, on_error(index.errors, OnError::Ignored)].concat(),
         Family::Timer(timer) => [schedule(&timer.schedule), filters, limits(&timer.limits)].concat(),
     };
     if shown.is_empty() { "-".into() } else { shown.join(" ") }
@@ -111,12 +112,17 @@ fn limits(limits: &Limits) -> Vec<String> {
     if limits.backoff != Backoff::default() {
         shown.push(format!("backoff={}", backoff(limits.backoff)));
     }
-    match limits.errors {
-        OnError::Temporary => {}
-        OnError::Ignored => shown.push("errors=ignored".into()),
-        OnError::Permanent => shown.push("errors=permanent".into()),
-    }
+    shown.extend(on_error(limits.errors, OnError::Temporary));
     shown
+}
+
+fn on_error(errors: OnError, default: OnError) -> Vec<String> {
+    let word = match errors {
+        OnError::Temporary => "temporary",
+        OnError::Ignored => "ignored",
+        OnError::Permanent => "permanent",
+    };
+    (errors != default).then(|| format!("errors={word}")).into_iter().collect()
 }
 
 fn backoff(backoff: Backoff) -> String {

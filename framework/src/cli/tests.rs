@@ -69,7 +69,9 @@ fn namespaces_are_chosen_by_name_or_all() {
         ("run -A", &[], true),
         ("run --all-namespaces", &[], true),
         ("run -n a --namespace b", &["a", "b"], false),
-        ("run -n a,b-2", &["a", "b-2"], false),
+        ("run -n a,b-2", &["a,b-2"], false),
+        ("run -n team-*,!team-x -n default", &["team-*,!team-x", "default"], false),
+        ("run -n !kube-*", &["!kube-*"], false),
     ] {
         let run = parse(line).unwrap();
         assert_eq!(
@@ -101,6 +103,9 @@ fn wrong_lines_are_rejected() {
         ("run -n -a", ErrorKind::UnknownArgument),
         ("run -n a-", ErrorKind::ValueValidation),
         ("run -n a.b", ErrorKind::ValueValidation),
+        ("run -n a,", ErrorKind::ValueValidation),
+        ("run -n Team-*", ErrorKind::ValueValidation),
+        ("run -n team-* -n !team-x", ErrorKind::ArgumentConflict),
         ("run --log-format xml", ErrorKind::InvalidValue),
         ("run --set requests.timeout=1", ErrorKind::ValueValidation),
         ("run --set requests.timeout", ErrorKind::ValueValidation),

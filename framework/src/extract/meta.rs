@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, fmt, ops::Deref, sync::Arc};
 macro_rules! names {
     ($($(#[$doc:meta])* $name:ident $text:ident)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub String);
 
         impl Deref for $name {
@@ -69,7 +69,7 @@ names! {
 ///     Ok(())
 /// }
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectNamespace(pub Option<String>);
 
 impl Deref for ObjectNamespace {

@@ -3,6 +3,7 @@
 use crate::{
     argument::{FromCall, Rejection},
     call::States,
+    extract::Indexes,
     families::ActivityCall,
     scope::Startup,
     settings::Settings,
@@ -33,6 +34,7 @@ pub struct OperatorSetup(Arc<Mutex<Prepared>>);
 struct Prepared {
     settings: Settings,
     states: States,
+    indexes: Arc<Indexes>,
 }
 
 // By hand: states may hold secrets.
@@ -45,7 +47,13 @@ impl fmt::Debug for OperatorSetup {
 impl OperatorSetup {
     /// A setup that begins with these.
     pub(crate) fn new(settings: Settings, states: States) -> Self {
-        Self(Arc::new(Mutex::new(Prepared { settings, states })))
+        Self(Arc::new(Mutex::new(Prepared { settings, states, indexes: Arc::default() })))
+    }
+
+    /// The same with these indexes.
+    pub(crate) fn with_indexes(self, indexes: Indexes) -> Self {
+        self.prepared().indexes = Arc::new(indexes);
+        self
     }
 
     /// Changes settings. The command line and the environment have the last word. Those of the login are too late: it comes
@@ -63,6 +71,11 @@ impl OperatorSetup {
     /// The states so far.
     pub(crate) fn states(&self) -> States {
         self.prepared().states.clone()
+    }
+
+    /// The indexes, which are empty before the operator watches anything.
+    pub(crate) fn indexes(&self) -> Arc<Indexes> {
+        Arc::clone(&self.prepared().indexes)
     }
 
     /// The settings so far.

@@ -3,7 +3,7 @@
 
 use super::{Family, Invoke, Parameter, sub::SubCalls};
 use crate::{
-    builder::{HandlerBuilder, KubeKind, Registrable},
+    builder::{Configurable, HandlerBuilder, KubeKind, Registrable},
     call::{AttemptInfo, ObjectCall, object_call},
     core::{
         self, Reason,
@@ -127,10 +127,12 @@ scopes! {
 
 macro_rules! registrable {
     ($($scope:ident)*) => {$(
-        impl<K: 'static> Registrable for $scope<K> {
+        impl<K: 'static> Configurable for $scope<K> {
             type Options = Trigger;
             type Condition = Condition<K>;
+        }
 
+        impl<K: 'static> Registrable for $scope<K> {
             fn family(builder: HandlerBuilder<Self>, invoke: Invoke<ChangeCall>) -> Family {
                 Family::Change(ChangeHandler {
                     id: builder.id,

@@ -4,7 +4,7 @@ use super::{Family, Invoke, Parameter};
 pub use korf_core::queue::WatchEventType;
 
 use crate::{
-    builder::{HandlerBuilder, KubeKind, Registrable},
+    builder::{Configurable, HandlerBuilder, KubeKind, Registrable},
     call::{ObjectCall, object_call},
     core::filter::Filter,
     filter::ObjectCondition,
@@ -56,10 +56,12 @@ scopes! {
     WatchEvent;
 }
 
-impl<K: 'static> Registrable for WatchEvent<K> {
+impl<K: 'static> Configurable for WatchEvent<K> {
     type Options = ();
     type Condition = ObjectCondition<K>;
+}
 
+impl<K: 'static> Registrable for WatchEvent<K> {
     fn family(builder: HandlerBuilder<Self>, invoke: Invoke<EventCall>) -> Family {
         Family::Event(EventHandler {
             id: builder.id,

@@ -2,7 +2,7 @@
 
 use super::{Family, Invoke, Parameter};
 use crate::{
-    builder::{HandlerBuilder, KubeKind, Registrable},
+    builder::{Configurable, HandlerBuilder, KubeKind, Registrable},
     call::{AttemptInfo, ObjectCall, object_call},
     filter::ObjectCondition,
     scope::scopes,
@@ -58,10 +58,12 @@ scopes! {
     Timer: Retried;
 }
 
-impl<K: 'static> Registrable for Timer<K> {
+impl<K: 'static> Configurable for Timer<K> {
     type Options = TimerSchedule;
     type Condition = ObjectCondition<K>;
+}
 
+impl<K: 'static> Registrable for Timer<K> {
     fn family(builder: HandlerBuilder<Self>, invoke: Invoke<TimerCall>) -> Family {
         Family::Timer(TimerHandler {
             id: builder.id,

@@ -9,8 +9,8 @@ use crate::{
     registry::Registry,
     runtime::{
         ActivityCaller, Cleanup, KindContext, Namespaces, OperatorContext, Poster, Probes, Supervisor,
-        find_namespaces,
         observe::{Observation, Observer},
+        serve_namespaces,
     },
     settings::Settings,
 };
@@ -38,7 +38,7 @@ impl Operator {
             registry,
             states: States::default(),
             storage: StorageConfig::default(),
-            namespaces: Namespaces::All,
+            namespaces: Ok(Namespaces::All),
             settings: Settings::default(),
             observer: Observer::default(),
             one_at_a_time: false,
@@ -119,6 +119,7 @@ impl Operator {
             for_handlers,
             address,
             states: Arc::new(setup.states()),
+            indexes: setup.indexes(),
             events,
             storage,
             one_at_a_time: self.one_at_a_time,
@@ -131,11 +132,11 @@ impl Operator {
         });
         let kinds = KindContext::group(self.registry.handlers().to_vec(), &operator);
         let poster = Poster::new(&self.name, Arc::clone(&operator), requests);
-        let namespaces = find_namespaces(Arc::clone(&operator), self.namespaces.clone());
+        let (region, namespaces) = serve_namespaces(Arc::clone(&operator), self.namespaces?);
         let supervisor = Supervisor::new(operator, cleanup)
             .service(|shutdown| poster.run(shutdown))
             .service(|_| namespaces);
-        let life = supervisor.run(kinds, &self.namespaces);
+        let life = supervisor.run(kinds, region);
         let end = async {
             rejected.cancelled().await;
             stopping.cancel();

@@ -2,6 +2,7 @@
 
 use super::{Operator, Overrides};
 use crate::{
+    core::namespaces::NamespaceSet,
     families::Handler,
     registry::Registry,
     runtime::{Namespaces, observe::Observation},
@@ -11,7 +12,7 @@ use kube::{
     Client, Resource,
     core::{ApiResource, Selector},
 };
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 impl Operator {
     /// Stores progress and the finalizer under Kopf's names, and logs under Kopf's, so that this operator can replace one
@@ -25,17 +26,27 @@ impl Operator {
     }
 
     /// Handles only the objects of these namespaces (and cluster-scoped ones).
+    ///
+    /// Each is a name, or a list with globs, as the command line's `-n` takes it: `*` and `?` stand for any characters and for
+    /// one, commas separate parts, and a part with `!` takes out what the parts before it have let in. `"team-*,!team-x"` is
+    /// all teams but one, `"!kube-*"` all namespaces but those of Kubernetes. Namespaces that fit are served as they come and
+    /// go; for that, the operator has to be allowed to `list` and `watch` namespaces. Named ones need no such permission.
+    ///
+    /// An operator with a mistake in a list doesn't start.
+    ///
+    /// ```
+    /// let operator = korf::Operator::new("greeter").namespaces(["default", "team-*, !team-x"]);
+    /// ```
     #[must_use]
-    pub fn namespaces<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
-        let names: BTreeSet<String> = names.into_iter().map(Into::into).collect();
-        self.namespaces = Namespaces::Some(names.into_iter().collect());
+    pub fn namespaces<N: Into<String>>(mut self, lists: impl IntoIterator<Item = N>) -> Self {
+        self.namespaces = NamespaceSet::parse(lists.into_iter().map(Into::into)).map(Namespaces::Some);
         self
     }
 
     /// Handles the objects of all namespaces, which is the default.
     #[must_use]
     pub fn all_namespaces(mut self) -> Self {
-        self.namespaces = Namespaces::All;
+        self.namespaces = Ok(Namespaces::All);
         self
     }
 
@@ -133,7 +144,7 @@ impl Operator {
 
     /// Whether it handles the objects of some namespaces alone.
     pub(crate) fn is_namespaced(&self) -> bool {
-        self.namespaces != Namespaces::All
+        self.namespaces != Ok(Namespaces::All)
     }
 
     /// The handlers.

@@ -37,7 +37,8 @@ impl Operator {
     ) -> Result<Option<Started>, RunError> {
         let storage = self.check()?;
         self.observer.observe(Observation::PhaseEntered(Phase::Starting));
-        let setup = OperatorSetup::new(self.settings.clone(), mem::take(&mut self.states));
+        let setup = OperatorSetup::new(self.settings.clone(), mem::take(&mut self.states))
+            .with_indexes(self.registry.indexes());
         let Some(login) = stop.run_until_cancelled(self.log_in(&setup, stop, ended)).await else {
             return Ok(None);
         };
@@ -104,8 +105,12 @@ impl Operator {
         let storage = self.storage.storage(&self.name)?;
         self.registry.check(&self.states)?;
         self.registry.check_essence(&storage)?;
-        if self.namespaces == Namespaces::Some(Vec::new()) {
-            return Err(RunError::NoNamespace);
+        match &self.namespaces {
+            Ok(Namespaces::Some(set)) if !set.has_globs() && set.names().is_empty() => {
+                return Err(RunError::NoNamespace);
+            }
+            Err(error) => return Err(error.clone().into()),
+            Ok(_) => {}
         }
         let handled = |kind: &ApiResource| {
             self.registry.handlers().iter().any(|handler| handler.kind.resource == *kind)

@@ -1,12 +1,12 @@
 use super::{Registry, StartError};
 use crate::{
-    Name, Result, State,
+    Index, Name, Result, State,
     core::storage::StorageConfig,
     diff::Field,
     extract::Param,
     filter::Match,
     handler::{Handler, SourceLocation, States},
-    on_create, on_delete, on_event, on_field, on_resume, on_update,
+    index, on_create, on_delete, on_event, on_field, on_resume, on_update,
 };
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use serde_json::{Value, json};
@@ -21,6 +21,10 @@ async fn counting(_count: State<u8>) -> Result {
 }
 
 async fn counted(_count: Param<u8>) -> Result {
+    Ok(())
+}
+
+async fn looking(_index: Index<u8, u16>) -> Result {
     Ok(())
 }
 
@@ -72,6 +76,22 @@ fn mistakes_are_found_and_explained() {
             vec![at(5, on_update::<ConfigMap>("f").run(counting))],
             "handler `f` at src/main.rs:5 takes `State<u8>`: give the operator `.state(…)` of that type, or let a start-up \
              handler provide it",
+        ),
+        (
+            vec![at(5, on_update::<ConfigMap>("f").run(looking))],
+            "handler `f` at src/main.rs:5 takes `Index<u8, u16>`, which no function fills: put `#[korf::index(Kind)]` on one \
+             that returns such keys and values",
+        ),
+        (
+            vec![
+                at(5, index::<ConfigMap>("f").run(|| (1_u8, 2_u16))),
+                at(6, index::<Secret>("f").run(|| Some((1_u8, 2_u16)))),
+                at(7, index::<ConfigMap>("g").run(|| vec![(1_u8, 2_u8)])),
+                at(8, index::<Secret>("h").run(|| [(1_u8, 2_u16)])),
+                at(9, on_update::<ConfigMap>("f").run(looking)),
+            ],
+            "index functions `f` at src/main.rs:5 and `h` at src/main.rs:8 both fill `Index<u8, u16>`: wrap the key or the \
+             value of one of them in a type of its own",
         ),
         (
             vec![at(5, on_update::<ConfigMap>("f").run(counted))],

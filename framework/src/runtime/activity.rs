@@ -6,7 +6,7 @@ use super::{
     observe::{Observation, Observer},
 };
 use crate::{
-    call::{AttemptInfo, Context, States},
+    call::{AttemptInfo, Context},
     extract::OperatorSetup,
     families::{Activity, ActivityCall, ActivityReply},
     settings::Settings,
@@ -94,7 +94,7 @@ impl ActivityCaller {
             None => {
                 let info = AttemptInfo { number: attempt.before, started };
                 let call = ActivityCall {
-                    context: self.context(activity, setup.states()),
+                    context: self.context(activity, setup),
                     attempt: info,
                     setup: setup.clone(),
                 };
@@ -115,11 +115,12 @@ impl ActivityCaller {
         (judged, words)
     }
 
-    fn context(&self, activity: &Activity, states: States) -> Context {
+    fn context(&self, activity: &Activity, setup: &OperatorSetup) -> Context {
         Context {
             handler: activity.id.clone(),
             client: self.client.clone(),
-            states: Arc::new(states),
+            states: Arc::new(setup.states()),
+            indexes: setup.indexes(),
             stop: self.stop.clone(),
             param: activity.param.clone(),
             now: clock::now(),

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     argument::Rejection,
-    call::{AttemptInfo, Context, EditSink, ObjectCall, ObjectView, TypeMap},
+    call::{AttemptInfo, EditSink, ObjectCall, ObjectView, TypeMap},
     families::{
         Answer, Change, ChangeCall, EventCall, EventHandler, Failure, Parameter, SubCalls, SubHandler,
         TimerCall, TimerHandler,
@@ -78,16 +78,8 @@ impl Pass {
 
     /// The part of a call that is about the object.
     fn object(&self, handler: &str, param: Option<&Parameter>, fallback: Option<Arc<Value>>) -> ObjectCall {
-        let operator = &self.kind.operator;
         ObjectCall {
-            context: Context {
-                handler: handler.to_owned(),
-                client: operator.for_handlers.clone(),
-                states: Arc::clone(&operator.states),
-                stop: operator.stopping.clone(),
-                param: param.cloned(),
-                now: clock::now(),
-            },
+            context: self.kind.operator.call(handler, param),
             view: ObjectView {
                 kind: Arc::clone(&self.kind.kind),
                 body: self.body.clone(),
@@ -96,7 +88,7 @@ impl Pass {
             },
             memo: Arc::clone(&self.memo),
             edits: self.edits.clone(),
-            events: operator.events.clone(),
+            events: self.kind.operator.events.clone(),
             status_subresource: self.kind.has_status_subresource(),
         }
     }

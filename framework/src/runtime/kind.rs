@@ -1,15 +1,18 @@
 //! Kind contexts: what the turns of one kind's objects need.
 
 use super::{
+    clock,
+    index::Indexer,
     object::WatchedObject,
     observe::{Observation, Observer},
     probes::Probes,
     write::Permissions,
 };
 use crate::{
-    call::States,
+    call::{Context, States},
     event_queue::EventQueue,
-    families::{ChangeFn, EventHandler, Family, Handler, Kind, TimerHandler},
+    extract::Indexes,
+    families::{ChangeFn, EventHandler, Family, Handler, Kind, Parameter, TimerHandler},
     settings::Settings,
 };
 use korf_core::{body::Body, cycle::Setup, queue::KindNeeds, storage::Storage};
@@ -18,23 +21,14 @@ use kube::{
     core::{ApiResource, Selector},
 };
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 use tokio_util::sync::CancellationToken;
-
-/// Where objects are watched.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Namespaces {
-    /// In the whole cluster.
-    All,
-    /// In these.
-    Some(Vec<String>),
-}
 
 /// The most fields of a kind that are reported as dropped by the API server.
 const MOST_DROPPED: usize = 100;
@@ -49,6 +43,8 @@ pub struct OperatorContext {
     pub address: String,
     /// The values of `State` arguments.
     pub states: Arc<States>,
+    /// The values of `Index` arguments.
+    pub indexes: Arc<Indexes>,
     /// The Kubernetes events that wait to be posted.
     pub events: EventQueue,
     /// Where progress and finalizers are stored.
@@ -77,6 +73,21 @@ impl fmt::Debug for OperatorContext {
     }
 }
 
+impl OperatorContext {
+    /// The part of a handler's call that is about the operator.
+    pub(super) fn call(&self, handler: &str, param: Option<&Parameter>) -> Context {
+        Context {
+            handler: handler.to_owned(),
+            client: self.for_handlers.clone(),
+            states: Arc::clone(&self.states),
+            indexes: Arc::clone(&self.indexes),
+            stop: self.stopping.clone(),
+            param: param.cloned(),
+            now: clock::now(),
+        }
+    }
+}
+
 /// One kind: its handlers, and what the turns of its objects need.
 pub struct KindContext {
     pub(super) kind: Arc<Kind>,
@@ -84,6 +95,9 @@ pub struct KindContext {
     pub(super) setup: Setup<ChangeFn>,
     pub(super) events: Vec<EventHandler>,
     pub(super) timers: Vec<TimerHandler>,
+    pub(super) indexes: Vec<Indexer>,
+    /// There are handlers that are called in turns.
+    has_turns: bool,
     pub(super) operator: Arc<OperatorContext>,
     pub(super) permissions: Permissions,
     status_subresource: AtomicBool,
@@ -95,8 +109,7 @@ pub struct KindContext {
     dropped: Mutex<BTreeSet<String>>,
     /// The newer version by which the kind is served, as far as the log has warned of it.
     newer: Mutex<Option<String>>,
-    /// The namespaces that are watched; one that has no name where the whole cluster is. Known once the kind is discovered.
-    places: OnceLock<Vec<Option<String>>>,
+    places: Mutex<KindPlaces>,
 }
 
 impl fmt::Debug for KindContext {
@@ -106,6 +119,15 @@ impl fmt::Debug for KindContext {
             .field("setup", &self.setup)
             .finish_non_exhaustive()
     }
+}
+
+/// Where a kind is watched.
+#[derive(Debug, Default)]
+pub struct KindPlaces {
+    /// The namespaces by the numbers of their watches; one that has no name where the whole cluster is watched.
+    pub namespaces: BTreeMap<u32, Option<String>>,
+    /// These are all: the kind is discovered, and so are the namespaces that there are.
+    pub complete: bool,
 }
 
 /// A handler runs while this lives.
@@ -128,9 +150,13 @@ impl KindContext {
                 kinds.push(Self::new(handler.kind.clone(), operator));
                 kinds.len() - 1
             });
+            kinds[index].has_turns |= !matches!(handler.family, Family::Index(_));
             match handler.family {
                 Family::Change(handler) => kinds[index].setup.handlers.push(handler),
                 Family::Event(handler) => kinds[index].events.push(handler),
+                Family::Index(handler) => {
+                    kinds[index].indexes.extend(Indexer::new(handler, &operator.indexes));
+                }
                 Family::Timer(handler) => kinds[index].timers.push(handler),
             }
         }
@@ -150,13 +176,15 @@ impl KindContext {
             },
             events: Vec::new(),
             timers: Vec::new(),
+            indexes: Vec::new(),
+            has_turns: false,
             operator: Arc::clone(operator),
             permissions: Permissions::default(),
             status_subresource: AtomicBool::new(false),
             running: AtomicUsize::new(0),
             dropped: Mutex::default(),
             newer: Mutex::default(),
-            places: OnceLock::new(),
+            places: Mutex::default(),
         }
     }
 
@@ -166,6 +194,7 @@ impl KindContext {
             events: !self.events.is_empty(),
             bodies: !self.timers.is_empty(),
             selected: self.selector().is_some(),
+            turnless: !self.has_turns,
         }
     }
 
@@ -194,13 +223,16 @@ impl KindContext {
         self.operator.observer.observe(observation);
     }
 
-    /// Tells that all its objects are listed for the first time.
-    pub(super) fn observe_listed(&self, objects: usize) {
-        let named = self.places().into_iter().flatten().flatten();
-        let (namespaces, selector) = (named.cloned().collect::<Vec<_>>(), self.selector());
+    /// Tells that its objects in these places are listed for the first time.
+    pub(super) fn observe_listed(&self, places: &[u32], objects: usize) {
+        let named = {
+            let all = &self.places().namespaces;
+            places.iter().filter_map(|place| all.get(place)?.clone()).collect::<Vec<_>>()
+        };
+        let selector = self.selector();
         self.observe(Observation::Listed {
             kind: &self.title(),
-            namespaces: &namespaces,
+            namespaces: &named,
             selector: selector.as_deref(),
             objects,
         });
@@ -257,15 +289,14 @@ impl KindContext {
         self.operator.follow_generations && self.has_status_subresource()
     }
 
-    /// The places of its watches; none while it isn't discovered.
-    pub(super) fn places(&self) -> Option<&[Option<String>]> {
-        self.places.get().map(Vec::as_slice)
+    /// The places of its watches.
+    pub(super) fn places(&self) -> MutexGuard<'_, KindPlaces> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in the places of its watches.
-    pub(super) fn set_places(&self, places: Vec<Option<String>>) {
-        // It is watched in the same places whatever its CRD becomes.
-        let _ = self.places.set(places);
+    /// Takes in the places of its watches, and whether these are all.
+    pub(super) fn set_places(&self, namespaces: BTreeMap<u32, Option<String>>, complete: bool) {
+        *self.places() = KindPlaces { namespaces, complete };
     }
 
     /// Takes in whether the kind has a status subresource.

@@ -1,12 +1,14 @@
-//! First listing of each kind: how many objects it has shown, and whether it is complete.
+//! First listings: how many objects each place of a kind has shown, and whether it is complete.
 
 use korf_core::queue::{Event, Source};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The first listings of an operator's watches.
 #[derive(Clone, Debug, Default)]
 pub struct FirstListings {
     watches: HashMap<Source, Listing>,
+    /// The kinds that were complete once: what comes later is told by itself.
+    told: HashSet<u32>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,6 +20,11 @@ struct Listing {
 impl FirstListings {
     /// Takes in an event of a watch; returns whether it completes the watch's first listing.
     pub fn observe(&mut self, source: Source, event: &Event) -> bool {
+        if matches!(event, Event::Withdrawn) {
+            // Should it come back, that is news.
+            self.watches.remove(&source);
+            return false;
+        }
         let listing = self.watches.entry(source).or_default();
         if listing.complete {
             return false;
@@ -27,16 +34,26 @@ impl FirstListings {
             Event::Listing | Event::ListingRevised => listing.objects = 0,
             Event::Listed(_) => listing.objects += 1,
             Event::ListingDone => listing.complete = true,
-            Event::Applied(_) | Event::Deleted(_) => {}
+            Event::Applied(_) | Event::Deleted(_) | Event::Withdrawn => {}
         }
         listing.complete
     }
 
-    /// The number of objects of a kind; none while any of its watches, of which there are this many, isn't complete.
-    pub fn of_kind(&self, kind: u32, watches: usize) -> Option<usize> {
-        let complete =
-            || self.watches.iter().filter(|(source, listing)| source.kind == kind && listing.complete);
-        (complete().count() == watches).then(|| complete().map(|(_, listing)| listing.objects).sum())
+    /// Whether a kind was complete once.
+    pub fn is_told(&self, kind: u32) -> bool {
+        self.told.contains(&kind)
+    }
+
+    /// The number of objects in these places, all those of a kind, if they are complete for the first time.
+    pub fn tell(&mut self, kind: u32, places: impl IntoIterator<Item = u32>) -> Option<usize> {
+        let objects =
+            places.into_iter().map(|place| self.of_place(Source { kind, place })).sum::<Option<usize>>()?;
+        self.told.insert(kind).then_some(objects)
+    }
+
+    /// The number of objects in a place; none while it isn't complete.
+    pub fn of_place(&self, source: Source) -> Option<usize> {
+        self.watches.get(&source).filter(|listing| listing.complete).map(|listing| listing.objects)
     }
 }
 
@@ -62,10 +79,29 @@ mod tests {
                 listings.observe(source, &event);
             }
         }
-        assert_eq!(listings.of_kind(0, 2), None, "one of two");
-        assert_eq!(listings.of_kind(1, 1), Some(1));
+        assert_eq!(listings.tell(0, [0, 1]), None, "one of two");
+        assert_eq!(listings.tell(1, [0]), Some(1));
         assert!(listings.observe(source(0, 1), &Event::ListingDone));
-        assert_eq!(listings.of_kind(0, 2), Some(3), "those of a listing that was broken off don't count");
+        assert_eq!(listings.tell(0, [0, 1]), Some(3), "those of a listing that was broken off don't count");
+        assert_eq!(listings.tell(0, [0, 1]), None, "once");
         assert!(!listings.observe(source(0, 1), &Event::ListingDone), "a later listing");
+    }
+
+    #[test]
+    fn a_place_that_comes_back_is_listed_for_the_first_time() {
+        let (mut listings, place) = (FirstListings::default(), Source { kind: 0, place: 0 });
+        let list = |listings: &mut FirstListings| {
+            [Event::Listing, Event::ListingDone].iter().any(|event| listings.observe(place, event))
+        };
+        assert!(list(&mut listings));
+        assert!(!list(&mut listings));
+        listings.observe(place, &Event::Withdrawn);
+        assert_eq!(listings.of_place(place), None);
+        assert!(list(&mut listings));
+    }
+
+    #[test]
+    fn a_kind_without_places_is_listed() {
+        assert_eq!(FirstListings::default().tell(0, []), Some(0));
     }
 }

@@ -1,104 +1,86 @@
-//! Namespaces that the operator is told to work in: those that don't exist are reported, and awaited.
-//!
-//! A listing of a namespace that doesn't exist is empty, and so is one of a namespace without objects: only a question for
-//! the namespace itself tells them apart. That takes one request for each, and a permission that operators may lack;
-//! then nothing is said.
+//! Namespaces that the operator serves: all, those that it is told by name, or those that fit its globs, as they come and go.
 
-use super::{
-    kind::{Namespaces, OperatorContext},
-    observe::Observation,
-    write::explain,
-};
-use futures::future::join_all;
-use k8s_openapi::api::core::v1::Namespace;
-use kube::Api;
-use std::sync::Arc;
-use tokio::time::{sleep, timeout};
+mod matching;
+mod named;
 
-/// What the API server says of a namespace.
-#[derive(Debug, PartialEq, Eq)]
-enum Existence {
-    Exists,
-    Missing,
-    /// It can't tell now, but may later.
-    Unanswered(String),
-    /// It won't tell.
-    Denied(String),
+use super::kind::OperatorContext;
+use futures::future;
+use korf_core::namespaces::NamespaceSet;
+use std::{collections::BTreeSet, sync::Arc};
+use tokio::sync::watch::{Receiver, Sender};
+
+/// The namespaces that an operator is told to serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Namespaces {
+    /// All, by one watch for each kind.
+    All,
+    /// These, by a watch for each.
+    Some(NamespaceSet),
 }
 
-/// Looks for the operator's namespaces until all are found, or the operator stops.
-pub async fn find_namespaces(operator: Arc<OperatorContext>, namespaces: Namespaces) {
-    let Namespaces::Some(names) = namespaces else { return };
-    tokio::select! {
-        biased;
-        () = operator.stopping.cancelled() => {}
-        _ = join_all(names.iter().map(|name| find(&operator, name))) => {}
-    }
+/// The namespaces that are served at a time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServedNamespaces {
+    /// Their names.
+    pub names: BTreeSet<String>,
+    /// These are all that there are: those that fit a glob are known, too.
+    pub complete: bool,
 }
 
-async fn find(operator: &OperatorContext, namespace: &str) {
-    let observe = |observation: Observation<'_>| operator.observer.observe(observation);
-    let mut missing = false;
-    loop {
-        match ask_for(operator, namespace).await {
-            Existence::Exists => {
-                if missing {
-                    observe(Observation::NamespaceFound { namespace });
-                }
-                return;
-            }
-            Existence::Missing if missing => {}
-            Existence::Missing => {
-                missing = true;
-                observe(Observation::NamespaceMissing { namespace });
-            }
-            // The watches of this namespace say so, too.
-            Existence::Unanswered(why) => observe(Observation::NamespaceUnknown { namespace, why: &why }),
-            Existence::Denied(why) => return observe(Observation::NamespaceUnknown { namespace, why: &why }),
+/// Where kinds with namespaces are watched.
+#[derive(Clone, Debug)]
+pub enum Region {
+    /// In the whole cluster.
+    Cluster,
+    /// In these namespaces.
+    Namespaces(Receiver<ServedNamespaces>),
+}
+
+impl Region {
+    /// The namespaces that are served now; none where the whole cluster is. From then on, only other ones are a change.
+    pub fn served(&mut self) -> Option<ServedNamespaces> {
+        match self {
+            Self::Cluster => None,
+            Self::Namespaces(served) => Some(served.borrow_and_update().clone()),
         }
-        sleep(operator.settings.watching.discovery_interval).await;
+    }
+
+    /// Waits until other namespaces are served.
+    pub async fn changed(&mut self) {
+        if let Self::Namespaces(served) = self
+            && served.changed().await.is_ok()
+        {
+            return;
+        }
+        future::pending().await
     }
 }
 
-async fn ask_for(operator: &OperatorContext, namespace: &str) -> Existence {
-    let namespaces: Api<Namespace> = Api::all(operator.client.clone());
-    match timeout(operator.settings.requests.timeout, namespaces.get_metadata(namespace)).await {
-        Ok(Ok(_)) => Existence::Exists,
-        Ok(Err(error)) => existence(&error),
-        Err(_) => Existence::Unanswered("no answer in time".to_owned()),
-    }
-}
-
-fn existence(error: &kube::Error) -> Existence {
-    match error {
-        kube::Error::Api(status) => match status.code {
-            // Without this reason, it is namespaces that the server doesn't know.
-            404 if status.reason == "NotFound" => Existence::Missing,
-            // The login may be renewed.
-            401 | 429 | 500.. => Existence::Unanswered(explain(error)),
-            _ => Existence::Denied(explain(error)),
-        },
-        _ => Existence::Unanswered(explain(error)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use kube::core::Status;
-
-    #[test]
-    fn only_a_namespace_that_the_server_does_not_find_is_missing() {
-        let answer = |code, reason: &str| {
-            let status = Status { code, reason: reason.into(), message: "no".into(), ..Status::default() };
-            existence(&kube::Error::Api(status.boxed()))
+/// The operator's region, and the service that keeps it up to date until the operator stops.
+pub fn serve_namespaces(
+    operator: Arc<OperatorContext>,
+    namespaces: Namespaces,
+) -> (Region, impl Future<Output = ()> + Send + 'static) {
+    let (names, globs) = match &namespaces {
+        Namespaces::All => (BTreeSet::new(), None),
+        Namespaces::Some(set) => (set.names(), Some(set.clone()).filter(NamespaceSet::has_globs)),
+    };
+    let served = Sender::new(ServedNamespaces { names: names.clone(), complete: globs.is_none() });
+    let region = match namespaces {
+        Namespaces::All => Region::Cluster,
+        Namespaces::Some(_) => Region::Namespaces(served.subscribe()),
+    };
+    let service = async move {
+        let matching = async {
+            if let Some(globs) = globs {
+                matching::keep_up(&operator, &globs, &served).await;
+            }
         };
-        assert_eq!(answer(404, "NotFound"), Existence::Missing);
-        for (code, reason) in [(403, "Forbidden"), (404, "Failed to parse error data")] {
-            assert!(matches!(answer(code, reason), Existence::Denied(_)), "{code} {reason}");
+        tokio::select! {
+            biased;
+            () = operator.stopping.cancelled() => {}
+            _ = future::join(named::find(&operator, &names), matching) => {}
         }
-        for code in [401, 429, 500, 503] {
-            assert!(matches!(answer(code, ""), Existence::Unanswered(_)), "{code}");
-        }
-    }
+    };
+    (region, service)
 }

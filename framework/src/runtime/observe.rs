@@ -9,6 +9,7 @@ use crate::families::{ActivityKind, Kind};
 use korf_core::{
     Reason,
     cycle::{Cycle, CycleState, Idle},
+    error::Error,
     patch::Finalizer,
     progress::UnreadableEntry,
     queue::OutageNews,
@@ -74,6 +75,10 @@ pub enum Observation<'a> {
     WorkerLost { why: &'a str },
     /// A service of the operator has ended in an unexpected way.
     ServiceLost { why: &'a str },
+    /// No handler is called yet, because these kinds have index functions and aren't listed.
+    IndexesAwaited { kinds: &'a [String] },
+    /// All indexes are filled: handlers are called from now on. `told`: the log has told of the wait.
+    IndexesFilled { told: bool },
     /// Kubernetes events could not be posted.
     EventsDropped { events: usize, why: &'a str },
     /// Kubernetes events were left to be posted when the operator had to stop.
@@ -85,7 +90,8 @@ pub enum Observation<'a> {
     // Watches.
     /// A watch begins, or begins again.
     WatchBegins { kind: &'a str, namespace: Option<&'a str>, selector: Option<&'a str> },
-    /// A kind is listed for the first time: everywhere in these namespaces, or, where there are none, in the cluster.
+    /// A kind is listed for the first time: everywhere in these namespaces, or, where there are none, in the cluster. Namespaces
+    /// and kinds that come later are listed by themselves.
     Listed { kind: &'a str, namespaces: &'a [String], selector: Option<&'a str>, objects: usize },
     /// A namespace in which the operator is to work doesn't exist.
     NamespaceMissing { namespace: &'a str },
@@ -93,6 +99,14 @@ pub enum Observation<'a> {
     NamespaceFound { namespace: &'a str },
     /// The API server doesn't tell whether a namespace exists.
     NamespaceUnknown { namespace: &'a str, why: &'a str },
+    /// The API server doesn't tell which namespaces there are, for globs; it is asked until it does.
+    NamespacesUnknown { why: &'a str, known: bool },
+    /// The API server tells again which namespaces there are.
+    NamespacesKnown,
+    /// No namespace fits the operator's globs.
+    NoNamespaceFits { globs: &'a str },
+    /// A namespace is gone that was served for a glob.
+    NamespaceGone { namespace: &'a str },
     /// A watch fails; it is retried until it works.
     WatchFailed { server: &'a str, kind: &'a str, why: &'a str, known: bool },
     /// A watch can't go on from where it was: all is listed again.
@@ -105,6 +119,8 @@ pub enum Observation<'a> {
     ListingInPages { kind: &'a str },
     /// The API server doesn't know a kind.
     KindMissing { kind: &'a str, built_in: bool },
+    /// The API server serves a kind in other versions than the operator's; `served` is the newest one.
+    VersionMissing { kind: &'a str, served: &'a str },
     /// The API server knows a kind that it didn't know.
     KindFound { kind: &'a str },
     /// The API server serves a newer version of a kind than the operator knows.
@@ -135,6 +151,11 @@ pub enum Observation<'a> {
         took: Duration,
         outage: Option<&'a str>,
     },
+    /// An index function has told by which keys the object is found.
+    Indexed { id: &'a str },
+    /// An index function has failed for the object in another way than before. Either the object has `kept` its entries, or
+    /// it has none now.
+    IndexFailed { id: &'a str, error: &'a Error, kept: bool },
     /// Handlers wait for their next attempt.
     Sleeping { due: Duration },
     /// A change has ended a wait.
@@ -172,7 +193,7 @@ pub enum Observation<'a> {
 pub enum Phase {
     /// It logs in, and its start-up handlers are called; then its services start.
     Starting,
-    /// Its kinds are being listed for the first time; listed objects are handled already.
+    /// Its kinds are being listed for the first time; listed objects are handled already, once all indexes are filled.
     Listing,
     /// All kinds are listed.
     Serving,

@@ -1,11 +1,12 @@
 //! Reactor: the operator's one loop, from watch events through the queue to workers.
 
 use super::{
-    kind::{KindContext, Namespaces, OperatorContext},
+    kind::{KindContext, OperatorContext},
     listing::FirstListings,
     memory::{Memories, Memory},
+    namespaces::Region,
     observe::{Left, Observation, Phase},
-    watch::watch,
+    places::{KindNews, watch},
     worker::work,
 };
 use futures::{StreamExt, stream};
@@ -39,8 +40,19 @@ pub struct Reactor {
     at_work: HashMap<task::Id, Uid>,
     /// Since when all workers are busy while objects wait.
     saturated: Option<Instant>,
-    /// The first listings of all watches; none once they are complete.
-    listings: Option<FirstListings>,
+    /// Handlers wait until all indexed kinds are listed; none once they are.
+    indexing: Option<Indexing>,
+    listings: FirstListings,
+    /// All kinds were listed once.
+    serving: bool,
+}
+
+/// The first listing of indexed kinds.
+#[derive(Clone, Copy, Debug)]
+struct Indexing {
+    /// When the log tells what is waited for.
+    tell: Instant,
+    told: bool,
 }
 
 impl Reactor {
@@ -48,7 +60,9 @@ impl Reactor {
     pub fn new(operator: Arc<OperatorContext>, kinds: Vec<KindContext>) -> Self {
         let kinds: Vec<_> = kinds.into_iter().map(Arc::new).collect();
         let needs = kinds.iter().map(|kind| kind.needs());
+        let indexing = Indexing { tell: now() + operator.settings.watching.index_patience, told: false };
         Self {
+            indexing: kinds.iter().any(|kind| kind.is_indexed()).then_some(indexing),
             queue: Queue::new(needs).with_limits(operator.settings.queue()),
             operator,
             kinds,
@@ -56,17 +70,18 @@ impl Reactor {
             workers: JoinSet::new(),
             at_work: HashMap::new(),
             saturated: None,
-            listings: Some(FirstListings::default()),
+            listings: FirstListings::default(),
+            serving: false,
         }
     }
 
     /// Serves until the operator is told to stop.
-    pub async fn serve(&mut self, namespaces: &Namespaces) {
+    pub async fn serve(&mut self, region: Region) {
         let watches = (0..).zip(&self.kinds).map(|(number, kind)| {
-            let events = watch(Arc::clone(kind), namespaces.clone());
-            events.map(move |(place, event)| (Source { kind: number, place }, event))
+            let news = watch(Arc::clone(kind), region.clone());
+            news.map(move |news| (number, news)).boxed()
         });
-        let mut events = stream::select_all(watches);
+        let mut news = stream::select_all(watches);
         let stopping = self.operator.stopping.clone();
         while !stopping.is_cancelled() {
             self.start_workers();
@@ -76,35 +91,64 @@ impl Reactor {
                 biased;
                 () = stopping.cancelled() => break,
                 Some(ended) = self.workers.join_next_with_id() => self.ended(ended),
-                Some((source, event)) = events.next() => self.observe(source, event),
+                Some((kind, news)) = news.next() => self.take_in(kind, news),
                 () = time::sleep_until(next.into()) => self.expire(),
             }
         }
     }
 
+    fn take_in(&mut self, kind: u32, news: KindNews) {
+        match news {
+            KindNews::Event(place, event) => self.observe(Source { kind, place }, event),
+            KindNews::Places => self.listed(kind),
+        }
+    }
+
     fn observe(&mut self, source: Source, event: Event) {
-        let listed = self.listings.as_mut().is_some_and(|listings| listings.observe(source, &event));
-        self.queue.observe(source, event, now());
+        let listed = self.listings.observe(source, &event);
+        // Handlers are called for what the indexes show already.
+        let kind = &self.kinds[source.kind as usize];
+        kind.index(&event);
+        for gone in self.queue.observe(source, event, now()) {
+            kind.unindex(&gone);
+        }
         self.forget();
-        if listed {
+        if listed && self.listings.is_told(source.kind) {
+            let objects = self.listings.of_place(source).unwrap_or_default();
+            self.kinds[source.kind as usize].observe_listed(&[source.place], objects);
+        } else if listed {
             self.listed(source.kind);
         }
     }
 
-    /// Tells that a watch of this kind is listed for the first time, if that is the last one of its kind, or of all.
+    /// Tells that all objects of a kind are listed for the first time, or those of all kinds, if that is so.
     fn listed(&mut self, number: u32) {
-        let Some(listings) = &self.listings else { return };
-        let objects = |number: u32| {
-            let places = self.kinds[number as usize].places()?;
-            listings.of_kind(number, places.len())
+        let kind = Arc::clone(&self.kinds[number as usize]);
+        let places = {
+            let places = kind.places();
+            places.complete.then(|| places.namespaces.keys().copied().collect::<Vec<_>>())
         };
-        if let Some(objects) = objects(number) {
-            self.kinds[number as usize].observe_listed(objects);
+        let Some(places) = places else { return };
+        let Some(objects) = self.listings.tell(number, places.iter().copied()) else { return };
+        if !places.is_empty() {
+            kind.observe_listed(&places, objects);
         }
-        if (0..).zip(&self.kinds).all(|(number, _)| objects(number).is_some()) {
-            self.listings = None;
+        if self.unlisted_indexes().is_empty()
+            && let Some(Indexing { told, .. }) = self.indexing.take()
+        {
+            self.operator.observer.observe(Observation::IndexesFilled { told });
+        }
+        if !self.serving && (0..).zip(&self.kinds).all(|(number, _)| self.listings.is_told(number)) {
+            self.serving = true;
             self.operator.observer.observe(Observation::PhaseEntered(Phase::Serving));
         }
+    }
+
+    /// The indexed kinds that aren't listed.
+    fn unlisted_indexes(&self) -> Vec<String> {
+        let indexed = (0..).zip(&self.kinds).filter(|(_, kind)| kind.is_indexed());
+        let unlisted = indexed.filter(|(number, _)| !self.listings.is_told(*number));
+        unlisted.map(|(_, kind)| kind.title()).collect()
     }
 
     /// Drops the memories of forgotten objects.
@@ -115,6 +159,9 @@ impl Reactor {
     }
 
     fn start_workers(&mut self) {
+        if self.indexing.is_some() {
+            return;
+        }
         let limit = self.operator.settings.queueing.concurrency.max(1);
         while self.workers.len() < limit {
             let Some(job) = self.queue.next_job() else { break };
@@ -152,7 +199,8 @@ impl Reactor {
     /// When something is to be done though nothing happens.
     fn next_due(&self) -> Instant {
         let warning = self.saturated.map(|since| since + self.operator.settings.queueing.saturation);
-        self.queue.next_due().into_iter().chain(warning).min().unwrap_or_else(|| now() + IDLE)
+        let waiting = self.indexing.map(|indexing| indexing.tell);
+        self.queue.next_due().into_iter().chain(warning).chain(waiting).min().unwrap_or_else(|| now() + IDLE)
     }
 
     fn expire(&mut self) {
@@ -165,6 +213,11 @@ impl Reactor {
             let (waiting, workers) = (self.queue.waiting(), settings.concurrency);
             self.operator.observer.observe(Observation::Saturated { waiting, workers, after });
             self.saturated = Some(now + settings.reminder.saturating_sub(after));
+        }
+        if self.indexing.is_some_and(|indexing| indexing.tell <= now) {
+            self.indexing = Some(Indexing { tell: now + settings.reminder, told: true });
+            let kinds = self.unlisted_indexes();
+            self.operator.observer.observe(Observation::IndexesAwaited { kinds: &kinds });
         }
     }
 

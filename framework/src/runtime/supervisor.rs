@@ -2,7 +2,8 @@
 
 use super::{
     cleanup::Cleanup,
-    kind::{KindContext, Namespaces, OperatorContext},
+    kind::{KindContext, OperatorContext},
+    namespaces::Region,
     observe::{Observation, Phase},
     reactor::Reactor,
 };
@@ -55,7 +56,7 @@ impl Supervisor {
 
     /// Runs until the operator is told to stop, and has ended in good order. Returns the ids of the clean-up handlers that
     /// have failed.
-    pub async fn run(self, kinds: Vec<KindContext>, namespaces: &Namespaces) -> Vec<String> {
+    pub async fn run(self, kinds: Vec<KindContext>, region: Region) -> Vec<String> {
         let Self { operator, services, cleanup } = self;
         let (shutdown, mut running) = (Shutdown::default(), JoinSet::new());
         let enter = |phase| operator.observer.observe(Observation::PhaseEntered(phase));
@@ -64,7 +65,7 @@ impl Supervisor {
                 running.spawn(service(shutdown.clone()).in_current_span());
             }
             enter(Phase::Listing);
-            let reactor = serve(Reactor::new(Arc::clone(&operator), kinds), namespaces.clone()).await;
+            let reactor = serve(Reactor::new(Arc::clone(&operator), kinds), region).await;
             enter(Phase::Draining);
             let stopping = &operator.settings.stopping;
             reactor.drain(cleanup.leaves(stopping.grace, stopping.cleanup)).await;
@@ -94,9 +95,9 @@ impl Supervisor {
 }
 
 /// Serves in a task of its own: on the threads where the workers are, each event would otherwise wake another thread.
-async fn serve(mut reactor: Reactor, namespaces: Namespaces) -> Reactor {
+async fn serve(mut reactor: Reactor, region: Region) -> Reactor {
     let serving = async move {
-        reactor.serve(&namespaces).await;
+        reactor.serve(region).await;
         reactor
     };
     let serving = AbortOnDropHandle::new(tokio::spawn(serving.in_current_span()));

@@ -3,13 +3,13 @@
 //! A client of an older version erases what only a newer one has, by whatever it writes to the object, unless the CRD
 //! converts between them.
 
-use super::{built_in::is_built_in, kind::KindContext, observe::Observation};
+use super::{built_in::is_built_in, discovery::is_unknown, kind::KindContext, observe::Observation};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIGroup;
 use kube::{
     Client,
     core::{ApiResource, Version},
 };
-use std::{cmp::Reverse, error::Error};
+use std::cmp::Reverse;
 use tokio::time::timeout;
 
 /// Asks for newer versions of a kind, and tells of one that was unknown. Where the question fails, nothing is known.
@@ -26,15 +26,38 @@ pub async fn look_for_newer(kind: &KindContext) {
     }
 }
 
+/// The newest version by which the API server serves a kind, if it does so by another one than the operator's.
+///
+/// # Errors
+/// The API server can't tell.
+pub async fn other_version(kind: &KindContext) -> kube::Result<Option<String>> {
+    let resource = &kind.kind.resource;
+    if is_built_in(&resource.group) {
+        return Ok(None);
+    }
+    served(kind.client(), resource, |version| version != resource.version).await
+}
+
 /// The newest version of a kind that is newer than this one.
-async fn newest(
+async fn newest(client: &Client, resource: &ApiResource) -> kube::Result<Option<String>> {
+    served(client, resource, |version| age(version) > age(&resource.version)).await
+}
+
+/// The newest of the versions that are meant by which a kind is served.
+async fn served(
     client: &Client,
     resource: &ApiResource,
-) -> Result<Option<String>, Box<dyn Error + Send + Sync>> {
-    let path = http::Request::get(format!("/apis/{}", resource.group)).body(Vec::new())?;
-    let group: APIGroup = client.request(path).await?;
+    is_meant: impl Fn(&str) -> bool,
+) -> kube::Result<Option<String>> {
+    let path = format!("/apis/{}", resource.group);
+    let request = http::Request::get(path).body(Vec::new()).map_err(kube::Error::HttpError)?;
+    let group: APIGroup = match client.request(request).await {
+        Err(error) if is_unknown(&error) => return Ok(None),
+        group => group?,
+    };
     let versions = group.versions.into_iter().map(|version| (version.version, version.group_version));
-    for (version, group_version) in newer_than(&resource.version, versions.collect()) {
+    let meant = versions.filter(|(version, _)| is_meant(version)).collect();
+    for (version, group_version) in by_age(meant) {
         let served = client.list_api_group_resources(&group_version).await?;
         if served.resources.iter().any(|served| served.kind == resource.kind) {
             return Ok(Some(version));
@@ -43,25 +66,27 @@ async fn newest(
     Ok(None)
 }
 
-/// The versions that are newer, the newest first.
-fn newer_than(known: &str, mut versions: Vec<(String, String)>) -> Vec<(String, String)> {
-    let age = |version: &str| Version::parse(version).priority();
-    versions.retain(|(version, _)| age(version) > age(known));
+/// Versions, the newest first.
+fn by_age(mut versions: Vec<(String, String)>) -> Vec<(String, String)> {
     versions.sort_by_key(|(version, _)| Reverse(age(version)));
     versions
 }
 
+fn age(version: &str) -> impl Ord + use<> {
+    Version::parse(version).priority()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::newer_than;
+    use super::{age, by_age};
 
     #[test]
     fn stable_versions_are_newer_than_others_and_then_numbers_count() {
         let all = ["v1alpha1", "v1beta2", "v2", "v1", "v10", "v1beta1"];
         let newer = |known: &str| {
-            let versions = all.map(|version| (version.to_owned(), format!("example.com/{version}")));
-            let newer = newer_than(known, versions.to_vec());
-            newer.into_iter().map(|(version, _)| version).collect::<Vec<_>>().join(" ")
+            let newer = all.into_iter().filter(|version| age(version) > age(known));
+            let newer = newer.map(|version| (version.to_owned(), format!("example.com/{version}"))).collect();
+            by_age(newer).into_iter().map(|(version, _)| version).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(newer("v10"), "");
         assert_eq!(newer("v2"), "v10");

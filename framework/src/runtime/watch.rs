@@ -1,115 +1,22 @@
-//! Watches one kind for as long as the operator lives: a failure is logged once, and retried.
+//! Watch: one kind in one place, for as long as it is there. A failure is logged once, and retried.
 
 use super::{
-    built_in::is_built_in,
-    kind::{KindContext, Namespaces},
+    kind::KindContext,
     object::WatchedObject,
     observe::Observation,
-    versions::look_for_newer,
-    write::{explain, explain_watch, watch_code},
+    write::{explain_watch, watch_code},
 };
 use futures::{
     Stream, StreamExt,
     stream::{self, BoxStream},
 };
 use korf_core::queue::Event;
-use kube::{
-    core::GroupVersionKind,
-    discovery::{Scope, pinned_kind},
-    runtime::{
-        WatchStreamExt,
-        watcher::{self, Config, InitialListStrategy, watcher},
-    },
+use kube::runtime::{
+    WatchStreamExt,
+    watcher::{self, Config, InitialListStrategy, watcher},
 };
 use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep, timeout};
-
-/// All that happens to the objects of a kind, from their listing on, with the number of the place where.
-pub fn watch(kind: Arc<KindContext>, namespaces: Namespaces) -> BoxStream<'static, (u32, Event)> {
-    let begun = async move {
-        let scope = discover(&kind).await;
-        let places = match (scope, namespaces) {
-            (Scope::Cluster, _) | (_, Namespaces::All) => vec![None],
-            (Scope::Namespaced, Namespaces::Some(names)) => names.into_iter().map(Some).collect(),
-        };
-        kind.set_places(places.clone());
-        let watches = (0..).zip(places).map(|(number, place)| {
-            let events = Watch::new(Arc::clone(&kind), place).events();
-            events.map(move |event| (number, event)).boxed()
-        });
-        stream::select_all(watches)
-    };
-    stream::once(begun).flatten().boxed()
-}
-
-/// Waits until the API server knows the kind, and notes its scope and subresources.
-async fn discover(kind: &KindContext) -> Scope {
-    let (mut logged, mut delay) = (None, Duration::from_millis(250));
-    loop {
-        match ask_for(kind).await {
-            Ok(scope) => {
-                if logged.is_some() {
-                    kind.observe(Observation::KindFound { kind: &kind.title() });
-                }
-                look_for_newer(kind).await;
-                return scope;
-            }
-            Err(why) if logged.as_ref() == Some(&why) => {}
-            Err(why) => {
-                undiscovered(kind, why.as_deref());
-                logged = Some(why);
-            }
-        }
-        sleep(delay).await;
-        delay = (delay * 2).min(kind.operator.settings.watching.discovery_interval);
-    }
-}
-
-/// Asks the API server for the kind, once.
-///
-/// # Errors
-/// The reason why it can't tell; none where it doesn't know the kind.
-async fn ask_for(kind: &KindContext) -> Result<Scope, Option<String>> {
-    let resource = &kind.kind.resource;
-    let gvk = GroupVersionKind::gvk(&resource.group, &resource.version, &resource.kind);
-    match timeout(kind.operator.settings.requests.timeout, pinned_kind(kind.client(), &gvk)).await {
-        Ok(Ok((_, capabilities))) => {
-            let mut plurals = capabilities.subresources.iter().map(|(resource, _)| &resource.plural);
-            kind.set_status_subresource(
-                plurals.any(|plural| plural.ends_with("/status") || plural == "status"),
-            );
-            Ok(capabilities.scope)
-        }
-        Ok(Err(error)) if is_unknown(&error) => Err(None),
-        Ok(Err(error)) => Err(Some(explain(&error))),
-        Err(_) => {
-            let limit = kind.operator.settings.requests.timeout.as_secs();
-            Err(Some(format!("the API server has not answered which kinds it has within {limit} seconds")))
-        }
-    }
-}
-
-fn undiscovered(kind: &KindContext, why: Option<&str>) {
-    match why {
-        None => kind.observe(Observation::KindMissing {
-            kind: &kind.title(),
-            built_in: is_built_in(&kind.kind.resource.group),
-        }),
-        Some(why) => kind.observe(Observation::DiscoveryFailed {
-            server: &kind.operator.address,
-            kind: &kind.title(),
-            why,
-        }),
-    }
-}
-
-fn is_unknown(error: &kube::Error) -> bool {
-    match error {
-        kube::Error::Api(status) => status.code == 404,
-        kube::Error::Discovery(_) => true,
-        _ => false,
-    }
-}
+use tokio::time::{Instant, timeout};
 
 /// The time within which a second watch that can't go on from where it was is a failure.
 const RELISTS_APART: Duration = Duration::from_secs(60);
@@ -117,8 +24,20 @@ const RELISTS_APART: Duration = Duration::from_secs(60);
 /// A server that is too busy for a watch for longer than this is a failure.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// The watch can't go on before the kind is discovered again, which is to be asked for after this delay.
+struct Pause(Duration);
+
+/// News of a watch.
+pub enum WatchNews {
+    /// Something happens to an object.
+    Event(Event),
+    /// The kind's CRD may have changed, or is gone: the watch goes on once the kind is discovered again, which is to be asked
+    /// for after this delay. That is the last news.
+    Paused(Box<Watch>, Duration),
+}
+
 /// One watch, in one namespace or in all.
-struct Watch {
+pub struct Watch {
     kind: Arc<KindContext>,
     namespace: Option<String>,
     stream: Option<BoxStream<'static, watcher::Result<watcher::Event<WatchedObject>>>>,
@@ -135,7 +54,8 @@ struct Watch {
 }
 
 impl Watch {
-    fn new(kind: Arc<KindContext>, namespace: Option<String>) -> Self {
+    /// A watch that hasn't begun.
+    pub fn new(kind: Arc<KindContext>, namespace: Option<String>) -> Self {
         let strategy = InitialListStrategy::StreamingList;
         Self {
             kind,
@@ -150,14 +70,18 @@ impl Watch {
         }
     }
 
-    fn events(self) -> impl Stream<Item = Event> + Send {
-        stream::unfold(self, |mut watch| async {
-            let event = watch.next().await;
-            Some((event, watch))
+    /// All that it sees.
+    pub fn news(self) -> impl Stream<Item = WatchNews> + Send {
+        stream::unfold(Some(Box::new(self)), |watch| async {
+            let mut watch = watch?;
+            Some(match watch.next().await {
+                Ok(event) => (WatchNews::Event(event), Some(watch)),
+                Err(Pause(delay)) => (WatchNews::Paused(watch, delay), None),
+            })
         })
     }
 
-    async fn next(&mut self) -> Event {
+    async fn next(&mut self) -> Result<Event, Pause> {
         loop {
             if self.stream.is_none() {
                 self.stream = Some(self.open());
@@ -180,11 +104,11 @@ impl Watch {
                     if !matches!(event, watcher::Event::Init) {
                         self.works();
                     }
-                    return self.translate(event);
+                    return Ok(self.translate(event));
                 }
                 Some(Err(error)) => {
                     self.listing = false;
-                    self.recover(&error).await;
+                    self.recover(&error)?;
                 }
                 None => (self.stream, self.listing) = (None, false),
             }
@@ -233,16 +157,18 @@ impl Watch {
     }
 
     /// The stream waits before it goes on, and goes on by itself but where it can't know better.
-    async fn recover(&mut self, error: &watcher::Error) {
+    fn recover(&mut self, error: &watcher::Error) -> Result<(), Pause> {
         let (code, streaming) = (watch_code(error), self.strategy == InitialListStrategy::StreamingList);
         if streaming && matches!((code, error), (Some(400 | 422), watcher::Error::WatchStartFailed(_))) {
             // Servers before 1.34, or with the feature switched off.
-            return self.turn_to_pages();
+            self.turn_to_pages();
+            return Ok(());
         }
         if code == Some(429) && self.busy.get_or_insert_with(Instant::now).elapsed() < BUSY {
             // So it is for a moment after each change of a CRD.
             let (kind, why) = (&self.kind.title(), &explain_watch(error));
-            return self.kind.observe(Observation::WatchDelayed { kind, why });
+            self.kind.observe(Observation::WatchDelayed { kind, why });
+            return Ok(());
         }
         let outdated = code == Some(410) && !matches!(error, watcher::Error::InitialListFailed(_));
         let before = if outdated { self.outdated.replace(Instant::now()) } else { None };
@@ -253,24 +179,24 @@ impl Watch {
         } else {
             self.failed(explain_watch(error));
         }
+        let delay = self.kind.operator.settings.watching.relist_delay;
         match (code, error) {
             // The kind was taken away. It may come back, and be another one then.
-            (Some(404), _) => self.restart(self.kind.operator.settings.watching.relist_delay).await,
+            (Some(404), _) => Err(self.pause(delay)),
             // kube-runtime would ask for the same version again, or wait as long as the outage before has made it wait. But
             // the server is there; all it wants is a new listing.
             (Some(410), watcher::Error::WatchStartFailed(_) | watcher::Error::WatchError(_)) => {
-                let delay = self.kind.operator.settings.watching.relist_delay;
-                self.restart(delay.mul_f64(0.5 + fastrand::f64())).await;
+                Err(self.pause(delay.mul_f64(0.5 + fastrand::f64())))
             }
-            _ => {}
+            _ => Ok(()),
         }
     }
 
-    /// With another stream, after this time. The kind's CRD may have been changed: it may have got a status subresource.
-    async fn restart(&mut self, after: Duration) {
+    /// Ends the stream: the next one comes after this time, and finds a kind whose CRD may have been changed. It may have got a
+    /// status subresource.
+    fn pause(&mut self, delay: Duration) -> Pause {
         (self.stream, self.revised) = (None, true);
-        sleep(after).await;
-        discover(&self.kind).await;
+        Pause(delay)
     }
 
     fn failed(&mut self, why: String) {

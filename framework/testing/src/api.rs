@@ -9,6 +9,7 @@
 //! - GET, paged lists, label selectors; watches from a version and with streamed lists, bookmarks, 410 for forgotten
 //!   versions
 //! - POST, PUT, DELETE with preconditions, merge patches, JSON patches, server-side apply; the status subresource
+//! - A namespace that is deleted takes its objects with it, and stays until they are gone
 //! - Finalizers, generations, resource versions; pruning and defaults by a CRD's schema
 //!
 //! **Server-side apply** creates an object or merges into it. A manager that no longer applies a field removes it, unless
@@ -40,6 +41,7 @@ mod list;
 mod log;
 mod managers;
 mod meta;
+mod namespaces;
 mod schema;
 mod selector;
 mod served;

@@ -7,8 +7,15 @@ use korf_testing::{
     api::{Delivery, Fault, Faults, Request},
 };
 use kube::core::{Expression, ObjectMeta};
+use serde_json::json;
 use std::time::Duration;
 use tracing::Level;
+
+fn light_in(namespace: &str, name: &str, color: &str) -> Light {
+    let mut light = light(name, color);
+    light.metadata.namespace = Some(namespace.to_owned());
+    light
+}
 
 /// The operator's own lines at these levels, from its last start on.
 fn lines(cluster: &Cluster) -> Vec<String> {
@@ -81,6 +88,129 @@ fn a_namespace_that_does_not_exist_is_reported_and_awaited() {
     let before = asked(&cluster);
     cluster.advance(Duration::from_secs(60));
     assert_eq!(asked(&cluster), before, "nobody asks any more");
+}
+
+#[test]
+fn namespaces_that_fit_a_glob_are_served_as_they_come_and_go() {
+    let house = House::default();
+    let mut cluster = cluster_of(&house, |operator| operator.namespaces(["team-*,!team-x"]));
+    let fits_none = "No namespace fits \"team-*,!team-x\". The operator waits for one.";
+    assert_eq!(lines(&cluster).last().unwrap(), fits_none);
+    for name in ["team-a", "team-x", "other"] {
+        cluster.create(&namespace(name)).unwrap();
+    }
+    for namespace in ["team-a", "team-x", "other"] {
+        cluster.create(&light_in(namespace, &format!("of-{namespace}"), "red")).unwrap();
+    }
+    let touched = ["of-team-a", "of-team-x", "of-other"].map(|name| house.touched(name));
+    assert_eq!(touched, [1, 0, 0]);
+    assert_eq!(listed(&cluster), ["Watching lights.v1.korf.dev in namespace \"team-a\": no objects yet."]);
+
+    // Its objects have finalizers, which keep it until the operator has removed them.
+    cluster.delete::<Namespace>("team-a").unwrap();
+    cluster.advance(Duration::from_secs(1));
+    assert!(!cluster.exists::<Namespace>("team-a"));
+    assert!(cluster.logged("team-a/of-team-a", "Deletion is processed: 1 succeeded; 0 failed."));
+    assert_eq!(lines(&cluster).last().unwrap(), "The namespace \"team-a\" is gone, and so are its objects.");
+    assert_eq!(lines(&cluster).iter().filter(|line| **line == fits_none).count(), 1, "once");
+
+    cluster.create(&namespace("team-a")).unwrap();
+    cluster.create(&light_in("team-a", "again", "blue")).unwrap();
+    assert_eq!(house.touched("again"), 1);
+    let watches = |cluster: &Cluster| {
+        let requests = cluster.requests().into_iter().map(|exchange| exchange.request);
+        requests.filter(|request| request.path.contains("/team-a/lights") && request.is_watch()).count()
+    };
+    let before = watches(&cluster);
+    cluster.delete::<Namespace>("team-a").unwrap();
+    cluster.server().break_watches();
+    cluster.advance(Duration::from_secs(600));
+    assert_eq!(watches(&cluster), before, "nobody watches it any more");
+}
+
+#[test]
+fn a_glob_s_line_tells_of_all_namespaces_and_of_each_that_comes_later() {
+    let mut cluster = cluster_of(&House::default(), |operator| operator.namespaces(["kube-*", "named"]));
+    assert_eq!(listed(&cluster), ["Watching lights.v1.korf.dev in 4 namespaces: no objects yet."]);
+    cluster.create(&namespace("kube-late")).unwrap();
+    let late = "Watching lights.v1.korf.dev in namespace \"kube-late\": no objects yet.";
+    assert_eq!(listed(&cluster)[1..], [late]);
+    assert!(lines(&cluster).iter().any(|line| line.starts_with("There is no namespace \"named\".")));
+}
+
+#[test]
+fn a_namespace_that_is_deleted_while_the_operator_sees_nothing_takes_its_objects_with_it() {
+    let house = House::default();
+    let mut cluster = cluster_of(&house, |operator| operator.namespaces(["team-*"]));
+    cluster.create(&namespace("team-a")).unwrap();
+    cluster.create(&light_in("team-a", "lamp", "red")).unwrap();
+    cluster.set_faults(Deaf);
+    cluster.server().break_watches();
+    cluster.delete::<Namespace>("team-a").unwrap();
+    cluster.patch::<Light>("team-a/lamp", json!({"metadata": {"finalizers": null}})).unwrap();
+    assert!(!cluster.exists::<Namespace>("team-a"));
+    cluster.set_faults(());
+    cluster.server().expire();
+    cluster.advance(Duration::from_secs(120));
+    assert!(cluster.logged("team-a/lamp", "Deleted, really deleted, and we are notified."));
+}
+
+#[test]
+fn a_missing_right_to_watch_namespaces_is_one_line_and_the_named_ones_are_served() {
+    let house = House::default();
+    let mut cluster = cluster_of(&house, |operator| operator.namespaces(["default", "team-*"]));
+    cluster.stop().unwrap();
+    let before = lines(&cluster).len();
+    cluster.set_faults(ForbiddenList);
+    cluster.start().unwrap();
+    cluster.create(&light("lamp", "red")).unwrap();
+    assert_eq!(house.touched("lamp"), 1);
+    cluster.advance(Duration::from_secs(600));
+    let told = lines(&cluster).split_off(before);
+    let about: Vec<_> = told.iter().filter(|line| line.starts_with("Watching namespaces ")).collect();
+    assert!(about.len() == 1 && about[0].contains("needs to `list` and `watch` namespaces"), "{told:#?}");
+    cluster.create(&namespace("team-a")).unwrap();
+    cluster.set_faults(());
+    cluster.advance(Duration::from_secs(60));
+    assert!(lines(&cluster).iter().any(|line| line == "Watching namespaces works again."));
+    cluster.create(&light_in("team-a", "late", "red")).unwrap();
+    assert_eq!(house.touched("late"), 1);
+}
+
+#[test]
+fn a_mistake_in_a_list_of_namespaces_keeps_the_operator_from_starting() {
+    for (lists, told) in [
+        (&["Team-*"][..], "no namespace fits \"Team-*\""),
+        (&["a", "!b"], "\"!b\" means all other namespaces"),
+        (&["a,!a"], "takes out all that it lets in"),
+        (&[], "the list of namespaces is empty"),
+    ] {
+        let make = move || {
+            let handlers = [korf::on_create::<Light>("create").run(async || {})].into_iter().collect();
+            korf::Operator::with_registry("lights", handlers).namespaces(lists.iter().copied())
+        };
+        let error = Cluster::of(make).unwrap_err().to_string();
+        assert!(error.contains(told), "{lists:?}: {error}");
+    }
+}
+
+/// No watch and no list is answered.
+struct Deaf;
+
+impl Faults for Deaf {
+    fn request(&mut self, _: &Request) -> Delivery {
+        Delivery::before(Fault::Rejected(503))
+    }
+}
+
+/// The operator may not list namespaces.
+struct ForbiddenList;
+
+impl Faults for ForbiddenList {
+    fn request(&mut self, request: &Request) -> Delivery {
+        let meant = request.path == "/api/v1/namespaces";
+        if meant { Delivery::before(Fault::Says(403, "forbidden")) } else { Delivery::pass() }
+    }
 }
 
 /// The operator may not read namespaces.

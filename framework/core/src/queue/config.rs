@@ -11,6 +11,9 @@ pub struct KindNeeds {
     pub bodies: bool,
     /// The watch shows only objects that match a selector: one whose deletion it shows may be shown again.
     pub selected: bool,
+    /// No handler is called in a turn: the objects have none. They are known, so that one that a listing no longer shows is
+    /// noticed.
+    pub turnless: bool,
 }
 
 /// The limits of a queue.

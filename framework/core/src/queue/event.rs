@@ -18,6 +18,8 @@ pub enum Event {
     Applied(Body),
     /// An object is gone.
     Deleted(Body),
+    /// The place is gone, or the kind there, and all of its objects with it.
+    Withdrawn,
 }
 
 /// One watch: of a kind, in one of the places where it is watched.

@@ -131,6 +131,29 @@ fn an_object_missing_from_a_listing_counts_as_deleted() {
 }
 
 #[test]
+fn the_objects_of_a_place_go_with_it_and_those_of_another_stay() {
+    let (mut queue, now) = (with_events(), Instant::now());
+    for (source, event) in [(HERE, applied("a", 1)), (HERE, applied("b", 2)), (THERE, applied("c", 3))] {
+        queue.observe(source, event, now);
+    }
+    while let Some(job) = queue.next_job() {
+        queue.finish(seen(job.body.uid(), 3, Some(Duration::from_secs(60)), now), now);
+    }
+    // In the middle of a listing.
+    for event in [Event::Listing, Event::Listed(body("a", 3)), Event::Withdrawn] {
+        queue.observe(HERE, event, now);
+    }
+    while let Some(job) = queue.next_job() {
+        assert_eq!((job.gone, job.event), (true, Some(WatchEventType::Deleted)));
+        queue.finish(ended(job.body.uid(), TurnEnd::Gone), now);
+    }
+    assert_eq!(queue.take_forgotten(), ["a", "b"].map(Uid::from));
+    assert_eq!(queue.objects.len(), 1);
+    queue.observe(HERE, Event::Listed(body("a", 4)), now);
+    assert_eq!(turns(&mut queue), [pair("a", "4")], "it is a new one");
+}
+
+#[test]
 fn a_deletion_is_never_mistaken_for_an_echo() {
     let (mut queue, now) = (Queue::default(), Instant::now());
     queue.observe(HERE, applied("a", 1), now);
@@ -331,4 +354,40 @@ fn a_listing_behind_a_change_of_the_crd_shows_no_state_from_before_our_own_write
         queue.observe(HERE, event, now);
     }
     assert_eq!(turns(&mut queue), []);
+}
+
+#[test]
+fn objects_without_turns_are_known_until_they_are_gone() {
+    let needs = KindNeeds { turnless: true, ..KindNeeds::default() };
+    let (mut queue, now) = (Queue::new([needs]), Instant::now());
+    for uid in ["a", "b", "c"] {
+        queue.observe(HERE, applied(uid, 1), now);
+    }
+    queue.observe(HERE, Event::Deleted(body("c", 2)), now);
+    assert!(queue.next_job().is_none());
+    assert_eq!(
+        (queue.objects.len(), queue.backlog.bytes(), queue.take_forgotten()),
+        (2, 0, vec!["c".into()])
+    );
+    queue.observe(HERE, Event::Listing, now);
+    queue.observe(HERE, Event::Listed(body("b", 2)), now);
+    let gone = queue.observe(HERE, Event::ListingDone, now);
+    assert_eq!(gone.iter().map(Body::uid).collect::<Vec<_>>(), ["a"]);
+    assert!(queue.next_job().is_none());
+    assert_eq!(queue.objects.len(), 1);
+}
+
+#[test]
+fn what_a_listing_no_longer_shows_is_reported_unless_its_deletion_was_shown() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    for (source, uid) in [(HERE, "a"), (HERE, "b"), (HERE, "c"), (THERE, "d")] {
+        queue.observe(source, applied(uid, 1), now);
+    }
+    assert_eq!(queue.observe(HERE, Event::Deleted(body("b", 2)), now), []);
+    queue.observe(HERE, Event::Listing, now);
+    queue.observe(HERE, Event::Listed(body("c", 3)), now);
+    let gone = queue.observe(HERE, Event::ListingDone, now);
+    assert_eq!(gone.iter().map(|gone| (gone.uid(), gone.name())).collect::<Vec<_>>(), [("a", "a")]);
+    let withdrawn = queue.observe(HERE, Event::Withdrawn, now);
+    assert_eq!(withdrawn.iter().map(Body::uid).collect::<Vec<_>>(), ["c"]);
 }

@@ -5,6 +5,7 @@ use crate::families::{ActivityKind, Kind};
 use korf_core::{
     Reason,
     cycle::{Cycle, CycleState, Idle},
+    error::Error,
     patch::Finalizer,
     progress::{Counts, UnreadableEntry},
     queue::{Blocked, OutageNews},
@@ -92,6 +93,18 @@ pub fn write(observation: &Observation<'_>) {
              concurrency is set too low.",
             seconds(after)
         ),
+        Observation::IndexesAwaited { kinds } => engine!(
+            warn,
+            "No handler is called until all indexes are filled: {} not listed yet.",
+            match kinds {
+                [one] => format!("{one} is"),
+                more => format!("{} are", more.join(", ")),
+            }
+        ),
+        Observation::IndexesFilled { told: true } => {
+            engine!(info, "All indexes are filled: handlers are called from now on.");
+        }
+        Observation::IndexesFilled { told: false } => engine!(debug, "All indexes are filled."),
         Observation::WorkerLost { why } => engine!(error, "A worker has ended in an unexpected way: {why}"),
         Observation::ServiceLost { why } => engine!(error, "A service has ended in an unexpected way: {why}"),
         Observation::EventsDropped { events, why } => {
@@ -114,6 +127,21 @@ pub fn write(observation: &Observation<'_>) {
         Observation::NamespaceFound { namespace } => engine!(info, "The namespace {namespace:?} exists now."),
         Observation::NamespaceUnknown { namespace, why } => {
             engine!(debug, "Whether the namespace {namespace:?} exists can't be told: {why}.");
+        }
+        Observation::NamespacesUnknown { why, known: true } => {
+            engine!(debug, "Watching namespaces still fails: {why}.");
+        }
+        Observation::NamespacesUnknown { why, known: false } => engine!(
+            warn,
+            "Watching namespaces fails: {why}. Which ones fit the globs isn't known until it works; it is retried. The operator \
+             needs to `list` and `watch` namespaces, or their names without globs."
+        ),
+        Observation::NamespacesKnown => engine!(info, "Watching namespaces works again."),
+        Observation::NoNamespaceFits { globs } => {
+            engine!(warn, "No namespace fits {globs:?}. The operator waits for one.");
+        }
+        Observation::NamespaceGone { namespace } => {
+            engine!(info, "The namespace {namespace:?} is gone, and so are its objects.");
         }
         Observation::WatchFailed { kind, why, known: true, .. } => {
             engine!(debug, "Watching {kind} still fails: {why}.");
@@ -140,6 +168,11 @@ pub fn write(observation: &Observation<'_>) {
             warn,
             "The API server doesn't know {kind}. Install its CRD (the command `crd` prints those that are known); the \
              operator waits for it."
+        ),
+        Observation::VersionMissing { kind, served } => engine!(
+            warn,
+            "The API server serves {kind} as {served} alone, and no longer in the version that this operator handles. It waits for \
+             that."
         ),
         Observation::KindFound { kind } => engine!(info, "The API server knows {kind} now."),
         Observation::NewerVersion { kind, newer } => engine!(
@@ -174,6 +207,8 @@ pub fn write(observation: &Observation<'_>) {
             object!(debug, "{family} '{id}' {words}");
         }
         Observation::HandlerEnded { handler, outcome, words, .. } => handler_ended(handler, outcome, words),
+        Observation::Indexed { id } => object!(debug, "Indexer '{id}' succeeded."),
+        Observation::IndexFailed { id, error, kept } => index_failed(id, error, kept),
         Observation::Sleeping { due } => {
             object!(debug, "Sleeping for {} seconds for the delayed handlers.", seconds(due));
         }
@@ -422,6 +457,16 @@ fn handler_ended(handler: HandlerName<'_>, outcome: &Outcome, words: &str) {
         }
         _ => object!(error, "{family} '{id}' {words}"),
     }
+}
+
+fn index_failed(id: &str, error: &Error, kept: bool) {
+    let how = match error {
+        Error::Permanent(_) => "permanently (the object has no entries until it changes)",
+        Error::Temporary { .. } => "temporarily (the object has no entries until it changes)",
+        _ if kept => "with an exception and will ignore it (the object's entries stay as they are)",
+        _ => "with an exception (the object has no entries until it changes)",
+    };
+    object!(error, "Indexer '{id}' failed {how}: {error}");
 }
 
 fn activity_runs(activity: ActivityKind, id: &str, after: Duration) {

@@ -90,6 +90,21 @@ impl Rejection {
         Self::of(409, "AlreadyExists", served, name, message)
     }
 
+    /// A new object in a namespace that is being deleted.
+    pub fn terminating(served: &ServedKind, name: &str, namespace: &str) -> Self {
+        let message = format!(
+            "{} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being terminated",
+            served.title()
+        );
+        let mut rejection = Self::of(403, "Forbidden", served, name, message);
+        let cause = json!({
+            "reason": "NamespaceTerminating", "message": format!("namespace {namespace} is being terminated"),
+            "field": "metadata.namespace",
+        });
+        rejection.details.insert("causes".into(), json!([cause]));
+        rejection
+    }
+
     pub fn conflict(served: &ServedKind, name: &str, why: Option<String>) -> Self {
         let why = why.as_deref().unwrap_or(MODIFIED);
         let message = format!("Operation cannot be fulfilled on {} \"{name}\": {why}", served.title());

@@ -213,6 +213,7 @@ impl ApiServer {
             return Err(Rejection::not_done("dry runs"));
         }
         match Target::of(&request.path, store)? {
+            Target::Group(group) => Ok(Answer::Document(200, Arc::new(store.group(&group)?))),
             Target::Discovery { group, version } => {
                 Ok(Answer::Document(200, Arc::new(store.discovery(&group, &version))))
             }

@@ -11,7 +11,7 @@ use super::{
 };
 use serde_json::{Value, json};
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -243,9 +243,38 @@ impl Store {
         Ok(object)
     }
 
-    /// Removes an object.
+    /// Removes an object, and its namespace if that has waited for it.
     pub fn remove(&mut self, collection: &Collection, name: &str) -> Result<(), Rejection> {
-        self.commit(collection, name, None)
+        self.commit(collection, name, None)?;
+        collection.namespace.as_ref().map_or(Ok(()), |namespace| self.release(namespace))
+    }
+
+    /// All objects in a namespace.
+    pub fn content(&self, namespace: &str) -> Vec<(Collection, String)> {
+        let namespaced = self.tables.iter().filter(|(_, table)| table.served.namespaced);
+        let all = namespaced.flat_map(|(group_resource, table)| {
+            table.objects.keys().filter_map(|key| {
+                let (place, name) = key.split_once('/')?;
+                let collection =
+                    Collection { group_resource: group_resource.clone(), namespace: Some(place.to_owned()) };
+                Some((collection, name.to_owned()))
+            })
+        });
+        all.filter(|(collection, _)| collection.namespace.as_deref() == Some(namespace)).collect()
+    }
+
+    /// The `APIGroup` with all versions of a group in which kinds are served.
+    pub fn group(&self, group: &str) -> Result<Value, Rejection> {
+        let kinds = self.tables.values().map(|table| &table.served.resource);
+        let versions: BTreeSet<_> =
+            kinds.filter(|resource| resource.group == group).map(|resource| &resource.version).collect();
+        let entry =
+            |version: &&String| json!({"groupVersion": format!("{group}/{version}"), "version": version});
+        let entries: Vec<_> = versions.iter().map(entry).collect();
+        let preferred = entries.last().cloned().ok_or_else(Rejection::no_such_path)?;
+        Ok(json!({
+            "kind": "APIGroup", "apiVersion": "v1", "name": group, "versions": entries, "preferredVersion": preferred,
+        }))
     }
 
     fn commit(

@@ -13,6 +13,8 @@ pub(super) struct GroupResource {
 /// The target of a path.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Target {
+    /// A group, with its versions.
+    Group(String),
     /// The kinds of a group in one version.
     Discovery { group: String, version: String },
     /// Objects of a kind.
@@ -49,6 +51,7 @@ impl Target {
         let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
         let (group, version, rest) = match parts.as_slice() {
             ["api", version, rest @ ..] => ("", *version, rest),
+            ["apis", group] => return Ok(Self::Group((*group).to_owned())),
             ["apis", group, version, rest @ ..] => (*group, *version, rest),
             _ => return Err(Rejection::no_such_path()),
         };

@@ -8,6 +8,7 @@ use super::{
     answer::{FieldError, Rejection},
     managers::{Author, Manager, Managers},
     meta,
+    namespaces::is_namespace,
     served::ServedKind,
     store::{Store, Stored},
     target::Collection,
@@ -74,6 +75,7 @@ impl Store {
             ));
         }
         set_namespace(&mut object, collection)?;
+        self.check_namespace(collection, &served, &object)?;
         let name = self.named(&mut object, &served)?;
         if let Ok(other) = self.get(collection, &name) {
             return Err(Rejection::already_exists(&served, &name, meta::is_deleting(&other)));
@@ -195,6 +197,9 @@ impl Store {
     ) -> Result<Deleted, Rejection> {
         let (served, old) = (self.served(&collection.group_resource)?.clone(), self.get(collection, name)?);
         check_preconditions(&served, name, &options["preconditions"], &old)?;
+        if is_namespace(&collection.group_resource) {
+            return self.terminate(name, now).map(Deleted::Marked);
+        }
         if meta::finalizers(&old).is_empty() {
             self.remove(collection, name)?;
             return Ok(Deleted::Gone(old));

@@ -49,7 +49,7 @@ impl Cluster {
     /// A cluster with event handlers and timers.
     pub fn new() -> Self {
         Self {
-            queue: Queue::new([KindNeeds { events: true, bodies: true, selected: false }]),
+            queue: Queue::new([KindNeeds { events: true, bodies: true, selected: false, turnless: false }]),
             now: Instant::now(),
             version: 0,
             objects: BTreeMap::new(),
@@ -123,7 +123,7 @@ impl Cluster {
             }
             Event::Applied(body) => self.note(body),
             Event::Deleted(body) => self.note_deletion(body.uid()),
-            Event::ListingDone => {
+            Event::ListingDone | Event::Withdrawn => {
                 let running = self.running.iter().map(|turn| turn.job.body.uid());
                 let known = self.shown.keys().map(String::as_str).chain(running);
                 let missing = known.filter(|uid| !self.listed.contains(*uid)).map(str::to_owned);

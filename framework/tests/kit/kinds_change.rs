@@ -1,0 +1,174 @@
+//! Kinds that come and go, and change, while the operator runs.
+
+use crate::lights::{Light, LightSpec, light};
+use korf::{Name, Operator, State, extract::WatchEventType, handler::Registry};
+use korf_testing::{
+    Cluster,
+    api::{Delivery, Fault, Faults, Request, ServedKind},
+};
+use kube::core::ApiResource;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tracing::Level;
+
+/// The same kind in a newer version.
+mod newer {
+    #[derive(
+        kube::CustomResource, Clone, Debug, serde::Deserialize, serde::Serialize, schemars::JsonSchema,
+    )]
+    #[kube(group = "korf.dev", version = "v2", kind = "Light", namespaced)]
+    pub struct LightSpec {}
+}
+
+/// What handlers have seen, in its order.
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<Vec<String>>>);
+
+impl Seen {
+    fn note(&self, what: String) {
+        self.0.lock().unwrap().push(what);
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+async fn event(name: Name, event: WatchEventType, seen: State<Seen>) {
+    seen.note(format!("{name} {event:?}"));
+}
+
+async fn created(name: Name, seen: State<Seen>) {
+    seen.note(format!("{name} created"));
+}
+
+async fn resumed(name: Name, seen: State<Seen>) {
+    seen.note(format!("{name} resumed"));
+}
+
+fn cluster_of(seen: &Seen, namespaces: &'static [&'static str]) -> Cluster {
+    let seen = seen.clone();
+    let make = move || {
+        let handlers = Registry::from_iter([
+            korf::on_event::<Light>("event").definition().run(event),
+            korf::on_create::<Light>("created").run(created),
+            korf::on_resume::<Light>("resumed").run(resumed),
+        ]);
+        let operator = Operator::with_registry("lights", handlers).state(seen.clone());
+        if namespaces.is_empty() { operator } else { operator.namespaces(namespaces.iter().copied()) }
+    };
+    Cluster::of(make).unwrap()
+}
+
+fn warnings(cluster: &Cluster) -> Vec<String> {
+    let warnings = cluster.lines().into_iter().filter(|line| line.level <= Level::WARN);
+    warnings.map(|line| line.message).collect()
+}
+
+fn lights() -> ApiResource {
+    ApiResource::erase::<Light>(&())
+}
+
+fn minute(cluster: &mut Cluster) {
+    cluster.advance(Duration::from_secs(60));
+}
+
+#[test]
+fn the_objects_of_a_removed_kind_are_gone_and_those_of_its_return_are_new() {
+    let seen = Seen::default();
+    let mut cluster = cluster_of(&seen, &[]);
+    cluster.create(&light("a", "red")).unwrap();
+    seen.take();
+    cluster.server().remove_kind(&lights());
+    cluster.advance(Duration::from_secs(5));
+    assert_eq!(seen.take(), [""; 0], "it may be back in a moment");
+    minute(&mut cluster);
+    assert_eq!(seen.take(), ["a Deleted"]);
+    let warned = warnings(&cluster);
+    assert!(warned.iter().any(|line| line.starts_with("The API server doesn't know lights.v1.korf.dev.")));
+    minute(&mut cluster);
+    assert_eq!(warnings(&cluster), warned, "once");
+    cluster.serve(ServedKind::with_definition::<Light>());
+    minute(&mut cluster);
+    cluster.create(&light("a", "red")).unwrap();
+    assert_eq!(seen.take()[..2], ["a Added", "a created"]);
+    let lines: Vec<_> = cluster.lines().into_iter().map(|line| line.message).collect();
+    let listed = "Watching lights.v1.korf.dev in the whole cluster: no objects yet.";
+    assert_eq!(lines.iter().filter(|line| *line == listed).count(), 2, "at the start, and at the return");
+}
+
+/// An API server that doesn't know its custom kinds yet.
+struct Starting;
+
+impl Faults for Starting {
+    fn request(&mut self, request: &Request) -> Delivery {
+        let meant = request.path.starts_with("/apis/korf.dev");
+        if meant { Delivery::before(Fault::Says(404, "404 page not found")) } else { Delivery::pass() }
+    }
+}
+
+#[test]
+fn a_kind_that_is_away_for_a_moment_keeps_its_objects() {
+    let seen = Seen::default();
+    let mut cluster = cluster_of(&seen, &["default", "b", "c"]);
+    cluster.create(&light("a", "red")).unwrap();
+    seen.take();
+    cluster.set_faults(Starting);
+    cluster.server().break_watches();
+    cluster.advance(Duration::from_secs(5));
+    cluster.set_faults(());
+    minute(&mut cluster);
+    assert!(!seen.take().contains(&"a Deleted".to_owned()));
+    let asked = warnings(&cluster).into_iter().filter(|line| line.starts_with("The API server doesn't know"));
+    assert_eq!(asked.count(), 1, "one line for all namespaces");
+}
+
+#[test]
+fn a_kind_in_another_version_is_awaited_with_its_objects() {
+    let seen = Seen::default();
+    let mut cluster = cluster_of(&seen, &[]);
+    cluster.create(&light("a", "red")).unwrap();
+    seen.take();
+    cluster.serve(ServedKind::with_definition::<newer::Light>());
+    cluster.server().break_watches();
+    minute(&mut cluster);
+    let awaits = "The API server serves lights.v1.korf.dev as v2 alone, and no longer in the version that this operator \
+                  handles. It waits for that.";
+    assert_eq!(
+        warnings(&cluster).iter().filter(|line| *line == awaits).count(),
+        1,
+        "{:#?}",
+        warnings(&cluster)
+    );
+    assert_eq!(seen.take(), [""; 0], "its objects are still there");
+    cluster.serve(ServedKind::with_definition::<Light>());
+    minute(&mut cluster);
+    cluster.patch::<Light>("a", crate::lights::paint("blue")).unwrap();
+    assert!(!seen.take().iter().any(|line| line.ends_with("Deleted") || line.ends_with("created")));
+    cluster.create(&light("b", "red")).unwrap();
+    assert!(seen.take().contains(&"b created".to_owned()));
+}
+
+#[test]
+fn a_kind_that_returns_without_namespaces_is_watched_in_the_whole_cluster() {
+    let seen = Seen::default();
+    let mut cluster = cluster_of(&seen, &["default"]);
+    cluster.create(&light("a", "red")).unwrap();
+    for (served, name) in [
+        (ServedKind::with_definition::<Light>().cluster_scoped(), "b"),
+        (ServedKind::with_definition::<Light>(), "c"),
+    ] {
+        cluster.server().remove_kind(&lights());
+        cluster.serve(served);
+        seen.take();
+        minute(&mut cluster);
+        cluster.create(&Light::new(name, LightSpec { color: "red".into(), failures: 0 })).unwrap();
+        let seen = seen.take();
+        assert!(seen.contains(&format!("{name} created")), "{seen:?}");
+    }
+    let lines: Vec<_> = cluster.lines().into_iter().map(|line| line.message).collect();
+    let listed = |place: &str| format!("Watching lights.v1.korf.dev in {place}: no objects yet.");
+    assert!(lines.contains(&listed("the whole cluster")), "{lines:#?}");
+}
