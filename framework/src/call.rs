@@ -8,6 +8,7 @@ use crate::{
     event_queue::EventQueue,
     extract::Indexes,
     families::{Kind, Parameter},
+    runtime::Triggers,
 };
 use jiff::Timestamp;
 use kube::Client;
@@ -35,6 +36,7 @@ pub struct Context {
     pub(crate) states: Arc<States>,
     pub(crate) indexes: Arc<Indexes>,
     pub(crate) stop: CancellationToken,
+    pub(crate) triggers: Triggers,
     pub(crate) param: Option<Parameter>,
     pub(crate) now: Timestamp,
 }

@@ -10,9 +10,11 @@ mod memo;
 mod meta;
 mod object;
 mod patch;
+mod reference;
 mod setup;
 #[cfg(test)]
 mod tests;
+mod trigger;
 
 pub use crate::{
     argument::{FromCall, Rejection, Requirements},
@@ -34,8 +36,10 @@ pub use object::{
     New, NewValue, Object, ObjectAs, Old, OldObject, OldObjectAs, OldSpec, OldValue, Spec, StatusValue,
 };
 pub use patch::ObjectPatch;
+pub use reference::ObjectRef;
 pub use setup::OperatorSetup;
 pub use tokio_util::sync::CancellationToken;
+pub use trigger::Trigger;
 
 /// The argument derefs to its shared value, and a test of a handler makes it of a plain one.
 macro_rules! shared {

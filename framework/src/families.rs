@@ -46,6 +46,13 @@ pub struct Kind {
     pub definition: Option<Definition>,
 }
 
+impl Kind {
+    /// Whether it is this kind of objects, in any version.
+    pub(crate) fn is_of(&self, resource: &ApiResource) -> bool {
+        self.resource.group == resource.group && self.resource.plural == resource.plural
+    }
+}
+
 /// Generates the definition of a custom kind.
 pub type Definition = fn() -> CustomResourceDefinition;
 
@@ -217,6 +224,11 @@ impl Handler {
             }
         };
         Self { family, ..self }
+    }
+
+    /// Whether it is called for triggers of its objects.
+    pub(crate) fn resumes(&self) -> bool {
+        matches!(&self.family, Family::Change(handler) if matches!(handler.on, Trigger::Resume { .. }))
     }
 
     /// Whether it keeps objects that are being deleted until it has succeeded.

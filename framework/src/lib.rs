@@ -27,7 +27,7 @@
 //! | [`on_create`](macro@on_create) | for an object that no handler of this operator has handled yet |
 //! | [`on_update`](macro@on_update) | when an object differs from what was handled last, even if it changed while the operator was down |
 //! | [`on_delete`](macro@on_delete) | when an object is being deleted; the object is kept until the handler has succeeded |
-//! | [`on_resume`](macro@on_resume) | after each start of the operator, for an object that was handled before |
+//! | [`on_resume`](macro@on_resume) | for an object that was handled before: after each start of the operator; at an interval, or when a [`Trigger`] asks for it |
 //! | [`on_field`](macro@on_field) | when one field of an object has changed, for whatever reason |
 //! | [`on_event`](macro@on_event) | once for each watch event of an object |
 //! | [`timer`](macro@timer) | at an interval, while an object is there |
@@ -165,8 +165,8 @@ pub use core::{
 };
 pub use error::{Error, Result, ResultExt};
 pub use extract::{
-    Attempt, EventRecorder, Index, Labels, Memo, Name, New, Object, ObjectNamespace, ObjectPatch, Old,
-    OldSpec, Spec, State, SubHandlers,
+    Attempt, EventRecorder, Index, Labels, Memo, Name, New, Object, ObjectNamespace, ObjectPatch, ObjectRef,
+    Old, OldSpec, Spec, State, SubHandlers, Trigger,
 };
 pub use families::{
     index, on_cleanup, on_create, on_delete, on_event, on_field, on_login, on_probe, on_resume, on_startup,
@@ -203,6 +203,11 @@ pub use runtime::observe;
 /// The terms of korf, and its promises.
 pub mod concepts {
     #![doc = include_str!("../docs/concepts.md")]
+}
+
+/// Whether an operator is alive and ready, and how the kubelet learns of it.
+pub mod health {
+    #![doc = include_str!("../docs/health.md")]
 }
 
 /// A dictionary from Kopf to korf.

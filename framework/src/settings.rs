@@ -180,6 +180,18 @@ settings! {
         /// What they have said is repeated for this time.
         max_age: Duration = seconds(10);
     }
+    /// Answers to the question whether the operator is alive and ready.
+    health: Health {
+        /// The operator is no longer alive when its loop has not turned for this time: handlers block all threads. It turns every
+        /// few seconds at least.
+        turn_limit: Duration = seconds(30);
+        /// The operator is no longer alive when a watch had no contact to the API server for this time. A restart doesn't help
+        /// against a server that is away; after ten minutes without one, the kubelet restarts a container without delay. Longer
+        /// than `watching.silence`.
+        contact_limit: Duration = seconds(600);
+        /// The operator is no longer ready when a watch, or all writes of a kind, have failed for this time.
+        patience: Duration = seconds(10);
+    }
     /// Kubernetes events that handlers post.
     posting: Posting {
         /// The longest time for one event.

@@ -62,6 +62,7 @@ fn no_op_turn((mut world, mut queue, text): (World, Queue, String)) -> (World, Q
         newest,
         due: None,
         settled: true,
+        resumed: true,
         planned: true,
         waiting: None,
         blocked: Default::default(),
@@ -144,8 +145,7 @@ impl World {
         let situation = Situation {
             gone: false,
             occasion: self.occasion,
-            initial: false,
-            unseen: false,
+            resumption: None,
             rearmed: false,
             eager: false,
         };

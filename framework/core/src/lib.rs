@@ -10,6 +10,7 @@ pub mod error;
 pub mod essence;
 pub mod filter;
 pub mod handler;
+pub mod health;
 pub mod index;
 pub mod kopf;
 pub mod merge;

@@ -46,7 +46,7 @@ pub fn on_delete(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn on_resume(attribute: TokenStream, item: TokenStream) -> TokenStream {
     handler(
-        &Attribute { name: "on_resume", scope: "Resuming", own: &["deleted"], plain: false },
+        &Attribute { name: "on_resume", scope: "Resuming", own: &["deleted", "resync"], plain: false },
         attribute,
         item,
     )

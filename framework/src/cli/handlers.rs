@@ -77,11 +77,14 @@ fn schedule(schedule: &TimerSchedule) -> Vec<String> {
 }
 
 fn triggered(trigger: Trigger) -> Vec<String> {
+    if let Trigger::Resume { deleted, resync } = trigger {
+        let deleted = deleted.then(|| "deleted".to_owned());
+        return deleted.into_iter().chain(resync.map(|interval| format!("resync={interval:?}"))).collect();
+    }
     let words = match trigger {
         Trigger::Delete { optional, release_on_failure } => {
             [optional.then_some("optional"), release_on_failure.then_some("release_on_failure")]
         }
-        Trigger::Resume { deleted: true } => [Some("deleted"), None],
         _ => [None, None],
     };
     words.into_iter().flatten().map(str::to_owned).collect()

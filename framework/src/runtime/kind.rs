@@ -2,10 +2,12 @@
 
 use super::{
     clock,
+    health::{Health, WriteHealth},
     index::Indexer,
     object::WatchedObject,
     observe::{Observation, Observer},
     probes::Probes,
+    triggers::Triggers,
     write::Permissions,
 };
 use crate::{
@@ -15,7 +17,7 @@ use crate::{
     families::{ChangeFn, EventHandler, Family, Handler, Kind, Parameter, TimerHandler},
     settings::Settings,
 };
-use korf_core::{body::Body, cycle::Setup, queue::KindNeeds, storage::Storage};
+use korf_core::{body::Body, cycle::Setup, handler::Trigger, queue::KindNeeds, storage::Storage};
 use kube::{
     Api, Client,
     core::{ApiResource, Selector},
@@ -27,6 +29,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +50,10 @@ pub struct OperatorContext {
     pub indexes: Arc<Indexes>,
     /// The Kubernetes events that wait to be posted.
     pub events: EventQueue,
+    /// The triggers that handlers have given.
+    pub triggers: Triggers,
+    /// The kinds whose objects are triggered.
+    pub triggered: Vec<ApiResource>,
     /// Where progress and finalizers are stored.
     pub storage: Storage,
     /// Objects are resumed whose generation has changed though nothing else has.
@@ -59,10 +66,12 @@ pub struct OperatorContext {
     pub settings: Settings,
     /// Whom to tell what happens.
     pub observer: Observer,
+    /// What is noted for those that ask whether the operator is alive and ready.
+    pub health: Health,
     /// Cancelled when the operator stops.
     pub stopping: CancellationToken,
     /// What the operator says of itself when it is asked.
-    #[expect(dead_code, reason = "the server of `--liveness` asks for them")]
+    #[expect(dead_code, reason = "it keeps them for the health, which only borrows them")]
     pub probes: Arc<Probes>,
 }
 
@@ -82,6 +91,7 @@ impl OperatorContext {
             states: Arc::clone(&self.states),
             indexes: Arc::clone(&self.indexes),
             stop: self.stopping.clone(),
+            triggers: self.triggers.clone(),
             param: param.cloned(),
             now: clock::now(),
         }
@@ -100,6 +110,8 @@ pub struct KindContext {
     has_turns: bool,
     pub(super) operator: Arc<OperatorContext>,
     pub(super) permissions: Permissions,
+    /// What its writes come to.
+    pub(super) writes: WriteHealth,
     status_subresource: AtomicBool,
     /// The handlers that are running.
     running: AtomicUsize,
@@ -166,6 +178,7 @@ impl KindContext {
     fn new(kind: Kind, operator: &Arc<OperatorContext>) -> Self {
         let selectors = &operator.selectors;
         let selector = selectors.iter().find(|(resource, _)| *resource == kind.resource);
+        let writes = operator.health.writes(&title(&kind.resource));
         Self {
             selector: selector.map(|(_, selector)| selector.clone()).unwrap_or_default(),
             kind: Arc::new(kind),
@@ -180,6 +193,7 @@ impl KindContext {
             has_turns: false,
             operator: Arc::clone(operator),
             permissions: Permissions::default(),
+            writes,
             status_subresource: AtomicBool::new(false),
             running: AtomicUsize::new(0),
             dropped: Mutex::default(),
@@ -194,8 +208,19 @@ impl KindContext {
             events: !self.events.is_empty(),
             bodies: !self.timers.is_empty(),
             selected: self.selector().is_some(),
+            triggered: self.operator.triggered.iter().any(|kind| self.kind.is_of(kind)),
+            resync: self.resync(),
             turnless: !self.has_turns,
         }
+    }
+
+    /// The shortest interval that its resume handlers ask for.
+    fn resync(&self) -> Option<Duration> {
+        let intervals = self.setup.handlers.iter().filter_map(|handler| match handler.on {
+            Trigger::Resume { resync, .. } => resync,
+            _ => None,
+        });
+        intervals.min()
     }
 
     /// An object as the core knows it, with its kind.
@@ -260,14 +285,17 @@ impl KindContext {
 
     /// `databasetables.v1.kopf.demo`, as kubectl takes it.
     pub(super) fn title(&self) -> String {
-        let resource = &self.kind.resource;
-        let parts = [&resource.plural, &resource.version, &resource.group];
-        parts.map(String::as_str).into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
+        title(&self.kind.resource)
     }
 
     /// The objects of one namespace, or of all.
     pub(super) fn api(&self, namespace: Option<&str>) -> Api<WatchedObject> {
-        let client = self.operator.client.clone();
+        self.api_by(self.client(), namespace)
+    }
+
+    /// The same, by another client.
+    pub(super) fn api_by(&self, client: &Client, namespace: Option<&str>) -> Api<WatchedObject> {
+        let client = client.clone();
         match namespace {
             Some(namespace) => Api::namespaced_with(client, namespace, &self.kind.resource),
             None => Api::all_with(client, &self.kind.resource),
@@ -303,4 +331,9 @@ impl KindContext {
     pub(super) fn set_status_subresource(&self, present: bool) {
         self.status_subresource.store(present, Ordering::Relaxed);
     }
+}
+
+fn title(resource: &ApiResource) -> String {
+    let parts = [&resource.plural, &resource.version, &resource.group];
+    parts.map(String::as_str).into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
 }

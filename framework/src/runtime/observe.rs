@@ -15,7 +15,7 @@ use korf_core::{
     queue::OutageNews,
     retry::Outcome,
 };
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 /// Something that happens in the operator.
 ///
@@ -63,6 +63,8 @@ pub enum Observation<'a> {
     ProbeRecovers { id: &'a str },
     /// It has entered a phase of its life.
     PhaseEntered(Phase),
+    /// Whether it is alive and ready is served at this address, with these paths.
+    HealthServed { address: SocketAddr, paths: &'a str },
     /// A signal tells it to stop.
     StopRequested { signal: &'a str },
     /// It waits for running handlers and writes before it stops.
@@ -84,6 +86,8 @@ pub enum Observation<'a> {
     /// Kubernetes events were left to be posted when the operator had to stop.
     EventsLeft { events: usize },
 
+    /// A trigger is for an object that doesn't exist, or isn't watched.
+    TriggerInVain { kind: &'a str, namespace: Option<&'a str>, name: &'a str },
     /// Something is away that handlers need: it has just gone, it is still away, or it is back.
     Outage(&'a OutageNews),
 

@@ -7,6 +7,7 @@ use super::{
     namespaces::Region,
     observe::{Left, Observation, Phase},
     places::{KindNews, watch},
+    triggers::Target,
     worker::work,
 };
 use futures::{StreamExt, stream};
@@ -82,16 +83,21 @@ impl Reactor {
             news.map(move |news| (number, news)).boxed()
         });
         let mut news = stream::select_all(watches);
-        let stopping = self.operator.stopping.clone();
+        let (stopping, triggers) = (self.operator.stopping.clone(), self.operator.triggers.clone());
+        let health = self.operator.health.clone();
         while !stopping.is_cancelled() {
+            health.beat();
+            self.take_triggers();
             self.start_workers();
-            let next = self.next_due();
+            let next = self.next_due().min(now() + health.beat_interval());
             // Nothing here waits for anything else: the watches are always drained.
             tokio::select! {
                 biased;
                 () = stopping.cancelled() => break,
                 Some(ended) = self.workers.join_next_with_id() => self.ended(ended),
                 Some((kind, news)) = news.next() => self.take_in(kind, news),
+                // They are taken at the beginning of each round, so that neither they nor events keep the other waiting.
+                () = triggers.given() => {}
                 () = time::sleep_until(next.into()) => self.expire(),
             }
         }
@@ -141,6 +147,30 @@ impl Reactor {
         if !self.serving && (0..).zip(&self.kinds).all(|(number, _)| self.listings.is_told(number)) {
             self.serving = true;
             self.operator.observer.observe(Observation::PhaseEntered(Phase::Serving));
+        }
+    }
+
+    /// Gives turns to the objects that handlers have triggered.
+    fn take_triggers(&mut self) {
+        for target in self.operator.triggers.take() {
+            self.trigger(&target);
+        }
+    }
+
+    fn trigger(&mut self, target: &Target) {
+        let kinds = (0..).zip(&self.kinds);
+        let Some((number, kind)) = kinds.into_iter().find(|(_, kind)| target.is_of(&kind.kind.resource))
+        else {
+            return;
+        };
+        let Some((namespace, name)) = &target.object else {
+            return self.queue.trigger_all(number);
+        };
+        let known = self.queue.trigger(number, namespace.as_deref(), name);
+        // Before the kind is listed, it may still come, and is handled then anyway.
+        if !known && self.listings.is_told(number) {
+            let (kind, namespace) = (&*kind.title(), namespace.as_deref());
+            self.operator.observer.observe(Observation::TriggerInVain { kind, namespace, name });
         }
     }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Reason,
-    cause::{Cause, Occasion, Situation},
+    cause::{Cause, Occasion, Resumption, Situation},
     filter::FilterInput,
     handler::{FilterFailed, Trigger},
     patch::Finalizer,
@@ -60,7 +60,9 @@ pub fn plan<I>(
     if let Some(change) = finalizer_change(setup, &input, situation)? {
         return Ok(Plan::Write(change));
     }
-    let resumed = situation.initial || cause == Cause::Handle(Reason::Resume);
+    // After a start, resume handlers join whatever else is to be done.
+    let resumed = situation.resumption == Some(Resumption::Start)
+        || matches!(cause, Cause::Handle(reason) if reason.is_resumption());
     let called = setup.called(cause.reason(), resumed, &reading.stored, &input)?;
     let concerned = setup.any(|handler| handler.concerns(&input))?;
     Ok(match cause {
@@ -68,7 +70,7 @@ pub fn plan<I>(
         Cause::Gone => Plan::Idle(Idle::Gone),
         Cause::Free => Plan::Idle(Idle::Free),
         Cause::Noop => Plan::Idle(Idle::Noop),
-        Cause::Handle(Reason::Resume) if called.is_empty() => Plan::Idle(Idle::Noop),
+        Cause::Handle(reason) if reason.is_resumption() && called.is_empty() => Plan::Idle(Idle::Noop),
         Cause::Handle(reason) => Cycle::of(setup, reason, called, reading).open(setup, situation, now),
     })
 }
@@ -155,8 +157,8 @@ impl Cycle {
         let first = situation.occasion == Occasion::First;
         let rejected = self.current.iter().any(|(_, record)| record.rejected);
         // A resumed object is unchanged since it was handled.
-        let same = self.reason == Reason::Resume
-            || self.pending.as_ref().is_some_and(|pending| pending.is(&self.new));
+        let same =
+            self.reason.is_resumption() || self.pending.as_ref().is_some_and(|pending| pending.is(&self.new));
         match self.reason {
             Reason::Delete if first || situation.rearmed => self.current = self.current.without_failures(),
             Reason::Delete => {}

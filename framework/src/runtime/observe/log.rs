@@ -82,6 +82,9 @@ pub fn write(observation: &Observation<'_>) {
             activity!(ActivityKind::Probe, info, "Activity '{id}' succeeds again.");
         }
         Observation::PhaseEntered(phase) => phase_entered(phase),
+        Observation::HealthServed { address, paths } => {
+            engine!(info, "Serving health status at http://{address}: {paths}");
+        }
         Observation::StopRequested { signal } => {
             engine!(info, "Signal {signal} is received. Operator is stopping.");
         }
@@ -182,6 +185,10 @@ pub fn write(observation: &Observation<'_>) {
         ),
         Observation::DiscoveryFailed { server, kind, why } => {
             engine!(warn, "Asking {server} about {kind} fails: {why}. It is retried until it works.");
+        }
+        Observation::TriggerInVain { kind, namespace, name } => {
+            let place = namespace.map_or_else(String::new, |namespace| format!("{namespace}/"));
+            engine!(debug, "A trigger is for {place}{name} of {kind}, which isn't there: it has no effect.");
         }
         Observation::CycleBegins { cycle, kind } => cycle_begins(cycle, kind),
         Observation::UpdateLeftOut { handlers } => object!(

@@ -179,14 +179,7 @@ fn setup(storage: Storage, ids: &[String], on: Trigger) -> Setup {
 }
 
 fn situation() -> Situation {
-    Situation {
-        gone: false,
-        occasion: Occasion::First,
-        initial: false,
-        unseen: false,
-        rearmed: false,
-        eager: false,
-    }
+    Situation { gone: false, occasion: Occasion::First, resumption: None, rearmed: false, eager: false }
 }
 
 fn planned(setup: &Setup, body: &Body) -> Plan {
