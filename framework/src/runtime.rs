@@ -19,6 +19,7 @@ pub mod observe;
 mod places;
 mod probes;
 mod reactor;
+mod related;
 mod strips;
 mod supervisor;
 mod throttle;

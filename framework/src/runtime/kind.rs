@@ -6,6 +6,7 @@ use super::{
     object::WatchedObject,
     observe::{Observation, Observer},
     probes::Probes,
+    related::Relations,
     triggers::Triggers,
     write::Permissions,
 };
@@ -103,6 +104,7 @@ pub struct KindContext {
     pub(super) events: Vec<EventHandler>,
     pub(super) timers: Vec<TimerHandler>,
     pub(super) indexes: Vec<Indexer>,
+    pub(super) relations: Relations,
     /// There are handlers that are called in turns.
     has_turns: bool,
     pub(super) operator: Arc<OperatorContext>,
@@ -157,13 +159,14 @@ impl KindContext {
                 kinds.push(Self::new(handler.kind.clone(), operator));
                 kinds.len() - 1
             });
-            kinds[index].has_turns |= !matches!(handler.family, Family::Index(_));
+            kinds[index].has_turns |= !matches!(handler.family, Family::Index(_) | Family::Related(_));
             match handler.family {
                 Family::Change(handler) => kinds[index].setup.handlers.push(handler),
                 Family::Event(handler) => kinds[index].events.push(handler),
                 Family::Index(handler) => {
                     kinds[index].indexes.extend(Indexer::new(handler, &operator.indexes));
                 }
+                Family::Related(handler) => kinds[index].relations.add(handler),
                 Family::Timer(handler) => kinds[index].timers.push(handler),
             }
         }
@@ -184,6 +187,7 @@ impl KindContext {
             events: Vec::new(),
             timers: Vec::new(),
             indexes: Vec::new(),
+            relations: Relations::default(),
             has_turns: false,
             operator: Arc::clone(operator),
             permissions: Permissions::default(),

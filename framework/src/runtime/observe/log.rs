@@ -183,6 +183,9 @@ pub fn write(observation: &Observation<'_>) {
         Observation::DiscoveryFailed { server, kind, why } => {
             engine!(warn, "Asking {server} about {kind} fails: {why}. It is retried until it works.");
         }
+        Observation::MappingFailed { id, why } => {
+            object!(error, "Mapper '{id}' failed: {why}. Nothing gets a turn for this change of the object.")
+        }
         Observation::TriggerInVain { kind, namespace, name } => {
             let place = namespace.map_or_else(String::new, |namespace| format!("{namespace}/"));
             engine!(debug, "A trigger is for {place}{name} of {kind}, which isn't there: it has no effect.");
