@@ -2,6 +2,7 @@
 
 mod activity;
 mod change;
+mod daemon;
 mod event;
 mod index;
 mod related;
@@ -16,6 +17,7 @@ pub use change::{
     Change, ChangeCall, ChangeFn, ChangeHandler, Creation, Deletion, FieldChange, Resuming, Update,
     on_create, on_delete, on_field, on_resume, on_update,
 };
+pub use daemon::{Daemon, DaemonCall, DaemonHandler, daemon};
 pub use event::{EventCall, EventHandler, WatchEvent, WatchEventType, on_event};
 pub use index::{IndexCall, IndexHandler, Indexing, IntoPairs, index};
 pub use related::{IntoObjectRefs, Named, Related, RelatedCall, RelatedHandler, watches};
@@ -148,6 +150,8 @@ pub enum Family {
     Related(RelatedHandler),
     /// Called for each object at intervals.
     Timer(TimerHandler),
+    /// Runs for each object.
+    Daemon(DaemonHandler),
 }
 
 impl Handler {
@@ -159,11 +163,12 @@ impl Handler {
             Family::Index(handler) => &handler.id,
             Family::Related(handler) => &handler.id,
             Family::Timer(handler) => &handler.id,
+            Family::Daemon(handler) => &handler.id,
         }
     }
 
-    /// The trigger, in one word: `create`, `update`, `delete`, `resume`, `field`, `event`, `index`, `watches`,
-    /// `timer`.
+    /// The trigger, in one word: `create`, `update`, `delete`, `resume`, `field`, `event`, `index`, `watches`, `timer`,
+    /// `daemon`.
     pub fn trigger(&self) -> &'static str {
         match &self.family {
             Family::Change(handler) => handler.on.as_str(),
@@ -171,6 +176,7 @@ impl Handler {
             Family::Index(_) => "index",
             Family::Related(_) => "watches",
             Family::Timer(_) => "timer",
+            Family::Daemon(_) => "daemon",
         }
     }
 
@@ -182,6 +188,7 @@ impl Handler {
             Family::Index(handler) => &handler.filter,
             Family::Related(handler) => &handler.filter,
             Family::Timer(handler) => &handler.filter,
+            Family::Daemon(handler) => &handler.filter,
         }
     }
 
@@ -193,6 +200,7 @@ impl Handler {
             Family::Index(handler) => handler.param.as_ref(),
             Family::Related(handler) => handler.param.as_ref(),
             Family::Timer(handler) => handler.param.as_ref(),
+            Family::Daemon(handler) => handler.param.as_ref(),
         }
     }
 
@@ -232,6 +240,14 @@ impl Handler {
                 });
                 Family::Timer(handler)
             }
+            Family::Daemon(mut handler) => {
+                let inner = handler.invoke;
+                handler.invoke = Arc::new(move |call: DaemonCall| {
+                    let (body, number) = (call.object.view.body.clone(), call.attempt.number);
+                    wrap(&body, number, inner(call))
+                });
+                Family::Daemon(handler)
+            }
         };
         Self { family, ..self }
     }
@@ -245,6 +261,7 @@ impl Handler {
     pub(crate) fn keeps_objects(&self) -> bool {
         match &self.family {
             Family::Change(handler) => matches!(handler.on, Trigger::Delete { optional: false, .. }),
+            Family::Daemon(handler) => handler.options.finalizer,
             Family::Event(_) | Family::Index(_) | Family::Related(_) | Family::Timer(_) => false,
         }
     }

@@ -17,6 +17,7 @@ mod examples;
 mod failures;
 mod good_input;
 mod handover;
+mod health;
 mod kopf_demo_session;
 mod large_objects;
 mod log_formats;
