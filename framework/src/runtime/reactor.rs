@@ -25,6 +25,7 @@ use tokio::{
     task::{self, JoinSet},
     time,
 };
+use tracing::Instrument;
 
 /// How far away the next timer is where there is none.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -220,7 +221,7 @@ impl Reactor {
         if !kind.daemons.is_empty() {
             self.daemons.note(&uid, &mut memory.daemons);
         }
-        let worker = self.workers.spawn(work(kind, job, memory));
+        let worker = self.workers.spawn(work(kind, job, memory).in_current_span());
         self.at_work.insert(worker.id(), uid);
     }
 

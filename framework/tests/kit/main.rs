@@ -8,6 +8,7 @@ mod asserts;
 mod chaos;
 mod crashes;
 mod daemons;
+mod embedding;
 mod ends;
 mod events;
 mod health;
