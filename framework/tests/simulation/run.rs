@@ -12,7 +12,7 @@ use crate::{
     thing::Thing,
     timer::Clockwork,
     user::Users,
-    world::World,
+    world::{World, globs},
 };
 use jiff::Timestamp;
 use korf_testing::{Cluster, Line, api::Exchange};
@@ -42,7 +42,8 @@ pub struct Outcome {
 pub fn run(seed: u64) -> Outcome {
     let mut chance = fastrand::Rng::with_seed(seed);
     let focus = Focus::of(seed);
-    let world = World { timer: Clockwork::of(seed), ..World::drawn(focus, &mut chance) };
+    let (timer, globs) = (Clockwork::of(seed), globs(seed));
+    let world = World { timer, globs, ..World::drawn(focus, &mut chance) };
     let (record, counter) = (Record::default(), Counter::default());
     let users = Users::new(&counter);
     let mut cluster = cluster(&world, &record, &users);

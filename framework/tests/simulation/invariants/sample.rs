@@ -73,6 +73,7 @@ impl Telling {
             weather,
             roles: roles.into_iter().collect(),
             timer: None,
+            globs: None,
         };
         let (writes, calls, lives) = (Vec::new(), Vec::new(), vec![Life::default()]);
         let telling = Self { world, writes, calls, lives, quiet: None, now: Moment::default(), object: None };
