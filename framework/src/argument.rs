@@ -156,10 +156,12 @@ impl From<Error> for Rejection {
 /// | [`Diff`](crate::Diff), [`OldValue`](crate::extract::OldValue), [`NewValue`](crate::extract::NewValue) | the difference from what was handled last, and both as JSON; of a handler with a field, in that field | a change |
 /// | [`OldSpec<S>`](crate::OldSpec), [`OldObject<K>`](crate::extract::OldObject) | the spec, and the object, as they were handled last | `on_update` |
 /// | [`Old<T>`](crate::Old), [`New<T>`](crate::New) | the field before and now | `on_field` |
-/// | [`Attempt`](crate::Attempt), [`Started`](crate::extract::Started), [`Elapsed`](crate::extract::Elapsed) | the number of attempts so far, the start of the first one, the time since then | a change, or `timer` |
+/// | [`Attempt`](crate::Attempt), [`Started`](crate::extract::Started), [`Elapsed`](crate::extract::Elapsed) | the number of attempts so far, the start of the first one, the time since then | a change, `timer` or `daemon` |
+/// | [`Stopped`](crate::Stopped) | tells a daemon to stop | `daemon` |
+/// | [`Live<K>`](crate::Live) | the newest state of the object, and its changes | `daemon` |
 /// | [`SubHandlers<K>`](crate::SubHandlers) | handlers below this one, each with progress of its own | a change |
 /// | [`WatchEventType`](crate::extract::WatchEventType) | the watch event | `on_event` |
-/// | [`ObjectPatch`](crate::ObjectPatch) | changes that are written to the object, whether the handler succeeds or not | |
+/// | [`ObjectPatch`](crate::ObjectPatch) | changes that are written to the object, whether the handler succeeds or not; those of a daemon, soon | |
 /// | [`State<T>`](crate::State) | a value that the operator was given by `.state(…)` | |
 /// | [`ObjectRef<K>`](crate::ObjectRef) | its namespace and name as a value: the handler's own object | |
 /// | [`Trigger<K>`](crate::Trigger) | gives objects of kind `K` a turn now | an `on_resume` handler of `K` |

@@ -3,6 +3,7 @@
 mod adoption;
 mod attempt;
 mod context;
+mod daemon;
 mod events;
 mod fit;
 mod index;
@@ -26,6 +27,7 @@ pub use crate::{
 pub use adoption::Owns;
 pub use attempt::{Attempt, Elapsed, Started};
 pub use context::{Param, State};
+pub use daemon::{Live, Stopped};
 pub use events::EventRecorder;
 pub(crate) use fit::{IsKind, StatusIs};
 pub use index::Index;

@@ -2,6 +2,7 @@
 
 mod activity;
 mod change;
+mod daemon;
 mod event;
 mod index;
 mod sub;
@@ -15,6 +16,7 @@ pub use change::{
     Change, ChangeCall, ChangeFn, ChangeHandler, Creation, Deletion, FieldChange, Resuming, Update,
     on_create, on_delete, on_field, on_resume, on_update,
 };
+pub use daemon::{Daemon, DaemonCall, DaemonHandler, daemon};
 pub use event::{EventCall, EventHandler, WatchEvent, WatchEventType, on_event};
 pub use index::{IndexCall, IndexHandler, Indexing, IntoPairs, index};
 pub use sub::{Sub, SubCalls, SubHandler, SubHandlers};
@@ -144,6 +146,8 @@ pub enum Family {
     Index(IndexHandler),
     /// Called for each object at intervals.
     Timer(TimerHandler),
+    /// Runs for each object.
+    Daemon(DaemonHandler),
 }
 
 impl Handler {
@@ -154,16 +158,18 @@ impl Handler {
             Family::Event(handler) => &handler.id,
             Family::Index(handler) => &handler.id,
             Family::Timer(handler) => &handler.id,
+            Family::Daemon(handler) => &handler.id,
         }
     }
 
-    /// The trigger, in one word: `create`, `update`, `delete`, `resume`, `field`, `event`, `index`, `timer`.
+    /// The trigger, in one word: `create`, `update`, `delete`, `resume`, `field`, `event`, `index`, `timer`, `daemon`.
     pub fn trigger(&self) -> &'static str {
         match &self.family {
             Family::Change(handler) => handler.on.as_str(),
             Family::Event(_) => "event",
             Family::Index(_) => "index",
             Family::Timer(_) => "timer",
+            Family::Daemon(_) => "daemon",
         }
     }
 
@@ -174,6 +180,7 @@ impl Handler {
             Family::Event(handler) => &handler.filter,
             Family::Index(handler) => &handler.filter,
             Family::Timer(handler) => &handler.filter,
+            Family::Daemon(handler) => &handler.filter,
         }
     }
 
@@ -184,6 +191,7 @@ impl Handler {
             Family::Event(handler) => handler.param.as_ref(),
             Family::Index(handler) => handler.param.as_ref(),
             Family::Timer(handler) => handler.param.as_ref(),
+            Family::Daemon(handler) => handler.param.as_ref(),
         }
     }
 
@@ -222,6 +230,14 @@ impl Handler {
                 });
                 Family::Timer(handler)
             }
+            Family::Daemon(mut handler) => {
+                let inner = handler.invoke;
+                handler.invoke = Arc::new(move |call: DaemonCall| {
+                    let (body, number) = (call.object.view.body.clone(), call.attempt.number);
+                    wrap(&body, number, inner(call))
+                });
+                Family::Daemon(handler)
+            }
         };
         Self { family, ..self }
     }
@@ -235,6 +251,7 @@ impl Handler {
     pub(crate) fn keeps_objects(&self) -> bool {
         match &self.family {
             Family::Change(handler) => matches!(handler.on, Trigger::Delete { optional: false, .. }),
+            Family::Daemon(handler) => handler.options.finalizer,
             Family::Event(_) | Family::Index(_) | Family::Timer(_) => false,
         }
     }

@@ -31,6 +31,7 @@
 //! | [`on_field`](macro@on_field) | when one field of an object has changed, for whatever reason |
 //! | [`on_event`](macro@on_event) | once for each watch event of an object |
 //! | [`timer`](macro@timer) | at an interval, while an object is there |
+//! | [`daemon`](macro@daemon) | once for each object, and runs as long as the object is there |
 //! | [`index`](macro@index) | for each state of an object: what it returns is found by all handlers in an [`Index`] |
 //! | [`on_startup`](macro@on_startup), [`on_cleanup`](macro@on_cleanup) | before anything is watched, and after the last other handler |
 //! | [`on_login`](macro@on_login) | for credentials, when the operator starts and when they are no longer accepted |
@@ -165,13 +166,15 @@ pub use core::{
 };
 pub use error::{Error, Result, ResultExt};
 pub use extract::{
-    Attempt, EventRecorder, Index, Labels, Memo, Name, New, Object, ObjectNamespace, ObjectPatch, ObjectRef,
-    Old, OldSpec, Spec, State, SubHandlers, Trigger,
+    Attempt, EventRecorder, Index, Labels, Live, Memo, Name, New, Object, ObjectNamespace, ObjectPatch,
+    ObjectRef, Old, OldSpec, Spec, State, Stopped, SubHandlers, Trigger,
 };
 pub use families::{
-    index, on_cleanup, on_create, on_delete, on_event, on_field, on_login, on_probe, on_resume, on_startup,
-    on_update, timer,
+    daemon, index, on_cleanup, on_create, on_delete, on_event, on_field, on_login, on_probe, on_resume,
+    on_startup, on_update, timer,
 };
+#[doc = include_str!("../docs/daemon.md")]
+pub use korf_macros::daemon;
 #[doc = include_str!("../docs/index.md")]
 pub use korf_macros::index;
 #[doc = include_str!("../docs/on_cleanup.md")]

@@ -6,6 +6,7 @@ mod attempt;
 mod built_in;
 mod cleanup;
 pub mod clock;
+mod daemons;
 mod discovery;
 mod events;
 pub mod health;

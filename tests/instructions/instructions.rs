@@ -12,6 +12,7 @@ use korf_core::{
     body::Body,
     cause::{Occasion, Situation},
     cycle::{Cycle, HandlerOutcome, Idle, Plan, Reading, Ready, Setup, plan},
+    daemon::Hold,
     diff::{Diff, diff},
     filter::Filter,
     handler::{ChangeHandler, Trigger},
@@ -148,6 +149,7 @@ impl World {
             resumption: None,
             rearmed: false,
             eager: false,
+            hold: Hold::None,
         };
         match plan(&self.setup, &reading, situation, now) {
             Ok(Plan::Idle(idle)) => return Some(idle),

@@ -1,6 +1,6 @@
 //! Cause of a turn: the reason, if any, for which an object's change handlers are called.
 
-use crate::{Reason, body::Body};
+use crate::{Reason, body::Body, daemon::Hold};
 
 /// How a turn came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub struct Situation {
     /// Its essence, annotations aside, has changed since handlers began to wait for their next attempt, or a trigger has
     /// come: they wait no longer.
     pub eager: bool,
+    /// Whether daemons need the finalizer.
+    pub hold: Hold,
 }
 
 /// What an object's state asks for; the first that applies, as in Kopf.
@@ -136,6 +138,7 @@ mod tests {
                 resumption: None,
                 rearmed: false,
                 eager: false,
+                hold: Hold::None,
             };
             assert_eq!(Cause::of(&body, situation, FINALIZER, past), cause, "{body:?} {past:?}");
         }
@@ -149,6 +152,7 @@ mod tests {
             resumption: Some(resumption),
             rearmed: false,
             eager: false,
+            hold: Hold::None,
         };
         let past = |handled, changed| Past { handled, changed, begun: false };
         let cases = [

@@ -5,6 +5,7 @@
 pub mod body;
 pub mod cause;
 pub mod cycle;
+pub mod daemon;
 pub mod diff;
 pub mod error;
 pub mod essence;

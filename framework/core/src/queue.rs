@@ -371,6 +371,39 @@ impl Queue {
         self.take_turn(uid);
     }
 
+    /// Gives a turn to an object for its daemons, unless it is throttled: with all that belongs to a turn, or to write
+    /// what they ask for and to start them.
+    pub fn wake(&mut self, uid: &Uid, extent: Extent) {
+        if !self.is_there(uid) {
+            return;
+        }
+        match extent {
+            Extent::Whole if self.is_throttled(uid) => {}
+            Extent::Whole => self.turn_is_due(uid.clone()),
+            Extent::Partial => {
+                if let Some(entry) = self.objects.get_mut(uid) {
+                    entry.tick_due = true;
+                }
+                if !self.is_throttled(uid) {
+                    self.take_turn(uid.clone());
+                }
+            }
+        }
+    }
+
+    /// Whether an object is there, as far as the watch has shown.
+    pub fn is_there(&self, uid: &Uid) -> bool {
+        let gone = matches!(self.backlog.get(uid), Some(Pending::Gone(_)));
+        !gone && self.objects.get(uid).is_some_and(|entry| entry.life == Life::There)
+    }
+
+    /// Takes out the turn of this object, before its time, if it waits for one.
+    pub fn next_job_of(&mut self, uid: &Uid) -> Option<Job> {
+        let at = self.turns.iter().position(|waiting| waiting == uid)?;
+        self.turns.remove(at);
+        Some(self.objects.get_mut(uid)?.job(uid, self.backlog.take(uid)))
+    }
+
     /// Takes out what is to be told of outages.
     pub fn take_outage_news(&mut self) -> Vec<OutageNews> {
         self.outages.take_news()

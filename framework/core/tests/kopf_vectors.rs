@@ -8,6 +8,7 @@ use korf_core::{
     Reason,
     body::Body,
     cause::{Cause, Occasion, Past, Resumption, Situation},
+    daemon::Hold,
     diff::{Diff, Field, diff, resolve},
     error::Error,
     essence::essence,
@@ -137,6 +138,7 @@ fn an_object_is_looked_at_for_the_reasons_that_kopf_has() {
             resumption,
             rearmed: false,
             eager: false,
+            hold: Hold::None,
         };
         let reason = match Cause::of(&body, situation, storage.finalizer(), past) {
             Cause::Gone => "gone",

@@ -78,6 +78,12 @@ pub fn index(attribute: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 #[proc_macro_attribute]
+pub fn daemon(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let own = &["initial_delay", "cancellation_backoff", "cancellation_timeout", "finalizer"];
+    handler(&Attribute { name: "daemon", scope: "Daemon", own, plain: false }, attribute, item)
+}
+
+#[proc_macro_attribute]
 pub fn on_startup(attribute: TokenStream, item: TokenStream) -> TokenStream {
     activity(&Attribute { name: "on_startup", scope: "Startup", own: &[], plain: false }, attribute, item)
 }

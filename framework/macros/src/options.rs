@@ -7,9 +7,18 @@ use quote::{ToTokens, format_ident, quote_spanned};
 use syn::{Error, Expr, ExprLit, Ident, Lit, Result, Token, parse::ParseStream, spanned::Spanned};
 
 /// Options without a value.
-const FLAGS: [&str; 4] = ["optional", "release_on_failure", "deleted", "sharp"];
+const FLAGS: [&str; 5] = ["optional", "release_on_failure", "deleted", "sharp", "finalizer"];
 /// Options that are durations, or may be.
-const DURATIONS: [&str; 6] = ["interval", "initial_delay", "idle", "timeout", "backoff", "resync"];
+const DURATIONS: [&str; 8] = [
+    "interval",
+    "initial_delay",
+    "idle",
+    "timeout",
+    "backoff",
+    "cancellation_backoff",
+    "cancellation_timeout",
+    "resync",
+];
 /// Those that can't be zero.
 const INTERVALS: [&str; 2] = ["interval", "resync"];
 const ERRORS: [&str; 3] = ["ignored", "temporary", "permanent"];

@@ -2,6 +2,7 @@
 
 use super::{
     clock,
+    daemons::DaemonNews,
     health::{Health, WriteHealth},
     index::Indexer,
     object::WatchedObject,
@@ -14,7 +15,7 @@ use crate::{
     call::{Context, States},
     event_queue::EventQueue,
     extract::Indexes,
-    families::{ChangeFn, EventHandler, Family, Handler, Kind, Parameter, TimerHandler},
+    families::{ChangeFn, DaemonHandler, EventHandler, Family, Handler, Kind, Parameter, TimerHandler},
     settings::Settings,
 };
 use korf_core::{body::Body, cycle::Setup, handler::Trigger, queue::KindNeeds, storage::Storage};
@@ -105,6 +106,9 @@ pub struct KindContext {
     pub(super) setup: Setup<ChangeFn>,
     pub(super) events: Vec<EventHandler>,
     pub(super) timers: Vec<TimerHandler>,
+    pub(super) daemons: Vec<DaemonHandler>,
+    /// Where the reactor is told of daemons.
+    pub(super) daemon_news: DaemonNews,
     pub(super) indexes: Vec<Indexer>,
     /// There are handlers that are called in turns.
     has_turns: bool,
@@ -170,6 +174,7 @@ impl KindContext {
                     kinds[index].indexes.extend(Indexer::new(handler, &operator.indexes));
                 }
                 Family::Timer(handler) => kinds[index].timers.push(handler),
+                Family::Daemon(handler) => kinds[index].daemons.push(handler),
             }
         }
         kinds
@@ -189,6 +194,8 @@ impl KindContext {
             },
             events: Vec::new(),
             timers: Vec::new(),
+            daemons: Vec::new(),
+            daemon_news: DaemonNews::default(),
             indexes: Vec::new(),
             has_turns: false,
             operator: Arc::clone(operator),
@@ -263,10 +270,12 @@ impl KindContext {
         });
     }
 
-    /// Counts a handler as running.
-    pub(super) fn run(&self) -> Running<'_> {
-        self.running.fetch_add(1, Ordering::Relaxed);
-        Running(&self.running)
+    /// Counts a handler as running. Daemons are counted by their owner.
+    pub(super) fn run(&self, family: &str) -> Option<Running<'_>> {
+        (family != "Daemon").then(|| {
+            self.running.fetch_add(1, Ordering::Relaxed);
+            Running(&self.running)
+        })
     }
 
     /// The number of handlers that are running.

@@ -15,6 +15,7 @@ use korf_core::{
     body::Body,
     cause::{Occasion, Resumption, Situation},
     cycle::{Cycle, HandlerOutcome, Idle, Plan, Reading, is_concerned, left_out, plan},
+    daemon::Hold,
     patch::Finalizer,
     queue::{Blocked, Blockings, Extent, Fingerprint, Job, TurnEnd},
     retry::Outcome,
@@ -47,6 +48,8 @@ pub struct Turn<'a> {
     got_past: Vec<Arc<str>>,
     /// The ids of handlers that are called though they aren't due.
     early: Vec<Arc<str>>,
+    /// Whether daemons need the finalizer.
+    hold: Hold,
 }
 
 /// An object that gets its next turn later.
@@ -77,6 +80,7 @@ impl<'a> Turn<'a> {
             blocked: job.blocked.clone(),
             got_past: Vec::new(),
             early: job.early.clone(),
+            hold: Hold::None,
         }
     }
 
@@ -105,6 +109,9 @@ impl<'a> Turn<'a> {
         loop {
             if self.occasion != Occasion::Again && !self.reading.unreadable().is_empty() {
                 self.kind.observe(Observation::Unreadable(self.reading.unreadable()));
+            }
+            if !self.job.gone {
+                self.hold = self.kind.offer_daemons(&self.reading.body, self.memory)?;
             }
             self.reading.hasten(self.early.iter().map(|id| &**id));
             let plan = plan(&self.kind.setup, &self.reading, self.situation(), clock::now())?;
@@ -194,6 +201,7 @@ impl<'a> Turn<'a> {
             resumption: self.resumption(),
             rearmed: changed.is_some_and(|(before, now)| before.whole != now.whole),
             eager: self.prompt || changed.is_some_and(|(before, now)| before.state != now.state),
+            hold: self.hold,
         }
     }
 
@@ -288,7 +296,7 @@ impl<'a> Turn<'a> {
         NextTurn {
             due: None,
             waiting: idle == Idle::Held,
-            unhandled: idle == Idle::Stealth,
+            unhandled: matches!(idle, Idle::Stealth | Idle::Awaiting),
             ..self.next_turn()
         }
     }

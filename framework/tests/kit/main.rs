@@ -7,6 +7,7 @@ mod answers;
 mod asserts;
 mod chaos;
 mod crashes;
+mod daemons;
 mod ends;
 mod events;
 mod health;

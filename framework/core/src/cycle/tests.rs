@@ -13,6 +13,7 @@ use crate::{
     Part, Reason,
     body::Body,
     cause::{Occasion, Resumption, Situation},
+    daemon::Hold,
     filter::{Filter, Match},
     handler::{ChangeHandler, Trigger},
     patch::Edits,

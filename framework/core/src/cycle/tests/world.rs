@@ -153,6 +153,7 @@ impl World {
             resumption: self.resumption,
             rearmed: occasion == Occasion::Changed,
             eager: self.eager,
+            hold: Hold::None,
         }
     }
 
