@@ -9,7 +9,7 @@ use kube::{
 };
 use std::{
     net::TcpListener,
-    sync::{RwLock, mpsc},
+    sync::{Condvar, Mutex, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -128,11 +128,11 @@ async fn a_handler_that_hangs_changes_nothing_and_after_sigterm_the_operator_is_
     assert_eq!(operator.wait().await.code(), Some(0));
 }
 
-/// What the handlers of the next test wait for, each with its thread.
-static BLOCKING: RwLock<()> = RwLock::new(());
+/// Whether the handlers of the next test block, each its thread.
+static BLOCKS: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
 
 async fn block() {
-    drop(BLOCKING.read());
+    drop(BLOCKS.1.wait_while(BLOCKS.0.lock().unwrap(), |blocks| *blocks).unwrap());
 }
 
 /// Runs an operator whose handlers block, on two threads, until it is told to stop.
@@ -174,7 +174,7 @@ async fn an_operator_whose_threads_are_all_blocked_says_that_it_is_not_alive() {
     let health = Health::at(&url.recv().unwrap());
     health.until(200, 200).await;
 
-    let blocking = BLOCKING.write().unwrap();
+    *BLOCKS.0.lock().unwrap() = true;
     for number in 0..8 {
         let metadata = ObjectMeta { name: Some(format!("map-{number}")), ..ObjectMeta::default() };
         maps.create(&PostParams::default(), &ConfigMap { metadata, ..ConfigMap::default() }).await.unwrap();
@@ -182,7 +182,8 @@ async fn an_operator_whose_threads_are_all_blocked_says_that_it_is_not_alive() {
     health.until(500, 500).await;
     let (_, why) = health.ask("/livez");
     assert!(why.starts_with("[-]loop failed: it has not turned for "), "{why}");
-    drop(blocking);
+    *BLOCKS.0.lock().unwrap() = false;
+    BLOCKS.1.notify_all();
     health.until(200, 200).await;
     stop.cancel();
     operator.join().unwrap();
