@@ -1,9 +1,10 @@
-//! Daemons of a world: one for all objects, or for those with a label, and a record of its runs.
+//! Daemons of a world: one for all objects, or for some, and a record of its runs.
 
 use crate::{
     record::{Moment, Record},
     role::Want,
     thing::Thing,
+    world::resolve,
 };
 use jiff::Timestamp;
 use korf::{
@@ -15,14 +16,17 @@ use serde_json::Value;
 use std::{future::pending, time::Duration};
 use tokio::time::sleep;
 
-/// A daemon of all objects, or of those with a label.
+/// A daemon of all objects, or of those with a value at a path.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Companion {
-    pub label: Option<(&'static str, Want)>,
+    pub filter: Option<(&'static str, Want)>,
     pub way: Way,
     /// From the flag to the cancellation.
     pub backoff: Duration,
 }
+
+const TIER: &str = "metadata.labels.tier";
+const COLOR: &str = "spec.color";
 
 /// What a daemon does.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -58,15 +62,19 @@ impl Companion {
         if chance.u8(..3) > 0 {
             return None;
         }
-        let time = |chance: &mut fastrand::Rng| Duration::from_millis(chance.u64(..4) * chance.u64(..8_000));
-        let label = chance.bool().then(|| ("tier", Want::drawn(&["gold", "silver"], &mut chance)));
+        let time = |chance: &mut fastrand::Rng| Duration::from_millis(chance.u64(..4) * chance.u64(..20_000));
+        let filter = match chance.u8(..4) {
+            0 => None,
+            1 => Some((TIER, Want::drawn(&["gold", "silver"], &mut chance))),
+            _ => Some((COLOR, Want::drawn(&["red", "blue"], &mut chance))),
+        };
         let way = match chance.u8(..8) {
             0..4 => Way::Patient(time(&mut chance)),
             4 => Way::Deaf,
             5 => Way::Brief(time(&mut chance)),
             _ => Way::Failing(time(&mut chance)),
         };
-        Some(Self { label, way, backoff: time(&mut chance) })
+        Some(Self { filter, way, backoff: time(&mut chance) })
     }
 
     /// Whether it is between two attempts most of the time.
@@ -76,13 +84,17 @@ impl Companion {
 
     /// Whether it is for such an object.
     pub fn concerns(&self, object: &Value) -> bool {
-        self.label.as_ref().is_none_or(|(key, wanted)| wanted.holds(&object["metadata"]["labels"][*key]))
+        self.filter.as_ref().is_none_or(|(path, wanted)| wanted.holds(resolve(object, path)))
     }
 
     /// The operator's handler.
     pub fn handler(&self, record: &Record) -> Handler {
         let on = daemon::<Thing>("companion").cancellation_backoff(self.backoff);
-        let on = self.label.iter().fold(on, |on, (key, wanted)| on.label(*key, wanted));
+        let on = match &self.filter {
+            Some((TIER, wanted)) => on.label("tier", wanted),
+            Some((path, wanted)) => on.field(*path).value(wanted),
+            None => on,
+        };
         let (record, way) = (record.clone(), self.way);
         on.call(move |call: DaemonCall| {
             let record = record.clone();

@@ -69,7 +69,7 @@ mod tests {
     fn history(telling: Telling, runs: Vec<Run>) -> History {
         let mut history = telling.history();
         let way = Way::Patient(Duration::ZERO);
-        history.world.daemon = Some(Companion { label: None, way, backoff: Duration::ZERO });
+        history.world.daemon = Some(Companion { filter: None, way, backoff: Duration::ZERO });
         history.runs = runs;
         history
     }
@@ -98,7 +98,7 @@ mod tests {
         );
         let mut unmatched = history(Telling::of([]), runs());
         if let Some(companion) = &mut unmatched.world.daemon {
-            companion.label = Some(("tier", Want::Present));
+            companion.filter = Some(("spec.y", Want::Present));
         }
         assert_eq!(for_its_objects(&unmatched).len(), 1);
         let mut done = vec![run(UID, 0, 1, Some(2))];
