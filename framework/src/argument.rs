@@ -1,6 +1,7 @@
 //! Arguments of handlers: the trait that makes them, and their rejections.
 
-use crate::{error::Error, extract::IndexType, families::Failure, scope::Scope};
+use crate::{builder::KubeKind, error::Error, extract::IndexType, families::Failure, scope::Scope};
+use kube::core::ApiResource;
 use std::{
     any::{TypeId, type_name},
     error, fmt,
@@ -8,12 +9,13 @@ use std::{
     time::Duration,
 };
 
-/// The states, the indexes and the parameter that a handler's arguments can't be made without. The compiler doesn't know them; they are
-/// checked when the operator starts.
+/// The states, the indexes, the resume handlers and the parameter that a handler's arguments can't be made without. The
+/// compiler doesn't know them; they are checked when the operator starts.
 #[derive(Clone, Debug, Default)]
 pub struct Requirements {
     states: Vec<RequiredType>,
     params: Vec<RequiredType>,
+    resumed: Vec<ApiResource>,
     indexes: Vec<IndexType>,
 }
 
@@ -29,6 +31,15 @@ impl Requirements {
     /// Requires a value of type `T` that the handler is registered with.
     pub fn param<T: 'static>(&mut self) {
         self.params.push((TypeId::of::<T>(), type_name::<T>()));
+    }
+
+    /// Requires a resume handler of objects of kind `K`, which are to be triggered.
+    pub fn resumed<K: KubeKind>(&mut self) {
+        self.resumed.push(ApiResource::erase::<K>(&()));
+    }
+
+    pub(crate) fn kinds_to_resume(&self) -> &[ApiResource] {
+        &self.resumed
     }
 
     /// Requires an [`Index<K, V>`](crate::Index), which an index function fills.
@@ -141,15 +152,19 @@ impl From<Error> for Rejection {
 /// | [`Spec<S>`](crate::Spec), [`Status<S>`](crate::Status) | its spec and status in your own types | a kind with `#[derive(CustomResource)]` |
 /// | [`StatusValue`](crate::extract::StatusValue), [`Body`](crate::extract::Body) | the status, and the whole object, as JSON | |
 /// | [`Name`](crate::Name), [`ObjectNamespace`](crate::ObjectNamespace), [`Uid`](crate::extract::Uid), [`Labels`](crate::Labels), [`Annotations`](crate::extract::Annotations), [`Meta`](crate::extract::Meta) | its metadata | |
-/// | [`Reason`](crate::Reason) | creation, update, deletion or resuming | a change |
+/// | [`Reason`](crate::Reason) | creation, update, deletion, resuming, resync or a trigger | a change |
 /// | [`Diff`](crate::Diff), [`OldValue`](crate::extract::OldValue), [`NewValue`](crate::extract::NewValue) | the difference from what was handled last, and both as JSON; of a handler with a field, in that field | a change |
 /// | [`OldSpec<S>`](crate::OldSpec), [`OldObject<K>`](crate::extract::OldObject) | the spec, and the object, as they were handled last | `on_update` |
 /// | [`Old<T>`](crate::Old), [`New<T>`](crate::New) | the field before and now | `on_field` |
-/// | [`Attempt`](crate::Attempt), [`Started`](crate::extract::Started), [`Elapsed`](crate::extract::Elapsed) | the number of attempts so far, the start of the first one, the time since then | a change, or `timer` |
+/// | [`Attempt`](crate::Attempt), [`Started`](crate::extract::Started), [`Elapsed`](crate::extract::Elapsed) | the number of attempts so far, the start of the first one, the time since then | a change, `timer` or `daemon` |
+/// | [`Stopped`](crate::Stopped) | tells a daemon to stop | `daemon` |
+/// | [`Live<K>`](crate::Live) | the newest state of the object, and its changes | `daemon` |
 /// | [`SubHandlers<K>`](crate::SubHandlers) | handlers below this one, each with progress of its own | a change |
 /// | [`WatchEventType`](crate::extract::WatchEventType) | the watch event | `on_event` |
-/// | [`ObjectPatch`](crate::ObjectPatch) | changes that are written to the object, whether the handler succeeds or not | |
+/// | [`ObjectPatch`](crate::ObjectPatch) | changes that are written to the object, whether the handler succeeds or not; those of a daemon, soon | |
 /// | [`State<T>`](crate::State) | a value that the operator was given by `.state(…)` | |
+/// | [`ObjectRef<K>`](crate::ObjectRef) | its namespace and name as a value: the handler's own object | |
+/// | [`Trigger<K>`](crate::Trigger) | gives objects of kind `K` a turn now | an `on_resume` handler of `K` |
 /// | [`Index<K, V>`](crate::Index) | what [index functions](macro@crate::index) have returned for all objects of their kind, by keys | |
 /// | [`Param<T>`](crate::extract::Param) | the value that the handler was registered with by `param = …` | |
 /// | [`Memo<T>`](crate::Memo) | a value in memory for each object | |

@@ -1,22 +1,31 @@
 //! Calls of handlers: the parts that the calls of several families have.
 
+mod daemon;
+
+pub use daemon::{LiveState, StopSignal};
+
 use crate::{
     core::{
         body::Body,
+        merge::compose,
         patch::{Edit, Function},
     },
     event_queue::EventQueue,
     extract::Indexes,
     families::{Kind, Parameter},
+    runtime::Triggers,
 };
 use jiff::Timestamp;
 use kube::Client;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::{
     any::{Any, TypeId},
     collections::HashMap,
     fmt, mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +44,7 @@ pub struct Context {
     pub(crate) states: Arc<States>,
     pub(crate) indexes: Arc<Indexes>,
     pub(crate) stop: CancellationToken,
+    pub(crate) triggers: Triggers,
     pub(crate) param: Option<Parameter>,
     pub(crate) now: Timestamp,
 }
@@ -198,11 +208,39 @@ macro_rules! object_call {
 
 pub(crate) use object_call;
 
-/// Changes of the object that the handlers of one pass ask for, in the order of the calls.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct EditSink(Arc<Mutex<Vec<Edit>>>);
+/// So many edits of an object's daemons may wait to be written, merge patches in a row counting as one; the oldest are dropped.
+const MOST_EDITS: usize = 1_000;
+
+/// Changes of the object that handlers ask for, in the order of the calls: those of one pass, or of an object's daemons.
+#[derive(Clone, Default)]
+pub(crate) struct EditSink(Arc<Edits>);
+
+#[derive(Default)]
+struct Edits {
+    list: Mutex<Vec<Edit>>,
+    /// Called for the first edit after all were taken.
+    wake: Option<Box<dyn Fn() + Send + Sync>>,
+    /// The number of edits that were dropped because there were too many.
+    dropped: AtomicUsize,
+}
+
+// By hand: the edits may hold secrets.
+impl fmt::Debug for EditSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EditSink").finish_non_exhaustive()
+    }
+}
 
 impl EditSink {
+    /// One that calls this function when there is something to be written.
+    pub fn waking(wake: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Edits {
+            list: Mutex::default(),
+            wake: Some(Box::new(wake)),
+            dropped: AtomicUsize::new(0),
+        }))
+    }
+
     /// Adds a merge patch of the whole object: nulls delete.
     pub fn merge(&self, patch: Value) {
         self.add(Edit::Merge(patch));
@@ -225,13 +263,67 @@ impl EditSink {
         mem::take(&mut self.list())
     }
 
+    /// The number of edits that were dropped since the last call, because there were too many.
+    pub fn take_dropped(&self) -> usize {
+        self.0.dropped.swap(0, Ordering::Relaxed)
+    }
+
+    /// Puts back those that could not be written, before those that have come meanwhile.
+    pub fn put_back(&self, edits: Vec<Edit>) {
+        let mut list = self.list();
+        let later = mem::replace(&mut *list, edits);
+        later.into_iter().for_each(|edit| push(&mut list, edit));
+    }
+
+    #[cfg(test)]
+    pub fn size() -> usize {
+        size_of::<Edits>()
+    }
+
     fn add(&self, addition: Edit) {
-        self.list().push(addition);
+        let was_empty = {
+            let mut list = self.list();
+            let was_empty = list.is_empty();
+            match &self.0.wake {
+                // They may wait for long, and be many.
+                Some(_) => push(&mut list, addition),
+                None => list.push(addition),
+            }
+            if self.0.wake.is_some() && list.len() > MOST_EDITS {
+                list.remove(0);
+                self.0.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+            was_empty
+        };
+        if let Some(wake) = self.0.wake.as_ref().filter(|_| was_empty) {
+            wake();
+        }
     }
 
     fn list(&self) -> MutexGuard<'_, Vec<Edit>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Adds an edit; of two merge patches in a row, one is made where that is the same.
+fn push(list: &mut Vec<Edit>, edit: Edit) {
+    match (list.last_mut(), edit) {
+        (Some(Edit::Merge(Value::Object(last))), Edit::Merge(Value::Object(patch)))
+            if is_exact(last, &patch) =>
+        {
+            compose(last, patch);
+        }
+        (_, edit) => list.push(edit),
+    }
+}
+
+/// Whether two patches compose: see the exception of [`compose`].
+fn is_exact(first: &Map<String, Value>, patch: &Map<String, Value>) -> bool {
+    patch.iter().all(|(key, value)| match (first.get(key), value) {
+        (Some(Value::Object(first)), Value::Object(patch)) => is_exact(first, patch),
+        (Some(_), Value::Object(_)) => false,
+        _ => true,
+    })
 }
 
 #[cfg(test)]

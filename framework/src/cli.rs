@@ -39,6 +39,7 @@
 mod arguments;
 mod crd;
 mod handlers;
+mod health;
 mod program;
 mod run;
 mod settings;

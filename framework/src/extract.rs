@@ -3,6 +3,7 @@
 mod adoption;
 mod attempt;
 mod context;
+mod daemon;
 mod events;
 mod fit;
 mod index;
@@ -10,9 +11,11 @@ mod memo;
 mod meta;
 mod object;
 mod patch;
+mod reference;
 mod setup;
 #[cfg(test)]
 mod tests;
+mod trigger;
 
 pub use crate::{
     argument::{FromCall, Rejection, Requirements},
@@ -24,6 +27,7 @@ pub use crate::{
 pub use adoption::Owns;
 pub use attempt::{Attempt, Elapsed, Started};
 pub use context::{Param, State};
+pub use daemon::{Live, Stopped};
 pub use events::EventRecorder;
 pub(crate) use fit::{IsKind, StatusIs};
 pub use index::Index;
@@ -34,8 +38,10 @@ pub use object::{
     New, NewValue, Object, ObjectAs, Old, OldObject, OldObjectAs, OldSpec, OldValue, Spec, StatusValue,
 };
 pub use patch::ObjectPatch;
+pub use reference::ObjectRef;
 pub use setup::OperatorSetup;
 pub use tokio_util::sync::CancellationToken;
+pub use trigger::Trigger;
 
 /// The argument derefs to its shared value, and a test of a handler makes it of a plain one.
 macro_rules! shared {

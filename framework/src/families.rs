@@ -2,6 +2,7 @@
 
 mod activity;
 mod change;
+mod daemon;
 mod event;
 mod index;
 mod sub;
@@ -15,6 +16,7 @@ pub use change::{
     Change, ChangeCall, ChangeFn, ChangeHandler, Creation, Deletion, FieldChange, Resuming, Update,
     on_create, on_delete, on_field, on_resume, on_update,
 };
+pub use daemon::{Daemon, DaemonCall, DaemonHandler, daemon};
 pub use event::{EventCall, EventHandler, WatchEvent, WatchEventType, on_event};
 pub use index::{IndexCall, IndexHandler, Indexing, IntoPairs, index};
 pub use sub::{Sub, SubCalls, SubHandler, SubHandlers};
@@ -44,6 +46,13 @@ pub struct Kind {
     pub resource: ApiResource,
     /// Its definition, where the Rust type can generate one.
     pub definition: Option<Definition>,
+}
+
+impl Kind {
+    /// Whether it is this kind of objects, in any version.
+    pub(crate) fn is_of(&self, resource: &ApiResource) -> bool {
+        self.resource.group == resource.group && self.resource.plural == resource.plural
+    }
 }
 
 /// Generates the definition of a custom kind.
@@ -137,6 +146,8 @@ pub enum Family {
     Index(IndexHandler),
     /// Called for each object at intervals.
     Timer(TimerHandler),
+    /// Runs for each object.
+    Daemon(DaemonHandler),
 }
 
 impl Handler {
@@ -147,16 +158,18 @@ impl Handler {
             Family::Event(handler) => &handler.id,
             Family::Index(handler) => &handler.id,
             Family::Timer(handler) => &handler.id,
+            Family::Daemon(handler) => &handler.id,
         }
     }
 
-    /// The trigger, in one word: `create`, `update`, `delete`, `resume`, `field`, `event`, `index`, `timer`.
+    /// The trigger, in one word: `create`, `update`, `delete`, `resume`, `field`, `event`, `index`, `timer`, `daemon`.
     pub fn trigger(&self) -> &'static str {
         match &self.family {
             Family::Change(handler) => handler.on.as_str(),
             Family::Event(_) => "event",
             Family::Index(_) => "index",
             Family::Timer(_) => "timer",
+            Family::Daemon(_) => "daemon",
         }
     }
 
@@ -167,6 +180,7 @@ impl Handler {
             Family::Event(handler) => &handler.filter,
             Family::Index(handler) => &handler.filter,
             Family::Timer(handler) => &handler.filter,
+            Family::Daemon(handler) => &handler.filter,
         }
     }
 
@@ -177,6 +191,7 @@ impl Handler {
             Family::Event(handler) => handler.param.as_ref(),
             Family::Index(handler) => handler.param.as_ref(),
             Family::Timer(handler) => handler.param.as_ref(),
+            Family::Daemon(handler) => handler.param.as_ref(),
         }
     }
 
@@ -215,14 +230,28 @@ impl Handler {
                 });
                 Family::Timer(handler)
             }
+            Family::Daemon(mut handler) => {
+                let inner = handler.invoke;
+                handler.invoke = Arc::new(move |call: DaemonCall| {
+                    let (body, number) = (call.object.view.body.clone(), call.attempt.number);
+                    wrap(&body, number, inner(call))
+                });
+                Family::Daemon(handler)
+            }
         };
         Self { family, ..self }
+    }
+
+    /// Whether it is called for triggers of its objects.
+    pub(crate) fn resumes(&self) -> bool {
+        matches!(&self.family, Family::Change(handler) if matches!(handler.on, Trigger::Resume { .. }))
     }
 
     /// Whether it keeps objects that are being deleted until it has succeeded.
     pub(crate) fn keeps_objects(&self) -> bool {
         match &self.family {
             Family::Change(handler) => matches!(handler.on, Trigger::Delete { optional: false, .. }),
+            Family::Daemon(handler) => handler.options.finalizer,
             Family::Event(_) | Family::Index(_) | Family::Timer(_) => false,
         }
     }

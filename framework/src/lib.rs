@@ -27,10 +27,11 @@
 //! | [`on_create`](macro@on_create) | for an object that no handler of this operator has handled yet |
 //! | [`on_update`](macro@on_update) | when an object differs from what was handled last, even if it changed while the operator was down |
 //! | [`on_delete`](macro@on_delete) | when an object is being deleted; the object is kept until the handler has succeeded |
-//! | [`on_resume`](macro@on_resume) | after each start of the operator, for an object that was handled before |
+//! | [`on_resume`](macro@on_resume) | for an object that was handled before: after each start of the operator; at an interval, or when a [`Trigger`] asks for it |
 //! | [`on_field`](macro@on_field) | when one field of an object has changed, for whatever reason |
 //! | [`on_event`](macro@on_event) | once for each watch event of an object |
 //! | [`timer`](macro@timer) | at an interval, while an object is there |
+//! | [`daemon`](macro@daemon) | once for each object, and runs as long as the object is there |
 //! | [`index`](macro@index) | for each state of an object: what it returns is found by all handlers in an [`Index`] |
 //! | [`on_startup`](macro@on_startup), [`on_cleanup`](macro@on_cleanup) | before anything is watched, and after the last other handler |
 //! | [`on_login`](macro@on_login) | for credentials, when the operator starts and when they are no longer accepted |
@@ -165,13 +166,15 @@ pub use core::{
 };
 pub use error::{Error, Result, ResultExt};
 pub use extract::{
-    Attempt, EventRecorder, Index, Labels, Memo, Name, New, Object, ObjectNamespace, ObjectPatch, Old,
-    OldSpec, Spec, State, SubHandlers,
+    Attempt, EventRecorder, Index, Labels, Live, Memo, Name, New, Object, ObjectNamespace, ObjectPatch,
+    ObjectRef, Old, OldSpec, Spec, State, Stopped, SubHandlers, Trigger,
 };
 pub use families::{
-    index, on_cleanup, on_create, on_delete, on_event, on_field, on_login, on_probe, on_resume, on_startup,
-    on_update, timer,
+    daemon, index, on_cleanup, on_create, on_delete, on_event, on_field, on_login, on_probe, on_resume,
+    on_startup, on_update, timer,
 };
+#[doc = include_str!("../docs/daemon.md")]
+pub use korf_macros::daemon;
 #[doc = include_str!("../docs/index.md")]
 pub use korf_macros::index;
 #[doc = include_str!("../docs/on_cleanup.md")]
@@ -203,6 +206,11 @@ pub use runtime::observe;
 /// The terms of korf, and its promises.
 pub mod concepts {
     #![doc = include_str!("../docs/concepts.md")]
+}
+
+/// Whether an operator is alive and ready, and how the kubelet learns of it.
+pub mod health {
+    #![doc = include_str!("../docs/health.md")]
 }
 
 /// A dictionary from Kopf to korf.

@@ -1,6 +1,7 @@
 //! Operator: handlers, what they share, and where they work.
 
 // rustdoc shows the methods in the order of these.
+mod health;
 mod life;
 mod login;
 mod options;
@@ -19,14 +20,18 @@ use crate::{
         storage::{InvalidName, StorageConfig},
     },
     registry::{Registry, StartError},
-    runtime::{Namespaces, observe::Observer},
+    runtime::{
+        Namespaces,
+        health::{Health, HealthSite},
+        observe::Observer,
+    },
     settings::{InvalidSetting, Settings},
 };
 use kube::{
     Client,
     core::{ApiResource, Selector},
 };
-use std::{fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
 /// Handlers, with all that they need to be called: build it, then [`run`](Operator::run) it.
 ///
@@ -47,6 +52,9 @@ pub struct Operator {
     follow_generations: bool,
     selectors: Vec<(ApiResource, Selector)>,
     client: Option<Client>,
+    health: Health,
+    /// What is served of it, and where.
+    sites: BTreeMap<SocketAddr, HealthSite>,
     /// What the command line and the environment say, which has the last word.
     overrides: Option<Overrides>,
 }
@@ -108,7 +116,9 @@ pub enum RunError {
     /// The API server has rejected the credentials for this time, although they were read again.
     Rejected(Duration),
     /// The process can't listen for signals.
-    Signals(std::io::Error),
+    Signals(io::Error),
+    /// Whether the operator is alive and ready can't be served there.
+    Health(SocketAddr, io::Error),
 }
 
 impl fmt::Display for RunError {
@@ -147,6 +157,13 @@ impl fmt::Display for RunError {
                 seconds(*patience)
             ),
             Self::Signals(error) => write!(f, "the process can't listen for signals: {error}"),
+            Self::Health(address, error) => {
+                write!(
+                    f,
+                    "the operator's health can't be served at {address}: {error}{}",
+                    health::advice(error)
+                )
+            }
         }
     }
 }

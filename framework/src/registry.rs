@@ -2,6 +2,7 @@
 
 mod filters;
 mod indexes;
+mod times;
 
 use crate::{
     argument::{RequiredType, Requirements},
@@ -148,6 +149,7 @@ impl Registry {
                 return Err(StartError::EmptyId { location: *location });
             }
             Registrant::of_activity(activity).check_param()?;
+            self.check_resumed(&Registrant::of_activity(activity))?;
             if let Some(first) = seen.insert((kind, id), *location) {
                 let (id, activity) = (id.clone(), kind.as_str());
                 return Err(StartError::DuplicateActivity { id, activity, first, second: *location });
@@ -161,7 +163,9 @@ impl Registry {
         for handler in &self.handlers {
             check_id(handler)?;
             filters::check(handler)?;
+            times::check(handler)?;
             Registrant::of_handler(handler).check_param()?;
+            self.check_resumed(&Registrant::of_handler(handler))?;
             let kind = (&handler.kind.resource.group, &handler.kind.resource.kind);
             let first = versions.entry(kind).or_insert(handler);
             if first.kind.resource.version != handler.kind.resource.version {
@@ -185,6 +189,27 @@ impl Registry {
 }
 
 impl Registry {
+    /// The kinds whose objects are triggered.
+    pub(crate) fn triggered(&self) -> Vec<ApiResource> {
+        let of_handlers = self.handlers.iter().map(|handler| &handler.requirements);
+        let all = of_handlers.chain(self.activities.iter().map(|activity| &activity.requirements));
+        all.flat_map(Requirements::kinds_to_resume).cloned().collect()
+    }
+
+    /// Checks that there is something to call for triggers that a handler or an activity gives.
+    fn check_resumed(&self, one: &Registrant<'_>) -> Result<(), StartError> {
+        let resumes =
+            |kind: &ApiResource| self.handlers.iter().any(|other| other.resumes() && other.kind.is_of(kind));
+        match one.requirements.kinds_to_resume().iter().find(|kind| !resumes(kind)) {
+            Some(kind) => Err(StartError::NothingToTrigger {
+                handler: one.id.to_owned(),
+                kind: kind.kind.clone(),
+                location: one.location,
+            }),
+            None => Ok(()),
+        }
+    }
+
     /// Checks that what change handlers are called for isn't what is left out of the essence.
     pub(crate) fn check_essence(&self, storage: &Storage) -> Result<(), StartError> {
         self.handlers.iter().try_for_each(|handler| filters::check_essence(handler, storage))
@@ -344,6 +369,15 @@ pub enum StartError {
         /// The handler's place in the source.
         location: SourceLocation,
     },
+    /// A handler takes a [`Trigger`](crate::Trigger) of a kind without resume handlers.
+    NothingToTrigger {
+        /// The handler's id.
+        handler: String,
+        /// The kind of the objects.
+        kind: String,
+        /// The handler's place in the source.
+        location: SourceLocation,
+    },
     /// Two index functions fill indexes of the same type.
     TwoIndexes {
         /// The type: `Index<…, …>`.
@@ -370,6 +404,15 @@ pub enum StartError {
         handler: String,
         /// The kind of the objects.
         kind: String,
+        /// The handler's place in the source.
+        location: SourceLocation,
+    },
+    /// A handler is to be called all the time.
+    NoInterval {
+        /// The handler's id.
+        handler: String,
+        /// The option that is zero.
+        option: &'static str,
         /// The handler's place in the source.
         location: SourceLocation,
     },
@@ -451,6 +494,11 @@ impl fmt::Display for StartError {
                 "handler `{handler}` at {} takes `Param<{param}>`, but its `param` is of type `{given}`",
                 location
             ),
+            Self::NothingToTrigger { handler, kind, location } => write!(
+                f,
+                "handler `{handler}` at {location} gives {kind} objects turns, but no handler is called for that: put \
+                 `#[korf::on_resume({kind})]` on one"
+            ),
             Self::TwoIndexes { index, ids: [one, other], first, second } => write!(
                 f,
                 "index functions `{one}` at {first} and `{other}` at {second} both fill `{index}`: wrap the key or the value \
@@ -467,6 +515,12 @@ impl fmt::Display for StartError {
                  told to `.select` some of them, and never learns of the deletion of one that stops matching: make the \
                  handler `optional`, or filter by `labels = …` instead of `.select`"
             ),
+            Self::NoInterval { handler, option, location } => {
+                write!(
+                    f,
+                    "handler `{handler}` at {location} has `{option}` = 0: give it a time between two calls"
+                )
+            }
             Self::Filter { handler, problem, location } => {
                 write!(f, "handler `{handler}` at {} {problem}", location)
             }

@@ -9,14 +9,14 @@
 //! | [`HandlerScope`] | an operator: client, states, parameter | all but conditions |
 //! | [`ObjectHandlerScope`] | both, and memory and patch of the object | all but conditions, [`Indexing`] and those of activities |
 //! | [`ChangeScope`] | a change: reason, old and new state | those of changes, and their conditions |
-//! | [`Retried`] | attempts | those of changes, [`Timer`], and those of activities but [`Probe`] |
+//! | [`Retried`] | attempts | those of changes, [`Timer`], [`Daemon`], and those of activities but [`Probe`] |
 //! | [`ActivityScope`] | an operator, but no object | [`Startup`], [`Cleanup`], [`Login`], [`Probe`] |
 //! | [`ChangeHandlerScope`] | all of these, and sub-handlers | [`Creation`], [`Update`], [`Deletion`], [`Resuming`], [`FieldChange`], [`Sub`] |
 
 pub use crate::{
     families::{
-        ActivityScope, Cleanup, Creation, Deletion, FieldChange, Indexing, Login, Probe, Resuming, Startup,
-        Sub, Timer, Update, WatchEvent,
+        ActivityScope, Cleanup, Creation, Daemon, Deletion, FieldChange, Indexing, Login, Probe, Resuming,
+        Startup, Sub, Timer, Update, WatchEvent,
     },
     filter::{Condition, ObjectCondition},
 };
@@ -75,7 +75,7 @@ pub trait ObjectHandlerScope: ObjectScope + HandlerScope + Scope<Call: AsRef<Obj
 /// A scope in which the object has changed, for a reason.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no change: no reason and no previous state",
-    label = "event handlers and timers have no change",
+    label = "event handlers, timers and daemons have no change",
     note = "a handler of `#[korf::on_create]`, `on_update`, `on_delete`, `on_resume` or `on_field` can take this"
 )]
 pub trait ChangeScope: ObjectScope + Scope<Call: AsRef<Change>> {
@@ -89,7 +89,7 @@ pub trait ChangeScope: ObjectScope + Scope<Call: AsRef<Change>> {
 #[diagnostic::on_unimplemented(
     message = "a handler of `{Self}` is not retried: it has no attempts",
     label = "event handlers and probes are called once",
-    note = "a handler of `#[korf::on_create]`, `on_update`, `on_delete`, `on_resume`, `on_field` or `#[korf::timer]` can take this"
+    note = "a handler of `#[korf::on_create]`, `on_update`, `on_delete`, `on_resume`, `on_field`, `#[korf::timer]` or `#[korf::daemon]` can take this"
 )]
 pub trait Retried: HandlerScope + Scope<Call: AsRef<AttemptInfo>> {
     /// The attempt.

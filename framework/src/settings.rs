@@ -18,7 +18,7 @@
 //! Durations are numbers with a unit (`ms`, `s`, `m`, `h`), sizes are bytes or have a unit (`KiB`, `MiB`), lists have
 //! commas.
 
-use korf_core::{queue, version::Trust};
+use korf_core::{daemon::StopTimes, queue, version::Trust};
 use std::{env, error, ffi::OsString, fmt, time::Duration};
 
 /// The beginning of the environment variables.
@@ -166,6 +166,13 @@ settings! {
         error_delays: Vec<Duration> =
             [1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377, 610].map(seconds).to_vec();
     }
+    /// Daemons.
+    daemons: Daemons {
+        /// The time that a daemon which takes `Stopped` has to end by itself; then its future is dropped.
+        cancellation_backoff: Duration = seconds(10);
+        /// A daemon that goes on nevertheless, because it blocks its thread, is abandoned after this time.
+        cancellation_timeout: Duration = seconds(5);
+    }
     /// The operator's end.
     stopping: Stopping {
         /// How long running handlers may take to finish. Kubernetes kills a pod 30 s after it has asked it to stop.
@@ -179,6 +186,18 @@ settings! {
         timeout: Duration = millis(800);
         /// What they have said is repeated for this time.
         max_age: Duration = seconds(10);
+    }
+    /// Answers to the question whether the operator is alive and ready.
+    health: Health {
+        /// The operator is no longer alive when its loop has not turned for this time: handlers block all threads. It turns every
+        /// few seconds at least.
+        turn_limit: Duration = seconds(30);
+        /// The operator is no longer alive when a watch had no contact to the API server for this time. A restart doesn't help
+        /// against a server that is away; after ten minutes without one, the kubelet restarts a container without delay. Longer
+        /// than `watching.silence`.
+        contact_limit: Duration = seconds(600);
+        /// The operator is no longer ready when a watch, or all writes of a kind, have failed for this time.
+        patience: Duration = seconds(10);
     }
     /// Kubernetes events that handlers post.
     posting: Posting {
@@ -208,6 +227,12 @@ impl Settings {
             self.set(name.copied().unwrap_or(&key), &value)?;
         }
         Ok(())
+    }
+
+    /// How long daemons are waited for that are told to stop.
+    pub(crate) fn stop_times(&self) -> StopTimes {
+        let Daemons { cancellation_backoff, cancellation_timeout } = self.daemons;
+        StopTimes { backoff: cancellation_backoff, timeout: cancellation_timeout }
     }
 
     /// The settings of the queue.

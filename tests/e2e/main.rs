@@ -17,6 +17,8 @@ mod examples;
 mod failures;
 mod good_input;
 mod handover;
+mod health;
+mod indexes;
 mod kopf_demo_session;
 mod large_objects;
 mod log_formats;

@@ -12,6 +12,7 @@ use korf_core::{
     body::Body,
     cause::{Occasion, Situation},
     cycle::{Cycle, HandlerOutcome, Idle, Plan, Reading, Ready, Setup, plan},
+    daemon::Hold,
     diff::{Diff, diff},
     filter::Filter,
     handler::{ChangeHandler, Trigger},
@@ -62,6 +63,7 @@ fn no_op_turn((mut world, mut queue, text): (World, Queue, String)) -> (World, Q
         newest,
         due: None,
         settled: true,
+        resumed: true,
         planned: true,
         waiting: None,
         blocked: Default::default(),
@@ -144,10 +146,10 @@ impl World {
         let situation = Situation {
             gone: false,
             occasion: self.occasion,
-            initial: false,
-            unseen: false,
+            resumption: None,
             rearmed: false,
             eager: false,
+            hold: Hold::None,
         };
         match plan(&self.setup, &reading, situation, now) {
             Ok(Plan::Idle(idle)) => return Some(idle),

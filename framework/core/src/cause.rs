@@ -1,6 +1,6 @@
 //! Cause of a turn: the reason, if any, for which an object's change handlers are called.
 
-use crate::{Reason, body::Body};
+use crate::{Reason, body::Body, daemon::Hold};
 
 /// How a turn came about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,31 @@ pub enum Occasion {
     Again,
 }
 
+/// Why an object that was handled before is resumed, the strongest cause first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resumption {
+    /// A listing showed it first, and it has not been handled completely since the start of this process. Resume handlers
+    /// join whatever else is to be done.
+    Start,
+    /// Something else has asked for a turn. It comes when nothing else is to be done, as for the others below.
+    Trigger,
+    /// It has a generation that was not seen when it was handled last: if nothing else has changed, a change was taken back.
+    Generation,
+    /// The time of a resync has come.
+    Resync,
+}
+
+impl Resumption {
+    /// The reason that its handlers are told.
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::Start | Self::Generation => Reason::Resume,
+            Self::Trigger => Reason::Triggered,
+            Self::Resync => Reason::Resync,
+        }
+    }
+}
+
 /// What is known of an object besides its body.
 #[derive(Clone, Copy, Debug)]
 pub struct Situation {
@@ -20,15 +45,15 @@ pub struct Situation {
     pub gone: bool,
     /// How the turn came about.
     pub occasion: Occasion,
-    /// A listing showed it first, and it has not been handled completely since the start of this process.
-    pub initial: bool,
-    /// It has a generation that was not seen when it was handled last: if nothing else has changed, a change was taken back.
-    pub unseen: bool,
+    /// Why it is resumed, if it is.
+    pub resumption: Option<Resumption>,
     /// Its essence has changed since delete handlers failed permanently: they are retried.
     pub rearmed: bool,
-    /// Its essence, annotations aside, has changed since handlers began to wait for their next attempt: they wait no
-    /// longer.
+    /// Its essence, annotations aside, has changed since handlers began to wait for their next attempt, or a trigger has
+    /// come: they wait no longer.
     pub eager: bool,
+    /// Whether daemons need the finalizer.
+    pub hold: Hold,
 }
 
 /// What an object's state asks for; the first that applies, as in Kopf.
@@ -65,8 +90,7 @@ impl Cause {
             () if body.is_deleting() => Self::Handle(Reason::Delete),
             () if !past.handled => Self::Handle(Reason::Create),
             () if past.changed || past.begun => Self::Handle(Reason::Update),
-            () if situation.initial || situation.unseen => Self::Handle(Reason::Resume),
-            () => Self::Noop,
+            () => situation.resumption.map_or(Self::Noop, |why| Self::Handle(why.reason())),
         }
     }
 
@@ -111,38 +135,45 @@ mod tests {
             let situation = Situation {
                 gone,
                 occasion: Occasion::Changed,
-                initial: false,
-                unseen: false,
+                resumption: None,
                 rearmed: false,
                 eager: false,
+                hold: Hold::None,
             };
             assert_eq!(Cause::of(&body, situation, FINALIZER, past), cause, "{body:?} {past:?}");
         }
     }
 
     #[test]
-    fn an_object_that_a_listing_shows_first_is_resumed_unless_there_is_more_to_do() {
-        let situation = Situation {
+    fn an_object_is_resumed_unless_there_is_more_to_do() {
+        let situation = |resumption| Situation {
             gone: false,
             occasion: Occasion::First,
-            initial: true,
-            unseen: false,
+            resumption: Some(resumption),
             rearmed: false,
             eager: false,
+            hold: Hold::None,
         };
         let past = |handled, changed| Past { handled, changed, begun: false };
         let cases = [
-            (past(true, false), Reason::Resume),
-            (past(true, true), Reason::Update),
-            (past(false, true), Reason::Create),
+            (Resumption::Start, past(true, false), Reason::Resume),
+            (Resumption::Generation, past(true, false), Reason::Resume),
+            (Resumption::Trigger, past(true, false), Reason::Triggered),
+            (Resumption::Resync, past(true, false), Reason::Resync),
+            (Resumption::Start, past(true, true), Reason::Update),
+            (Resumption::Trigger, past(true, true), Reason::Update),
+            (Resumption::Start, past(false, true), Reason::Create),
+            (Resumption::Resync, past(false, true), Reason::Create),
         ];
-        for (past, reason) in cases {
+        for (resumption, past, reason) in cases {
+            let situation = situation(resumption);
             assert_eq!(
                 Cause::of(&body(false, &[]), situation, FINALIZER, past),
                 Cause::Handle(reason),
                 "{past:?}"
             );
         }
+        let situation = situation(Resumption::Start);
         assert_eq!(
             Cause::of(&body(true, &[FINALIZER]), situation, FINALIZER, past(true, false)),
             Cause::Handle(Reason::Delete)

@@ -10,6 +10,7 @@ use crate::error::panic_text;
 use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
 };
 
 /// The trigger of a change handler.
@@ -27,10 +28,13 @@ pub enum Trigger {
         /// The object isn't kept after the handler has failed permanently.
         release_on_failure: bool,
     },
-    /// The object's first turn since the operator's start, if it was handled before: never for a creation.
+    /// A turn of an object that was handled before, in which nothing else is to be done, and the first one since the
+    /// operator's start: never for a creation.
     Resume {
         /// Also for an object that is being deleted.
         deleted: bool,
+        /// Again after each such time.
+        resync: Option<Duration>,
     },
     /// A change of the handler's field, for whatever reason.
     Field,
@@ -123,7 +127,7 @@ impl<I> ChangeHandler<I> {
         matches!(self.on, Trigger::Update | Trigger::Field)
     }
 
-    /// Whether the handler is called. `initial`: the object's first turn since the start; `record`: its record for this
+    /// Whether the handler is called. `resumed`: resume handlers are due; `record`: its record for this
     /// reason, if there is one. A handler that has one may have seen, or rejected, a change that was reverted since.
     ///
     /// # Errors
@@ -131,7 +135,7 @@ impl<I> ChangeHandler<I> {
     pub fn is_called(
         &self,
         reason: Reason,
-        initial: bool,
+        resumed: bool,
         record: Option<&Record>,
         input: &FilterInput<'_>,
     ) -> Result<bool, FilterFailed> {
@@ -140,9 +144,9 @@ impl<I> ChangeHandler<I> {
             Trigger::Create => (reason == Reason::Create, false),
             Trigger::Update => (reason == Reason::Update, true),
             Trigger::Delete { .. } => (reason == Reason::Delete, false),
-            Trigger::Resume { deleted } => {
+            Trigger::Resume { deleted, .. } => {
                 let possible = reason != Reason::Create && (reason != Reason::Delete || deleted);
-                (initial && possible, false)
+                (resumed && possible, false)
             }
             Trigger::Field => (true, true),
         };
@@ -153,6 +157,6 @@ impl<I> ChangeHandler<I> {
     /// Whether a record belongs to the current handling. Resuming is mixed into other handling, and goes on there.
     pub fn goes_on_with(&self, record: &Record, reason: Reason) -> bool {
         let resumes = matches!(self.on, Trigger::Resume { .. }) && record.purpose == Some(Reason::Resume);
-        resumes || record.purpose.is_none_or(|purpose| purpose == reason)
+        resumes || record.purpose.is_none_or(|purpose| purpose == reason.purpose())
     }
 }

@@ -5,11 +5,13 @@
 pub mod body;
 pub mod cause;
 pub mod cycle;
+pub mod daemon;
 pub mod diff;
 pub mod error;
 pub mod essence;
 pub mod filter;
 pub mod handler;
+pub mod health;
 pub mod index;
 pub mod kopf;
 pub mod merge;

@@ -89,7 +89,7 @@ impl Progress {
     /// The records of other purposes than this one.
     #[must_use]
     pub fn of_others(&self, reason: Reason) -> Self {
-        self.filtered(|record| record.purpose.is_some_and(|purpose| purpose != reason))
+        self.filtered(|record| record.purpose.is_some_and(|purpose| purpose != reason.purpose()))
     }
 
     fn filtered(&self, keep: impl Fn(&Record) -> bool) -> Self {

@@ -8,6 +8,7 @@ mod config;
 mod entry;
 mod event;
 mod outage;
+mod resume;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -20,12 +21,14 @@ pub use turn::{Extent, Fingerprint, Job, NextTick, TurnEnd, TurnReport, WatchEve
 use crate::{
     Uid,
     body::Body,
+    cause::Resumption,
     schedule::{Alarm, Schedule},
     version::{Newest, News},
 };
 use backlog::{Backlog, Pending};
 use entry::{Entry, Life};
 use outage::Outages;
+use resume::Names;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     mem,
@@ -55,6 +58,7 @@ pub struct Queue {
     needs: Vec<KindNeeds>,
     limits: QueueLimits,
     forgotten: Vec<Uid>,
+    names: Names,
 }
 
 /// How a watch shows a state.
@@ -119,7 +123,12 @@ impl Queue {
             true => WatchEventType::Modified,
             false => WatchEventType::Added,
         };
-        let entry = self.objects.entry(uid.clone()).or_insert_with(|| Entry::new(source, &body, listed));
+        let entry = self.objects.entry(uid.clone()).or_insert_with(|| {
+            if needs.triggered {
+                self.names.insert(source.kind, &body, &uid);
+            }
+            Entry::new(source, &body, listed)
+        });
         if needs.turnless {
             return;
         }
@@ -150,7 +159,11 @@ impl Queue {
     fn echo(&mut self, uid: Uid, body: Body) {
         match self.backlog.get(&uid) {
             // It is due, and waits for its turn.
-            None if self.objects.get(&uid).is_some_and(|entry| entry.queued && entry.turn_due) => {
+            None if self
+                .objects
+                .get(&uid)
+                .is_some_and(|entry| entry.queued && (entry.turn_due || entry.is_resumed_next())) =>
+            {
                 self.backlog.put(&uid, Pending::Fetch);
             }
             None | Some(Pending::Echo(_)) => {
@@ -278,6 +291,7 @@ impl Queue {
                 newest,
                 due,
                 settled,
+                resumed,
                 planned,
                 waiting,
                 blocked,
@@ -287,19 +301,22 @@ impl Queue {
             } => {
                 entry.stored |= stored;
                 entry.generation = generation.unwrap_or(entry.generation);
-                entry.rest(settled, planned, waiting);
+                let first = entry.resumption == Some(Resumption::Start);
+                entry.rest(resumed, planned, waiting);
                 let before = entry.block(blocked.clone());
                 self.rest(&uid, newest, due.map(|due| now + due));
+                self.plan_resync(&uid, needs.resync.filter(|_| settled), first, now);
                 self.blocked(&uid, before, blocked, &got_past, now);
             }
         }
         let due = self.objects.get(&uid).is_some_and(|entry| entry.tick_due);
         match self.backlog.get(&uid) {
-            Some(Pending::Echo(_)) => self.take_turn(uid),
-            Some(_) => self.enqueue(uid, now),
-            None if due => self.take_turn(uid),
+            Some(Pending::Echo(_)) => self.take_turn(uid.clone()),
+            Some(_) => self.enqueue(uid.clone(), now),
+            None if due => self.take_turn(uid.clone()),
             None => {}
         }
+        self.give_resumption(&uid);
     }
 
     /// Takes in what an object's handlers waited for before its turn and after it, and what they have got past.
@@ -354,6 +371,39 @@ impl Queue {
         self.take_turn(uid);
     }
 
+    /// Gives a turn to an object for its daemons, unless it is throttled: with all that belongs to a turn, or to write
+    /// what they ask for and to start them.
+    pub fn wake(&mut self, uid: &Uid, extent: Extent) {
+        if !self.is_there(uid) {
+            return;
+        }
+        match extent {
+            Extent::Whole if self.is_throttled(uid) => {}
+            Extent::Whole => self.turn_is_due(uid.clone()),
+            Extent::Partial => {
+                if let Some(entry) = self.objects.get_mut(uid) {
+                    entry.tick_due = true;
+                }
+                if !self.is_throttled(uid) {
+                    self.take_turn(uid.clone());
+                }
+            }
+        }
+    }
+
+    /// Whether an object is there, as far as the watch has shown.
+    pub fn is_there(&self, uid: &Uid) -> bool {
+        let gone = matches!(self.backlog.get(uid), Some(Pending::Gone(_)));
+        !gone && self.objects.get(uid).is_some_and(|entry| entry.life == Life::There)
+    }
+
+    /// Takes out the turn of this object, before its time, if it waits for one.
+    pub fn next_job_of(&mut self, uid: &Uid) -> Option<Job> {
+        let at = self.turns.iter().position(|waiting| waiting == uid)?;
+        self.turns.remove(at);
+        Some(self.objects.get_mut(uid)?.job(uid, self.backlog.take(uid)))
+    }
+
     /// Takes out what is to be told of outages.
     pub fn take_outage_news(&mut self) -> Vec<OutageNews> {
         self.outages.take_news()
@@ -403,8 +453,7 @@ impl Queue {
     /// Where a worker found that out, older events of the object may still come: its grave is kept until the watch shows
     /// its deletion, and event handlers are called for that.
     fn bury(&mut self, uid: &Uid, now: Instant) {
-        self.schedule.clear(uid, Alarm::Turn);
-        self.schedule.clear(uid, Alarm::Tick);
+        self.schedule.forget(uid);
         let Some(source) = self.objects.get(uid).map(|entry| entry.source) else { return };
         let needs = self.needs(source);
         let Some(entry) = self.objects.get_mut(uid) else { return };
@@ -428,13 +477,16 @@ impl Queue {
     }
 
     fn forget(&mut self, uid: &Uid, now: Instant) {
-        let blocked = self.objects.remove(uid).map(|mut entry| entry.block(Blockings::new()));
+        let entry = self.objects.remove(uid);
+        if let Some(entry) = entry.as_ref().filter(|entry| self.needs(entry.source).triggered) {
+            self.names.remove(entry.source.kind, &entry.identity(uid), uid);
+        }
+        let blocked = entry.map(|mut entry| entry.block(Blockings::new()));
         for blocked in blocked.into_iter().flat_map(Blockings::into_values) {
             self.outages.leave(uid, &blocked.cause, now);
         }
         self.backlog.take(uid);
-        self.schedule.clear(uid, Alarm::Turn);
-        self.schedule.clear(uid, Alarm::Tick);
+        self.schedule.forget(uid);
         self.forgotten.push(uid.clone());
     }
 
@@ -464,6 +516,10 @@ impl Queue {
                 }
                 Alarm::Turn => {
                     self.turn_is_due(uid);
+                    continue;
+                }
+                Alarm::Resync => {
+                    self.resume(&uid, Resumption::Resync);
                     continue;
                 }
             }

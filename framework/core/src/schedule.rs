@@ -13,12 +13,18 @@ pub enum Alarm {
     Turn,
     /// The next call of one of its timers.
     Tick,
+    /// The next resync.
+    Resync,
+}
+
+impl Alarm {
+    const ALL: [Self; 3] = [Self::Turn, Self::Tick, Self::Resync];
 }
 
 /// When objects are due, by uid and alarm: at one time for each alarm.
 #[derive(Debug, Default)]
 pub struct Schedule {
-    due: HashMap<Uid, [Option<Instant>; 2]>,
+    due: HashMap<Uid, [Option<Instant>; 3]>,
     order: BTreeSet<(Instant, Uid, Alarm)>,
 }
 
@@ -51,6 +57,13 @@ impl Schedule {
         }
         self.order.remove(&(at, uid.clone(), alarm));
         Some(at)
+    }
+
+    /// Makes an object no longer due for anything.
+    pub fn forget(&mut self, uid: &Uid) {
+        for alarm in Alarm::ALL {
+            self.clear(uid, alarm);
+        }
     }
 
     /// When the next object is due.

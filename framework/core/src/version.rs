@@ -127,6 +127,15 @@ impl Newest {
     }
 }
 
+/// Whether a version is newer than another one. Where the two can't be compared, it is unless it is the same.
+pub fn is_newer(version: &str, than: &str) -> bool {
+    let [one, other] = [version, than].map(Version::from);
+    match (one.number(), other.number()) {
+        (Some(one), Some(other)) => one > other,
+        _ => one != other,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

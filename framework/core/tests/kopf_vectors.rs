@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use korf_core::{
     Reason,
     body::Body,
-    cause::{Cause, Occasion, Past, Situation},
+    cause::{Cause, Occasion, Past, Resumption, Situation},
+    daemon::Hold,
     diff::{Diff, Field, diff, resolve},
     error::Error,
     essence::essence,
@@ -130,14 +131,14 @@ fn an_object_is_looked_at_for_the_reasons_that_kopf_has() {
             changed: !difference.is_empty(),
             begun: purposes.any(|purpose| purpose.is_none_or(|purpose| purpose == Reason::Update)),
         };
-        let initial = given["initial"] == true;
+        let resumption = (given["initial"] == true).then_some(Resumption::Start);
         let situation = Situation {
             gone: given["type"] == "DELETED",
             occasion: Occasion::Changed,
-            initial,
-            unseen: false,
+            resumption,
             rearmed: false,
             eager: false,
+            hold: Hold::None,
         };
         let reason = match Cause::of(&body, situation, storage.finalizer(), past) {
             Cause::Gone => "gone",

@@ -38,7 +38,13 @@ pub fn registration(attribute: &Attribute, arguments: &Arguments, function: &Fun
         quote!(|__korf_call| { let __korf_output = #name(#(#values),*); #pairs })
     } else {
         let reply = quote_spanned!(returned(function)=> ::korf::__private::reply::<#kind, _>(__korf_output));
-        quote!(|__korf_call| async move { let __korf_output = #name(#(#values),*).await; #reply })
+        // A daemon runs for long, and keeps only what it has asked for.
+        quote!(|__korf_call| async move {
+            let __korf_running = #name(#(#values),*);
+            ::core::mem::drop(__korf_call);
+            let __korf_output = __korf_running.await;
+            #reply
+        })
     };
     quote! {
         #(#conditions)*

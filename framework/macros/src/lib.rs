@@ -46,7 +46,7 @@ pub fn on_delete(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn on_resume(attribute: TokenStream, item: TokenStream) -> TokenStream {
     handler(
-        &Attribute { name: "on_resume", scope: "Resuming", own: &["deleted"], plain: false },
+        &Attribute { name: "on_resume", scope: "Resuming", own: &["deleted", "resync"], plain: false },
         attribute,
         item,
     )
@@ -75,6 +75,12 @@ pub fn timer(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn index(attribute: TokenStream, item: TokenStream) -> TokenStream {
     handler(&Attribute { name: "index", scope: "Indexing", own: &["errors"], plain: true }, attribute, item)
+}
+
+#[proc_macro_attribute]
+pub fn daemon(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let own = &["initial_delay", "cancellation_backoff", "cancellation_timeout", "finalizer"];
+    handler(&Attribute { name: "daemon", scope: "Daemon", own, plain: false }, attribute, item)
 }
 
 #[proc_macro_attribute]

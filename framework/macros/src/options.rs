@@ -7,9 +7,20 @@ use quote::{ToTokens, format_ident, quote_spanned};
 use syn::{Error, Expr, ExprLit, Ident, Lit, Result, Token, parse::ParseStream, spanned::Spanned};
 
 /// Options without a value.
-const FLAGS: [&str; 4] = ["optional", "release_on_failure", "deleted", "sharp"];
+const FLAGS: [&str; 5] = ["optional", "release_on_failure", "deleted", "sharp", "finalizer"];
 /// Options that are durations, or may be.
-const DURATIONS: [&str; 5] = ["interval", "initial_delay", "idle", "timeout", "backoff"];
+const DURATIONS: [&str; 8] = [
+    "interval",
+    "initial_delay",
+    "idle",
+    "timeout",
+    "backoff",
+    "cancellation_backoff",
+    "cancellation_timeout",
+    "resync",
+];
+/// Those that can't be zero.
+const INTERVALS: [&str; 2] = ["interval", "resync"];
 const ERRORS: [&str; 3] = ["ignored", "temporary", "permanent"];
 
 /// One option.
@@ -47,7 +58,7 @@ fn value(name: &Ident, word: &str, input: ParseStream) -> Result<TokenStream> {
         "field" => field(&value)?,
         "errors" => errors(&value)?,
         "value" | "old" | "new" => wanted(&value),
-        _ if DURATIONS.contains(&word) => duration(&value)?,
+        _ if DURATIONS.contains(&word) => duration(&value, INTERVALS.contains(&word))?,
         _ => value.to_token_stream(),
     };
     Ok(quote_spanned!(value.span()=> .#name(#tokens)))
@@ -65,7 +76,7 @@ pub fn wanted(value: &Expr) -> TokenStream {
 }
 
 /// A number with a unit, or any expression.
-fn duration(value: &Expr) -> Result<TokenStream> {
+fn duration(value: &Expr, is_interval: bool) -> Result<TokenStream> {
     let Expr::Lit(literal) = value else { return Ok(value.to_token_stream()) };
     let (digits, unit) = match &literal.lit {
         Lit::Int(number) => (number.base10_digits(), number.suffix()),
@@ -82,6 +93,9 @@ fn duration(value: &Expr) -> Result<TokenStream> {
         _ => return Err(Error::new(span, "a duration has a unit, `ms`, `s`, `m` or `h`: `30s`")),
     };
     let millis = digits.parse::<f64>().map_err(|error| Error::new(span, error))? * factor;
+    if is_interval && millis < 0.5 {
+        return Err(Error::new(span, "an interval of zero would be always: at least `1ms`"));
+    }
     // Beyond half a million years, the number is no longer exact.
     let millis = millis.round().clamp(0.0, 2f64.powi(53)) as u64;
     Ok(quote_spanned!(span=> ::core::time::Duration::from_millis(#millis)))

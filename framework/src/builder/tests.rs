@@ -51,14 +51,18 @@ fn registered(id: &str) -> Option<Handler> {
 fn change(handler: Option<Handler>) -> ChangeHandler {
     match handler.unwrap().family {
         Family::Change(handler) => handler,
-        Family::Event(_) | Family::Index(_) | Family::Timer(_) => panic!("another family"),
+        Family::Event(_) | Family::Index(_) | Family::Timer(_) | Family::Daemon(_) => {
+            panic!("another family")
+        }
     }
 }
 
 fn event(handler: Option<Handler>) -> EventHandler {
     match handler.unwrap().family {
         Family::Event(handler) => handler,
-        Family::Change(_) | Family::Index(_) | Family::Timer(_) => panic!("another family"),
+        Family::Change(_) | Family::Index(_) | Family::Timer(_) | Family::Daemon(_) => {
+            panic!("another family")
+        }
     }
 }
 

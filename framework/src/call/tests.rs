@@ -34,6 +34,7 @@ pub fn object_call(body: Value) -> (ObjectCall, EventRequests) {
     let nowhere = Config::new("http://127.0.0.1:9".parse().unwrap());
     let (events, requests) = event_queue(10);
     let context = Context {
+        triggers: Default::default(),
         handler: "handler".into(),
         client: Client::try_from(nowhere).unwrap(),
         states: Arc::default(),

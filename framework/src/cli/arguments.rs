@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::Program;
+use super::{Program, health::Health};
 use crate::{
     core::namespaces::{InvalidNamespaces, NamespaceList, NamespaceSet},
     logging::{Format, Logging, Verbosity},
@@ -44,6 +44,8 @@ pub(super) enum Action<O: clap::Args> {
 pub(super) struct Run<O: clap::Args> {
     #[command(flatten)]
     pub namespaces: Namespaces,
+    #[command(flatten)]
+    pub health: Health,
     /// Change a limit, a delay or a size; may be repeated. The command `settings` lists them
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
     pub settings: Vec<(String, String)>,
@@ -131,12 +133,15 @@ impl<O: clap::Args> Arguments<O> {
     }
 
     fn contradiction(&self) -> Option<String> {
-        let Action::Run(Run { namespaces, logs, .. }) = &self.action else { return None };
+        let Action::Run(Run { namespaces, health, logs, .. }) = &self.action else { return None };
         if namespaces.all && !namespaces.named.is_empty() {
             return Some("either --namespace or --all-namespaces can be used, not both".to_owned());
         }
         if let Err(error) = NamespaceSet::parse(&namespaces.named) {
             return Some(error.to_string());
+        }
+        if let Some(contradiction) = health.contradiction() {
+            return Some(contradiction.to_owned());
         }
         let verbosities = [logs.verbose, logs.debug, logs.quiet].into_iter().filter(|given| *given).count();
         (verbosities > 1).then(|| "only one of --verbose, --debug and --quiet can be used".to_owned())

@@ -2,6 +2,7 @@
 
 use crate::{
     core::{
+        daemon::DaemonOptions,
         filter::{Filter, Match},
         handler::Trigger,
         retry::{Backoff, Limits, OnError},
@@ -63,6 +64,7 @@ fn options(handler: &Handler) -> String {
         Family::Event(event) => [filters, timeout(event.timeout)].concat(),
         Family::Index(index) => [filters, on_error(index.errors, OnError::Ignored)].concat(),
         Family::Timer(timer) => [schedule(&timer.schedule), filters, limits(&timer.limits)].concat(),
+        Family::Daemon(daemon) => [life(&daemon.options), filters, limits(&daemon.limits)].concat(),
     };
     if shown.is_empty() { "-".into() } else { shown.join(" ") }
 }
@@ -76,12 +78,25 @@ fn schedule(schedule: &TimerSchedule) -> Vec<String> {
     shown
 }
 
+fn life(options: &DaemonOptions) -> Vec<String> {
+    let DaemonOptions { initial_delay, cancellation_backoff, cancellation_timeout, finalizer } = options;
+    let mut shown = Vec::new();
+    shown.extend((!initial_delay.is_zero()).then(|| format!("initial_delay={initial_delay:?}")));
+    shown.extend(cancellation_backoff.map(|backoff| format!("cancellation_backoff={backoff:?}")));
+    shown.extend(cancellation_timeout.map(|timeout| format!("cancellation_timeout={timeout:?}")));
+    shown.extend(finalizer.then(|| "finalizer".to_owned()));
+    shown
+}
+
 fn triggered(trigger: Trigger) -> Vec<String> {
+    if let Trigger::Resume { deleted, resync } = trigger {
+        let deleted = deleted.then(|| "deleted".to_owned());
+        return deleted.into_iter().chain(resync.map(|interval| format!("resync={interval:?}"))).collect();
+    }
     let words = match trigger {
         Trigger::Delete { optional, release_on_failure } => {
             [optional.then_some("optional"), release_on_failure.then_some("release_on_failure")]
         }
-        Trigger::Resume { deleted: true } => [Some("deleted"), None],
         _ => [None, None],
     };
     words.into_iter().flatten().map(str::to_owned).collect()

@@ -44,7 +44,7 @@ where
         if operator.is_kopf_compatible() {
             log.call_it_kopf();
         }
-        Ok::<_, Box<dyn Error>>(within(operator, options.namespaces).run().await?)
+        Ok::<_, Box<dyn Error>>(options.health.of(within(operator, options.namespaces)).run().await?)
     });
     // A handler that ignores its cancellation must not keep the process alive.
     runtime.shutdown_background();

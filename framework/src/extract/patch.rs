@@ -10,7 +10,8 @@ use crate::{
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// Changes of the object, which are written together with the handler's outcome, whether it succeeds or not.
+/// Changes of the object, which are written together with the handler's outcome, whether it succeeds or not. Those of a daemon are
+/// written soon, while it runs.
 ///
 /// They are merge patches (a null removes a field) and functions. They are applied in their order after the handlers of one
 /// cycle have run, with as few requests as possible.

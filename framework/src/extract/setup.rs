@@ -5,6 +5,7 @@ use crate::{
     call::States,
     extract::Indexes,
     families::ActivityCall,
+    runtime::Triggers,
     scope::Startup,
     settings::Settings,
 };
@@ -34,6 +35,7 @@ pub struct OperatorSetup(Arc<Mutex<Prepared>>);
 struct Prepared {
     settings: Settings,
     states: States,
+    triggers: Triggers,
     indexes: Arc<Indexes>,
 }
 
@@ -47,7 +49,7 @@ impl fmt::Debug for OperatorSetup {
 impl OperatorSetup {
     /// A setup that begins with these.
     pub(crate) fn new(settings: Settings, states: States) -> Self {
-        Self(Arc::new(Mutex::new(Prepared { settings, states, indexes: Arc::default() })))
+        Self(Arc::new(Mutex::new(Prepared { settings, states, ..Prepared::default() })))
     }
 
     /// The same with these indexes.
@@ -71,6 +73,11 @@ impl OperatorSetup {
     /// The states so far.
     pub(crate) fn states(&self) -> States {
         self.prepared().states.clone()
+    }
+
+    /// The triggers that activities give, and the operator's handlers after them.
+    pub(crate) fn triggers(&self) -> Triggers {
+        self.prepared().triggers.clone()
     }
 
     /// The indexes, which are empty before the operator watches anything.

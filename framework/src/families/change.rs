@@ -16,7 +16,7 @@ use crate::{
     scope::{Retried, Transition, scopes},
 };
 use serde_json::Value;
-use std::{fmt, panic::Location, sync::Arc};
+use std::{fmt, panic::Location, sync::Arc, time::Duration};
 
 /// A change handler: its id, trigger, filter and limits, which the core plans with, and its function.
 pub type ChangeHandler = core::handler::ChangeHandler<ChangeFn>;
@@ -173,7 +173,7 @@ pub fn on_delete<K: KubeKind>(id: impl Into<String>) -> HandlerBuilder<Deletion<
 /// A handler for objects of kind `K` that were handled before the operator was started.
 #[track_caller]
 pub fn on_resume<K: KubeKind>(id: impl Into<String>) -> HandlerBuilder<Resuming<K>> {
-    HandlerBuilder::begin(id.into(), Trigger::Resume { deleted: false }, Location::caller())
+    HandlerBuilder::begin(id.into(), Trigger::Resume { deleted: false, resync: None }, Location::caller())
 }
 
 /// A handler for objects of kind `K` one field of which has changed since they were handled, or is there for the
@@ -246,7 +246,20 @@ impl<K: 'static> HandlerBuilder<Deletion<K>> {
 impl<K: 'static> HandlerBuilder<Resuming<K>> {
     /// Also for objects that are being deleted, in the course of their deletion.
     pub fn deleted(mut self) -> Self {
-        self.options = Trigger::Resume { deleted: true };
+        if let Trigger::Resume { deleted, .. } = &mut self.options {
+            *deleted = true;
+        }
+        self
+    }
+
+    /// Again after each such time, less or more up to a tenth, counted from when the object was handled completely. The
+    /// shortest one of all handlers of the kind holds for all of them.
+    ///
+    /// An operator with a handler whose interval is zero doesn't start.
+    pub fn resync(mut self, interval: Duration) -> Self {
+        if let Trigger::Resume { resync, .. } = &mut self.options {
+            *resync = Some(interval);
+        }
         self
     }
 }

@@ -9,12 +9,13 @@ use crate::{
     registry::Registry,
     runtime::{
         ActivityCaller, Cleanup, KindContext, Namespaces, OperatorContext, Poster, Probes, Supervisor,
+        health::Health,
         observe::{Observation, Observer},
         serve_namespaces,
     },
     settings::Settings,
 };
-use std::{any::TypeId, future, sync::Arc};
+use std::{any::TypeId, collections::BTreeMap, future, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 impl Operator {
@@ -45,6 +46,8 @@ impl Operator {
             follow_generations: false,
             selectors: Vec::new(),
             client: None,
+            health: Health::default(),
+            sites: BTreeMap::new(),
             overrides: None,
         }
     }
@@ -90,6 +93,15 @@ impl Operator {
     /// # Errors
     /// The operator can't start, its login is no longer accepted, or a clean-up handler has failed.
     pub async fn run_until(mut self, stop: CancellationToken) -> Result<(), RunError> {
+        let server = self.serve_health(&stop)?;
+        let ended = self.live(stop).await;
+        if let Some(server) = server {
+            server.end().await;
+        }
+        ended
+    }
+
+    async fn live(mut self, stop: CancellationToken) -> Result<(), RunError> {
         let ended = CancellationToken::new();
         // Logins that still run end with the operator.
         let _ended = ended.clone().drop_guard();
@@ -113,6 +125,10 @@ impl Operator {
         );
         let probes = self.registry.activities_of(ActivityKind::Probe);
         let probes = Probes::new(probes, caller.clone(), setup.clone(), self.settings.probing.clone());
+        let probes = Arc::new(probes);
+        // Start-up handlers may have changed settings.
+        self.health.begin(&self.settings, &stopping);
+        self.health.set_probes(&probes);
         let cleanup = Cleanup::new(self.registry.activities_of(ActivityKind::Cleanup), caller, setup.clone());
         let operator = Arc::new(OperatorContext {
             client,
@@ -121,14 +137,17 @@ impl Operator {
             states: Arc::new(setup.states()),
             indexes: setup.indexes(),
             events,
+            triggers: setup.triggers(),
+            triggered: self.registry.triggered(),
             storage,
             one_at_a_time: self.one_at_a_time,
             follow_generations: self.follow_generations,
             selectors: self.selectors,
             settings: self.settings,
             observer: self.observer,
+            health: self.health,
             stopping: stopping.clone(),
-            probes: Arc::new(probes),
+            probes,
         });
         let kinds = KindContext::group(self.registry.handlers().to_vec(), &operator);
         let poster = Poster::new(&self.name, Arc::clone(&operator), requests);

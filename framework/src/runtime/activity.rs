@@ -122,6 +122,7 @@ impl ActivityCaller {
             states: Arc::new(setup.states()),
             indexes: setup.indexes(),
             stop: self.stop.clone(),
+            triggers: setup.triggers(),
             param: activity.param.clone(),
             now: clock::now(),
         }

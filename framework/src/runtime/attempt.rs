@@ -8,10 +8,10 @@ use super::{
 };
 use crate::{
     argument::Rejection,
-    call::{AttemptInfo, EditSink, ObjectCall, ObjectView, TypeMap},
+    call::{AttemptInfo, EditSink, LiveState, ObjectCall, ObjectView, StopSignal, TypeMap},
     families::{
-        Answer, Change, ChangeCall, EventCall, EventHandler, Failure, Parameter, SubCalls, SubHandler,
-        TimerCall, TimerHandler,
+        Answer, Change, ChangeCall, DaemonCall, EventCall, EventHandler, Failure, Parameter, SubCalls,
+        SubHandler, TimerCall, TimerHandler,
     },
     reply::Reply,
 };
@@ -38,64 +38,96 @@ use tokio::time::Instant;
 /// The object that handlers are called for in one pass, and what they ask for.
 #[derive(Clone)]
 pub struct Pass {
-    kind: Arc<KindContext>,
+    caller: Caller,
     pub body: Body,
     cache: TypeMap,
     memo: TypeMap,
+}
+
+/// What calls handlers, and takes in what they ask for. A daemon's is kept while it runs.
+#[derive(Clone)]
+struct Caller {
+    kind: Arc<KindContext>,
     edits: EditSink,
     /// What is away that the change handler that is called, or one of its sub-handlers, has needed.
     blocked: Arc<Mutex<Option<Blocked>>>,
+}
+
+/// An attempt of a daemon, before it begins.
+#[derive(Debug)]
+pub struct DaemonAttempt {
+    /// The kind of the object.
+    pub kind: Arc<KindContext>,
+    /// The daemon's index among those of the kind.
+    pub index: usize,
+    /// The newest state of the object.
+    pub body: Body,
+    /// The values of `Memo` arguments.
+    pub memo: TypeMap,
+    /// What it asks for.
+    pub edits: EditSink,
+    /// The number of the attempt, and the time since the first one.
+    pub attempt: Attempt,
+    /// The start of the first attempt.
+    pub started: Timestamp,
+    /// Tells it to stop.
+    pub stop: Arc<StopSignal>,
+    /// The object as it will be.
+    pub live: Arc<LiveState>,
+}
+
+impl DaemonAttempt {
+    /// Runs the daemon until it ends. The future keeps nothing but what the daemon has asked for.
+    pub fn run(self) -> impl Future<Output = Outcome> + Send + 'static {
+        let Self { kind, index, body, memo, edits, attempt, started, stop, live } = self;
+        let caller = Caller { kind: Arc::clone(&kind), edits, blocked: Arc::default() };
+        let pass = Pass { caller: caller.clone(), body, cache: TypeMap::default(), memo };
+        let handler = &kind.daemons[index];
+        let object = pass.object(&handler.id, handler.param.as_ref(), None);
+        let info = AttemptInfo { number: attempt.before, started };
+        // The function isn't called before this is awaited.
+        let answer = (handler.invoke)(DaemonCall { object, attempt: info, stop, live });
+        async move {
+            let handler = &caller.kind.daemons[index];
+            caller.once("Daemon", &handler.id, &handler.limits, attempt, || answer, false).await
+        }
+    }
 }
 
 impl Pass {
     /// A pass over an object.
     pub fn new(kind: &Arc<KindContext>, body: Body, memory: &Memory) -> Self {
         let (kind, memo) = (Arc::clone(kind), Arc::clone(&memory.memo));
-        let (cache, edits, blocked) = (TypeMap::default(), EditSink::default(), Arc::default());
-        Self { kind, body, memo, cache, edits, blocked }
-    }
-
-    fn take_blocked(&self) -> Option<Blocked> {
-        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).take()
+        let caller = Caller { kind, edits: EditSink::default(), blocked: Arc::default() };
+        Self { caller, body, memo, cache: TypeMap::default() }
     }
 
     /// What the handlers have asked for, in the order of the calls.
     pub fn take_edits(&self) -> Edits {
-        self.edits.take().into_iter().collect()
-    }
-
-    /// Takes in what a handler has returned.
-    fn keep(&self, id: &str, reply: Reply) {
-        match reply {
-            Reply::Nothing => {}
-            Reply::Status(status) => self.edits.merge(json!({ "status": status })),
-            Reply::Result(result) => {
-                let result = Map::from_iter([(id.to_owned(), result)]);
-                self.edits.merge(json!({ "status": Value::Object(result) }));
-            }
-        }
+        self.caller.edits.take().into_iter().collect()
     }
 
     /// The part of a call that is about the object.
     fn object(&self, handler: &str, param: Option<&Parameter>, fallback: Option<Arc<Value>>) -> ObjectCall {
+        let kind = &self.caller.kind;
         ObjectCall {
-            context: self.kind.operator.call(handler, param),
+            context: kind.operator.call(handler, param),
             view: ObjectView {
-                kind: Arc::clone(&self.kind.kind),
+                kind: Arc::clone(&kind.kind),
                 body: self.body.clone(),
                 fallback,
                 cache: Arc::clone(&self.cache),
             },
             memo: Arc::clone(&self.memo),
-            edits: self.edits.clone(),
-            events: self.kind.operator.events.clone(),
-            status_subresource: self.kind.has_status_subresource(),
+            edits: self.caller.edits.clone(),
+            events: kind.operator.events.clone(),
+            status_subresource: kind.has_status_subresource(),
         }
     }
 
     /// Calls a change handler, and its sub-handlers. Returns what it waits for, too, if something is away that it needs.
     pub async fn change(&self, cycle: &Cycle, ready: Ready) -> (HandlerOutcome, Option<Blocked>) {
-        let handler = &self.kind.setup.handlers[ready.handler];
+        let handler = &self.caller.kind.setup.handlers[ready.handler];
         let field = handler.filter.field.clone();
         let diff = match &field {
             Some(field) => cycle.diff.reduce(field.keys()),
@@ -118,10 +150,11 @@ impl Pass {
         };
         let invoke = Arc::clone(&handler.invoke.invoke);
         let invoke = complete(move |call| invoke(call));
-        let outcome = self.once("Handler", &handler.limits, ready.attempt, call, invoke, true).await;
+        let (id, limits, caller) = (&handler.id, &handler.limits, &self.caller);
+        let outcome = caller.once("Handler", id, limits, ready.attempt, || invoke(call), true).await;
         // One that isn't called again waits for nothing.
         let waits = matches!(outcome, Outcome::Retry { .. } | Outcome::Children { .. });
-        let blocked = self.take_blocked().filter(|_| waits);
+        let blocked = caller.take_blocked().filter(|_| waits);
         (HandlerOutcome { ready, outcome, subs: subs.take() }, blocked)
     }
 
@@ -131,14 +164,16 @@ impl Pass {
         let attempt = Attempt { before: 0, elapsed: Duration::ZERO };
         let object = self.object(&handler.id, handler.param.as_ref(), None);
         let call = EventCall { object, event };
-        self.once("Handler", &limits, attempt, call, |call| (handler.invoke)(call), false).await;
+        let invoke = || (handler.invoke)(call);
+        self.caller.once("Handler", &handler.id, &limits, attempt, invoke, false).await;
     }
 
     /// Calls a timer.
     pub async fn timer(&self, handler: &TimerHandler, attempt: Attempt, started: Timestamp) -> Outcome {
         let object = self.object(&handler.id, handler.param.as_ref(), None);
         let call = TimerCall { object, attempt: AttemptInfo { number: attempt.before, started } };
-        self.once("Timer", &handler.limits, attempt, call, |call| (handler.invoke)(call), false).await
+        let invoke = || (handler.invoke)(call);
+        self.caller.once("Timer", &handler.id, &handler.limits, attempt, invoke, false).await
     }
 
     /// The sub-handlers of a handler, called as handlers are.
@@ -146,41 +181,58 @@ impl Pass {
         // A handler that is called before it is due is called because the object has changed.
         let due = cycle.progress().get(id).and_then(Record::next_due);
         let eager = due.is_some_and(|due| due > clock::now());
-        let pass = self.clone();
-        let caller =
+        let caller = self.caller.clone();
+        let call_sub =
             move |handler: SubHandler, call: ChangeCall, attempt: Attempt| -> BoxFuture<'static, Outcome> {
-                let pass = pass.clone();
+                let caller = caller.clone();
                 async move {
-                    pass.once("Handler", &handler.limits, attempt, call, complete(handler.invoke), true).await
+                    let (id, invoke) = (call.object.context.handler.clone(), complete(handler.invoke));
+                    caller.once("Handler", &id, &handler.limits, attempt, || invoke(call), true).await
                 }
                 .boxed()
             };
-        SubCalls::new(cycle.progress().clone(), eager, Arc::new(caller))
+        SubCalls::new(cycle.progress().clone(), eager, Arc::new(call_sub))
+    }
+}
+
+impl Caller {
+    fn take_blocked(&self) -> Option<Blocked> {
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Takes in what a handler has returned.
+    fn keep(&self, id: &str, reply: Reply) {
+        match reply {
+            Reply::Nothing => {}
+            Reply::Status(status) => self.edits.merge(json!({ "status": status })),
+            Reply::Result(result) => {
+                let result = Map::from_iter([(id.to_owned(), result)]);
+                self.edits.merge(json!({ "status": Value::Object(result) }));
+            }
+        }
     }
 
     /// Calls a handler once. Only one that `waits` is called again when an outage is over: one of a change.
-    async fn once<Call: AsRef<ObjectCall>>(
+    async fn once(
         &self,
         family: &'static str,
+        id: &str,
         limits: &Limits,
         attempt: Attempt,
-        call: Call,
-        invoke: impl FnOnce(Call) -> Answer,
+        invoke: impl FnOnce() -> Answer,
         waits: bool,
     ) -> Outcome {
-        let object: &ObjectCall = call.as_ref();
-        let id = object.context.handler.clone();
-        let handler = HandlerName { family, id: &id };
-        let _running = self.kind.run();
+        let handler = HandlerName { family, id };
+        let _running = self.kind.run(family);
         let begun = Instant::now();
         self.kind.observe(Observation::HandlerBegins { handler });
-        let judged = match limits.exhausted(&id, attempt) {
+        let judged = match limits.exhausted(id, attempt) {
             Some(verdict) => Judged::without_answer(verdict),
-            None => judged(&id, limits, attempt, invoke(call)).await,
+            None => judged(id, limits, attempt, invoke()).await,
         };
         let Judged { reply, verdict, blocked } = judged;
         if let Some(reply) = reply {
-            self.keep(&id, reply);
+            self.keep(id, reply);
         }
         let words = verdict.failure.map(|failure| failure.to_string()).unwrap_or_default();
         let outcome = verdict.outcome;
@@ -212,7 +264,8 @@ pub(super) async fn judged<R>(
     let begun = Instant::now();
     let answer = AssertUnwindSafe(answer).catch_unwind();
     let answer = match left {
-        Some(left) => tokio::time::timeout(left, answer).await,
+        // In a box: a daemon without a timeout needs no place for it.
+        Some(left) => Box::pin(tokio::time::timeout(left, answer)).await,
         None => Ok(answer.await),
     };
     let failed = |error: &Error| limits.judge(id, error, attempt, fastrand::f64());

@@ -2,6 +2,7 @@
 
 use super::{
     built_in::is_built_in,
+    health::WatchHealth,
     kind::KindContext,
     observe::Observation,
     versions::{look_for_newer, other_version},
@@ -44,6 +45,7 @@ const FIRST_DELAY: Duration = Duration::from_millis(250);
 /// Asks for a kind until it is served, for the first time after this delay.
 pub fn discover(kind: Arc<KindContext>, after: Duration) -> BoxStream<'static, Discovery> {
     let questions = Questions {
+        health: kind.operator.health.watch(&kind.title(), None),
         kind,
         pause: after,
         delay: FIRST_DELAY,
@@ -58,6 +60,7 @@ pub fn discover(kind: Arc<KindContext>, after: Duration) -> BoxStream<'static, D
 
 struct Questions {
     kind: Arc<KindContext>,
+    health: WatchHealth,
     /// The time before the next question.
     pause: Duration,
     /// The time between that one and the one after it.
@@ -82,6 +85,7 @@ impl Questions {
                     return Some(Discovery::Served(scope));
                 }
                 Err(why) => {
+                    self.note(&why);
                     let is_missing = why == Unknown::Missing;
                     self.unknown(why);
                     if is_missing && self.is_gone() {
@@ -91,6 +95,17 @@ impl Questions {
             }
         }
         None
+    }
+
+    /// Takes in for the operator's health that nothing can be watched meanwhile.
+    fn note(&self, why: &Unknown) {
+        match why {
+            Unknown::Missing | Unknown::Version(_) => {
+                self.health.waits();
+                self.health.in_contact();
+            }
+            Unknown::Failed(_) => self.health.fails(),
+        }
     }
 
     async fn found(&mut self) {

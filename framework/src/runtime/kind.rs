@@ -2,20 +2,23 @@
 
 use super::{
     clock,
+    daemons::DaemonNews,
+    health::{Health, WriteHealth},
     index::Indexer,
     object::WatchedObject,
     observe::{Observation, Observer},
     probes::Probes,
+    triggers::Triggers,
     write::Permissions,
 };
 use crate::{
     call::{Context, States},
     event_queue::EventQueue,
     extract::Indexes,
-    families::{ChangeFn, EventHandler, Family, Handler, Kind, Parameter, TimerHandler},
+    families::{ChangeFn, DaemonHandler, EventHandler, Family, Handler, Kind, Parameter, TimerHandler},
     settings::Settings,
 };
-use korf_core::{body::Body, cycle::Setup, queue::KindNeeds, storage::Storage};
+use korf_core::{body::Body, cycle::Setup, handler::Trigger, queue::KindNeeds, storage::Storage};
 use kube::{
     Api, Client,
     core::{ApiResource, Selector},
@@ -27,6 +30,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +51,10 @@ pub struct OperatorContext {
     pub indexes: Arc<Indexes>,
     /// The Kubernetes events that wait to be posted.
     pub events: EventQueue,
+    /// The triggers that handlers have given.
+    pub triggers: Triggers,
+    /// The kinds whose objects are triggered.
+    pub triggered: Vec<ApiResource>,
     /// Where progress and finalizers are stored.
     pub storage: Storage,
     /// Objects are resumed whose generation has changed though nothing else has.
@@ -59,10 +67,12 @@ pub struct OperatorContext {
     pub settings: Settings,
     /// Whom to tell what happens.
     pub observer: Observer,
+    /// What is noted for those that ask whether the operator is alive and ready.
+    pub health: Health,
     /// Cancelled when the operator stops.
     pub stopping: CancellationToken,
     /// What the operator says of itself when it is asked.
-    #[expect(dead_code, reason = "the server of `--liveness` asks for them")]
+    #[expect(dead_code, reason = "it keeps them for the health, which only borrows them")]
     pub probes: Arc<Probes>,
 }
 
@@ -82,6 +92,7 @@ impl OperatorContext {
             states: Arc::clone(&self.states),
             indexes: Arc::clone(&self.indexes),
             stop: self.stopping.clone(),
+            triggers: self.triggers.clone(),
             param: param.cloned(),
             now: clock::now(),
         }
@@ -95,11 +106,16 @@ pub struct KindContext {
     pub(super) setup: Setup<ChangeFn>,
     pub(super) events: Vec<EventHandler>,
     pub(super) timers: Vec<TimerHandler>,
+    pub(super) daemons: Vec<DaemonHandler>,
+    /// Where the reactor is told of daemons.
+    pub(super) daemon_news: DaemonNews,
     pub(super) indexes: Vec<Indexer>,
     /// There are handlers that are called in turns.
     has_turns: bool,
     pub(super) operator: Arc<OperatorContext>,
     pub(super) permissions: Permissions,
+    /// What its writes come to.
+    pub(super) writes: WriteHealth,
     status_subresource: AtomicBool,
     /// The handlers that are running.
     running: AtomicUsize,
@@ -158,6 +174,7 @@ impl KindContext {
                     kinds[index].indexes.extend(Indexer::new(handler, &operator.indexes));
                 }
                 Family::Timer(handler) => kinds[index].timers.push(handler),
+                Family::Daemon(handler) => kinds[index].daemons.push(handler),
             }
         }
         kinds
@@ -166,6 +183,7 @@ impl KindContext {
     fn new(kind: Kind, operator: &Arc<OperatorContext>) -> Self {
         let selectors = &operator.selectors;
         let selector = selectors.iter().find(|(resource, _)| *resource == kind.resource);
+        let writes = operator.health.writes(&title(&kind.resource));
         Self {
             selector: selector.map(|(_, selector)| selector.clone()).unwrap_or_default(),
             kind: Arc::new(kind),
@@ -176,10 +194,13 @@ impl KindContext {
             },
             events: Vec::new(),
             timers: Vec::new(),
+            daemons: Vec::new(),
+            daemon_news: DaemonNews::default(),
             indexes: Vec::new(),
             has_turns: false,
             operator: Arc::clone(operator),
             permissions: Permissions::default(),
+            writes,
             status_subresource: AtomicBool::new(false),
             running: AtomicUsize::new(0),
             dropped: Mutex::default(),
@@ -194,8 +215,19 @@ impl KindContext {
             events: !self.events.is_empty(),
             bodies: !self.timers.is_empty(),
             selected: self.selector().is_some(),
+            triggered: self.operator.triggered.iter().any(|kind| self.kind.is_of(kind)),
+            resync: self.resync(),
             turnless: !self.has_turns,
         }
+    }
+
+    /// The shortest interval that its resume handlers ask for.
+    fn resync(&self) -> Option<Duration> {
+        let intervals = self.setup.handlers.iter().filter_map(|handler| match handler.on {
+            Trigger::Resume { resync, .. } => resync,
+            _ => None,
+        });
+        intervals.min()
     }
 
     /// An object as the core knows it, with its kind.
@@ -238,10 +270,12 @@ impl KindContext {
         });
     }
 
-    /// Counts a handler as running.
-    pub(super) fn run(&self) -> Running<'_> {
-        self.running.fetch_add(1, Ordering::Relaxed);
-        Running(&self.running)
+    /// Counts a handler as running. Daemons are counted by their owner.
+    pub(super) fn run(&self, family: &str) -> Option<Running<'_>> {
+        (family != "Daemon").then(|| {
+            self.running.fetch_add(1, Ordering::Relaxed);
+            Running(&self.running)
+        })
     }
 
     /// The number of handlers that are running.
@@ -260,14 +294,17 @@ impl KindContext {
 
     /// `databasetables.v1.kopf.demo`, as kubectl takes it.
     pub(super) fn title(&self) -> String {
-        let resource = &self.kind.resource;
-        let parts = [&resource.plural, &resource.version, &resource.group];
-        parts.map(String::as_str).into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
+        title(&self.kind.resource)
     }
 
     /// The objects of one namespace, or of all.
     pub(super) fn api(&self, namespace: Option<&str>) -> Api<WatchedObject> {
-        let client = self.operator.client.clone();
+        self.api_by(self.client(), namespace)
+    }
+
+    /// The same, by another client.
+    pub(super) fn api_by(&self, client: &Client, namespace: Option<&str>) -> Api<WatchedObject> {
+        let client = client.clone();
         match namespace {
             Some(namespace) => Api::namespaced_with(client, namespace, &self.kind.resource),
             None => Api::all_with(client, &self.kind.resource),
@@ -303,4 +340,9 @@ impl KindContext {
     pub(super) fn set_status_subresource(&self, present: bool) {
         self.status_subresource.store(present, Ordering::Relaxed);
     }
+}
+
+fn title(resource: &ApiResource) -> String {
+    let parts = [&resource.plural, &resource.version, &resource.group];
+    parts.map(String::as_str).into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(".")
 }

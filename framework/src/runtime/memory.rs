@@ -1,6 +1,6 @@
 //! Memory of one object, for as long as the operator knows it.
 
-use super::{strips::Strips, ticks::TimerStates, write::Unsaved};
+use super::{daemons::DaemonMemory, strips::Strips, ticks::TimerStates, write::Unsaved};
 use crate::call::TypeMap;
 use korf_core::Uid;
 use std::{collections::HashMap, sync::PoisonError};
@@ -17,6 +17,8 @@ pub struct Memory {
     pub warned_of_digest: bool,
     /// Its timers.
     pub timers: TimerStates,
+    /// Its daemons.
+    pub daemons: DaemonMemory,
     /// How often others have removed what the operator stores on it.
     pub strips: Strips,
 }
@@ -46,6 +48,7 @@ impl Memory {
             && self.unsaved.is_none()
             && !self.warned_of_digest
             && self.timers.is_empty()
+            && self.daemons.is_empty()
             && self.strips.is_empty()
     }
 }

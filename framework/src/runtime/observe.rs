@@ -15,7 +15,7 @@ use korf_core::{
     queue::OutageNews,
     retry::Outcome,
 };
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 
 /// Something that happens in the operator.
 ///
@@ -63,6 +63,8 @@ pub enum Observation<'a> {
     ProbeRecovers { id: &'a str },
     /// It has entered a phase of its life.
     PhaseEntered(Phase),
+    /// Whether it is alive and ready is served at this address, with these paths.
+    HealthServed { address: SocketAddr, paths: &'a str },
     /// A signal tells it to stop.
     StopRequested { signal: &'a str },
     /// It waits for running handlers and writes before it stops.
@@ -84,6 +86,8 @@ pub enum Observation<'a> {
     /// Kubernetes events were left to be posted when the operator had to stop.
     EventsLeft { events: usize },
 
+    /// A trigger is for an object that doesn't exist, or isn't watched.
+    TriggerInVain { kind: &'a str, namespace: Option<&'a str>, name: &'a str },
     /// Something is away that handlers need: it has just gone, it is still away, or it is back.
     Outage(&'a OutageNews),
 
@@ -129,6 +133,10 @@ pub enum Observation<'a> {
     DiscoveryFailed { server: &'a str, kind: &'a str, why: &'a str },
 
     // Objects: these come within the object's span.
+    /// Something happens to a daemon besides its attempts.
+    Daemon { handler: HandlerName<'a>, event: DaemonEvent },
+    /// So many changes that daemons asked for can't be written any more: the object is gone, or there were too many.
+    DaemonEditsDropped { edits: usize, gone: bool },
     /// Handling begins.
     CycleBegins { cycle: &'a Cycle, kind: &'a Kind },
     /// Handling has come to a state, which is stored now.
@@ -203,10 +211,27 @@ pub enum Phase {
     CleaningUp,
 }
 
+/// Something that happens to a daemon besides its attempts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DaemonEvent {
+    /// It is told to stop, and has time for that.
+    Signalled,
+    /// Its future is dropped, if it is at an `.await`.
+    Forced,
+    /// Its future was dropped.
+    Cancelled,
+    /// It has not ended in time, and isn't waited for.
+    Abandoned,
+    /// It has ended because it was told to.
+    ExitedOnRequest,
+    /// It has ended by itself.
+    ExitedOnItsOwn,
+}
+
 /// A handler, as the log names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HandlerName<'a> {
-    /// Its family: `Handler`, `Timer`.
+    /// Its family: `Handler`, `Timer`, `Daemon`.
     pub family: &'static str,
     /// Its id.
     pub id: &'a str,
@@ -230,6 +255,8 @@ pub enum PostponeCause {
 pub struct Left {
     /// Handlers that run.
     pub handlers: usize,
+    /// Daemons that have not ended; abandoned ones, too.
+    pub daemons: usize,
     /// Objects that are being read or written.
     pub changes: usize,
 }

@@ -60,7 +60,6 @@ impl Probes {
     }
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the server of `--liveness` asks for them"))]
 impl Probes {
     /// What each probe says, by its id, in one JSON object. One that fails, panics or takes too long has an object with its
     /// `error` there. All are called at the same time; an answer is good for a while (`probing.max_age`).
@@ -75,6 +74,11 @@ impl Probes {
         let new = Value::Object(said.into_iter().collect::<Map<_, _>>());
         *answer = Some((Instant::now(), new.clone()));
         new
+    }
+
+    /// Whether a probe has failed in the last answer.
+    pub fn has_failed(&self) -> bool {
+        !self.failing.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
 
     async fn ask(&self, probe: &Activity) -> (String, Value) {

@@ -1,18 +1,20 @@
 //! Reactor: the operator's one loop, from watch events through the queue to workers.
 
 use super::{
+    daemons::Daemons,
     kind::{KindContext, OperatorContext},
     listing::FirstListings,
     memory::{Memories, Memory},
     namespaces::Region,
     observe::{Left, Observation, Phase},
     places::{KindNews, watch},
+    triggers::Target,
     worker::work,
 };
 use futures::{StreamExt, stream};
 use korf_core::{
     Uid,
-    queue::{Event, Queue, Source, TurnEnd, TurnReport},
+    queue::{Event, Job, Queue, Source, TurnEnd, TurnReport},
 };
 use std::{
     collections::HashMap,
@@ -34,6 +36,7 @@ pub struct Reactor {
     kinds: Vec<Arc<KindContext>>,
     queue: Queue,
     memories: Memories,
+    daemons: Daemons,
     workers: JoinSet<(TurnReport, Memory)>,
     /// The object that each worker has.
     at_work: HashMap<task::Id, Uid>,
@@ -57,7 +60,12 @@ struct Indexing {
 impl Reactor {
     /// A reactor for these kinds.
     pub fn new(operator: Arc<OperatorContext>, kinds: Vec<KindContext>) -> Self {
-        let kinds: Vec<_> = kinds.into_iter().map(Arc::new).collect();
+        let daemons = Daemons::default();
+        let hearing = |mut kind: KindContext| {
+            kind.daemon_news = daemons.sender();
+            Arc::new(kind)
+        };
+        let kinds: Vec<_> = kinds.into_iter().map(hearing).collect();
         let needs = kinds.iter().map(|kind| kind.needs());
         let indexing = Indexing { tell: now() + operator.settings.watching.index_patience, told: false };
         Self {
@@ -66,6 +74,7 @@ impl Reactor {
             operator,
             kinds,
             memories: Memories::default(),
+            daemons,
             workers: JoinSet::new(),
             at_work: HashMap::new(),
             saturated: None,
@@ -81,16 +90,22 @@ impl Reactor {
             news.map(move |news| (number, news)).boxed()
         });
         let mut news = stream::select_all(watches);
-        let stopping = self.operator.stopping.clone();
+        let (stopping, triggers) = (self.operator.stopping.clone(), self.operator.triggers.clone());
+        let health = self.operator.health.clone();
         while !stopping.is_cancelled() {
+            health.beat();
+            self.take_triggers();
             self.start_workers();
-            let next = self.next_due();
+            let next = self.next_due().min(now() + health.beat_interval());
             // Nothing here waits for anything else: the watches are always drained.
             tokio::select! {
                 biased;
                 () = stopping.cancelled() => break,
+                Some(news) = self.daemons.next() => self.daemons.take_in(news, &mut self.queue, now()),
                 Some(ended) = self.workers.join_next_with_id() => self.ended(ended),
                 Some((kind, news)) = news.next() => self.take_in(kind, news),
+                // They are taken at the beginning of each round, so that neither they nor events keep the other waiting.
+                () = triggers.given() => {}
                 () = time::sleep_until(next.into()) => self.expire(),
             }
         }
@@ -105,6 +120,7 @@ impl Reactor {
 
     fn observe(&mut self, source: Source, event: Event) {
         let listed = self.listings.observe(source, &event);
+        self.daemons.observe(&event, now());
         // Handlers are called for what the indexes show already.
         let kind = &self.kinds[source.kind as usize];
         kind.index(&event);
@@ -143,6 +159,30 @@ impl Reactor {
         }
     }
 
+    /// Gives turns to the objects that handlers have triggered.
+    fn take_triggers(&mut self) {
+        for target in self.operator.triggers.take() {
+            self.trigger(&target);
+        }
+    }
+
+    fn trigger(&mut self, target: &Target) {
+        let kinds = (0..).zip(&self.kinds);
+        let Some((number, kind)) = kinds.into_iter().find(|(_, kind)| target.is_of(&kind.kind.resource))
+        else {
+            return;
+        };
+        let Some((namespace, name)) = &target.object else {
+            return self.queue.trigger_all(number);
+        };
+        let known = self.queue.trigger(number, namespace.as_deref(), name);
+        // Before the kind is listed, it may still come, and is handled then anyway.
+        if !known && self.listings.is_told(number) {
+            let (kind, namespace) = (&*kind.title(), namespace.as_deref());
+            self.operator.observer.observe(Observation::TriggerInVain { kind, namespace, name });
+        }
+    }
+
     /// The indexed kinds that aren't listed.
     fn unlisted_indexes(&self) -> Vec<String> {
         let indexed = (0..).zip(&self.kinds).filter(|(_, kind)| kind.is_indexed());
@@ -154,6 +194,7 @@ impl Reactor {
     fn forget(&mut self) {
         for uid in self.queue.take_forgotten() {
             self.memories.forget(&uid);
+            self.daemons.forget(&uid, now());
         }
     }
 
@@ -164,17 +205,28 @@ impl Reactor {
         let limit = self.operator.settings.queueing.concurrency.max(1);
         while self.workers.len() < limit {
             let Some(job) = self.queue.next_job() else { break };
-            let kind = Arc::clone(&self.kinds[job.source.kind as usize]);
-            let uid = Uid::from(job.body.uid());
-            let memory = self.memories.take(&uid);
-            let worker = self.workers.spawn(work(kind, job, memory));
-            self.at_work.insert(worker.id(), uid);
+            self.start_worker(job);
         }
         let starved = self.workers.len() >= limit && self.queue.waiting() > 0;
         self.saturated = starved.then(|| self.saturated.unwrap_or_else(now));
     }
 
+    fn start_worker(&mut self, job: Job) {
+        let kind = Arc::clone(&self.kinds[job.source.kind as usize]);
+        let uid = Uid::from(job.body.uid());
+        let mut memory = self.memories.take(&uid);
+        if !kind.daemons.is_empty() {
+            self.daemons.note(&uid, &mut memory.daemons);
+        }
+        let worker = self.workers.spawn(work(kind, job, memory));
+        self.at_work.insert(worker.id(), uid);
+    }
+
     fn ended(&mut self, ended: Result<(task::Id, (TurnReport, Memory)), task::JoinError>) {
+        // What it has told of daemons comes before its end.
+        while let Some(news) = self.daemons.try_next() {
+            self.daemons.take_in(news, &mut self.queue, now());
+        }
         match ended {
             Ok((worker, (report, memory))) => {
                 self.at_work.remove(&worker);
@@ -199,12 +251,14 @@ impl Reactor {
     fn next_due(&self) -> Instant {
         let warning = self.saturated.map(|since| since + self.operator.settings.queueing.saturation);
         let waiting = self.indexing.map(|indexing| indexing.tell);
-        self.queue.next_due().into_iter().chain(warning).chain(waiting).min().unwrap_or_else(|| now() + IDLE)
+        let due = self.queue.next_due().into_iter().chain(self.daemons.next_due());
+        due.chain(warning).chain(waiting).min().unwrap_or_else(|| now() + IDLE)
     }
 
     fn expire(&mut self) {
         let now = now();
         self.queue.expire(now);
+        self.daemons.expire(&mut self.queue, now);
         self.tell_outages();
         let settings = &self.operator.settings.queueing;
         let after = settings.saturation;
@@ -228,20 +282,53 @@ impl Reactor {
 
     fn left(&self) -> Left {
         let handlers = self.kinds.iter().map(|kind| kind.running()).sum();
-        Left { handlers, changes: self.workers.len().saturating_sub(handlers) }
+        let changes = self.workers.len().saturating_sub(handlers);
+        Left { handlers, daemons: self.daemons.left(), changes }
     }
 
-    /// Lets running handlers finish within this time, and stores their outcomes.
+    /// Lets running handlers and daemons finish within this time, and stores their outcomes.
     pub async fn drain(mut self, grace: Duration) {
-        if self.workers.is_empty() {
+        self.daemons.stop_all(now());
+        if self.workers.is_empty() && self.daemons.running() == 0 {
             return;
         }
         let operator = Arc::clone(&self.operator);
         operator.observer.observe(Observation::Draining { left: self.left(), grace });
-        let all = async { while self.workers.join_next().await.is_some() {} };
-        if time::timeout(grace, all).await.is_err() {
+        if time::timeout(grace, self.finish()).await.is_err() {
             operator.observer.observe(Observation::Abandoned { left: self.left(), grace });
             self.workers.shutdown().await;
+        }
+    }
+
+    /// Waits for all that runs, and writes what daemons ask for in the end.
+    async fn finish(&mut self) {
+        loop {
+            self.write_for_daemons();
+            if self.workers.is_empty() && self.daemons.running() == 0 {
+                return;
+            }
+            let next = self.daemons.next_due().unwrap_or_else(|| now() + IDLE);
+            tokio::select! {
+                biased;
+                Some(news) = self.daemons.next() => self.daemons.take_in(news, &mut self.queue, now()),
+                Some(ended) = self.workers.join_next_with_id() => self.ended(ended),
+                () = time::sleep_until(next.into()) => self.daemons.expire(&mut self.queue, now()),
+            }
+        }
+    }
+
+    /// Gives the objects a turn whose daemons ask for a write.
+    fn write_for_daemons(&mut self) {
+        // The end of a daemon comes with what it asks for.
+        while let Some(news) = self.daemons.try_next() {
+            self.daemons.take_in(news, &mut self.queue, now());
+        }
+        for uid in self.daemons.take_edited() {
+            if self.at_work.values().any(|other| *other == uid) {
+                self.daemons.put_back_edited(uid);
+            } else if let Some(job) = self.queue.next_job_of(&uid) {
+                self.start_worker(job);
+            }
         }
     }
 }

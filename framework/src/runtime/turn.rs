@@ -13,8 +13,9 @@ use super::{
 use jiff::Timestamp;
 use korf_core::{
     body::Body,
-    cause::{Occasion, Situation},
+    cause::{Occasion, Resumption, Situation},
     cycle::{Cycle, HandlerOutcome, Idle, Plan, Reading, is_concerned, left_out, plan},
+    daemon::Hold,
     patch::Finalizer,
     queue::{Blocked, Blockings, Extent, Fingerprint, Job, TurnEnd},
     retry::Outcome,
@@ -35,6 +36,10 @@ pub struct Turn<'a> {
     occasion: Occasion,
     /// It was handled completely.
     settled: bool,
+    /// It was resumed as the job asks.
+    resumed: bool,
+    /// A trigger has come: handlers that wait are called.
+    prompt: bool,
     /// The essence that the handlers of the last cycle saw, with their own changes.
     handled: Option<Fingerprint>,
     /// What its handlers wait for.
@@ -43,6 +48,8 @@ pub struct Turn<'a> {
     got_past: Vec<Arc<str>>,
     /// The ids of handlers that are called though they aren't due.
     early: Vec<Arc<str>>,
+    /// Whether daemons need the finalizer.
+    hold: Hold,
 }
 
 /// An object that gets its next turn later.
@@ -67,10 +74,13 @@ impl<'a> Turn<'a> {
             reading,
             occasion: job.occasion,
             settled: false,
+            resumed: false,
+            prompt: job.prompt,
             handled: None,
             blocked: job.blocked.clone(),
             got_past: Vec::new(),
             early: job.early.clone(),
+            hold: Hold::None,
         }
     }
 
@@ -99,6 +109,9 @@ impl<'a> Turn<'a> {
         loop {
             if self.occasion != Occasion::Again && !self.reading.unreadable().is_empty() {
                 self.kind.observe(Observation::Unreadable(self.reading.unreadable()));
+            }
+            if !self.job.gone {
+                self.hold = self.kind.offer_daemons(&self.reading.body, self.memory)?;
             }
             self.reading.hasten(self.early.iter().map(|id| &**id));
             let plan = plan(&self.kind.setup, &self.reading, self.situation(), clock::now())?;
@@ -143,7 +156,7 @@ impl<'a> Turn<'a> {
     /// Whether the object has appeared with state of this operator on it. A selector may show again one that is known.
     fn was_created_with_state(&self) -> bool {
         self.occasion == Occasion::First
-            && !self.job.initial
+            && self.job.resumption != Some(Resumption::Start)
             // An earlier turn may have stored the state, and failed.
             && self.job.errors == 0
             && self.kind.selector().is_none()
@@ -185,11 +198,21 @@ impl<'a> Turn<'a> {
         Situation {
             gone: self.job.gone,
             occasion: self.occasion,
-            initial: self.job.initial && !self.settled,
-            unseen: self.has_unseen_generation() && !self.settled,
+            resumption: self.resumption(),
             rearmed: changed.is_some_and(|(before, now)| before.whole != now.whole),
-            eager: changed.is_some_and(|(before, now)| before.state != now.state),
+            eager: self.prompt || changed.is_some_and(|(before, now)| before.state != now.state),
+            hold: self.hold,
         }
+    }
+
+    /// Why the object is still to be resumed.
+    fn resumption(&self) -> Option<Resumption> {
+        let asked = self.job.resumption.filter(|why| match why {
+            Resumption::Start => !self.settled,
+            _ => !self.resumed,
+        });
+        let unseen = self.has_unseen_generation() && !self.settled;
+        asked.or_else(|| unseen.then_some(Resumption::Generation))
     }
 
     /// Whether the object has another generation than when it was handled last: if nothing else has changed, a change was
@@ -206,6 +229,10 @@ impl<'a> Turn<'a> {
             newest: self.known(&seen.body),
             due: *due,
             settled,
+            resumed: match self.job.resumption {
+                Some(Resumption::Start) | None => settled,
+                Some(_) => self.resumed || due.is_none(),
+            },
             // A partial turn may come before the object's first turn.
             planned: self.job.extent == Extent::Whole,
             waiting: waiting.then(|| fingerprint(&seen.new)),
@@ -223,6 +250,7 @@ impl<'a> Turn<'a> {
             newest,
             due: Some(after),
             settled: false,
+            resumed: false,
             planned: false,
             waiting,
             blocked,
@@ -268,7 +296,7 @@ impl<'a> Turn<'a> {
         NextTurn {
             due: None,
             waiting: idle == Idle::Held,
-            unhandled: idle == Idle::Stealth,
+            unhandled: matches!(idle, Idle::Stealth | Idle::Awaiting),
             ..self.next_turn()
         }
     }
@@ -309,10 +337,11 @@ impl<'a> Turn<'a> {
     /// Goes on with the object as it is after a write.
     fn take_in(&mut self, Written { newest, cycle }: Written) {
         self.read(newest);
-        let Some(WrittenCycle { state, essence, ours }) = cycle else { return };
+        let Some(WrittenCycle { reason, state, essence, ours }) = cycle else { return };
         // The answer may bring a change by others.
         self.occasion = if self.reading.new == essence { Occasion::Again } else { Occasion::Changed };
         self.settled |= state.is_settled();
+        self.resumed |= state.is_settled() && self.job.resumption.map(Resumption::reason) == Some(reason);
         self.handled = Some(match ours {
             Some(ours) => fingerprint(&self.kind.setup.essence(&ours)),
             None => fingerprint(&essence),
@@ -336,6 +365,7 @@ impl<'a> Turn<'a> {
             return Ok(Some(self.next_turn()));
         }
         self.early.clear();
+        self.prompt = false;
         let outcomes = Outcomes::new(cycle, handlers, pass.take_edits());
         self.commit(Intent::Outcomes(outcomes.into())).await
     }

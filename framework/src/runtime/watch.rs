@@ -1,6 +1,7 @@
 //! Watch: one kind in one place, for as long as it is there. A failure is logged once, and retried.
 
 use super::{
+    health::{WatchHealth, noting},
     kind::KindContext,
     object::WatchedObject,
     observe::Observation,
@@ -11,9 +12,12 @@ use futures::{
     stream::{self, BoxStream},
 };
 use korf_core::queue::Event;
-use kube::runtime::{
-    WatchStreamExt,
-    watcher::{self, Config, InitialListStrategy, watcher},
+use kube::{
+    Client,
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Config, InitialListStrategy, watcher},
+    },
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
@@ -40,6 +44,9 @@ pub enum WatchNews {
 pub struct Watch {
     kind: Arc<KindContext>,
     namespace: Option<String>,
+    health: WatchHealth,
+    /// The operator's, which notes each contact.
+    client: Client,
     stream: Option<BoxStream<'static, watcher::Result<watcher::Event<WatchedObject>>>>,
     strategy: InitialListStrategy,
     failing: Option<String>,
@@ -57,9 +64,12 @@ impl Watch {
     /// A watch that hasn't begun.
     pub fn new(kind: Arc<KindContext>, namespace: Option<String>) -> Self {
         let strategy = InitialListStrategy::StreamingList;
+        let health = kind.operator.health.watch(&kind.title(), namespace.as_deref());
         Self {
+            client: noting(kind.client(), health.clone()),
             kind,
             namespace,
+            health,
             stream: None,
             strategy,
             failing: None,
@@ -72,6 +82,7 @@ impl Watch {
 
     /// All that it sees.
     pub fn news(self) -> impl Stream<Item = WatchNews> + Send {
+        self.health.goes_on();
         stream::unfold(Some(Box::new(self)), |watch| async {
             let mut watch = watch?;
             Some(match watch.next().await {
@@ -127,7 +138,7 @@ impl Watch {
             label_selector: selector,
             ..Config::default().timeout(self.server_timeout())
         };
-        watcher(self.kind.api(self.namespace.as_deref()), config).default_backoff().boxed()
+        watcher(self.kind.api_by(&self.client, self.namespace.as_deref()), config).default_backoff().boxed()
     }
 
     /// The time after which the server ends a watch, in seconds.
@@ -138,6 +149,7 @@ impl Watch {
 
     fn works(&mut self) {
         self.busy = None;
+        self.health.works();
         if self.failing.take().is_some() {
             self.kind.observe(Observation::WatchRecovered { kind: &self.kind.title() });
         }
@@ -196,6 +208,7 @@ impl Watch {
     /// status subresource.
     fn pause(&mut self, delay: Duration) -> Pause {
         (self.stream, self.revised) = (None, true);
+        self.health.pauses();
         Pause(delay)
     }
 
@@ -204,6 +217,7 @@ impl Watch {
         let (server, kind) = (&self.kind.operator.address, &self.kind.title());
         self.kind.observe(Observation::WatchFailed { server, kind, why: &why, known });
         self.failing = Some(why);
+        self.health.fails();
     }
 
     fn translate(&mut self, event: watcher::Event<WatchedObject>) -> Event {
@@ -213,6 +227,7 @@ impl Watch {
             watcher::Event::InitApply(object) => Event::Listed(self.kind.body(object)),
             watcher::Event::InitDone => {
                 self.revised = false;
+                self.health.listed();
                 Event::ListingDone
             }
             watcher::Event::Apply(object) => Event::Applied(self.kind.body(object)),

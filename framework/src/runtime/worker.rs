@@ -1,4 +1,5 @@
-//! Worker: one object's turn from its job to its report. Event handlers come first, then timers, then change handlers.
+//! Worker: one object's turn from its job to its report. Event handlers come first, then timers, what
+//! daemons ask for, and change handlers.
 
 use super::{
     attempt::Pass,
@@ -86,7 +87,13 @@ impl KindContext {
             body = self.tick(body, memory).await?;
             report.tick = memory.timers.next(&self.timers);
         }
+        let again;
+        (body, again) = self.write_for_daemons(body, job.gone, memory).await?;
+        retry = retry.into_iter().chain(again).min();
         if job.extent == Extent::Partial && body.version() == job.body.version() {
+            if job.fetch || job.known.as_ref().is_some_and(|known| known.is(body.version())) {
+                self.offer_daemons(&body, memory)?;
+            }
             return Ok(TurnEnd::Partial { due: retry });
         }
         let reading = reading.filter(|known| known.body == body);

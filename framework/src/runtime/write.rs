@@ -23,6 +23,7 @@ use super::{clock, kind::KindContext, memory::Memory, observe::Observation};
 use fault::Fault;
 use jiff::Timestamp;
 use korf_core::{
+    Reason,
     body::Body,
     cycle::{Cycle, CycleState, HandlerOutcome},
     handler::FilterFailed,
@@ -81,6 +82,8 @@ pub struct Written {
 /// A cycle whose outcomes were written.
 #[derive(Debug)]
 pub struct WrittenCycle {
+    /// The reason of the cycle.
+    pub reason: Reason,
     /// The state of the cycle.
     pub state: CycleState,
     /// The essence that its handlers saw.
@@ -288,7 +291,10 @@ impl KindContext {
             }
         }
         let Stored { newest, ours, state, .. } = stored;
-        Written { newest, cycle: Some(WrittenCycle { state, essence: Arc::clone(&cycle.new), ours }) }
+        Written {
+            newest,
+            cycle: Some(WrittenCycle { reason: cycle.reason, state, essence: Arc::clone(&cycle.new), ours }),
+        }
     }
 }
 

@@ -3,13 +3,18 @@
 use super::{
     api::{ApiServer, Exchange, Faults, Request, ServedKind},
     error::Error,
-    injector::{CrashInjector, CrashPoint, CrashingWrites, Make, OPERATOR, drop_aborted_tasks, supervise},
+    injector::{
+        CrashInjector, CrashPoint, CrashingWrites, KnownHealth, Make, OPERATOR, drop_aborted_tasks, supervise,
+    },
     lines::{Line, Lines},
 };
-use http::Method;
+use http::{Method, Uri};
 use jiff::Timestamp;
 use k8s_openapi::api::events::v1::Event;
-use korf::{__private::clock, Operator, RunError};
+use korf::{
+    __private::{HealthSite, clock},
+    Operator, RunError,
+};
 use kube::{Client, Resource, core::ApiResource};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -40,6 +45,7 @@ pub struct Cluster {
     dispatch: Dispatch,
     injector: CrashInjector,
     make: Make,
+    health: KnownHealth,
     running: Option<Running>,
     started: Instant,
     runtime: Runtime,
@@ -84,7 +90,17 @@ impl Cluster {
         for handler in make().registry().handlers() {
             server.serve(ServedKind::for_handlers(&handler.kind));
         }
-        let mut cluster = Self { server, lines, dispatch, injector, make, running: None, started, runtime };
+        let mut cluster = Self {
+            server,
+            lines,
+            dispatch,
+            injector,
+            make,
+            health: KnownHealth::default(),
+            running: None,
+            started,
+            runtime,
+        };
         cluster.set_faults(());
         cluster.start()?;
         Ok(cluster)
@@ -106,7 +122,7 @@ impl Cluster {
             let stop = CancellationToken::new();
             let (make, server, injector) =
                 (Arc::clone(&self.make), self.server.clone(), self.injector.clone());
-            let running = supervise(make, server, injector, stop.clone());
+            let running = supervise(make, server, injector, self.health.clone(), stop.clone());
             let task = self.runtime.spawn(running);
             self.running = Some(Running { task, stop });
             self.settle();
@@ -167,6 +183,30 @@ impl Cluster {
     pub fn settle(&mut self) {
         // Time advances only when all tasks wait.
         self.run(async { sleep(MOMENT).await });
+    }
+
+    /// What the operator answers now when it is asked for its health, at `/livez` or `/readyz?verbose`, say: the status code, and
+    /// the text. No address is needed for that.
+    ///
+    /// ```
+    /// # use k8s_openapi::api::core::v1::ConfigMap;
+    /// # use korf::{Operator, handler::Registry};
+    /// # use korf_testing::Cluster;
+    /// # let handlers = || Registry::from_iter([korf::on_create::<ConfigMap>("greet").run(async || ())]);
+    /// # let cluster = Cluster::of(move || Operator::with_registry("greeter", handlers()))?;
+    /// assert_eq!(cluster.health("/readyz"), (200, "ok".to_owned()));
+    /// # Ok::<_, korf::RunError>(())
+    /// ```
+    ///
+    /// # Panics
+    /// That is no path.
+    #[track_caller]
+    pub fn health(&self, path: &str) -> (u16, String) {
+        let uri: Uri = path.parse().expect("a path, and perhaps a query");
+        let site = HealthSite { has_own: true, probes: Some("/healthz".to_owned()) };
+        let health = self.health.get();
+        let answer = self.run(async move { health.answer(&site, &Method::GET, &uri).await });
+        (answer.status.as_u16(), answer.text)
     }
 
     /// The current time.

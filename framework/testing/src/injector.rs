@@ -5,6 +5,7 @@
 
 use super::api::{ApiServer, Delivery, EventDelivery, Fault, Faults, Moment, Request, WatchEvent};
 use korf::{
+    __private::Health,
     Operator, RunError,
     handler::{Answer, Handler},
 };
@@ -205,6 +206,21 @@ impl<F: Faults> Faults for CrashingWrites<F> {
 /// Creates the operator for each start.
 pub(super) type Make = Arc<dyn Fn() -> Operator + Send + Sync>;
 
+/// What is known of the health of the operator that runs now.
+#[derive(Clone, Default)]
+pub(super) struct KnownHealth(Arc<Mutex<Health>>);
+
+impl KnownHealth {
+    fn set(&self, health: Health) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = health;
+    }
+
+    /// That of the operator that was started last.
+    pub fn get(&self) -> Health {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// The number of turns of other tasks after a crash: aborted tasks are dropped in their next turn.
 const TURNS: usize = 64;
 
@@ -213,11 +229,13 @@ pub(super) async fn supervise(
     make: Make,
     server: ApiServer,
     injector: CrashInjector,
+    health: KnownHealth,
     stop: CancellationToken,
 ) -> Result<(), RunError> {
     loop {
         let operator =
             make().client(server.client(OPERATOR)).map_handlers(|handler| injector.around(handler));
+        health.set(operator.known_health());
         tokio::select! {
             biased;
             () = injector.wait() => {}

@@ -171,3 +171,48 @@ fn timers_restart_with_the_operator() {
     cluster.advance(seconds(55));
     assert_eq!(calls.seconds(begun), [0, 10]);
 }
+
+#[test]
+fn each_timer_has_a_clock_of_its_own_and_one_that_waits_longer_than_ever_is_never_called() {
+    let calls = Calls::default();
+    let named = |id: &'static str| {
+        move |handler: korf::handler::HandlerBuilder<korf::scope::Timer<Light>>| {
+            handler.run(async move |calls: State<Calls>| calls.add(id.into()))
+        }
+    };
+    let mut cluster = cluster(&calls, move || {
+        let timer = |id, interval| korf::timer::<Light>(id, seconds(interval));
+        vec![
+            named("five")(timer("five", 5)),
+            named("seven")(timer("seven", 7)),
+            named("idle")(timer("idle", 5).idle(Duration::MAX)),
+            named("late")(timer("late", 5).initial_delay(Duration::MAX)),
+        ]
+    });
+    let begun = cluster.now();
+    cluster.create(&light("a", "red")).unwrap();
+    cluster.advance(seconds(16));
+    let mut called = calls.since(begun);
+    called.sort_by_key(|(_, second)| *second);
+    let expected =
+        [("five", 0), ("seven", 0), ("five", 5), ("seven", 7), ("five", 10), ("seven", 14), ("five", 15)];
+    assert_eq!(called, expected.map(|(call, at)| (call.to_owned(), at)));
+    assert_eq!(cluster.writes().len(), 0);
+}
+
+#[test]
+fn a_sharp_timer_skips_the_starts_that_fall_into_a_long_call_and_never_doubles() {
+    let calls = Calls::default();
+    let mut cluster = cluster(&calls, || {
+        let slow_once = async |calls: State<Calls>| {
+            calls.add("tick".into());
+            let length = if calls.count() == 1 { seconds(34) } else { Duration::ZERO };
+            tokio::time::sleep(length).await;
+        };
+        vec![korf::timer::<Light>("tick", seconds(10)).sharp().run(slow_once)]
+    });
+    let begun = cluster.now();
+    cluster.create(&light("a", "red")).unwrap();
+    cluster.advance(seconds(65));
+    assert_eq!(calls.seconds(begun), [0, 40, 50, 60]);
+}

@@ -50,4 +50,14 @@ async fn unquoted_field() -> Result {
     Ok(())
 }
 
+#[korf::on_resume(ConfigMap, resync = 0s)]
+async fn resynced_always() -> Result {
+    Ok(())
+}
+
+#[korf::timer(ConfigMap, interval = 0.1ms)]
+async fn called_always() -> Result {
+    Ok(())
+}
+
 fn main() {}

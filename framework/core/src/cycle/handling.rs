@@ -115,8 +115,8 @@ fn superseded(stored: &Progress, current: &Progress, reason: Reason) -> Option<(
     if !current.is_empty() {
         return None;
     }
-    let purpose =
-        stored.iter().find_map(|(_, record)| record.purpose.filter(|purpose| *purpose != reason))?;
+    let other = |purpose: &Reason| *purpose != reason.purpose();
+    let purpose = stored.iter().find_map(|(_, record)| record.purpose.filter(other))?;
     let of_purpose = stored.iter().filter(|(_, record)| record.purpose == Some(purpose));
     Some((purpose, Counts::of(of_purpose.map(|(_, record)| Some(record)))))
 }

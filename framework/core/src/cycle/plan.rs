@@ -6,7 +6,8 @@ use super::{
 };
 use crate::{
     Reason,
-    cause::{Cause, Occasion, Situation},
+    cause::{Cause, Occasion, Resumption, Situation},
+    daemon::Hold,
     filter::FilterInput,
     handler::{FilterFailed, Trigger},
     patch::Finalizer,
@@ -43,6 +44,8 @@ pub enum Idle {
     Rejected,
     /// Delete handlers failed permanently; the object is kept until it changes or the operator restarts.
     Held,
+    /// It is being deleted, and its delete handlers wait for a daemon to end.
+    Awaiting,
 }
 
 /// Plans the next step for an object.
@@ -60,15 +63,18 @@ pub fn plan<I>(
     if let Some(change) = finalizer_change(setup, &input, situation)? {
         return Ok(Plan::Write(change));
     }
-    let resumed = situation.initial || cause == Cause::Handle(Reason::Resume);
+    // After a start, resume handlers join whatever else is to be done.
+    let resumed = situation.resumption == Some(Resumption::Start)
+        || matches!(cause, Cause::Handle(reason) if reason.is_resumption());
     let called = setup.called(cause.reason(), resumed, &reading.stored, &input)?;
     let concerned = setup.any(|handler| handler.concerns(&input))?;
     Ok(match cause {
         _ if !concerned => Plan::Idle(Idle::Stealth),
         Cause::Gone => Plan::Idle(Idle::Gone),
         Cause::Free => Plan::Idle(Idle::Free),
+        Cause::Handle(Reason::Delete) if situation.hold == Hold::Running => Plan::Idle(Idle::Awaiting),
         Cause::Noop => Plan::Idle(Idle::Noop),
-        Cause::Handle(Reason::Resume) if called.is_empty() => Plan::Idle(Idle::Noop),
+        Cause::Handle(reason) if reason.is_resumption() && called.is_empty() => Plan::Idle(Idle::Noop),
         Cause::Handle(reason) => Cycle::of(setup, reason, called, reading).open(setup, situation, now),
     })
 }
@@ -104,7 +110,7 @@ pub fn left_out<'a, I>(
     Ok(ids)
 }
 
-/// Adds the finalizer before any side effect, and removes it where no handler needs it.
+/// Adds the finalizer before any side effect, and removes it where no handler and no daemon needs it.
 fn finalizer_change<I>(
     setup: &Setup<I>,
     input: &FilterInput<'_>,
@@ -112,7 +118,7 @@ fn finalizer_change<I>(
 ) -> Result<Option<Finalizer>, FilterFailed> {
     let name = setup.storage.finalizer();
     let present = input.body.finalizers().any(|finalizer| finalizer == name);
-    let needed = setup.any(|handler| handler.needs_finalizer(input))?;
+    let needed = situation.hold != Hold::None || setup.any(|handler| handler.needs_finalizer(input))?;
     Ok(match (needed, present) {
         _ if situation.gone => None,
         (true, false) if !input.body.is_deleting() => Some(Finalizer::Add(name.to_owned())),
@@ -155,8 +161,8 @@ impl Cycle {
         let first = situation.occasion == Occasion::First;
         let rejected = self.current.iter().any(|(_, record)| record.rejected);
         // A resumed object is unchanged since it was handled.
-        let same = self.reason == Reason::Resume
-            || self.pending.as_ref().is_some_and(|pending| pending.is(&self.new));
+        let same =
+            self.reason.is_resumption() || self.pending.as_ref().is_some_and(|pending| pending.is(&self.new));
         match self.reason {
             Reason::Delete if first || situation.rearmed => self.current = self.current.without_failures(),
             Reason::Delete => {}

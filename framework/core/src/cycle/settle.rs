@@ -186,7 +186,7 @@ impl Cycle {
     fn attempted(&self, id: &str, started: Timestamp, outcome: &Outcome, now: Timestamp) -> Record {
         let begun = self.current.get(id).filter(|record| record.retries > 0).cloned();
         let mut before = begun.unwrap_or_else(|| Record::new(started, self.reason));
-        before.purpose = Some(self.reason);
+        before.purpose = Some(self.reason.purpose());
         before.saw_newer = self.reason != Reason::Delete
             && match outcome {
                 // It didn't run: it has seen nothing new.
@@ -208,7 +208,7 @@ impl Cycle {
     fn unless_known(&self, id: &str, record: Record) -> Record {
         let known = self.stored.get(id).filter(|known| {
             let same = known.rejected == record.rejected && known.message == record.message;
-            known.failure && known.purpose.is_none_or(|purpose| purpose == self.reason) && same
+            known.failure && known.purpose.is_none_or(|purpose| purpose == self.reason.purpose()) && same
         });
         known.cloned().unwrap_or(record)
     }
@@ -261,7 +261,7 @@ impl Cycle {
             (_, CycleState::Restart) => erased(),
             _ if self.pending.is_some() => EssencePatch::default(),
             // It is resumed as it was handled: any later change is an update.
-            (Reason::Resume, _) => erased(),
+            (reason, _) if reason.is_resumption() => erased(),
             _ if progress.iter().any(|(_, record)| record.is_finished()) => {
                 storage.write_pending_diff_base(body, &new())
             }

@@ -6,7 +6,7 @@ use crate::{
     essence::essence,
     filter::FilterInput,
     handler::{ChangeHandler, FilterFailed},
-    progress::Progress,
+    progress::{Progress, Record},
     storage::Storage,
 };
 use jiff::Timestamp;
@@ -48,15 +48,15 @@ impl<I> Setup<I> {
     pub(super) fn called(
         &self,
         reason: Reason,
-        initial: bool,
+        resumed: bool,
         stored: &Progress,
         input: &FilterInput<'_>,
     ) -> Result<Vec<usize>, FilterFailed> {
-        let record =
-            |id: &str| stored.get(id).filter(|record| record.purpose.is_none_or(|purpose| purpose == reason));
+        let of_reason = |record: &&Record| record.purpose.is_none_or(|purpose| purpose == reason.purpose());
+        let record = |id: &str| stored.get(id).filter(of_reason);
         let (mut ids, mut called) = (BTreeSet::new(), Vec::new());
         for (index, handler) in self.handlers.iter().enumerate() {
-            if handler.is_called(reason, initial, record(&handler.id), input)? && ids.insert(&handler.id) {
+            if handler.is_called(reason, resumed, record(&handler.id), input)? && ids.insert(&handler.id) {
                 called.push(index);
             }
         }

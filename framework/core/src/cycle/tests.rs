@@ -12,7 +12,8 @@ use super::*;
 use crate::{
     Part, Reason,
     body::Body,
-    cause::{Occasion, Situation},
+    cause::{Occasion, Resumption, Situation},
+    daemon::Hold,
     filter::{Filter, Match},
     handler::{ChangeHandler, Trigger},
     patch::Edits,
@@ -206,16 +207,16 @@ fn only_one_of_several_handlers_with_the_same_id_is_called() {
     let f = |on| ChangeHandler { on, ..handler("f", Reason::Create) };
     let mut world = World::new([
         f(Trigger::Create),
-        f(Trigger::Resume { deleted: true }),
+        f(Trigger::Resume { deleted: true, resync: None }),
         f(Trigger::Update),
         f(Trigger::Delete { optional: false, release_on_failure: false }),
     ]);
     assert_eq!(world.turn(Occasion::First, &succeed), ["f 1 #0", "processed 1/0", "Noop"]);
-    world.initial = true;
+    world.resumption = Some(Resumption::Start);
     assert_eq!(world.turn(Occasion::First, &succeed), ["f 1→1 #0", "processed 1/0", "Noop"]);
-    (world.initial, world.object["spec"]["x"]) = (true, 2.into());
+    (world.resumption, world.object["spec"]["x"]) = (Some(Resumption::Start), 2.into());
     assert_eq!(world.turn(Occasion::First, &succeed), ["f 1→2 #0", "processed 1/0", "Noop"]);
-    world.initial = true;
+    world.resumption = Some(Resumption::Start);
     world.delete();
     assert_eq!(world.turn(Occasion::First, &succeed), ["f 2→2 #0", "processed 1/0", "Free"]);
 }

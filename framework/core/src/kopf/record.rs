@@ -52,6 +52,7 @@ impl Record {
             delayed: time(stored.delayed)?,
             purpose: Reason::ALL
                 .into_iter()
+                .filter(|reason| *reason == reason.purpose())
                 .find(|purpose| stored.purpose.as_deref() == Some(purpose.as_str())),
             retries: stored.retries.unwrap_or_default(),
             success: stored.success.unwrap_or_default(),

@@ -15,6 +15,8 @@ impl Reason {
             Self::Update => "Updating",
             Self::Delete => "Deletion",
             Self::Resume => "Resuming",
+            Self::Resync => "Resync",
+            Self::Triggered => "Trigger",
         }
     }
 }

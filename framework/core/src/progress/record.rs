@@ -47,7 +47,7 @@ impl Record {
             started: to_micros(started),
             stopped: None,
             delayed: None,
-            purpose: Some(purpose),
+            purpose: Some(purpose.purpose()),
             retries: 0,
             success: false,
             failure: false,

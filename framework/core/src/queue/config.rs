@@ -1,6 +1,7 @@
 //! Configuration of a queue: what the handlers of each kind need, and its limits.
 
 use crate::version::Trust;
+use std::time::Duration;
 
 /// What the handlers of a kind need of the queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,6 +12,10 @@ pub struct KindNeeds {
     pub bodies: bool,
     /// The watch shows only objects that match a selector: one whose deletion it shows may be shown again.
     pub selected: bool,
+    /// Something gives its objects turns by their names.
+    pub triggered: bool,
+    /// Its objects are resumed after each such time.
+    pub resync: Option<Duration>,
     /// No handler is called in a turn: the objects have none. They are known, so that one that a listing no longer shows is
     /// noticed.
     pub turnless: bool,

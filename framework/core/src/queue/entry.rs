@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Uid,
     body::Body,
-    cause::Occasion,
+    cause::{Occasion, Resumption},
     version::{Newest, News, Trust},
 };
 use serde_json::{Value, json};
@@ -59,7 +59,8 @@ pub struct Entry {
     /// Its generation when it was handled completely; 0 if that isn't known.
     pub generation: i64,
     pub life: Life,
-    pub initial: bool,
+    /// Why it is resumed, until it was.
+    pub resumption: Option<Resumption>,
     /// The time of its next turn has come.
     pub turn_due: bool,
     /// The time of its next tick has come.
@@ -98,6 +99,10 @@ pub struct Rare {
     pub early: BTreeSet<Arc<str>>,
     /// The same, for the turn that is under way.
     calling: BTreeSet<Arc<str>>,
+    /// Why it is resumed once more, after what it is resumed for now.
+    next: Option<Resumption>,
+    /// A trigger has come since its last turn.
+    prompt: bool,
 }
 
 impl Name {
@@ -135,7 +140,7 @@ impl Entry {
             stored: false,
             generation: 0,
             life: Life::There,
-            initial: listed,
+            resumption: listed.then_some(Resumption::Start),
             turn_due: false,
             tick_due: false,
             event: None,
@@ -240,11 +245,14 @@ impl Entry {
             self.rare().last = Some(last.clone());
         }
         let gone = self.life == Life::Gone;
+        let resumes = self.is_resumed_next();
         let extent = match &pending {
             Some(Pending::Echo(_)) => Extent::Partial,
-            None if !turn_due && !gone => Extent::Partial,
+            None if !turn_due && !gone && !resumes => Extent::Partial,
             _ => Extent::Whole,
         };
+        let as_retained = !turn_due && !self.is_waiting();
+        let prompt = extent == Extent::Whole && self.begin_resumption();
         let (body, fetch, occasion) = match pending {
             Some(Pending::Body(state)) => match state.body() {
                 Some(body) => (body, false, Occasion::Changed),
@@ -255,7 +263,7 @@ impl Entry {
             Some(Pending::Fetch) => (self.identity(uid), true, Occasion::Changed),
             None if gone => (self.identity(uid), false, Occasion::Changed),
             // A retry may follow a conflict: what is retained is not the newest state then.
-            None => match self.newest_retained().filter(|_| extent == Extent::Partial) {
+            None => match self.newest_retained().filter(|_| as_retained) {
                 Some(body) => (body, false, Occasion::Again),
                 None => (self.identity(uid), true, Occasion::Again),
             },
@@ -270,7 +278,8 @@ impl Entry {
             gone,
             occasion: if extent == Extent::Whole && !self.planned { Occasion::First } else { occasion },
             known: self.newest.clone(),
-            initial: self.initial,
+            resumption: self.resumption,
+            prompt,
             stored: self.stored,
             generation: self.generation,
             event: self.event.take(),
@@ -284,6 +293,38 @@ impl Entry {
         }
     }
 
+    /// Whether its handlers may wait for a retry.
+    fn is_waiting(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.errors > 0 || rare.waiting.is_some())
+    }
+
+    /// Takes in that the object is to be resumed once more.
+    pub fn resume(&mut self, why: Resumption) {
+        let rare = self.rare();
+        rare.next = rare.next.into_iter().chain([why]).min();
+        rare.prompt |= why == Resumption::Trigger;
+    }
+
+    /// Whether it is to be resumed in its next turn, for what has come since the last one began.
+    pub fn is_resumed_next(&self) -> bool {
+        let next = self.rare.as_ref().filter(|rare| rare.next.is_some());
+        next.is_some_and(|rare| rare.prompt || self.resumption.is_none())
+    }
+
+    /// Whether a trigger has come since its last turn began.
+    pub fn is_prompt(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.prompt)
+    }
+
+    /// Begins with the next resumption, unless one is under way; returns whether a trigger has come.
+    fn begin_resumption(&mut self) -> bool {
+        let Some(rare) = &mut self.rare else { return false };
+        if self.resumption.is_none() {
+            self.resumption = rare.next.take();
+        }
+        mem::take(&mut rare.prompt)
+    }
+
     /// The retained state, if it is the newest one known.
     fn newest_retained(&self) -> Option<Body> {
         let newest = self.newest.as_ref().filter(|_| self.doubt == Doubt::None)?;
@@ -291,10 +332,10 @@ impl Entry {
     }
 
     /// Takes in that a turn has ended as it should.
-    pub fn rest(&mut self, settled: bool, planned: bool, waiting: Option<Fingerprint>) {
+    pub fn rest(&mut self, resumed: bool, planned: bool, waiting: Option<Fingerprint>) {
         self.life = Life::There;
         self.planned |= planned;
-        self.initial &= !settled;
+        self.resumption = self.resumption.filter(|_| !resumed);
         if waiting.is_some() || self.rare.is_some() {
             let rare = self.rare();
             (rare.errors, rare.unread, rare.waiting) = (0, false, waiting);

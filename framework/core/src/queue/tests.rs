@@ -5,6 +5,7 @@ mod events;
 mod failures;
 mod invariants;
 mod laws;
+mod resumptions;
 mod steps;
 mod ticks;
 
@@ -51,6 +52,7 @@ fn at_rest(newest: Newest, due: Option<Duration>) -> TurnEnd {
         newest,
         due,
         settled: true,
+        resumed: due.is_none(),
         planned: true,
         waiting: None,
         blocked: Blockings::new(),
@@ -237,11 +239,11 @@ fn an_object_first_seen_in_a_listing_is_initial_until_it_is_handled() {
     let (mut queue, now) = (Queue::default(), Instant::now());
     queue.observe(HERE, Event::Listed(body("a", 1)), now);
     queue.observe(HERE, applied("b", 2), now);
-    let initial: Vec<_> = std::iter::from_fn(|| queue.next_job()).map(|job| job.initial).collect();
-    assert_eq!(initial, [true, false]);
+    let resumed: Vec<_> = std::iter::from_fn(|| queue.next_job()).map(|job| job.resumption).collect();
+    assert_eq!(resumed, [Some(Resumption::Start), None]);
     queue.finish(seen("a", 1, None, now), now);
     queue.observe(HERE, Event::Listed(body("a", 4)), now);
-    assert!(!queue.next_job().unwrap().initial);
+    assert_eq!(queue.next_job().unwrap().resumption, None);
 }
 
 #[test]

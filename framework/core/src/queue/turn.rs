@@ -1,7 +1,12 @@
 //! Turn of an object: a worker's job, and its report.
 
 use super::{event::Source, outage::Blockings};
-use crate::{Uid, body::Body, cause::Occasion, version::Newest};
+use crate::{
+    Uid,
+    body::Body,
+    cause::{Occasion, Resumption},
+    version::Newest,
+};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -45,8 +50,10 @@ pub struct Job {
     pub occasion: Occasion,
     /// The version that was known before.
     pub known: Option<Newest>,
-    /// A listing showed the object first, and it was not handled completely since.
-    pub initial: bool,
+    /// Why it is resumed, if it is.
+    pub resumption: Option<Resumption>,
+    /// A trigger has come: handlers that wait for their next attempt wait no longer.
+    pub prompt: bool,
     /// An earlier turn has stored the operator's state on it.
     pub stored: bool,
     /// Its generation when it was handled completely; 0 if that isn't known.
@@ -122,6 +129,8 @@ pub enum TurnEnd {
         due: Option<Duration>,
         /// Whether it was handled completely.
         settled: bool,
+        /// Whether it was resumed as the job asks, or is not to be.
+        resumed: bool,
         /// Whether the worker has planned for change handlers.
         planned: bool,
         /// The essence when handlers began to wait for their next attempt, or failed permanently.

@@ -100,7 +100,7 @@ fn one_function_may_have_several_attributes_each_with_its_own_options() {
     let expected = [
         (Trigger::Update, None),
         (Trigger::Update, Some("x")),
-        (Trigger::Resume { deleted: true }, Some("y")),
+        (Trigger::Resume { deleted: true, resync: None }, Some("y")),
     ];
     assert_eq!(params, expected);
     let field = change(registered("other/metadata.labels.a.b/c")).filter.field.unwrap();
@@ -150,7 +150,10 @@ fn builders_say_the_same_as_attributes() {
     assert_eq!(handler.on, Trigger::Delete { optional: true, release_on_failure: true });
     let handler = on_resume::<ConfigMap>("r").annotation("a", Match::Present).deleted().run(async || {});
     let handler = change(Some(handler));
-    assert_eq!((handler.on, handler.filter.annotations.len()), (Trigger::Resume { deleted: true }, 1));
+    assert_eq!(
+        (handler.on, handler.filter.annotations.len()),
+        (Trigger::Resume { deleted: true, resync: None }, 1)
+    );
     let handler = event(Some(on_event::<ConfigMap>("e").field("").when(has_spec).run(async || {})));
     assert_eq!((handler.id.as_str(), handler.filter.field), ("e", None));
 }

@@ -3,7 +3,7 @@
 //! A namespace that is being deleted is served until it is gone: its objects may have finalizers.
 
 use super::ServedNamespaces;
-use crate::runtime::{kind::OperatorContext, observe::Observation, write::explain_watch};
+use crate::runtime::{health::noting, kind::OperatorContext, observe::Observation, write::explain_watch};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
 use korf_core::namespaces::NamespaceSet;
@@ -22,7 +22,9 @@ type Event = watcher::Event<PartialObjectMeta<Namespace>>;
 
 /// Tells which namespaces are served, now and whenever others are.
 pub async fn keep_up(operator: &OperatorContext, set: &NamespaceSet, served: &Sender<ServedNamespaces>) {
-    let namespaces = Api::<PartialObjectMeta<Namespace>>::all(operator.client.clone());
+    let health = operator.health.watch("namespaces.v1", None);
+    let client = noting(&operator.client, health.clone());
+    let namespaces = Api::<PartialObjectMeta<Namespace>>::all(client);
     let mut events = watcher(namespaces, Config::default()).default_backoff().boxed();
     let mut found = Found { set, served, names: set.names(), listing: BTreeSet::new(), told_empty: false };
     let mut failing = None;
@@ -31,12 +33,19 @@ pub async fn keep_up(operator: &OperatorContext, set: &NamespaceSet, served: &Se
             Ok(event) => {
                 // `Init` comes before anything was asked for.
                 let is_answer = !matches!(event, Event::Init);
+                if is_answer {
+                    health.works();
+                }
+                if matches!(event, Event::InitDone) {
+                    health.listed();
+                }
                 if is_answer && failing.take().is_some() {
                     operator.observer.observe(Observation::NamespacesKnown);
                 }
                 found.take_in(event, operator);
             }
             Err(error) => {
+                health.fails();
                 let why = explain_watch(&error);
                 let known = failing.as_ref() == Some(&why);
                 operator.observer.observe(Observation::NamespacesUnknown { why: &why, known });

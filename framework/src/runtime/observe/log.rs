@@ -1,6 +1,6 @@
 //! Log lines of the runtime: Kopf's, word for word, wherever Kopf has one.
 
-use super::{HandlerName, Left, Observation, Phase, PostponeCause};
+use super::{DaemonEvent, HandlerName, Left, Observation, Phase, PostponeCause};
 use crate::families::{ActivityKind, Kind};
 use korf_core::{
     Reason,
@@ -82,6 +82,9 @@ pub fn write(observation: &Observation<'_>) {
             activity!(ActivityKind::Probe, info, "Activity '{id}' succeeds again.");
         }
         Observation::PhaseEntered(phase) => phase_entered(phase),
+        Observation::HealthServed { address, paths } => {
+            engine!(info, "Serving health status at http://{address}: {paths}");
+        }
         Observation::StopRequested { signal } => {
             engine!(info, "Signal {signal} is received. Operator is stopping.");
         }
@@ -182,6 +185,18 @@ pub fn write(observation: &Observation<'_>) {
         ),
         Observation::DiscoveryFailed { server, kind, why } => {
             engine!(warn, "Asking {server} about {kind} fails: {why}. It is retried until it works.");
+        }
+        Observation::Daemon { handler, event } => daemon(handler, event),
+        Observation::DaemonEditsDropped { edits, gone: true } => {
+            object!(debug, "{edits} change(s) that daemons asked for aren't written: the object is gone.");
+        }
+        Observation::DaemonEditsDropped { edits, gone: false } => object!(
+            warn,
+            "{edits} change(s) that daemons asked for are dropped: more of them wait to be written than are kept."
+        ),
+        Observation::TriggerInVain { kind, namespace, name } => {
+            let place = namespace.map_or_else(String::new, |namespace| format!("{namespace}/"));
+            engine!(debug, "A trigger is for {place}{name} of {kind}, which isn't there: it has no effect.");
         }
         Observation::CycleBegins { cycle, kind } => cycle_begins(cycle, kind),
         Observation::UpdateLeftOut { handlers } => object!(
@@ -316,15 +331,19 @@ fn phase_entered(phase: Phase) {
 }
 
 fn draining(left: Left, grace: Duration) {
-    let Left { handlers, changes } = left;
+    let Left { handlers, daemons, changes } = left;
+    let daemons = (daemons > 0).then(|| format!("for {daemons} daemon(s) to end"));
     let handlers = (handlers > 0).then(|| format!("for {handlers} running handler(s) to finish"));
     let changes = (changes > 0).then(|| format!("for the changes of {changes} object(s) to be stored"));
-    let all: Vec<_> = handlers.into_iter().chain(changes).collect();
+    let all: Vec<_> = handlers.into_iter().chain(daemons).chain(changes).collect();
     engine!(info, "Waiting up to {} seconds {}.", seconds(grace), all.join(", and "));
 }
 
 fn abandoned(left: Left, grace: Duration) {
-    let (Left { handlers, changes }, grace) = (left, seconds(grace));
+    let (Left { handlers, daemons, changes }, grace) = (left, seconds(grace));
+    if daemons > 0 {
+        engine!(warn, "{daemons} daemon(s) did not end within {grace} seconds and are abandoned.");
+    }
     if handlers > 0 {
         engine!(
             warn,
@@ -434,6 +453,7 @@ fn idles(idle: Idle) {
         Idle::Noop => "Something has changed, but we are not interested (the essence is the same).",
         Idle::Rejected => "Handlers could not read the object, and it has not changed in what they read.",
         Idle::Held => "Deletion has failed, and the object has not changed since.",
+        Idle::Awaiting => "Deletion waits for daemons to end.",
     };
     object!(debug, "{words}");
     // Kopf writes this line where it has neither written anything nor has to wait.
@@ -456,6 +476,23 @@ fn handler_ended(handler: HandlerName<'_>, outcome: &Outcome, words: &str) {
             object!(debug, "{family} '{id}' has unfinished sub-handlers. Will retry soon.");
         }
         _ => object!(error, "{family} '{id}' {words}"),
+    }
+}
+
+fn daemon(handler: HandlerName<'_>, event: DaemonEvent) {
+    let HandlerName { family, id } = handler;
+    match event {
+        DaemonEvent::Signalled => object!(debug, "{family} '{id}' is signalled to exit gracefully."),
+        DaemonEvent::Forced => object!(debug, "{family} '{id}' is signalled to exit by force."),
+        // A warning in Kopf: here it is the usual end of one that doesn't take `Stopped`.
+        DaemonEvent::Cancelled => object!(debug, "{family} '{id}' is cancelled."),
+        DaemonEvent::Abandoned => object!(warn, "{family} '{id}' did not exit in time. Leaving it orphaned."),
+        DaemonEvent::ExitedOnRequest => {
+            object!(debug, "{family} '{id}' has exited on request and will not be retried or restarted.");
+        }
+        DaemonEvent::ExitedOnItsOwn => {
+            object!(debug, "{family} '{id}' has exited on its own and will not be retried or restarted.");
+        }
     }
 }
 

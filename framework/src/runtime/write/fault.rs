@@ -56,6 +56,15 @@ impl Fault {
     }
 }
 
+/// Whether the API server has dealt with a request, though not as it should: it would deal with others, too.
+pub fn is_dealt_with(error: &Error) -> bool {
+    match Fault::of(error) {
+        Fault::Conflict | Fault::Missing | Fault::Invalid | Fault::TooLarge => true,
+        Fault::Transient => matches!(error, Error::Api(status) if is_terminating(status)),
+        Fault::Unexplained | Fault::Forbidden => false,
+    }
+}
+
 /// Whether an admission webhook or policy denies a request. It chooses the code itself.
 fn is_denied(status: &Status) -> bool {
     let by_webhook =

@@ -2,7 +2,7 @@
 
 use super::{
     budget::{RetryBudget, Tries},
-    fault::Fault,
+    fault::{Fault, is_dealt_with},
     message::explain,
     permissions::Verb,
 };
@@ -54,6 +54,9 @@ impl KindContext {
         let answer = timeout(limit, answer).await.unwrap_or_else(|_| Err(too_slow(verb, limit)));
         if answer.is_ok() {
             self.permissions.note(verb, false);
+        }
+        if let Verb::Patch(_) = verb {
+            self.writes.note(answer.as_ref().err().is_none_or(is_dealt_with));
         }
         answer
     }

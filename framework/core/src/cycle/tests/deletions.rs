@@ -1,6 +1,7 @@
 //! Deletions: reasons to keep an object, and to release it.
 
 use super::{world::*, *};
+use crate::patch::Finalizer;
 
 #[test]
 fn a_deletion_supersedes_an_unfinished_creation() {
@@ -112,4 +113,29 @@ fn all_failed_delete_handlers_are_retried_even_one_at_a_time() {
     world.set(2);
     let trace = world.turn(Occasion::Changed, &succeed);
     assert_eq!(trace, ["d 1→2 #0", "open 0", "e 1→2 #0", "processed 2/0", "Free"]);
+}
+
+#[test]
+fn an_object_is_kept_until_its_daemons_have_ended_and_its_delete_handlers_wait_for_that() {
+    let held =
+        |world: &World, hold| match world.plan(Situation { hold, ..world.situation(Occasion::Changed) }) {
+            Plan::Idle(idle) => format!("{idle:?}"),
+            Plan::Write(Finalizer::Add(_)) => "Add".to_owned(),
+            Plan::Write(Finalizer::Remove(_)) => "Remove".to_owned(),
+            Plan::Run(_) => "Run".to_owned(),
+            Plan::Wait(_) => "Wait".to_owned(),
+        };
+    let all = [Hold::None, Hold::Needed, Hold::Running];
+    let mut creating = World::handled([handler("c", Reason::Create)]);
+    assert_eq!(all.map(|hold| held(&creating, hold)), ["Noop", "Add", "Add"]);
+    creating.object["metadata"]["finalizers"] = json!([FINALIZER]);
+    assert_eq!(all.map(|hold| held(&creating, hold)), ["Remove", "Noop", "Noop"]);
+    creating.delete();
+    assert_eq!(held(&creating, Hold::None), "Remove");
+    assert_eq!(held(&creating, Hold::Running), "Awaiting");
+    let mut deleting = World::handled([handler("d", Reason::Delete)]);
+    deleting.delete();
+    assert_eq!(held(&deleting, Hold::Running), "Awaiting");
+    assert_eq!(held(&deleting, Hold::None), "Run");
+    assert_eq!(held(&World::new([]), Hold::Needed), "Add", "no change handler has to be for it");
 }

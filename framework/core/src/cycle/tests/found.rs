@@ -100,10 +100,11 @@ fn a_delete_handler_that_fails_as_the_update_did_is_not_called_forever() {
 
 #[test]
 fn only_delete_handlers_keep_an_object_when_they_fail_permanently() {
-    let resuming = ChangeHandler { on: Trigger::Resume { deleted: true }, ..handler("r", Reason::Resume) };
+    let resuming =
+        ChangeHandler { on: Trigger::Resume { deleted: true, resync: None }, ..handler("r", Reason::Resume) };
     let field = on_field("f", Trigger::Field, "spec.x");
     let mut world = World::handled([resuming, field, handler("d", Reason::Delete)]);
-    world.initial = true;
+    world.resumption = Some(Resumption::Start);
     world.set(2);
     world.delete();
     let trace = world.turn(Occasion::First, &|id| if id == "d" { Outcome::Success } else { failure() });
@@ -112,9 +113,10 @@ fn only_delete_handlers_keep_an_object_when_they_fail_permanently() {
 
 #[test]
 fn a_failed_resume_handler_keeps_the_object_if_a_delete_handler_has_its_id() {
-    let resuming = ChangeHandler { on: Trigger::Resume { deleted: true }, ..handler("x", Reason::Resume) };
+    let resuming =
+        ChangeHandler { on: Trigger::Resume { deleted: true, resync: None }, ..handler("x", Reason::Resume) };
     let mut world = World::handled([resuming, handler("x", Reason::Delete)]);
-    world.initial = true;
+    world.resumption = Some(Resumption::Start);
     world.delete();
     assert_eq!(world.turn(Occasion::First, &fail), ["x 1→1 #0", "held 0/1", "Held"]);
 }
@@ -122,7 +124,7 @@ fn a_failed_resume_handler_keeps_the_object_if_a_delete_handler_has_its_id() {
 #[test]
 fn a_change_during_a_resumption_is_handled_once() {
     let mut world = World::handled([resuming(), handler("s", Reason::Resume), handler("u", Reason::Update)]);
-    world.initial = true;
+    world.resumption = Some(Resumption::Start);
     world.turn(Occasion::First, &of("s", retry));
     world.set(2);
     world.wait(10);
@@ -132,7 +134,7 @@ fn a_change_during_a_resumption_is_handled_once() {
 #[test]
 fn an_object_rejected_during_a_resumption_waits_for_a_change_too() {
     let mut world = World::handled([resuming(), handler("s", Reason::Resume), handler("u", Reason::Update)]);
-    (world.initial, world.setup.one_at_a_time) = (true, true);
+    (world.resumption, world.setup.one_at_a_time) = (Some(Resumption::Start), true);
     let rejecting = of("r", rejection);
     let trace = world.turn(Occasion::First, &rejecting);
     assert_eq!(trace, ["r 1→1 #0", "open 0", "s 1→1 #0", "rejected 1/1", "Rejected"]);

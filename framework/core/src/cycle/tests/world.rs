@@ -9,8 +9,8 @@ pub const PREFIX: &str = "kopf.zalando.org";
 /// One object and its kind's handlers. Merge patches stand in for the API server.
 pub struct World {
     pub setup: Setup,
-    /// The object was found by the first listing, and no cycle has been completed since.
-    pub initial: bool,
+    /// Why the object is resumed, until it was.
+    pub resumption: Option<Resumption>,
     pub eager: bool,
     pub object: Value,
     pub version: u64,
@@ -24,7 +24,7 @@ pub fn handler(id: &str, reason: Reason) -> ChangeHandler {
         Reason::Create => Trigger::Create,
         Reason::Update => Trigger::Update,
         Reason::Delete => Trigger::Delete { optional: false, release_on_failure: false },
-        Reason::Resume => Trigger::Resume { deleted: false },
+        _ => Trigger::Resume { deleted: false, resync: None },
     };
     let limits = Limits { backoff: Backoff::Constant(Duration::from_secs(10)), ..Limits::default() };
     ChangeHandler { id: id.into(), on, filter: Filter::default(), limits, invoke: () }
@@ -46,7 +46,7 @@ impl World {
     pub fn new(handlers: impl IntoIterator<Item = ChangeHandler>) -> Self {
         Self {
             setup: Setup { storage: kopf(), handlers: handlers.into_iter().collect(), one_at_a_time: false },
-            initial: false,
+            resumption: None,
             eager: false,
             object: json!({"apiVersion": "korf.dev/v1", "kind": "Thing",
                            "metadata": {"name": "a", "namespace": "n", "uid": "u"}, "spec": {"x": 1}}),
@@ -135,7 +135,9 @@ impl World {
                         })
                         .collect();
                     let state = self.settle(&cycle, &outcomes);
-                    self.initial &= !state.is_settled();
+                    let reason = self.resumption.map(Resumption::reason);
+                    let over = self.resumption == Some(Resumption::Start) || reason == Some(cycle.reason);
+                    self.resumption = self.resumption.filter(|_| !(over && state.is_settled()));
                     trace.push(described(&state));
                     occasion = Occasion::Again;
                 }
@@ -148,10 +150,10 @@ impl World {
         Situation {
             gone: false,
             occasion,
-            initial: self.initial,
-            unseen: false,
+            resumption: self.resumption,
             rearmed: occasion == Occasion::Changed,
             eager: self.eager,
+            hold: Hold::None,
         }
     }
 
@@ -163,6 +165,12 @@ impl World {
 
     pub fn wait(&mut self, seconds: i64) {
         self.now = self.now.checked_add(SignedDuration::from_secs(seconds)).unwrap();
+    }
+
+    /// The reason in a handler's record, as it is stored.
+    pub fn purpose(&self, id: &str) -> String {
+        let stored = self.object["metadata"]["annotations"][format!("{PREFIX}/{id}")].as_str().unwrap();
+        serde_json::from_str::<Value>(stored).unwrap()["purpose"].as_str().unwrap().to_owned()
     }
 
     pub fn annotations(&self) -> Vec<String> {

@@ -43,13 +43,22 @@ pub struct Cluster {
     undelivered: BTreeMap<String, bool>,
     /// The objects whose timers await a tick.
     ticks: BTreeSet<String>,
+    /// The objects that a trigger has come for, and no later turn.
+    triggered: BTreeSet<String>,
+    /// The objects that are being resumed for an earlier trigger.
+    resuming: BTreeSet<String>,
 }
 
 impl Cluster {
     /// A cluster with event handlers and timers.
     pub fn new() -> Self {
         Self {
-            queue: Queue::new([KindNeeds { events: true, bodies: true, selected: false, turnless: false }]),
+            queue: Queue::new([KindNeeds {
+                events: true,
+                bodies: true,
+                triggered: true,
+                ..KindNeeds::default()
+            }]),
             now: Instant::now(),
             version: 0,
             objects: BTreeMap::new(),
@@ -62,6 +71,8 @@ impl Cluster {
             retries: BTreeSet::new(),
             undelivered: BTreeMap::new(),
             ticks: BTreeSet::new(),
+            triggered: BTreeSet::new(),
+            resuming: BTreeSet::new(),
         }
     }
 
@@ -73,6 +84,7 @@ impl Cluster {
             Step::Redeliver(object, version) => self.redeliver(object, version),
             Step::List => self.list(),
             Step::Take => drop(self.take()),
+            Step::Trigger(object) => self.trigger(object),
             Step::Write(worker) => self.write(worker),
             Step::Finish(worker, due, tick) => {
                 self.end_turn(worker, due.map(Duration::from_secs), tick.map(Duration::from_secs));
@@ -89,6 +101,10 @@ impl Cluster {
             let busy = self.running.iter().any(|turn| turn.job.body.uid() == uid);
             let gone = !self.shown.contains_key(uid);
             assert!(busy || gone || self.queue.is_ticking(uid), "the next tick of {uid} is lost");
+        }
+        for uid in &self.triggered {
+            let busy = self.running.iter().any(|turn| turn.job.body.uid() == uid);
+            assert!(busy || self.is_gone(uid) || self.queue.is_planned(uid), "the trigger of {uid} is lost");
         }
     }
 
@@ -143,6 +159,18 @@ impl Cluster {
         self.queue.observe(HERE, Event::Applied(body), self.now);
     }
 
+    /// Triggers one of the objects that the watch has shown.
+    fn trigger(&mut self, object: usize) {
+        let Some(uid) = self.shown.keys().nth(object % self.shown.len().max(1)).cloned() else { return };
+        if self.queue.trigger(0, Some("n"), &uid) {
+            self.triggered.insert(uid);
+        }
+    }
+
+    fn is_gone(&self, uid: &str) -> bool {
+        !self.shown.contains_key(uid) || self.gone.contains(uid)
+    }
+
     /// Notes that the watch shows an object.
     fn note(&mut self, body: &Body) {
         let (uid, version) = (body.uid().to_owned(), number(body));
@@ -185,6 +213,11 @@ impl Cluster {
             false => Some(number(&job.body)),
         };
         if job.extent == Extent::Whole {
+            let first = job.occasion == Occasion::First;
+            let begins = job.resumption == Some(Resumption::Trigger) && self.resuming.insert(uid.clone());
+            if first || begins {
+                self.triggered.remove(&uid);
+            }
             self.retries.remove(&uid);
             let before = self.seen.get(&uid).copied();
             assert!(seen.is_none() || seen >= before, "{uid} is older than it was: {seen:?} {before:?}");
@@ -228,6 +261,9 @@ impl Cluster {
             }
             Some(_) if turn.job.extent == Extent::Partial && !turn.ours => TurnEnd::Partial { due: None },
             Some(newest) => {
+                if due.is_none() {
+                    self.resuming.remove(&uid);
+                }
                 self.seen.extend(turn.seen.map(|seen| (uid.clone(), seen)));
                 self.retries.remove(&uid);
                 self.retries.extend(due.map(|_| uid.clone()));

@@ -15,6 +15,8 @@ pub enum Step {
     Redeliver(usize, usize),
     /// The watch breaks, and restarts with a listing.
     List,
+    /// A trigger asks for a turn of an object.
+    Trigger(usize),
     /// A worker takes a job.
     Take,
     /// A worker writes.
@@ -37,6 +39,7 @@ pub fn step() -> impl Strategy<Value = Step> {
         1 => (some.clone(), 0..9_usize).prop_map(|(object, version)| Step::Redeliver(object, version)),
         1 => Just(Step::List),
         6 => Just(Step::Take),
+        2 => some.clone().prop_map(Step::Trigger),
         3 => some.clone().prop_map(Step::Write),
         6 => (some.clone(), option::of(0..20_u64), option::of(0..20_u64))
             .prop_map(|(worker, due, tick)| Step::Finish(worker, due, tick)),

@@ -6,6 +6,7 @@ use crate::{
     Reason,
     cause::{Occasion, Situation},
     cycle::{CycleState, HandlerOutcome, Plan, Reading, Setup, plan},
+    daemon::Hold,
     diff::{Op, diff},
     filter::Filter,
     handler::{ChangeHandler, Trigger},
@@ -179,14 +180,8 @@ fn setup(storage: Storage, ids: &[String], on: Trigger) -> Setup {
 }
 
 fn situation() -> Situation {
-    Situation {
-        gone: false,
-        occasion: Occasion::First,
-        initial: false,
-        unseen: false,
-        rearmed: false,
-        eager: false,
-    }
+    let (occasion, hold) = (Occasion::First, Hold::None);
+    Situation { gone: false, occasion, resumption: None, rearmed: false, eager: false, hold }
 }
 
 fn planned(setup: &Setup, body: &Body) -> Plan {

@@ -27,5 +27,7 @@ impl Cluster {
         assert_eq!(seen.collect::<BTreeMap<_, _>>(), existing, "left: seen by workers, right: existing");
         assert_eq!((&self.undelivered, &self.retries), (&BTreeMap::new(), &BTreeSet::new()));
         assert_eq!(&self.ticks, &BTreeSet::new(), "lost ticks");
+        let lost = self.triggered.iter().find(|uid| !self.is_gone(uid));
+        assert_eq!(lost, None, "a lost trigger");
     }
 }

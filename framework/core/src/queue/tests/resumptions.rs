@@ -1,0 +1,175 @@
+//! Triggers and resyncs.
+
+use super::*;
+use Resumption::{Resync, Start, Trigger};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A queue for a kind that is triggered and resynced.
+fn queue() -> Queue {
+    Queue::new([KindNeeds { triggered: true, resync: Some(10 * MINUTE), ..KindNeeds::default() }])
+}
+
+/// The same with the object `a`, which has had its first turn.
+fn handled(now: Instant) -> Queue {
+    let mut queue = queue();
+    queue.observe(HERE, applied("a", 1), now);
+    queue.next_job().unwrap();
+    queue.finish(seen("a", 1, None, now), now);
+    queue
+}
+
+fn trigger(queue: &mut Queue) -> bool {
+    queue.trigger(0, Some("n"), "a")
+}
+
+/// Why the object is resumed in its next turn; none if it has none.
+fn next(queue: &mut Queue) -> Option<(Option<Resumption>, bool)> {
+    queue.next_job().map(|job| {
+        assert_eq!(job.extent, Extent::Whole);
+        (job.resumption, job.prompt)
+    })
+}
+
+#[test]
+fn any_number_of_triggers_are_one_turn_that_reads_the_object() {
+    let now = Instant::now();
+    let mut queue = handled(now);
+    assert!(trigger(&mut queue) && trigger(&mut queue));
+    let job = queue.next_job().unwrap();
+    assert_eq!((job.resumption, job.prompt, job.fetch), (Some(Trigger), true, true));
+    queue.finish(seen("a", 1, None, now), now);
+    assert_eq!(next(&mut queue), None);
+}
+
+#[test]
+fn a_trigger_of_an_object_at_work_is_another_turn_after() {
+    let now = Instant::now();
+    let mut queue = handled(now);
+    trigger(&mut queue);
+    for _ in 0..2 {
+        assert_eq!(next(&mut queue), Some((Some(Trigger), true)));
+        trigger(&mut queue);
+        assert_eq!(next(&mut queue), None);
+        queue.finish(seen("a", 1, None, now), now);
+    }
+    assert_eq!(next(&mut queue), Some((Some(Trigger), true)));
+}
+
+#[test]
+fn a_trigger_during_a_resumption_that_is_retried_is_another_resumption_after_it() {
+    let now = Instant::now();
+    let mut queue = handled(now);
+    trigger(&mut queue);
+    queue.next_job().unwrap();
+    queue.finish(seen("a", 1, Some(MINUTE), now), now);
+    trigger(&mut queue);
+    assert_eq!(next(&mut queue), Some((Some(Trigger), true)), "its handlers don't wait");
+    queue.finish(seen("a", 1, None, now), now);
+    assert_eq!(next(&mut queue), Some((Some(Trigger), false)));
+    queue.finish(seen("a", 1, None, now), now);
+    assert_eq!(next(&mut queue), None);
+}
+
+#[test]
+fn a_throttled_object_is_triggered_when_its_delay_ends() {
+    let now = Instant::now();
+    let mut queue = handled(now);
+    queue.observe(HERE, applied("a", 2), now);
+    queue.next_job().unwrap();
+    queue.finish(ended("a", TurnEnd::Failed { delay: MINUTE, newest: None }), now);
+    assert!(trigger(&mut queue));
+    assert_eq!(next(&mut queue), None);
+    queue.expire(now + MINUTE);
+    assert_eq!(next(&mut queue), Some((Some(Trigger), true)));
+}
+
+#[test]
+fn an_object_before_its_first_turn_needs_no_other_one() {
+    let now = Instant::now();
+    let mut queue = queue();
+    queue.observe(HERE, Event::Listed(body("a", 1)), now);
+    queue.trigger_all(0);
+    assert_eq!(next(&mut queue), Some((Some(Start), false)));
+    trigger(&mut queue);
+    queue.finish(seen("a", 1, None, now), now);
+    assert_eq!(next(&mut queue), Some((Some(Trigger), true)), "it came while the first one was under way");
+}
+
+#[test]
+fn only_the_object_that_has_the_name_now_is_triggered() {
+    let now = Instant::now();
+    let mut queue = queue();
+    assert!(!trigger(&mut queue), "it doesn't exist");
+    let named = |uid: &str, version: &str| -> Body {
+        json!({"metadata": {"name": "a", "namespace": "n", "uid": uid, "resourceVersion": version}}).into()
+    };
+    queue.observe(HERE, Event::Applied(named("old", "1")), now);
+    queue.next_job().unwrap();
+    queue.observe(HERE, Event::Deleted(named("old", "2")), now);
+    assert!(!trigger(&mut queue), "it is gone");
+    queue.observe(HERE, Event::Applied(named("new", "3")), now);
+    queue.finish(ended("old", TurnEnd::Gone), now);
+    assert!(trigger(&mut queue));
+    assert_eq!(turns(&mut queue), [pair("new", "3")]);
+    assert!(!queue.trigger(0, Some("other"), "a") && !queue.trigger(1, Some("n"), "a"));
+}
+
+#[test]
+fn a_retained_state_is_not_read_again_unless_a_retry_is_due() {
+    let now = Instant::now();
+    for retried in [false, true] {
+        let needs = KindNeeds { triggered: true, bodies: true, ..KindNeeds::default() };
+        let mut queue = Queue::new([needs]);
+        queue.observe(HERE, applied("a", 1), now);
+        queue.next_job().unwrap();
+        let waiting = retried.then_some(Fingerprint { whole: 1, state: 1 });
+        let mut report = seen("a", 1, retried.then_some(MINUTE), now);
+        if let TurnEnd::Seen { waiting: waits, .. } = &mut report.end {
+            *waits = waiting;
+        }
+        queue.finish(report, now);
+        trigger(&mut queue);
+        let job = queue.next_job().unwrap();
+        assert_eq!((job.resumption, job.fetch), (Some(Trigger), retried));
+    }
+}
+
+#[test]
+fn a_resync_comes_after_the_interval_again_and_again_and_waits_for_retries() {
+    let begun = Instant::now();
+    let mut queue = handled(begun);
+    let first = queue.next_due().unwrap();
+    assert!((9 * MINUTE..=11 * MINUTE).contains(&(first - begun)), "{:?}", first - begun);
+    queue.expire(first);
+    assert_eq!(next(&mut queue), Some((Some(Resync), false)));
+    queue.finish(seen("a", 1, None, first), first);
+    let second = queue.next_due().unwrap();
+    assert_eq!(second - first, first - begun);
+    queue.observe(HERE, applied("a", 2), second - MINUTE);
+    queue.next_job().unwrap();
+    queue.finish(seen("a", 2, Some(3 * MINUTE), second - MINUTE), second - MINUTE);
+    queue.expire(second);
+    assert_eq!(next(&mut queue), None);
+    queue.expire(second + 2 * MINUTE);
+    assert_eq!(next(&mut queue), Some((Some(Resync), false)));
+}
+
+#[test]
+fn the_first_resyncs_of_listed_objects_are_spread() {
+    let now = Instant::now();
+    let mut queue = queue();
+    for number in 0..1000 {
+        queue.observe(HERE, Event::Listed(body(&format!("uid-{number}"), 1)), now);
+    }
+    while let Some(job) = queue.next_job() {
+        queue.finish(seen(job.body.uid(), 1, None, now), now);
+    }
+    let mut in_minute = [0; 10];
+    for minute in 0..10 {
+        queue.expire(now + (minute + 1) * MINUTE);
+        in_minute[minute as usize] = turns(&mut queue).len();
+    }
+    assert_eq!(in_minute[..5].iter().sum::<usize>(), 0, "{in_minute:?}");
+    assert!(in_minute[5..].iter().all(|count| (150..250).contains(count)), "{in_minute:?}");
+}

@@ -1,0 +1,25 @@
+//! Checks of intervals: none is zero.
+
+use super::StartError;
+use crate::{
+    core::handler::Trigger,
+    families::{Family, Handler},
+};
+use std::time::Duration;
+
+/// Checks that a handler isn't to be called all the time.
+pub(super) fn check(handler: &Handler) -> Result<(), StartError> {
+    let (option, interval) = match &handler.family {
+        Family::Timer(timer) => ("interval", Some(timer.schedule.interval)),
+        Family::Change(change) => match change.on {
+            Trigger::Resume { resync, .. } => ("resync", resync),
+            _ => return Ok(()),
+        },
+        _ => return Ok(()),
+    };
+    if interval == Some(Duration::ZERO) {
+        let (handler, location) = (handler.id().to_owned(), handler.location);
+        return Err(StartError::NoInterval { handler, option, location });
+    }
+    Ok(())
+}

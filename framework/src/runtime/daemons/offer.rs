@@ -1,0 +1,154 @@
+//! Offers: what an object's turn tells of its daemons, and what it writes for them.
+
+use super::{News, ObjectLink};
+use crate::{
+    call::TypeMap,
+    runtime::{
+        kind::KindContext,
+        memory::Memory,
+        observe::Observation,
+        worker::concerns,
+        write::{Intent, Stop},
+    },
+};
+use korf_core::{Uid, body::Body, daemon::Hold, handler::FilterFailed};
+use std::{sync::Arc, time::Duration};
+
+/// The newest state of an object, and the daemons that are for it.
+#[derive(Debug)]
+pub struct Offer {
+    pub uid: Uid,
+    pub kind: Arc<KindContext>,
+    pub body: Body,
+    pub link: Arc<ObjectLink>,
+    /// The values of `Memo` arguments.
+    pub memo: TypeMap,
+    /// By the index of the handler.
+    pub wanted: Box<[bool]>,
+    /// The turn waits for a daemon to end.
+    pub held: bool,
+}
+
+/// What an object's turn knows of one of its daemons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It has not been started, or was stopped, or abandoned.
+    Absent,
+    /// It runs.
+    Running,
+    /// It has ended by itself.
+    Ended,
+}
+
+/// What is remembered of an object's daemons besides their tasks.
+#[derive(Debug, Default)]
+pub struct DaemonMemory {
+    link: Option<Arc<ObjectLink>>,
+    /// At the beginning of the turn, by the index of the handler; empty if none has ever run.
+    standings: Box<[Standing]>,
+    /// The version that was offered last in this turn.
+    offered: Option<String>,
+    /// A daemon that keeps the object was offered in this turn.
+    keeper: bool,
+}
+
+impl DaemonMemory {
+    /// Whether there is nothing to remember.
+    pub fn is_empty(&self) -> bool {
+        self.link.is_none()
+    }
+
+    /// Takes in which daemons run.
+    pub fn begin_turn(&mut self, standings: Box<[Standing]>) {
+        (self.standings, self.offered, self.keeper) = (standings, None, false);
+    }
+
+    fn standing(&self, index: usize) -> Standing {
+        self.standings.get(index).copied().unwrap_or(Standing::Absent)
+    }
+}
+
+impl KindContext {
+    /// Tells the reactor which daemons are for an object as it is now; returns whether they need the finalizer.
+    pub(in crate::runtime) fn offer_daemons(
+        self: &Arc<Self>,
+        body: &Body,
+        memory: &mut Memory,
+    ) -> Result<Hold, FilterFailed> {
+        if self.daemons.is_empty() {
+            return Ok(Hold::None);
+        }
+        let deleting = body.is_deleting();
+        let finalizer = self.setup.storage.finalizer();
+        let kept = body.finalizers().any(|name| name == finalizer);
+        let mut hold = if memory.daemons.keeper { Hold::Running } else { Hold::None };
+        let mut wanted = vec![false; self.daemons.len()].into_boxed_slice();
+        for (index, handler) in self.daemons.iter().enumerate() {
+            let matches = !deleting && concerns(&handler.id, &handler.filter, body)?;
+            let keeper = handler.options.finalizer;
+            wanted[index] = matches && (kept || !keeper);
+            hold = hold.max(match memory.daemons.standing(index) {
+                _ if !keeper => Hold::None,
+                Standing::Running => Hold::Running,
+                Standing::Absent if matches => Hold::Needed,
+                Standing::Absent | Standing::Ended => Hold::None,
+            });
+            memory.daemons.keeper |=
+                keeper && wanted[index] && memory.daemons.standing(index) != Standing::Ended;
+        }
+        self.offer(body, wanted, deleting && hold == Hold::Running, memory);
+        Ok(hold)
+    }
+
+    fn offer(self: &Arc<Self>, body: &Body, wanted: Box<[bool]>, held: bool, memory: &mut Memory) {
+        let known = memory.daemons.offered.as_deref() == Some(body.version());
+        let nothing = !wanted.contains(&true) && memory.daemons.link.is_none();
+        if known || nothing {
+            return;
+        }
+        let uid = Uid::from(body.uid());
+        let link = memory.daemons.link.get_or_insert_with(|| ObjectLink::new(&uid, &self.daemon_news).into());
+        let (kind, link, memo) = (Arc::clone(self), Arc::clone(link), Arc::clone(&memory.memo));
+        memory.daemons.offered = Some(body.version().to_owned());
+        let offer = Offer { uid, kind, body: body.clone(), link, memo, wanted, held };
+        self.daemon_news.tell(News::Offer(Box::new(offer)));
+    }
+
+    /// Writes what daemons ask for; returns the object as it is then, and, where that could not be written, the time to the
+    /// next try.
+    pub(in crate::runtime) async fn write_for_daemons(
+        &self,
+        body: Body,
+        gone: bool,
+        memory: &mut Memory,
+    ) -> Result<(Body, Option<Duration>), Stop> {
+        let Some(link) = memory.daemons.link.clone() else { return Ok((body, None)) };
+        if gone {
+            link.drop_edits(&self.operator.observer);
+            return Ok((body, None));
+        }
+        let dropped = link.edits.take_dropped();
+        if dropped > 0 {
+            self.observe(Observation::DaemonEditsDropped { edits: dropped, gone: false });
+        }
+        let edits = link.edits.take();
+        if edits.is_empty() {
+            return Ok((body, None));
+        }
+        let intent = Intent::Edits { edits: edits.iter().cloned().collect(), exactly: false };
+        match self.commit(body, intent, memory).await {
+            Ok(written) => Ok((written.newest, None)),
+            Err(Stop::Later { seen, after }) => {
+                link.edits.put_back(edits);
+                Ok((seen, Some(after)))
+            }
+            Err(stop) => {
+                link.edits.put_back(edits);
+                if matches!(stop, Stop::Gone) {
+                    link.drop_edits(&self.operator.observer);
+                }
+                Err(stop)
+            }
+        }
+    }
+}

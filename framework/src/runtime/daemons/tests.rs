@@ -1,0 +1,14 @@
+//! Sizes of what the operator itself holds for each daemon.
+
+use super::object::{size, size_of_object};
+use crate::runtime::memory::Memory;
+use korf_core::Uid;
+
+/// The bytes that docs/performance.md states.
+const LIMIT: usize = 1_500;
+
+#[test]
+fn the_operator_s_own_share_of_a_daemon_is_small() {
+    let (daemon, object, memory) = (size(), size_of_object(), size_of::<(Uid, Memory)>());
+    assert!(daemon + object + memory <= LIMIT, "{daemon} + {object} + {memory} bytes");
+}

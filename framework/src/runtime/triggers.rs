@@ -1,0 +1,65 @@
+//! Triggers that handlers have given, on their way to the reactor.
+
+use kube::core::ApiResource;
+use std::{
+    collections::BTreeSet,
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::Notify;
+
+/// What a trigger is for. Any number of triggers for the same are one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    /// The group of the objects.
+    group: String,
+    /// Their plural.
+    plural: String,
+    /// Namespace and name of the object; none: all of the kind.
+    pub object: Option<(Option<String>, String)>,
+}
+
+impl Target {
+    /// One object of a kind, or all.
+    pub fn new(kind: &ApiResource, object: Option<(Option<String>, String)>) -> Self {
+        Self { group: kind.group.clone(), plural: kind.plural.clone(), object }
+    }
+
+    /// Whether it is for objects of this kind.
+    pub fn is_of(&self, kind: &ApiResource) -> bool {
+        self.group == kind.group && self.plural == kind.plural
+    }
+}
+
+/// The triggers that wait to be taken; clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Triggers(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    targets: Mutex<BTreeSet<Target>>,
+    given: Notify,
+}
+
+impl Triggers {
+    /// Gives a trigger. It never waits.
+    pub fn give(&self, target: Target) {
+        if self.targets().insert(target) {
+            self.0.given.notify_one();
+        }
+    }
+
+    /// Waits until a trigger has been given since the last call.
+    pub async fn given(&self) {
+        self.0.given.notified().await;
+    }
+
+    /// Takes all that are there.
+    pub fn take(&self) -> BTreeSet<Target> {
+        mem::take(&mut *self.targets())
+    }
+
+    fn targets(&self) -> MutexGuard<'_, BTreeSet<Target>> {
+        self.0.targets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
