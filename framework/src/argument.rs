@@ -156,13 +156,14 @@ impl From<Error> for Rejection {
 /// | [`Diff`](crate::Diff), [`OldValue`](crate::extract::OldValue), [`NewValue`](crate::extract::NewValue) | the difference from what was handled last, and both as JSON; of a handler with a field, in that field | a change |
 /// | [`OldSpec<S>`](crate::OldSpec), [`OldObject<K>`](crate::extract::OldObject) | the spec, and the object, as they were handled last | `on_update` |
 /// | [`Old<T>`](crate::Old), [`New<T>`](crate::New) | the field before and now | `on_field` |
-/// | [`Attempt`](crate::Attempt), [`Started`](crate::extract::Started), [`Elapsed`](crate::extract::Elapsed) | the number of attempts so far, the start of the first one, the time since then | a change, `timer` or `daemon` |
+/// | [`Attempt`](crate::Attempt), [`Started`](crate::extract::Started), [`Elapsed`](crate::extract::Elapsed) | the number of attempts so far, the start of the first one, the time since then | a change, `timer`, `daemon`, or an activity that is no probe |
 /// | [`Stopped`](crate::Stopped) | tells a daemon to stop | `daemon` |
 /// | [`Live<K>`](crate::Live) | the newest state of the object, and its changes | `daemon` |
 /// | [`SubHandlers<K>`](crate::SubHandlers) | handlers below this one, each with progress of its own | a change |
 /// | [`WatchEventType`](crate::extract::WatchEventType) | the watch event | `on_event` |
 /// | [`ObjectPatch`](crate::ObjectPatch) | changes that are written to the object, whether the handler succeeds or not; those of a daemon, soon | |
-/// | [`State<T>`](crate::State) | a value that the operator was given by `.state(…)` | |
+/// | [`OperatorSetup`](crate::extract::OperatorSetup) | the settings and states that the operator starts with | `on_startup` |
+/// | [`State<T>`](crate::State) | a value that the operator was given by `.state(…)`, or by a start-up handler | |
 /// | [`ObjectRef<K>`](crate::ObjectRef) | its namespace and name as a value: the handler's own object | |
 /// | [`Trigger<K>`](crate::Trigger) | gives objects of kind `K` a turn now | an `on_resume` handler of `K` |
 /// | [`Index<K, V>`](crate::Index) | what [index functions](macro@crate::index) have returned for all objects of their kind, by keys | |
@@ -174,7 +175,9 @@ impl From<Error> for Rejection {
 /// | `Option<T>` of any of these | none where it is [rejected](Rejection), unless that is temporary | what `T` needs |
 /// | `Result<T, Rejection>` of any of these | the [`Rejection`] where there is one | what `T` needs |
 ///
-/// A change is what [`on_create`](macro@crate::on_create), [`on_update`](macro@crate::on_update),
+/// What is about an object isn't there for activities ([`on_startup`](macro@crate::on_startup),
+/// [`on_cleanup`](macro@crate::on_cleanup), [`on_login`](macro@crate::on_login), [`on_probe`](macro@crate::on_probe)), which have
+/// none. A change is what [`on_create`](macro@crate::on_create), [`on_update`](macro@crate::on_update),
 /// [`on_delete`](macro@crate::on_delete), [`on_resume`](macro@crate::on_resume) and [`on_field`](macro@crate::on_field)
 /// handlers are called for; sub-handlers, too. An [index function](macro@crate::index) has no `Memo`, `ObjectPatch` and
 /// `EventRecorder`. A [condition](crate::filter) takes what an object and its change give, but

@@ -1,7 +1,8 @@
 //! Logs in Kopf's three formats, with the object of each record.
 //!
 //! [`cli`](crate::cli) sets this up. An operator with its own `main` uses [`Logging`]; one with its own subscriber needs
-//! neither: korf's events and its [object spans](object_span) are ordinary ones.
+//! neither: korf's events and its [object spans](object_span) are ordinary ones. Where a program has several operators, each
+//! has an [operator span](operator_span), and its records a field `operator`.
 //!
 //! | Verbosity | korf and the operator | other libraries |
 //! |---|---|---|
@@ -18,6 +19,7 @@ mod filter;
 mod json;
 mod layer;
 mod object;
+mod operator;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,7 @@ mod text;
 
 pub use filter::{BadFilter, Verbosity};
 pub use object::object_span;
+pub use operator::operator_span;
 
 pub(crate) use object::OBJECTS;
 

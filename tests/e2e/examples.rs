@@ -306,6 +306,66 @@ async fn the_operator_of_ones_own_keeps_a_secret_in_step_with_its_map() {
     assert_eq!(finalizers, None);
 }
 
+/// The program and its operator work in the namespace of the kubeconfig's context.
+#[tokio::test]
+async fn example_12_embedded_does_its_work_beside_an_operator() {
+    let fixture = fixture_with_common_crd("12-embedded").await;
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("example-12-kubeconfig");
+    let text = std::fs::read_to_string(fixture.cluster.control_plane.kubeconfig()).unwrap();
+    let mut kubeconfig: Value = serde_json::from_str(&text).unwrap();
+    kubeconfig["contexts"][0]["context"]["namespace"] = json!(fixture.namespace);
+    std::fs::write(&path, kubeconfig.to_string()).unwrap();
+    let mut program = fixture.example("12-embedded").env("KUBECONFIG", &path).start();
+    assert_eq!(program.wait().await.code(), Some(0));
+    let prefix = "12_embedded          [INFO    ] ";
+    let told = program.lines().into_iter().filter_map(|line| Some(line.split_once(prefix)?.1.to_owned()));
+    let steps = (0..3).flat_map(|step| {
+        [
+            format!("Do the main app activity here. Step {}/3.", step + 1),
+            format!("Hello, kopf-example-{step}!"),
+            format!("Good bye, kopf-example-{step}!"),
+        ]
+    });
+    let all = ["Starting the main app.".to_owned()].into_iter().chain(steps);
+    let all = all.chain(["Exiting the main app.".to_owned()]);
+    assert_eq!(told.collect::<Vec<_>>(), all.collect::<Vec<_>>());
+    for handler in ["create_fn", "delete_fn"] {
+        assert_eq!(program.count_lines(&format!("Handler '{handler}' succeeded. operator=embedded")), 3);
+    }
+    let left = objects(&fixture).list(&ListParams::default()).await.unwrap();
+    assert_eq!(left.items.len(), 0);
+}
+
+#[tokio::test]
+async fn example_13_hooks_begins_and_ends_with_its_hooks() {
+    let fixture = Fixture::new("example-13-hooks").await;
+    fixture.apply(&pod("kopf-example-1", ""));
+    let mut operator = fixture.example("13-hooks").start();
+    logged(&fixture, &operator, "13_hooks", "INFO", "Served by the background task.").await;
+    assert_eq!(operator.terminate().await.code(), Some(0));
+    let told = |text: &str| operator.lines().iter().position(|line| line.contains(text));
+    let in_order = [
+        "Activity 'login_fn' succeeded.",
+        "Initialising the tasks...",
+        "Activity 'startup_fn_simple' succeeded.",
+        "Activity 'startup_fn_retried' failed temporarily and will try again in 1 seconds: Going to succeed in 3s",
+        "Going to succeed in 1s",
+        "Starting retried...",
+        "Activity 'startup_fn_retried' succeeded.",
+        "Handler 'pod_task' succeeded.",
+        "Signal SIGTERM is received. Operator is stopping.",
+        "Cleaning up...",
+        "All pod-tasks are requested to stop...",
+        "Serving is finished by request.",
+        "Activity 'cleanup_fn' succeeded.",
+    ];
+    let places = in_order.map(|text| told(text).unwrap_or_else(|| panic!("{text}")));
+    assert!(places.is_sorted(), "{places:?} {:#?}", operator.lines());
+    for id in ["startup_fn_simple", "startup_fn_retried", "cleanup_fn"] {
+        assert_eq!(operator.count_lines(&format!("'{id}' succeeded.")), 1, "{id}");
+    }
+}
+
 #[tokio::test]
 async fn example_15_timers_ticks_while_its_object_is_there() {
     let fixture = Fixture::new("example-15-timers").await;
@@ -404,13 +464,19 @@ async fn install_its_own(fixture: &Fixture<'_>, example: &str) -> MutexGuard<'st
     definition
 }
 
-/// A fixture on a cluster with the CRD of `KopfExample`, which is the same in most examples.
+/// A fixture on a cluster with the CRD of `KopfExample`, which this example shares with most.
 async fn fixture_with_crd(example: &str) -> Fixture<'static> {
+    let fixture = fixture_with_common_crd(example).await;
+    assert_eq!(fixture.example(example).crds(), fixture.example("02-children").crds());
+    fixture
+}
+
+/// The same for an example that doesn't print it.
+async fn fixture_with_common_crd(example: &str) -> Fixture<'static> {
     static INSTALLED: OnceCell<()> = OnceCell::const_new();
     let fixture = Fixture::on(Cluster::with_full_crd().await, &format!("example-{example}")).await;
-    let crds = fixture.example(example).crds();
+    let crds = fixture.example("02-children").crds();
     INSTALLED.get_or_init(async || fixture.install(&crds)).await;
-    assert_eq!(crds, fixture.example("02-children").crds());
     fixture
 }
 

@@ -1,6 +1,12 @@
 //! Logins: credentials that change while the operator runs, and proxies.
 
 use crate::fixture::{Fixture, manifest};
+use k8s_openapi::api::core::v1::ConfigMap;
+use korf::{Name, Operator, State, extract::Param, handler::Registry, observe::Observation};
+use kube::{
+    Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -10,10 +16,12 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, copy_bidirectional},
     net::{TcpListener, TcpStream},
+    sync::mpsc::{UnboundedSender, unbounded_channel},
     task::AbortHandle,
 };
 
@@ -145,6 +153,52 @@ async fn a_plugin_whose_token_has_no_end_is_run_again_when_that_is_rejected() {
     };
     a_new_token_is_taken("login-plugin", give, user).await;
 }
+
+/// The handler reads the token from a file, as it would ask a vault.
+#[tokio::test]
+async fn a_login_handler_is_called_again_when_its_token_is_rejected() {
+    let fixture = Fixture::new("login-handler").await;
+    let account = Account::new(&fixture);
+    account.write("token", &account.token());
+    let paths = (account.write_kubeconfig(&json!({})), account.path("token"));
+    let log_in = async |Param(paths): Param<(PathBuf, PathBuf)>, calls: State<Arc<AtomicUsize>>| {
+        calls.fetch_add(1, Ordering::Relaxed);
+        let mut kubeconfig = Kubeconfig::read_from(&paths.0)?;
+        let user = kubeconfig.auth_infos[0].auth_info.as_mut();
+        user.unwrap().token = Some(fs::read_to_string(&paths.1)?.into());
+        Ok(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?)
+    };
+    let calls = Arc::<AtomicUsize>::default();
+    let mut operator = Operator::with_registry("login-handler", Registry::default())
+        .activity(korf::on_login("log_in").param(paths).run(log_in))
+        .handler(
+            korf::on_create::<ConfigMap>("create")
+                .run(async |name: Name, named: State<Named>| Ok(named.send(name.to_string())?)),
+        )
+        .namespaces([&fixture.namespace])
+        .state(Arc::clone(&calls));
+    // A watch that runs outlives its credentials.
+    operator.settings_mut().watching.server_timeout = Duration::from_secs(1);
+    let ((named, mut names), (renewed, mut renewals)) = (unbounded_channel::<String>(), unbounded_channel());
+    let operator = operator.state(named).observe(move |observation| {
+        if let Observation::LoginRenewed = observation {
+            renewed.send(()).unwrap();
+        }
+    });
+    let operator = operator.spawn();
+    let map = |name: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}");
+    fixture.apply(&map("before"));
+    while names.recv().await.unwrap() != "before" {}
+    account.revoke();
+    account.write("token", &account.token());
+    renewals.recv().await.unwrap();
+    fixture.apply(&map("after"));
+    while names.recv().await.unwrap() != "after" {}
+    operator.stop().await.unwrap();
+    assert!(calls.load(Ordering::Relaxed) >= 2);
+}
+
+type Named = UnboundedSender<String>;
 
 #[tokio::test]
 async fn credentials_that_nobody_replaces_end_the_operator_with_1() {

@@ -8,7 +8,7 @@ use crate::{
         retry::{Backoff, Limits, OnError},
         timer::TimerSchedule,
     },
-    families::{Activity, Family, Handler},
+    families::{Activity, ActivityKind, Family, Handler},
     registry::Registry,
 };
 use std::{
@@ -46,7 +46,11 @@ fn row(handler: &Handler) -> Row {
 
 fn activity(activity: &Activity) -> Row {
     let operator = activity.operator.as_ref().map(|name| format!("operator={name}"));
-    let shown: Vec<_> = operator.into_iter().chain(limits(&activity.limits)).collect();
+    let limits = match activity.kind {
+        ActivityKind::Probe => timeout(activity.limits.timeout),
+        _ => limits(&activity.limits),
+    };
+    let shown: Vec<_> = operator.into_iter().chain(limits).collect();
     [
         "-".to_owned(),
         activity.kind.as_str().to_owned(),
@@ -59,13 +63,16 @@ fn activity(activity: &Activity) -> Row {
 /// The options that aren't the default: trigger, filter, limits.
 fn options(handler: &Handler) -> String {
     let filters = filters(handler.filter());
-    let shown = match &handler.family {
+    let operator = handler.operator.as_ref().map(|name| format!("operator={name}"));
+    let own = match &handler.family {
         Family::Change(change) => [triggered(change.on), filters, limits(&change.limits)].concat(),
         Family::Event(event) => [filters, timeout(event.timeout)].concat(),
+        Family::Related(related) => [vec![format!("maps_to={}", related.target.kind)], filters].concat(),
         Family::Index(index) => [filters, on_error(index.errors, OnError::Ignored)].concat(),
         Family::Timer(timer) => [schedule(&timer.schedule), filters, limits(&timer.limits)].concat(),
         Family::Daemon(daemon) => [life(&daemon.options), filters, limits(&daemon.limits)].concat(),
     };
+    let shown: Vec<_> = operator.into_iter().chain(own).collect();
     if shown.is_empty() { "-".into() } else { shown.join(" ") }
 }
 

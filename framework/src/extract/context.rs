@@ -15,7 +15,8 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// A value that the operator was given by `.state(…)`: a connection pool, settings. Each call gets a clone.
+/// A value that the operator was given by `.state(…)`, or by a [start-up handler](macro@crate::on_startup): a connection pool, say.
+/// Each call gets a clone.
 ///
 /// There is one state of each type: wrap two pools of one type in types of your own. An operator with a handler that takes a
 /// state which it wasn't given doesn't start; an `Option<State<_>>` is none instead.

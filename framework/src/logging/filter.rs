@@ -1,6 +1,6 @@
 //! Filter of the log: verbosity, and `RUST_LOG`.
 
-use super::OBJECTS;
+use super::{OBJECTS, operator::OPERATORS};
 use std::{error, fmt};
 use tracing::{Metadata, level_filters::LevelFilter};
 use tracing_subscriber::filter::{FilterFn, Targets, filter_fn};
@@ -70,7 +70,7 @@ impl fmt::Display for BadFilter {
 
 impl error::Error for BadFilter {}
 
-/// Passes events by their targets and levels, and all object spans: records have to name their objects with any
+/// Passes events by their targets and levels, and all spans of objects and operators: records have to name these with any
 /// filter.
 pub fn filter(
     verbosity: Verbosity,
@@ -83,7 +83,7 @@ pub fn filter(
     let most = targets.iter().map(|(_, level)| level).chain(targets.default_level()).max();
     let hint = most.unwrap_or(LevelFilter::OFF).max(LevelFilter::INFO);
     let passes = move |metadata: &Metadata<'_>| {
-        (metadata.is_span() && metadata.target() == OBJECTS)
+        (metadata.is_span() && [OBJECTS, OPERATORS].contains(&metadata.target()))
             // Records of the `log` crate come twice: to be filtered, with their own target; to be logged, with this one.
             || metadata.target() == "log"
             || (metadata.is_event() && targets.would_enable(metadata.target(), metadata.level()))

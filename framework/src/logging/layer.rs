@@ -3,8 +3,10 @@
 use super::{
     Log,
     object::{OBJECTS, ObjectRef},
+    operator::{OPERATORS, OperatorName},
     record::Record,
 };
+use serde_json::Value;
 use tracing::{
     Event, Subscriber,
     span::{Attributes, Id},
@@ -29,21 +31,30 @@ where
     W: Fn(&str) + 'static,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        if attributes.metadata().target() != OBJECTS {
-            return;
-        }
-        if let Some(span) = context.span(id) {
-            let mut object = ObjectRef::default();
-            attributes.record(&mut object);
-            span.extensions_mut().insert(object);
+        let Some(span) = context.span(id) else { return };
+        match attributes.metadata().target() {
+            OBJECTS => {
+                let mut object = ObjectRef::default();
+                attributes.record(&mut object);
+                span.extensions_mut().insert(object);
+            }
+            OPERATORS => {
+                let mut operator = OperatorName::default();
+                attributes.record(&mut operator);
+                span.extensions_mut().insert(operator);
+            }
+            _ => {}
         }
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut record = Record::new(*event.metadata().level(), event.metadata().target());
         event.record(&mut record);
-        let mut scope = context.event_scope(event).into_iter().flatten();
-        record.object = scope.find_map(|span| span.extensions().get::<ObjectRef>().cloned());
+        let scope = || context.event_scope(event).into_iter().flatten();
+        record.object = scope().find_map(|span| span.extensions().get::<ObjectRef>().cloned());
+        let operator = |name: &OperatorName| Value::from(name.0.as_str());
+        let operator = scope().find_map(|span| span.extensions().get().map(operator));
+        record.extras.extend(operator.map(|name| ("operator", name)));
         (self.write)(&self.log.line(&record));
     }
 }

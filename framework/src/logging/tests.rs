@@ -4,7 +4,7 @@ use super::{
     json,
     layer::Lines,
     object::ObjectRef,
-    object_span,
+    object_span, operator_span,
     record::Record,
     text::{self, Look},
 };
@@ -230,4 +230,17 @@ fn a_login_is_told_in_kopfs_words_only_by_an_operator_that_stands_in_for_one_of_
 fn an_invalid_filter_is_rejected() {
     let Err(error) = filter(Verbosity::Normal, Some("a=loud")) else { panic!("accepted") };
     assert!(error.to_string().starts_with("RUST_LOG is invalid"), "{error}");
+}
+
+#[test]
+fn records_in_an_operator_span_name_the_operator() {
+    let lines = logged(Verbosity::Normal, None, || {
+        tracing::info!("alone");
+        let _operator = operator_span("north").entered();
+        tracing::info!("one of several");
+        let kind = Kind { resource: ApiResource::erase::<Node>(&()), definition: None };
+        let _object = object_span(&kind, &serde_json::json!({"metadata": {"name": "n"}}).into()).entered();
+        tracing::info!("of an object");
+    });
+    assert_eq!(lines, ["alone", "one of several operator=north", "[n] of an object operator=north"]);
 }

@@ -1,10 +1,14 @@
 //! Running operators: started in a task of their own, beside whatever else a program does.
 
 use super::{Operator, RunError};
-use crate::runtime::observe::{Observation, Phase};
+use crate::{
+    logging::operator_span,
+    runtime::observe::{Observation, Phase},
+};
 use std::panic::resume_unwind;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Instrument;
 
 /// An operator that runs in a task of its own, by [`Operator::spawn`]. Dropped, it is told to stop.
 #[derive(Debug)]
@@ -18,7 +22,8 @@ pub struct RunningOperator {
 
 impl Operator {
     /// Runs the operator in a task of its own, in the program's runtime, until it is told to stop by what this returns. It
-    /// doesn't listen for signals.
+    /// doesn't listen for signals. Its log lines, and those of its handlers, are in a span that has its name:
+    /// [`operator_span`].
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), korf::RunError> {
@@ -38,10 +43,12 @@ impl Operator {
             }
         });
         let (until, over) = (stop.clone(), ended.clone().drop_guard());
-        let task = tokio::spawn(async move {
+        let span = operator_span(&operator.name);
+        let running = async move {
             let _over = over;
             operator.run_until(until).await
-        });
+        };
+        let task = tokio::spawn(running.instrument(span));
         RunningOperator { ready, ended, stop: stop.drop_guard(), task }
     }
 }

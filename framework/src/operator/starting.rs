@@ -94,7 +94,8 @@ impl Operator {
         let (client, observer) = (login.for_handlers.clone(), self.observer.clone());
         let caller = ActivityCaller::new(client, stop.clone(), observer, &self.settings);
         for activity in &activities {
-            let called = caller.call(activity, setup).await;
+            let called = login.rejected.run_until_cancelled(caller.call(activity, setup)).await;
+            let called = called.ok_or(RunError::Rejected(self.settings.login.patience))?;
             called.map_err(|ActivityFailure { id, words }| RunError::Startup { id, words })?;
         }
         Ok(())

@@ -286,6 +286,7 @@ pub(super) async fn judged<R>(
 }
 
 /// What has come of an attempt.
+#[derive(Debug)]
 pub struct Judged<R> {
     pub reply: Option<R>,
     pub verdict: Verdict,

@@ -25,6 +25,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
+use tracing::{Instrument, Span};
 
 /// The probes of one operator.
 pub struct Probes {
@@ -34,6 +35,8 @@ pub struct Probes {
     settings: Probing,
     /// The operator's runtime. Who asks may have another one.
     runtime: Handle,
+    /// The operator's span, for what they log.
+    span: Span,
     /// The last answer. Who asks meanwhile waits for the next one.
     answer: sync::Mutex<Option<(Instant, Value)>>,
     /// Those that have failed in the last answer.
@@ -56,7 +59,16 @@ impl Probes {
         settings: Probing,
     ) -> Self {
         let (answer, failing) = (sync::Mutex::default(), Mutex::default());
-        Self { activities, caller, setup, settings, runtime: Handle::current(), answer, failing }
+        Self {
+            activities,
+            caller,
+            setup,
+            settings,
+            runtime: Handle::current(),
+            span: Span::current(),
+            answer,
+            failing,
+        }
     }
 }
 
@@ -84,10 +96,11 @@ impl Probes {
     async fn ask(&self, probe: &Activity) -> (String, Value) {
         let limit = probe.limits.timeout.unwrap_or(self.settings.timeout);
         let (caller, setup, called) = (self.caller.clone(), self.setup.clone(), probe.clone());
-        let running = AbortOnDropHandle::new(self.runtime.spawn(async move {
+        let attempt = async move {
             let first = Attempt { before: 0, elapsed: Duration::ZERO };
             caller.attempt(&called, &setup, first, clock::now()).await
-        }));
+        };
+        let running = AbortOnDropHandle::new(self.runtime.spawn(attempt.instrument(self.span.clone())));
         let said = match timeout(limit, running).await {
             Ok(Ok((judged, words))) => judged.reply.ok_or_else(|| {
                 let message = judged.verdict.failure.map(|failure| failure.message);

@@ -25,6 +25,7 @@ use tokio::{
     task::{self, JoinSet},
     time,
 };
+use tracing::Instrument;
 
 /// How far away the next timer is where there is none.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -124,8 +125,10 @@ impl Reactor {
         // Handlers are called for what the indexes show already.
         let kind = &self.kinds[source.kind as usize];
         kind.index(&event);
+        kind.relate(&event);
         for gone in self.queue.observe(source, event, now()) {
             kind.unindex(&gone);
+            kind.relate_gone(&gone);
         }
         self.forget();
         if listed && self.listings.is_told(source.kind) {
@@ -218,7 +221,7 @@ impl Reactor {
         if !kind.daemons.is_empty() {
             self.daemons.note(&uid, &mut memory.daemons);
         }
-        let worker = self.workers.spawn(work(kind, job, memory));
+        let worker = self.workers.spawn(work(kind, job, memory).in_current_span());
         self.at_work.insert(worker.id(), uid);
     }
 

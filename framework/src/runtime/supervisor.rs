@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use std::{fmt, future, panic::resume_unwind, sync::Arc};
 use tokio::{task::JoinSet, time::sleep};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tracing::Instrument;
 
 /// Tells a service to end.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +62,7 @@ impl Supervisor {
         let enter = |phase| operator.observer.observe(Observation::PhaseEntered(phase));
         let life = async {
             for service in services {
-                running.spawn(service(shutdown.clone()));
+                running.spawn(service(shutdown.clone()).in_current_span());
             }
             enter(Phase::Listing);
             let reactor = serve(Reactor::new(Arc::clone(&operator), kinds), region).await;
@@ -95,10 +96,11 @@ impl Supervisor {
 
 /// Serves in a task of its own: on the threads where the workers are, each event would otherwise wake another thread.
 async fn serve(mut reactor: Reactor, region: Region) -> Reactor {
-    let serving = AbortOnDropHandle::new(tokio::spawn(async move {
+    let serving = async move {
         reactor.serve(region).await;
         reactor
-    }));
+    };
+    let serving = AbortOnDropHandle::new(tokio::spawn(serving.in_current_span()));
     match serving.await {
         Ok(reactor) => reactor,
         Err(error) => match error.try_into_panic() {

@@ -12,6 +12,7 @@ use std::{
 };
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// What a login comes to; none where the credentials are those that are known.
 pub type LoggedIn = Result<Option<Entry>, String>;
@@ -153,11 +154,12 @@ impl Renewal {
         state.last = Some(login.clone());
         let known = (trouble == Trouble::Unreachable).then_some(state.current.entry.fingerprint);
         let (renewal, ended) = (Arc::clone(self), login.ended.clone().drop_guard());
-        tokio::spawn(async move {
+        let logging_in = async move {
             let logged_in = (renewal.log_in)(known).await;
             renewal.take_in(logged_in, trouble);
             drop(ended);
-        });
+        };
+        tokio::spawn(logging_in.in_current_span());
         Some(login)
     }
 

@@ -1,0 +1,148 @@
+//! Several operators in one program.
+
+use crate::lights::{Light, light};
+use korf::{Name, Operator, RunError, State, handler::Registry, on_cleanup, on_create, on_startup};
+use korf_testing::api::{ApiServer, ServedKind};
+use kube::{Api, api::PostParams};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::time::Instant;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::{
+    Layer,
+    layer::{Context, SubscriberExt},
+    registry::LookupSpan,
+};
+
+#[korf::on_create(Light, operator = "north")]
+async fn northern() {}
+
+#[korf::on_create(Light, operator = "south")]
+async fn southern() {}
+
+#[korf::on_create(Light)]
+async fn everywhere() {}
+
+#[korf::on_startup(operator = "north")]
+async fn begin() {}
+
+#[test]
+fn an_operator_has_the_handlers_that_name_it_or_none() {
+    let ids = |name: &str| {
+        let operator = Operator::new(name);
+        let handlers = operator.registry().handlers().iter().map(|handler| handler.id().to_owned());
+        let activities = operator.registry().activities().iter().map(|activity| activity.id.clone());
+        handlers.chain(activities).collect::<Vec<_>>()
+    };
+    assert_eq!(ids("north"), ["northern", "everywhere", "begin"]);
+    assert_eq!(ids("south"), ["southern", "everywhere"]);
+    assert_eq!(ids("west"), ["everywhere"]);
+}
+
+/// The objects that handlers were called for, each with the span that they were called in.
+#[derive(Clone, Default)]
+struct Calls(Arc<Mutex<Vec<String>>>);
+
+impl Calls {
+    fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// An API server in memory, with these objects.
+async fn server(names: &[&str]) -> ApiServer {
+    let server = ApiServer::new();
+    server.serve(ServedKind::with_definition::<Light>());
+    let lights = Api::<Light>::default_namespaced(server.client("user"));
+    for name in names {
+        lights.create(&PostParams::default(), &light(name, "red")).await.unwrap();
+    }
+    server
+}
+
+fn operator(server: &ApiServer, name: &'static str, calls: &Calls) -> Operator {
+    Operator::with_registry(name, Registry::default())
+        .client(server.client(name))
+        .state(calls.clone())
+        .handler(on_create::<Light>("handle").run(async |name: Name, calls: State<Calls>| {
+            calls.0.0.lock().unwrap().push(name.to_string());
+        }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_of_two_operators_handles_all_and_one_that_ends_or_panics_leaves_the_other() {
+    let server = server(&["a"]).await;
+    let (one, other) = (Calls::default(), Calls::default());
+    let first = operator(&server, "one", &one)
+        .handler(on_create::<Light>("panics").run(async || -> korf::Result { panic!("oops") }))
+        .spawn();
+    let second = operator(&server, "other", &other).spawn();
+    assert!(first.ready().await && second.ready().await);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!((one.all(), other.all()), (vec!["a".to_owned()], vec!["a".to_owned()]));
+    first.stop().await.unwrap();
+    let lights = Api::<Light>::default_namespaced(server.client("user"));
+    lights.create(&PostParams::default(), &light("b", "red")).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!((one.all().len(), other.all()), (1, vec!["a".to_owned(), "b".to_owned()]));
+    second.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_is_ready_once_all_is_listed_and_one_that_cannot_start_never_is() {
+    let server = server(&["a"]).await;
+    let calls = Calls::default();
+    let slow = on_startup("slow").run(async || tokio::time::sleep(Duration::from_secs(7)).await);
+    let begun = Instant::now();
+    let running = operator(&server, "one", &calls).activity(slow).spawn();
+    assert!(running.ready().await);
+    assert_eq!(begun.elapsed().as_secs(), 7);
+    running.stop().await.unwrap();
+
+    let fails = on_startup("fails").run(async || Err::<(), _>(korf::Error::permanent("no disk")));
+    let running = operator(&server, "other", &calls).activity(fails).spawn();
+    assert!(!running.ready().await);
+    assert!(matches!(running.join().await, Err(RunError::Startup { .. })));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_that_is_dropped_is_told_to_stop() {
+    let server = server(&[]).await;
+    let (said, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let end = on_cleanup("end").run(async move || Ok(said.send(())?));
+    let running = operator(&server, "one", &Calls::default()).activity(end).spawn();
+    assert!(running.ready().await);
+    drop(running);
+    assert_eq!(heard.recv().await, Some(()));
+}
+
+/// The spans of each event of a handler, from the outermost on.
+#[derive(Clone, Default)]
+struct Spans(Arc<Mutex<Vec<String>>>);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Spans {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        if event.metadata().target() == "handler" {
+            let scope = context.event_scope(event).into_iter().flat_map(|scope| scope.from_root());
+            let names: Vec<_> = scope.map(|span| span.name()).collect();
+            self.0.lock().unwrap().push(names.join(" "));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_handlers_and_activities_log_is_in_the_span_of_their_operator() {
+    let spans = Spans::default();
+    let _log = tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.clone()));
+    let server = server(&["a"]).await;
+    let running = operator(&server, "north", &Calls::default())
+        .activity(on_startup("begin").run(async || tracing::info!(target: "handler", "begins")))
+        .handler(on_create::<Light>("log").run(async || tracing::info!(target: "handler", "handles")))
+        .activity(on_cleanup("end").run(async || tracing::info!(target: "handler", "ends")))
+        .spawn();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    running.stop().await.unwrap();
+    assert_eq!(*spans.0.lock().unwrap(), ["operator", "operator object", "operator"]);
+}
