@@ -1,6 +1,6 @@
 //! Worlds: an operator with its handlers, and the weather on the network.
 
-use crate::{catalog::Catalog, timer::Clockwork};
+use crate::{catalog::Catalog, daemon::Companion, timer::Clockwork};
 use crate::{focus::Focus, role::Role};
 use korf::{Operator, extract::Body};
 use korf_core::storage::{StorageConfig, StoredEssence};
@@ -51,6 +51,8 @@ pub struct World {
     pub timer: Option<Clockwork>,
     /// An index of all objects.
     pub catalog: Option<Catalog>,
+    /// A daemon.
+    pub daemon: Option<Companion>,
 }
 
 const NAME: &str = "sim";
@@ -74,6 +76,7 @@ impl World {
             roles: (0..number).map(|at| Role::drawn(at, chance)).collect(),
             timer: None,
             catalog: None,
+            daemon: None,
         };
         focus.shape(&mut world, chance);
         world

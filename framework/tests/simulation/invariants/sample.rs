@@ -74,6 +74,7 @@ impl Telling {
             roles: roles.into_iter().collect(),
             timer: None,
             catalog: None,
+            daemon: None,
         };
         let (writes, calls, lives) = (Vec::new(), Vec::new(), vec![Life::default()]);
         let telling = Self { world, writes, calls, lives, quiet: None, now: Moment::default(), object: None };
@@ -222,7 +223,8 @@ impl Telling {
         let Self { world, writes, calls, lives, quiet, now, object } = self;
         let (objects, quiet) = (object.into_iter().collect(), quiet.unwrap_or(now));
         let (breakdowns, index) = (Vec::new(), Index::default());
-        let (rejected, ticks, shown, end) = (Vec::new(), Vec::new(), Vec::new(), Timestamp::UNIX_EPOCH);
+        let (rejected, ticks, shown, runs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let end = Timestamp::UNIX_EPOCH;
         History {
             world,
             writes,
@@ -231,6 +233,7 @@ impl Telling {
             lives,
             ticks,
             shown,
+            runs,
             end,
             objects,
             quiet,
