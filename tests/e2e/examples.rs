@@ -1,6 +1,9 @@
 //! The examples, run as their documentation describes.
 
-use crate::fixture::{Cluster, Fixture, OperatorProcess, until};
+use crate::{
+    fixture::{Cluster, Fixture, OperatorProcess, until},
+    health::Health,
+};
 use kube::{
     Api,
     api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
@@ -340,8 +343,11 @@ async fn example_12_embedded_does_its_work_beside_an_operator() {
 async fn example_13_hooks_begins_and_ends_with_its_hooks() {
     let fixture = Fixture::new("example-13-hooks").await;
     fixture.apply(&pod("kopf-example-1", ""));
-    let mut operator = fixture.example("13-hooks").start();
+    let command = fixture.example("13-hooks").arg("--liveness=http://127.0.0.1:0/healthz");
+    let mut operator = command.start();
     logged(&fixture, &operator, "13_hooks", "INFO", "Served by the background task.").await;
+    let probed = Health::of(&operator).await.ask("/healthz");
+    assert_eq!(probed, (200, r#"{"tasks_count":1}"#.to_owned()));
     assert_eq!(operator.terminate().await.code(), Some(0));
     let told = |text: &str| operator.lines().iter().position(|line| line.contains(text));
     let in_order = [
