@@ -19,6 +19,7 @@ mod failures;
 mod good_input;
 mod handover;
 mod health;
+mod kinds;
 mod kopf_demo_session;
 mod large_objects;
 mod log_formats;
