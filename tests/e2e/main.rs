@@ -13,6 +13,7 @@ mod api_faces;
 mod bad_input;
 mod changes;
 mod crashes;
+mod daemons;
 mod embedding;
 mod examples;
 mod failures;
