@@ -16,13 +16,14 @@ mod started;
 mod target;
 mod ticks;
 mod told;
+mod triggered;
 mod untouched;
 
 use crate::history::{History, Violation};
 
 type Invariant = fn(&History) -> Vec<Violation>;
 
-const ALL: [(&str, Invariant); 21] = [
+const ALL: [(&str, Invariant); 22] = [
     ("the last state was handled", handled::last_state),
     ("a creation was handled", closed::creations),
     ("an update was handled", closed::updates),
@@ -42,6 +43,7 @@ const ALL: [(&str, Invariant); 21] = [
     ("event handlers are called for the end", told::of_the_end),
     ("a deletion that has failed permanently is tried again", rearmed::again),
     ("objects without handlers are left alone", untouched::by_us),
+    ("a trigger is never lost", triggered::none_lost),
     ("timers tick at their intervals", ticks::in_time),
     ("handlers see states that aren't older than our own writes, once", fresh::seen),
 ];

@@ -1,6 +1,6 @@
 //! A record of a run while it goes on: the handler calls and the operator's lives.
 
-use crate::{script::Ending, timer::Tick};
+use crate::{bell::Rung, script::Ending, timer::Tick};
 use jiff::Timestamp;
 use korf::{
     Reason,
@@ -124,6 +124,7 @@ struct Notes {
     calls: Vec<Called>,
     lives: Vec<Life>,
     ticks: Vec<Tick>,
+    rungs: Vec<Rung>,
     rejected: Vec<Rejected>,
     steps: Vec<(Timestamp, String)>,
 }
@@ -218,6 +219,18 @@ impl Record {
         if let Some(tick) = self.notes().ticks.get_mut(tick) {
             tick.ended = Some(korf_testing::now());
         }
+    }
+
+    /// An object is triggered, or all are.
+    pub fn rings(&self, name: Option<String>) {
+        let moment = self.moment();
+        let mut notes = self.notes();
+        let life = notes.lives.len().saturating_sub(1);
+        notes.rungs.push(Rung { life, moment, name });
+    }
+
+    pub fn rungs(&self) -> Vec<Rung> {
+        self.notes().rungs.clone()
     }
 
     pub fn ticks(&self) -> Vec<Tick> {

@@ -1,6 +1,7 @@
 //! One run: a world, a story, an end, and the outcome.
 
 use crate::{
+    bell::Bell,
     faults::{Storm, deaths},
     focus::Focus,
     history::{History, Index, Violation, Written},
@@ -43,6 +44,7 @@ pub fn run(seed: u64) -> Outcome {
     let mut chance = fastrand::Rng::with_seed(seed);
     let focus = Focus::of(seed);
     let world = World { timer: Clockwork::of(seed), ..World::drawn(focus, &mut chance) };
+    let world = World { bell: Bell::of(seed, &world.roles), ..world };
     let (record, counter) = (Record::default(), Counter::default());
     let users = Users::new(&counter);
     let mut cluster = cluster(&world, &record, &users);
@@ -156,6 +158,7 @@ impl Outcome {
             calls: record.calls(),
             lives: record.lives(),
             ticks: record.ticks(),
+            rungs: record.rungs(),
             end: cluster.now(),
             objects: cluster.server().objects(&ApiResource::erase::<Thing>(&())),
             quiet,

@@ -1,6 +1,7 @@
 //! Histories made by hand, for the tests of the invariants.
 
 use crate::{
+    bell::Rung,
     history::{History, Index, Written},
     record::{Called, Death, Life, Moment},
     role::{Cue, Role},
@@ -46,6 +47,7 @@ pub struct Telling {
     calls: Vec<Called>,
     lives: Vec<Life>,
     quiet: Option<Moment>,
+    rungs: Vec<Rung>,
     now: Moment,
     object: Option<Arc<Value>>,
 }
@@ -73,9 +75,11 @@ impl Telling {
             weather,
             roles: roles.into_iter().collect(),
             timer: None,
+            bell: None,
         };
         let (writes, calls, lives) = (Vec::new(), Vec::new(), vec![Life::default()]);
-        let telling = Self { world, writes, calls, lives, quiet: None, now: Moment::default(), object: None };
+        let (quiet, rungs, now) = (None, Vec::new(), Moment::default());
+        let telling = Self { world, writes, calls, lives, quiet, rungs, now, object: None };
         telling.user(json!({"metadata": {"name": "a", "uid": UID}, "spec": {"x": 1}}))
     }
 
@@ -210,6 +214,13 @@ impl Telling {
         self
     }
 
+    /// All objects are triggered.
+    pub fn ring(mut self) -> Self {
+        self.now.turn += 1;
+        self.rungs.push(Rung { life: self.lives.len() - 1, moment: self.now, name: None });
+        self
+    }
+
     /// From now on, nothing is to happen.
     pub fn quiet(mut self) -> Self {
         self.quiet = Some(self.now);
@@ -217,11 +228,24 @@ impl Telling {
     }
 
     pub fn history(self) -> History {
-        let Self { world, writes, calls, lives, quiet, now, object } = self;
+        let Self { world, writes, calls, lives, quiet, rungs, now, object } = self;
         let (objects, quiet) = (object.into_iter().collect(), quiet.unwrap_or(now));
         let (breakdowns, index) = (Vec::new(), Index::default());
         let (rejected, ticks, end) = (Vec::new(), Vec::new(), Timestamp::UNIX_EPOCH);
-        History { world, writes, rejected, calls, lives, ticks, end, objects, quiet, breakdowns, index }
+        History {
+            world,
+            writes,
+            rejected,
+            calls,
+            lives,
+            ticks,
+            rungs,
+            end,
+            objects,
+            quiet,
+            breakdowns,
+            index,
+        }
     }
 }
 
