@@ -249,6 +249,11 @@ impl KindContext {
         fields
     }
 
+    /// Forgets that the API server has not kept these fields.
+    pub(super) fn forget_dropped(&self, meant: impl Fn(&String) -> bool) {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).retain(|field| !meant(field));
+    }
+
     /// Takes in a newer version by which the kind is served; returns whether it was unknown.
     pub(super) fn note_newer(&self, version: &str) -> bool {
         let mut known = self.newer.lock().unwrap_or_else(PoisonError::into_inner);

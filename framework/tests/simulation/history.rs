@@ -2,6 +2,7 @@
 
 use crate::{
     bell::Rung,
+    daemon::Run,
     record::{Called, Life, Moment, Rejected},
     role::Role,
     timer::Tick,
@@ -42,6 +43,8 @@ pub struct History {
     pub ticks: Vec<Tick>,
     /// The triggers, in their order.
     pub rungs: Vec<Rung>,
+    /// The runs of the daemon, in the order in which they began.
+    pub runs: Vec<Run>,
     pub end: Timestamp,
     /// The objects at the end.
     pub objects: Vec<Arc<Value>>,

@@ -2,6 +2,7 @@
 
 mod alone;
 mod closed;
+mod daemons;
 mod finalizer;
 mod fresh;
 mod handled;
@@ -23,7 +24,7 @@ use crate::history::{History, Violation};
 
 type Invariant = fn(&History) -> Vec<Violation>;
 
-const ALL: [(&str, Invariant); 22] = [
+const ALL: [(&str, Invariant); 24] = [
     ("the last state was handled", handled::last_state),
     ("a creation was handled", closed::creations),
     ("an update was handled", closed::updates),
@@ -45,6 +46,8 @@ const ALL: [(&str, Invariant); 22] = [
     ("objects without handlers are left alone", untouched::by_us),
     ("a trigger is never lost", triggered::none_lost),
     ("timers tick at their intervals", ticks::in_time),
+    ("a daemon never runs twice for one object", daemons::once),
+    ("a daemon runs for its objects alone", daemons::for_its_objects),
     ("handlers see states that aren't older than our own writes, once", fresh::seen),
 ];
 

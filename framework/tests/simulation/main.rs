@@ -13,6 +13,7 @@
 
 mod asked;
 mod bell;
+mod daemon;
 mod faults;
 mod focus;
 mod history;

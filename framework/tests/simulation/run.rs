@@ -2,6 +2,7 @@
 
 use crate::{
     bell::Bell,
+    daemon::Companion,
     faults::{Storm, deaths},
     focus::Focus,
     history::{History, Index, Violation, Written},
@@ -43,7 +44,8 @@ pub struct Outcome {
 pub fn run(seed: u64) -> Outcome {
     let mut chance = fastrand::Rng::with_seed(seed);
     let focus = Focus::of(seed);
-    let world = World { timer: Clockwork::of(seed), ..World::drawn(focus, &mut chance) };
+    let world =
+        World { timer: Clockwork::of(seed), daemon: Companion::of(seed), ..World::drawn(focus, &mut chance) };
     let world = World { bell: Bell::of(seed, &world.roles), ..world };
     let (record, counter) = (Record::default(), Counter::default());
     let users = Users::new(&counter);
@@ -136,6 +138,7 @@ fn tally(counter: &Counter, history: &History) -> Tally {
         tally.count(format!("ending: {:?}", call.ending));
     }
     tally.add("call: timer", history.ticks.len() as u64);
+    tally.add("call: daemon", history.runs.len() as u64);
     tally.add("breakdowns", history.breakdowns.len() as u64);
     tally.add("lives", history.lives.len() as u64);
     tally.add("writes", history.writes.iter().filter(|write| write.ours).count() as u64);
@@ -159,6 +162,7 @@ impl Outcome {
             lives: record.lives(),
             ticks: record.ticks(),
             rungs: record.rungs(),
+            runs: record.runs(),
             end: cluster.now(),
             objects: cluster.server().objects(&ApiResource::erase::<Thing>(&())),
             quiet,

@@ -76,6 +76,7 @@ impl Telling {
             roles: roles.into_iter().collect(),
             timer: None,
             bell: None,
+            daemon: None,
         };
         let (writes, calls, lives) = (Vec::new(), Vec::new(), vec![Life::default()]);
         let (quiet, rungs, now) = (None, Vec::new(), Moment::default());
@@ -231,7 +232,7 @@ impl Telling {
         let Self { world, writes, calls, lives, quiet, rungs, now, object } = self;
         let (objects, quiet) = (object.into_iter().collect(), quiet.unwrap_or(now));
         let (breakdowns, index) = (Vec::new(), Index::default());
-        let (rejected, ticks, end) = (Vec::new(), Vec::new(), Timestamp::UNIX_EPOCH);
+        let (rejected, ticks, runs, end) = (Vec::new(), Vec::new(), Vec::new(), Timestamp::UNIX_EPOCH);
         History {
             world,
             writes,
@@ -240,6 +241,7 @@ impl Telling {
             lives,
             ticks,
             rungs,
+            runs,
             end,
             objects,
             quiet,
