@@ -57,10 +57,8 @@ fn miscounts(before: &Called, call: &Called) -> Option<String> {
 /// Whether an attempt comes before it is due though nothing has changed.
 fn hurries(history: &History, role: &Role, before: &Called, call: &Called) -> Option<String> {
     let Finale::Temporary(delay) = role.script.act(before.attempt).finale else { return None };
-    // A trigger calls those that wait; one that comes while the object is at work does so afterwards.
-    let mut earlier = history.calls_for(call.body.uid()).map(|other| other.begun.turn);
-    let since = earlier.rfind(|turn| *turn < before.begun.turn).unwrap_or_default();
-    let triggered = history.has_rung(call.life, since..call.begun.turn);
+    // A trigger calls those that wait; one that comes in a long turn does so after it.
+    let triggered = history.has_rung(call.life, 0..call.begun.turn);
     if before.ending != Ending::Temporary || role.parts || triggered {
         return None;
     }
