@@ -2,6 +2,7 @@
 
 use crate::{
     bell::Rung,
+    catalog::Shown,
     daemon::Run,
     record::{Called, Life, Moment, Rejected},
     role::Role,
@@ -43,6 +44,8 @@ pub struct History {
     pub ticks: Vec<Tick>,
     /// The triggers, in their order.
     pub rungs: Vec<Rung>,
+    /// What the index shows at the end.
+    pub shown: Shown,
     /// The runs of the daemon, in the order in which they began.
     pub runs: Vec<Run>,
     pub end: Timestamp,

@@ -13,6 +13,7 @@
 
 mod asked;
 mod bell;
+mod catalog;
 mod daemon;
 mod faults;
 mod focus;

@@ -1,6 +1,6 @@
 //! Worlds: an operator with its handlers, and the weather on the network.
 
-use crate::{bell::Bell, daemon::Companion, focus::Focus, role::Role, timer::Clockwork};
+use crate::{bell::Bell, catalog::Catalog, daemon::Companion, focus::Focus, role::Role, timer::Clockwork};
 use korf::{Operator, extract::Body};
 use korf_core::storage::{StorageConfig, StoredEssence};
 use serde_json::{Map, Value, json};
@@ -50,6 +50,8 @@ pub struct World {
     pub timer: Option<Clockwork>,
     /// What triggers objects.
     pub bell: Option<Bell>,
+    /// An index of all objects.
+    pub catalog: Option<Catalog>,
     /// A daemon.
     pub daemon: Option<Companion>,
 }
@@ -75,6 +77,7 @@ impl World {
             roles: (0..number).map(|at| Role::drawn(at, chance)).collect(),
             timer: None,
             bell: None,
+            catalog: None,
             daemon: None,
         };
         focus.shape(&mut world, chance);

@@ -76,6 +76,7 @@ impl Telling {
             roles: roles.into_iter().collect(),
             timer: None,
             bell: None,
+            catalog: None,
             daemon: None,
         };
         let (writes, calls, lives) = (Vec::new(), Vec::new(), vec![Life::default()]);
@@ -190,6 +191,7 @@ impl Telling {
             begun: self.now,
             ended: self.now,
             ending: Ending::Interrupted,
+            indexed: Vec::new(),
         });
         self
     }
@@ -232,7 +234,8 @@ impl Telling {
         let Self { world, writes, calls, lives, quiet, rungs, now, object } = self;
         let (objects, quiet) = (object.into_iter().collect(), quiet.unwrap_or(now));
         let (breakdowns, index) = (Vec::new(), Index::default());
-        let (rejected, ticks, runs, end) = (Vec::new(), Vec::new(), Vec::new(), Timestamp::UNIX_EPOCH);
+        let (rejected, ticks, shown, runs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let end = Timestamp::UNIX_EPOCH;
         History {
             world,
             writes,
@@ -241,6 +244,7 @@ impl Telling {
             lives,
             ticks,
             rungs,
+            shown,
             runs,
             end,
             objects,
