@@ -1,6 +1,7 @@
 //! One run: a world, a story, an end, and the outcome.
 
 use crate::{
+    bell::Bell,
     catalog::Catalog,
     daemon::Companion,
     faults::{Storm, deaths},
@@ -46,7 +47,8 @@ pub fn run(seed: u64) -> Outcome {
     let focus = Focus::of(seed);
     let own = World::drawn(focus, &mut chance);
     let (timer, daemon, catalog) = (Clockwork::of(seed), Companion::of(seed), Catalog::of(seed));
-    let world = World { timer, daemon, catalog, globs: globs(seed), ..own };
+    let bell = Bell::of(seed, &own.roles);
+    let world = World { timer, daemon, catalog, bell, globs: globs(seed), ..own };
     let (record, counter) = (Record::default(), Counter::default());
     let users = Users::new(&counter);
     let mut cluster = cluster(&world, &record, &users);
@@ -161,6 +163,7 @@ impl Outcome {
             calls: record.calls(),
             lives: record.lives(),
             ticks: record.ticks(),
+            rungs: record.rungs(),
             shown: record.shown(),
             runs: record.runs(),
             end: cluster.now(),
