@@ -2,7 +2,7 @@
 //!
 //! `NAMESPACE` says where, and may be a pattern.
 
-use korf::{Index, Name, Object, ObjectNamespace, Operator, Result, extract::Stopped};
+use korf::{Operator, prelude::*};
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,8 +27,8 @@ static INDEXED: AtomicUsize = AtomicUsize::new(0);
 async fn created() {}
 
 #[korf::index(Hour)]
-fn by_group(hour: Object<Hour>, namespace: ObjectNamespace, name: Name) -> (u32, String) {
-    (hour.spec.group, format!("{namespace}/{name}"))
+fn groups(hour: Object<Hour>, namespace: ObjectNamespace, name: Name) -> (String, u32) {
+    (format!("{namespace}/{name}"), hour.spec.group)
 }
 
 #[korf::timer(Hour, interval = 6s)]
@@ -37,7 +37,7 @@ async fn often() {
 }
 
 #[korf::timer(Hour, interval = 12s)]
-async fn seldom(index: Index<u32, String>) {
+async fn seldom(index: Index<String, u32>) {
     TICKS.fetch_add(1, Ordering::Relaxed);
     INDEXED.store(index.len(), Ordering::Relaxed);
 }
@@ -66,6 +66,7 @@ async fn beside(stopped: Stopped) {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).init();
     tokio::spawn(async {
         let mut seconds = time::interval(Duration::from_secs(1));
         loop {
