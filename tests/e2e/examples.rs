@@ -232,9 +232,7 @@ async fn example_10_builtins_deletes_pods_whose_time_is_up() {
     logs(&operator, "brief", "The Pod will be deleted in 1s.").await;
     logs(&operator, "brief", "The Pod's time is up.").await;
     until(&pods, "brief", "it is gone", |pod| pod.is_none()).await;
-    let handled =
-        "korf.objects         [INFO    ] [{}/patient] Creation is processed: 1 succeeded; 0 failed.";
-    operator.wait_for_line(&handled.replace("{}", &fixture.namespace)).await;
+    logs(&operator, "patient", "The Pod will be deleted in 3600s.").await;
     operator.terminate().await;
 
     let operator = fixture.example("10-builtins").start();
@@ -364,6 +362,50 @@ async fn example_13_hooks_begins_and_ends_with_its_hooks() {
     for id in ["startup_fn_simple", "startup_fn_retried", "cleanup_fn"] {
         assert_eq!(operator.count_lines(&format!("'{id}' succeeded.")), 1, "{id}");
     }
+}
+
+/// The lines are those that Kopf's own tests wait for, but for the words of its pings.
+#[tokio::test]
+async fn example_14_daemons_accompanies_its_object_until_it_is_deleted() {
+    let fixture = Fixture::new("example-14-daemons").await;
+    let _definition = install_its_own(&fixture, "14-daemons").await;
+    let mut operator = fixture.example("14-daemons").start();
+    fixture.apply(OBJECT);
+    let failed =
+        "Daemon 'background_sync' failed temporarily and will try again in 1 seconds: Simulated failure.";
+    operator.wait_for_lines(&line(&fixture, "korf.objects", "ERROR", failed), 3).await;
+    let message = async |text: &str| {
+        until(&objects(&fixture), NAME, text, |object| {
+            object.is_some_and(|object| object["status"]["message"] == text)
+        })
+        .await
+        .unwrap()
+    };
+    let ping = |daemon: &str, field: &str| format!("=> Ping from {daemon} daemon: field={field:?}");
+    logged(&fixture, &operator, "14_daemons", "INFO", &ping("a patient", "value")).await;
+    message("Failed 3 times.").await;
+    let annotated =
+        json!({"metadata": {"annotations": {"someannotation": "somevalue"}}, "spec": {"field": "other"}});
+    merge(&objects(&fixture), NAME, annotated).await;
+    logged(&fixture, &operator, "14_daemons", "INFO", &ping("an endless", "other")).await;
+    logged(&fixture, &operator, "14_daemons", "INFO", &ping("a patient", "other")).await;
+    assert_eq!(objects(&fixture).get(NAME).await.unwrap().metadata.finalizers, None);
+    delete(&objects(&fixture), NAME).await;
+    for words in [
+        "'background_async' is cancelled.",
+        "'background_async' has exited on request",
+        "'background_sync' has exited",
+    ] {
+        logged(&fixture, &operator, "korf.objects", "DEBUG", &format!("Daemon {words}")).await;
+    }
+    logged(&fixture, &operator, "korf.objects", "INFO", "Daemon 'background_sync' succeeded.").await;
+    assert_eq!(operator.count_lines("Daemon 'background_sync' succeeded."), 1);
+
+    fixture.apply(OBJECT);
+    operator.wait_for_lines(&line(&fixture, "14_daemons", "INFO", &ping("a patient", "value")), 2).await;
+    assert!(operator.terminate().await.success());
+    message("Accompanying is finished.").await;
+    delete(&objects(&fixture), NAME).await;
 }
 
 #[tokio::test]

@@ -125,8 +125,10 @@ impl Reactor {
         // Handlers are called for what the indexes show already.
         let kind = &self.kinds[source.kind as usize];
         kind.index(&event);
+        kind.relate(&event);
         for gone in self.queue.observe(source, event, now()) {
             kind.unindex(&gone);
+            kind.relate_gone(&gone);
         }
         self.forget();
         if listed && self.listings.is_told(source.kind) {

@@ -1,6 +1,7 @@
 //! The history of a run, as the invariants see it.
 
 use crate::{
+    daemon::Run,
     record::{Called, Life, Moment, Rejected},
     role::Role,
     timer::Tick,
@@ -39,6 +40,8 @@ pub struct History {
     pub lives: Vec<Life>,
     /// The calls of the timer, in the order in which they began.
     pub ticks: Vec<Tick>,
+    /// The runs of the daemon, in the order in which they began.
+    pub runs: Vec<Run>,
     pub end: Timestamp,
     /// The objects at the end.
     pub objects: Vec<Arc<Value>>,

@@ -2,6 +2,7 @@
 
 mod alone;
 mod closed;
+mod daemons;
 mod finalizer;
 mod fresh;
 mod handled;
@@ -22,7 +23,7 @@ use crate::history::{History, Violation};
 
 type Invariant = fn(&History) -> Vec<Violation>;
 
-const ALL: [(&str, Invariant); 21] = [
+const ALL: [(&str, Invariant); 23] = [
     ("the last state was handled", handled::last_state),
     ("a creation was handled", closed::creations),
     ("an update was handled", closed::updates),
@@ -43,6 +44,8 @@ const ALL: [(&str, Invariant); 21] = [
     ("a deletion that has failed permanently is tried again", rearmed::again),
     ("objects without handlers are left alone", untouched::by_us),
     ("timers tick at their intervals", ticks::in_time),
+    ("a daemon never runs twice for one object", daemons::once),
+    ("a daemon runs for its objects alone", daemons::for_its_objects),
     ("handlers see states that aren't older than our own writes, once", fresh::seen),
 ];
 

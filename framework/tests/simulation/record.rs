@@ -1,6 +1,6 @@
 //! A record of a run while it goes on: the handler calls and the operator's lives.
 
-use crate::{script::Ending, timer::Tick};
+use crate::{daemon::Run, script::Ending, timer::Tick};
 use jiff::Timestamp;
 use korf::{
     Reason,
@@ -124,6 +124,7 @@ struct Notes {
     calls: Vec<Called>,
     lives: Vec<Life>,
     ticks: Vec<Tick>,
+    runs: Vec<Run>,
     rejected: Vec<Rejected>,
     steps: Vec<(Timestamp, String)>,
 }
@@ -220,6 +221,20 @@ impl Record {
         }
     }
 
+    /// A run of the daemon begins.
+    pub fn run(&self, uid: &str) -> OpenRun {
+        let (begun, ended) = (self.moment(), None);
+        let mut notes = self.notes();
+        let life = notes.lives.len().saturating_sub(1);
+        let (uid, at) = (uid.to_owned(), korf_testing::now());
+        notes.runs.push(Run { uid, life, begun, at, ended, by_itself: false });
+        OpenRun { record: self.clone(), number: notes.runs.len() - 1, by_itself: false }
+    }
+
+    pub fn runs(&self) -> Vec<Run> {
+        self.notes().runs.clone()
+    }
+
     pub fn ticks(&self) -> Vec<Tick> {
         self.notes().ticks.clone()
     }
@@ -264,6 +279,30 @@ impl Drop for Open {
         let ending = if thread::panicking() { Ending::Panicked } else { self.ending };
         if let Some(call) = self.record.notes().calls.get_mut(self.number) {
             (call.ended, call.ending, call.took) = (ended, ending, self.begun.elapsed());
+        }
+    }
+}
+
+/// A run of the daemon that goes on.
+#[derive(Debug)]
+pub struct OpenRun {
+    record: Record,
+    number: usize,
+    by_itself: bool,
+}
+
+impl OpenRun {
+    /// It ends; whether by itself.
+    pub fn ends(&mut self, by_itself: bool) {
+        self.by_itself = by_itself;
+    }
+}
+
+impl Drop for OpenRun {
+    fn drop(&mut self) {
+        let ended = self.record.moment();
+        if let Some(run) = self.record.notes().runs.get_mut(self.number) {
+            (run.ended, run.by_itself) = (Some(ended), self.by_itself);
         }
     }
 }

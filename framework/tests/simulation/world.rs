@@ -1,6 +1,6 @@
 //! Worlds: an operator with its handlers, and the weather on the network.
 
-use crate::timer::Clockwork;
+use crate::{daemon::Companion, timer::Clockwork};
 use crate::{focus::Focus, role::Role};
 use korf::{Operator, extract::Body};
 use korf_core::storage::{StorageConfig, StoredEssence};
@@ -49,6 +49,8 @@ pub struct World {
     pub roles: Vec<Role>,
     /// A timer of all objects.
     pub timer: Option<Clockwork>,
+    /// A daemon.
+    pub daemon: Option<Companion>,
 }
 
 const NAME: &str = "sim";
@@ -71,6 +73,7 @@ impl World {
             weather: Weather::drawn(chance),
             roles: (0..number).map(|at| Role::drawn(at, chance)).collect(),
             timer: None,
+            daemon: None,
         };
         focus.shape(&mut world, chance);
         world

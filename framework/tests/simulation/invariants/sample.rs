@@ -73,6 +73,7 @@ impl Telling {
             weather,
             roles: roles.into_iter().collect(),
             timer: None,
+            daemon: None,
         };
         let (writes, calls, lives) = (Vec::new(), Vec::new(), vec![Life::default()]);
         let telling = Self { world, writes, calls, lives, quiet: None, now: Moment::default(), object: None };
@@ -220,8 +221,8 @@ impl Telling {
         let Self { world, writes, calls, lives, quiet, now, object } = self;
         let (objects, quiet) = (object.into_iter().collect(), quiet.unwrap_or(now));
         let (breakdowns, index) = (Vec::new(), Index::default());
-        let (rejected, ticks, end) = (Vec::new(), Vec::new(), Timestamp::UNIX_EPOCH);
-        History { world, writes, rejected, calls, lives, ticks, end, objects, quiet, breakdowns, index }
+        let (rejected, ticks, runs, end) = (Vec::new(), Vec::new(), Vec::new(), Timestamp::UNIX_EPOCH);
+        History { world, writes, rejected, calls, lives, ticks, runs, end, objects, quiet, breakdowns, index }
     }
 }
 
