@@ -1,6 +1,6 @@
 //! The examples, run as their documentation describes.
 
-use crate::fixture::{Cluster, Fixture, OperatorProcess, until};
+use crate::fixture::{Cluster, Fixture, OperatorProcess, eventually, until};
 use kube::{
     Api,
     api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
@@ -455,6 +455,47 @@ async fn example_99_all_at_once_calls_each_of_its_handlers_until_it_succeeds() {
         assert_eq!(operator.count_lines(&format!("Activity '{id}' succeeded.")), 1, "{id}");
     }
     assert_eq!(operator.count_lines("Activity 'startup_fn_retried' failed temporarily"), 3);
+}
+
+#[tokio::test]
+async fn example_16_indexing_finds_the_pods_that_run_and_those_with_a_label() {
+    let fixture = Fixture::new("example-16-indexing").await;
+    let _definition = install_its_own(&fixture, "16-indexing").await;
+    let labelled = |name: &str| pod(name, "").replace("annotations: {}", "labels: {app: web}");
+    for name in ["b", "a"] {
+        fixture.apply(&labelled(name));
+    }
+    let mut operator = fixture.example("16-indexing").arg("--liveness=http://127.0.0.1:0/healthz").start();
+    let pods = fixture.api("v1", "Pod", "pods");
+    let line = operator.wait_for_line("Serving health status at http://").await;
+    let address = line.split_once("http://").unwrap().1.split_once(": /").unwrap().0;
+    let url = format!("http://{address}/healthz");
+    let probed = async || -> Value {
+        serde_json::from_str(&ureq::get(&url).call().unwrap().body_mut().read_to_string().unwrap()).unwrap()
+    };
+    let both = json!({"pod_count": 2, "pod_names": ["a", "b"]});
+    eventually("the probes know both pods", probed, |known| *known == both).await;
+    fixture.apply(OBJECT);
+    logged(&fixture, &operator, "16_indexing", "INFO", "app=web: a, b").await;
+    let running = async |names: &[&str]| {
+        let names: Vec<_> = names.iter().map(|name| format!("{}::{name}", fixture.namespace)).collect();
+        let shows = |object: Option<&Value>| {
+            object.is_some_and(|object| object["status"]["running-pods"] == json!(names))
+        };
+        until(&objects(&fixture), NAME, "the status shows the pods that run", shows).await;
+    };
+    running(&[]).await;
+    let status = Patch::Merge(json!({"status": {"phase": "Running"}}));
+    pods.patch_status("b", &PatchParams::default(), &status).await.unwrap();
+    running(&["b"]).await;
+    merge(&pods, "a", json!({"metadata": {"labels": {"app": null}}})).await;
+    logged(&fixture, &operator, "16_indexing", "INFO", "app=web: b").await;
+    delete(&pods, "b").await;
+    running(&[]).await;
+    operator.terminate().await;
+    assert_eq!(operator.count_lines("failed"), 0);
+    assert_eq!(pods.get("a").await.unwrap().metadata.finalizers, None);
+    delete(&objects(&fixture), NAME).await;
 }
 
 /// Installs an example's own CRD of `KopfExample`. Another example's, of the same name, waits until this one is done with.

@@ -20,6 +20,7 @@ mod failures;
 mod good_input;
 mod handover;
 mod health;
+mod indexes;
 mod kinds;
 mod kopf_demo_session;
 mod large_objects;

@@ -1,6 +1,7 @@
 //! One run: a world, a story, an end, and the outcome.
 
 use crate::{
+    catalog::Catalog,
     daemon::Companion,
     faults::{Storm, deaths},
     focus::Focus,
@@ -43,8 +44,8 @@ pub struct Outcome {
 pub fn run(seed: u64) -> Outcome {
     let mut chance = fastrand::Rng::with_seed(seed);
     let focus = Focus::of(seed);
-    let world =
-        World { timer: Clockwork::of(seed), daemon: Companion::of(seed), ..World::drawn(focus, &mut chance) };
+    let (timer, daemon, catalog) = (Clockwork::of(seed), Companion::of(seed), Catalog::of(seed));
+    let world = World { timer, daemon, catalog, ..World::drawn(focus, &mut chance) };
     let (record, counter) = (Record::default(), Counter::default());
     let users = Users::new(&counter);
     let mut cluster = cluster(&world, &record, &users);
@@ -159,6 +160,7 @@ impl Outcome {
             calls: record.calls(),
             lives: record.lives(),
             ticks: record.ticks(),
+            shown: record.shown(),
             runs: record.runs(),
             end: cluster.now(),
             objects: cluster.server().objects(&ApiResource::erase::<Thing>(&())),
