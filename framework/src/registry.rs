@@ -29,13 +29,13 @@ pub enum Registered {
 
 impl From<Handler> for Registered {
     fn from(handler: Handler) -> Self {
-        Self::Handler(handler.into())
+        Self::Handler(Box::new(handler))
     }
 }
 
 impl From<Activity> for Registered {
     fn from(activity: Activity) -> Self {
-        Self::Activity(activity.into())
+        Self::Activity(Box::new(activity))
     }
 }
 
@@ -64,7 +64,7 @@ impl Registry {
         for registration in inventory::iter::<Registration> {
             match (registration.0)() {
                 Registered::Handler(handler) if is_wanted(handler.operator.as_deref()) => {
-                    registry.add(*handler);
+                    registry.add(*handler)
                 }
                 Registered::Activity(activity) if is_wanted(activity.operator.as_deref()) => {
                     registry.add_activity(*activity);

@@ -96,8 +96,8 @@ fn arguments(attribute: &Attribute, input: ParseStream) -> Result<Arguments> {
 /// The options of an activity, which has no kind.
 pub fn parse_activity(attribute: &Attribute, tokens: TokenStream) -> Result<Vec<Choice>> {
     let parse = |input: ParseStream| {
-        let begins_with_option = input.peek(Ident) && input.peek2(Token![=]);
-        if !(input.is_empty() || begins_with_option) {
+        let is_option = input.peek(Ident) && input.peek2(Token![=]);
+        if !is_option && !input.is_empty() {
             let name = attribute.name;
             let message = format!("`{name}` has no kind, only options: write `#[korf::{name}]`");
             return Err(input.error(message));
