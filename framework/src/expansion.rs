@@ -36,7 +36,6 @@ pub fn pairs<P: IntoPairs>(returned: P) -> Result<Vec<(P::Key, P::Value)>, Failu
 }
 
 /// The objects of a mapping function that has returned.
-#[expect(clippy::unnecessary_wraps, reason = "arguments that can't be made are returned around it")]
 pub fn names<T, R: IntoObjectRefs<T>>(returned: R) -> Result<Vec<Named>, Failure> {
     Ok(returned.into_names())
 }
