@@ -86,6 +86,8 @@ pub enum Observation<'a> {
     /// Kubernetes events were left to be posted when the operator had to stop.
     EventsLeft { events: usize },
 
+    /// A mapping function of `watches` has failed: nothing gets a turn for this change of its object.
+    MappingFailed { id: &'a str, why: &'a str },
     /// A trigger is for an object that doesn't exist, or isn't watched.
     TriggerInVain { kind: &'a str, namespace: Option<&'a str>, name: &'a str },
     /// Something is away that handlers need: it has just gone, it is still away, or it is back.
@@ -103,8 +105,9 @@ pub enum Observation<'a> {
     NamespaceFound { namespace: &'a str },
     /// The API server doesn't tell whether a namespace exists.
     NamespaceUnknown { namespace: &'a str, why: &'a str },
-    /// The API server doesn't tell which namespaces there are, for globs; it is asked until it does.
-    NamespacesUnknown { why: &'a str, known: bool },
+    /// The API server doesn't tell which namespaces there are, for globs; it is asked until it does. `denied`: the operator has
+    /// no right to know.
+    NamespacesUnknown { why: &'a str, known: bool, denied: bool },
     /// The API server tells again which namespaces there are.
     NamespacesKnown,
     /// No namespace fits the operator's globs.

@@ -1,7 +1,7 @@
 //! Kinds that come and go, and change, while the operator runs.
 
-use crate::lights::{House, Light, LightSpec, flickering, light};
-use korf::{Name, Operator, State, extract::WatchEventType, handler::Registry};
+use crate::lights::{House, Light, LightSpec, LightStatus, cluster, flickering, light};
+use korf::{Name, Operator, Result, Spec, State, Status, extract::WatchEventType, handler::Registry};
 use korf_testing::{
     Cluster,
     api::{Delivery, Fault, Faults, Request, ServedKind},
@@ -11,6 +11,7 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
+use tokio::time::sleep;
 use tracing::Level;
 
 /// The same kind in a newer version.
@@ -129,12 +130,41 @@ fn a_kind_that_is_away_for_a_moment_keeps_its_objects() {
 fn an_object_is_not_gone_while_the_server_does_not_know_its_kind() {
     // The watch goes on, and so no listing shows that it is there.
     let house = House::default();
-    let mut cluster = crate::lights::cluster(&house);
+    let mut cluster = cluster(&house);
     cluster.create(&flickering("a", "red", 1)).unwrap();
     cluster.set_faults(Unknown("/lights/a", 2));
     cluster.advance(Duration::from_secs(120));
     assert_eq!(house.touched("a"), 1);
     assert!(cluster.logged("a", "Creation is processed: 1 succeeded; 0 failed."));
+}
+
+/// One of several API servers doesn't know the custom kinds: discovery and the watches of a namespace are answered by it.
+struct OneOfSeveral;
+
+impl Faults for OneOfSeveral {
+    fn request(&mut self, request: &Request) -> Delivery {
+        let discovers = request.path.starts_with("/apis/korf.dev") && !request.path.contains("/namespaces/");
+        let meant = discovers || request.path.ends_with("/namespaces/b/lights");
+        if meant { Delivery::before(Fault::Says(404, "404 page not found")) } else { Delivery::pass() }
+    }
+}
+
+#[test]
+fn when_a_kind_is_back_all_places_are_listed_and_not_only_those_whose_watches_had_failed() {
+    let seen = Seen::default();
+    let mut cluster = cluster_of(&seen, &["default", "b"]);
+    cluster.create(&light("a", "red")).unwrap();
+    seen.take();
+    cluster.set_faults(OneOfSeveral);
+    cluster.server().break_watches();
+    cluster.advance(Duration::from_secs(30));
+    assert_eq!(seen.take(), ["a Deleted"], "it is withdrawn");
+    cluster.set_faults(());
+    cluster.advance(Duration::from_secs(30));
+    assert_eq!(seen.take()[..2], ["a Listed", "a resumed"]);
+    cluster.patch::<Light>("a", crate::lights::paint("blue")).unwrap();
+    let told = seen.take();
+    assert!(told[0] == "a Modified" && !told.contains(&"a created".to_owned()), "{told:?}");
 }
 
 /// An API server that doesn't know a kind when a single object is asked for, or patched in this part of its path; so many times.
@@ -153,7 +183,7 @@ impl Faults for Unknown {
 #[test]
 fn a_status_subresource_is_not_missing_because_the_server_does_not_know_the_kind() {
     let house = House::default();
-    let mut cluster = crate::lights::cluster(&house);
+    let mut cluster = cluster(&house);
     cluster.set_faults(Unknown("/lights/a/status", 1));
     cluster.create(&light("a", "red")).unwrap();
     cluster.advance(Duration::from_secs(5));
@@ -207,4 +237,49 @@ fn a_kind_that_returns_without_namespaces_is_watched_in_the_whole_cluster() {
     let lines: Vec<_> = cluster.lines().into_iter().map(|line| line.message).collect();
     let listed = |place: &str| format!("Watching lights.v1.korf.dev in {place}: no objects yet.");
     assert!(lines.contains(&listed("the whole cluster")), "{lines:#?}");
+}
+
+/// Takes a while, and then writes the status.
+async fn slow(spec: Spec<LightSpec>) -> Result<Status<LightStatus>> {
+    sleep(Duration::from_millis(300)).await;
+    Ok(Status(LightStatus { color: Some(spec.color.clone()) }))
+}
+
+#[test]
+fn a_status_subresource_that_comes_is_noticed_by_the_status_that_the_server_does_not_keep() {
+    let make = || {
+        let handlers = Registry::from_iter([korf::on_create::<Light>("slow").definition().run(slow)]);
+        Operator::with_registry("lights", handlers)
+    };
+    let mut cluster = Cluster::of(make).unwrap();
+    cluster.serve(ServedKind::with_definition::<Light>().with_status_subresource(false));
+    cluster.restart().unwrap();
+    cluster.create(&light("a", "red")).unwrap();
+    // The handler's status comes before the watch is there again, which this cuts.
+    cluster.serve(ServedKind::with_definition::<Light>());
+    cluster.advance(Duration::from_millis(350));
+    assert_eq!(cluster.get::<Light>("a").unwrap().status.unwrap().color.unwrap(), "red");
+    assert_eq!(warnings(&cluster), [""; 0]);
+}
+
+#[test]
+fn a_schema_that_drops_the_status_is_told_once_and_costs_one_question() {
+    let mut cluster = cluster(&House::default());
+    let served = ServedKind::with_definition::<Light>().with_status_subresource(false).with_status_fields([]);
+    cluster.serve(served);
+    cluster.restart().unwrap();
+    let questions = |cluster: &Cluster| {
+        let requests = cluster.requests().into_iter().map(|exchange| exchange.request);
+        requests.filter(|request| request.path == "/apis/korf.dev/v1").count()
+    };
+    let before = questions(&cluster);
+    for name in ["a", "b", "c"] {
+        cluster.create(&light(name, "red")).unwrap();
+    }
+    assert_eq!(questions(&cluster) - before, 1);
+    let warned = warnings(&cluster);
+    assert!(
+        warned.len() == 1 && warned[0].contains("the API server did not keep status.color"),
+        "{warned:#?}"
+    );
 }
