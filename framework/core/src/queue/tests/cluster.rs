@@ -47,6 +47,8 @@ pub struct Cluster {
     triggered: BTreeSet<String>,
     /// The objects that are being resumed for an earlier trigger.
     resuming: BTreeSet<String>,
+    /// The objects that a trigger has come for, and no turn since that has planned for their handlers.
+    prompted: BTreeSet<String>,
 }
 
 impl Cluster {
@@ -73,6 +75,7 @@ impl Cluster {
             ticks: BTreeSet::new(),
             triggered: BTreeSet::new(),
             resuming: BTreeSet::new(),
+            prompted: BTreeSet::new(),
         }
     }
 
@@ -163,7 +166,8 @@ impl Cluster {
     fn trigger(&mut self, object: usize) {
         let Some(uid) = self.shown.keys().nth(object % self.shown.len().max(1)).cloned() else { return };
         if self.queue.trigger(0, Some("n"), &uid) {
-            self.triggered.insert(uid);
+            self.triggered.insert(uid.clone());
+            self.prompted.insert(uid);
         }
     }
 
@@ -213,12 +217,16 @@ impl Cluster {
             false => Some(number(&job.body)),
         };
         if job.extent == Extent::Whole {
-            let first = job.occasion == Occasion::First;
+            let first = job.resumption == Some(Resumption::Start);
             let begins = job.resumption == Some(Resumption::Trigger) && self.resuming.insert(uid.clone());
             if first || begins {
                 self.triggered.remove(&uid);
             }
             self.retries.remove(&uid);
+            let prompted = self.prompted.contains(&uid) && !job.gone;
+            assert!(!prompted || job.prompt, "the trigger of {uid} doesn't call its waiting handlers");
+        }
+        if job.extent == Extent::Whole || job.tick {
             let before = self.seen.get(&uid).copied();
             assert!(seen.is_none() || seen >= before, "{uid} is older than it was: {seen:?} {before:?}");
         }
@@ -264,10 +272,17 @@ impl Cluster {
                 if due.is_none() {
                     self.resuming.remove(&uid);
                 }
+                if turn.job.prompt {
+                    self.prompted.remove(&uid);
+                }
                 self.seen.extend(turn.seen.map(|seen| (uid.clone(), seen)));
                 self.retries.remove(&uid);
                 self.retries.extend(due.map(|_| uid.clone()));
-                at_rest(newest, due)
+                let mut end = at_rest(newest, due);
+                if let TurnEnd::Seen { planned, .. } = &mut end {
+                    *planned = turn.job.extent == Extent::Whole;
+                }
+                end
             }
         };
         if next != NextTick::AsBefore {
