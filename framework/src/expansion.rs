@@ -1,7 +1,7 @@
 //! Support for the code that attributes expand to, and for the test kit.
 
 use crate::{
-    families::{ActivityReply, Definition, Failure, IntoActivityReply, IntoPairs},
+    families::{ActivityReply, Definition, Failure, IntoActivityReply, IntoObjectRefs, IntoPairs, Named},
     reply::{IntoReply, Reply},
 };
 use kube::CustomResourceExt;
@@ -33,6 +33,12 @@ pub fn activity_reply<S, R: IntoActivityReply<S>>(returned: R) -> Result<Activit
 /// The pairs of an index function that has returned.
 pub fn pairs<P: IntoPairs>(returned: P) -> Result<Vec<(P::Key, P::Value)>, Failure> {
     returned.into_pairs().map_err(Failure::Failed)
+}
+
+/// The objects of a mapping function that has returned.
+#[expect(clippy::unnecessary_wraps, reason = "arguments that can't be made are returned around it")]
+pub fn names<T, R: IntoObjectRefs<T>>(returned: R) -> Result<Vec<Named>, Failure> {
+    Ok(returned.into_names())
 }
 
 /// Finds the definition of a concrete kind, where there is one: the inherent method stands before the trait's.

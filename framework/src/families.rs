@@ -5,6 +5,7 @@ mod change;
 mod daemon;
 mod event;
 mod index;
+mod related;
 mod sub;
 mod timer;
 
@@ -19,6 +20,7 @@ pub use change::{
 pub use daemon::{Daemon, DaemonCall, DaemonHandler, daemon};
 pub use event::{EventCall, EventHandler, WatchEvent, WatchEventType, on_event};
 pub use index::{IndexCall, IndexHandler, Indexing, IntoPairs, index};
+pub use related::{IntoObjectRefs, Named, Related, RelatedCall, RelatedHandler, watches};
 pub use sub::{Sub, SubCalls, SubHandler, SubHandlers};
 pub use timer::{Timer, TimerCall, TimerHandler, timer};
 
@@ -144,6 +146,8 @@ pub enum Family {
     Event(EventHandler),
     /// Called for each state of an object, before all others.
     Index(IndexHandler),
+    /// Called for each change of an object, to tell which others get a turn.
+    Related(RelatedHandler),
     /// Called for each object at intervals.
     Timer(TimerHandler),
     /// Runs for each object.
@@ -157,17 +161,20 @@ impl Handler {
             Family::Change(handler) => &handler.id,
             Family::Event(handler) => &handler.id,
             Family::Index(handler) => &handler.id,
+            Family::Related(handler) => &handler.id,
             Family::Timer(handler) => &handler.id,
             Family::Daemon(handler) => &handler.id,
         }
     }
 
-    /// The trigger, in one word: `create`, `update`, `delete`, `resume`, `field`, `event`, `index`, `timer`, `daemon`.
+    /// The trigger, in one word: `create`, `update`, `delete`, `resume`, `field`, `event`, `index`, `watches`, `timer`,
+    /// `daemon`.
     pub fn trigger(&self) -> &'static str {
         match &self.family {
             Family::Change(handler) => handler.on.as_str(),
             Family::Event(_) => "event",
             Family::Index(_) => "index",
+            Family::Related(_) => "watches",
             Family::Timer(_) => "timer",
             Family::Daemon(_) => "daemon",
         }
@@ -179,6 +186,7 @@ impl Handler {
             Family::Change(handler) => &handler.filter,
             Family::Event(handler) => &handler.filter,
             Family::Index(handler) => &handler.filter,
+            Family::Related(handler) => &handler.filter,
             Family::Timer(handler) => &handler.filter,
             Family::Daemon(handler) => &handler.filter,
         }
@@ -190,6 +198,7 @@ impl Handler {
             Family::Change(handler) => handler.invoke.param.as_ref(),
             Family::Event(handler) => handler.param.as_ref(),
             Family::Index(handler) => handler.param.as_ref(),
+            Family::Related(handler) => handler.param.as_ref(),
             Family::Timer(handler) => handler.param.as_ref(),
             Family::Daemon(handler) => handler.param.as_ref(),
         }
@@ -222,6 +231,7 @@ impl Handler {
             }
             // It has no answer that could be late.
             Family::Index(handler) => Family::Index(handler),
+            Family::Related(handler) => Family::Related(handler),
             Family::Timer(mut handler) => {
                 let inner = handler.invoke;
                 handler.invoke = Arc::new(move |call: TimerCall| {
@@ -252,7 +262,7 @@ impl Handler {
         match &self.family {
             Family::Change(handler) => matches!(handler.on, Trigger::Delete { optional: false, .. }),
             Family::Daemon(handler) => handler.options.finalizer,
-            Family::Event(_) | Family::Index(_) | Family::Timer(_) => false,
+            Family::Event(_) | Family::Index(_) | Family::Related(_) | Family::Timer(_) => false,
         }
     }
 }

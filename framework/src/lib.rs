@@ -31,6 +31,7 @@
 //! | [`on_field`](macro@on_field) | when one field of an object has changed, for whatever reason |
 //! | [`on_event`](macro@on_event) | once for each watch event of an object |
 //! | [`timer`](macro@timer) | at an interval, while an object is there |
+//! | [`watches`](macro@watches) | for each change of an object: those that it returns, of another kind, get a turn |
 //! | [`daemon`](macro@daemon) | once for each object, and runs as long as the object is there |
 //! | [`index`](macro@index) | for each state of an object: what it returns is found by all handlers in an [`Index`] |
 //! | [`on_startup`](macro@on_startup), [`on_cleanup`](macro@on_cleanup) | before anything is watched, and after the last other handler |
@@ -171,7 +172,7 @@ pub use extract::{
 };
 pub use families::{
     daemon, index, on_cleanup, on_create, on_delete, on_event, on_field, on_login, on_probe, on_resume,
-    on_startup, on_update, timer,
+    on_startup, on_update, timer, watches,
 };
 #[doc = include_str!("../docs/daemon.md")]
 pub use korf_macros::daemon;
@@ -199,6 +200,8 @@ pub use korf_macros::on_startup;
 pub use korf_macros::on_update;
 #[doc = include_str!("../docs/timer.md")]
 pub use korf_macros::timer;
+#[doc = include_str!("../docs/watches.md")]
+pub use korf_macros::watches;
 pub use operator::{Operator, RunError, RunningOperator};
 pub use reply::Status;
 pub use runtime::observe;

@@ -21,6 +21,7 @@ pub mod observe;
 mod places;
 mod probes;
 mod reactor;
+mod related;
 mod strips;
 mod supervisor;
 mod throttle;

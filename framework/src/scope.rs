@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | [`ObjectScope`] | an object | all but those of activities |
 //! | [`HandlerScope`] | an operator: client, states, parameter | all but conditions |
-//! | [`ObjectHandlerScope`] | both, and memory and patch of the object | all but conditions, [`Indexing`] and those of activities |
+//! | [`ObjectHandlerScope`] | both, and memory and patch of the object | all but conditions, [`Indexing`], [`Related`] and those of activities |
 //! | [`ChangeScope`] | a change: reason, old and new state | those of changes, and their conditions |
 //! | [`Retried`] | attempts | those of changes, [`Timer`], [`Daemon`], and those of activities but [`Probe`] |
 //! | [`ActivityScope`] | an operator, but no object | [`Startup`], [`Cleanup`], [`Login`], [`Probe`] |
@@ -15,8 +15,8 @@
 
 pub use crate::{
     families::{
-        ActivityScope, Cleanup, Creation, Daemon, Deletion, FieldChange, Indexing, Login, Probe, Resuming,
-        Startup, Sub, Timer, Update, WatchEvent,
+        ActivityScope, Cleanup, Creation, Daemon, Deletion, FieldChange, Indexing, Login, Probe, Related,
+        Resuming, Startup, Sub, Timer, Update, WatchEvent,
     },
     filter::{Condition, ObjectCondition},
 };

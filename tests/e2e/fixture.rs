@@ -12,7 +12,7 @@ mod program;
 mod tables;
 
 pub use cluster::{Cluster, Crd};
-pub use eventually::eventually;
+pub use eventually::{eventually, eventually_within};
 pub use lock::Lock;
 pub use objects::{condition, manifest, until};
 pub use operator::OperatorProcess;

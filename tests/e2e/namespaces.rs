@@ -87,3 +87,86 @@ async fn a_listing_of_one_namespace_keeps_the_objects_of_another() {
     assert_eq!(operator.count_lines("Deleted, really deleted"), 0);
     assert_eq!(operator.count_lines("There is no namespace"), 0, "without permission to ask, it can't know");
 }
+
+/// Ends a namespace as its controller does, which is no part of this control plane.
+async fn finalize(fixture: &Fixture<'_>, namespace: &str) {
+    let finalized = format!("/api/v1/namespaces/{namespace}/finalize");
+    let body = serde_json::json!({
+        "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}, "spec": {"finalizers": []},
+    });
+    let client = fixture.cluster.control_plane.client().await.unwrap();
+    let request = http::Request::put(finalized).body(serde_json::to_vec(&body).unwrap()).unwrap();
+    client.request::<Value>(request).await.unwrap();
+}
+
+fn kubectl(fixture: &Fixture<'_>, arguments: &[&str]) {
+    let output = fixture.cluster.kubectl().args(arguments).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[tokio::test]
+async fn namespaces_that_fit_a_glob_are_served_as_they_come_and_go() {
+    let here = Fixture::new("globs").await;
+    let operator = here.operator().arg("--namespace=glob-*,!glob-x").start();
+    operator.wait_for_line("in namespace \"globs\": no objects yet.").await;
+    let table = |namespace: &str| {
+        let table = manifest("table", &format!("of-{namespace}"), &["id"]);
+        table.replace("  name: table\n", &format!("  name: table\n  namespace: {namespace}\n"))
+    };
+    for namespace in ["glob-a", "glob-x"] {
+        here.cluster.control_plane.create_namespace(namespace).await.unwrap();
+        here.cluster.apply(&table(namespace));
+    }
+    operator.wait_for_line("[glob-a/table] Creation is processed: 1 succeeded; 0 failed.").await;
+    operator.wait_for_line("in namespace \"glob-a\": ").await;
+
+    // It is served until it is gone.
+    kubectl(&here, &["delete", "namespace", "glob-a", "--wait=false"]);
+    kubectl(&here, &["delete", "databasetable", "table", "--namespace=glob-a", "--timeout=30s"]);
+    operator.wait_for_line("[glob-a/table] Deletion is processed: 1 succeeded; 0 failed.").await;
+    finalize(&here, "glob-a").await;
+    operator.wait_for_line("The namespace \"glob-a\" is gone, and so are its objects.").await;
+
+    let again = async || here.cluster.control_plane.create_namespace("glob-a").await.is_ok();
+    crate::fixture::eventually("the namespace is there again", again, |created| *created).await;
+    here.cluster.apply(&table("glob-a"));
+    operator.wait_for_lines("[glob-a/table] Creation is processed: 1 succeeded; 0 failed.", 2).await;
+    assert_eq!(operator.count_lines("glob-x"), 0, "{:#?}", operator.lines());
+    kubectl(&here, &["delete", "databasetable", "table", "--namespace=glob-a", "--timeout=30s"]);
+}
+
+#[tokio::test]
+async fn a_missing_right_to_watch_namespaces_is_told_once_and_the_named_ones_are_served() {
+    const READER: &str = "glob-reader";
+    let here = Fixture::new("named").await;
+    let cluster = here.cluster;
+    cluster.apply(RBAC);
+    let bound = |mut command: Command, arguments: &[&str]| {
+        let output = command.arg("create").args(arguments).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    let user = format!("--user={READER}");
+    let everywhere = "--clusterrole=database-table-operator-cluster";
+    bound(cluster.kubectl(), &["clusterrolebinding", READER, everywhere, &user]);
+    bound(here.kubectl(), &["rolebinding", READER, "--clusterrole=database-table-operator", &user]);
+    let kubeconfig = cluster.control_plane.kubeconfig_for(READER, &[], None).unwrap();
+    let operator =
+        here.operator().not_verbose().arg("-n").arg("right-*").env("KUBECONFIG", kubeconfig).start();
+    let warning = operator.wait_for_line("Watching namespaces fails: ").await;
+    assert!(
+        warning.contains("[WARNING ]") && warning.contains("cannot list resource \"namespaces\""),
+        "{warning}"
+    );
+    here.apply(&manifest("table", "of-named", &["id"]));
+    here.until_ready("table").await;
+
+    let there = Fixture::new("right-there").await;
+    there.apply(&manifest("table", "of-right", &["id"]));
+    bound(there.kubectl(), &["rolebinding", READER, "--clusterrole=database-table-operator", &user]);
+    bound(cluster.kubectl(), &["clusterrole", READER, "--verb=list,watch", "--resource=namespaces"]);
+    let role = format!("--clusterrole={READER}");
+    bound(cluster.kubectl(), &["clusterrolebinding", "glob-reader-namespaces", &role, &user]);
+    operator.wait_for_line("Watching namespaces works again.").await;
+    operator.wait_for_line("[right-there/table] Handler 'create_handler' succeeded.").await;
+    assert_eq!(operator.count_lines("Watching namespaces fails"), 1);
+}

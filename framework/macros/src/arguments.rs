@@ -54,6 +54,13 @@ pub struct Arguments {
     pub options: Vec<Choice>,
 }
 
+impl Arguments {
+    /// The kind in `maps_to`.
+    pub fn target(&self) -> Option<&TokenStream> {
+        self.options.iter().find(|option| option.name == "maps_to").map(|option| &option.calls)
+    }
+}
+
 pub fn parse(attribute: &Attribute, tokens: TokenStream) -> Result<Arguments> {
     let name = attribute.name;
     if tokens.is_empty() {
@@ -64,6 +71,7 @@ pub fn parse(attribute: &Attribute, tokens: TokenStream) -> Result<Arguments> {
     let parsed = Parser::parse2(|input: ParseStream| arguments(attribute, input), tokens)?;
     check_fields(attribute, &parsed)?;
     check_interval(attribute, &parsed)?;
+    check_target(attribute, &parsed)?;
     Ok(parsed)
 }
 
@@ -131,6 +139,15 @@ fn option(attribute: &Attribute, input: ParseStream) -> Result<Choice> {
 fn check_interval(attribute: &Attribute, arguments: &Arguments) -> Result<()> {
     if attribute.name == "timer" && !arguments.options.iter().any(|option| option.name == "interval") {
         return Err(Error::new(Span::call_site(), "missing interval: write `interval = 30s`"));
+    }
+    Ok(())
+}
+
+/// A mapping function has a kind that it maps to.
+fn check_target(attribute: &Attribute, arguments: &Arguments) -> Result<()> {
+    if attribute.name == "watches" && arguments.target().is_none() {
+        let message = "missing kind of the objects that get a turn: write `maps_to = Kind`";
+        return Err(Error::new(Span::call_site(), message));
     }
     Ok(())
 }

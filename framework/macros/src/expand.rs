@@ -14,14 +14,17 @@ pub fn registration(attribute: &Attribute, arguments: &Arguments, function: &Fun
     let kind = &arguments.kind;
     let on = Ident::new(attribute.name, Span::call_site());
     let id = name.unraw().to_string();
-    let scope = scope_type(attribute.scope, kind);
+    let target = arguments.target();
+    let kinds = target.map_or_else(|| quote!(#kind), |target| quote!(#kind, #target));
+    let scope = scope_type(attribute.scope, &kinds);
     // These functions take an option as an argument; its value comes with the options.
     let field = match attribute.name {
         "on_field" => Some(quote!(, "")),
         "timer" => Some(quote!(, ::core::time::Duration::ZERO)),
         _ => None,
     };
-    let options = arguments.options.iter().map(|option| &option.calls);
+    let options =
+        arguments.options.iter().filter(|option| option.name != "maps_to").map(|option| &option.calls);
     // Each argument is extracted under its own span, so that the compiler points there. The names are such that no
     // handler has them: it would be hidden by them.
     let types = &function.arguments;
@@ -34,8 +37,13 @@ pub fn registration(attribute: &Attribute, arguments: &Arguments, function: &Fun
         quote_spanned!(ty.span()=> ::korf::__private::#argument::<#scope, #ty>(&__korf_call)?)
     });
     let call = if attribute.plain {
-        let pairs = quote_spanned!(returned(function)=> ::korf::__private::pairs(__korf_output));
-        quote!(|__korf_call| { let __korf_output = #name(#(#values),*); #pairs })
+        let answer = match target {
+            Some(target) => {
+                quote_spanned!(returned(function)=> ::korf::__private::names::<#target, _>(__korf_output))
+            }
+            None => quote_spanned!(returned(function)=> ::korf::__private::pairs(__korf_output)),
+        };
+        quote!(|__korf_call| { let __korf_output = #name(#(#values),*); #answer })
     } else {
         let reply = quote_spanned!(returned(function)=> ::korf::__private::reply::<#kind, _>(__korf_output));
         // A daemon runs for long, and keeps only what it has asked for.
@@ -53,7 +61,7 @@ pub fn registration(attribute: &Attribute, arguments: &Arguments, function: &Fun
                 #[allow(unused_imports, reason = "kinds with definitions don't need it")]
                 use ::korf::__private::NoDefinition as _;
                 let __korf_definition = ::korf::__private::Definitions::<#kind>(::core::marker::PhantomData).find();
-                ::korf::#on::<#kind>(#id #field)
+                ::korf::#on::<#kinds>(#id #field)
                     .location(::core::file!(), ::core::line!(), ::core::column!())
                     .definition_if_any(__korf_definition)
                     #(#options)*

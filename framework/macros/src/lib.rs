@@ -67,6 +67,11 @@ pub fn on_event(attribute: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 #[proc_macro_attribute]
+pub fn watches(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    handler(&Attribute { name: "watches", scope: "Related", own: &["maps_to"], plain: true }, attribute, item)
+}
+
+#[proc_macro_attribute]
 pub fn timer(attribute: TokenStream, item: TokenStream) -> TokenStream {
     let own = &["interval", "initial_delay", "idle", "sharp"];
     handler(&Attribute { name: "timer", scope: "Timer", own, plain: false }, attribute, item)

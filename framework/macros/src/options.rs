@@ -4,7 +4,7 @@ use crate::entries;
 use korf_core::filter::check_field;
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote_spanned};
-use syn::{Error, Expr, ExprLit, Ident, Lit, Result, Token, parse::ParseStream, spanned::Spanned};
+use syn::{Error, Expr, ExprLit, Ident, Lit, Result, Token, Type, parse::ParseStream, spanned::Spanned};
 
 /// Options without a value.
 const FLAGS: [&str; 5] = ["optional", "release_on_failure", "deleted", "sharp", "finalizer"];
@@ -26,7 +26,7 @@ const ERRORS: [&str; 3] = ["ignored", "temporary", "permanent"];
 /// One option.
 pub struct Choice {
     pub name: Ident,
-    /// Calls of the builder's methods.
+    /// Calls of the builder's methods; of `maps_to`, the type.
     pub calls: TokenStream,
 }
 
@@ -44,6 +44,8 @@ pub fn parse(name: Ident, input: ParseStream) -> Result<Choice> {
     }
     input.parse::<Token![=]>()?;
     let calls = match word.as_str() {
+        // Its name is no call: it is part of the handler's types.
+        "maps_to" => input.parse::<Type>()?.to_token_stream(),
         "labels" => entries::labels(&name, input)?,
         "annotations" => entries::annotations(&name, input)?,
         _ => value(&name, &word, input)?,

@@ -51,7 +51,7 @@ fn registered(id: &str) -> Option<Handler> {
 fn change(handler: Option<Handler>) -> ChangeHandler {
     match handler.unwrap().family {
         Family::Change(handler) => handler,
-        Family::Event(_) | Family::Index(_) | Family::Timer(_) | Family::Daemon(_) => {
+        Family::Event(_) | Family::Index(_) | Family::Related(_) | Family::Timer(_) | Family::Daemon(_) => {
             panic!("another family")
         }
     }
@@ -60,7 +60,7 @@ fn change(handler: Option<Handler>) -> ChangeHandler {
 fn event(handler: Option<Handler>) -> EventHandler {
     match handler.unwrap().family {
         Family::Event(handler) => handler,
-        Family::Change(_) | Family::Index(_) | Family::Timer(_) | Family::Daemon(_) => {
+        Family::Change(_) | Family::Index(_) | Family::Related(_) | Family::Timer(_) | Family::Daemon(_) => {
             panic!("another family")
         }
     }

@@ -67,6 +67,7 @@ fn options(handler: &Handler) -> String {
     let own = match &handler.family {
         Family::Change(change) => [triggered(change.on), filters, limits(&change.limits)].concat(),
         Family::Event(event) => [filters, timeout(event.timeout)].concat(),
+        Family::Related(related) => [vec![format!("maps_to={}", related.target.kind)], filters].concat(),
         Family::Index(index) => [filters, on_error(index.errors, OnError::Ignored)].concat(),
         Family::Timer(timer) => [schedule(&timer.schedule), filters, limits(&timer.limits)].concat(),
         Family::Daemon(daemon) => [life(&daemon.options), filters, limits(&daemon.limits)].concat(),

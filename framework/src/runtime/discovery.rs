@@ -135,6 +135,11 @@ impl Questions {
     }
 }
 
+/// Asks once whether the kind has a status subresource by now; returns whether it has.
+pub async fn finds_status_subresource(kind: &KindContext) -> bool {
+    ask_for(kind).await.is_ok() && kind.has_status_subresource()
+}
+
 /// Asks the API server for the kind, once, and notes whether it has a status subresource.
 async fn ask_for(kind: &KindContext) -> Result<Scope, Unknown> {
     let limit = kind.operator.settings.requests.timeout;

@@ -81,14 +81,11 @@ impl Health {
         lock(&self.0).probes.upgrade()
     }
 
-    /// Takes in that the loop turns.
-    pub fn beat(&self) {
-        lock(&self.0).beat = now();
-    }
-
-    /// The longest time that the loop may sleep between two beats.
-    pub fn beat_interval(&self) -> Duration {
-        (lock(&self.0).limits.turn / 4).min(BEAT)
+    /// Takes in that the loop turns. Returns for how long it may sleep now.
+    pub fn beat(&self) -> Duration {
+        let mut known = lock(&self.0);
+        known.beat = now();
+        (known.limits.turn / 4).min(BEAT)
     }
 
     /// A sink that takes in the phases of the operator's life.

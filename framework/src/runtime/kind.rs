@@ -8,6 +8,7 @@ use super::{
     object::WatchedObject,
     observe::{Observation, Observer},
     probes::Probes,
+    related::Relations,
     triggers::Triggers,
     write::Permissions,
 };
@@ -110,6 +111,7 @@ pub struct KindContext {
     /// Where the reactor is told of daemons.
     pub(super) daemon_news: DaemonNews,
     pub(super) indexes: Vec<Indexer>,
+    pub(super) relations: Relations,
     /// There are handlers that are called in turns.
     has_turns: bool,
     pub(super) operator: Arc<OperatorContext>,
@@ -166,13 +168,14 @@ impl KindContext {
                 kinds.push(Self::new(handler.kind.clone(), operator));
                 kinds.len() - 1
             });
-            kinds[index].has_turns |= !matches!(handler.family, Family::Index(_));
+            kinds[index].has_turns |= !matches!(handler.family, Family::Index(_) | Family::Related(_));
             match handler.family {
                 Family::Change(handler) => kinds[index].setup.handlers.push(handler),
                 Family::Event(handler) => kinds[index].events.push(handler),
                 Family::Index(handler) => {
                     kinds[index].indexes.extend(Indexer::new(handler, &operator.indexes));
                 }
+                Family::Related(handler) => kinds[index].relations.add(handler),
                 Family::Timer(handler) => kinds[index].timers.push(handler),
                 Family::Daemon(handler) => kinds[index].daemons.push(handler),
             }
@@ -197,6 +200,7 @@ impl KindContext {
             daemons: Vec::new(),
             daemon_news: DaemonNews::default(),
             indexes: Vec::new(),
+            relations: Relations::default(),
             has_turns: false,
             operator: Arc::clone(operator),
             permissions: Permissions::default(),
@@ -243,6 +247,11 @@ impl KindContext {
             fields.retain(|field| known.len() < MOST_DROPPED && known.insert(field.clone()));
         }
         fields
+    }
+
+    /// Forgets that the API server has not kept these fields.
+    pub(super) fn forget_dropped(&self, meant: impl Fn(&String) -> bool) {
+        self.dropped.lock().unwrap_or_else(PoisonError::into_inner).retain(|field| !meant(field));
     }
 
     /// Takes in a newer version by which the kind is served; returns whether it was unknown.

@@ -86,6 +86,8 @@ pub enum Observation<'a> {
     /// Kubernetes events were left to be posted when the operator had to stop.
     EventsLeft { events: usize },
 
+    /// A mapping function of `watches` has failed: nothing gets a turn for this change of its object.
+    MappingFailed { id: &'a str, why: &'a str },
     /// A trigger is for an object that doesn't exist, or isn't watched.
     TriggerInVain { kind: &'a str, namespace: Option<&'a str>, name: &'a str },
     /// Something is away that handlers need: it has just gone, it is still away, or it is back.

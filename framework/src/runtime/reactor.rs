@@ -94,10 +94,9 @@ impl Reactor {
         let (stopping, triggers) = (self.operator.stopping.clone(), self.operator.triggers.clone());
         let health = self.operator.health.clone();
         while !stopping.is_cancelled() {
-            health.beat();
             self.take_triggers();
             self.start_workers();
-            let next = self.next_due().min(now() + health.beat_interval());
+            let next = self.next_due().min(now() + health.beat());
             // Nothing here waits for anything else: the watches are always drained.
             tokio::select! {
                 biased;
@@ -125,8 +124,10 @@ impl Reactor {
         // Handlers are called for what the indexes show already.
         let kind = &self.kinds[source.kind as usize];
         kind.index(&event);
+        kind.relate(&event);
         for gone in self.queue.observe(source, event, now()) {
             kind.unindex(&gone);
+            kind.relate_gone(&gone);
         }
         self.forget();
         if listed && self.listings.is_told(source.kind) {

@@ -7,6 +7,7 @@ use super::{
     observe::Observation,
     write::{explain_watch, watch_code},
 };
+use crate::settings::Settings;
 use futures::{
     Stream, StreamExt,
     stream::{self, BoxStream},
@@ -136,15 +137,9 @@ impl Watch {
         let config = Config {
             initial_list_strategy: self.strategy.clone(),
             label_selector: selector,
-            ..Config::default().timeout(self.server_timeout())
+            ..Config::default().timeout(server_timeout(&self.kind.operator.settings))
         };
         watcher(self.kind.api_by(&self.client, self.namespace.as_deref()), config).default_backoff().boxed()
-    }
-
-    /// The time after which the server ends a watch, in seconds.
-    fn server_timeout(&self) -> u32 {
-        let seconds = self.kind.operator.settings.watching.server_timeout.as_secs();
-        u32::try_from(seconds).unwrap_or(u32::MAX).max(1)
     }
 
     fn works(&mut self) {
@@ -234,4 +229,9 @@ impl Watch {
             watcher::Event::Delete(object) => Event::Deleted(self.kind.body(object)),
         }
     }
+}
+
+/// The time after which the server ends a watch, in seconds.
+pub fn server_timeout(settings: &Settings) -> u32 {
+    u32::try_from(settings.watching.server_timeout.as_secs()).unwrap_or(u32::MAX).max(1)
 }

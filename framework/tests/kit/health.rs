@@ -1,6 +1,7 @@
 //! Health: what an operator answers while the API server, its own work and the time go on.
 
-use crate::lights::{House, Light, cluster, flickering, light, paint};
+use crate::lights::{House, Light, cluster, cluster_of, flickering, light, paint};
+use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use korf::{Error, Operator, State, handler::Registry, on_probe};
 use korf_testing::{
     Cluster,
@@ -155,6 +156,27 @@ fn an_operator_that_waits_for_a_crd_is_not_ready_and_names_it() {
     cluster.serve(ServedKind::with_definition::<Light>());
     cluster.advance(MINUTE);
     assert_eq!(codes(&cluster), (200, 200));
+}
+
+#[test]
+fn namespaces_that_come_and_go_leave_nothing_that_is_missed() {
+    let mut cluster = cluster_of(&House::default(), |operator| operator.namespaces(["team-*"]));
+    let named = |name: &str| ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+    assert_eq!(codes(&cluster), (200, 200), "there is nothing to be handled");
+    cluster.create(&Namespace { metadata: named("team-a"), ..Namespace::default() }).unwrap();
+    cluster.advance(MINUTE);
+    assert_eq!(codes(&cluster), (200, 200));
+    cluster.delete::<Namespace>("team-a").unwrap();
+    cluster.advance(60 * MINUTE);
+    assert_eq!(codes(&cluster), (200, 200));
+
+    let of_namespaces = |request: &Request| request.path == "/api/v1/namespaces";
+    cluster.set_faults(Failing(Fault::Rejected(403), of_namespaces));
+    cluster.server().break_watches();
+    cluster.advance(MINUTE);
+    assert_eq!(codes(&cluster), (200, 500));
+    let (_, why) = cluster.health("/readyz");
+    assert!(why.starts_with("[-]watches failed: failing: namespaces.v1 for "), "{why}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Kinds that come and go, and change, while the operator runs.
 
-use crate::lights::{Light, LightSpec, light};
-use korf::{Name, Operator, State, extract::WatchEventType, handler::Registry};
+use crate::lights::{House, Light, LightSpec, LightStatus, cluster, light};
+use korf::{Name, Operator, Result, Spec, State, Status, extract::WatchEventType, handler::Registry};
 use korf_testing::{
     Cluster,
     api::{Delivery, Fault, Faults, Request, ServedKind},
@@ -11,6 +11,7 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
+use tokio::time::sleep;
 use tracing::Level;
 
 /// The same kind in a newer version.
@@ -171,4 +172,49 @@ fn a_kind_that_returns_without_namespaces_is_watched_in_the_whole_cluster() {
     let lines: Vec<_> = cluster.lines().into_iter().map(|line| line.message).collect();
     let listed = |place: &str| format!("Watching lights.v1.korf.dev in {place}: no objects yet.");
     assert!(lines.contains(&listed("the whole cluster")), "{lines:#?}");
+}
+
+/// Takes a while, and then writes the status.
+async fn slow(spec: Spec<LightSpec>) -> Result<Status<LightStatus>> {
+    sleep(Duration::from_millis(300)).await;
+    Ok(Status(LightStatus { color: Some(spec.color.clone()) }))
+}
+
+#[test]
+fn a_status_subresource_that_comes_is_noticed_by_the_status_that_the_server_does_not_keep() {
+    let make = || {
+        let handlers = Registry::from_iter([korf::on_create::<Light>("slow").definition().run(slow)]);
+        Operator::with_registry("lights", handlers)
+    };
+    let mut cluster = Cluster::of(make).unwrap();
+    cluster.serve(ServedKind::with_definition::<Light>().with_status_subresource(false));
+    cluster.restart().unwrap();
+    cluster.create(&light("a", "red")).unwrap();
+    // The handler's status comes before the watch is there again, which this cuts.
+    cluster.serve(ServedKind::with_definition::<Light>());
+    cluster.advance(Duration::from_millis(350));
+    assert_eq!(cluster.get::<Light>("a").unwrap().status.unwrap().color.unwrap(), "red");
+    assert_eq!(warnings(&cluster), [""; 0]);
+}
+
+#[test]
+fn a_schema_that_drops_the_status_is_told_once_and_costs_one_question() {
+    let mut cluster = cluster(&House::default());
+    let served = ServedKind::with_definition::<Light>().with_status_subresource(false).with_status_fields([]);
+    cluster.serve(served);
+    cluster.restart().unwrap();
+    let questions = |cluster: &Cluster| {
+        let requests = cluster.requests().into_iter().map(|exchange| exchange.request);
+        requests.filter(|request| request.path == "/apis/korf.dev/v1").count()
+    };
+    let before = questions(&cluster);
+    for name in ["a", "b", "c"] {
+        cluster.create(&light(name, "red")).unwrap();
+    }
+    assert_eq!(questions(&cluster) - before, 1);
+    let warned = warnings(&cluster);
+    assert!(
+        warned.len() == 1 && warned[0].contains("the API server did not keep status.color"),
+        "{warned:#?}"
+    );
 }

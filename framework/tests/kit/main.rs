@@ -20,6 +20,7 @@ mod lights;
 mod lines;
 mod observations;
 mod places;
+mod related;
 mod resumptions;
 mod secrets;
 mod timers;

@@ -1,6 +1,8 @@
 //! The history of a run, as the invariants see it.
 
 use crate::{
+    catalog::Shown,
+    daemon::Run,
     record::{Called, Life, Moment, Rejected},
     role::Role,
     timer::Tick,
@@ -39,6 +41,10 @@ pub struct History {
     pub lives: Vec<Life>,
     /// The calls of the timer, in the order in which they began.
     pub ticks: Vec<Tick>,
+    /// What the index shows at the end.
+    pub shown: Shown,
+    /// The runs of the daemon, in the order in which they began.
+    pub runs: Vec<Run>,
     pub end: Timestamp,
     /// The objects at the end.
     pub objects: Vec<Arc<Value>>,

@@ -2,9 +2,11 @@
 
 mod alone;
 mod closed;
+mod daemons;
 mod finalizer;
 mod fresh;
 mod handled;
+mod indexed;
 mod outcomes;
 mod quiet;
 mod rearmed;
@@ -22,7 +24,7 @@ use crate::history::{History, Violation};
 
 type Invariant = fn(&History) -> Vec<Violation>;
 
-const ALL: [(&str, Invariant); 21] = [
+const ALL: [(&str, Invariant); 25] = [
     ("the last state was handled", handled::last_state),
     ("a creation was handled", closed::creations),
     ("an update was handled", closed::updates),
@@ -43,6 +45,10 @@ const ALL: [(&str, Invariant); 21] = [
     ("a deletion that has failed permanently is tried again", rearmed::again),
     ("objects without handlers are left alone", untouched::by_us),
     ("timers tick at their intervals", ticks::in_time),
+    ("an index equals the listing when all is quiet", indexed::equals_the_listing),
+    ("indexes are filled before all handlers", indexed::filled_first),
+    ("a daemon never runs twice for one object", daemons::once),
+    ("a daemon runs for its objects alone", daemons::for_its_objects),
     ("handlers see states that aren't older than our own writes, once", fresh::seen),
 ];
 

@@ -12,6 +12,8 @@
 #![expect(clippy::expect_used, reason = "in a test, a panic with its place is the best message")]
 
 mod asked;
+mod catalog;
+mod daemon;
 mod faults;
 mod focus;
 mod history;

@@ -1,9 +1,14 @@
 //! A record of a run while it goes on: the handler calls and the operator's lives.
 
-use crate::{script::Ending, timer::Tick};
+use crate::{
+    catalog::{ALL, Shown},
+    daemon::Run,
+    script::Ending,
+    timer::Tick,
+};
 use jiff::Timestamp;
 use korf::{
-    Reason,
+    Index, Reason,
     extract::{Body, WatchEventType},
     handler::{AttemptInfo, Change, ChangeCall, Context, EventCall, ObjectView},
 };
@@ -48,6 +53,8 @@ pub struct Called {
     pub begun: Moment,
     pub ended: Moment,
     pub ending: Ending,
+    /// The uids that the index shows at its start.
+    pub indexed: Vec<String>,
 }
 
 /// What is noted of a call, of whatever family.
@@ -124,7 +131,10 @@ struct Notes {
     calls: Vec<Called>,
     lives: Vec<Life>,
     ticks: Vec<Tick>,
+    runs: Vec<Run>,
     rejected: Vec<Rejected>,
+    /// That of the operator's present life, once an object is in it.
+    index: Option<Index<String, String>>,
     steps: Vec<(Timestamp, String)>,
 }
 
@@ -156,7 +166,9 @@ impl Record {
     pub fn starts(&self) {
         self.ends(Death::Killed);
         let life = Life { begun: self.moment(), ended: None };
-        self.notes().lives.push(life);
+        let mut notes = self.notes();
+        notes.lives.push(life);
+        notes.index = None;
     }
 
     /// The operator ends.
@@ -165,6 +177,18 @@ impl Record {
         if let Some(life) = self.notes().lives.last_mut() {
             life.ended = life.ended.or(Some((moment, how)));
         }
+    }
+
+    /// The operator fills an index.
+    pub fn opens(&self, index: Index<String, String>) {
+        self.notes().index = Some(index);
+    }
+
+    /// What the index shows now.
+    pub fn shown(&self) -> Shown {
+        let index = self.notes().index.clone();
+        let values = |values: Vec<Arc<String>>| values.iter().map(|value| String::clone(value)).collect();
+        index.iter().flatten().map(|(key, all)| (key, values(all))).collect()
     }
 
     /// A write is rejected as invalid.
@@ -185,6 +209,8 @@ impl Record {
         let begun = self.moment();
         let mut notes = self.notes();
         let life = notes.lives.len().saturating_sub(1);
+        let indexed = notes.index.iter().flat_map(|index| index.get(ALL));
+        let indexed = indexed.map(|uid| String::clone(&uid)).collect();
         notes.calls.push(Called {
             id: call.id.clone(),
             life,
@@ -199,6 +225,7 @@ impl Record {
             begun,
             ended: begun,
             ending: Ending::Interrupted,
+            indexed,
         });
         let (record, number) = (self.clone(), notes.calls.len() - 1);
         Open { record, number, begun: Instant::now(), ending: Ending::Interrupted }
@@ -218,6 +245,20 @@ impl Record {
         if let Some(tick) = self.notes().ticks.get_mut(tick) {
             tick.ended = Some(korf_testing::now());
         }
+    }
+
+    /// A run of the daemon begins.
+    pub fn run(&self, uid: &str) -> OpenRun {
+        let (begun, ended) = (self.moment(), None);
+        let mut notes = self.notes();
+        let life = notes.lives.len().saturating_sub(1);
+        let (uid, at) = (uid.to_owned(), korf_testing::now());
+        notes.runs.push(Run { uid, life, begun, at, ended, by_itself: false });
+        OpenRun { record: self.clone(), number: notes.runs.len() - 1, by_itself: false }
+    }
+
+    pub fn runs(&self) -> Vec<Run> {
+        self.notes().runs.clone()
     }
 
     pub fn ticks(&self) -> Vec<Tick> {
@@ -264,6 +305,30 @@ impl Drop for Open {
         let ending = if thread::panicking() { Ending::Panicked } else { self.ending };
         if let Some(call) = self.record.notes().calls.get_mut(self.number) {
             (call.ended, call.ending, call.took) = (ended, ending, self.begun.elapsed());
+        }
+    }
+}
+
+/// A run of the daemon that goes on.
+#[derive(Debug)]
+pub struct OpenRun {
+    record: Record,
+    number: usize,
+    by_itself: bool,
+}
+
+impl OpenRun {
+    /// It ends; whether by itself.
+    pub fn ends(&mut self, by_itself: bool) {
+        self.by_itself = by_itself;
+    }
+}
+
+impl Drop for OpenRun {
+    fn drop(&mut self) {
+        let ended = self.record.moment();
+        if let Some(run) = self.record.notes().runs.get_mut(self.number) {
+            (run.ended, run.by_itself) = (Some(ended), self.by_itself);
         }
     }
 }

@@ -1,6 +1,8 @@
 //! One run: a world, a story, an end, and the outcome.
 
 use crate::{
+    catalog::Catalog,
+    daemon::Companion,
     faults::{Storm, deaths},
     focus::Focus,
     history::{History, Index, Violation, Written},
@@ -42,7 +44,8 @@ pub struct Outcome {
 pub fn run(seed: u64) -> Outcome {
     let mut chance = fastrand::Rng::with_seed(seed);
     let focus = Focus::of(seed);
-    let world = World { timer: Clockwork::of(seed), ..World::drawn(focus, &mut chance) };
+    let (timer, daemon, catalog) = (Clockwork::of(seed), Companion::of(seed), Catalog::of(seed));
+    let world = World { timer, daemon, catalog, ..World::drawn(focus, &mut chance) };
     let (record, counter) = (Record::default(), Counter::default());
     let users = Users::new(&counter);
     let mut cluster = cluster(&world, &record, &users);
@@ -134,6 +137,7 @@ fn tally(counter: &Counter, history: &History) -> Tally {
         tally.count(format!("ending: {:?}", call.ending));
     }
     tally.add("call: timer", history.ticks.len() as u64);
+    tally.add("call: daemon", history.runs.len() as u64);
     tally.add("breakdowns", history.breakdowns.len() as u64);
     tally.add("lives", history.lives.len() as u64);
     tally.add("writes", history.writes.iter().filter(|write| write.ours).count() as u64);
@@ -156,6 +160,8 @@ impl Outcome {
             calls: record.calls(),
             lives: record.lives(),
             ticks: record.ticks(),
+            shown: record.shown(),
+            runs: record.runs(),
             end: cluster.now(),
             objects: cluster.server().objects(&ApiResource::erase::<Thing>(&())),
             quiet,

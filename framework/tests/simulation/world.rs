@@ -1,6 +1,6 @@
 //! Worlds: an operator with its handlers, and the weather on the network.
 
-use crate::timer::Clockwork;
+use crate::{catalog::Catalog, daemon::Companion, timer::Clockwork};
 use crate::{focus::Focus, role::Role};
 use korf::{Operator, extract::Body};
 use korf_core::storage::{StorageConfig, StoredEssence};
@@ -49,6 +49,10 @@ pub struct World {
     pub roles: Vec<Role>,
     /// A timer of all objects.
     pub timer: Option<Clockwork>,
+    /// An index of all objects.
+    pub catalog: Option<Catalog>,
+    /// A daemon.
+    pub daemon: Option<Companion>,
 }
 
 const NAME: &str = "sim";
@@ -71,6 +75,8 @@ impl World {
             weather: Weather::drawn(chance),
             roles: (0..number).map(|at| Role::drawn(at, chance)).collect(),
             timer: None,
+            catalog: None,
+            daemon: None,
         };
         focus.shape(&mut world, chance);
         world

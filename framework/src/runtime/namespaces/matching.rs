@@ -3,7 +3,9 @@
 //! A namespace that is being deleted is served until it is gone: its objects may have finalizers.
 
 use super::ServedNamespaces;
-use crate::runtime::{health::noting, kind::OperatorContext, observe::Observation, write::explain_watch};
+use crate::runtime::{
+    health::noting, kind::OperatorContext, observe::Observation, watch::server_timeout, write::explain_watch,
+};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
 use korf_core::namespaces::NamespaceSet;
@@ -25,7 +27,8 @@ pub async fn keep_up(operator: &OperatorContext, set: &NamespaceSet, served: &Se
     let health = operator.health.watch("namespaces.v1", None);
     let client = noting(&operator.client, health.clone());
     let namespaces = Api::<PartialObjectMeta<Namespace>>::all(client);
-    let mut events = watcher(namespaces, Config::default()).default_backoff().boxed();
+    let config = Config::default().timeout(server_timeout(&operator.settings));
+    let mut events = watcher(namespaces, config).default_backoff().boxed();
     let mut found = Found { set, served, names: set.names(), listing: BTreeSet::new(), told_empty: false };
     let mut failing = None;
     while let Some(event) = events.next().await {

@@ -186,6 +186,9 @@ pub fn write(observation: &Observation<'_>) {
         Observation::DiscoveryFailed { server, kind, why } => {
             engine!(warn, "Asking {server} about {kind} fails: {why}. It is retried until it works.");
         }
+        Observation::MappingFailed { id, why } => {
+            object!(error, "Mapper '{id}' failed: {why}. Nothing gets a turn for this change of the object.")
+        }
         Observation::Daemon { handler, event } => daemon(handler, event),
         Observation::DaemonEditsDropped { edits, gone: true } => {
             object!(debug, "{edits} change(s) that daemons asked for aren't written: the object is gone.");

@@ -7,7 +7,9 @@ use super::{
     permissions::Verb,
     request::Unread,
 };
-use crate::runtime::{kind::KindContext, object::WatchedObject, observe::Observation};
+use crate::runtime::{
+    discovery::finds_status_subresource, kind::KindContext, object::WatchedObject, observe::Observation,
+};
 use korf_core::{
     Part,
     body::Body,
@@ -131,6 +133,10 @@ impl<'a> Writing<'a> {
             // The subresource is gone: the status is written with the object, whose turn is over.
             self.write(Part::Object).await?;
         }
+        if !subresource && self.kind.has_status_subresource() && order[0] == Part::Status {
+            // It has come: the object didn't take the status.
+            self.write(Part::Status).await?;
+        }
         for why in self.draft.left_out() {
             self.kind.observe(Observation::EditLeftOut { why });
         }
@@ -148,7 +154,7 @@ impl<'a> Writing<'a> {
         while let Some(request) = self.request(part) {
             match self.kind.send(&self.body, &request).await {
                 Ok(object) => {
-                    self.written(request, object);
+                    self.written(request, object).await;
                     break;
                 }
                 Err(error) => self.recover(part, &error, &mut tries).await?,
@@ -165,11 +171,19 @@ impl<'a> Writing<'a> {
         Some(request)
     }
 
-    fn written(&mut self, request: Request, object: WatchedObject) {
+    async fn written(&mut self, request: Request, object: WatchedObject) {
         self.body = object.into_body();
         self.in_doubt = false;
         let fields = self.kind.newly_dropped(request.inconsistencies(&self.body));
-        if !fields.is_empty() {
+        let of_status = |field: &String| field.starts_with("status");
+        if request.part == Part::Object
+            && !self.kind.has_status_subresource()
+            && fields.iter().any(of_status)
+            && finds_status_subresource(self.kind).await
+        {
+            // Its CRD was changed: the status is written by a request of its own.
+            self.kind.forget_dropped(of_status);
+        } else if !fields.is_empty() {
             self.kind.observe(Observation::Inconsistent { fields: &fields });
         }
         // Only an answer to this very version has no changes by others in it.

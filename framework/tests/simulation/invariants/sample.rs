@@ -73,6 +73,8 @@ impl Telling {
             weather,
             roles: roles.into_iter().collect(),
             timer: None,
+            catalog: None,
+            daemon: None,
         };
         let (writes, calls, lives) = (Vec::new(), Vec::new(), vec![Life::default()]);
         let telling = Self { world, writes, calls, lives, quiet: None, now: Moment::default(), object: None };
@@ -185,6 +187,7 @@ impl Telling {
             begun: self.now,
             ended: self.now,
             ending: Ending::Interrupted,
+            indexed: Vec::new(),
         });
         self
     }
@@ -220,8 +223,23 @@ impl Telling {
         let Self { world, writes, calls, lives, quiet, now, object } = self;
         let (objects, quiet) = (object.into_iter().collect(), quiet.unwrap_or(now));
         let (breakdowns, index) = (Vec::new(), Index::default());
-        let (rejected, ticks, end) = (Vec::new(), Vec::new(), Timestamp::UNIX_EPOCH);
-        History { world, writes, rejected, calls, lives, ticks, end, objects, quiet, breakdowns, index }
+        let (rejected, ticks, shown, runs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let end = Timestamp::UNIX_EPOCH;
+        History {
+            world,
+            writes,
+            rejected,
+            calls,
+            lives,
+            ticks,
+            shown,
+            runs,
+            end,
+            objects,
+            quiet,
+            breakdowns,
+            index,
+        }
     }
 }
 
