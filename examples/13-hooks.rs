@@ -4,7 +4,7 @@
 //! start-up handler provides here as a `State`. A task for each Pod runs until the Pod is gone or the operator stops.
 //!
 //! ```sh
-//! cargo run --example 13-hooks -- run --all-namespaces --verbose
+//! cargo run --example 13-hooks -- run --all-namespaces --verbose --liveness=http://localhost:8080/healthz
 //! ```
 
 use k8s_openapi::api::core::v1::Pod;

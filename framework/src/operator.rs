@@ -79,7 +79,7 @@ impl fmt::Debug for Operator {
 #[non_exhaustive]
 pub enum RunError {
     /// There is a mistake in the handlers.
-    Start(StartError),
+    Start(Box<StartError>),
     /// The operator's name can't be part of annotations, or its prefix or finalizer isn't valid.
     Name(InvalidName),
     /// The list of namespaces is empty, or lets none in.
@@ -179,7 +179,7 @@ impl std::error::Error for RunError {}
 
 impl From<StartError> for RunError {
     fn from(error: StartError) -> Self {
-        Self::Start(error)
+        Self::Start(Box::new(error))
     }
 }
 

@@ -1,6 +1,9 @@
 //! The examples, run as their documentation describes.
 
-use crate::fixture::{Cluster, Fixture, OperatorProcess, eventually, until};
+use crate::{
+    fixture::{Cluster, Fixture, OperatorProcess, eventually, until},
+    health::Health,
+};
 use kube::{
     Api,
     api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams},
@@ -338,8 +341,11 @@ async fn example_12_embedded_does_its_work_beside_an_operator() {
 async fn example_13_hooks_begins_and_ends_with_its_hooks() {
     let fixture = Fixture::new("example-13-hooks").await;
     fixture.apply(&pod("kopf-example-1", ""));
-    let mut operator = fixture.example("13-hooks").start();
+    let command = fixture.example("13-hooks").arg("--liveness=http://127.0.0.1:0/healthz");
+    let mut operator = command.start();
     logged(&fixture, &operator, "13_hooks", "INFO", "Served by the background task.").await;
+    let probed = Health::of(&operator).await.ask("/healthz");
+    assert_eq!(probed, (200, r#"{"tasks_count":1}"#.to_owned()));
     assert_eq!(operator.terminate().await.code(), Some(0));
     let told = |text: &str| operator.lines().iter().position(|line| line.contains(text));
     let in_order = [
@@ -353,12 +359,13 @@ async fn example_13_hooks_begins_and_ends_with_its_hooks() {
         "Handler 'pod_task' succeeded.",
         "Signal SIGTERM is received. Operator is stopping.",
         "Cleaning up...",
-        "All pod-tasks are requested to stop...",
+        // The tasks may end before the next line.
         "Serving is finished by request.",
         "Activity 'cleanup_fn' succeeded.",
     ];
     let places = in_order.map(|text| told(text).unwrap_or_else(|| panic!("{text}")));
     assert!(places.is_sorted(), "{places:?} {:#?}", operator.lines());
+    assert_eq!(operator.count_lines("All pod-tasks are requested to stop..."), 1);
     for id in ["startup_fn_simple", "startup_fn_retried", "cleanup_fn"] {
         assert_eq!(operator.count_lines(&format!("'{id}' succeeded.")), 1, "{id}");
     }

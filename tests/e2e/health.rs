@@ -16,7 +16,7 @@ use std::{
 use tokio::runtime::Builder;
 
 /// The health of an operator, as the kubelet asks for it.
-struct Health {
+pub struct Health {
     agent: ureq::Agent,
     url: String,
 }
@@ -29,13 +29,13 @@ impl Health {
     }
 
     /// That of an operator with `--health-addr 127.0.0.1:0`.
-    async fn of(operator: &OperatorProcess) -> Self {
+    pub async fn of(operator: &OperatorProcess) -> Self {
         let line = operator.wait_for_line("Serving health status at http://").await;
         let (_, url) = line.split_once("Serving health status at ").unwrap();
         Self::at(url.split_once(": /").unwrap().0)
     }
 
-    fn ask(&self, path: &str) -> (u16, String) {
+    pub fn ask(&self, path: &str) -> (u16, String) {
         let mut answer = self.agent.get(format!("{}{path}", self.url)).call().unwrap();
         (answer.status().as_u16(), answer.body_mut().read_to_string().unwrap())
     }

@@ -2,9 +2,14 @@
 
 use crate::fixture::{Fixture, manifest};
 use k8s_openapi::api::core::v1::ConfigMap;
-use korf::{Name, Operator, State, extract::Param, handler::Registry, observe::Observation};
+use korf::{
+    Name, Operator, RunError, State,
+    extract::{CancellationToken, Param},
+    handler::Registry,
+    observe::Observation,
+};
 use kube::{
-    Config,
+    Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
 use serde_json::{Value, json};
@@ -196,6 +201,30 @@ async fn a_login_handler_is_called_again_when_its_token_is_rejected() {
     while names.recv().await.unwrap() != "after" {}
     operator.stop().await.unwrap();
     assert!(calls.load(Ordering::Relaxed) >= 2);
+}
+
+/// A start-up handler that is retried doesn't keep an operator alive that can't log in.
+#[tokio::test]
+async fn credentials_that_are_rejected_during_the_start_end_the_operator() {
+    let fixture = Fixture::new("login-wrong").await;
+    let account = Account::new(&fixture);
+    let path = account.write_kubeconfig(&json!({ "token": "wrong" }));
+    let log_in = async |Param(path): Param<PathBuf>| {
+        let kubeconfig = Kubeconfig::read_from(&*path)?;
+        Ok(Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?)
+    };
+    let look = async |client: Client| {
+        client.apiserver_version().await?;
+        Ok(())
+    };
+    let backoff = Duration::from_millis(200);
+    let mut operator = Operator::with_registry("login-wrong", Registry::default())
+        .activity(korf::on_login("log_in").param(path).run(log_in))
+        .activity(korf::on_startup("look").backoff(backoff).run(look))
+        .handler(korf::on_create::<ConfigMap>("create").run(async || {}));
+    operator.settings_mut().login.patience = Duration::from_secs(1);
+    let ended = operator.run_until(CancellationToken::new()).await;
+    assert!(matches!(ended, Err(RunError::Rejected(_))), "{ended:?}");
 }
 
 type Named = UnboundedSender<String>;

@@ -6,9 +6,9 @@ use super::{
 use crate::{
     Name, Result,
     filter::Match,
-    handler::{Handler, Registry, SourceLocation},
+    handler::{Activity, Handler, Registry, SourceLocation},
     logging::Verbosity,
-    on_create, on_delete, on_event, on_field, on_resume, on_update,
+    on_create, on_delete, on_event, on_field, on_probe, on_resume, on_startup, on_update,
     settings::Settings,
 };
 use clap::error::ErrorKind;
@@ -167,6 +167,29 @@ Table (korf.dev/v1)  resume  r               deleted annotations[a/b]=absent    
 Table (korf.dev/v1)  update  alter           retries=5 backoff=10s                                 src/main.rs:20
 ConfigMap (v1)       create  c               timeout=1.5s                                          src/main.rs:100
 ConfigMap (v1)       event   e               -                                                     src/main.rs:101
+"
+    );
+}
+
+#[test]
+fn activities_are_listed_first_and_each_with_the_operator_that_it_is_for() {
+    let at = |line| SourceLocation { file: "src/main.rs", line, column: 1 };
+    let probe = Activity { location: at(2), ..on_probe("count").run(async || Ok(1)) };
+    let startup = on_startup("begin").retries(2).operator("north").run(async || {});
+    let mut registry = Registry::default();
+    registry.add_activity(probe);
+    registry.add_activity(Activity { location: at(1), ..startup });
+    let handler = on_create::<ConfigMap>("c").operator("south").run(nothing);
+    registry.add(Handler { location: at(3), ..handler });
+    let mut out = Vec::new();
+    handlers::print(&registry, &mut out).unwrap();
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "\
+KIND            ON       ID     OPTIONS                   SOURCE
+-               startup  begin  operator=north retries=2  src/main.rs:1
+-               probe    count  -                         src/main.rs:2
+ConfigMap (v1)  create   c      operator=south            src/main.rs:3
 "
     );
 }

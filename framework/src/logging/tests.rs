@@ -9,13 +9,17 @@ use super::{
     text::{self, Look},
 };
 use crate::{
-    handler::Kind,
+    core::retry::Outcome,
+    handler::{ActivityKind, Kind},
     observe::{Observation, Observer},
 };
 use jiff::{Timestamp, tz::TimeZone};
 use k8s_openapi::api::core::v1::{ConfigMap, Node};
 use kube::{Resource, core::ApiResource};
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use tracing::Level;
 use tracing_subscriber::{Layer, layer::SubscriberExt};
 
@@ -243,4 +247,22 @@ fn records_in_an_operator_span_name_the_operator() {
         tracing::info!("of an object");
     });
     assert_eq!(lines, ["alone", "one of several operator=north", "[n] of an object operator=north"]);
+}
+
+#[test]
+fn in_kopfs_words_a_login_by_a_handler_is_that_handlers() {
+    let lines = logged(Verbosity::Normal, None, || {
+        let observer = Observer::default().logging_as_kopf();
+        observer.observe(Observation::LoginBegins);
+        let (outcome, took) = (Outcome::Success, Duration::ZERO);
+        let (activity, id) = (ActivityKind::Login, "login_fn");
+        observer.observe(Observation::ActivityEnded { activity, id, outcome: &outcome, words: "", took });
+        observer.observe(Observation::LoginSucceeded { handler: Some(id) });
+    });
+    let expected = [
+        "Initial authentication has been initiated.",
+        "Activity 'login_fn' succeeded.",
+        "Initial authentication has finished.",
+    ];
+    assert_eq!(lines, expected);
 }

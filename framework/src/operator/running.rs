@@ -25,6 +25,9 @@ impl Operator {
     /// doesn't listen for signals. Its log lines, and those of its handlers, are in a span that has its name:
     /// [`operator_span`].
     ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    ///
     /// ```no_run
     /// # async fn example() -> Result<(), korf::RunError> {
     /// let operator = korf::Operator::new("greeter").spawn();

@@ -5,14 +5,16 @@ use korf::{
     Attempt, Error, Name, Operator, Result, RunError, State,
     extract::{CancellationToken, OperatorSetup},
     handler::{Activity, Handler, Registry},
-    on_cleanup, on_create, on_startup,
+    on_cleanup, on_create, on_login, on_startup,
 };
 use korf_testing::Cluster;
+use kube::{Client, Config};
 use std::{
     future::pending,
     sync::{Arc, Mutex},
     time::Duration,
 };
+use tokio::time::Instant;
 use tracing::Level;
 
 const fn seconds(seconds: u64) -> Duration {
@@ -258,4 +260,72 @@ fn a_clean_up_handler_that_has_failed_permanently_is_an_error_of_the_operator_an
              it panicked: oops",
         ]
     );
+}
+
+/// Logs in by these handlers, and ends with the failure of a start-up handler. Returns the error.
+async fn log_in(calls: &Calls, logins: Vec<Activity>, stop: CancellationToken) -> Option<RunError> {
+    let fails = on_startup("fails").run(async || Err::<(), _>(Error::permanent("enough")));
+    let operator = Operator::with_registry("lamps", Registry::from_iter(creation()))
+        .state(calls.clone())
+        .activity(fails);
+    logins.into_iter().fold(operator, Operator::activity).run_until(stop).await.err()
+}
+
+/// A server that nobody asks.
+async fn nowhere(calls: State<Calls>) -> Result<Config> {
+    calls.add("nowhere");
+    Ok(Config::new("http://127.0.0.1:9".parse().map_err(Error::new)?))
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_login_handler_that_succeeds_is_enough_and_failed_ones_are_retried_first() {
+    let calls = Calls::default();
+    let logins = vec![
+        on_login("vault").retries(2).run(async |attempt: Attempt, calls: State<Calls>| {
+            calls.add(format!("vault {}", attempt.0));
+            Err::<Config, _>(Error::temporary("sealed", seconds(1)))
+        }),
+        on_login("nowhere").run(nowhere),
+        on_login("unasked").run(async |calls: State<Calls>| {
+            calls.add("unasked");
+            Err::<Config, _>(Error::permanent("unasked"))
+        }),
+    ];
+    let ended = log_in(&calls, logins, CancellationToken::new()).await;
+    assert!(matches!(ended, Some(RunError::Startup { .. })), "{ended:?}");
+    assert_eq!(calls.all(), ["vault 0", "vault 1", "nowhere"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn if_no_login_handler_succeeds_the_operator_ends_with_one_line_that_says_why() {
+    let logins = vec![
+        on_login("vault").run(async || Err::<Config, _>(Error::permanent("sealed"))),
+        on_login("cloud").retries(1).run(async |client: Client| {
+            client.apiserver_version().await?;
+            Err::<Config, _>(Error::permanent("there is none"))
+        }),
+    ];
+    let ended = log_in(&Calls::default(), logins, CancellationToken::new()).await.unwrap();
+    let expected = "the operator can't log in: Activity 'vault' failed permanently: sealed; Activity 'cloud' failed with an exception \
+                    and will stop now (it would exceed 1 retries on the next attempt): ";
+    assert!(ended.to_string().starts_with(expected), "{ended}");
+    assert!(ended.to_string().contains("a login handler has no client: it is what it makes"), "{ended}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_a_login_that_hangs_at_once() {
+    let stop = CancellationToken::new();
+    let logins = vec![on_login("hangs").run(async || {
+        pending::<()>().await;
+        Err::<Config, _>(Error::permanent("never"))
+    })];
+    let stopping = async {
+        tokio::time::sleep(seconds(60)).await;
+        stop.cancel();
+    };
+    let begun = Instant::now();
+    let calls = Calls::default();
+    let (ended, ()) = tokio::join!(log_in(&calls, logins, stop.clone()), stopping);
+    assert!(ended.is_none(), "{ended:?}");
+    assert_eq!(begun.elapsed(), seconds(60));
 }
