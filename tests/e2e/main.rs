@@ -34,4 +34,5 @@ mod restarts;
 mod secrecy;
 mod shared_lists;
 mod start_up;
+mod triggers;
 mod write_counts;

@@ -237,3 +237,33 @@ fn a_sharp_timer_skips_the_starts_that_fall_into_a_long_call_and_never_doubles()
     cluster.advance(seconds(65));
     assert_eq!(calls.seconds(begun), [0, 40, 50, 60]);
 }
+
+/// The processor time of this process so far, in seconds: it runs on Linux only.
+fn processor_time() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<_> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    // In hundredths of a second: that of the process, and that of the system for it.
+    fields[11..13].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
+}
+
+#[test]
+#[ignore = "a measurement: cargo test --test kit fifty_thousand -- --ignored --nocapture"]
+fn fifty_thousand_timers_on_idle_objects_make_no_request_of_their_own() {
+    let (objects, minutes) = (50_000, 5);
+    let calls = Calls::default();
+    let mut cluster = cluster(&calls, || vec![korf::timer::<Light>("tick", seconds(60)).run(tick)]);
+    cluster.stop().unwrap();
+    for number in 0..objects {
+        cluster.create(&light(&format!("light-{number}"), "red")).unwrap();
+    }
+    cluster.start().unwrap();
+    cluster.advance(seconds(30));
+    let (requests, count, before) = (cluster.requests().len(), calls.count(), processor_time());
+    cluster.advance(seconds(60 * minutes));
+    let spent = (processor_time() - before) / minutes as f64;
+    let lights = "/apis/korf.dev/v1/namespaces/default/lights/";
+    let reads =
+        cluster.requests()[requests..].iter().filter(|made| made.request.path.starts_with(lights)).count();
+    println!("{objects} timers of a minute: {spent:.2} s of processor time per minute, {reads} GETs");
+    assert_eq!((calls.count() - count, reads), (objects * minutes as usize, 0));
+}

@@ -1,6 +1,7 @@
 //! The history of a run, as the invariants see it.
 
 use crate::{
+    bell::Rung,
     catalog::Shown,
     daemon::Run,
     record::{Called, Life, Moment, Rejected},
@@ -41,6 +42,8 @@ pub struct History {
     pub lives: Vec<Life>,
     /// The calls of the timer, in the order in which they began.
     pub ticks: Vec<Tick>,
+    /// The triggers, in their order.
+    pub rungs: Vec<Rung>,
     /// What the index shows at the end.
     pub shown: Shown,
     /// The runs of the daemon, in the order in which they began.
@@ -123,6 +126,11 @@ impl History {
     pub fn calls_for<'a>(&'a self, of: &'a str) -> impl DoubleEndedIterator<Item = &'a Called> {
         let calls = self.index().get(of).map_or(&[][..], |places| &places.calls);
         calls.iter().map(|at| &self.calls[*at])
+    }
+
+    /// Whether something was triggered between two moments of a life.
+    pub fn has_rung(&self, life: usize, turns: std::ops::Range<usize>) -> bool {
+        self.rungs.iter().any(|rung| rung.life == life && turns.contains(&rung.moment.turn))
     }
 
     /// The role of a call; none for a sub-handler's.

@@ -18,13 +18,14 @@ mod started;
 mod target;
 mod ticks;
 mod told;
+mod triggered;
 mod untouched;
 
 use crate::history::{History, Violation};
 
 type Invariant = fn(&History) -> Vec<Violation>;
 
-const ALL: [(&str, Invariant); 25] = [
+const ALL: [(&str, Invariant); 26] = [
     ("the last state was handled", handled::last_state),
     ("a creation was handled", closed::creations),
     ("an update was handled", closed::updates),
@@ -44,6 +45,7 @@ const ALL: [(&str, Invariant); 25] = [
     ("event handlers are called for the end", told::of_the_end),
     ("a deletion that has failed permanently is tried again", rearmed::again),
     ("objects without handlers are left alone", untouched::by_us),
+    ("a trigger is never lost", triggered::none_lost),
     ("timers tick at their intervals", ticks::in_time),
     ("an index equals the listing when all is quiet", indexed::equals_the_listing),
     ("indexes are filled before all handlers", indexed::filled_first),

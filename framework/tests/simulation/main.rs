@@ -12,6 +12,7 @@
 #![expect(clippy::expect_used, reason = "in a test, a panic with its place is the best message")]
 
 mod asked;
+mod bell;
 mod catalog;
 mod daemon;
 mod faults;

@@ -25,6 +25,7 @@ use tokio::{task::yield_now, time::sleep};
 pub fn operator(world: &World, record: &Record, users: &Users) -> Operator {
     let handlers = world.roles.iter().flat_map(|role| handlers(role, record, users));
     let handlers = handlers.chain(world.timer.iter().map(|timer| timer.handler(record)));
+    let handlers = handlers.chain(world.bell.iter().map(|bell| bell.handler(record, users)));
     let handlers = handlers.chain(world.catalog.iter().map(|catalog| catalog.handler(record)));
     let handlers = handlers.chain(world.daemon.iter().map(|daemon| daemon.handler(record)));
     let definition = if world.status_subresource { with_subresource } else { without_subresource };

@@ -1,6 +1,7 @@
 //! A record of a run while it goes on: the handler calls and the operator's lives.
 
 use crate::{
+    bell::Rung,
     catalog::{ALL, Shown},
     daemon::Run,
     script::Ending,
@@ -131,6 +132,7 @@ struct Notes {
     calls: Vec<Called>,
     lives: Vec<Life>,
     ticks: Vec<Tick>,
+    rungs: Vec<Rung>,
     runs: Vec<Run>,
     rejected: Vec<Rejected>,
     /// That of the operator's present life, once an object is in it.
@@ -245,6 +247,18 @@ impl Record {
         if let Some(tick) = self.notes().ticks.get_mut(tick) {
             tick.ended = Some(korf_testing::now());
         }
+    }
+
+    /// An object is triggered, or all are.
+    pub fn rings(&self, name: Option<String>) {
+        let moment = self.moment();
+        let mut notes = self.notes();
+        let life = notes.lives.len().saturating_sub(1);
+        notes.rungs.push(Rung { life, moment, name });
+    }
+
+    pub fn rungs(&self) -> Vec<Rung> {
+        self.notes().rungs.clone()
     }
 
     /// A run of the daemon begins.

@@ -1,6 +1,7 @@
 //! One run: a world, a story, an end, and the outcome.
 
 use crate::{
+    bell::Bell,
     catalog::Catalog,
     daemon::Companion,
     faults::{Storm, deaths},
@@ -46,6 +47,7 @@ pub fn run(seed: u64) -> Outcome {
     let focus = Focus::of(seed);
     let (timer, daemon, catalog) = (Clockwork::of(seed), Companion::of(seed), Catalog::of(seed));
     let world = World { timer, daemon, catalog, ..World::drawn(focus, &mut chance) };
+    let world = World { bell: Bell::of(seed, &world.roles), ..world };
     let (record, counter) = (Record::default(), Counter::default());
     let users = Users::new(&counter);
     let mut cluster = cluster(&world, &record, &users);
@@ -160,6 +162,7 @@ impl Outcome {
             calls: record.calls(),
             lives: record.lives(),
             ticks: record.ticks(),
+            rungs: record.rungs(),
             shown: record.shown(),
             runs: record.runs(),
             end: cluster.now(),

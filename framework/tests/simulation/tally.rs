@@ -8,11 +8,12 @@ use std::{
 
 /// All that has to happen somewhere in many runs: every fault, place to die at, step of a story, kind of meddling, reason
 /// for a call, and end of one.
-pub const ALL: [&str; 68] = [
+pub const ALL: [&str; 69] = [
     "call: create",
     "call: delete",
     "call: event",
     "call: resume",
+    "call: triggered",
     "call: update",
     "death: after a return",
     "death: after a write",

@@ -75,6 +75,8 @@ struct State {
     status_subresource: bool,
     chance: fastrand::Rng,
     meddling: Meddling,
+    /// The story goes on.
+    busy: bool,
     /// The patches that revert each object's last change.
     undo: BTreeMap<String, Value>,
 }
@@ -98,6 +100,7 @@ impl Users {
             status_subresource,
             chance: fastrand::Rng::with_seed(seed),
             meddling,
+            busy: true,
             undo: BTreeMap::new(),
         });
     }
@@ -105,8 +108,13 @@ impl Users {
     /// Lets them do only what the story tells, from now on.
     pub fn stop_meddling(&self) {
         if let Some(state) = self.state().as_mut() {
-            state.meddling = Meddling::default();
+            (state.meddling, state.busy) = (Meddling::default(), false);
         }
+    }
+
+    /// Whether the story goes on.
+    pub fn are_busy(&self) -> bool {
+        self.state().as_ref().is_some_and(|state| state.busy)
     }
 
     fn state(&self) -> MutexGuard<'_, Option<State>> {

@@ -1,7 +1,6 @@
 //! Worlds: an operator with its handlers, and the weather on the network.
 
-use crate::{catalog::Catalog, daemon::Companion, timer::Clockwork};
-use crate::{focus::Focus, role::Role};
+use crate::{bell::Bell, catalog::Catalog, daemon::Companion, focus::Focus, role::Role, timer::Clockwork};
 use korf::{Operator, extract::Body};
 use korf_core::storage::{StorageConfig, StoredEssence};
 use serde_json::{Map, Value, json};
@@ -49,6 +48,8 @@ pub struct World {
     pub roles: Vec<Role>,
     /// A timer of all objects.
     pub timer: Option<Clockwork>,
+    /// What triggers objects.
+    pub bell: Option<Bell>,
     /// An index of all objects.
     pub catalog: Option<Catalog>,
     /// A daemon.
@@ -75,6 +76,7 @@ impl World {
             weather: Weather::drawn(chance),
             roles: (0..number).map(|at| Role::drawn(at, chance)).collect(),
             timer: None,
+            bell: None,
             catalog: None,
             daemon: None,
         };

@@ -141,7 +141,7 @@ fn is_done_before(history: &History, role: &Role, id: &str, call: &Called) -> bo
     let resumes = role.cues.iter().any(|cue| matches!(cue, Cue::Resume { .. }));
     history.calls_for(call.body.uid()).filter(|sub| sub.id == id).any(|sub| {
         // Resuming goes on when an update comes in between.
-        let same = sub.reason == call.reason || (resumes && sub.reason == Some(Reason::Resume));
+        let same = sub.reason == call.reason || (resumes && sub.reason.is_some_and(Reason::is_resumption));
         let ended = role.is_done_after(sub.attempt, sub.ending) != Some(false);
         same && ended && sub.ended.turn < call.ended.turn
     })

@@ -52,7 +52,10 @@ fn again(history: &History, call: &Called) -> Option<String> {
     let same = (before.reason, before.life, &before.new, base(before))
         == (call.reason, call.life, &call.new, base(call));
     let again = done && once && same && !is_later(history, before) && !changed_between(history, before, call);
-    let reason = rejected_between(history, before, call) || is_owed_for_others(history, before, call);
+    // Each trigger is a call.
+    let triggered = call.reason == Some(Reason::Triggered) && history.has_rung(call.life, 0..call.begun.turn);
+    let reason =
+        triggered || rejected_between(history, before, call) || is_owed_for_others(history, before, call);
     (again && !reason).then(|| "it was done with this".to_owned())
 }
 

@@ -57,7 +57,9 @@ fn miscounts(before: &Called, call: &Called) -> Option<String> {
 /// Whether an attempt comes before it is due though nothing has changed.
 fn hurries(history: &History, role: &Role, before: &Called, call: &Called) -> Option<String> {
     let Finale::Temporary(delay) = role.script.act(before.attempt).finale else { return None };
-    if before.ending != Ending::Temporary || role.parts {
+    // A trigger calls those that wait; one that comes in a long turn does so after it.
+    let triggered = history.has_rung(call.life, 0..call.begun.turn);
+    if before.ending != Ending::Temporary || role.parts || triggered {
         return None;
     }
     let due = before.at + before.took + delay;

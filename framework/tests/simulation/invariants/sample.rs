@@ -1,6 +1,7 @@
 //! Histories made by hand, for the tests of the invariants.
 
 use crate::{
+    bell::Rung,
     history::{History, Index, Written},
     record::{Called, Death, Life, Moment},
     role::{Cue, Role},
@@ -46,6 +47,7 @@ pub struct Telling {
     calls: Vec<Called>,
     lives: Vec<Life>,
     quiet: Option<Moment>,
+    rungs: Vec<Rung>,
     now: Moment,
     object: Option<Arc<Value>>,
 }
@@ -73,11 +75,13 @@ impl Telling {
             weather,
             roles: roles.into_iter().collect(),
             timer: None,
+            bell: None,
             catalog: None,
             daemon: None,
         };
         let (writes, calls, lives) = (Vec::new(), Vec::new(), vec![Life::default()]);
-        let telling = Self { world, writes, calls, lives, quiet: None, now: Moment::default(), object: None };
+        let (quiet, rungs, now) = (None, Vec::new(), Moment::default());
+        let telling = Self { world, writes, calls, lives, quiet, rungs, now, object: None };
         telling.user(json!({"metadata": {"name": "a", "uid": UID}, "spec": {"x": 1}}))
     }
 
@@ -213,6 +217,13 @@ impl Telling {
         self
     }
 
+    /// All objects are triggered.
+    pub fn ring(mut self) -> Self {
+        self.now.turn += 1;
+        self.rungs.push(Rung { life: self.lives.len() - 1, moment: self.now, name: None });
+        self
+    }
+
     /// From now on, nothing is to happen.
     pub fn quiet(mut self) -> Self {
         self.quiet = Some(self.now);
@@ -220,7 +231,7 @@ impl Telling {
     }
 
     pub fn history(self) -> History {
-        let Self { world, writes, calls, lives, quiet, now, object } = self;
+        let Self { world, writes, calls, lives, quiet, rungs, now, object } = self;
         let (objects, quiet) = (object.into_iter().collect(), quiet.unwrap_or(now));
         let (breakdowns, index) = (Vec::new(), Index::default());
         let (rejected, ticks, shown, runs) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -232,6 +243,7 @@ impl Telling {
             calls,
             lives,
             ticks,
+            rungs,
             shown,
             runs,
             end,
