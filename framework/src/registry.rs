@@ -23,19 +23,19 @@ pub struct Registration(pub fn() -> Registered);
 #[doc(hidden)]
 #[derive(Debug)]
 pub enum Registered {
-    Handler(Handler),
-    Activity(Activity),
+    Handler(Box<Handler>),
+    Activity(Box<Activity>),
 }
 
 impl From<Handler> for Registered {
     fn from(handler: Handler) -> Self {
-        Self::Handler(handler)
+        Self::Handler(Box::new(handler))
     }
 }
 
 impl From<Activity> for Registered {
     fn from(activity: Activity) -> Self {
-        Self::Activity(activity)
+        Self::Activity(Box::new(activity))
     }
 }
 
@@ -64,10 +64,10 @@ impl Registry {
         for registration in inventory::iter::<Registration> {
             match (registration.0)() {
                 Registered::Handler(handler) if is_wanted(handler.operator.as_deref()) => {
-                    registry.add(handler)
+                    registry.add(*handler)
                 }
                 Registered::Activity(activity) if is_wanted(activity.operator.as_deref()) => {
-                    registry.add_activity(activity);
+                    registry.add_activity(*activity);
                 }
                 _ => {}
             }
@@ -381,7 +381,7 @@ pub enum StartError {
     /// Two index functions fill indexes of the same type.
     TwoIndexes {
         /// The type: `Index<…, …>`.
-        index: String,
+        index: Box<str>,
         /// The functions' ids.
         ids: [String; 2],
         /// The place of the first one.

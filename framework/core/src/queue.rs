@@ -317,6 +317,7 @@ impl Queue {
             None if due => self.give_tick(&uid),
             None => {}
         }
+        self.give_woken(&uid);
         self.give_resumption(&uid);
     }
 
@@ -379,8 +380,12 @@ impl Queue {
             return;
         }
         match extent {
-            Extent::Whole if self.is_throttled(uid) => {}
-            Extent::Whole => self.turn_is_due(uid.clone()),
+            Extent::Whole => {
+                if let Some(entry) = self.objects.get_mut(uid) {
+                    entry.woken = true;
+                }
+                self.give_woken(uid);
+            }
             Extent::Partial => {
                 if let Some(entry) = self.objects.get_mut(uid) {
                     entry.tick_due = true;
@@ -397,6 +402,15 @@ impl Queue {
         let partial = self.backlog.get(uid).is_none() && !entry.turn_due && !entry.is_resumed_next();
         if !self.is_throttled(uid) || partial && entry.is_unread() && entry.newest_retained().is_some() {
             self.take_turn(uid.clone());
+        }
+    }
+
+    /// Gives an object the turn that it was woken for, once no worker has it. One that is throttled gets a whole turn anyway.
+    fn give_woken(&mut self, uid: &Uid) {
+        let throttled = self.is_throttled(uid);
+        let Some(entry) = self.objects.get_mut(uid).filter(|entry| !entry.running) else { return };
+        if mem::take(&mut entry.woken) && !throttled {
+            self.turn_is_due(uid.clone());
         }
     }
 

@@ -96,7 +96,8 @@ fn arguments(attribute: &Attribute, input: ParseStream) -> Result<Arguments> {
 /// The options of an activity, which has no kind.
 pub fn parse_activity(attribute: &Attribute, tokens: TokenStream) -> Result<Vec<Choice>> {
     let parse = |input: ParseStream| {
-        if !input.is_empty() && !(input.peek(Ident) && input.peek2(Token![=])) {
+        let is_option = input.peek(Ident) && input.peek2(Token![=]);
+        if !is_option && !input.is_empty() {
             let name = attribute.name;
             let message = format!("`{name}` has no kind, only options: write `#[korf::{name}]`");
             return Err(input.error(message));

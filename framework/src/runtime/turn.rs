@@ -95,12 +95,12 @@ impl<'a> Turn<'a> {
             return Ok(self.unplanned(&self.reading.body, after));
         }
         if self.is_copy()? {
-            self.kind.observe(Observation::Copied);
             let edits = self.reading.erasure(&self.kind.setup.storage);
             if let Some(next) = self.commit(Intent::Edits { edits, exactly: false }).await? {
                 // It still is a copy in the next turn.
                 return Ok(self.unplanned(&next.seen.body, next.due.unwrap_or_default()));
             }
+            self.kind.observe(Observation::Copied);
         }
         if self.job.prompt {
             self.early.extend(self.reading.waiting().map(Arc::from));

@@ -277,8 +277,9 @@ fn a_resync_of_an_object_with_timers_reads_nothing_and_one_of_a_changed_object_i
 
 #[test]
 fn mistakes_are_found_at_the_start() {
-    let start = |handlers: Vec<Handler>| Registry::from_iter(handlers).check(&Default::default());
-    let nothing = start(vec![korf::on_event::<Secret>("secret").run(triggers)]).unwrap_err();
+    let mistake =
+        |handlers: Vec<Handler>| Registry::from_iter(handlers).check(&Default::default()).unwrap_err();
+    let nothing = mistake(vec![korf::on_event::<Secret>("secret").run(triggers)]);
     assert!(matches!(nothing, StartError::NothingToTrigger { .. }));
     let text = nothing.to_string();
     assert!(text.contains("gives Light objects turns, but no handler is called for that"), "{text}");
@@ -287,7 +288,7 @@ fn mistakes_are_found_at_the_start() {
         korf::timer::<Light>("tick", Duration::ZERO).run(async || {}),
     ];
     for zero in zeros {
-        let text = start(vec![zero]).unwrap_err().to_string();
+        let text = mistake(vec![zero]).to_string();
         assert!(text.ends_with("= 0: give it a time between two calls"), "{text}");
     }
 }

@@ -65,6 +65,8 @@ pub struct Entry {
     pub turn_due: bool,
     /// The time of its next tick has come.
     pub tick_due: bool,
+    /// It is to have a whole turn after the one that is under way, whatever that one comes to.
+    pub woken: bool,
     /// What event handlers are to be called for: the newest of what the watch has shown.
     pub event: Option<WatchEventType>,
     rare: Option<Box<Rare>>,
@@ -145,6 +147,7 @@ impl Entry {
             resumption: listed.then_some(Resumption::Start),
             turn_due: false,
             tick_due: false,
+            woken: false,
             event: None,
             rare: None,
         }
@@ -260,6 +263,7 @@ impl Entry {
         // A retry may follow a conflict: what is retained is not the newest state then.
         let as_retained = !turn_due && (extent == Extent::Partial || !self.is_waiting());
         let prompt = extent == Extent::Whole && self.begin_resumption();
+        self.woken &= extent == Extent::Partial;
         let (body, fetch, occasion) = match pending {
             Some(Pending::Body(state)) => match state.body() {
                 Some(body) => (body, false, Occasion::Changed),

@@ -179,3 +179,24 @@ fn a_tick_never_sees_a_state_from_before_our_own_write() {
     let job = queue.next_job().unwrap();
     assert_eq!((job.tick, job.event, job.body.version(), job.fetch), (true, None, "3", false));
 }
+
+#[test]
+fn an_object_that_is_woken_has_a_whole_turn_even_if_it_is_at_work_and_nothing_is_new() {
+    let now = Instant::now();
+    for at_work in [false, true] {
+        let mut queue = ticking(now);
+        if at_work {
+            queue.observe(HERE, applied("a", 2), now);
+            queue.next_job().unwrap();
+        }
+        queue.wake(&"a".into(), Extent::Whole);
+        if at_work {
+            assert!(queue.next_job().is_none());
+            queue.finish(handled(2, None, now), now);
+        }
+        let job = queue.next_job().unwrap();
+        assert_eq!((job.extent, job.fetch), (Extent::Whole, true));
+        queue.finish(handled(2, None, now), now);
+        assert!(queue.next_job().is_none());
+    }
+}
