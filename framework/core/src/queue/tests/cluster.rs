@@ -86,6 +86,7 @@ impl Cluster {
             Step::Deliver => drop(self.deliver()),
             Step::Redeliver(object, version) => self.redeliver(object, version),
             Step::List => self.list(),
+            Step::Withdraw => self.withdraw(),
             Step::Take => drop(self.take()),
             Step::Trigger(object) => self.trigger(object),
             Step::Write(worker) => self.write(worker),
@@ -132,8 +133,16 @@ impl Cluster {
         self.watch = [Event::Listing].into_iter().chain(listed).chain([Event::ListingDone]).collect();
     }
 
+    fn withdraw(&mut self) {
+        self.objects.clear();
+        self.watch = [Event::Withdrawn].into();
+    }
+
     fn deliver(&mut self) -> Option<()> {
         let event = self.watch.pop_front()?;
+        if matches!(event, Event::Withdrawn) {
+            self.listed.clear();
+        }
         match &event {
             Event::Listing | Event::ListingRevised => self.listed.clear(),
             Event::Listed(body) => {
