@@ -60,9 +60,11 @@ async fn pod_task(event: WatchEventType, name: Name, namespace: ObjectNamespace,
     let (mut tasks, pod) = (tasks.lock().await, format!("{namespace}/{name}"));
     if event == WatchEventType::Deleted {
         tasks.remove(&pod).inspect(|(stop, _)| stop.cancel());
-    } else if !tasks.contains_key(&pod) {
-        let stop = CancellationToken::new();
-        tasks.insert(pod, (stop.clone(), tokio::spawn(serve(stop).in_current_span())));
+    } else {
+        tasks.entry(pod).or_insert_with(|| {
+            let stop = CancellationToken::new();
+            (stop.clone(), tokio::spawn(serve(stop).in_current_span()))
+        });
     }
 }
 

@@ -1,7 +1,9 @@
 //! Support for the code that attributes expand to, and for the test kit.
 
 use crate::{
-    families::{ActivityReply, Definition, Failure, IntoActivityReply, IntoObjectRefs, IntoPairs, Named},
+    families::{
+        ActivityReply, Definition, Failure, IntoActivityReply, IntoObjectRefs, IntoPairs, Named, Pairs,
+    },
     reply::{IntoReply, Reply},
 };
 use kube::CustomResourceExt;
@@ -31,12 +33,11 @@ pub fn activity_reply<S, R: IntoActivityReply<S>>(returned: R) -> Result<Activit
 }
 
 /// The pairs of an index function that has returned.
-pub fn pairs<P: IntoPairs>(returned: P) -> Result<Vec<(P::Key, P::Value)>, Failure> {
+pub fn pairs<P: IntoPairs>(returned: P) -> Result<Pairs<P>, Failure> {
     returned.into_pairs().map_err(Failure::Failed)
 }
 
 /// The objects of a mapping function that has returned.
-#[expect(clippy::unnecessary_wraps, reason = "arguments that can't be made are returned around it")]
 pub fn names<T, R: IntoObjectRefs<T>>(returned: R) -> Result<Vec<Named>, Failure> {
     Ok(returned.into_names())
 }

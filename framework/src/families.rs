@@ -19,7 +19,7 @@ pub use change::{
 };
 pub use daemon::{Daemon, DaemonCall, DaemonHandler, daemon};
 pub use event::{EventCall, EventHandler, WatchEvent, WatchEventType, on_event};
-pub use index::{IndexCall, IndexHandler, Indexing, IntoPairs, index};
+pub use index::{IndexCall, IndexHandler, Indexing, IntoPairs, Pairs, index};
 pub use related::{IntoObjectRefs, Named, Related, RelatedCall, RelatedHandler, watches};
 pub use sub::{Sub, SubCalls, SubHandler, SubHandlers};
 pub use timer::{Timer, TimerCall, TimerHandler, timer};

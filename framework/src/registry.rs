@@ -381,7 +381,7 @@ pub enum StartError {
     /// Two index functions fill indexes of the same type.
     TwoIndexes {
         /// The type: `Index<…, …>`.
-        index: String,
+        index: Box<str>,
         /// The functions' ids.
         ids: [String; 2],
         /// The place of the first one.

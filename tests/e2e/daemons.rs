@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     future::pending,
-    sync::{Arc, Mutex, RwLock},
+    sync::{Arc, Mutex, mpsc},
     time::Duration,
 };
 use tokio::sync::Notify;
@@ -166,24 +166,25 @@ async fn with_a_finalizer_the_object_waits_for_its_daemon_whose_last_words_are_w
     scene.operator.stop().await.unwrap();
 }
 
-/// What the daemon of the next test waits for with its thread.
-static BLOCKING: RwLock<()> = RwLock::new(());
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn one_that_ignores_the_flag_is_dropped_and_one_that_blocks_its_thread_is_abandoned_and_never_doubled()
 {
     let fixture = Fixture::new("daemons-deaf").await;
     let deaf =
         watching("deaf").cancellation_backoff(SECOND).run(async |_stopped: Stopped| pending::<()>().await);
-    let block = async |diary: State<Diary>| {
-        diary.note("blocks");
-        // It holds no lock across an await.
-        drop(BLOCKING.read());
-        pending::<()>().await;
+    let (unblock, blocked) = mpsc::channel::<()>();
+    let blocked = Arc::new(Mutex::new(blocked));
+    let block = move |diary: State<Diary>| {
+        let blocked = Arc::clone(&blocked);
+        async move {
+            diary.note("blocks");
+            // It blocks its thread until the sender is gone.
+            let _ = blocked.lock().unwrap().recv();
+            pending::<()>().await;
+        }
     };
     let blocking = watching("blocking").finalizer().cancellation_timeout(SECOND).run(block);
     let scene = Scene::new(&fixture, "deaf", [deaf, blocking]).await;
-    let writing = BLOCKING.write().unwrap();
     scene.create("a").await;
     scene.diary.until("blocks", 1).await;
     scene.watched("a", "no").await;
@@ -194,7 +195,7 @@ async fn one_that_ignores_the_flag_is_dropped_and_one_that_blocks_its_thread_is_
     scene.watched("a", "yes").await;
     eventually("it is kept for the next one", finalizers, Option::is_some).await;
     assert_eq!(scene.diary.count("blocks"), 1, "the former one has not ended");
-    drop(writing);
+    drop(unblock);
     scene.diary.until("blocking ExitedOnRequest", 1).await;
     scene.diary.until("blocks", 2).await;
     scene.delete("a").await;

@@ -42,8 +42,8 @@ impl NamespaceList {
         let first = self.parts.iter().take_while(|part| !part.excludes);
         // Nothing but exclusions: of all.
         let begun = self.excludes_first() || first.clone().any(|part| matches(&part.glob, name));
-        let later = self.parts.iter().skip(first.count()).filter(|part| matches(&part.glob, name));
-        begun && later.last().is_none_or(|part| !part.excludes)
+        let mut later = self.parts.iter().skip(first.count()).filter(|part| matches(&part.glob, name));
+        begun && later.next_back().is_none_or(|part| !part.excludes)
     }
 
     fn excludes_first(&self) -> bool {

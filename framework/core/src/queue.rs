@@ -231,7 +231,7 @@ impl Queue {
             return;
         }
         let Some(entry) = self.objects.get_mut(&uid) else { return };
-        entry.has_called(matches!(end, TurnEnd::Seen { planned: true, .. }));
+        entry.has_called(matches!(end, TurnEnd::Seen { planned: true, called: true, .. }));
         if let Some(event) = undelivered {
             // Later events stand for it, too.
             entry.event.get_or_insert(event);
@@ -259,6 +259,7 @@ impl Queue {
                 settled,
                 resumed,
                 planned,
+                called: _,
                 waiting,
                 blocked,
                 got_past,
@@ -279,9 +280,10 @@ impl Queue {
         match self.backlog.get(&uid) {
             Some(Pending::Echo(_)) => self.take_turn(uid.clone()),
             Some(_) => self.enqueue(uid.clone(), now),
-            None if due => self.take_turn(uid.clone()),
+            None if due => self.give_tick(&uid),
             None => {}
         }
+        self.give_woken(&uid);
         self.give_resumption(&uid);
     }
 
@@ -344,16 +346,37 @@ impl Queue {
             return;
         }
         match extent {
-            Extent::Whole if self.is_throttled(uid) => {}
-            Extent::Whole => self.turn_is_due(uid.clone()),
+            Extent::Whole => {
+                if let Some(entry) = self.objects.get_mut(uid) {
+                    entry.woken = true;
+                }
+                self.give_woken(uid);
+            }
             Extent::Partial => {
                 if let Some(entry) = self.objects.get_mut(uid) {
                     entry.tick_due = true;
                 }
-                if !self.is_throttled(uid) {
-                    self.take_turn(uid.clone());
-                }
+                self.give_tick(uid);
             }
+        }
+    }
+
+    /// Gives a turn to an object for its timers and daemons. One that could not be read for its handlers doesn't wait for
+    /// that, if its newest state is retained.
+    fn give_tick(&mut self, uid: &Uid) {
+        let Some(entry) = self.objects.get(uid) else { return };
+        let partial = self.backlog.get(uid).is_none() && !entry.turn_due && !entry.is_resumed_next();
+        if !self.is_throttled(uid) || partial && entry.is_unread() && entry.newest_retained().is_some() {
+            self.take_turn(uid.clone());
+        }
+    }
+
+    /// Gives an object the turn that it was woken for, once no worker has it. One that is throttled gets a whole turn anyway.
+    fn give_woken(&mut self, uid: &Uid) {
+        let throttled = self.is_throttled(uid);
+        let Some(entry) = self.objects.get_mut(uid).filter(|entry| !entry.running) else { return };
+        if mem::take(&mut entry.woken) && !throttled {
+            self.turn_is_due(uid.clone());
         }
     }
 
@@ -434,20 +457,11 @@ impl Queue {
             match alarm {
                 Alarm::Tick => {
                     entry.tick_due = true;
-                    if self.is_throttled(&uid) {
-                        continue;
-                    }
+                    self.give_tick(&uid);
                 }
-                Alarm::Turn => {
-                    self.turn_is_due(uid);
-                    continue;
-                }
-                Alarm::Resync => {
-                    self.resume(&uid, Resumption::Resync);
-                    continue;
-                }
+                Alarm::Turn => self.turn_is_due(uid),
+                Alarm::Resync => drop(self.resume(&uid, Resumption::Resync)),
             }
-            self.take_turn(uid);
         }
     }
 

@@ -6,7 +6,8 @@ use super::{
 use crate::{
     Name, Result,
     filter::Match,
-    handler::{Activity, Handler, Registry, SourceLocation},
+    handler::{Activity, Handler, OnError, Registry, SourceLocation},
+    index,
     logging::Verbosity,
     on_create, on_delete, on_event, on_field, on_probe, on_resume, on_startup, on_update,
     settings::Settings,
@@ -36,7 +37,7 @@ fn some_handlers() -> Registry {
     let update =
         on_update::<Table>("alter").definition().retries(5).backoff(Duration::from_secs(10)).run(nothing);
     let create = on_create::<ConfigMap>("c").timeout(Duration::from_millis(1500)).run(nothing);
-    let delete = on_delete::<Table>("drop").errors(crate::handler::OnError::Ignored).run(nothing);
+    let delete = on_delete::<Table>("drop").errors(OnError::Ignored).run(nothing);
     let field = on_field::<Table>("f", "spec.columns").label("app", "web").when(|| true);
     let resume = on_resume::<Table>("r").deleted().annotation("a/b", Match::Absent).run(nothing);
     let event = on_event::<ConfigMap>("e").run(nothing);
@@ -48,6 +49,7 @@ fn some_handlers() -> Registry {
         at(20, update),
         at(100, create),
         at(101, event),
+        at(102, index::<ConfigMap>("i").labels("a").errors(OnError::Permanent).run(|| Some((1, 2)))),
     ]
     .into_iter()
     .collect()
@@ -167,6 +169,7 @@ Table (korf.dev/v1)  resume  r               deleted annotations[a/b]=absent    
 Table (korf.dev/v1)  update  alter           retries=5 backoff=10s                                 src/main.rs:20
 ConfigMap (v1)       create  c               timeout=1.5s                                          src/main.rs:100
 ConfigMap (v1)       event   e               -                                                     src/main.rs:101
+ConfigMap (v1)       index   i               labels[a]=present errors=permanent                    src/main.rs:102
 "
     );
 }

@@ -92,7 +92,7 @@ impl<K: 'static> Configurable for Indexing<K> {
     note = "return `(key, value)`, or an `Option`, a `Vec`, an array or a map of such pairs, or a `korf::Result` of one of \
             these; collect an iterator"
 )]
-pub trait IntoPairs {
+pub trait IntoPairs: Sized {
     /// The type of the keys.
     type Key: Ord + Clone + Send + Sync + 'static;
     /// The type of the values.
@@ -102,8 +102,11 @@ pub trait IntoPairs {
     ///
     /// # Errors
     /// The function's own error.
-    fn into_pairs(self) -> Result<Vec<(Self::Key, Self::Value)>, Error>;
+    fn into_pairs(self) -> Result<Pairs<Self>, Error>;
 }
+
+/// The pairs that an index function returns.
+pub type Pairs<P> = Vec<(<P as IntoPairs>::Key, <P as IntoPairs>::Value)>;
 
 macro_rules! pairs {
     ($(<$($size:ident)?> $type:ty, $self:ident => $pairs:expr;)*) => {$(

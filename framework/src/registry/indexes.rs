@@ -22,7 +22,7 @@ pub(super) fn check(handlers: &[Handler]) -> Result<(), StartError> {
         };
         if let Some((other, _)) = functions(handlers).find(same) {
             return Err(StartError::TwoIndexes {
-                index: function.contents.to_string(),
+                index: function.contents.to_string().into(),
                 ids: [handler, other].map(|handler| handler.id().to_owned()),
                 first: handler.location,
                 second: other.location,

@@ -35,6 +35,7 @@ mod admission;
 mod answer;
 mod apply;
 mod built_in;
+mod changes;
 mod faults;
 mod fields;
 mod list;

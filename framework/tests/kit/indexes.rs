@@ -1,7 +1,7 @@
 //! Indexes: filled before any handler, and equal to what is there.
 
 use crate::lights::{Light, flickering, light, paint};
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use korf::{
     Error, Index, Labels, Name, Object, Operator, Result, Spec, State,
     extract::Rejection,
@@ -9,9 +9,9 @@ use korf::{
 };
 use korf_testing::{
     Cluster,
-    api::{Delivery, EventDelivery, Fault, Faults, Request, WatchEvent},
+    api::{Delivery, EventDelivery, Fault, Faults, Request, ServedKind, WatchEvent},
 };
-use kube::core::ObjectMeta;
+use kube::core::{ApiResource, ObjectMeta};
 use serde_json::json;
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -397,4 +397,51 @@ fn an_option_of_an_index_that_nothing_fills_is_none() {
     let mut cluster = cluster(&view, || vec![korf::on_create::<ConfigMap>("create").run(optional)]);
     cluster.create(&map("m")).unwrap();
     assert_eq!(view.noted(), ["true no function fills `Index<u8, u8>`"]);
+}
+
+#[test]
+fn the_objects_of_a_kind_that_is_removed_leave_the_index() {
+    for with_turns in [false, true] {
+        let view = View::default();
+        let handlers = move || {
+            let create = with_turns.then(|| korf::on_create::<Light>("create").run(async || {}));
+            [indexing()].into_iter().chain(create).collect()
+        };
+        let mut cluster = cluster(&view, handlers);
+        cluster.create(&light("a", "red")).unwrap();
+        assert_eq!(view.shown(), "red: a");
+        cluster.server().remove_kind(&ApiResource::erase::<Light>(&()));
+        cluster.advance(Duration::from_secs(120));
+        assert_eq!(view.shown(), "", "with turns: {with_turns}");
+        cluster.serve(ServedKind::of::<Light>());
+        cluster.advance(Duration::from_secs(60));
+        cluster.create(&light("b", "green")).unwrap();
+        assert_eq!(view.shown(), "green: b", "with turns: {with_turns}");
+    }
+}
+
+#[test]
+fn the_objects_of_a_namespace_that_is_deleted_leave_the_index() {
+    let view = View::default();
+    let shared = view.clone();
+    let make = move || {
+        let operator = Operator::with_registry("lights", Registry::from_iter([indexing()]));
+        operator.state(shared.clone()).namespaces(["team-*"])
+    };
+    let mut cluster = Cluster::of(make).unwrap();
+    let namespace = |name: &str| Namespace {
+        metadata: ObjectMeta { name: Some(name.into()), ..ObjectMeta::default() },
+        ..Namespace::default()
+    };
+    for (space, name) in [("team-b", "a"), ("team-a", "b")] {
+        cluster.create(&namespace(space)).unwrap();
+        let mut light = light(name, "red");
+        light.metadata.namespace = Some(space.into());
+        cluster.create(&light).unwrap();
+    }
+    cluster.advance(Duration::from_secs(10));
+    assert_eq!(view.shown(), "red: b, a", "in the order of the namespaces");
+    cluster.delete::<Namespace>("team-a").unwrap();
+    cluster.advance(Duration::from_secs(60));
+    assert_eq!(view.shown(), "red: a");
 }

@@ -23,6 +23,8 @@ pub struct Companion {
     pub way: Way,
     /// From the flag to the cancellation.
     pub backoff: Duration,
+    /// The object is kept until it has ended.
+    pub keeps: bool,
 }
 
 const TIER: &str = "metadata.labels.tier";
@@ -49,6 +51,8 @@ pub struct Run {
     pub life: usize,
     pub begun: Moment,
     pub at: Timestamp,
+    /// The finalizers of the object that it saw.
+    pub finalizers: Vec<String>,
     /// None while it runs.
     pub ended: Option<Moment>,
     /// It has succeeded without having been told to stop.
@@ -74,7 +78,8 @@ impl Companion {
             5 => Way::Brief(time(&mut chance)),
             _ => Way::Failing(time(&mut chance)),
         };
-        Some(Self { filter, way, backoff: time(&mut chance) })
+        let (backoff, keeps) = (time(&mut chance), chance.u8(..3) == 0);
+        Some(Self { filter, way, backoff, keeps })
     }
 
     /// Whether it is between two attempts most of the time.
@@ -95,12 +100,13 @@ impl Companion {
             Some((path, wanted)) => on.field(*path).value(wanted),
             None => on,
         };
+        let on = if self.keeps { on.finalizer() } else { on };
         let (record, way) = (record.clone(), self.way);
         on.call(move |call: DaemonCall| {
             let record = record.clone();
             async move {
                 let view: &ObjectView = Daemon::<Thing>::object(&call);
-                let mut run = record.run(view.body().uid());
+                let mut run = record.run(view.body());
                 let stopped =
                     <Stopped as FromCall<Daemon<Thing>>>::from_call(&call).map_err(Failure::Rejected)?;
                 let outcome = way.perform(&stopped).await;

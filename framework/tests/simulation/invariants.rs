@@ -25,7 +25,7 @@ use crate::history::{History, Violation};
 
 type Invariant = fn(&History) -> Vec<Violation>;
 
-const ALL: [(&str, Invariant); 26] = [
+const ALL: [(&str, Invariant); 27] = [
     ("the last state was handled", handled::last_state),
     ("a creation was handled", closed::creations),
     ("an update was handled", closed::updates),
@@ -51,6 +51,7 @@ const ALL: [(&str, Invariant); 26] = [
     ("indexes are filled before all handlers", indexed::filled_first),
     ("a daemon never runs twice for one object", daemons::once),
     ("a daemon runs for its objects alone", daemons::for_its_objects),
+    ("a daemon that keeps its object ends before it", daemons::kept),
     ("handlers see states that aren't older than our own writes, once", fresh::seen),
 ];
 

@@ -262,12 +262,13 @@ impl Record {
     }
 
     /// A run of the daemon begins.
-    pub fn run(&self, uid: &str) -> OpenRun {
+    pub fn run(&self, body: &Body) -> OpenRun {
         let (begun, ended) = (self.moment(), None);
         let mut notes = self.notes();
         let life = notes.lives.len().saturating_sub(1);
-        let (uid, at) = (uid.to_owned(), korf_testing::now());
-        notes.runs.push(Run { uid, life, begun, at, ended, by_itself: false });
+        let (uid, at) = (body.uid().to_owned(), korf_testing::now());
+        let finalizers = body.finalizers().map(str::to_owned).collect();
+        notes.runs.push(Run { uid, life, begun, at, finalizers, ended, by_itself: false });
         OpenRun { record: self.clone(), number: notes.runs.len() - 1, by_itself: false }
     }
 

@@ -15,7 +15,7 @@ use crate::{
     thing::Thing,
     timer::Clockwork,
     user::Users,
-    world::World,
+    world::{World, globs},
 };
 use jiff::Timestamp;
 use korf_testing::{Cluster, Line, api::Exchange};
@@ -45,9 +45,10 @@ pub struct Outcome {
 pub fn run(seed: u64) -> Outcome {
     let mut chance = fastrand::Rng::with_seed(seed);
     let focus = Focus::of(seed);
+    let own = World::drawn(focus, &mut chance);
     let (timer, daemon, catalog) = (Clockwork::of(seed), Companion::of(seed), Catalog::of(seed));
-    let world = World { timer, daemon, catalog, ..World::drawn(focus, &mut chance) };
-    let world = World { bell: Bell::of(seed, &world.roles), ..world };
+    let bell = Bell::of(seed, &own.roles);
+    let world = World { timer, daemon, catalog, bell, globs: globs(seed), ..own };
     let (record, counter) = (Record::default(), Counter::default());
     let users = Users::new(&counter);
     let mut cluster = cluster(&world, &record, &users);

@@ -54,6 +54,15 @@ pub struct World {
     pub catalog: Option<Catalog>,
     /// A daemon.
     pub daemon: Option<Companion>,
+    /// The namespaces that it is told to serve; none: all.
+    pub globs: Option<&'static str>,
+}
+
+/// The globs of a seed's world: a sixth of the worlds have some. The objects are in `default`.
+pub fn globs(seed: u64) -> Option<&'static str> {
+    let mut chance = fastrand::Rng::with_seed(seed ^ 0x676c_6f62);
+    let all = ["def*", "!kube-*", "*,!d*,d*t"];
+    (chance.u8(..6) == 0).then(|| all[chance.usize(..all.len())])
 }
 
 const NAME: &str = "sim";
@@ -76,6 +85,7 @@ impl World {
             weather: Weather::drawn(chance),
             roles: (0..number).map(|at| Role::drawn(at, chance)).collect(),
             timer: None,
+            globs: None,
             bell: None,
             catalog: None,
             daemon: None,
@@ -87,6 +97,7 @@ impl World {
     /// The operator, less its handlers.
     pub fn settings(&self, operator: Operator) -> Operator {
         let operator = operator.concurrency(self.concurrency).grace(self.grace);
+        let operator = self.globs.into_iter().fold(operator, |operator, globs| operator.namespaces([globs]));
         let operator = if self.one_at_a_time { operator.one_at_a_time() } else { operator };
         match self.keeping {
             Keeping::OwnAnnotations => operator,

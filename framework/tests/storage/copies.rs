@@ -92,6 +92,7 @@ fn a_copy_is_one_until_what_it_came_with_is_removed() {
     cluster.create(&copy).unwrap();
     cluster.advance(120 * SECOND);
     assert_eq!(calls.all(), ["create a"]);
+    assert!(lines(&cluster, Level::WARN, "a copy, or a backup").is_empty(), "nothing is removed yet");
     cluster.set_faults(());
     cluster.advance(60 * SECOND);
     assert_eq!(calls.all(), ["create a", "create b"]);

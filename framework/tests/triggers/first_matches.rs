@@ -1,7 +1,7 @@
 //! Objects that begin to match: their first match is a creation.
 
 use crate::things::{Seen, Thing, cluster, thing};
-use korf::{Name, State, handler::Handler, on_create, on_update};
+use korf::{Name, State, handler::Handler, on_create, on_field, on_update};
 use serde_json::json;
 
 async fn note(seen: State<Seen>, name: Name) {
@@ -30,6 +30,18 @@ fn the_log_says_why_an_update_handler_whose_field_appears_is_not_called() {
     cluster.patch::<Thing>("a", json!({"spec": {"size": 3}})).unwrap();
     assert_eq!(seen.take(), ["a", "a"], "it is known by now");
     assert_eq!(cluster.lines_about("a").iter().filter(|line| line.contains(WHY)).count(), 1);
+}
+
+#[test]
+fn a_field_handler_beside_it_makes_no_update_of_it() {
+    let field = on_field::<Thing>("size", "spec.size").run(note);
+    let (mut cluster, seen) = cluster([on_size(), field]);
+    let mut blank = thing("a", 1);
+    blank.spec.size = None;
+    cluster.create(&blank).unwrap();
+    cluster.patch::<Thing>("a", json!({"spec": {"size": 1}})).unwrap();
+    assert_eq!(seen.take(), ["a"], "the field handler is called");
+    cluster.assert_logged("a", WHY);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod contender;
 mod crowd;
 mod document;
 mod growth;
+mod hour;
 mod plot;
 mod process;
 mod report;
@@ -65,6 +66,10 @@ pub struct Options {
     #[arg(long)]
     crowd: bool,
 
+    /// Measure what an operator keeps in an hour of restarts, rotated tokens and namespaces that come and go: six minutes
+    #[arg(long)]
+    hour: bool,
+
     /// Everything, for the document; takes about half an hour
     #[arg(long)]
     long: bool,
@@ -91,6 +96,7 @@ impl Options {
             backlogs: vec![2_000, 6_000, 20_000],
             restarts: vec![1_000, 6_000, 20_000, 100_000],
             crowd: true,
+            hour: true,
             ..self
         }
     }
@@ -117,6 +123,9 @@ async fn main() -> Result<(), Error> {
     }
     if options.crowd {
         document.section("A hot object in a crowd", crowd::run().await?)?;
+    }
+    if options.hour {
+        document.section("An hour, compressed", hour::run().await?)?;
     }
     document.finish()
 }

@@ -41,6 +41,16 @@ impl Process {
         value.and_then(|value| value.parse().ok()).unwrap_or_default()
     }
 
+    /// The files and connections that it has open.
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).map_or(0, Iterator::count)
+    }
+
+    /// Asks it to end, with SIGTERM.
+    pub fn terminate(&self) -> io::Result<()> {
+        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().map(drop)
+    }
+
     /// Whether it has ended by itself.
     pub fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))

@@ -88,7 +88,7 @@ pub fn is_concerned<I>(setup: &Setup<I>, reading: &Reading) -> Result<bool, Filt
     setup.any(|handler| handler.concerns(&input))
 }
 
-/// The ids of the update handlers that a creation leaves out, where it calls no handler at all.
+/// The ids of the update handlers that a creation leaves out, where it calls no create handler.
 ///
 /// # Errors
 /// A filter can't be evaluated.
@@ -97,7 +97,8 @@ pub fn left_out<'a, I>(
     cycle: &Cycle,
     reading: &Reading,
 ) -> Result<Vec<&'a str>, FilterFailed> {
-    if cycle.reason != Reason::Create || !cycle.called.is_empty() {
+    let creates = |index: &usize| setup.handlers[*index].on == Trigger::Create;
+    if cycle.reason != Reason::Create || cycle.called.iter().any(creates) {
         return Ok(Vec::new());
     }
     let input = reading.filter_input(Reason::Create);

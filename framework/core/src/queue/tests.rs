@@ -55,6 +55,7 @@ fn at_rest(newest: Newest, due: Option<Duration>) -> TurnEnd {
         settled: true,
         resumed: due.is_none(),
         planned: true,
+        called: true,
         waiting: None,
         blocked: Blockings::new(),
         got_past: Vec::new(),

@@ -24,19 +24,20 @@ impl Store {
     /// Deletes all that is in a namespace, which stays until that is gone.
     pub(super) fn terminate(&mut self, name: &str, now: Timestamp) -> Result<Stored, Rejection> {
         let namespaces = namespaces();
-        let mut object = (*self.get(&namespaces, name)?).clone();
-        if !meta::is_deleting(&object) {
+        let mut terminating = self.get(&namespaces, name)?;
+        if !meta::is_deleting(&terminating) {
+            let mut object = (*terminating).clone();
             meta::set(&mut object, "deletionTimestamp", meta::time(now));
             object["status"] = json!({"phase": "Terminating"});
             let managers = self.managers(&namespaces, name);
-            self.store(&namespaces, name, object.clone(), managers)?;
+            terminating = self.store(&namespaces, name, object, managers)?;
+            // The namespace goes with the last of them.
             for (collection, name) in self.content(name) {
                 self.delete(&collection, &name, &Value::Null, now)?;
             }
         }
-        let terminating = self.get(&namespaces, name);
         self.release(name)?;
-        terminating
+        Ok(terminating)
     }
 
     /// Checks that nothing is created in a namespace that is being deleted.

@@ -3,6 +3,7 @@
 use super::{
     answer::{Answer, FieldError, Rejection},
     apply::Applied,
+    changes::Changes,
     faults::{Delivery, EventDelivery, Faults},
     log::{APPLY, Exchange, JSON, MERGE, Request, STRATEGIC},
     managers::Author,
@@ -21,7 +22,6 @@ use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::watch;
 
 /// An API server in memory; its clones are one server.
 #[derive(Clone)]
@@ -29,8 +29,7 @@ pub struct ApiServer {
     state: Arc<Mutex<State>>,
     /// With a lock of their own, as they may use the server.
     faults: Arc<Mutex<Box<dyn Faults>>>,
-    /// Wakes watches. The number counts how often all of them were broken.
-    changes: Arc<watch::Sender<u64>>,
+    changes: Arc<Changes>,
 }
 
 pub(super) struct State {
@@ -57,7 +56,7 @@ impl ApiServer {
         Self {
             state: Arc::new(Mutex::new(state)),
             faults: Arc::new(Mutex::new(Box::new(()))),
-            changes: Arc::new(watch::Sender::new(0)),
+            changes: Arc::default(),
         }
     }
 
@@ -115,7 +114,7 @@ impl ApiServer {
 
     /// Breaks all watches, as a network failure does.
     pub fn break_watches(&self) {
-        self.changes.send_modify(|breaks| *breaks += 1);
+        self.changes.break_watches();
     }
 
     /// The objects of a kind as they are now, by namespace and name.
@@ -205,7 +204,7 @@ impl ApiServer {
     }
 
     fn wake(&self) {
-        self.changes.send_modify(|_| {});
+        self.changes.wake();
     }
 
     fn execute(&self, store: &mut Store, request: &Request) -> Result<Answer, Rejection> {
@@ -221,7 +220,7 @@ impl ApiServer {
                 Method::GET if request.is_watch() => {
                     let watch = OpenWatch::open(
                         self.clone(),
-                        self.changes.subscribe(),
+                        Arc::clone(&self.changes),
                         store,
                         collection,
                         &request.query,

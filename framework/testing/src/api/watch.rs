@@ -2,6 +2,7 @@
 
 use super::{
     answer::Rejection,
+    changes::Changes,
     faults::EventDelivery,
     selector::Selector,
     server::ApiServer,
@@ -18,10 +19,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::{
-    sync::watch,
-    time::{Instant, sleep, sleep_until},
-};
+use tokio::time::{Instant, sleep, sleep_until};
 
 /// The time of the last bookmark before the end of a watch.
 const BOOKMARK: Duration = Duration::from_secs(2);
@@ -71,7 +69,9 @@ impl WatchEvent {
 /// An open watch.
 pub(super) struct OpenWatch {
     server: ApiServer,
-    changes: watch::Receiver<u64>,
+    changes: Arc<Changes>,
+    /// The changes of the server that it has looked at.
+    looked_at: u64,
     /// The number of breaks when it was opened: the next one ends it.
     breaks: u64,
     collection: Collection,
@@ -131,7 +131,7 @@ impl WatchStart {
 impl OpenWatch {
     pub fn open(
         server: ApiServer,
-        changes: watch::Receiver<u64>,
+        changes: Arc<Changes>,
         store: &Store,
         collection: Collection,
         query: &BTreeMap<String, String>,
@@ -140,10 +140,10 @@ impl OpenWatch {
         let seconds = query.get("timeoutSeconds").and_then(|text| text.parse().ok());
         let end_at = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
         let bookmarks = query.get("allowWatchBookmarks").is_some_and(|allowed| allowed == "true");
-        let breaks = *changes.borrow();
         let mut watch = Self {
             server,
-            breaks,
+            breaks: changes.breaks(),
+            looked_at: changes.count(),
             changes,
             collection,
             selector: Selector::of(query)?,
@@ -202,7 +202,8 @@ impl OpenWatch {
             if self.over {
                 return None;
             }
-            if *self.changes.borrow_and_update() != self.breaks {
+            self.looked_at = self.changes.count();
+            if self.changes.breaks() != self.breaks {
                 return Some(Err(self.break_off()));
             }
             self.poll_store();
@@ -248,7 +249,7 @@ impl OpenWatch {
         let held_until = self.held.as_ref().map(|(_, until)| *until);
         tokio::select! {
             biased;
-            _ = self.changes.changed() => {}
+            () = self.changes.after(self.looked_at) => {}
             () = at(held_until) => self.queue.extend(self.held.take().map(|(event, _)| event)),
             () = at(self.bookmark_at) => {}
             () = at(self.end_at) => self.over = true,

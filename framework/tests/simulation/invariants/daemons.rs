@@ -42,6 +42,38 @@ pub fn for_its_objects(history: &History) -> Vec<Violation> {
     violations
 }
 
+/// A daemon that keeps its object begins with the finalizer, and our finalizer isn't removed while it runs.
+pub fn kept(history: &History) -> Vec<Violation> {
+    let world = &history.world;
+    if !world.daemon.as_ref().is_some_and(|daemon| daemon.keeps) {
+        return Vec::new();
+    }
+    let free = history.runs.iter().filter(|run| !run.finalizers.iter().any(|name| name == world.finalizer()));
+    let mut violations: Vec<_> =
+        free.map(|run| Violation(format!("it begins for {} without the finalizer", run.uid))).collect();
+    for (ours, effect) in history.effects() {
+        let holds = |object: &Option<Arc<Value>>| object.as_ref().is_some_and(|object| world.holds(object));
+        let Some(before) = effect.before.as_ref().filter(|_| ours && holds(&effect.before)) else { continue };
+        let during = |run: &&Run| {
+            let ended = run.ended.map_or(u64::MAX, |ended| ended.revision);
+            run.uid == uid(before) && (run.begun.revision..ended).contains(&effect.revision)
+        };
+        if let Some(run) = history.runs.iter().find(during).filter(|_| !holds(&effect.after)) {
+            violations.push(Violation(format!("{} goes at {} while it runs", run.uid, effect.revision)));
+        }
+    }
+    violations
+}
+
+/// Whether a daemon needs the finalizer of an object that is there.
+pub fn is_kept(history: &History, object: &Value) -> bool {
+    let life = history.lives.len().saturating_sub(1);
+    let is_its = |run: &&Run| (run.life, run.uid.as_str()) == (life, uid(object));
+    let done = history.runs.iter().filter(is_its).any(|run| run.by_itself);
+    let daemon = history.world.daemon.as_ref();
+    daemon.is_some_and(|daemon| daemon.keeps && daemon.concerns(object)) && !done
+}
+
 fn is_theirs(companion: &Companion, object: &Arc<Value>) -> bool {
     !is_deleting(object) && companion.concerns(object)
 }
@@ -51,7 +83,7 @@ mod tests {
     use super::*;
     use crate::{
         daemon::Way,
-        invariants::sample::{Telling, UID},
+        invariants::sample::{FINALIZER, Telling, UID},
         record::Moment,
         role::Want,
     };
@@ -63,13 +95,14 @@ mod tests {
         let moment = |turn| Moment { turn, revision: 0 };
         let at = Timestamp::UNIX_EPOCH;
         let (begun, ended) = (moment(begun), ended.map(moment));
-        Run { uid: uid.to_owned(), life, begun, at, ended, by_itself: false }
+        let finalizers = vec![FINALIZER.to_owned()];
+        Run { uid: uid.to_owned(), life, begun, at, finalizers, ended, by_itself: false }
     }
 
     fn history(telling: Telling, runs: Vec<Run>) -> History {
         let mut history = telling.history();
         let way = Way::Patient(Duration::ZERO);
-        history.world.daemon = Some(Companion { filter: None, way, backoff: Duration::ZERO });
+        history.world.daemon = Some(Companion { filter: None, way, backoff: Duration::ZERO, keeps: false });
         history.runs = runs;
         history
     }
@@ -104,5 +137,24 @@ mod tests {
         let mut done = vec![run(UID, 0, 1, Some(2))];
         done[0].by_itself = true;
         assert_eq!(found(Telling::of([]), done), 0);
+    }
+
+    #[test]
+    fn a_start_without_the_finalizer_and_an_end_before_the_daemon_s_are_found() {
+        let found = |told: Telling, runs| {
+            let mut history = history(told, runs);
+            history.world.daemon.iter_mut().for_each(|daemon| daemon.keeps = true);
+            kept(&history).len()
+        };
+        let until = |revision| {
+            let mut run = run(UID, 0, 1, Some(2));
+            (run.begun.revision, run.ended) = (2, Some(Moment { turn: 2, revision }));
+            run
+        };
+        let told = || Telling::of([]).held().deleted().let_go();
+        assert_eq!(found(told(), vec![until(3)]), 0, "it has ended before the write");
+        assert_eq!(found(told(), vec![until(5)]), 1);
+        assert_eq!(found(told(), vec![Run { ended: None, ..until(3) }]), 1);
+        assert_eq!(found(told(), vec![Run { finalizers: Vec::new(), ..until(3) }]), 1);
     }
 }

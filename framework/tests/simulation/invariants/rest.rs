@@ -1,5 +1,6 @@
 //! Rest: the objects when there is nothing more to do.
 
+use super::daemons;
 use crate::{
     history::{History, Violation, is_deleting, uid},
     role::Role,
@@ -8,8 +9,8 @@ use crate::{
 use korf::Reason;
 use serde_json::{Value, json};
 
-/// An object's diff-base is its essence, and it has no other records; the finalizer is there where a delete handler needs
-/// it. An object that is being deleted is held by a handler that failed; one without handlers has no records at all.
+/// An object's diff-base is its essence, and it has no other records; the finalizer is there where a delete handler or
+/// a daemon needs it. An object that is being deleted is held by a handler that failed; one without handlers has no records at all.
 pub fn at_rest(history: &History) -> Vec<Violation> {
     let wrong = history.objects.iter().filter_map(|object| {
         let why = if is_deleting(object) { deleting(history, object) } else { alive(history, object) };
@@ -22,7 +23,8 @@ fn alive(history: &History, object: &Value) -> Option<String> {
     let world = &history.world;
     let needs =
         |role: &Role| role.deletion().is_some_and(|(optional, _)| !optional) && role.concerns(world, object);
-    match (world.roles.iter().any(needs), world.holds(object)) {
+    let kept = daemons::is_kept(history, object);
+    match (kept || world.roles.iter().any(needs), world.holds(object)) {
         (true, false) => return Some("its finalizer is missing".to_owned()),
         (false, true) => return Some("no handler needs its finalizer".to_owned()),
         _ => {}

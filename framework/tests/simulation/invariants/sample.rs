@@ -75,6 +75,7 @@ impl Telling {
             weather,
             roles: roles.into_iter().collect(),
             timer: None,
+            globs: None,
             bell: None,
             catalog: None,
             daemon: None,

@@ -3,13 +3,15 @@
 use crate::history::{History, Violation};
 use korf_testing::api::Effect;
 
-/// The operator has never written records or its finalizer onto an object that no change handler was ever for.
+/// The operator has never written records or its finalizer onto an object that no change handler, and no
+/// daemon with a finalizer, was ever for.
 pub fn by_us(history: &History) -> Vec<Violation> {
     let world = &history.world;
     let concerned = |of: &str| {
         let mut states = history.states_of(of);
         states.any(|(_, state)| {
-            world.roles.iter().any(|role| !role.handles_events() && role.concerns(world, state))
+            let kept = world.daemon.as_ref().is_some_and(|daemon| daemon.keeps && daemon.concerns(state));
+            kept || world.roles.iter().any(|role| !role.handles_events() && role.concerns(world, state))
         })
     };
     let touches = |effect: &Effect| {

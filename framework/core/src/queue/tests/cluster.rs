@@ -51,6 +51,8 @@ pub struct Cluster {
     resuming: BTreeSet<String>,
     /// The kind is withdrawn, and not back yet: its watch shows nothing.
     away: bool,
+    /// The objects that a trigger has come for, and no turn since that has planned for their handlers.
+    prompted: BTreeSet<String>,
 }
 
 impl Cluster {
@@ -79,6 +81,7 @@ impl Cluster {
             triggered: BTreeSet::new(),
             resuming: BTreeSet::new(),
             away: false,
+            prompted: BTreeSet::new(),
         }
     }
 
@@ -89,6 +92,7 @@ impl Cluster {
             Step::Deliver => drop(self.deliver()),
             Step::Redeliver(object, version) => self.redeliver(object, version),
             Step::List => self.list(),
+            Step::Hide => self.hide(),
             Step::Withdraw => self.withdraw(),
             Step::Take => drop(self.take()),
             Step::Trigger(object) => self.trigger(object),
@@ -137,13 +141,20 @@ impl Cluster {
         self.away = false;
     }
 
-    /// Withdraws the kind, though its objects go on to exist.
-    fn withdraw(&mut self) {
+    fn hide(&mut self) {
         (self.watch, self.away) = ([Event::Withdrawn].into(), true);
+    }
+
+    fn withdraw(&mut self) {
+        self.objects.clear();
+        self.watch = [Event::Withdrawn].into();
     }
 
     fn deliver(&mut self) -> Option<()> {
         let event = self.watch.pop_front()?;
+        if matches!(event, Event::Withdrawn) {
+            self.listed.clear();
+        }
         if self.away && !matches!(event, Event::Withdrawn) {
             return Some(());
         }
@@ -162,9 +173,6 @@ impl Cluster {
             Event::Applied(body) => self.note(body),
             Event::Deleted(body) => self.note_deletion(body.uid()),
             Event::ListingDone | Event::Withdrawn => {
-                if matches!(event, Event::Withdrawn) {
-                    self.listed.clear();
-                }
                 let running = self.running.iter().map(|turn| turn.job.body.uid());
                 let known = self.shown.keys().map(String::as_str).chain(running);
                 let missing = known.filter(|uid| !self.listed.contains(*uid)).map(str::to_owned);
@@ -188,7 +196,8 @@ impl Cluster {
     fn trigger(&mut self, object: usize) {
         let Some(uid) = self.shown.keys().nth(object % self.shown.len().max(1)).cloned() else { return };
         if self.queue.trigger(0, Some("n"), &uid) {
-            self.triggered.insert(uid);
+            self.triggered.insert(uid.clone());
+            self.prompted.insert(uid);
         }
     }
 
@@ -245,12 +254,16 @@ impl Cluster {
             false => Some(number(&job.body)),
         };
         if job.extent == Extent::Whole {
-            let first = job.occasion == Occasion::First;
+            let first = job.resumption == Some(Resumption::Start);
             let begins = job.resumption == Some(Resumption::Trigger) && self.resuming.insert(uid.clone());
             if first || begins {
                 self.triggered.remove(&uid);
             }
             self.retries.remove(&uid);
+            let prompted = self.prompted.contains(&uid) && !job.gone;
+            assert!(!prompted || job.prompt, "the trigger of {uid} doesn't call its waiting handlers");
+        }
+        if job.extent == Extent::Whole || job.tick {
             let before = self.seen.get(&uid).copied();
             assert!(seen.is_none() || seen >= before, "{uid} is older than it was: {seen:?} {before:?}");
         }
@@ -300,10 +313,17 @@ impl Cluster {
                 if due.is_none() {
                     self.resuming.remove(&uid);
                 }
+                if turn.job.prompt {
+                    self.prompted.remove(&uid);
+                }
                 self.seen.extend(turn.seen.map(|seen| (uid.clone(), seen)));
                 self.retries.remove(&uid);
                 self.retries.extend(due.map(|_| uid.clone()));
-                at_rest(newest, due)
+                let mut end = at_rest(newest, due);
+                if let TurnEnd::Seen { planned, .. } = &mut end {
+                    *planned = turn.job.extent == Extent::Whole;
+                }
+                end
             }
         };
         if next != NextTick::AsBefore {
@@ -357,6 +377,7 @@ impl Cluster {
         self.ticks.remove(uid);
         self.triggered.remove(uid);
         self.resuming.remove(uid);
+        self.prompted.remove(uid);
         self.seen.remove(uid);
         self.gone.remove(uid);
     }
