@@ -65,6 +65,7 @@ fn no_op_turn((mut world, mut queue, text): (World, Queue, String)) -> (World, Q
         settled: true,
         resumed: true,
         planned: true,
+        called: true,
         waiting: None,
         blocked: Default::default(),
         got_past: Vec::new(),

@@ -49,8 +49,7 @@ pub struct Situation {
     pub resumption: Option<Resumption>,
     /// Its essence has changed since delete handlers failed permanently: they are retried.
     pub rearmed: bool,
-    /// Its essence, annotations aside, has changed since handlers began to wait for their next attempt, or a trigger has
-    /// come: they wait no longer.
+    /// Its essence, annotations aside, has changed since handlers began to wait for their next attempt: they wait no longer.
     pub eager: bool,
     /// Whether daemons need the finalizer.
     pub hold: Hold,

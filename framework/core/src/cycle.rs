@@ -14,7 +14,7 @@ mod subs;
 #[cfg(test)]
 mod tests;
 
-pub use handling::{Cycle, Ready};
+pub use handling::{Cycle, Ready, is_below};
 pub use plan::{Idle, Plan, is_concerned, left_out, plan};
 pub use reading::Reading;
 pub use settle::{CycleState, HandlerOutcome, Settled, SubOutcome};

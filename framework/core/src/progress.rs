@@ -74,6 +74,11 @@ impl Progress {
         self
     }
 
+    /// The ids of the handlers, and of the sub-handlers, that wait for their next attempt.
+    pub fn waiting(&self) -> impl Iterator<Item = &str> {
+        self.iter().filter(|(_, record)| record.delayed.is_some() && !record.is_finished()).map(|(id, _)| id)
+    }
+
     /// Without the records of handlers that have failed permanently.
     #[must_use]
     pub fn without_failures(&self) -> Self {

@@ -118,7 +118,8 @@ scopes! {
     /// A handler of objects of kind `K` that are being deleted.
     Deletion: ChangeScope Retried ChangeHandlerScope;
 
-    /// A handler of objects of kind `K` that were handled before the operator was started.
+    /// A handler of objects of kind `K` that were handled before, and haven't changed since: after the operator's start, and
+    /// for resyncs and triggers.
     Resuming: ChangeScope Retried ChangeHandlerScope;
 
     /// A handler of one field of objects of kind `K`: called when it has changed, for whatever reason.
@@ -170,7 +171,8 @@ pub fn on_delete<K: KubeKind>(id: impl Into<String>) -> HandlerBuilder<Deletion<
     )
 }
 
-/// A handler for objects of kind `K` that were handled before the operator was started.
+/// A handler for objects of kind `K` that were handled before, and haven't changed since: after the operator's start, and for
+/// [resyncs](HandlerBuilder::resync), [triggers](crate::Trigger) and [`watches`](macro@crate::watches).
 #[track_caller]
 pub fn on_resume<K: KubeKind>(id: impl Into<String>) -> HandlerBuilder<Resuming<K>> {
     HandlerBuilder::begin(id.into(), Trigger::Resume { deleted: false, resync: None }, Location::caller())
@@ -252,10 +254,11 @@ impl<K: 'static> HandlerBuilder<Resuming<K>> {
         self
     }
 
-    /// Again after each such time, less or more up to a tenth, counted from when the object was handled completely. The
-    /// shortest one of all handlers of the kind holds for all of them.
+    /// Again after each such time, less or more up to a tenth; the first time after a start of the operator, after half of
+    /// it or later. The time begins when the object was handled completely, and an update meanwhile doesn't begin it once
+    /// more. The shortest one of all handlers of the kind holds for all of them.
     ///
-    /// An operator with a handler whose interval is zero doesn't start.
+    /// An operator with a handler whose interval is below a millisecond doesn't start.
     pub fn resync(mut self, interval: Duration) -> Self {
         if let Trigger::Resume { resync, .. } = &mut self.options {
             *resync = Some(interval);

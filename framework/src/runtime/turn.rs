@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use korf_core::{
     body::Body,
     cause::{Occasion, Resumption, Situation},
-    cycle::{Cycle, HandlerOutcome, Idle, Plan, Reading, is_concerned, left_out, plan},
+    cycle::{Cycle, HandlerOutcome, Idle, Plan, Reading, is_below, is_concerned, left_out, plan},
     daemon::Hold,
     patch::Finalizer,
     queue::{Blocked, Blockings, Extent, Fingerprint, Job, TurnEnd},
@@ -38,15 +38,13 @@ pub struct Turn<'a> {
     settled: bool,
     /// It was resumed as the job asks.
     resumed: bool,
-    /// A trigger has come: handlers that wait are called.
-    prompt: bool,
     /// The essence that the handlers of the last cycle saw, with their own changes.
     handled: Option<Fingerprint>,
     /// What its handlers wait for.
     blocked: Blockings,
     /// The causes that handlers have waited for, and got past.
     got_past: Vec<Arc<str>>,
-    /// The ids of handlers that are called though they aren't due.
+    /// The ids of the handlers that are still to be called though they aren't due.
     early: Vec<Arc<str>>,
     /// Whether daemons need the finalizer.
     hold: Hold,
@@ -75,7 +73,6 @@ impl<'a> Turn<'a> {
             occasion: job.occasion,
             settled: false,
             resumed: false,
-            prompt: job.prompt,
             handled: None,
             blocked: job.blocked.clone(),
             got_past: Vec::new(),
@@ -104,6 +101,9 @@ impl<'a> Turn<'a> {
                 return Ok(self.unplanned(&next.seen.body, next.due.unwrap_or_default()));
             }
             self.kind.observe(Observation::Copied);
+        }
+        if self.job.prompt {
+            self.early.extend(self.reading.waiting().map(Arc::from));
         }
         let mut pace = Pace::default();
         loop {
@@ -200,7 +200,7 @@ impl<'a> Turn<'a> {
             occasion: self.occasion,
             resumption: self.resumption(),
             rearmed: changed.is_some_and(|(before, now)| before.whole != now.whole),
-            eager: self.prompt || changed.is_some_and(|(before, now)| before.state != now.state),
+            eager: changed.is_some_and(|(before, now)| before.state != now.state),
             hold: self.hold,
         }
     }
@@ -235,6 +235,7 @@ impl<'a> Turn<'a> {
             },
             // A partial turn may come before the object's first turn.
             planned: self.job.extent == Extent::Whole,
+            called: self.early.is_empty(),
             waiting: waiting.then(|| fingerprint(&seen.new)),
             blocked: if due.is_some() { self.blocked.clone() } else { Blockings::new() },
             got_past: self.got_past.clone(),
@@ -252,6 +253,7 @@ impl<'a> Turn<'a> {
             settled: false,
             resumed: false,
             planned: false,
+            called: false,
             waiting,
             blocked,
             got_past: Vec::new(),
@@ -273,8 +275,15 @@ impl<'a> Turn<'a> {
     /// Does what comes next; none where the object is to be planned for again.
     async fn follow(&mut self, plan: Plan) -> Result<Option<NextTurn>, Stop> {
         match plan {
-            Plan::Idle(idle) => Ok(Some(self.idle(idle))),
-            Plan::Wait(until) => Ok(Some(self.wait(until))),
+            Plan::Idle(idle) => {
+                self.early.clear();
+                Ok(Some(self.idle(idle)))
+            }
+            // Those that are called early aren't waited for.
+            Plan::Wait(until) => {
+                self.early.clear();
+                Ok(Some(self.wait(until)))
+            }
             Plan::Write(change) => self.change_finalizer(change).await,
             Plan::Run(cycle) => self.run(*cycle).await,
         }
@@ -364,10 +373,19 @@ impl<'a> Turn<'a> {
             // The operator stops; no handler was called.
             return Ok(Some(self.next_turn()));
         }
-        self.early.clear();
-        self.prompt = false;
+        self.note_called(&handlers);
         let outcomes = Outcomes::new(cycle, handlers, pass.take_edits());
         self.commit(Intent::Outcomes(outcomes.into())).await
+    }
+
+    /// Takes in which handlers were called, with their sub-handlers.
+    fn note_called(&mut self, outcomes: &[HandlerOutcome]) {
+        let handlers = &self.kind.setup.handlers;
+        let called = |early: &str| {
+            let mut ids = outcomes.iter().map(|outcome| handlers[outcome.ready.handler].id.as_str());
+            ids.any(|id| early == id || is_below(early, id))
+        };
+        self.early.retain(|early| !called(early));
     }
 
     /// Takes in what a handler waits for, and whether it has got past what it has waited for.

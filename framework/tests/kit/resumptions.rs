@@ -161,6 +161,37 @@ fn a_trigger_calls_handlers_that_wait_for_a_retry_and_resume_handlers_after_them
 }
 
 #[test]
+fn a_trigger_calls_all_handlers_that_wait_though_each_is_stored_by_itself() {
+    async fn fail(id: &'static str, attempt: Attempt, calls: State<Calls>) -> Result {
+        calls.add(format!("{id} {}", attempt.0));
+        tokio::time::sleep(MINUTE).await;
+        if attempt.0 < 1 { Err(Error::temporary("not yet", MINUTE * 60)) } else { Ok(()) }
+    }
+    for one_at_a_time in [false, true] {
+        let calls = Calls::default();
+        let state = calls.clone();
+        let mut cluster = Cluster::of(move || {
+            let one =
+                korf::on_create::<Light>("one").run(async |attempt, calls| fail("one", attempt, calls).await);
+            let two =
+                korf::on_create::<Light>("two").run(async |attempt, calls| fail("two", attempt, calls).await);
+            let resume = korf::on_resume::<Light>("resume").run(async || {});
+            let event = korf::on_event::<Secret>("secret").run(triggers);
+            let operator = Operator::with_registry("lamps", Registry::from_iter([one, two, resume, event]));
+            let operator = operator.state(state.clone());
+            if one_at_a_time { operator.one_at_a_time() } else { operator }
+        })
+        .unwrap();
+        cluster.create(&light("a", "red")).unwrap();
+        cluster.advance(MINUTE * 3);
+        assert_eq!(calls.take(), ["one 0", "two 0"]);
+        cluster.create(&secret("a")).unwrap();
+        cluster.advance(MINUTE * 3);
+        assert_eq!(calls.take(), ["one 1", "two 1"], "one at a time: {one_at_a_time}");
+    }
+}
+
+#[test]
 fn objects_that_are_handled_after_a_trigger_anyway_have_no_other_turn_for_it() {
     let calls = Calls::default();
     let mut cluster = triggered(&calls, Vec::new);

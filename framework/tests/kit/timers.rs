@@ -55,6 +55,27 @@ fn cluster(calls: &Calls, timers: impl Fn() -> Vec<Handler> + Send + Sync + 'sta
 }
 
 #[test]
+fn a_timer_makes_no_request_while_the_objects_handlers_wait_for_a_retry() {
+    async fn wait() -> Result {
+        Err(Error::temporary("the database is away", seconds(3600)))
+    }
+    let calls = Calls::default();
+    let mut cluster = cluster(&calls, || {
+        vec![
+            korf::timer::<Light>("tick", seconds(10)).run(tick),
+            korf::on_create::<Light>("create").run(wait),
+        ]
+    });
+    cluster.create(&light("a", "red")).unwrap();
+    let reads = |cluster: &Cluster| {
+        cluster.requests().iter().filter(|made| made.request.path.ends_with("/lights/a")).count()
+    };
+    let (before, called) = (reads(&cluster), calls.count());
+    cluster.advance(seconds(600));
+    assert_eq!((reads(&cluster), calls.count()), (before, called + 60));
+}
+
+#[test]
 fn a_timer_runs_at_once_and_then_at_its_interval_without_any_request() {
     let calls = Calls::default();
     let mut cluster = cluster(&calls, || vec![korf::timer::<Light>("tick", seconds(10)).run(tick)]);

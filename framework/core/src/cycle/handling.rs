@@ -126,6 +126,6 @@ pub(super) fn is_finished(record: Option<&Record>) -> bool {
 }
 
 /// Whether one handler is a sub-handler of another, at any level.
-pub(super) fn is_below(id: &str, parent: &str) -> bool {
+pub fn is_below(id: &str, parent: &str) -> bool {
     id.strip_prefix(parent).is_some_and(|rest| rest.starts_with('/'))
 }

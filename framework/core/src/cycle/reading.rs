@@ -64,6 +64,11 @@ impl Reading {
         self.stored = std::mem::take(&mut self.stored).hastened(ids);
     }
 
+    /// The ids of the handlers, and of the sub-handlers, that wait for their next attempt.
+    pub fn waiting(&self) -> impl Iterator<Item = &str> {
+        self.stored.waiting()
+    }
+
     /// The edits that remove the operator's state from the object.
     pub fn erasure(&self, storage: &Storage) -> Edits {
         let mut edits = Edits::default();

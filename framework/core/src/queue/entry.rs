@@ -37,7 +37,7 @@ pub enum Doubt {
 pub enum Life {
     /// It is.
     There,
-    /// The watch has shown its deletion.
+    /// The watch has shown its deletion, or it is inferred.
     Gone,
     /// A worker has found it gone. Older events may still come.
     Buried,
@@ -59,6 +59,8 @@ pub struct Entry {
     /// Its generation when it was handled completely; 0 if that isn't known.
     pub generation: i64,
     pub life: Life,
+    /// Its deletion is inferred: it may come back.
+    pub inferred: bool,
     /// Why it is resumed, until it was.
     pub resumption: Option<Resumption>,
     /// The time of its next turn has come.
@@ -69,7 +71,7 @@ pub struct Entry {
     pub woken: bool,
     /// What event handlers are to be called for: the newest of what the watch has shown.
     pub event: Option<WatchEventType>,
-    rare: Option<Box<Rare>>,
+    pub(super) rare: Option<Box<Rare>>,
 }
 
 /// A name and a namespace.
@@ -103,8 +105,14 @@ pub struct Rare {
     calling: BTreeSet<Arc<str>>,
     /// Why it is resumed once more, after what it is resumed for now.
     next: Option<Resumption>,
-    /// A trigger has come since its last turn.
+    /// A trigger has come since its last turn began.
     prompt: bool,
+    /// How many listings had begun when a worker found it gone.
+    pub buried: u64,
+    /// What the watch has shown of it in its last turn, after which it is a new one.
+    pub back: Option<Body>,
+    /// A trigger has come, and no turn has planned for its handlers since.
+    prompted: bool,
 }
 
 impl Name {
@@ -142,6 +150,7 @@ impl Entry {
             stored: false,
             generation: 0,
             life: Life::There,
+            inferred: false,
             resumption: listed.then_some(Resumption::Start),
             turn_due: false,
             tick_due: false,
@@ -191,10 +200,11 @@ impl Entry {
     }
 
     /// Takes in whether the handlers that were to be called early have had their turn. Otherwise they still are to be.
-    pub fn has_called(&mut self, planned: bool) {
+    pub fn has_called(&mut self, called: bool) {
         if let Some(rare) = &mut self.rare {
             let mut calling = mem::take(&mut rare.calling);
-            if !planned {
+            rare.prompted &= !called;
+            if !called {
                 rare.early.append(&mut calling);
             }
         }
@@ -241,7 +251,10 @@ impl Entry {
     /// The object's turn, with what is pending.
     pub fn job(&mut self, uid: &Uid, pending: Option<Pending>) -> Job {
         (self.queued, self.running) = (false, true);
-        let (turn_due, tick) = (mem::take(&mut self.turn_due), mem::take(&mut self.tick_due));
+        let turn_due = mem::take(&mut self.turn_due);
+        // Timers and daemons have seen our own writes: a state from before them is for event handlers alone.
+        let older = matches!(&pending, Some(Pending::Echo(body)) if !self.is_newest(body));
+        let tick = !older && mem::take(&mut self.tick_due);
         if let Some(Pending::Gone(last)) = &pending {
             // Event handlers may be called for it later.
             self.life = Life::Gone;
@@ -254,7 +267,8 @@ impl Entry {
             None if !turn_due && !gone && !resumes => Extent::Partial,
             _ => Extent::Whole,
         };
-        let as_retained = !turn_due && !self.is_waiting();
+        // A retry may follow a conflict: what is retained is not the newest state then.
+        let as_retained = !turn_due && (extent == Extent::Partial || !self.is_waiting());
         let prompt = extent == Extent::Whole && self.begin_resumption();
         self.woken &= extent == Extent::Partial;
         let (body, fetch, occasion) = match pending {
@@ -266,7 +280,6 @@ impl Entry {
             Some(Pending::Echo(body)) => (body, false, Occasion::Again),
             Some(Pending::Fetch) => (self.identity(uid), true, Occasion::Changed),
             None if gone => (self.identity(uid), false, Occasion::Changed),
-            // A retry may follow a conflict: what is retained is not the newest state then.
             None => match self.newest_retained().filter(|_| as_retained) {
                 Some(body) => (body, false, Occasion::Again),
                 None => (self.identity(uid), true, Occasion::Again),
@@ -304,9 +317,12 @@ impl Entry {
 
     /// Takes in that the object is to be resumed once more.
     pub fn resume(&mut self, why: Resumption) {
+        let covered = self.awaits_start();
         let rare = self.rare();
-        rare.next = rare.next.into_iter().chain([why]).min();
         rare.prompt |= why == Resumption::Trigger;
+        if !covered {
+            rare.next = rare.next.into_iter().chain([why]).min();
+        }
     }
 
     /// Whether it is to be resumed in its next turn, for what has come since the last one began.
@@ -320,17 +336,19 @@ impl Entry {
         self.rare.as_ref().is_some_and(|rare| rare.prompt)
     }
 
-    /// Begins with the next resumption, unless one is under way; returns whether a trigger has come.
+    /// Begins with the next resumption, unless one is under way; returns whether a trigger has come for which no turn has
+    /// planned.
     fn begin_resumption(&mut self) -> bool {
         let Some(rare) = &mut self.rare else { return false };
         if self.resumption.is_none() {
             self.resumption = rare.next.take();
         }
-        mem::take(&mut rare.prompt)
+        rare.prompted |= mem::take(&mut rare.prompt);
+        rare.prompted
     }
 
     /// The retained state, if it is the newest one known.
-    fn newest_retained(&self) -> Option<Body> {
+    pub fn newest_retained(&self) -> Option<Body> {
         let newest = self.newest.as_ref().filter(|_| self.doubt == Doubt::None)?;
         self.rare.as_ref()?.retained.clone().filter(|body| newest.is(body.version()))
     }

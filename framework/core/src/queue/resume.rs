@@ -52,7 +52,7 @@ impl Queue {
     /// Gives an object a turn now, as soon as it may have one; returns whether it is known. The kind has to be one of
     /// those that are triggered.
     ///
-    /// An object that hasn't had its first turn sees everything in that one.
+    /// One that is to be resumed after a start, and hasn't had its first turn, sees everything in that one.
     pub fn trigger(&mut self, kind: u32, namespace: Option<&str>, name: &str) -> bool {
         match self.names.find(kind, namespace, name).cloned() {
             Some(uid) => self.resume(&uid, Resumption::Trigger),
@@ -73,10 +73,8 @@ impl Queue {
         let Some(entry) = self.objects.get_mut(uid).filter(|entry| entry.life == Life::There && !gone) else {
             return false;
         };
-        if !entry.awaits_first_turn() {
-            entry.resume(why);
-            self.give_resumption(uid);
-        }
+        entry.resume(why);
+        self.give_resumption(uid);
         true
     }
 
@@ -119,8 +117,9 @@ fn spread(interval: Duration, uid: &Uid, first: bool) -> Duration {
 }
 
 impl Entry {
-    /// Whether none of its change handlers was called yet.
-    fn awaits_first_turn(&self) -> bool {
-        !self.planned && !self.running && self.errors() == 0
+    /// Whether its first turn is still to come, in which all resume handlers are called.
+    pub(super) fn awaits_start(&self) -> bool {
+        let first = !self.planned && !self.running && self.errors() == 0;
+        first && self.resumption == Some(Resumption::Start)
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of the queue, and its laws on random clusters.
 
 mod cluster;
+mod departures;
 mod events;
 mod failures;
 mod invariants;
@@ -54,6 +55,7 @@ fn at_rest(newest: Newest, due: Option<Duration>) -> TurnEnd {
         settled: true,
         resumed: due.is_none(),
         planned: true,
+        called: true,
         waiting: None,
         blocked: Blockings::new(),
         got_past: Vec::new(),

@@ -52,7 +52,7 @@ pub struct Job {
     pub known: Option<Newest>,
     /// Why it is resumed, if it is.
     pub resumption: Option<Resumption>,
-    /// A trigger has come: handlers that wait for their next attempt wait no longer.
+    /// A trigger has come: handlers that wait for their next attempt are to be called though they aren't due.
     pub prompt: bool,
     /// An earlier turn has stored the operator's state on it.
     pub stored: bool,
@@ -133,6 +133,8 @@ pub enum TurnEnd {
         resumed: bool,
         /// Whether the worker has planned for change handlers.
         planned: bool,
+        /// Whether it has called the handlers that were to be called though they weren't due.
+        called: bool,
         /// The essence when handlers began to wait for their next attempt, or failed permanently.
         waiting: Option<Fingerprint>,
         /// What its handlers wait for.

@@ -90,10 +90,71 @@ fn an_object_before_its_first_turn_needs_no_other_one() {
     let mut queue = queue();
     queue.observe(HERE, Event::Listed(body("a", 1)), now);
     queue.trigger_all(0);
-    assert_eq!(next(&mut queue), Some((Some(Start), false)));
+    assert_eq!(next(&mut queue), Some((Some(Start), true)), "its handlers don't wait");
     trigger(&mut queue);
     queue.finish(seen("a", 1, None, now), now);
     assert_eq!(next(&mut queue), Some((Some(Trigger), true)), "it came while the first one was under way");
+}
+
+#[test]
+fn a_trigger_before_the_first_turn_of_an_object_that_was_added_is_kept() {
+    let now = Instant::now();
+    let mut queue = queue();
+    queue.observe(HERE, applied("a", 1), now);
+    trigger(&mut queue);
+    let job = queue.next_job().unwrap();
+    assert_eq!(
+        (job.resumption, job.occasion),
+        (Some(Trigger), Occasion::First),
+        "its creation may call nothing"
+    );
+    queue.finish(seen("a", 1, None, now), now);
+    assert_eq!(next(&mut queue), None);
+}
+
+#[test]
+fn a_turn_that_does_not_get_as_far_as_the_handlers_leaves_the_trigger_to_the_next_one() {
+    let newest = |now| Newest::written("1", now);
+    let unplanned = |now| match at_rest(newest(now), Some(MINUTE)) {
+        TurnEnd::Seen { newest, due, waiting, blocked, got_past, stored, generation, .. } => TurnEnd::Seen {
+            newest,
+            due,
+            settled: false,
+            resumed: false,
+            planned: false,
+            called: false,
+            waiting,
+            blocked,
+            got_past,
+            stored,
+            generation,
+        },
+        other => other,
+    };
+    let now = Instant::now();
+    let mut uncalled = at_rest(newest(now), Some(MINUTE));
+    if let TurnEnd::Seen { called, resumed, .. } = &mut uncalled {
+        (*called, *resumed) = (false, false);
+    }
+    let ends = [
+        uncalled,
+        TurnEnd::Unread { delay: MINUTE },
+        TurnEnd::Failed { delay: MINUTE, newest: None },
+        TurnEnd::Failed { delay: MINUTE, newest: Some(newest(now)) },
+        unplanned(now),
+    ];
+    for end in ends {
+        let mut queue = handled(now);
+        trigger(&mut queue);
+        assert_eq!(next(&mut queue), Some((Some(Trigger), true)));
+        queue.finish(ended("a", end.clone()), now);
+        assert_eq!(next(&mut queue), None, "{end:?}");
+        queue.expire(now + MINUTE);
+        assert_eq!(next(&mut queue), Some((Some(Trigger), true)), "{end:?}");
+        queue.finish(seen("a", 1, Some(MINUTE), now + MINUTE), now + MINUTE);
+        queue.expire(now + 2 * MINUTE);
+        assert_eq!(next(&mut queue), Some((Some(Trigger), false)), "{end:?}");
+    }
 }
 
 #[test]

@@ -113,6 +113,73 @@ fn a_throttled_object_does_not_tick_before_its_delay_ends() {
     assert_eq!((job.tick, job.extent), (true, Extent::Whole));
 }
 
+/// A queue as above, whose object's handlers wait for a retry.
+fn waiting(now: Instant) -> Queue {
+    let mut queue = ticking(now);
+    queue.observe(HERE, applied("a", 2), now);
+    queue.next_job().unwrap();
+    let mut report = handled(2, Some(INTERVAL * 100), now);
+    if let TurnEnd::Seen { waiting, .. } = &mut report.end {
+        *waiting = Some(Fingerprint { whole: 1, state: 1 });
+    }
+    queue.finish(report, now);
+    queue
+}
+
+#[test]
+fn a_tick_of_an_object_whose_handlers_wait_for_a_retry_reads_nothing() {
+    let now = Instant::now();
+    let mut queue = waiting(now);
+    queue.expire(now + INTERVAL);
+    let job = queue.next_job().unwrap();
+    assert_eq!((job.tick, job.extent, job.fetch), (true, Extent::Partial, false));
+}
+
+#[test]
+fn ticks_and_daemons_go_on_while_the_object_can_not_be_read_for_its_handlers() {
+    let mut now = Instant::now();
+    let mut queue = waiting(now);
+    queue.expire(now + INTERVAL * 100);
+    now += INTERVAL * 100;
+    let job = queue.next_job().unwrap();
+    assert_eq!((job.tick, job.extent, job.fetch), (true, Extent::Whole, true));
+    let unread = TurnEnd::Unread { delay: INTERVAL * 3 };
+    queue.finish(TurnReport { tick: NextTick::At(now), ..ended("a", unread) }, now);
+    for by_daemon in [false, true] {
+        if by_daemon {
+            queue.wake(&"a".into(), Extent::Partial);
+        } else {
+            queue.expire(now);
+        }
+        let job = queue.next_job().unwrap();
+        assert_eq!((job.tick, job.extent, job.fetch), (true, Extent::Partial, false));
+        queue.finish(ticked(now), now);
+        now += INTERVAL;
+    }
+    queue.observe(HERE, applied("a", 3), now);
+    queue.expire(now);
+    let job = queue.next_job().unwrap();
+    assert_eq!((job.tick, job.extent, job.fetch), (true, Extent::Whole, false), "it needs no read");
+}
+
+#[test]
+fn a_tick_never_sees_a_state_from_before_our_own_write() {
+    let now = Instant::now();
+    let needs = KindNeeds { bodies: true, events: true, ..KindNeeds::default() };
+    let mut queue = Queue::new([needs]);
+    queue.observe(HERE, applied("a", 1), now);
+    queue.next_job().unwrap();
+    queue.finish(TurnReport { body: Some(body("a", 3)), ..handled(3, None, now) }, now);
+    // Others have changed it before our write; event handlers are called for that, too.
+    queue.observe(HERE, applied("a", 2), now);
+    queue.expire(now + INTERVAL);
+    let job = queue.next_job().unwrap();
+    assert_eq!((job.tick, job.event.is_some(), job.body.version()), (false, true, "2"));
+    queue.finish(ended("a", TurnEnd::Partial { due: None }), now + INTERVAL);
+    let job = queue.next_job().unwrap();
+    assert_eq!((job.tick, job.event, job.body.version(), job.fetch), (true, None, "3", false));
+}
+
 #[test]
 fn an_object_that_is_woken_has_a_whole_turn_even_if_it_is_at_work_and_nothing_is_new() {
     let now = Instant::now();
