@@ -263,6 +263,11 @@ impl EditSink {
         mem::take(&mut self.list())
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.list().is_empty()
+    }
+
     /// The number of edits that were dropped since the last call, because there were too many.
     pub fn take_dropped(&self) -> usize {
         self.0.dropped.swap(0, Ordering::Relaxed)

@@ -4,6 +4,7 @@ use crate::{Uid, body::Body, error::Error, retry::OnError};
 use std::{
     borrow::Borrow,
     collections::{BTreeMap, HashMap},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::Arc,
 };
 
@@ -49,36 +50,48 @@ impl<K: Ord + Clone, V> Entries<K, V> {
     /// Replaces all that an object has.
     pub fn replace(&mut self, body: &Body, pairs: impl IntoIterator<Item = (K, V)>) {
         let uid = Uid::from(body.uid());
+        let pairs: Vec<_> = pairs.into_iter().collect();
+        let keys: Vec<_> = pairs.iter().map(|(key, _)| key.clone()).collect();
         self.remove(&uid);
+        if keys.is_empty() {
+            return;
+        }
         let (namespace, name) = (body.namespace().unwrap_or_default().into(), body.name().into());
         let owner = Arc::new(Owner { namespace, name, uid: Some(uid.clone()) });
-        let keys = self.insert(&owner, pairs);
-        if !keys.is_empty() {
-            self.objects.insert(uid, (owner, keys));
-        }
+        // Before its pairs: a comparison of keys is the user's code, and may panic.
+        self.objects.insert(uid, (Arc::clone(&owner), keys));
+        self.insert(&owner, pairs);
     }
 
-    fn insert(&mut self, owner: &Arc<Owner>, pairs: impl IntoIterator<Item = (K, V)>) -> Vec<K> {
-        let mut keys = Vec::new();
+    fn insert(&mut self, owner: &Arc<Owner>, pairs: impl IntoIterator<Item = (K, V)>) {
         for (number, (key, value)) in pairs.into_iter().enumerate() {
             let place = Place { owner: Arc::clone(owner), number };
-            self.values.entry(key.clone()).or_default().insert(place, Arc::new(value));
-            keys.push(key);
+            self.values.entry(key).or_default().insert(place, Arc::new(value));
         }
-        keys.shrink_to_fit();
-        keys
     }
 
-    /// Removes all that an object has.
+    /// Removes all that an object has. Where the comparison of a key or the end of a value panics, all others are removed
+    /// before that goes on.
     pub fn remove(&mut self, uid: &Uid) {
         let Some((owner, keys)) = self.objects.remove(uid) else { return };
+        let mut panic = None;
         for (number, key) in keys.into_iter().enumerate() {
-            let Some(values) = self.values.get_mut(&key) else { continue };
-            values.remove(&Place { owner: Arc::clone(&owner), number });
-            if values.is_empty() {
-                self.values.remove(&key);
-            }
+            let place = Place { owner: Arc::clone(&owner), number };
+            let removed = catch_unwind(AssertUnwindSafe(|| self.remove_place(key, &place)));
+            panic = panic.or(removed.err());
         }
+        if let Some(panic) = panic {
+            resume_unwind(panic);
+        }
+    }
+
+    fn remove_place(&mut self, key: K, place: &Place) {
+        let Some(values) = self.values.get_mut(&key) else { return };
+        let last = values.remove(place);
+        if values.is_empty() {
+            self.values.remove(&key);
+        }
+        drop(last);
     }
 
     /// The values of a key, in the order of their objects' namespaces and names; of one object, in the order in which it
@@ -181,6 +194,53 @@ mod tests {
     fn entries_that_are_no_objects_stay_in_their_order() {
         let entries = Entries::of_none(pairs(&[("y", 2), ("x", 9), ("y", 1)]));
         assert_eq!(all(&entries), [("x".into(), vec![9]), ("y".into(), vec![2, 1])]);
+    }
+
+    /// A key whose comparison panics where one of the two is odd, and a value whose end does.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    struct Odd(u32);
+
+    impl PartialOrd for Odd {
+        fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+            Some(self.cmp(other))
+        }
+    }
+
+    impl Ord for Odd {
+        fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+            assert!(self.0 != 13 && other.0 != 13, "oops");
+            self.0.cmp(&other.0)
+        }
+    }
+
+    #[derive(Debug)]
+    struct Touchy(u32);
+
+    impl Drop for Touchy {
+        fn drop(&mut self) {
+            assert!(self.0 != 13, "oops");
+        }
+    }
+
+    #[test]
+    fn pairs_whose_insertion_is_cut_by_a_panic_are_still_their_object_s() {
+        let mut entries = Entries::default();
+        entries.replace(&object("a", "b", "2"), [(Odd(1), 0)]);
+        let pairs = [(Odd(1), 1), (Odd(2), 2), (Odd(13), 3), (Odd(4), 4)];
+        let cut = catch_unwind(AssertUnwindSafe(|| entries.replace(&object("a", "a", "1"), pairs)));
+        assert!(cut.is_err() && entries.contains(&Odd(2)));
+        let cut = catch_unwind(AssertUnwindSafe(|| entries.remove(&"1".into())));
+        assert!(cut.is_err());
+        let left: Vec<_> = entries.iter().map(|(key, values)| (key.0, values.count())).collect();
+        assert_eq!(left, [(1, 1)], "all is removed that can be");
+    }
+
+    #[test]
+    fn a_value_whose_end_panics_leaves_no_other_behind() {
+        let mut entries = Entries::default();
+        entries.replace(&object("a", "a", "1"), [("x", Touchy(1)), ("y", Touchy(13)), ("z", Touchy(2))]);
+        let ended = catch_unwind(AssertUnwindSafe(|| entries.remove(&"1".into())));
+        assert!(ended.is_err() && entries.is_empty() && entries.objects.is_empty());
     }
 
     #[test]

@@ -213,7 +213,8 @@ impl Queue {
     /// Takes out the turn of the object that has waited longest.
     pub fn next_job(&mut self) -> Option<Job> {
         while let Some(uid) = self.turns.pop_front() {
-            if let Some(entry) = self.objects.get_mut(&uid) {
+            // One that has had a turn before its time waits no longer.
+            if let Some(entry) = self.objects.get_mut(&uid).filter(|entry| entry.queued) {
                 return Some(entry.job(&uid, self.backlog.take(&uid)));
             }
         }
@@ -386,11 +387,22 @@ impl Queue {
         !gone && self.objects.get(uid).is_some_and(|entry| entry.life == Life::There)
     }
 
-    /// Takes out the turn of this object, before its time, if it waits for one.
-    pub fn next_job_of(&mut self, uid: &Uid) -> Option<Job> {
-        let at = self.turns.iter().position(|waiting| waiting == uid)?;
-        self.turns.remove(at);
+    /// Gives this object a turn before its time, though it may be throttled; none if it is gone, or a worker has it.
+    pub fn job_of(&mut self, uid: &Uid) -> Option<Job> {
+        if !self.is_there(uid) || self.is_at_work(uid) {
+            return None;
+        }
         Some(self.objects.get_mut(uid)?.job(uid, self.backlog.take(uid)))
+    }
+
+    /// Whether a worker has this object.
+    pub fn is_at_work(&self, uid: &Uid) -> bool {
+        self.objects.get(uid).is_some_and(|entry| entry.running)
+    }
+
+    /// When this object has its next turn, if it waits for one.
+    pub fn turn_at(&self, uid: &Uid) -> Option<Instant> {
+        self.schedule.get(uid, Alarm::Turn)
     }
 
     /// Takes out what is to be told of outages.

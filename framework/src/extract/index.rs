@@ -2,7 +2,12 @@
 
 use crate::{
     argument::{FromCall, Rejection, Requirements},
-    core::{Uid, body::Body, index::Entries},
+    core::{
+        Uid,
+        body::Body,
+        error::{Error, panic_message},
+        index::Entries,
+    },
     scope::HandlerScope,
 };
 use std::{
@@ -10,6 +15,7 @@ use std::{
     borrow::Borrow,
     collections::HashMap,
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
     vec,
 };
@@ -96,8 +102,13 @@ impl<K: Ord + Clone, V> Index<K, V> {
     }
 
     /// Replaces what an object has.
-    pub(crate) fn replace(&self, body: &Body, pairs: Vec<(K, V)>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).replace(body, pairs);
+    ///
+    /// # Errors
+    /// The comparison of a key or the end of a value has panicked: what the object has now isn't right.
+    pub(crate) fn replace(&self, body: &Body, pairs: Vec<(K, V)>) -> Result<(), Error> {
+        let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let replaced = catch_unwind(AssertUnwindSafe(|| entries.replace(body, pairs)));
+        replaced.map_err(|panic| Error::permanent(panic_message(panic.as_ref())))
     }
 }
 
@@ -252,7 +263,7 @@ mod tests {
     fn a_shared_index_shows_what_is_new_and_what_was_taken_stays() {
         let index = Index::from_iter([("x", 1)]);
         let (taken, shared) = (index.get("x"), index.clone());
-        index.replace(&body("a"), vec![("x", 2), ("y", 3)]);
+        index.replace(&body("a"), vec![("x", 2), ("y", 3)]).unwrap();
         assert_eq!((taken, shared.get("x").len()), (vec![Arc::new(1)], 2));
         assert_eq!((shared.keys(), shared.len(), shared.contains("y")), (vec!["x", "y"], 2, true));
         let all: Vec<_> = shared.iter().map(|(key, values)| (key, values.len())).collect();
@@ -263,7 +274,7 @@ mod tests {
     fn an_index_is_found_by_its_types() {
         let indexes = Indexes::of([IndexType::of::<String, u32>()]);
         let index = indexes.get::<String, u32>().unwrap();
-        index.replace(&body("a"), vec![("x".to_owned(), 1)]);
+        index.replace(&body("a"), vec![("x".to_owned(), 1)]).unwrap();
         assert_eq!(indexes.get::<String, u32>().unwrap().get("x"), [Arc::new(1)]);
         indexes.any(IndexType::of::<String, u32>()).unwrap().remove(&"a".into());
         assert!(index.is_empty());

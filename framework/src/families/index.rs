@@ -194,7 +194,7 @@ impl<K: 'static> HandlerBuilder<Indexing<K>> {
                 (Arc::clone(&call.context.indexes), call.view.body.clone());
             let pairs = function(call)?;
             if let Some(index) = indexes.get::<Key, Value>() {
-                index.replace(&body, pairs);
+                index.replace(&body, pairs).map_err(Failure::Failed)?;
             }
             Ok(())
         };

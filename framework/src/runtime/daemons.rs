@@ -3,11 +3,13 @@
 //! The reactor owns them. Workers offer the newest state of an object ([`Offer`]), and which of its daemons are for it; the
 //! tasks tell that they have ended, or ask for a write. What follows is decided by [`DaemonState`].
 
+mod edited;
 mod object;
 mod offer;
 #[cfg(test)]
 mod tests;
 
+pub use edited::Edited;
 pub use offer::{DaemonMemory, Offer};
 
 use super::{
@@ -89,15 +91,18 @@ pub struct Daemons {
     alarms: BTreeSet<(Instant, Uid, usize)>,
     sender: DaemonNews,
     news: UnboundedReceiver<News>,
-    /// The operator stops: none is started, and these objects have edits that are to be written.
-    stopping: Option<BTreeSet<Uid>>,
+    /// The objects with changes that daemons have asked for, as long as no turn has taken these up.
+    edited: Edited,
+    /// The operator stops: none is started.
+    stopping: bool,
 }
 
 impl Default for Daemons {
     fn default() -> Self {
         let (sender, news) = mpsc::unbounded_channel();
         let sender = DaemonNews(Some(sender));
-        Self { objects: BTreeMap::new(), alarms: BTreeSet::new(), sender, news, stopping: None }
+        let edited = Edited::default();
+        Self { objects: BTreeMap::new(), alarms: BTreeSet::new(), sender, news, edited, stopping: false }
     }
 }
 
@@ -123,7 +128,7 @@ impl Daemons {
             News::Offer(offer) => self.offered(*offer, queue, now),
             News::Edited(uid) if queue.is_there(&uid) => {
                 queue.wake(&uid, Extent::Partial);
-                self.put_back_edited(uid);
+                self.edited.insert(uid, None);
             }
             News::Edited(uid) => self.objects.get(&uid).into_iter().for_each(ObjectDaemons::drop_edits),
             News::Ended(uid, index, outcome) => self.ended(&uid, index, outcome.as_ref(), queue, now),
@@ -133,7 +138,7 @@ impl Daemons {
     fn offered(&mut self, offer: Offer, queue: &mut Queue, now: Instant) {
         let uid = offer.uid.clone();
         // It may have been sent before the object was gone.
-        if !queue.is_there(&uid) || self.stopping.is_some() {
+        if !queue.is_there(&uid) || self.stopping {
             return;
         }
         let held = offer.held;
@@ -153,7 +158,7 @@ impl Daemons {
         let told = self.objects.get_mut(uid).and_then(|object| object.ended(index, outcome, now));
         match told {
             Some(Told::Whole) => queue.wake(uid, Extent::Whole),
-            Some(Told::Partial) if self.stopping.is_none() => queue.wake(uid, Extent::Partial),
+            Some(Told::Partial) if !self.stopping => queue.wake(uid, Extent::Partial),
             _ => {}
         }
         self.settle(uid);
@@ -189,6 +194,7 @@ impl Daemons {
 
     /// Takes in that an object is forgotten: its daemons end, and nothing is remembered but those that haven't.
     pub fn forget(&mut self, uid: &Uid, now: Instant) {
+        self.edited.remove(uid);
         if let Some(object) = self.objects.get_mut(uid) {
             object.forget(now);
             self.settle(uid);
@@ -197,7 +203,7 @@ impl Daemons {
 
     /// Tells all of them to stop, because the operator does.
     pub fn stop_all(&mut self, now: Instant) {
-        self.stopping = Some(BTreeSet::new());
+        self.stopping = true;
         let uids: Vec<_> = self.objects.keys().cloned().collect();
         for uid in uids {
             self.stop(&uid, StopReason::OperatorStops, now);
@@ -242,14 +248,15 @@ impl Daemons {
         }
     }
 
-    /// Notes in an object's memory which of its daemons run, for its turn.
-    pub fn note(&self, uid: &Uid, memory: &mut DaemonMemory) {
+    /// Notes in an object's memory which of its daemons run, for its turn, which takes up what they have asked for.
+    pub fn note(&mut self, uid: &Uid, memory: &mut DaemonMemory) {
+        self.edited.remove(uid);
         memory.begin_turn(self.objects.get(uid).map(ObjectDaemons::standings).unwrap_or_default());
     }
 
-    /// The number of those that run and are waited for.
-    pub fn running(&self) -> usize {
-        self.objects.values().map(ObjectDaemons::running).sum()
+    /// Whether one runs that is waited for.
+    pub fn is_one_running(&self) -> bool {
+        self.objects.values().any(|object| object.running() > 0)
     }
 
     /// The number of those that have not ended, abandoned ones, too.
@@ -257,14 +264,18 @@ impl Daemons {
         self.objects.values().map(ObjectDaemons::left).sum()
     }
 
-    /// Takes out the objects with edits that are to be written before the operator ends.
-    pub fn take_edited(&mut self) -> BTreeSet<Uid> {
-        self.stopping.as_mut().map(std::mem::take).unwrap_or_default()
+    /// Takes in an object whose turn has left something to be written.
+    pub fn has_left_edits(&mut self, uid: Uid, queue: &Queue, now: Instant) {
+        if self.stopping {
+            self.edited.insert_failed(uid, queue, now);
+        } else {
+            self.edited.insert(uid, None);
+        }
     }
 
-    /// Takes in one with edits that can't be written yet.
-    pub fn put_back_edited(&mut self, uid: Uid) {
-        self.stopping.iter_mut().for_each(|edited| edited.extend([uid.clone()]));
+    /// The objects with changes that daemons have asked for and that no turn has taken up.
+    pub fn edited(&mut self) -> &mut Edited {
+        &mut self.edited
     }
 }
 

@@ -50,8 +50,7 @@ impl Indexer {
         let body = &view.body;
         let failed = |why: &dyn fmt::Display| Error::Unclassified(why.to_string().into());
         if !concerns(&handler.id, &handler.filter, body).map_err(|error| failed(&error))? {
-            self.index.remove(&body.uid().into());
-            return Ok(());
+            return self.remove(&body.uid().into());
         }
         let context = kind.operator.call(&handler.id, handler.param.as_ref());
         let call = IndexCall { context, view: view.clone() };
@@ -63,6 +62,12 @@ impl Indexer {
             Ok(Err(Failure::Waiting { .. })) => Ok(()),
             Err(panic) => Err(failed(&panic_message(panic.as_ref()))),
         }
+    }
+
+    /// Removes an object's entries, which may call the user's code: the comparison of a key, or the end of a value.
+    fn remove(&self, uid: &Uid) -> Result<(), Error> {
+        let removed = catch_unwind(AssertUnwindSafe(|| self.index.remove(uid)));
+        removed.map_err(|panic| Error::permanent(panic_message(panic.as_ref())))
     }
 
     /// Takes in how a call has ended; returns whether that is news.
@@ -108,9 +113,8 @@ impl KindContext {
                 continue;
             };
             let kept = keeps_entries(&error, indexer.handler.errors);
-            if !kept {
-                indexer.index.remove(&uid);
-            }
+            // Why that fails, if it does, is what the error says.
+            let _ = (!kept).then(|| indexer.remove(&uid));
             if is_news {
                 self.observe(Observation::IndexFailed { id, error: &error, kept });
             }
@@ -121,8 +125,16 @@ impl KindContext {
     pub(super) fn unindex(&self, body: &Body) {
         let uid = Uid::from(body.uid());
         for indexer in &self.indexes {
-            indexer.index.remove(&uid);
+            let removed = indexer.remove(&uid);
             indexer.ended(&uid, None);
+            if let Err(error) = removed {
+                let _span = logging::object_span(&self.kind, body).entered();
+                self.observe(Observation::IndexFailed {
+                    id: &indexer.handler.id,
+                    error: &error,
+                    kept: false,
+                });
+            }
         }
     }
 }

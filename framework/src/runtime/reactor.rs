@@ -44,7 +44,7 @@ pub struct Reactor {
     /// Since when all workers are busy while objects wait.
     saturated: Option<Instant>,
     /// Handlers wait until all indexed kinds are listed; none once they are.
-    indexing: Option<Indexing>,
+    indexing: Option<IndexGate>,
     listings: FirstListings,
     /// All kinds were listed once.
     serving: bool,
@@ -52,7 +52,7 @@ pub struct Reactor {
 
 /// The first listing of indexed kinds.
 #[derive(Clone, Copy, Debug)]
-struct Indexing {
+struct IndexGate {
     /// When the log tells what is waited for.
     tell: Instant,
     told: bool,
@@ -68,7 +68,7 @@ impl Reactor {
         };
         let kinds: Vec<_> = kinds.into_iter().map(hearing).collect();
         let needs = kinds.iter().map(|kind| kind.needs());
-        let indexing = Indexing { tell: now() + operator.settings.watching.index_patience, told: false };
+        let indexing = IndexGate { tell: now() + operator.settings.watching.index_patience, told: false };
         Self {
             indexing: kinds.iter().any(|kind| kind.is_indexed()).then_some(indexing),
             queue: Queue::new(needs).with_limits(operator.settings.queue()),
@@ -95,6 +95,10 @@ impl Reactor {
         let health = self.operator.health.clone();
         while !stopping.is_cancelled() {
             self.take_triggers();
+            // Also where there are events all the time, in a long listing.
+            if self.next_due() <= now() {
+                self.expire();
+            }
             self.start_workers();
             let next = self.next_due().min(now() + health.beat());
             // Nothing here waits for anything else: the watches are always drained.
@@ -106,7 +110,7 @@ impl Reactor {
                 Some((kind, news)) = news.next() => self.take_in(kind, news),
                 // They are taken at the beginning of each round, so that neither they nor events keep the other waiting.
                 () = triggers.given() => {}
-                () = time::sleep_until(next.into()) => self.expire(),
+                () = time::sleep_until(next.into()) => {}
             }
         }
     }
@@ -151,7 +155,7 @@ impl Reactor {
             kind.observe_listed(&places, objects);
         }
         if self.unlisted_indexes().is_empty()
-            && let Some(Indexing { told, .. }) = self.indexing.take()
+            && let Some(IndexGate { told, .. }) = self.indexing.take()
         {
             self.operator.observer.observe(Observation::IndexesFilled { told });
         }
@@ -226,14 +230,17 @@ impl Reactor {
 
     fn ended(&mut self, ended: Result<(task::Id, (TurnReport, Memory)), task::JoinError>) {
         // What it has told of daemons comes before its end.
-        while let Some(news) = self.daemons.try_next() {
-            self.daemons.take_in(news, &mut self.queue, now());
-        }
+        self.take_daemon_news();
         match ended {
             Ok((worker, (report, memory))) => {
                 self.at_work.remove(&worker);
+                let edited = memory.daemons.has_edits().then(|| report.uid.clone());
+                self.daemons.edited().remove(&report.uid);
                 self.memories.put_back(&report.uid, memory);
                 self.queue.finish(report, now());
+                if let Some(uid) = edited {
+                    self.daemons.has_left_edits(uid, &self.queue, now());
+                }
                 self.tell_outages();
             }
             // Workers catch the panics of handlers and filters.
@@ -270,7 +277,7 @@ impl Reactor {
             self.saturated = Some(now + settings.reminder.saturating_sub(after));
         }
         if self.indexing.is_some_and(|indexing| indexing.tell <= now) {
-            self.indexing = Some(Indexing { tell: now + settings.reminder, told: true });
+            self.indexing = Some(IndexGate { tell: now + settings.reminder, told: true });
             let kinds = self.unlisted_indexes();
             self.operator.observer.observe(Observation::IndexesAwaited { kinds: &kinds });
         }
@@ -282,22 +289,26 @@ impl Reactor {
         }
     }
 
-    fn left(&self) -> Left {
+    fn left(&mut self) -> Left {
         let handlers = self.kinds.iter().map(|kind| kind.running()).sum();
-        let changes = self.workers.len().saturating_sub(handlers);
+        let changes =
+            self.workers.len().saturating_sub(handlers) + self.daemons.edited().waiting(&self.queue);
         Left { handlers, daemons: self.daemons.left(), changes }
     }
 
     /// Lets running handlers and daemons finish within this time, and stores their outcomes.
     pub async fn drain(mut self, grace: Duration) {
+        self.take_daemon_news();
         self.daemons.stop_all(now());
-        if self.workers.is_empty() && self.daemons.running() == 0 {
+        if self.is_drained() {
             return;
         }
         let operator = Arc::clone(&self.operator);
-        operator.observer.observe(Observation::Draining { left: self.left(), grace });
+        let left = self.left();
+        operator.observer.observe(Observation::Draining { left, grace });
         if time::timeout(grace, self.finish()).await.is_err() {
-            operator.observer.observe(Observation::Abandoned { left: self.left(), grace });
+            let left = self.left();
+            operator.observer.observe(Observation::Abandoned { left, grace });
             self.workers.shutdown().await;
         }
     }
@@ -306,10 +317,11 @@ impl Reactor {
     async fn finish(&mut self) {
         loop {
             self.write_for_daemons();
-            if self.workers.is_empty() && self.daemons.running() == 0 {
+            if self.is_drained() {
                 return;
             }
-            let next = self.daemons.next_due().unwrap_or_else(|| now() + IDLE);
+            let due = self.daemons.next_due().into_iter().chain(self.daemons.edited().next_due());
+            let next = due.min().unwrap_or_else(|| now() + IDLE);
             tokio::select! {
                 biased;
                 Some(news) = self.daemons.next() => self.daemons.take_in(news, &mut self.queue, now()),
@@ -322,16 +334,24 @@ impl Reactor {
     /// Gives the objects a turn whose daemons ask for a write.
     fn write_for_daemons(&mut self) {
         // The end of a daemon comes with what it asks for.
-        while let Some(news) = self.daemons.try_next() {
-            self.daemons.take_in(news, &mut self.queue, now());
-        }
-        for uid in self.daemons.take_edited() {
-            if self.at_work.values().any(|other| *other == uid) {
-                self.daemons.put_back_edited(uid);
-            } else if let Some(job) = self.queue.next_job_of(&uid) {
+        self.take_daemon_news();
+        while self.workers.len() < self.operator.settings.queueing.concurrency.max(1) {
+            let Some(uid) = self.daemons.edited().next(&self.queue, now()) else { return };
+            if let Some(job) = self.queue.job_of(&uid) {
                 self.start_worker(job);
             }
         }
+    }
+
+    fn take_daemon_news(&mut self) {
+        while let Some(news) = self.daemons.try_next() {
+            self.daemons.take_in(news, &mut self.queue, now());
+        }
+    }
+
+    /// Whether nothing runs, and nothing is left to be written.
+    fn is_drained(&mut self) -> bool {
+        self.workers.is_empty() && !self.daemons.is_one_running() && self.daemons.edited().is_empty()
     }
 }
 

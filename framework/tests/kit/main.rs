@@ -8,6 +8,7 @@ mod asserts;
 mod blocking;
 mod chaos;
 mod crashes;
+mod daemon_ends;
 mod daemons;
 mod embedding;
 mod ends;

@@ -42,6 +42,8 @@ struct Daemon {
     alarm: Option<Instant>,
     /// Its task, until that has ended.
     task: Option<Box<Task>>,
+    /// The version of the object that it could not be called for.
+    unfit: Option<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -50,6 +52,8 @@ struct Task {
     handle: AbortOnDropHandle<()>,
     stop: Arc<StopSignal>,
     span: Span,
+    /// That of the object it was started with.
+    version: Box<str>,
 }
 
 /// The turn that an object is to have.
@@ -96,6 +100,11 @@ impl ObjectDaemons {
             let options = self.kind.daemons[index].options;
             let daemon = &mut self.daemons[index];
             daemon.wanted = *wanted;
+            let version = Some(offer.body.version());
+            daemon.unfit.take_if(|unfit| !*wanted || Some(&**unfit) != version);
+            if daemon.unfit.is_some() {
+                continue;
+            }
             match daemon.state.matched(*wanted, &options, times, (now, clock::now())) {
                 Step::Start(attempts) => self.start(index, &offer, attempts, news, now),
                 step => self.perform(index, step, now),
@@ -120,7 +129,12 @@ impl ObjectDaemons {
         let span = logging::object_span(&self.kind.kind, &offer.body);
         let ending = Ending { news: news.clone(), uid: offer.uid.clone(), index, outcome: None };
         let task = tokio::spawn(task(attempt, ending, span.clone()));
-        self.daemons[index].task = Some(Box::new(Task { handle: AbortOnDropHandle::new(task), stop, span }));
+        self.daemons[index].task = Some(Box::new(Task {
+            handle: AbortOnDropHandle::new(task),
+            stop,
+            span,
+            version: offer.body.version().into(),
+        }));
     }
 
     /// Tells all of them to stop.
@@ -151,6 +165,9 @@ impl ObjectDaemons {
         let daemon = self.daemons.get_mut(index)?;
         let (before, task) = (daemon.state, daemon.task.take()?);
         daemon.state.ended(outcome, now);
+        if let (DaemonState::Running(_), Some(Outcome::Rejected { .. })) = (before, outcome) {
+            daemon.unfit = Some(task.version.clone());
+        }
         let (state, wanted) = (daemon.state, daemon.wanted);
         task.span.in_scope(|| {
             if outcome.is_none() {
@@ -262,8 +279,8 @@ impl ObjectDaemons {
 
     /// Whether nothing is to be remembered of them.
     pub fn is_done(&self) -> bool {
-        let nothing =
-            |daemon: &Daemon| daemon.task.is_none() && (self.forgotten || daemon.state == DaemonState::Off);
+        let is_new = |daemon: &Daemon| daemon.state == DaemonState::Off && daemon.unfit.is_none();
+        let nothing = |daemon: &Daemon| daemon.task.is_none() && (self.forgotten || is_new(daemon));
         self.daemons.iter().all(nothing)
     }
 }

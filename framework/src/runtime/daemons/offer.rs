@@ -58,6 +58,11 @@ impl DaemonMemory {
         self.link.is_none()
     }
 
+    /// Whether daemons have asked for something that isn't written.
+    pub fn has_edits(&self) -> bool {
+        self.link.as_ref().is_some_and(|link| !link.edits.is_empty())
+    }
+
     /// Takes in which daemons run.
     pub fn begin_turn(&mut self, standings: Box<[Standing]>) {
         (self.standings, self.offered, self.keeper) = (standings, None, false);
