@@ -113,8 +113,10 @@ impl KindContext {
                 continue;
             };
             let kept = keeps_entries(&error, indexer.handler.errors);
-            // Why that fails, if it does, is what the error says.
-            let _ = (!kept).then(|| indexer.remove(&uid));
+            if !kept {
+                // Where that fails, too, the error is the same.
+                let _ = indexer.remove(&uid);
+            }
             if is_news {
                 self.observe(Observation::IndexFailed { id, error: &error, kept });
             }
