@@ -61,6 +61,8 @@ async fn without_the_api_server_an_operator_is_not_ready_and_a_restart_is_tried_
         .arg("--health-addr=127.0.0.1:0")
         // Contact once a second while all is well. The longer the server is away, the more seldom it is asked.
         .arg("--set=watching.server_timeout=1s")
+        .arg("--set=watching.silence=5s")
+        .arg("--set=watching.discovery_interval=1s")
         .arg("--set=health.patience=1s")
         .arg("--set=health.contact_limit=6s")
         .start();
@@ -95,6 +97,7 @@ async fn a_silent_network_is_noticed() {
         .arg("--health-addr=127.0.0.1:0")
         .arg("--set=watching.server_timeout=2s")
         .arg("--set=watching.silence=4s")
+        .arg("--set=watching.discovery_interval=1s")
         .arg("--set=health.patience=1s")
         .arg("--set=health.contact_limit=12s")
         .start();

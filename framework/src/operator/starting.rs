@@ -52,6 +52,7 @@ impl Operator {
         if let Some(overrides) = &self.overrides {
             overrides(&mut self.settings).map_err(RunError::Setting)?;
         }
+        self.settings.check().map_err(RunError::Setting)?;
         self.registry.check_states(&setup.states())?;
         self.check_status_schema(&login).await?;
         Ok(Some(Started { login, storage, setup }))
@@ -104,6 +105,7 @@ impl Operator {
     /// Checks all that needs no cluster, and returns the storage.
     fn check(&self) -> Result<Storage, RunError> {
         let storage = self.storage.storage(&self.name)?;
+        self.settings.check().map_err(RunError::Setting)?;
         self.registry.check(&self.states)?;
         self.registry.check_essence(&storage)?;
         match &self.namespaces {
