@@ -8,7 +8,7 @@
 
 use k8s_openapi::api::core::v1::Pod;
 use korf::{Diff, prelude::*};
-use kube::{Api, Client, CustomResource, ResourceExt, api::*};
+use kube::{Api, Client, CustomResource, ResourceExt, api::Patch, api::PatchParams};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
 
