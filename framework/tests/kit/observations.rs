@@ -71,9 +71,9 @@ fn settings_with_which_an_operator_cant_live_end_its_start() {
             let (begun, in_code) = (Arc::clone(&begun), in_code.clone());
             move || {
                 let begun = Arc::clone(&begun);
-                let set = async move |setup: OperatorSetup| {
+                let set = move |setup: OperatorSetup| {
                     begun.store(true, Ordering::Relaxed);
-                    setup.settings(spins);
+                    async move { setup.settings(spins) }
                 };
                 Operator::with_registry("lamps", Registry::from_iter([slow()]))
                     .settings(in_code.clone())
