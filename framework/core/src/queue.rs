@@ -8,6 +8,7 @@ mod config;
 mod entry;
 mod event;
 mod outage;
+mod pace;
 mod resume;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ mod turn;
 pub use config::{KindNeeds, QueueLimits};
 pub use event::{Event, Source};
 pub use outage::{Blocked, Blockings, OutageNews};
+pub use pace::{PaceLimits, TriggeredTooOften};
 pub use turn::{Extent, Fingerprint, Job, NextTick, TurnEnd, TurnReport, WatchEventType};
 
 use crate::{
@@ -28,6 +30,7 @@ use crate::{
 use backlog::{Backlog, Pending};
 use entry::{Entry, Life};
 use outage::Outages;
+use pace::Paces;
 use resume::Names;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -59,6 +62,8 @@ pub struct Queue {
     limits: QueueLimits,
     forgotten: Vec<Uid>,
     names: Names,
+    paces: Paces,
+    too_often: Vec<TriggeredTooOften>,
 }
 
 /// How a watch shows a state.
@@ -81,7 +86,7 @@ impl Queue {
     /// The same with these limits.
     #[must_use]
     pub fn with_limits(self, limits: QueueLimits) -> Self {
-        Self { limits, backlog: Backlog::new(limits.budget), ..self }
+        Self { backlog: Backlog::new(limits.budget), limits, ..self }
     }
 
     fn needs(&self, source: Source) -> KindNeeds {
@@ -124,10 +129,9 @@ impl Queue {
             false => WatchEventType::Added,
         };
         let entry = self.objects.entry(uid.clone()).or_insert_with(|| {
-            if needs.triggered {
-                self.names.insert(source.kind, &body, &uid);
-            }
-            Entry::new(source, &body, listed)
+            let entry = Entry::new(source, &body, listed);
+            self.names.insert(&entry, &uid);
+            entry
         });
         if needs.turnless {
             return;
@@ -318,7 +322,7 @@ impl Queue {
             None => {}
         }
         self.give_woken(&uid);
-        self.give_resumption(&uid);
+        self.give_resumption(&uid, now);
     }
 
     /// Takes in what an object's handlers waited for before its turn and after it, and what they have got past.
@@ -501,9 +505,10 @@ impl Queue {
 
     fn forget(&mut self, uid: &Uid, now: Instant) {
         let entry = self.objects.remove(uid);
-        if let Some(entry) = entry.as_ref().filter(|entry| self.needs(entry.source).triggered) {
-            self.names.remove(entry.source.kind, &entry.identity(uid), uid);
+        if let Some(entry) = &entry {
+            self.names.remove(entry, uid);
         }
+        self.paces.forget(uid);
         let blocked = entry.map(|mut entry| entry.block(Blockings::new()));
         for blocked in blocked.into_iter().flat_map(Blockings::into_values) {
             self.outages.leave(uid, &blocked.cause, now);
@@ -536,7 +541,8 @@ impl Queue {
                     self.give_tick(&uid);
                 }
                 Alarm::Turn => self.turn_is_due(uid),
-                Alarm::Resync => drop(self.resume(&uid, Resumption::Resync)),
+                Alarm::Resync => drop(self.resume(&uid, Resumption::Resync, now)),
+                Alarm::Trigger => self.give_delayed(&uid),
             }
         }
     }

@@ -86,7 +86,7 @@ impl KindContext {
             match self.mapped(handler, &view) {
                 Ok(objects) => {
                     for object in objects {
-                        self.operator.triggers.give(Target::new(&handler.target, Some(object)));
+                        self.operator.triggers.give(Target::new(&handler.target, Some(object)), &handler.id);
                     }
                 }
                 Err(why) => self.observe(Observation::MappingFailed { id: &handler.id, why: &why }),
