@@ -10,7 +10,7 @@ use korf::{
     scope::HandlerScope,
     settings::Settings,
 };
-use korf_testing::{Cluster, ServedKind};
+use korf_testing::{Cluster, api::ServedKind};
 use kube::core::ApiResource;
 use serde_json::{from_value, json};
 use std::{
@@ -200,12 +200,12 @@ fn objects_whose_handlers_trigger_each_other_are_delayed_with_a_warning_each() {
     cluster.advance(MINUTE);
     let called = calls.take().len();
     assert!((200..230).contains(&called), "{called}");
-    for name in ["a", "b"] {
+    for name in ["default/a", "default/b"] {
         let line = "Triggers have given the object more than 100 turns within 5 seconds, the last one by handler 'other'.";
         let lines = cluster.lines();
         let told = lines
             .iter()
-            .filter(|line_| line_.message.starts_with(line) && line_.object.as_deref() == Some(name));
+            .filter(|found| found.message.starts_with(line) && found.object.as_deref() == Some(name));
         assert_eq!(told.count(), 1, "{name}");
     }
 }

@@ -187,7 +187,10 @@ pub fn write(observation: &Observation<'_>) {
             engine!(warn, "Asking {server} about {kind} fails: {why}. It is retried until it works.");
         }
         Observation::MappingFailed { id, why } => {
-            object!(error, "Mapper '{id}' failed: {why}. Nothing gets a turn for this change of the object.")
+            object!(
+                error,
+                "Mapper '{id}' failed: {why}. Only what it has returned for the object before gets a turn."
+            )
         }
         Observation::Daemon { handler, event } => daemon(handler, event),
         Observation::DaemonEditsDropped { edits, gone: true } => {
