@@ -10,6 +10,7 @@ mod daemons;
 mod discovery;
 mod events;
 pub mod health;
+mod hiccup;
 mod index;
 mod kind;
 mod listing;
