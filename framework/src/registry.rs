@@ -12,7 +12,7 @@ use crate::{
     call::States,
     core::storage::Storage,
     extract::Indexes,
-    families::{Activity, ActivityKind, Handler, Parameter, SourceLocation},
+    families::{Activity, ActivityKind, Family, Handler, Parameter, SourceLocation},
 };
 use kube::core::ApiResource;
 use std::{
@@ -209,13 +209,6 @@ impl Registry {
 }
 
 impl Registry {
-    /// The kinds whose objects are triggered.
-    pub(crate) fn triggered(&self) -> Vec<ApiResource> {
-        let of_handlers = self.handlers.iter().map(|handler| &handler.requirements);
-        let all = of_handlers.chain(self.activities.iter().map(|activity| &activity.requirements));
-        all.flat_map(Requirements::kinds_to_resume).cloned().collect()
-    }
-
     /// Checks that there is something to call for triggers that a handler or an activity gives.
     fn check_resumed(&self, one: &Registrant<'_>) -> Result<(), StartError> {
         let resumes =
@@ -247,6 +240,7 @@ impl Registry {
             Some(handler) => Err(StartError::SelectedDeletion {
                 handler: handler.id().to_owned(),
                 kind: handler.kind.resource.kind.clone(),
+                is_daemon: matches!(handler.family, Family::Daemon(_)),
                 location: handler.location,
             }),
             None => Ok(()),
@@ -436,12 +430,14 @@ pub enum StartError {
         /// The handler's place in the source.
         location: SourceLocation,
     },
-    /// A delete handler keeps objects of a kind with a [selector](crate::Operator::select).
+    /// A delete handler, or a daemon with a finalizer, keeps objects of a kind with a [selector](crate::Operator::select).
     SelectedDeletion {
         /// The handler's id.
         handler: String,
         /// The kind of the objects.
         kind: String,
+        /// It is a daemon.
+        is_daemon: bool,
         /// The handler's place in the source.
         location: SourceLocation,
     },
@@ -449,7 +445,7 @@ pub enum StartError {
     NoInterval {
         /// The handler's id.
         handler: String,
-        /// The option that is zero.
+        /// The option that is less than a millisecond.
         option: &'static str,
         /// The handler's place in the source.
         location: SourceLocation,
@@ -563,16 +559,24 @@ impl fmt::Display for StartError {
                 "handler `{handler}` at {location} takes `{index}`, which no function fills: put `#[korf::index(Kind)]` on \
                  one that returns such keys and values",
             ),
-            Self::SelectedDeletion { handler, kind, location } => write!(
-                f,
-                "handler `{handler}` at {location} keeps objects of kind {kind} until it was called, but the operator is \
-                 told to `.select` some of them, and never learns of the deletion of one that stops matching: make the \
-                 handler `optional`, or filter by `labels = …` instead of `.select`"
-            ),
+            Self::SelectedDeletion { handler, kind, is_daemon, location } => {
+                let (until, remedy) = if *is_daemon {
+                    ("it has ended", "leave out its `finalizer`")
+                } else {
+                    ("it was called", "make the handler `optional`")
+                };
+                write!(
+                    f,
+                    "handler `{handler}` at {location} keeps objects of kind {kind} until {until}, but the operator is told to \
+                     `.select` some of them, and never learns of the deletion of one that stops matching: {remedy}, or filter \
+                     by `labels = …` instead of `.select`"
+                )
+            }
             Self::NoInterval { handler, option, location } => {
                 write!(
                     f,
-                    "handler `{handler}` at {location} has `{option}` = 0: give it a time between two calls"
+                    "handler `{handler}` at {location} has a time of less than a millisecond as its `{option}`: give it a \
+                     time between two calls"
                 )
             }
             Self::Filter { handler, problem, location } => {

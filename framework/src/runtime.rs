@@ -3,6 +3,7 @@
 
 mod activity;
 mod attempt;
+mod backoff;
 mod built_in;
 mod cleanup;
 pub mod clock;
@@ -29,6 +30,7 @@ mod throttle;
 mod ticks;
 mod triggers;
 mod turn;
+mod unmet;
 mod versions;
 mod watch;
 mod worker;

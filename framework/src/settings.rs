@@ -18,6 +18,8 @@
 //! Durations are numbers with a unit (`ms`, `s`, `m`, `h`), sizes are bytes or have a unit (`KiB`, `MiB`), lists have
 //! commas.
 
+mod limits;
+
 use korf_core::{daemon::StopTimes, queue, version::Trust};
 use std::{env, error, ffi::OsString, fmt, time::Duration};
 
@@ -57,15 +59,26 @@ macro_rules! settings {
             /// Sets a setting by its name.
             ///
             /// # Errors
-            /// There is no such setting, or the value isn't one of its type.
+            /// There is no such setting, or the value isn't one of its type, or no operator can work with it. Whether settings
+            /// go together is checked when the operator starts.
             pub fn set(&mut self, name: &str, value: &str) -> Result<(), InvalidSetting> {
                 $($(
                     if name == concat!(stringify!($group), ".", stringify!($setting)) {
-                        self.$group.$setting = parse(name, value)?;
+                        let value = parse(name, value)?;
+                        limits::check(concat!(stringify!($group), ".", stringify!($setting)), &value)?;
+                        self.$group.$setting = value;
                         return Ok(());
                     }
                 )*)*
                 Err(InvalidSetting::Name(name.to_owned()))
+            }
+
+            /// Checks each setting, and those that have to go together.
+            pub(crate) fn check(&self) -> Result<(), InvalidSetting> {
+                $($(
+                    limits::check(concat!(stringify!($group), ".", stringify!($setting)), &self.$group.$setting)?;
+                )*)*
+                self.check_order()
             }
 
             /// Each setting with its name and its value, as [`set`](Self::set) takes them.
@@ -116,6 +129,8 @@ settings! {
         absence: Duration = seconds(10);
         /// About the time between a 410 and the relist that it asks for.
         relist_delay: Duration = seconds(1);
+        /// The longest time between two tries to open a watch that fails. The first delay is about a second.
+        retry_delay: Duration = seconds(5);
     }
     /// Single requests for an object.
     requests: Requests {
@@ -162,7 +177,12 @@ settings! {
         passes: usize = 16;
         /// See `passes`.
         pass_window: Duration = seconds(5);
-        /// The delays of an object that the framework fails over, or that is throttled; the last one repeats.
+        /// An object is delayed that triggers give more turns than this within `trigger_window`.
+        triggered_turns: usize = 100;
+        /// See `triggered_turns`. An object that isn't triggered for this long after a turn is no longer delayed.
+        trigger_window: Duration = seconds(5);
+        /// The delays of an object that the framework fails over, or that is throttled, or triggered too often; the last one
+        /// repeats.
         error_delays: Vec<Duration> =
             [1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377, 610].map(seconds).to_vec();
     }
@@ -192,9 +212,9 @@ settings! {
         /// The operator is no longer alive when its loop has not turned for this time: handlers block all threads. It turns every
         /// few seconds at least.
         turn_limit: Duration = seconds(30);
-        /// The operator is no longer alive when a watch had no contact to the API server for this time. A restart doesn't help
-        /// against a server that is away; after ten minutes without one, the kubelet restarts a container without delay. Longer
-        /// than `watching.silence`.
+        /// The operator is no longer alive when no watch had contact to the API server for this time, or when a watch has hung for
+        /// that long. A restart doesn't help against a server that is away; after ten minutes without one, the kubelet restarts a
+        /// container without delay. Longer than `watching.silence` and `watching.discovery_interval`.
         contact_limit: Duration = seconds(600);
         /// The operator is no longer ready when a watch, or all writes of a kind, have failed for this time.
         patience: Duration = seconds(10);
@@ -237,8 +257,14 @@ impl Settings {
 
     /// The settings of the queue.
     pub(crate) fn queue(&self) -> queue::QueueLimits {
-        let Queueing { budget, trust, await_echo, .. } = self.queueing;
-        queue::QueueLimits { budget: budget.0, trust: Trust { own_writes: trust, await_echo } }
+        let queueing = self.queueing.clone();
+        let Queueing { budget, trust, await_echo, triggered_turns, trigger_window, error_delays, .. } =
+            queueing;
+        queue::QueueLimits {
+            budget: budget.0,
+            trust: Trust { own_writes: trust, await_echo },
+            pace: queue::PaceLimits { turns: triggered_turns, window: trigger_window, delays: error_delays },
+        }
     }
 }
 
@@ -266,6 +292,15 @@ pub enum InvalidSetting {
         /// What is expected.
         expected: &'static str,
     },
+    /// No operator can work with this value.
+    Limit {
+        /// The name of the setting.
+        name: &'static str,
+        /// The value.
+        value: String,
+        /// What it has to be instead.
+        expected: String,
+    },
 }
 
 impl fmt::Display for InvalidSetting {
@@ -276,6 +311,9 @@ impl fmt::Display for InvalidSetting {
             }
             Self::Value { name, value, expected } => {
                 write!(f, "`{value}` can't be the value of the setting `{name}`: expected {expected}")
+            }
+            Self::Limit { name, value, expected } => {
+                write!(f, "the setting `{name}` can't be {value}: {expected}")
             }
         }
     }
@@ -290,6 +328,9 @@ trait Value: Sized {
     fn read(text: &str) -> Option<Self>;
 
     fn text(&self) -> String;
+
+    /// What it has to be instead, if it is less than this, or too much.
+    fn misfit(&self, least: Duration) -> Option<String>;
 }
 
 fn parse<V: Value>(name: &str, value: &str) -> Result<V, InvalidSetting> {
@@ -328,6 +369,10 @@ impl Value for Duration {
             _ => format!("{}ms", self.as_millis()),
         }
     }
+
+    fn misfit(&self, least: Duration) -> Option<String> {
+        limits::of_time(*self, least)
+    }
 }
 
 impl Value for Vec<Duration> {
@@ -340,6 +385,10 @@ impl Value for Vec<Duration> {
     fn text(&self) -> String {
         self.iter().map(Value::text).collect::<Vec<_>>().join(",")
     }
+
+    fn misfit(&self, least: Duration) -> Option<String> {
+        limits::of_delays(self, least)
+    }
 }
 
 impl Value for usize {
@@ -351,6 +400,10 @@ impl Value for usize {
 
     fn text(&self) -> String {
         self.to_string()
+    }
+
+    fn misfit(&self, _: Duration) -> Option<String> {
+        (*self == 0).then(|| "give it at least 1".to_owned())
     }
 }
 
@@ -374,6 +427,10 @@ impl Value for Bytes {
             bytes if bytes > 0 && bytes % (1 << 10) == 0 => format!("{}KiB", bytes >> 10),
             bytes => bytes.to_string(),
         }
+    }
+
+    fn misfit(&self, _: Duration) -> Option<String> {
+        None
     }
 }
 
