@@ -7,6 +7,7 @@ mod answers;
 mod asserts;
 mod chaos;
 mod crashes;
+mod daemon_turns;
 mod daemons;
 mod embedding;
 mod ends;
