@@ -127,18 +127,17 @@ impl DaemonState {
         if !wanted {
             return self.stop(StopReason::Mismatched, times, now);
         }
-        match *self {
-            Self::Off => *self = Self::waiting(later(now, options.initial_delay), None),
-            Self::Rejected { of } => {
-                let now_of = object();
-                if now_of == of {
-                    return Step::None;
-                }
-                let attempts = Attempts { before: 0, first: now, started: clock, of: now_of };
-                *self = Self::Running(attempts);
-                return Step::Start(attempts);
+        if *self == Self::Off {
+            *self = Self::waiting(later(now, options.initial_delay), None);
+        }
+        if let Self::Rejected { of } = *self {
+            let seen = object();
+            if seen == of {
+                return Step::None;
             }
-            _ => {}
+            let attempts = Attempts { before: 0, first: now, started: clock, of: seen };
+            *self = Self::Running(attempts);
+            return Step::Start(attempts);
         }
         match *self {
             Self::Waiting { due, attempts, .. } if due <= now => {
