@@ -118,7 +118,7 @@ async fn an_operator_is_ready_once_all_is_listed_and_one_that_cannot_start_never
 #[tokio::test(start_paused = true)]
 async fn operators_are_watched_together_and_stopped_when_one_of_them_ends() {
     let server = server(&["a"]).await;
-    let (said, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let (said, mut heard) = unbounded_channel();
     let fails = on_startup("fails").run(async || {
         tokio::time::sleep(Duration::from_secs(7)).await;
         Err::<(), _>(korf::Error::permanent("no disk"))
