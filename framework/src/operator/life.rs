@@ -146,7 +146,6 @@ impl Operator {
             indexes: setup.indexes(),
             events,
             triggers: setup.triggers(),
-            triggered: self.registry.triggered(),
             storage,
             one_at_a_time: self.one_at_a_time,
             follow_generations: self.follow_generations,

@@ -54,8 +54,6 @@ pub struct OperatorContext {
     pub events: EventQueue,
     /// The triggers that handlers have given.
     pub triggers: Triggers,
-    /// The kinds whose objects are triggered.
-    pub triggered: Vec<ApiResource>,
     /// Where progress and finalizers are stored.
     pub storage: Storage,
     /// Objects are resumed whose generation has changed though nothing else has.
@@ -219,7 +217,6 @@ impl KindContext {
             events: !self.events.is_empty(),
             bodies: !self.timers.is_empty(),
             selected: self.selector().is_some(),
-            triggered: self.operator.triggered.iter().any(|kind| self.kind.is_of(kind)),
             resync: self.resync(),
             turnless: !self.has_turns,
         }
