@@ -136,6 +136,7 @@ impl Reactor {
         for gone in self.queue.observe(source, event, now()) {
             kind.unindex(&gone);
             kind.relate_gone(&gone);
+            self.daemons.observe_gone(&gone, now());
         }
         self.forget();
         if listed && self.listings.is_told(source.kind) {

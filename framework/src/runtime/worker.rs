@@ -92,7 +92,7 @@ impl KindContext {
         retry = retry.into_iter().chain(again).min();
         if job.extent == Extent::Partial && body.version() == job.body.version() {
             if job.fetch || job.known.as_ref().is_some_and(|known| known.is(body.version())) {
-                self.offer_daemons(&body, memory)?;
+                self.offer_daemons(&body, memory).await?;
             }
             return Ok(TurnEnd::Partial { due: retry });
         }

@@ -9,6 +9,7 @@ mod blocking;
 mod chaos;
 mod crashes;
 mod daemon_ends;
+mod daemon_turns;
 mod daemons;
 mod embedding;
 mod ends;
