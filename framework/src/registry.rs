@@ -9,7 +9,7 @@ use crate::{
     call::States,
     core::storage::Storage,
     extract::Indexes,
-    families::{Activity, ActivityKind, Handler, Parameter, SourceLocation},
+    families::{Activity, ActivityKind, EventHandler, Family, Handler, Parameter, SourceLocation},
 };
 use kube::core::ApiResource;
 use std::{collections::HashMap, error, fmt};
@@ -189,6 +189,16 @@ impl Registry {
 }
 
 impl Registry {
+    /// The event handlers of any kind.
+    pub(crate) fn any_kind(&self) -> Vec<EventHandler> {
+        let any = self.handlers.iter().filter(|handler| handler.kind.is_any());
+        any.filter_map(|handler| match &handler.family {
+            Family::Event(handler) => Some(handler.clone()),
+            _ => None,
+        })
+        .collect()
+    }
+
     /// The kinds whose objects are triggered.
     pub(crate) fn triggered(&self) -> Vec<ApiResource> {
         let of_handlers = self.handlers.iter().map(|handler| &handler.requirements);

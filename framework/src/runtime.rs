@@ -4,11 +4,13 @@
 mod activity;
 mod attempt;
 mod built_in;
+mod catalog;
 mod cleanup;
 pub mod clock;
 mod daemons;
 mod discovery;
 mod events;
+mod found;
 pub mod health;
 mod index;
 mod kind;

@@ -138,6 +138,7 @@ impl Operator {
             indexes: setup.indexes(),
             events,
             triggers: setup.triggers(),
+            any_kind: self.registry.any_kind(),
             triggered: self.registry.triggered(),
             storage,
             one_at_a_time: self.one_at_a_time,

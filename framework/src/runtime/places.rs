@@ -24,15 +24,19 @@ use std::{
 pub enum KindNews {
     /// Something happens in the place with this number.
     Event(u32, Event),
+    /// It was found in the catalog, and is gone with all its objects. That is the last news.
+    Gone,
     /// It is known in which places it is watched, or these are other ones than before.
     Places,
 }
 
 /// All that happens to the objects of a kind, from their listing on.
 pub fn watch(kind: Arc<KindContext>, region: Region) -> impl Stream<Item = KindNews> + Send {
-    stream::unfold(Places::new(kind, region), |mut places| async {
+    stream::unfold(Some(Places::new(kind, region)), |places| async {
+        let mut places = places?;
         let news = places.next().await;
-        Some((news, places))
+        let goes_on = !matches!(news, KindNews::Gone);
+        Some((news, goes_on.then_some(places)))
     })
 }
 
@@ -104,6 +108,7 @@ impl Places {
             Some(Discovery::Missing) => {
                 let all = self.by_namespace.values().map(|place| place.number);
                 self.news.extend(all.map(|number| KindNews::Event(number, Event::Withdrawn)));
+                self.news.extend(self.kind.is_found().then_some(KindNews::Gone));
             }
             Some(Discovery::Served(scope)) => {
                 self.discovery = None;
