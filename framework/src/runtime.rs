@@ -12,6 +12,7 @@ mod discovery;
 mod events;
 mod found;
 pub mod health;
+mod hiccup;
 mod index;
 mod kind;
 mod listing;

@@ -5,6 +5,7 @@
 
 mod backlog;
 mod config;
+mod departure;
 mod entry;
 mod event;
 mod outage;
@@ -26,6 +27,7 @@ use crate::{
     version::{Newest, News},
 };
 use backlog::{Backlog, Pending};
+use departure::Evidence;
 use entry::{Entry, Life};
 use outage::Outages;
 use resume::Names;
@@ -37,8 +39,10 @@ use std::{
 };
 
 /// A listing that is under way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Listing {
+    /// Among all listings, in the order in which they have begun; from 1.
+    number: u64,
     /// What it has shown.
     seen: HashSet<Uid>,
     /// See [`Event::ListingRevised`].
@@ -49,11 +53,15 @@ struct Listing {
 #[derive(Debug, Default)]
 pub struct Queue {
     objects: HashMap<Uid, Entry>,
+    /// Their uids, by the watches that show them.
+    sources: HashMap<Source, HashSet<Uid>>,
     backlog: Backlog,
     turns: VecDeque<Uid>,
     schedule: Schedule,
     outages: Outages,
     listings: HashMap<Source, Listing>,
+    /// The number of listings that have begun.
+    begun: u64,
     /// By the numbers of the kinds.
     needs: Vec<KindNeeds>,
     limits: QueueLimits,
@@ -95,7 +103,7 @@ impl Queue {
 
     /// Whether there are objects of a kind, or some of whose end not all is told.
     pub fn knows(&self, kind: u32) -> bool {
-        self.objects.values().any(|entry| entry.source.kind == kind)
+        self.sources.keys().any(|source| source.kind == kind)
     }
 
     fn needs(&self, source: Source) -> KindNeeds {
@@ -111,10 +119,8 @@ impl Queue {
             return Vec::new();
         }
         match event {
-            Event::Listing => drop(self.listings.insert(source, Listing::default())),
-            Event::ListingRevised => {
-                self.listings.insert(source, Listing { revised: true, ..Listing::default() });
-            }
+            Event::Listing => self.list(source, false),
+            Event::ListingRevised => self.list(source, true),
             Event::Listed(body) => {
                 let mut shown = Shown::Listed;
                 if let Some(listing) = self.listings.get_mut(&source) {
@@ -125,11 +131,8 @@ impl Queue {
             }
             Event::ListingDone => return self.bury_unlisted(source, now),
             Event::Applied(body) => self.applied(source, body, Shown::Changed, now),
-            Event::Deleted(body) => self.gone(&body, now),
-            Event::Withdrawn => {
-                self.listings.insert(source, Listing::default());
-                return self.bury_unlisted(source, now);
-            }
+            Event::Deleted(body) => self.gone(&body, Evidence::Shown, now),
+            Event::Withdrawn => return self.withdraw(source, now),
         }
         Vec::new()
     }
@@ -142,6 +145,9 @@ impl Queue {
 
     fn applied(&mut self, source: Source, body: Body, shown: Shown, now: Instant) {
         let (uid, needs) = (Uid::from(body.uid()), self.needs(source));
+        if !self.readmit(source, &body, shown) {
+            return;
+        }
         let listed = shown != Shown::Changed;
         let event = match self.objects.contains_key(&uid) {
             _ if listed => WatchEventType::Listed,
@@ -152,6 +158,7 @@ impl Queue {
             if needs.triggered {
                 self.names.insert(source.kind, &body, &uid);
             }
+            self.sources.entry(source).or_default().insert(uid.clone());
             Entry::new(source, &body, listed)
         });
         if needs.turnless {
@@ -200,51 +207,6 @@ impl Queue {
         }
     }
 
-    /// Takes in the end of a listing: known objects that it hasn't shown were deleted meanwhile. Returns them.
-    fn bury_unlisted(&mut self, source: Source, now: Instant) -> Vec<Body> {
-        let Some(Listing { seen, .. }) = self.listings.remove(&source) else { return Vec::new() };
-        let known = self.objects.iter().filter(|(_, entry)| entry.source == source);
-        // More is known of a deletion that the watch has shown.
-        let shown = |uid: &Uid| matches!(self.backlog.get(uid), Some(Pending::Gone(_)));
-        let missing = known.filter(|(uid, _)| !seen.contains(*uid) && !shown(uid));
-        let mut missing: Vec<_> = missing.map(|(uid, entry)| (uid.clone(), entry.identity(uid))).collect();
-        // The map has an order of its own in each process; test runs have to be reproducible.
-        missing.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
-        let missing: Vec<_> = missing.into_iter().map(|(_, identity)| identity).collect();
-        for identity in &missing {
-            self.gone(identity, now);
-        }
-        missing
-    }
-
-    fn gone(&mut self, body: &Body, now: Instant) {
-        let uid = &Uid::from(body.uid());
-        let Some(source) = self.objects.get(uid).map(|entry| entry.source) else { return };
-        let KindNeeds { events, turnless, .. } = self.needs(source);
-        if turnless {
-            return self.forget(uid, now);
-        }
-        let Some(entry) = self.objects.get_mut(uid) else { return };
-        let is_news = match entry.life {
-            Life::There => true,
-            // A worker found it gone: event handlers don't know yet.
-            Life::Buried => events,
-            Life::Gone => false,
-        };
-        if !is_news && entry.event.is_none() && !entry.queued && !entry.running {
-            return self.forget(uid, now);
-        }
-        if events && is_news {
-            entry.event = Some(WatchEventType::Deleted);
-        }
-        if entry.life == Life::Buried {
-            entry.life = Life::Gone;
-        }
-        let last = if events { body.clone() } else { entry.identity(uid) };
-        self.backlog.put(uid, Pending::Gone(last));
-        self.enqueue(uid.clone(), now);
-    }
-
     /// Gives a turn to an object, unless it is throttled; that ends its wait.
     fn enqueue(&mut self, uid: Uid, now: Instant) {
         if self.is_throttled(&uid) {
@@ -290,6 +252,10 @@ impl Queue {
         let needs = self.needs(source);
         let Some(entry) = self.objects.get_mut(&uid) else { return };
         entry.running = false;
+        if self.take_back(&uid, now) {
+            return;
+        }
+        let Some(entry) = self.objects.get_mut(&uid) else { return };
         entry.has_called(matches!(end, TurnEnd::Seen { planned: true, called: true, .. }));
         if let Some(event) = undelivered {
             // Later events stand for it, too.
@@ -494,48 +460,6 @@ impl Queue {
             (None, Some(Pending::Body(_))) => self.backlog.put(uid, Pending::Fetch),
             (_, Some(other)) => self.backlog.put(uid, other),
         }
-    }
-
-    /// Forgets an object that is gone.
-    ///
-    /// Where a worker found that out, older events of the object may still come: its grave is kept until the watch shows
-    /// its deletion, and event handlers are called for that.
-    fn bury(&mut self, uid: &Uid, now: Instant) {
-        self.schedule.forget(uid);
-        let Some(source) = self.objects.get(uid).map(|entry| entry.source) else { return };
-        let needs = self.needs(source);
-        let Some(entry) = self.objects.get_mut(uid) else { return };
-        (entry.turn_due, entry.tick_due) = (false, false);
-        for blocked in entry.block(Blockings::new()).into_values() {
-            self.outages.leave(uid, &blocked.cause, now);
-        }
-        entry.retain(None);
-        let pending = self.backlog.get(uid);
-        let confirmed = matches!(pending, Some(Pending::Gone(_)));
-        match entry.life {
-            Life::There if confirmed && needs.events => self.take_turn(uid.clone()),
-            // A selector shows it again.
-            Life::There if needs.selected && pending.is_some() && !confirmed => self.take_turn(uid.clone()),
-            Life::There if !confirmed => {
-                entry.life = Life::Buried;
-                self.backlog.take(uid);
-            }
-            _ => self.forget(uid, now),
-        }
-    }
-
-    fn forget(&mut self, uid: &Uid, now: Instant) {
-        let entry = self.objects.remove(uid);
-        if let Some(entry) = entry.as_ref().filter(|entry| self.needs(entry.source).triggered) {
-            self.names.remove(entry.source.kind, &entry.identity(uid), uid);
-        }
-        let blocked = entry.map(|mut entry| entry.block(Blockings::new()));
-        for blocked in blocked.into_iter().flat_map(Blockings::into_values) {
-            self.outages.leave(uid, &blocked.cause, now);
-        }
-        self.backlog.take(uid);
-        self.schedule.forget(uid);
-        self.forgotten.push(uid.clone());
     }
 
     /// Takes out the uids of the objects that were forgotten since the last call.

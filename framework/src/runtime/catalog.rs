@@ -1,7 +1,7 @@
 //! Catalog: the kinds that the API server serves, for handlers of any kind. It is asked for from time to time.
 
 use super::{
-    health::WatchHealth,
+    health::{WatchHealth, noting},
     kind::{OperatorContext, is_report},
     observe::Observation,
     write::explain,
@@ -10,9 +10,12 @@ use futures::{
     StreamExt, future,
     stream::{self, BoxStream},
 };
-use kube::core::{
-    ApiResource,
-    discovery::v2::{APIGroupDiscovery, APIResourceDiscovery},
+use kube::{
+    Client,
+    core::{
+        ApiResource,
+        discovery::v2::{APIGroupDiscovery, APIResourceDiscovery},
+    },
 };
 use std::{collections::HashSet, sync::Arc, time::Duration};
 use tokio::time::{sleep, timeout};
@@ -35,8 +38,10 @@ pub fn catalog(operator: &Arc<OperatorContext>) -> BoxStream<'static, Vec<Served
     if operator.any_kind.is_empty() {
         return stream::pending().boxed();
     }
+    let health = operator.health.watch(TITLE, None);
     let questions = Questions {
-        health: operator.health.watch(TITLE, None),
+        client: noting(&operator.client, health.clone()),
+        health,
         operator: Arc::clone(operator),
         pause: Duration::ZERO,
         delay: FIRST_DELAY,
@@ -48,6 +53,8 @@ pub fn catalog(operator: &Arc<OperatorContext>) -> BoxStream<'static, Vec<Served
 struct Questions {
     operator: Arc<OperatorContext>,
     health: WatchHealth,
+    /// The operator's, which notes each contact.
+    client: Client,
     /// The time before the next question.
     pause: Duration,
     /// The time between that one and the one after it, if it fails.
@@ -61,7 +68,7 @@ impl Questions {
             if !self.pause.is_zero() {
                 sleep(self.pause).await;
             }
-            match ask(&self.operator).await {
+            match ask(&self.client, self.operator.settings.requests.timeout).await {
                 Ok(kinds) => {
                     self.succeeded();
                     return kinds;
@@ -74,8 +81,7 @@ impl Questions {
     fn succeeded(&mut self) {
         self.health.works();
         self.health.listed();
-        // There is no connection between two questions that could be silent.
-        self.health.in_contact();
+        // Between two questions, there is no connection that could be silent.
         self.health.pauses();
         if self.failing.take().is_some() {
             self.operator.observer.observe(Observation::WatchRecovered { kind: TITLE });
@@ -99,9 +105,7 @@ impl Questions {
 }
 
 /// Asks for all groups with all their kinds, which is two requests.
-async fn ask(operator: &OperatorContext) -> Result<Vec<ServedKind>, String> {
-    let limit = operator.settings.requests.timeout;
-    let client = &operator.client;
+async fn ask(client: &Client, limit: Duration) -> Result<Vec<ServedKind>, String> {
     let answers =
         future::try_join(client.list_core_api_versions_aggregated(), client.list_api_groups_aggregated());
     let (core, others) = match timeout(limit, answers).await {
@@ -150,4 +154,41 @@ fn watchable(group: &str, version: &str, plural: &str, served: &APIResourceDisco
     };
     let categories = served.categories.clone();
     (can("list") && can("watch")).then_some(ServedKind { resource, categories })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn resource(plural: &str, verbs: &[&str]) -> serde_json::Value {
+        json!({
+            "resource": plural, "responseKind": {"group": "", "version": "", "kind": "Kind"}, "scope": "Namespaced",
+            "verbs": verbs, "categories": ["all"], "subresources": [{"subresource": "status", "verbs": ["list", "watch"]}],
+        })
+    }
+
+    #[test]
+    fn a_group_has_what_can_be_watched_in_the_first_version_that_has_it() {
+        let (all, some) = (&["get", "list", "watch"][..], &["get", "list"][..]);
+        let versions = |first: &[serde_json::Value], second: &[serde_json::Value]| json!([{"version": "v2", "resources": first}, {"version": "v1", "resources": second}]);
+        for (group, versions, expected) in [
+            (
+                "apps",
+                versions(&[resource("a", all)], &[resource("a", all), resource("b", all)]),
+                "a.apps/v2 b.apps/v1",
+            ),
+            ("", versions(&[resource("a", all), resource("b", some)], &[]), "a.v2"),
+            ("", versions(&[resource("events", all)], &[]), ""),
+            ("events.k8s.io", versions(&[], &[resource("events", all)]), ""),
+            ("example.com", versions(&[], &[resource("events", all)]), "events.example.com/v1"),
+            ("example.com", json!([{"version": "v1", "resources": [{"resource": "odd"}, {}]}]), ""),
+        ] {
+            let served = json!({"metadata": {"name": group}, "versions": versions});
+            let found = kinds(&serde_json::from_value(served).unwrap());
+            assert!(found.iter().all(|kind| kind.categories == ["all"]));
+            let title = |kind: &ServedKind| format!("{}.{}", kind.resource.plural, kind.resource.api_version);
+            assert_eq!(found.iter().map(title).collect::<Vec<_>>().join(" "), expected);
+        }
+    }
 }

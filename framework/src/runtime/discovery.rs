@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep, timeout};
 pub enum Discovery {
     /// The API server has not known it for long, in any version.
     Missing,
-    /// It is served. That is the last news.
+    /// It is served. That is the last news; what comes until the end of the stream is told in the log alone.
     Served(Scope),
 }
 
@@ -75,13 +75,17 @@ struct Questions {
 
 impl Questions {
     async fn next(&mut self) -> Option<Discovery> {
+        if self.ended {
+            // Nothing waits for that.
+            look_for_newer(&self.kind).await;
+        }
         while !self.ended {
             if !self.pause.is_zero() {
                 sleep(self.pause).await;
             }
             match ask_for(&self.kind).await {
                 Ok(scope) => {
-                    self.found().await;
+                    self.found();
                     return Some(Discovery::Served(scope));
                 }
                 Err(why) => {
@@ -109,12 +113,11 @@ impl Questions {
         }
     }
 
-    async fn found(&mut self) {
+    fn found(&mut self) {
         self.ended = true;
         if self.logged.is_some() {
             self.kind.observe(Observation::KindFound { kind: &self.kind.title() });
         }
-        look_for_newer(&self.kind).await;
     }
 
     fn unknown(&mut self, why: Unknown) {

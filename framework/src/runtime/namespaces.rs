@@ -23,7 +23,7 @@ pub enum Namespaces {
 pub struct ServedNamespaces {
     /// Their names.
     pub names: BTreeSet<String>,
-    /// These are all that there are: those that fit a glob are known, too.
+    /// These are all that there are, as far as the operator may know: those that fit a glob are known, too.
     pub complete: bool,
 }
 

@@ -105,8 +105,9 @@ pub enum Observation<'a> {
     NamespaceFound { namespace: &'a str },
     /// The API server doesn't tell whether a namespace exists.
     NamespaceUnknown { namespace: &'a str, why: &'a str },
-    /// The API server doesn't tell which namespaces there are, for globs; it is asked until it does.
-    NamespacesUnknown { why: &'a str, known: bool },
+    /// The API server doesn't tell which namespaces there are, for globs; it is asked until it does. `denied`: the operator has
+    /// no right to know.
+    NamespacesUnknown { why: &'a str, known: bool, denied: bool },
     /// The API server tells again which namespaces there are.
     NamespacesKnown,
     /// No namespace fits the operator's globs.

@@ -105,11 +105,7 @@ impl Places {
 
     fn discovered(&mut self, found: Option<Discovery>) {
         match found {
-            Some(Discovery::Missing) => {
-                let all = self.by_namespace.values().map(|place| place.number);
-                self.news.extend(all.map(|number| KindNews::Event(number, Event::Withdrawn)));
-                self.news.extend(self.kind.is_found().then_some(KindNews::Gone));
-            }
+            Some(Discovery::Missing) => self.withdraw(),
             Some(Discovery::Served(scope)) => {
                 self.discovery = None;
                 self.scope = Some(scope);
@@ -120,6 +116,18 @@ impl Places {
             }
             None => self.discovery = None,
         }
+    }
+
+    /// Takes in that the kind is gone, with the objects of all places. A watch that still runs, at another API server maybe,
+    /// would go on without a listing when the kind is back: all begin again then.
+    fn withdraw(&mut self) {
+        for (namespace, place) in &mut self.by_namespace {
+            place.end.take().iter().for_each(AbortHandle::abort);
+            let begin = || Box::new(Watch::paused(Arc::clone(&self.kind), namespace.clone()));
+            self.paused.entry(place.number).or_insert_with(begin);
+            self.news.push_back(KindNews::Event(place.number, Event::Withdrawn));
+        }
+        self.news.extend(self.kind.is_found().then_some(KindNews::Gone));
     }
 
     /// Begins watches where there are none, and ends those where none are to be.

@@ -2,6 +2,7 @@
 
 use super::{
     health::{WatchHealth, noting},
+    hiccup::{Hiccup, Hiccups},
     kind::KindContext,
     object::WatchedObject,
     observe::Observation,
@@ -21,13 +22,7 @@ use kube::{
     },
 };
 use std::{sync::Arc, time::Duration};
-use tokio::time::{Instant, timeout};
-
-/// The time within which a second watch that can't go on from where it was is a failure.
-const RELISTS_APART: Duration = Duration::from_secs(60);
-
-/// A server that is too busy for a watch for longer than this is a failure.
-const BUSY: Duration = Duration::from_secs(10);
+use tokio::time::timeout;
 
 /// The watch can't go on before the kind is discovered again, which is to be asked for after this delay.
 struct Pause(Duration);
@@ -53,10 +48,7 @@ pub struct Watch {
     failing: Option<String>,
     /// The initial list has begun, and has not ended.
     listing: bool,
-    /// When a watch last couldn't go on from where it was.
-    outdated: Option<Instant>,
-    /// Since when the server is too busy for a watch.
-    busy: Option<Instant>,
+    hiccups: Hiccups,
     /// The kind's CRD may have changed since the last listing.
     revised: bool,
 }
@@ -75,10 +67,16 @@ impl Watch {
             strategy,
             failing: None,
             listing: false,
-            outdated: None,
-            busy: None,
+            hiccups: Hiccups::default(),
             revised: false,
         }
+    }
+
+    /// The same, for when its kind is discovered again.
+    pub fn paused(kind: Arc<KindContext>, namespace: Option<String>) -> Self {
+        let watch = Self::new(kind, namespace);
+        watch.health.pauses();
+        watch
     }
 
     /// All that it sees.
@@ -143,7 +141,7 @@ impl Watch {
     }
 
     fn works(&mut self) {
-        self.busy = None;
+        self.hiccups.end();
         self.health.works();
         if self.failing.take().is_some() {
             self.kind.observe(Observation::WatchRecovered { kind: &self.kind.title() });
@@ -171,20 +169,14 @@ impl Watch {
             self.turn_to_pages();
             return Ok(());
         }
-        if code == Some(429) && self.busy.get_or_insert_with(Instant::now).elapsed() < BUSY {
-            // So it is for a moment after each change of a CRD.
-            let (kind, why) = (&self.kind.title(), &explain_watch(error));
-            self.kind.observe(Observation::WatchDelayed { kind, why });
-            return Ok(());
-        }
-        let outdated = code == Some(410) && !matches!(error, watcher::Error::InitialListFailed(_));
-        let before = if outdated { self.outdated.replace(Instant::now()) } else { None };
-        if outdated && before.is_none_or(|before| before.elapsed() >= RELISTS_APART) {
-            // A change of the CRD cuts all its watches, and so does a long outage. That is no failure, unless it goes on.
-            let (kind, why) = (&self.kind.title(), &explain_watch(error));
-            self.kind.observe(Observation::Relisting { kind, why });
-        } else {
-            self.failed(explain_watch(error));
+        let (kind, why) = (&self.kind.title(), explain_watch(error));
+        match self.hiccups.of(error) {
+            Some(Hiccup::Busy) => {
+                self.kind.observe(Observation::WatchDelayed { kind, why: &why });
+                return Ok(());
+            }
+            Some(Hiccup::Outdated) => self.kind.observe(Observation::Relisting { kind, why: &why }),
+            None => self.failed(why),
         }
         let delay = self.kind.operator.settings.watching.relist_delay;
         match (code, error) {

@@ -1,6 +1,6 @@
 //! Kinds that come and go, and change, while the operator runs.
 
-use crate::lights::{House, Light, LightSpec, LightStatus, cluster, light};
+use crate::lights::{House, Light, LightSpec, LightStatus, cluster, flickering, light};
 use korf::{Name, Operator, Result, Spec, State, Status, extract::WatchEventType, handler::Registry};
 use korf_testing::{
     Cluster,
@@ -124,6 +124,71 @@ fn a_kind_that_is_away_for_a_moment_keeps_its_objects() {
     assert!(!seen.take().contains(&"a Deleted".to_owned()));
     let asked = warnings(&cluster).into_iter().filter(|line| line.starts_with("The API server doesn't know"));
     assert_eq!(asked.count(), 1, "one line for all namespaces");
+}
+
+#[test]
+fn an_object_is_not_gone_while_the_server_does_not_know_its_kind() {
+    // The watch goes on, and so no listing shows that it is there.
+    let house = House::default();
+    let mut cluster = cluster(&house);
+    cluster.create(&flickering("a", "red", 1)).unwrap();
+    cluster.set_faults(Unknown("/lights/a", 2));
+    cluster.advance(Duration::from_secs(120));
+    assert_eq!(house.touched("a"), 1);
+    assert!(cluster.logged("a", "Creation is processed: 1 succeeded; 0 failed."));
+}
+
+/// One of several API servers doesn't know the custom kinds: discovery and the watches of a namespace are answered by it.
+struct OneOfSeveral;
+
+impl Faults for OneOfSeveral {
+    fn request(&mut self, request: &Request) -> Delivery {
+        let discovers = request.path.starts_with("/apis/korf.dev") && !request.path.contains("/namespaces/");
+        let meant = discovers || request.path.ends_with("/namespaces/b/lights");
+        if meant { Delivery::before(Fault::Says(404, "404 page not found")) } else { Delivery::pass() }
+    }
+}
+
+#[test]
+fn when_a_kind_is_back_all_places_are_listed_and_not_only_those_whose_watches_had_failed() {
+    let seen = Seen::default();
+    let mut cluster = cluster_of(&seen, &["default", "b"]);
+    cluster.create(&light("a", "red")).unwrap();
+    seen.take();
+    cluster.set_faults(OneOfSeveral);
+    cluster.server().break_watches();
+    cluster.advance(Duration::from_secs(30));
+    assert_eq!(seen.take(), ["a Deleted"], "it is withdrawn");
+    cluster.set_faults(());
+    cluster.advance(Duration::from_secs(30));
+    assert_eq!(seen.take()[..2], ["a Listed", "a resumed"]);
+    cluster.patch::<Light>("a", crate::lights::paint("blue")).unwrap();
+    let told = seen.take();
+    assert!(told[0] == "a Modified" && !told.contains(&"a created".to_owned()), "{told:?}");
+}
+
+/// An API server that doesn't know a kind when a single object is asked for, or patched in this part of its path; so many times.
+struct Unknown(&'static str, usize);
+
+impl Faults for Unknown {
+    fn request(&mut self, request: &Request) -> Delivery {
+        if self.1 == 0 || !request.path.contains(self.0) {
+            return Delivery::pass();
+        }
+        self.1 -= 1;
+        Delivery::before(Fault::Says(404, "404 page not found"))
+    }
+}
+
+#[test]
+fn a_status_subresource_is_not_missing_because_the_server_does_not_know_the_kind() {
+    let house = House::default();
+    let mut cluster = cluster(&house);
+    cluster.set_faults(Unknown("/lights/a/status", 1));
+    cluster.create(&light("a", "red")).unwrap();
+    cluster.advance(Duration::from_secs(5));
+    let status = cluster.get::<Light>("a").unwrap().status;
+    assert_eq!(status.and_then(|status| status.color).as_deref(), Some("red"));
 }
 
 #[test]

@@ -1,12 +1,17 @@
 //! Where an operator works: what it says once all is listed, and of namespaces that don't exist.
 
-use crate::lights::{House, Light, cluster_of, light};
+use crate::lights::{House, Light, LightSpec, cluster_of, light};
 use k8s_openapi::api::core::v1::Namespace;
+use korf::{Index, Name, Spec, handler::Registry};
 use korf_testing::{
     Cluster,
-    api::{Delivery, Fault, Faults, Request},
+    api::{ApiServer, Delivery, Fault, Faults, Request, ServedKind},
 };
-use kube::core::{Expression, ObjectMeta};
+use kube::{
+    Api,
+    api::PostParams,
+    core::{Expression, ObjectMeta},
+};
 use serde_json::json;
 use std::time::Duration;
 use tracing::Level;
@@ -167,6 +172,8 @@ fn a_missing_right_to_watch_namespaces_is_one_line_and_the_named_ones_are_served
     assert_eq!(house.touched("lamp"), 1);
     cluster.advance(Duration::from_secs(600));
     let told = lines(&cluster).split_off(before);
+    let ready = "Watching lights.v1.korf.dev in namespace \"default\": no objects yet.";
+    assert!(told.iter().any(|line| line == ready), "{told:#?}");
     let about: Vec<_> = told.iter().filter(|line| line.starts_with("Watching namespaces ")).collect();
     assert!(about.len() == 1 && about[0].contains("needs to `list` and `watch` namespaces"), "{told:#?}");
     cluster.create(&namespace("team-a")).unwrap();
@@ -175,6 +182,43 @@ fn a_missing_right_to_watch_namespaces_is_one_line_and_the_named_ones_are_served
     assert!(lines(&cluster).iter().any(|line| line == "Watching namespaces works again."));
     cluster.create(&light_in("team-a", "late", "red")).unwrap();
     assert_eq!(house.touched("late"), 1);
+}
+
+fn color(spec: Spec<LightSpec>, name: Name) -> (String, Name) {
+    (spec.color.clone(), name)
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_right_to_list_namespaces_the_named_ones_are_all_that_indexes_wait_for() {
+    let server = ApiServer::new();
+    server.serve(ServedKind::with_definition::<Light>());
+    server.set_faults(ForbiddenList);
+    let (sender, mut handled) = tokio::sync::mpsc::unbounded_channel();
+    let handlers = Registry::from_iter([
+        korf::index::<Light>("by_color").run(color),
+        korf::on_create::<Light>("create").run(async move |name: Name, lights: Index<String, Name>| {
+            sender.send((name.to_string(), lights.len())).unwrap();
+        }),
+    ]);
+    let operator = korf::Operator::with_registry("lights", handlers)
+        .client(server.client("operator"))
+        .namespaces(["default", "team-*"]);
+    let running = operator.spawn();
+    assert!(running.ready().await);
+    let user = server.client("user");
+    let create = async |light: Light| {
+        let lights = Api::<Light>::namespaced(user.clone(), light.metadata.namespace.as_deref().unwrap());
+        lights.create(&PostParams::default(), &light).await.unwrap();
+    };
+    create(light_in("default", "a", "red")).await;
+    assert_eq!(handled.recv().await, Some(("a".to_owned(), 1)));
+    // The right comes: the others are as late as if they had been created now.
+    let team = Api::<Namespace>::all(user.clone());
+    team.create(&PostParams::default(), &namespace("team-a")).await.unwrap();
+    create(light_in("team-a", "b", "blue")).await;
+    server.set_faults(());
+    assert_eq!(handled.recv().await, Some(("b".to_owned(), 2)));
+    running.stop().await.unwrap();
 }
 
 #[test]
@@ -208,7 +252,7 @@ struct ForbiddenList;
 
 impl Faults for ForbiddenList {
     fn request(&mut self, request: &Request) -> Delivery {
-        let meant = request.path == "/api/v1/namespaces";
+        let meant = request.path == "/api/v1/namespaces" && !request.is_write();
         if meant { Delivery::before(Fault::Says(403, "forbidden")) } else { Delivery::pass() }
     }
 }

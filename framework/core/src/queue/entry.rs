@@ -37,7 +37,7 @@ pub enum Doubt {
 pub enum Life {
     /// It is.
     There,
-    /// The watch has shown its deletion.
+    /// The watch has shown its deletion, or it is inferred.
     Gone,
     /// A worker has found it gone. Older events may still come.
     Buried,
@@ -59,6 +59,8 @@ pub struct Entry {
     /// Its generation when it was handled completely; 0 if that isn't known.
     pub generation: i64,
     pub life: Life,
+    /// Its deletion is inferred: it may come back.
+    pub inferred: bool,
     /// Why it is resumed, until it was.
     pub resumption: Option<Resumption>,
     /// The time of its next turn has come.
@@ -69,7 +71,7 @@ pub struct Entry {
     pub woken: bool,
     /// What event handlers are to be called for: the newest of what the watch has shown.
     pub event: Option<WatchEventType>,
-    rare: Option<Box<Rare>>,
+    pub(super) rare: Option<Box<Rare>>,
 }
 
 /// A name and a namespace.
@@ -105,6 +107,10 @@ pub struct Rare {
     next: Option<Resumption>,
     /// A trigger has come since its last turn began.
     prompt: bool,
+    /// How many listings had begun when a worker found it gone.
+    pub buried: u64,
+    /// What the watch has shown of it in its last turn, after which it is a new one.
+    pub back: Option<Body>,
     /// A trigger has come, and no turn has planned for its handlers since.
     prompted: bool,
 }
@@ -144,6 +150,7 @@ impl Entry {
             stored: false,
             generation: 0,
             life: Life::There,
+            inferred: false,
             resumption: listed.then_some(Resumption::Start),
             turn_due: false,
             tick_due: false,

@@ -1,6 +1,7 @@
 //! Tests of the queue, and its laws on random clusters.
 
 mod cluster;
+mod departures;
 mod events;
 mod failures;
 mod invariants;

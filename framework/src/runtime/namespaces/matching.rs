@@ -4,7 +4,12 @@
 
 use super::ServedNamespaces;
 use crate::runtime::{
-    health::noting, kind::OperatorContext, observe::Observation, watch::server_timeout, write::explain_watch,
+    health::noting,
+    hiccup::{Hiccup, Hiccups},
+    kind::OperatorContext,
+    observe::Observation,
+    watch::server_timeout,
+    write::{explain_watch, watch_code},
 };
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Namespace;
@@ -20,17 +25,19 @@ use kube::{
 use std::{collections::BTreeSet, mem};
 use tokio::sync::watch::Sender;
 
+const NAMESPACES: &str = "namespaces.v1";
+
 type Event = watcher::Event<PartialObjectMeta<Namespace>>;
 
 /// Tells which namespaces are served, now and whenever others are.
 pub async fn keep_up(operator: &OperatorContext, set: &NamespaceSet, served: &Sender<ServedNamespaces>) {
-    let health = operator.health.watch("namespaces.v1", None);
+    let health = operator.health.watch(NAMESPACES, None);
     let client = noting(&operator.client, health.clone());
     let namespaces = Api::<PartialObjectMeta<Namespace>>::all(client);
     let config = Config::default().timeout(server_timeout(&operator.settings));
     let mut events = watcher(namespaces, config).default_backoff().boxed();
     let mut found = Found { set, served, names: set.names(), listing: BTreeSet::new(), told_empty: false };
-    let mut failing = None;
+    let (mut failing, mut hiccups) = (None, Hiccups::default());
     while let Some(event) = events.next().await {
         match event {
             Ok(event) => {
@@ -38,6 +45,7 @@ pub async fn keep_up(operator: &OperatorContext, set: &NamespaceSet, served: &Se
                 let is_answer = !matches!(event, Event::Init);
                 if is_answer {
                     health.works();
+                    hiccups.end();
                 }
                 if matches!(event, Event::InitDone) {
                     health.listed();
@@ -48,11 +56,26 @@ pub async fn keep_up(operator: &OperatorContext, set: &NamespaceSet, served: &Se
                 found.take_in(event, operator);
             }
             Err(error) => {
-                health.fails();
-                let why = explain_watch(&error);
-                let known = failing.as_ref() == Some(&why);
-                operator.observer.observe(Observation::NamespacesUnknown { why: &why, known });
-                failing = Some(why);
+                let (why, hiccup) = (explain_watch(&error), hiccups.of(&error));
+                if hiccup.is_none() {
+                    health.fails();
+                }
+                let observation = match hiccup {
+                    Some(Hiccup::Busy) => Observation::WatchDelayed { kind: NAMESPACES, why: &why },
+                    Some(Hiccup::Outdated) => Observation::Relisting { kind: NAMESPACES, why: &why },
+                    None => {
+                        let known = failing.as_ref() == Some(&why);
+                        let denied = matches!(watch_code(&error), Some(401 | 403));
+                        Observation::NamespacesUnknown { why: &why, known, denied }
+                    }
+                };
+                operator.observer.observe(observation);
+                if hiccup.is_none() {
+                    failing = Some(why);
+                }
+                if watch_code(&error) == Some(403) {
+                    found.are_denied();
+                }
             }
         }
     }
@@ -93,6 +116,11 @@ impl Found<'_> {
                 self.publish(operator);
             }
         }
+    }
+
+    /// Takes in that the operator has no right to know of others: those that it knows are all that it serves for now.
+    fn are_denied(&self) {
+        self.served.send_if_modified(|served| !mem::replace(&mut served.complete, true));
     }
 
     fn publish(&mut self, operator: &OperatorContext) {

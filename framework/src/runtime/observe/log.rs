@@ -131,14 +131,10 @@ pub fn write(observation: &Observation<'_>) {
         Observation::NamespaceUnknown { namespace, why } => {
             engine!(debug, "Whether the namespace {namespace:?} exists can't be told: {why}.");
         }
-        Observation::NamespacesUnknown { why, known: true } => {
+        Observation::NamespacesUnknown { why, known: true, .. } => {
             engine!(debug, "Watching namespaces still fails: {why}.");
         }
-        Observation::NamespacesUnknown { why, known: false } => engine!(
-            warn,
-            "Watching namespaces fails: {why}. Which ones fit the globs isn't known until it works; it is retried. The operator \
-             needs to `list` and `watch` namespaces, or their names without globs."
-        ),
+        Observation::NamespacesUnknown { why, known: false, denied } => namespaces_unknown(why, denied),
         Observation::NamespacesKnown => engine!(info, "Watching namespaces works again."),
         Observation::NoNamespaceFits { globs } => {
             engine!(warn, "No namespace fits {globs:?}. The operator waits for one.");
@@ -285,6 +281,19 @@ pub fn write(observation: &Observation<'_>) {
             object!(info, "Throttling is over. Switching back to normal operations.");
         }
     }
+}
+
+fn namespaces_unknown(why: &str, denied: bool) {
+    let advice = if denied {
+        " The operator needs to `list` and `watch` namespaces, or their names without globs."
+    } else {
+        ""
+    };
+    engine!(
+        warn,
+        "Watching namespaces fails: {why}. Which ones fit the globs isn't known until it works, and it is retried. Those that \
+         are known are served.{advice}"
+    );
 }
 
 fn login_rejected(why: Option<&str>, patience: Duration) {

@@ -13,7 +13,7 @@ pub enum Fault {
     Transient,
     /// The object has changed meanwhile (409).
     Conflict,
-    /// There is no such object (404).
+    /// There is no such object (404 with this reason).
     Missing,
     /// The server has met something that it has no word for (500 without a reason): its own trouble, or a content that it
     /// can't take.
@@ -43,7 +43,7 @@ impl Fault {
             Error::Api(status) => match status.code {
                 _ if is_denied(status) => Self::Invalid,
                 403 if is_terminating(status) => Self::Transient,
-                404 => Self::Missing,
+                404 if !is_unserved(status) => Self::Missing,
                 409 => Self::Conflict,
                 _ if is_too_large(status) => Self::TooLarge,
                 400 | 422 => Self::Invalid,
@@ -60,9 +60,17 @@ impl Fault {
 pub fn is_dealt_with(error: &Error) -> bool {
     match Fault::of(error) {
         Fault::Conflict | Fault::Missing | Fault::Invalid | Fault::TooLarge => true,
-        Fault::Transient => matches!(error, Error::Api(status) if is_terminating(status)),
+        Fault::Transient => {
+            matches!(error, Error::Api(status) if is_terminating(status) || is_unserved(status))
+        }
         Fault::Unexplained | Fault::Forbidden => false,
     }
+}
+
+/// Whether a 404 is about the path, and says nothing of the object: the server doesn't serve the kind in this version, or not yet
+/// while it starts.
+fn is_unserved(status: &Status) -> bool {
+    status.code == 404 && status.reason != "NotFound"
 }
 
 /// Whether an admission webhook or policy denies a request. It chooses the code itself.
@@ -123,6 +131,22 @@ mod tests {
         Error::Api(Box::new(serde_json::from_value(status).unwrap()))
     }
 
+    #[test]
+    fn only_an_object_that_the_server_does_not_find_is_missing() {
+        let cases = [
+            ("NotFound", "things.korf.dev \"a\" not found", Fault::Missing),
+            // What kube makes of an answer that isn't JSON.
+            ("Failed to parse error data", "404 page not found\n", Fault::Transient),
+            ("", "404 page not found", Fault::Transient),
+        ];
+        for (reason, message, fault) in cases {
+            let status = Status { code: 404, ..Status::failure(message, reason) };
+            let error = Error::Api(Box::new(status));
+            assert_eq!(Fault::of(&error), fault, "{reason}");
+            assert!(is_dealt_with(&error), "the server is there: {reason}");
+        }
+    }
+
     /// What kube-apiserver 1.37.2 answers.
     #[test]
     fn what_is_too_large_is_told_from_what_is_wrong_and_from_what_passes() {
@@ -153,7 +177,6 @@ mod tests {
             (422, "Invalid value", ANNOTATIONS, "FieldValueInvalid", Fault::Invalid),
             (400, "json: cannot unmarshal", "", "", Fault::Invalid),
             (409, "the object has been modified", "", "", Fault::Conflict),
-            (404, "not found", "", "", Fault::Missing),
             (500, "etcdserver: leader changed", "", "", Fault::Unexplained),
             (429, "storage is (re)initializing", "", "", Fault::Transient),
             (403, "admission webhook \"pods.example.com\" denied the request: no", "", "", Fault::Invalid),

@@ -34,6 +34,8 @@ pub struct Cluster {
     listed: BTreeSet<String>,
     /// The objects that a worker has found gone.
     gone: BTreeSet<String>,
+    /// Those of them that were found gone before the current listing began: it may show them.
+    gone_before: BTreeSet<String>,
     running: Vec<Running>,
     /// The last version of each object that a worker has seen.
     seen: BTreeMap<String, u64>,
@@ -47,6 +49,8 @@ pub struct Cluster {
     triggered: BTreeSet<String>,
     /// The objects that are being resumed for an earlier trigger.
     resuming: BTreeSet<String>,
+    /// The kind is withdrawn, and not back yet: its watch shows nothing.
+    away: bool,
     /// The objects that a trigger has come for, and no turn since that has planned for their handlers.
     prompted: BTreeSet<String>,
 }
@@ -68,6 +72,7 @@ impl Cluster {
             shown: BTreeMap::new(),
             listed: BTreeSet::new(),
             gone: BTreeSet::new(),
+            gone_before: BTreeSet::new(),
             running: Vec::new(),
             seen: BTreeMap::new(),
             retries: BTreeSet::new(),
@@ -75,6 +80,7 @@ impl Cluster {
             ticks: BTreeSet::new(),
             triggered: BTreeSet::new(),
             resuming: BTreeSet::new(),
+            away: false,
             prompted: BTreeSet::new(),
         }
     }
@@ -86,6 +92,7 @@ impl Cluster {
             Step::Deliver => drop(self.deliver()),
             Step::Redeliver(object, version) => self.redeliver(object, version),
             Step::List => self.list(),
+            Step::Hide => self.hide(),
             Step::Withdraw => self.withdraw(),
             Step::Take => drop(self.take()),
             Step::Trigger(object) => self.trigger(object),
@@ -131,6 +138,11 @@ impl Cluster {
     fn list(&mut self) {
         let listed = self.objects.values().map(|object| Event::Listed(body(&object.uid, object.version)));
         self.watch = [Event::Listing].into_iter().chain(listed).chain([Event::ListingDone]).collect();
+        self.away = false;
+    }
+
+    fn hide(&mut self) {
+        (self.watch, self.away) = ([Event::Withdrawn].into(), true);
     }
 
     fn withdraw(&mut self) {
@@ -143,9 +155,18 @@ impl Cluster {
         if matches!(event, Event::Withdrawn) {
             self.listed.clear();
         }
+        if self.away && !matches!(event, Event::Withdrawn) {
+            return Some(());
+        }
         match &event {
-            Event::Listing | Event::ListingRevised => self.listed.clear(),
+            Event::Listing | Event::ListingRevised => {
+                self.listed.clear();
+                self.gone_before = self.gone.clone();
+            }
             Event::Listed(body) => {
+                if self.gone_before.contains(body.uid()) {
+                    self.gone.remove(body.uid());
+                }
                 self.listed.insert(body.uid().to_owned());
                 self.note(body);
             }
@@ -196,7 +217,13 @@ impl Cluster {
 
     /// Notes that the watch shows the end of an object.
     fn note_deletion(&mut self, uid: &str) {
-        if self.shown.remove(uid).is_some() {
+        if self.shown.remove(uid).is_none() {
+            return;
+        }
+        // Event handlers that have just received its end don't learn that it was back for a moment.
+        if self.running.iter().any(|turn| turn.job.gone && turn.job.body.uid() == uid) {
+            self.undelivered.remove(uid);
+        } else {
             self.undelivered.insert(uid.to_owned(), true);
         }
     }
@@ -221,7 +248,8 @@ impl Cluster {
             self.ticks.remove(&uid);
         }
         let seen = match job.fetch {
-            _ if job.gone => self.newest(&uid),
+            // Nothing is read, and it may be wrong.
+            _ if job.gone => None,
             true => self.newest(&uid),
             false => Some(number(&job.body)),
         };
@@ -268,11 +296,15 @@ impl Cluster {
         let mut next = tick.map_or(NextTick::AsBefore, |tick| NextTick::At(self.now + tick));
         let end = match self.newest_of(&turn) {
             None => {
-                // Event handlers only receive the deletion.
-                self.undelivered.retain(|known, ended| *known != uid || *ended);
+                // Event handlers only receive the deletion. One that comes back meanwhile is a new one.
+                self.undelivered.retain(|known, ended| *known != uid || *ended || turn.job.gone);
                 self.retries.remove(&uid);
                 self.ticks.remove(&uid);
-                self.gone.insert(uid.clone());
+                if turn.job.gone {
+                    self.forget(&uid);
+                } else {
+                    self.gone.insert(uid.clone());
+                }
                 next = NextTick::AsBefore;
                 TurnEnd::Gone
             }
@@ -313,6 +345,9 @@ impl Cluster {
             self.seen.extend(turn.seen.map(|seen| (uid.clone(), seen)));
         }
         self.retries.extend((!turn.job.gone).then(|| uid.clone()));
+        if turn.job.gone {
+            self.forget(&uid);
+        }
         // A worker without a version could not read the object, and called no event handlers.
         let undelivered = turn.job.event.filter(|_| newest.is_none());
         if let Some(event) = undelivered {
@@ -334,6 +369,17 @@ impl Cluster {
         let looked = turn.job.extent == Extent::Whole || turn.ours;
         let body = turn.seen.filter(|_| looked).map(|version| body(&uid, version));
         self.queue.finish(TurnReport { uid: uid.as_str().into(), end, undelivered, tick, body }, self.now);
+    }
+
+    /// Forgets what is owed to an object that counts as gone.
+    fn forget(&mut self, uid: &str) {
+        self.retries.remove(uid);
+        self.ticks.remove(uid);
+        self.triggered.remove(uid);
+        self.resuming.remove(uid);
+        self.prompted.remove(uid);
+        self.seen.remove(uid);
+        self.gone.remove(uid);
     }
 
     fn newest_of(&self, turn: &Running) -> Option<Newest> {

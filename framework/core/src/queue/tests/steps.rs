@@ -15,6 +15,8 @@ pub enum Step {
     Redeliver(usize, usize),
     /// The watch breaks, and restarts with a listing.
     List,
+    /// The kind is withdrawn, though its objects go on to exist, until the next listing.
+    Hide,
     /// The place of the watch goes, and all objects with it.
     Withdraw,
     /// A trigger asks for a turn of an object.
@@ -39,7 +41,8 @@ pub fn step() -> impl Strategy<Value = Step> {
         1 => some.clone().prop_map(Step::Delete),
         8 => Just(Step::Deliver),
         1 => (some.clone(), 0..9_usize).prop_map(|(object, version)| Step::Redeliver(object, version)),
-        1 => Just(Step::List),
+        2 => Just(Step::List),
+        1 => Just(Step::Hide),
         1 => Just(Step::Withdraw),
         6 => Just(Step::Take),
         2 => some.clone().prop_map(Step::Trigger),

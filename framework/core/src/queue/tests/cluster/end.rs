@@ -5,6 +5,9 @@ use super::*;
 impl Cluster {
     /// Runs until nothing is left to do, and checks that nothing was lost.
     pub fn settle(mut self) {
+        if self.away {
+            self.list();
+        }
         for _ in 0..1000 {
             let next = self.queue.next_due();
             if self.deliver().or_else(|| self.end_turn(0, None, None)).or_else(|| self.take()).is_some() {
