@@ -170,10 +170,9 @@ pub use extract::{
     Attempt, EventRecorder, Index, Labels, Live, Memo, Name, New, Object, ObjectNamespace, ObjectPatch,
     ObjectRef, Old, OldSpec, Spec, State, Stopped, SubHandlers, Trigger,
 };
-pub use families::AnyKind;
 pub use families::{
-    daemon, index, on_cleanup, on_create, on_delete, on_event, on_field, on_login, on_probe, on_resume,
-    on_startup, on_update, timer, watches,
+    AnyKind, daemon, index, on_cleanup, on_create, on_delete, on_event, on_field, on_login, on_probe,
+    on_resume, on_startup, on_update, timer, watches,
 };
 #[doc = include_str!("../docs/daemon.md")]
 pub use korf_macros::daemon;
