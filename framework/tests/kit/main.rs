@@ -6,6 +6,7 @@ mod activities;
 mod answers;
 mod any_kind;
 mod asserts;
+mod blocking;
 mod chaos;
 mod crashes;
 mod daemons;
