@@ -56,11 +56,11 @@ impl Found {
             return Slot::Known(number);
         }
         let mut before = (0..).zip(kinds).filter(|(_, kind)| kind.kind.is_of(resource));
-        if before.any(|(number, _)| queue.knows(number)) {
+        if before.any(|(number, _)| queue.has_kind(number)) {
             self.again = true;
             return Slot::Later;
         }
-        let free = self.gone.iter().copied().find(|number| !queue.knows(*number));
+        let free = self.gone.iter().copied().find(|number| !queue.has_kind(*number));
         Slot::Free(free.unwrap_or(u32::try_from(kinds.len()).unwrap_or(u32::MAX)))
     }
 

@@ -57,8 +57,6 @@ pub struct OperatorContext {
     pub triggers: Triggers,
     /// The handlers of any kind.
     pub any_kind: Vec<EventHandler>,
-    /// The kinds whose objects are triggered.
-    pub triggered: Vec<ApiResource>,
     /// Where progress and finalizers are stored.
     pub storage: Storage,
     /// Objects are resumed whose generation has changed though nothing else has.
@@ -288,7 +286,6 @@ impl KindContext {
             events: !self.events.is_empty(),
             bodies: !self.timers.is_empty(),
             selected: self.selector().is_some(),
-            triggered: self.operator.triggered.iter().any(|kind| self.kind.is_of(kind)),
             resync: self.resync(),
             turnless: !self.has_turns,
         }

@@ -198,5 +198,5 @@ fn an_object_that_two_kinds_show_is_one_of_the_first() {
         assert_eq!(queue.observe(other, event, now), []);
     }
     assert_eq!(turns(&mut queue), [pair("a", "1")]);
-    assert!(queue.knows(0) && !queue.knows(1));
+    assert!(queue.has_kind(0) && !queue.has_kind(1));
 }
