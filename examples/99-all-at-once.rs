@@ -1,15 +1,18 @@
-//! All at once: start-up and clean-up, change handlers with results and retries, Kubernetes Events, a child and its events.
+//! All at once, as in Kopf's example of this number: start-up, clean-up, results, retries, Events, a child and its events.
+//!
+//! ```sh
+//! cargo run --example 99-all-at-once -- crd | kubectl apply -f -
+//! cargo run --example 99-all-at-once -- run --all-namespaces
+//! kubectl apply -f examples/kopf-example.yaml
+//! ```
 
 use k8s_openapi::api::core::v1::Pod;
 use korf::{Diff, prelude::*};
-use kube::api::{Patch, PatchParams};
-use kube::{Api, Client, CustomResource, ResourceExt};
-use serde::{Deserialize, Serialize};
+use kube::{Api, Client, CustomResource, ResourceExt, api::Patch, api::PatchParams};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::ExitCode, time::Duration};
-use tokio::time::sleep;
 
-#[derive(CustomResource, Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(CustomResource, Clone, Debug, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
 #[kube(group = "kopf.dev", version = "v1", kind = "KopfExample", plural = "kopfexamples", namespaced)]
 #[kube(shortname = "kex", status = "BTreeMap<String, BTreeMap<String, u32>>")]
 struct KopfExampleSpec {
@@ -18,14 +21,11 @@ struct KopfExampleSpec {
 }
 
 #[korf::on_startup]
-async fn startup_fn_simple() {
-    sleep(Duration::from_secs(1)).await;
-}
+async fn startup_fn_simple() {}
 
 #[korf::on_startup]
 async fn startup_fn_retried(attempt: Attempt) -> Result {
-    let not_yet = || Error::temporary("not yet", Duration::from_secs(1));
-    if attempt.0 < 3 { Err(not_yet()) } else { Ok(()) }
+    if attempt.0 < 3 { Err(Error::temporary("not yet", Duration::from_secs(1))) } else { Ok(()) }
 }
 
 #[korf::on_cleanup]
@@ -41,7 +41,7 @@ async fn create_1(events: EventRecorder) -> Result<Value> {
 
 #[korf::on_create(KopfExample, backoff = 1s)]
 async fn create_2(attempt: Attempt) -> Result<Value> {
-    sleep(Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     if attempt.0 == 0 { Err(Error::new("Whoops!")) } else { Ok(json!({"job2-status": 100})) }
 }
 

@@ -113,7 +113,7 @@ pub enum RunError {
         /// Their ids.
         ids: Vec<String>,
     },
-    /// The command line or the environment sets something that can't be set.
+    /// A setting, of code, the command line or the environment, can't be as it is, or doesn't go together with another one.
     Setting(InvalidSetting),
     /// The API server has rejected the credentials for this time, although they were read again.
     Rejected(Duration),
@@ -121,6 +121,8 @@ pub enum RunError {
     Signals(io::Error),
     /// Whether the operator is alive and ready can't be served there.
     Health(SocketAddr, io::Error),
+    /// Two parts of it are to be served at one port of these addresses, of which one includes the other.
+    HealthTwice([SocketAddr; 2]),
 }
 
 impl fmt::Display for RunError {
@@ -166,6 +168,11 @@ impl fmt::Display for RunError {
                     health::advice(error)
                 )
             }
+            Self::HealthTwice([one, other]) => write!(
+                f,
+                "the operator's health can't be served both at {one} and at {other}: give `--health-addr` and `--liveness` the same \
+                 address, or other ports"
+            ),
         }
     }
 }

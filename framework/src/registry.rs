@@ -250,6 +250,7 @@ impl Registry {
             Some(handler) => Err(StartError::SelectedDeletion {
                 handler: handler.id().to_owned(),
                 kind: handler.kind.resource.kind.clone(),
+                is_daemon: matches!(handler.family, Family::Daemon(_)),
                 location: handler.location,
             }),
             None => Ok(()),
@@ -439,12 +440,14 @@ pub enum StartError {
         /// The handler's place in the source.
         location: SourceLocation,
     },
-    /// A delete handler keeps objects of a kind with a [selector](crate::Operator::select).
+    /// A delete handler, or a daemon with a finalizer, keeps objects of a kind with a [selector](crate::Operator::select).
     SelectedDeletion {
         /// The handler's id.
         handler: String,
         /// The kind of the objects.
         kind: String,
+        /// It is a daemon.
+        is_daemon: bool,
         /// The handler's place in the source.
         location: SourceLocation,
     },
@@ -566,12 +569,19 @@ impl fmt::Display for StartError {
                 "handler `{handler}` at {location} takes `{index}`, which no function fills: put `#[korf::index(Kind)]` on \
                  one that returns such keys and values",
             ),
-            Self::SelectedDeletion { handler, kind, location } => write!(
-                f,
-                "handler `{handler}` at {location} keeps objects of kind {kind} until it was called, but the operator is \
-                 told to `.select` some of them, and never learns of the deletion of one that stops matching: make the \
-                 handler `optional`, or filter by `labels = …` instead of `.select`"
-            ),
+            Self::SelectedDeletion { handler, kind, is_daemon, location } => {
+                let (until, remedy) = if *is_daemon {
+                    ("it has ended", "leave out its `finalizer`")
+                } else {
+                    ("it was called", "make the handler `optional`")
+                };
+                write!(
+                    f,
+                    "handler `{handler}` at {location} keeps objects of kind {kind} until {until}, but the operator is told to \
+                     `.select` some of them, and never learns of the deletion of one that stops matching: {remedy}, or filter \
+                     by `labels = …` instead of `.select`"
+                )
+            }
             Self::NoInterval { handler, option, location } => {
                 write!(
                     f,

@@ -3,6 +3,7 @@
 
 mod activity;
 mod attempt;
+mod backoff;
 mod built_in;
 mod catalog;
 mod cleanup;

@@ -18,6 +18,8 @@
 //! Durations are numbers with a unit (`ms`, `s`, `m`, `h`), sizes are bytes or have a unit (`KiB`, `MiB`), lists have
 //! commas.
 
+mod limits;
+
 use korf_core::{daemon::StopTimes, queue, version::Trust};
 use std::{env, error, ffi::OsString, fmt, time::Duration};
 
@@ -57,15 +59,26 @@ macro_rules! settings {
             /// Sets a setting by its name.
             ///
             /// # Errors
-            /// There is no such setting, or the value isn't one of its type.
+            /// There is no such setting, or the value isn't one of its type, or no operator can work with it. Whether settings
+            /// go together is checked when the operator starts.
             pub fn set(&mut self, name: &str, value: &str) -> Result<(), InvalidSetting> {
                 $($(
                     if name == concat!(stringify!($group), ".", stringify!($setting)) {
-                        self.$group.$setting = parse(name, value)?;
+                        let value = parse(name, value)?;
+                        limits::check(concat!(stringify!($group), ".", stringify!($setting)), &value)?;
+                        self.$group.$setting = value;
                         return Ok(());
                     }
                 )*)*
                 Err(InvalidSetting::Name(name.to_owned()))
+            }
+
+            /// Checks each setting, and those that have to go together.
+            pub(crate) fn check(&self) -> Result<(), InvalidSetting> {
+                $($(
+                    limits::check(concat!(stringify!($group), ".", stringify!($setting)), &self.$group.$setting)?;
+                )*)*
+                self.check_order()
             }
 
             /// Each setting with its name and its value, as [`set`](Self::set) takes them.
@@ -117,6 +130,8 @@ settings! {
         absence: Duration = seconds(10);
         /// About the time between a 410 and the relist that it asks for.
         relist_delay: Duration = seconds(1);
+        /// The longest time between two tries to open a watch that fails. The first delay is about a second.
+        retry_delay: Duration = seconds(5);
     }
     /// Single requests for an object.
     requests: Requests {
@@ -198,9 +213,9 @@ settings! {
         /// The operator is no longer alive when its loop has not turned for this time: handlers block all threads. It turns every
         /// few seconds at least.
         turn_limit: Duration = seconds(30);
-        /// The operator is no longer alive when a watch had no contact to the API server for this time. A restart doesn't help
-        /// against a server that is away; after ten minutes without one, the kubelet restarts a container without delay. Longer
-        /// than `watching.silence`.
+        /// The operator is no longer alive when no watch had contact to the API server for this time, or when a watch has hung for
+        /// that long. A restart doesn't help against a server that is away; after ten minutes without one, the kubelet restarts a
+        /// container without delay. Longer than `watching.silence` and `watching.discovery_interval`.
         contact_limit: Duration = seconds(600);
         /// The operator is no longer ready when a watch, or all writes of a kind, have failed for this time.
         patience: Duration = seconds(10);
@@ -278,6 +293,15 @@ pub enum InvalidSetting {
         /// What is expected.
         expected: &'static str,
     },
+    /// No operator can work with this value.
+    Limit {
+        /// The name of the setting.
+        name: &'static str,
+        /// The value.
+        value: String,
+        /// What it has to be instead.
+        expected: String,
+    },
 }
 
 impl fmt::Display for InvalidSetting {
@@ -288,6 +312,9 @@ impl fmt::Display for InvalidSetting {
             }
             Self::Value { name, value, expected } => {
                 write!(f, "`{value}` can't be the value of the setting `{name}`: expected {expected}")
+            }
+            Self::Limit { name, value, expected } => {
+                write!(f, "the setting `{name}` can't be {value}: {expected}")
             }
         }
     }
@@ -302,6 +329,9 @@ trait Value: Sized {
     fn read(text: &str) -> Option<Self>;
 
     fn text(&self) -> String;
+
+    /// What it has to be instead, if it is less than this, or too much.
+    fn misfit(&self, least: Duration) -> Option<String>;
 }
 
 fn parse<V: Value>(name: &str, value: &str) -> Result<V, InvalidSetting> {
@@ -340,6 +370,10 @@ impl Value for Duration {
             _ => format!("{}ms", self.as_millis()),
         }
     }
+
+    fn misfit(&self, least: Duration) -> Option<String> {
+        limits::of_time(*self, least)
+    }
 }
 
 impl Value for Vec<Duration> {
@@ -352,6 +386,10 @@ impl Value for Vec<Duration> {
     fn text(&self) -> String {
         self.iter().map(Value::text).collect::<Vec<_>>().join(",")
     }
+
+    fn misfit(&self, least: Duration) -> Option<String> {
+        limits::of_delays(self, least)
+    }
 }
 
 impl Value for usize {
@@ -363,6 +401,10 @@ impl Value for usize {
 
     fn text(&self) -> String {
         self.to_string()
+    }
+
+    fn misfit(&self, _: Duration) -> Option<String> {
+        (*self == 0).then(|| "give it at least 1".to_owned())
     }
 }
 
@@ -386,6 +428,10 @@ impl Value for Bytes {
             bytes if bytes > 0 && bytes % (1 << 10) == 0 => format!("{}KiB", bytes >> 10),
             bytes => bytes.to_string(),
         }
+    }
+
+    fn misfit(&self, _: Duration) -> Option<String> {
+        None
     }
 }
 

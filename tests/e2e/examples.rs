@@ -453,7 +453,7 @@ async fn example_99_all_at_once_calls_each_of_its_handlers_until_it_succeeds() {
     let status = objects(&fixture).get(NAME).await.unwrap().data["status"].clone();
     assert_eq!(status, json!({"create_1": {"job1-status": 100}, "create_2": {"job2-status": 100}}));
     delete(&objects(&fixture), NAME).await;
-    operator.terminate().await;
+    assert!(operator.terminate().await.success());
     operator.wait_for_line("Cleaning up.").await;
     for id in ["create_1", "create_2", "create_pod", "delete"] {
         assert_eq!(operator.count_lines(&format!("Handler '{id}' succeeded.")), 1, "{id}");

@@ -61,6 +61,8 @@ async fn without_the_api_server_an_operator_is_not_ready_and_a_restart_is_tried_
         .arg("--health-addr=127.0.0.1:0")
         // Contact once a second while all is well. The longer the server is away, the more seldom it is asked.
         .arg("--set=watching.server_timeout=1s")
+        .arg("--set=watching.silence=5s")
+        .arg("--set=watching.discovery_interval=1s")
         .arg("--set=health.patience=1s")
         .arg("--set=health.contact_limit=6s")
         .start();
@@ -78,8 +80,8 @@ async fn without_the_api_server_an_operator_is_not_ready_and_a_restart_is_tried_
     assert!(why.starts_with("[-]watches failed: no contact to the API server: databasetables"), "{why}");
 
     cluster.control_plane.start_api_server().await.unwrap();
-    // To the first watches after its start, the server is too busy (503, then 429), and each failure doubles the delay.
-    let limit = Duration::from_secs(120);
+    // To the first watches after its start, the server is too busy (503, then 429); they are tried every few seconds.
+    let limit = Duration::from_secs(60);
     let codes = async || health.codes();
     eventually_within(limit, "the operator is ready again", codes, |codes| *codes == (200, 200)).await;
 }
@@ -95,6 +97,7 @@ async fn a_silent_network_is_noticed() {
         .arg("--health-addr=127.0.0.1:0")
         .arg("--set=watching.server_timeout=2s")
         .arg("--set=watching.silence=4s")
+        .arg("--set=watching.discovery_interval=1s")
         .arg("--set=health.patience=1s")
         .arg("--set=health.contact_limit=12s")
         .start();

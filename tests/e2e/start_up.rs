@@ -91,6 +91,15 @@ async fn a_wrong_command_line_exits_with_2_and_names_the_mistake() {
         (&["--quiet", "--verbose"], "only one of --verbose, --debug and --quiet can be used"),
         (&["--log-format", "xml"], "[possible values: plain, full, json]"),
         (&["--database-connections", "0"], "--database-connections"),
+        (
+            &["--set=queueing.reminder=0s"],
+            "the setting `queueing.reminder` can't be 0s: give it at least 1ms",
+        ),
+        (
+            &["--set=health.contact_limit=30s"],
+            "error: the setting `health.contact_limit` can't be 30s: it has to be longer than `watching.silence`, which is \
+             90s: raise it, or lower that",
+        ),
     ] {
         let command = arguments
             .iter()

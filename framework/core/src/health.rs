@@ -50,6 +50,8 @@ pub struct WatchFacts {
     pub namespace: Option<Arc<str>>,
     /// When the API server has last answered, or sent something.
     pub contact: Instant,
+    /// When anything was last heard of it: contact, or that a try has failed.
+    pub sign: Instant,
     /// Its state.
     pub state: WatchState,
     /// Its objects were listed at least once.
@@ -65,6 +67,7 @@ impl WatchFacts {
             kind: kind.into(),
             namespace: namespace.map(Into::into),
             contact: now,
+            sign: now,
             state: WatchState::Works,
             is_listed: false,
             is_paused: false,
@@ -227,9 +230,19 @@ impl Facts {
     }
 
     /// Watches that a restart might help. While the operator stops, it watches nothing.
+    ///
+    /// Where one watch has contact, the process isn't what is wrong with those that are told of errors. But one that is told of
+    /// nothing hangs.
     fn lost(&self, limits: &HealthLimits, now: Instant) -> Option<String> {
-        let silent = self.silent(limits.contact, now);
-        (self.stage < Stage::Stopping).then(|| named("no contact to the API server", silent)).flatten()
+        if self.stage >= Stage::Stopping {
+            return None;
+        }
+        let active = self.watches.iter().filter(|watch| !watch.is_paused).count();
+        let silent: Vec<_> = self.silent(|watch| watch.contact, limits.contact, now).collect();
+        if silent.len() == active {
+            return named("no contact to the API server", silent.into_iter());
+        }
+        named("neither contact nor an error", self.silent(|watch| watch.sign, limits.contact, now))
     }
 
     /// What isn't listed yet. A kind that the API server doesn't know is waited for, and so is the operator.
@@ -260,7 +273,7 @@ impl Facts {
             }
             WatchState::Works | WatchState::Waits => None,
         });
-        let silent = self.silent(limits.silence + limits.patience, now);
+        let silent = self.silent(|watch| watch.contact, limits.silence + limits.patience, now);
         let all = [
             named("the API server no longer knows", missing.iter().map(ToString::to_string)),
             named("failing", failing),
@@ -270,9 +283,15 @@ impl Facts {
         (self.stage < Stage::Stopping && !all.is_empty()).then(|| all.join("; "))
     }
 
-    fn silent(&self, limit: Duration, now: Instant) -> impl Iterator<Item = String> {
+    /// Watches of which this was last seen longer ago.
+    fn silent(
+        &self,
+        seen: fn(&WatchFacts) -> Instant,
+        limit: Duration,
+        now: Instant,
+    ) -> impl Iterator<Item = String> {
         self.watches.iter().filter(|watch| !watch.is_paused).filter_map(move |watch| {
-            let age = now.saturating_duration_since(watch.contact);
+            let age = now.saturating_duration_since(seen(watch));
             (age > limit).then(|| format!("{watch} for {} seconds", age.as_secs()))
         })
     }

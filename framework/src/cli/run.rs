@@ -9,7 +9,7 @@ use crate::{
     operator::Operator,
     settings::{InvalidSetting, Settings},
 };
-use std::{error::Error, io::Write, process::ExitCode, sync::Arc};
+use std::{error::Error, fmt, io::Write, process::ExitCode, sync::Arc};
 use tokio::runtime::Runtime;
 
 pub(super) fn run<O, E>(
@@ -38,7 +38,11 @@ where
     };
     let ended = runtime.block_on(async {
         let mut operator = set_up(program.operator, options.own).await.map_err(Into::into)?;
+        let of_code = operator.settings_mut().check();
         change(operator.settings_mut(), &options.settings)?;
+        if of_code.is_ok() {
+            operator.settings_mut().check().map_err(Unfit)?;
+        }
         let given = options.settings;
         let operator = operator.overriding(Arc::new(move |settings| change(settings, &given)));
         if operator.is_kopf_compatible() {
@@ -50,9 +54,25 @@ where
     runtime.shutdown_background();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Unfit>() => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::from(2)
+        }
         Err(error) => failed(&log, &*error),
     }
 }
+
+/// What is given doesn't go together, or not with the settings of the program.
+#[derive(Debug)]
+struct Unfit(InvalidSetting);
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Unfit {}
 
 /// Changes settings as the environment and the command line say.
 fn change(settings: &mut Settings, given: &[(String, String)]) -> Result<(), InvalidSetting> {

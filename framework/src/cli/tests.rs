@@ -112,6 +112,7 @@ fn wrong_lines_are_rejected() {
         ("run --set requests.timeout=1", ErrorKind::ValueValidation),
         ("run --set requests.timeout", ErrorKind::ValueValidation),
         ("run --set nothing=1s", ErrorKind::ValueValidation),
+        ("run --set health.turn_limit=0s", ErrorKind::ValueValidation),
         ("run --health-addr 8080", ErrorKind::ValueValidation),
         ("run --liveness https://0.0.0.0:8080/healthz", ErrorKind::ValueValidation),
         ("run --health-addr [::]:80 --liveness http://[::]:80/readyz", ErrorKind::ArgumentConflict),

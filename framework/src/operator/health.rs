@@ -58,7 +58,7 @@ impl Operator {
         let served = self.sites.iter().map(|(address, site)| {
             let served = Served::bind(*address, site.clone());
             let served = served.and_then(|served| Ok((served.address()?, served)));
-            served.map_err(|error| RunError::Health(*address, error))
+            served.map_err(|error| self.unserved(*address, error))
         });
         let served = served.collect::<Result<Vec<_>, _>>()?;
         for (address, served) in &served {
@@ -66,6 +66,17 @@ impl Operator {
         }
         let served = served.into_iter().map(|(_, served)| served).collect();
         HealthServer::start(served, &self.health).map(Some).map_err(|error| RunError::Health(first, error))
+    }
+}
+
+impl Operator {
+    /// The reason why health can't be served at an address. Its port may be taken by the other address of the two.
+    fn unserved(&self, address: SocketAddr, error: io::Error) -> RunError {
+        let is_other = |other: &&SocketAddr| other.port() == address.port() && **other < address;
+        match self.sites.keys().find(is_other) {
+            Some(other) if error.kind() == ErrorKind::AddrInUse => RunError::HealthTwice([*other, address]),
+            _ => RunError::Health(address, error),
+        }
     }
 }
 

@@ -53,8 +53,8 @@ impl Operator {
     /// Asks the API server only for those objects of a kind that match a selector; the others aren't even sent.
     ///
     /// To the operator, an object that stops matching is gone, and so is its memory; it never learns of its deletion. An
-    /// operator with a delete handler of that kind doesn't start, unless the handler is `optional`: its finalizer would keep
-    /// such an object forever. Filter by `labels = …` there.
+    /// operator with a delete handler of that kind doesn't start, unless the handler is `optional`, nor does one with a daemon
+    /// that has the option `finalizer`: its finalizer would keep such an object forever. Filter by `labels = …` there.
     ///
     /// ```
     /// use k8s_openapi::api::core::v1::Pod;

@@ -57,6 +57,7 @@ impl Operator {
         if let Some(overrides) = &self.overrides {
             overrides(&mut self.settings).map_err(RunError::Setting)?;
         }
+        self.settings.check().map_err(RunError::Setting)?;
         self.registry.check_states(&setup.states())?;
         let Some(checked) = stop.run_until_cancelled(self.check_status_schema(&login)).await else {
             return Ok(None);
@@ -114,6 +115,7 @@ impl Operator {
     /// Checks all that needs no cluster, and returns the storage.
     fn check(&self) -> Result<Storage, RunError> {
         let storage = self.storage.storage(&self.name)?;
+        self.settings.check().map_err(RunError::Setting)?;
         self.misplaced.clone().map_or(Ok(()), Err)?;
         self.registry.check(&self.states)?;
         self.registry.check_essence(&storage)?;

@@ -2,10 +2,10 @@
 
 use super::{
     built_in::is_built_in,
-    health::WatchHealth,
+    health::{WatchHealth, noting},
     kind::KindContext,
     observe::Observation,
-    versions::{look_for_newer, other_version},
+    versions::other_version,
     write::explain,
 };
 use futures::{
@@ -13,6 +13,7 @@ use futures::{
     stream::{self, BoxStream},
 };
 use kube::{
+    Client,
     core::{ApiResource, GroupVersionKind},
     discovery::{Scope, pinned_kind},
 };
@@ -24,7 +25,7 @@ use tokio::time::{Instant, sleep, timeout};
 pub enum Discovery {
     /// The API server has not known it for long, in any version.
     Missing,
-    /// It is served. That is the last news; what comes until the end of the stream is told in the log alone.
+    /// It is served. That is the last news.
     Served(Scope),
 }
 
@@ -44,8 +45,10 @@ const FIRST_DELAY: Duration = Duration::from_millis(250);
 
 /// Asks for a kind until it is served, for the first time after this delay.
 pub fn discover(kind: Arc<KindContext>, after: Duration) -> BoxStream<'static, Discovery> {
+    let health = kind.health(None);
     let questions = Questions {
-        health: kind.health(None),
+        client: noting(kind.client(), health.clone()),
+        health,
         kind,
         pause: after,
         delay: FIRST_DELAY,
@@ -61,6 +64,8 @@ pub fn discover(kind: Arc<KindContext>, after: Duration) -> BoxStream<'static, D
 struct Questions {
     kind: Arc<KindContext>,
     health: WatchHealth,
+    /// The operator's, which notes each contact.
+    client: Client,
     /// The time before the next question.
     pause: Duration,
     /// The time between that one and the one after it.
@@ -75,15 +80,11 @@ struct Questions {
 
 impl Questions {
     async fn next(&mut self) -> Option<Discovery> {
-        if self.ended {
-            // Nothing waits for that.
-            look_for_newer(&self.kind).await;
-        }
         while !self.ended {
             if !self.pause.is_zero() {
                 sleep(self.pause).await;
             }
-            match ask_for(&self.kind).await {
+            match ask_for(&self.kind, &self.client).await {
                 Ok(scope) => {
                     self.found();
                     return Some(Discovery::Served(scope));
@@ -105,10 +106,7 @@ impl Questions {
     /// Takes in for the operator's health that nothing can be watched meanwhile.
     fn note(&self, why: &Unknown) {
         match why {
-            Unknown::Missing | Unknown::Version(_) => {
-                self.health.waits();
-                self.health.in_contact();
-            }
+            Unknown::Missing | Unknown::Version(_) => self.health.waits(),
             Unknown::Failed(_) => self.health.fails(),
         }
     }
@@ -145,27 +143,27 @@ impl Questions {
 
 /// Asks once whether the kind has a status subresource by now; returns whether it has.
 pub async fn finds_status_subresource(kind: &KindContext) -> bool {
-    ask_for(kind).await.is_ok() && kind.has_status_subresource()
+    ask_for(kind, kind.client()).await.is_ok() && kind.has_status_subresource()
 }
 
 /// Asks the API server for the kind, once, and notes whether it has a status subresource.
-async fn ask_for(kind: &KindContext) -> Result<Scope, Unknown> {
+async fn ask_for(kind: &KindContext, client: &Client) -> Result<Scope, Unknown> {
     let limit = kind.operator.settings.requests.timeout;
     let answer = async {
         let resource = &kind.kind.resource;
         let gvk = GroupVersionKind::gvk(&resource.group, &resource.version, &resource.kind);
-        match pinned_kind(kind.client(), &gvk).await {
+        match pinned_kind(client, &gvk).await {
             Ok((_, capabilities)) => {
                 let mut plurals = capabilities.subresources.iter().map(|(resource, _)| &resource.plural);
                 kind.set_status_subresource(
                     plurals.any(|plural| plural.ends_with("/status") || plural == "status"),
                 );
                 if kind.asks_for_categories() {
-                    note_categories(kind).await.map_err(|error| Unknown::Failed(explain(&error)))?;
+                    note_categories(kind, client).await.map_err(|error| Unknown::Failed(explain(&error)))?;
                 }
                 Ok(capabilities.scope)
             }
-            Err(error) if is_unknown(&error) => match other_version(kind).await {
+            Err(error) if is_unknown(&error) => match other_version(kind, client).await {
                 Ok(None) => Err(Unknown::Missing),
                 Ok(Some(version)) => Err(Unknown::Version(version)),
                 Err(error) => Err(Unknown::Failed(explain(&error))),
@@ -181,11 +179,11 @@ async fn ask_for(kind: &KindContext) -> Result<Scope, Unknown> {
 }
 
 /// Asks the API server for the categories of the kind, which aren't among its capabilities.
-async fn note_categories(kind: &KindContext) -> kube::Result<()> {
+async fn note_categories(kind: &KindContext, client: &Client) -> kube::Result<()> {
     let ApiResource { group, version, api_version, plural, .. } = &kind.kind.resource;
     let list = match &**group {
-        "" => kind.client().list_core_api_resources(version).await?,
-        _ => kind.client().list_api_group_resources(api_version).await?,
+        "" => client.list_core_api_resources(version).await?,
+        _ => client.list_api_group_resources(api_version).await?,
     };
     let served = list.resources.into_iter().find(|resource| resource.name == *plural);
     kind.set_categories(served.and_then(|resource| resource.categories).unwrap_or_default());

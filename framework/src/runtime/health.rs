@@ -179,7 +179,8 @@ pub struct WatchHealth(Arc<Mutex<WatchFacts>>);
 impl WatchHealth {
     /// The API server has answered, or sent something.
     pub fn in_contact(&self) {
-        lock(&self.0).contact = now();
+        let mut facts = lock(&self.0);
+        (facts.contact, facts.sign) = (now(), now());
     }
 
     /// It works, as far as is known.
@@ -187,9 +188,10 @@ impl WatchHealth {
         lock(&self.0).state = WatchState::Works;
     }
 
-    /// It fails.
+    /// A try has failed.
     pub fn fails(&self) {
         let mut facts = lock(&self.0);
+        facts.sign = now();
         if !matches!(facts.state, WatchState::Fails(_)) {
             facts.state = WatchState::Fails(now());
         }
@@ -208,7 +210,7 @@ impl WatchHealth {
     /// It begins, or goes on.
     pub fn goes_on(&self) {
         let mut facts = lock(&self.0);
-        (facts.is_paused, facts.contact) = (false, now());
+        (facts.is_paused, facts.contact, facts.sign) = (false, now(), now());
     }
 
     /// Its objects are listed.

@@ -4,11 +4,12 @@ use super::{
     discovery::{Discovery, discover},
     kind::KindContext,
     namespaces::Region,
+    versions::look_for_newer,
     watch::{Watch, WatchNews},
 };
 use futures::{
     Stream, StreamExt,
-    future::{self, AbortHandle},
+    future::{self, AbortHandle, BoxFuture, FutureExt},
     stream::{self, BoxStream, SelectAll, abortable},
 };
 use korf_core::queue::Event;
@@ -51,6 +52,8 @@ struct Places {
     region: Region,
     /// Under way at the start, and whenever the kind may have changed.
     discovery: Option<BoxStream<'static, Discovery>>,
+    /// The question for newer versions, for which nothing waits.
+    question: Option<BoxFuture<'static, ()>>,
     /// None until the kind is discovered.
     scope: Option<Scope>,
     by_namespace: BTreeMap<Option<String>, Place>,
@@ -66,6 +69,7 @@ impl Places {
     fn new(kind: Arc<KindContext>, region: Region) -> Self {
         Self {
             discovery: Some(discover(Arc::clone(&kind), Duration::ZERO)),
+            question: None,
             kind,
             region,
             scope: None,
@@ -91,6 +95,7 @@ impl Places {
                     WatchNews::Event(event) => return KindNews::Event(number, event),
                     WatchNews::Paused(watch, delay) => self.pause(number, watch, delay),
                 },
+                () = answered(&mut self.question) => self.question = None,
             }
         }
     }
@@ -108,6 +113,7 @@ impl Places {
             Some(Discovery::Missing) => self.withdraw(),
             Some(Discovery::Served(scope)) => {
                 self.discovery = None;
+                self.question = Some(look_for_newer(Arc::clone(&self.kind)).boxed());
                 self.scope = Some(scope);
                 self.revise();
                 for (number, watch) in std::mem::take(&mut self.paused) {
@@ -180,6 +186,13 @@ impl Places {
 async fn next_of(discovery: &mut Option<BoxStream<'static, Discovery>>) -> Option<Discovery> {
     match discovery {
         Some(discovery) => discovery.next().await,
+        None => future::pending().await,
+    }
+}
+
+async fn answered(question: &mut Option<BoxFuture<'static, ()>>) {
+    match question {
+        Some(question) => question.await,
         None => future::pending().await,
     }
 }

@@ -9,11 +9,11 @@ use kube::{
     Client,
     core::{ApiResource, Version},
 };
-use std::cmp::Reverse;
+use std::{cmp::Reverse, sync::Arc};
 use tokio::time::timeout;
 
 /// Asks for newer versions of a kind, and tells of one that was unknown. Where the question fails, nothing is known.
-pub async fn look_for_newer(kind: &KindContext) {
+pub async fn look_for_newer(kind: Arc<KindContext>) {
     let resource = &kind.kind.resource;
     if is_built_in(&resource.group) {
         return;
@@ -30,12 +30,12 @@ pub async fn look_for_newer(kind: &KindContext) {
 ///
 /// # Errors
 /// The API server can't tell.
-pub async fn other_version(kind: &KindContext) -> kube::Result<Option<String>> {
+pub async fn other_version(kind: &KindContext, client: &Client) -> kube::Result<Option<String>> {
     let resource = &kind.kind.resource;
     if is_built_in(&resource.group) {
         return Ok(None);
     }
-    served(kind.client(), resource, |version| version != resource.version).await
+    served(client, resource, |version| version != resource.version).await
 }
 
 /// The newest version of a kind that is newer than this one.

@@ -1,6 +1,7 @@
 //! Watch: one kind in one place, for as long as it is there. A failure is logged once, and retried.
 
 use super::{
+    backoff::WatchBackoff,
     health::{WatchHealth, noting},
     hiccup::{Hiccup, Hiccups},
     kind::KindContext,
@@ -137,7 +138,8 @@ impl Watch {
             label_selector: selector,
             ..Config::default().timeout(server_timeout(&self.kind.operator.settings))
         };
-        watcher(self.kind.api_by(&self.client, self.namespace.as_deref()), config).default_backoff().boxed()
+        let backoff = WatchBackoff::up_to(self.kind.operator.settings.watching.retry_delay);
+        watcher(self.kind.api_by(&self.client, self.namespace.as_deref()), config).backoff(backoff).boxed()
     }
 
     fn works(&mut self) {

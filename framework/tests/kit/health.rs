@@ -2,13 +2,17 @@
 
 use crate::lights::{House, Light, cluster, cluster_of, flickering, light, paint};
 use k8s_openapi::{api::core::v1::Namespace, apimachinery::pkg::apis::meta::v1::ObjectMeta};
-use korf::{Error, Operator, State, handler::Registry, on_probe};
+use korf::{Error, Operator, RunError, State, handler::Registry, on_probe};
 use korf_testing::{
     Cluster,
     api::{Delivery, Fault, Faults, Request, ServedKind},
 };
 use kube::core::ApiResource;
-use std::time::Duration;
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -93,6 +97,42 @@ fn a_missing_permission_is_nothing_that_a_restart_helps_against() {
     assert_eq!(codes(&cluster), (200, 500));
     cluster.advance(60 * MINUTE);
     assert_eq!(codes(&cluster), (200, 500));
+}
+
+#[test]
+fn a_permission_that_is_missing_from_the_start_is_no_different() {
+    for path in ["/apis/korf.dev/v1", "/apis/korf.dev/v1/lights"] {
+        let mut cluster = cluster(&House::default());
+        cluster.stop().unwrap();
+        cluster.set_faults(Forbidden(path));
+        cluster.start().unwrap();
+        cluster.advance(60 * MINUTE);
+        assert_eq!(cluster.health("/livez"), (200, "ok".to_owned()), "{path}");
+        assert_eq!(cluster.health("/readyz").0, 500, "{path}");
+    }
+}
+
+/// An API server that doesn't allow requests to this path.
+struct Forbidden(&'static str);
+
+impl Faults for Forbidden {
+    fn request(&mut self, request: &Request) -> Delivery {
+        if request.path == self.0 { Delivery::before(Fault::Rejected(403)) } else { Delivery::pass() }
+    }
+}
+
+#[test]
+fn a_watch_that_the_api_server_fails_on_is_nothing_that_a_restart_of_all_others_helps_against() {
+    let mut cluster = cluster_of(&House::default(), |operator| operator.namespaces(["default", "b"]));
+    let of_b = |request: &Request| request.path.contains("/namespaces/b/");
+    cluster.set_faults(Failing(Fault::Rejected(503), of_b));
+    cluster.server().break_watches();
+    cluster.advance(60 * MINUTE);
+    assert_eq!(cluster.health("/livez"), (200, "ok".to_owned()));
+    let (code, why) = cluster.health("/readyz");
+    assert_eq!(code, 500);
+    let begin = "[-]watches failed: failing: lights.v1.korf.dev in namespace \"b\" for 3";
+    assert!(why.starts_with(begin), "{why}");
 }
 
 #[test]
@@ -209,7 +249,7 @@ fn an_operator_that_stops_is_alive_and_not_ready_while_a_handler_finishes() {
     cluster.create(&light("a", "red")).unwrap();
     let handlers = Registry::from_iter([korf::on_create::<Light>("slow").run(slow)]);
     let operator = Operator::with_registry("slow", handlers).state(house.clone()).client(cluster.client());
-    let (health, stop) = (operator.known_health(), tokio_util::sync::CancellationToken::new());
+    let (health, stop) = (operator.known_health(), CancellationToken::new());
     let codes = || (health.live().has_passed(), health.ready().has_passed());
     cluster.run(async {
         let running = tokio::spawn(operator.run_until(stop.clone()));
@@ -236,6 +276,16 @@ fn the_liveness_endpoint_has_what_probes_return_and_fails_with_one_of_them() {
         assert_eq!(cluster.health("/healthz"), (expected.0, expected.1.to_owned()));
         assert_eq!(codes(&cluster), (200, 200), "probes are asked for nothing else");
     }
+}
+
+#[tokio::test]
+async fn two_addresses_that_take_each_others_port_are_named_with_the_remedy() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let all = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), taken.port());
+    let operator = crate::lights::operator(&House::default()).health(all).liveness(taken, "/healthz");
+    let error = operator.run_until(CancellationToken::new()).await.unwrap_err();
+    assert!(matches!(error, RunError::HealthTwice(addresses) if addresses == [all, taken]), "{error}");
+    assert!(error.to_string().ends_with("the same address, or other ports"), "{error}");
 }
 
 #[test]

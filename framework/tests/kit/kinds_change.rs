@@ -23,6 +23,16 @@ mod newer {
     pub struct LightSpec {}
 }
 
+/// A newer version that is served beside it.
+mod alongside {
+    #[derive(
+        kube::CustomResource, Clone, Debug, serde::Deserialize, serde::Serialize, schemars::JsonSchema,
+    )]
+    // The kit serves one version by each plural.
+    #[kube(group = "korf.dev", version = "v2", kind = "Light", plural = "newerlights", namespaced)]
+    pub struct LightSpec {}
+}
+
 /// What handlers have seen, in its order.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<String>>>);
@@ -215,6 +225,41 @@ fn a_kind_in_another_version_is_awaited_with_its_objects() {
     assert!(!seen.take().iter().any(|line| line.ends_with("Deleted") || line.ends_with("created")));
     cluster.create(&light("b", "red")).unwrap();
     assert!(seen.take().contains(&"b created".to_owned()));
+}
+
+#[test]
+fn a_newer_version_of_a_kind_is_told_once_and_nothing_waits_for_the_question() {
+    let seen = Seen::default();
+    let mut cluster = cluster_of(&seen, &[]);
+    cluster.stop().unwrap();
+    cluster.serve(ServedKind::with_definition::<alongside::Light>());
+    cluster.set_faults(SlowGroup);
+    cluster.start().unwrap();
+    cluster.create(&light("a", "red")).unwrap();
+    assert!(seen.take().contains(&"a created".to_owned()));
+    assert_eq!(warnings(&cluster), [""; 0], "the answer isn't there yet");
+    minute(&mut cluster);
+    let told = |cluster: &Cluster| {
+        let begin = "lights.v1.korf.dev is served as v2, too";
+        warnings(cluster).iter().filter(|line| line.starts_with(begin)).count()
+    };
+    assert_eq!(told(&cluster), 1, "{:#?}", warnings(&cluster));
+    cluster.server().remove_kind(&lights());
+    minute(&mut cluster);
+    cluster.serve(ServedKind::with_definition::<Light>());
+    minute(&mut cluster);
+    assert_eq!(told(&cluster), 1, "{:#?}", warnings(&cluster));
+}
+
+/// An API server that takes its time to tell the versions of a group.
+struct SlowGroup;
+
+impl Faults for SlowGroup {
+    fn request(&mut self, request: &Request) -> Delivery {
+        let is_meant = request.path == "/apis/korf.dev";
+        let delay = if is_meant { Duration::from_secs(5) } else { Duration::ZERO };
+        Delivery::pass().taking(delay, Duration::ZERO)
+    }
 }
 
 #[test]

@@ -6,8 +6,8 @@ use crate::{
 };
 use k8s_openapi::api::core::v1::ConfigMap;
 use korf::{
-    Name, Operator, RunError, State, extract::WatchEventType, handler::Registry, on_create, on_delete,
-    on_event, on_update,
+    Name, Operator, RunError, State, daemon, extract::WatchEventType, handler::Registry, on_create,
+    on_delete, on_event, on_update,
 };
 use korf_testing::Cluster;
 use kube::core::Expression;
@@ -69,6 +69,17 @@ fn a_selector_is_rejected_if_a_delete_handler_needs_a_finalizer() {
     assert_eq!(start(true), Ok(vec![Some("app=mine".to_owned())]));
     let error = start(false).unwrap_err();
     assert!(error.contains("Thing") && error.contains("`d`") && error.contains("optional"), "{error}");
+}
+
+#[test]
+fn a_selector_is_rejected_if_a_daemon_has_a_finalizer_and_the_advice_fits_it() {
+    let operator = || {
+        let daemon = daemon::<Thing>("d").finalizer().run(gone);
+        select(Operator::with_registry("things", Registry::from_iter([daemon])).state(Seen::default()))
+    };
+    let error = Cluster::of(operator).unwrap_err().to_string();
+    assert!(error.contains("until it has ended") && error.contains("leave out its `finalizer`"), "{error}");
+    assert!(!error.contains("optional"), "{error}");
 }
 
 #[test]

@@ -69,8 +69,11 @@ fn the_deployment_asks_for_the_health_that_its_operator_serves() {
     let at = args.iter().position(|arg| *arg == "--health-addr").unwrap();
     let port = &container["ports"][0];
     assert_eq!(args[at + 1], format!("0.0.0.0:{}", port["containerPort"]));
-    for (probe, path) in [("livenessProbe", "/livez"), ("readinessProbe", "/readyz")] {
+    for (probe, path) in
+        [("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")]
+    {
         assert_eq!(container[probe]["httpGet"], json!({"path": path, "port": port["name"]}), "{probe}");
+        assert!(container[probe]["initialDelaySeconds"].is_null(), "{probe}");
     }
 }
 

@@ -134,10 +134,41 @@ fn each_state_of_the_operator_and_of_the_api_server_has_one_answer() {
             "it lasts",
             Box::new(|facts| {
                 (facts.watches[0].state, facts.watches[0].contact) = (WatchState::Fails(ago(600)), ago(601));
+                facts.watches[0].sign = ago(3);
             }),
             "watches: no contact to the API server: things.v1.korf.dev for 601 seconds",
             "watches: failing: things.v1.korf.dev for 600 seconds; no contact to the API server: things.v1.korf.dev for \
              601 seconds",
+        ),
+        (
+            "a conversion webhook is broken, and so one kind of two can't be listed",
+            Box::new(|facts| {
+                let broken = WatchFacts { state: WatchState::Fails(ago(700)), ..waits() };
+                facts.watches.push(WatchFacts { contact: ago(701), sign: ago(3), ..broken });
+            }),
+            "",
+            "watches: failing: others.v1.korf.dev for 700 seconds; no contact to the API server: others.v1.korf.dev for 701 \
+             seconds",
+        ),
+        (
+            "one of two connections has been dead for long, and the watch has not noticed",
+            Box::new(|facts| {
+                let dead = WatchFacts { state: WatchState::Works, ..waits() };
+                facts.watches.push(WatchFacts { contact: ago(601), sign: ago(601), ..dead });
+            }),
+            "watches: neither contact nor an error: others.v1.korf.dev for 601 seconds",
+            "watches: no contact to the API server: others.v1.korf.dev for 601 seconds",
+        ),
+        (
+            "the API server is away for a watch, and the other one can't go on",
+            Box::new(|facts| {
+                facts.watches[0].is_paused = true;
+                let away = WatchFacts { state: WatchState::Fails(ago(700)), ..waits() };
+                facts.watches.push(WatchFacts { contact: ago(701), sign: ago(3), ..away });
+            }),
+            "watches: no contact to the API server: others.v1.korf.dev for 701 seconds",
+            "watches: failing: others.v1.korf.dev for 700 seconds; no contact to the API server: others.v1.korf.dev for 701 \
+             seconds",
         ),
         (
             "it answers that the watch isn't allowed",

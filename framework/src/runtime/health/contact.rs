@@ -6,7 +6,7 @@
 
 use super::WatchHealth;
 use futures::future::BoxFuture;
-use http::{Request, Response, StatusCode, Uri};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, header::CONTENT_TYPE};
 use http_body::{Frame, SizeHint};
 use kube::{Client, client::Body};
 use std::{
@@ -40,11 +40,12 @@ impl Service<Request<Body>> for Noting {
         Box::pin(async move {
             let opens = is_watch(request.uri());
             let answer = client.send(request).await?;
+            let is_contact = is_contact(answer.status(), answer.headers());
             // The first event may be far away.
-            if opens && answer.status().is_success() {
+            if opens && is_contact && answer.status().is_success() {
                 watch.works();
             }
-            let watch = Some(watch).filter(|_| is_contact(answer.status()));
+            let watch = Some(watch).filter(|_| is_contact);
             watch.iter().for_each(WatchHealth::in_contact);
             Ok(answer.map(|body| NotedBody { body, watch }))
         })
@@ -56,10 +57,12 @@ fn is_watch(uri: &Uri) -> bool {
     uri.query().is_some_and(|query| query.split('&').any(|pair| matches!(pair, "watch=true" | "watch=1")))
 }
 
-/// Whether an answer with this status is one of the API server to somebody it knows. A load balancer in front of it answers 502
-/// or so, and new credentials (401) may be all that is needed: a restart can help against both.
-fn is_contact(status: StatusCode) -> bool {
-    !status.is_server_error() && status != StatusCode::UNAUTHORIZED
+/// Whether an answer is one of the API server to somebody it knows. A load balancer in front of it answers 502 or so, a proxy sends
+/// its page for people, or to it, and new credentials (401) may be all that is needed: a restart can help against these.
+fn is_contact(status: StatusCode, headers: &HeaderMap) -> bool {
+    let content = headers.get(CONTENT_TYPE).map_or(&b""[..], |content| content.as_bytes());
+    let is_page = content.get(..9).is_some_and(|begin| begin.eq_ignore_ascii_case(b"text/html"));
+    !is_page && !status.is_redirection() && !status.is_server_error() && status != StatusCode::UNAUTHORIZED
 }
 
 /// The body of an answer.
@@ -113,17 +116,25 @@ mod tests {
 
     #[test]
     fn what_a_restart_can_help_against_is_no_contact() {
-        for (status, expected) in [
-            (200, true),
-            (403, true),
-            (404, true),
-            (410, true),
-            (429, true),
-            (401, false),
-            (500, false),
-            (503, false),
+        for (status, content, expected) in [
+            (200, "application/json", true),
+            (200, "application/json;stream=watch", true),
+            (200, "text/html; charset=utf-8", false),
+            (200, "Text/HTML", false),
+            (200, "", true),
+            (302, "", false),
+            (403, "application/json", true),
+            (403, "text/html", false),
+            (404, "text/plain", true),
+            (410, "application/json", true),
+            (429, "application/json", true),
+            (401, "application/json", false),
+            (500, "application/json", false),
+            (503, "text/plain", false),
         ] {
-            assert_eq!(is_contact(StatusCode::from_u16(status).unwrap()), expected, "{status}");
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, content.parse().unwrap())]);
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(is_contact(status, &headers), expected, "{status} {content}");
         }
     }
 }

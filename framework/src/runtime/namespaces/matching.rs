@@ -4,6 +4,7 @@
 
 use super::ServedNamespaces;
 use crate::runtime::{
+    backoff::WatchBackoff,
     health::noting,
     hiccup::{Hiccup, Hiccups},
     kind::OperatorContext,
@@ -35,7 +36,8 @@ pub async fn keep_up(operator: &OperatorContext, set: &NamespaceSet, served: &Se
     let client = noting(&operator.client, health.clone());
     let namespaces = Api::<PartialObjectMeta<Namespace>>::all(client);
     let config = Config::default().timeout(server_timeout(&operator.settings));
-    let mut events = watcher(namespaces, config).default_backoff().boxed();
+    let backoff = WatchBackoff::up_to(operator.settings.watching.retry_delay);
+    let mut events = watcher(namespaces, config).backoff(backoff).boxed();
     let mut found = Found { set, served, names: set.names(), listing: BTreeSet::new(), told_empty: false };
     let (mut failing, mut hiccups) = (None, Hiccups::default());
     while let Some(event) = events.next().await {
