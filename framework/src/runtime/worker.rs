@@ -124,7 +124,7 @@ impl KindContext {
         report.undelivered = None;
         let pass = Pass::new(self, body, memory);
         let mut failed = None;
-        for handler in &self.events {
+        for handler in self.events.iter().filter(|handler| self.is_meant(handler)) {
             if self.operator.stopping.is_cancelled() {
                 break;
             }

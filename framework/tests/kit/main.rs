@@ -4,6 +4,7 @@
 
 mod activities;
 mod answers;
+mod any_kind;
 mod asserts;
 mod blocking;
 mod chaos;
