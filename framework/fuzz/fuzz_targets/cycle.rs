@@ -4,8 +4,9 @@
 use jiff::Timestamp;
 use korf_core::{
     body::Body,
-    cause::{Occasion, Situation},
+    cause::{Occasion, Resumption, Situation},
     cycle::{Cycle, HandlerOutcome, Plan, Reading, Ready, Setup, plan},
+    daemon::Hold,
     filter::Filter,
     handler::{ChangeHandler, Trigger},
     patch::{Edits, Omit},
@@ -63,8 +64,8 @@ fuzz_target!(|bytes: &[u8]| {
         situation: Situation {
             gone: false,
             occasion: Occasion::First,
-            initial: option(2),
-            unseen: false,
+            resumption: option(2).then_some(Resumption::Start),
+            hold: Hold::None,
             rearmed: false,
             eager: option(4),
         },
@@ -103,7 +104,7 @@ impl World {
         let done: Vec<_> = cycle.ready.iter().map(done).collect();
         let settled = cycle.settle(&self.setup, &self.body, &done, self.now).expect("no filter panics");
         let patch = settled.edits(&self.setup.storage, &self.body).next().expect("there is one at least");
-        self.situation.initial &= !settled.state.is_settled();
+        self.situation.resumption.take_if(|_| settled.state.is_settled());
         self.write(&patch);
     }
 
@@ -134,7 +135,7 @@ fn tasks(left_out: u8) -> Vec<ChangeHandler> {
         Trigger::Create,
         Trigger::Update,
         Trigger::Delete { optional: false, release_on_failure: false },
-        Trigger::Resume { deleted: true },
+        Trigger::Resume { deleted: true, resync: None },
         Trigger::Field,
     ];
     let task = |on: Trigger| {
