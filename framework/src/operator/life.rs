@@ -11,7 +11,7 @@ use crate::{
         ActivityCaller, Cleanup, KindContext, Namespaces, OperatorContext, Poster, Probes, Supervisor,
         health::Health,
         observe::{Observation, Observer},
-        serve_namespaces,
+        openings, serve_namespaces,
     },
     settings::Settings,
 };
@@ -138,6 +138,7 @@ impl Operator {
             indexes: setup.indexes(),
             events,
             triggers: setup.triggers(),
+            opening: openings(),
             triggered: self.registry.triggered(),
             storage,
             one_at_a_time: self.one_at_a_time,

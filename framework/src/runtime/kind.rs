@@ -3,6 +3,7 @@
 use super::{
     clock,
     daemons::DaemonNews,
+    failures::WatchFailures,
     health::{Health, WriteHealth},
     index::Indexer,
     object::WatchedObject,
@@ -33,6 +34,7 @@ use std::{
     },
     time::Duration,
 };
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// The most fields of a kind that are reported as dropped by the API server.
@@ -54,6 +56,8 @@ pub struct OperatorContext {
     pub events: EventQueue,
     /// The triggers that handlers have given.
     pub triggers: Triggers,
+    /// A permit for each watch that is being opened.
+    pub opening: Arc<Semaphore>,
     /// The kinds whose objects are triggered.
     pub triggered: Vec<ApiResource>,
     /// Where progress and finalizers are stored.
@@ -128,6 +132,7 @@ pub struct KindContext {
     /// The newer version by which the kind is served, as far as the log has warned of it.
     newer: Mutex<Option<String>>,
     places: Mutex<KindPlaces>,
+    failures: Mutex<WatchFailures>,
 }
 
 impl fmt::Debug for KindContext {
@@ -210,6 +215,7 @@ impl KindContext {
             dropped: Mutex::default(),
             newer: Mutex::default(),
             places: Mutex::default(),
+            failures: Mutex::default(),
         }
     }
 
@@ -343,6 +349,11 @@ impl KindContext {
     /// Takes in the places of its watches, and whether these are all.
     pub(super) fn set_places(&self, namespaces: BTreeMap<u32, Option<String>>, complete: bool) {
         *self.places() = KindPlaces { namespaces, complete };
+    }
+
+    /// The failing ones of its watches.
+    pub(super) fn failures(&self) -> MutexGuard<'_, WatchFailures> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes in whether the kind has a status subresource.

@@ -42,7 +42,7 @@ impl Service<Request<Body>> for Noting {
             let answer = client.send(request).await?;
             // The first event may be far away.
             if opens && answer.status().is_success() {
-                watch.works();
+                watch.opens();
             }
             let watch = Some(watch).filter(|_| is_contact(answer.status()));
             watch.iter().for_each(WatchHealth::in_contact);
