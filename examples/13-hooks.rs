@@ -1,7 +1,6 @@
 //! Handlers for the operator itself: at its start and its end, for its login, and for probes.
 //!
-//! The attributes are `@kopf.on.startup`, `cleanup`, `login` and `probe`. What Kopf's example keeps in global variables, a
-//! start-up handler provides here as a `State`. A task for each Pod runs until the Pod is gone or the operator stops.
+//! What Kopf's example keeps in global variables, a start-up handler provides as a `State`: the tasks, one for each Pod.
 //!
 //! ```sh
 //! cargo run --example 13-hooks -- run --all-namespaces --verbose --liveness=http://localhost:8080/healthz

@@ -75,6 +75,10 @@ impl FromStr for NamespaceList {
     type Err = InvalidNamespaces;
 
     fn from_str(text: &str) -> Result<Self, InvalidNamespaces> {
+        // Somebody has mistaken the option, and the error goes to the log: a URL may have a password in it.
+        if text.contains("://") {
+            return Err(InvalidNamespaces::Name { part: "<a URL>".to_owned() });
+        }
         let parts = text.split(',').map(|part| {
             let part = part.trim();
             let (excludes, glob) = part.strip_prefix('!').map_or((false, part), |glob| (true, glob.trim()));
