@@ -53,7 +53,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let namespace = client.default_namespace().to_owned();
     let (said, mut heard) = unbounded_channel();
     let greetings = Greetings { hello: "Hello", good_bye: "Good bye", said };
-    let operator = Operator::new("embedded").namespaces([&namespace]).state(greetings).spawn();
+    let mut operator = Operator::new("embedded").namespaces([&namespace]).state(greetings).spawn();
     if !operator.ready().await {
         return Ok(operator.join().await?);
     }

@@ -43,6 +43,8 @@ use std::{collections::BTreeMap, fmt, io, net::SocketAddr, sync::Arc, time::Dura
 pub struct Operator {
     name: String,
     registry: Registry,
+    /// What was wrong first with a handler that it was given by hand.
+    misplaced: Option<StartError>,
     states: States,
     storage: StorageConfig,
     namespaces: Result<Namespaces, InvalidNamespaces>,

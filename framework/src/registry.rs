@@ -2,7 +2,10 @@
 
 mod filters;
 mod indexes;
+mod operators;
 mod times;
+
+pub(crate) use operators::LeftOut;
 
 use crate::{
     argument::{RequiredType, Requirements},
@@ -12,7 +15,10 @@ use crate::{
     families::{Activity, ActivityKind, Handler, Parameter, SourceLocation},
 };
 use kube::core::ApiResource;
-use std::{collections::HashMap, error, fmt};
+use std::{
+    collections::{BTreeSet, HashMap},
+    error, fmt,
+};
 
 /// A handler's registration by an attribute: linked into the program, and collected when it starts.
 #[doc(hidden)]
@@ -46,33 +52,42 @@ inventory::collect!(Registration);
 pub struct Registry {
     handlers: Vec<Handler>,
     activities: Vec<Activity>,
+    /// What attributes have registered for operators of other names.
+    left_out: Vec<LeftOut>,
 }
 
 impl Registry {
-    /// All that attributes have registered in this program.
+    /// All that attributes have registered in this program, also what is for operators of certain names: an operator with
+    /// this registry has all of it. [`collect_for`](Self::collect_for) leaves out what is for others.
     pub fn collect() -> Self {
-        Self::collect_where(|_| true)
+        let mut registry = Self::default();
+        registered().for_each(|registered| registry.add_registered(registered));
+        registry
     }
 
     /// All that attributes have registered in this program, except for what is for operators of other names.
     pub fn collect_for(operator: &str) -> Self {
-        Self::collect_where(|of| of.is_none_or(|of| of == operator))
+        let mut registry = Self::default();
+        registered().for_each(|registered| registry.add_for(operator, registered));
+        registry
     }
 
-    fn collect_where(is_wanted: impl Fn(Option<&str>) -> bool) -> Self {
-        let mut registry = Self::default();
-        for registration in inventory::iter::<Registration> {
-            match (registration.0)() {
-                Registered::Handler(handler) if is_wanted(handler.operator.as_deref()) => {
-                    registry.add(*handler)
-                }
-                Registered::Activity(activity) if is_wanted(activity.operator.as_deref()) => {
-                    registry.add_activity(*activity);
-                }
-                _ => {}
-            }
+    /// Adds what is for an operator of this name, or for any, and notes that it leaves out what isn't.
+    pub(crate) fn add_for(&mut self, operator: &str, registered: Registered) {
+        let left_out = match &registered {
+            Registered::Handler(handler) => LeftOut::handler(handler, operator),
+            Registered::Activity(activity) => LeftOut::activity(activity, operator),
+        };
+        let Some(left_out) = left_out else { return self.add_registered(registered) };
+        let at = self.left_out.partition_point(|other| other.place() <= left_out.place());
+        self.left_out.insert(at, left_out);
+    }
+
+    fn add_registered(&mut self, registered: Registered) {
+        match registered {
+            Registered::Handler(handler) => self.add(*handler),
+            Registered::Activity(activity) => self.add_activity(*activity),
         }
-        registry
     }
 
     /// Adds a handler.
@@ -99,6 +114,11 @@ impl Registry {
         &self.activities
     }
 
+    /// What is left out, in the order of the source.
+    pub(crate) fn left_out(&self) -> &[LeftOut] {
+        &self.left_out
+    }
+
     /// The activities of one kind, in the order of the source.
     pub(crate) fn activities_of(&self, kind: ActivityKind) -> Vec<Activity> {
         self.activities.iter().filter(|activity| activity.kind == kind).cloned().collect()
@@ -117,7 +137,7 @@ impl Registry {
     /// The first mistake. Its text says what to do about it.
     pub fn check(&self, states: &States) -> Result<(), StartError> {
         if self.handlers.is_empty() {
-            return Err(StartError::NoHandlers);
+            return Err(StartError::no_handlers(&self.left_out));
         }
         self.check_handlers()?;
         self.check_activities()?;
@@ -234,6 +254,10 @@ impl Registry {
     }
 }
 
+fn registered() -> impl Iterator<Item = Registered> {
+    inventory::iter::<Registration>.into_iter().map(|registration| (registration.0)())
+}
+
 impl FromIterator<Handler> for Registry {
     fn from_iter<I: IntoIterator<Item = Handler>>(handlers: I) -> Self {
         let mut registry = Self::default();
@@ -301,7 +325,21 @@ impl<'a> Registrant<'a> {
 #[non_exhaustive]
 pub enum StartError {
     /// There are no handlers.
-    NoHandlers,
+    NoHandlers {
+        /// The names of the operators that those are for which attributes have registered.
+        others: Vec<String>,
+    },
+    /// An operator was given a handler by hand that is for an operator of another name.
+    OtherOperator {
+        /// The handler's id.
+        handler: String,
+        /// The name of the operator that it is for.
+        other: String,
+        /// The name of the operator that was given it.
+        operator: String,
+        /// The handler's place in the source.
+        location: SourceLocation,
+    },
     /// Two handlers of one kind and trigger have the same id, and would share their progress records.
     DuplicateId {
         /// The id of the second one.
@@ -428,6 +466,11 @@ pub enum StartError {
 }
 
 impl StartError {
+    fn no_handlers(left_out: &[LeftOut]) -> Self {
+        let others: BTreeSet<_> = left_out.iter().map(|left_out| left_out.operator.clone()).collect();
+        Self::NoHandlers { others: others.into_iter().collect() }
+    }
+
     fn versions(first: &Handler, second: &Handler) -> Self {
         Self::TwoVersions {
             kind: second.kind.resource.kind.clone(),
@@ -452,9 +495,20 @@ impl StartError {
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoHandlers => f.write_str(
+            Self::NoHandlers { others } if others.is_empty() => f.write_str(
                 "no handler is registered: put `#[korf::on_create(Kind)]` on a function; \
                  if they are in another crate, link it by `use that_crate as _;`",
+            ),
+            Self::NoHandlers { others } => write!(
+                f,
+                "no handler is registered for this operator: handlers are for operators of other names (`{}`); give the \
+                 operator such a name, or leave out `operator = \"…\"`",
+                others.join("`, `")
+            ),
+            Self::OtherOperator { handler, other, operator, location } => write!(
+                f,
+                "handler `{handler}` at {location} is for the operator `{other}`, but was given to `{operator}`: leave out \
+                 `.operator(…)`, or give it to the other one"
             ),
             Self::DuplicateId { id, kind, trigger, first, second } => write!(
                 f,

@@ -78,7 +78,7 @@ async fn a_start_up_handler_creates_the_crd_and_a_state_and_clean_up_comes_after
             },
         ))
         .spawn();
-    assert!(operator.ready().await, "{:?}", operator.join().await);
+    assert!(operator.ready().await, "it can't start");
     fixture.apply("apiVersion: hooks.korf.dev/v1\nkind: Lamp\nmetadata: {name: a}\nspec: {color: red}");
     done.until("lamp a").await;
     operator.stop().await.unwrap();

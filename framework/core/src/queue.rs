@@ -318,7 +318,9 @@ impl Queue {
             return;
         };
         entry.rare().early.insert(Arc::clone(cause));
-        if throttled {
+        // The end of a turn covers what came meanwhile.
+        entry.woken |= entry.running;
+        if throttled || entry.running {
             return;
         }
         self.schedule.clear(&uid, Alarm::Turn);

@@ -9,7 +9,7 @@ use crate::{
         timer::TimerSchedule,
     },
     families::{Activity, ActivityKind, Family, Handler},
-    registry::Registry,
+    registry::{LeftOut, Registry},
 };
 use std::{
     io::{self, Write},
@@ -18,7 +18,7 @@ use std::{
 
 type Row = [String; 5];
 
-/// A table: kind, trigger, id, options, source.
+/// A table: kind, trigger, id, options, source; and then a line for each handler that is for an operator of another name.
 pub(super) fn print(registry: &Registry, out: &mut impl Write) -> io::Result<()> {
     let head = ["KIND", "ON", "ID", "OPTIONS", "SOURCE"].map(String::from);
     let rows: Vec<Row> = std::iter::once(head)
@@ -29,6 +29,12 @@ pub(super) fn print(registry: &Registry, out: &mut impl Write) -> io::Result<()>
     let [kind, on, id, options] = [width(0), width(1), width(2), width(3)];
     for row in &rows {
         writeln!(out, "{:kind$}  {:on$}  {:id$}  {:options$}  {}", row[0], row[1], row[2], row[3], row[4])?;
+    }
+    for LeftOut { id, operator, location } in registry.left_out() {
+        writeln!(
+            out,
+            "Left out, since it is for operators of the name {operator:?} alone: {id}, {location}"
+        )?;
     }
     Ok(())
 }

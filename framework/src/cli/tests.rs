@@ -184,6 +184,8 @@ fn activities_are_listed_first_and_each_with_the_operator_that_it_is_for() {
     registry.add_activity(Activity { location: at(1), ..startup });
     let handler = on_create::<ConfigMap>("c").operator("south").run(nothing);
     registry.add(Handler { location: at(3), ..handler });
+    let elsewhere = on_create::<ConfigMap>("d").operator("north").run(nothing);
+    registry.add_for("south", Handler { location: at(4), ..elsewhere }.into());
     let mut out = Vec::new();
     handlers::print(&registry, &mut out).unwrap();
     assert_eq!(
@@ -193,6 +195,7 @@ KIND            ON       ID     OPTIONS                   SOURCE
 -               startup  begin  operator=north retries=2  src/main.rs:1
 -               probe    count  -                         src/main.rs:2
 ConfigMap (v1)  create   c      operator=south            src/main.rs:3
+Left out, since it is for operators of the name \"north\" alone: d, src/main.rs:4
 "
     );
 }

@@ -58,8 +58,11 @@ impl OperatorSetup {
         self
     }
 
-    /// Changes settings. The command line and the environment have the last word. Those of the login are too late: it comes
-    /// before.
+    /// Changes settings. The command line and the environment have the last word.
+    ///
+    /// The login comes before this, and what it takes from the settings stays as it was: all of `login`, how long a connection
+    /// may be silent (`watching.silence`), and how long a request waits for another login (half of `requests.timeout`). Set
+    /// these by [`Operator::settings_mut`](crate::Operator::settings_mut), the command line or the environment.
     pub fn settings(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.prepared().settings);
     }

@@ -6,7 +6,7 @@ use crate::{
     core::storage::StorageConfig,
     event_queue::event_queue,
     families::{Activity, ActivityKind, Handler},
-    registry::Registry,
+    registry::{LeftOut, Registry},
     runtime::{
         ActivityCaller, Cleanup, KindContext, Namespaces, OperatorContext, Poster, Probes, Supervisor,
         health::Health,
@@ -37,6 +37,7 @@ impl Operator {
         Self {
             name: name.into(),
             registry,
+            misplaced: None,
             states: States::default(),
             storage: StorageConfig::default(),
             namespaces: Ok(Namespaces::All),
@@ -52,18 +53,25 @@ impl Operator {
         }
     }
 
-    /// Adds a handler that was built by hand.
+    /// Adds a handler that was built by hand. With one that is for an operator of another name, it doesn't start.
     #[must_use]
     pub fn handler(mut self, handler: Handler) -> Self {
+        self.note_misplaced(LeftOut::handler(&handler, &self.name));
         self.registry.add(handler);
         self
     }
 
-    /// Adds an activity that was built by hand.
+    /// Adds an activity that was built by hand. With one that is for an operator of another name, it doesn't start.
     #[must_use]
     pub fn activity(mut self, activity: Activity) -> Self {
+        self.note_misplaced(LeftOut::activity(&activity, &self.name));
         self.registry.add_activity(activity);
         self
+    }
+
+    fn note_misplaced(&mut self, misplaced: Option<LeftOut>) {
+        let mistake = misplaced.map(|misplaced| misplaced.given_to(&self.name));
+        self.misplaced = self.misplaced.take().or(mistake);
     }
 
     /// Adds a value that handlers take as [`State<T>`](crate::State): a connection pool, say. It is cloned

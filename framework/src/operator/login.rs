@@ -88,6 +88,14 @@ impl Source {
         }
     }
 
+    /// Why it may take long, for people.
+    fn suspicion(&self) -> &'static str {
+        match self {
+            Self::Found(_) => "a credential plugin may hang",
+            Self::Handlers(_) => "a login handler hangs, or has failed and is to be called again",
+        }
+    }
+
     /// Credentials instead of those with this fingerprint, if there may be some.
     async fn instead_of(&self, known: Option<u64>) -> Result<Option<Credentials>, String> {
         let found = match (self, known) {

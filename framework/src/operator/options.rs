@@ -131,6 +131,10 @@ impl Operator {
     }
 
     /// Uses this client; by default, the kubeconfig's current context, or else the pod's service account.
+    ///
+    /// It logs in by itself, if at all. Where the API server rejects its credentials (401), the operator doesn't end, however
+    /// long that lasts: the log says that the watches fail, and why. Without this, an operator reads credentials again, and
+    /// ends after [`login.patience`](crate::settings::Settings#structfield.login) if that doesn't help.
     #[must_use]
     pub fn client(mut self, client: Client) -> Self {
         self.client = Some(client);

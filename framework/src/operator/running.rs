@@ -17,7 +17,8 @@ pub struct RunningOperator {
     ready: CancellationToken,
     ended: CancellationToken,
     stop: DropGuard,
-    task: JoinHandle<Result<(), RunError>>,
+    /// None once its end was waited for.
+    task: Option<JoinHandle<Result<(), RunError>>>,
 }
 
 impl Operator {
@@ -52,7 +53,7 @@ impl Operator {
             operator.run_until(until).await
         };
         let task = tokio::spawn(running.instrument(span));
-        RunningOperator { ready, ended, stop: stop.drop_guard(), task }
+        RunningOperator { ready, ended, stop: stop.drop_guard(), task: Some(task) }
     }
 }
 
@@ -73,24 +74,38 @@ impl RunningOperator {
     /// # Errors
     /// As [`Operator::run_until`].
     pub async fn stop(self) -> Result<(), RunError> {
-        let Self { stop, task, .. } = self;
+        let Self { stop, mut task, .. } = self;
         drop(stop);
-        end(task).await
+        end(&mut task).await
     }
 
-    /// Waits until it has ended by itself: it can't start, or its login is no longer accepted.
+    /// Waits until it has ended by itself: it can't start, or its login is no longer accepted. It isn't told to stop by that,
+    /// also where nobody waits any longer: it can be one branch of a `select!`, with [`stop`](Self::stop) after it.
+    ///
+    /// Once it has returned, it returns `Ok` at once.
     ///
     /// # Errors
     /// As [`Operator::run_until`].
-    pub async fn join(self) -> Result<(), RunError> {
-        // It isn't told to stop by that.
-        let Self { stop: _stop, task, .. } = self;
-        end(task).await
+    ///
+    /// ```no_run
+    /// # async fn example(shutdown: impl Future<Output = ()>) -> Result<(), korf::RunError> {
+    /// let mut operator = korf::Operator::new("greeter").spawn();
+    /// tokio::select! {
+    ///     ended = operator.join() => ended,
+    ///     () = shutdown => operator.stop().await,
+    /// }
+    /// # }
+    /// ```
+    pub async fn join(&mut self) -> Result<(), RunError> {
+        end(&mut self.task).await
     }
 }
 
-async fn end(task: JoinHandle<Result<(), RunError>>) -> Result<(), RunError> {
-    match task.await {
+async fn end(task: &mut Option<JoinHandle<Result<(), RunError>>>) -> Result<(), RunError> {
+    let Some(running) = task else { return Ok(()) };
+    let ended = running.await;
+    *task = None;
+    match ended {
         Ok(ended) => ended,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => resume_unwind(panic),

@@ -9,6 +9,7 @@ use crate::{
     core::storage::Storage,
     extract::OperatorSetup,
     families::{ActivityKind, Family, Handler},
+    registry::LeftOut,
     runtime::{
         ActivityCaller, ActivityFailure, Namespaces,
         observe::{Observation, Phase},
@@ -37,6 +38,10 @@ impl Operator {
     ) -> Result<Option<Started>, RunError> {
         let storage = self.check()?;
         self.observer.observe(Observation::PhaseEntered(Phase::Starting));
+        for LeftOut { id, operator, location } in self.registry.left_out() {
+            let location = &location.to_string();
+            self.observer.observe(Observation::HandlerLeftOut { id, operator, location });
+        }
         let setup = OperatorSetup::new(self.settings.clone(), mem::take(&mut self.states))
             .with_indexes(self.registry.indexes());
         let Some(login) = stop.run_until_cancelled(self.log_in(&setup, stop, ended)).await else {
@@ -53,7 +58,10 @@ impl Operator {
             overrides(&mut self.settings).map_err(RunError::Setting)?;
         }
         self.registry.check_states(&setup.states())?;
-        self.check_status_schema(&login).await?;
+        let Some(checked) = stop.run_until_cancelled(self.check_status_schema(&login)).await else {
+            return Ok(None);
+        };
+        checked?;
         Ok(Some(Started { login, storage, setup }))
     }
 
@@ -61,7 +69,9 @@ impl Operator {
         let Some(field) = self.storage.status_field(&self.name) else { return Ok(()) };
         let changes = |handler: &&Handler| matches!(handler.family, Family::Change(_));
         let kinds = self.registry.handlers().iter().filter(changes).map(|handler| &handler.kind);
-        status_schema::check(&login.client, kinds, &field, &self.settings).await
+        let checking = status_schema::check(&login.client, kinds, &field, &self.settings);
+        let rejected = Err(RunError::Rejected(self.settings.login.patience));
+        login.rejected.run_until_cancelled(checking).await.unwrap_or(rejected)
     }
 
     async fn log_in(
@@ -104,6 +114,7 @@ impl Operator {
     /// Checks all that needs no cluster, and returns the storage.
     fn check(&self) -> Result<Storage, RunError> {
         let storage = self.storage.storage(&self.name)?;
+        self.misplaced.clone().map_or(Ok(()), Err)?;
         self.registry.check(&self.states)?;
         self.registry.check_essence(&storage)?;
         match &self.namespaces {

@@ -37,6 +37,26 @@ fn check(handlers: impl IntoIterator<Item = Handler>) -> Result<(), StartError> 
 }
 
 #[test]
+fn handlers_for_other_operators_are_left_out_and_named_where_none_is_left() {
+    let handler = |line, operator: &str| at(line, on_create::<ConfigMap>("f").operator(operator).run(plain));
+    let mut registry = Registry::default();
+    for handler in [handler(3, "south"), handler(2, "north"), handler(1, "south")] {
+        registry.add_for("nroth", handler.into());
+    }
+    let left_out: Vec<_> =
+        registry.left_out().iter().map(|one| (one.location.line, &*one.operator)).collect();
+    assert_eq!(left_out, [(1, "south"), (2, "north"), (3, "south")]);
+    let error = registry.check(&States::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "no handler is registered for this operator: handlers are for operators of other names (`north`, `south`); give \
+         the operator such a name, or leave out `operator = \"…\"`"
+    );
+    registry.add_for("north", handler(2, "north").into());
+    assert_eq!(registry.check(&States::default()), Ok(()));
+}
+
+#[test]
 fn mistakes_are_found_and_explained() {
     for (handlers, said) in [
         (

@@ -14,9 +14,13 @@ use crate::{
 use jiff::Timestamp;
 use korf_core::retry::{Attempt, Outcome};
 use kube::Client;
-use std::{fmt, future::pending, sync::Arc, time::Duration};
-use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
+use std::{fmt, future::pending, panic::resume_unwind, sync::Arc, time::Duration};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, sleep},
+};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tracing::Instrument;
 
 /// Calls activities: what their arguments are made from, and whom to tell what happens.
 #[derive(Clone)]
@@ -27,6 +31,8 @@ pub struct ActivityCaller {
     /// After this time, and then after `reminder` each, the log says that an activity still runs.
     pub notice: Duration,
     pub reminder: Duration,
+    /// The operator's runtime. Who asks its probes has another one.
+    runtime: Handle,
 }
 
 // By hand: a client holds credentials.
@@ -46,10 +52,10 @@ pub struct ActivityFailure {
 }
 
 impl ActivityCaller {
-    /// A caller with a client, for an operator with these settings.
+    /// A caller with a client, for an operator with these settings. Activities run on the runtime that this is called on.
     pub fn new(client: Client, stop: CancellationToken, observer: Observer, settings: &Settings) -> Self {
         let (notice, reminder) = (settings.starting.notice, settings.queueing.reminder);
-        Self { client, stop, observer, notice, reminder }
+        Self { client, stop, observer, notice, reminder, runtime: Handle::current() }
     }
 
     /// Calls an activity until it has succeeded.
@@ -99,7 +105,7 @@ impl ActivityCaller {
                     setup: setup.clone(),
                 };
                 tokio::select! {
-                    judged = judged(id, limits, attempt, (activity.invoke)(call)) => judged,
+                    judged = self.judged(activity, attempt, call) => judged,
                     never = self.tell_that_it_runs(activity) => never,
                 }
             }
@@ -113,6 +119,26 @@ impl ActivityCaller {
             took: begun.elapsed(),
         });
         (judged, words)
+    }
+
+    /// Calls an activity in a task of its own, which ends with this future: one that blocks its thread keeps nobody else from
+    /// what is to be done meanwhile, above all from a stop.
+    async fn judged(
+        &self,
+        activity: &Activity,
+        attempt: Attempt,
+        call: ActivityCall,
+    ) -> Judged<ActivityReply> {
+        let Activity { id, limits, invoke, .. } = activity.clone();
+        let running = async move { judged(&id, &limits, attempt, async move { invoke(call).await }).await };
+        match AbortOnDropHandle::new(self.runtime.spawn(running.in_current_span())).await {
+            Ok(judged) => judged,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // The runtime is being shut down, and this future with it.
+                Err(_) => pending().await,
+            },
+        }
     }
 
     fn context(&self, activity: &Activity, setup: &OperatorSetup) -> Context {

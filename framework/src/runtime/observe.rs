@@ -33,6 +33,8 @@ use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
 #[expect(missing_docs, reason = "each variant's doc explains its fields")]
 pub enum Observation<'a> {
     // The operator.
+    /// It doesn't have this handler, or activity, which is for an operator of another name.
+    HandlerLeftOut { id: &'a str, operator: &'a str, location: &'a str },
     /// It begins to log in.
     LoginBegins,
     /// It has credentials, by its own search or by this login handler. The API server has not seen them yet.

@@ -20,11 +20,9 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    runtime::Handle,
     sync,
     time::{Instant, timeout},
 };
-use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span};
 
 /// The probes of one operator.
@@ -33,8 +31,6 @@ pub struct Probes {
     caller: ActivityCaller,
     setup: OperatorSetup,
     settings: Probing,
-    /// The operator's runtime. Who asks may have another one.
-    runtime: Handle,
     /// The operator's span, for what they log.
     span: Span,
     /// The last answer. Who asks meanwhile waits for the next one.
@@ -51,7 +47,7 @@ impl fmt::Debug for Probes {
 }
 
 impl Probes {
-    /// Probes with nobody asking for them yet. They are called on the runtime that this is called on.
+    /// Probes with nobody asking for them yet.
     pub fn new(
         activities: Vec<Activity>,
         caller: ActivityCaller,
@@ -59,16 +55,7 @@ impl Probes {
         settings: Probing,
     ) -> Self {
         let (answer, failing) = (sync::Mutex::default(), Mutex::default());
-        Self {
-            activities,
-            caller,
-            setup,
-            settings,
-            runtime: Handle::current(),
-            span: Span::current(),
-            answer,
-            failing,
-        }
+        Self { activities, caller, setup, settings, span: Span::current(), answer, failing }
     }
 }
 
@@ -95,18 +82,13 @@ impl Probes {
 
     async fn ask(&self, probe: &Activity) -> (String, Value) {
         let limit = probe.limits.timeout.unwrap_or(self.settings.timeout);
-        let (caller, setup, called) = (self.caller.clone(), self.setup.clone(), probe.clone());
-        let attempt = async move {
-            let first = Attempt { before: 0, elapsed: Duration::ZERO };
-            caller.attempt(&called, &setup, first, clock::now()).await
-        };
-        let running = AbortOnDropHandle::new(self.runtime.spawn(attempt.instrument(self.span.clone())));
-        let said = match timeout(limit, running).await {
-            Ok(Ok((judged, words))) => judged.reply.ok_or_else(|| {
+        let first = Attempt { before: 0, elapsed: Duration::ZERO };
+        let attempt = self.caller.attempt(probe, &self.setup, first, clock::now());
+        let said = match timeout(limit, attempt.instrument(self.span.clone())).await {
+            Ok((judged, words)) => judged.reply.ok_or_else(|| {
                 let message = judged.verdict.failure.map(|failure| failure.message);
                 message.filter(|message| !message.is_empty()).unwrap_or(words)
             }),
-            Ok(Err(lost)) => Err(format!("has ended in an unexpected way: {lost}")),
             Err(_) => Err(format!("has not answered within {limit:?}")),
         };
         self.note(&probe.id, said.as_ref().err().map(String::as_str));

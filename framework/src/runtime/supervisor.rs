@@ -4,11 +4,16 @@ use super::{
     cleanup::Cleanup,
     kind::{KindContext, OperatorContext},
     namespaces::Region,
-    observe::{Observation, Phase},
+    observe::{Observation, Observer, Phase},
     reactor::Reactor,
 };
-use futures::future::BoxFuture;
-use std::{fmt, future, panic::resume_unwind, sync::Arc};
+use futures::{FutureExt, future::BoxFuture};
+use korf_core::error::panic_message;
+use std::{
+    fmt, future,
+    panic::{AssertUnwindSafe, resume_unwind},
+    sync::Arc,
+};
 use tokio::{task::JoinSet, time::sleep};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::Instrument;
@@ -62,7 +67,8 @@ impl Supervisor {
         let enter = |phase| operator.observer.observe(Observation::PhaseEntered(phase));
         let life = async {
             for service in services {
-                running.spawn(service(shutdown.clone()).in_current_span());
+                let service = tell_loss(service(shutdown.clone()), operator.observer.clone());
+                running.spawn(service.in_current_span());
             }
             enter(Phase::Listing);
             let reactor = serve(Reactor::new(Arc::clone(&operator), kinds), region).await;
@@ -72,11 +78,7 @@ impl Supervisor {
             enter(Phase::CleaningUp);
             let failed = cleanup.run(&shutdown.grace_ended).await;
             shutdown.work_ended.cancel();
-            while let Some(ended) = running.join_next().await {
-                if let Err(error) = ended {
-                    operator.observer.observe(Observation::ServiceLost { why: &error.to_string() });
-                }
-            }
+            while running.join_next().await.is_some() {}
             failed
         };
         // No service gets more time than the operator has.
@@ -94,6 +96,13 @@ impl Supervisor {
     }
 }
 
+/// Runs a service. Where it panics, that is told at once: the operator goes on without it.
+async fn tell_loss(service: impl Future<Output = ()>, observer: Observer) {
+    if let Err(panic) = AssertUnwindSafe(service).catch_unwind().await {
+        observer.observe(Observation::ServiceLost { why: &panic_message(panic.as_ref()) });
+    }
+}
+
 /// Serves in a task of its own: on the threads where the workers are, each event would otherwise wake another thread.
 async fn serve(mut reactor: Reactor, region: Region) -> Reactor {
     let serving = async move {
@@ -108,5 +117,28 @@ async fn serve(mut reactor: Reactor, region: Region) -> Reactor {
             // The runtime is being shut down, and this future with it.
             Err(_) => future::pending().await,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::observe::Sink;
+    use std::sync::Mutex;
+
+    #[tokio::test]
+    async fn the_loss_of_a_service_is_told_when_it_happens() {
+        let lost = Arc::<Mutex<Vec<String>>>::default();
+        let seen = Arc::clone(&lost);
+        let sink = move |observation: &Observation<'_>| {
+            if let Observation::ServiceLost { why } = observation {
+                seen.lock().unwrap().push((*why).to_owned());
+            }
+        };
+        let observer = Observer::new([Arc::new(sink) as Sink]);
+        tell_loss(async {}, observer.clone()).await;
+        assert_eq!(*lost.lock().unwrap(), [""; 0]);
+        tell_loss(async { panic!("oops") }, observer).await;
+        assert_eq!(*lost.lock().unwrap(), ["it panicked: oops"]);
     }
 }

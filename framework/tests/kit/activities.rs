@@ -329,3 +329,23 @@ async fn a_stop_ends_a_login_that_hangs_at_once() {
     assert!(ended.is_none(), "{ended:?}");
     assert_eq!(begun.elapsed(), seconds(60));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_the_check_of_the_status_storage_at_once_where_the_api_server_does_not_answer() {
+    let silent = tower::service_fn(|_: http::Request<kube::client::Body>| {
+        pending::<std::result::Result<http::Response<kube::client::Body>, tower::BoxError>>()
+    });
+    let stop = CancellationToken::new();
+    let operator = Operator::with_registry("lamps", Registry::from_iter(creation()))
+        .state(Calls::default())
+        .client(Client::new(silent, "default"))
+        .status_storage();
+    let stopping = async {
+        tokio::time::sleep(seconds(1)).await;
+        stop.cancel();
+    };
+    let begun = Instant::now();
+    let (ended, ()) = tokio::join!(operator.run_until(stop.clone()), stopping);
+    assert!(ended.is_ok(), "{ended:?}");
+    assert_eq!(begun.elapsed(), seconds(1));
+}

@@ -102,9 +102,57 @@ async fn an_operator_is_ready_once_all_is_listed_and_one_that_cannot_start_never
     running.stop().await.unwrap();
 
     let fails = on_startup("fails").run(async || Err::<(), _>(korf::Error::permanent("no disk")));
-    let running = operator(&server, "other", &calls).activity(fails).spawn();
+    let mut running = operator(&server, "other", &calls).activity(fails).spawn();
     assert!(!running.ready().await);
     assert!(matches!(running.join().await, Err(RunError::Startup { .. })));
+    assert!(running.join().await.is_ok() && running.stop().await.is_ok(), "its end is told once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn operators_are_watched_together_and_stopped_when_one_of_them_ends() {
+    let server = server(&["a"]).await;
+    let (said, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let fails = on_startup("fails").run(async || {
+        tokio::time::sleep(Duration::from_secs(7)).await;
+        Err::<(), _>(korf::Error::permanent("no disk"))
+    });
+    let end = on_cleanup("end").run(async move || Ok(said.send(())?));
+    let mut first = operator(&server, "one", &Calls::default()).activity(end).spawn();
+    let mut second = operator(&server, "other", &Calls::default()).activity(fails).spawn();
+    for _ in 0..2 {
+        tokio::select! {
+            _ = first.join() => panic!("it goes on"),
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+    }
+    let ended = tokio::select! {
+        ended = first.join() => ended,
+        ended = second.join() => ended,
+    };
+    assert!(matches!(ended, Err(RunError::Startup { .. })), "{ended:?}");
+    assert!(heard.try_recv().is_err(), "the other one still runs");
+    first.stop().await.unwrap();
+    assert_eq!(heard.recv().await, Some(()), "it has stopped in good order");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operator_is_not_started_with_a_handler_that_is_for_another_one() {
+    let server = server(&[]).await;
+    let handler = || on_create::<Light>("northern").operator("north").run(async || {});
+    let activity = || on_startup("begin").operator("north").run(async || {});
+    let given = [
+        operator(&server, "south", &Calls::default()).handler(handler()),
+        operator(&server, "south", &Calls::default()).activity(activity()),
+    ];
+    for operator in given {
+        let error = operator.spawn().join().await.unwrap_err().to_string();
+        let expected = "is for the operator `north`, but was given to `south`: leave out `.operator(…)`, or give it to the \
+                        other one";
+        assert!(error.ends_with(expected), "{error}");
+    }
+    let north = operator(&server, "north", &Calls::default()).handler(handler()).activity(activity()).spawn();
+    assert!(north.ready().await);
+    north.stop().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@
 mod activities;
 mod answers;
 mod asserts;
+mod blocking;
 mod chaos;
 mod crashes;
 mod daemons;

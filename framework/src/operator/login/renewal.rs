@@ -60,6 +60,8 @@ pub struct Delays {
 pub struct Renewal {
     log_in: LogIn,
     delays: Delays,
+    /// Why a login may take long, for people.
+    suspicion: &'static str,
     state: Mutex<State>,
 }
 
@@ -88,7 +90,7 @@ struct Login {
 
 impl Renewal {
     /// A client that has logged in, and the way to log in again.
-    pub fn new(entry: Entry, delays: Delays, log_in: LogIn) -> Self {
+    pub fn new(entry: Entry, delays: Delays, suspicion: &'static str, log_in: LogIn) -> Self {
         let current = Current { entry, number: 0 };
         let state = State {
             current,
@@ -98,7 +100,7 @@ impl Renewal {
             why_not: None,
             is_unproven: false,
         };
-        Self { log_in, delays, state: Mutex::new(state) }
+        Self { log_in, delays, suspicion, state: Mutex::new(state) }
     }
 
     /// The client that is used now.
@@ -181,8 +183,7 @@ impl Renewal {
         // It may have ended just now.
         if !login.ended.is_cancelled() {
             let wait = self.delays.wait;
-            state.why_not =
-                Some(format!("the login has not ended after {wait:?}: a credential plugin may hang"));
+            state.why_not = Some(format!("the login has not ended after {wait:?}: {}", self.suspicion));
         }
     }
 

@@ -83,11 +83,12 @@ impl Session {
             // A request has to end before its time is over, or nobody learns of its rejection.
             wait: settings.requests.timeout / 2,
         };
+        let suspicion = source.suspicion();
         let log_in = move |known| {
             let (source, ended) = (Arc::clone(&source), ended.clone());
             async move { ended.run_until_cancelled(log_in(&source, known)).await.unwrap_or(Ok(None)) }.boxed()
         };
-        let renewal = Renewal::new(entry, delays, Box::new(log_in));
+        let renewal = Renewal::new(entry, delays, suspicion, Box::new(log_in));
         let default_namespace = credentials.default_namespace().to_owned();
         Ok(Self::new(renewal, default_namespace, settings.login.patience, observer))
     }

@@ -52,6 +52,10 @@ pub fn write_as_kopf(observation: &Observation<'_>) {
 /// Writes the lines of an observation.
 pub fn write(observation: &Observation<'_>) {
     match *observation {
+        Observation::HandlerLeftOut { id, operator, location } => engine!(
+            debug,
+            "Handler '{id}' at {location} is left out: it is for operators of the name {operator:?} alone."
+        ),
         Observation::LoginBegins => engine!(info, "Looking for credentials of a cluster."),
         Observation::LoginSucceeded { .. } => {
             engine!(info, "Credentials are found; the API server hasn't been asked yet.");

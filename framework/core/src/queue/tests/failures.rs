@@ -81,3 +81,38 @@ fn an_object_that_could_not_be_read_is_handled_as_soon_as_the_watch_shows_it() {
         queue.check();
     }
 }
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A turn whose handler waits for the database, and is due much later.
+fn waits_for_the_database(uid: &str, version: u64, now: Instant) -> TurnReport {
+    let mut report = seen(uid, version, Some(HOUR), now);
+    if let TurnEnd::Seen { blocked, .. } = &mut report.end {
+        blocked.insert("h".into(), Blocked { cause: "db".into(), delay: HOUR, why: "away".into() });
+    }
+    report
+}
+
+#[test]
+fn an_object_that_is_at_work_when_an_outage_ends_has_another_turn_for_it() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    for uid in ["a", "b"] {
+        queue.observe(HERE, applied(uid, 1), now);
+        queue.next_job().unwrap();
+        queue.finish(waits_for_the_database(uid, 1, now), now);
+    }
+    // One of them is at work when the other one gets past what both wait for.
+    queue.observe(HERE, applied("b", 2), now);
+    queue.next_job().unwrap();
+    queue.observe(HERE, applied("a", 2), now);
+    queue.next_job().unwrap();
+    let mut past = seen("a", 2, None, now);
+    if let TurnEnd::Seen { got_past, .. } = &mut past.end {
+        got_past.push("db".into());
+    }
+    queue.finish(past, now);
+    assert!(queue.next_job().is_none());
+    queue.finish(waits_for_the_database("b", 2, now), now);
+    let job = queue.next_job().expect("it has its turn now, and not in an hour");
+    assert_eq!((job.body.uid(), job.early), ("b", vec!["h".into()]));
+}

@@ -65,7 +65,7 @@ impl Case {
             count.fetch_add(1, Ordering::Relaxed);
             log_in(known)
         };
-        let renewal = Renewal::new(server.entry(), DELAYS, Box::new(log_in));
+        let renewal = Renewal::new(server.entry(), DELAYS, "a plugin may hang", Box::new(log_in));
         let observer = Observer::new([Arc::new(sink) as Sink]);
         Self { session: Session::new(renewal, "default".to_owned(), PATIENCE, &observer), observed, logins }
     }
@@ -125,7 +125,7 @@ async fn a_login_that_hangs_is_the_only_one_and_its_requests_go_on_until_patienc
     let dropped = timeout(Duration::from_millis(100), case.get()).await;
     assert!(dropped.is_err(), "it waits for the login");
     assert_eq!(join_all((0..8).map(|_| case.get())).await, [401; 8]);
-    let why = "rejected: the login has not ended after 1s: a credential plugin may hang";
+    let why = "rejected: the login has not ended after 1s: a plugin may hang";
     assert_eq!((case.logins(), case.observed()), (1, vec![why.to_owned()]));
     let waits = Instant::now();
     assert_eq!(case.get().await, 401);
