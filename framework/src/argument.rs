@@ -23,6 +23,12 @@ pub struct Requirements {
 pub(crate) type RequiredType = (TypeId, &'static str);
 
 impl Requirements {
+    fn of<S: Scope, T: FromCall<S>>() -> Self {
+        let mut requirements = Self::default();
+        T::requirements(&mut requirements);
+        requirements
+    }
+
     /// Requires a value of type `T` that the operator is given by `.state(…)`.
     pub fn state<T: 'static>(&mut self) {
         self.states.push((TypeId::of::<T>(), type_name::<T>()));
@@ -36,6 +42,12 @@ impl Requirements {
     /// Requires a resume handler of objects of kind `K`, which are to be triggered.
     pub fn resumed<K: KubeKind>(&mut self) {
         self.resumed.push(ApiResource::erase::<K>(&()));
+    }
+
+    /// Requires of what `other` does only that which is needed though an argument may be rejected: one that is never rejected
+    /// still needs something to be called.
+    fn resumed_as(&mut self, other: Self) {
+        self.resumed.extend(other.resumed);
     }
 
     pub(crate) fn kinds_to_resume(&self) -> &[ApiResource] {
@@ -254,12 +266,20 @@ impl<S: Scope, T: FromCall<S>> FromCall<S> for Option<T> {
             Err(passing @ (Rejection::Temporary { .. } | Rejection::Outage { .. })) => Err(passing),
         }
     }
+
+    fn requirements(requirements: &mut Requirements) {
+        requirements.resumed_as(Requirements::of::<S, T>());
+    }
 }
 
 /// Never rejected: the handler decides what follows.
 impl<S: Scope, T: FromCall<S>> FromCall<S> for Result<T, Rejection> {
     fn from_call(call: &S::Call) -> Result<Self, Rejection> {
         Ok(T::from_call(call))
+    }
+
+    fn requirements(requirements: &mut Requirements) {
+        requirements.resumed_as(Requirements::of::<S, T>());
     }
 }
 

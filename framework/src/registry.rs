@@ -209,13 +209,6 @@ impl Registry {
 }
 
 impl Registry {
-    /// The kinds whose objects are triggered.
-    pub(crate) fn triggered(&self) -> Vec<ApiResource> {
-        let of_handlers = self.handlers.iter().map(|handler| &handler.requirements);
-        let all = of_handlers.chain(self.activities.iter().map(|activity| &activity.requirements));
-        all.flat_map(Requirements::kinds_to_resume).cloned().collect()
-    }
-
     /// Checks that there is something to call for triggers that a handler or an activity gives.
     fn check_resumed(&self, one: &Registrant<'_>) -> Result<(), StartError> {
         let resumes =
@@ -449,7 +442,7 @@ pub enum StartError {
     NoInterval {
         /// The handler's id.
         handler: String,
-        /// The option that is zero.
+        /// The option that is less than a millisecond.
         option: &'static str,
         /// The handler's place in the source.
         location: SourceLocation,
@@ -572,7 +565,8 @@ impl fmt::Display for StartError {
             Self::NoInterval { handler, option, location } => {
                 write!(
                     f,
-                    "handler `{handler}` at {location} has `{option}` = 0: give it a time between two calls"
+                    "handler `{handler}` at {location} has a time of less than a millisecond as its `{option}`: give it a \
+                     time between two calls"
                 )
             }
             Self::Filter { handler, problem, location } => {

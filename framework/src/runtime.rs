@@ -31,6 +31,7 @@ mod throttle;
 mod ticks;
 mod triggers;
 mod turn;
+mod unmet;
 mod versions;
 mod watch;
 mod worker;

@@ -162,7 +162,12 @@ settings! {
         passes: usize = 16;
         /// See `passes`.
         pass_window: Duration = seconds(5);
-        /// The delays of an object that the framework fails over, or that is throttled; the last one repeats.
+        /// An object is delayed that triggers give more turns than this within `trigger_window`.
+        triggered_turns: usize = 100;
+        /// See `triggered_turns`. An object that isn't triggered for this long after a turn is no longer delayed.
+        trigger_window: Duration = seconds(5);
+        /// The delays of an object that the framework fails over, or that is throttled, or triggered too often; the last one
+        /// repeats.
         error_delays: Vec<Duration> =
             [1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377, 610].map(seconds).to_vec();
     }
@@ -237,8 +242,14 @@ impl Settings {
 
     /// The settings of the queue.
     pub(crate) fn queue(&self) -> queue::QueueLimits {
-        let Queueing { budget, trust, await_echo, .. } = self.queueing;
-        queue::QueueLimits { budget: budget.0, trust: Trust { own_writes: trust, await_echo } }
+        let queueing = self.queueing.clone();
+        let Queueing { budget, trust, await_echo, triggered_turns, trigger_window, error_delays, .. } =
+            queueing;
+        queue::QueueLimits {
+            budget: budget.0,
+            trust: Trust { own_writes: trust, await_echo },
+            pace: queue::PaceLimits { turns: triggered_turns, window: trigger_window, delays: error_delays },
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod departure;
 mod entry;
 mod event;
 mod outage;
+mod pace;
 mod resume;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ mod turn;
 pub use config::{KindNeeds, QueueLimits};
 pub use event::{Event, Source};
 pub use outage::{Blocked, Blockings, OutageNews};
+pub use pace::{PaceLimits, TriggeredTooOften};
 pub use turn::{Extent, Fingerprint, Job, NextTick, TurnEnd, TurnReport, WatchEventType};
 
 use crate::{
@@ -30,6 +32,7 @@ use backlog::{Backlog, Pending};
 use departure::Evidence;
 use entry::{Entry, Life};
 use outage::Outages;
+use pace::Paces;
 use resume::Names;
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -67,6 +70,8 @@ pub struct Queue {
     limits: QueueLimits,
     forgotten: Vec<Uid>,
     names: Names,
+    paces: Paces,
+    too_often: Vec<TriggeredTooOften>,
 }
 
 /// How a watch shows a state.
@@ -89,7 +94,7 @@ impl Queue {
     /// The same with these limits.
     #[must_use]
     pub fn with_limits(self, limits: QueueLimits) -> Self {
-        Self { limits, backlog: Backlog::new(limits.budget), ..self }
+        Self { backlog: Backlog::new(limits.budget), limits, ..self }
     }
 
     fn needs(&self, source: Source) -> KindNeeds {
@@ -130,11 +135,10 @@ impl Queue {
             false => WatchEventType::Added,
         };
         let entry = self.objects.entry(uid.clone()).or_insert_with(|| {
-            if needs.triggered {
-                self.names.insert(source.kind, &body, &uid);
-            }
             self.sources.entry(source).or_default().insert(uid.clone());
-            Entry::new(source, &body, listed)
+            let entry = Entry::new(source, &body, listed);
+            self.names.insert(&entry, &uid);
+            entry
         });
         if needs.turnless {
             return;
@@ -284,7 +288,7 @@ impl Queue {
             None => {}
         }
         self.give_woken(&uid);
-        self.give_resumption(&uid);
+        self.give_resumption(&uid, now);
     }
 
     /// Takes in what an object's handlers waited for before its turn and after it, and what they have got past.
@@ -462,7 +466,8 @@ impl Queue {
                     self.give_tick(&uid);
                 }
                 Alarm::Turn => self.turn_is_due(uid),
-                Alarm::Resync => drop(self.resume(&uid, Resumption::Resync)),
+                Alarm::Resync => drop(self.resume(&uid, Resumption::Resync, now)),
+                Alarm::Trigger => self.give_delayed(&uid),
             }
         }
     }

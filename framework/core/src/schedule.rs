@@ -15,16 +15,19 @@ pub enum Alarm {
     Tick,
     /// The next resync.
     Resync,
+    /// The end of a delay of its triggers.
+    Trigger,
 }
 
 impl Alarm {
-    const ALL: [Self; 3] = [Self::Turn, Self::Tick, Self::Resync];
+    const COUNT: usize = 4;
+    const ALL: [Self; Self::COUNT] = [Self::Turn, Self::Tick, Self::Resync, Self::Trigger];
 }
 
 /// When objects are due, by uid and alarm: at one time for each alarm.
 #[derive(Debug, Default)]
 pub struct Schedule {
-    due: HashMap<Uid, [Option<Instant>; 3]>,
+    due: HashMap<Uid, [Option<Instant>; Alarm::COUNT]>,
     order: BTreeSet<(Instant, Uid, Alarm)>,
 }
 

@@ -100,6 +100,11 @@ impl Newest {
         self.version.is(version)
     }
 
+    /// The version as a number, if it is one.
+    pub fn number(&self) -> Option<u64> {
+        self.version.number()
+    }
+
     /// Compares a version with the known one.
     pub fn weigh(&mut self, version: &str, trust: Trust, now: Instant) -> News {
         if self.is(version) {

@@ -13,6 +13,8 @@ use std::{fmt, marker::PhantomData};
 #[doc = include_str!("../../docs/trigger.md")]
 pub struct Trigger<K> {
     triggers: Triggers,
+    /// The handler in whose name they are given; none in a test.
+    by: Option<String>,
     kind: PhantomData<fn() -> K>,
 }
 
@@ -28,12 +30,25 @@ impl<K: KubeKind> Trigger<K> {
     }
 
     fn give(&self, object: Option<(Option<String>, String)>) {
-        self.triggers.give(Target::new(&ApiResource::erase::<K>(&()), object));
+        let by = self.by.as_deref().unwrap_or_default();
+        self.triggers.give(Target::new(&ApiResource::erase::<K>(&()), object), by);
     }
 
-    /// Takes out the objects that were triggered, for a test of a handler.
+    /// Takes out those given since the last time, for single objects or for all. Only a trigger of a test has any.
+    fn take_some(&self, single: bool) -> Vec<Target> {
+        if self.by.is_some() { Vec::new() } else { self.triggers.take_some(single) }
+    }
+
+    /// Whether all objects were triggered since the last time that this was asked, for a test of a handler. Only a `default`
+    /// trigger knows; that of an operator gives what it is given at once.
+    pub fn take_all(&self) -> bool {
+        !self.take_some(false).is_empty()
+    }
+
+    /// Takes out the single objects that were triggered, for a test of a handler. Only a `default` trigger has any; that of an
+    /// operator gives what it is given at once.
     pub fn take(&self) -> Vec<ObjectRef<K>> {
-        let objects = self.triggers.take().into_iter().filter_map(|target| target.object);
+        let objects = self.take_some(true).into_iter().filter_map(|target| target.object);
         let named = objects.map(|(namespace, name)| match namespace {
             Some(namespace) => ObjectRef::new(name).within(namespace),
             None => ObjectRef::new(name),
@@ -44,7 +59,8 @@ impl<K: KubeKind> Trigger<K> {
 
 impl<S: HandlerScope, K: KubeKind> FromCall<S> for Trigger<K> {
     fn from_call(call: &S::Call) -> Result<Self, Rejection> {
-        Ok(Self { triggers: S::context(call).triggers.clone(), kind: PhantomData })
+        let context = S::context(call);
+        Ok(Self { triggers: context.triggers.clone(), by: Some(context.handler.clone()), kind: PhantomData })
     }
 
     fn requirements(requirements: &mut Requirements) {
@@ -54,14 +70,14 @@ impl<S: HandlerScope, K: KubeKind> FromCall<S> for Trigger<K> {
 
 impl<K> Clone for Trigger<K> {
     fn clone(&self) -> Self {
-        Self { triggers: self.triggers.clone(), kind: PhantomData }
+        Self { triggers: self.triggers.clone(), by: self.by.clone(), kind: PhantomData }
     }
 }
 
 /// A trigger that reaches no operator, for a test of a handler.
 impl<K> Default for Trigger<K> {
     fn default() -> Self {
-        Self { triggers: Triggers::default(), kind: PhantomData }
+        Self { triggers: Triggers::default(), by: None, kind: PhantomData }
     }
 }
 

@@ -147,7 +147,6 @@ impl Operator {
             events,
             triggers: setup.triggers(),
             opening: openings(),
-            triggered: self.registry.triggered(),
             storage,
             one_at_a_time: self.one_at_a_time,
             follow_generations: self.follow_generations,

@@ -1,4 +1,4 @@
-//! Checks of intervals: none is zero.
+//! Checks of intervals: none is too short.
 
 use super::StartError;
 use crate::{
@@ -6,6 +6,9 @@ use crate::{
     families::{Family, Handler},
 };
 use std::time::Duration;
+
+/// The least interval, as the attributes have it.
+const LEAST: Duration = Duration::from_millis(1);
 
 /// Checks that a handler isn't to be called all the time.
 pub(super) fn check(handler: &Handler) -> Result<(), StartError> {
@@ -17,7 +20,7 @@ pub(super) fn check(handler: &Handler) -> Result<(), StartError> {
         },
         _ => return Ok(()),
     };
-    if interval == Some(Duration::ZERO) {
+    if interval.is_some_and(|interval| interval < LEAST) {
         let (handler, location) = (handler.id().to_owned(), handler.location);
         return Err(StartError::NoInterval { handler, option, location });
     }

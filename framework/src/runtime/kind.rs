@@ -58,8 +58,6 @@ pub struct OperatorContext {
     pub triggers: Triggers,
     /// A permit for each watch that is being opened.
     pub opening: Arc<Semaphore>,
-    /// The kinds whose objects are triggered.
-    pub triggered: Vec<ApiResource>,
     /// Where progress and finalizers are stored.
     pub storage: Storage,
     /// Objects are resumed whose generation has changed though nothing else has.
@@ -225,7 +223,6 @@ impl KindContext {
             events: !self.events.is_empty(),
             bodies: !self.timers.is_empty(),
             selected: self.selector().is_some(),
-            triggered: self.operator.triggered.iter().any(|kind| self.kind.is_of(kind)),
             resync: self.resync(),
             turnless: !self.has_turns,
         }

@@ -93,8 +93,14 @@ pub enum Observation<'a> {
 
     /// A mapping function of `watches` has failed: nothing gets a turn for this change of its object.
     MappingFailed { id: &'a str, why: &'a str },
-    /// A trigger is for an object that doesn't exist, or isn't watched.
-    TriggerInVain { kind: &'a str, namespace: Option<&'a str>, name: &'a str },
+    /// A trigger by a handler is for an object that doesn't exist, or isn't watched.
+    TriggerInVain { by: &'a str, kind: &'a str, namespace: Option<&'a str>, name: &'a str },
+    /// A trigger by a handler is for a kind that no handler is for.
+    TriggerForNobody { by: &'a str, kind: &'a str },
+    /// Triggers wait because the kind of their objects isn't listed; one of them is for this object.
+    TriggersWait { kind: &'a str, namespace: Option<&'a str>, name: &'a str },
+    /// An object is given more turns by triggers than is good, the last one by this handler: it is delayed.
+    TriggeredTooOften { by: &'a str, turns: usize, window: Duration, delay: Duration },
     /// Something is away that handlers need: it has just gone, it is still away, or it is back.
     Outage(&'a OutageNews),
 

@@ -10,8 +10,10 @@ use super::{
     observe::{Left, Observation, Phase},
     places::{KindNews, watch},
     triggers::Target,
+    unmet::UnmetTriggers,
     worker::work,
 };
+use crate::logging;
 use futures::{StreamExt, stream};
 use korf_core::{
     Uid,
@@ -47,6 +49,7 @@ pub struct Reactor {
     /// Handlers wait until all indexed kinds are listed; none once they are.
     indexing: Option<Indexing>,
     listings: FirstListings,
+    unmet: UnmetTriggers,
     /// All kinds were listed once.
     serving: bool,
     /// It was told that there may be too few open files.
@@ -83,6 +86,7 @@ impl Reactor {
             at_work: HashMap::new(),
             saturated: None,
             listings: FirstListings::default(),
+            unmet: UnmetTriggers::default(),
             serving: false,
             files_told: false,
         }
@@ -157,6 +161,7 @@ impl Reactor {
         if !places.is_empty() {
             kind.observe_listed(&places, objects);
         }
+        self.tell_unmet(number);
         if self.unlisted_indexes().is_empty()
             && let Some(Indexing { told, .. }) = self.indexing.take()
         {
@@ -170,25 +175,57 @@ impl Reactor {
 
     /// Gives turns to the objects that handlers have triggered.
     fn take_triggers(&mut self) {
-        for target in self.operator.triggers.take() {
-            self.trigger(&target);
+        for (target, by) in self.operator.triggers.take() {
+            self.trigger(target, by);
+        }
+        for news in self.queue.take_too_often() {
+            let kind = &self.kinds[news.source.kind as usize];
+            let queueing = &self.operator.settings.queueing;
+            let (turns, window) = (queueing.triggered_turns, queueing.trigger_window);
+            let _span = logging::object_span(&kind.kind, &news.object).entered();
+            kind.observe(Observation::TriggeredTooOften { by: &news.by, turns, window, delay: news.delay });
         }
     }
 
-    fn trigger(&mut self, target: &Target) {
+    fn trigger(&mut self, target: Target, by: String) {
         let kinds = (0..).zip(&self.kinds);
-        let Some((number, kind)) = kinds.into_iter().find(|(_, kind)| target.is_of(&kind.kind.resource))
-        else {
+        let Some((number, _)) = kinds.into_iter().find(|(_, kind)| target.is_of(&kind.kind.resource)) else {
+            if self.unmet.is_news(target.of_all()) {
+                let kind = &*target.kind();
+                self.operator.observer.observe(Observation::TriggerForNobody { by: &by, kind });
+            }
             return;
         };
+        let giver = by.as_str().into();
         let Some((namespace, name)) = &target.object else {
-            return self.queue.trigger_all(number);
+            return self.queue.trigger_all(number, &giver, now());
         };
-        let known = self.queue.trigger(number, namespace.as_deref(), name);
-        // Before the kind is listed, it may still come, and is handled then anyway.
-        if !known && self.listings.is_told(number) {
-            let (kind, namespace) = (&*kind.title(), namespace.as_deref());
-            self.operator.observer.observe(Observation::TriggerInVain { kind, namespace, name });
+        if self.queue.trigger(number, namespace.as_deref(), name, &giver, now()) {
+            self.unmet.met(&target);
+        } else if self.listings.is_told(number) {
+            self.triggered_in_vain(number, target, &by);
+        } else {
+            let tell = now() + self.operator.settings.watching.index_patience;
+            self.unmet.wait(number, target, by, tell);
+        }
+    }
+
+    /// Tells of a trigger for an object that isn't there, if that is news.
+    fn triggered_in_vain(&mut self, kind: u32, target: Target, by: &str) {
+        let Some((namespace, name)) = target.object.clone() else { return };
+        if self.unmet.is_news(target) {
+            let (kind, namespace) = (&*self.kinds[kind as usize].title(), namespace.as_deref());
+            self.operator.observer.observe(Observation::TriggerInVain { by, kind, namespace, name: &name });
+        }
+    }
+
+    /// Tells of the triggers for objects of a kind that a listing of all of it hasn't shown.
+    fn tell_unmet(&mut self, kind: u32) {
+        for (target, by) in self.unmet.listed(kind) {
+            let Some((namespace, name)) = &target.object else { continue };
+            if !self.queue.knows(kind, namespace.as_deref(), name) {
+                self.triggered_in_vain(kind, target, &by);
+            }
         }
     }
 
@@ -289,7 +326,7 @@ impl Reactor {
         let warning = self.saturated.map(|since| since + self.operator.settings.queueing.saturation);
         let waiting = self.indexing.map(|indexing| indexing.tell);
         let due = self.queue.next_due().into_iter().chain(self.daemons.next_due());
-        due.chain(warning).chain(waiting).min().unwrap_or_else(|| now() + IDLE)
+        due.chain(warning).chain(waiting).chain(self.unmet.next_due()).min().unwrap_or_else(|| now() + IDLE)
     }
 
     fn expire(&mut self) {
@@ -303,6 +340,11 @@ impl Reactor {
             let (waiting, workers) = (self.queue.waiting(), settings.concurrency);
             self.operator.observer.observe(Observation::Saturated { waiting, workers, after });
             self.saturated = Some(now + settings.reminder.saturating_sub(after));
+        }
+        for (kind, target) in self.unmet.expire(now) {
+            let Some((namespace, name)) = &target.object else { continue };
+            let (kind, namespace) = (&*self.kinds[kind as usize].title(), namespace.as_deref());
+            self.operator.observer.observe(Observation::TriggersWait { kind, namespace, name });
         }
         if self.indexing.is_some_and(|indexing| indexing.tell <= now) {
             self.indexing = Some(Indexing { tell: now + settings.reminder, told: true });

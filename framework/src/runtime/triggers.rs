@@ -2,7 +2,7 @@
 
 use kube::core::ApiResource;
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -25,6 +25,16 @@ impl Target {
         Self { group: kind.group.clone(), plural: kind.plural.clone(), object }
     }
 
+    /// All objects of its kind.
+    pub fn of_all(&self) -> Self {
+        Self { object: None, ..self.clone() }
+    }
+
+    /// Its kind, for people: `lights.korf.dev`.
+    pub fn kind(&self) -> String {
+        if self.group.is_empty() { self.plural.clone() } else { format!("{}.{}", self.plural, self.group) }
+    }
+
     /// Whether it is for objects of this kind.
     pub fn is_of(&self, kind: &ApiResource) -> bool {
         self.group == kind.group && self.plural == kind.plural
@@ -37,14 +47,15 @@ pub struct Triggers(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
-    targets: Mutex<BTreeSet<Target>>,
+    /// With the id of the handler that has given each of them last.
+    targets: Mutex<BTreeMap<Target, String>>,
     given: Notify,
 }
 
 impl Triggers {
-    /// Gives a trigger. It never waits.
-    pub fn give(&self, target: Target) {
-        if self.targets().insert(target) {
+    /// Gives a trigger, in the name of a handler. It never waits.
+    pub fn give(&self, target: Target, by: &str) {
+        if self.targets().insert(target, by.to_owned()).is_none() {
             self.0.given.notify_one();
         }
     }
@@ -54,12 +65,22 @@ impl Triggers {
         self.0.given.notified().await;
     }
 
-    /// Takes all that are there.
-    pub fn take(&self) -> BTreeSet<Target> {
+    /// Takes all that are there, with the ids of the handlers that have given them.
+    pub fn take(&self) -> BTreeMap<Target, String> {
         mem::take(&mut *self.targets())
     }
 
-    fn targets(&self) -> MutexGuard<'_, BTreeSet<Target>> {
+    /// Takes those for single objects, or those for all objects of a kind.
+    pub fn take_some(&self, single: bool) -> Vec<Target> {
+        let mut targets = self.targets();
+        let (taken, left) =
+            mem::take(&mut *targets).into_iter().partition(|(target, _)| target.object.is_some() == single);
+        *targets = left;
+        let taken: BTreeMap<Target, String> = taken;
+        taken.into_keys().collect()
+    }
+
+    fn targets(&self) -> MutexGuard<'_, BTreeMap<Target, String>> {
         self.0.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

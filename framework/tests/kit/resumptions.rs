@@ -4,10 +4,14 @@ use crate::lights::{Light, light, paint};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use korf::{
-    Attempt, Error, Name, ObjectRef, Operator, Reason, Result, State, Trigger,
+    Attempt, Error, FromCall, Name, ObjectRef, Operator, Reason, Result, State, SubHandlers, Trigger,
+    extract::Rejection,
     handler::{Handler, Registry, StartError},
+    scope::HandlerScope,
+    settings::Settings,
 };
-use korf_testing::Cluster;
+use korf_testing::{Cluster, api::ServedKind};
+use kube::core::ApiResource;
 use serde_json::{from_value, json};
 use std::{
     mem,
@@ -105,9 +109,119 @@ fn a_trigger_for_an_object_that_does_not_exist_is_one_line() {
     let calls = Calls::default();
     let mut cluster = triggered(&calls, Vec::new);
     cluster.create(&secret("none")).unwrap();
-    let line = "A trigger is for default/none of lights.v1.korf.dev, which isn't there: it has no effect.";
-    assert_eq!(cluster.lines().iter().filter(|found| found.message == line).count(), 1);
+    touch(&mut cluster, "none", 1);
+    let line = "Handler 'secret' triggers default/none of lights.v1.korf.dev, which isn't there: that has no effect.";
+    let told = |cluster: &Cluster| cluster.lines().iter().filter(|found| found.message == line).count();
+    assert_eq!(told(&cluster), 1, "once");
     assert_eq!(calls.take(), [""; 0]);
+    cluster.create(&light("none", "red")).unwrap();
+    touch(&mut cluster, "none", 2);
+    assert_eq!(calls.take(), ["none triggered"]);
+    cluster.delete::<Light>("none").unwrap();
+    touch(&mut cluster, "none", 3);
+    assert_eq!(told(&cluster), 2, "it was there meanwhile");
+}
+
+#[test]
+fn triggers_for_a_kind_that_is_not_listed_wait_and_are_told_of() {
+    let calls = Calls::default();
+    let mut cluster = triggered(&calls, Vec::new);
+    cluster.stop().unwrap();
+    cluster.server().remove_kind(&ApiResource::erase::<Light>(&()));
+    cluster.start().unwrap();
+    for name in ["a", "b"] {
+        cluster.create(&secret(name)).unwrap();
+    }
+    let told = |cluster: &Cluster, line: &str| {
+        cluster.lines().iter().filter(|found| found.message.contains(line)).count()
+    };
+    let waits =
+        "Triggers for objects of lights.v1.korf.dev, such as default/a, wait until the kind is listed.";
+    assert_eq!(told(&cluster, waits), 0, "it may be listed soon");
+    cluster.advance(MINUTE);
+    assert_eq!(told(&cluster, waits), 1);
+    cluster.serve(ServedKind::with_definition::<Light>());
+    cluster.advance(MINUTE);
+    for name in ["a", "b"] {
+        assert_eq!(told(&cluster, &format!("triggers default/{name} of lights.v1.korf.dev")), 1);
+    }
+}
+
+#[test]
+fn triggers_of_any_argument_reach_their_objects() {
+    struct Own(Trigger<Light>);
+    impl<S: HandlerScope> FromCall<S> for Own {
+        fn from_call(call: &S::Call) -> Result<Self, Rejection> {
+            <Trigger<Light> as FromCall<S>>::from_call(call).map(Self)
+        }
+    }
+    async fn sub(lights: Trigger<Light>) {
+        lights.trigger(("default", "a"));
+    }
+    let givers: [fn() -> Handler; 4] = [
+        || korf::on_create::<Secret>("own").run(async |own: Own| own.0.trigger(("default", "a"))),
+        || {
+            korf::on_create::<Secret>("option").run(async |lights: Option<Trigger<Light>>| {
+                lights.into_iter().for_each(|lights| lights.trigger(("default", "a")));
+            })
+        },
+        || {
+            korf::on_create::<Secret>("result").run(async |lights: Result<Trigger<Light>, Rejection>| {
+                lights.into_iter().for_each(|lights| lights.trigger(("default", "a")));
+            })
+        },
+        || korf::on_create::<Secret>("parent").run(async |subs: SubHandlers<Secret>| subs.add("sub", sub)),
+    ];
+    for giver in givers {
+        let calls = Calls::default();
+        let resume = || korf::on_resume::<Light>("resume").run(note);
+        let mut cluster = cluster(&calls, move || vec![resume(), giver()]);
+        cluster.create(&light("a", "red")).unwrap();
+        cluster.create(&secret("a")).unwrap();
+        assert_eq!(calls.take(), ["a triggered"], "{:?}", giver());
+    }
+    let optional = Registry::from_iter([givers[1]()]).check(&Default::default()).unwrap_err();
+    assert!(matches!(optional, StartError::NothingToTrigger { .. }));
+}
+
+#[test]
+fn objects_whose_handlers_trigger_each_other_are_delayed_with_a_warning_each() {
+    async fn other(name: Name, lights: Trigger<Light>, calls: State<Calls>) {
+        calls.add(name.to_string());
+        lights.trigger(("default", if *name == *"a" { "b" } else { "a" }));
+        assert!(lights.take().is_empty(), "it was given to the operator");
+    }
+    let calls = Calls::default();
+    let mut cluster = cluster(&calls, || vec![korf::on_resume::<Light>("other").run(other)]);
+    for name in ["a", "b"] {
+        cluster.create(&light(name, "red")).unwrap();
+    }
+    cluster.restart().unwrap();
+    cluster.advance(MINUTE);
+    let called = calls.take().len();
+    assert!((200..230).contains(&called), "{called}");
+    for name in ["default/a", "default/b"] {
+        let line = "Triggers have given the object more than 100 turns within 5 seconds, the last one by handler 'other'.";
+        let lines = cluster.lines();
+        let told = lines
+            .iter()
+            .filter(|found| found.message.starts_with(line) && found.object.as_deref() == Some(name));
+        assert_eq!(told.count(), 1, "{name}");
+    }
+}
+
+#[test]
+fn an_object_that_is_triggered_ten_times_a_second_has_each_turn_at_once() {
+    let calls = Calls::default();
+    let mut cluster = triggered(&calls, Vec::new);
+    cluster.create(&light("a", "red")).unwrap();
+    cluster.create(&secret("a")).unwrap();
+    calls.take();
+    for number in 0..600 {
+        cluster.advance(MINUTE / 600);
+        touch(&mut cluster, "a", number);
+        assert_eq!(calls.take(), ["a triggered"], "{number}");
+    }
 }
 
 #[test]
@@ -194,17 +308,29 @@ fn a_trigger_calls_all_handlers_that_wait_though_each_is_stored_by_itself() {
 #[test]
 fn objects_that_are_handled_after_a_trigger_anyway_have_no_other_turn_for_it() {
     let calls = Calls::default();
-    let mut cluster = triggered(&calls, Vec::new);
-    cluster.create(&light("a", "red")).unwrap();
+    let state = calls.clone();
+    let mut cluster = Cluster::of(move || {
+        // The only worker has the Secret before the lights.
+        let event =
+            korf::on_event::<Secret>("secret").run(async |calls: State<Calls>, lights: Trigger<Light>| {
+                calls.add("secret".into());
+                lights.trigger_all();
+            });
+        let resume = korf::on_resume::<Light>("resume").run(note);
+        let mut settings = Settings::default();
+        settings.queueing.concurrency = 1;
+        let operator = Operator::with_registry("lamps", Registry::from_iter([event, resume]));
+        operator.state(state.clone()).settings(settings)
+    })
+    .unwrap();
+    for name in ["a", "b"] {
+        cluster.create(&light(name, "red")).unwrap();
+    }
     cluster.create(&secret("a")).unwrap();
     cluster.stop().unwrap();
-    touch(&mut cluster, "a", 1);
     calls.take();
-    // The listing shows the Secret, too.
     cluster.start().unwrap();
-    let called = calls.take();
-    assert_eq!(called[0], "a resume", "{called:?}");
-    assert!(called.len() <= 2, "{called:?}");
+    assert_eq!(calls.take(), ["secret", "a resume", "b resume"]);
 }
 
 #[test]
@@ -285,10 +411,14 @@ fn mistakes_are_found_at_the_start() {
     assert!(text.contains("gives Light objects turns, but no handler is called for that"), "{text}");
     let zeros = [
         korf::on_resume::<Light>("resume").resync(Duration::ZERO).run(async || {}),
+        korf::on_resume::<Light>("resume").resync(Duration::from_micros(999)).run(async || {}),
         korf::timer::<Light>("tick", Duration::ZERO).run(async || {}),
+        korf::timer::<Light>("tick", MINUTE).interval(Duration::from_nanos(1)).run(async || {}),
     ];
     for zero in zeros {
         let text = mistake(vec![zero]).to_string();
-        assert!(text.ends_with("= 0: give it a time between two calls"), "{text}");
+        assert!(text.contains("has a time of less than a millisecond as its"), "{text}");
     }
+    let least = korf::timer::<Light>("tick", Duration::from_millis(1)).run(async || {});
+    Registry::from_iter([least]).check(&Default::default()).unwrap();
 }

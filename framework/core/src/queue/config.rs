@@ -1,5 +1,6 @@
 //! Configuration of a queue: what the handlers of each kind need, and its limits.
 
+use super::pace::PaceLimits;
 use crate::version::Trust;
 use std::time::Duration;
 
@@ -12,8 +13,6 @@ pub struct KindNeeds {
     pub bodies: bool,
     /// The watch shows only objects that match a selector: one whose deletion it shows may be shown again.
     pub selected: bool,
-    /// Something gives its objects turns by their names.
-    pub triggered: bool,
     /// Its objects are resumed after each such time.
     pub resync: Option<Duration>,
     /// No handler is called in a turn: the objects have none. They are known, so that one that a listing no longer shows is
@@ -22,16 +21,18 @@ pub struct KindNeeds {
 }
 
 /// The limits of a queue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueLimits {
     /// The bytes of pending states that are held in memory.
     pub budget: usize,
     /// How long own writes are believed to be the newest versions.
     pub trust: Trust,
+    /// How many turns the triggers of an object give it.
+    pub pace: PaceLimits,
 }
 
 impl Default for QueueLimits {
     fn default() -> Self {
-        Self { budget: 8 << 20, trust: Trust::default() }
+        Self { budget: 8 << 20, trust: Trust::default(), pace: PaceLimits::default() }
     }
 }

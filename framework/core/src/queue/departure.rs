@@ -170,9 +170,8 @@ impl Queue {
     pub(super) fn forget(&mut self, uid: &Uid, now: Instant) {
         let Some(mut entry) = self.objects.remove(uid) else { return };
         self.drop_of_source(entry.source, uid);
-        if self.needs(entry.source).triggered {
-            self.names.remove(entry.source.kind, &entry.identity(uid), uid);
-        }
+        self.names.remove(&entry, uid);
+        self.paces.forget(uid);
         for blocked in entry.block(Blockings::new()).into_values() {
             self.outages.leave(uid, &blocked.cause, now);
         }

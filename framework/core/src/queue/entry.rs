@@ -15,6 +15,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::{
+    borrow::Cow,
     collections::BTreeSet,
     mem,
     sync::Arc,
@@ -77,7 +78,7 @@ pub struct Entry {
 /// A name and a namespace.
 #[derive(Debug)]
 struct Name {
-    /// `<namespace>/<name>`; without the first part where there is no namespace. Neither has a slash in it.
+    /// See [`full_name`]. Neither part has a slash in it.
     text: Box<str>,
 }
 
@@ -115,12 +116,14 @@ pub struct Rare {
     prompted: bool,
 }
 
+/// `<namespace>/<name>`; without the first part where there is no namespace.
+pub fn full_name<'a>(namespace: Option<&str>, name: &'a str) -> Cow<'a, str> {
+    namespace.map_or(Cow::Borrowed(name), |namespace| format!("{namespace}/{name}").into())
+}
+
 impl Name {
     fn of(body: &Body) -> Self {
-        let name = body.name();
-        let text =
-            body.namespace().map_or_else(|| name.into(), |namespace| format!("{namespace}/{name}").into());
-        Self { text }
+        Self { text: full_name(body.namespace(), body.name()).into() }
     }
 
     fn body(&self, uid: &Uid, labels: Option<&Value>) -> Body {
@@ -158,6 +161,11 @@ impl Entry {
             event: None,
             rare: None,
         }
+    }
+
+    /// Its name and namespace: see [`full_name`].
+    pub fn name(&self) -> &str {
+        &self.name.text
     }
 
     /// Its name, namespace and uid; and its labels, where event handlers may ask for them when it is gone. The last state

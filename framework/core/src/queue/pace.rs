@@ -24,11 +24,7 @@ pub struct PaceLimits {
 impl Default for PaceLimits {
     fn default() -> Self {
         let seconds = [1, 1, 2, 3, 5, 8, 13, 21, 34, 55];
-        Self {
-            turns: 100,
-            window: Duration::from_secs(5),
-            delays: seconds.map(Duration::from_secs).to_vec(),
-        }
+        Self { turns: 100, window: Duration::from_secs(5), delays: seconds.map(Duration::from_secs).to_vec() }
     }
 }
 

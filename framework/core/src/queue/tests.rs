@@ -225,7 +225,7 @@ fn a_long_backlog_is_stored_as_text_and_comes_out_as_it_came() {
     };
     // As whole values, they would exceed the budget.
     let limits = QueueLimits { budget: 300 << 10, ..QueueLimits::default() };
-    queue = queue.with_limits(limits);
+    queue = queue.with_limits(limits.clone());
     for number in 1..=1000 {
         queue.observe(HERE, Event::Applied(object(number)), now);
     }

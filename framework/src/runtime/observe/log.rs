@@ -197,7 +197,10 @@ pub fn write(observation: &Observation<'_>) {
             engine!(warn, "Asking {server} about {kind} fails: {why}. It is retried until it works.");
         }
         Observation::MappingFailed { id, why } => {
-            object!(error, "Mapper '{id}' failed: {why}. Nothing gets a turn for this change of the object.")
+            object!(
+                error,
+                "Mapper '{id}' failed: {why}. Only what it has returned for the object before gets a turn."
+            )
         }
         Observation::Daemon { handler, event } => daemon(handler, event),
         Observation::DaemonEditsDropped { edits, gone: true } => {
@@ -207,10 +210,27 @@ pub fn write(observation: &Observation<'_>) {
             warn,
             "{edits} change(s) that daemons asked for are dropped: more of them wait to be written than are kept."
         ),
-        Observation::TriggerInVain { kind, namespace, name } => {
-            let place = namespace.map_or_else(String::new, |namespace| format!("{namespace}/"));
-            engine!(debug, "A trigger is for {place}{name} of {kind}, which isn't there: it has no effect.");
+        Observation::TriggerInVain { by, kind, namespace, name } => {
+            let name = full_name(namespace, name);
+            engine!(info, "Handler '{by}' triggers {name} of {kind}, which isn't there: that has no effect.");
         }
+        Observation::TriggerForNobody { by, kind } => engine!(
+            warn,
+            "Handler '{by}' triggers objects of {kind}, for which this operator has no handlers: that has no effect. Give it an \
+             on_resume handler for them."
+        ),
+        Observation::TriggersWait { kind, namespace, name } => {
+            let name = full_name(namespace, name);
+            engine!(info, "Triggers for objects of {kind}, such as {name}, wait until the kind is listed.");
+        }
+        Observation::TriggeredTooOften { by, turns, window, delay } => object!(
+            warn,
+            "Triggers have given the object more than {turns} turns within {} seconds, the last one by handler '{by}'. The \
+             next one comes after {} seconds, and those after it ever later. Handlers that trigger each other, or \
+             themselves, never come to an end: '{by}' should trigger only what needs it, after a change.",
+            seconds(window),
+            seconds(delay)
+        ),
         Observation::CycleBegins { cycle, kind } => cycle_begins(cycle, kind),
         Observation::UpdateLeftOut { handlers } => object!(
             info,
@@ -324,6 +344,11 @@ fn login_rejected(why: Option<&str>, patience: Duration) {
          {} seconds, the operator ends.",
         seconds(patience)
     );
+}
+
+/// `<namespace>/<name>`; without the first part where there is no namespace.
+fn full_name(namespace: Option<&str>, name: &str) -> String {
+    namespace.map_or_else(|| name.into(), |namespace| format!("{namespace}/{name}"))
 }
 
 fn outage(news: &OutageNews) {

@@ -59,12 +59,7 @@ impl Cluster {
     /// A cluster with event handlers and timers.
     pub fn new() -> Self {
         Self {
-            queue: Queue::new([KindNeeds {
-                events: true,
-                bodies: true,
-                triggered: true,
-                ..KindNeeds::default()
-            }]),
+            queue: Queue::new([KindNeeds { events: true, bodies: true, ..KindNeeds::default() }]),
             now: Instant::now(),
             version: 0,
             objects: BTreeMap::new(),
@@ -195,7 +190,7 @@ impl Cluster {
     /// Triggers one of the objects that the watch has shown.
     fn trigger(&mut self, object: usize) {
         let Some(uid) = self.shown.keys().nth(object % self.shown.len().max(1)).cloned() else { return };
-        if self.queue.trigger(0, Some("n"), &uid) {
+        if self.queue.trigger(0, Some("n"), &uid, &"handler".into(), self.now) {
             self.triggered.insert(uid.clone());
             self.prompted.insert(uid);
         }

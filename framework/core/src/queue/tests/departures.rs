@@ -117,7 +117,7 @@ fn a_deletion_that_the_watch_has_shown_is_not_undone() {
 #[test]
 fn an_object_that_comes_back_in_its_last_turn_is_a_new_one_after_it() {
     let now = Instant::now();
-    let needs = KindNeeds { events: true, triggered: true, ..KindNeeds::default() };
+    let needs = KindNeeds { events: true, ..KindNeeds::default() };
     let ends = [TurnEnd::Gone, TurnEnd::Failed { delay: Duration::from_secs(60), newest: None }];
     for end in ends {
         for shown in [Event::Listed(body("a", 1)), applied("a", 1)] {
@@ -134,7 +134,7 @@ fn an_object_that_comes_back_in_its_last_turn_is_a_new_one_after_it() {
             assert_eq!((job.source, job.gone, job.body.version()), (THERE, false, "1"));
             assert_eq!((job.event, job.resumption), (Some(WatchEventType::Listed), Some(Resumption::Start)));
             queue.finish(seen("a", 1, None, now), now);
-            assert!(queue.trigger(0, Some("n"), "a"));
+            assert!(queue.trigger(0, Some("n"), "a", &"handler".into(), now));
         }
     }
 }

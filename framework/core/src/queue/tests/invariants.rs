@@ -7,7 +7,8 @@ impl Queue {
     pub fn is_planned(&self, uid: &str) -> bool {
         let uid = &Uid::from(uid);
         let queued = self.objects.get(uid).is_some_and(|entry| entry.queued);
-        self.schedule.get(uid, Alarm::Turn).is_some() || queued
+        let scheduled = |alarm| self.schedule.get(uid, alarm).is_some();
+        scheduled(Alarm::Turn) || scheduled(Alarm::Trigger) || queued
     }
 
     /// Whether a tick of an object is due or scheduled.

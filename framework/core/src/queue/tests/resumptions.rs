@@ -7,7 +7,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// A queue for a kind that is triggered and resynced.
 fn queue() -> Queue {
-    Queue::new([KindNeeds { triggered: true, resync: Some(10 * MINUTE), ..KindNeeds::default() }])
+    Queue::new([KindNeeds { resync: Some(10 * MINUTE), ..KindNeeds::default() }])
 }
 
 /// The same with the object `a`, which has had its first turn.
@@ -20,7 +20,11 @@ fn handled(now: Instant) -> Queue {
 }
 
 fn trigger(queue: &mut Queue) -> bool {
-    queue.trigger(0, Some("n"), "a")
+    trigger_at(queue, Instant::now())
+}
+
+fn trigger_at(queue: &mut Queue, now: Instant) -> bool {
+    queue.trigger(0, Some("n"), "a", &"handler".into(), now)
 }
 
 /// Why the object is resumed in its next turn; none if it has none.
@@ -89,7 +93,7 @@ fn an_object_before_its_first_turn_needs_no_other_one() {
     let now = Instant::now();
     let mut queue = queue();
     queue.observe(HERE, Event::Listed(body("a", 1)), now);
-    queue.trigger_all(0);
+    queue.trigger_all(0, &"handler".into(), now);
     assert_eq!(next(&mut queue), Some((Some(Start), true)), "its handlers don't wait");
     trigger(&mut queue);
     queue.finish(seen("a", 1, None, now), now);
@@ -173,14 +177,68 @@ fn only_the_object_that_has_the_name_now_is_triggered() {
     queue.finish(ended("old", TurnEnd::Gone), now);
     assert!(trigger(&mut queue));
     assert_eq!(turns(&mut queue), [pair("new", "3")]);
-    assert!(!queue.trigger(0, Some("other"), "a") && !queue.trigger(1, Some("n"), "a"));
+    let by = "handler".into();
+    assert!(!queue.trigger(0, Some("other"), "a", &by, now) && !queue.trigger(1, Some("n"), "a", &by, now));
+}
+
+#[test]
+fn the_names_that_are_looked_up_for_the_first_trigger_are_those_of_the_newest_objects() {
+    let named = |uid: &str, version: &str| -> Body {
+        json!({"metadata": {"name": "a", "namespace": "n", "uid": uid, "resourceVersion": version}}).into()
+    };
+    for (older, newer) in [("u1", "u2"), ("u2", "u1")] {
+        let (mut queue, now) = (queue(), Instant::now());
+        queue.observe(HERE, Event::Applied(named(older, "9")), now);
+        // The watch has missed its deletion, and lists everything.
+        queue.observe(HERE, Event::Listing, now);
+        queue.observe(HERE, Event::Listed(named(newer, "10")), now);
+        assert!(queue.knows(0, Some("n"), "a"));
+        queue.observe(HERE, Event::ListingDone, now);
+        assert!(trigger(&mut queue), "{newer}");
+    }
+}
+
+#[test]
+fn an_object_that_its_own_handler_triggers_is_delayed_and_told_of_once() {
+    let mut now = Instant::now();
+    let mut queue = handled(now);
+    trigger_at(&mut queue, now);
+    let turn = |queue: &mut Queue, now: Instant| {
+        assert_eq!(next(queue), Some((Some(Trigger), true)));
+        trigger_at(queue, now);
+        queue.finish(seen("a", 1, None, now), now);
+    };
+    for _ in 0..100 {
+        turn(&mut queue, now);
+    }
+    let told = queue.take_too_often().pop().unwrap();
+    assert_eq!((told.object.name(), &*told.by), ("a", "handler"));
+    for delay in PaceLimits::default().delays {
+        assert_eq!(next(&mut queue), None);
+        assert_eq!(queue.next_due(), Some(now + delay));
+        now += delay;
+        queue.expire(now);
+        turn(&mut queue, now);
+    }
+    assert!(queue.take_too_often().is_empty());
+    queue.observe(HERE, applied("a", 2), now);
+    assert_eq!(
+        next(&mut queue),
+        Some((Some(Trigger), true)),
+        "a change doesn't wait, and has the trigger with it"
+    );
+    queue.finish(seen("a", 2, None, now), now);
+    now += PaceLimits::default().window + *PaceLimits::default().delays.last().unwrap();
+    queue.expire(now);
+    trigger_at(&mut queue, now);
+    assert_eq!(next(&mut queue), Some((Some(Trigger), true)), "it is over");
 }
 
 #[test]
 fn a_retained_state_is_not_read_again_unless_a_retry_is_due() {
     let now = Instant::now();
     for retried in [false, true] {
-        let needs = KindNeeds { triggered: true, bodies: true, ..KindNeeds::default() };
+        let needs = KindNeeds { bodies: true, ..KindNeeds::default() };
         let mut queue = Queue::new([needs]);
         queue.observe(HERE, applied("a", 1), now);
         queue.next_job().unwrap();
