@@ -11,7 +11,7 @@ use crate::{
         ActivityCaller, Cleanup, KindContext, Namespaces, OperatorContext, Poster, Probes, Supervisor,
         health::Health,
         observe::{Observation, Observer},
-        serve_namespaces,
+        openings, serve_namespaces,
     },
     settings::Settings,
 };
@@ -147,6 +147,7 @@ impl Operator {
             events,
             triggers: setup.triggers(),
             any_kind: self.registry.any_kind(),
+            opening: openings(),
             storage,
             one_at_a_time: self.one_at_a_time,
             follow_generations: self.follow_generations,

@@ -15,13 +15,14 @@ use super::{
     probes::Probes,
 };
 use crate::settings::Settings;
+use futures::FutureExt;
 use korf_core::health::{Facts, HealthLimits, Report, Stage, WatchFacts, WatchState, WriteFacts};
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::{Duration, Instant},
 };
-use tokio::time;
+use tokio::{sync::Notify, time};
 use tokio_util::sync::CancellationToken;
 
 /// The longest time between two beats of the loop.
@@ -109,12 +110,13 @@ impl Health {
     pub fn watch(&self, kind: &str, namespace: Option<&str>) -> WatchHealth {
         let facts = Arc::new(Mutex::new(WatchFacts::new(kind, namespace, now())));
         register(&mut lock(&self.0).watches, &facts);
-        WatchHealth(facts)
+        WatchHealth { facts, opened: Arc::default() }
     }
 
     /// A watch that counts for nothing.
     pub fn aside(&self, kind: &str, namespace: Option<&str>) -> WatchHealth {
-        WatchHealth(Arc::new(Mutex::new(WatchFacts::new(kind, namespace, now()))))
+        let facts = Arc::new(Mutex::new(WatchFacts::new(kind, namespace, now())));
+        WatchHealth { facts, opened: Arc::default() }
     }
 
     /// The writes of a kind; forgotten when they are dropped.
@@ -174,23 +176,40 @@ fn limits(settings: &Settings) -> HealthLimits {
 
 /// What a watch notes of itself.
 #[derive(Clone, Debug)]
-pub struct WatchHealth(Arc<Mutex<WatchFacts>>);
+pub struct WatchHealth {
+    facts: Arc<Mutex<WatchFacts>>,
+    /// The API server has begun to answer a watch: there may be no event to tell so for long.
+    opened: Arc<Notify>,
+}
 
 impl WatchHealth {
     /// The API server has answered, or sent something.
     pub fn in_contact(&self) {
-        let mut facts = lock(&self.0);
+        let mut facts = lock(&self.facts);
         (facts.contact, facts.sign) = (now(), now());
+    }
+
+    /// The API server has begun to answer it.
+    pub fn opens(&self) {
+        self.works();
+        self.opened.notify_one();
+    }
+
+    /// Waits until the API server begins to answer it.
+    pub async fn opened(&self) {
+        self.opened.notified().await;
     }
 
     /// It works, as far as is known.
     pub fn works(&self) {
-        lock(&self.0).state = WatchState::Works;
+        lock(&self.facts).state = WatchState::Works;
     }
 
     /// A try has failed.
     pub fn fails(&self) {
-        let mut facts = lock(&self.0);
+        // What began before is over.
+        let _ = self.opened().now_or_never();
+        let mut facts = lock(&self.facts);
         facts.sign = now();
         if !matches!(facts.state, WatchState::Fails(_)) {
             facts.state = WatchState::Fails(now());
@@ -199,23 +218,23 @@ impl WatchHealth {
 
     /// The API server doesn't know the kind.
     pub fn waits(&self) {
-        lock(&self.0).state = WatchState::Waits;
+        lock(&self.facts).state = WatchState::Waits;
     }
 
     /// It can't go on before the kind is discovered again, which has a health of its own.
     pub fn pauses(&self) {
-        lock(&self.0).is_paused = true;
+        lock(&self.facts).is_paused = true;
     }
 
     /// It begins, or goes on.
     pub fn goes_on(&self) {
-        let mut facts = lock(&self.0);
+        let mut facts = lock(&self.facts);
         (facts.is_paused, facts.contact, facts.sign) = (false, now(), now());
     }
 
     /// Its objects are listed.
     pub fn listed(&self) {
-        lock(&self.0).is_listed = true;
+        lock(&self.facts).is_listed = true;
     }
 }
 

@@ -4,6 +4,7 @@ use super::{
     catalog::ServedKind,
     clock,
     daemons::DaemonNews,
+    failures::WatchFailures,
     health::{Health, WatchHealth, WriteHealth},
     index::Indexer,
     object::WatchedObject,
@@ -34,6 +35,7 @@ use std::{
     },
     time::Duration,
 };
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// The most fields of a kind that are reported as dropped by the API server.
@@ -57,6 +59,8 @@ pub struct OperatorContext {
     pub triggers: Triggers,
     /// The handlers of any kind.
     pub any_kind: Vec<EventHandler>,
+    /// A permit for each watch that is being opened.
+    pub opening: Arc<Semaphore>,
     /// Where progress and finalizers are stored.
     pub storage: Storage,
     /// Objects are resumed whose generation has changed though nothing else has.
@@ -133,6 +137,7 @@ pub struct KindContext {
     /// The categories that it is in, as far as a handler asks for one.
     categories: Mutex<Vec<String>>,
     places: Mutex<KindPlaces>,
+    failures: Mutex<WatchFailures>,
 }
 
 impl fmt::Debug for KindContext {
@@ -277,6 +282,7 @@ impl KindContext {
             is_found: false,
             categories: Mutex::default(),
             places: Mutex::default(),
+            failures: Mutex::default(),
         }
     }
 
@@ -409,6 +415,11 @@ impl KindContext {
     /// Takes in the places of its watches, and whether these are all.
     pub(super) fn set_places(&self, namespaces: BTreeMap<u32, Option<String>>, complete: bool) {
         *self.places() = KindPlaces { namespaces, complete };
+    }
+
+    /// The failing ones of its watches.
+    pub(super) fn failures(&self) -> MutexGuard<'_, WatchFailures> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes in whether the kind has a status subresource.

@@ -75,11 +75,14 @@ pub enum Observation<'a> {
     Abandoned { left: Left, grace: Duration },
     /// All workers have been busy for long while objects wait.
     Saturated { waiting: usize, workers: usize, after: Duration },
+    /// Watches take so many files that the process may run out of them.
+    FilesScarce { watches: usize, files: usize },
     /// A worker has ended in an unexpected way.
     WorkerLost { why: &'a str },
     /// A service of the operator has ended in an unexpected way.
     ServiceLost { why: &'a str },
-    /// No handler is called yet, because these kinds have index functions and aren't listed.
+    /// No handler is called yet, because these kinds have index functions and aren't listed; with the namespaces where they aren't,
+    /// if they are listed in others.
     IndexesAwaited { kinds: &'a [String] },
     /// All indexes are filled: handlers are called from now on. `told`: the log has told of the wait.
     IndexesFilled { told: bool },
@@ -122,13 +125,14 @@ pub enum Observation<'a> {
     NoNamespaceFits { globs: &'a str },
     /// A namespace is gone that was served for a glob.
     NamespaceGone { namespace: &'a str },
-    /// A watch fails; it is retried until it works.
-    WatchFailed { server: &'a str, kind: &'a str, why: &'a str, known: bool },
+    /// A watch fails; it is retried until it works. `namespace`: where, if the kind is watched in several. `known`: another watch
+    /// of the kind fails for the same reason.
+    WatchFailed { server: &'a str, kind: &'a str, namespace: Option<&'a str>, why: &'a str, known: bool },
     /// A watch can't go on from where it was: all is listed again.
     Relisting { kind: &'a str, why: &'a str },
     /// The API server is too busy for a watch, for a moment.
     WatchDelayed { kind: &'a str, why: &'a str },
-    /// A watch works again.
+    /// All watches of a kind work again.
     WatchRecovered { kind: &'a str },
     /// The API server can't stream the initial list.
     ListingInPages { kind: &'a str },

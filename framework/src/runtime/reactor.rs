@@ -3,6 +3,7 @@
 use super::{
     catalog::{ServedKind, catalog},
     daemons::Daemons,
+    files,
     found::{Found, Slot},
     kind::{KindContext, OperatorContext},
     listing::FirstListings,
@@ -56,6 +57,8 @@ pub struct Reactor {
     unmet: UnmetTriggers,
     /// All kinds were listed once.
     serving: bool,
+    /// It was told that there may be too few open files.
+    files_told: bool,
 }
 
 /// The first listing of indexed kinds.
@@ -92,6 +95,7 @@ impl Reactor {
             listings: FirstListings::default(),
             unmet: UnmetTriggers::default(),
             serving: false,
+            files_told: false,
         }
     }
 
@@ -133,7 +137,10 @@ impl Reactor {
     fn take_in(&mut self, kind: u32, news: KindNews) {
         match news {
             KindNews::Event(place, event) => self.observe(Source { kind, place }, event),
-            KindNews::Places => self.listed(kind),
+            KindNews::Places => {
+                self.count_watches();
+                self.listed(kind);
+            }
             KindNews::Gone => {
                 self.found.lose(kind);
                 self.listings.forget(kind);
@@ -284,7 +291,35 @@ impl Reactor {
     fn unlisted_indexes(&self) -> Vec<String> {
         let indexed = (0..).zip(&self.kinds).filter(|(_, kind)| kind.is_indexed());
         let unlisted = indexed.filter(|(number, _)| !self.listings.is_told(*number));
-        unlisted.map(|(_, kind)| kind.title()).collect()
+        unlisted.map(|(number, kind)| self.unlisted(number, kind)).collect()
+    }
+
+    /// A kind that isn't listed; with the namespaces where it isn't, if it is in others.
+    fn unlisted(&self, number: u32, kind: &KindContext) -> String {
+        let all = &kind.places().namespaces;
+        let is_listed =
+            |place: &u32| self.listings.of_place(Source { kind: number, place: *place }).is_some();
+        let unlisted: Vec<_> = all.iter().filter(|(place, _)| !is_listed(place)).collect();
+        let some = unlisted.len() < all.len();
+        let named = unlisted.iter().filter_map(|(_, namespace)| namespace.as_deref()).filter(|_| some);
+        match named.collect::<Vec<_>>()[..] {
+            [] => kind.title(),
+            [one] => format!("{} in namespace {one:?}", kind.title()),
+            [one, ref more @ ..] => {
+                format!("{} in namespace {one:?} and {} others", kind.title(), more.len())
+            }
+        }
+    }
+
+    /// Warns where the watches take most of the files that the process may open.
+    fn count_watches(&mut self) {
+        let watches = self.kinds.iter().map(|kind| kind.places().namespaces.len()).sum();
+        if let Some(files) = files::limit()
+            && files::are_scarce(watches, files)
+            && !std::mem::replace(&mut self.files_told, true)
+        {
+            self.operator.observer.observe(Observation::FilesScarce { watches, files });
+        }
     }
 
     /// Drops the memories of forgotten objects.

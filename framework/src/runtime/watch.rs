@@ -23,7 +23,18 @@ use kube::{
     },
 };
 use std::{sync::Arc, time::Duration};
-use tokio::time::timeout;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+
+/// The most watches that are opened at a time.
+const OPENINGS: usize = 32;
+
+/// A permit for each watch that is being opened: thousands of connections at once are more than some API servers and proxies take.
+pub fn openings() -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(OPENINGS))
+}
 
 /// The watch can't go on before the kind is discovered again, which is to be asked for after this delay.
 struct Pause(Duration);
@@ -46,7 +57,9 @@ pub struct Watch {
     client: Client,
     stream: Option<BoxStream<'static, watcher::Result<watcher::Event<WatchedObject>>>>,
     strategy: InitialListStrategy,
-    failing: Option<String>,
+    is_failing: bool,
+    /// Few watches open at a time.
+    opening: Option<OwnedSemaphorePermit>,
     /// The initial list has begun, and has not ended.
     listing: bool,
     hiccups: Hiccups,
@@ -66,7 +79,8 @@ impl Watch {
             health,
             stream: None,
             strategy,
-            failing: None,
+            is_failing: false,
+            opening: None,
             listing: false,
             hiccups: Hiccups::default(),
             revised: false,
@@ -95,19 +109,29 @@ impl Watch {
     async fn next(&mut self) -> Result<Event, Pause> {
         loop {
             if self.stream.is_none() {
+                self.opening = Arc::clone(&self.kind.operator.opening).acquire_owned().await.ok();
                 self.stream = Some(self.open());
             }
             let limit = self.listing_limit();
             let next = match &mut self.stream {
-                Some(stream) => match timeout(limit, stream.next()).await {
-                    Ok(next) => next,
-                    Err(_) => {
-                        self.turn_to_pages();
+                Some(stream) => tokio::select! {
+                    biased;
+                    next = timeout(limit, stream.next()) => match next {
+                        Ok(next) => next,
+                        Err(_) => {
+                            self.turn_to_pages();
+                            continue;
+                        }
+                    },
+                    () = self.health.opened() => {
+                        self.works();
+                        self.opening = None;
                         continue;
                     }
                 },
                 None => None,
             };
+            self.opening = None;
             match next {
                 Some(Ok(event)) => {
                     self.listing = matches!(event, watcher::Event::Init | watcher::Event::InitApply(_));
@@ -145,7 +169,8 @@ impl Watch {
     fn works(&mut self) {
         self.hiccups.end();
         self.health.works();
-        if self.failing.take().is_some() {
+        let namespace = self.namespace.as_deref();
+        if std::mem::take(&mut self.is_failing) && self.kind.failures().end(namespace) {
             self.kind.observe(Observation::WatchRecovered { kind: &self.kind.title() });
         }
     }
@@ -178,7 +203,7 @@ impl Watch {
                 return Ok(());
             }
             Some(Hiccup::Outdated) => self.kind.observe(Observation::Relisting { kind, why: &why }),
-            None => self.failed(why),
+            None => self.failed(&why),
         }
         let delay = self.kind.operator.settings.watching.relist_delay;
         match (code, error) {
@@ -201,11 +226,18 @@ impl Watch {
         Pause(delay)
     }
 
-    fn failed(&mut self, why: String) {
-        let known = self.failing.as_ref() == Some(&why);
-        let (server, kind) = (&self.kind.operator.address, &self.kind.title());
-        self.kind.observe(Observation::WatchFailed { server, kind, why: &why, known });
-        self.failing = Some(why);
+    fn failed(&mut self, why: &str) {
+        let is_news = self.kind.failures().begin(self.namespace.as_deref(), why);
+        // Where there is one watch, it is clear which one fails.
+        let is_one_of_several = self.kind.places().namespaces.len() > 1;
+        self.kind.observe(Observation::WatchFailed {
+            server: &self.kind.operator.address,
+            kind: &self.kind.title(),
+            namespace: self.namespace.as_deref().filter(|_| is_one_of_several),
+            why,
+            known: !is_news,
+        });
+        self.is_failing = true;
         self.health.fails();
     }
 
@@ -221,6 +253,14 @@ impl Watch {
             }
             watcher::Event::Apply(object) => Event::Applied(self.kind.body(object)),
             watcher::Event::Delete(object) => Event::Deleted(self.kind.body(object)),
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if self.is_failing {
+            self.kind.failures().end(self.namespace.as_deref());
         }
     }
 }

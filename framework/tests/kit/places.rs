@@ -238,6 +238,53 @@ fn a_mistake_in_a_list_of_namespaces_keeps_the_operator_from_starting() {
     }
 }
 
+#[test]
+fn what_all_namespaces_meet_is_one_line_for_each_reason_and_so_is_its_end() {
+    let mut cluster = cluster_of(&House::default(), |operator| operator.namespaces(["default", "b", "c"]));
+    let before = lines(&cluster).len();
+    cluster.set_faults(Deaf);
+    cluster.server().break_watches();
+    cluster.advance(Duration::from_secs(30));
+    cluster.set_faults(());
+    cluster.advance(Duration::from_secs(120));
+    let told = lines(&cluster).split_off(before);
+    let about: Vec<_> = told.iter().filter(|line| line.starts_with("Watching lights")).collect();
+    assert!(
+        about.len() == 3
+            && about[0].contains(" fails, first in namespace \"b\": Connection reset")
+            && about[1].contains("(503)")
+            && about[2] == "Watching lights.v1.korf.dev works again.",
+        "{told:#?}"
+    );
+}
+
+/// The operator may not watch in one namespace.
+struct ForbiddenIn(&'static str);
+
+impl Faults for ForbiddenIn {
+    fn request(&mut self, request: &Request) -> Delivery {
+        let meant = request.path.contains(self.0);
+        if meant { Delivery::before(Fault::Says(403, "forbidden")) } else { Delivery::pass() }
+    }
+}
+
+#[test]
+fn a_namespace_in_which_the_operator_may_not_watch_is_named() {
+    let index = || [korf::index::<Light>("by_color").run(color)].into_iter().collect::<Registry>();
+    let make = move || korf::Operator::with_registry("lights", index()).namespaces(["default", "b", "c"]);
+    let mut cluster = Cluster::of(make).unwrap();
+    cluster.stop().unwrap();
+    let before = lines(&cluster).len();
+    cluster.set_faults(ForbiddenIn("/namespaces/b/lights"));
+    cluster.start().unwrap();
+    cluster.advance(Duration::from_secs(60));
+    let told = lines(&cluster).split_off(before);
+    let fails = told.iter().find(|line| line.contains(" fails"));
+    assert!(fails.is_some_and(|line| line.contains("first in namespace \"b\"")), "{told:#?}");
+    let waits = "No handler is called until all indexes are filled: lights.v1.korf.dev in namespace \"b\" is not listed yet.";
+    assert!(told.iter().any(|line| line == waits), "{told:#?}");
+}
+
 /// No watch and no list is answered.
 struct Deaf;
 

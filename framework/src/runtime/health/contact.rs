@@ -43,7 +43,7 @@ impl Service<Request<Body>> for Noting {
             let is_contact = is_contact(answer.status(), answer.headers());
             // The first event may be far away.
             if opens && is_contact && answer.status().is_success() {
-                watch.works();
+                watch.opens();
             }
             let watch = Some(watch).filter(|_| is_contact);
             watch.iter().for_each(WatchHealth::in_contact);

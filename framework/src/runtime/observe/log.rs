@@ -112,6 +112,11 @@ pub fn write(observation: &Observation<'_>) {
             engine!(info, "All indexes are filled: handlers are called from now on.");
         }
         Observation::IndexesFilled { told: false } => engine!(debug, "All indexes are filled."),
+        Observation::FilesScarce { watches, files } => engine!(
+            warn,
+            "{watches} watches are needed, which is a connection for each kind in each namespace, and the process may have {files} \
+             files open. Raise that limit (`ulimit -n`), or serve the whole cluster (`-A`), which takes one watch for each kind."
+        ),
         Observation::WorkerLost { why } => engine!(error, "A worker has ended in an unexpected way: {why}"),
         Observation::ServiceLost { why } => engine!(error, "A service has ended in an unexpected way: {why}"),
         Observation::EventsDropped { events, why } => {
@@ -146,12 +151,17 @@ pub fn write(observation: &Observation<'_>) {
         Observation::NamespaceGone { namespace } => {
             engine!(info, "The namespace {namespace:?} is gone, and so are its objects.");
         }
-        Observation::WatchFailed { kind, why, known: true, .. } => {
-            engine!(debug, "Watching {kind} still fails: {why}.");
+        Observation::WatchFailed { kind, namespace, why, known: true, .. } => {
+            engine!(debug, "Watching {kind} still fails{}: {why}.", within(namespace));
         }
-        Observation::WatchFailed { server, kind, why, known: false } => {
+        Observation::WatchFailed { server, kind, namespace: None, why, known: false } => {
             engine!(warn, "Watching {kind} at {server} fails: {why}. It is retried until it works.");
         }
+        Observation::WatchFailed { server, kind, namespace, why, known: false } => engine!(
+            warn,
+            "Watching {kind} at {server} fails, first{}: {why}. It is retried until it works.",
+            within(namespace)
+        ),
         Observation::Relisting { kind, why } => {
             engine!(debug, "The watch of {kind} can't go on from where it was ({why}): all is listed again.");
         }
@@ -305,6 +315,10 @@ pub fn write(observation: &Observation<'_>) {
             object!(info, "Throttling is over. Switching back to normal operations.");
         }
     }
+}
+
+fn within(namespace: Option<&str>) -> String {
+    namespace.map_or_else(String::new, |namespace| format!(" in namespace {namespace:?}"))
 }
 
 fn namespaces_unknown(why: &str, denied: bool) {
