@@ -164,6 +164,7 @@ impl From<Error> for Rejection {
 /// | [`Spec<S>`](crate::Spec), [`Status<S>`](crate::Status) | its spec and status in your own types | a kind with `#[derive(CustomResource)]` |
 /// | [`StatusValue`](crate::extract::StatusValue), [`Body`](crate::extract::Body) | the status, and the whole object, as JSON | |
 /// | [`Name`](crate::Name), [`ObjectNamespace`](crate::ObjectNamespace), [`Uid`](crate::extract::Uid), [`Labels`](crate::Labels), [`Annotations`](crate::extract::Annotations), [`Meta`](crate::extract::Meta) | its metadata | |
+/// | `kube::core::ApiResource` | its kind: group, version, kind and plural | an operator |
 /// | [`Reason`](crate::Reason) | creation, update, deletion, resuming, resync or a trigger | a change |
 /// | [`Diff`](crate::Diff), [`OldValue`](crate::extract::OldValue), [`NewValue`](crate::extract::NewValue) | the difference from what was handled last, and both as JSON; of a handler with a field, in that field | a change |
 /// | [`OldSpec<S>`](crate::OldSpec), [`OldObject<K>`](crate::extract::OldObject) | the spec, and the object, as they were handled last | `on_update` |

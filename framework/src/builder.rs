@@ -95,9 +95,21 @@ impl<S: Configurable> fmt::Debug for HandlerBuilder<S> {
 
 impl<S: Configurable<Kind: KubeKind>> HandlerBuilder<S> {
     pub(crate) fn begin(id: String, options: S::Options, place: &'static Location<'static>) -> Self {
+        let kind = Kind { resource: ApiResource::erase::<S::Kind>(&()), definition: None };
+        Self::begin_for(kind, id, options, place)
+    }
+}
+
+impl<S: Configurable> HandlerBuilder<S> {
+    pub(crate) fn begin_for(
+        kind: Kind,
+        id: String,
+        options: S::Options,
+        place: &'static Location<'static>,
+    ) -> Self {
         Self {
             id,
-            kind: Kind { resource: ApiResource::erase::<S::Kind>(&()), definition: None },
+            kind,
             filter: Filter::default(),
             limits: Limits::default(),
             condition: None,
@@ -110,9 +122,7 @@ impl<S: Configurable<Kind: KubeKind>> HandlerBuilder<S> {
             scope: PhantomData,
         }
     }
-}
 
-impl<S: Configurable> HandlerBuilder<S> {
     /// Lets the operator's `crd` command print the kind's definition. Attributes need no call of this.
     pub fn definition(mut self) -> Self
     where

@@ -12,6 +12,7 @@ mod meta;
 mod object;
 mod patch;
 mod reference;
+mod resource;
 mod setup;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Families of handlers: one file for each, and what their handlers have in common.
 
 mod activity;
+mod any_kind;
 mod change;
 mod daemon;
 mod event;
@@ -13,6 +14,7 @@ pub use activity::{
     Activity, ActivityAnswer, ActivityBuilder, ActivityCall, ActivityKind, ActivityReply, ActivityScope,
     Cleanup, IntoActivityReply, Login, Probe, Startup, on_cleanup, on_login, on_probe, on_startup,
 };
+pub use any_kind::{AnyKind, EventKind, KindSelection};
 pub use change::{
     Change, ChangeCall, ChangeFn, ChangeHandler, Creation, Deletion, FieldChange, Resuming, Update,
     on_create, on_delete, on_field, on_resume, on_update,

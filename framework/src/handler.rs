@@ -30,9 +30,9 @@ pub use crate::{
     families::{
         Activity, ActivityAnswer, ActivityBuilder, ActivityCall, ActivityKind, ActivityReply, Answer, Change,
         ChangeCall, ChangeFn, ChangeHandler, DaemonCall, DaemonHandler, Definition, EventCall, EventHandler,
-        Failure, Family, Handler, IndexCall, IndexHandler, IntoActivityReply, IntoObjectRefs, IntoPairs,
-        Invoke, Kind, Named, Parameter, RelatedCall, RelatedHandler, SourceLocation, SubCalls, TimerCall,
-        TimerHandler,
+        EventKind, Failure, Family, Handler, IndexCall, IndexHandler, IntoActivityReply, IntoObjectRefs,
+        IntoPairs, Invoke, Kind, KindSelection, Named, Parameter, RelatedCall, RelatedHandler,
+        SourceLocation, SubCalls, TimerCall, TimerHandler,
     },
     registry::{Registry, StartError},
     reply::{IntoReply, Reply},

@@ -171,8 +171,8 @@ pub use extract::{
     ObjectRef, Old, OldSpec, Spec, State, Stopped, SubHandlers, Trigger,
 };
 pub use families::{
-    daemon, index, on_cleanup, on_create, on_delete, on_event, on_field, on_login, on_probe, on_resume,
-    on_startup, on_update, timer, watches,
+    AnyKind, daemon, index, on_cleanup, on_create, on_delete, on_event, on_field, on_login, on_probe,
+    on_resume, on_startup, on_update, timer, watches,
 };
 #[doc = include_str!("../docs/daemon.md")]
 pub use korf_macros::daemon;

@@ -12,7 +12,7 @@ use crate::{
     call::States,
     core::storage::Storage,
     extract::Indexes,
-    families::{Activity, ActivityKind, Family, Handler, Parameter, SourceLocation},
+    families::{Activity, ActivityKind, EventHandler, Family, Handler, Parameter, SourceLocation},
 };
 use kube::core::ApiResource;
 use std::{
@@ -209,6 +209,16 @@ impl Registry {
 }
 
 impl Registry {
+    /// The event handlers of any kind.
+    pub(crate) fn any_kind(&self) -> Vec<EventHandler> {
+        let any = self.handlers.iter().filter(|handler| handler.kind.is_any());
+        any.filter_map(|handler| match &handler.family {
+            Family::Event(handler) => Some(handler.clone()),
+            _ => None,
+        })
+        .collect()
+    }
+
     /// Checks that there is something to call for triggers that a handler or an activity gives.
     fn check_resumed(&self, one: &Registrant<'_>) -> Result<(), StartError> {
         let resumes =

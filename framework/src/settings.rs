@@ -121,7 +121,8 @@ settings! {
         silence: Duration = seconds(90);
         /// The longest silence within an initial list that is streamed, or before its end; after that, it is read in pages.
         listing_silence: Duration = seconds(10);
-        /// The longest time between two questions for a kind that the API server doesn't know.
+        /// The longest time between two questions for a kind that the API server doesn't know, and the time between two for all
+        /// kinds, where there are handlers of any kind.
         discovery_interval: Duration = seconds(10);
         /// Handlers that wait for this long until all indexed kinds are listed are worth a warning.
         index_patience: Duration = seconds(10);

@@ -9,6 +9,7 @@
 
 mod fixture;
 
+mod any_kind;
 mod api_faces;
 mod bad_input;
 mod changes;

@@ -4,6 +4,9 @@ use crate::retry::Outcome;
 use jiff::Timestamp;
 use std::time::{Duration, Instant};
 
+/// A future that is dropped has at least this time to end, since it may be in another thread's hands.
+const LEAST_TIMEOUT: Duration = Duration::from_millis(100);
+
 /// A daemon that is due, and that no turn of its object has started, is due again after this time.
 const UNSTARTED: Duration = Duration::from_secs(5);
 
@@ -49,6 +52,8 @@ pub struct Attempts {
     pub first: Instant,
     /// The same, by the wall clock.
     pub started: Timestamp,
+    /// The object's state that the present one, or the last, began with: a hash.
+    pub of: u64,
 }
 
 /// What is to be done with a daemon now.
@@ -62,6 +67,8 @@ pub enum Step {
     Start(Attempts),
     /// It is told to stop.
     Signal(StopReason),
+    /// It has no task, and isn't started any more.
+    Drop,
     /// Its future is dropped.
     Cancel,
     /// It isn't waited for any longer.
@@ -87,14 +94,17 @@ pub enum DaemonState {
     Running(Attempts),
     /// Its task was told to stop, and hasn't ended.
     Stopping {
-        /// The first reason for which it doesn't start again, or else the first of all.
-        reason: StopReason,
         /// When the next step is taken; none once it is abandoned.
         due: Option<Instant>,
         /// Its future was dropped, unless it blocks its thread.
         cancelled: bool,
         /// The times of the steps.
         times: StopTimes,
+    },
+    /// It could not read the object in this state, and is started when that has changed.
+    Rejected {
+        /// The state.
+        of: u64,
     },
     /// It has ended by itself, and isn't started again for this object.
     Ended,
@@ -105,13 +115,14 @@ impl DaemonState {
         Self::Waiting { due, ask: due, attempts }
     }
 
-    /// Takes in whether the daemon is for the object as it is now.
+    /// Takes in whether the daemon is for the object as it is now, with a hash of what it can read there.
     pub fn matched(
         &mut self,
         wanted: bool,
         options: &DaemonOptions,
         times: StopTimes,
         (now, clock): (Instant, Timestamp),
+        object: impl FnOnce() -> u64,
     ) -> Step {
         if !wanted {
             return self.stop(StopReason::Mismatched, times, now);
@@ -119,9 +130,19 @@ impl DaemonState {
         if *self == Self::Off {
             *self = Self::waiting(later(now, options.initial_delay), None);
         }
+        if let Self::Rejected { of } = *self {
+            let seen = object();
+            if seen == of {
+                return Step::None;
+            }
+            let attempts = Attempts { before: 0, first: now, started: clock, of: seen };
+            *self = Self::Running(attempts);
+            return Step::Start(attempts);
+        }
         match *self {
             Self::Waiting { due, attempts, .. } if due <= now => {
-                let attempts = attempts.unwrap_or(Attempts { before: 0, first: now, started: clock });
+                let first = Attempts { before: 0, first: now, started: clock, of: 0 };
+                let attempts = Attempts { of: object(), ..attempts.unwrap_or(first) };
                 *self = Self::Running(attempts);
                 Step::Start(attempts)
             }
@@ -132,20 +153,16 @@ impl DaemonState {
     /// Tells the daemon to stop.
     pub fn stop(&mut self, why: StopReason, times: StopTimes, now: Instant) -> Step {
         match self {
-            Self::Waiting { .. } => {
+            Self::Waiting { .. } | Self::Rejected { .. } => {
                 *self = Self::Off;
-                Step::None
+                Step::Drop
             }
             Self::Running(_) => {
                 let due = Some(later(now, times.backoff));
-                *self = Self::Stopping { reason: why, due, cancelled: false, times };
+                *self = Self::Stopping { due, cancelled: false, times };
                 Step::Signal(why)
             }
-            Self::Stopping { reason, .. } => {
-                *reason = why.max(*reason);
-                Step::None
-            }
-            Self::Off | Self::Ended => Step::None,
+            Self::Stopping { .. } | Self::Off | Self::Ended => Step::None,
         }
     }
 
@@ -154,7 +171,7 @@ impl DaemonState {
         match self {
             Self::Waiting { ask, .. } => Some(*ask),
             Self::Stopping { due, .. } => *due,
-            Self::Off | Self::Running(_) | Self::Ended => None,
+            Self::Off | Self::Running(_) | Self::Rejected { .. } | Self::Ended => None,
         }
     }
 
@@ -173,10 +190,10 @@ impl DaemonState {
                 Step::Abandon
             }
             Self::Stopping { due, cancelled, times, .. } => {
-                (*cancelled, *due) = (true, Some(later(now, times.timeout)));
+                (*cancelled, *due) = (true, Some(later(now, times.timeout.max(LEAST_TIMEOUT))));
                 Step::Cancel
             }
-            Self::Off | Self::Running(_) | Self::Ended => Step::None,
+            Self::Off | Self::Running(_) | Self::Rejected { .. } | Self::Ended => Step::None,
         }
     }
 
@@ -187,8 +204,7 @@ impl DaemonState {
                 let attempts = Attempts { before: attempts.before.saturating_add(1), ..*attempts };
                 Self::waiting(later(now, *after), Some(attempts))
             }
-            // It is for the object again when that has changed.
-            (Self::Running(_), Some(Outcome::Rejected { .. })) => Self::Off,
+            (Self::Running(attempts), Some(Outcome::Rejected { .. })) => Self::Rejected { of: attempts.of },
             (Self::Running(_), _) => Self::Ended,
             _ => Self::Off,
         };
@@ -250,7 +266,7 @@ mod tests {
     }
 
     fn running(now: Instant) -> DaemonState {
-        DaemonState::Running(Attempts { before: 0, first: now, started: clock() })
+        DaemonState::Running(Attempts { before: 0, first: now, started: clock(), of: 1 })
     }
 
     /// A daemon that has been told to stop.
@@ -272,10 +288,10 @@ mod tests {
         ] {
             let options = DaemonOptions { initial_delay: SECOND * delay, ..DaemonOptions::default() };
             let mut state = DaemonState::default();
-            let first = state.matched(true, &options, TIMES, (now, clock()));
+            let first = state.matched(true, &options, TIMES, (now, clock()), || 1);
             assert_eq!(first != Step::None, delay == 0);
             if delay > 0 {
-                let step = state.matched(wanted, &options, TIMES, (now + SECOND * passed, clock()));
+                let step = state.matched(wanted, &options, TIMES, (now + SECOND * passed, clock()), || 1);
                 assert_eq!(matches!(step, Step::Start(_)), started, "{delay} {passed} {wanted}");
             }
         }
@@ -290,7 +306,8 @@ mod tests {
         assert!(abandoned.is_abandoned());
         for state in [running(now), stopping(StopReason::Mismatched, now), abandoned, DaemonState::Ended] {
             let mut state = state;
-            let step = state.matched(true, &DaemonOptions::default(), TIMES, (now + 600 * SECOND, clock()));
+            let step =
+                state.matched(true, &DaemonOptions::default(), TIMES, (now + 600 * SECOND, clock()), || 1);
             assert_eq!(step, Step::None, "{state:?}");
         }
     }
@@ -312,14 +329,14 @@ mod tests {
         let now = Instant::now();
         let failed = Outcome::Failed { message: String::new() };
         let rejected = Outcome::Rejected { message: String::new() };
-        let attempts = Attempts { before: 1, first: now, started: clock() };
+        let attempts = Attempts { before: 1, first: now, started: clock(), of: 1 };
         let waiting = |after: Duration| DaemonState::waiting(now + after, Some(attempts));
         let stopped = || stopping(StopReason::Mismatched, now);
         let cases = [
             (running(now), Some(Outcome::Success), DaemonState::Ended),
             (running(now), Some(Outcome::Ignored), DaemonState::Ended),
             (running(now), Some(failed), DaemonState::Ended),
-            (running(now), Some(rejected), DaemonState::Off),
+            (running(now), Some(rejected), DaemonState::Rejected { of: 1 }),
             (running(now), Some(retry(7 * SECOND)), waiting(7 * SECOND)),
             (running(now), None, DaemonState::Ended),
             (stopped(), Some(Outcome::Success), DaemonState::Off),
@@ -339,8 +356,8 @@ mod tests {
         let mut state = DaemonState::default();
         for attempt in 0..3 {
             let at = now + SECOND * attempt;
-            let step = state.matched(true, &options, TIMES, (at, clock()));
-            assert_eq!(step, Step::Start(Attempts { before: attempt, first: now, started: clock() }));
+            let step = state.matched(true, &options, TIMES, (at, clock()), || 1);
+            assert_eq!(step, Step::Start(Attempts { before: attempt, first: now, started: clock(), of: 1 }));
             state.ended(Some(&retry(SECOND)), at);
         }
         state.stop(StopReason::Mismatched, TIMES, now);
@@ -354,16 +371,30 @@ mod tests {
         assert_eq!((state.expire(now), state.due()), (Step::Wake, Some(now + UNSTARTED)));
         assert_eq!(state.expire(now + SECOND), Step::None);
         assert_eq!(state.expire(now + UNSTARTED), Step::Wake);
-        let step = state.matched(true, &DaemonOptions::default(), TIMES, (now + UNSTARTED, clock()));
+        let step = state.matched(true, &DaemonOptions::default(), TIMES, (now + UNSTARTED, clock()), || 1);
         assert!(matches!(step, Step::Start(_)), "{step:?}");
     }
 
     #[test]
-    fn a_deletion_outweighs_a_filter_that_no_longer_matches() {
+    fn one_that_could_not_read_the_object_is_started_with_another_state_only() {
         let now = Instant::now();
-        let mut state = stopping(StopReason::Mismatched, now);
-        assert_eq!(state.stop(StopReason::Deleted, TIMES, now), Step::None);
-        assert!(matches!(state, DaemonState::Stopping { reason: StopReason::Deleted, .. }));
+        let options = DaemonOptions { initial_delay: SECOND, ..DaemonOptions::default() };
+        let mut state = DaemonState::Rejected { of: 1 };
+        assert_eq!(state.due(), None);
+        assert_eq!(state.matched(true, &options, TIMES, (now, clock()), || 1), Step::None);
+        let started = Attempts { before: 0, first: now, started: clock(), of: 2 };
+        assert_eq!(state.matched(true, &options, TIMES, (now, clock()), || 2), Step::Start(started));
+        let mut state = DaemonState::Rejected { of: 1 };
+        assert_eq!(state.stop(StopReason::Mismatched, TIMES, now), Step::Drop);
+        assert_eq!(state, DaemonState::Off);
+    }
+
+    #[test]
+    fn a_future_that_is_dropped_has_a_moment_to_end_whatever_the_timeout() {
+        let now = Instant::now();
+        let mut state = running(now);
+        state.stop(StopReason::Deleted, StopTimes { backoff: Duration::ZERO, timeout: Duration::ZERO }, now);
+        assert_eq!((state.expire(now), state.due()), (Step::Cancel, Some(now + LEAST_TIMEOUT)));
     }
 
     #[test]

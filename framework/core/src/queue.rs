@@ -97,6 +97,20 @@ impl Queue {
         Self { backlog: Backlog::new(limits.budget), limits, ..self }
     }
 
+    /// Takes in what the handlers of a kind need that has come, or has come in place of another one.
+    pub fn set_kind(&mut self, kind: u32, needs: KindNeeds) {
+        let at = kind as usize;
+        if self.needs.len() <= at {
+            self.needs.resize(at + 1, KindNeeds::default());
+        }
+        self.needs[at] = needs;
+    }
+
+    /// Whether there are objects of a kind, or some of whose end not all is told.
+    pub fn has_kind(&self, kind: u32) -> bool {
+        self.sources.keys().any(|source| source.kind == kind)
+    }
+
     fn needs(&self, source: Source) -> KindNeeds {
         self.needs.get(source.kind as usize).copied().unwrap_or_default()
     }
@@ -104,6 +118,11 @@ impl Queue {
     /// Takes in an event of a watch. Returns the objects that it shows to be gone though no event of their own has: their
     /// names, namespaces and uids; and their labels, where event handlers may ask for them.
     pub fn observe(&mut self, source: Source, event: Event, now: Instant) -> Vec<Body> {
+        if let Event::Listed(body) | Event::Applied(body) | Event::Deleted(body) = &event
+            && self.is_of_another(source, body)
+        {
+            return Vec::new();
+        }
         match event {
             Event::Listing => self.list(source, false),
             Event::ListingRevised => self.list(source, true),
@@ -121,6 +140,12 @@ impl Queue {
             Event::Withdrawn => return self.withdraw(source, now),
         }
         Vec::new()
+    }
+
+    /// Whether an object is known as one of another kind. Some APIs show the objects of others, under the same uids: each is
+    /// an object of the kind that has shown it first.
+    fn is_of_another(&self, source: Source, body: &Body) -> bool {
+        self.objects.get(&Uid::from(body.uid())).is_some_and(|entry| entry.source.kind != source.kind)
     }
 
     fn applied(&mut self, source: Source, body: Body, shown: Shown, now: Instant) {

@@ -63,7 +63,8 @@ pub fn on_field(attribute: TokenStream, item: TokenStream) -> TokenStream {
 
 #[proc_macro_attribute]
 pub fn on_event(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    handler(&Attribute { name: "on_event", scope: "WatchEvent", own: &[], plain: false }, attribute, item)
+    let own = &["category", "group", "kinds"];
+    handler(&Attribute { name: "on_event", scope: "WatchEvent", own, plain: false }, attribute, item)
 }
 
 #[proc_macro_attribute]

@@ -96,8 +96,16 @@ impl LiveState {
 
     /// Takes in a state; only if somebody looks, and it is newer than the known one.
     pub(crate) fn show(&self, body: &Body) {
+        self.take_in(body, |known| is_newer(body.version(), known.version()));
+    }
+
+    /// Takes in a state that was read. It may be older than the known one: a restored cluster counts its versions again.
+    pub(crate) fn show_read(&self, body: &Body) {
+        self.take_in(body, |known| body.version() != known.version());
+    }
+
+    fn take_in(&self, body: &Body, is_news: impl FnOnce(&Body) -> bool) {
         let mut newest = self.lock();
-        let is_news = |known: &Body| is_newer(body.version(), known.version());
         if newest.views > 0 && newest.body.as_ref().is_none_or(is_news) {
             newest.body = Some(body.clone());
             newest.revision += 1;
@@ -152,6 +160,19 @@ mod tests {
         assert!(live.newest().is_some(), "another view looks");
         live.close();
         assert_eq!(live.newest(), None);
+    }
+
+    #[test]
+    fn a_state_that_was_read_is_shown_though_its_version_is_older_and_later_ones_follow() {
+        let live = LiveState::default();
+        let seen = live.open(&body("500"));
+        live.show(&body("7"));
+        assert_eq!(live.newest(), Some(body("500")), "an event may be late");
+        live.show_read(&body("500"));
+        assert_eq!(live.changed(seen).now_or_never(), None, "the same one");
+        live.show_read(&body("6"));
+        live.show(&body("7"));
+        assert_eq!((live.changed(seen).now_or_never(), live.newest()), (Some(seen + 2), Some(body("7"))));
     }
 
     #[test]

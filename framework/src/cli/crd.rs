@@ -28,7 +28,7 @@ pub(super) fn print(registry: &Registry, out: &mut impl Write, notes: &mut impl 
 /// A handler of each kind: one that knows the definition, if there is one.
 fn kinds(registry: &Registry) -> impl Iterator<Item = &Handler> {
     let mut kinds = BTreeMap::<_, &Handler>::new();
-    for handler in registry.handlers() {
+    for handler in registry.handlers().iter().filter(|handler| !handler.kind.is_any()) {
         let resource = &handler.kind.resource;
         let known = kinds.entry((&resource.group, &resource.kind, &resource.version)).or_insert(handler);
         if known.kind.definition.is_none() {

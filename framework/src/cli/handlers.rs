@@ -8,7 +8,7 @@ use crate::{
         retry::{Backoff, Limits, OnError},
         timer::TimerSchedule,
     },
-    families::{Activity, ActivityKind, Family, Handler},
+    families::{Activity, ActivityKind, Family, Handler, KindSelection},
     registry::{LeftOut, Registry},
 };
 use std::{
@@ -41,8 +41,12 @@ pub(super) fn print(registry: &Registry, out: &mut impl Write) -> io::Result<()>
 
 fn row(handler: &Handler) -> Row {
     let resource = &handler.kind.resource;
+    let kind = match handler.kind.is_any() {
+        true => resource.kind.clone(),
+        false => format!("{} ({})", resource.kind, resource.api_version),
+    };
     [
-        format!("{} ({})", resource.kind, resource.api_version),
+        kind,
         handler.trigger().to_owned(),
         handler.id().to_owned(),
         options(handler),
@@ -72,7 +76,7 @@ fn options(handler: &Handler) -> String {
     let operator = handler.operator.as_ref().map(|name| format!("operator={name}"));
     let own = match &handler.family {
         Family::Change(change) => [triggered(change.on), filters, limits(&change.limits)].concat(),
-        Family::Event(event) => [filters, timeout(event.timeout)].concat(),
+        Family::Event(event) => [kinds(event.kinds.as_ref()), filters, timeout(event.timeout)].concat(),
         Family::Related(related) => [vec![format!("maps_to={}", related.target.kind)], filters].concat(),
         Family::Index(index) => [filters, on_error(index.errors, OnError::Ignored)].concat(),
         Family::Timer(timer) => [schedule(&timer.schedule), filters, limits(&timer.limits)].concat(),
@@ -80,6 +84,14 @@ fn options(handler: &Handler) -> String {
     };
     let shown: Vec<_> = operator.into_iter().chain(own).collect();
     if shown.is_empty() { "-".into() } else { shown.join(" ") }
+}
+
+fn kinds(selection: Option<&KindSelection>) -> Vec<String> {
+    let Some(KindSelection { category, group, condition }) = selection else { return Vec::new() };
+    let category = category.as_ref().map(|category| format!("category={category}"));
+    let group = group.as_ref().map(|group| format!("group={group}"));
+    let condition = condition.as_ref().map(|_| "kinds".to_owned());
+    category.into_iter().chain(group).chain(condition).collect()
 }
 
 fn schedule(schedule: &TimerSchedule) -> Vec<String> {

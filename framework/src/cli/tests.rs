@@ -4,7 +4,7 @@ use super::{
     crd, handlers, settings,
 };
 use crate::{
-    Name, Result,
+    AnyKind, Name, Result,
     filter::Match,
     handler::{Activity, Handler, OnError, Registry, SourceLocation},
     index,
@@ -173,6 +173,29 @@ ConfigMap (v1)       event   e               -                                  
 ConfigMap (v1)       index   i               labels[a]=present errors=permanent                    src/main.rs:102
 "
     );
+}
+
+#[test]
+fn a_handler_of_any_kind_is_listed_with_what_its_kinds_are_and_has_no_definition() {
+    let at = |line| SourceLocation { file: "src/main.rs", line, column: 1 };
+    let selective = on_event::<AnyKind>("some").category("all").group("apps").kinds(|_| true).run(nothing);
+    let registry = Registry::from_iter([
+        Handler { location: at(1), ..on_event::<AnyKind>("all").run(nothing) },
+        Handler { location: at(2), ..selective },
+    ]);
+    let mut out = Vec::new();
+    handlers::print(&registry, &mut out).unwrap();
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "\
+KIND     ON     ID    OPTIONS                        SOURCE
+AnyKind  event  all   -                              src/main.rs:1
+AnyKind  event  some  category=all group=apps kinds  src/main.rs:2
+"
+    );
+    let (mut out, mut notes) = (Vec::new(), Vec::new());
+    crd::print(&registry, &mut out, &mut notes).unwrap();
+    assert_eq!(notes, b"");
 }
 
 #[test]

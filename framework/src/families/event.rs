@@ -1,10 +1,10 @@
 //! Event handlers: called once for each watch event of an object, and never retried.
 
-use super::{Family, Invoke, Parameter};
+use super::{EventKind, Family, Invoke, KindSelection, Parameter};
 pub use korf_core::queue::WatchEventType;
 
 use crate::{
-    builder::{Configurable, HandlerBuilder, KubeKind, Registrable},
+    builder::{Configurable, HandlerBuilder, Registrable},
     call::{ObjectCall, object_call},
     core::filter::Filter,
     filter::ObjectCondition,
@@ -19,6 +19,8 @@ pub struct EventHandler {
     pub id: String,
     /// The objects that it is for.
     pub filter: Filter,
+    /// The kinds that it is for, if these are several.
+    pub(crate) kinds: Option<KindSelection>,
     /// The longest time that a call may take; none: no limit.
     pub timeout: Option<Duration>,
     /// The value that it was registered with.
@@ -57,7 +59,7 @@ scopes! {
 }
 
 impl<K: 'static> Configurable for WatchEvent<K> {
-    type Options = ();
+    type Options = Option<KindSelection>;
     type Condition = ObjectCondition<K>;
 }
 
@@ -66,6 +68,7 @@ impl<K: 'static> Registrable for WatchEvent<K> {
         Family::Event(EventHandler {
             id: builder.id,
             filter: builder.filter,
+            kinds: builder.options,
             timeout: builder.limits.timeout,
             param: builder.param,
             invoke,
@@ -73,8 +76,9 @@ impl<K: 'static> Registrable for WatchEvent<K> {
     }
 }
 
-/// A handler for every watch event of objects of kind `K`. It is called once: errors are only logged.
+/// A handler for every watch event of objects of kind `K`, or of [`AnyKind`](crate::AnyKind). It is called once: errors are
+/// only logged.
 #[track_caller]
-pub fn on_event<K: KubeKind>(id: impl Into<String>) -> HandlerBuilder<WatchEvent<K>> {
-    HandlerBuilder::begin(id.into(), (), Location::caller())
+pub fn on_event<K: EventKind>(id: impl Into<String>) -> HandlerBuilder<WatchEvent<K>> {
+    HandlerBuilder::begin_for(K::kind(), id.into(), K::selection(), Location::caller())
 }

@@ -146,6 +146,7 @@ impl Operator {
             indexes: setup.indexes(),
             events,
             triggers: setup.triggers(),
+            any_kind: self.registry.any_kind(),
             storage,
             one_at_a_time: self.one_at_a_time,
             follow_generations: self.follow_generations,

@@ -15,6 +15,7 @@ pub use offer::{DaemonMemory, Offer};
 use super::{
     kind::KindContext,
     observe::{Observation, Observer},
+    triggers::wake_elsewhere,
 };
 use crate::call::{EditSink, LiveState};
 use korf_core::{
@@ -65,7 +66,10 @@ pub struct ObjectLink {
 impl ObjectLink {
     fn new(uid: &Uid, news: &DaemonNews) -> Self {
         let (uid, news) = (uid.clone(), news.clone());
-        let edits = EditSink::waking(move || news.tell(News::Edited(uid.clone())));
+        let edits = EditSink::waking(move || {
+            news.tell(News::Edited(uid.clone()));
+            wake_elsewhere();
+        });
         Self { edits, live: Arc::default() }
     }
 
@@ -146,7 +150,9 @@ impl Daemons {
             self.stop(&uid, StopReason::Deleted, now);
         } else if offer.wanted.contains(&true) || self.objects.contains_key(&uid) {
             let object = self.objects.entry(uid.clone()).or_insert_with(|| ObjectDaemons::new(&offer));
-            object.offered(offer, &self.sender, now);
+            if object.offered(offer, &self.sender, now) == Some(Told::Whole) {
+                queue.wake(&uid, Extent::Whole);
+            }
         }
         if held && !self.objects.get(&uid).is_some_and(ObjectDaemons::keeps) {
             queue.wake(&uid, Extent::Whole);
@@ -174,6 +180,11 @@ impl Daemons {
             Event::Deleted(body) => self.stop(&Uid::from(body.uid()), StopReason::Deleted, now),
             Event::Listing | Event::ListingRevised | Event::ListingDone | Event::Withdrawn => {}
         }
+    }
+
+    /// Takes in that an object is gone, though no event of its own shows that.
+    pub fn observe_gone(&mut self, gone: &Body, now: Instant) {
+        self.stop(&Uid::from(gone.uid()), StopReason::Deleted, now);
     }
 
     fn show(&mut self, body: &Body, now: Instant) {

@@ -14,7 +14,7 @@ use futures::{
 };
 use kube::{
     Client,
-    core::GroupVersionKind,
+    core::{ApiResource, GroupVersionKind},
     discovery::{Scope, pinned_kind},
 };
 use std::{sync::Arc, time::Duration};
@@ -45,7 +45,7 @@ const FIRST_DELAY: Duration = Duration::from_millis(250);
 
 /// Asks for a kind until it is served, for the first time after this delay.
 pub fn discover(kind: Arc<KindContext>, after: Duration) -> BoxStream<'static, Discovery> {
-    let health = kind.operator.health.watch(&kind.title(), None);
+    let health = kind.health(None);
     let questions = Questions {
         client: noting(kind.client(), health.clone()),
         health,
@@ -91,7 +91,8 @@ impl Questions {
                 }
                 Err(why) => {
                     self.note(&why);
-                    let is_missing = why == Unknown::Missing;
+                    // One that was found is found again in the other version.
+                    let is_missing = self.is_missing(&why);
                     self.unknown(why);
                     if is_missing && self.is_gone() {
                         return Some(Discovery::Missing);
@@ -120,11 +121,15 @@ impl Questions {
     fn unknown(&mut self, why: Unknown) {
         self.pause = self.delay;
         self.delay = (self.delay * 2).min(self.kind.operator.settings.watching.discovery_interval);
-        self.missing = (why == Unknown::Missing).then(|| self.missing.unwrap_or_else(Instant::now));
+        self.missing = self.is_missing(&why).then(|| self.missing.unwrap_or_else(Instant::now));
         if self.logged.as_ref() != Some(&why) {
             undiscovered(&self.kind, &why);
             self.logged = Some(why);
         }
+    }
+
+    fn is_missing(&self, why: &Unknown) -> bool {
+        *why == Unknown::Missing || self.kind.is_found() && matches!(why, Unknown::Version(_))
     }
 
     /// Whether the kind has been missing for long, for the first time. A server that is starting doesn't know all kinds yet.
@@ -153,6 +158,9 @@ async fn ask_for(kind: &KindContext, client: &Client) -> Result<Scope, Unknown> 
                 kind.set_status_subresource(
                     plurals.any(|plural| plural.ends_with("/status") || plural == "status"),
                 );
+                if kind.asks_for_categories() {
+                    note_categories(kind, client).await.map_err(|error| Unknown::Failed(explain(&error)))?;
+                }
                 Ok(capabilities.scope)
             }
             Err(error) if is_unknown(&error) => match other_version(kind, client).await {
@@ -168,6 +176,18 @@ async fn ask_for(kind: &KindContext, client: &Client) -> Result<Scope, Unknown> 
         let why = format!("the API server has not answered which kinds it has within {limit} seconds");
         Err(Unknown::Failed(why))
     })
+}
+
+/// Asks the API server for the categories of the kind, which aren't among its capabilities.
+async fn note_categories(kind: &KindContext, client: &Client) -> kube::Result<()> {
+    let ApiResource { group, version, api_version, plural, .. } = &kind.kind.resource;
+    let list = match &**group {
+        "" => client.list_core_api_resources(version).await?,
+        _ => client.list_api_group_resources(api_version).await?,
+    };
+    let served = list.resources.into_iter().find(|resource| resource.name == *plural);
+    kind.set_categories(served.and_then(|resource| resource.categories).unwrap_or_default());
+    Ok(())
 }
 
 /// Whether the API server says that it doesn't have what it was asked for.

@@ -112,6 +112,11 @@ impl Health {
         WatchHealth(facts)
     }
 
+    /// A watch that counts for nothing.
+    pub fn aside(&self, kind: &str, namespace: Option<&str>) -> WatchHealth {
+        WatchHealth(Arc::new(Mutex::new(WatchFacts::new(kind, namespace, now()))))
+    }
+
     /// The writes of a kind; forgotten when they are dropped.
     pub fn writes(&self, kind: &str) -> WriteHealth {
         let facts = Arc::new(Mutex::new(WriteFacts::new(kind)));

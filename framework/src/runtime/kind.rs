@@ -1,9 +1,10 @@
 //! Kind contexts: what the turns of one kind's objects need.
 
 use super::{
+    catalog::ServedKind,
     clock,
     daemons::DaemonNews,
-    health::{Health, WriteHealth},
+    health::{Health, WatchHealth, WriteHealth},
     index::Indexer,
     object::WatchedObject,
     observe::{Observation, Observer},
@@ -54,6 +55,8 @@ pub struct OperatorContext {
     pub events: EventQueue,
     /// The triggers that handlers have given.
     pub triggers: Triggers,
+    /// The handlers of any kind.
+    pub any_kind: Vec<EventHandler>,
     /// Where progress and finalizers are stored.
     pub storage: Storage,
     /// Objects are resumed whose generation has changed though nothing else has.
@@ -125,6 +128,10 @@ pub struct KindContext {
     dropped: Mutex<BTreeSet<String>>,
     /// The newer version by which the kind is served, as far as the log has warned of it.
     newer: Mutex<Option<String>>,
+    /// It was found in the catalog, and has handlers of any kind alone.
+    is_found: bool,
+    /// The categories that it is in, as far as a handler asks for one.
+    categories: Mutex<Vec<String>>,
     places: Mutex<KindPlaces>,
 }
 
@@ -160,6 +167,8 @@ impl KindContext {
     /// The kinds of these handlers, each with its handlers in their order.
     pub fn group(handlers: Vec<Handler>, operator: &Arc<OperatorContext>) -> Vec<Self> {
         let mut kinds: Vec<Self> = Vec::new();
+        let (any, handlers): (Vec<_>, Vec<_>) =
+            handlers.into_iter().partition(|handler| handler.kind.is_any());
         for handler in handlers {
             let known = kinds.iter().position(|known| known.kind.resource == handler.kind.resource);
             let index = known.unwrap_or_else(|| {
@@ -178,7 +187,65 @@ impl KindContext {
                 Family::Daemon(handler) => kinds[index].daemons.push(handler),
             }
         }
+        if !any.is_empty() {
+            kinds.iter_mut().for_each(Self::look_on);
+        }
         kinds
+    }
+
+    /// A kind without handlers of its own, if handlers of any kind are for it.
+    pub(super) fn found(served: ServedKind, operator: &Arc<OperatorContext>) -> Option<Self> {
+        let ServedKind { resource, categories } = served;
+        let mut kind = Self::new(Kind { resource, definition: None }, operator);
+        kind.is_found = true;
+        kind.look_on();
+        kind.set_categories(categories);
+        let is_meant = kind.events.iter().any(|handler| kind.is_meant(handler));
+        is_meant.then_some(kind)
+    }
+
+    /// Adds the handlers of any kind that may be for this one.
+    fn look_on(&mut self) {
+        let resource = &self.kind.resource;
+        let may_have = |handler: &&EventHandler| {
+            handler.kinds.as_ref().is_some_and(|kinds| kinds.may_have(resource)) && !is_report(resource)
+        };
+        self.events.extend(self.operator.any_kind.iter().filter(may_have).cloned());
+        self.has_turns |= !self.events.is_empty();
+    }
+
+    /// Whether an event handler is for this kind, by its categories.
+    pub(super) fn is_meant(&self, handler: &EventHandler) -> bool {
+        handler.kinds.as_ref().is_none_or(|kinds| {
+            kinds.has_one_of(&self.categories.lock().unwrap_or_else(PoisonError::into_inner))
+        })
+    }
+
+    /// Whether a handler asks for the categories that it is in.
+    pub(super) fn asks_for_categories(&self) -> bool {
+        let mut selections = self.events.iter().filter_map(|handler| handler.kinds.as_ref());
+        selections.any(|kinds| kinds.category.is_some())
+    }
+
+    /// Takes in the categories that it is in.
+    pub(super) fn set_categories(&self, categories: Vec<String>) {
+        *self.categories.lock().unwrap_or_else(PoisonError::into_inner) = categories;
+    }
+
+    /// Whether it was found in the catalog: it is forgotten when it is gone.
+    pub(super) fn is_found(&self) -> bool {
+        self.is_found
+    }
+
+    /// The health of its watch in a place, or of its discovery. That of a kind without handlers of its own counts for nothing: the
+    /// operator may not be allowed to watch it.
+    pub(super) fn health(&self, namespace: Option<&str>) -> WatchHealth {
+        let health = &self.operator.health;
+        if self.is_found {
+            health.aside(&self.title(), namespace)
+        } else {
+            health.watch(&self.title(), namespace)
+        }
     }
 
     fn new(kind: Kind, operator: &Arc<OperatorContext>) -> Self {
@@ -207,6 +274,8 @@ impl KindContext {
             running: AtomicUsize::new(0),
             dropped: Mutex::default(),
             newer: Mutex::default(),
+            is_found: false,
+            categories: Mutex::default(),
             places: Mutex::default(),
         }
     }
@@ -346,6 +415,11 @@ impl KindContext {
     pub(super) fn set_status_subresource(&self, present: bool) {
         self.status_subresource.store(present, Ordering::Relaxed);
     }
+}
+
+/// Whether objects of a kind are reports on others, which handlers of any kind aren't for. They are in two groups at once.
+pub(super) fn is_report(resource: &ApiResource) -> bool {
+    resource.plural == "events" && matches!(&*resource.group, "" | "events.k8s.io")
 }
 
 fn title(resource: &ApiResource) -> String {

@@ -39,6 +39,12 @@ impl FirstListings {
         listing.complete
     }
 
+    /// Forgets a kind that is gone.
+    pub fn forget(&mut self, kind: u32) {
+        self.watches.retain(|source, _| source.kind != kind);
+        self.told.remove(&kind);
+    }
+
     /// Whether a kind was complete once.
     pub fn is_told(&self, kind: u32) -> bool {
         self.told.contains(&kind)

@@ -31,6 +31,7 @@ impl Memory {
 
     /// Notes that the object was read: none of its writes is in doubt any more.
     pub fn has_been_read(&mut self) {
+        self.daemons.has_been_read();
         if let Some(unsaved) = &mut self.unsaved {
             unsaved.has_been_read();
         }

@@ -25,15 +25,19 @@ use std::{
 pub enum KindNews {
     /// Something happens in the place with this number.
     Event(u32, Event),
+    /// It was found in the catalog, and is gone with all its objects. That is the last news.
+    Gone,
     /// It is known in which places it is watched, or these are other ones than before.
     Places,
 }
 
 /// All that happens to the objects of a kind, from their listing on.
 pub fn watch(kind: Arc<KindContext>, region: Region) -> impl Stream<Item = KindNews> + Send {
-    stream::unfold(Places::new(kind, region), |mut places| async {
+    stream::unfold(Some(Places::new(kind, region)), |places| async {
+        let mut places = places?;
         let news = places.next().await;
-        Some((news, places))
+        let goes_on = !matches!(news, KindNews::Gone);
+        Some((news, goes_on.then_some(places)))
     })
 }
 
@@ -129,6 +133,7 @@ impl Places {
             self.paused.entry(place.number).or_insert_with(begin);
             self.news.push_back(KindNews::Event(place.number, Event::Withdrawn));
         }
+        self.news.extend(self.kind.is_found().then_some(KindNews::Gone));
     }
 
     /// Begins watches where there are none, and ends those where none are to be.

@@ -1,7 +1,9 @@
 //! Reactor: the operator's one loop, from watch events through the queue to workers.
 
 use super::{
+    catalog::{ServedKind, catalog},
     daemons::Daemons,
+    found::{Found, Slot},
     kind::{KindContext, OperatorContext},
     listing::FirstListings,
     memory::{Memories, Memory},
@@ -37,6 +39,9 @@ const IDLE: Duration = Duration::from_secs(3600);
 pub struct Reactor {
     operator: Arc<OperatorContext>,
     kinds: Vec<Arc<KindContext>>,
+    /// The number of those that have handlers of their own, which come first.
+    declared: usize,
+    found: Found,
     queue: Queue,
     memories: Memories,
     daemons: Daemons,
@@ -76,7 +81,9 @@ impl Reactor {
             indexing: kinds.iter().any(|kind| kind.is_indexed()).then_some(indexing),
             queue: Queue::new(needs).with_limits(operator.settings.queue()),
             operator,
+            declared: kinds.len(),
             kinds,
+            found: Found::default(),
             memories: Memories::default(),
             daemons,
             workers: JoinSet::new(),
@@ -90,11 +97,12 @@ impl Reactor {
 
     /// Serves until the operator is told to stop.
     pub async fn serve(&mut self, region: Region) {
-        let watches = (0..).zip(&self.kinds).map(|(number, kind)| {
+        let watch = |number: u32, kind: &Arc<KindContext>| {
             let news = watch(Arc::clone(kind), region.clone());
             news.map(move |news| (number, news)).boxed()
-        });
-        let mut news = stream::select_all(watches);
+        };
+        let mut news = stream::select_all((0..).zip(&self.kinds).map(|(number, kind)| watch(number, kind)));
+        let mut catalog = catalog(&self.operator);
         let (stopping, triggers) = (self.operator.stopping.clone(), self.operator.triggers.clone());
         let health = self.operator.health.clone();
         while !stopping.is_cancelled() {
@@ -112,6 +120,9 @@ impl Reactor {
                 Some(news) = self.daemons.next() => self.daemons.take_in(news, &mut self.queue, now()),
                 Some(ended) = self.workers.join_next_with_id() => self.ended(ended),
                 Some((kind, news)) = news.next() => self.take_in(kind, news),
+                Some(kinds) = catalog.next() => for number in self.find(kinds) {
+                    news.push(watch(number, &self.kinds[number as usize]));
+                },
                 // They are taken at the beginning of each round, so that neither they nor events keep the other waiting.
                 () = triggers.given() => {}
                 () = time::sleep_until(next.into()) => {}
@@ -123,6 +134,39 @@ impl Reactor {
         match news {
             KindNews::Event(place, event) => self.observe(Source { kind, place }, event),
             KindNews::Places => self.listed(kind),
+            KindNews::Gone => {
+                self.found.lose(kind);
+                self.listings.forget(kind);
+            }
+        }
+    }
+
+    /// Takes in which kinds there are. Returns the numbers of those that are watched from now on.
+    fn find(&mut self, kinds: Vec<ServedKind>) -> Vec<u32> {
+        let mut begun = Vec::new();
+        for served in self.found.take_in(kinds) {
+            match self.found.slot(&served.resource, &self.kinds, &self.queue) {
+                Slot::Known(number) => self.kinds[number as usize].set_categories(served.categories),
+                Slot::Free(number) => {
+                    if let Some(kind) = KindContext::found(served, &self.operator) {
+                        self.add(number, kind);
+                        begun.push(number);
+                    }
+                }
+                Slot::Later => {}
+            }
+        }
+        self.serve_if_listed();
+        begun
+    }
+
+    fn add(&mut self, number: u32, mut kind: KindContext) {
+        kind.daemon_news = self.daemons.sender();
+        self.queue.set_kind(number, kind.needs());
+        self.found.occupy(number);
+        match self.kinds.get_mut(number as usize) {
+            Some(before) => *before = Arc::new(kind),
+            None => self.kinds.push(Arc::new(kind)),
         }
     }
 
@@ -136,6 +180,7 @@ impl Reactor {
         for gone in self.queue.observe(source, event, now()) {
             kind.unindex(&gone);
             kind.relate_gone(&gone);
+            self.daemons.observe_gone(&gone, now());
         }
         self.forget();
         if listed && self.listings.is_told(source.kind) {
@@ -164,7 +209,16 @@ impl Reactor {
         {
             self.operator.observer.observe(Observation::IndexesFilled { told });
         }
-        if !self.serving && (0..).zip(&self.kinds).all(|(number, _)| self.listings.is_told(number)) {
+        self.serve_if_listed();
+    }
+
+    /// Tells that the operator serves once all kinds with handlers of their own are listed. It doesn't wait for the objects of
+    /// others, which it may not be allowed to list.
+    fn serve_if_listed(&mut self) {
+        let mut declared = (0..).zip(&self.kinds[..self.declared]);
+        let is_listed = declared.all(|(number, _)| self.listings.is_told(number));
+        let is_found = self.operator.any_kind.is_empty() || self.found.is_known();
+        if !self.serving && is_listed && is_found {
             self.serving = true;
             self.operator.observer.observe(Observation::PhaseEntered(Phase::Serving));
         }

@@ -6,7 +6,10 @@ use std::{
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::Notify;
+use tokio::{
+    runtime::{Handle, RuntimeFlavor},
+    sync::Notify,
+};
 
 /// What a trigger is for. Any number of triggers for the same are one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +48,18 @@ impl Target {
 #[derive(Clone, Debug, Default)]
 pub struct Triggers(Arc<Shared>);
 
+/// Lets the task that a handler has just woken run on another thread, should the handler go on to block its own.
+///
+/// tokio keeps the task that was woken last in a slot of the thread, from which no other thread takes it; another one that
+/// is woken drives it out into the thread's queue.
+pub fn wake_elsewhere() {
+    if let Ok(runtime) = Handle::try_current()
+        && runtime.runtime_flavor() == RuntimeFlavor::MultiThread
+    {
+        runtime.spawn(async {});
+    }
+}
+
 #[derive(Debug, Default)]
 struct Shared {
     /// With the id of the handler that has given each of them last.
@@ -57,6 +72,7 @@ impl Triggers {
     pub fn give(&self, target: Target, by: &str) {
         if self.targets().insert(target, by.to_owned()).is_none() {
             self.0.given.notify_one();
+            wake_elsewhere();
         }
     }
 

@@ -111,7 +111,7 @@ impl<'a> Turn<'a> {
                 self.kind.observe(Observation::Unreadable(self.reading.unreadable()));
             }
             if !self.job.gone {
-                self.hold = self.kind.offer_daemons(&self.reading.body, self.memory)?;
+                self.hold = self.kind.offer_daemons(&self.reading.body, self.memory).await?;
             }
             self.reading.hasten(self.early.iter().map(|id| &**id));
             let plan = plan(&self.kind.setup, &self.reading, self.situation(), clock::now())?;

@@ -58,7 +58,7 @@ impl Watch {
     /// A watch that hasn't begun.
     pub fn new(kind: Arc<KindContext>, namespace: Option<String>) -> Self {
         let strategy = InitialListStrategy::StreamingList;
-        let health = kind.operator.health.watch(&kind.title(), namespace.as_deref());
+        let health = kind.health(namespace.as_deref());
         Self {
             client: noting(kind.client(), health.clone()),
             kind,

@@ -92,7 +92,7 @@ impl KindContext {
         retry = retry.into_iter().chain(again).min();
         if job.extent == Extent::Partial && body.version() == job.body.version() {
             if job.fetch || job.known.as_ref().is_some_and(|known| known.is(body.version())) {
-                self.offer_daemons(&body, memory)?;
+                self.offer_daemons(&body, memory).await?;
             }
             return Ok(TurnEnd::Partial { due: retry });
         }
@@ -124,7 +124,7 @@ impl KindContext {
         report.undelivered = None;
         let pass = Pass::new(self, body, memory);
         let mut failed = None;
-        for handler in &self.events {
+        for handler in self.events.iter().filter(|handler| self.is_meant(handler)) {
             if self.operator.stopping.is_cancelled() {
                 break;
             }

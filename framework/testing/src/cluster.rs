@@ -87,7 +87,7 @@ impl Cluster {
         let (server, lines) = (ApiServer::new(), Lines::default());
         let dispatch = lines.subscriber();
         server.serve(ServedKind::of::<Event>());
-        for handler in make().registry().handlers() {
+        for handler in make().registry().handlers().iter().filter(|handler| !handler.kind.is_any()) {
             server.serve(ServedKind::for_handlers(&handler.kind));
         }
         let mut cluster = Self {

@@ -1,14 +1,21 @@
 //! Several operators in one program.
 
 use crate::lights::{Light, light};
-use korf::{Name, Operator, RunError, State, handler::Registry, on_cleanup, on_create, on_startup};
+use korf::{
+    Name, ObjectPatch, Operator, RunError, State, Trigger,
+    handler::{Handler, Registry},
+    on_cleanup, on_create, on_startup,
+};
 use korf_testing::api::{ApiServer, ServedKind};
 use kube::{Api, api::PostParams};
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Condvar, Mutex},
     time::Duration,
 };
-use tokio::time::Instant;
+use tokio::{
+    sync::mpsc::{UnboundedSender, unbounded_channel},
+    time::Instant,
+};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::{
     Layer,
@@ -111,7 +118,7 @@ async fn an_operator_is_ready_once_all_is_listed_and_one_that_cannot_start_never
 #[tokio::test(start_paused = true)]
 async fn operators_are_watched_together_and_stopped_when_one_of_them_ends() {
     let server = server(&["a"]).await;
-    let (said, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let (said, mut heard) = unbounded_channel();
     let fails = on_startup("fails").run(async || {
         tokio::time::sleep(Duration::from_secs(7)).await;
         Err::<(), _>(korf::Error::permanent("no disk"))
@@ -158,12 +165,80 @@ async fn an_operator_is_not_started_with_a_handler_that_is_for_another_one() {
 #[tokio::test(start_paused = true)]
 async fn an_operator_that_is_dropped_is_told_to_stop() {
     let server = server(&[]).await;
-    let (said, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let (said, mut heard) = unbounded_channel();
     let end = on_cleanup("end").run(async move || Ok(said.send(())?));
     let running = operator(&server, "one", &Calls::default()).activity(end).spawn();
     assert!(running.ready().await);
     drop(running);
     assert_eq!(heard.recv().await, Some(()));
+}
+
+/// A gate for threads, and what those tell that come to it.
+#[derive(Clone)]
+struct Gate(Arc<(Mutex<bool>, Condvar)>, UnboundedSender<&'static str>);
+
+impl Gate {
+    fn open(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+
+    /// Blocks the thread for the object "a".
+    fn pass(&self, name: &Name) {
+        if name.0 != "a" {
+            return self.1.send("handled").unwrap();
+        }
+        self.1.send("blocks").unwrap();
+        drop(self.0.1.wait_while(self.0.0.lock().unwrap(), |open| !*open).unwrap());
+    }
+}
+
+/// Handlers of which one blocks its thread right after the operator's loop was woken, for one object: the other is handled.
+async fn one_object_blocks_and_the_other_is_handled(handlers: impl IntoIterator<Item = Handler>) {
+    let (server, (says, mut heard)) = (server(&[]).await, unbounded_channel());
+    let gate = Gate(Arc::default(), says);
+    let operator = Operator::with_registry("one", Registry::from_iter(handlers));
+    let running = operator.client(server.client("one")).state(gate.clone()).spawn();
+    assert!(running.ready().await);
+    let lights = Api::<Light>::default_namespaced(server.client("user"));
+    lights.create(&PostParams::default(), &light("a", "red")).await.unwrap();
+    assert_eq!(heard.recv().await, Some("blocks"));
+    lights.create(&PostParams::default(), &light("b", "red")).await.unwrap();
+    let handled = tokio::time::timeout(Duration::from_secs(30), heard.recv()).await;
+    gate.open();
+    assert_eq!(handled.expect("the loop turns"), Some("handled"));
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_change_handler_that_blocks_its_thread_leaves_the_other_objects() {
+    one_object_blocks_and_the_other_is_handled([
+        korf::daemon::<Light>("idle").run(async || std::future::pending::<()>().await),
+        on_create::<Light>("block").run(async |name: Name, gate: State<Gate>| gate.pass(&name)),
+    ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_daemon_that_asks_for_a_write_and_blocks_its_thread_leaves_the_other_objects() {
+    let ask = async |patch: ObjectPatch, name: Name, gate: State<Gate>| {
+        patch.annotation("asked", Some("yes"));
+        gate.pass(&name);
+    };
+    one_object_blocks_and_the_other_is_handled([korf::daemon::<Light>("ask").run(ask)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_daemon_that_triggers_and_blocks_its_thread_leaves_the_other_objects() {
+    let trigger = async |lights: Trigger<Light>, name: Name, gate: State<Gate>| {
+        lights.trigger_all();
+        gate.pass(&name);
+    };
+    one_object_blocks_and_the_other_is_handled([
+        korf::daemon::<Light>("trigger").run(trigger),
+        korf::on_resume::<Light>("again").run(async || {}),
+    ])
+    .await;
 }
 
 /// The spans of each event of a handler, from the outermost on.

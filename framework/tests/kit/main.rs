@@ -4,11 +4,13 @@
 
 mod activities;
 mod answers;
+mod any_kind;
 mod asserts;
 mod blocking;
 mod chaos;
 mod crashes;
 mod daemon_ends;
+mod daemon_turns;
 mod daemons;
 mod embedding;
 mod ends;

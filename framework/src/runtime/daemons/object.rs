@@ -9,6 +9,7 @@ use crate::{
         clock,
         kind::KindContext,
         observe::{DaemonEvent, HandlerName, Observation},
+        throttle::fingerprint,
     },
 };
 use korf_core::{
@@ -17,7 +18,14 @@ use korf_core::{
     daemon::{Attempts, DaemonState, Step, StopReason, StopTimes},
     retry::{Attempt, Outcome},
 };
-use std::{pin::Pin, sync::Arc, time::Instant};
+use serde_json::Value;
+use std::{
+    cell::LazyCell,
+    hash::{DefaultHasher, Hash, Hasher},
+    pin::Pin,
+    sync::Arc,
+    time::Instant,
+};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument, Span};
 
@@ -28,6 +36,8 @@ pub struct ObjectDaemons {
     link: Arc<ObjectLink>,
     /// By the index of the handler.
     daemons: Box<[Daemon]>,
+    /// The object, for the log.
+    span: Span,
     /// The object is no longer known.
     forgotten: bool,
 }
@@ -42,8 +52,6 @@ struct Daemon {
     alarm: Option<Instant>,
     /// Its task, until that has ended.
     task: Option<Box<Task>>,
-    /// The version of the object that it could not be called for.
-    unfit: Option<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -51,9 +59,6 @@ struct Task {
     /// Dropped, it cancels the task.
     handle: AbortOnDropHandle<()>,
     stop: Arc<StopSignal>,
-    span: Span,
-    /// That of the object it was started with.
-    version: Box<str>,
 }
 
 /// The turn that an object is to have.
@@ -86,30 +91,38 @@ impl ObjectDaemons {
             kind: Arc::clone(&offer.kind),
             link: Arc::clone(&offer.link),
             daemons: offer.kind.daemons.iter().map(|_| Daemon::default()).collect(),
+            span: logging::object_span(&offer.kind.kind, &offer.body),
             forgotten: false,
         }
     }
 
-    /// Takes in a state of the object, and which of them are for it: starts and stops them.
-    pub fn offered(&mut self, offer: Offer, news: &DaemonNews, now: Instant) {
+    /// Takes in a state of the object, and which of them are for it: starts and stops them. Returns the turn that the object
+    /// is to have.
+    pub fn offered(&mut self, offer: Offer, news: &DaemonNews, now: Instant) -> Option<Told> {
         // One that was forgotten, and is there again, has another memory.
         (self.link, self.forgotten) = (Arc::clone(&offer.link), false);
-        self.link.live.show(&offer.body);
+        if offer.read {
+            self.link.live.show_read(&offer.body);
+        } else {
+            self.link.live.show(&offer.body);
+        }
+        let state = LazyCell::new(|| readable(&offer));
+        let mut released = false;
         for (index, wanted) in offer.wanted.iter().enumerate() {
             let times = self.times(index);
             let options = self.kind.daemons[index].options;
             let daemon = &mut self.daemons[index];
             daemon.wanted = *wanted;
-            let version = Some(offer.body.version());
-            daemon.unfit.take_if(|unfit| !*wanted || Some(&**unfit) != version);
-            if daemon.unfit.is_some() {
-                continue;
-            }
-            match daemon.state.matched(*wanted, &options, times, (now, clock::now())) {
+            match daemon.state.matched(*wanted, &options, times, (now, clock::now()), || *state) {
                 Step::Start(attempts) => self.start(index, &offer, attempts, news, now),
-                step => self.perform(index, step, now),
+                step => {
+                    // The turn has counted on it.
+                    released |= step == Step::Drop && options.finalizer;
+                    self.perform(index, step, now);
+                }
             }
         }
+        released.then_some(Told::Whole)
     }
 
     fn start(&mut self, index: usize, offer: &Offer, attempts: Attempts, news: &DaemonNews, now: Instant) {
@@ -126,15 +139,9 @@ impl ObjectDaemons {
             stop: Arc::clone(&stop),
             live: Arc::clone(&self.link.live),
         };
-        let span = logging::object_span(&self.kind.kind, &offer.body);
         let ending = Ending { news: news.clone(), uid: offer.uid.clone(), index, outcome: None };
-        let task = tokio::spawn(task(attempt, ending, span.clone()));
-        self.daemons[index].task = Some(Box::new(Task {
-            handle: AbortOnDropHandle::new(task),
-            stop,
-            span,
-            version: offer.body.version().into(),
-        }));
+        let task = tokio::spawn(task(attempt, ending, self.span.clone()));
+        self.daemons[index].task = Some(Box::new(Task { handle: AbortOnDropHandle::new(task), stop }));
     }
 
     /// Tells all of them to stop.
@@ -155,21 +162,18 @@ impl ObjectDaemons {
 
     /// Drops what can't be written any more, since the object is gone.
     pub fn drop_edits(&self) {
-        let span = self.daemons.iter().find_map(|daemon| Some(daemon.task.as_ref()?.span.clone()));
-        let _entered = span.as_ref().map(Span::enter);
+        let _entered = self.span.enter();
         self.link.drop_edits(&self.kind.operator.observer);
     }
 
     /// Takes in that a task has ended; returns the turn that the object is to have.
     pub fn ended(&mut self, index: usize, outcome: Option<&Outcome>, now: Instant) -> Option<Told> {
         let daemon = self.daemons.get_mut(index)?;
-        let (before, task) = (daemon.state, daemon.task.take()?);
+        let before = daemon.state;
+        daemon.task.take()?;
         daemon.state.ended(outcome, now);
-        if let (DaemonState::Running(_), Some(Outcome::Rejected { .. })) = (before, outcome) {
-            daemon.unfit = Some(task.version.clone());
-        }
         let (state, wanted) = (daemon.state, daemon.wanted);
-        task.span.in_scope(|| {
+        self.span.in_scope(|| {
             if outcome.is_none() {
                 self.observe(index, DaemonEvent::Cancelled);
             }
@@ -182,7 +186,7 @@ impl ObjectDaemons {
         let stopped = matches!(before, DaemonState::Stopping { .. });
         match state {
             _ if self.forgotten => None,
-            DaemonState::Waiting { .. } => None,
+            DaemonState::Waiting { .. } | DaemonState::Rejected { .. } => None,
             // The finalizer may not be needed any longer.
             _ if self.kind.daemons[index].options.finalizer => Some(Told::Whole),
             // It is for the object again.
@@ -208,21 +212,22 @@ impl ObjectDaemons {
     }
 
     fn perform(&mut self, index: usize, step: Step, now: Instant) {
-        let Some(task) = &self.daemons[index].task else { return };
-        task.span.in_scope(|| match step {
-            Step::Signal(why) => {
+        let task = self.daemons[index].task.as_ref();
+        self.span.in_scope(|| match (step, task) {
+            (Step::Signal(why), Some(task)) => {
                 let patient = self.daemons[index].state.due().is_some_and(|due| due > now);
                 if patient {
                     self.observe(index, DaemonEvent::Signalled);
                 }
                 task.stop.tell(why);
             }
-            Step::Cancel => {
+            (Step::Cancel, Some(task)) => {
                 self.observe(index, DaemonEvent::Forced);
                 task.handle.abort();
             }
-            Step::Abandon => self.observe(index, DaemonEvent::Abandoned),
-            Step::None | Step::Wake | Step::Start(_) => {}
+            (Step::Abandon, Some(_)) => self.observe(index, DaemonEvent::Abandoned),
+            (Step::Drop, _) => self.observe(index, DaemonEvent::ExitedOnRequest),
+            _ => {}
         });
     }
 
@@ -279,10 +284,18 @@ impl ObjectDaemons {
 
     /// Whether nothing is to be remembered of them.
     pub fn is_done(&self) -> bool {
-        let is_new = |daemon: &Daemon| daemon.state == DaemonState::Off && daemon.unfit.is_none();
-        let nothing = |daemon: &Daemon| daemon.task.is_none() && (self.forgotten || is_new(daemon));
+        let nothing =
+            |daemon: &Daemon| daemon.task.is_none() && (self.forgotten || daemon.state == DaemonState::Off);
         self.daemons.iter().all(nothing)
     }
+}
+
+/// A hash of what daemons can read of an object: its essence and its status. The rest changes with each write.
+fn readable(Offer { kind, body, .. }: &Offer) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    fingerprint(&kind.setup.essence(body)).whole.hash(&mut hasher);
+    body.value().get("status").map(Value::to_string).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Runs an attempt, and tells that it has ended.

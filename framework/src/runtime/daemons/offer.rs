@@ -13,6 +13,7 @@ use crate::{
 };
 use korf_core::{Uid, body::Body, daemon::Hold, handler::FilterFailed};
 use std::{sync::Arc, time::Duration};
+use tokio::task::yield_now;
 
 /// The newest state of an object, and the daemons that are for it.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct Offer {
     pub wanted: Box<[bool]>,
     /// The turn waits for a daemon to end.
     pub held: bool,
+    /// The turn has read or written the object.
+    pub read: bool,
 }
 
 /// What an object's turn knows of one of its daemons.
@@ -48,8 +51,10 @@ pub struct DaemonMemory {
     standings: Box<[Standing]>,
     /// The version that was offered last in this turn.
     offered: Option<String>,
-    /// A daemon that keeps the object was offered in this turn.
-    keeper: bool,
+    /// The daemons that keep the object and were offered in this turn, by the index of the handler.
+    keepers: Vec<usize>,
+    /// The object was read in this turn.
+    read: bool,
 }
 
 impl DaemonMemory {
@@ -65,7 +70,13 @@ impl DaemonMemory {
 
     /// Takes in which daemons run.
     pub fn begin_turn(&mut self, standings: Box<[Standing]>) {
-        (self.standings, self.offered, self.keeper) = (standings, None, false);
+        (self.standings, self.offered, self.read) = (standings, None, false);
+        self.keepers.clear();
+    }
+
+    /// Takes in that the object was read or written in this turn.
+    pub fn has_been_read(&mut self) {
+        self.read = true;
     }
 
     fn standing(&self, index: usize) -> Standing {
@@ -75,7 +86,7 @@ impl DaemonMemory {
 
 impl KindContext {
     /// Tells the reactor which daemons are for an object as it is now; returns whether they need the finalizer.
-    pub(in crate::runtime) fn offer_daemons(
+    pub(in crate::runtime) async fn offer_daemons(
         self: &Arc<Self>,
         body: &Body,
         memory: &mut Memory,
@@ -86,37 +97,47 @@ impl KindContext {
         let deleting = body.is_deleting();
         let finalizer = self.setup.storage.finalizer();
         let kept = body.finalizers().any(|name| name == finalizer);
-        let mut hold = if memory.daemons.keeper { Hold::Running } else { Hold::None };
+        let mut hold = if memory.daemons.keepers.is_empty() { Hold::None } else { Hold::Running };
         let mut wanted = vec![false; self.daemons.len()].into_boxed_slice();
         for (index, handler) in self.daemons.iter().enumerate() {
             let matches = !deleting && concerns(&handler.id, &handler.filter, body)?;
-            let keeper = handler.options.finalizer;
-            wanted[index] = matches && (kept || !keeper);
-            hold = hold.max(match memory.daemons.standing(index) {
+            let (keeper, standing) = (handler.options.finalizer, memory.daemons.standing(index));
+            // One that runs goes on while a finalizer is added again that others have removed.
+            let runs = standing == Standing::Running || memory.daemons.keepers.contains(&index);
+            wanted[index] = matches && (kept || !keeper || runs);
+            hold = hold.max(match standing {
                 _ if !keeper => Hold::None,
                 Standing::Running => Hold::Running,
                 Standing::Absent if matches => Hold::Needed,
                 Standing::Absent | Standing::Ended => Hold::None,
             });
-            memory.daemons.keeper |=
-                keeper && wanted[index] && memory.daemons.standing(index) != Standing::Ended;
+            if keeper && wanted[index] && standing != Standing::Ended {
+                memory.daemons.keepers.push(index);
+            }
         }
-        self.offer(body, wanted, deleting && hold == Hold::Running, memory);
+        if self.offer(body, wanted, deleting && hold == Hold::Running, memory) {
+            // The reactor goes on now. A handler that blocks its thread would otherwise keep it: a task that was woken last
+            // is run next on the same thread, and on no other.
+            yield_now().await;
+        }
         Ok(hold)
     }
 
-    fn offer(self: &Arc<Self>, body: &Body, wanted: Box<[bool]>, held: bool, memory: &mut Memory) {
+    /// Returns whether the reactor was told.
+    fn offer(self: &Arc<Self>, body: &Body, wanted: Box<[bool]>, held: bool, memory: &mut Memory) -> bool {
         let known = memory.daemons.offered.as_deref() == Some(body.version());
         let nothing = !wanted.contains(&true) && memory.daemons.link.is_none();
         if known || nothing {
-            return;
+            return false;
         }
         let uid = Uid::from(body.uid());
         let link = memory.daemons.link.get_or_insert_with(|| ObjectLink::new(&uid, &self.daemon_news).into());
         let (kind, link, memo) = (Arc::clone(self), Arc::clone(link), Arc::clone(&memory.memo));
         memory.daemons.offered = Some(body.version().to_owned());
-        let offer = Offer { uid, kind, body: body.clone(), link, memo, wanted, held };
+        let read = memory.daemons.read;
+        let offer = Offer { uid, kind, body: body.clone(), link, memo, wanted, held, read };
         self.daemon_news.tell(News::Offer(Box::new(offer)));
+        true
     }
 
     /// Writes what daemons ask for; returns the object as it is then, and, where that could not be written, the time to the

@@ -4,7 +4,7 @@ use super::object::{size, size_of_object};
 use crate::runtime::memory::Memory;
 use korf_core::Uid;
 
-/// With its span and what the allocator and tokio add, that is less than the two kilobytes that docs/concepts.md states.
+/// What docs/concepts.md states. The span comes to that, and what the allocator and tokio add.
 const LIMIT: usize = 1_500;
 
 #[test]

@@ -17,6 +17,8 @@ pub struct ServedKind {
     pub status_subresource: bool,
     /// Whether `metadata.generation` counts.
     pub generation: bool,
+    /// The categories that it is in.
+    pub categories: Vec<String>,
     /// Whether it comes with Kubernetes, and not by a CRD. Then a PUT is accepted without a resource version.
     built_in: bool,
     /// The structural schema of the whole object; unknown fields are pruned by it, and defaults set.
@@ -53,6 +55,23 @@ const WITH_STATUS: [&str; 26] = [
     "volumeattachments",
 ];
 
+/// Built-in kinds in the category `all`.
+const IN_ALL: [(&str, &str); 10] = [
+    ("", "pods"),
+    ("", "replicationcontrollers"),
+    ("", "services"),
+    ("apps", "daemonsets"),
+    ("apps", "deployments"),
+    ("apps", "replicasets"),
+    ("apps", "statefulsets"),
+    ("autoscaling", "horizontalpodautoscalers"),
+    ("batch", "cronjobs"),
+    ("batch", "jobs"),
+];
+
+/// What can be done with the objects of a kind.
+const VERBS: [&str; 7] = ["create", "delete", "get", "list", "patch", "update", "watch"];
+
 impl ServedKind {
     /// A kind by its type alone: custom kinds get no schema, and count as namespaced with a status subresource.
     pub fn of<K: Resource<DynamicType = ()>>() -> Self {
@@ -76,6 +95,12 @@ impl ServedKind {
     #[must_use]
     pub fn with_status_subresource(self, present: bool) -> Self {
         Self { status_subresource: present, ..self }
+    }
+
+    /// The same in these categories.
+    #[must_use]
+    pub fn with_categories<'a>(self, categories: impl IntoIterator<Item = &'a str>) -> Self {
+        Self { categories: categories.into_iter().map(str::to_owned).collect(), ..self }
     }
 
     /// The same without namespaces.
@@ -109,6 +134,7 @@ impl ServedKind {
             namespaced: true,
             status_subresource: custom,
             generation: custom,
+            categories: Vec::new(),
             built_in: !custom,
             schema: None,
             resource,
@@ -119,7 +145,17 @@ impl ServedKind {
         let resource = ApiResource::erase::<K>(&());
         let status_subresource = WITH_STATUS.contains(&resource.plural.as_str());
         let generation = status_subresource && !resource.group.is_empty();
-        Self { namespaced, status_subresource, generation, built_in: true, schema: None, resource }
+        let is_in_all = IN_ALL.contains(&(&*resource.group, &*resource.plural));
+        let categories = is_in_all.then(|| "all".to_owned()).into_iter().collect();
+        Self {
+            namespaced,
+            status_subresource,
+            generation,
+            categories,
+            built_in: true,
+            schema: None,
+            resource,
+        }
     }
 
     /// A version of a custom kind by its definition.
@@ -131,6 +167,7 @@ impl ServedKind {
             namespaced: definition.spec.scope == "Namespaced",
             status_subresource: subresources.is_some_and(|them| them.status.is_some()),
             generation: true,
+            categories: definition.spec.names.categories.clone().unwrap_or_default(),
             built_in: false,
             schema: schema.and_then(|schema| serde_json::to_value(schema).ok()),
             resource,
@@ -177,12 +214,27 @@ impl ServedKind {
                 "kind": self.resource.kind, "verbs": verbs,
             })
         };
-        let all = ["create", "delete", "get", "list", "patch", "update", "watch"];
         let plural = &self.resource.plural;
-        let mut entries = vec![entry(plural, &self.resource.kind.to_lowercase(), &all)];
+        let mut entries = vec![entry(plural, &self.resource.kind.to_lowercase(), &VERBS)];
+        if !self.categories.is_empty() {
+            entries[0]["categories"] = self.categories.clone().into();
+        }
         if self.status_subresource {
             entries.push(entry(&format!("{plural}/status"), "", &["get", "patch", "update"]));
         }
         entries
+    }
+
+    /// Its entry in an `APIGroupDiscoveryList`.
+    pub(super) fn aggregated(&self) -> Value {
+        let ApiResource { group, version, kind, plural, .. } = &self.resource;
+        let response_kind = json!({"group": group, "version": version, "kind": kind});
+        let status = json!({"subresource": "status", "responseKind": response_kind, "verbs": ["get", "patch", "update"]});
+        let subresources: Vec<_> = self.status_subresource.then_some(status).into_iter().collect();
+        json!({
+            "resource": plural, "responseKind": response_kind, "singularResource": kind.to_lowercase(),
+            "scope": if self.namespaced { "Namespaced" } else { "Cluster" }, "verbs": VERBS,
+            "categories": self.categories, "subresources": subresources,
+        })
     }
 }

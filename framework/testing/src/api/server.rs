@@ -212,6 +212,8 @@ impl ApiServer {
             return Err(Rejection::not_done("dry runs"));
         }
         match Target::of(&request.path, store)? {
+            Target::Core => Ok(Answer::Document(200, Arc::new(store.groups(str::is_empty)))),
+            Target::Groups => Ok(Answer::Document(200, Arc::new(store.groups(|group| !group.is_empty())))),
             Target::Group(group) => Ok(Answer::Document(200, Arc::new(store.group(&group)?))),
             Target::Discovery { group, version } => {
                 Ok(Answer::Document(200, Arc::new(store.discovery(&group, &version))))

@@ -9,8 +9,10 @@ use super::{
     served::ServedKind,
     target::{Collection, GroupResource},
 };
+use kube::core::{ApiResource, Version};
 use serde_json::{Value, json};
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
@@ -121,6 +123,31 @@ impl Store {
         let title = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
         let entries: Vec<_> = self.of_version(group, version).flat_map(ServedKind::discovery).collect();
         json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": title, "resources": entries})
+    }
+
+    /// The `APIGroupDiscoveryList` of these groups: all that is served of them, in one answer.
+    pub fn groups(&self, is_meant: impl Fn(&str) -> bool) -> Value {
+        let mut groups: BTreeMap<&str, BTreeMap<_, Vec<Value>>> = BTreeMap::new();
+        for served in self.tables.values().map(|table| &table.served) {
+            let ApiResource { group, version, .. } = &served.resource;
+            if is_meant(group) {
+                let preference = Reverse(Version::parse(version).priority());
+                let versions = groups.entry(group).or_default();
+                versions.entry((preference, version)).or_default().push(served.aggregated());
+            }
+        }
+        let version = |((_, version), resources)| {
+            let resources: Vec<Value> = resources;
+            json!({"version": version, "resources": resources, "freshness": "Current"})
+        };
+        let group = |(name, versions): (&str, BTreeMap<_, _>)| {
+            let versions: Vec<_> = versions.into_iter().map(version).collect();
+            json!({"metadata": {"name": name}, "versions": versions})
+        };
+        let items: Vec<_> = groups.into_iter().map(group).collect();
+        json!({
+            "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items,
+        })
     }
 
     /// The collection again, if its kind is served in this version.

@@ -13,6 +13,10 @@ pub(super) struct GroupResource {
 /// The target of a path.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Target {
+    /// All groups but the core one, with their versions and kinds.
+    Groups,
+    /// The core group, in the same form.
+    Core,
     /// A group, with its versions.
     Group(String),
     /// The kinds of a group in one version.
@@ -50,6 +54,8 @@ impl Target {
     pub fn of(path: &str, store: &Store) -> Result<Self, Rejection> {
         let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
         let (group, version, rest) = match parts.as_slice() {
+            ["api"] => return Ok(Self::Core),
+            ["apis"] => return Ok(Self::Groups),
             ["api", version, rest @ ..] => ("", *version, rest),
             ["apis", group] => return Ok(Self::Group((*group).to_owned())),
             ["apis", group, version, rest @ ..] => (*group, *version, rest),

@@ -184,3 +184,19 @@ fn a_listing_does_not_change_the_last_state_of_a_queued_deletion() {
     }
     assert_eq!(queue.next_job().unwrap().body.value(), labelled(2, "last").value());
 }
+
+#[test]
+fn an_object_that_two_kinds_show_is_one_of_the_first() {
+    let needs = KindNeeds { events: true, ..KindNeeds::default() };
+    let (mut queue, now) = (Queue::new([needs]), Instant::now());
+    let other = Source { kind: 1, place: 0 };
+    queue.set_kind(1, needs);
+    queue.observe(HERE, applied("a", 1), now);
+    for event in
+        [Event::Listing, Event::Listed(body("a", 2)), Event::ListingDone, Event::Deleted(body("a", 3))]
+    {
+        assert_eq!(queue.observe(other, event, now), []);
+    }
+    assert_eq!(turns(&mut queue), [pair("a", "1")]);
+    assert!(queue.has_kind(0) && !queue.has_kind(1));
+}

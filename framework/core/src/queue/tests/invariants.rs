@@ -29,7 +29,8 @@ impl Queue {
         assert!(self.objects.values().all(|entry| !(entry.queued && entry.running)));
         let mut of_sources: Vec<_> = self.sources.values().flatten().collect();
         let mut known: Vec<_> = self.objects.keys().collect();
-        (of_sources.sort(), known.sort());
+        of_sources.sort();
+        known.sort();
         assert_eq!(of_sources, known, "left: uids by source, right: known objects");
         for (uid, entry) in &self.objects {
             assert!(self.sources[&entry.source].contains(uid));
