@@ -116,7 +116,7 @@ impl HandlerBuilder<WatchEvent<AnyKind>> {
         self.selecting(|kinds| kinds.group = Some(group.into()))
     }
 
-    /// Only kinds for which this holds. It is asked once, when the API server begins to serve the kind.
+    /// Only kinds for which this holds. It is asked whenever other kinds are served than before.
     pub fn kinds(self, condition: impl Fn(&ApiResource) -> bool + Send + Sync + 'static) -> Self {
         self.selecting(|kinds| kinds.condition = Some(Arc::new(condition)))
     }

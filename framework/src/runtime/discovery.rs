@@ -201,6 +201,8 @@ pub(super) fn is_unknown(error: &kube::Error) -> bool {
 
 fn undiscovered(kind: &KindContext, why: &Unknown) {
     match why {
+        // Nobody has asked for it, and nobody waits for it.
+        Unknown::Missing | Unknown::Version(_) if kind.is_found() => {}
         Unknown::Missing => kind.observe(Observation::KindMissing {
             kind: &kind.title(),
             built_in: is_built_in(&kind.kind.resource.group),

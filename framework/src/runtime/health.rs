@@ -126,6 +126,11 @@ impl Health {
         WriteHealth(facts)
     }
 
+    /// The writes of a kind that count for nothing.
+    pub fn writes_aside(&self, kind: &str) -> WriteHealth {
+        WriteHealth(Arc::new(Mutex::new(WriteFacts::new(kind))))
+    }
+
     /// Whether the operator is alive.
     pub fn live(&self) -> Report {
         let (facts, limits) = self.facts();

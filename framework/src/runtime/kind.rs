@@ -203,6 +203,7 @@ impl KindContext {
         let ServedKind { resource, categories } = served;
         let mut kind = Self::new(Kind { resource, definition: None }, operator);
         kind.is_found = true;
+        kind.writes = operator.health.writes_aside(&kind.title());
         kind.look_on();
         kind.set_categories(categories);
         let is_meant = kind.events.iter().any(|handler| kind.is_meant(handler));

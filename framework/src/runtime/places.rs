@@ -113,7 +113,8 @@ impl Places {
             Some(Discovery::Missing) => self.withdraw(),
             Some(Discovery::Served(scope)) => {
                 self.discovery = None;
-                self.question = Some(look_for_newer(Arc::clone(&self.kind)).boxed());
+                let asks = !self.kind.is_found();
+                self.question = asks.then(|| look_for_newer(Arc::clone(&self.kind)).boxed());
                 self.scope = Some(scope);
                 self.revise();
                 for (number, watch) in std::mem::take(&mut self.paused) {

@@ -127,6 +127,11 @@ impl<'a> Turn<'a> {
         }
     }
 
+    /// Ends without a look at what is stored on the object.
+    pub fn end_unplanned(&self) -> TurnEnd {
+        if self.job.gone { TurnEnd::Gone } else { self.rest(&self.next_turn()) }
+    }
+
     /// Takes in that the outcomes of an earlier turn were stored. If others have changed the object since that turn, these
     /// changes are still to be looked at.
     fn catch_up(&mut self, written: Written, before: &Body) {

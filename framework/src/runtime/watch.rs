@@ -48,6 +48,9 @@ pub enum WatchNews {
     Paused(Box<Watch>, Duration),
 }
 
+/// The longest delay after a failed watch of a kind without handlers of its own.
+const FOUND_DELAY: Duration = Duration::from_secs(300);
+
 /// One watch, in one namespace or in all.
 pub struct Watch {
     kind: Arc<KindContext>,
@@ -162,7 +165,9 @@ impl Watch {
             label_selector: selector,
             ..Config::default().timeout(server_timeout(&self.kind.operator.settings))
         };
-        let backoff = WatchBackoff::up_to(self.kind.operator.settings.watching.retry_delay);
+        let delay = self.kind.operator.settings.watching.retry_delay;
+        // The operator may lack the permission for any number of kinds that nobody has named.
+        let backoff = WatchBackoff::up_to(if self.kind.is_found() { delay.max(FOUND_DELAY) } else { delay });
         watcher(self.kind.api_by(&self.client, self.namespace.as_deref()), config).backoff(backoff).boxed()
     }
 
@@ -227,7 +232,12 @@ impl Watch {
     }
 
     fn failed(&mut self, why: &str) {
-        let is_news = self.kind.failures().begin(self.namespace.as_deref(), why);
+        let reason = match &self.namespace {
+            // The same for all of them, such as a missing permission.
+            Some(namespace) => why.replace(&format!("\"{namespace}\""), "…"),
+            None => why.to_owned(),
+        };
+        let is_news = self.kind.failures().begin(self.namespace.as_deref(), &reason);
         // Where there is one watch, it is clear which one fails.
         let is_one_of_several = self.kind.places().namespaces.len() > 1;
         self.kind.observe(Observation::WatchFailed {

@@ -79,6 +79,24 @@ fn interval(cluster: &mut Cluster) {
     cluster.advance(Duration::from_secs(11));
 }
 
+/// That operator's delete handlers are to keep the object.
+#[test]
+fn a_finalizer_of_another_operator_with_kopfs_names_stays() {
+    let seen = Seen::default();
+    let state = seen.clone();
+    let operator = move || {
+        let registry = Registry::from_iter(everything());
+        Operator::with_registry("any", registry).state(state.clone()).kopf_compatible()
+    };
+    let mut cluster = Cluster::of(operator).unwrap();
+    let held = json!({"metadata": {"name": "a", "finalizers": ["kopf.zalando.org/KopfFinalizerMarker"]}});
+    cluster.create::<ConfigMap>(&from_value(held).unwrap()).unwrap();
+    cluster.patch::<ConfigMap>("a", json!({"data": {"x": "1"}})).unwrap();
+    assert!(seen.take().contains(&"configmaps/a Modified".to_owned()));
+    assert_eq!(cluster.get::<ConfigMap>("a").unwrap().metadata.finalizers.unwrap().len(), 1);
+    assert!(cluster.writes().iter().all(|write| write.request.client != "operator"));
+}
+
 #[test]
 fn all_kinds_are_watched_but_reports_on_others() {
     let seen = Seen::default();
