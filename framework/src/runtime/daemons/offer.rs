@@ -12,8 +12,7 @@ use crate::{
     },
 };
 use korf_core::{Uid, body::Body, daemon::Hold, handler::FilterFailed};
-use std::{sync::Arc, time::Duration};
-use tokio::task::yield_now;
+use std::{future, mem, sync::Arc, task::Poll, time::Duration};
 
 /// The newest state of an object, and the daemons that are for it.
 #[derive(Debug)]
@@ -118,7 +117,7 @@ impl KindContext {
         if self.offer(body, wanted, deleting && hold == Hold::Running, memory) {
             // The reactor goes on now. A handler that blocks its thread would otherwise keep it: a task that was woken last
             // is run next on the same thread, and on no other.
-            yield_now().await;
+            give_way().await;
         }
         Ok(hold)
     }
@@ -177,4 +176,18 @@ impl KindContext {
             }
         }
     }
+}
+
+/// Lets the tasks that were woken go first. `tokio::task::yield_now` would come back when the thread has nothing else to do: never,
+/// if one of these tasks blocks it. A task that wakes itself waits where other threads take it from.
+async fn give_way() {
+    let mut gave_way = false;
+    future::poll_fn(|context| {
+        if mem::replace(&mut gave_way, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
