@@ -1,6 +1,6 @@
 //! Daemon of one object: when it is started, and the steps by which it is stopped.
 
-use crate::retry::Outcome;
+use crate::{retry::Outcome, schedule::later};
 use jiff::Timestamp;
 use std::time::{Duration, Instant};
 
@@ -242,12 +242,6 @@ pub enum Hold {
     Needed,
     /// One runs that needs it: the object stays, and its delete handlers wait.
     Running,
-}
-
-/// A century is as good as never, where a time can't be computed.
-fn later(time: Instant, after: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(3_155_760_000);
-    time.checked_add(after).unwrap_or_else(|| time + CENTURY)
 }
 
 #[cfg(test)]

@@ -3,8 +3,14 @@
 use crate::Uid;
 use std::{
     collections::{BTreeSet, HashMap},
-    time::Instant,
+    time::{Duration, Instant},
 };
+
+/// A century is as good as never, where a time can't be computed.
+pub(crate) fn later(time: Instant, after: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(3_155_760_000);
+    time.checked_add(after).unwrap_or_else(|| time + CENTURY)
+}
 
 /// The reasons for which an object is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,5 +1,6 @@
 //! Timers of one object: when each of them is called next.
 
+use crate::schedule::later;
 use std::time::{Duration, Instant};
 
 /// When a timer is called.
@@ -78,12 +79,6 @@ fn on_grid(first: Instant, interval: Duration, now: Instant) -> Instant {
     let step = interval.as_nanos().max(1);
     let points = u64::try_from((passed / step + 1) * step).unwrap_or(u64::MAX);
     later(first, Duration::from_nanos(points))
-}
-
-/// A century is as good as never, where a time can't be computed.
-fn later(time: Instant, after: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(3_155_760_000);
-    time.checked_add(after).unwrap_or_else(|| time + CENTURY)
 }
 
 #[cfg(test)]

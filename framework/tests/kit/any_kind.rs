@@ -1,6 +1,9 @@
 //! Event handlers of any kind: which kinds they are for, and how these come and go.
 
-use crate::lights::{Light, light, paint};
+use crate::{
+    lights::{Light, light, paint},
+    seen::Seen,
+};
 use k8s_openapi::api::{
     apps::v1::Deployment,
     core::v1::{ConfigMap, Event, Pod, Secret},
@@ -17,25 +20,8 @@ use korf_testing::{
 use kube::{Resource, core::ApiResource};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{from_value, json};
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 use tracing::Level;
-
-/// What handlers have seen, in its order.
-#[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<String>>>);
-
-impl Seen {
-    fn note(&self, what: String) {
-        self.0.lock().unwrap().push(what);
-    }
-
-    fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-}
 
 async fn any(resource: ApiResource, name: Name, event: WatchEventType, seen: State<Seen>) {
     seen.note(format!("{}/{name} {event:?}", resource.plural));

@@ -207,6 +207,12 @@ fn an_operator_that_waits_for_an_index_can_be_stopped() {
     assert_eq!(view.noted(), [] as [&str; 0]);
 }
 
+/// The index function, and a handler that gives the objects turns, if wanted.
+fn indexing_and_turns(with_turns: bool) -> Vec<Handler> {
+    let create = with_turns.then(|| korf::on_create::<Light>("create").run(async || {}));
+    [indexing()].into_iter().chain(create).collect()
+}
+
 /// No deletion is delivered.
 struct Undeleted;
 
@@ -220,11 +226,7 @@ impl Faults for Undeleted {
 fn what_a_new_listing_does_not_show_leaves_the_index() {
     for with_turns in [false, true] {
         let view = View::default();
-        let handlers = move || {
-            let create = with_turns.then(|| korf::on_create::<Light>("create").run(async || {}));
-            [indexing()].into_iter().chain(create).collect()
-        };
-        let mut cluster = cluster(&view, handlers);
+        let mut cluster = cluster(&view, move || indexing_and_turns(with_turns));
         for name in ["a", "b", "c"] {
             cluster.create(&light(name, "red")).unwrap();
         }
@@ -403,11 +405,7 @@ fn an_option_of_an_index_that_nothing_fills_is_none() {
 fn the_objects_of_a_kind_that_is_removed_leave_the_index() {
     for with_turns in [false, true] {
         let view = View::default();
-        let handlers = move || {
-            let create = with_turns.then(|| korf::on_create::<Light>("create").run(async || {}));
-            [indexing()].into_iter().chain(create).collect()
-        };
-        let mut cluster = cluster(&view, handlers);
+        let mut cluster = cluster(&view, move || indexing_and_turns(with_turns));
         cluster.create(&light("a", "red")).unwrap();
         assert_eq!(view.shown(), "red: a");
         cluster.server().remove_kind(&ApiResource::erase::<Light>(&()));

@@ -1,16 +1,16 @@
 //! Kinds that come and go, and change, while the operator runs.
 
-use crate::lights::{House, Light, LightSpec, LightStatus, cluster, flickering, light};
+use crate::{
+    lights::{House, Light, LightSpec, LightStatus, cluster, flickering, light},
+    seen::Seen,
+};
 use korf::{Name, Operator, Result, Spec, State, Status, extract::WatchEventType, handler::Registry};
 use korf_testing::{
     Cluster,
     api::{Delivery, Fault, Faults, Request, ServedKind},
 };
 use kube::core::ApiResource;
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 use tokio::time::sleep;
 use tracing::Level;
 
@@ -31,20 +31,6 @@ mod alongside {
     // The kit serves one version by each plural.
     #[kube(group = "korf.dev", version = "v2", kind = "Light", plural = "newerlights", namespaced)]
     pub struct LightSpec {}
-}
-
-/// What handlers have seen, in its order.
-#[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<String>>>);
-
-impl Seen {
-    fn note(&self, what: String) {
-        self.0.lock().unwrap().push(what);
-    }
-
-    fn take(&self) -> Vec<String> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
 }
 
 async fn event(name: Name, event: WatchEventType, seen: State<Seen>) {

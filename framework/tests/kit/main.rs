@@ -27,4 +27,5 @@ mod places;
 mod related;
 mod resumptions;
 mod secrets;
+mod seen;
 mod timers;
