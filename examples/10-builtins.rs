@@ -33,7 +33,8 @@ async fn end(pod: Object<Pod>, notes: Annotations, client: Client) -> Result {
     // The precondition protects another Pod of the same name.
     let only = pod.uid().map(|uid| Preconditions { uid: Some(uid), resource_version: None });
     let how = DeleteParams { preconditions: only, ..DeleteParams::default() };
-    // One that fails is tried again.
+    // One that fails is tried again. A daemon is told to stop when its object is being deleted, and has a second to finish what it
+    // has begun.
     pods.delete(&pod.name_any(), &how).await?;
     Ok(())
 }

@@ -10,12 +10,17 @@ const LEAST_TIMEOUT: Duration = Duration::from_millis(100);
 /// A daemon that is due, and that no turn of its object has started, is due again after this time.
 const UNSTARTED: Duration = Duration::from_secs(5);
 
+/// A daemon that can't see the stop flag has at most this time to finish what it has begun. It may have brought its end about
+/// itself, by the very request whose answer it awaits: a DELETE of a Pod that is cut off leaves a Pod that nothing removes.
+const UNHEEDING: Duration = Duration::from_secs(1);
+
 /// The options that only daemons have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct DaemonOptions {
     /// The time from the object's first turn to the start.
     pub initial_delay: Duration,
-    /// The time from the stop flag to the cancellation; none: the operator's, or no time if the daemon can't see the flag.
+    /// The time from the stop flag to the cancellation; none: the operator's, or a second at most if the daemon can't see
+    /// the flag.
     pub cancellation_backoff: Option<Duration>,
     /// The time from the cancellation until the daemon is abandoned; none: the operator's.
     pub cancellation_timeout: Option<Duration>,
@@ -224,7 +229,7 @@ impl DaemonState {
 impl DaemonOptions {
     /// How long a daemon is waited for; `heeds`: it has asked for the stop flag.
     pub fn stop_times(&self, heeds: bool, usual: StopTimes) -> StopTimes {
-        let backoff = if heeds { usual.backoff } else { Duration::ZERO };
+        let backoff = if heeds { usual.backoff } else { usual.backoff.min(UNHEEDING) };
         StopTimes {
             backoff: self.cancellation_backoff.unwrap_or(backoff),
             timeout: self.cancellation_timeout.unwrap_or(usual.timeout),
@@ -392,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_cannot_see_the_flag_is_cancelled_at_once_unless_it_says_otherwise() {
+    fn one_that_cannot_see_the_flag_is_cancelled_after_a_second_unless_it_says_otherwise() {
         let given = DaemonOptions {
             cancellation_backoff: Some(9 * SECOND),
             cancellation_timeout: Some(8 * SECOND),
@@ -400,7 +405,7 @@ mod tests {
         };
         let cases = [
             (DaemonOptions::default(), true, (3, 2)),
-            (DaemonOptions::default(), false, (0, 2)),
+            (DaemonOptions::default(), false, (1, 2)),
             (given, false, (9, 8)),
             (given, true, (9, 8)),
         ];

@@ -107,7 +107,7 @@ impl<K: 'static> HandlerBuilder<Daemon<K>> {
     }
 
     /// The time that the daemon has to end by itself once [`Stopped`](crate::Stopped) tells it to; then its future is
-    /// dropped. Without it, 10 seconds (the setting `daemons.cancellation_backoff`), or none if it doesn't take `Stopped`.
+    /// dropped. Without it, 10 seconds (the setting `daemons.cancellation_backoff`), or 1 second at most if it doesn't take `Stopped`.
     pub fn cancellation_backoff(mut self, backoff: Duration) -> Self {
         self.options.cancellation_backoff = Some(backoff);
         self

@@ -7,6 +7,7 @@ use korf::{
     scope::Daemon,
 };
 use korf_testing::Cluster;
+use kube::{Api, Client, api::DeleteParams};
 use serde_json::{Value, json};
 use std::{
     future::pending,
@@ -121,7 +122,7 @@ fn a_daemon_is_told_of_the_deletion_and_of_the_operator_s_end() {
 }
 
 #[test]
-fn one_that_cannot_see_the_flag_is_dropped_at_once_and_others_after_their_backoff() {
+fn one_that_cannot_see_the_flag_is_dropped_after_a_second_and_others_after_their_backoff() {
     let diary = Diary::default();
     let mut cluster = cluster(&diary, || {
         vec![
@@ -135,10 +136,26 @@ fn one_that_cannot_see_the_flag_is_dropped_at_once_and_others_after_their_backof
     cluster.delete::<Light>("a").unwrap();
     cluster.advance(seconds(60));
     let begun = [""; 4].map(|_| "0: begins".to_owned());
-    let ended = ["0: is dropped", "3: is dropped", "7: ends"].map(String::from);
+    let ended = ["1: is dropped", "3: is dropped", "7: ends"].map(String::from);
     assert_eq!(diary.entries(), [&begun[..], &ended].concat());
     cluster.assert_logged("a", "Daemon 'deaf' is cancelled.");
     cluster.assert_logged("a", "Daemon 'cut' is signalled to exit by force.");
+}
+
+#[test]
+fn one_that_deletes_its_own_object_has_time_to_receive_the_answer() {
+    async fn delete(client: Client, diary: State<Diary>) -> Result {
+        Api::<Light>::namespaced(client, "default").delete("a", &DeleteParams::default()).await?;
+        // The watch tells of the deletion before the answer comes.
+        sleep(Duration::from_millis(500)).await;
+        diary.note("has the answer");
+        Ok(())
+    }
+    let diary = Diary::default();
+    let mut cluster = cluster(&diary, || vec![daemon("end").run(delete)]);
+    cluster.create(&light("a", "red")).unwrap();
+    cluster.advance(seconds(5));
+    assert_eq!(diary.entries(), ["0: has the answer"]);
 }
 
 #[test]

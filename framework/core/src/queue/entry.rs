@@ -244,7 +244,8 @@ impl Entry {
                 (rare.labels, rare.last) = (labels, None);
             }
         }
-        if needs.bodies && is_newest {
+        // Our own write may have released it, which leaves its version as it was: what is retained of that is newer.
+        if needs.bodies && is_newest && !(body.is_deleting() && self.newest_retained().is_some()) {
             self.retain(Some(body.clone()));
         }
         self.life = Life::There;

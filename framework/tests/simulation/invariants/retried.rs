@@ -6,6 +6,7 @@ use crate::{
     role::Role,
     script::{Ending, Finale},
 };
+use korf::Reason;
 use std::time::Duration;
 
 /// Records keep microseconds.
@@ -38,11 +39,29 @@ fn unfinished<'a>(history: &'a History, role: &Role, call: &'a Called) -> Option
     let retried = before.ending != Ending::Interrupted
         && role.is_done_after(before.attempt, before.ending) == Some(false);
     let base = |call: &Called| history.base(call.body.value());
-    let same = before.reason == call.reason && base(before) == base(call);
+    let same = before.reason == call.reason && is_base_of_all(history, before, call);
     // After a handler has rejected the object, the cycle may restart.
     let mut calls = history.calls_for(uid).take_while(|other| other.begun.turn < call.begun.turn);
     let accepted = !calls.any(|other| other.ending == Ending::Unreadable && base(other) == base(call));
-    (retried && same && accepted && history.is_recorded(before)).then_some(before)
+    let goes_on = same && accepted && !is_superseded(history, before, call);
+    (retried && goes_on && history.is_recorded(before)).then_some(before)
+}
+
+/// Whether a change has ended a cycle that no change has begun. It begins once more when the change was taken back.
+fn is_superseded(history: &History, before: &Called, call: &Called) -> bool {
+    let between = before.begun.turn..call.begun.turn;
+    let mut others = history.calls_for(call.body.uid()).filter(|other| between.contains(&other.begun.turn));
+    let no_change = [Some(Reason::Resume), Some(Reason::Resync), Some(Reason::Triggered)];
+    no_change.contains(&call.reason) && others.any(|other| other.reason == Some(Reason::Update))
+}
+
+/// Whether all states from one call to another have the same diff-base. Another one in between is a cycle of its own, though
+/// it may have led back.
+fn is_base_of_all(history: &History, before: &Called, call: &Called) -> bool {
+    let base = history.base(call.body.value());
+    let versions = version(before.body.value())..=version(call.body.value());
+    let mut states = history.states_of(call.body.uid()).filter(|(version, _)| versions.contains(version));
+    base == history.base(before.body.value()) && states.all(|(_, state)| history.base(state) == base)
 }
 
 fn miscounts(before: &Called, call: &Called) -> Option<String> {
@@ -109,6 +128,21 @@ mod tests {
         assert_eq!(attempts, [1, 0, 1]);
         assert_eq!(wrong(told().restarted(), 0, Duration::ZERO), 1);
         assert_eq!(wrong(told().closed().user(x(3)), 0, Duration::ZERO), 0, "another change");
+        let and_back = told().closed().user(x(1)).closed().user(x(2));
+        assert_eq!(wrong(and_back, 0, Duration::ZERO), 0, "another change, and the same again");
+    }
+
+    #[test]
+    fn a_resumption_that_a_change_has_ended_begins_once_more() {
+        let told = |between: fn(Telling) -> Telling| {
+            let mut history = between(failed(0, Arbitrary)).call("u", Update, Arbitrary).history();
+            for call in history.calls.iter_mut().filter(|call| call.id == "u") {
+                call.reason = Some(Reason::Triggered);
+            }
+            in_order(&history).len()
+        };
+        assert_eq!(told(|telling| telling), 1);
+        assert_eq!(told(|telling| telling.call("other", Update, Arbitrary)), 0);
     }
 
     #[test]

@@ -54,6 +54,27 @@ fn a_tick_sees_the_newest_state_including_our_own_writes() {
     assert_eq!(queue.next_job().unwrap().body.version(), "3");
 }
 
+/// An object that is being deleted, with a finalizer or without.
+fn deleting(version: u64, finalizers: &[&str]) -> Body {
+    let mut value = body("a", version).value().clone();
+    value["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+    value["metadata"]["finalizers"] = json!(finalizers);
+    value.into()
+}
+
+#[test]
+fn a_state_from_before_our_own_release_of_an_object_is_not_retained_though_its_version_is_the_same() {
+    let now = Instant::now();
+    let mut queue = ticking(now);
+    queue.observe(HERE, Event::Applied(deleting(2, &["f"])), now);
+    queue.next_job().unwrap();
+    queue.finish(TurnReport { body: Some(deleting(3, &[])), ..handled(3, None, now) }, now);
+    queue.observe(HERE, Event::Applied(deleting(3, &["f"])), now);
+    queue.expire(now + INTERVAL);
+    let job = queue.next_job().unwrap();
+    assert_eq!((job.body.version(), job.body.finalizers().count()), ("3", 0));
+}
+
 #[test]
 fn a_tick_shares_a_whole_turn_with_a_change_or_a_retry() {
     for change in [true, false] {
