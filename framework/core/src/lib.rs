@@ -23,6 +23,7 @@ pub mod queue;
 mod reason;
 pub mod retry;
 pub mod schedule;
+pub mod shard;
 pub mod storage;
 pub mod syntax;
 pub mod timer;

@@ -8,7 +8,8 @@ use crate::{
     families::{Activity, ActivityKind, Handler},
     registry::{LeftOut, Registry},
     runtime::{
-        ActivityCaller, Cleanup, KindContext, Namespaces, OperatorContext, Poster, Probes, Supervisor,
+        ActivityCaller, Cleanup, Holdings, KindContext, Namespaces, OperatorContext, Poster, Probes,
+        Supervisor,
         health::Health,
         observe::{Observation, Observer},
         openings, serve_namespaces,
@@ -155,6 +156,7 @@ impl Operator {
             settings: self.settings,
             observer: self.observer,
             health: self.health,
+            holdings: Holdings::everything(),
             stopping: stopping.clone(),
             probes,
         });

@@ -5,6 +5,7 @@
 //! that a test that lets an hour pass sees it pass everywhere.
 
 use jiff::Timestamp;
+use std::time::Duration;
 
 /// The time now.
 pub fn now() -> Timestamp {
@@ -14,11 +15,16 @@ pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
+/// The time on the clock that tests move; none in production. It may be any, and never goes back.
+pub fn elapsed() -> Option<Duration> {
+    controlled::elapsed()
+}
+
 pub use controlled::{Controlled, control};
 
 mod controlled {
     use jiff::Timestamp;
-    use std::{cell::Cell, marker::PhantomData};
+    use std::{cell::Cell, marker::PhantomData, time::Duration};
     use tokio::time::Instant;
 
     thread_local! {
@@ -30,6 +36,12 @@ mod controlled {
     pub(super) fn now() -> Option<Timestamp> {
         let (time, instant) = BEGINNING.get()?;
         time.checked_add(instant.elapsed()).ok()
+    }
+
+    pub(super) fn elapsed() -> Option<Duration> {
+        let (_, instant) = BEGINNING.get()?;
+        // None is the first one of all times.
+        Some(instant.elapsed() + Duration::from_secs(1))
     }
 
     /// While it lives, the time on this thread follows tokio's clock.

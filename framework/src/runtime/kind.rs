@@ -7,6 +7,7 @@ use super::{
     failures::WatchFailures,
     health::{Health, WatchHealth, WriteHealth},
     index::Indexer,
+    lead::Holdings,
     object::WatchedObject,
     observe::{Observation, Observer},
     probes::Probes,
@@ -75,6 +76,9 @@ pub struct OperatorContext {
     pub observer: Observer,
     /// What is noted for those that ask whether the operator is alive and ready.
     pub health: Health,
+    /// Which objects are this replica's.
+    #[expect(dead_code, reason = "the elector and the queue come next")]
+    pub holdings: Holdings,
     /// Cancelled when the operator stops.
     pub stopping: CancellationToken,
     /// What the operator says of itself when it is asked.
