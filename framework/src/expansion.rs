@@ -17,6 +17,8 @@ pub use crate::logging::parts as logging;
 pub use crate::runtime::clock;
 /// What the operator answers to those that ask for its health.
 pub use crate::runtime::health::{Health, HealthSite};
+/// Which objects are a replica's, and the clock of its leases.
+pub use crate::runtime::{Holdings, Moment};
 pub use crate::{
     argument::{argument, object_itself},
     registry::{Registered, Registration},

@@ -21,7 +21,7 @@ use crate::{
     },
     registry::{Registry, StartError},
     runtime::{
-        Namespaces,
+        Holdings, Namespaces,
         health::{Health, HealthSite},
         observe::Observer,
     },
@@ -54,6 +54,8 @@ pub struct Operator {
     follow_generations: bool,
     selectors: Vec<(ApiResource, Selector)>,
     client: Option<Client>,
+    /// Which objects are this replica's.
+    holdings: Holdings,
     health: Health,
     /// What is served of it, and where.
     sites: BTreeMap<SocketAddr, HealthSite>,

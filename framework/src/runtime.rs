@@ -45,7 +45,7 @@ pub use activity::{ActivityCaller, ActivityFailure};
 pub use cleanup::Cleanup;
 pub use events::Poster;
 pub use kind::{KindContext, OperatorContext};
-pub use lead::Holdings;
+pub use lead::{Holdings, Moment, Relisting};
 pub use namespaces::{Namespaces, serve_namespaces};
 pub use probes::Probes;
 pub use supervisor::Supervisor;

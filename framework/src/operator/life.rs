@@ -9,7 +9,7 @@ use crate::{
     registry::{LeftOut, Registry},
     runtime::{
         ActivityCaller, Cleanup, Holdings, KindContext, Namespaces, OperatorContext, Poster, Probes,
-        Supervisor,
+        Relisting, Supervisor,
         health::Health,
         observe::{Observation, Observer},
         openings, serve_namespaces,
@@ -48,6 +48,7 @@ impl Operator {
             follow_generations: false,
             selectors: Vec::new(),
             client: None,
+            holdings: Holdings::everything(),
             health: Health::default(),
             sites: BTreeMap::new(),
             overrides: None,
@@ -156,7 +157,8 @@ impl Operator {
             settings: self.settings,
             observer: self.observer,
             health: self.health,
-            holdings: Holdings::everything(),
+            holdings: self.holdings,
+            relisting: Relisting::default(),
             stopping: stopping.clone(),
             probes,
         });

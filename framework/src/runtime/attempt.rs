@@ -3,6 +3,7 @@
 use super::{
     clock,
     kind::KindContext,
+    lead::Fence,
     memory::Memory,
     observe::{HandlerName, Observation},
 };
@@ -51,6 +52,8 @@ struct Caller {
     edits: EditSink,
     /// What is away that the change handler that is called, or one of its sub-handlers, has needed.
     blocked: Arc<Mutex<Option<Blocked>>>,
+    /// Whether the object is this operator's.
+    fence: Fence,
 }
 
 /// An attempt of a daemon, before it begins.
@@ -66,6 +69,8 @@ pub struct DaemonAttempt {
     pub memo: TypeMap,
     /// What it asks for.
     pub edits: EditSink,
+    /// Whether the object is this operator's.
+    pub fence: Fence,
     /// The number of the attempt, and the time since the first one.
     pub attempt: Attempt,
     /// The start of the first attempt.
@@ -79,8 +84,8 @@ pub struct DaemonAttempt {
 impl DaemonAttempt {
     /// Runs the daemon until it ends. The future keeps nothing but what the daemon has asked for.
     pub fn run(self) -> impl Future<Output = Outcome> + Send + 'static {
-        let Self { kind, index, body, memo, edits, attempt, started, stop, live } = self;
-        let caller = Caller { kind: Arc::clone(&kind), edits, blocked: Arc::default() };
+        let Self { kind, index, body, memo, edits, fence, attempt, started, stop, live } = self;
+        let caller = Caller { kind: Arc::clone(&kind), edits, blocked: Arc::default(), fence };
         let pass = Pass { caller: caller.clone(), body, cache: TypeMap::default(), memo };
         let handler = &kind.daemons[index];
         let object = pass.object(&handler.id, handler.param.as_ref(), None);
@@ -98,7 +103,8 @@ impl Pass {
     /// A pass over an object.
     pub fn new(kind: &Arc<KindContext>, body: Body, memory: &Memory) -> Self {
         let (kind, memo) = (Arc::clone(kind), Arc::clone(&memory.memo));
-        let caller = Caller { kind, edits: EditSink::default(), blocked: Arc::default() };
+        let (edits, blocked, fence) = (EditSink::default(), Arc::default(), memory.fence.clone());
+        let caller = Caller { kind, edits, blocked, fence };
         Self { caller, body, memo, cache: TypeMap::default() }
     }
 
@@ -222,10 +228,11 @@ impl Caller {
         invoke: impl FnOnce() -> Answer,
         waits: bool,
     ) -> Outcome {
-        let handler = HandlerName { family, id };
+        self.fence.pass().await;
+        let (handler, epoch) = (HandlerName { family, id }, self.fence.epoch());
         let _running = self.kind.run(family);
         let begun = Instant::now();
-        self.kind.observe(Observation::HandlerBegins { handler });
+        self.kind.observe(Observation::HandlerBegins { handler, epoch });
         let judged = match limits.exhausted(id, attempt) {
             Some(verdict) => Judged::without_answer(verdict),
             None => judged(id, limits, attempt, invoke()).await,
@@ -245,6 +252,7 @@ impl Caller {
             words: &words,
             took,
             outage,
+            epoch,
         });
         if blocked.is_some() {
             *self.blocked.lock().unwrap_or_else(PoisonError::into_inner) = blocked;

@@ -7,7 +7,7 @@ use super::{
     failures::WatchFailures,
     health::{Health, WatchHealth, WriteHealth},
     index::Indexer,
-    lead::Holdings,
+    lead::{Holdings, Relisting},
     object::WatchedObject,
     observe::{Observation, Observer},
     probes::Probes,
@@ -77,8 +77,9 @@ pub struct OperatorContext {
     /// What is noted for those that ask whether the operator is alive and ready.
     pub health: Health,
     /// Which objects are this replica's.
-    #[expect(dead_code, reason = "the elector and the queue come next")]
     pub holdings: Holdings,
+    /// Tells the watches to list again.
+    pub relisting: Relisting,
     /// Cancelled when the operator stops.
     pub stopping: CancellationToken,
     /// What the operator says of itself when it is asked.
@@ -289,6 +290,11 @@ impl KindContext {
             places: Mutex::default(),
             failures: Mutex::default(),
         }
+    }
+
+    /// Whether there are handlers that are called in turns.
+    pub(super) fn has_turns(&self) -> bool {
+        self.has_turns
     }
 
     /// What its handlers need of the queue.
