@@ -216,6 +216,11 @@ pub mod health {
     #![doc = include_str!("../docs/health.md")]
 }
 
+/// What the operator thinks of an object: the command `explain`.
+pub mod explain {
+    #![doc = include_str!("../docs/explain.md")]
+}
+
 /// A dictionary from Kopf to korf.
 pub mod kopf {
     #![doc = include_str!("../docs/kopf.md")]

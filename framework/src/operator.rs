@@ -2,6 +2,7 @@
 
 // rustdoc shows the methods in the order of these.
 mod health;
+mod inspection;
 mod life;
 mod login;
 mod options;
@@ -10,6 +11,7 @@ mod starting;
 mod status_schema;
 mod storage;
 
+pub(crate) use inspection::Inspection;
 pub use running::RunningOperator;
 
 use crate::{
