@@ -151,7 +151,7 @@ impl Entry {
 
     fn reset(&mut self) {
         (self.newest, self.doubt, self.generation) = (None, Doubt::None, 0);
-        (self.planned, self.stored, self.queued) = (false, false, false);
+        (self.planned, self.stored, self.queued, self.failed) = (false, false, false, false);
         (self.life, self.inferred) = (Life::There, false);
         (self.turn_due, self.tick_due, self.woken) = (false, false, false);
         (self.resumption, self.event, self.rare) = (None, None, None);

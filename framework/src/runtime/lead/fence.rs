@@ -3,7 +3,7 @@
 use super::{Holdings, Moment};
 use korf_core::shard::Shard;
 use std::{future, pin::pin, sync::Arc, task::Poll, time::Duration};
-use tokio::{task::yield_now, time::sleep};
+use tokio::time::sleep;
 
 /// The clock of leases may run ahead of tokio's, which stands still while the machine sleeps: it is looked at so often at least.
 const LOOK: Duration = Duration::from_secs(1);
@@ -77,12 +77,9 @@ impl Fence {
 
     /// Goes on at once while it holds. Once it has fallen, never: what waits for this is dropped by [`guard`](Self::guard), or by
     /// its owner.
-    pub async fn pass(&self) {
-        if !self.holds() {
-            // Its guard looks at once.
-            yield_now().await;
-            future::pending().await
-        }
+    pub fn pass(&self) -> impl Future<Output = ()> + '_ {
+        // Small, since each daemon has a place for it.
+        future::poll_fn(|_| if self.holds() { Poll::Ready(()) } else { Poll::Pending })
     }
 
     /// Does some work for as long as it holds; none where it has fallen before the end: the work is dropped.
