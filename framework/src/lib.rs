@@ -226,6 +226,12 @@ pub mod installing {
     #![doc = include_str!("../docs/installing.md")]
 }
 
+/// What an operator counts of itself, for Prometheus.
+pub mod metrics {
+    #![doc = include_str!("../docs/metrics.md")]
+    pub use prometheus_client;
+}
+
 /// A dictionary from Kopf to korf.
 pub mod kopf {
     #![doc = include_str!("../docs/kopf.md")]

@@ -290,7 +290,13 @@ fn the_deployment_has_what_the_program_says() {
     assert_eq!(container["image"], "image");
     assert_eq!(
         container["args"],
-        json!(["run", "--namespace=a", "--namespace=b,!c", "--health-addr=0.0.0.0:8080"])
+        json!([
+            "run",
+            "--namespace=a",
+            "--namespace=b,!c",
+            "--health-addr=0.0.0.0:8080",
+            "--metrics-addr=0.0.0.0:8080"
+        ])
     );
     assert_eq!(
         container["env"],
@@ -307,7 +313,10 @@ fn the_deployment_has_what_the_program_says() {
     let all = made(&program, &options(""));
     let deployment = all.iter().find(|object| object["kind"] == "Deployment").unwrap();
     let container = &deployment["spec"]["template"]["spec"]["containers"][0];
-    assert_eq!(container["args"], json!(["run", "--all-namespaces", "--health-addr=0.0.0.0:8080"]));
+    assert_eq!(
+        container["args"],
+        json!(["run", "--all-namespaces", "--health-addr=0.0.0.0:8080", "--metrics-addr=0.0.0.0:8080"])
+    );
 }
 
 #[test]

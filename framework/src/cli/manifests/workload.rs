@@ -3,7 +3,7 @@
 use super::{super::installation::SecretUse, Site};
 use serde_json::{Value, json};
 
-/// The port of `--health-addr`.
+/// The port of `--health-addr` and `--metrics-addr`.
 const PORT: u16 = 8080;
 
 /// The user and the group of the process: `nonroot` of distroless images.
@@ -42,6 +42,7 @@ impl Site {
         arguments.extend(self.all.then(|| "--all-namespaces".to_owned()));
         arguments.extend(self.given.iter().map(|list| format!("--namespace={list}")));
         arguments.push(format!("--health-addr=0.0.0.0:{PORT}"));
+        arguments.push(format!("--metrics-addr=0.0.0.0:{PORT}"));
         arguments
     }
 }
@@ -94,7 +95,7 @@ fn deployment(site: &Site) -> Value {
 }
 
 fn container(site: &Site) -> Value {
-    let probe = |path: &str| json!({"httpGet": {"path": path, "port": "health"}});
+    let probe = |path: &str| json!({"httpGet": {"path": path, "port": "http"}});
     let startup = site.installation.startup.map_or(STARTUP, |longest| longest.as_secs());
     let mut starting = probe("/livez");
     starting["periodSeconds"] = STARTUP_PERIOD.into();
@@ -103,7 +104,7 @@ fn container(site: &Site) -> Value {
         "name": "operator",
         "image": site.image,
         "args": site.arguments(),
-        "ports": [{"name": "health", "containerPort": PORT}],
+        "ports": [{"name": "http", "containerPort": PORT}],
         "startupProbe": starting,
         "livenessProbe": probe("/livez"),
         "readinessProbe": probe("/readyz"),
