@@ -221,6 +221,11 @@ pub mod health {
     #![doc = include_str!("../docs/health.md")]
 }
 
+/// What the operator thinks of an object: the command `explain`.
+pub mod explain {
+    #![doc = include_str!("../docs/explain.md")]
+}
+
 /// How an operator gets into a cluster, and with which permissions.
 pub mod installing {
     #![doc = include_str!("../docs/installing.md")]

@@ -54,6 +54,7 @@ enum SetupError {
 }
 
 fn main() -> ExitCode {
+    // Where the state is stored is the same for all commands: `explain` reads it, too.
     let program = korf::cli::program!()
         .operator(|operator| operator.kopf_compatible().follow_generations())
         .installation(installation());

@@ -460,7 +460,7 @@ fn calls_of_events(handlers: &[EventHandler]) -> impl Iterator<Item = (String, V
 }
 
 /// Whether objects of a kind are reports on others, which handlers of any kind aren't for. They are in two groups at once.
-pub(super) fn is_report(resource: &ApiResource) -> bool {
+pub fn is_report(resource: &ApiResource) -> bool {
     resource.plural == "events" && matches!(&*resource.group, "" | "events.k8s.io")
 }
 
