@@ -42,6 +42,7 @@ mod worker;
 mod write;
 
 pub use activity::{ActivityCaller, ActivityFailure};
+pub use built_in::is_built_in;
 pub use cleanup::Cleanup;
 pub use events::Poster;
 pub use kind::{KindContext, OperatorContext, is_report};

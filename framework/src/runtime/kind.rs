@@ -217,7 +217,7 @@ impl KindContext {
     /// A kind without handlers of its own, if handlers of any kind are for it.
     pub(super) fn found(served: ServedKind, operator: &Arc<OperatorContext>) -> Option<Self> {
         let ServedKind { resource, categories } = served;
-        let mut kind = Self::new(Kind { resource, definition: None }, operator);
+        let mut kind = Self::new(Kind { resource, definition: None, scope: None }, operator);
         kind.is_found = true;
         kind.writes = operator.health.writes_aside(&kind.title());
         kind.metrics = operator.metrics.others();
