@@ -35,6 +35,7 @@ mod relist;
 mod restarts;
 mod secrecy;
 mod shared_lists;
+mod shares;
 mod start_up;
 mod triggers;
 mod write_counts;

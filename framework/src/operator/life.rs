@@ -9,8 +9,9 @@ use crate::{
     registry::{LeftOut, Registry},
     runtime::{
         ActivityCaller, Cleanup, Holdings, KindContext, Namespaces, OperatorContext, Poster, Probes,
-        Relisting, Supervisor,
+        Relisting, Shutdown, Supervisor,
         health::Health,
+        look_for_help,
         observe::{Observation, Observer, metrics::Metrics},
         openings, serve_namespaces,
     },
@@ -168,7 +169,10 @@ impl Operator {
         let kinds = KindContext::group(self.registry.handlers().to_vec(), &operator);
         let poster = Poster::new(&self.name, Arc::clone(&operator), requests);
         let (region, namespaces) = serve_namespaces(Arc::clone(&operator), self.namespaces?);
+        let namespace = operator.client.default_namespace().to_owned();
+        let help = look_for_help(Arc::clone(&operator), namespace);
         let supervisor = Supervisor::new(operator, cleanup)
+            .service(|shutdown| help_until(help, shutdown))
             .service(|shutdown| poster.run(shutdown))
             .service(|_| namespaces);
         let life = supervisor.run(kinds, region);
@@ -186,6 +190,13 @@ impl Operator {
             ids if ids.is_empty() => Ok(()),
             ids => Err(RunError::Cleanup { ids }),
         }
+    }
+}
+
+async fn help_until(help: impl Future<Output = ()>, shutdown: Shutdown) {
+    tokio::select! {
+        () = help => {}
+        () = shutdown.work_ended.cancelled() => {}
     }
 }
 

@@ -8,10 +8,12 @@ mod clock;
 mod fence;
 mod holdings;
 mod relisting;
+mod share;
 mod tenures;
 
 pub use clock::Moment;
 pub use fence::Fence;
 pub use holdings::Holdings;
 pub use relisting::{Relisted, Relisting};
+pub use share::{is_about_share, look_for_help, sharing};
 pub use tenures::{Tenures, Turnover};

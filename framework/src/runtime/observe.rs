@@ -87,6 +87,8 @@ pub enum Observation<'a> {
     IndexesAwaited { kinds: &'a [String] },
     /// All indexes are filled: handlers are called from now on. `told`: the log has told of the wait.
     IndexesFilled { told: bool },
+    /// Whether the API server sends each replica its share of the objects alone; `why`: why it can't be asked.
+    SharesAsked { helped: bool, why: Option<&'a str> },
     /// Kubernetes events could not be posted.
     EventsDropped { events: usize, why: &'a str },
     /// Kubernetes events were left to be posted when the operator had to stop.
