@@ -2,6 +2,7 @@
 
 // rustdoc shows the methods in the order of these.
 mod health;
+mod inspection;
 mod life;
 mod login;
 mod metrics;
@@ -11,6 +12,7 @@ mod starting;
 mod status_schema;
 mod storage;
 
+pub(crate) use inspection::Inspection;
 pub use running::RunningOperator;
 
 use crate::{

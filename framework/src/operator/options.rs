@@ -2,7 +2,7 @@
 
 use super::{Operator, Overrides};
 use crate::{
-    core::namespaces::NamespaceSet,
+    core::namespaces::{InvalidNamespaces, NamespaceSet},
     families::Handler,
     registry::Registry,
     runtime::{Namespaces, observe::Observation},
@@ -149,6 +149,21 @@ impl Operator {
     /// Whether it handles the objects of some namespaces alone.
     pub(crate) fn is_namespaced(&self) -> bool {
         self.namespaces != Ok(Namespaces::All)
+    }
+
+    /// The namespaces that it serves.
+    pub(crate) fn served_namespaces(&self) -> Result<&Namespaces, &InvalidNamespaces> {
+        self.namespaces.as_ref()
+    }
+
+    /// The time that running handlers have when it is told to stop, as far as that is known before it starts.
+    pub(crate) fn known_grace(&self) -> Duration {
+        self.settings.stopping.grace
+    }
+
+    /// Whether progress and diff-bases are in the status of the objects, as far as that is known.
+    pub(crate) fn may_store_in_status(&self) -> bool {
+        self.storage.in_status || self.storage.location.is_some()
     }
 
     /// The handlers.

@@ -215,7 +215,7 @@ impl KindContext {
     /// A kind without handlers of its own, if handlers of any kind are for it.
     pub(super) fn found(served: ServedKind, operator: &Arc<OperatorContext>) -> Option<Self> {
         let ServedKind { resource, categories } = served;
-        let mut kind = Self::new(Kind { resource, definition: None }, operator);
+        let mut kind = Self::new(Kind { resource, definition: None, scope: None }, operator);
         kind.is_found = true;
         kind.writes = operator.health.writes_aside(&kind.title());
         kind.metrics = operator.metrics.others();
@@ -460,7 +460,7 @@ fn calls_of_events(handlers: &[EventHandler]) -> impl Iterator<Item = (String, V
 }
 
 /// Whether objects of a kind are reports on others, which handlers of any kind aren't for. They are in two groups at once.
-pub(super) fn is_report(resource: &ApiResource) -> bool {
+pub fn is_report(resource: &ApiResource) -> bool {
     resource.plural == "events" && matches!(&*resource.group, "" | "events.k8s.io")
 }
 
