@@ -42,12 +42,15 @@ mod worker;
 mod write;
 
 pub use activity::{ActivityCaller, ActivityFailure};
+pub use built_in::is_built_in;
 pub use cleanup::Cleanup;
 pub use events::Poster;
-pub use kind::{KindContext, OperatorContext};
-pub use lead::Holdings;
+pub use kind::{KindContext, OperatorContext, is_report};
+pub use lead::{Holdings, Moment, Relisting};
 pub use namespaces::{Namespaces, serve_namespaces};
+pub use object::WatchedObject;
 pub use probes::Probes;
 pub use supervisor::Supervisor;
 pub use triggers::{Target, Triggers};
 pub use watch::openings;
+pub use write::explain;

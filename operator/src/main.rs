@@ -6,10 +6,11 @@ use database_table_operator::{
     database::Database,
     error::DatabaseError,
     handlers::Context,
+    metrics,
     sqlstate::ErrorClass,
 };
-use korf::Operator;
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use korf::{Operator, cli::Installation};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use tracing::{debug, warn};
 
 /// Options of `run`, in addition to those of all operators.
@@ -54,7 +55,20 @@ enum SetupError {
 }
 
 fn main() -> ExitCode {
-    korf::cli::main_with(korf::cli::program!(), set_up)
+    // Where the state is stored is the same for all commands: `explain` reads it, too.
+    let program = korf::cli::program!()
+        .operator(|operator| operator.kopf_compatible().follow_generations())
+        .installation(installation());
+    korf::cli::main_with(program, set_up)
+}
+
+/// The database's URL is a file, because a variable would keep the password that it had when the container started. The
+/// database is looked for before the operator runs, for as long as `PGCONNECT_TIMEOUT` says.
+fn installation() -> Installation {
+    Installation::new()
+        .secret_file("DATABASE_URL_FILE", "DATABASE_URL")
+        .reaches(5432)
+        .starts_within(Duration::from_mins(5))
 }
 
 async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupError> {
@@ -74,8 +88,9 @@ async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupE
     }
     // More objects at once would only wait for each other, each with a connection of its own to the API server.
     let operator = operator.concurrency(OBJECTS_PER_CONNECTION * usize::from(options.database_connections));
+    let operator = operator.register_metrics(|registry| metrics::register(registry, &pool));
     let cluster = options.cluster_id.map_or_else(Cluster::default, Cluster::named);
     let place = settings.place().into();
     let context = Context { database: Arc::new(Database::new(pool)), place, cluster };
-    Ok(operator.kopf_compatible().follow_generations().state(context))
+    Ok(operator.state(context))
 }

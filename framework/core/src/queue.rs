@@ -4,17 +4,21 @@
 //! out as workers are free. An object has at most one job at a time.
 
 mod backlog;
+mod census;
 mod config;
 mod departure;
 mod entry;
 mod event;
 mod outage;
+mod ownership;
 mod pace;
 mod resume;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod turns;
 
+pub use census::{Census, ObjectCounts};
 pub use config::{KindNeeds, QueueLimits};
 pub use event::{Event, Source};
 pub use outage::{Blocked, Blockings, OutageNews};
@@ -32,14 +36,16 @@ use backlog::{Backlog, Pending};
 use departure::Evidence;
 use entry::{Entry, Life};
 use outage::Outages;
+use ownership::Ownership;
 use pace::Paces;
 use resume::Names;
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet},
     mem,
     sync::Arc,
     time::Instant,
 };
+use turns::Turns;
 
 /// A listing that is under way.
 #[derive(Debug)]
@@ -48,8 +54,8 @@ struct Listing {
     number: u64,
     /// What it has shown.
     seen: HashSet<Uid>,
-    /// See [`Event::ListingRevised`].
-    revised: bool,
+    /// How it shows states.
+    shown: Shown,
 }
 
 /// The objects of all watches.
@@ -59,9 +65,10 @@ pub struct Queue {
     /// Their uids, by the watches that show them.
     sources: HashMap<Source, HashSet<Uid>>,
     backlog: Backlog,
-    turns: VecDeque<Uid>,
+    turns: Turns,
     schedule: Schedule,
     outages: Outages,
+    ownership: Ownership,
     listings: HashMap<Source, Listing>,
     /// The number of listings that have begun.
     begun: u64,
@@ -83,6 +90,8 @@ enum Shown {
     Listed,
     /// By a listing that may show another state of the same version.
     Revised,
+    /// By a listing that was asked for because of other objects.
+    Again,
 }
 
 impl Queue {
@@ -124,13 +133,14 @@ impl Queue {
             return Vec::new();
         }
         match event {
-            Event::Listing => self.list(source, false),
-            Event::ListingRevised => self.list(source, true),
+            Event::Listing => self.list(source, Shown::Listed),
+            Event::ListingRevised => self.list(source, Shown::Revised),
+            Event::ListingAgain => self.list(source, Shown::Again),
             Event::Listed(body) => {
                 let mut shown = Shown::Listed;
                 if let Some(listing) = self.listings.get_mut(&source) {
                     listing.seen.insert(body.uid().into());
-                    shown = if listing.revised { Shown::Revised } else { Shown::Listed };
+                    shown = listing.shown;
                 }
                 self.applied(source, body, shown, now);
             }
@@ -161,21 +171,24 @@ impl Queue {
         };
         let entry = self.objects.entry(uid.clone()).or_insert_with(|| {
             self.sources.entry(source).or_default().insert(uid.clone());
-            let entry = Entry::new(source, &body, listed);
+            let entry = Entry::new(source, &body, listed).of(self.ownership.has(&uid));
             self.names.insert(&entry, &uid);
             entry
         });
-        if needs.turnless {
+        if needs.turnless || !entry.ours {
             return;
         }
         let gone = entry.life == Life::Gone || matches!(self.backlog.get(&uid), Some(Pending::Gone(_)));
         if entry.life == Life::Buried || gone && !needs.selected {
             return;
         }
-        if needs.events {
+        let news = entry.show(&body, needs, self.limits.trust, now);
+        // Event handlers have been called for it.
+        let is_known = shown == Shown::Again && news == News::None && !gone;
+        if needs.events && !is_known {
             entry.event = Some(event);
         }
-        match entry.show(&body, needs, self.limits.trust, now) {
+        match news {
             News::Newer => self.backlog.keep(&uid, Pending::Body(body.into())),
             // One that is being deleted may be gone by our own write, which leaves its last version as it was.
             News::None
@@ -183,6 +196,7 @@ impl Queue {
             {
                 self.backlog.keep(&uid, Pending::Body(body.into()));
             }
+            News::None if is_known => return,
             News::None if !gone && needs.events => return self.echo(uid, body),
             News::None if !gone => return,
             // One that a selector shows again is to be handled, whatever its version.
@@ -233,15 +247,15 @@ impl Queue {
 
     fn take_turn(&mut self, uid: Uid) {
         let Some(entry) = self.objects.get_mut(&uid) else { return };
-        if !entry.queued && !entry.running {
+        if entry.ours && !entry.queued && !entry.running {
             entry.queued = true;
-            self.turns.push_back(uid);
+            self.turns.push(uid);
         }
     }
 
     /// Takes out the turn of the object that has waited longest.
     pub fn next_job(&mut self) -> Option<Job> {
-        while let Some(uid) = self.turns.pop_front() {
+        while let Some(uid) = self.turns.pop() {
             // One that has had a turn before its time waits no longer.
             if let Some(entry) = self.objects.get_mut(&uid).filter(|entry| entry.queued) {
                 return Some(entry.job(&uid, self.backlog.take(&uid)));
@@ -252,16 +266,17 @@ impl Queue {
 
     /// Takes in how a turn has ended.
     pub fn finish(&mut self, report: TurnReport, now: Instant) {
-        let TurnReport { uid, end, undelivered, tick, body } = report;
+        let TurnReport { uid, end, undelivered, tick, body, failed } = report;
         let Some(source) = self.objects.get(&uid).map(|entry| entry.source) else { return };
         let needs = self.needs(source);
         let Some(entry) = self.objects.get_mut(&uid) else { return };
         entry.running = false;
-        if self.take_back(&uid, now) {
+        if self.take_back(&uid, now) || self.finish_earlier(&uid, &end, undelivered, now) {
             return;
         }
         let Some(entry) = self.objects.get_mut(&uid) else { return };
         entry.has_called(matches!(end, TurnEnd::Seen { planned: true, called: true, .. }));
+        entry.failed = failed.unwrap_or(entry.failed);
         if let Some(event) = undelivered {
             // Later events stand for it, too.
             entry.event.get_or_insert(event);
@@ -276,7 +291,7 @@ impl Queue {
         }
         match end {
             TurnEnd::Gone => return self.bury(&uid, now),
-            TurnEnd::Partial { due: None } => {}
+            TurnEnd::Partial { due: None } | TurnEnd::Lost => {}
             TurnEnd::Partial { due: Some(due) } => self.schedule.set_by(&uid, Alarm::Turn, now + due),
             TurnEnd::Unread { delay } => {
                 entry.failed(true);
@@ -374,7 +389,7 @@ impl Queue {
     /// Gives a turn to an object for its daemons, unless it is throttled: with all that belongs to a turn, or to write
     /// what they ask for and to start them.
     pub fn wake(&mut self, uid: &Uid, extent: Extent) {
-        if !self.is_there(uid) {
+        if !self.is_there(uid) || !self.serves(uid) {
             return;
         }
         match extent {
@@ -390,6 +405,7 @@ impl Queue {
                 }
                 self.give_tick(uid);
             }
+            Extent::Edits => {}
         }
     }
 
@@ -418,7 +434,8 @@ impl Queue {
         !gone && self.objects.get(uid).is_some_and(|entry| entry.life == Life::There)
     }
 
-    /// Gives this object a turn before its time, though it may be throttled; none if it is gone, or a worker has it.
+    /// Gives this object a turn before its time, though it may be throttled; none if it is gone, or a worker has it. One that gets
+    /// no other turns has it for what its daemons ask for.
     pub fn job_of(&mut self, uid: &Uid) -> Option<Job> {
         if !self.is_there(uid) || self.is_at_work(uid) {
             return None;
@@ -507,6 +524,11 @@ impl Queue {
                 Alarm::Trigger => self.give_delayed(&uid),
             }
         }
+    }
+
+    /// Takes in that no worker is free for the objects that wait for one.
+    pub fn mark_waiting(&mut self, now: Instant) {
+        self.turns.mark(now);
     }
 
     /// The number of objects that wait for a worker.

@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::{Program, health::Health};
+use super::{Program, explain::Output, health::Health, manifests::Manifests};
 use crate::{
     core::namespaces::{InvalidNamespaces, NamespaceList, NamespaceSet},
     logging::{Format, Logging, Verbosity},
@@ -32,8 +32,19 @@ pub(super) enum Action<O: clap::Args> {
     /// which the pod runs. On SIGTERM or Ctrl-C, handlers that run are given time to finish; what they have done
     /// so far is stored on the objects, and the next start goes on from there.
     Run(#[command(flatten)] Run<O>),
+    /// Say what the operator thinks of an object: what has changed since it was handled, where each handler stands, what
+    /// holds its deletion, and which replica has it
+    ///
+    /// It reads the object and its Lease, and writes nothing; the operator needn't run. The exit code is 0 if it was
+    /// explained, 1 if it isn't found or can't be read, and 2 if the command line is wrong.
+    Explain(Explain),
     /// Print the definitions of the operator's own kinds, for `kubectl apply -f -`
     Crd,
+    /// Print all that the operator needs to run in a cluster, for `kubectl apply -f -`
+    ///
+    /// The definitions of its own kinds, a ServiceAccount with the permissions that its handlers need and no others, a
+    /// Deployment and a NetworkPolicy.
+    Manifests(Manifests),
     /// List what is registered: kind, reason, id, options and place in the source
     Handlers,
     /// List the settings of `run`, with their values and the variables that set them
@@ -53,6 +64,23 @@ pub(super) struct Run<O: clap::Args> {
     pub logs: Logs,
     #[command(flatten)]
     pub own: O,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Explain {
+    /// The kind, as kubectl takes it: kind, plural or short name, with the group where it is needed
+    pub kind: String,
+    /// The name of the object
+    pub name: String,
+    /// The object's namespace; by default that of the kubeconfig's context
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// The namespace of the operator's Leases; by default that of the pod, or of the kubeconfig's context
+    #[arg(long, value_name = "NAMESPACE", env = "KORF_RUN_LEASE_NAMESPACE")]
+    pub lease_namespace: Option<String>,
+    /// The form of the explanation
+    #[arg(short, long, value_name = "FORM", default_value = "text", ignore_case = true)]
+    pub output: Output,
 }
 
 #[derive(Debug, clap::Args)]
@@ -108,6 +136,19 @@ impl Logs {
     }
 }
 
+impl<O: clap::Args> Action<O> {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Explain(_) => "explain",
+            Self::Crd => "crd",
+            Self::Manifests(_) => "manifests",
+            Self::Handlers => "handlers",
+            Self::Settings => "settings",
+        }
+    }
+}
+
 impl<O: clap::Args> Arguments<O> {
     pub fn parse(program: &Program, line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut command =
@@ -124,16 +165,20 @@ impl<O: clap::Args> Arguments<O> {
         match arguments.contradiction() {
             None => Ok(arguments),
             Some(message) => {
-                let run = command
-                    .find_subcommand_mut("run")
-                    .map(|run| run.error(ErrorKind::ArgumentConflict, &message));
-                Err(run.unwrap_or_else(|| command.error(ErrorKind::ArgumentConflict, &message)))
+                let given = command
+                    .find_subcommand_mut(arguments.action.name())
+                    .map(|given| given.error(ErrorKind::ArgumentConflict, &message));
+                Err(given.unwrap_or_else(|| command.error(ErrorKind::ArgumentConflict, &message)))
             }
         }
     }
 
     fn contradiction(&self) -> Option<String> {
-        let Action::Run(Run { namespaces, health, logs, .. }) = &self.action else { return None };
+        let Run { namespaces, health, logs, .. } = match &self.action {
+            Action::Run(run) => run,
+            Action::Manifests(manifests) => return manifests.contradiction(),
+            Action::Explain(_) | Action::Crd | Action::Handlers | Action::Settings => return None,
+        };
         if namespaces.all && !namespaces.named.is_empty() {
             return Some("either --namespace or --all-namespaces can be used, not both".to_owned());
         }
@@ -174,6 +219,6 @@ fn setting(text: &str) -> Result<(String, String), InvalidSetting> {
 }
 
 /// A list of namespaces.
-fn namespaces(text: &str) -> Result<String, InvalidNamespaces> {
+pub(super) fn namespaces(text: &str) -> Result<String, InvalidNamespaces> {
     text.parse::<NamespaceList>().map(|_| text.to_owned())
 }

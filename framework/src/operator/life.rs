@@ -9,9 +9,9 @@ use crate::{
     registry::{LeftOut, Registry},
     runtime::{
         ActivityCaller, Cleanup, Holdings, KindContext, Namespaces, OperatorContext, Poster, Probes,
-        Supervisor,
+        Relisting, Supervisor,
         health::Health,
-        observe::{Observation, Observer},
+        observe::{Observation, Observer, metrics::Metrics},
         openings, serve_namespaces,
     },
     settings::Settings,
@@ -35,8 +35,10 @@ impl Operator {
 
     /// An operator with these handlers only: for several operators in one program, and for tests.
     pub fn with_registry(name: impl Into<String>, registry: Registry) -> Self {
+        let (name, health) = (name.into(), Health::default());
         Self {
-            name: name.into(),
+            metrics: Metrics::new(&name, health.clone()),
+            name,
             registry,
             misplaced: None,
             states: States::default(),
@@ -48,7 +50,8 @@ impl Operator {
             follow_generations: false,
             selectors: Vec::new(),
             client: None,
-            health: Health::default(),
+            holdings: Holdings::everything(),
+            health,
             sites: BTreeMap::new(),
             overrides: None,
         }
@@ -156,7 +159,9 @@ impl Operator {
             settings: self.settings,
             observer: self.observer,
             health: self.health,
-            holdings: Holdings::everything(),
+            metrics: self.metrics,
+            holdings: self.holdings,
+            relisting: Relisting::default(),
             stopping: stopping.clone(),
             probes,
         });

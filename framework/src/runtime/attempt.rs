@@ -3,8 +3,9 @@
 use super::{
     clock,
     kind::KindContext,
+    lead::Fence,
     memory::Memory,
-    observe::{HandlerName, Observation},
+    observe::{HandlerName, Observation, metrics::Called},
 };
 use crate::{
     argument::Rejection,
@@ -49,8 +50,15 @@ pub struct Pass {
 struct Caller {
     kind: Arc<KindContext>,
     edits: EditSink,
+    course: Arc<Course>,
+}
+
+/// What calls have in common. It is apart, since each daemon has a place for its caller.
+struct Course {
     /// What is away that the change handler that is called, or one of its sub-handlers, has needed.
-    blocked: Arc<Mutex<Option<Blocked>>>,
+    blocked: Mutex<Option<Blocked>>,
+    /// Whether the object is this operator's.
+    fence: Fence,
 }
 
 /// An attempt of a daemon, before it begins.
@@ -66,6 +74,8 @@ pub struct DaemonAttempt {
     pub memo: TypeMap,
     /// What it asks for.
     pub edits: EditSink,
+    /// Whether the object is this operator's.
+    pub fence: Fence,
     /// The number of the attempt, and the time since the first one.
     pub attempt: Attempt,
     /// The start of the first attempt.
@@ -79,8 +89,8 @@ pub struct DaemonAttempt {
 impl DaemonAttempt {
     /// Runs the daemon until it ends. The future keeps nothing but what the daemon has asked for.
     pub fn run(self) -> impl Future<Output = Outcome> + Send + 'static {
-        let Self { kind, index, body, memo, edits, attempt, started, stop, live } = self;
-        let caller = Caller { kind: Arc::clone(&kind), edits, blocked: Arc::default() };
+        let Self { kind, index, body, memo, edits, fence, attempt, started, stop, live } = self;
+        let caller = Caller::new(&kind, edits, fence);
         let pass = Pass { caller: caller.clone(), body, cache: TypeMap::default(), memo };
         let handler = &kind.daemons[index];
         let object = pass.object(&handler.id, handler.param.as_ref(), None);
@@ -89,7 +99,7 @@ impl DaemonAttempt {
         let answer = (handler.invoke)(DaemonCall { object, attempt: info, stop, live });
         async move {
             let handler = &caller.kind.daemons[index];
-            caller.once("Daemon", &handler.id, &handler.limits, attempt, || answer, false).await
+            caller.once(Called::Daemon, &handler.id, &handler.limits, attempt, || answer, false).await
         }
     }
 }
@@ -97,9 +107,8 @@ impl DaemonAttempt {
 impl Pass {
     /// A pass over an object.
     pub fn new(kind: &Arc<KindContext>, body: Body, memory: &Memory) -> Self {
-        let (kind, memo) = (Arc::clone(kind), Arc::clone(&memory.memo));
-        let caller = Caller { kind, edits: EditSink::default(), blocked: Arc::default() };
-        Self { caller, body, memo, cache: TypeMap::default() }
+        let caller = Caller::new(kind, EditSink::default(), memory.fence.clone());
+        Self { caller, body, memo: Arc::clone(&memory.memo), cache: TypeMap::default() }
     }
 
     /// What the handlers have asked for, in the order of the calls.
@@ -151,7 +160,8 @@ impl Pass {
         let invoke = Arc::clone(&handler.invoke.invoke);
         let invoke = complete(move |call| invoke(call));
         let (id, limits, caller) = (&handler.id, &handler.limits, &self.caller);
-        let outcome = caller.once("Handler", id, limits, ready.attempt, || invoke(call), true).await;
+        let called = Called::Change(cycle.reason);
+        let outcome = caller.once(called, id, limits, ready.attempt, || invoke(call), true).await;
         // One that isn't called again waits for nothing.
         let waits = matches!(outcome, Outcome::Retry { .. } | Outcome::Children { .. });
         let blocked = caller.take_blocked().filter(|_| waits);
@@ -165,7 +175,7 @@ impl Pass {
         let object = self.object(&handler.id, handler.param.as_ref(), None);
         let call = EventCall { object, event };
         let invoke = || (handler.invoke)(call);
-        self.caller.once("Handler", &handler.id, &limits, attempt, invoke, false).await;
+        self.caller.once(Called::Event, &handler.id, &limits, attempt, invoke, false).await;
     }
 
     /// Calls a timer.
@@ -173,7 +183,7 @@ impl Pass {
         let object = self.object(&handler.id, handler.param.as_ref(), None);
         let call = TimerCall { object, attempt: AttemptInfo { number: attempt.before, started } };
         let invoke = || (handler.invoke)(call);
-        self.caller.once("Timer", &handler.id, &handler.limits, attempt, invoke, false).await
+        self.caller.once(Called::Timer, &handler.id, &handler.limits, attempt, invoke, false).await
     }
 
     /// The sub-handlers of a handler, called as handlers are.
@@ -181,13 +191,13 @@ impl Pass {
         // A handler that is called before it is due is called because the object has changed.
         let due = cycle.progress().get(id).and_then(Record::next_due);
         let eager = due.is_some_and(|due| due > clock::now());
-        let caller = self.caller.clone();
+        let (caller, called) = (self.caller.clone(), Called::Change(cycle.reason));
         let call_sub =
             move |handler: SubHandler, call: ChangeCall, attempt: Attempt| -> BoxFuture<'static, Outcome> {
                 let caller = caller.clone();
                 async move {
                     let (id, invoke) = (call.object.context.handler.clone(), complete(handler.invoke));
-                    caller.once("Handler", &id, &handler.limits, attempt, || invoke(call), true).await
+                    caller.once(called, &id, &handler.limits, attempt, || invoke(call), true).await
                 }
                 .boxed()
             };
@@ -196,8 +206,12 @@ impl Pass {
 }
 
 impl Caller {
+    fn new(kind: &Arc<KindContext>, edits: EditSink, fence: Fence) -> Self {
+        Self { kind: Arc::clone(kind), edits, course: Arc::new(Course { blocked: Mutex::default(), fence }) }
+    }
+
     fn take_blocked(&self) -> Option<Blocked> {
-        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.course.blocked.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Takes in what a handler has returned.
@@ -215,17 +229,18 @@ impl Caller {
     /// Calls a handler once. Only one that `waits` is called again when an outage is over: one of a change.
     async fn once(
         &self,
-        family: &'static str,
+        called: Called,
         id: &str,
         limits: &Limits,
         attempt: Attempt,
         invoke: impl FnOnce() -> Answer,
         waits: bool,
     ) -> Outcome {
-        let handler = HandlerName { family, id };
-        let _running = self.kind.run(family);
+        self.course.fence.pass().await;
+        let handler = HandlerName { family: called.family(), id };
+        let _running = self.kind.run(called);
         let begun = Instant::now();
-        self.kind.observe(Observation::HandlerBegins { handler });
+        self.kind.observe(Observation::HandlerBegins { handler, epoch: self.course.fence.epoch() });
         let judged = match limits.exhausted(id, attempt) {
             Some(verdict) => Judged::without_answer(verdict),
             None => judged(id, limits, attempt, invoke()).await,
@@ -237,6 +252,7 @@ impl Caller {
         let words = verdict.failure.map(|failure| failure.to_string()).unwrap_or_default();
         let outcome = verdict.outcome;
         let took = begun.elapsed();
+        self.kind.metrics.note_run(called, id, &outcome, took);
         let blocked = blocked.filter(|_| waits && matches!(outcome, Outcome::Retry { .. }));
         let outage = blocked.as_ref().map(|blocked| &*blocked.cause);
         self.kind.observe(Observation::HandlerEnded {
@@ -245,9 +261,10 @@ impl Caller {
             words: &words,
             took,
             outage,
+            epoch: self.course.fence.epoch(),
         });
         if blocked.is_some() {
-            *self.blocked.lock().unwrap_or_else(PoisonError::into_inner) = blocked;
+            *self.course.blocked.lock().unwrap_or_else(PoisonError::into_inner) = blocked;
         }
         outcome
     }

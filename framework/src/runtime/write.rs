@@ -13,14 +13,13 @@ mod unsaved;
 mod writing;
 
 pub use budget::{RetryBudget, Standing};
-pub use fault::{is_terminating, watch_code};
+pub use fault::{Fault, is_terminating, watch_code};
 pub use message::{explain, explain_watch};
 pub use permissions::Permissions;
 pub use request::Unread;
 pub use unsaved::Unsaved;
 
 use super::{clock, kind::KindContext, memory::Memory, observe::Observation};
-use fault::Fault;
 use jiff::Timestamp;
 use korf_core::{
     Reason,
@@ -132,7 +131,8 @@ impl KindContext {
         memory: &mut Memory,
     ) -> Result<Written, Stop> {
         let standing = memory.unsaved.as_ref().map_or(Standing::Good, Unsaved::standing);
-        let budget = RetryBudget::new(standing, &self.operator.settings);
+        let fence = memory.fence.clone();
+        let budget = RetryBudget::new(standing, &fence, &self.operator.settings);
         match intent {
             Intent::Finalizer(change) => self.commit_finalizer(body, change.into(), budget, memory).await,
             Intent::Edits { edits, exactly } => {

@@ -53,10 +53,16 @@ pub struct Entry {
     pub doubt: Doubt,
     pub queued: bool,
     pub running: bool,
+    /// It gets turns: its shard is served.
+    pub ours: bool,
+    /// The turn that is under way began before its shard was left, which is served again.
+    pub outdated: bool,
     /// A turn has planned for its change handlers.
     pub planned: bool,
     /// A turn has stored the operator's state on it.
     pub stored: bool,
+    /// The handlers that have finished last have failed permanently, one at least.
+    pub failed: bool,
     /// Its generation when it was handled completely; 0 if that isn't known.
     pub generation: i64,
     pub life: Life,
@@ -149,8 +155,11 @@ impl Entry {
             doubt: Doubt::None,
             queued: false,
             running: false,
+            ours: true,
+            outdated: false,
             planned: false,
             stored: false,
+            failed: false,
             generation: 0,
             life: Life::There,
             inferred: false,
@@ -161,6 +170,11 @@ impl Entry {
             event: None,
             rare: None,
         }
+    }
+
+    /// The same, if it gets turns, or if it doesn't.
+    pub fn of(self, ours: bool) -> Self {
+        Self { ours, ..self }
     }
 
     /// Its name and namespace: see [`full_name`].
@@ -272,6 +286,7 @@ impl Entry {
         let gone = self.life == Life::Gone;
         let resumes = self.is_resumed_next();
         let extent = match &pending {
+            _ if !self.ours => Extent::Edits,
             Some(Pending::Echo(_)) => Extent::Partial,
             None if !turn_due && !gone && !resumes => Extent::Partial,
             _ => Extent::Whole,

@@ -1,11 +1,13 @@
 //! Tests of the queue, and its laws on random clusters.
 
+mod census;
 mod cluster;
 mod departures;
 mod events;
 mod failures;
 mod invariants;
 mod laws;
+mod ownership;
 mod resumptions;
 mod steps;
 mod ticks;

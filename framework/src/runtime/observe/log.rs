@@ -1,7 +1,10 @@
 //! Log lines of the runtime: Kopf's, word for word, wherever Kopf has one.
 
 use super::{DaemonEvent, HandlerName, Left, Observation, Phase, PostponeCause};
-use crate::families::{ActivityKind, Kind};
+use crate::{
+    families::{ActivityKind, Kind},
+    runtime::health::METRICS,
+};
 use korf_core::{
     Reason,
     cycle::{Cycle, CycleState, Idle},
@@ -86,6 +89,9 @@ pub fn write(observation: &Observation<'_>) {
             activity!(ActivityKind::Probe, info, "Activity '{id}' succeeds again.");
         }
         Observation::PhaseEntered(phase) => phase_entered(phase),
+        Observation::HealthServed { address, paths: METRICS } => {
+            engine!(info, "Serving metrics at http://{address}{METRICS}");
+        }
         Observation::HealthServed { address, paths } => {
             engine!(info, "Serving health status at http://{address}: {paths}");
         }
@@ -247,7 +253,7 @@ pub fn write(observation: &Observation<'_>) {
             object!(debug, "Removing the finalizer, as there are no handlers requiring it.");
         }
         Observation::Unreadable(entries) => unreadable(entries),
-        Observation::HandlerBegins { handler: HandlerName { family, id } } => {
+        Observation::HandlerBegins { handler: HandlerName { family, id }, .. } => {
             object!(debug, "{family} '{id}' is invoked.");
         }
         // The log tells of the outage, and not of all that it causes.
@@ -255,6 +261,11 @@ pub fn write(observation: &Observation<'_>) {
             object!(debug, "{family} '{id}' {words}");
         }
         Observation::HandlerEnded { handler, outcome, words, .. } => handler_ended(handler, outcome, words),
+        Observation::TurnLost { .. } => object!(
+            warn,
+            "The lease is over under which the object was handled: its handlers are dropped, and nothing of this turn is \
+             stored any more."
+        ),
         Observation::Indexed { id } => object!(debug, "Indexer '{id}' succeeded."),
         Observation::IndexFailed { id, error, kept } => index_failed(id, error, kept),
         Observation::Sleeping { due } => {

@@ -6,11 +6,11 @@ use super::{
     message::explain,
     permissions::Verb,
 };
-use crate::runtime::{kind::KindContext, object::WatchedObject, observe::Observation};
+use crate::runtime::{kind::KindContext, lead::Fence, object::WatchedObject, observe::Observation};
 use korf_core::{Part, body::Body, patch::Request};
 use kube::api::{Patch, PatchParams};
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// Why an object can't be read.
 #[derive(Debug)]
@@ -31,8 +31,14 @@ impl KindContext {
         fault.is_transient() && tries.is_exhausted(fault) && !self.operator.stopping.is_cancelled()
     }
 
-    /// Sends a patch, once.
-    pub(super) async fn send(&self, body: &Body, request: &Request) -> kube::Result<WatchedObject> {
+    /// Sends a patch, once; never for an object that is another operator's by now.
+    pub(super) async fn send(
+        &self,
+        body: &Body,
+        request: &Request,
+        fence: &Fence,
+    ) -> kube::Result<WatchedObject> {
+        fence.pass().await;
         let (api, params) = (self.api_of(body), PatchParams::default());
         let merge = Patch::Merge(&request.patch);
         let answer = async {
@@ -50,12 +56,13 @@ impl KindContext {
         verb: Verb,
         answer: impl Future<Output = kube::Result<WatchedObject>>,
     ) -> kube::Result<WatchedObject> {
-        let limit = self.operator.settings.requests.timeout;
+        let (limit, begun) = (self.operator.settings.requests.timeout, Instant::now());
         let answer = timeout(limit, answer).await.unwrap_or_else(|_| Err(too_slow(verb, limit)));
         if answer.is_ok() {
             self.permissions.note(verb, false);
         }
-        if let Verb::Patch(_) = verb {
+        if let Verb::Patch(part) = verb {
+            self.metrics.note_write(part, answer.as_ref().err().map(Fault::of), begun.elapsed());
             self.writes.note(answer.as_ref().err().is_none_or(is_dealt_with));
         }
         answer
