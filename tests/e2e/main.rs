@@ -33,6 +33,7 @@ mod namespaces;
 mod outages;
 mod recreation;
 mod relist;
+mod replicas;
 mod restarts;
 mod secrecy;
 mod shared_lists;

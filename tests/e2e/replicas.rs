@@ -21,7 +21,9 @@ async fn replicas_that_are_killed_and_stopped_never_handle_an_object_twice_at_on
 #[tokio::test]
 #[ignore = "takes half an hour"]
 async fn two_three_and_five_replicas_with_one_four_and_sixteen_shards() {
-    println!("| replicas | shards | calls | writes | take-over p50 | max | first call p50 | max | moved on joining |");
+    println!(
+        "| replicas | shards | calls | writes | take-over p50 | max | first call p50 | max | moved on joining |"
+    );
     println!("|---|---|---|---|---|---|---|---|---|");
     for replicas in [2, 3, 5] {
         for shards in [1, 4, 16] {

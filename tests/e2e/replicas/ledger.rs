@@ -79,9 +79,14 @@ impl Ledger {
     /// Calls that began when the replica didn't hold the Lease of which it speaks.
     fn without_lease(&self) -> Vec<Violation> {
         let held = |run: &Run| {
-            let mut own = self.tenures.iter().filter(|tenure| (tenure.replica, tenure.lease) == (run.replica, run.lease));
+            let mut own = self
+                .tenures
+                .iter()
+                .filter(|tenure| (tenure.replica, tenure.lease) == (run.replica, run.lease));
             // The watch may show a Lease a moment after its holder knows that it has it.
-            own.any(|tenure| (tenure.time.start - SECOND..tenure.time.end + self.validity).contains(&run.time.start))
+            own.any(|tenure| {
+                (tenure.time.start - SECOND..tenure.time.end + self.validity).contains(&run.time.start)
+            })
         };
         let wrong = self.runs.iter().filter(|run| !held(run));
         wrong.map(|run| Violation(format!("without a Lease: {run:?}"))).collect()
@@ -98,7 +103,8 @@ impl Ledger {
                 };
                 let others = runs[number + 1..].iter().take_while(|other| other.time.start < run.time.end);
                 let wrong = others.filter(|other| other.replica != run.replica && !frozen(other.time.start));
-                violations.extend(wrong.map(|other| Violation(format!("at the same time: {run:?} and {other:?}"))));
+                violations
+                    .extend(wrong.map(|other| Violation(format!("at the same time: {run:?} and {other:?}"))));
             }
         }
         violations
@@ -109,15 +115,24 @@ impl Ledger {
         let mut violations = Vec::new();
         for write in &self.writes {
             let holder = |at: Time| {
-                let held = self.tenures.iter().filter(|tenure| tenure.lease.0 == write.shard && tenure.time.start <= at);
+                let held = self
+                    .tenures
+                    .iter()
+                    .filter(|tenure| tenure.lease.0 == write.shard && tenure.time.start <= at);
                 held.max_by_key(|tenure| tenure.lease.1).map(|tenure| tenure.replica)
             };
             let deposed = holder(write.at).is_some_and(|now| now != write.replica);
-            let later = self.tenures.iter().filter(|tenure| tenure.lease.0 == write.shard && tenure.replica != write.replica);
-            let since = later.filter(|tenure| tenure.time.start <= write.at).map(|tenure| tenure.time.start).max();
+            let later = self
+                .tenures
+                .iter()
+                .filter(|tenure| tenure.lease.0 == write.shard && tenure.replica != write.replica);
+            let since =
+                later.filter(|tenure| tenure.time.start <= write.at).map(|tenure| tenure.time.start).max();
             let before = |since: Time| {
                 self.writes.iter().find(|other| {
-                    other.uid == write.uid && Some(other.replica) == holder(write.at) && (since..write.at).contains(&other.at)
+                    other.uid == write.uid
+                        && Some(other.replica) == holder(write.at)
+                        && (since..write.at).contains(&other.at)
                 })
             };
             if let Some(other) = since.filter(|_| deposed).and_then(before) {
@@ -143,16 +158,19 @@ impl Ledger {
         let of_lost = self.tenures.iter().filter(|tenure| tenure.replica == lost && tenure.time.start <= at);
         let leases: BTreeSet<_> = of_lost.map(|tenure| tenure.lease).collect();
         let next = |(shard, epoch): (u16, u64)| {
-            let mut later = self.tenures.iter().filter(|tenure| tenure.lease.0 == shard && tenure.lease.1 > epoch);
+            let mut later =
+                self.tenures.iter().filter(|tenure| tenure.lease.0 == shard && tenure.lease.1 > epoch);
             later.find(|tenure| tenure.lease.1 == epoch + 1).filter(|tenure| tenure.time.start > at)
         };
         let taken = leases.into_iter().filter_map(next);
-        taken.map(|tenure| {
-            let runs = self.runs.iter().filter(|run| run.replica == tenure.replica && run.lease == tenure.lease);
-            let first = runs.map(|run| run.time.start).min();
-            (tenure.time.start - at, first.map(|first| first - at))
-        })
-        .collect()
+        taken
+            .map(|tenure| {
+                let runs =
+                    self.runs.iter().filter(|run| run.replica == tenure.replica && run.lease == tenure.lease);
+                let first = runs.map(|run| run.time.start).min();
+                (tenure.time.start - at, first.map(|first| first - at))
+            })
+            .collect()
     }
 }
 
@@ -202,7 +220,8 @@ mod tests {
     #[test]
     fn calls_for_one_object_do_not_overlap_unless_the_first_replica_was_stopped_in_the_middle() {
         let storm = |runs: [Run; 2], frozen: &[(Replica, Range<Time>)]| {
-            let frozen = frozen.iter().map(|(replica, time)| (*replica, time.start * SECOND..time.end * SECOND));
+            let frozen =
+                frozen.iter().map(|(replica, time)| (*replica, time.start * SECOND..time.end * SECOND));
             Ledger { runs: runs.to_vec(), frozen: frozen.collect(), ..ledger() }.violations().len()
         };
         let long = || run(1, "a", 15..45, (0, 0));

@@ -3,10 +3,9 @@
 use super::ledger::{Ledger, Replica, Run, SECOND, Tenure, Time, Write};
 use crate::fixture::{Cluster, Fixture, OperatorProcess, condition, eventually_within, manifest};
 use futures::StreamExt;
-use k8s_openapi::{
-    api::coordination::v1::Lease,
-    jiff::Timestamp,
-};
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::Lease;
+use korf_core::shard::Shards;
 use kube::{
     Api, ResourceExt,
     api::ListParams,
@@ -14,9 +13,8 @@ use kube::{
 };
 use serde_json::{Value, json};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt,
-    process::Command,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -24,6 +22,9 @@ use tokio::{
     task::AbortHandle,
     time::{Instant, sleep},
 };
+
+/// The group of the replicas: the API server's audit log tells what such users do.
+const REPLICAS: &str = "system:serviceaccounts";
 
 /// What is to happen.
 #[derive(Clone, Debug)]
@@ -42,7 +43,14 @@ impl Plan {
     /// With short leases.
     pub fn short() -> Self {
         let times = [3000, 2000, 400].map(Duration::from_millis);
-        Self { replicas: 2, shards: 1, objects: 24, length: Duration::from_secs(20), times, pause: Duration::from_secs(4) }
+        Self {
+            replicas: 2,
+            shards: 1,
+            objects: 24,
+            length: Duration::from_secs(20),
+            times,
+            pause: Duration::from_secs(4),
+        }
     }
 
     /// As users have it, for two minutes.
@@ -50,6 +58,10 @@ impl Plan {
         let times = [15, 10, 2].map(Duration::from_secs);
         let pause = Duration::from_secs(12);
         Self { objects: 96, length: Duration::from_secs(120), times, pause, ..Self::short() }
+    }
+
+    fn shards(&self) -> Shards {
+        self.shards.to_string().parse().unwrap()
     }
 
     /// The longest time that a Lease may be without a holder: its duration, a try and a half, and what a busy machine takes.
@@ -75,7 +87,9 @@ impl fmt::Display for Figures {
             times.sort_unstable();
             let at = |share: usize| times.get((times.len() * share / 100).min(times.len().saturating_sub(1)));
             let seconds = |time: Option<&Time>| {
-                time.map_or("–".to_owned(), |time| format!("{}.{:01} s", time / SECOND, time % SECOND / (SECOND / 10)))
+                time.map_or("–".to_owned(), |time| {
+                    format!("{}.{:01} s", time / SECOND, time % SECOND / (SECOND / 10))
+                })
             };
             [seconds(at(50)), seconds(times.last())].join(" | ")
         };
@@ -120,9 +134,18 @@ pub async fn storm(cluster: &Cluster, plan: &Plan) -> Figures {
     let fixture = Fixture::on(cluster, &name).await;
     let validity = micros(plan.times[1]) + SECOND;
     let ledger = Ledger { validity, ..Ledger::default() };
-    let mut storm =
-        Storm { plan, fixture, members: Vec::new(), ledger, losses: Vec::new(), random: 0x9e37_79b9_7f4a_7c15 };
+    let mut storm = Storm {
+        plan,
+        fixture,
+        members: Vec::new(),
+        ledger,
+        losses: Vec::new(),
+        random: 0x9e37_79b9_7f4a_7c15,
+    };
     let leases = Leases::watch(&storm.fixture).await;
+    let group = format!("--group={REPLICAS}");
+    let bind = ["create", "clusterrolebinding", "replicas", "--clusterrole=cluster-admin", &group];
+    assert!(storm.fixture.kubectl().args(bind).status().unwrap().success());
     for _ in 0..plan.replicas {
         storm.start();
     }
@@ -136,7 +159,12 @@ pub async fn storm(cluster: &Cluster, plan: &Plan) -> Figures {
     let moved = storm.join(&leases).await;
     storm.end(leases).await;
     let violations = storm.ledger.violations();
-    assert!(violations.is_empty(), "{} violations: {:#?}", violations.len(), &violations[..violations.len().min(5)]);
+    assert!(
+        violations.is_empty(),
+        "{} violations: {:#?}",
+        violations.len(),
+        &violations[..violations.len().min(5)]
+    );
     let losses = storm.losses.iter();
     let take_overs = losses.flat_map(|(replica, at)| storm.ledger.take_overs(*replica, *at)).collect();
     Figures { runs: storm.ledger.runs.len(), writes: storm.ledger.writes.len(), take_overs, moved }
@@ -147,11 +175,19 @@ impl Storm<'_> {
     fn start(&mut self) {
         let number = self.members.len();
         let user = format!("replica-{number}");
-        let config = self.fixture.cluster.control_plane.kubeconfig_for(&user, &["system:masters"], None).unwrap();
+        let config = self.fixture.cluster.control_plane.kubeconfig_for(&user, &[REPLICAS], None).unwrap();
         let [duration, deadline, period] = self.plan.times.map(|time| format!("{}ms", time.as_millis()));
         let mut command = self.fixture.operator().env("KUBECONFIG", config).env("HOSTNAME", user);
         let shards = self.plan.shards.to_string();
-        let arguments = ["--leader-elect", "--shards", &shards, "--lease-namespace", &self.fixture.namespace, "--log-format", "json"];
+        let arguments = [
+            "--leader-elect",
+            "--shards",
+            &shards,
+            "--lease-namespace",
+            &self.fixture.namespace,
+            "--log-format",
+            "json",
+        ];
         for argument in arguments {
             command = command.arg(argument);
         }
@@ -171,7 +207,8 @@ impl Storm<'_> {
 
     /// Changes objects all the time, in a task of its own. Some are locked for a while in the database, so that their handlers take long.
     fn let_users_work(&self) -> AbortHandle {
-        let (tables, objects, database) = (self.fixture.tables(), self.plan.objects, self.fixture.database.clone());
+        let (tables, objects, database) =
+            (self.fixture.tables(), self.plan.objects, self.fixture.database.clone());
         let work = async move {
             let sql = database.connect().await.unwrap();
             for round in 0_usize.. {
@@ -180,9 +217,13 @@ impl Storm<'_> {
                 let spec = json!({"spec": {"columns": columns[..1 + round % 2]}});
                 let patch = kube::api::Patch::Merge(spec);
                 // The API server may be away.
-                let _ = tables.patch(&format!("table-{number}"), &kube::api::PatchParams::default(), &patch).await;
+                let _ = tables
+                    .patch(&format!("table-{number}"), &kube::api::PatchParams::default(), &patch)
+                    .await;
                 if round % 10 == 0 {
-                    let lock = format!("BEGIN; LOCK TABLE table_{number} IN ACCESS SHARE MODE; SELECT pg_sleep(1); COMMIT");
+                    let lock = format!(
+                        "BEGIN; LOCK TABLE table_{number} IN ACCESS SHARE MODE; SELECT pg_sleep(1); COMMIT"
+                    );
                     let _ = sql.batch_execute(&lock).await;
                 }
                 sleep(Duration::from_millis(100)).await;
@@ -229,8 +270,8 @@ impl Storm<'_> {
     }
 
     async fn deal(&mut self, blow: Blow, leases: &Leases) {
-        let running: Vec<_> = self.members.iter().filter(|member| member.ended.is_none() && member.stopped_since.is_none());
-        let running: Vec<_> = running.iter().map(|member| member.number).collect();
+        let is_running = |member: &&Member| member.ended.is_none() && member.stopped_since.is_none();
+        let running: Vec<_> = self.members.iter().filter(is_running).map(|member| member.number).collect();
         // One that has a shard is hit harder.
         let holders = leases.holders();
         let victim = running.iter().copied().find(|number| holders.values().any(|holder| holder == number));
@@ -296,7 +337,7 @@ impl Storm<'_> {
         self.start();
         leases.until_shared(usize::from(self.plan.shards), running + 1).await;
         let after = leases.holders();
-        let shards: korf::core::shard::Shards = self.plan.shards.to_string().parse().unwrap();
+        let shards = self.plan.shards();
         let list = self.fixture.tables().list(&ListParams::default()).await.unwrap();
         let shard = |uid: &str| shards.of(&uid.into()).0;
         let moved = list.iter().filter_map(ResourceExt::uid).filter(|uid| {
@@ -314,29 +355,70 @@ impl Storm<'_> {
         }
         self.ledger.tenures = leases.tenures();
         for member in &self.members {
-            let runs = runs(member.number, &member.process.lines(), member.ended.unwrap_or_else(now));
+            let runs = runs(
+                member.number,
+                self.plan.shards(),
+                &member.process.lines(),
+                member.ended.unwrap_or_else(now),
+            );
             self.ledger.runs.extend(runs);
         }
+        self.ledger.writes = self.writes().await;
+    }
+
+    /// The writes to objects that the API server has taken, by its audit log.
+    async fn writes(&self) -> Vec<Write> {
+        let (list, shards) =
+            (self.fixture.tables().list(&ListParams::default()).await.unwrap(), self.plan.shards());
+        let uids: BTreeMap<_, _> =
+            list.iter().filter_map(|table| Some((table.name_any(), table.uid()?))).collect();
+        let log = self.fixture.cluster.control_plane.audit_log().unwrap();
+        let write = |line: &str| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            let of = &line["objectRef"];
+            let taken = of["resource"] == "databasetables"
+                && line["verb"] == "patch"
+                && line["responseStatus"]["code"] == 200;
+            let replica = line["user"]["username"]
+                .as_str()
+                .filter(|_| taken)?
+                .strip_prefix("replica-")?
+                .parse()
+                .ok()?;
+            let uid = uids.get(of["name"].as_str()?)?.clone();
+            let at = line["stageTimestamp"].as_str()?.parse::<Timestamp>().ok()?.as_microsecond();
+            Some(Write { replica, shard: shards.of(&uid.as_str().into()).0, uid, at })
+        };
+        log.lines().filter_map(write).collect()
     }
 }
 
 /// The calls of handlers that a replica's log tells of.
-fn runs(replica: Replica, lines: &[String], end: Time) -> Vec<Run> {
+fn runs(replica: Replica, shards: Shards, lines: &[String], end: Time) -> Vec<Run> {
     let (mut open, mut runs) = (BTreeMap::<(String, String), Run>::new(), Vec::new());
     for line in lines {
         let Ok(line) = serde_json::from_str::<Value>(line) else { continue };
-        let (Some(message), Some(uid)) = (line["message"].as_str(), line["object"]["uid"].as_str()) else { continue };
-        let at = line["timestamp"].as_str().and_then(|time| time.parse::<Timestamp>().ok()).unwrap().as_microsecond();
+        let (Some(message), Some(uid)) = (line["message"].as_str(), line["object"]["uid"].as_str()) else {
+            continue;
+        };
+        let at = line["timestamp"]
+            .as_str()
+            .and_then(|time| time.parse::<Timestamp>().ok())
+            .unwrap()
+            .as_microsecond();
         if message.starts_with("The lease is over") {
             let lost = open.extract_if(.., |(of, _), _| of == uid);
             runs.extend(lost.map(|(_, run)| Run { time: run.time.start..at, ..run }));
             continue;
         }
-        let Some((handler, rest)) = message.strip_prefix("Handler '").and_then(|rest| rest.split_once('\'')) else { continue };
+        let Some((handler, rest)) = message.strip_prefix("Handler '").and_then(|rest| rest.split_once('\''))
+        else {
+            continue;
+        };
         let key = (uid.to_owned(), handler.to_owned());
         if rest == " is invoked." {
-            let number = |name: &str| line[name].as_u64().unwrap_or_else(|| panic!("{name} is missing: {line}"));
-            let lease = (u16::try_from(number("shard")).unwrap(), number("epoch"));
+            let epoch = line["epoch"].as_u64().unwrap_or_else(|| panic!("the epoch is missing: {line}"));
+            let lease = (shards.of(&uid.into()).0, epoch);
             let run = Run { replica, uid: key.0.clone(), handler: key.1.clone(), time: at..end, lease };
             runs.extend(open.insert(key, run));
         } else if let Some(run) = open.remove(&key) {
@@ -356,11 +438,15 @@ struct Leases {
 
 impl Leases {
     async fn watch(fixture: &Fixture<'_>) -> Self {
-        let api = Api::<Lease>::namespaced(fixture.cluster.control_plane.client().await.unwrap(), &fixture.namespace);
+        let api = Api::<Lease>::namespaced(
+            fixture.cluster.control_plane.client().await.unwrap(),
+            &fixture.namespace,
+        );
         let seen = Arc::<Mutex<BTreeMap<String, Vec<Tenure>>>>::default();
         let all = Arc::clone(&seen);
         let watching = async move {
-            let mut leases = watcher(api, watcher::Config::default()).default_backoff().applied_objects().boxed();
+            let mut leases =
+                watcher(api, watcher::Config::default()).default_backoff().applied_objects().boxed();
             while let Some(lease) = leases.next().await {
                 if let Ok(lease) = lease {
                     note(&mut all.lock().unwrap(), &lease);
@@ -386,7 +472,9 @@ impl Leases {
             (shares.len(), shares.values().min().copied(), shares.values().max().copied())
         };
         let expected = (replicas.min(shards), (shards / replicas).max(1), shards.div_ceil(replicas));
-        let is_even = |found: &(usize, Option<usize>, Option<usize>)| *found == (expected.0, Some(expected.1), Some(expected.2));
+        let is_even = |found: &(usize, Option<usize>, Option<usize>)| {
+            *found == (expected.0, Some(expected.1), Some(expected.2))
+        };
         eventually_within(Duration::from_secs(90), "the shards are shared evenly", sharing, is_even).await;
     }
 
