@@ -31,3 +31,4 @@ mod resumptions;
 mod secrets;
 mod seen;
 mod timers;
+mod transitions;
