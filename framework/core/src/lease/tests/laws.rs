@@ -41,7 +41,7 @@ fn rest(world: &mut World) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn no_shard_has_two_holders_and_in_the_end_all_are_held_in_fair_shares(

@@ -317,7 +317,10 @@ impl World {
         if arrived.is_empty() && clock < replica.due {
             return;
         }
-        for (_, message) in arrived {
+        // After a pause, an answer that has come meanwhile is taken in before its time is found to be over.
+        let (late, other): (Vec<_>, Vec<_>) =
+            arrived.into_iter().partition(|(_, message)| matches!(message, Message::Timeout(..)));
+        for (_, message) in other.into_iter().chain(late) {
             replica.take_in(message, clock);
         }
         let actions = replica.elector.step(clock);
