@@ -1,4 +1,4 @@
-//! Command line of an operator: `run`, `crd`, `handlers` and `settings`.
+//! Command line of an operator: `run`, `explain`, `crd`, `handlers` and `settings`.
 //!
 //! ```no_run
 //! use std::process::ExitCode;
@@ -38,6 +38,7 @@
 
 mod arguments;
 mod crd;
+mod explain;
 mod handlers;
 mod health;
 mod program;
@@ -74,6 +75,9 @@ pub fn main(program: impl Into<Program>) -> ExitCode {
 
 /// The whole `main` of an operator with options of its own: `set_up` finishes it, for the command `run` alone.
 ///
+/// What other commands have to know belongs into [`Program::operator`]: names, and where state is stored, which
+/// `explain` reads.
+///
 /// Where `set_up` fails, its error is the last line of the log.
 pub fn main_with<O, E>(
     program: impl Into<Program>,
@@ -104,6 +108,7 @@ where
     };
     match arguments.action {
         Action::Run(options) => run::run(program, options, set_up),
+        Action::Explain(options) => explain::print(program.operator, &options),
         Action::Crd => written(crd::print(program.operator.registry(), &mut io::stdout(), &mut io::stderr())),
         Action::Handlers => written(handlers::print(program.operator.registry(), &mut io::stdout())),
         Action::Settings => match settings::of_environment(program.operator.settings_mut().clone()) {

@@ -16,7 +16,10 @@ pub use crate::logging::parts as logging;
 /// The clock, which the test kit controls.
 pub use crate::runtime::clock;
 /// What the operator answers to those that ask for its health.
-pub use crate::runtime::health::{Health, HealthSite};
+pub use crate::runtime::{
+    health::{Health, HealthSite},
+    observe::metrics::Metrics,
+};
 pub use crate::{
     argument::{argument, object_itself},
     registry::{Registered, Registration},

@@ -216,6 +216,17 @@ pub mod health {
     #![doc = include_str!("../docs/health.md")]
 }
 
+/// What the operator thinks of an object: the command `explain`.
+pub mod explain {
+    #![doc = include_str!("../docs/explain.md")]
+}
+
+/// What an operator counts of itself, for Prometheus.
+pub mod metrics {
+    #![doc = include_str!("../docs/metrics.md")]
+    pub use prometheus_client;
+}
+
 /// A dictionary from Kopf to korf.
 pub mod kopf {
     #![doc = include_str!("../docs/kopf.md")]

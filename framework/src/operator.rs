@@ -2,14 +2,17 @@
 
 // rustdoc shows the methods in the order of these.
 mod health;
+mod inspection;
 mod life;
 mod login;
+mod metrics;
 mod options;
 mod running;
 mod starting;
 mod status_schema;
 mod storage;
 
+pub(crate) use inspection::Inspection;
 pub use running::RunningOperator;
 
 use crate::{
@@ -23,7 +26,7 @@ use crate::{
     runtime::{
         Namespaces,
         health::{Health, HealthSite},
-        observe::Observer,
+        observe::{Observer, metrics::Metrics},
     },
     settings::{InvalidSetting, Settings},
 };
@@ -55,6 +58,7 @@ pub struct Operator {
     selectors: Vec<(ApiResource, Selector)>,
     client: Option<Client>,
     health: Health,
+    metrics: Metrics,
     /// What is served of it, and where.
     sites: BTreeMap<SocketAddr, HealthSite>,
     /// What the command line and the environment say, which has the last word.
@@ -121,6 +125,8 @@ pub enum RunError {
     Signals(io::Error),
     /// Whether the operator is alive and ready can't be served there.
     Health(SocketAddr, io::Error),
+    /// Metrics can't be served there.
+    Metrics(SocketAddr, io::Error),
     /// Two parts of it are to be served at one port of these addresses, of which one includes the other.
     HealthTwice([SocketAddr; 2]),
 }
@@ -168,10 +174,17 @@ impl fmt::Display for RunError {
                     health::advice(error)
                 )
             }
+            Self::Metrics(address, error) => {
+                write!(
+                    f,
+                    "the operator's metrics can't be served at {address}: {error}{}",
+                    health::advice(error)
+                )
+            }
             Self::HealthTwice([one, other]) => write!(
                 f,
-                "the operator's health can't be served both at {one} and at {other}: give `--health-addr` and `--liveness` the same \
-                 address, or other ports"
+                "the operator's health can't be served both at {one} and at {other}: give `--health-addr`, `--liveness` and \
+                 `--metrics-addr` the same address, or other ports"
             ),
         }
     }

@@ -54,7 +54,9 @@ enum SetupError {
 }
 
 fn main() -> ExitCode {
-    korf::cli::main_with(korf::cli::program!(), set_up)
+    // Where the state is stored is the same for all commands: `explain` reads it, too.
+    let program = korf::cli::program!().operator(|operator| operator.kopf_compatible().follow_generations());
+    korf::cli::main_with(program, set_up)
 }
 
 async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupError> {
@@ -77,5 +79,5 @@ async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupE
     let cluster = options.cluster_id.map_or_else(Cluster::default, Cluster::named);
     let place = settings.place().into();
     let context = Context { database: Arc::new(Database::new(pool)), place, cluster };
-    Ok(operator.kopf_compatible().follow_generations().state(context))
+    Ok(operator.state(context))
 }

@@ -75,6 +75,12 @@ async fn a_handler_of_any_kind_sees_all_kinds_and_those_that_come_and_logs_and_w
         eventually(what, all, |all| all.iter().any(|seen| seen == what)).await;
     };
     until("namespaces.v1/any-kind Listed").await;
+    // It is ready before the kinds that it finds are listed: what comes before that is `Listed`, too.
+    for kind in ["configmaps.v1", "secrets.v1"] {
+        let lines = async || log.0.lock().unwrap().clone();
+        let line = format!("Watching {kind} in the whole cluster");
+        eventually(&line, lines, |lines| lines.contains(&line)).await;
+    }
 
     fixture.apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: map}");
     fixture.apply("apiVersion: v1\nkind: Secret\nmetadata: {name: secret}\nstringData: {password: Geheim42}");
@@ -83,7 +89,9 @@ async fn a_handler_of_any_kind_sees_all_kinds_and_those_that_come_and_logs_and_w
     fixture.install(Crd::KopfDemo.manifest());
     until("customresourcedefinitions.apiextensions.k8s.io/v1/databasetables.kopf.demo Added").await;
     fixture.apply(&manifest("early", "early", &["id"]));
-    until("databasetables.kopf.demo/v1/early Listed").await;
+    let all = async || seen.0.lock().unwrap().clone();
+    let is_early = |seen: &String| seen.starts_with("databasetables.kopf.demo/v1/early ");
+    eventually("the early one", all, |all| all.iter().any(is_early)).await;
     fixture.apply(&manifest("late", "late", &["id"]));
     until("databasetables.kopf.demo/v1/late Added").await;
     let deleted = fixture.kubectl().args(["delete", "configmap/map", "secret/secret"]).status().unwrap();

@@ -16,6 +16,7 @@ pub use eventually::{eventually, eventually_within};
 pub use lock::Lock;
 pub use objects::{condition, manifest, until};
 pub use operator::OperatorProcess;
+pub use program::example;
 
 use cluster::postgres;
 use korf_sandbox::{Database, Proxy};
@@ -66,7 +67,7 @@ impl<'c> Fixture<'c> {
 
     /// A command that runs an operator of the examples folder.
     pub fn example(&self, name: &str) -> OperatorCommand<'_> {
-        self.command(&program::example(name))
+        self.command(&example(name))
     }
 
     /// A proxy in front of the API server, for [`OperatorCommand::kubeconfig_through`].

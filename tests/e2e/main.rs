@@ -17,6 +17,7 @@ mod crashes;
 mod daemons;
 mod embedding;
 mod examples;
+mod explain;
 mod failures;
 mod good_input;
 mod handover;

@@ -4,6 +4,7 @@
 //! the runtime calls them, and [`Cycle::settle`] turns their outcomes into one patch. The answer to that
 //! patch is the next object to be read.
 
+mod explain;
 mod handling;
 mod owed;
 mod plan;
@@ -14,6 +15,7 @@ mod subs;
 #[cfg(test)]
 mod tests;
 
+pub use explain::{Explanation, HandlerExplanation, Next, Standing, explain};
 pub use handling::{Cycle, Ready, is_below};
 pub use plan::{Idle, Plan, is_concerned, left_out, plan};
 pub use reading::Reading;

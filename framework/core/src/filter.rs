@@ -2,9 +2,11 @@
 
 mod impossible;
 mod selector;
+mod unmet;
 
 pub use impossible::{check_annotation, check_field, check_label};
 pub use selector::{InvalidSelector, selector};
+pub use unmet::Unmet;
 
 use crate::{
     Reason,
@@ -146,7 +148,7 @@ impl Filter {
     /// # Errors
     /// The condition can't be evaluated for this object.
     pub fn concerns(&self, input: &FilterInput<'_>) -> Result<bool, String> {
-        Ok(self.concerns_object(input) && self.when(input)?)
+        Ok(self.unmet(input)?.is_none())
     }
 
     /// Whether the filter selects this change of the object; `changing`: only if its field differs, or, without one, anything.
@@ -154,44 +156,85 @@ impl Filter {
     /// # Errors
     /// The condition can't be evaluated for this object.
     pub fn selects(&self, input: &FilterInput<'_>, changing: bool) -> Result<bool, String> {
-        Ok(self.concerns_object(input) && self.change(input, changing) && self.when(input)?)
+        Ok(self.unmet_by_change(input, changing)?.is_none())
     }
 
-    fn concerns_object(&self, input: &FilterInput<'_>) -> bool {
+    /// The first condition that an object doesn't fulfil, whatever its change; none if the filter selects it.
+    ///
+    /// # Errors
+    /// The condition can't be evaluated for this object.
+    pub fn unmet(&self, input: &FilterInput<'_>) -> Result<Option<Unmet<'_>>, String> {
+        self.or_when(self.object(input), input)
+    }
+
+    /// The first condition that a change of an object doesn't fulfil, as [`selects`](Self::selects) sees it.
+    ///
+    /// # Errors
+    /// The condition can't be evaluated for this object.
+    pub fn unmet_by_change(
+        &self,
+        input: &FilterInput<'_>,
+        changing: bool,
+    ) -> Result<Option<Unmet<'_>>, String> {
+        self.or_when(self.object(input).or_else(|| self.change(input, changing)), input)
+    }
+
+    fn object(&self, input: &FilterInput<'_>) -> Option<Unmet<'_>> {
         let metadata = &input.body.value()["metadata"];
-        let all = |wanted: &[(String, Match)], found: &Value| {
-            wanted.iter().all(|(key, wanted)| wanted.holds(found.get(key).unwrap_or(&Value::Null)))
-        };
-        all(&self.labels, &metadata["labels"])
-            && all(&self.annotations, &metadata["annotations"])
-            && self.field_value(input)
+        let label = unmet_entry(&self.labels, &metadata["labels"]);
+        let label = label.map(|(key, wanted)| Unmet::Label(key, wanted));
+        let annotation = || unmet_entry(&self.annotations, &metadata["annotations"]);
+        label
+            .or_else(|| annotation().map(|(key, wanted)| Unmet::Annotation(key, wanted)))
+            .or_else(|| self.field_value(input))
     }
 
-    fn field_value(&self, input: &FilterInput<'_>) -> bool {
-        let Some(field) = &self.field else { return true };
+    fn field_value(&self, input: &FilterInput<'_>) -> Option<Unmet<'_>> {
+        let field = self.field.as_ref()?;
         let wanted = self.value.as_ref().unwrap_or(&Match::Present);
         let holds = |whole| wanted.holds(resolve(whole, field.keys()));
-        match &input.change {
+        let is_met = match &input.change {
             None => holds(input.body.value()),
             // The unknown old value may have fulfilled the condition.
             Some(change) if change.diff.is_unknown() => true,
             Some(change) => holds(change.new) || holds(change.old()),
+        };
+        (!is_met).then_some(Unmet::Field(field, wanted))
+    }
+
+    fn change(&self, input: &FilterInput<'_>, changing: bool) -> Option<Unmet<'_>> {
+        let change = input.change.as_ref()?;
+        let Some(field) = &self.field else {
+            return (changing && change.diff.is_empty()).then_some(Unmet::Unchanged(None));
+        };
+        let (old, new) = (resolve(change.old(), field.keys()), resolve(change.new, field.keys()));
+        let unknown = change.diff.is_unknown();
+        if changing && !unknown && equal(old, new) {
+            return Some(Unmet::Unchanged(Some(field)));
+        }
+        let unmet_old = self.old.as_ref().filter(|wanted| !unknown && !wanted.holds(old));
+        let unmet_new = || self.new.as_ref().filter(|wanted| !wanted.holds(new));
+        unmet_old
+            .map(|wanted| Unmet::Old(field, wanted))
+            .or_else(|| unmet_new().map(|wanted| Unmet::New(field, wanted)))
+    }
+
+    /// The condition of the handler's own comes last.
+    fn or_when<'a>(
+        &'a self,
+        unmet: Option<Unmet<'a>>,
+        input: &FilterInput<'_>,
+    ) -> Result<Option<Unmet<'a>>, String> {
+        match (unmet, &self.when) {
+            (None, Some(When(when))) => Ok((!when(input)?).then_some(Unmet::When)),
+            (unmet, _) => Ok(unmet),
         }
     }
+}
 
-    fn change(&self, input: &FilterInput<'_>, changing: bool) -> bool {
-        let Some(change) = &input.change else { return true };
-        let Some(field) = &self.field else { return !changing || !change.diff.is_empty() };
-        let (old, new) = (resolve(change.old(), field.keys()), resolve(change.new, field.keys()));
-        let holds = |wanted: &Option<Match>, value| wanted.as_ref().is_none_or(|wanted| wanted.holds(value));
-        let unknown = change.diff.is_unknown();
-        let changed = unknown || !equal(old, new);
-        (!changing || changed) && (unknown || holds(&self.old, old)) && holds(&self.new, new)
-    }
-
-    fn when(&self, input: &FilterInput<'_>) -> Result<bool, String> {
-        self.when.as_ref().map_or(Ok(true), |When(when)| when(input))
-    }
+fn unmet_entry<'a>(wanted: &'a [(String, Match)], found: &Value) -> Option<(&'a str, &'a Match)> {
+    let unmet = wanted.iter().find(|(key, wanted)| !wanted.holds(found.get(key).unwrap_or(&Value::Null)));
+    unmet.map(|(key, wanted)| (key.as_str(), wanted))
 }
 
 #[cfg(test)]

@@ -92,6 +92,17 @@ impl fmt::Display for FilterFailed {
 /// # Errors
 /// A condition of the filter panicked, or can't be asked for this object.
 pub fn evaluate(handler: &str, filter: impl FnOnce() -> Result<bool, String>) -> Result<bool, FilterFailed> {
+    evaluate_with(handler, filter)
+}
+
+/// The same, for what isn't said by yes or no.
+///
+/// # Errors
+/// A condition of the filter panicked, or can't be asked for this object.
+pub fn evaluate_with<T>(
+    handler: &str,
+    filter: impl FnOnce() -> Result<T, String>,
+) -> Result<T, FilterFailed> {
     let message = match catch_unwind(AssertUnwindSafe(filter)) {
         Ok(Ok(holds)) => return Ok(holds),
         Ok(Err(why)) => format!("can't be evaluated: {why}"),

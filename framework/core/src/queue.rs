@@ -4,6 +4,7 @@
 //! out as workers are free. An object has at most one job at a time.
 
 mod backlog;
+mod census;
 mod config;
 mod departure;
 mod entry;
@@ -14,7 +15,9 @@ mod resume;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod turns;
 
+pub use census::{Census, ObjectCounts};
 pub use config::{KindNeeds, QueueLimits};
 pub use event::{Event, Source};
 pub use outage::{Blocked, Blockings, OutageNews};
@@ -35,11 +38,12 @@ use outage::Outages;
 use pace::Paces;
 use resume::Names;
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet},
     mem,
     sync::Arc,
     time::Instant,
 };
+use turns::Turns;
 
 /// A listing that is under way.
 #[derive(Debug)]
@@ -59,7 +63,7 @@ pub struct Queue {
     /// Their uids, by the watches that show them.
     sources: HashMap<Source, HashSet<Uid>>,
     backlog: Backlog,
-    turns: VecDeque<Uid>,
+    turns: Turns,
     schedule: Schedule,
     outages: Outages,
     listings: HashMap<Source, Listing>,
@@ -235,13 +239,13 @@ impl Queue {
         let Some(entry) = self.objects.get_mut(&uid) else { return };
         if !entry.queued && !entry.running {
             entry.queued = true;
-            self.turns.push_back(uid);
+            self.turns.push(uid);
         }
     }
 
     /// Takes out the turn of the object that has waited longest.
     pub fn next_job(&mut self) -> Option<Job> {
-        while let Some(uid) = self.turns.pop_front() {
+        while let Some(uid) = self.turns.pop() {
             // One that has had a turn before its time waits no longer.
             if let Some(entry) = self.objects.get_mut(&uid).filter(|entry| entry.queued) {
                 return Some(entry.job(&uid, self.backlog.take(&uid)));
@@ -252,7 +256,7 @@ impl Queue {
 
     /// Takes in how a turn has ended.
     pub fn finish(&mut self, report: TurnReport, now: Instant) {
-        let TurnReport { uid, end, undelivered, tick, body } = report;
+        let TurnReport { uid, end, undelivered, tick, body, failed } = report;
         let Some(source) = self.objects.get(&uid).map(|entry| entry.source) else { return };
         let needs = self.needs(source);
         let Some(entry) = self.objects.get_mut(&uid) else { return };
@@ -262,6 +266,7 @@ impl Queue {
         }
         let Some(entry) = self.objects.get_mut(&uid) else { return };
         entry.has_called(matches!(end, TurnEnd::Seen { planned: true, called: true, .. }));
+        entry.failed = failed.unwrap_or(entry.failed);
         if let Some(event) = undelivered {
             // Later events stand for it, too.
             entry.event.get_or_insert(event);
@@ -507,6 +512,11 @@ impl Queue {
                 Alarm::Trigger => self.give_delayed(&uid),
             }
         }
+    }
+
+    /// Takes in that no worker is free for the objects that wait for one.
+    pub fn mark_waiting(&mut self, now: Instant) {
+        self.turns.mark(now);
     }
 
     /// The number of objects that wait for a worker.

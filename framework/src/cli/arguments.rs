@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::{Program, health::Health};
+use super::{Program, explain::Output, health::Health};
 use crate::{
     core::namespaces::{InvalidNamespaces, NamespaceList, NamespaceSet},
     logging::{Format, Logging, Verbosity},
@@ -32,6 +32,12 @@ pub(super) enum Action<O: clap::Args> {
     /// which the pod runs. On SIGTERM or Ctrl-C, handlers that run are given time to finish; what they have done
     /// so far is stored on the objects, and the next start goes on from there.
     Run(#[command(flatten)] Run<O>),
+    /// Say what the operator thinks of an object: what has changed since it was handled, where each handler stands, what
+    /// holds its deletion, and which replica has it
+    ///
+    /// It reads the object and its Lease, and writes nothing; the operator needn't run. The exit code is 0 if it was
+    /// explained, 1 if it isn't found or can't be read, and 2 if the command line is wrong.
+    Explain(Explain),
     /// Print the definitions of the operator's own kinds, for `kubectl apply -f -`
     Crd,
     /// List what is registered: kind, reason, id, options and place in the source
@@ -53,6 +59,23 @@ pub(super) struct Run<O: clap::Args> {
     pub logs: Logs,
     #[command(flatten)]
     pub own: O,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Explain {
+    /// The kind, as kubectl takes it: kind, plural or short name, with the group where it is needed
+    pub kind: String,
+    /// The name of the object
+    pub name: String,
+    /// The object's namespace; by default that of the kubeconfig's context
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// The namespace of the operator's Leases; by default that of the pod, or of the kubeconfig's context
+    #[arg(long, value_name = "NAMESPACE", env = "KORF_RUN_LEASE_NAMESPACE")]
+    pub lease_namespace: Option<String>,
+    /// The form of the explanation
+    #[arg(short, long, value_name = "FORM", default_value = "text", ignore_case = true)]
+    pub output: Output,
 }
 
 #[derive(Debug, clap::Args)]

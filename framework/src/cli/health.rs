@@ -1,13 +1,13 @@
-//! Health: the options that say where it is served.
+//! Health and metrics: the options that say where they are served.
 
-use crate::operator::Operator;
+use crate::{operator::Operator, runtime::health::METRICS};
 use http::Uri;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// The paths that `--health-addr` serves.
 const OWN: [&str; 2] = ["/livez", "/readyz"];
 
-/// Where health is served.
+/// Where health and metrics are served.
 #[derive(Debug, clap::Args)]
 pub(super) struct Health {
     /// Serve /livez and /readyz there: whether the operator is alive, and whether it is ready
@@ -16,6 +16,9 @@ pub(super) struct Health {
     /// Serve what the probes return there, as Kopf does: http://0.0.0.0:8080/healthz
     #[arg(long, value_name = "URL", env = "KORF_RUN_LIVENESS", value_parser = endpoint)]
     pub liveness: Option<Endpoint>,
+    /// Serve /metrics there, for Prometheus; it may be the address of --health-addr
+    #[arg(long, value_name = "ADDRESS:PORT", env = "KORF_RUN_METRICS_ADDR", value_parser = address)]
+    pub metrics_addr: Option<SocketAddr>,
 }
 
 /// An address and a path.
@@ -29,9 +32,14 @@ impl Health {
     /// What can't be served together.
     pub fn contradiction(&self) -> Option<&'static str> {
         let Endpoint { address, path } = self.liveness.as_ref()?;
-        let is_taken = Some(*address) == self.health_addr && OWN.contains(&&**path);
+        if Some(*address) == self.health_addr && OWN.contains(&&**path) {
+            return Some(
+                "--liveness has a path that --health-addr serves there: use another one, such as /healthz",
+            );
+        }
+        let is_taken = Some(*address) == self.metrics_addr && path == METRICS;
         is_taken.then_some(
-            "--liveness has a path that --health-addr serves there: use another one, such as /healthz",
+            "--liveness has a path that --metrics-addr serves there: use another one, such as /healthz",
         )
     }
 
@@ -39,6 +47,9 @@ impl Health {
     pub fn of(self, mut operator: Operator) -> Operator {
         if let Some(address) = self.health_addr {
             operator = operator.health(address);
+        }
+        if let Some(address) = self.metrics_addr {
+            operator = operator.metrics(address);
         }
         match self.liveness {
             Some(Endpoint { address, path }) => operator.liveness(address, path),

@@ -36,6 +36,7 @@ where
         Ok(runtime) => runtime,
         Err(error) => return failed(&log, &error),
     };
+    program.operator.set_version(program.version);
     let ended = runtime.block_on(async {
         let mut operator = set_up(program.operator, options.own).await.map_err(Into::into)?;
         let of_code = operator.settings_mut().check();

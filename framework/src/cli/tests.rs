@@ -116,6 +116,8 @@ fn wrong_lines_are_rejected() {
         ("run --health-addr 8080", ErrorKind::ValueValidation),
         ("run --liveness https://0.0.0.0:8080/healthz", ErrorKind::ValueValidation),
         ("run --health-addr [::]:80 --liveness http://[::]:80/readyz", ErrorKind::ArgumentConflict),
+        ("run --metrics-addr 8080", ErrorKind::ValueValidation),
+        ("run --metrics-addr [::]:80 --liveness http://[::]:80/metrics", ErrorKind::ArgumentConflict),
         ("walk", ErrorKind::InvalidSubcommand),
         ("--version", ErrorKind::DisplayVersion),
     ] {

@@ -34,7 +34,7 @@ impl Operator {
         self
     }
 
-    fn site(&mut self, address: SocketAddr) -> &mut HealthSite {
+    pub(super) fn site(&mut self, address: SocketAddr) -> &mut HealthSite {
         self.sites.entry(address).or_default()
     }
 
@@ -53,7 +53,7 @@ impl Operator {
         stop: &CancellationToken,
     ) -> Result<Option<HealthServer>, RunError> {
         self.health.begin(&self.settings, stop);
-        self.observer = self.observer.clone().with(self.health.sink());
+        self.observer = self.observer.clone().with(self.health.sink()).with(self.metrics.sink());
         let Some(first) = self.sites.keys().next().copied() else { return Ok(None) };
         let served = self.sites.iter().map(|(address, site)| {
             let served = Served::bind(*address, site.clone());
@@ -75,6 +75,9 @@ impl Operator {
         let is_other = |other: &&SocketAddr| other.port() == address.port() && **other < address;
         match self.sites.keys().find(is_other) {
             Some(other) if error.kind() == ErrorKind::AddrInUse => RunError::HealthTwice([*other, address]),
+            _ if self.sites.get(&address).is_some_and(HealthSite::is_of_metrics) => {
+                RunError::Metrics(address, error)
+            }
             _ => RunError::Health(address, error),
         }
     }

@@ -11,7 +11,7 @@ use crate::{
         ActivityCaller, Cleanup, Holdings, KindContext, Namespaces, OperatorContext, Poster, Probes,
         Supervisor,
         health::Health,
-        observe::{Observation, Observer},
+        observe::{Observation, Observer, metrics::Metrics},
         openings, serve_namespaces,
     },
     settings::Settings,
@@ -35,8 +35,10 @@ impl Operator {
 
     /// An operator with these handlers only: for several operators in one program, and for tests.
     pub fn with_registry(name: impl Into<String>, registry: Registry) -> Self {
+        let (name, health) = (name.into(), Health::default());
         Self {
-            name: name.into(),
+            metrics: Metrics::new(&name, health.clone()),
+            name,
             registry,
             misplaced: None,
             states: States::default(),
@@ -48,7 +50,7 @@ impl Operator {
             follow_generations: false,
             selectors: Vec::new(),
             client: None,
-            health: Health::default(),
+            health,
             sites: BTreeMap::new(),
             overrides: None,
         }
@@ -156,6 +158,7 @@ impl Operator {
             settings: self.settings,
             observer: self.observer,
             health: self.health,
+            metrics: self.metrics,
             holdings: Holdings::everything(),
             stopping: stopping.clone(),
             probes,

@@ -111,7 +111,7 @@ impl Operator {
         self
     }
 
-    /// Calls this function for each [`Observation`]: for metrics, say. It is called where things happen, and must not block.
+    /// Calls this function for each [`Observation`]: for a log of your own, say. It is called where things happen, and must not block.
     #[must_use]
     pub fn observe(mut self, sink: impl Fn(&Observation<'_>) + Send + Sync + 'static) -> Self {
         self.observer = self.observer.with(Arc::new(sink));

@@ -75,7 +75,7 @@ impl Operator {
         login.rejected.run_until_cancelled(checking).await.unwrap_or(rejected)
     }
 
-    async fn log_in(
+    pub(super) async fn log_in(
         &mut self,
         setup: &OperatorSetup,
         stop: &CancellationToken,

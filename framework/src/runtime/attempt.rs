@@ -4,7 +4,7 @@ use super::{
     clock,
     kind::KindContext,
     memory::Memory,
-    observe::{HandlerName, Observation},
+    observe::{HandlerName, Observation, metrics::Called},
 };
 use crate::{
     argument::Rejection,
@@ -89,7 +89,7 @@ impl DaemonAttempt {
         let answer = (handler.invoke)(DaemonCall { object, attempt: info, stop, live });
         async move {
             let handler = &caller.kind.daemons[index];
-            caller.once("Daemon", &handler.id, &handler.limits, attempt, || answer, false).await
+            caller.once(Called::Daemon, &handler.id, &handler.limits, attempt, || answer, false).await
         }
     }
 }
@@ -151,7 +151,8 @@ impl Pass {
         let invoke = Arc::clone(&handler.invoke.invoke);
         let invoke = complete(move |call| invoke(call));
         let (id, limits, caller) = (&handler.id, &handler.limits, &self.caller);
-        let outcome = caller.once("Handler", id, limits, ready.attempt, || invoke(call), true).await;
+        let called = Called::Change(cycle.reason);
+        let outcome = caller.once(called, id, limits, ready.attempt, || invoke(call), true).await;
         // One that isn't called again waits for nothing.
         let waits = matches!(outcome, Outcome::Retry { .. } | Outcome::Children { .. });
         let blocked = caller.take_blocked().filter(|_| waits);
@@ -165,7 +166,7 @@ impl Pass {
         let object = self.object(&handler.id, handler.param.as_ref(), None);
         let call = EventCall { object, event };
         let invoke = || (handler.invoke)(call);
-        self.caller.once("Handler", &handler.id, &limits, attempt, invoke, false).await;
+        self.caller.once(Called::Event, &handler.id, &limits, attempt, invoke, false).await;
     }
 
     /// Calls a timer.
@@ -173,7 +174,7 @@ impl Pass {
         let object = self.object(&handler.id, handler.param.as_ref(), None);
         let call = TimerCall { object, attempt: AttemptInfo { number: attempt.before, started } };
         let invoke = || (handler.invoke)(call);
-        self.caller.once("Timer", &handler.id, &handler.limits, attempt, invoke, false).await
+        self.caller.once(Called::Timer, &handler.id, &handler.limits, attempt, invoke, false).await
     }
 
     /// The sub-handlers of a handler, called as handlers are.
@@ -181,13 +182,13 @@ impl Pass {
         // A handler that is called before it is due is called because the object has changed.
         let due = cycle.progress().get(id).and_then(Record::next_due);
         let eager = due.is_some_and(|due| due > clock::now());
-        let caller = self.caller.clone();
+        let (caller, called) = (self.caller.clone(), Called::Change(cycle.reason));
         let call_sub =
             move |handler: SubHandler, call: ChangeCall, attempt: Attempt| -> BoxFuture<'static, Outcome> {
                 let caller = caller.clone();
                 async move {
                     let (id, invoke) = (call.object.context.handler.clone(), complete(handler.invoke));
-                    caller.once("Handler", &id, &handler.limits, attempt, || invoke(call), true).await
+                    caller.once(called, &id, &handler.limits, attempt, || invoke(call), true).await
                 }
                 .boxed()
             };
@@ -215,15 +216,15 @@ impl Caller {
     /// Calls a handler once. Only one that `waits` is called again when an outage is over: one of a change.
     async fn once(
         &self,
-        family: &'static str,
+        called: Called,
         id: &str,
         limits: &Limits,
         attempt: Attempt,
         invoke: impl FnOnce() -> Answer,
         waits: bool,
     ) -> Outcome {
-        let handler = HandlerName { family, id };
-        let _running = self.kind.run(family);
+        let handler = HandlerName { family: called.family(), id };
+        let _running = self.kind.run(called);
         let begun = Instant::now();
         self.kind.observe(Observation::HandlerBegins { handler });
         let judged = match limits.exhausted(id, attempt) {
@@ -237,6 +238,7 @@ impl Caller {
         let words = verdict.failure.map(|failure| failure.to_string()).unwrap_or_default();
         let outcome = verdict.outcome;
         let took = begun.elapsed();
+        self.kind.metrics.note_run(called, id, &outcome, took);
         let blocked = blocked.filter(|_| waits && matches!(outcome, Outcome::Retry { .. }));
         let outage = blocked.as_ref().map(|blocked| &*blocked.cause);
         self.kind.observe(Observation::HandlerEnded {

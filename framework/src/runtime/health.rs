@@ -7,7 +7,7 @@ mod answer;
 mod contact;
 pub mod server;
 
-pub use answer::{HealthAnswer, HealthSite};
+pub use answer::{HealthAnswer, HealthSite, METRICS};
 pub use contact::noting;
 
 use super::{

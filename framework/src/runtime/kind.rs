@@ -9,7 +9,10 @@ use super::{
     index::Indexer,
     lead::Holdings,
     object::WatchedObject,
-    observe::{Observation, Observer},
+    observe::{
+        Observation, Observer,
+        metrics::{Called, KindMetrics, Metrics},
+    },
     probes::Probes,
     related::Relations,
     triggers::Triggers,
@@ -76,8 +79,9 @@ pub struct OperatorContext {
     pub observer: Observer,
     /// What is noted for those that ask whether the operator is alive and ready.
     pub health: Health,
+    /// What is counted for those that ask.
+    pub metrics: Metrics,
     /// Which objects are this replica's.
-    #[expect(dead_code, reason = "the elector and the queue come next")]
     pub holdings: Holdings,
     /// Cancelled when the operator stops.
     pub stopping: CancellationToken,
@@ -127,6 +131,8 @@ pub struct KindContext {
     pub(super) permissions: Permissions,
     /// What its writes come to.
     pub(super) writes: WriteHealth,
+    /// What is counted of it.
+    pub(super) metrics: Arc<KindMetrics>,
     status_subresource: AtomicBool,
     /// The handlers that are running.
     running: AtomicUsize,
@@ -198,6 +204,10 @@ impl KindContext {
         }
         if !any.is_empty() {
             kinds.iter_mut().for_each(Self::look_on);
+            operator.metrics.set_others(calls_of_events(&operator.any_kind));
+        }
+        for kind in &mut kinds {
+            kind.metrics = operator.metrics.kind(&kind.title(), kind.calls());
         }
         kinds
     }
@@ -208,6 +218,7 @@ impl KindContext {
         let mut kind = Self::new(Kind { resource, definition: None }, operator);
         kind.is_found = true;
         kind.writes = operator.health.writes_aside(&kind.title());
+        kind.metrics = operator.metrics.others();
         kind.look_on();
         kind.set_categories(categories);
         let is_meant = kind.events.iter().any(|handler| kind.is_meant(handler));
@@ -280,6 +291,7 @@ impl KindContext {
             operator: Arc::clone(operator),
             permissions: Permissions::default(),
             writes,
+            metrics: Arc::default(),
             status_subresource: AtomicBool::new(false),
             running: AtomicUsize::new(0),
             dropped: Mutex::default(),
@@ -289,6 +301,15 @@ impl KindContext {
             places: Mutex::default(),
             failures: Mutex::default(),
         }
+    }
+
+    /// The ids of its handlers, and what each is usually called for.
+    fn calls(&self) -> Vec<(String, Vec<Called>)> {
+        let changes = self.setup.handlers.iter().map(|handler| (&handler.id, Called::of(handler.on)));
+        let timers = self.timers.iter().map(|handler| (&handler.id, &[Called::Timer][..]));
+        let daemons = self.daemons.iter().map(|handler| (&handler.id, &[Called::Daemon][..]));
+        let all = changes.chain(timers).chain(daemons).map(|(id, calls)| (id.clone(), calls.to_vec()));
+        all.chain(calls_of_events(&self.events)).collect()
     }
 
     /// What its handlers need of the queue.
@@ -357,8 +378,8 @@ impl KindContext {
     }
 
     /// Counts a handler as running. Daemons are counted by their owner.
-    pub(super) fn run(&self, family: &str) -> Option<Running<'_>> {
-        (family != "Daemon").then(|| {
+    pub(super) fn run(&self, called: Called) -> Option<Running<'_>> {
+        (called != Called::Daemon).then(|| {
             self.running.fetch_add(1, Ordering::Relaxed);
             Running(&self.running)
         })
@@ -433,8 +454,13 @@ impl KindContext {
     }
 }
 
+/// The ids of event handlers, and what they are called for.
+fn calls_of_events(handlers: &[EventHandler]) -> impl Iterator<Item = (String, Vec<Called>)> {
+    handlers.iter().map(|handler| (handler.id.clone(), vec![Called::Event]))
+}
+
 /// Whether objects of a kind are reports on others, which handlers of any kind aren't for. They are in two groups at once.
-pub(super) fn is_report(resource: &ApiResource) -> bool {
+pub fn is_report(resource: &ApiResource) -> bool {
     resource.plural == "events" && matches!(&*resource.group, "" | "events.k8s.io")
 }
 

@@ -4,6 +4,7 @@
 //! log (`runtime::observe::log`) is one of them; metrics and traces are others.
 
 mod log;
+pub(crate) mod metrics;
 
 use crate::families::{ActivityKind, Kind};
 use korf_core::{

@@ -9,7 +9,10 @@ use super::{
     listing::FirstListings,
     memory::{Memories, Memory},
     namespaces::Region,
-    observe::{Left, Observation, Phase},
+    observe::{
+        Left, Observation, Phase,
+        metrics::{Counts, KindCounts},
+    },
     places::{KindNews, watch},
     triggers::Target,
     unmet::UnmetTriggers,
@@ -22,7 +25,7 @@ use korf_core::{
     queue::{Event, Job, Queue, Source, TurnEnd, TurnReport},
 };
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -108,7 +111,7 @@ impl Reactor {
         let mut news = stream::select_all((0..).zip(&self.kinds).map(|(number, kind)| watch(number, kind)));
         let mut catalog = catalog(&self.operator);
         let (stopping, triggers) = (self.operator.stopping.clone(), self.operator.triggers.clone());
-        let health = self.operator.health.clone();
+        let (health, survey) = (self.operator.health.clone(), self.operator.metrics.survey().clone());
         while !stopping.is_cancelled() {
             self.take_triggers();
             // Also where there are events all the time, in a long listing.
@@ -116,6 +119,10 @@ impl Reactor {
                 self.expire();
             }
             self.start_workers();
+            self.queue.mark_waiting(now());
+            if survey.is_asked() {
+                survey.answer(self.counts());
+            }
             let next = self.next_due().min(now() + health.beat());
             // Nothing here waits for anything else: the watches are always drained.
             tokio::select! {
@@ -129,6 +136,7 @@ impl Reactor {
                 },
                 // They are taken at the beginning of each round, so that neither they nor events keep the other waiting.
                 () = triggers.given() => {}
+                () = survey.asked() => {}
                 () = time::sleep_until(next.into()) => {}
             }
         }
@@ -417,6 +425,33 @@ impl Reactor {
     fn tell_outages(&mut self) {
         for news in self.queue.take_outage_news() {
             self.operator.observer.observe(Observation::Outage(&news));
+        }
+    }
+
+    /// What there is, for those that ask.
+    fn counts(&mut self) -> Counts {
+        let holdings = &self.operator.holdings;
+        let (shards, served) = (holdings.shards(), holdings.served().borrow().clone());
+        let is_all = served.0.len() == shards.all().count();
+        let census = self.queue.census(|uid| is_all || served.0.contains_key(&shards.of(uid)));
+        let mut kinds = BTreeMap::<String, KindCounts>::new();
+        for (number, kind) in (0..).zip(&self.kinds) {
+            let counts = kinds.entry(kind.metrics.title().to_owned()).or_default();
+            counts.running += kind.running();
+            if let Some(objects) = census.objects.get(&number) {
+                counts.objects.add(objects);
+            }
+        }
+        Counts {
+            kinds,
+            queued: census.queued,
+            oldest: census.oldest.map_or(Duration::ZERO, |since| now().saturating_duration_since(since)),
+            workers: self.operator.settings.queueing.concurrency.max(1),
+            busy: self.workers.len(),
+            daemons: self.daemons.left(),
+            outages: census.outages,
+            shards: shards.all().count(),
+            served: served.0.len(),
         }
     }
 

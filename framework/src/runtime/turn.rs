@@ -38,6 +38,8 @@ pub struct Turn<'a> {
     settled: bool,
     /// It was resumed as the job asks.
     resumed: bool,
+    /// Whether handlers have failed permanently, where all that were called have finished.
+    pub failed: Option<bool>,
     /// The essence that the handlers of the last cycle saw, with their own changes.
     handled: Option<Fingerprint>,
     /// What its handlers wait for.
@@ -73,6 +75,7 @@ impl<'a> Turn<'a> {
             occasion: job.occasion,
             settled: false,
             resumed: false,
+            failed: None,
             handled: None,
             blocked: job.blocked.clone(),
             got_past: Vec::new(),
@@ -355,6 +358,7 @@ impl<'a> Turn<'a> {
         // The answer may bring a change by others.
         self.occasion = if self.reading.new == essence { Occasion::Again } else { Occasion::Changed };
         self.settled |= state.is_settled();
+        self.failed = state.has_failed().or(self.failed);
         self.resumed |= state.is_settled() && self.job.resumption.map(Resumption::reason) == Some(reason);
         self.handled = Some(match ours {
             Some(ours) => fingerprint(&self.kind.setup.essence(&ours)),

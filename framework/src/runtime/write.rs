@@ -13,14 +13,13 @@ mod unsaved;
 mod writing;
 
 pub use budget::{RetryBudget, Standing};
-pub use fault::{is_terminating, watch_code};
+pub use fault::{Fault, is_terminating, watch_code};
 pub use message::{explain, explain_watch};
 pub use permissions::Permissions;
 pub use request::Unread;
 pub use unsaved::Unsaved;
 
 use super::{clock, kind::KindContext, memory::Memory, observe::Observation};
-use fault::Fault;
 use jiff::Timestamp;
 use korf_core::{
     Reason,

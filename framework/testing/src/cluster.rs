@@ -8,7 +8,7 @@ use super::{
     },
     lines::{Line, Lines},
 };
-use http::{Method, Uri};
+use http::Method;
 use jiff::Timestamp;
 use k8s_openapi::api::events::v1::Event;
 use korf::{
@@ -185,7 +185,7 @@ impl Cluster {
         self.run(async { sleep(MOMENT).await });
     }
 
-    /// What the operator answers now when it is asked for its health, at `/livez` or `/readyz?verbose`, say: the status code, and
+    /// What the operator answers now when it is asked, at `/livez`, `/readyz?verbose` or `/metrics`, say: the status code, and
     /// the text. No address is needed for that.
     ///
     /// ```
@@ -202,10 +202,10 @@ impl Cluster {
     /// That is no path.
     #[track_caller]
     pub fn health(&self, path: &str) -> (u16, String) {
-        let uri: Uri = path.parse().expect("a path, and perhaps a query");
-        let site = HealthSite { has_own: true, probes: Some("/healthz".to_owned()) };
-        let health = self.health.get();
-        let answer = self.run(async move { health.answer(&site, &Method::GET, &uri).await });
+        let request = http::Request::get(path).body(()).expect("a path, and perhaps a query").into_parts().0;
+        let (health, metrics) = self.health.get();
+        let site = HealthSite { has_own: true, probes: Some("/healthz".to_owned()), metrics };
+        let answer = self.run(async move { health.answer(&site, &request).await });
         (answer.status.as_u16(), answer.text)
     }
 

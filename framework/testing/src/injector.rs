@@ -5,7 +5,7 @@
 
 use super::api::{ApiServer, Delivery, EventDelivery, Fault, Faults, Moment, Request, WatchEvent};
 use korf::{
-    __private::Health,
+    __private::{Health, Metrics},
     Operator, RunError,
     handler::{Answer, Handler},
 };
@@ -206,17 +206,18 @@ impl<F: Faults> Faults for CrashingWrites<F> {
 /// Creates the operator for each start.
 pub(super) type Make = Arc<dyn Fn() -> Operator + Send + Sync>;
 
-/// What is known of the health of the operator that runs now.
+/// What is known of the operator that runs now: its health, and its metrics.
 #[derive(Clone, Default)]
-pub(super) struct KnownHealth(Arc<Mutex<Health>>);
+pub(super) struct KnownHealth(Arc<Mutex<(Health, Option<Metrics>)>>);
 
 impl KnownHealth {
-    fn set(&self, health: Health) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = health;
+    fn set(&self, operator: &Operator) {
+        let known = (operator.known_health(), Some(operator.known_metrics()));
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = known;
     }
 
     /// That of the operator that was started last.
-    pub fn get(&self) -> Health {
+    pub fn get(&self) -> (Health, Option<Metrics>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -235,7 +236,7 @@ pub(super) async fn supervise(
     loop {
         let operator =
             make().client(server.client(OPERATOR)).map_handlers(|handler| injector.around(handler));
-        health.set(operator.known_health());
+        health.set(&operator);
         tokio::select! {
             biased;
             () = injector.wait() => {}

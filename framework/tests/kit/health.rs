@@ -297,5 +297,5 @@ fn changes_are_handled_as_ever_while_health_is_asked() {
     cluster.patch::<Light>("a", paint("blue")).unwrap();
     assert_eq!(house.colors()["a"], "blue");
     assert_eq!(cluster.health("/healthz"), (200, "{}".to_owned()));
-    assert_eq!(cluster.health("/metrics").0, 404);
+    assert_eq!(cluster.health("/debug").0, 404);
 }

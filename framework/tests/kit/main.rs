@@ -22,6 +22,7 @@ mod kinds_change;
 mod life;
 mod lights;
 mod lines;
+mod metrics;
 mod observations;
 mod places;
 mod related;

@@ -63,10 +63,7 @@ pub fn plan<I>(
     if let Some(change) = finalizer_change(setup, &input, situation)? {
         return Ok(Plan::Write(change));
     }
-    // After a start, resume handlers join whatever else is to be done.
-    let resumed = situation.resumption == Some(Resumption::Start)
-        || matches!(cause, Cause::Handle(reason) if reason.is_resumption());
-    let called = setup.called(cause.reason(), resumed, &reading.stored, &input)?;
+    let called = called(setup, reading, situation, cause, &input)?;
     let concerned = setup.any(|handler| handler.concerns(&input))?;
     Ok(match cause {
         _ if !concerned => Plan::Idle(Idle::Stealth),
@@ -77,6 +74,23 @@ pub fn plan<I>(
         Cause::Handle(reason) if reason.is_resumption() && called.is_empty() => Plan::Idle(Idle::Noop),
         Cause::Handle(reason) => Cycle::of(setup, reason, called, reading).open(setup, situation, now),
     })
+}
+
+/// The handlers that a cause calls, by their indices.
+pub(super) fn called<I>(
+    setup: &Setup<I>,
+    reading: &Reading,
+    situation: Situation,
+    cause: Cause,
+    input: &FilterInput<'_>,
+) -> Result<Vec<usize>, FilterFailed> {
+    setup.called(cause.reason(), is_resumed(situation, cause), &reading.stored, input)
+}
+
+/// After a start, resume handlers join whatever else is to be done.
+fn is_resumed(situation: Situation, cause: Cause) -> bool {
+    situation.resumption == Some(Resumption::Start)
+        || matches!(cause, Cause::Handle(reason) if reason.is_resumption())
 }
 
 /// Whether any handler is for an object that is new, or may become so.
@@ -158,7 +172,7 @@ impl Cycle {
     }
 
     /// Forgets failures that a change of the object or a newer operator may have fixed.
-    fn rearm<I>(&mut self, setup: &Setup<I>, situation: Situation, now: Timestamp) {
+    pub(super) fn rearm<I>(&mut self, setup: &Setup<I>, situation: Situation, now: Timestamp) {
         let first = situation.occasion == Occasion::First;
         let rejected = self.current.iter().any(|(_, record)| record.rejected);
         // A resumed object is unchanged since it was handled.

@@ -58,6 +58,16 @@ pub enum CycleState {
 }
 
 impl CycleState {
+    /// Whether a handler has failed permanently, or rejected the object; none while handlers are unfinished, or where none was to
+    /// be called.
+    pub fn has_failed(&self) -> Option<bool> {
+        match self {
+            Self::Open(_) | Self::Skipped | Self::Restart => None,
+            Self::Processed(counts) => Some(counts.failed > 0),
+            Self::Rejected(_) | Self::Held(_) | Self::Released => Some(true),
+        }
+    }
+
     /// Whether the object's state was handled completely.
     pub fn is_settled(&self) -> bool {
         matches!(self, Self::Processed(_) | Self::Skipped)

@@ -1,6 +1,7 @@
 //! Whole cycles, from the first turn to the last.
 
 mod deletions;
+mod explained;
 mod fields;
 mod found;
 mod rejected;

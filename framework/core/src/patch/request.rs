@@ -93,6 +93,13 @@ impl Draft<'_> {
 }
 
 impl Finalizer {
+    /// The object after the change.
+    #[must_use]
+    pub fn applied(&self, body: &Body) -> Body {
+        let names = self.applied_to(body.finalizers().collect(), body.is_deleting());
+        names.map_or_else(|| body.clone(), |names| body.patched(&json!({"metadata": {"finalizers": names}})))
+    }
+
     /// The whole list after the change; none where nothing changes.
     fn applied_to<'a>(&'a self, mut names: Vec<&'a str>, deleting: bool) -> Option<Value> {
         let before = names.len();

@@ -57,6 +57,8 @@ pub struct Entry {
     pub planned: bool,
     /// A turn has stored the operator's state on it.
     pub stored: bool,
+    /// The handlers that have finished last have failed permanently, one at least.
+    pub failed: bool,
     /// Its generation when it was handled completely; 0 if that isn't known.
     pub generation: i64,
     pub life: Life,
@@ -151,6 +153,7 @@ impl Entry {
             running: false,
             planned: false,
             stored: false,
+            failed: false,
             generation: 0,
             life: Life::There,
             inferred: false,

@@ -174,6 +174,11 @@ impl Outages {
         mem::take(&mut outage.waiting).into_iter().collect()
     }
 
+    /// The number of causes that objects wait for.
+    pub fn len(&self) -> usize {
+        self.by_cause.values().filter(|outage| outage.over.is_none()).count()
+    }
+
     /// When the next object is tried, or the next report is due.
     pub fn next_due(&self) -> Option<Instant> {
         let lasting = self.by_cause.values().filter(|outage| outage.over.is_none());

@@ -1,5 +1,6 @@
 //! Tests of the queue, and its laws on random clusters.
 
+mod census;
 mod cluster;
 mod departures;
 mod events;

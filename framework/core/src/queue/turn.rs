@@ -98,12 +98,14 @@ pub struct TurnReport {
     pub tick: NextTick,
     /// The newest state, for kinds whose bodies are retained.
     pub body: Option<Body>,
+    /// Whether handlers have failed permanently, where all that were called have finished.
+    pub failed: Option<bool>,
 }
 
 impl TurnReport {
     /// A turn that ended like this, with nothing else to report.
     pub fn new(uid: impl Into<Uid>, end: TurnEnd) -> Self {
-        Self { uid: uid.into(), end, undelivered: None, tick: NextTick::AsBefore, body: None }
+        Self { uid: uid.into(), end, undelivered: None, tick: NextTick::AsBefore, body: None, failed: None }
     }
 }
 

@@ -1,8 +1,12 @@
 //! Answers of the health server: a function of the request and of what is known.
 
 use super::Health;
-use http::{Method, StatusCode, Uri};
+use crate::runtime::observe::metrics::{Format, Metrics};
+use http::{Method, StatusCode, request::Parts};
 use korf_core::health::Report;
+
+/// The path of metrics.
+pub const METRICS: &str = "/metrics";
 
 /// What is served at one address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +15,8 @@ pub struct HealthSite {
     pub has_own: bool,
     /// The path of the probes.
     pub probes: Option<String>,
+    /// What `/metrics` shows.
+    pub metrics: Option<Metrics>,
 }
 
 /// What a request asks for.
@@ -22,6 +28,8 @@ pub enum Asked {
     Ready,
     /// The results of the probes.
     Probes,
+    /// `/metrics`.
+    Metrics,
     /// Something that there is by GET and HEAD alone.
     Otherwise,
     /// Something that isn't there.
@@ -32,7 +40,14 @@ impl HealthSite {
     /// The paths, for people.
     pub fn paths(&self) -> String {
         let own = if self.has_own { &["/livez", "/readyz"][..] } else { &[] };
-        own.iter().copied().chain(self.probes.as_deref()).collect::<Vec<_>>().join(", ")
+        let metrics = self.metrics.as_ref().map(|_| METRICS);
+        let all = own.iter().copied().chain(self.probes.as_deref()).chain(metrics);
+        all.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether it has metrics alone.
+    pub fn is_of_metrics(&self) -> bool {
+        self.metrics.is_some() && !self.has_own && self.probes.is_none()
     }
 
     /// What is asked for by this method and at this path.
@@ -40,6 +55,7 @@ impl HealthSite {
         let asked = match path {
             "/livez" if self.has_own => Asked::Live,
             "/readyz" if self.has_own => Asked::Ready,
+            METRICS if self.metrics.is_some() => Asked::Metrics,
             path if self.probes.as_deref() == Some(path) => Asked::Probes,
             _ => return Asked::Nothing,
         };
@@ -54,17 +70,25 @@ pub struct HealthAnswer {
     pub status: StatusCode,
     /// The body.
     pub text: String,
-    /// The body is JSON.
-    pub is_json: bool,
+    /// The type of the body.
+    pub content: &'static str,
 }
 
 impl HealthAnswer {
     fn plain(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into(), is_json: false }
+        Self { status, text: text.into(), content: "text/plain; charset=utf-8" }
     }
 
     fn json(status: StatusCode, text: String) -> Self {
-        Self { status, text, is_json: true }
+        Self { status, text, content: "application/json" }
+    }
+
+    async fn metrics(site: &HealthSite, format: Format) -> Self {
+        let text = match &site.metrics {
+            Some(metrics) => metrics.text(format).await,
+            None => String::new(),
+        };
+        Self { status: StatusCode::OK, text, content: format.content_type() }
     }
 
     /// That of a report. The code is the one of kube-apiserver, and of all that follow it.
@@ -76,12 +100,13 @@ impl HealthAnswer {
 
 impl Health {
     /// The answer to a request.
-    pub async fn answer(&self, site: &HealthSite, method: &Method, uri: &Uri) -> HealthAnswer {
-        let is_verbose = || uri.query().is_some_and(is_verbose);
-        match site.asked(method, uri.path()) {
+    pub async fn answer(&self, site: &HealthSite, request: &Parts) -> HealthAnswer {
+        let is_verbose = || request.uri.query().is_some_and(is_verbose);
+        match site.asked(&request.method, request.uri.path()) {
             Asked::Live => HealthAnswer::of(&self.live(), is_verbose()),
             Asked::Ready => HealthAnswer::of(&self.ready(), is_verbose()),
             Asked::Probes => self.probes().await,
+            Asked::Metrics => HealthAnswer::metrics(site, Format::asked(&request.headers)).await,
             Asked::Otherwise => {
                 HealthAnswer::plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are allowed\n")
             }
@@ -115,8 +140,10 @@ mod tests {
 
     #[test]
     fn each_path_is_there_where_it_was_asked_for_and_by_get_and_head_alone() {
-        let own = HealthSite { has_own: true, probes: None };
-        let probes = HealthSite { has_own: false, probes: Some("/healthz".to_owned()) };
+        let own = HealthSite { has_own: true, ..HealthSite::default() };
+        let probes = HealthSite { probes: Some("/healthz".to_owned()), ..HealthSite::default() };
+        let metrics = Metrics::new("lamps", Health::default());
+        let metrics = HealthSite { metrics: Some(metrics), ..HealthSite::default() };
         let both = HealthSite { has_own: true, ..probes.clone() };
         for (site, method, path, asked) in [
             (&own, Method::GET, "/livez", Asked::Live),
@@ -128,6 +155,9 @@ mod tests {
             (&probes, Method::GET, "/livez", Asked::Nothing),
             (&probes, Method::GET, "/healthz", Asked::Probes),
             (&probes, Method::DELETE, "/healthz", Asked::Otherwise),
+            (&metrics, Method::GET, "/livez", Asked::Nothing),
+            (&metrics, Method::GET, "/metrics", Asked::Metrics),
+            (&metrics, Method::POST, "/metrics", Asked::Otherwise),
             (&both, Method::GET, "/livez", Asked::Live),
             (&both, Method::GET, "/healthz", Asked::Probes),
         ] {

@@ -6,8 +6,9 @@
 use super::{Health, HealthAnswer, HealthSite};
 use bytes::Bytes;
 use http::{
-    Method, Request, Response, StatusCode, Uri,
+    Request, Response, StatusCode,
     header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS},
+    request::Parts,
 };
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -152,7 +153,7 @@ async fn connected(
     let respond = |request: Request<Incoming>| {
         let (site, health) = (Arc::clone(&site), health.clone());
         let (parts, _) = request.into_parts();
-        async move { Ok::<_, Infallible>(respond(&site, &health, &parts.method, &parts.uri).await) }
+        async move { Ok::<_, Infallible>(respond(&site, &health, &parts).await) }
     };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -165,9 +166,8 @@ async fn connected(
     let _ = timeout(CONNECTION_LIMIT, connection).await;
 }
 
-async fn respond(site: &HealthSite, health: &Health, method: &Method, uri: &Uri) -> Response<Full<Bytes>> {
-    let HealthAnswer { status, text, is_json } = health.answer(site, method, uri).await;
-    let content = if is_json { "application/json" } else { "text/plain; charset=utf-8" };
+async fn respond(site: &HealthSite, health: &Health, request: &Parts) -> Response<Full<Bytes>> {
+    let HealthAnswer { status, text, content } = health.answer(site, request).await;
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -1,7 +1,10 @@
 //! Log lines of the runtime: Kopf's, word for word, wherever Kopf has one.
 
 use super::{DaemonEvent, HandlerName, Left, Observation, Phase, PostponeCause};
-use crate::families::{ActivityKind, Kind};
+use crate::{
+    families::{ActivityKind, Kind},
+    runtime::health::METRICS,
+};
 use korf_core::{
     Reason,
     cycle::{Cycle, CycleState, Idle},
@@ -86,6 +89,9 @@ pub fn write(observation: &Observation<'_>) {
             activity!(ActivityKind::Probe, info, "Activity '{id}' succeeds again.");
         }
         Observation::PhaseEntered(phase) => phase_entered(phase),
+        Observation::HealthServed { address, paths: METRICS } => {
+            engine!(info, "Serving metrics at http://{address}{METRICS}");
+        }
         Observation::HealthServed { address, paths } => {
             engine!(info, "Serving health status at http://{address}: {paths}");
         }

@@ -10,7 +10,7 @@ use crate::runtime::{kind::KindContext, object::WatchedObject, observe::Observat
 use korf_core::{Part, body::Body, patch::Request};
 use kube::api::{Patch, PatchParams};
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// Why an object can't be read.
 #[derive(Debug)]
@@ -50,12 +50,13 @@ impl KindContext {
         verb: Verb,
         answer: impl Future<Output = kube::Result<WatchedObject>>,
     ) -> kube::Result<WatchedObject> {
-        let limit = self.operator.settings.requests.timeout;
+        let (limit, begun) = (self.operator.settings.requests.timeout, Instant::now());
         let answer = timeout(limit, answer).await.unwrap_or_else(|_| Err(too_slow(verb, limit)));
         if answer.is_ok() {
             self.permissions.note(verb, false);
         }
-        if let Verb::Patch(_) = verb {
+        if let Verb::Patch(part) = verb {
+            self.metrics.note_write(part, answer.as_ref().err().map(Fault::of), begun.elapsed());
             self.writes.note(answer.as_ref().err().is_none_or(is_dealt_with));
         }
         answer

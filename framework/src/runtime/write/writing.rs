@@ -157,7 +157,10 @@ impl<'a> Writing<'a> {
                     self.written(request, object).await;
                     break;
                 }
-                Err(error) => self.recover(part, &error, &mut tries).await?,
+                Err(error) => {
+                    self.recover(part, &error, &mut tries).await?;
+                    self.kind.metrics.note_retry();
+                }
             }
         }
         Ok(())

@@ -3,7 +3,7 @@
 mod end;
 
 use super::{steps::Step, *};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 #[derive(Clone)]
 struct Object {
@@ -363,7 +363,8 @@ impl Cluster {
         let uid = turn.job.body.uid().to_owned();
         let looked = turn.job.extent == Extent::Whole || turn.ours;
         let body = turn.seen.filter(|_| looked).map(|version| body(&uid, version));
-        self.queue.finish(TurnReport { uid: uid.as_str().into(), end, undelivered, tick, body }, self.now);
+        self.queue
+            .finish(TurnReport { undelivered, tick, body, ..TurnReport::new(uid.as_str(), end) }, self.now);
     }
 
     /// Forgets what is owed to an object that counts as gone.

@@ -20,7 +20,7 @@ impl Queue {
 
     /// Checks the invariants.
     pub fn check(&self) {
-        let mut turns: Vec<_> = self.turns.iter().collect();
+        let mut turns: Vec<_> = self.turns.uids().collect();
         turns.sort();
         let mut queued: Vec<_> =
             self.objects.iter().filter(|(_, entry)| entry.queued).map(|(uid, _)| uid).collect();

@@ -7,7 +7,7 @@ use tokio::{
 };
 
 fn site() -> HealthSite {
-    HealthSite { has_own: true, probes: Some("/healthz".to_owned()) }
+    HealthSite { has_own: true, probes: Some("/healthz".to_owned()), metrics: None }
 }
 
 /// What comes back for these bytes, until the connection ends.

@@ -1,0 +1,148 @@
+//! Command `explain`: what the operator thinks of one object, from what is stored on it, and from the handlers in the binary.
+
+mod handlers;
+mod kinds;
+mod object;
+mod replica;
+mod report;
+#[cfg(test)]
+mod tests;
+mod text;
+mod words;
+
+use super::{arguments::Explain, written};
+use crate::{
+    operator::{Inspection, Operator, RunError},
+    runtime::{WatchedObject, clock, explain},
+};
+use kinds::FoundKind;
+use kube::Api;
+use object::Look;
+use report::Report;
+use std::{
+    fmt,
+    io::{self, Write},
+    process::ExitCode,
+    time::Duration,
+};
+use tokio::{runtime::Runtime, time::timeout};
+
+/// The form in which an explanation is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For tools.
+    Json,
+}
+
+/// The reason why there is no explanation.
+#[derive(Debug)]
+enum Unexplained {
+    /// The command line names what isn't there.
+    Usage(String),
+    /// The object is not found, or can't be read.
+    Failed(String),
+}
+
+impl Unexplained {
+    fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => 2,
+            Self::Failed(_) => 1,
+        }
+    }
+}
+
+impl fmt::Display for Unexplained {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(why) | Self::Failed(why) => f.write_str(&words::printable(why)),
+        }
+    }
+}
+
+impl From<RunError> for Unexplained {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Setting(_) => Self::Usage(error.to_string()),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+/// Prints what the operator thinks of an object.
+pub(super) fn print(operator: Operator, options: &Explain) -> ExitCode {
+    let explained = match Runtime::new() {
+        Ok(runtime) => {
+            let explained = runtime.block_on(look_up(operator, options));
+            // A credential plugin that hangs must not keep the process alive.
+            runtime.shutdown_background();
+            explained
+        }
+        Err(error) => Err(Unexplained::Failed(error.to_string())),
+    };
+    match explained {
+        Ok(report) => written(write(&report, options.output, &mut io::stdout())),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::from(error.code())
+        }
+    }
+}
+
+fn write(report: &Report, output: Output, out: &mut impl Write) -> io::Result<()> {
+    match output {
+        Output::Text => text::write(report, out),
+        Output::Json => {
+            serde_json::to_writer_pretty(&mut *out, report)?;
+            writeln!(out)
+        }
+    }
+}
+
+async fn look_up(operator: Operator, options: &Explain) -> Result<Report, Unexplained> {
+    if operator.registry().handlers().is_empty() {
+        return Err(Unexplained::Usage("no handler is registered".to_owned()));
+    }
+    let inspection = operator.inspect().await?;
+    let found = kinds::find(&inspection, &options.kind).await?;
+    let object = read(&inspection, &found, options).await?;
+    let body = object.into_body().of_kind(&found.kind.resource.api_version, &found.kind.resource.kind);
+    let namespace = options.lease_namespace.clone().unwrap_or_else(|| replica::own_namespace(&inspection));
+    let replica = replica::of(&inspection, &namespace, body.uid()).await;
+    Ok(Look { inspection: &inspection, found: &found, now: clock::now() }.at(body, replica))
+}
+
+async fn read(
+    inspection: &Inspection,
+    found: &FoundKind<'_>,
+    options: &Explain,
+) -> Result<WatchedObject, Unexplained> {
+    let client = inspection.client.clone();
+    let resource = &found.kind.resource;
+    let namespace = options.namespace.as_deref().unwrap_or_else(|| inspection.client.default_namespace());
+    let (objects, place) = if found.namespaced {
+        let objects = Api::<WatchedObject>::namespaced_with(client, namespace, resource);
+        (objects, format!(" in namespace {namespace:?}"))
+    } else {
+        (Api::all_with(client, resource), String::new())
+    };
+    let title = found.title();
+    match answered(inspection.settings.requests.timeout, objects.get_opt(&options.name)).await {
+        Ok(Some(object)) => Ok(object),
+        Ok(None) => Err(Unexplained::Failed(format!("{title} {:?} is not found{place}", options.name))),
+        Err(why) => {
+            Err(Unexplained::Failed(format!("{title} {:?}{place} can't be read: {why}", options.name)))
+        }
+    }
+}
+
+/// The answer to a request, or why there is none.
+async fn answered<T>(limit: Duration, request: impl Future<Output = kube::Result<T>>) -> Result<T, String> {
+    match timeout(limit, request).await {
+        Ok(answer) => answer.map_err(|error| explain(&error)),
+        Err(_) => Err(format!("the API server has not answered for {} seconds", limit.as_secs())),
+    }
+}

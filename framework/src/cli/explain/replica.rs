@@ -1,0 +1,174 @@
+//! Replica that an object is in the hands of: shard, Lease and holder, as far as they may be read.
+
+use super::{
+    answered,
+    report::{LeaseName, Replica, ReplicaState},
+    words,
+};
+use crate::{
+    core::{
+        Uid,
+        shard::{Shard, Shards},
+    },
+    operator::Inspection,
+    runtime::clock,
+};
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::{Api, ResourceExt};
+use std::fs;
+
+/// Where a pod reads in which namespace it is.
+const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
+/// The operator whose Lease it is.
+const OPERATOR_LABEL: &str = "korf.dev/operator";
+
+/// The number of shards that the replicas have agreed on.
+const SHARDS_ANNOTATION: &str = "korf.dev/shards";
+
+/// How long a Lease is valid that doesn't say it: client-go's default.
+const LEASE_DURATION: SignedDuration = SignedDuration::from_secs(15);
+
+/// The namespace of the Leases, where none is given.
+pub(super) fn own_namespace(inspection: &Inspection) -> String {
+    let of_pod = fs::read_to_string(NAMESPACE_FILE).ok();
+    let of_pod = of_pod.map(|text| text.trim().to_owned()).filter(|name| !name.is_empty());
+    of_pod.unwrap_or_else(|| inspection.client.default_namespace().to_owned())
+}
+
+/// The replica that an object is in the hands of.
+pub(super) async fn of(inspection: &Inspection, namespace: &str, uid: &str) -> Replica {
+    let name = &inspection.name;
+    let shards = match read(inspection, namespace, name).await {
+        Ok(Some(lease)) => number_of_shards(&lease),
+        Ok(None) => return absent(namespace, name),
+        Err(why) => return unknown(namespace, name, why),
+    };
+    if shards.number() == 1 {
+        return held(inspection, namespace, name, None).await;
+    }
+    let shard = shards.of(&Uid::from(uid));
+    let lease = format!("{name}-{shard}-of-{shards}");
+    held(inspection, namespace, &lease, Some((shard, shards))).await
+}
+
+async fn held(
+    inspection: &Inspection,
+    namespace: &str,
+    name: &str,
+    shard: Option<(Shard, Shards)>,
+) -> Replica {
+    let mut replica = match read(inspection, namespace, name).await {
+        Ok(Some(lease)) => holder(&lease, namespace, name, clock::now()),
+        Ok(None) => absent(namespace, name),
+        Err(why) => unknown(namespace, name, why),
+    };
+    if let Some((shard, shards)) = shard {
+        replica.shard = Some(shard.0);
+        replica.shards = Some(shards.number());
+        replica.text = format!("shard {shard} of {shards}: {}", replica.text);
+    }
+    replica
+}
+
+async fn read(inspection: &Inspection, namespace: &str, name: &str) -> Result<Option<Lease>, String> {
+    let leases = Api::<Lease>::namespaced(inspection.client.clone(), namespace);
+    let lease = answered(inspection.settings.requests.timeout, leases.get_opt(name)).await?;
+    match lease.as_ref().map(|lease| lease.labels().get(OPERATOR_LABEL)) {
+        Some(owner) if owner != Some(&inspection.name) => {
+            Err("the Lease is another operator's, by its label korf.dev/operator".to_owned())
+        }
+        _ => Ok(lease),
+    }
+}
+
+fn number_of_shards(lease: &Lease) -> Shards {
+    let number = lease.annotations().get(SHARDS_ANNOTATION);
+    number.and_then(|number| number.parse().ok()).unwrap_or_default()
+}
+
+fn holder(lease: &Lease, namespace: &str, name: &str, now: Timestamp) -> Replica {
+    let spec = lease.spec.clone().unwrap_or_default();
+    let holder = spec.holder_identity.filter(|holder| !holder.is_empty());
+    let renewed = spec.renew_time.map(|time| time.0);
+    let duration =
+        spec.lease_duration_seconds.map(i64::from).map_or(LEASE_DURATION, SignedDuration::from_secs);
+    // By this machine's clock, which may differ from the holder's.
+    let is_valid = renewed.is_some_and(|renewed| now.duration_since(renewed) <= duration);
+    let since = renewed.map(|renewed| words::ago(renewed, now));
+    let place = format!("Lease {namespace}/{name}");
+    let (state, text) = match (&holder, since) {
+        (Some(holder), Some(since)) if is_valid => {
+            (ReplicaState::Held, format!("{holder} ({place}, renewed {since})"))
+        }
+        (Some(holder), Some(since)) => {
+            (ReplicaState::Expired, format!("none: {holder} has held it, and renewed it {since} ({place})"))
+        }
+        (Some(holder), None) => {
+            (ReplicaState::Expired, format!("none: {holder} has never renewed it ({place})"))
+        }
+        (None, _) => (ReplicaState::Free, format!("none: nobody holds it ({place})")),
+    };
+    Replica {
+        holder,
+        renewed: renewed.map(|renewed| renewed.to_string()),
+        ..replica(namespace, name, state, text)
+    }
+}
+
+fn absent(namespace: &str, name: &str) -> Replica {
+    let text = format!(
+        "there is no Lease {namespace}/{name}: the operator has no leader election, or its Leases are in another namespace \
+         (--lease-namespace)"
+    );
+    replica(namespace, name, ReplicaState::Absent, text)
+}
+
+fn unknown(namespace: &str, name: &str, why: String) -> Replica {
+    let text = format!("unknown, since the Lease {namespace}/{name} can't be used: {why}");
+    replica(namespace, name, ReplicaState::Unknown, text)
+}
+
+fn replica(namespace: &str, name: &str, state: ReplicaState, text: String) -> Replica {
+    let lease = LeaseName { namespace: namespace.to_owned(), name: name.to_owned() };
+    Replica { state, lease, shard: None, shards: None, holder: None, renewed: None, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{from_value, json};
+
+    #[test]
+    fn a_lease_is_held_while_it_is_renewed() {
+        let now: Timestamp = "2026-11-22T14:53:30Z".parse().unwrap();
+        for (spec, state, text) in [
+            (
+                json!({"holderIdentity": "a_1", "renewTime": "2026-11-22T14:53:28.000000Z", "leaseDurationSeconds": 15}),
+                ReplicaState::Held,
+                "a_1 (Lease ns/op, renewed 2s ago)",
+            ),
+            (
+                json!({"holderIdentity": "a_1", "renewTime": "2026-11-22T14:53:10.000000Z"}),
+                ReplicaState::Expired,
+                "none: a_1 has held it, and renewed it 20s ago (Lease ns/op)",
+            ),
+            (
+                json!({"holderIdentity": "", "renewTime": "2026-11-22T14:53:30.000000Z"}),
+                ReplicaState::Free,
+                "none: nobody holds it (Lease ns/op)",
+            ),
+            (json!({}), ReplicaState::Free, "none: nobody holds it (Lease ns/op)"),
+            (
+                json!({"holderIdentity": "a_1"}),
+                ReplicaState::Expired,
+                "none: a_1 has never renewed it (Lease ns/op)",
+            ),
+        ] {
+            let lease: Lease = from_value(json!({"metadata": {"name": "op"}, "spec": spec})).unwrap();
+            let replica = holder(&lease, "ns", "op", now);
+            assert_eq!((replica.state, replica.text.as_str()), (state, text));
+        }
+    }
+}
