@@ -41,6 +41,7 @@ mod crd;
 mod explain;
 mod handlers;
 mod health;
+mod leases;
 mod program;
 mod run;
 mod settings;

@@ -45,7 +45,7 @@ pub use activity::{ActivityCaller, ActivityFailure};
 pub use cleanup::Cleanup;
 pub use events::Poster;
 pub use kind::{KindContext, OperatorContext, is_report};
-pub use lead::Holdings;
+pub use lead::{ElectionPlan, Elector, Holdings, OPERATOR_LABEL, SHARDS_ANNOTATION, own_namespace};
 pub use namespaces::{Namespaces, serve_namespaces};
 pub use object::WatchedObject;
 pub use probes::Probes;

@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::{Program, explain::Output, health::Health};
+use super::{Program, explain::Output, health::Health, leases::Leases};
 use crate::{
     core::namespaces::{InvalidNamespaces, NamespaceList, NamespaceSet},
     logging::{Format, Logging, Verbosity},
@@ -52,6 +52,8 @@ pub(super) struct Run<O: clap::Args> {
     pub namespaces: Namespaces,
     #[command(flatten)]
     pub health: Health,
+    #[command(flatten)]
+    pub leases: Leases,
     /// Change a limit, a delay or a size; may be repeated. The command `settings` lists them
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
     pub settings: Vec<(String, String)>,

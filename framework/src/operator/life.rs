@@ -8,7 +8,7 @@ use crate::{
     families::{Activity, ActivityKind, Handler},
     registry::{LeftOut, Registry},
     runtime::{
-        ActivityCaller, Cleanup, Holdings, KindContext, Namespaces, OperatorContext, Poster, Probes,
+        ActivityCaller, Cleanup, Elector, Holdings, KindContext, Namespaces, OperatorContext, Poster, Probes,
         Supervisor,
         health::Health,
         observe::{Observation, Observer, metrics::Metrics},
@@ -53,6 +53,7 @@ impl Operator {
             health,
             sites: BTreeMap::new(),
             overrides: None,
+            leases: super::leases::LeaseOptions::default(),
         }
     }
 
@@ -126,6 +127,7 @@ impl Operator {
         let Started { login, storage, setup } = started;
         let Login { client, for_handlers, address, rejected } = login;
         let patience = self.settings.login.patience;
+        let election = self.election()?;
         let (events, requests) = event_queue(self.settings.posting.capacity);
         let stopping = stop.child_token();
         let caller = ActivityCaller::new(
@@ -159,14 +161,18 @@ impl Operator {
             observer: self.observer,
             health: self.health,
             metrics: self.metrics,
-            holdings: Holdings::everything(),
+            holdings: election
+                .as_ref()
+                .map_or_else(Holdings::everything, |plan| Holdings::nothing(plan.shards)),
             stopping: stopping.clone(),
             probes,
         });
         let kinds = KindContext::group(self.registry.handlers().to_vec(), &operator);
         let poster = Poster::new(&self.name, Arc::clone(&operator), requests);
         let (region, namespaces) = serve_namespaces(Arc::clone(&operator), self.namespaces?);
+        let elector = election.map(|plan| Elector::new(Arc::clone(&operator), plan));
         let supervisor = Supervisor::new(operator, cleanup)
+            .service_of(elector, Elector::run)
             .service(|shutdown| poster.run(shutdown))
             .service(|_| namespaces);
         let life = supervisor.run(kinds, region);

@@ -7,9 +7,14 @@
 #![cfg_attr(not(test), expect(dead_code, reason = "the elector and the queue come next"))]
 
 mod clock;
+mod elector;
 mod holdings;
+mod leases;
+mod watching;
 
 pub use clock::Moment;
+pub use elector::{ElectionPlan, Elector};
 pub use holdings::Holdings;
 #[expect(unused_imports, reason = "the elector and the queue come next")]
 pub use holdings::{Fence, Served};
+pub use leases::{OPERATOR_LABEL, SHARDS_ANNOTATION, own_namespace};

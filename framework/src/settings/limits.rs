@@ -1,6 +1,6 @@
 //! Limits of settings: values with which an operator would spin, or end itself again and again.
 
-use super::{InvalidSetting, Settings, Value};
+use super::{InvalidSetting, Leases, Settings, Value};
 use std::time::Duration;
 
 /// Longer times overflow clocks.
@@ -30,7 +30,7 @@ const MAY_BE_ZERO: [&str; 16] = [
 fn least(name: &str) -> Duration {
     match name {
         // What is read in whole seconds, and what counts the turns of a loop.
-        "watching.server_timeout" | "health.turn_limit" => Duration::from_secs(1),
+        "watching.server_timeout" | "health.turn_limit" | "leases.duration" => Duration::from_secs(1),
         _ if MAY_BE_ZERO.contains(&name) => Duration::ZERO,
         _ => Duration::from_millis(1),
     }
@@ -85,7 +85,26 @@ impl Settings {
                 return Err(InvalidSetting::Limit { name: longer.0, value: longer.1.text(), expected });
             }
         }
-        Ok(())
+        self.check_leases()
+    }
+
+    fn check_leases(&self) -> Result<(), InvalidSetting> {
+        let Leases { duration, renew_deadline, retry_period } = self.leases;
+        let expected = |least: Duration, of: &str, part: &str| {
+            format!("give it {} at least, which is `leases.{of}` and a {part} of it", least.text())
+        };
+        let (name, value, expected) = if duration.subsec_nanos() > 0 {
+            ("leases.duration", duration, "a Lease has whole seconds".to_owned())
+        } else if duration < renew_deadline + renew_deadline / 10 {
+            let least = renew_deadline + renew_deadline / 10;
+            ("leases.duration", duration, expected(least, "renew_deadline", "tenth"))
+        } else if renew_deadline < retry_period + retry_period / 5 {
+            let least = retry_period + retry_period / 5;
+            ("leases.renew_deadline", renew_deadline, expected(least, "retry_period", "fifth"))
+        } else {
+            return Ok(());
+        };
+        Err(InvalidSetting::Limit { name, value: value.text(), expected })
     }
 }
 

@@ -42,7 +42,10 @@ impl Elector {
     /// Whether the replicas agree on this one's number of shards. Makes them, if that is up to it.
     pub(super) fn agree(&mut self, now: Time) -> Agreed {
         let name = LeaseName::Operator;
-        let Some(record) = self.sightings.get(&name).cloned() else { return self.found(now) };
+        let Some(record) = self.sightings.get(&name).cloned() else {
+            self.is_no_longer_foreign(&name);
+            return self.found(now);
+        };
         if self.is_foreign(&name, &record, now) {
             return Agreed::No;
         }
@@ -157,6 +160,16 @@ impl Elector {
         self.delays.insert(Some(name.clone()), next);
         self.wait(next);
         true
+    }
+
+    /// Takes in that a Lease isn't another operator's any longer.
+    pub(super) fn is_no_longer_foreign(&mut self, name: &LeaseName) {
+        self.agreement.foreign.remove(name);
+    }
+
+    /// Whether a Lease that it needs is another operator's.
+    pub fn is_barred(&self) -> bool {
+        !self.agreement.foreign.is_empty()
     }
 
     fn why_foreign(&self, record: &Record) -> Option<Foreign> {

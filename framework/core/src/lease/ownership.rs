@@ -106,8 +106,10 @@ impl Elector {
                 return;
             }
             let record = self.sightings.get(&name).cloned();
-            if record.is_some_and(|record| self.is_foreign(&name, &record, now)) {
-                continue;
+            match record {
+                Some(record) if self.is_foreign(&name, &record, now) => continue,
+                Some(_) => {}
+                None => self.is_no_longer_foreign(&name),
             }
             if self.can_send(&name, now) {
                 let epoch = self.epochs.get(&shard).copied().unwrap_or_default() + 1;
