@@ -1,6 +1,13 @@
 //! Arguments of handlers: the trait that makes them, and their rejections.
 
-use crate::{builder::KubeKind, error::Error, extract::IndexType, families::Failure, scope::Scope};
+use crate::{
+    builder::KubeKind,
+    error::Error,
+    extract::IndexType,
+    families::Failure,
+    needs::{Access, Need},
+    scope::Scope,
+};
 use kube::core::ApiResource;
 use std::{
     any::{TypeId, type_name},
@@ -9,14 +16,15 @@ use std::{
     time::Duration,
 };
 
-/// The states, the indexes, the resume handlers and the parameter that a handler's arguments can't be made without. The
-/// compiler doesn't know them; they are checked when the operator starts.
+/// The states, the indexes, the resume handlers and the parameter that a handler's arguments can't be made without, and the
+/// permissions that it needs. The compiler doesn't know them; all but permissions are checked when the operator starts.
 #[derive(Clone, Debug, Default)]
 pub struct Requirements {
     states: Vec<RequiredType>,
     params: Vec<RequiredType>,
     resumed: Vec<ApiResource>,
     indexes: Vec<IndexType>,
+    access: Access,
 }
 
 /// A type, and its name for people.
@@ -45,9 +53,34 @@ impl Requirements {
     }
 
     /// Requires of what `other` does only that which is needed though an argument may be rejected: one that is never rejected
-    /// still needs something to be called.
+    /// still needs something to be called, and permissions.
     fn resumed_as(&mut self, other: Self) {
         self.resumed.extend(other.resumed);
+        self.access.extend(other.access);
+    }
+
+    /// Declares a permission for requests that the argument makes by itself, or is there to make. The command `manifests`
+    /// grants it.
+    pub fn need(&mut self, need: Need) {
+        self.access.needs.push(need);
+    }
+
+    /// Requires that the handler may change its object, as one that takes [`ObjectPatch`](crate::ObjectPatch) does.
+    pub fn patch(&mut self) {
+        self.access.patches = true;
+    }
+
+    /// Requires that the handler may post Kubernetes Events, as one that takes [`EventRecorder`](crate::EventRecorder) does.
+    pub fn events(&mut self) {
+        self.access.events = true;
+    }
+
+    pub(crate) fn access(&self) -> &Access {
+        &self.access
+    }
+
+    pub(crate) fn access_mut(&mut self) -> &mut Access {
+        &mut self.access
     }
 
     pub(crate) fn kinds_to_resume(&self) -> &[ApiResource] {
@@ -244,7 +277,8 @@ pub trait FromCall<S: Scope>: Sized {
     /// A [`Rejection`].
     fn from_call(call: &S::Call) -> Result<Self, Rejection>;
 
-    /// Names the states, the indexes and the parameter that the argument can't be made without.
+    /// Names the states, the indexes and the parameter that the argument can't be made without, and the permissions that it
+    /// needs. One that is made of others names theirs, too: `<State<T> as FromCall<S>>::requirements(requirements)`.
     fn requirements(_requirements: &mut Requirements) {}
 }
 

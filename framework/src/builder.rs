@@ -17,7 +17,7 @@ use crate::{
     reply::Reply,
     scope::{HandlerScope, ObjectHandlerScope, ObjectScope},
 };
-use kube::{CustomResourceExt, Resource, core::ApiResource};
+use kube::{CustomResourceExt, Resource};
 use std::{fmt, marker::PhantomData, mem, panic::Location, sync::Arc};
 
 /// A kind of objects as a Rust type: any `kube::Resource` that needs no value to name its kind.
@@ -95,7 +95,7 @@ impl<S: Configurable> fmt::Debug for HandlerBuilder<S> {
 
 impl<S: Configurable<Kind: KubeKind>> HandlerBuilder<S> {
     pub(crate) fn begin(id: String, options: S::Options, place: &'static Location<'static>) -> Self {
-        let kind = Kind { resource: ApiResource::erase::<S::Kind>(&()), definition: None };
+        let kind = Kind::of::<S::Kind>();
         Self::begin_for(kind, id, options, place)
     }
 }
@@ -163,11 +163,14 @@ impl<S: Registrable> HandlerBuilder<S> {
     }
 
     /// Builds a handler that takes its whole call: the primitive behind [`run`](Self::run).
-    pub fn call<F, Fut>(self, function: F) -> Handler
+    ///
+    /// Nothing is known of what it does with the call, so the command `manifests` grants all that such a handler could need.
+    pub fn call<F, Fut>(mut self, function: F) -> Handler
     where
         F: Fn(S::Call) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Reply, Failure>> + Send + 'static,
     {
+        self.requirements.access_mut().close();
         self.finish(|builder| S::family(builder, Arc::new(move |call| Box::pin(function(call)))))
     }
 }
@@ -177,6 +180,12 @@ impl<S: Registrable> HandlerBuilder<S> {
 impl<S: Configurable> HandlerBuilder<S> {
     pub fn requires<T: FromCall<S>>(mut self) -> Self {
         T::requirements(&mut self.requirements);
+        self
+    }
+
+    /// The arguments are all that it takes, and it returns something that is written on the object, or doesn't.
+    pub fn declared(mut self, writes: bool) -> Self {
+        self.requirements.access_mut().declare(writes);
         self
     }
 

@@ -1,4 +1,4 @@
-//! Command line of an operator: `run`, `explain`, `crd`, `handlers` and `settings`.
+//! Command line of an operator: `run`, `explain`, `manifests`, `crd`, `handlers` and `settings`.
 //!
 //! ```no_run
 //! use std::process::ExitCode;
@@ -41,13 +41,16 @@ mod crd;
 mod explain;
 mod handlers;
 mod health;
+mod installation;
 mod leases;
+mod manifests;
 mod program;
 mod run;
 mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use installation::Installation;
 pub use program::{Program, program};
 
 use crate::operator::Operator;
@@ -111,6 +114,10 @@ where
         Action::Run(options) => run::run(program, options, set_up),
         Action::Explain(options) => explain::print(program.operator, &options),
         Action::Crd => written(crd::print(program.operator.registry(), &mut io::stdout(), &mut io::stderr())),
+        Action::Manifests(options) => {
+            let printed = manifests::print(&program, &options, &mut io::stdout(), &mut io::stderr());
+            written(printed)
+        }
         Action::Handlers => written(handlers::print(program.operator.registry(), &mut io::stdout())),
         Action::Settings => match settings::of_environment(program.operator.settings_mut().clone()) {
             Ok(settings) => written(settings::print(&settings, &mut io::stdout())),

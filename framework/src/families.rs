@@ -28,15 +28,19 @@ pub use timer::{Timer, TimerCall, TimerHandler, timer};
 
 use crate::{
     argument::{Rejection, Requirements},
+    builder::KubeKind,
     core::{body::Body, filter::Filter, handler::Trigger},
     error::Error,
     reply::Reply,
 };
 use futures::future::BoxFuture;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::core::ApiResource;
+use kube::{
+    core::{ApiResource, ClusterResourceScope, NamespaceResourceScope},
+    discovery::Scope,
+};
 use std::{
-    any::{Any, type_name},
+    any::{Any, TypeId, type_name},
     fmt,
     sync::Arc,
     time::Duration,
@@ -50,13 +54,29 @@ pub struct Kind {
     pub resource: ApiResource,
     /// Its definition, where the Rust type can generate one.
     pub definition: Option<Definition>,
+    /// Whether its objects are in namespaces, where the Rust type tells.
+    pub scope: Option<Scope>,
 }
 
 impl Kind {
+    /// The kind of a Rust type, without a definition.
+    pub(crate) fn of<K: KubeKind>() -> Self {
+        Self { resource: ApiResource::erase::<K>(&()), definition: None, scope: scope_of::<K>() }
+    }
+
     /// Whether it is this kind of objects, in any version.
     pub(crate) fn is_of(&self, resource: &ApiResource) -> bool {
         self.resource.group == resource.group && self.resource.plural == resource.plural
     }
+}
+
+/// Whether objects of a Rust type are in namespaces, where the type tells.
+pub(crate) fn scope_of<K: KubeKind>() -> Option<Scope> {
+    let scope = TypeId::of::<K::Scope>();
+    if scope == TypeId::of::<NamespaceResourceScope>() {
+        return Some(Scope::Namespaced);
+    }
+    (scope == TypeId::of::<ClusterResourceScope>()).then_some(Scope::Cluster)
 }
 
 /// Generates the definition of a custom kind.

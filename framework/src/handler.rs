@@ -34,6 +34,7 @@ pub use crate::{
         IntoPairs, Invoke, Kind, KindSelection, Named, Parameter, RelatedCall, RelatedHandler,
         SourceLocation, SubCalls, TimerCall, TimerHandler,
     },
+    needs::Need,
     registry::{Registry, StartError},
     reply::{IntoReply, Reply},
 };

@@ -38,6 +38,8 @@
 //! | [`on_login`](macro@on_login) | for credentials, when the operator starts and when they are no longer accepted |
 //! | [`on_probe`](macro@on_probe) | when somebody asks how the operator is |
 //!
+//! [`needs`](macro@needs) declares a permission that a function needs for its own requests.
+//!
 //! [`FromCall`] lists their arguments, [`handler::IntoReply`] what they return. The functions with the same names
 //! ([`on_create()`] and so on) make handlers by hand; see [`handler`]. Work that is only known when a handler runs is for
 //! [`SubHandlers`].
@@ -151,6 +153,7 @@ mod families;
 pub mod filter;
 pub mod handler;
 pub mod logging;
+mod needs;
 mod operator;
 pub mod prelude;
 mod registry;
@@ -178,6 +181,8 @@ pub use families::{
 pub use korf_macros::daemon;
 #[doc = include_str!("../docs/index.md")]
 pub use korf_macros::index;
+#[doc = include_str!("../docs/needs.md")]
+pub use korf_macros::needs;
 #[doc = include_str!("../docs/on_cleanup.md")]
 pub use korf_macros::on_cleanup;
 #[doc = include_str!("../docs/on_create.md")]
@@ -219,6 +224,11 @@ pub mod health {
 /// What the operator thinks of an object: the command `explain`.
 pub mod explain {
     #![doc = include_str!("../docs/explain.md")]
+}
+
+/// How an operator gets into a cluster, and with which permissions.
+pub mod installing {
+    #![doc = include_str!("../docs/installing.md")]
 }
 
 /// What an operator counts of itself, for Prometheus.

@@ -13,6 +13,7 @@ use crate::{
     core::storage::Storage,
     extract::Indexes,
     families::{Activity, ActivityKind, EventHandler, Family, Handler, Parameter, SourceLocation},
+    needs::Need,
 };
 use kube::core::ApiResource;
 use std::{
@@ -31,6 +32,13 @@ pub struct Registration(pub fn() -> Registered);
 pub enum Registered {
     Handler(Box<Handler>),
     Activity(Box<Activity>),
+    Need(Box<Need>),
+}
+
+impl From<Need> for Registered {
+    fn from(need: Need) -> Self {
+        Self::Need(Box::new(need))
+    }
 }
 
 impl From<Handler> for Registered {
@@ -52,6 +60,8 @@ inventory::collect!(Registration);
 pub struct Registry {
     handlers: Vec<Handler>,
     activities: Vec<Activity>,
+    /// The permissions that are declared beside functions.
+    needs: Vec<Need>,
     /// What attributes have registered for operators of other names.
     left_out: Vec<LeftOut>,
 }
@@ -77,6 +87,8 @@ impl Registry {
         let left_out = match &registered {
             Registered::Handler(handler) => LeftOut::handler(handler, operator),
             Registered::Activity(activity) => LeftOut::activity(activity, operator),
+            Registered::Need(need) if need.operator.as_deref().is_some_and(|only| only != operator) => return,
+            Registered::Need(_) => None,
         };
         let Some(left_out) = left_out else { return self.add_registered(registered) };
         let at = self.left_out.partition_point(|other| other.place() <= left_out.place());
@@ -87,6 +99,7 @@ impl Registry {
         match registered {
             Registered::Handler(handler) => self.add(*handler),
             Registered::Activity(activity) => self.add_activity(*activity),
+            Registered::Need(need) => self.add_need(*need),
         }
     }
 
@@ -102,6 +115,18 @@ impl Registry {
         let place = |activity: &Activity| (activity.location, activity.id.clone());
         let at = self.activities.partition_point(|other| place(other) <= place(&activity));
         self.activities.insert(at, activity);
+    }
+
+    /// Adds a permission that something needs that is no handler.
+    pub fn add_need(&mut self, need: Need) {
+        let at = self.needs.partition_point(|other| other.location <= need.location);
+        self.needs.insert(at, need);
+    }
+
+    /// The permissions that are declared beside functions, in the order of the source. Those that handlers and activities
+    /// declare themselves are theirs.
+    pub(crate) fn needs(&self) -> &[Need] {
+        &self.needs
     }
 
     /// The handlers, in the order of the source.

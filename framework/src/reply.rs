@@ -35,6 +35,9 @@ pub enum Reply {
     note = "return `korf::Result`, or `korf::Result<Status<_>>` with the status type of `{K}`, or `korf::Result<serde_json::Value>`"
 )]
 pub trait IntoReply<K> {
+    /// Whether it may ask for a change of the status.
+    const WRITES: bool = true;
+
     /// The reply.
     ///
     /// # Errors
@@ -43,6 +46,8 @@ pub trait IntoReply<K> {
 }
 
 impl<K> IntoReply<K> for () {
+    const WRITES: bool = false;
+
     fn into_reply(self) -> Result<Reply, Error> {
         Ok(Reply::Nothing)
     }
@@ -112,6 +117,8 @@ where
 }
 
 impl<K, R: IntoReply<K>> IntoReply<K> for Result<R, Error> {
+    const WRITES: bool = R::WRITES;
+
     fn into_reply(self) -> Result<Reply, Error> {
         self?.into_reply()
     }

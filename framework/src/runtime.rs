@@ -42,10 +42,13 @@ mod worker;
 mod write;
 
 pub use activity::{ActivityCaller, ActivityFailure};
+pub use built_in::is_built_in;
 pub use cleanup::Cleanup;
 pub use events::Poster;
 pub use kind::{KindContext, OperatorContext, is_report};
-pub use lead::{ElectionPlan, Elector, Holdings, OPERATOR_LABEL, SHARDS_ANNOTATION, own_namespace};
+pub use lead::{
+    ElectionPlan, Elector, Holdings, Moment, OPERATOR_LABEL, Relisting, SHARDS_ANNOTATION, own_namespace,
+};
 pub use namespaces::{Namespaces, serve_namespaces};
 pub use object::WatchedObject;
 pub use probes::Probes;

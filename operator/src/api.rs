@@ -65,6 +65,7 @@ pub trait Objects: Sync {
 ///
 /// It answers from its cache then, which takes a third of the processor time of a read of etcd
 /// (docs/decisions/0047-asked-in-the-cache.md).
+#[korf::needs(DatabaseTable, get)]
 pub fn since<'a>(client: &'a Client, version: &'a str) -> impl Objects + 'a {
     Since { client, version }
 }

@@ -24,11 +24,14 @@ impl Cluster {
     ///
     /// [`ApiError`] if the name isn't configured and the namespace can't be read.
     pub async fn name(&self, client: &Client) -> Result<&str, ApiError> {
-        let read = async {
-            let namespaces = Api::<Namespace>::all(client.clone());
-            let found = api::send(namespaces.get_metadata("kube-system")).await?;
-            found.metadata.uid.ok_or_else(|| ApiError::new("it has none"))
-        };
-        self.name.get_or_try_init(|| read).await.map(String::as_str)
+        self.name.get_or_try_init(|| uid(client)).await.map(String::as_str)
     }
+}
+
+/// The uid of `kube-system`.
+#[korf::needs(Namespace, get, name = "kube-system")]
+async fn uid(client: &Client) -> Result<String, ApiError> {
+    let namespaces = Api::<Namespace>::all(client.clone());
+    let found = api::send(namespaces.get_metadata("kube-system")).await?;
+    found.metadata.uid.ok_or_else(|| ApiError::new("it has none"))
 }

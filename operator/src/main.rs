@@ -8,8 +8,8 @@ use database_table_operator::{
     handlers::Context,
     sqlstate::ErrorClass,
 };
-use korf::Operator;
-use std::{path::PathBuf, process::ExitCode, sync::Arc};
+use korf::{Operator, cli::Installation};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use tracing::{debug, warn};
 
 /// Options of `run`, in addition to those of all operators.
@@ -55,8 +55,19 @@ enum SetupError {
 
 fn main() -> ExitCode {
     // Where the state is stored is the same for all commands: `explain` reads it, too.
-    let program = korf::cli::program!().operator(|operator| operator.kopf_compatible().follow_generations());
+    let program = korf::cli::program!()
+        .operator(|operator| operator.kopf_compatible().follow_generations())
+        .installation(installation());
     korf::cli::main_with(program, set_up)
+}
+
+/// The database's URL is a file, because a variable would keep the password that it had when the container started. The
+/// database is looked for before the operator runs, for as long as `PGCONNECT_TIMEOUT` says.
+fn installation() -> Installation {
+    Installation::new()
+        .secret_file("DATABASE_URL_FILE", "DATABASE_URL")
+        .reaches(5432)
+        .starts_within(Duration::from_mins(5))
 }
 
 async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupError> {

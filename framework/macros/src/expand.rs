@@ -7,7 +7,7 @@ use crate::{
 };
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{ReturnType, Type, ext::IdentExt, spanned::Spanned};
+use syn::{GenericArgument, PathArguments, ReturnType, Type, ext::IdentExt, spanned::Spanned};
 
 pub fn registration(attribute: &Attribute, arguments: &Arguments, function: &Function) -> TokenStream {
     let Function { conditions, name, .. } = function;
@@ -54,6 +54,10 @@ pub fn registration(attribute: &Attribute, arguments: &Arguments, function: &Fun
             #reply
         })
     };
+    let declared = (!attribute.plain).then(|| {
+        let writes = may_write(&function.output);
+        quote!(.declared(#writes))
+    });
     quote! {
         #(#conditions)*
         ::korf::__private::submit! {
@@ -66,10 +70,31 @@ pub fn registration(attribute: &Attribute, arguments: &Arguments, function: &Fun
                     .definition_if_any(__korf_definition)
                     #(#options)*
                     #(#required)*
+                    #declared
                     .call(#call)
                     .into()
             })
         }
+    }
+}
+
+/// Whether something may be returned that is written on the object: not where the function returns `()` or `Result`.
+fn may_write(output: &ReturnType) -> bool {
+    let ReturnType::Type(_, ty) = output else { return false };
+    match &**ty {
+        Type::Tuple(tuple) => !tuple.elems.is_empty(),
+        Type::Path(path) => match path.path.segments.last() {
+            Some(last) if last.ident == "Result" => match &last.arguments {
+                PathArguments::None => false,
+                PathArguments::AngleBracketed(arguments) => !matches!(
+                    arguments.args.first(),
+                    Some(GenericArgument::Type(Type::Tuple(tuple))) if tuple.elems.is_empty()
+                ),
+                PathArguments::Parenthesized(_) => true,
+            },
+            _ => true,
+        },
+        _ => true,
     }
 }
 

@@ -8,6 +8,7 @@ mod arguments;
 mod entries;
 mod expand;
 mod function;
+mod needs;
 mod options;
 
 use arguments::Attribute;
@@ -107,6 +108,14 @@ pub fn on_login(attribute: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn on_probe(attribute: TokenStream, item: TokenStream) -> TokenStream {
     activity(&Attribute { name: "on_probe", scope: "Probe", own: &[], plain: false }, attribute, item)
+}
+
+#[proc_macro_attribute]
+pub fn needs(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    let item = Tokens::from(item);
+    let registration =
+        needs::registration(attribute.into(), &item).unwrap_or_else(syn::Error::into_compile_error);
+    quote!(#item #registration).into()
 }
 
 fn activity(attribute: &Attribute, tokens: TokenStream, item: TokenStream) -> TokenStream {

@@ -48,6 +48,7 @@ macro_rules! handler_functions {
         {
             fn requirements(_requirements: &mut Requirements) {
                 $($argument::requirements(_requirements);)*
+                _requirements.access_mut().declare(<Fut::Output as IntoReply<S::Kind>>::WRITES);
             }
 
             fn invoke(self, call: S::Call) -> Answer {

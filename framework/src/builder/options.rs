@@ -8,6 +8,7 @@ use crate::{
     },
     families::Parameter,
     filter::{ConditionFn, ConditionScope},
+    needs::Need,
 };
 use std::time::Duration;
 
@@ -29,6 +30,19 @@ impl<S: Configurable> HandlerBuilder<S> {
     /// Only operators of this name, which [`Operator::new`](crate::Operator::new) is given, have the handler.
     pub fn operator(mut self, name: impl Into<String>) -> Self {
         self.operator = Some(name.into());
+        self
+    }
+
+    /// A permission that the handler needs for its own requests. The command `manifests` grants it.
+    ///
+    /// ```
+    /// use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+    /// use korf::{handler::Need, on_create};
+    ///
+    /// let handler = on_create::<ConfigMap>("fill").needs(Need::of::<Secret>(["get"])).run(async || {});
+    /// ```
+    pub fn needs(mut self, need: Need) -> Self {
+        self.requirements.need(need);
         self
     }
 

@@ -55,7 +55,7 @@ fn kind(body: &Value) -> Kind {
     let api_version = text("apiVersion");
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, text("kind")));
-    Kind { resource, definition: None }
+    Kind { resource, definition: None, scope: None }
 }
 
 /// A `Table` with this spec.

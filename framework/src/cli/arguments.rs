@@ -1,6 +1,6 @@
 //! The command line.
 
-use super::{Program, explain::Output, health::Health, leases::Leases};
+use super::{Program, explain::Output, health::Health, leases::Leases, manifests::Manifests};
 use crate::{
     core::namespaces::{InvalidNamespaces, NamespaceList, NamespaceSet},
     logging::{Format, Logging, Verbosity},
@@ -40,6 +40,11 @@ pub(super) enum Action<O: clap::Args> {
     Explain(Explain),
     /// Print the definitions of the operator's own kinds, for `kubectl apply -f -`
     Crd,
+    /// Print all that the operator needs to run in a cluster, for `kubectl apply -f -`
+    ///
+    /// The definitions of its own kinds, a ServiceAccount with the permissions that its handlers need and no others, a
+    /// Deployment and a NetworkPolicy.
+    Manifests(Manifests),
     /// List what is registered: kind, reason, id, options and place in the source
     Handlers,
     /// List the settings of `run`, with their values and the variables that set them
@@ -133,6 +138,19 @@ impl Logs {
     }
 }
 
+impl<O: clap::Args> Action<O> {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Explain(_) => "explain",
+            Self::Crd => "crd",
+            Self::Manifests(_) => "manifests",
+            Self::Handlers => "handlers",
+            Self::Settings => "settings",
+        }
+    }
+}
+
 impl<O: clap::Args> Arguments<O> {
     pub fn parse(program: &Program, line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let mut command =
@@ -149,16 +167,20 @@ impl<O: clap::Args> Arguments<O> {
         match arguments.contradiction() {
             None => Ok(arguments),
             Some(message) => {
-                let run = command
-                    .find_subcommand_mut("run")
-                    .map(|run| run.error(ErrorKind::ArgumentConflict, &message));
-                Err(run.unwrap_or_else(|| command.error(ErrorKind::ArgumentConflict, &message)))
+                let given = command
+                    .find_subcommand_mut(arguments.action.name())
+                    .map(|given| given.error(ErrorKind::ArgumentConflict, &message));
+                Err(given.unwrap_or_else(|| command.error(ErrorKind::ArgumentConflict, &message)))
             }
         }
     }
 
     fn contradiction(&self) -> Option<String> {
-        let Action::Run(Run { namespaces, health, logs, .. }) = &self.action else { return None };
+        let Run { namespaces, health, logs, .. } = match &self.action {
+            Action::Run(run) => run,
+            Action::Manifests(manifests) => return manifests.contradiction(),
+            Action::Explain(_) | Action::Crd | Action::Handlers | Action::Settings => return None,
+        };
         if namespaces.all && !namespaces.named.is_empty() {
             return Some("either --namespace or --all-namespaces can be used, not both".to_owned());
         }
@@ -199,6 +221,6 @@ fn setting(text: &str) -> Result<(String, String), InvalidSetting> {
 }
 
 /// A list of namespaces.
-fn namespaces(text: &str) -> Result<String, InvalidNamespaces> {
+pub(super) fn namespaces(text: &str) -> Result<String, InvalidNamespaces> {
     text.parse::<NamespaceList>().map(|_| text.to_owned())
 }

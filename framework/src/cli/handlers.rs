@@ -1,6 +1,7 @@
 //! Command `handlers`: a table of the registered handlers.
 
 use crate::{
+    argument::Requirements,
     core::{
         daemon::DaemonOptions,
         filter::{Filter, Match},
@@ -9,6 +10,7 @@ use crate::{
         timer::TimerSchedule,
     },
     families::{Activity, ActivityKind, Family, Handler, KindSelection},
+    needs::{Need, NeedPlace},
     registry::{LeftOut, Registry},
 };
 use std::{
@@ -18,12 +20,14 @@ use std::{
 
 type Row = [String; 5];
 
-/// A table: kind, trigger, id, options, source; and then a line for each handler that is for an operator of another name.
+/// A table: kind, trigger, id, options, source, with the permissions that are declared beside functions; and then a line for each
+/// handler that is for an operator of another name.
 pub(super) fn print(registry: &Registry, out: &mut impl Write) -> io::Result<()> {
     let head = ["KIND", "ON", "ID", "OPTIONS", "SOURCE"].map(String::from);
     let rows: Vec<Row> = std::iter::once(head)
         .chain(registry.activities().iter().map(activity))
         .chain(registry.handlers().iter().map(row))
+        .chain(registry.needs().iter().map(need))
         .collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
     let [kind, on, id, options] = [width(0), width(1), width(2), width(3)];
@@ -54,13 +58,42 @@ fn row(handler: &Handler) -> Row {
     ]
 }
 
+fn need(need: &Need) -> Row {
+    let operator = need.operator.as_ref().map(|name| format!("operator={name}"));
+    let names = need.names.iter().map(|name| format!("name={name}"));
+    let place = match &need.place {
+        NeedPlace::Served => None,
+        NeedPlace::Namespace(namespace) => Some(format!("namespace={namespace}")),
+        NeedPlace::Cluster => Some("everywhere".to_owned()),
+    };
+    let shown: Vec<_> = operator.into_iter().chain(names).chain(place).collect();
+    [
+        title(need),
+        "needs".to_owned(),
+        need.verbs.join(","),
+        if shown.is_empty() { "-".into() } else { shown.join(" ") },
+        need.location.to_string(),
+    ]
+}
+
+/// The resource as kubectl has it: `deployments.apps`.
+fn title(need: &Need) -> String {
+    let dot = if need.group.is_empty() { "" } else { "." };
+    format!("{}{dot}{}", need.resource, need.group)
+}
+
+/// What a handler or an activity declares itself.
+fn needs(requirements: &Requirements) -> impl Iterator<Item = String> {
+    requirements.access().needs.iter().map(|need| format!("needs={}:{}", title(need), need.verbs.join(",")))
+}
+
 fn activity(activity: &Activity) -> Row {
     let operator = activity.operator.as_ref().map(|name| format!("operator={name}"));
     let limits = match activity.kind {
         ActivityKind::Probe => timeout(activity.limits.timeout),
         _ => limits(&activity.limits),
     };
-    let shown: Vec<_> = operator.into_iter().chain(limits).collect();
+    let shown: Vec<_> = operator.into_iter().chain(limits).chain(needs(&activity.requirements)).collect();
     [
         "-".to_owned(),
         activity.kind.as_str().to_owned(),
@@ -82,7 +115,7 @@ fn options(handler: &Handler) -> String {
         Family::Timer(timer) => [schedule(&timer.schedule), filters, limits(&timer.limits)].concat(),
         Family::Daemon(daemon) => [life(&daemon.options), filters, limits(&daemon.limits)].concat(),
     };
-    let shown: Vec<_> = operator.into_iter().chain(own).collect();
+    let shown: Vec<_> = operator.into_iter().chain(own).chain(needs(&handler.requirements)).collect();
     if shown.is_empty() { "-".into() } else { shown.join(" ") }
 }
 

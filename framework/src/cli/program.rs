@@ -1,5 +1,6 @@
 //! Program: an operator with a version and a description.
 
+use super::Installation;
 use crate::operator::Operator;
 
 /// A program: an operator, whose name it has, with a version and a description.
@@ -11,6 +12,7 @@ pub struct Program {
     pub(super) operator: Operator,
     pub(super) version: &'static str,
     pub(super) about: &'static str,
+    pub(super) installation: Installation,
 }
 
 impl Program {
@@ -34,6 +36,13 @@ impl Program {
         self
     }
 
+    /// What it needs in a cluster, besides the permissions of its handlers: for the command `manifests`.
+    #[must_use]
+    pub fn installation(mut self, installation: Installation) -> Self {
+        self.installation = installation;
+        self
+    }
+
     /// Changes the operator for all commands, to add a handler that was built by hand, say.
     #[must_use]
     pub fn operator(mut self, change: impl FnOnce(Operator) -> Operator) -> Self {
@@ -44,7 +53,7 @@ impl Program {
 
 impl From<Operator> for Program {
     fn from(operator: Operator) -> Self {
-        Self { operator, version: "", about: "" }
+        Self { operator, version: "", about: "", installation: Installation::new() }
     }
 }
 

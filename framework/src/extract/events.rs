@@ -1,7 +1,7 @@
 //! Kubernetes Events about the object.
 
 use crate::{
-    argument::{FromCall, Rejection},
+    argument::{FromCall, Rejection, Requirements},
     event_queue::{EventQueue, EventRequest, EventRequests, Severity, event_queue, reference},
     scope::ObjectHandlerScope,
 };
@@ -107,6 +107,10 @@ impl<S: ObjectHandlerScope> FromCall<S> for EventRecorder {
         let regarding = reference(&view.body, &view.kind);
         let (handler, queue) = (object.context.handler.clone(), object.events.clone());
         Ok(Self { regarding, handler, queue, requests: None })
+    }
+
+    fn requirements(requirements: &mut Requirements) {
+        requirements.events();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     ResultExt,
-    argument::{FromCall, Rejection},
+    argument::{FromCall, Rejection, Requirements},
     call::EditSink,
     error::Result,
     scope::ObjectHandlerScope,
@@ -136,5 +136,9 @@ impl<S: ObjectHandlerScope> FromCall<S> for ObjectPatch {
     fn from_call(call: &S::Call) -> Result<Self, Rejection> {
         let call = S::object_call(call);
         Ok(Self { edits: call.edits.clone(), handler: call.context.handler.clone() })
+    }
+
+    fn requirements(requirements: &mut Requirements) {
+        requirements.patch();
     }
 }

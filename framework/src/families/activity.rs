@@ -8,6 +8,7 @@ use crate::{
     core::retry::{Backoff, Limits, OnError},
     error::{Error, Result},
     extract::OperatorSetup,
+    needs::Need,
     scope::{HandlerScope, Retried, Scope},
 };
 use futures::future::BoxFuture;
@@ -276,6 +277,12 @@ impl<S: ActivityScope> ActivityBuilder<S> {
     /// activities.
     pub fn param<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.param = Some(Parameter::new(value));
+        self
+    }
+
+    /// A permission that it needs for its own requests. The command `manifests` grants it.
+    pub fn needs(mut self, need: Need) -> Self {
+        self.requirements.need(need);
         self
     }
 

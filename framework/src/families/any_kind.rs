@@ -36,7 +36,7 @@ pub trait EventKind: 'static {
 #[diagnostic::do_not_recommend]
 impl<K: KubeKind> EventKind for K {
     fn kind() -> Kind {
-        Kind { resource: ApiResource::erase::<K>(&()), definition: None }
+        Kind::of::<K>()
     }
 
     fn selection() -> Option<KindSelection> {
@@ -59,7 +59,7 @@ impl Kind {
         let any = || ANY.to_owned();
         let kind = "AnyKind".to_owned();
         let resource = ApiResource { group: any(), version: any(), api_version: any(), kind, plural: any() };
-        Self { resource, definition: None }
+        Self { resource, definition: None, scope: None }
     }
 
     /// Whether it stands for all kinds.

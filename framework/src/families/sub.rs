@@ -2,7 +2,7 @@
 
 use super::{Answer, ChangeCall};
 use crate::{
-    argument::{FromCall, Rejection},
+    argument::{FromCall, Rejection, Requirements},
     builder::HandlerFn,
     core::{
         cycle::{ParentState, SubOutcome, SubState},
@@ -112,6 +112,12 @@ where
 {
     fn from_call(call: &ChangeCall) -> Result<Self, Rejection> {
         Ok(Self { parent: call.clone(), kind: PhantomData })
+    }
+
+    /// What sub-handlers take is known only when they are called.
+    fn requirements(requirements: &mut Requirements) {
+        requirements.patch();
+        requirements.events();
     }
 }
 

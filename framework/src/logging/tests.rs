@@ -15,7 +15,7 @@ use crate::{
 };
 use jiff::{Timestamp, tz::TimeZone};
 use k8s_openapi::api::core::v1::{ConfigMap, Node};
-use kube::{Resource, core::ApiResource};
+use kube::Resource;
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
@@ -145,8 +145,8 @@ fn logged(verbosity: Verbosity, rust_log: Option<&str>, events: impl FnOnce()) -
     lines.clone()
 }
 
-fn kind<K: Resource<DynamicType = ()>>() -> Kind {
-    Kind { resource: ApiResource::erase::<K>(&()), definition: None }
+fn kind<K: Resource<DynamicType = ()> + 'static>() -> Kind {
+    Kind::of::<K>()
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn records_in_an_operator_span_name_the_operator() {
         tracing::info!("alone");
         let _operator = operator_span("north").entered();
         tracing::info!("one of several");
-        let kind = Kind { resource: ApiResource::erase::<Node>(&()), definition: None };
+        let kind = Kind::of::<Node>();
         let _object = object_span(&kind, &serde_json::json!({"metadata": {"name": "n"}}).into()).entered();
         tracing::info!("of an object");
     });

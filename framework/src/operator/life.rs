@@ -9,7 +9,7 @@ use crate::{
     registry::{LeftOut, Registry},
     runtime::{
         ActivityCaller, Cleanup, Elector, Holdings, KindContext, Namespaces, OperatorContext, Poster, Probes,
-        Supervisor,
+        Relisting, Supervisor,
         health::Health,
         observe::{Observation, Observer, metrics::Metrics},
         openings, serve_namespaces,
@@ -50,6 +50,7 @@ impl Operator {
             follow_generations: false,
             selectors: Vec::new(),
             client: None,
+            holdings: Holdings::everything(),
             health,
             sites: BTreeMap::new(),
             overrides: None,
@@ -161,9 +162,8 @@ impl Operator {
             observer: self.observer,
             health: self.health,
             metrics: self.metrics,
-            holdings: election
-                .as_ref()
-                .map_or_else(Holdings::everything, |plan| Holdings::nothing(plan.shards)),
+            holdings: election.as_ref().map_or(self.holdings, |plan| Holdings::nothing(plan.shards)),
+            relisting: Relisting::default(),
             stopping: stopping.clone(),
             probes,
         });

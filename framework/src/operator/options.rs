@@ -2,10 +2,10 @@
 
 use super::{Operator, Overrides};
 use crate::{
-    core::namespaces::NamespaceSet,
+    core::namespaces::{InvalidNamespaces, NamespaceSet},
     families::Handler,
     registry::Registry,
-    runtime::{Namespaces, observe::Observation},
+    runtime::{Holdings, Namespaces, observe::Observation},
     settings::Settings,
 };
 use kube::{
@@ -151,6 +151,21 @@ impl Operator {
         self.namespaces != Ok(Namespaces::All)
     }
 
+    /// The namespaces that it serves.
+    pub(crate) fn served_namespaces(&self) -> Result<&Namespaces, &InvalidNamespaces> {
+        self.namespaces.as_ref()
+    }
+
+    /// The time that running handlers have when it is told to stop, as far as that is known before it starts.
+    pub(crate) fn known_grace(&self) -> Duration {
+        self.settings.stopping.grace
+    }
+
+    /// Whether progress and diff-bases are in the status of the objects, as far as that is known.
+    pub(crate) fn may_store_in_status(&self) -> bool {
+        self.storage.in_status || self.storage.location.is_some()
+    }
+
     /// The handlers.
     pub fn registry(&self) -> &Registry {
         &self.registry
@@ -159,6 +174,14 @@ impl Operator {
     /// Whether it was told to be [`kopf_compatible`](Self::kopf_compatible).
     pub fn is_kopf_compatible(&self) -> bool {
         self.storage.kopf
+    }
+
+    /// The same, for the objects that these holdings say; the test kit drives them by hand.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn held_by(mut self, holdings: Holdings) -> Self {
+        self.holdings = holdings;
+        self
     }
 
     /// The same with other functions behind its handlers; the test kit counts their steps.

@@ -1,20 +1,22 @@
 //! Lead: which objects are this replica's, and until when.
 //!
 //! [`Holdings`] is where all meet: the elector, which takes and renews Leases, and peering, which pauses the operator, say what
-//! is held; the reactor gives turns to the objects of held shards alone; and each call of a handler and each write asks a
-//! [`Fence`] whether it still may begin.
-
-#![cfg_attr(not(test), expect(dead_code, reason = "the elector and the queue come next"))]
+//! is held; the reactor gives turns to the objects of held shards alone ([`Tenures`]); and each call of a handler and each write
+//! asks a [`Fence`] whether it still may begin.
 
 mod clock;
 mod elector;
+mod fence;
 mod holdings;
 mod leases;
+mod relisting;
+mod tenures;
 mod watching;
 
 pub use clock::Moment;
 pub use elector::{ElectionPlan, Elector};
+pub use fence::Fence;
 pub use holdings::Holdings;
-#[expect(unused_imports, reason = "the elector and the queue come next")]
-pub use holdings::{Fence, Served};
 pub use leases::{OPERATOR_LABEL, SHARDS_ANNOTATION, own_namespace};
+pub use relisting::{Relisted, Relisting};
+pub use tenures::{Tenures, Turnover};

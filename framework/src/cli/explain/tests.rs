@@ -40,7 +40,7 @@ async fn of<K: kube::Resource<DynamicType = ()>>(
         .select::<K>(Expression::NotEqual("skip".into(), "yes".into()))
         .client(Client::new(nobody, "default"));
     let inspection: Inspection = operator.inspect().await.unwrap();
-    let kind = Kind { resource: ApiResource::erase::<K>(&()), definition: None };
+    let kind = Kind { resource: ApiResource::erase::<K>(&()), definition: None, scope: None };
     let found = FoundKind { kind: &kind, namespaced: true, categories: vec!["all".to_owned()] };
     let lease = LeaseName { namespace: "default".into(), name: "op".into() };
     let text = "unknown".to_owned();
