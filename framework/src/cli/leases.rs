@@ -1,5 +1,6 @@
 //! Leases: the options by which several replicas share the work.
 
+use super::manifests::namespace;
 use crate::{core::shard::Shards, operator::Operator};
 use clap::{ArgAction, builder::FalseyValueParser};
 
@@ -21,7 +22,7 @@ pub(super) struct Leases {
     #[arg(long, value_name = "NUMBER", env = "KORF_RUN_SHARDS")]
     pub shards: Option<Shards>,
     /// The namespace of the Leases; by default that of the pod, or of the kubeconfig's context
-    #[arg(long, value_name = "NAMESPACE", env = "KORF_RUN_LEASE_NAMESPACE")]
+    #[arg(long, value_name = "NAMESPACE", env = "KORF_RUN_LEASE_NAMESPACE", value_parser = namespace)]
     pub lease_namespace: Option<String>,
 }
 

@@ -173,6 +173,32 @@ mod tests {
             ),
             (&[("watching.server_timeout", "200s"), ("watching.silence", "201s")], None),
             (
+                &[("leases.renew_deadline", "14s")],
+                Some(
+                    "the setting `leases.duration` can't be 15s: give it 15400ms at least, which is `leases.renew_deadline` and \
+                      a tenth of it",
+                ),
+            ),
+            (
+                &[("leases.retry_period", "9s")],
+                Some(
+                    "the setting `leases.renew_deadline` can't be 10s: give it 10800ms at least, which is `leases.retry_period` \
+                      and a fifth of it",
+                ),
+            ),
+            (
+                &[("leases.duration", "15500ms")],
+                Some("the setting `leases.duration` can't be 15500ms: a Lease has whole seconds"),
+            ),
+            (
+                &[
+                    ("leases.duration", "3s"),
+                    ("leases.renew_deadline", "2s"),
+                    ("leases.retry_period", "500ms"),
+                ],
+                None,
+            ),
+            (
                 &[("watching.discovery_interval", "11m")],
                 Some(
                     "the setting `health.contact_limit` can't be 600s: it has to be longer than \

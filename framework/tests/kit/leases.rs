@@ -134,6 +134,7 @@ fn a_leader_that_cannot_renew_stops_before_another_may_begin_and_leads_again_lat
     let line = "No longer leads: no renewal was answered for 10 seconds. Handlers that run are cut off, and nothing is written.";
     assert_eq!(count(&cluster, line), 1);
     cluster.create(&light("a", "red")).unwrap();
+    cluster.advance(3 * SECOND);
     assert_eq!(house.touched("a"), 0);
     assert_eq!(cluster.health("/readyz").0, 500);
     assert!(cluster.health("/readyz").1.starts_with("[-]leases failed: failing for "));
