@@ -8,7 +8,7 @@ use korf_testing::{
     api::{Delivery, Fault, Faults, Request},
 };
 use serde_json::{from_value, json};
-use std::{cell::RefCell, time::Duration};
+use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -22,15 +22,13 @@ struct Replica {
 
 impl Replica {
     fn start(cluster: &mut Cluster, house: &House, configure: impl Fn(Operator) -> Operator) -> Self {
-        let (server, stop) = (cluster.server().clone(), CancellationToken::new());
-        let until = stop.clone();
-        let operator = RefCell::new(Some(configure(operator(house))));
-        let task = cluster.run(async move {
-            let operator = operator.take().unwrap().client(server.client("other"));
-            tokio::spawn(operator.run_until(until))
-        });
+        let stop = CancellationToken::new();
+        let client = cluster.run(async { cluster.server().client("other") });
+        let running = configure(operator(house)).client(client).run_until(stop.clone());
+        let mut task = None;
+        cluster.run(async { task = Some(tokio::spawn(running)) });
         cluster.settle();
-        Self { task, stop }
+        Self { task: task.unwrap(), stop }
     }
 
     fn kill(self, cluster: &mut Cluster) {
