@@ -1,4 +1,4 @@
-//! Command line of an operator: `run`, `explain`, `manifests`, `crd`, `handlers` and `settings`.
+//! Command line of an operator: `run`, `explain`, `manifests`, `crd`, `handlers`, `settings`, `freeze` and `resume`.
 //!
 //! ```no_run
 //! use std::process::ExitCode;
@@ -44,6 +44,7 @@ mod health;
 mod installation;
 mod leases;
 mod manifests;
+mod peering;
 mod program;
 mod run;
 mod settings;
@@ -126,6 +127,18 @@ where
                 ExitCode::from(2)
             }
         },
+        Action::Freeze(options) => done(peering::freeze(program, options)),
+        Action::Resume(options) => done(peering::resume(program, options)),
+    }
+}
+
+fn done(result: Result<(), Box<dyn Error>>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

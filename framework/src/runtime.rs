@@ -48,6 +48,10 @@ pub use events::Poster;
 pub use kind::{KindContext, OperatorContext, is_report};
 pub use lead::{
     ElectionPlan, Elector, Holdings, Moment, OPERATOR_LABEL, Relisting, SHARDS_ANNOTATION, own_namespace,
+    peering::{
+        FreezeRequest, GROUPS as PEERING_GROUPS, Peering, PeeringMode, PeeringOptions,
+        plural as peering_plural,
+    },
 };
 pub use namespaces::{Namespaces, serve_namespaces};
 pub use object::WatchedObject;

@@ -49,7 +49,7 @@ where
         if operator.is_kopf_compatible() {
             log.call_it_kopf();
         }
-        let operator = options.leases.of(within(operator, options.namespaces));
+        let operator = options.leases.of(options.peering.of(within(operator, options.namespaces)));
         Ok::<_, Box<dyn Error>>(options.health.of(operator).run().await?)
     });
     // A handler that ignores its cancellation must not keep the process alive.
@@ -82,7 +82,7 @@ fn change(settings: &mut Settings, given: &[(String, String)]) -> Result<(), Inv
     given.iter().try_for_each(|(name, value)| settings.set(name, value))
 }
 
-fn within(operator: Operator, namespaces: Namespaces) -> Operator {
+pub(super) fn within(operator: Operator, namespaces: Namespaces) -> Operator {
     if !namespaces.named.is_empty() {
         return operator.namespaces(namespaces.named);
     }

@@ -9,6 +9,7 @@ mod elector;
 mod fence;
 mod holdings;
 mod leases;
+pub mod peering;
 mod relisting;
 mod tenures;
 mod watching;
