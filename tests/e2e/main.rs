@@ -30,6 +30,7 @@ mod log_formats;
 mod login;
 mod namespaces;
 mod outages;
+mod permissions;
 mod recreation;
 mod relist;
 mod restarts;

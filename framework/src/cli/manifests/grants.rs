@@ -152,7 +152,10 @@ fn has_status(kind: &Kind) -> Option<bool> {
 fn namespaces(site: &Site) -> Vec<Grant> {
     match &site.served {
         Some(set) if set.has_globs() => {
-            vec![Grant::new(Place::Cluster, "", "namespaces", &["list", "watch"])]
+            let watched = Grant::new(Place::Cluster, "", "namespaces", &["list", "watch"]);
+            let asked_for = Grant::new(Place::Cluster, "", "namespaces", &["get"]);
+            let asked_for = set.names().into_iter().map(|name| asked_for.clone().named(name));
+            asked_for.chain([watched]).collect()
         }
         Some(_) => vec![Grant::new(Place::Served, "", "namespaces", &["get"])],
         None => Vec::new(),

@@ -161,10 +161,11 @@ fn roles_are_where_the_operator_works() {
             ],
         ),
         (
-            "team-*,!team-x",
+            "team-*,!team-x here",
             &[
                 "* configmaps: list,watch",
                 "* namespaces: list,watch",
+                "* namespaces[here]: get",
                 "* secrets: get",
                 "* regions.korf.dev: get,list,watch,patch",
                 "default events.events.k8s.io: create",
