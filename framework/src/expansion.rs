@@ -15,6 +15,8 @@ pub use inventory::submit;
 pub use crate::logging::parts as logging;
 /// The clock, which the test kit controls.
 pub use crate::runtime::clock;
+/// Which objects are a replica's, and the clock of its leases.
+pub use crate::runtime::{Holdings, Moment};
 /// What the operator answers to those that ask for its health.
 pub use crate::runtime::{
     health::{Health, HealthSite},

@@ -24,7 +24,7 @@ use crate::{
     },
     registry::{Registry, StartError},
     runtime::{
-        Namespaces,
+        Holdings, Namespaces,
         health::{Health, HealthSite},
         observe::{Observer, metrics::Metrics},
     },
@@ -57,6 +57,8 @@ pub struct Operator {
     follow_generations: bool,
     selectors: Vec<(ApiResource, Selector)>,
     client: Option<Client>,
+    /// Which objects are this replica's.
+    holdings: Holdings,
     health: Health,
     metrics: Metrics,
     /// What is served of it, and where.

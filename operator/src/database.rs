@@ -16,6 +16,7 @@ use crate::{
     error::{DatabaseError, TableError},
     identifier::{Identifier, split_qualified},
     marker::Owner,
+    metrics::Metrics,
     outcome::{Applied, Dropped},
     owners::Owners,
     plan::{self, Claim, Found, Plan, ResolvedTable},
@@ -29,7 +30,7 @@ use crate::{
 };
 use futures::join;
 use std::time::Duration;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
 
 /// The time limit of both attempts at a transaction, including the wait for a connection.
@@ -71,7 +72,7 @@ impl Database {
         claim: &Claim,
         table: &Table,
     ) -> Result<Applied, TableError> {
-        run(|| {
+        run(self.pool.metrics(), || {
             transact(&self.pool, async |tx: &Transaction<'_>| {
                 let Planned { plan, warnings, has_triggers } = self.plan(tx, objects, claim, table).await?;
                 let statements = ddl::statements(&plan);
@@ -176,8 +177,10 @@ impl Database {
         claim: &Claim,
         name: Option<&Identifier>,
     ) -> Result<Dropped, TableError> {
-        run(|| transact(&self.pool, async |tx: &Transaction<'_>| drop_once(tx, objects, claim, name).await))
-            .await
+        run(self.pool.metrics(), || {
+            transact(&self.pool, async |tx: &Transaction<'_>| drop_once(tx, objects, claim, name).await)
+        })
+        .await
     }
 }
 
@@ -199,8 +202,10 @@ async fn look(
     schema: Option<&str>,
     name: &Identifier,
 ) -> Result<Seen, tokio_postgres::Error> {
-    let (place, head) =
-        join!(catalog::lock_place(tx, schema, name.as_str()), catalog::head(tx, schema, name.as_str()));
+    let (place, head) = join!(
+        tx.metrics.locked(catalog::lock_place(tx, schema, name.as_str())),
+        catalog::head(tx, schema, name.as_str())
+    );
     let (place, has_triggers) = place?.unzip();
     Ok(Seen { place, head: head?, has_triggers: has_triggers.unwrap_or_default() })
 }
@@ -219,13 +224,19 @@ async fn publications(
 }
 
 /// Runs a transaction, and once more if the catalog has changed meanwhile.
-async fn run<T, F>(transaction: impl Fn() -> F) -> Result<T, TableError>
+async fn run<T, F>(metrics: &Metrics, transaction: impl Fn() -> F) -> Result<T, TableError>
 where
     F: Future<Output = Result<T, TableError>>,
 {
+    let once = async || {
+        let begun = Instant::now();
+        let result = transaction().await;
+        metrics.note_transaction(result.as_ref().err(), begun.elapsed());
+        result
+    };
     let twice = async {
-        match transaction().await {
-            Err(error) if error.is_stale() => transaction().await,
+        match once().await {
+            Err(error) if error.is_stale() => once().await,
             result => result,
         }
     };
@@ -249,8 +260,10 @@ async fn drop_once(
     // While it waits for a lock, someone may rename the table and give its name to another one.
     for _ in 0..3 {
         let Some(place) = find_table_to_drop(tx, claim, name).await? else { return Ok(Dropped::NoTable) };
-        let (locked, head) =
-            join!(catalog::lock(tx, &place.qualified), catalog::head(tx, Some(&place.schema), &place.name));
+        let (locked, head) = join!(
+            tx.metrics.locked(catalog::lock(tx, &place.qualified)),
+            catalog::head(tx, Some(&place.schema), &place.name)
+        );
         locked?;
         if let Some(head) = head?.filter(|head| head.is_owned_by(&claim.owner))
             && let Some(dropped) = drop_at(tx, objects, claim, place, &head).await?
@@ -270,7 +283,7 @@ async fn begin_at_recorded(tx: &Transaction<'_>, claim: &Claim) -> Result<Option
     };
     let (begun, place, head) = join!(
         tx.begin(),
-        catalog::lock_place(tx, Some(&schema), &name),
+        tx.metrics.locked(catalog::lock_place(tx, Some(&schema), &name)),
         catalog::head(tx, Some(&schema), &name)
     );
     begun.map_err(DatabaseError::of_first_statement)?;
@@ -292,8 +305,10 @@ async fn drop_at(
     }
     plan::check_drop(&place, seen)?;
     let lock = ddl::lock_table(&place);
-    let (locked, head) =
-        join!(tx.execute_typed(&lock, &[]), catalog::head(tx, Some(&place.schema), &place.name));
+    let (locked, head) = join!(
+        tx.metrics.locked(tx.execute_typed(&lock, &[])),
+        catalog::head(tx, Some(&place.schema), &place.name)
+    );
     locked?;
     let Some(head) = head?.filter(|head| head.is_owned_by(&claim.owner)) else { return Ok(None) };
     plan::check_drop(&place, &head)?;

@@ -13,7 +13,7 @@
 //!
 //! Every failure is an [`error::TableError`]. [`sqlstate`] sorts those of the database: some pass, some need
 //! a fix outside the object, and some stay until the spec changes. [`connection`] has the settings, and
-//! the [`pool`] the connections; [`crd`] defines the kind.
+//! the [`pool`] the connections, [`metrics`] what is counted of both; [`crd`] defines the kind.
 
 pub mod api;
 pub mod catalog;
@@ -28,6 +28,7 @@ pub mod handlers;
 pub mod identifier;
 pub mod marker;
 mod message;
+pub mod metrics;
 pub mod outcome;
 pub mod owners;
 pub mod plan;

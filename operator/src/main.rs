@@ -6,6 +6,7 @@ use database_table_operator::{
     database::Database,
     error::DatabaseError,
     handlers::Context,
+    metrics,
     sqlstate::ErrorClass,
 };
 use korf::{Operator, cli::Installation};
@@ -87,6 +88,7 @@ async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupE
     }
     // More objects at once would only wait for each other, each with a connection of its own to the API server.
     let operator = operator.concurrency(OBJECTS_PER_CONNECTION * usize::from(options.database_connections));
+    let operator = operator.register_metrics(|registry| metrics::register(registry, &pool));
     let cluster = options.cluster_id.map_or_else(Cluster::default, Cluster::named);
     let place = settings.place().into();
     let context = Context { database: Arc::new(Database::new(pool)), place, cluster };

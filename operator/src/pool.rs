@@ -6,7 +6,10 @@
 
 mod limit;
 
-use crate::connection::{ConnectError, Connection, Connector};
+use crate::{
+    connection::{ConnectError, Connection, Connector},
+    metrics::Metrics,
+};
 use limit::Limit;
 use std::{
     collections::VecDeque,
@@ -36,6 +39,18 @@ struct Shared {
     connector: Connector,
     places: Arc<Semaphore>,
     state: Mutex<State>,
+    metrics: Metrics,
+}
+
+/// The connections of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolCounts {
+    /// Those that nobody uses.
+    pub idle: usize,
+    /// Those that somebody uses.
+    pub used: usize,
+    /// Those that there may be.
+    pub limit: usize,
 }
 
 struct State {
@@ -67,7 +82,20 @@ pub struct PooledConnection {
 impl Pool {
     pub(crate) fn new(connector: Connector, size: usize) -> Self {
         let state = State { limit: Limit::new(size), idle: VecDeque::new() };
-        Self(Arc::new(Shared { connector, places: Arc::new(Semaphore::new(size)), state: Mutex::new(state) }))
+        let (places, metrics) = (Arc::new(Semaphore::new(size)), Metrics::default());
+        Self(Arc::new(Shared { connector, places, state: Mutex::new(state), metrics }))
+    }
+
+    /// What is counted of it, and of its transactions.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Its connections now.
+    pub fn counts(&self) -> PoolCounts {
+        let state = self.state();
+        let idle = state.idle.len();
+        PoolCounts { idle, used: state.limit.alive().saturating_sub(idle), limit: state.limit.places() }
     }
 
     /// A connection that works: an idle one, or a new one. Waits up to 30 s while others use all that there may be.
@@ -76,6 +104,13 @@ impl Pool {
     ///
     /// [`PoolError`].
     pub async fn get(&self) -> Result<PooledConnection, PoolError> {
+        let begun = Instant::now();
+        let result = self.get_in_time().await;
+        self.0.metrics.note_pool(begun.elapsed(), matches!(result, Err(PoolError::Busy(_))));
+        result
+    }
+
+    async fn get_in_time(&self) -> Result<PooledConnection, PoolError> {
         let end = Instant::now() + PATIENCE;
         let mut refused = None;
         loop {
@@ -96,7 +131,9 @@ impl Pool {
                 }
                 Next::Attempt(attempt) => attempt,
             };
-            match self.0.connector.connect().await {
+            let connected = self.0.connector.connect().await;
+            self.0.metrics.note_connect(connected.is_ok());
+            match connected {
                 Ok(connection) => {
                     attempt.succeed();
                     return Ok(self.hold(Arc::new(connection), place));

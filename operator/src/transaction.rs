@@ -5,6 +5,7 @@
 //! lasts. `tokio_postgres::Transaction` waits for BEGIN and for COMMIT alone.
 
 use crate::{
+    metrics::Metrics,
     pool::{Pool, PoolError, PooledConnection},
     sqlstate::Step,
 };
@@ -42,7 +43,7 @@ pub async fn transact<T, E: From<PoolError> + Spoils>(
 ) -> Result<T, E> {
     let mut connection = Connection(Some(pool.get().await?));
     let Some(client) = &connection.0 else { return Err(PoolError::Busy(None).into()) };
-    let transaction = Transaction { client, is_open: AtomicBool::new(true) };
+    let transaction = Transaction { client, is_open: AtomicBool::new(true), metrics: pool.metrics() };
     let result = work(&transaction).await;
     let closed = !transaction.is_open.load(Relaxed) || client.batch_execute("ROLLBACK").await.is_ok();
     if closed && !result.as_ref().is_err_and(Spoils::spoils_connection) {
@@ -62,6 +63,7 @@ pub trait Spoils {
 pub struct Transaction<'c> {
     client: &'c Client,
     is_open: AtomicBool,
+    pub(crate) metrics: &'c Metrics,
 }
 
 impl Transaction<'_> {
@@ -81,6 +83,7 @@ impl Transaction<'_> {
     ///
     /// The first one of a statement, or that of the commit, with its step.
     pub async fn commit(&self, step: Step, statements: &[String]) -> Result<(), (Step, Error)> {
+        self.metrics.note_statements(statements.iter().map(String::as_str));
         let executed = join_all(statements.iter().map(|statement| self.execute_typed(statement, &[])));
         let (executed, committed) = join(executed, self.batch_execute("COMMIT")).await;
         self.is_open.store(committed.is_err(), Relaxed);

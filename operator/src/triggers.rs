@@ -22,7 +22,10 @@ pub async fn change(tx: &Transaction<'_>, plan: &Plan, owner: &Owner) -> Result<
     let place = &plan.table.place;
     let head = || catalog::head(tx, Some(&place.schema), &place.name);
     let execute = async |statement: Option<String>| match statement {
-        Some(statement) => tx.execute_typed(&statement, &[]).await.map(drop),
+        Some(statement) => {
+            tx.metrics.note_statements([&*statement]);
+            tx.execute_typed(&statement, &[]).await.map(drop)
+        }
         None => Ok(()),
     };
     let (changed, mut found) = join!(execute(ddl::change(plan)), head());

@@ -206,6 +206,7 @@ async fn health_that_cant_be_served_ends_the_operator_with_one_line() {
     for (arguments, code, expected) in [
         (vec!["--health-addr", &address], 1, in_use.as_str()),
         (vec!["--liveness", &format!("http://{address}/healthz")], 1, &in_use),
+        (vec!["--metrics-addr", &address], 1, &in_use.replace("health", "metrics")),
         (
             vec!["--health-addr", "192.0.2.1:8080"],
             1,

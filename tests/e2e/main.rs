@@ -28,6 +28,7 @@ mod kopf_demo_session;
 mod large_objects;
 mod log_formats;
 mod login;
+mod metrics;
 mod namespaces;
 mod outages;
 mod permissions;

@@ -35,6 +35,9 @@ pub enum StopReason {
     Mismatched,
     /// The object is being deleted, is gone, or is no longer watched.
     Deleted,
+    /// The object is handed over to another replica of the operator, or the operator is paused: a daemon is started elsewhere, or
+    /// later.
+    HandedOver,
     /// The operator stops.
     OperatorStops,
 }
@@ -166,6 +169,22 @@ impl DaemonState {
                 let due = Some(later(now, times.backoff));
                 *self = Self::Stopping { due, cancelled: false, times };
                 Step::Signal(why)
+            }
+            Self::Stopping { .. } | Self::Off | Self::Ended => Step::None,
+        }
+    }
+
+    /// Takes in that its object is another operator's by now: its future is dropped without further waiting.
+    pub fn cut(&mut self, times: StopTimes, now: Instant) -> Step {
+        match self {
+            Self::Waiting { .. } | Self::Rejected { .. } => {
+                *self = Self::Off;
+                Step::Drop
+            }
+            Self::Running(_) | Self::Stopping { cancelled: false, .. } => {
+                let due = Some(later(now, times.timeout.max(LEAST_TIMEOUT)));
+                *self = Self::Stopping { due, cancelled: true, times };
+                Step::Cancel
             }
             Self::Stopping { .. } | Self::Off | Self::Ended => Step::None,
         }

@@ -10,6 +10,7 @@ mod departure;
 mod entry;
 mod event;
 mod outage;
+mod ownership;
 mod pace;
 mod resume;
 #[cfg(test)]
@@ -35,6 +36,7 @@ use backlog::{Backlog, Pending};
 use departure::Evidence;
 use entry::{Entry, Life};
 use outage::Outages;
+use ownership::Ownership;
 use pace::Paces;
 use resume::Names;
 use std::{
@@ -52,8 +54,8 @@ struct Listing {
     number: u64,
     /// What it has shown.
     seen: HashSet<Uid>,
-    /// See [`Event::ListingRevised`].
-    revised: bool,
+    /// How it shows states.
+    shown: Shown,
 }
 
 /// The objects of all watches.
@@ -66,6 +68,7 @@ pub struct Queue {
     turns: Turns,
     schedule: Schedule,
     outages: Outages,
+    ownership: Ownership,
     listings: HashMap<Source, Listing>,
     /// The number of listings that have begun.
     begun: u64,
@@ -87,6 +90,8 @@ enum Shown {
     Listed,
     /// By a listing that may show another state of the same version.
     Revised,
+    /// By a listing that was asked for because of other objects.
+    Again,
 }
 
 impl Queue {
@@ -128,13 +133,14 @@ impl Queue {
             return Vec::new();
         }
         match event {
-            Event::Listing => self.list(source, false),
-            Event::ListingRevised => self.list(source, true),
+            Event::Listing => self.list(source, Shown::Listed),
+            Event::ListingRevised => self.list(source, Shown::Revised),
+            Event::ListingAgain => self.list(source, Shown::Again),
             Event::Listed(body) => {
                 let mut shown = Shown::Listed;
                 if let Some(listing) = self.listings.get_mut(&source) {
                     listing.seen.insert(body.uid().into());
-                    shown = if listing.revised { Shown::Revised } else { Shown::Listed };
+                    shown = listing.shown;
                 }
                 self.applied(source, body, shown, now);
             }
@@ -165,21 +171,24 @@ impl Queue {
         };
         let entry = self.objects.entry(uid.clone()).or_insert_with(|| {
             self.sources.entry(source).or_default().insert(uid.clone());
-            let entry = Entry::new(source, &body, listed);
+            let entry = Entry::new(source, &body, listed).of(self.ownership.has(&uid));
             self.names.insert(&entry, &uid);
             entry
         });
-        if needs.turnless {
+        if needs.turnless || !entry.ours {
             return;
         }
         let gone = entry.life == Life::Gone || matches!(self.backlog.get(&uid), Some(Pending::Gone(_)));
         if entry.life == Life::Buried || gone && !needs.selected {
             return;
         }
-        if needs.events {
+        let news = entry.show(&body, needs, self.limits.trust, now);
+        // Event handlers have been called for it.
+        let is_known = shown == Shown::Again && news == News::None && !gone;
+        if needs.events && !is_known {
             entry.event = Some(event);
         }
-        match entry.show(&body, needs, self.limits.trust, now) {
+        match news {
             News::Newer => self.backlog.keep(&uid, Pending::Body(body.into())),
             // One that is being deleted may be gone by our own write, which leaves its last version as it was.
             News::None
@@ -187,6 +196,7 @@ impl Queue {
             {
                 self.backlog.keep(&uid, Pending::Body(body.into()));
             }
+            News::None if is_known => return,
             News::None if !gone && needs.events => return self.echo(uid, body),
             News::None if !gone => return,
             // One that a selector shows again is to be handled, whatever its version.
@@ -237,7 +247,7 @@ impl Queue {
 
     fn take_turn(&mut self, uid: Uid) {
         let Some(entry) = self.objects.get_mut(&uid) else { return };
-        if !entry.queued && !entry.running {
+        if entry.ours && !entry.queued && !entry.running {
             entry.queued = true;
             self.turns.push(uid);
         }
@@ -261,7 +271,7 @@ impl Queue {
         let needs = self.needs(source);
         let Some(entry) = self.objects.get_mut(&uid) else { return };
         entry.running = false;
-        if self.take_back(&uid, now) {
+        if self.take_back(&uid, now) || self.finish_earlier(&uid, &end, undelivered, now) {
             return;
         }
         let Some(entry) = self.objects.get_mut(&uid) else { return };
@@ -281,7 +291,7 @@ impl Queue {
         }
         match end {
             TurnEnd::Gone => return self.bury(&uid, now),
-            TurnEnd::Partial { due: None } => {}
+            TurnEnd::Partial { due: None } | TurnEnd::Lost => {}
             TurnEnd::Partial { due: Some(due) } => self.schedule.set_by(&uid, Alarm::Turn, now + due),
             TurnEnd::Unread { delay } => {
                 entry.failed(true);
@@ -379,7 +389,7 @@ impl Queue {
     /// Gives a turn to an object for its daemons, unless it is throttled: with all that belongs to a turn, or to write
     /// what they ask for and to start them.
     pub fn wake(&mut self, uid: &Uid, extent: Extent) {
-        if !self.is_there(uid) {
+        if !self.is_there(uid) || !self.serves(uid) {
             return;
         }
         match extent {
@@ -395,6 +405,7 @@ impl Queue {
                 }
                 self.give_tick(uid);
             }
+            Extent::Edits => {}
         }
     }
 
@@ -423,7 +434,8 @@ impl Queue {
         !gone && self.objects.get(uid).is_some_and(|entry| entry.life == Life::There)
     }
 
-    /// Gives this object a turn before its time, though it may be throttled; none if it is gone, or a worker has it.
+    /// Gives this object a turn before its time, though it may be throttled; none if it is gone, or a worker has it. One that gets
+    /// no other turns has it for what its daemons ask for.
     pub fn job_of(&mut self, uid: &Uid) -> Option<Job> {
         if !self.is_there(uid) || self.is_at_work(uid) {
             return None;

@@ -13,7 +13,8 @@ use std::{fmt, marker::PhantomData, sync::Arc, time::Duration};
 
 /// Tells a daemon to stop: a flag to ask, and to wait for.
 ///
-/// It is set when the object is being deleted or no longer matches, and when the operator stops. After the daemon's
+/// It is set when the object is being deleted or no longer matches, when another replica takes the object over, and when the
+/// operator stops or is paused. After the daemon's
 /// `cancellation_backoff`, its future is dropped at the `.await` where it is.
 ///
 /// ```

@@ -10,8 +10,8 @@ use std::{
 };
 
 /// A value in memory for the object: one of each type, shared by all its handlers. It begins as the type's default, and is
-/// gone when the object or the operator is, or when the object no longer matches the operator's
-/// [selector](crate::Operator::select).
+/// gone when the object or the operator is, when another replica of the operator takes the object over or the operator is paused,
+/// or when the object no longer matches the operator's [selector](crate::Operator::select).
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;

@@ -9,7 +9,7 @@ use crate::{
     registry::{LeftOut, Registry},
     runtime::{
         ActivityCaller, Cleanup, Holdings, KindContext, Namespaces, OperatorContext, Poster, Probes,
-        Supervisor,
+        Relisting, Supervisor,
         health::Health,
         observe::{Observation, Observer, metrics::Metrics},
         openings, serve_namespaces,
@@ -50,6 +50,7 @@ impl Operator {
             follow_generations: false,
             selectors: Vec::new(),
             client: None,
+            holdings: Holdings::everything(),
             health,
             sites: BTreeMap::new(),
             overrides: None,
@@ -159,7 +160,8 @@ impl Operator {
             observer: self.observer,
             health: self.health,
             metrics: self.metrics,
-            holdings: Holdings::everything(),
+            holdings: self.holdings,
+            relisting: Relisting::default(),
             stopping: stopping.clone(),
             probes,
         });

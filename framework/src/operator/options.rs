@@ -5,7 +5,7 @@ use crate::{
     core::namespaces::{InvalidNamespaces, NamespaceSet},
     families::Handler,
     registry::Registry,
-    runtime::{Namespaces, observe::Observation},
+    runtime::{Holdings, Namespaces, observe::Observation},
     settings::Settings,
 };
 use kube::{
@@ -174,6 +174,14 @@ impl Operator {
     /// Whether it was told to be [`kopf_compatible`](Self::kopf_compatible).
     pub fn is_kopf_compatible(&self) -> bool {
         self.storage.kopf
+    }
+
+    /// The same, for the objects that these holdings say; the test kit drives them by hand.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn held_by(mut self, holdings: Holdings) -> Self {
+        self.holdings = holdings;
+        self
     }
 
     /// The same with other functions behind its handlers; the test kit counts their steps.

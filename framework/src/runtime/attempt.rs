@@ -3,6 +3,7 @@
 use super::{
     clock,
     kind::KindContext,
+    lead::Fence,
     memory::Memory,
     observe::{HandlerName, Observation, metrics::Called},
 };
@@ -49,8 +50,15 @@ pub struct Pass {
 struct Caller {
     kind: Arc<KindContext>,
     edits: EditSink,
+    course: Arc<Course>,
+}
+
+/// What calls have in common. It is apart, since each daemon has a place for its caller.
+struct Course {
     /// What is away that the change handler that is called, or one of its sub-handlers, has needed.
-    blocked: Arc<Mutex<Option<Blocked>>>,
+    blocked: Mutex<Option<Blocked>>,
+    /// Whether the object is this operator's.
+    fence: Fence,
 }
 
 /// An attempt of a daemon, before it begins.
@@ -66,6 +74,8 @@ pub struct DaemonAttempt {
     pub memo: TypeMap,
     /// What it asks for.
     pub edits: EditSink,
+    /// Whether the object is this operator's.
+    pub fence: Fence,
     /// The number of the attempt, and the time since the first one.
     pub attempt: Attempt,
     /// The start of the first attempt.
@@ -79,8 +89,8 @@ pub struct DaemonAttempt {
 impl DaemonAttempt {
     /// Runs the daemon until it ends. The future keeps nothing but what the daemon has asked for.
     pub fn run(self) -> impl Future<Output = Outcome> + Send + 'static {
-        let Self { kind, index, body, memo, edits, attempt, started, stop, live } = self;
-        let caller = Caller { kind: Arc::clone(&kind), edits, blocked: Arc::default() };
+        let Self { kind, index, body, memo, edits, fence, attempt, started, stop, live } = self;
+        let caller = Caller::new(&kind, edits, fence);
         let pass = Pass { caller: caller.clone(), body, cache: TypeMap::default(), memo };
         let handler = &kind.daemons[index];
         let object = pass.object(&handler.id, handler.param.as_ref(), None);
@@ -97,9 +107,8 @@ impl DaemonAttempt {
 impl Pass {
     /// A pass over an object.
     pub fn new(kind: &Arc<KindContext>, body: Body, memory: &Memory) -> Self {
-        let (kind, memo) = (Arc::clone(kind), Arc::clone(&memory.memo));
-        let caller = Caller { kind, edits: EditSink::default(), blocked: Arc::default() };
-        Self { caller, body, memo, cache: TypeMap::default() }
+        let caller = Caller::new(kind, EditSink::default(), memory.fence.clone());
+        Self { caller, body, memo: Arc::clone(&memory.memo), cache: TypeMap::default() }
     }
 
     /// What the handlers have asked for, in the order of the calls.
@@ -197,8 +206,12 @@ impl Pass {
 }
 
 impl Caller {
+    fn new(kind: &Arc<KindContext>, edits: EditSink, fence: Fence) -> Self {
+        Self { kind: Arc::clone(kind), edits, course: Arc::new(Course { blocked: Mutex::default(), fence }) }
+    }
+
     fn take_blocked(&self) -> Option<Blocked> {
-        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.course.blocked.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Takes in what a handler has returned.
@@ -223,10 +236,11 @@ impl Caller {
         invoke: impl FnOnce() -> Answer,
         waits: bool,
     ) -> Outcome {
+        self.course.fence.pass().await;
         let handler = HandlerName { family: called.family(), id };
         let _running = self.kind.run(called);
         let begun = Instant::now();
-        self.kind.observe(Observation::HandlerBegins { handler });
+        self.kind.observe(Observation::HandlerBegins { handler, epoch: self.course.fence.epoch() });
         let judged = match limits.exhausted(id, attempt) {
             Some(verdict) => Judged::without_answer(verdict),
             None => judged(id, limits, attempt, invoke()).await,
@@ -247,9 +261,10 @@ impl Caller {
             words: &words,
             took,
             outage,
+            epoch: self.course.fence.epoch(),
         });
         if blocked.is_some() {
-            *self.blocked.lock().unwrap_or_else(PoisonError::into_inner) = blocked;
+            *self.course.blocked.lock().unwrap_or_else(PoisonError::into_inner) = blocked;
         }
         outcome
     }

@@ -97,6 +97,8 @@ pub struct Daemons {
     news: UnboundedReceiver<News>,
     /// The objects with changes that daemons have asked for, as long as no turn has taken these up.
     edited: Edited,
+    /// The objects of shards that were left, as long as one of their daemons runs.
+    left: BTreeSet<Uid>,
     /// The operator stops: none is started.
     stopping: bool,
 }
@@ -105,8 +107,8 @@ impl Default for Daemons {
     fn default() -> Self {
         let (sender, news) = mpsc::unbounded_channel();
         let sender = DaemonNews(Some(sender));
-        let edited = Edited::default();
-        Self { objects: BTreeMap::new(), alarms: BTreeSet::new(), sender, news, edited, stopping: false }
+        let (objects, alarms, edited) = (BTreeMap::new(), BTreeSet::new(), Edited::default());
+        Self { objects, alarms, sender, news, edited, left: BTreeSet::new(), stopping: false }
     }
 }
 
@@ -130,7 +132,7 @@ impl Daemons {
     pub fn take_in(&mut self, news: News, queue: &mut Queue, now: Instant) {
         match news {
             News::Offer(offer) => self.offered(*offer, queue, now),
-            News::Edited(uid) if queue.is_there(&uid) => {
+            News::Edited(uid) if queue.is_there(&uid) && !self.is_forgotten(&uid) => {
                 queue.wake(&uid, Extent::Partial);
                 self.edited.insert(uid, None);
             }
@@ -141,8 +143,8 @@ impl Daemons {
 
     fn offered(&mut self, offer: Offer, queue: &mut Queue, now: Instant) {
         let uid = offer.uid.clone();
-        // It may have been sent before the object was gone.
-        if !queue.is_there(&uid) || self.stopping {
+        // It may have been sent before the object was gone, or before its shard was left.
+        if !queue.is_there(&uid) || !queue.serves(&uid) || !offer.fence.holds() || self.stopping {
             return;
         }
         let held = offer.held;
@@ -178,7 +180,11 @@ impl Daemons {
         match event {
             Event::Applied(body) | Event::Listed(body) => self.show(body, now),
             Event::Deleted(body) => self.stop(&Uid::from(body.uid()), StopReason::Deleted, now),
-            Event::Listing | Event::ListingRevised | Event::ListingDone | Event::Withdrawn => {}
+            Event::Listing
+            | Event::ListingRevised
+            | Event::ListingAgain
+            | Event::ListingDone
+            | Event::Withdrawn => {}
         }
     }
 
@@ -210,6 +216,46 @@ impl Daemons {
             object.forget(now);
             self.settle(uid);
         }
+    }
+
+    fn is_forgotten(&self, uid: &Uid) -> bool {
+        self.objects.get(uid).is_some_and(ObjectDaemons::is_forgotten)
+    }
+
+    /// Tells those of these objects to stop, because another replica has the objects from now on.
+    pub fn leave(&mut self, these: impl Fn(&Uid) -> bool, now: Instant) {
+        for uid in self.of(these) {
+            self.left.insert(uid.clone());
+            self.stop(&uid, StopReason::HandedOver, now);
+        }
+    }
+
+    /// Drops those of these objects, which another replica may have by now, with all that they have asked for.
+    pub fn lose(&mut self, these: impl Fn(&Uid) -> bool, now: Instant) {
+        self.edited.forget_all(&these);
+        for uid in self.of(these) {
+            if let Some(object) = self.objects.get_mut(&uid) {
+                object.cut(now);
+            }
+            self.settle(&uid);
+        }
+    }
+
+    /// Whether a daemon of these objects is waited for, after they were left, or something that one has asked for is to be
+    /// written.
+    pub fn are_busy(&self, these: impl Fn(&Uid) -> bool) -> bool {
+        self.left.iter().any(&these) || self.edited.has(these)
+    }
+
+    /// Takes in that these objects are forgotten.
+    pub fn forget_all(&mut self, these: impl Fn(&Uid) -> bool, now: Instant) {
+        for uid in self.of(these) {
+            self.forget(&uid, now);
+        }
+    }
+
+    fn of(&self, these: impl Fn(&Uid) -> bool) -> Vec<Uid> {
+        self.objects.keys().filter(|uid| these(uid)).cloned().collect()
     }
 
     /// Tells all of them to stop, because the operator does.
@@ -246,6 +292,9 @@ impl Daemons {
     /// Sets the alarms of an object, and forgets one of which nothing is to be remembered.
     fn settle(&mut self, uid: &Uid) {
         let Some(object) = self.objects.get_mut(uid) else { return };
+        if object.running() == 0 {
+            self.left.remove(uid);
+        }
         for (index, before, after) in object.alarms() {
             if let Some(at) = before {
                 self.alarms.remove(&(at, uid.clone(), index));
@@ -277,11 +326,16 @@ impl Daemons {
 
     /// Takes in an object whose turn has left something to be written.
     pub fn has_left_edits(&mut self, uid: Uid, queue: &Queue, now: Instant) {
-        if self.stopping {
-            self.edited.insert_failed(uid, queue, now);
-        } else {
-            self.edited.insert(uid, None);
+        match self.stopping {
+            _ if !queue.serves(&uid) => self.edited.insert_left(uid, now),
+            true => self.edited.insert_failed(uid, queue, now),
+            false => self.edited.insert(uid, None),
         }
+    }
+
+    /// When the next of the objects is due with changes that could not be written, and that get no other turn.
+    pub fn edited_due(&self) -> Option<Instant> {
+        self.edited.next_due()
     }
 
     /// The objects with changes that daemons have asked for and that no turn has taken up.

@@ -7,7 +7,7 @@ use super::{
     failures::WatchFailures,
     health::{Health, WatchHealth, WriteHealth},
     index::Indexer,
-    lead::Holdings,
+    lead::{Holdings, Relisting},
     object::WatchedObject,
     observe::{
         Observation, Observer,
@@ -83,6 +83,8 @@ pub struct OperatorContext {
     pub metrics: Metrics,
     /// Which objects are this replica's.
     pub holdings: Holdings,
+    /// Tells the watches to list again.
+    pub relisting: Relisting,
     /// Cancelled when the operator stops.
     pub stopping: CancellationToken,
     /// What the operator says of itself when it is asked.
@@ -310,6 +312,11 @@ impl KindContext {
         let daemons = self.daemons.iter().map(|handler| (&handler.id, &[Called::Daemon][..]));
         let all = changes.chain(timers).chain(daemons).map(|(id, calls)| (id.clone(), calls.to_vec()));
         all.chain(calls_of_events(&self.events)).collect()
+    }
+
+    /// Whether there are handlers that are called in turns.
+    pub(super) fn has_turns(&self) -> bool {
+        self.has_turns
     }
 
     /// What its handlers need of the queue.

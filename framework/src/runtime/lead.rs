@@ -1,15 +1,17 @@
 //! Lead: which objects are this replica's, and until when.
 //!
 //! [`Holdings`] is where all meet: the elector, which takes and renews Leases, and peering, which pauses the operator, say what
-//! is held; the reactor gives turns to the objects of held shards alone; and each call of a handler and each write asks a
-//! [`Fence`] whether it still may begin.
-
-#![cfg_attr(not(test), expect(dead_code, reason = "the elector and the queue come next"))]
+//! is held; the reactor gives turns to the objects of held shards alone ([`Tenures`]); and each call of a handler and each write
+//! asks a [`Fence`] whether it still may begin.
 
 mod clock;
+mod fence;
 mod holdings;
+mod relisting;
+mod tenures;
 
 pub use clock::Moment;
+pub use fence::Fence;
 pub use holdings::Holdings;
-#[expect(unused_imports, reason = "the elector and the queue come next")]
-pub use holdings::{Fence, Served};
+pub use relisting::{Relisted, Relisting};
+pub use tenures::{Tenures, Turnover};

@@ -31,7 +31,7 @@ impl FirstListings {
         }
         match event {
             // One that was broken off begins again.
-            Event::Listing | Event::ListingRevised => listing.objects = 0,
+            Event::Listing | Event::ListingRevised | Event::ListingAgain => listing.objects = 0,
             Event::Listed(_) => listing.objects += 1,
             Event::ListingDone => listing.complete = true,
             Event::Applied(_) | Event::Deleted(_) | Event::Withdrawn => {}

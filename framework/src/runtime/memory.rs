@@ -1,6 +1,6 @@
 //! Memory of one object, for as long as the operator knows it.
 
-use super::{daemons::DaemonMemory, strips::Strips, ticks::TimerStates, write::Unsaved};
+use super::{daemons::DaemonMemory, lead::Fence, strips::Strips, ticks::TimerStates, write::Unsaved};
 use crate::call::TypeMap;
 use korf_core::Uid;
 use std::{collections::HashMap, sync::PoisonError};
@@ -21,9 +21,22 @@ pub struct Memory {
     pub daemons: DaemonMemory,
     /// How often others have removed what the operator stores on it.
     pub strips: Strips,
+    /// Whether the object is this operator's.
+    pub fence: Fence,
 }
 
 impl Memory {
+    /// The same, for a turn under this fence.
+    #[must_use]
+    pub fn under(self, fence: Fence) -> Self {
+        Self { fence, ..self }
+    }
+
+    /// Whether daemons have asked for something that is still to be written.
+    pub fn leaves_edits(&self) -> bool {
+        self.fence.holds() && self.daemons.has_edits()
+    }
+
     /// Notes that the object can be written again. Outcomes that are to be stored still are.
     pub fn write_has_worked(&mut self) {
         self.unsaved.take_if(|unsaved| unsaved.outcomes.is_none());
@@ -64,11 +77,16 @@ impl Memories {
         self.0.remove(uid).unwrap_or_default()
     }
 
-    /// Takes an object's memory back.
+    /// Takes an object's memory back. What is remembered of one that was lost may no longer be so.
     pub fn put_back(&mut self, uid: &Uid, memory: Memory) {
-        if !memory.is_empty() {
+        if !memory.is_empty() && memory.fence.holds() {
             self.0.insert(uid.clone(), memory);
         }
+    }
+
+    /// Forgets these objects.
+    pub fn forget_all(&mut self, these: impl Fn(&Uid) -> bool) {
+        self.0.retain(|uid, _| !these(uid));
     }
 
     /// Hands back the memory of an object that is forgotten.

@@ -166,7 +166,8 @@ pub enum Observation<'a> {
     /// Entries on the object can't be decoded.
     Unreadable(&'a [UnreadableEntry]),
     /// An attempt of a handler begins.
-    HandlerBegins { handler: HandlerName<'a> },
+    /// `epoch`: how often the lease of its object has changed hands, where there are leases.
+    HandlerBegins { handler: HandlerName<'a>, epoch: Option<u64> },
     /// An attempt of a handler has ended; `outage` is what was away that it needed.
     HandlerEnded {
         handler: HandlerName<'a>,
@@ -174,7 +175,10 @@ pub enum Observation<'a> {
         words: &'a str,
         took: Duration,
         outage: Option<&'a str>,
+        epoch: Option<u64>,
     },
+    /// The object's lease is over: its turn was broken off, and handlers that ran in it were dropped.
+    TurnLost { epoch: Option<u64> },
     /// An index function has told by which keys the object is found.
     Indexed { id: &'a str },
     /// An index function has failed for the object in another way than before. Either the object has `kept` its entries, or

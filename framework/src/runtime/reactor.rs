@@ -1,11 +1,14 @@
 //! Reactor: the operator's one loop, from watch events through the queue to workers.
 
+mod turnover;
+
 use super::{
     catalog::{ServedKind, catalog},
-    daemons::Daemons,
+    daemons::{Daemons, News},
     files,
     found::{Found, Slot},
     kind::{KindContext, OperatorContext},
+    lead::Tenures,
     listing::FirstListings,
     memory::{Memories, Memory},
     namespaces::Region,
@@ -47,6 +50,8 @@ pub struct Reactor {
     declared: usize,
     found: Found,
     queue: Queue,
+    /// Which objects are this replica's.
+    tenures: Tenures,
     memories: Memories,
     daemons: Daemons,
     workers: JoinSet<(TurnReport, Memory)>,
@@ -83,9 +88,14 @@ impl Reactor {
         let kinds: Vec<_> = kinds.into_iter().map(hearing).collect();
         let needs = kinds.iter().map(|kind| kind.needs());
         let indexing = IndexGate { tell: now() + operator.settings.watching.index_patience, told: false };
+        let mut queue =
+            Queue::new(needs).with_limits(operator.settings.queue()).divided(operator.holdings.shards());
+        let tenures = Tenures::new(operator.holdings.clone(), now());
+        tenures.serving().for_each(|shard| queue.serve(shard));
         Self {
             indexing: kinds.iter().any(|kind| kind.is_indexed()).then_some(indexing),
-            queue: Queue::new(needs).with_limits(operator.settings.queue()),
+            queue,
+            tenures,
             operator,
             declared: kinds.len(),
             kinds,
@@ -113,11 +123,15 @@ impl Reactor {
         let (stopping, triggers) = (self.operator.stopping.clone(), self.operator.triggers.clone());
         let (health, survey) = (self.operator.health.clone(), self.operator.metrics.survey().clone());
         while !stopping.is_cancelled() {
+            if self.tenures.is_news(now()) {
+                self.turn_over();
+            }
             self.take_triggers();
             // Also where there are events all the time, in a long listing.
             if self.next_due() <= now() {
                 self.expire();
             }
+            self.write_for_left();
             self.start_workers();
             self.queue.mark_waiting(now());
             if survey.is_asked() {
@@ -128,7 +142,8 @@ impl Reactor {
             tokio::select! {
                 biased;
                 () = stopping.cancelled() => break,
-                Some(news) = self.daemons.next() => self.daemons.take_in(news, &mut self.queue, now()),
+                () = self.tenures.changed() => {}
+                Some(news) = self.daemons.next() => self.take_in_daemon_news(news),
                 Some(ended) = self.workers.join_next_with_id() => self.ended(ended),
                 Some((kind, news)) = news.next() => self.take_in(kind, news),
                 Some(kinds) = catalog.next() => for number in self.find(kinds) {
@@ -342,7 +357,7 @@ impl Reactor {
         if self.indexing.is_some() {
             return;
         }
-        let limit = self.operator.settings.queueing.concurrency.max(1);
+        let limit = self.concurrency();
         while self.workers.len() < limit {
             let Some(job) = self.queue.next_job() else { break };
             self.start_worker(job);
@@ -351,10 +366,17 @@ impl Reactor {
         self.saturated = starved.then(|| self.saturated.unwrap_or_else(now));
     }
 
+    fn concurrency(&self) -> usize {
+        self.operator.settings.queueing.concurrency.max(1)
+    }
+
     fn start_worker(&mut self, job: Job) {
         let kind = Arc::clone(&self.kinds[job.source.kind as usize]);
         let uid = Uid::from(job.body.uid());
-        let mut memory = self.memories.take(&uid);
+        let Some(fence) = self.tenures.fence(self.operator.holdings.shards().of(&uid)).cloned() else {
+            return self.queue.finish(TurnReport::new(uid, TurnEnd::Lost), now());
+        };
+        let mut memory = self.memories.take(&uid).under(fence);
         if !kind.daemons.is_empty() {
             self.daemons.note(&uid, &mut memory.daemons);
         }
@@ -368,7 +390,10 @@ impl Reactor {
         match ended {
             Ok((worker, (report, memory))) => {
                 self.at_work.remove(&worker);
-                let edited = memory.daemons.has_edits().then(|| report.uid.clone());
+                if matches!(report.end, TurnEnd::Lost) {
+                    self.turn_over();
+                }
+                let edited = memory.leaves_edits().then(|| report.uid.clone());
                 self.daemons.edited().remove(&report.uid);
                 self.memories.put_back(&report.uid, memory);
                 self.queue.finish(report, now());
@@ -388,6 +413,7 @@ impl Reactor {
             }
         }
         self.forget();
+        self.note_drained();
     }
 
     /// When something is to be done though nothing happens.
@@ -395,13 +421,14 @@ impl Reactor {
         let warning = self.saturated.map(|since| since + self.operator.settings.queueing.saturation);
         let waiting = self.indexing.map(|indexing| indexing.tell);
         let due = self.queue.next_due().into_iter().chain(self.daemons.next_due());
+        let due = due.chain(self.tenures.next_due()).chain(self.daemons.edited_due());
         due.chain(warning).chain(waiting).chain(self.unmet.next_due()).min().unwrap_or_else(|| now() + IDLE)
     }
 
     fn expire(&mut self) {
         let now = now();
         self.queue.expire(now);
-        self.daemons.expire(&mut self.queue, now);
+        self.expire_daemons();
         self.tell_outages();
         let settings = &self.operator.settings.queueing;
         let after = settings.saturation;
@@ -462,8 +489,21 @@ impl Reactor {
         Left { handlers, daemons: self.daemons.left(), changes }
     }
 
+    fn expire_daemons(&mut self) {
+        self.daemons.expire(&mut self.queue, now());
+        self.note_drained();
+    }
+
     /// Lets running handlers and daemons finish within this time, and stores their outcomes.
     pub async fn drain(mut self, grace: Duration) {
+        let holdings = self.operator.holdings.clone();
+        self.finish_within(grace).await;
+        // The futures of daemons that are left end with it.
+        drop(self);
+        holdings.have_ended();
+    }
+
+    async fn finish_within(&mut self, grace: Duration) {
         self.take_daemon_news();
         self.daemons.stop_all(now());
         if self.is_drained() {
@@ -486,13 +526,17 @@ impl Reactor {
             if self.is_drained() {
                 return;
             }
-            let due = self.daemons.next_due().into_iter().chain(self.daemons.edited().next_due());
-            let next = due.min().unwrap_or_else(|| now() + IDLE);
+            let due = self.daemons.next_due().into_iter().chain(self.daemons.edited_due());
+            let next = due.chain(self.tenures.next_due()).min().unwrap_or_else(|| now() + IDLE);
             tokio::select! {
                 biased;
-                Some(news) = self.daemons.next() => self.daemons.take_in(news, &mut self.queue, now()),
+                () = self.tenures.changed() => self.turn_over(),
+                Some(news) = self.daemons.next() => self.take_in_daemon_news(news),
                 Some(ended) = self.workers.join_next_with_id() => self.ended(ended),
-                () = time::sleep_until(next.into()) => self.daemons.expire(&mut self.queue, now()),
+                () = time::sleep_until(next.into()) => {
+                    self.turn_over();
+                    self.expire_daemons();
+                }
             }
         }
     }
@@ -501,8 +545,8 @@ impl Reactor {
     fn write_for_daemons(&mut self) {
         // The end of a daemon comes with what it asks for.
         self.take_daemon_news();
-        while self.workers.len() < self.operator.settings.queueing.concurrency.max(1) {
-            let Some(uid) = self.daemons.edited().next(&self.queue, now()) else { return };
+        while self.workers.len() < self.concurrency() {
+            let Some(uid) = self.daemons.edited().next_of(&self.queue, now(), |_| true) else { return };
             if let Some(job) = self.queue.job_of(&uid) {
                 self.start_worker(job);
             }
@@ -513,6 +557,11 @@ impl Reactor {
         while let Some(news) = self.daemons.try_next() {
             self.daemons.take_in(news, &mut self.queue, now());
         }
+    }
+
+    fn take_in_daemon_news(&mut self, news: News) {
+        self.daemons.take_in(news, &mut self.queue, now());
+        self.note_drained();
     }
 
     /// Whether nothing runs, and nothing is left to be written.

@@ -5,6 +5,7 @@ use super::{
     health::{WatchHealth, noting},
     hiccup::{Hiccup, Hiccups},
     kind::KindContext,
+    lead::Relisted,
     object::WatchedObject,
     observe::Observation,
     write::{explain_watch, watch_code},
@@ -68,6 +69,9 @@ pub struct Watch {
     hiccups: Hiccups,
     /// The kind's CRD may have changed since the last listing.
     revised: bool,
+    relisted: Relisted,
+    /// It lists because the operator has taken over some of the objects.
+    again: bool,
 }
 
 impl Watch {
@@ -77,6 +81,8 @@ impl Watch {
         let health = kind.health(namespace.as_deref());
         Self {
             client: noting(kind.client(), health.clone()),
+            relisted: kind.operator.relisting.follow(),
+            again: false,
             kind,
             namespace,
             health,
@@ -113,12 +119,17 @@ impl Watch {
         loop {
             if self.stream.is_none() {
                 self.opening = Arc::clone(&self.kind.operator.opening).acquire_owned().await.ok();
+                self.relisted.begins();
                 self.stream = Some(self.open());
             }
             let limit = self.listing_limit();
             let next = match &mut self.stream {
                 Some(stream) => tokio::select! {
                     biased;
+                    () = self.relisted.asked(), if self.kind.has_turns() => {
+                        self.list_again();
+                        continue;
+                    }
                     next = timeout(limit, stream.next()) => match next {
                         Ok(next) => next,
                         Err(_) => {
@@ -185,6 +196,12 @@ impl Watch {
     fn listing_limit(&self) -> Duration {
         let streams = self.listing && self.strategy == InitialListStrategy::StreamingList;
         if streams { self.kind.operator.settings.watching.listing_silence } else { Duration::MAX }
+    }
+
+    /// With another stream, since the operator has taken over some of the objects.
+    fn list_again(&mut self) {
+        (self.stream, self.opening) = (None, None);
+        (self.listing, self.again) = (false, true);
     }
 
     /// With another stream, whose list is read in pages.
@@ -254,10 +271,11 @@ impl Watch {
     fn translate(&mut self, event: watcher::Event<WatchedObject>) -> Event {
         match event {
             watcher::Event::Init if self.revised => Event::ListingRevised,
+            watcher::Event::Init if self.again => Event::ListingAgain,
             watcher::Event::Init => Event::Listing,
             watcher::Event::InitApply(object) => Event::Listed(self.kind.body(object)),
             watcher::Event::InitDone => {
-                self.revised = false;
+                (self.revised, self.again) = (false, false);
                 self.health.listed();
                 Event::ListingDone
             }

@@ -35,14 +35,19 @@ pub async fn work(kind: Arc<KindContext>, job: Job, mut memory: Memory) -> (Turn
     if job.tick {
         report.tick = memory.timers.next(&kind.timers);
     }
+    let fence = memory.fence.clone();
     let work = AssertUnwindSafe(kind.handle(job, &mut memory, &mut report)).catch_unwind();
-    let ended = work.instrument(span.clone()).await;
+    let ended = fence.guard(work).instrument(span.clone()).await;
     report.end = span.in_scope(|| match ended {
-        Ok(Ok(end)) => end,
-        Ok(Err(Stop::Gone)) => TurnEnd::Gone,
-        Ok(Err(Stop::Later { after, .. })) => TurnEnd::Partial { due: Some(after) },
-        Ok(Err(Stop::Failed(failed))) => kind.failed(errors, &failed.to_string(), None),
-        Err(panic) => kind.failed(errors, &panic_message(panic.as_ref()), None),
+        Some(Ok(Ok(end))) => end,
+        Some(Ok(Err(Stop::Gone))) => TurnEnd::Gone,
+        Some(Ok(Err(Stop::Later { after, .. }))) => TurnEnd::Partial { due: Some(after) },
+        Some(Ok(Err(Stop::Failed(failed)))) => kind.failed(errors, &failed.to_string(), None),
+        Some(Err(panic)) => kind.failed(errors, &panic_message(panic.as_ref()), None),
+        None => {
+            kind.observe(Observation::TurnLost { epoch: fence.epoch() });
+            TurnEnd::Lost
+        }
     });
     memory.end_turn();
     if errors > 0 && matches!(report.end, TurnEnd::Seen { .. }) {
@@ -63,7 +68,8 @@ impl KindContext {
             self.observe(Observation::SleepInterrupted { unslept });
         }
         if job.fetch {
-            let budget = RetryBudget::new(Standing::after(job.errors), &self.operator.settings);
+            let standing = Standing::after(job.errors);
+            let budget = RetryBudget::new(standing, &memory.fence, &self.operator.settings);
             job = match self.read(&job.body, budget).await {
                 Ok(newest) => {
                     memory.has_been_read();
@@ -90,6 +96,9 @@ impl KindContext {
         let again;
         (body, again) = self.write_for_daemons(body, job.gone, memory).await?;
         retry = retry.into_iter().chain(again).min();
+        if job.extent == Extent::Edits {
+            return Ok(TurnEnd::Partial { due: retry });
+        }
         if job.extent == Extent::Partial && body.version() == job.body.version() {
             if job.fetch || job.known.as_ref().is_some_and(|known| known.is(body.version())) {
                 self.offer_daemons(&body, memory).await?;

@@ -131,7 +131,8 @@ impl KindContext {
         memory: &mut Memory,
     ) -> Result<Written, Stop> {
         let standing = memory.unsaved.as_ref().map_or(Standing::Good, Unsaved::standing);
-        let budget = RetryBudget::new(standing, &self.operator.settings);
+        let fence = memory.fence.clone();
+        let budget = RetryBudget::new(standing, &fence, &self.operator.settings);
         match intent {
             Intent::Finalizer(change) => self.commit_finalizer(body, change.into(), budget, memory).await,
             Intent::Edits { edits, exactly } => {

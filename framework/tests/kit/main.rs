@@ -16,6 +16,7 @@ mod embedding;
 mod ends;
 mod events;
 mod health;
+mod holdings;
 mod indexes;
 mod kinds;
 mod kinds_change;

@@ -27,6 +27,16 @@ impl Limit {
         Self { most, places: most, alive: 0, connecting: 0, refused: None, probing: false }
     }
 
+    /// The connections that there may be.
+    pub(super) fn places(&self) -> usize {
+        self.places
+    }
+
+    /// The connections that exist, idle ones too.
+    pub(super) fn alive(&self) -> usize {
+        self.alive
+    }
+
     /// Whether there is one place more now, after the server has admitted no more for a while. As long as this works, the
     /// next one follows at once.
     pub(super) fn grows(&mut self, now: Instant) -> bool {

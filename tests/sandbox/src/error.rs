@@ -19,6 +19,10 @@ pub enum Error {
     #[error("no Kubernetes control plane found, and none can be built. The sandbox needs {0}")]
     NoControlPlane(Need),
 
+    /// There is no Go that can build a tool.
+    #[error("a tool for tests can't be built. That needs {0}")]
+    NoGo(Need),
+
     /// The control plane in `KUBEBUILDER_ASSETS` or on PATH can't be used.
     #[error(transparent)]
     UnusableControlPlane(#[from] Unusable),
@@ -29,11 +33,13 @@ pub enum Error {
 
     /// The build from source failed.
     #[error(
-        "building the control plane from source failed (status {status}). Go downloads its modules through GOPROXY \
-         (https://go.dev/ref/mod#environment-variables), so check the network first, or provide a control plane by \
-         KUBEBUILDER_ASSETS. The end of Go's output:\n{output}"
+        "building {what} from source failed (status {status}). Go downloads its modules through GOPROXY \
+         (https://go.dev/ref/mod#environment-variables), so check the network first, or provide the programs on PATH (a control \
+         plane also by KUBEBUILDER_ASSETS). The end of Go's output:\n{output}"
     )]
     Build {
+        /// The programs.
+        what: String,
         /// Go's exit status.
         status: String,
         /// The end of Go's output.

@@ -26,9 +26,9 @@ pub(super) enum Evidence {
 
 impl Queue {
     /// Begins a listing.
-    pub(super) fn list(&mut self, source: Source, revised: bool) {
+    pub(super) fn list(&mut self, source: Source, shown: Shown) {
         self.begun += 1;
-        self.listings.insert(source, Listing { number: self.begun, revised, seen: HashSet::new() });
+        self.listings.insert(source, Listing { number: self.begun, shown, seen: HashSet::new() });
     }
 
     /// Takes in the end of a listing: known objects that it hasn't shown were deleted meanwhile. Returns them.
@@ -69,6 +69,9 @@ impl Queue {
             return self.forget(uid, now);
         }
         let Some(entry) = self.objects.get_mut(uid) else { return };
+        if !entry.ours {
+            return self.gone_elsewhere(uid, now);
+        }
         entry.leave(evidence == Evidence::Inferred);
         let is_news = match entry.life {
             Life::There => true,

@@ -53,6 +53,10 @@ pub struct Entry {
     pub doubt: Doubt,
     pub queued: bool,
     pub running: bool,
+    /// It gets turns: its shard is served.
+    pub ours: bool,
+    /// The turn that is under way began before its shard was left, which is served again.
+    pub outdated: bool,
     /// A turn has planned for its change handlers.
     pub planned: bool,
     /// A turn has stored the operator's state on it.
@@ -151,6 +155,8 @@ impl Entry {
             doubt: Doubt::None,
             queued: false,
             running: false,
+            ours: true,
+            outdated: false,
             planned: false,
             stored: false,
             failed: false,
@@ -164,6 +170,11 @@ impl Entry {
             event: None,
             rare: None,
         }
+    }
+
+    /// The same, if it gets turns, or if it doesn't.
+    pub fn of(self, ours: bool) -> Self {
+        Self { ours, ..self }
     }
 
     /// Its name and namespace: see [`full_name`].
@@ -275,6 +286,7 @@ impl Entry {
         let gone = self.life == Life::Gone;
         let resumes = self.is_resumed_next();
         let extent = match &pending {
+            _ if !self.ours => Extent::Edits,
             Some(Pending::Echo(_)) => Extent::Partial,
             None if !turn_due && !gone && !resumes => Extent::Partial,
             _ => Extent::Whole,

@@ -10,6 +10,9 @@ pub enum Event {
     /// A listing begins, and the kind's CRD may have changed: an object of the same version may be another one, with other
     /// defaults, or without fields that the schema no longer has.
     ListingRevised,
+    /// A listing begins that the operator has asked for, because it has taken over some objects: a known state of the others is
+    /// no news, for event handlers either.
+    ListingAgain,
     /// An object that the listing shows.
     Listed(Body),
     /// The listing is complete: what it hasn't shown is gone.

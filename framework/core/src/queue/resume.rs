@@ -110,6 +110,9 @@ impl Queue {
     }
 
     fn trigger_one(&mut self, uid: &Uid, by: &Arc<str>, now: Instant) -> bool {
+        if !self.serves(uid) {
+            return self.is_there(uid);
+        }
         self.paces.note(uid, by, &self.limits.pace, now);
         self.resume(uid, Resumption::Trigger, now)
     }

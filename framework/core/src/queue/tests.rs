@@ -7,6 +7,7 @@ mod events;
 mod failures;
 mod invariants;
 mod laws;
+mod ownership;
 mod resumptions;
 mod steps;
 mod ticks;

@@ -33,6 +33,8 @@ pub enum Extent {
     Whole,
     /// Event handlers and timers: nothing is new for change handlers.
     Partial,
+    /// What daemons have left to be written: nothing else is done for the object here any more.
+    Edits,
 }
 
 /// One object's turn.
@@ -155,6 +157,8 @@ pub enum TurnEnd {
     },
     /// The object is gone.
     Gone,
+    /// The object is no longer this operator's, or was not for a while: the turn was broken off.
+    Lost,
     /// It could not be read, and is retried after a while. What needs no read doesn't wait for that.
     Unread {
         /// The time to the next try.

@@ -18,6 +18,11 @@ impl Turns {
         self.0.pop_front().map(|(uid, _)| uid)
     }
 
+    /// Keeps these objects alone.
+    pub fn retain(&mut self, these: impl Fn(&Uid) -> bool) {
+        self.0.retain(|(uid, _)| these(uid));
+    }
+
     /// The number of objects.
     pub fn len(&self) -> usize {
         self.0.len()

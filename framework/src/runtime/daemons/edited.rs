@@ -29,6 +29,22 @@ impl Edited {
         }
     }
 
+    /// Takes in an object whose write has failed, and that gets no other turn.
+    pub fn insert_left(&mut self, uid: Uid, now: Instant) {
+        self.insert(uid, Some(now + LONGEST_DELAY));
+    }
+
+    /// Whether there is one of these.
+    pub fn has(&self, these: impl Fn(&Uid) -> bool) -> bool {
+        self.now.iter().chain(self.later.iter().map(|(_, uid)| uid)).any(these)
+    }
+
+    /// Forgets these.
+    pub fn forget_all(&mut self, these: impl Fn(&Uid) -> bool) {
+        self.now.retain(|uid| !these(uid));
+        self.later.retain(|(_, uid)| !these(uid));
+    }
+
     /// Takes in that a turn takes up what was asked for.
     pub fn remove(&mut self, uid: &Uid) {
         self.now.remove(uid);
@@ -40,13 +56,13 @@ impl Edited {
         self.insert(uid, again.map(|at| at.min(now + LONGEST_DELAY)));
     }
 
-    /// Takes out an object that is due, and that no worker has.
-    pub fn next(&mut self, queue: &Queue, now: Instant) -> Option<Uid> {
+    /// Takes out an object that is due, of these, and that no worker has.
+    pub fn next_of(&mut self, queue: &Queue, now: Instant, these: impl Fn(&Uid) -> bool) -> Option<Uid> {
         while self.next_due().is_some_and(|at| at <= now) {
             self.now.extend(self.later.pop_first().map(|(_, uid)| uid));
         }
-        // No more than there are workers are skipped.
-        let uid = self.now.iter().find(|uid| !queue.is_at_work(uid))?.clone();
+        // No more than there are workers are skipped, and some of other shards while one is left.
+        let uid = self.now.iter().find(|uid| these(uid) && !queue.is_at_work(uid))?.clone();
         self.now.remove(&uid);
         Some(uid)
     }

@@ -134,6 +134,7 @@ impl ObjectDaemons {
             body: offer.body.clone(),
             memo: Arc::clone(&offer.memo),
             edits: self.link.edits.clone(),
+            fence: offer.fence.clone(),
             attempt: Attempt { before: attempts.before, elapsed },
             started: attempts.started,
             stop: Arc::clone(&stop),
@@ -151,6 +152,22 @@ impl ObjectDaemons {
             let step = self.daemons[index].state.stop(why, times, now);
             self.perform(index, step, now);
         }
+    }
+
+    /// Drops all of them, since the object is another operator's by now: nothing that they have asked for is written.
+    pub fn cut(&mut self, now: Instant) {
+        for index in 0..self.daemons.len() {
+            let times = self.times(index);
+            let step = self.daemons[index].state.cut(times, now);
+            self.perform(index, step, now);
+        }
+        self.forgotten = true;
+        self.drop_edits();
+    }
+
+    /// Whether the object is no longer known, or is another operator's.
+    pub fn is_forgotten(&self) -> bool {
+        self.forgotten
     }
 
     /// Takes in that the object is no longer known.

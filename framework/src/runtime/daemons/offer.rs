@@ -5,6 +5,7 @@ use crate::{
     call::TypeMap,
     runtime::{
         kind::KindContext,
+        lead::Fence,
         memory::Memory,
         observe::Observation,
         worker::concerns,
@@ -25,6 +26,8 @@ pub struct Offer {
     pub memo: TypeMap,
     /// By the index of the handler.
     pub wanted: Box<[bool]>,
+    /// Whether the object is this operator's.
+    pub fence: Fence,
     /// The turn waits for a daemon to end.
     pub held: bool,
     /// The turn has read or written the object.
@@ -133,8 +136,8 @@ impl KindContext {
         let link = memory.daemons.link.get_or_insert_with(|| ObjectLink::new(&uid, &self.daemon_news).into());
         let (kind, link, memo) = (Arc::clone(self), Arc::clone(link), Arc::clone(&memory.memo));
         memory.daemons.offered = Some(body.version().to_owned());
-        let read = memory.daemons.read;
-        let offer = Offer { uid, kind, body: body.clone(), link, memo, wanted, held, read };
+        let (read, fence) = (memory.daemons.read, memory.fence.clone());
+        let offer = Offer { uid, kind, body: body.clone(), link, memo, wanted, fence, held, read };
         self.daemon_news.tell(News::Offer(Box::new(offer)));
         true
     }

@@ -1,22 +1,15 @@
 //! Holdings: the shards that are this replica's, and until when: what the elector and peering say, and all others ask.
 
-use super::Moment;
-use korf_core::{
-    Uid,
-    shard::{Shard, Shards},
-};
+use super::{Moment, fence::Fence};
+use korf_core::shard::{Shard, Shards};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
-use tokio::{sync::watch, time::sleep};
-
-/// The clock of leases may run ahead of tokio's, which stands still while the machine sleeps: it is looked at so often at least.
-const LOOK: Duration = Duration::from_secs(1);
+use tokio::sync::watch;
 
 /// The shards of which objects get turns, each with the epoch of its Lease: the number of times that it has changed hands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,6 +22,8 @@ pub struct Holdings(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     shards: Shards,
+    /// There are no leases: all is this replica's, for as long as it lives.
+    lasting: bool,
     /// By their numbers.
     leases: Vec<Lease>,
     served: watch::Sender<Served>,
@@ -38,11 +33,13 @@ struct Inner {
 }
 
 /// One shard's lease, as workers see it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Lease {
     /// Until when, in milliseconds by the clock of leases.
     until: AtomicU64,
     epoch: AtomicU64,
+    /// How often this replica has begun to hold it: also where no other one has held it meanwhile.
+    term: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -53,26 +50,37 @@ struct State {
     paused: bool,
     /// No turn, no handler and no daemon of these is left.
     drained: BTreeSet<Shard>,
+    /// The reactor has ended.
+    ended: bool,
 }
 
 impl Holdings {
     /// All objects, for as long as the operator lives: it has no leases.
     pub fn everything() -> Self {
-        let holdings = Self::nothing(Shards::default());
+        let holdings = Self::new(Shards::default(), true);
         holdings.hold(Shard(0), 0, Moment::NEVER);
         holdings
     }
 
     /// None of these shards.
     pub fn nothing(shards: Shards) -> Self {
-        let lease = |_| Lease { until: AtomicU64::new(0), epoch: AtomicU64::new(0) };
+        Self::new(shards, false)
+    }
+
+    fn new(shards: Shards, lasting: bool) -> Self {
         Self(Arc::new(Inner {
             shards,
-            leases: shards.all().map(lease).collect(),
+            lasting,
+            leases: shards.all().map(|_| Lease::default()).collect(),
             served: watch::Sender::default(),
             state: Mutex::default(),
             news: watch::Sender::default(),
         }))
+    }
+
+    /// Whether there are leases: what is held may be lost, and is another replica's then.
+    pub fn are_leased(&self) -> bool {
+        !self.0.lasting
     }
 
     /// How the objects are divided.
@@ -82,18 +90,38 @@ impl Holdings {
 
     /// The shard is this replica's, until then. Its objects get turns.
     pub fn hold(&self, shard: Shard, epoch: u64, until: Moment) {
-        let lease = &self.0.leases[usize::from(shard.0)];
-        lease.epoch.store(epoch, Ordering::Release);
-        lease.until.store(until.milliseconds(), Ordering::Release);
+        self.begin_term(shard, epoch, until);
         self.change(|state| {
             state.drained.remove(&shard);
             state.held.insert(shard, epoch);
         });
+        self.has_begun();
     }
 
-    /// The lease of a shard that is held was renewed.
+    /// Tells of a new term, also where the shards are the same as before.
+    fn has_begun(&self) {
+        self.0.served.send_modify(|_| {});
+    }
+
+    /// What was begun under an earlier term isn't under this one.
+    fn begin_term(&self, shard: Shard, epoch: u64, until: Moment) {
+        let lease = self.lease(shard);
+        lease.until.store(0, Ordering::Release);
+        lease.epoch.store(epoch, Ordering::Release);
+        lease.term.fetch_add(1, Ordering::AcqRel);
+        lease.until.store(until.milliseconds(), Ordering::Release);
+    }
+
+    /// The lease of a shard that is held was renewed. If that was too late, it begins once more: what was under way has been
+    /// dropped.
     pub fn extend(&self, shard: Shard, until: Moment) {
-        self.0.leases[usize::from(shard.0)].until.store(until.milliseconds(), Ordering::Release);
+        let lease = self.lease(shard);
+        if Moment::now() < Moment::from_milliseconds(lease.until.load(Ordering::Acquire)) {
+            lease.until.store(until.milliseconds(), Ordering::Release);
+        } else {
+            self.begin_term(shard, lease.epoch.load(Ordering::Acquire), until);
+            self.has_begun();
+        }
         self.0.news.send_replace(());
     }
 
@@ -106,7 +134,7 @@ impl Holdings {
 
     /// The shard is no longer this replica's: nothing of its objects may go on.
     pub fn lose(&self, shard: Shard) {
-        self.0.leases[usize::from(shard.0)].until.store(0, Ordering::Release);
+        self.lease(shard).until.store(0, Ordering::Release);
         self.leave(shard);
     }
 
@@ -145,11 +173,12 @@ impl Holdings {
     /// Nothing of a shard that isn't served is left to end: no turn, no daemon.
     pub fn has_drained(&self, shard: Shard) {
         let mut state = self.state();
-        if state.paused || !state.held.contains_key(&shard) {
-            state.drained.insert(shard);
-        }
+        let is_served = !state.paused && state.held.contains_key(&shard);
+        let is_news = !is_served && state.drained.insert(shard);
         drop(state);
-        self.0.news.send_replace(());
+        if is_news {
+            self.0.news.send_replace(());
+        }
     }
 
     /// Waits until nothing of a shard that was left is under way.
@@ -157,74 +186,55 @@ impl Holdings {
         let mut news = self.0.news.subscribe();
         loop {
             news.mark_unchanged();
-            if self.state().drained.contains(&shard) || news.changed().await.is_err() {
+            let is_drained = {
+                let state = self.state();
+                state.ended || state.drained.contains(&shard)
+            };
+            if is_drained || news.changed().await.is_err() {
                 return;
             }
         }
     }
 
-    /// The fence of an object, for all that begins now.
-    pub fn fence(&self, uid: &Uid) -> Fence {
-        let shard = self.0.shards.of(uid);
-        let epoch = self.0.leases[usize::from(shard.0)].epoch.load(Ordering::Acquire);
-        Fence { holdings: self.clone(), shard, epoch }
-    }
-}
-
-/// Whether an object is still this replica's, under the lease of when the fence was made.
-#[derive(Clone, Debug)]
-pub struct Fence {
-    holdings: Holdings,
-    /// The object's shard.
-    pub shard: Shard,
-    /// How often its lease has changed hands.
-    pub epoch: u64,
-}
-
-impl Fence {
-    /// Whether a handler or a request may begin now.
-    pub fn holds(&self) -> bool {
-        Moment::now() < self.until()
+    /// The reactor has ended: nothing of any shard is left to end.
+    pub fn have_ended(&self) {
+        self.state().ended = true;
+        self.0.news.send_replace(());
     }
 
-    fn until(&self) -> Moment {
-        let lease = &self.holdings.0.leases[usize::from(self.shard.0)];
+    /// The fence of a shard's objects, for all that begins under the present term of its lease. One that has fallen stays so.
+    pub fn fence(&self, shard: Shard) -> Fence {
+        if self.0.lasting {
+            return Fence::default();
+        }
+        let lease = self.lease(shard);
+        let term = lease.term.load(Ordering::Acquire);
+        let epoch = lease.epoch.load(Ordering::Acquire);
+        Fence::of(self.clone(), shard, epoch, term)
+    }
+
+    /// Until when this term of a shard's lease lasts.
+    pub(super) fn until(&self, shard: Shard, term: u64) -> Moment {
+        let lease = self.lease(shard);
         let until = Moment::from_milliseconds(lease.until.load(Ordering::Acquire));
         // The shard may have been lost, and taken once more.
-        if lease.epoch.load(Ordering::Acquire) == self.epoch { until } else { Moment::EVER }
+        if lease.term.load(Ordering::Acquire) == term { until } else { Moment::EVER }
     }
 
-    /// Waits until the object is no longer this replica's.
-    pub async fn lost(&self) {
-        let mut news = self.holdings.0.news.subscribe();
-        loop {
-            news.mark_unchanged();
-            let until = self.until();
-            let left = Moment::now().until(until);
-            if left.is_zero() {
-                return;
-            }
-            if until == Moment::NEVER {
-                let _ = news.changed().await;
-                continue;
-            }
-            tokio::select! {
-                biased;
-                _ = news.changed() => {}
-                () = sleep(left.min(LOOK)) => {}
-            }
-        }
+    /// Wakes when a shard is drained, or the end of a lease has changed.
+    pub(super) fn news(&self) -> watch::Receiver<()> {
+        self.0.news.subscribe()
+    }
+
+    fn lease(&self, shard: Shard) -> &Lease {
+        &self.0.leases[usize::from(shard.0)]
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::clock::control;
     use futures::FutureExt;
-    use tokio::time::{Instant, advance};
-
-    const SECOND: Duration = Duration::from_secs(1);
 
     fn served(holdings: &Holdings) -> Vec<u16> {
         holdings.served().borrow().0.keys().map(|shard| shard.0).collect()
@@ -234,32 +244,9 @@ mod tests {
     fn an_operator_without_leases_holds_all_objects() {
         let holdings = Holdings::everything();
         assert_eq!(served(&holdings), [0]);
-        let fence = holdings.fence(&"a".into());
-        assert!(fence.holds());
+        let fence = holdings.fence(Shard(0));
+        assert_eq!((fence.holds(), fence.epoch()), (true, None));
         assert!(fence.lost().now_or_never().is_none());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_fence_falls_when_the_lease_is_over_and_a_renewal_moves_that() {
-        let _clock = control(jiff::Timestamp::UNIX_EPOCH, Instant::now());
-        let holdings = Holdings::nothing("4".parse().unwrap());
-        let uid = Uid::from("a");
-        let shard = holdings.shards().of(&uid);
-        assert!(!holdings.fence(&uid).holds());
-        holdings.hold(shard, 7, Moment::now() + 10 * SECOND);
-        let fence = holdings.fence(&uid);
-        assert_eq!((fence.holds(), fence.epoch), (true, 7));
-        advance(9 * SECOND).await;
-        holdings.extend(shard, Moment::now() + 10 * SECOND);
-        advance(9 * SECOND).await;
-        assert!(fence.holds());
-        let begun = Instant::now();
-        fence.lost().await;
-        assert_eq!(begun.elapsed(), SECOND);
-        assert!(!fence.holds());
-        // Taken once more, it is the lease of other turns.
-        holdings.hold(shard, 9, Moment::now() + 10 * SECOND);
-        assert_eq!((fence.holds(), holdings.fence(&uid).holds()), (false, true));
     }
 
     #[tokio::test]
@@ -268,9 +255,7 @@ mod tests {
         for shard in holdings.shards().all() {
             holdings.hold(shard, 1, Moment::NEVER);
         }
-        let uids = || (0..100).map(|number| Uid::from(&*format!("{number}-object-{number}")));
-        let of = |shard| uids().find(|uid| holdings.shards().of(uid) == shard);
-        let fences = [Shard(0), Shard(1)].map(|shard| holdings.fence(&of(shard).unwrap()));
+        let fences = [Shard(0), Shard(1)].map(|shard| holdings.fence(shard));
         holdings.leave(Shard(0));
         assert_eq!((served(&holdings), fences[0].holds()), (vec![1], true));
         assert!(holdings.drained(Shard(0)).now_or_never().is_none());
@@ -294,5 +279,14 @@ mod tests {
         holdings.pause(false);
         assert_eq!(served(&holdings), [0, 1]);
         assert!(holdings.drained(Shard(0)).now_or_never().is_none(), "it is served again");
+    }
+
+    #[tokio::test]
+    async fn an_operator_that_has_ended_has_drained() {
+        let holdings = Holdings::nothing("2".parse().unwrap());
+        holdings.hold(Shard(0), 1, Moment::NEVER);
+        assert!(holdings.drained(Shard(0)).now_or_never().is_none());
+        holdings.have_ended();
+        holdings.drained(Shard(0)).await;
     }
 }

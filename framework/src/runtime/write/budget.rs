@@ -1,7 +1,10 @@
 //! Retry budgets: how long the requests of one write are retried before the object is left alone.
 
 use super::fault::Fault;
-use crate::settings::{Requests, Settings};
+use crate::{
+    runtime::lead::Fence,
+    settings::{Requests, Settings},
+};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -37,13 +40,15 @@ impl Standing {
 pub struct RetryBudget<'a> {
     begun: Instant,
     standing: Standing,
+    /// Whether the object is this operator's.
+    pub(super) fence: &'a Fence,
     settings: &'a Settings,
 }
 
 impl<'a> RetryBudget<'a> {
     /// A budget that begins now.
-    pub fn new(standing: Standing, settings: &'a Settings) -> Self {
-        Self { begun: Instant::now(), standing, settings }
+    pub fn new(standing: Standing, fence: &'a Fence, settings: &'a Settings) -> Self {
+        Self { begun: Instant::now(), standing, fence, settings }
     }
 
     /// The tries of one request; fewer where its permission is known to be missing.

@@ -6,7 +6,7 @@ use super::{
     message::explain,
     permissions::Verb,
 };
-use crate::runtime::{kind::KindContext, object::WatchedObject, observe::Observation};
+use crate::runtime::{kind::KindContext, lead::Fence, object::WatchedObject, observe::Observation};
 use korf_core::{Part, body::Body, patch::Request};
 use kube::api::{Patch, PatchParams};
 use std::time::Duration;
@@ -31,8 +31,14 @@ impl KindContext {
         fault.is_transient() && tries.is_exhausted(fault) && !self.operator.stopping.is_cancelled()
     }
 
-    /// Sends a patch, once.
-    pub(super) async fn send(&self, body: &Body, request: &Request) -> kube::Result<WatchedObject> {
+    /// Sends a patch, once; never for an object that is another operator's by now.
+    pub(super) async fn send(
+        &self,
+        body: &Body,
+        request: &Request,
+        fence: &Fence,
+    ) -> kube::Result<WatchedObject> {
+        fence.pass().await;
         let (api, params) = (self.api_of(body), PatchParams::default());
         let merge = Patch::Merge(&request.patch);
         let answer = async {

@@ -8,6 +8,7 @@ use crate::{
     event_queue::{EventRequest, Severity, reference},
     runtime::{
         kind::KindContext,
+        lead::Fence,
         memory::Memory,
         observe::{Observation, PostponeCause},
     },
@@ -69,7 +70,7 @@ impl KindContext {
         let is_outdated =
             |body: &Body, outcomes: &Outcomes| body.is_deleting() && outcomes.cycle.reason != Reason::Delete;
         unsaved.outcomes.take_if(|outcomes| is_outdated(&body, outcomes));
-        let newest = self.clear_doubt(body, unsaved).await?;
+        let newest = self.clear_doubt(body, unsaved, &memory.fence).await?;
         unsaved.outcomes.take_if(|outcomes| is_outdated(&newest, outcomes));
         match unsaved.outcomes.clone() {
             Some(outcomes) => {
@@ -80,12 +81,12 @@ impl KindContext {
         }
     }
 
-    async fn clear_doubt(&self, body: Body, unsaved: &mut Unsaved) -> Result<Body, Stop> {
+    async fn clear_doubt(&self, body: Body, unsaved: &mut Unsaved, fence: &Fence) -> Result<Body, Stop> {
         // While the operator stops, handlers aren't called any more.
         if !unsaved.in_doubt || self.operator.stopping.is_cancelled() {
             return Ok(body);
         }
-        let budget = RetryBudget::new(Standing::Failing, &self.operator.settings);
+        let budget = RetryBudget::new(Standing::Failing, fence, &self.operator.settings);
         let newest = match self.read(&body, budget).await {
             Ok(newest) => newest,
             Err(Unread::Gone) => return Err(Stop::Gone),

@@ -152,7 +152,7 @@ impl<'a> Writing<'a> {
     async fn write(&mut self, part: Part) -> Result<(), Unwritten> {
         let mut tries = self.kind.tries(Verb::Patch(part), self.budget);
         while let Some(request) = self.request(part) {
-            match self.kind.send(&self.body, &request).await {
+            match self.kind.send(&self.body, &request, self.budget.fence).await {
                 Ok(object) => {
                     self.written(request, object).await;
                     break;
@@ -168,7 +168,8 @@ impl<'a> Writing<'a> {
 
     fn request(&self, part: Part) -> Option<Request> {
         let mut request = self.draft.request(part, &self.body, self.kind.has_status_subresource())?;
-        if self.exactly {
+        // With leases, a write of an earlier holder that is still on its way has to fail once this one has written.
+        if self.exactly || self.kind.operator.holdings.are_leased() {
             request.patch["metadata"]["resourceVersion"] = self.body.version().into();
         }
         Some(request)

@@ -31,13 +31,19 @@ pub fn version(module: &str) -> &'static str {
 
 /// The name of the build in the cache folder: its versions, for people, and a digest of all its inputs.
 pub fn cache_key() -> String {
-    let inputs = [GO_MOD, GO_SUM, &linker_flags(), &PACKAGES.join(" "), env::consts::OS, env::consts::ARCH];
+    let digest = digest(&[GO_MOD, GO_SUM, &linker_flags(), &PACKAGES.join(" ")]);
+    let [kubernetes, etcd] = ["k8s.io/kubernetes", "go.etcd.io/etcd/server/v3"].map(version);
+    format!("kubernetes-{kubernetes}-etcd-{etcd}-{digest}")
+}
+
+/// A digest of all inputs of a build, and of the platform.
+pub fn digest(inputs: &[&str]) -> String {
+    let inputs = [inputs, &[env::consts::OS, env::consts::ARCH]].concat();
     // FNV-1a, because std's hashers may change with the compiler, which would cause a needless build.
     let digest = inputs.join("\0").bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
-    let [kubernetes, etcd] = ["k8s.io/kubernetes", "go.etcd.io/etcd/server/v3"].map(version);
-    format!("kubernetes-{kubernetes}-etcd-{etcd}-{digest:016x}")
+    format!("{digest:016x}")
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Model of a cluster: objects with versions, their watch, and workers. It knows the turns that the queue owes.
 
 mod end;
+mod turnover;
 
 use super::{steps::Step, *};
+use crate::shard::Shard;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 #[derive(Clone)]
@@ -18,6 +20,8 @@ struct Running {
     seen: Option<u64>,
     /// Whether it has written that version.
     ours: bool,
+    /// Whether it began before the objects were left.
+    earlier: bool,
 }
 
 /// A cluster, its watch and its workers.
@@ -49,6 +53,8 @@ pub struct Cluster {
     triggered: BTreeSet<String>,
     /// The objects that are being resumed for an earlier trigger.
     resuming: BTreeSet<String>,
+    /// The objects are another replica's.
+    left: bool,
     /// The kind is withdrawn, and not back yet: its watch shows nothing.
     away: bool,
     /// The objects that a trigger has come for, and no turn since that has planned for their handlers.
@@ -75,6 +81,7 @@ impl Cluster {
             ticks: BTreeSet::new(),
             triggered: BTreeSet::new(),
             resuming: BTreeSet::new(),
+            left: false,
             away: false,
             prompted: BTreeSet::new(),
         }
@@ -96,6 +103,8 @@ impl Cluster {
                 self.end_turn(worker, due.map(Duration::from_secs), tick.map(Duration::from_secs));
             }
             Step::Fail(worker, knows) => self.fail(worker, knows),
+            Step::Leave => self.leave(),
+            Step::Serve => self.serve(),
             Step::Wait(seconds) => self.wait(Duration::from_secs(seconds)),
         }
         self.queue.check();
@@ -110,7 +119,10 @@ impl Cluster {
         }
         for uid in &self.triggered {
             let busy = self.running.iter().any(|turn| turn.job.body.uid() == uid);
-            assert!(busy || self.is_gone(uid) || self.queue.is_planned(uid), "the trigger of {uid} is lost");
+            // It has its turn once it is listed.
+            let waits = self.shown.get(uid).is_some_and(Vec::is_empty);
+            let planned = busy || waits || self.queue.is_planned(uid);
+            assert!(planned || self.is_gone(uid), "the trigger of {uid} is lost");
         }
     }
 
@@ -154,7 +166,7 @@ impl Cluster {
             return Some(());
         }
         match &event {
-            Event::Listing | Event::ListingRevised => {
+            Event::Listing | Event::ListingRevised | Event::ListingAgain => {
                 self.listed.clear();
                 self.gone_before = self.gone.clone();
             }
@@ -182,6 +194,9 @@ impl Cluster {
 
     fn redeliver(&mut self, object: usize, version: usize) {
         let Some((uid, versions)) = self.shown.iter().nth(object % self.shown.len().max(1)) else { return };
+        if versions.is_empty() {
+            return;
+        }
         let body = body(uid, versions[version % versions.len()]);
         self.note(&body);
         self.queue.observe(HERE, Event::Applied(body), self.now);
@@ -190,7 +205,8 @@ impl Cluster {
     /// Triggers one of the objects that the watch has shown.
     fn trigger(&mut self, object: usize) {
         let Some(uid) = self.shown.keys().nth(object % self.shown.len().max(1)).cloned() else { return };
-        if self.queue.trigger(0, Some("n"), &uid, &"handler".into(), self.now) {
+        let is_known = self.queue.trigger(0, Some("n"), &uid, &"handler".into(), self.now);
+        if is_known && !self.left {
             self.triggered.insert(uid.clone());
             self.prompted.insert(uid);
         }
@@ -206,17 +222,19 @@ impl Cluster {
         if self.gone.contains(&uid) {
             return;
         }
-        self.undelivered.insert(uid.clone(), false);
+        if !self.left {
+            self.undelivered.insert(uid.clone(), false);
+        }
         self.shown.entry(uid).or_default().push(version);
     }
 
     /// Notes that the watch shows the end of an object.
     fn note_deletion(&mut self, uid: &str) {
-        if self.shown.remove(uid).is_none() {
+        if self.shown.remove(uid).is_none() || self.left {
             return;
         }
         // Event handlers that have just received its end don't learn that it was back for a moment.
-        if self.running.iter().any(|turn| turn.job.gone && turn.job.body.uid() == uid) {
+        if self.running.iter().any(|turn| !turn.earlier && turn.job.gone && turn.job.body.uid() == uid) {
             self.undelivered.remove(uid);
         } else {
             self.undelivered.insert(uid.to_owned(), true);
@@ -262,7 +280,7 @@ impl Cluster {
             let before = self.seen.get(&uid).copied();
             assert!(seen.is_none() || seen >= before, "{uid} is older than it was: {seen:?} {before:?}");
         }
-        self.running.push(Running { job, seen, ours: false });
+        self.running.push(Running { job, seen, ours: false, earlier: false });
         Some(())
     }
 
@@ -287,6 +305,10 @@ impl Cluster {
     fn end_turn(&mut self, worker: usize, due: Option<Duration>, tick: Option<Duration>) -> Option<()> {
         let at = self.worker(worker)?;
         let turn = self.running.swap_remove(at);
+        if turn.earlier {
+            self.end_earlier(&turn);
+            return Some(());
+        }
         let uid = turn.job.body.uid().to_owned();
         let mut next = tick.map_or(NextTick::AsBefore, |tick| NextTick::At(self.now + tick));
         let end = match self.newest_of(&turn) {
@@ -333,6 +355,9 @@ impl Cluster {
     fn fail(&mut self, worker: usize, knows: bool) {
         let Some(at) = self.worker(worker) else { return };
         let turn = self.running.swap_remove(at);
+        if turn.earlier {
+            return self.end_earlier(&turn);
+        }
         let uid = turn.job.body.uid().to_owned();
         let newest = self.newest_of(&turn).filter(|_| knows && turn.job.extent == Extent::Whole);
         // An object that is gone may be forgotten at any time.

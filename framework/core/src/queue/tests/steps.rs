@@ -29,6 +29,10 @@ pub enum Step {
     Finish(usize, Option<u64>, Option<u64>),
     /// A turn fails; the worker may know its object's version.
     Fail(usize, bool),
+    /// Another replica has all objects from now on.
+    Leave,
+    /// The objects are taken over, and listed again.
+    Serve,
     /// Seconds pass.
     Wait(u64),
 }
@@ -50,6 +54,8 @@ pub fn step() -> impl Strategy<Value = Step> {
         6 => (some.clone(), option::of(0..20_u64), option::of(0..20_u64))
             .prop_map(|(worker, due, tick)| Step::Finish(worker, due, tick)),
         1 => (some, any::<bool>()).prop_map(|(worker, knows)| Step::Fail(worker, knows)),
+        1 => Just(Step::Leave),
+        2 => Just(Step::Serve),
         2 => (0..40_u64).prop_map(Step::Wait),
     ]
 }

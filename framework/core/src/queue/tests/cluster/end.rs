@@ -5,7 +5,9 @@ use super::*;
 impl Cluster {
     /// Runs until nothing is left to do, and checks that nothing was lost.
     pub fn settle(mut self) {
-        if self.away {
+        if self.left {
+            self.serve();
+        } else if self.away {
             self.list();
         }
         for _ in 0..1000 {
