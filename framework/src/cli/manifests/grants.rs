@@ -83,6 +83,8 @@ pub fn of(registry: &Registry, site: &Site) -> Vec<Grant> {
 #[derive(Debug, Default)]
 struct KindUse {
     kind: Option<Kind>,
+    /// It has handlers that are called in turns: an object that has waited for long is read for its own.
+    turns: bool,
     /// It has change handlers, which store their progress on the objects.
     changes: bool,
     /// It adds its finalizer.
@@ -96,6 +98,7 @@ impl KindUse {
     fn add(&mut self, handler: &Handler) {
         let Access { patches, replies, events, .. } = handler.requirements.access();
         let has_turns = !matches!(handler.family, Family::Index(_) | Family::Related(_));
+        self.turns |= has_turns;
         self.changes |= matches!(handler.family, Family::Change(_));
         self.keeps |= handler.keeps_objects();
         self.patches |= has_turns && *patches;
@@ -115,7 +118,7 @@ impl KindUse {
         // Where there is no subresource for it, the status is part of the object.
         let writes = self.changes || self.keeps || self.patches || (self.replies && status != Some(true));
         let mut verbs = vec!["list", "watch"];
-        if writes || writes_status {
+        if self.turns {
             verbs.push("get");
         }
         if writes {
