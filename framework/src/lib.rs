@@ -237,6 +237,11 @@ pub mod metrics {
     pub use prometheus_client;
 }
 
+/// Operators for the same objects, of which one is at work.
+pub mod peering {
+    #![doc = include_str!("../docs/peering.md")]
+}
+
 /// A dictionary from Kopf to korf.
 pub mod kopf {
     #![doc = include_str!("../docs/kopf.md")]

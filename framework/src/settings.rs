@@ -220,6 +220,14 @@ settings! {
         /// The operator is no longer ready when a watch, or all writes of a kind, have failed for this time.
         patience: Duration = seconds(10);
     }
+    /// Peering with operators for the same objects.
+    peering: Peering {
+        /// Others take the operator for dead when its record hasn't changed for this time: whole seconds, at least 6. It is written
+        /// about twice as often.
+        lifetime: Duration = seconds(60);
+        /// The time that operators of Kopf are given to pause when this one comes first: they don't say when they have.
+        patience: Duration = seconds(5);
+    }
     /// Kubernetes events that handlers post.
     posting: Posting {
         /// The longest time for one event.

@@ -18,6 +18,7 @@ pub mod merge;
 pub mod namespaces;
 mod part;
 pub mod patch;
+pub mod peering;
 pub mod progress;
 pub mod queue;
 mod reason;

@@ -25,6 +25,7 @@ mod lights;
 mod lines;
 mod metrics;
 mod observations;
+mod peering;
 mod places;
 mod related;
 mod resumptions;

@@ -5,7 +5,7 @@ use crate::{
     families::{Family, Handler, Kind},
     needs::{Access, Need, NeedPlace},
     registry::Registry,
-    runtime::is_built_in,
+    runtime::{PEERING_GROUPS, is_built_in, peering_plural},
 };
 use kube::discovery::Scope;
 use std::collections::BTreeMap;
@@ -72,6 +72,7 @@ pub fn of(registry: &Registry, site: &Site) -> Vec<Grant> {
     let mut grants: Vec<_> =
         kinds.iter().flat_map(|((group, plural), uses)| uses.grants(group, plural, site)).collect();
     grants.extend(namespaces(site));
+    grants.extend(peering(site));
     let declared = registry.handlers().iter().map(|handler| &handler.requirements);
     let declared = declared.chain(registry.activities().iter().map(|activity| &activity.requirements));
     let needs = declared.flat_map(|requirements| &requirements.access().needs);
@@ -163,4 +164,16 @@ fn namespaces(site: &Site) -> Vec<Grant> {
         Some(_) => vec![Grant::new(Place::Served, "", "namespaces", &["get"])],
         None => Vec::new(),
     }
+}
+
+/// What peering takes.
+fn peering(site: &Site) -> Vec<Grant> {
+    let Some(name) = &site.peering else { return Vec::new() };
+    let is_namespaced = site.served.is_some();
+    let place = if is_namespaced { Place::Served } else { Place::Cluster };
+    let grant = |group: &&str| {
+        let verbs = ["get", "list", "watch", "patch"];
+        Grant::new(place.clone(), group, peering_plural(is_namespaced), &verbs).named(name.clone())
+    };
+    PEERING_GROUPS.iter().map(grant).collect()
 }
