@@ -32,6 +32,7 @@ mod login;
 mod metrics;
 mod namespaces;
 mod outages;
+mod permissions;
 mod recreation;
 mod relist;
 mod replicas;
