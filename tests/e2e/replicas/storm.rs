@@ -112,7 +112,6 @@ fn now() -> Time {
 struct Member {
     process: OperatorProcess,
     number: Replica,
-    began: Time,
     /// None while it runs.
     ended: Option<Time>,
     stopped_since: Option<Time>,
@@ -125,7 +124,6 @@ struct Storm<'s> {
     ledger: Ledger,
     /// When replicas were killed or stopped.
     losses: Vec<(Replica, Time)>,
-    random: u64,
 }
 
 /// Lets a storm pass over an operator's replicas, judges it, and returns what was measured.
@@ -196,7 +194,7 @@ impl Storm<'_> {
             command = command.arg(format!("--set=leases.{name}={value}"));
         }
         let process = command.start();
-        self.members.push(Member { process, number, began: now(), ended: None, stopped_since: None });
+        self.members.push(Member { process, number, ended: None, stopped_since: None });
     }
 
     async fn create(&self) {
