@@ -33,6 +33,7 @@ mod strips;
 mod supervisor;
 mod throttle;
 mod ticks;
+mod transitions;
 mod triggers;
 mod turn;
 mod unmet;
@@ -47,7 +48,8 @@ pub use cleanup::Cleanup;
 pub use events::Poster;
 pub use kind::{KindContext, OperatorContext, is_report};
 pub use lead::{
-    Holdings, Moment, Relisting, look_for_help,
+    ElectionPlan, Elector, Holdings, Moment, OPERATOR_LABEL, Relisting, SHARDS_ANNOTATION, look_for_help,
+    own_namespace,
     peering::{
         FreezeRequest, GROUPS as PEERING_GROUPS, Peering, PeeringMode, PeeringOptions,
         plural as peering_plural,

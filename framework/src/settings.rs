@@ -187,6 +187,16 @@ settings! {
         error_delays: Vec<Duration> =
             [1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377, 610].map(seconds).to_vec();
     }
+    /// Leases, by which replicas agree on who handles what. A replica's clock may go a tenth faster or slower than another's.
+    leases: Leases {
+        /// A Lease that hasn't been renewed for this time is taken by another replica. In whole seconds, and longer than
+        /// `renew_deadline` by a tenth at least. The same for all replicas.
+        duration: Duration = seconds(15);
+        /// A replica that can't renew its Lease stops working after this time. Longer than `retry_period` by a fifth at least.
+        renew_deadline: Duration = seconds(10);
+        /// About the time between two renewals, and between two tries.
+        retry_period: Duration = seconds(2);
+    }
     /// Daemons.
     daemons: Daemons {
         /// The time that a daemon which takes `Stopped` has to end by itself; then its future is dropped.
@@ -228,8 +238,14 @@ settings! {
         /// The time that operators of Kopf are given to pause when this one comes first: they don't say when they have.
         patience: Duration = seconds(5);
     }
-    /// Kubernetes events that handlers post.
+    /// Kubernetes events.
     posting: Posting {
+        /// Events are posted about objects at which a handler fails permanently, is retried for long, or works again after that.
+        transitions: bool = true;
+        /// How long a handler is retried until an event is posted.
+        patience: Duration = seconds(300);
+        /// The least time from one such event about a handler's failures at an object to the next.
+        pause: Duration = seconds(300);
         /// The longest time for one event.
         timeout: Duration = seconds(10);
         /// The events that may wait; later ones are dropped.
@@ -397,6 +413,22 @@ impl Value for Vec<Duration> {
 
     fn misfit(&self, least: Duration) -> Option<String> {
         limits::of_delays(self, least)
+    }
+}
+
+impl Value for bool {
+    const EXPECTED: &'static str = "`true` or `false`";
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+
+    fn misfit(&self, _: Duration) -> Option<String> {
+        None
     }
 }
 

@@ -14,6 +14,7 @@ pub mod handler;
 pub mod health;
 pub mod index;
 pub mod kopf;
+pub mod lease;
 pub mod merge;
 pub mod namespaces;
 mod part;
@@ -28,6 +29,7 @@ pub mod shard;
 pub mod storage;
 pub mod syntax;
 pub mod timer;
+pub mod transition;
 mod uid;
 pub mod version;
 

@@ -5,16 +5,21 @@
 //! asks a [`Fence`] whether it still may begin.
 
 mod clock;
+mod elector;
 mod fence;
 mod holdings;
+mod leases;
 pub mod peering;
 mod relisting;
 mod share;
 mod tenures;
+mod watching;
 
 pub use clock::Moment;
+pub use elector::{ElectionPlan, Elector};
 pub use fence::Fence;
 pub use holdings::Holdings;
+pub use leases::{OPERATOR_LABEL, SHARDS_ANNOTATION, own_namespace};
 pub use relisting::{Relisted, Relisting};
 pub use share::{is_about_share, look_for_help, sharing};
 pub use tenures::{Tenures, Turnover};
