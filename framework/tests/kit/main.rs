@@ -33,3 +33,4 @@ mod resumptions;
 mod secrets;
 mod seen;
 mod timers;
+mod transitions;
