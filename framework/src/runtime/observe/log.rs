@@ -266,8 +266,8 @@ pub fn write(observation: &Observation<'_>) {
             object!(debug, "Removing the finalizer, as there are no handlers requiring it.");
         }
         Observation::Unreadable(entries) => unreadable(entries),
-        Observation::HandlerBegins { handler: HandlerName { family, id }, .. } => {
-            object!(debug, "{family} '{id}' is invoked.");
+        Observation::HandlerBegins { handler: HandlerName { family, id }, epoch } => {
+            object!(debug, epoch, "{family} '{id}' is invoked.");
         }
         // The log tells of the outage, and not of all that it causes.
         Observation::HandlerEnded { handler: HandlerName { family, id }, words, outage: Some(_), .. } => {
