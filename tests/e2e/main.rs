@@ -39,6 +39,7 @@ mod replicas;
 mod restarts;
 mod secrecy;
 mod shared_lists;
+mod shares;
 mod start_up;
 mod triggers;
 mod write_counts;
