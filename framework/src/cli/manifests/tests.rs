@@ -353,5 +353,8 @@ fn an_image_that_is_not_given_is_a_placeholder_and_is_said_to_be_one() {
         "{notes}"
     );
     let kinds: Vec<_> = out.lines().filter_map(|line| line.strip_prefix("kind: ")).collect();
-    assert_eq!(kinds, ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "NetworkPolicy", "Deployment"]);
+    assert_eq!(
+        kinds,
+        ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Service", "NetworkPolicy", "Deployment"]
+    );
 }

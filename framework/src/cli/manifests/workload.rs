@@ -55,7 +55,20 @@ pub fn service_account(site: &Site) -> Value {
 
 /// The pods, and what is allowed to them on the network.
 pub fn of(site: &Site) -> Vec<Value> {
-    vec![network_policy(site), deployment(site)]
+    vec![service(site), network_policy(site), deployment(site)]
+}
+
+/// An address for those who ask for health and metrics.
+fn service(site: &Site) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": site.metadata(),
+        "spec": {
+            "selector": site.selector(),
+            "ports": [{"name": "http", "port": PORT, "targetPort": "http"}],
+        },
+    })
 }
 
 fn deployment(site: &Site) -> Value {
