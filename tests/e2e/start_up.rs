@@ -4,7 +4,7 @@ use crate::fixture::{Cluster, Crd, Fixture, OperatorProcess, condition, manifest
 use serde_json::Value;
 use std::path::Path;
 
-const RBAC: &str = include_str!("../../operator/manifests/rbac.yaml");
+const RBAC: &str = include_str!("roles.yaml");
 
 /// Texts that only developers understand, and that users should never see.
 const DUMPS: [&str; 8] =
