@@ -33,6 +33,7 @@ mod strips;
 mod supervisor;
 mod throttle;
 mod ticks;
+mod transitions;
 mod triggers;
 mod turn;
 mod unmet;

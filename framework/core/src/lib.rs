@@ -28,6 +28,7 @@ pub mod shard;
 pub mod storage;
 pub mod syntax;
 pub mod timer;
+pub mod transition;
 mod uid;
 pub mod version;
 

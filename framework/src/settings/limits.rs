@@ -7,12 +7,14 @@ use std::time::Duration;
 const MOST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Settings that may be 0: what they put off comes at once then, or not at all.
-const MAY_BE_ZERO: [&str; 17] = [
+const MAY_BE_ZERO: [&str; 19] = [
     "daemons.cancellation_backoff",
     "daemons.cancellation_timeout",
     "health.patience",
     "peering.patience",
     "persistence.flush_after",
+    "posting.patience",
+    "posting.pause",
     "probing.max_age",
     "queueing.await_echo",
     "queueing.pass_window",

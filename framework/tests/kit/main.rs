@@ -32,3 +32,4 @@ mod resumptions;
 mod secrets;
 mod seen;
 mod timers;
+mod transitions;

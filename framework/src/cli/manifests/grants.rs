@@ -104,7 +104,9 @@ impl KindUse {
         self.keeps |= handler.keeps_objects();
         self.patches |= has_turns && *patches;
         self.replies |= has_turns && *replies;
-        self.events |= has_turns && *events;
+        // It is told by an event where a handler that is retried fails permanently.
+        let is_told = matches!(handler.family, Family::Timer(_) | Family::Daemon(_));
+        self.events |= is_told || (has_turns && *events);
         if self.kind.as_ref().is_none_or(|kind| kind.definition.is_none()) {
             self.kind = Some(handler.kind.clone());
         }

@@ -90,8 +90,11 @@ fn what_handlers_do_by_their_family_arguments_and_results_is_granted_and_nothing
         (index::<ConfigMap>("a").run(pairs), &["* configmaps: list,watch"]),
         (watches::<ConfigMap, Table>("a").run(target), &["* configmaps: list,watch"]),
         (on_event::<ConfigMap>("a").run(nothing), &["* configmaps: get,list,watch"]),
-        (timer::<ConfigMap>("a", Duration::from_secs(1)).run(nothing), &["* configmaps: get,list,watch"]),
-        (daemon::<ConfigMap>("a").run(nothing), &["* configmaps: get,list,watch"]),
+        (
+            timer::<ConfigMap>("a", Duration::from_secs(1)).run(nothing),
+            &["* configmaps: get,list,watch", EVENTS],
+        ),
+        (daemon::<ConfigMap>("a").run(nothing), &["* configmaps: get,list,watch", EVENTS]),
         (daemon::<ConfigMap>("a").finalizer().run(nothing), &["* configmaps: get,list,watch,patch", EVENTS]),
         (on_event::<ConfigMap>("a").run(posts), &["* configmaps: get,list,watch", EVENTS]),
         (
