@@ -36,6 +36,7 @@ mod outages;
 mod permissions;
 mod recreation;
 mod relist;
+mod replicas;
 mod restarts;
 mod secrecy;
 mod shared_lists;
