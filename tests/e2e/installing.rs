@@ -153,6 +153,8 @@ async fn the_chart_is_what_the_operator_prints() {
         (&[][..], &[][..]),
         (&["--set=namespaces={a,b}"], &["-n", "a", "-n", "b"]),
         (&["--set=image.tag=9,image.repository=r/x"], &["--image", "r/x:9"]),
+        (&["--set=replicas=1"], &["--replicas=1"]),
+        (&["--set=replicas=3,shards=16"], &["--replicas=3", "--shards=16"]),
     ] {
         let printed = manifests(&[&["--operator-namespace", "home"], arguments].concat());
         let (of_chart, printed) = (objects(&must(&mut template(values))), objects(&printed));
@@ -164,7 +166,9 @@ async fn the_chart_is_what_the_operator_prints() {
     }
     let all = must(&mut template(&["--set=monitoring.rules=true,monitoring.dashboard=true"]));
     assert!(all.contains("kind: PrometheusRule") && all.contains("grafana_dashboard: \"1\""), "{all}");
-    for wrong in ["namespaces={Upper}", "database.port=0", "image.repository=", "replica=2", "extraArgs=x"] {
+    for wrong in
+        ["namespaces={Upper}", "database.port=0", "image.repository=", "replica=2", "shards=0", "extraArgs=x"]
+    {
         let output = template(&["--set", wrong]).output().unwrap();
         assert!(!output.status.success(), "{wrong}");
         assert!(
@@ -221,7 +225,7 @@ async fn helm_installs_tests_upgrades_and_uninstalls_the_operator() {
     fixture.table("table").await.unwrap();
     let left = must(fixture.kubectl().args([
         "get",
-        "deployments,services,serviceaccounts,roles,rolebindings,networkpolicies,configmaps,secrets",
+        "deployments,services,serviceaccounts,roles,rolebindings,networkpolicies,poddisruptionbudgets,configmaps,secrets",
         "-o",
         "name",
     ]));
@@ -253,6 +257,8 @@ async fn run_pod(fixture: &Fixture<'_>) -> OperatorProcess {
     let arguments: Vec<String> = serde_json::from_value(container["args"].clone()).unwrap();
     let arguments =
         arguments.into_iter().skip(1).map(|argument| argument.replace("0.0.0.0:8080", "127.0.0.1:0"));
+    // In a pod, that is the default.
+    let arguments = arguments.chain([format!("--lease-namespace={}", fixture.namespace)]);
     let operator = fixture
         .operator()
         .env_remove("DATABASE_URL")

@@ -18,6 +18,11 @@ labels:
   namespace: {{ .Release.Namespace }}
 {{- end }}
 
+{{/* Whether the replicas elect who works: not empty then. */}}
+{{- define "elects" -}}
+{{- if or (gt (int .Values.replicas) 1) (gt (int .Values.shards) 1) }}yes{{ end }}
+{{- end }}
+
 {{/* What the operator needs in the namespaces that it serves. A test holds it to what `manifests` prints. */}}
 {{- define "rules.served" -}}
 - apiGroups: [events.k8s.io]
