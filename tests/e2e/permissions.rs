@@ -37,3 +37,24 @@ async fn the_table_operator_uses_each_permission_that_its_manifests_grant() {
     let is_list = |unused: &Vec<Permission>| matches!(&unused[..], [list] if list.verb == "list" && list.resource == "databasetables");
     eventually("each permission is used", unused, is_list).await;
 }
+
+#[tokio::test]
+async fn replicas_use_each_permission_for_leases_that_their_manifests_grant() {
+    let cluster = Cluster::start(Crd::Full).await;
+    let fixture = Fixture::on(&cluster, "exact-leases").await;
+    let replica = || {
+        let lease_namespace = format!("--lease-namespace={}", fixture.namespace);
+        fixture.operator().not_verbose().arg("--shards=2").arg(lease_namespace).start()
+    };
+    let (mut one, other) = (replica(), replica());
+    fixture.apply(&manifest("table", "leased", &["id"]));
+    fixture.until_ready("table").await;
+    // Its share goes to the other one, and its own Lease goes.
+    one.terminate().await;
+    let unused = async || {
+        let unused = difference(&fixture.granted(), &fixture.used());
+        unused.into_iter().filter(|permission| permission.resource == "leases").collect::<Vec<_>>()
+    };
+    eventually("each permission for leases is used", unused, Vec::is_empty).await;
+    drop(other);
+}
