@@ -237,6 +237,11 @@ pub mod metrics {
     pub use prometheus_client;
 }
 
+/// What an operator does, for OpenTelemetry.
+pub mod traces {
+    #![doc = include_str!("../docs/traces.md")]
+}
+
 /// A dictionary from Kopf to korf.
 pub mod kopf {
     #![doc = include_str!("../docs/kopf.md")]

@@ -5,6 +5,7 @@
 
 mod log;
 pub(crate) mod metrics;
+pub(crate) mod traces;
 
 use crate::families::{ActivityKind, Kind};
 use korf_core::{

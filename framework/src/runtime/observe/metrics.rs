@@ -18,6 +18,7 @@ pub use text::Format;
 use super::Sink;
 use crate::runtime::health::Health;
 use kind::OUTCOMES;
+use korf_core::retry::Outcome;
 use prometheus_client::registry::Registry;
 use std::{
     collections::BTreeMap,
@@ -117,6 +118,11 @@ impl Metrics {
         *lock(&self.own.counts) = counts;
         format.encode(&lock(&self.registry))
     }
+}
+
+/// The value of the label `outcome` of an attempt.
+pub fn outcome_name(outcome: &Outcome) -> &'static str {
+    OUTCOMES[kind::number(outcome)]
 }
 
 impl Own {
