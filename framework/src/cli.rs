@@ -1,4 +1,4 @@
-//! Command line of an operator: `run`, `explain`, `manifests`, `crd`, `handlers` and `settings`.
+//! Command line of an operator: `run`, `explain`, `manifests`, `crd`, `handlers`, `settings`, `freeze` and `resume`.
 //!
 //! ```no_run
 //! use std::process::ExitCode;
@@ -43,6 +43,7 @@ mod handlers;
 mod health;
 mod installation;
 mod manifests;
+mod peering;
 mod program;
 mod run;
 mod settings;
@@ -125,6 +126,18 @@ where
                 ExitCode::from(2)
             }
         },
+        Action::Freeze(options) => done(peering::freeze(program, options)),
+        Action::Resume(options) => done(peering::resume(program, options)),
+    }
+}
+
+fn done(result: Result<(), Box<dyn Error>>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

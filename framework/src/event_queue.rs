@@ -1,4 +1,4 @@
-//! Kubernetes Events that handlers ask for, on their way to the task that posts them.
+//! Kubernetes Events that handlers ask for, and those about handlers, on their way to the task that posts them.
 
 use crate::{core::body::Body, families::Kind};
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -100,19 +100,41 @@ impl EventQueue {
     }
 }
 
+/// The names of an object.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named<'a> {
+    pub namespace: Option<&'a str>,
+    pub name: &'a str,
+    pub uid: &'a str,
+    pub version: &'a str,
+}
+
+impl<'a> From<&'a Body> for Named<'a> {
+    fn from(body: &'a Body) -> Self {
+        Self { namespace: body.namespace(), name: body.name(), uid: body.uid(), version: body.version() }
+    }
+}
+
 /// The reference to an object that an event is about.
-pub(crate) fn reference(body: &Body, kind: &Kind) -> ObjectReference {
+pub(crate) fn reference<'a>(object: impl Into<Named<'a>>, kind: &Kind) -> ObjectReference {
+    let object = object.into();
     let resource = &kind.resource;
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     ObjectReference {
         api_version: text(&resource.api_version),
         kind: text(&resource.kind),
-        namespace: body.namespace().and_then(text),
-        name: text(body.name()),
-        uid: text(body.uid()),
-        resource_version: text(body.version()),
+        namespace: object.namespace.and_then(text),
+        name: text(object.name),
+        uid: text(object.uid),
+        resource_version: text(object.version),
         field_path: None,
     }
+}
+
+/// Whether an object is an event itself: events about events would never end.
+pub(crate) fn is_event(object: &ObjectReference) -> bool {
+    let version = object.api_version.as_deref().unwrap_or_default();
+    object.kind.as_deref() == Some("Event") && (version == "v1" || version.starts_with("events.k8s.io/"))
 }
 
 impl EventRequests {

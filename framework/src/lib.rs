@@ -242,6 +242,11 @@ pub mod traces {
     #![doc = include_str!("../docs/traces.md")]
 }
 
+/// Operators for the same objects, of which one is at work.
+pub mod peering {
+    #![doc = include_str!("../docs/peering.md")]
+}
+
 /// A dictionary from Kopf to korf.
 pub mod kopf {
     #![doc = include_str!("../docs/kopf.md")]

@@ -7,6 +7,7 @@ mod life;
 mod login;
 mod metrics;
 mod options;
+mod peering;
 mod running;
 mod starting;
 mod status_schema;
@@ -24,7 +25,7 @@ use crate::{
     },
     registry::{Registry, StartError},
     runtime::{
-        Holdings, Namespaces,
+        Holdings, Namespaces, PeeringOptions,
         health::{Health, HealthSite},
         observe::{Observer, metrics::Metrics},
     },
@@ -51,6 +52,7 @@ pub struct Operator {
     states: States,
     storage: StorageConfig,
     namespaces: Result<Namespaces, InvalidNamespaces>,
+    peering: PeeringOptions,
     settings: Settings,
     observer: Observer,
     one_at_a_time: bool,

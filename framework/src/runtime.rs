@@ -33,6 +33,7 @@ mod strips;
 mod supervisor;
 mod throttle;
 mod ticks;
+mod transitions;
 mod triggers;
 mod turn;
 mod unmet;
@@ -46,7 +47,13 @@ pub use built_in::is_built_in;
 pub use cleanup::Cleanup;
 pub use events::Poster;
 pub use kind::{KindContext, OperatorContext, is_report};
-pub use lead::{Holdings, Moment, Relisting};
+pub use lead::{
+    Holdings, Moment, Relisting,
+    peering::{
+        FreezeRequest, GROUPS as PEERING_GROUPS, Peering, PeeringMode, PeeringOptions,
+        plural as peering_plural,
+    },
+};
 pub use namespaces::{Namespaces, serve_namespaces};
 pub use object::WatchedObject;
 pub use probes::Probes;

@@ -220,8 +220,22 @@ settings! {
         /// The operator is no longer ready when a watch, or all writes of a kind, have failed for this time.
         patience: Duration = seconds(10);
     }
-    /// Kubernetes events that handlers post.
+    /// Peering with operators for the same objects.
+    peering: Peering {
+        /// Others take the operator for dead when its record hasn't changed for this time: whole seconds, at least 6. It is written
+        /// about twice as often.
+        lifetime: Duration = seconds(60);
+        /// The time that operators of Kopf are given to pause when this one comes first: they don't say when they have.
+        patience: Duration = seconds(5);
+    }
+    /// Kubernetes events.
     posting: Posting {
+        /// Events are posted about objects at which a handler fails permanently, is retried for long, or works again after that.
+        transitions: bool = true;
+        /// How long a handler is retried until an event is posted.
+        patience: Duration = seconds(300);
+        /// The least time from one such event about a handler's failures at an object to the next.
+        pause: Duration = seconds(300);
         /// The longest time for one event.
         timeout: Duration = seconds(10);
         /// The events that may wait; later ones are dropped.
@@ -389,6 +403,22 @@ impl Value for Vec<Duration> {
 
     fn misfit(&self, least: Duration) -> Option<String> {
         limits::of_delays(self, least)
+    }
+}
+
+impl Value for bool {
+    const EXPECTED: &'static str = "`true` or `false`";
+
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn text(&self) -> String {
+        self.to_string()
+    }
+
+    fn misfit(&self, _: Duration) -> Option<String> {
+        None
     }
 }
 

@@ -145,6 +145,29 @@ async fn example_05_handlers_reports_everything_that_happens_to_an_object() {
     assert_eq!(messages(&operator), ["RESUMED 1st", "RESUMED 2nd, at resume", "DELETED 1st", "DELETED 2nd",]);
 }
 
+/// On a cluster of its own: elsewhere, nobody has a peering.
+#[tokio::test]
+async fn example_06_peering_is_at_work_once_at_a_time() {
+    let cluster = Cluster::without_crd().await;
+    let fixture = Fixture::on(&cluster, "example-06-peering").await;
+    fixture.install(include_str!("../../examples/peering.yaml"));
+    fixture.install(&fixture.example("06-peering").crds());
+    let start = |priority: &str| fixture.example("06-peering").arg(format!("--priority={priority}")).start();
+    let mut first = start("10");
+    first.wait_for_line("Pausing operations: there is no KopfPeering.kopf.dev \"example\"").await;
+    fixture.apply("apiVersion: kopf.dev/v1\nkind: KopfPeering\nmetadata:\n  name: example");
+    first.wait_for_line("Resuming operations").await;
+    let second = start("0");
+    second.wait_for_line("its priority is 10, and this operator's 0").await;
+    fixture.apply(OBJECT);
+    first.wait_for_line("Handled by this operator: kopf-example-1").await;
+    assert_eq!(first.terminate().await.code(), Some(0));
+    second.wait_for_line("Resuming operations").await;
+    merge(&objects(&fixture), NAME, json!({"spec": {"field": "other"}})).await;
+    second.wait_for_line("Handled by this operator: kopf-example-1").await;
+    assert_eq!(first.count_lines("Handled by this operator"), 1);
+}
+
 #[tokio::test]
 async fn example_07_subhandlers_makes_each_item_once() {
     // A cluster of its own, because its CRD has another schema.

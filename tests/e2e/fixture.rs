@@ -11,7 +11,7 @@ mod operator;
 mod program;
 mod tables;
 
-pub use cluster::{Cluster, Crd};
+pub use cluster::{Cluster, Crd, install};
 pub use eventually::{eventually, eventually_within};
 pub use lock::Lock;
 pub use objects::{condition, manifest, until};

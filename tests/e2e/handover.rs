@@ -7,6 +7,7 @@
 mod fixture;
 mod full_crd;
 mod kopf;
+mod peering;
 mod retries;
 mod table;
 mod two_handlers;

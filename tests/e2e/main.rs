@@ -16,6 +16,7 @@ mod changes;
 mod crashes;
 mod daemons;
 mod embedding;
+mod events;
 mod examples;
 mod explain;
 mod failures;

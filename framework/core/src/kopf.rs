@@ -8,6 +8,7 @@ mod repr;
 mod timedelta;
 mod wording;
 
+pub(crate) use record::{format as format_time, parse as parse_time};
 pub(crate) use timedelta::Timedelta;
 
 /// The prefix of Kopf's annotations.

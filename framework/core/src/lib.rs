@@ -18,6 +18,7 @@ pub mod merge;
 pub mod namespaces;
 mod part;
 pub mod patch;
+pub mod peering;
 pub mod progress;
 pub mod queue;
 mod reason;
@@ -27,6 +28,7 @@ pub mod shard;
 pub mod storage;
 pub mod syntax;
 pub mod timer;
+pub mod transition;
 mod uid;
 pub mod version;
 

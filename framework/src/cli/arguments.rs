@@ -1,6 +1,12 @@
 //! The command line.
 
-use super::{Program, explain::Output, health::Health, manifests::Manifests};
+use super::{
+    Program,
+    explain::Output,
+    health::Health,
+    manifests::Manifests,
+    peering::{Freeze, Peering, Resume},
+};
 use crate::{
     core::namespaces::{InvalidNamespaces, NamespaceList, NamespaceSet},
     logging::{Format, Logging, Verbosity},
@@ -49,12 +55,18 @@ pub(super) enum Action<O: clap::Args> {
     Handlers,
     /// List the settings of `run`, with their values and the variables that set them
     Settings,
+    /// Ask the operators of a peering to pause, those of Kopf, too
+    Freeze(Freeze),
+    /// End what `freeze` has asked for
+    Resume(Resume),
 }
 
 #[derive(clap::Args)]
 pub(super) struct Run<O: clap::Args> {
     #[command(flatten)]
     pub namespaces: Namespaces,
+    #[command(flatten)]
+    pub peering: Peering,
     #[command(flatten)]
     pub health: Health,
     /// Change a limit, a delay or a size; may be repeated. The command `settings` lists them
@@ -124,6 +136,15 @@ pub(super) struct Logs {
     pub quiet: bool,
 }
 
+impl Namespaces {
+    fn contradiction(&self) -> Option<String> {
+        if self.all && !self.named.is_empty() {
+            return Some("either --namespace or --all-namespaces can be used, not both".to_owned());
+        }
+        NamespaceSet::parse(&self.named).err().map(|error| error.to_string())
+    }
+}
+
 impl Logs {
     pub fn logging(&self) -> Logging {
         let verbosity = match (self.debug, self.verbose, self.quiet) {
@@ -145,6 +166,8 @@ impl<O: clap::Args> Action<O> {
             Self::Manifests(_) => "manifests",
             Self::Handlers => "handlers",
             Self::Settings => "settings",
+            Self::Freeze(_) => "freeze",
+            Self::Resume(_) => "resume",
         }
     }
 }
@@ -174,16 +197,19 @@ impl<O: clap::Args> Arguments<O> {
     }
 
     fn contradiction(&self) -> Option<String> {
-        let Run { namespaces, health, logs, .. } = match &self.action {
+        let Run { namespaces, peering, health, logs, .. } = match &self.action {
             Action::Run(run) => run,
             Action::Manifests(manifests) => return manifests.contradiction(),
+            Action::Freeze(Freeze { namespaces, .. }) | Action::Resume(Resume { namespaces, .. }) => {
+                return namespaces.contradiction();
+            }
             Action::Explain(_) | Action::Crd | Action::Handlers | Action::Settings => return None,
         };
-        if namespaces.all && !namespaces.named.is_empty() {
-            return Some("either --namespace or --all-namespaces can be used, not both".to_owned());
+        if let Some(contradiction) = namespaces.contradiction() {
+            return Some(contradiction);
         }
-        if let Err(error) = NamespaceSet::parse(&namespaces.named) {
-            return Some(error.to_string());
+        if let Some(contradiction) = peering.contradiction() {
+            return Some(contradiction.to_owned());
         }
         if let Some(contradiction) = health.contradiction() {
             return Some(contradiction.to_owned());

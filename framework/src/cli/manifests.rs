@@ -33,6 +33,9 @@ pub(super) struct Manifests {
     /// The image with the operator, as its entrypoint; without it, the Deployment has a placeholder
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<String>,
+    /// Take part in the peering of this name, as for `run`
+    #[arg(short = 'P', long, value_name = "NAME", value_parser = super::peering::peering)]
+    pub peering: Option<String>,
 }
 
 impl Manifests {
@@ -69,6 +72,10 @@ struct Site {
     all: bool,
     /// The namespaces that are served; none: all.
     served: Option<NamespaceSet>,
+    /// The peering that `run` is given.
+    given_peering: Option<String>,
+    /// The peering that it takes part in, or may.
+    peering: Option<String>,
     /// Progress and diff-bases are, or may be, in the status of the objects.
     in_status: bool,
     /// The time that handlers have when the operator is told to stop.
@@ -88,6 +95,8 @@ impl Site {
             given: options.named.clone(),
             all: served.is_none(),
             served,
+            given_peering: options.peering.clone(),
+            peering: options.peering.clone().or_else(|| operator.known_peering().map(str::to_owned)),
             in_status: operator.may_store_in_status(),
             grace: operator.known_grace(),
             installation: program.installation.clone(),

@@ -51,7 +51,9 @@ where
         if operator.is_kopf_compatible() {
             log.call_it_kopf();
         }
-        Ok::<_, Box<dyn Error>>(options.health.of(within(operator, options.namespaces)).run().await?)
+        Ok::<_, Box<dyn Error>>(
+            options.health.of(options.peering.of(within(operator, options.namespaces))).run().await?,
+        )
     });
     // A handler that ignores its cancellation must not keep the process alive.
     runtime.shutdown_background();
@@ -108,7 +110,7 @@ fn change(settings: &mut Settings, given: &[(String, String)]) -> Result<(), Inv
     given.iter().try_for_each(|(name, value)| settings.set(name, value))
 }
 
-fn within(operator: Operator, namespaces: Namespaces) -> Operator {
+pub(super) fn within(operator: Operator, namespaces: Namespaces) -> Operator {
     if !namespaces.named.is_empty() {
         return operator.namespaces(namespaces.named);
     }

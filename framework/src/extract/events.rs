@@ -2,7 +2,7 @@
 
 use crate::{
     argument::{FromCall, Rejection, Requirements},
-    event_queue::{EventQueue, EventRequest, EventRequests, Severity, event_queue, reference},
+    event_queue::{EventQueue, EventRequest, EventRequests, Severity, event_queue, is_event, reference},
     scope::ObjectHandlerScope,
 };
 use k8s_openapi::api::core::v1::ObjectReference;
@@ -116,11 +116,6 @@ impl<S: ObjectHandlerScope> FromCall<S> for EventRecorder {
 
 fn lock(requests: &Mutex<EventRequests>) -> MutexGuard<'_, EventRequests> {
     requests.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn is_event(object: &ObjectReference) -> bool {
-    let version = object.api_version.as_deref().unwrap_or_default();
-    object.kind.as_deref() == Some("Event") && (version == "v1" || version.starts_with("events.k8s.io/"))
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use crate::{
     families::{Activity, ActivityKind, Handler},
     registry::{LeftOut, Registry},
     runtime::{
-        ActivityCaller, Cleanup, Holdings, KindContext, Namespaces, OperatorContext, Poster, Probes,
-        Relisting, Supervisor,
+        ActivityCaller, Cleanup, Holdings, KindContext, Namespaces, OperatorContext, Peering, PeeringOptions,
+        Poster, Probes, Relisting, Supervisor,
         health::Health,
         observe::{Observation, Observer, metrics::Metrics},
         openings, serve_namespaces,
@@ -44,6 +44,7 @@ impl Operator {
             states: States::default(),
             storage: StorageConfig::default(),
             namespaces: Ok(Namespaces::All),
+            peering: PeeringOptions::default(),
             settings: Settings::default(),
             observer: Observer::default(),
             one_at_a_time: false,
@@ -168,9 +169,16 @@ impl Operator {
         let kinds = KindContext::group(self.registry.handlers().to_vec(), &operator);
         let poster = Poster::new(&self.name, Arc::clone(&operator), requests);
         let (region, namespaces) = serve_namespaces(Arc::clone(&operator), self.namespaces?);
-        let supervisor = Supervisor::new(operator, cleanup)
+        let mut peering = Peering::new(&operator, &self.name, &self.peering, region.clone(), None);
+        if let Some(peering) = &mut peering {
+            stopping.run_until_cancelled(peering.enter()).await;
+        }
+        let mut supervisor = Supervisor::new(operator, cleanup)
             .service(|shutdown| poster.run(shutdown))
             .service(|_| namespaces);
+        if let Some(peering) = peering {
+            supervisor = supervisor.service(|shutdown| peering.run(shutdown));
+        }
         let life = supervisor.run(kinds, region);
         let end = async {
             rejected.cancelled().await;

@@ -163,7 +163,7 @@ impl Daemons {
     }
 
     fn ended(&mut self, uid: &Uid, index: usize, outcome: Option<&Outcome>, queue: &mut Queue, now: Instant) {
-        let told = self.objects.get_mut(uid).and_then(|object| object.ended(index, outcome, now));
+        let told = self.objects.get_mut(uid).and_then(|object| object.ended(uid, index, outcome, now));
         match told {
             Some(Told::Whole) => queue.wake(uid, Extent::Whole),
             Some(Told::Partial) if !self.stopping => queue.wake(uid, Extent::Partial),

@@ -7,6 +7,7 @@
 mod clock;
 mod fence;
 mod holdings;
+pub mod peering;
 mod relisting;
 mod tenures;
 

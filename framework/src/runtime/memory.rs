@@ -2,7 +2,7 @@
 
 use super::{daemons::DaemonMemory, lead::Fence, strips::Strips, ticks::TimerStates, write::Unsaved};
 use crate::call::TypeMap;
-use korf_core::Uid;
+use korf_core::{Uid, transition::Transitions};
 use std::{collections::HashMap, sync::PoisonError};
 
 /// What the operator remembers of one object. It is the worker's while the object has its turn, and is dropped when the
@@ -19,6 +19,8 @@ pub struct Memory {
     pub timers: TimerStates,
     /// Its daemons.
     pub daemons: DaemonMemory,
+    /// What was told of its handlers by Kubernetes Events.
+    pub transitions: Transitions,
     /// How often others have removed what the operator stores on it.
     pub strips: Strips,
     /// Whether the object is this operator's.
@@ -63,6 +65,7 @@ impl Memory {
             && !self.warned_of_digest
             && self.timers.is_empty()
             && self.daemons.is_empty()
+            && self.transitions.is_empty()
             && self.strips.is_empty()
     }
 }

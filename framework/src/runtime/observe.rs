@@ -5,7 +5,10 @@
 
 mod log;
 pub(crate) mod metrics;
+mod peering;
 pub(crate) mod traces;
+
+pub use peering::{PauseCause, PeeringNews};
 
 use crate::families::{ActivityKind, Kind};
 use korf_core::{
@@ -105,6 +108,8 @@ pub enum Observation<'a> {
     TriggeredTooOften { by: &'a str, turns: usize, window: Duration, delay: Duration },
     /// Something is away that handlers need: it has just gone, it is still away, or it is back.
     Outage(&'a OutageNews),
+    /// Something happens among operators for the same objects.
+    Peering(PeeringNews<'a>),
 
     // Watches.
     /// A watch begins, or begins again.

@@ -6,10 +6,11 @@ use super::{
     kind::KindContext,
     memory::Memory,
     throttle::fingerprint,
+    transitions::Ended,
     worker::concerns,
     write::{Intent, Stop},
 };
-use crate::families::TimerHandler;
+use crate::{event_queue::reference, families::TimerHandler};
 use jiff::Timestamp;
 use korf_core::{
     body::Body,
@@ -88,10 +89,17 @@ impl KindContext {
         let pass = Pass::new(self, body.clone(), memory);
         for (index, handler) in self.timers.iter().enumerate() {
             let changed = memory.timers.changed();
-            let Some(Some(armed)) = memory.timers.timers.get_mut(index) else { continue };
+            let Memory { timers, transitions, .. } = &mut *memory;
+            let Some(Some(armed)) = timers.timers.get_mut(index) else { continue };
             let due = armed.state.due(&handler.schedule, changed) <= Instant::now().into_std();
             if due && !self.operator.stopping.is_cancelled() {
-                run(&pass, handler, armed).await;
+                let (attempt, outcome) = run(&pass, handler, armed).await;
+                // It is retried at its own pace, which is long for some.
+                if !matches!(outcome, Outcome::Retry { .. }) {
+                    let ended = Ended { id: &handler.id, attempt, outcome: &outcome, holds: false };
+                    let regarding = || reference(&pass.body, &self.kind);
+                    self.note_ended(transitions, ended, Instant::now().into_std(), regarding);
+                }
             }
         }
         let edits = pass.take_edits();
@@ -107,18 +115,19 @@ impl KindContext {
     }
 }
 
-async fn run(pass: &Pass, handler: &TimerHandler, armed: &mut Armed) {
+async fn run(pass: &Pass, handler: &TimerHandler, armed: &mut Armed) -> (Attempt, Outcome) {
     let begun = Instant::now().into_std();
     let (before, first) = armed.state.attempts(begun);
     let attempt = Attempt { before, elapsed: begun.saturating_duration_since(first) };
     let started = *armed.started.get_or_insert_with(clock::now);
     let outcome = pass.timer(handler, attempt, started).await;
     let now = Instant::now().into_std();
-    match outcome {
-        Outcome::Retry { after, .. } | Outcome::Children { after } => armed.state.failed(begun, now, after),
+    match &outcome {
+        Outcome::Retry { after, .. } | Outcome::Children { after } => armed.state.failed(begun, now, *after),
         Outcome::Success | Outcome::Ignored | Outcome::Failed { .. } | Outcome::Rejected { .. } => {
             armed.state.finished(&handler.schedule, begun, now);
             armed.started = None;
         }
     }
+    (attempt, outcome)
 }

@@ -8,10 +8,13 @@ use super::{
     observe::Observation,
     strips::Stripped,
     throttle::{Pace, fingerprint},
+    transitions::Ended,
     write::{Intent, Outcomes, Stop, Written, WrittenCycle},
 };
+use crate::event_queue::reference;
 use jiff::Timestamp;
 use korf_core::{
+    Reason,
     body::Body,
     cause::{Occasion, Resumption, Situation},
     cycle::{Cycle, HandlerOutcome, Idle, Plan, Reading, is_below, is_concerned, left_out, plan},
@@ -397,6 +400,16 @@ impl<'a> Turn<'a> {
         self.early.retain(|early| !called(early));
     }
 
+    /// Tells of a handler's transition.
+    fn note_ended(&mut self, cycle: &Cycle, HandlerOutcome { ready, outcome, .. }: &HandlerOutcome) {
+        let handler = &self.kind.setup.handlers[ready.handler];
+        let holds = cycle.reason == Reason::Delete && handler.blocks_deletion_on_failure();
+        let ended = Ended { id: &handler.id, attempt: ready.attempt, outcome, holds };
+        let (now, body) = (Instant::now().into_std(), &self.reading.body);
+        let regarding = || reference(body, &self.kind.kind);
+        self.kind.note_ended(&mut self.memory.transitions, ended, now, regarding);
+    }
+
     /// Takes in what a handler waits for, and whether it has got past what it has waited for.
     fn take_in_blocked(&mut self, outcome: &HandlerOutcome, blocked: Option<Blocked>) {
         let id = self.kind.setup.handlers[outcome.ready.handler].id.as_str();
@@ -424,6 +437,10 @@ impl<'a> Turn<'a> {
                 break;
             }
             let (outcome, blocked) = pass.change(cycle, *ready).await;
+            // An outage is no trouble of the object's.
+            if blocked.is_none() {
+                self.note_ended(cycle, &outcome);
+            }
             self.take_in_blocked(&outcome, blocked);
             outcomes.push(outcome);
         }

@@ -23,6 +23,7 @@ use korf_core::{
     queue::{Extent, Job, TurnEnd, TurnReport, WatchEventType},
 };
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 /// Does what is to be done for one object now; hands its memory back.
@@ -51,6 +52,7 @@ pub async fn work(kind: Arc<KindContext>, job: Job, mut memory: Memory) -> (Turn
         }
     });
     memory.end_turn();
+    kind.forget_transitions(&mut memory.transitions, Instant::now().into_std());
     if errors > 0 && matches!(report.end, TurnEnd::Seen { .. }) {
         span.in_scope(|| kind.observe(Observation::ThrottlingEnded));
     }

@@ -7,11 +7,14 @@ use std::time::Duration;
 const MOST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Settings that may be 0: what they put off comes at once then, or not at all.
-const MAY_BE_ZERO: [&str; 16] = [
+const MAY_BE_ZERO: [&str; 19] = [
     "daemons.cancellation_backoff",
     "daemons.cancellation_timeout",
     "health.patience",
+    "peering.patience",
     "persistence.flush_after",
+    "posting.patience",
+    "posting.pause",
     "probing.max_age",
     "queueing.await_echo",
     "queueing.pass_window",
@@ -31,6 +34,8 @@ fn least(name: &str) -> Duration {
     match name {
         // What is read in whole seconds, and what counts the turns of a loop.
         "watching.server_timeout" | "health.turn_limit" => Duration::from_secs(1),
+        // Less leaves no time for a request that fails.
+        "peering.lifetime" => Duration::from_secs(6),
         _ if MAY_BE_ZERO.contains(&name) => Duration::ZERO,
         _ => Duration::from_millis(1),
     }

@@ -212,7 +212,9 @@ fn one_that_fails_is_started_again_with_the_newest_object_within_its_limits() {
     assert_eq!(diary.entries(), ["5: 0 red", "15: 1 blue", "25: 2 blue"]);
     cluster.assert_logged("a", "Daemon 'fail' failed temporarily and will try again in 10 seconds: not yet");
     cluster.assert_logged("a", "Daemon 'fail' failed temporarily but will exceed 3 retries: not yet");
-    assert_eq!(cluster.writes().len(), 0, "the state of daemons is in memory");
+    let writes = cluster.writes();
+    let others = writes.iter().filter(|write| !write.request.path.ends_with("/events"));
+    assert_eq!(others.count(), 0, "the state of daemons is in memory");
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! The fixture of the handover tests, in which Python and Rust operators take turns.
 
 use super::kopf;
-use crate::fixture::{Cluster, Fixture, OperatorProcess};
+use crate::fixture::{Cluster, Crd, Fixture, OperatorProcess, install};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use tokio::sync::OnceCell;
 
 /// The tables for the recorded calls, and for the calls that shall fail. See `tests/kopf/recording.py`.
 const TABLES: &str = "
@@ -29,6 +30,20 @@ impl Handover {
         Some(Self::on(Fixture::on(Cluster::with_full_crd().await, name).await, kopf).await)
     }
 
+    /// In a namespace with the peering `tables`, on a cluster where operators have peerings. `None` if there is no Kopf.
+    pub async fn in_peering(name: &str) -> Option<Self> {
+        static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+        let kopf = kopf::program().await?;
+        let cluster = CLUSTER.get_or_init(async || {
+            let cluster = Cluster::start(Crd::KopfDemo).await;
+            install(&|| cluster.kubectl(), include_str!("../../../examples/peering.yaml"));
+            cluster
+        });
+        let handover = Self::on(Fixture::on(cluster.await, name).await, kopf).await;
+        handover.fixture.apply("apiVersion: kopf.dev/v1\nkind: KopfPeering\nmetadata:\n  name: tables");
+        Some(handover)
+    }
+
     async fn on(fixture: Fixture<'static>, kopf: &'static Path) -> Self {
         fixture.sql(TABLES).await;
         Self { fixture, kopf }
@@ -41,9 +56,26 @@ impl Handover {
 
     /// Starts an operator of the folder `tests/kopf`.
     pub fn python_file(&self, name: &str) -> OperatorProcess {
+        self.python_with(&["--standalone"], &[name])
+    }
+
+    /// Starts the table operator in Python in the peering `tables`. Its record is over soon after it was killed.
+    pub fn peer(&self, arguments: &[&str]) -> OperatorProcess {
+        let arguments = [&["--peering=tables"], arguments].concat();
+        self.python_with(&arguments, &["database_table_operator.py", "short_lived.py"])
+    }
+
+    /// The program `kopf`.
+    pub fn program(&self) -> &Path {
+        self.kopf
+    }
+
+    fn python_with(&self, arguments: &[&str], files: &[&str]) -> OperatorProcess {
         let cluster = ["namespace", "kube-system", "--output=jsonpath={.metadata.uid}"];
-        let file: PathBuf = [kopf::FOLDER, name].iter().collect();
-        let command = self.fixture.command(self.kopf).arg("--standalone").arg(file);
+        let command = self.fixture.command(self.kopf);
+        let command = arguments.iter().fold(command, |command, argument| command.arg(argument));
+        let path = |name: &&str| [kopf::FOLDER, name].iter().collect::<PathBuf>();
+        let command = files.iter().map(path).fold(command, |command, file| command.arg(file));
         let command = command.env("DATABASE_URL", self.fixture.database.url());
         let command = command.env("CLUSTER_ID", self.fixture.kubectl_get(&cluster));
         command.env("PYTHONDONTWRITEBYTECODE", "1").env("TZ", "UTC").start()

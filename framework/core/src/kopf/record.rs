@@ -81,7 +81,7 @@ struct Stored {
 }
 
 /// A UTC time as `isoformat(timespec='microseconds')` writes it.
-fn format(time: Timestamp) -> String {
+pub(crate) fn format(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S.%6f+00:00").to_string()
 }
 
@@ -89,7 +89,7 @@ fn format(time: Timestamp) -> String {
 const FIRST: Timestamp = Timestamp::constant(-62_135_596_800, 0);
 
 /// Any ISO 8601 time. One without an offset, as older versions of Kopf wrote it, is UTC.
-fn parse(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn parse(text: &str) -> Result<Timestamp, String> {
     let zoned = text.parse::<Timestamp>();
     let time = zoned.or_else(|error| {
         let civil = text.parse::<civil::DateTime>().map_err(|_| error)?;

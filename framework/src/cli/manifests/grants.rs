@@ -5,7 +5,7 @@ use crate::{
     families::{Family, Handler, Kind},
     needs::{Access, Need, NeedPlace},
     registry::Registry,
-    runtime::is_built_in,
+    runtime::{PEERING_GROUPS, is_built_in, peering_plural},
 };
 use kube::discovery::Scope;
 use std::collections::BTreeMap;
@@ -72,6 +72,7 @@ pub fn of(registry: &Registry, site: &Site) -> Vec<Grant> {
     let mut grants: Vec<_> =
         kinds.iter().flat_map(|((group, plural), uses)| uses.grants(group, plural, site)).collect();
     grants.extend(namespaces(site));
+    grants.extend(peering(site));
     let declared = registry.handlers().iter().map(|handler| &handler.requirements);
     let declared = declared.chain(registry.activities().iter().map(|activity| &activity.requirements));
     let needs = declared.flat_map(|requirements| &requirements.access().needs);
@@ -100,7 +101,9 @@ impl KindUse {
         self.keeps |= handler.keeps_objects();
         self.patches |= has_turns && *patches;
         self.replies |= has_turns && *replies;
-        self.events |= has_turns && *events;
+        // It is told by an event where a handler that is retried fails permanently.
+        let is_told = matches!(handler.family, Family::Timer(_) | Family::Daemon(_));
+        self.events |= is_told || (has_turns && *events);
         if self.kind.as_ref().is_none_or(|kind| kind.definition.is_none()) {
             self.kind = Some(handler.kind.clone());
         }
@@ -157,4 +160,16 @@ fn namespaces(site: &Site) -> Vec<Grant> {
         Some(_) => vec![Grant::new(Place::Served, "", "namespaces", &["get"])],
         None => Vec::new(),
     }
+}
+
+/// What peering takes.
+fn peering(site: &Site) -> Vec<Grant> {
+    let Some(name) = &site.peering else { return Vec::new() };
+    let is_namespaced = site.served.is_some();
+    let place = if is_namespaced { Place::Served } else { Place::Cluster };
+    let grant = |group: &&str| {
+        let verbs = ["get", "list", "watch", "patch"];
+        Grant::new(place.clone(), group, peering_plural(is_namespaced), &verbs).named(name.clone())
+    };
+    PEERING_GROUPS.iter().map(grant).collect()
 }

@@ -44,6 +44,7 @@ fn options(line: &str) -> Manifests {
         all: false,
         operator_namespace: "home".to_owned(),
         image: Some("image".to_owned()),
+        peering: None,
     };
     options.named.extend(line.split_whitespace().map(str::to_owned));
     options
@@ -89,8 +90,8 @@ fn what_handlers_do_by_their_family_arguments_and_results_is_granted_and_nothing
         (index::<ConfigMap>("a").run(pairs), &["* configmaps: list,watch"]),
         (watches::<ConfigMap, Table>("a").run(target), &["* configmaps: list,watch"]),
         (on_event::<ConfigMap>("a").run(nothing), &["* configmaps: list,watch"]),
-        (timer::<ConfigMap>("a", Duration::from_secs(1)).run(nothing), &["* configmaps: list,watch"]),
-        (daemon::<ConfigMap>("a").run(nothing), &["* configmaps: list,watch"]),
+        (timer::<ConfigMap>("a", Duration::from_secs(1)).run(nothing), &["* configmaps: list,watch", EVENTS]),
+        (daemon::<ConfigMap>("a").run(nothing), &["* configmaps: list,watch", EVENTS]),
         (daemon::<ConfigMap>("a").finalizer().run(nothing), &["* configmaps: get,list,watch,patch", EVENTS]),
         (on_event::<ConfigMap>("a").run(posts), &["* configmaps: list,watch", EVENTS]),
         (
@@ -247,6 +248,26 @@ fn a_storage_in_the_status_needs_the_status_and_the_definition() {
         stored.iter().filter(|rule| !plain.contains(rule)).collect::<Vec<_>>(),
         more.iter().collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn a_peering_is_granted_by_its_name_where_its_objects_are() {
+    let program = program([on_create::<ConfigMap>("c").run(nothing)]);
+    for (namespaces, plural) in [("", "clusterkopfpeerings"), ("a", "kopfpeerings")] {
+        let options = Manifests { peering: Some("peers".to_owned()), ..options(namespaces) };
+        let rules = rules(&program, &options);
+        let of_peering: Vec<_> = rules.iter().filter(|rule| rule.contains("peerings")).collect();
+        assert_eq!(of_peering.len(), 2, "{rules:#?}");
+        for rule in of_peering {
+            assert!(rule.contains(plural) && rule.contains("patch") && rule.contains("peers"), "{rule}");
+        }
+        let made = made(&program, &options);
+        let deployment = made.iter().find(|object| object["kind"] == "Deployment").unwrap();
+        let container = &deployment["spec"]["template"]["spec"]["containers"][0];
+        assert!(container["args"].as_array().unwrap().contains(&json!("--peering=peers")), "{container}");
+        assert_eq!(container["env"][0]["name"], "POD_ID");
+    }
+    assert!(rules(&program, &options("")).iter().all(|rule| !rule.contains("peerings")));
 }
 
 #[test]

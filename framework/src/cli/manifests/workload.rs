@@ -41,6 +41,7 @@ impl Site {
         let mut arguments = vec!["run".to_owned()];
         arguments.extend(self.all.then(|| "--all-namespaces".to_owned()));
         arguments.extend(self.given.iter().map(|list| format!("--namespace={list}")));
+        arguments.extend(self.given_peering.iter().map(|name| format!("--peering={name}")));
         arguments.push(format!("--health-addr=0.0.0.0:{PORT}"));
         arguments.push(format!("--metrics-addr=0.0.0.0:{PORT}"));
         arguments
@@ -116,8 +117,12 @@ fn container(site: &Site) -> Value {
         },
     });
     let secrets = &site.installation.secrets;
-    if !secrets.is_empty() {
-        container["env"] = secrets.iter().map(|secret| variable(secret, site)).collect();
+    // A container that begins again is the same peer.
+    let pod = json!({"name": "POD_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}});
+    let variables = secrets.iter().map(|secret| variable(secret, site));
+    let variables: Vec<_> = variables.chain(site.peering.iter().map(|_| pod.clone())).collect();
+    if !variables.is_empty() {
+        container["env"] = variables.into();
     }
     if secrets.iter().any(|secret| secret.is_file) {
         // Not by subPath: such a file never follows its Secret.

@@ -3,6 +3,7 @@
 use super::{DaemonNews, News, ObjectLink, Offer, offer::Standing};
 use crate::{
     call::StopSignal,
+    event_queue::{Named, reference},
     logging,
     runtime::{
         attempt::DaemonAttempt,
@@ -38,6 +39,8 @@ pub struct ObjectDaemons {
     daemons: Box<[Daemon]>,
     /// The object, for the log.
     span: Span,
+    /// Its namespace and its name, for Kubernetes Events.
+    name: (Option<Box<str>>, Box<str>),
     /// The object is no longer known.
     forgotten: bool,
 }
@@ -92,6 +95,7 @@ impl ObjectDaemons {
             link: Arc::clone(&offer.link),
             daemons: offer.kind.daemons.iter().map(|_| Daemon::default()).collect(),
             span: logging::object_span(&offer.kind.kind, &offer.body),
+            name: (offer.body.namespace().map(Into::into), offer.body.name().into()),
             forgotten: false,
         }
     }
@@ -184,12 +188,21 @@ impl ObjectDaemons {
     }
 
     /// Takes in that a task has ended; returns the turn that the object is to have.
-    pub fn ended(&mut self, index: usize, outcome: Option<&Outcome>, now: Instant) -> Option<Told> {
+    pub fn ended(
+        &mut self,
+        uid: &Uid,
+        index: usize,
+        outcome: Option<&Outcome>,
+        now: Instant,
+    ) -> Option<Told> {
         let daemon = self.daemons.get_mut(index)?;
         let before = daemon.state;
         daemon.task.take()?;
         daemon.state.ended(outcome, now);
         let (state, wanted) = (daemon.state, daemon.wanted);
+        if let (DaemonState::Running(_), Some(outcome @ Outcome::Failed { .. })) = (before, outcome) {
+            self.tell_failed(index, outcome, uid);
+        }
         self.span.in_scope(|| {
             if outcome.is_none() {
                 self.observe(index, DaemonEvent::Cancelled);
@@ -210,6 +223,14 @@ impl ObjectDaemons {
             DaemonState::Off if stopped && wanted => Some(Told::Partial),
             _ => None,
         }
+    }
+
+    /// Tells of a daemon that has failed permanently: once, since it isn't started again.
+    fn tell_failed(&self, index: usize, outcome: &Outcome, uid: &Uid) {
+        let (namespace, name) = &self.name;
+        let object = Named { namespace: namespace.as_deref(), name, uid: &uid.to_string(), version: "" };
+        let regarding = || reference(object, &self.kind.kind);
+        self.kind.tell_failed(&self.kind.daemons[index].id, outcome, regarding);
     }
 
     /// Takes the next step of one that is due; returns the turn that the object is to have.

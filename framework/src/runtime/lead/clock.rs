@@ -41,6 +41,11 @@ impl Moment {
         later.0.saturating_sub(self.0)
     }
 
+    /// The time since the machine was started, for decisions of the core.
+    pub fn since_ever(self) -> Duration {
+        self.0
+    }
+
     /// Whole milliseconds.
     pub(super) fn milliseconds(self) -> u64 {
         u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)

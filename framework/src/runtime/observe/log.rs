@@ -1,6 +1,6 @@
 //! Log lines of the runtime: Kopf's, word for word, wherever Kopf has one.
 
-use super::{DaemonEvent, HandlerName, Left, Observation, Phase, PostponeCause};
+use super::{DaemonEvent, HandlerName, Left, Observation, Phase, PostponeCause, peering};
 use crate::{
     families::{ActivityKind, Kind},
     runtime::health::METRICS,
@@ -135,6 +135,7 @@ pub fn write(observation: &Observation<'_>) {
             );
         }
         Observation::Outage(news) => outage(news),
+        Observation::Peering(news) => peering::write(&news),
         Observation::WatchBegins { kind, namespace, selector } => watch_begins(kind, namespace, selector),
         Observation::Listed { kind, namespaces, selector, objects } => {
             listed(kind, namespaces, selector, objects);
