@@ -148,7 +148,7 @@ fn writes_are_counted_by_what_came_of_them_and_so_is_each_further_try() {
     let of_object = format!("korf_writes_total{{kind=\"{KIND}\",part=\"object\",outcome=");
     let writes: Vec<_> =
         series(&mut cluster, &of_object).iter().map(|line| line.replace(&of_object, "")).collect();
-    assert_eq!(writes[1..], ["\"conflict\"} 1", "\"unavailable\"} 1"], "{writes:?}");
+    assert_eq!(writes[1..], ["\"unavailable\"} 1", "\"conflict\"} 1"], "{writes:?}");
     assert_eq!(
         series(&mut cluster, "korf_write_retries_total"),
         [format!("korf_write_retries_total{{kind=\"{KIND}\"}} 2")]
