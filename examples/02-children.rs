@@ -36,6 +36,7 @@ struct KopfExampleSpec {
 
 #[korf::on_create(KopfExample)]
 #[korf::on_update(KopfExample)]
+#[korf::needs(ConfigMap, create, patch)]
 async fn make_child(example: Object<KopfExample>, namespace: ObjectNamespace, client: Client) -> Result {
     let data = BTreeMap::from([("field".to_owned(), example.spec.field.clone())]);
     let mut child = ConfigMap { data: Some(data), ..ConfigMap::default() };

@@ -24,6 +24,7 @@ use std::{process::ExitCode, time::Duration};
 const SECONDS: &str = "kopf.dev/seconds";
 
 #[korf::daemon(Pod, annotations = {SECONDS: present})]
+#[korf::needs(Pod, delete)]
 async fn end(pod: Object<Pod>, notes: Annotations, client: Client) -> Result {
     let time = Duration::from_secs(notes[SECONDS].parse().permanent()?);
     tracing::info!("The Pod will be deleted in {time:?}.");

@@ -46,6 +46,7 @@ async fn create_2(attempt: Attempt) -> Result<Value> {
 }
 
 #[korf::on_create(KopfExample)]
+#[korf::needs(Pod, create, patch)]
 async fn create_pod(example: Object<KopfExample>, namespace: ObjectNamespace, client: Client) -> Result {
     let spec = json!({"containers": [{"name": "the-only-one", "image": "busybox"}]});
     let mut pod: Pod = serde_json::from_value(json!({ "spec": spec }))?;

@@ -12,6 +12,7 @@ use std::{process::ExitCode, time::Duration};
 
 #[korf::on_create(ConfigMap, labels = "mirror=true")]
 #[korf::on_update(ConfigMap, labels = "mirror=true")]
+#[korf::needs(Secret, create, patch)]
 async fn mirror(map: Object<ConfigMap>, name: Name, namespace: ObjectNamespace, client: Client) -> Result {
     let Some(data) = &map.data else {
         return Err(Error::temporary("there is no data yet", Duration::from_secs(30)));
@@ -25,6 +26,7 @@ async fn mirror(map: Object<ConfigMap>, name: Name, namespace: ObjectNamespace, 
 }
 
 #[korf::on_field(ConfigMap, field = "metadata.labels.mirror", old = "true", new = |mirror| mirror != "true")]
+#[korf::needs(Secret, delete)]
 async fn unmirror(name: Name, namespace: ObjectNamespace, client: Client) -> Result {
     let secrets = Api::<Secret>::namespaced(client, &namespace);
     match secrets.delete(&name, &DeleteParams::default()).await {

@@ -42,6 +42,7 @@ mod explain;
 mod handlers;
 mod health;
 mod installation;
+mod leases;
 mod manifests;
 mod peering;
 mod program;

@@ -98,7 +98,7 @@
 //! **handlers have to be idempotent**: look at what is there before making something, name things after the object, take
 //! "not found" for success in a deletion.
 //!
-//! There is no leader election: run one operator of a name at a time.
+//! Run one operator of a name at a time, or let its [`replicas`] elect who works: `--leader-elect`.
 //!
 //! # Terms
 //!
@@ -240,6 +240,11 @@ pub mod metrics {
 /// What an operator does, for OpenTelemetry.
 pub mod traces {
     #![doc = include_str!("../docs/traces.md")]
+}
+
+/// Replicas of one operator: who works.
+pub mod replicas {
+    #![doc = include_str!("../docs/replicas.md")]
 }
 
 /// Operators for the same objects, of which one is at work.

@@ -3,6 +3,7 @@
 // rustdoc shows the methods in the order of these.
 mod health;
 mod inspection;
+mod leases;
 mod life;
 mod login;
 mod metrics;
@@ -21,6 +22,7 @@ use crate::{
     core::{
         namespaces::InvalidNamespaces,
         retry::seconds,
+        shard::InvalidShards,
         storage::{InvalidName, StorageConfig},
     },
     registry::{Registry, StartError},
@@ -67,6 +69,7 @@ pub struct Operator {
     sites: BTreeMap<SocketAddr, HealthSite>,
     /// What the command line and the environment say, which has the last word.
     overrides: Option<Overrides>,
+    leases: leases::LeaseOptions,
 }
 
 /// Changes settings, after start-up handlers have.
@@ -121,6 +124,8 @@ pub enum RunError {
         /// Their ids.
         ids: Vec<String>,
     },
+    /// There can't be so many shards.
+    Shards(InvalidShards),
     /// A setting, of code, the command line or the environment, can't be as it is, or doesn't go together with another one.
     Setting(InvalidSetting),
     /// The API server has rejected the credentials for this time, although they were read again.
@@ -163,6 +168,7 @@ impl fmt::Display for RunError {
             Self::Cleanup { ids } => {
                 write!(f, "clean-up handlers have failed, see above: {}", ids.join(", "))
             }
+            Self::Shards(error) => error.fmt(f),
             Self::Setting(error) => error.fmt(f),
             Self::Rejected(patience) => write!(
                 f,

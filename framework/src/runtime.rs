@@ -48,7 +48,7 @@ pub use cleanup::Cleanup;
 pub use events::Poster;
 pub use kind::{KindContext, OperatorContext, is_report};
 pub use lead::{
-    Holdings, Moment, Relisting,
+    ElectionPlan, Elector, Holdings, Moment, OPERATOR_LABEL, Relisting, SHARDS_ANNOTATION, own_namespace,
     peering::{
         FreezeRequest, GROUPS as PEERING_GROUPS, Peering, PeeringMode, PeeringOptions,
         plural as peering_plural,

@@ -187,6 +187,16 @@ settings! {
         error_delays: Vec<Duration> =
             [1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377, 610].map(seconds).to_vec();
     }
+    /// Leases, by which replicas agree on who handles what. A replica's clock may go a tenth faster or slower than another's.
+    leases: Leases {
+        /// A Lease that hasn't been renewed for this time is taken by another replica. In whole seconds, and longer than
+        /// `renew_deadline` by a tenth at least. The same for all replicas.
+        duration: Duration = seconds(15);
+        /// A replica that can't renew its Lease stops working after this time. Longer than `retry_period` by a fifth at least.
+        renew_deadline: Duration = seconds(10);
+        /// About the time between two renewals, and between two tries.
+        retry_period: Duration = seconds(2);
+    }
     /// Daemons.
     daemons: Daemons {
         /// The time that a daemon which takes `Stopped` has to end by itself; then its future is dropped.

@@ -2,6 +2,7 @@
 //!
 //! If the test fails, the fixture prints the operators' logs and the objects in the namespace.
 
+mod account;
 mod cluster;
 mod eventually;
 mod lock;
@@ -18,6 +19,8 @@ pub use objects::{condition, manifest, until};
 pub use operator::OperatorProcess;
 pub use program::example;
 
+use account::Accounts;
+pub use account::Permission;
 use cluster::postgres;
 use korf_sandbox::{Database, Proxy};
 use log::Log;
@@ -41,6 +44,7 @@ pub struct Fixture<'c> {
     kube: kube::Client,
     sql: Client,
     logs: RefCell<Vec<Arc<Log>>>,
+    accounts: Accounts,
 }
 
 impl Fixture<'static> {
@@ -56,18 +60,26 @@ impl<'c> Fixture<'c> {
         let namespace = cluster.control_plane.create_namespace(name).await.unwrap();
         let database = postgres().await.create_database(&name.replace('-', "_")).await.unwrap();
         let (kube, sql) = (cluster.control_plane.client().await.unwrap(), database.connect().await.unwrap());
-        Self { cluster, namespace, database, kube, sql, logs: RefCell::default() }
+        Self {
+            cluster,
+            namespace,
+            database,
+            kube,
+            sql,
+            logs: RefCell::default(),
+            accounts: Accounts::default(),
+        }
     }
 
-    /// A command that runs the table operator for this namespace and this database.
+    /// A command that runs the table operator for this namespace and this database, with the permissions that it prints.
     pub fn operator(&self) -> OperatorCommand<'_> {
         let program = env!("CARGO_BIN_EXE_database-table-operator");
-        self.command(program.as_ref()).env("DATABASE_URL", self.database.url())
+        self.command(program.as_ref()).env("DATABASE_URL", self.database.url()).with_account()
     }
 
-    /// A command that runs an operator of the examples folder.
+    /// A command that runs an operator of the examples folder, with the permissions that it prints.
     pub fn example(&self, name: &str) -> OperatorCommand<'_> {
-        self.command(&example(name))
+        self.command(&example(name)).with_account()
     }
 
     /// A proxy in front of the API server, for [`OperatorCommand::kubeconfig_through`].
@@ -82,9 +94,12 @@ impl<'c> Fixture<'c> {
 }
 
 impl Drop for Fixture<'_> {
-    /// Tests drop their operators before the fixture, so the logs are complete.
+    /// Tests drop their operators before the fixture, so the logs are complete. What an operator was denied, though it has what it
+    /// has asked for, fails its test.
     fn drop(&mut self) {
         if !std::thread::panicking() {
+            let denied = self.denied();
+            assert!(denied.is_empty(), "requests without a permission that `manifests` grants: {denied:#?}");
             return;
         }
         for (number, log) in self.logs.borrow().iter().enumerate() {

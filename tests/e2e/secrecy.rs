@@ -137,7 +137,9 @@ async fn a_misplaced_database_url_on_the_command_line_is_not_quoted() {
     ] {
         let command = arguments
             .iter()
-            .fold(fixture.operator().not_verbose(), |command, argument| command.arg(argument));
+            .fold(fixture.operator().as_administrator().not_verbose(), |command, argument| {
+                command.arg(argument)
+            });
         let mut operator = command.start();
         assert_eq!(operator.wait().await.code(), Some(2), "{arguments:?}");
         assert!(operator.lines()[0].starts_with("error: "), "{:?}", operator.lines());

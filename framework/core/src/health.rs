@@ -26,6 +26,20 @@ pub struct Facts {
     pub watches: Vec<WatchFacts>,
     /// The writes of each kind.
     pub writes: Vec<WriteFacts>,
+    /// Its Leases.
+    pub leases: LeaseFacts,
+}
+
+/// What is known of the Leases by which replicas agree on who works. A replica that stands by is as ready as one that works.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum LeaseFacts {
+    /// It has none.
+    #[default]
+    None,
+    /// They can be had.
+    Work,
+    /// Requests for them have failed since then, with this as the reason.
+    Fail(Instant, String),
 }
 
 /// A stage of an operator's life.
@@ -169,6 +183,12 @@ impl Report {
         Self { name, checks: checks.map(|(name, problem)| Check { name, problem }).into() }
     }
 
+    /// The same with another check, if that was looked at.
+    fn with(mut self, name: &'static str, problem: Option<Option<String>>) -> Self {
+        self.checks.extend(problem.map(|problem| Check { name, problem }));
+        self
+    }
+
     /// Whether nothing is wrong.
     pub fn has_passed(&self) -> bool {
         self.checks.iter().all(|check| check.problem.is_none())
@@ -209,6 +229,21 @@ impl Facts {
                 ("shutdown", self.is_stopping.then(|| "the operator stops".to_owned())),
             ],
         )
+        .with("leases", self.failing_leases(limits, now))
+    }
+
+    /// Without Leases nothing is handled. None, if it has none.
+    fn failing_leases(&self, limits: &HealthLimits, now: Instant) -> Option<Option<String>> {
+        match &self.leases {
+            LeaseFacts::None => None,
+            LeaseFacts::Work => Some(None),
+            LeaseFacts::Fail(since, why) => {
+                let age = now.saturating_duration_since(*since);
+                Some(
+                    (age >= limits.patience).then(|| format!("failing for {} seconds: {why}", age.as_secs())),
+                )
+            }
+        }
     }
 
     /// The loop turns until the operator stops; then it ends within its grace.

@@ -14,6 +14,7 @@ pub mod handler;
 pub mod health;
 pub mod index;
 pub mod kopf;
+pub mod lease;
 pub mod merge;
 pub mod namespaces;
 mod part;

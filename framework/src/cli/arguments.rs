@@ -4,6 +4,7 @@ use super::{
     Program,
     explain::Output,
     health::Health,
+    leases::Leases,
     manifests::Manifests,
     peering::{Freeze, Peering, Resume},
 };
@@ -69,6 +70,8 @@ pub(super) struct Run<O: clap::Args> {
     pub peering: Peering,
     #[command(flatten)]
     pub health: Health,
+    #[command(flatten)]
+    pub leases: Leases,
     /// Change a limit, a delay or a size; may be repeated. The command `settings` lists them
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = setting)]
     pub settings: Vec<(String, String)>,

@@ -49,7 +49,7 @@ impl Manifests {
 }
 
 /// The name of one namespace.
-fn namespace(text: &str) -> Result<String, String> {
+pub(super) fn namespace(text: &str) -> Result<String, String> {
     let list: NamespaceList = text.parse().map_err(|error| format!("{error}"))?;
     let is_one = NamespaceSet::parse([text]).is_ok_and(|set| !set.has_globs() && set.names().len() == 1);
     if is_one && list.to_string() == text {

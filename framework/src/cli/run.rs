@@ -51,9 +51,8 @@ where
         if operator.is_kopf_compatible() {
             log.call_it_kopf();
         }
-        Ok::<_, Box<dyn Error>>(
-            options.health.of(options.peering.of(within(operator, options.namespaces))).run().await?,
-        )
+        let operator = options.leases.of(options.peering.of(within(operator, options.namespaces)));
+        Ok::<_, Box<dyn Error>>(options.health.of(operator).run().await?)
     });
     // A handler that ignores its cancellation must not keep the process alive.
     runtime.shutdown_background();

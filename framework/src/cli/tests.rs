@@ -126,6 +126,10 @@ fn wrong_lines_are_rejected() {
         ("resume", ErrorKind::MissingRequiredArgument),
         ("run --metrics-addr 8080", ErrorKind::ValueValidation),
         ("run --metrics-addr [::]:80 --liveness http://[::]:80/metrics", ErrorKind::ArgumentConflict),
+        ("run --shards 0", ErrorKind::ValueValidation),
+        ("run --shards 257", ErrorKind::ValueValidation),
+        ("run --lease-namespace team-*", ErrorKind::ValueValidation),
+        ("run --set leases.duration=0s", ErrorKind::ValueValidation),
         ("walk", ErrorKind::InvalidSubcommand),
         ("--version", ErrorKind::DisplayVersion),
     ] {

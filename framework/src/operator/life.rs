@@ -8,8 +8,8 @@ use crate::{
     families::{Activity, ActivityKind, Handler},
     registry::{LeftOut, Registry},
     runtime::{
-        ActivityCaller, Cleanup, Holdings, KindContext, Namespaces, OperatorContext, Peering, PeeringOptions,
-        Poster, Probes, Relisting, Supervisor,
+        ActivityCaller, Cleanup, Elector, Holdings, KindContext, Namespaces, OperatorContext, Peering,
+        PeeringOptions, Poster, Probes, Relisting, Supervisor,
         health::Health,
         observe::{Observation, Observer, metrics::Metrics},
         openings, serve_namespaces,
@@ -55,6 +55,7 @@ impl Operator {
             health,
             sites: BTreeMap::new(),
             overrides: None,
+            leases: super::leases::LeaseOptions::default(),
         }
     }
 
@@ -128,6 +129,7 @@ impl Operator {
         let Started { login, storage, setup } = started;
         let Login { client, for_handlers, address, rejected } = login;
         let patience = self.settings.login.patience;
+        let election = self.election()?;
         let (events, requests) = event_queue(self.settings.posting.capacity);
         let stopping = stop.child_token();
         let caller = ActivityCaller::new(
@@ -161,7 +163,7 @@ impl Operator {
             observer: self.observer,
             health: self.health,
             metrics: self.metrics,
-            holdings: self.holdings,
+            holdings: election.as_ref().map_or(self.holdings, |plan| Holdings::nothing(plan.shards)),
             relisting: Relisting::default(),
             stopping: stopping.clone(),
             probes,
@@ -169,11 +171,14 @@ impl Operator {
         let kinds = KindContext::group(self.registry.handlers().to_vec(), &operator);
         let poster = Poster::new(&self.name, Arc::clone(&operator), requests);
         let (region, namespaces) = serve_namespaces(Arc::clone(&operator), self.namespaces?);
-        let mut peering = Peering::new(&operator, &self.name, &self.peering, region.clone(), None);
+        let replica_of = election.as_ref().map(|plan| plan.operator.clone());
+        let mut peering = Peering::new(&operator, &self.name, &self.peering, region.clone(), replica_of);
         if let Some(peering) = &mut peering {
             stopping.run_until_cancelled(peering.enter()).await;
         }
+        let elector = election.map(|plan| Elector::new(Arc::clone(&operator), plan));
         let mut supervisor = Supervisor::new(operator, cleanup)
+            .service_of(elector, Elector::run)
             .service(|shutdown| poster.run(shutdown))
             .service(|_| namespaces);
         if let Some(peering) = peering {

@@ -116,6 +116,7 @@ impl Operator {
     fn check(&self) -> Result<Storage, RunError> {
         let storage = self.storage.storage(&self.name)?;
         self.settings.check().map_err(RunError::Setting)?;
+        self.election()?;
         self.misplaced.clone().map_or(Ok(()), Err)?;
         self.registry.check(&self.states)?;
         self.registry.check_essence(&storage)?;

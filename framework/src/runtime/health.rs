@@ -16,7 +16,7 @@ use super::{
 };
 use crate::settings::Settings;
 use futures::FutureExt;
-use korf_core::health::{Facts, HealthLimits, Report, Stage, WatchFacts, WatchState, WriteFacts};
+use korf_core::health::{Facts, HealthLimits, LeaseFacts, Report, Stage, WatchFacts, WatchState, WriteFacts};
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -43,6 +43,7 @@ struct Known {
     // Those of watches and kinds that are gone are removed when the next one comes.
     watches: Vec<Weak<Mutex<WatchFacts>>>,
     writes: Vec<Weak<Mutex<WriteFacts>>>,
+    leases: LeaseFacts,
 }
 
 impl Default for Health {
@@ -56,6 +57,7 @@ impl Default for Health {
             probes: Weak::new(),
             watches: Vec::new(),
             writes: Vec::new(),
+            leases: LeaseFacts::None,
         })))
     }
 }
@@ -143,6 +145,13 @@ impl Health {
         facts.ready(&limits, now())
     }
 
+    /// Takes in that Leases can be had, or for how long they can't, and why.
+    pub fn set_leases(&self, failing: Option<(Duration, String)>) {
+        let since = |age| now().checked_sub(age).unwrap_or_else(now);
+        lock(&self.0).leases =
+            failing.map_or(LeaseFacts::Work, |(age, why)| LeaseFacts::Fail(since(age), why));
+    }
+
     fn facts(&self) -> (Facts, HealthLimits) {
         let known = lock(&self.0);
         let facts = Facts {
@@ -152,6 +161,7 @@ impl Health {
             is_stopping: known.stopping.is_cancelled(),
             watches: all(&known.watches),
             writes: all(&known.writes),
+            leases: known.leases.clone(),
         };
         (facts, known.limits)
     }

@@ -5,14 +5,19 @@
 //! asks a [`Fence`] whether it still may begin.
 
 mod clock;
+mod elector;
 mod fence;
 mod holdings;
+mod leases;
 pub mod peering;
 mod relisting;
 mod tenures;
+mod watching;
 
 pub use clock::Moment;
+pub use elector::{ElectionPlan, Elector};
 pub use fence::Fence;
 pub use holdings::Holdings;
+pub use leases::{OPERATOR_LABEL, SHARDS_ANNOTATION, own_namespace};
 pub use relisting::{Relisted, Relisting};
 pub use tenures::{Tenures, Turnover};

@@ -91,6 +91,26 @@ pub enum Observation<'a> {
     IndexesAwaited { kinds: &'a [String] },
     /// All indexes are filled: handlers are called from now on. `told`: the log has told of the wait.
     IndexesFilled { told: bool },
+    /// It takes part in the election of those replicas that work, under this name.
+    ElectionBegins { identity: &'a str, namespace: &'a str },
+    /// Something happens to one of so many shards.
+    Lease { shard: u16, of: u16, event: LeaseEvent },
+    /// So many shards of all were lost: what handlers do for their objects is cut off.
+    LeasesLost { shards: usize, of: u16, why: &'a str },
+    /// It holds so many shards of all, and there are so many replicas: for now, none is under way.
+    LeasesSettled { held: usize, of: u16, replicas: usize },
+    /// Another replica works.
+    StandsBy { leader: &'a str },
+    /// A Lease of this name is another operator's.
+    LeaseForeign { lease: &'a str, why: &'a str },
+    /// The replicas have agreed on another number of shards than this one's.
+    ShardsDiffer { own: u16, agreed: &'a str },
+    /// The replicas have agreed on this one's number of shards again.
+    ShardsAgree { shards: u16 },
+    /// Requests for Leases fail, with these verbs. `denied`: the operator has no right to them.
+    LeasesFail { namespace: &'a str, verbs: &'a str, why: &'a str, denied: bool },
+    /// All requests for Leases work again.
+    LeasesWork,
     /// Kubernetes events could not be posted.
     EventsDropped { events: usize, why: &'a str },
     /// Kubernetes events were left to be posted when the operator had to stop.
@@ -235,6 +255,20 @@ pub enum Phase {
     Draining,
     /// Its clean-up handlers are called; then its services end.
     CleaningUp,
+}
+
+/// Something that happens to a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseEvent {
+    /// It is this replica's from now on; its Lease has changed hands so often.
+    Held {
+        /// That number.
+        epoch: u64,
+    },
+    /// It is handed over once nothing of it goes on.
+    Left,
+    /// It was lost.
+    Lost,
 }
 
 /// Something that happens to a daemon besides its attempts.

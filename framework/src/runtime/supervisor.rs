@@ -21,7 +21,9 @@ use tracing::Instrument;
 /// Tells a service to end.
 #[derive(Clone, Debug, Default)]
 pub struct Shutdown {
-    /// The reactor has ended: no more work comes, and what is left may be finished.
+    /// The reactor has ended: nothing of any object goes on.
+    pub drained: CancellationToken,
+    /// Clean-up handlers have ended, too: no more work comes, and what is left may be finished.
     pub work_ended: CancellationToken,
     /// The operator's grace is over: the service ends now.
     pub grace_ended: CancellationToken,
@@ -47,6 +49,23 @@ impl Supervisor {
     /// A supervisor without services.
     pub fn new(operator: Arc<OperatorContext>, cleanup: Cleanup) -> Self {
         Self { operator, services: Vec::new(), cleanup }
+    }
+
+    /// The same with this service, if there is one.
+    #[must_use]
+    pub fn service_of<T, F>(
+        self,
+        service: Option<T>,
+        run: impl FnOnce(T, Shutdown) -> F + Send + 'static,
+    ) -> Self
+    where
+        T: Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        match service {
+            Some(service) => self.service(move |shutdown| run(service, shutdown)),
+            None => self,
+        }
     }
 
     /// The same with another service.
@@ -75,6 +94,7 @@ impl Supervisor {
             enter(Phase::Draining);
             let stopping = &operator.settings.stopping;
             reactor.drain(cleanup.leaves(stopping.grace, stopping.cleanup)).await;
+            shutdown.drained.cancel();
             enter(Phase::CleaningUp);
             let failed = cleanup.run(&shutdown.grace_ended).await;
             shutdown.work_ended.cancel();

@@ -1,6 +1,6 @@
 //! Limits of settings: values with which an operator would spin, or end itself again and again.
 
-use super::{InvalidSetting, Settings, Value};
+use super::{InvalidSetting, Leases, Settings, Value};
 use std::time::Duration;
 
 /// Longer times overflow clocks.
@@ -33,7 +33,7 @@ const MAY_BE_ZERO: [&str; 19] = [
 fn least(name: &str) -> Duration {
     match name {
         // What is read in whole seconds, and what counts the turns of a loop.
-        "watching.server_timeout" | "health.turn_limit" => Duration::from_secs(1),
+        "watching.server_timeout" | "health.turn_limit" | "leases.duration" => Duration::from_secs(1),
         // Less leaves no time for a request that fails.
         "peering.lifetime" => Duration::from_secs(6),
         _ if MAY_BE_ZERO.contains(&name) => Duration::ZERO,
@@ -90,7 +90,26 @@ impl Settings {
                 return Err(InvalidSetting::Limit { name: longer.0, value: longer.1.text(), expected });
             }
         }
-        Ok(())
+        self.check_leases()
+    }
+
+    fn check_leases(&self) -> Result<(), InvalidSetting> {
+        let Leases { duration, renew_deadline, retry_period } = self.leases;
+        let expected = |least: Duration, of: &str, part: &str| {
+            format!("give it {} at least, which is `leases.{of}` and a {part} of it", least.text())
+        };
+        let (name, value, expected) = if duration.subsec_nanos() > 0 {
+            ("leases.duration", duration, "a Lease has whole seconds".to_owned())
+        } else if duration < renew_deadline + renew_deadline / 10 {
+            let least = renew_deadline + renew_deadline / 10;
+            ("leases.duration", duration, expected(least, "renew_deadline", "tenth"))
+        } else if renew_deadline < retry_period + retry_period / 5 {
+            let least = retry_period + retry_period / 5;
+            ("leases.renew_deadline", renew_deadline, expected(least, "retry_period", "fifth"))
+        } else {
+            return Ok(());
+        };
+        Err(InvalidSetting::Limit { name, value: value.text(), expected })
     }
 }
 
@@ -158,6 +177,32 @@ mod tests {
                 ),
             ),
             (&[("watching.server_timeout", "200s"), ("watching.silence", "201s")], None),
+            (
+                &[("leases.renew_deadline", "14s")],
+                Some(
+                    "the setting `leases.duration` can't be 15s: give it 15400ms at least, which is `leases.renew_deadline` and \
+                      a tenth of it",
+                ),
+            ),
+            (
+                &[("leases.retry_period", "9s")],
+                Some(
+                    "the setting `leases.renew_deadline` can't be 10s: give it 10800ms at least, which is `leases.retry_period` \
+                      and a fifth of it",
+                ),
+            ),
+            (
+                &[("leases.duration", "15500ms")],
+                Some("the setting `leases.duration` can't be 15500ms: a Lease has whole seconds"),
+            ),
+            (
+                &[
+                    ("leases.duration", "3s"),
+                    ("leases.renew_deadline", "2s"),
+                    ("leases.retry_period", "500ms"),
+                ],
+                None,
+            ),
             (
                 &[("watching.discovery_interval", "11m")],
                 Some(

@@ -20,6 +20,7 @@ mod holdings;
 mod indexes;
 mod kinds;
 mod kinds_change;
+mod leases;
 mod life;
 mod lights;
 mod lines;

@@ -188,6 +188,14 @@ impl ControlPlane {
         self.own.as_ref().ok_or(Error::ExternalServer { action, variable: VARIABLE })
     }
 
+    /// The API server's audit log: a line of JSON for each request of a service account that was answered, and so for each of a
+    /// user in the group `system:serviceaccounts`. Without the content of requests and answers.
+    pub fn audit_log(&self) -> Result<String> {
+        self.own("read the audit log")?;
+        let path = self.guard.folder().join(servers::AUDIT_LOG);
+        std::fs::read_to_string(&path).map_err(|source| Error::File { path, source })
+    }
+
     /// The API server's metrics, in Prometheus' text format.
     pub async fn metrics(&self) -> Result<String> {
         let failed = || Error::kubernetes("read the API server's metrics");

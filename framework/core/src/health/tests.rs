@@ -32,6 +32,7 @@ impl Clock {
         let mut watch = WatchFacts::new("things.v1.korf.dev", None, self.ago(1));
         watch.is_listed = true;
         Facts {
+            leases: LeaseFacts::None,
             stage: Stage::Serving,
             since: self.ago(3600),
             beat: self.ago(1),

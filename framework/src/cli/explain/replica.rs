@@ -11,30 +11,18 @@ use crate::{
         shard::{Shard, Shards},
     },
     operator::Inspection,
-    runtime::clock,
+    runtime::{self, OPERATOR_LABEL, SHARDS_ANNOTATION, clock},
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, ResourceExt};
-use std::fs;
-
-/// Where a pod reads in which namespace it is.
-const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
-
-/// The operator whose Lease it is.
-const OPERATOR_LABEL: &str = "korf.dev/operator";
-
-/// The number of shards that the replicas have agreed on.
-const SHARDS_ANNOTATION: &str = "korf.dev/shards";
 
 /// How long a Lease is valid that doesn't say it: client-go's default.
 const LEASE_DURATION: SignedDuration = SignedDuration::from_secs(15);
 
 /// The namespace of the Leases, where none is given.
 pub(super) fn own_namespace(inspection: &Inspection) -> String {
-    let of_pod = fs::read_to_string(NAMESPACE_FILE).ok();
-    let of_pod = of_pod.map(|text| text.trim().to_owned()).filter(|name| !name.is_empty());
-    of_pod.unwrap_or_else(|| inspection.client.default_namespace().to_owned())
+    runtime::own_namespace(&inspection.client)
 }
 
 /// The replica that an object is in the hands of.

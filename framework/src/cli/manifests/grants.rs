@@ -84,6 +84,8 @@ pub fn of(registry: &Registry, site: &Site) -> Vec<Grant> {
 #[derive(Debug, Default)]
 struct KindUse {
     kind: Option<Kind>,
+    /// It has handlers that are called in turns: an object that has waited for long is read for its own.
+    turns: bool,
     /// It has change handlers, which store their progress on the objects.
     changes: bool,
     /// It adds its finalizer.
@@ -97,6 +99,7 @@ impl KindUse {
     fn add(&mut self, handler: &Handler) {
         let Access { patches, replies, events, .. } = handler.requirements.access();
         let has_turns = !matches!(handler.family, Family::Index(_) | Family::Related(_));
+        self.turns |= has_turns;
         self.changes |= matches!(handler.family, Family::Change(_));
         self.keeps |= handler.keeps_objects();
         self.patches |= has_turns && *patches;
@@ -118,7 +121,7 @@ impl KindUse {
         // Where there is no subresource for it, the status is part of the object.
         let writes = self.changes || self.keeps || self.patches || (self.replies && status != Some(true));
         let mut verbs = vec!["list", "watch"];
-        if writes || writes_status {
+        if self.turns {
             verbs.push("get");
         }
         if writes {
@@ -155,7 +158,10 @@ fn has_status(kind: &Kind) -> Option<bool> {
 fn namespaces(site: &Site) -> Vec<Grant> {
     match &site.served {
         Some(set) if set.has_globs() => {
-            vec![Grant::new(Place::Cluster, "", "namespaces", &["list", "watch"])]
+            let watched = Grant::new(Place::Cluster, "", "namespaces", &["list", "watch"]);
+            let asked_for = Grant::new(Place::Cluster, "", "namespaces", &["get"]);
+            let asked_for = set.names().into_iter().map(|name| asked_for.clone().named(name));
+            asked_for.chain([watched]).collect()
         }
         Some(_) => vec![Grant::new(Place::Served, "", "namespaces", &["get"])],
         None => Vec::new(),

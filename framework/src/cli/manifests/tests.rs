@@ -89,11 +89,14 @@ fn what_handlers_do_by_their_family_arguments_and_results_is_granted_and_nothing
     let cases: [(Handler, &[&str]); 16] = [
         (index::<ConfigMap>("a").run(pairs), &["* configmaps: list,watch"]),
         (watches::<ConfigMap, Table>("a").run(target), &["* configmaps: list,watch"]),
-        (on_event::<ConfigMap>("a").run(nothing), &["* configmaps: list,watch"]),
-        (timer::<ConfigMap>("a", Duration::from_secs(1)).run(nothing), &["* configmaps: list,watch", EVENTS]),
-        (daemon::<ConfigMap>("a").run(nothing), &["* configmaps: list,watch", EVENTS]),
+        (on_event::<ConfigMap>("a").run(nothing), &["* configmaps: get,list,watch"]),
+        (
+            timer::<ConfigMap>("a", Duration::from_secs(1)).run(nothing),
+            &["* configmaps: get,list,watch", EVENTS],
+        ),
+        (daemon::<ConfigMap>("a").run(nothing), &["* configmaps: get,list,watch", EVENTS]),
         (daemon::<ConfigMap>("a").finalizer().run(nothing), &["* configmaps: get,list,watch,patch", EVENTS]),
-        (on_event::<ConfigMap>("a").run(posts), &["* configmaps: list,watch", EVENTS]),
+        (on_event::<ConfigMap>("a").run(posts), &["* configmaps: get,list,watch", EVENTS]),
         (
             on_event::<ConfigMap>("a").run(changes),
             &["* configmaps: get,list,watch,patch", "* configmaps/status: patch"],
@@ -118,7 +121,7 @@ fn what_handlers_do_by_their_family_arguments_and_results_is_granted_and_nothing
         ),
         // Its status has none.
         (on_event::<Region>("a").definition().run(changes), &["* regions.korf.dev: get,list,watch,patch"]),
-        (on_event::<AnyKind>("a").group("apps").run(nothing), &["* *.apps: list,watch"]),
+        (on_event::<AnyKind>("a").group("apps").run(nothing), &["* *.apps: get,list,watch"]),
         (
             on_event::<ConfigMap>("a").call(async |_| Ok(crate::handler::Reply::Nothing)),
             &["* configmaps: get,list,watch,patch", "* configmaps/status: patch", EVENTS],
@@ -142,7 +145,7 @@ fn roles_are_where_the_operator_works() {
         (
             "",
             &[
-                "* configmaps: list,watch",
+                "* configmaps: get,list,watch",
                 "* secrets: get",
                 "* regions.korf.dev: get,list,watch,patch",
                 "default events.events.k8s.io: create",
@@ -152,20 +155,21 @@ fn roles_are_where_the_operator_works() {
             "a b",
             &[
                 "* regions.korf.dev: get,list,watch,patch",
-                "a configmaps: list,watch",
+                "a configmaps: get,list,watch",
                 "a namespaces: get",
                 "a secrets: get",
-                "b configmaps: list,watch",
+                "b configmaps: get,list,watch",
                 "b namespaces: get",
                 "b secrets: get",
                 "default events.events.k8s.io: create",
             ],
         ),
         (
-            "team-*,!team-x",
+            "team-*,!team-x here",
             &[
-                "* configmaps: list,watch",
+                "* configmaps: get,list,watch",
                 "* namespaces: list,watch",
+                "* namespaces[here]: get",
                 "* secrets: get",
                 "* regions.korf.dev: get,list,watch,patch",
                 "default events.events.k8s.io: create",
@@ -207,7 +211,7 @@ fn needs_are_joined_and_what_a_wider_one_grants_is_not_granted_twice() {
         needs.into_iter().for_each(|need| registry.add_need(need));
         let program = Operator::with_registry("op", registry).into();
         let mut rules = rules(&program, &options("served"));
-        rules.retain(|rule| rule != "served configmaps: list,watch" && rule != "served namespaces: get");
+        rules.retain(|rule| rule != "served configmaps: get,list,watch" && rule != "served namespaces: get");
         assert_eq!(rules, expected);
     }
 }

@@ -16,6 +16,16 @@ impl Moment {
     /// After all others.
     pub const NEVER: Self = Self(Duration::MAX);
 
+    /// The time that has passed since the machine was started.
+    pub fn since_start(self) -> Duration {
+        self.0
+    }
+
+    /// So long after the machine was started.
+    pub fn at(since_start: Duration) -> Self {
+        Self(since_start)
+    }
+
     /// Now. Under the test kit, as tokio's clock goes.
     pub fn now() -> Self {
         super::super::clock::elapsed().map_or_else(Self::since_boot, Self)

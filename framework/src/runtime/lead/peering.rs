@@ -170,7 +170,8 @@ impl Peering {
         let entering = async {
             loop {
                 if !self.step().await {
-                    if self.is_settled() {
+                    let is_failing = || self.places.values().any(|place| place.failing().is_some());
+                    if self.is_settled() || self.undiscovered.is_some() || is_failing() {
                         return;
                     }
                     sleep(RETRY).await;
@@ -230,8 +231,8 @@ impl Peering {
             let asked = timeout(limit, object::served(&self.operator.client, group)).await;
             match asked {
                 Ok(Ok(served)) => *known = Group::Known(served, now + again),
-                Ok(Err(error)) => failed = Some(explain(&error)),
-                Err(_) => failed = Some("the API server doesn't answer".to_owned()),
+                Ok(Err(error)) => failed = Some((explain(&error), is_refusal(&error))),
+                Err(_) => failed = Some(("the API server doesn't answer".to_owned(), false)),
             }
         }
         self.tell_undiscovered(failed);
@@ -251,12 +252,13 @@ impl Peering {
         }
     }
 
-    fn tell_undiscovered(&mut self, why: Option<String>) {
-        if let Some(why) = &why {
-            let known = self.undiscovered.as_ref() == Some(why);
+    fn tell_undiscovered(&mut self, failed: Option<(String, bool)>) {
+        if let Some((why, is_refusal)) = &failed {
+            // That it can't be reached is told by the watches of the operator's kinds.
+            let known = !is_refusal || self.undiscovered.as_ref() == Some(why);
             self.observe(PeeringNews::Failed { peering: &self.title(), why, known });
         }
-        self.undiscovered = why;
+        self.undiscovered = failed.map(|(why, _)| why);
     }
 
     /// Where objects may be, with what is served there.
@@ -426,4 +428,9 @@ impl Peering {
 /// Waits until nothing is under way.
 async fn drained(holdings: &Holdings) {
     future::join_all(holdings.shards().all().map(|shard| holdings.drained(shard))).await;
+}
+
+/// Whether the API server has answered that it won't.
+fn is_refusal(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if (400..500).contains(&status.code) && status.code != 429)
 }

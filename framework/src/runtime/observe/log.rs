@@ -1,5 +1,7 @@
 //! Log lines of the runtime: Kopf's, word for word, wherever Kopf has one.
 
+mod leases;
+
 use super::{DaemonEvent, HandlerName, Left, Observation, Phase, PostponeCause, peering};
 use crate::{
     families::{ActivityKind, Kind},
@@ -125,6 +127,16 @@ pub fn write(observation: &Observation<'_>) {
         ),
         Observation::WorkerLost { why } => engine!(error, "A worker has ended in an unexpected way: {why}"),
         Observation::ServiceLost { why } => engine!(error, "A service has ended in an unexpected way: {why}"),
+        Observation::ElectionBegins { .. }
+        | Observation::Lease { .. }
+        | Observation::LeasesLost { .. }
+        | Observation::LeasesSettled { .. }
+        | Observation::StandsBy { .. }
+        | Observation::LeaseForeign { .. }
+        | Observation::ShardsDiffer { .. }
+        | Observation::ShardsAgree { .. }
+        | Observation::LeasesFail { .. }
+        | Observation::LeasesWork => leases::write(observation),
         Observation::EventsDropped { events, why } => {
             engine!(warn, "{events} Kubernetes event(s) could not be posted and are dropped: {why}.");
         }
@@ -254,8 +266,8 @@ pub fn write(observation: &Observation<'_>) {
             object!(debug, "Removing the finalizer, as there are no handlers requiring it.");
         }
         Observation::Unreadable(entries) => unreadable(entries),
-        Observation::HandlerBegins { handler: HandlerName { family, id }, .. } => {
-            object!(debug, "{family} '{id}' is invoked.");
+        Observation::HandlerBegins { handler: HandlerName { family, id }, epoch } => {
+            object!(debug, epoch, "{family} '{id}' is invoked.");
         }
         // The log tells of the outage, and not of all that it causes.
         Observation::HandlerEnded { handler: HandlerName { family, id }, words, outage: Some(_), .. } => {

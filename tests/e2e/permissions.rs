@@ -1,0 +1,39 @@
+//! Permissions: what `manifests` grants is what an operator uses. That it is enough is seen by all other tests: their operators
+//! have it, and nothing else.
+
+use crate::fixture::{Cluster, Crd, Fixture, Permission, eventually, manifest};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// The full CRD, whose objects can't be changed: the operator asks in vain to let one go, and tells of it by an event.
+fn frozen_crd() -> String {
+    let mut crd: Value = serde_saphyr::from_str(Crd::Full.manifest()).unwrap();
+    let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    let spec = &mut schema["properties"]["spec"];
+    spec["properties"]["owner"] = json!({"type": "string"});
+    spec["x-kubernetes-validations"] =
+        json!([{"rule": "self.owner == 'me'", "message": "it needs an owner"}]);
+    crd.to_string()
+}
+
+/// What was granted and not used, and what was used without a name for it.
+fn difference(granted: &BTreeSet<Permission>, used: &BTreeSet<Permission>) -> Vec<Permission> {
+    let is_used = |granted: &&Permission| used.iter().any(|used| granted.has(used));
+    granted.iter().filter(|granted| !is_used(granted)).cloned().collect()
+}
+
+#[tokio::test]
+async fn the_table_operator_uses_each_permission_that_its_manifests_grant() {
+    let cluster = Cluster::start(Crd::Full).await;
+    let fixture = Fixture::on(&cluster, "exact").await;
+    let operator = fixture.operator().not_verbose().env("KORF_SET_PERSISTENCE_REJECTED_DELAY", "2s").start();
+    fixture.apply(&manifest("kept", "kept", &["id"]));
+    fixture.until_ready("kept").await;
+    fixture.install(&frozen_crd());
+    fixture.delete("kept").await;
+    operator.wait_for_line("rejects the removal of the finalizer, so the object stays").await;
+    let unused = async || difference(&fixture.granted(), &fixture.used());
+    // The lists of this API server are watches; older servers are asked for lists.
+    let is_list = |unused: &Vec<Permission>| matches!(&unused[..], [list] if list.verb == "list" && list.resource == "databasetables");
+    eventually("each permission is used", unused, is_list).await;
+}
