@@ -132,14 +132,7 @@ pub async fn storm(cluster: &Cluster, plan: &Plan) -> Figures {
     let fixture = Fixture::on(cluster, &name).await;
     let validity = micros(plan.times[1]) + SECOND;
     let ledger = Ledger { validity, ..Ledger::default() };
-    let mut storm = Storm {
-        plan,
-        fixture,
-        members: Vec::new(),
-        ledger,
-        losses: Vec::new(),
-        random: 0x9e37_79b9_7f4a_7c15,
-    };
+    let mut storm = Storm { plan, fixture, members: Vec::new(), ledger, losses: Vec::new() };
     let leases = Leases::watch(&storm.fixture).await;
     let group = format!("--group={REPLICAS}");
     let bind = ["create", "clusterrolebinding", "replicas", "--clusterrole=cluster-admin", &group];
