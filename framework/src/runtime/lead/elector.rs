@@ -46,6 +46,17 @@ pub struct ElectionPlan {
     pub kinds: String,
 }
 
+impl ElectionPlan {
+    /// The Lease of the operator, which all its replicas have in common, with its namespace.
+    pub fn lease(&self, client: &Client) -> String {
+        format!("{}/{}", self.home(client), self.operator)
+    }
+
+    fn home(&self, client: &Client) -> String {
+        self.namespace.clone().unwrap_or_else(|| own_namespace(client))
+    }
+}
+
 /// One replica of the operator in the election.
 pub struct Elector {
     operator: Arc<OperatorContext>,
@@ -66,7 +77,7 @@ impl Elector {
     pub fn new(operator: Arc<OperatorContext>, plan: ElectionPlan) -> Self {
         let settings = &operator.settings;
         let client: Client = operator.client.clone();
-        let namespace = plan.namespace.clone().unwrap_or_else(|| own_namespace(&client));
+        let namespace = plan.home(&client);
         let identity = identity(&plan.operator);
         let times = times(settings);
         let leases = Leases::new(client, &namespace, &plan.operator, &identity, times.duration);
