@@ -221,7 +221,7 @@ mod tests {
         let counted: Vec<_> = kind.writes.outcomes().filter(|(.., count)| *count > 0).collect();
         assert_eq!(
             counted,
-            [("object", "conflict", 1), ("object", "unavailable", 1), ("status", "written", 1)]
+            [("object", "unavailable", 1), ("object", "conflict", 1), ("status", "written", 1)]
         );
     }
 }
