@@ -171,7 +171,7 @@ impl Operator {
         let kinds = KindContext::group(self.registry.handlers().to_vec(), &operator);
         let poster = Poster::new(&self.name, Arc::clone(&operator), requests);
         let (region, namespaces) = serve_namespaces(Arc::clone(&operator), self.namespaces?);
-        let replica_of = election.as_ref().map(|plan| plan.title(&operator.client));
+        let replica_of = election.as_ref().map(|plan| plan.lease(&operator.client));
         let mut peering = Peering::new(&operator, &self.name, &self.peering, region.clone(), replica_of);
         if let Some(peering) = &mut peering {
             stopping.run_until_cancelled(peering.enter()).await;

@@ -47,13 +47,13 @@ pub struct ElectionPlan {
 }
 
 impl ElectionPlan {
-    fn namespace(&self, client: &Client) -> String {
-        self.namespace.clone().unwrap_or_else(|| own_namespace(client))
+    /// The Lease of the operator, which all its replicas have in common, with its namespace.
+    pub fn lease(&self, client: &Client) -> String {
+        format!("{}/{}", self.home(client), self.operator)
     }
 
-    /// What all replicas have in common, and no other operator: the namespace of their Leases, and the operator's name.
-    pub fn title(&self, client: &Client) -> String {
-        format!("{}/{}", self.namespace(client), self.operator)
+    fn home(&self, client: &Client) -> String {
+        self.namespace.clone().unwrap_or_else(|| own_namespace(client))
     }
 }
 
@@ -77,7 +77,7 @@ impl Elector {
     pub fn new(operator: Arc<OperatorContext>, plan: ElectionPlan) -> Self {
         let settings = &operator.settings;
         let client: Client = operator.client.clone();
-        let namespace = plan.namespace(&client);
+        let namespace = plan.home(&client);
         let identity = identity(&plan.operator);
         let times = times(settings);
         let leases = Leases::new(client, &namespace, &plan.operator, &identity, times.duration);
