@@ -24,6 +24,7 @@ mod good_input;
 mod handover;
 mod health;
 mod indexes;
+mod installing;
 mod kinds;
 mod kopf_demo_session;
 mod large_objects;

@@ -6,6 +6,7 @@
 mod log;
 pub(crate) mod metrics;
 mod peering;
+pub(crate) mod traces;
 
 pub use peering::{PauseCause, PeeringNews};
 
