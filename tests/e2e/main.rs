@@ -27,6 +27,7 @@ mod indexes;
 mod kinds;
 mod kopf_demo_session;
 mod large_objects;
+mod leases;
 mod log_formats;
 mod login;
 mod metrics;
