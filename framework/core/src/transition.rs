@@ -37,7 +37,10 @@ pub struct TransitionTimes {
 
 /// What was told of one object's handlers, by their ids. There is nothing to remember of one that works, as most do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Transitions(Option<Box<BTreeMap<String, Told>>>);
+pub struct Transitions(
+    #[expect(clippy::box_collection, reason = "most objects have none, and it is one word of them then")]
+    Option<Box<BTreeMap<String, Told>>>,
+);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Told {
