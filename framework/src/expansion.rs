@@ -11,6 +11,8 @@ use std::marker::PhantomData;
 
 pub use inventory::submit;
 
+/// How the objects are divided.
+pub use crate::core::shard::{Shard, Shards};
 /// The parts that the test kit captures lines with.
 pub use crate::logging::parts as logging;
 /// The clock, which the test kit controls.

@@ -237,6 +237,11 @@ pub mod metrics {
     pub use prometheus_client;
 }
 
+/// What an operator does, for OpenTelemetry.
+pub mod traces {
+    #![doc = include_str!("../docs/traces.md")]
+}
+
 /// Replicas of one operator: who works.
 pub mod replicas {
     #![doc = include_str!("../docs/replicas.md")]

@@ -11,6 +11,8 @@
 //! | [`Verbose`](Verbosity::Verbose) | DEBUG | WARN |
 //! | [`Debug`](Verbosity::Debug) | DEBUG | DEBUG |
 //!
+//! With the feature `otel`, spans are sent to an OpenTelemetry collector: see [traces](crate::traces).
+//!
 //! On a terminal, the level has a color; `NO_COLOR=1` turns that off.
 //!
 //! `RUST_LOG` overrides this with `target=level` pairs: `info,kube_client=debug`.
@@ -24,10 +26,14 @@ mod record;
 #[cfg(test)]
 mod tests;
 mod text;
+#[cfg(feature = "otel")]
+mod traces;
 
 pub use filter::{BadFilter, Verbosity};
 pub use object::object_span;
 pub use operator::operator_span;
+#[cfg(feature = "otel")]
+pub use traces::{BadTraces, Traces};
 
 pub(crate) use object::OBJECTS;
 
@@ -54,7 +60,11 @@ use std::{
     },
 };
 use tracing::Level;
-use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    Layer, Registry,
+    layer::{Identity, SubscriberExt},
+    util::SubscriberInitExt,
+};
 
 /// Format of the lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -83,11 +93,24 @@ impl Logging {
     /// # Errors
     /// `RUST_LOG` is invalid.
     pub fn start(self) -> Result<Log, BadFilter> {
+        self.start_with(None::<Identity>)
+    }
+
+    /// The same, and sends traces.
+    ///
+    /// # Errors
+    /// `RUST_LOG` is invalid.
+    #[cfg(feature = "otel")]
+    pub fn start_tracing(self, traces: &Traces) -> Result<Log, BadFilter> {
+        self.start_with(Some(traces.layer()))
+    }
+
+    fn start_with(self, traces: Option<impl Layer<Registry> + Send + Sync>) -> Result<Log, BadFilter> {
         let filter = filter(self.verbosity, env::var("RUST_LOG").ok().as_deref())?;
         let log = Log { format: self.format, kopf: Arc::default(), colored: wants_colors() };
         let lines = Lines::new(log.clone(), to_stderr).with_filter(filter);
         // A subscriber set by the program or by a test takes precedence.
-        let _ = tracing_subscriber::registry().with(lines).try_init();
+        let _ = tracing_subscriber::registry().with(traces).with(lines).try_init();
         Ok(log)
     }
 }
@@ -111,6 +134,11 @@ impl Log {
     pub fn last_words(&self, message: &str) {
         let record = Record { message: message.into(), ..Record::new(Level::ERROR, "korf::engine") };
         to_stderr(&self.line(&record));
+    }
+
+    #[cfg(feature = "otel")]
+    fn is_json(&self) -> bool {
+        matches!(self.format, Format::Json)
     }
 
     fn line(&self, record: &Record) -> String {

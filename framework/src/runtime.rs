@@ -48,7 +48,8 @@ pub use cleanup::Cleanup;
 pub use events::Poster;
 pub use kind::{KindContext, OperatorContext, is_report};
 pub use lead::{
-    ElectionPlan, Elector, Holdings, Moment, OPERATOR_LABEL, Relisting, SHARDS_ANNOTATION, own_namespace,
+    ElectionPlan, Elector, Holdings, Moment, OPERATOR_LABEL, Relisting, SHARDS_ANNOTATION, look_for_help,
+    own_namespace,
     peering::{
         FreezeRequest, GROUPS as PEERING_GROUPS, Peering, PeeringMode, PeeringOptions,
         plural as peering_plural,
@@ -57,7 +58,7 @@ pub use lead::{
 pub use namespaces::{Namespaces, serve_namespaces};
 pub use object::WatchedObject;
 pub use probes::Probes;
-pub use supervisor::Supervisor;
+pub use supervisor::{Shutdown, Supervisor};
 pub use triggers::{Target, Triggers};
 pub use watch::openings;
 pub use write::explain;

@@ -40,13 +40,13 @@ pub enum TableError {
     /// The cluster's name can't be read.
     #[error(
         "can't read the uid of namespace kube-system, which names this cluster in the comments of its tables \
-         ({0}): grant the operator `get` on that namespace, as manifests/rbac.yaml does, or set --cluster-id"
+         ({0}): grant the operator `get` on that namespace, as `manifests` does, or set --cluster-id"
     )]
     ClusterUnknown(ApiError),
     /// The API server can't be asked whether the object still exists.
     #[error(
         "can't check that this object still exists and the table is still its own ({0}): grant the operator \
-         `get` on databasetables, as manifests/rbac.yaml does"
+         `get` on databasetables, as `manifests` does"
     )]
     ObjectUnknown(ApiError),
     /// The object no longer exists, and another one owns the table.

@@ -66,6 +66,7 @@ fn main() -> ExitCode {
 /// database is looked for before the operator runs, for as long as `PGCONNECT_TIMEOUT` says.
 fn installation() -> Installation {
     Installation::new()
+        .replicas(2)
         .secret_file("DATABASE_URL_FILE", "DATABASE_URL")
         .reaches(5432)
         .starts_within(Duration::from_mins(5))

@@ -81,7 +81,6 @@ async fn the_crd_accepts_good_objects_and_rejects_others_with_a_message() {
     mistakes_are_rejected(&world);
     a_new_object_is_not_seen_yet(&world);
     kubectl_get_prints_the_status(&world);
-    rbac_grants_what_is_needed(&world);
 }
 
 fn mistakes_are_rejected(world: &World) {
@@ -139,49 +138,6 @@ fn kubectl_get_prints_the_status(world: &World) {
     assert_eq!(rows[1][..5], ["good", "public.\"T\"", "1", "True", "UpdateAborted"]);
     let stored: Value = serde_json::from_str(&world.must(&["get", "dbt", "good", "-o", "json"], "")).unwrap();
     assert_eq!(stored["status"], status["status"]);
-}
-
-fn rbac_grants_what_is_needed(world: &World) {
-    world.must(&["apply", "-f", "-"], &manifest("rbac.yaml"));
-    let may = |verb: &str, what: &str| {
-        let user = "--as=system:serviceaccount:default:database-table-operator";
-        world.kubectl(&["auth", "can-i", verb, what, user, "--all-namespaces"], "").status.success()
-    };
-    for (verb, what) in [
-        ("watch", "databasetables.kopf.demo"),
-        ("patch", "databasetables.kopf.demo/status"),
-        ("get", "namespaces/kube-system"),
-        ("create", "events.events.k8s.io"),
-    ] {
-        assert!(may(verb, what), "{verb} {what}");
-    }
-    for (verb, what) in [
-        ("get", "secrets"),
-        ("delete", "databasetables.kopf.demo"),
-        ("list", "namespaces"),
-        ("get", "namespaces/served"),
-        ("create", "events"),
-        ("list", "events.events.k8s.io"),
-    ] {
-        assert!(!may(verb, what), "{verb} {what}");
-    }
-    a_role_binding_grants_a_look_at_its_own_namespace(world);
-}
-
-fn a_role_binding_grants_a_look_at_its_own_namespace(world: &World) {
-    for namespace in ["served", "other"] {
-        world.must(&["create", "namespace", namespace], "");
-    }
-    let role = "--clusterrole=database-table-operator-namespace";
-    world.must(
-        &["create", "rolebinding", "operator", role, "--serviceaccount=served:operator", "-n", "served"],
-        "",
-    );
-    let sees = |namespace: &str| {
-        let user = "--as=system:serviceaccount:served:operator";
-        world.kubectl(&["get", "namespace", namespace, user], "").status.success()
-    };
-    assert!(sees("served") && !sees("other"));
 }
 
 /// Specs, and whole objects, of all sorts of wrong shapes: the Kopf demo's CRD lets them in.

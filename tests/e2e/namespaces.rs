@@ -4,7 +4,7 @@ use crate::fixture::{Cluster, Fixture, condition, manifest};
 use serde_json::Value;
 use std::process::Command;
 
-const RBAC: &str = include_str!("../../operator/manifests/rbac.yaml");
+const RBAC: &str = include_str!("roles.yaml");
 
 const USER: &str = "namespaced-reader";
 

@@ -8,7 +8,8 @@ use crate::fixture::{Cluster, Crd};
 use std::time::Duration;
 use storm::{Plan, storm};
 
-#[tokio::test]
+// What the watch of Leases shows is noted at once, also while the test waits for kubectl.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_that_are_killed_and_stopped_never_handle_an_object_twice_at_once_and_forget_none() {
     let cluster = Cluster::start(Crd::Full).await;
     let plan = Plan { replicas: 3, shards: 4, objects: 24, length: Duration::from_secs(20), ..Plan::short() };
@@ -18,7 +19,8 @@ async fn replicas_that_are_killed_and_stopped_never_handle_an_object_twice_at_on
 }
 
 /// All numbers of replicas and shards, with the times that are usual: `-- --ignored --nocapture two_three_and_five`.
-#[tokio::test]
+// What the watch of Leases shows is noted at once, also while the test waits for kubectl.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes half an hour"]
 async fn two_three_and_five_replicas_with_one_four_and_sixteen_shards() {
     println!(

@@ -4,7 +4,7 @@ use crate::fixture::{Cluster, Crd, Fixture, OperatorProcess, condition, manifest
 use serde_json::Value;
 use std::path::Path;
 
-const RBAC: &str = include_str!("../../operator/manifests/rbac.yaml");
+const RBAC: &str = include_str!("roles.yaml");
 
 /// Texts that only developers understand, and that users should never see.
 const DUMPS: [&str; 8] =
@@ -195,7 +195,7 @@ async fn permissions_are_missing(fixture: &Fixture<'_>) {
     let denied = |object: &Value| condition(object, "Synced") == ["False", "PermissionDenied"];
     let object = fixture.until("permitted", "a permission is missing", denied).await;
     let reason = object["status"]["conditions"][1]["message"].as_str().unwrap();
-    assert!(reason.contains("as manifests/rbac.yaml does, or set --cluster-id"), "{reason}");
+    assert!(reason.contains("as `manifests` does, or set --cluster-id"), "{reason}");
     bind("database-table-operator-cluster");
     fixture.until_ready("permitted").await;
     let [watching, handling] = &problems(&operator)[..] else { panic!("{:#?}", problems(&operator)) };

@@ -14,6 +14,9 @@ use std::{
 /// The most shards that an operator may have: each is a Lease, which is renewed every few seconds.
 pub const MOST: u16 = 256;
 
+/// The most ranges that a selector names, since it is part of a URL.
+const MOST_RANGES: usize = 16;
+
 /// The number of shards that the objects are divided into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shards(NonZeroU16);
@@ -96,6 +99,33 @@ impl Shards {
     }
 }
 
+impl Shards {
+    /// The API server's `shardSelector` for the objects of some shards, in their order: those, and if they are scattered, some
+    /// others. None where these are all, or there are none.
+    pub fn selector(self, shards: impl IntoIterator<Item = Shard>) -> Option<String> {
+        let mut ranges: Vec<(u128, u128)> = Vec::new();
+        for range in shards.into_iter().map(|shard| self.range(shard)) {
+            let (begin, end) = (u128::from(*range.start()), u128::from(*range.end()) + 1);
+            match ranges.last_mut() {
+                Some((_, last)) if *last == begin => *last = end,
+                _ => ranges.push((begin, end)),
+            }
+        }
+        while ranges.len() > MOST_RANGES {
+            let gap = |at: &usize| ranges[at + 1].0 - ranges[*at].1;
+            let Some(nearest) = (0..ranges.len() - 1).min_by_key(gap) else { break };
+            let (_, end) = ranges.remove(nearest + 1);
+            ranges[nearest].1 = end;
+        }
+        let is_all = ranges[..] == [(0, 1 << u64::BITS)];
+        let text = |(begin, end): &(u128, u128)| {
+            format!("shardRange(object.metadata.uid, '0x{begin:016x}', '0x{end:016x}')")
+        };
+        let texts: Vec<_> = ranges.iter().map(text).collect();
+        (!is_all && !texts.is_empty()).then(|| texts.join(" || "))
+    }
+}
+
 /// FNV-1a with 64 bits of the uid's text.
 pub fn hash(uid: &impl fmt::Display) -> u64 {
     struct Fnv(u64);
@@ -147,6 +177,32 @@ mod tests {
         for text in ["0", "257", "-1", "4.0", "", "many", "65536"] {
             let error = text.parse::<Shards>().unwrap_err().to_string();
             assert_eq!(error, format!("{text:?} is no number of shards: it is from 1 to 256"));
+        }
+    }
+
+    #[test]
+    fn a_selector_names_the_ranges_that_lie_together_once() {
+        let selector = |number, of: &[u16]| shards(number).selector(of.iter().copied().map(Shard));
+        let range = |begin, end| format!("shardRange(object.metadata.uid, '0x{begin}', '0x{end}')");
+        assert_eq!((selector(4, &[]), selector(4, &[0, 1, 2, 3]), selector(1, &[0])), (None, None, None));
+        let half = range("4000000000000000", "c000000000000000");
+        assert_eq!(selector(4, &[1, 2]).unwrap(), half);
+        let ends =
+            [range("0000000000000000", "4000000000000000"), range("c000000000000000", "10000000000000000")];
+        assert_eq!(selector(4, &[0, 3]).unwrap(), ends.join(" || "));
+    }
+
+    #[test]
+    fn a_selector_of_many_scattered_shards_is_short_and_has_them_all() {
+        let scattered: Vec<_> = (0..MOST).filter(|shard| shard % 3 == 1).map(Shard).collect();
+        let selector = shards(MOST).selector(scattered.iter().copied()).unwrap();
+        assert_eq!(selector.matches("shardRange").count(), MOST_RANGES);
+        let bounds: Vec<_> = selector.split('\'').skip(1).step_by(2).collect();
+        let number = |text: &str| u128::from_str_radix(&text[2..], 16).unwrap();
+        let ranges: Vec<_> = bounds.chunks(2).map(|ends| number(ends[0])..number(ends[1])).collect();
+        for shard in scattered {
+            let begin = u128::from(*shards(MOST).range(shard).start());
+            assert!(ranges.iter().any(|range| range.contains(&begin)), "{shard}");
         }
     }
 

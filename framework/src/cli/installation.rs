@@ -18,6 +18,7 @@ pub struct Installation {
     pub(super) secrets: Vec<SecretUse>,
     pub(super) ports: Vec<u16>,
     pub(super) startup: Option<Duration>,
+    pub(super) replicas: Option<u16>,
 }
 
 /// A key of the operator's Secret, and the environment variable by which the program gets it.
@@ -57,6 +58,14 @@ impl Installation {
     #[must_use]
     pub fn reaches(mut self, port: u16) -> Self {
         self.ports.push(port);
+        self
+    }
+
+    /// The number of replicas, unless the option `--replicas` says otherwise; 1 by default. Of several, one works at a time, or each
+    /// at its share: they have `--leader-elect`.
+    #[must_use]
+    pub fn replicas(mut self, number: u16) -> Self {
+        self.replicas = Some(number);
         self
     }
 

@@ -6,7 +6,10 @@ mod workload;
 
 use super::{Program, crd, installation::Installation};
 use crate::{
-    core::namespaces::{NamespaceList, NamespaceSet},
+    core::{
+        namespaces::{NamespaceList, NamespaceSet},
+        shard::Shards,
+    },
     operator::Operator,
     runtime::Namespaces,
 };
@@ -33,6 +36,15 @@ pub(super) struct Manifests {
     /// The image with the operator, as its entrypoint; without it, the Deployment has a placeholder
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<String>,
+    /// The number of replicas; several have --leader-elect
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    pub replicas: Option<u16>,
+    /// Let one replica of several work at a time, as for `run`; for a single replica, the next one stands by during an update
+    #[arg(long)]
+    pub leader_elect: bool,
+    /// Divide the objects into this many shards, as for `run`; that includes --leader-elect
+    #[arg(long, value_name = "NUMBER")]
+    pub shards: Option<Shards>,
     /// Take part in the peering of this name, as for `run`
     #[arg(short = 'P', long, value_name = "NAME", value_parser = super::peering::peering)]
     pub peering: Option<String>,
@@ -72,6 +84,11 @@ struct Site {
     all: bool,
     /// The namespaces that are served; none: all.
     served: Option<NamespaceSet>,
+    replicas: u16,
+    /// The replicas elect who works.
+    leases: bool,
+    /// The number of shards that `run` is given.
+    shards: Option<u16>,
     /// The peering that `run` is given.
     given_peering: Option<String>,
     /// The peering that it takes part in, or may.
@@ -88,6 +105,8 @@ impl Site {
         let operator = &program.operator;
         let (name, version) = (operator.name().to_owned(), program.version);
         let served = served(operator, options)?;
+        let replicas = options.replicas.or(program.installation.replicas).unwrap_or(1);
+        let shards = options.shards.map(Shards::number);
         Ok(Self {
             image: options.image.clone().unwrap_or_else(|| placeholder(&name, version)),
             version,
@@ -95,6 +114,9 @@ impl Site {
             given: options.named.clone(),
             all: served.is_none(),
             served,
+            replicas,
+            leases: replicas > 1 || options.leader_elect || shards.is_some() || operator.elects(),
+            shards,
             given_peering: options.peering.clone(),
             peering: options.peering.clone().or_else(|| operator.known_peering().map(str::to_owned)),
             in_status: operator.may_store_in_status(),

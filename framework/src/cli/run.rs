@@ -2,8 +2,10 @@
 
 use super::{
     Program,
-    arguments::{Namespaces, Run},
+    arguments::{Logs, Namespaces, Run},
 };
+#[cfg(feature = "otel")]
+use crate::logging::Traces;
 use crate::{
     logging::Log,
     operator::Operator,
@@ -21,8 +23,8 @@ where
     O: clap::Args,
     E: Into<Box<dyn Error>>,
 {
-    let log = match options.logs.logging().start() {
-        Ok(log) => log,
+    let (log, traces) = match start_log(&program, &options.logs) {
+        Ok(started) => started,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "error: {error}");
             return ExitCode::from(2);
@@ -54,6 +56,7 @@ where
     });
     // A handler that ignores its cancellation must not keep the process alive.
     runtime.shutdown_background();
+    traces.end();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) if error.is::<Unfit>() => {
@@ -61,6 +64,30 @@ where
             ExitCode::from(2)
         }
         Err(error) => failed(&log, &*error),
+    }
+}
+
+/// Starts the log, and sends traces if the environment says where to.
+fn start_log(program: &Program, logs: &Logs) -> Result<(Log, Ending), Box<dyn Error>> {
+    #[cfg(feature = "otel")]
+    if let Some(traces) = Traces::from_env(program.operator.name(), program.version)? {
+        return Ok((logs.logging().start_tracing(&traces)?, Ending(Some(traces))));
+    }
+    let _ = program;
+    Ok((logs.logging().start()?, Ending::default()))
+}
+
+/// What is to be done when the log ends.
+#[derive(Default)]
+struct Ending(#[cfg(feature = "otel")] Option<Traces>);
+
+impl Ending {
+    /// Sends the traces that are left.
+    fn end(self) {
+        #[cfg(feature = "otel")]
+        if let Some(traces) = self.0 {
+            traces.end();
+        }
     }
 }
 

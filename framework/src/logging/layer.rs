@@ -55,6 +55,10 @@ where
         let operator = |name: &OperatorName| Value::from(name.0.as_str());
         let operator = scope().find_map(|span| span.extensions().get().map(operator));
         record.extras.extend(operator.map(|name| ("operator", name)));
+        #[cfg(feature = "otel")]
+        if self.log.is_json() {
+            record.extras.extend(super::traces::ids());
+        }
         (self.write)(&self.log.line(&record));
     }
 }

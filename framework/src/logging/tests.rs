@@ -266,3 +266,25 @@ fn in_kopfs_words_a_login_by_a_handler_is_that_handlers() {
     ];
     assert_eq!(lines, expected);
 }
+
+#[cfg(feature = "otel")]
+#[test]
+fn a_json_line_in_a_span_that_is_sent_has_its_ids() {
+    let written = Arc::<Mutex<Vec<String>>>::default();
+    let lines = Arc::clone(&written);
+    let log = Log { format: Format::Json, kopf: Arc::default(), colored: false };
+    let lines = Lines::new(log, move |line: &str| lines.lock().unwrap().push(line.to_owned()));
+    let traces = super::Traces::to("http://127.0.0.1:1/v1/traces", "greeter", "").unwrap();
+    let passing = filter(Verbosity::Normal, None).unwrap();
+    let subscriber = tracing_subscriber::registry().with(traces.layer()).with(lines.with_filter(passing));
+    tracing::subscriber::with_default(subscriber, || {
+        tracing::info!("outside");
+        tracing::info_span!(target: "korf::traces", "turn").in_scope(|| tracing::info!("inside"));
+    });
+    let lines = written.lock().unwrap().clone();
+    let [outside, inside] =
+        [0, 1].map(|line: usize| serde_json::from_str::<serde_json::Value>(&lines[line]).unwrap());
+    assert_eq!((outside.get("trace_id"), outside["message"].as_str()), (None, Some("outside")));
+    let length = |name: &str| inside[name].as_str().map(str::len);
+    assert_eq!((length("trace_id"), length("span_id")), (Some(32), Some(16)), "{inside}");
+}

@@ -56,6 +56,11 @@ impl Operator {
         self
     }
 
+    /// Whether it takes part in an election, as far as that is known before it starts.
+    pub(crate) fn elects(&self) -> bool {
+        self.leases.is_on
+    }
+
     /// What the election is about, if there is one.
     pub(super) fn election(&self) -> Result<Option<ElectionPlan>, RunError> {
         if !self.leases.is_on {

@@ -9,10 +9,11 @@ use crate::{
     registry::{LeftOut, Registry},
     runtime::{
         ActivityCaller, Cleanup, Elector, Holdings, KindContext, Namespaces, OperatorContext, Peering,
-        PeeringOptions, Poster, Probes, Relisting, Supervisor,
+        PeeringOptions, Poster, Probes, Relisting, Shutdown, Supervisor,
         health::Health,
+        look_for_help,
         observe::{Observation, Observer, metrics::Metrics},
-        openings, serve_namespaces,
+        openings, own_namespace, serve_namespaces,
     },
     settings::Settings,
 };
@@ -176,9 +177,13 @@ impl Operator {
         if let Some(peering) = &mut peering {
             stopping.run_until_cancelled(peering.enter()).await;
         }
+        let namespace = election.as_ref().and_then(|plan| plan.namespace.clone());
+        let namespace = namespace.unwrap_or_else(|| own_namespace(&operator.client));
+        let help = look_for_help(Arc::clone(&operator), namespace);
         let elector = election.map(|plan| Elector::new(Arc::clone(&operator), plan));
         let mut supervisor = Supervisor::new(operator, cleanup)
             .service_of(elector, Elector::run)
+            .service(|shutdown| help_until(help, shutdown))
             .service(|shutdown| poster.run(shutdown))
             .service(|_| namespaces);
         if let Some(peering) = peering {
@@ -199,6 +204,13 @@ impl Operator {
             ids if ids.is_empty() => Ok(()),
             ids => Err(RunError::Cleanup { ids }),
         }
+    }
+}
+
+async fn help_until(help: impl Future<Output = ()>, shutdown: Shutdown) {
+    tokio::select! {
+        () = help => {}
+        () = shutdown.work_ended.cancelled() => {}
     }
 }
 

@@ -5,7 +5,7 @@ use super::{
     kind::KindContext,
     lead::Fence,
     memory::Memory,
-    observe::{HandlerName, Observation, metrics::Called},
+    observe::{HandlerName, Observation, metrics::Called, traces},
 };
 use crate::{
     argument::Rejection,
@@ -35,6 +35,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
+use tracing::Instrument;
 
 /// The object that handlers are called for in one pass, and what they ask for.
 #[derive(Clone)]
@@ -161,7 +162,7 @@ impl Pass {
         let invoke = complete(move |call| invoke(call));
         let (id, limits, caller) = (&handler.id, &handler.limits, &self.caller);
         let called = Called::Change(cycle.reason);
-        let outcome = caller.once(called, id, limits, ready.attempt, || invoke(call), true).await;
+        let outcome = caller.traced(called, id, limits, ready.attempt, || invoke(call), true).await;
         // One that isn't called again waits for nothing.
         let waits = matches!(outcome, Outcome::Retry { .. } | Outcome::Children { .. });
         let blocked = caller.take_blocked().filter(|_| waits);
@@ -175,7 +176,7 @@ impl Pass {
         let object = self.object(&handler.id, handler.param.as_ref(), None);
         let call = EventCall { object, event };
         let invoke = || (handler.invoke)(call);
-        self.caller.once(Called::Event, &handler.id, &limits, attempt, invoke, false).await;
+        self.caller.traced(Called::Event, &handler.id, &limits, attempt, invoke, false).await;
     }
 
     /// Calls a timer.
@@ -183,7 +184,7 @@ impl Pass {
         let object = self.object(&handler.id, handler.param.as_ref(), None);
         let call = TimerCall { object, attempt: AttemptInfo { number: attempt.before, started } };
         let invoke = || (handler.invoke)(call);
-        self.caller.once(Called::Timer, &handler.id, &handler.limits, attempt, invoke, false).await
+        self.caller.traced(Called::Timer, &handler.id, &handler.limits, attempt, invoke, false).await
     }
 
     /// The sub-handlers of a handler, called as handlers are.
@@ -197,7 +198,7 @@ impl Pass {
                 let caller = caller.clone();
                 async move {
                     let (id, invoke) = (call.object.context.handler.clone(), complete(handler.invoke));
-                    caller.once(called, &id, &handler.limits, attempt, || invoke(call), true).await
+                    caller.traced(called, &id, &handler.limits, attempt, || invoke(call), true).await
                 }
                 .boxed()
             };
@@ -224,6 +225,22 @@ impl Caller {
                 self.edits.merge(json!({ "status": Value::Object(result) }));
             }
         }
+    }
+
+    /// The same in a span of its own. A daemon has none: it may run for days.
+    async fn traced(
+        &self,
+        called: Called,
+        id: &str,
+        limits: &Limits,
+        attempt: Attempt,
+        invoke: impl FnOnce() -> Answer,
+        waits: bool,
+    ) -> Outcome {
+        let span = traces::attempt(called, id, attempt.before);
+        let outcome = self.once(called, id, limits, attempt, invoke, waits).instrument(span.clone()).await;
+        traces::attempted(&span, &outcome);
+        outcome
     }
 
     /// Calls a handler once. Only one that `waits` is called again when an outage is over: one of a change.

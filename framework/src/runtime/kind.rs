@@ -319,6 +319,16 @@ impl KindContext {
         self.has_turns
     }
 
+    /// Whether it needs no more objects than those of the replica's shards: index functions and mapping functions need all.
+    pub(super) fn may_share(&self) -> bool {
+        self.has_turns && self.indexes.is_empty() && self.relations.is_empty()
+    }
+
+    /// Whether only its objects of the replica's shards are known.
+    pub(super) fn is_shared(&self) -> bool {
+        self.may_share() && self.operator.relisting.selector().is_some()
+    }
+
     /// What its handlers need of the queue.
     pub(super) fn needs(&self) -> KindNeeds {
         KindNeeds {

@@ -11,6 +11,7 @@ mod holdings;
 mod leases;
 pub mod peering;
 mod relisting;
+mod share;
 mod tenures;
 mod watching;
 
@@ -20,4 +21,5 @@ pub use fence::Fence;
 pub use holdings::Holdings;
 pub use leases::{OPERATOR_LABEL, SHARDS_ANNOTATION, own_namespace};
 pub use relisting::{Relisted, Relisting};
+pub use share::{is_about_share, look_for_help, sharing};
 pub use tenures::{Tenures, Turnover};

@@ -6,6 +6,7 @@
 mod log;
 pub(crate) mod metrics;
 mod peering;
+pub(crate) mod traces;
 
 pub use peering::{PauseCause, PeeringNews};
 
@@ -90,6 +91,8 @@ pub enum Observation<'a> {
     IndexesAwaited { kinds: &'a [String] },
     /// All indexes are filled: handlers are called from now on. `told`: the log has told of the wait.
     IndexesFilled { told: bool },
+    /// Whether the API server sends each replica its share of the objects alone; `why`: why it can't be asked.
+    SharesAsked { helped: bool, why: Option<&'a str> },
     /// It takes part in the election of those replicas that work, under this name.
     ElectionBegins { identity: &'a str, namespace: &'a str },
     /// Something happens to one of so many shards.

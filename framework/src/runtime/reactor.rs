@@ -92,6 +92,7 @@ impl Reactor {
             Queue::new(needs).with_limits(operator.settings.queue()).divided(operator.holdings.shards());
         let tenures = Tenures::new(operator.holdings.clone(), now());
         tenures.serving().for_each(|shard| queue.serve(shard));
+        operator.relisting.share_is(operator.holdings.shards(), tenures.serving());
         Self {
             indexing: kinds.iter().any(|kind| kind.is_indexed()).then_some(indexing),
             queue,
@@ -294,6 +295,10 @@ impl Reactor {
     /// Tells of a trigger for an object that isn't there, if that is news.
     fn triggered_in_vain(&mut self, kind: u32, target: Target, by: &str) {
         let Some((namespace, name)) = target.object.clone() else { return };
+        // It may be another replica's.
+        if self.kinds[kind as usize].is_shared() {
+            return;
+        }
         if self.unmet.is_news(target) {
             let (kind, namespace) = (&*self.kinds[kind as usize].title(), namespace.as_deref());
             self.operator.observer.observe(Observation::TriggerInVain { by, kind, namespace, name: &name });

@@ -48,6 +48,11 @@ impl Relations {
         self.handlers.push(handler);
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.handlers.is_empty()
+    }
+
     fn shown(&self) -> MutexGuard<'_, HashMap<Uid, Shown>> {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -5,7 +5,7 @@ use super::{
     health::{WatchHealth, noting},
     hiccup::{Hiccup, Hiccups},
     kind::KindContext,
-    lead::Relisted,
+    lead::{Relisted, is_about_share, sharing},
     object::WatchedObject,
     observe::Observation,
     write::{explain_watch, watch_code},
@@ -70,6 +70,8 @@ pub struct Watch {
     /// The kind's CRD may have changed since the last listing.
     revised: bool,
     relisted: Relisted,
+    /// It asks for the replica's share alone.
+    shares: bool,
     /// It lists because the operator has taken over some of the objects.
     again: bool,
 }
@@ -82,6 +84,7 @@ impl Watch {
         Self {
             client: noting(kind.client(), health.clone()),
             relisted: kind.operator.relisting.follow(),
+            shares: false,
             again: false,
             kind,
             namespace,
@@ -164,7 +167,7 @@ impl Watch {
         }
     }
 
-    fn open(&self) -> BoxStream<'static, watcher::Result<watcher::Event<WatchedObject>>> {
+    fn open(&mut self) -> BoxStream<'static, watcher::Result<watcher::Event<WatchedObject>>> {
         let selector = self.kind.selector();
         self.kind.observe(Observation::WatchBegins {
             kind: &self.kind.title(),
@@ -179,7 +182,10 @@ impl Watch {
         let delay = self.kind.operator.settings.watching.retry_delay;
         // The operator may lack the permission for any number of kinds that nobody has named.
         let backoff = WatchBackoff::up_to(if self.kind.is_found() { delay.max(FOUND_DELAY) } else { delay });
-        watcher(self.kind.api_by(&self.client, self.namespace.as_deref()), config).backoff(backoff).boxed()
+        let share = self.kind.operator.relisting.selector().filter(|_| self.kind.may_share());
+        self.shares = share.is_some();
+        let client = share.map_or_else(|| self.client.clone(), |share| sharing(&self.client, share));
+        watcher(self.kind.api_by(&client, self.namespace.as_deref()), config).backoff(backoff).boxed()
     }
 
     fn works(&mut self) {
@@ -216,6 +222,11 @@ impl Watch {
         if streaming && matches!((code, error), (Some(400 | 422), watcher::Error::WatchStartFailed(_))) {
             // Servers before 1.34, or with the feature switched off.
             self.turn_to_pages();
+            return Ok(());
+        }
+        if self.shares && is_about_share(code) {
+            self.kind.operator.relisting.set_helped(false);
+            (self.stream, self.shares) = (None, false);
             return Ok(());
         }
         let (kind, why) = (&self.kind.title(), explain_watch(error));

@@ -6,7 +6,7 @@ use super::{
     clock,
     kind::KindContext,
     memory::Memory,
-    observe::Observation,
+    observe::{Observation, traces},
     turn::Turn,
     write::{Intent, RetryBudget, Standing, Stop, Unread},
 };
@@ -37,7 +37,8 @@ pub async fn work(kind: Arc<KindContext>, job: Job, mut memory: Memory) -> (Turn
         report.tick = memory.timers.next(&kind.timers);
     }
     let fence = memory.fence.clone();
-    let work = AssertUnwindSafe(kind.handle(job, &mut memory, &mut report)).catch_unwind();
+    let turn = span.in_scope(|| traces::turn(&kind, &job.body));
+    let work = AssertUnwindSafe(kind.handle(job, &mut memory, &mut report)).catch_unwind().instrument(turn);
     let ended = fence.guard(work).instrument(span.clone()).await;
     report.end = span.in_scope(|| match ended {
         Some(Ok(Ok(end))) => end,

@@ -267,5 +267,5 @@ async fn what_handlers_and_activities_log_is_in_the_span_of_their_operator() {
         .spawn();
     tokio::time::sleep(Duration::from_secs(1)).await;
     running.stop().await.unwrap();
-    assert_eq!(*spans.0.lock().unwrap(), ["operator", "operator object", "operator"]);
+    assert_eq!(*spans.0.lock().unwrap(), ["operator", "operator object turn handler", "operator"]);
 }

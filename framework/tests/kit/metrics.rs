@@ -148,7 +148,7 @@ fn writes_are_counted_by_what_came_of_them_and_so_is_each_further_try() {
     let of_object = format!("korf_writes_total{{kind=\"{KIND}\",part=\"object\",outcome=");
     let writes: Vec<_> =
         series(&mut cluster, &of_object).iter().map(|line| line.replace(&of_object, "")).collect();
-    assert_eq!(writes[1..], ["\"conflict\"} 1", "\"unavailable\"} 1"], "{writes:?}");
+    assert_eq!(writes[1..], ["\"unavailable\"} 1", "\"conflict\"} 1"], "{writes:?}");
     assert_eq!(
         series(&mut cluster, "korf_write_retries_total"),
         [format!("korf_write_retries_total{{kind=\"{KIND}\"}} 2")]
@@ -224,4 +224,37 @@ async fn an_address_that_is_taken_ends_the_operator_with_one_line() {
     let expected = format!("the operator's metrics can't be served at {address}: ");
     assert!(error.to_string().starts_with(&expected), "{error}");
     assert!(error.to_string().ends_with("Something else listens there: give another port"), "{error}");
+}
+
+#[test]
+fn leases_are_counted_as_they_come_and_go_and_objects_of_others_are_foreign() {
+    let house = House::default();
+    let mut cluster = cluster_of(&house, |operator| operator.shards(4));
+    for number in 0..32 {
+        cluster.create(&light(&format!("light-{number}"), "red")).unwrap();
+    }
+    cluster.advance(Duration::from_secs(1));
+    assert_eq!(states(&mut cluster), ["\"served\" 32"]);
+    let client = cluster.run(async { cluster.server().client("other") });
+    let other = crate::lights::operator(&house).shards(4).client(client);
+    let stop = CancellationToken::new();
+    let running = other.run_until(stop.clone());
+    let task = cluster.run(async { tokio::spawn(running) });
+    cluster.advance(Duration::from_secs(30));
+    assert_eq!(
+        series(&mut cluster, "korf_lease"),
+        [
+            "korf_leases_held 2",
+            "korf_lease_changes_total{change=\"taken\"} 4",
+            "korf_lease_changes_total{change=\"handed_over\"} 2",
+        ]
+    );
+    assert_eq!(series(&mut cluster, "korf_shards"), ["korf_shards 4", "korf_shards_served 2"]);
+    // Uids that differ in their last digit alone are of one shard.
+    let known = states(&mut cluster);
+    assert!(known == ["\"served\" 32"] || known == ["\"foreign\" 32"], "{known:?}");
+    stop.cancel();
+    cluster.advance(Duration::from_secs(5));
+    assert_eq!(states(&mut cluster), ["\"served\" 32"]);
+    cluster.run(async { task.await.unwrap().unwrap() });
 }

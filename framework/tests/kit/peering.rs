@@ -301,3 +301,28 @@ fn an_operator_for_some_namespaces_is_at_work_only_if_it_comes_first_in_each_of_
         assert_eq!(peering.status, Some(Map::new()));
     }
 }
+
+#[test]
+fn replicas_of_one_operator_pause_for_others_and_not_for_each_other() {
+    let (house, others) = (House::default(), House::default());
+    let replica = |operator: Operator| in_lights(operator).leader_election();
+    let mut cluster = cluster(&house, replica);
+    let other = another(&cluster, &others, replica);
+    cluster.advance(5 * SECOND);
+    assert_eq!(peers(&cluster).len(), 2);
+    let touched = |name: &str| house.touched(name) + others.touched(name);
+    let at_work = |cluster: &Cluster| {
+        let records = peers(cluster).into_iter().filter(|(_, record)| record["korf"]["atWork"] == true);
+        records.count()
+    };
+    cluster.create(&light("a", "red")).unwrap();
+    assert_eq!((touched("a"), at_work(&cluster)), (1, 2), "one has the Lease, and none is paused");
+    kopf(&mut cluster, 5);
+    cluster.create(&light("b", "red")).unwrap();
+    assert_eq!((touched("b"), at_work(&cluster)), (0, 0));
+    put(&mut cluster, &json!({"kopf@host/1": null}));
+    cluster.advance(2 * SECOND);
+    assert_eq!((touched("b"), at_work(&cluster)), (1, 2));
+    cluster.run(other.stop()).unwrap();
+    assert_eq!(peers(&cluster).len(), 1);
+}

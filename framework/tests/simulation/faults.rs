@@ -98,6 +98,7 @@ impl Storm {
 
 impl Faults for Storm {
     fn request(&mut self, request: &Request) -> Delivery {
+        self.record.sends(request);
         if let Some(name) = Users::object_of(request) {
             self.users.meddle(Instant::BeforeWrite, name);
         }

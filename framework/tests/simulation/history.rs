@@ -3,6 +3,7 @@
 use crate::{
     bell::Rung,
     catalog::Shown,
+    crowd::Crowded,
     daemon::Run,
     record::{Called, Life, Moment, Rejected},
     role::Role,
@@ -40,6 +41,8 @@ pub struct History {
     /// In the order in which they began.
     pub calls: Vec<Called>,
     pub lives: Vec<Life>,
+    /// In a run with replicas. The tenures are the lives of their calls.
+    pub crowd: Option<Crowded>,
     /// The calls of the timer, in the order in which they began.
     pub ticks: Vec<Tick>,
     /// The triggers, in their order.
@@ -133,6 +136,14 @@ impl History {
         self.rungs.iter().any(|rung| rung.life == life && turns.contains(&rung.moment.turn))
     }
 
+    /// The operator's last life; of replicas, the last one's tenure for an object.
+    pub fn last_life_of(&self, of: &str) -> usize {
+        match &self.crowd {
+            Some(crowd) => crowd.tenures.iter().rposition(|tenure| tenure.has(of)).unwrap_or_default(),
+            None => self.lives.len().saturating_sub(1),
+        }
+    }
+
     /// The role of a call; none for a sub-handler's.
     pub fn role(&self, call: &Called) -> Option<&Role> {
         self.world.roles.iter().find(|role| role.id == call.id)
@@ -148,6 +159,9 @@ impl History {
 
     /// Whether a call's outcome was written onto the object before the operator's life ended.
     pub fn is_recorded(&self, call: &Called) -> bool {
+        if let Some(crowd) = &self.crowd {
+            return crowd.is_recorded(self, call);
+        }
         let next = self.lives.get(call.life + 1).map_or(u64::MAX, |life| life.begun.revision);
         let in_time = |effect: &Effect| (call.ended.revision + 1..=next).contains(&effect.revision);
         self.effects_on(call.body.uid()).any(|(ours, effect)| ours && in_time(effect) && self.keeps(effect))

@@ -2,6 +2,7 @@
 
 mod alone;
 mod closed;
+mod crowded;
 mod daemons;
 mod finalizer;
 mod fresh;
@@ -55,11 +56,34 @@ const ALL: [(&str, Invariant); 27] = [
     ("handlers see states that aren't older than our own writes, once", fresh::seen),
 ];
 
+/// Those of runs with replicas. What is said of one life of an operator isn't said of a replica.
+const OF_CROWDS: [(&str, Invariant); 18] = [
+    ("the last state was handled", handled::last_state),
+    ("a creation was handled", closed::creations),
+    ("an update was handled", closed::updates),
+    ("a parent is done after its sub-handlers", closed::sub_handlers),
+    ("at rest, the last essence is the diff-base, and nothing else is kept", rest::at_rest),
+    ("a quiet cluster stays quiet", quiet::no_loop),
+    ("the finalizer goes after the delete handlers", finalizer::kept_long_enough),
+    ("the finalizer comes before all handlers", finalizer::early_enough),
+    ("every write is guarded, and hits the object that it is for", target::guarded),
+    ("no write is repeated after a conflict", target::in_vain),
+    ("nothing breaks inside the framework", sound::unbroken),
+    ("objects without handlers are left alone", untouched::by_us),
+    ("what handlers asked for is there", outcomes::kept),
+    ("handlers see states that aren't older than our own writes, once", fresh::seen),
+    ("no handler without a lease", crowded::no_handler_without_lease),
+    ("a deposed replica writes nothing", crowded::deposed_writes_nothing),
+    ("the calls for one object don't overlap over replicas", crowded::one_at_a_time),
+    ("retries count on, and wait until they are due", retried::in_order),
+];
+
 /// All broken invariants.
 pub fn check(history: &History) -> Vec<Violation> {
+    let all = if history.crowd.is_some() { &OF_CROWDS[..] } else { &ALL[..] };
     let found = |(name, invariant): &(&str, Invariant)| {
         let violations = invariant(history).into_iter();
         violations.map(|violation| Violation(format!("{name}: {}", violation.0))).collect::<Vec<_>>()
     };
-    ALL.iter().flat_map(found).collect()
+    all.iter().flat_map(found).collect()
 }

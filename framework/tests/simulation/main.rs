@@ -14,6 +14,7 @@
 mod asked;
 mod bell;
 mod catalog;
+mod crowd;
 mod daemon;
 mod faults;
 mod focus;

@@ -1,6 +1,10 @@
 //! Runs seeds on all processors, and prints the progress.
 
-use crate::{replay, run::run, tally::Tally};
+use crate::{
+    replay,
+    run::{run, run_crowd},
+    tally::Tally,
+};
 use std::{
     env,
     ops::Range,
@@ -65,9 +69,12 @@ impl Pool {
                 return;
             }
             let outcome = catch_unwind(AssertUnwindSafe(|| {
-                let outcome = run(seed);
-                let violations = outcome.violations().into_iter().map(|violation| violation.0);
-                (outcome.tally.clone(), violations.collect::<Vec<_>>())
+                let (mut tally, mut violations) = (Tally::default(), Vec::new());
+                for outcome in [run(seed)].into_iter().chain(run_crowd(seed)) {
+                    violations.extend(outcome.violations().into_iter().map(|violation| violation.0));
+                    tally.join(&outcome.tally);
+                }
+                (tally, violations)
             }));
             let (tally, violations) =
                 outcome.unwrap_or_else(|_| (Tally::default(), vec!["it panicked".to_owned()]));

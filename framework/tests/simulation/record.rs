@@ -3,6 +3,7 @@
 use crate::{
     bell::Rung,
     catalog::{ALL, Shown},
+    crowd::{Office, Stray},
     daemon::Run,
     script::Ending,
     timer::Tick,
@@ -145,12 +146,47 @@ struct Notes {
 pub struct Record {
     notes: Arc<Mutex<Notes>>,
     server: Arc<OnceLock<ApiServer>>,
+    office: Arc<OnceLock<Office>>,
+    /// The replica whose calls it takes down.
+    seat: Option<usize>,
 }
 
 impl Record {
     /// Counts the changes of this server from now on.
     pub fn follow(&self, server: &ApiServer) {
         self.server.get_or_init(|| server.clone());
+    }
+
+    /// Asks this office whether replicas do what they may.
+    pub fn ask(&self, office: &Office) {
+        self.office.get_or_init(|| office.clone());
+    }
+
+    /// The same, for the calls of a replica.
+    pub fn of(&self, seat: usize) -> Self {
+        Self { seat: Some(seat), ..self.clone() }
+    }
+
+    /// The operator's life, or that of a replica for an object: its tenure.
+    fn life(&self, uid: &str) -> usize {
+        match (self.office.get(), self.seat) {
+            (Some(office), Some(seat)) => office.tenure(seat, uid),
+            _ => self.notes().lives.len().saturating_sub(1),
+        }
+    }
+
+    /// What the replica does for an object is noted if that is another one's.
+    fn strays(&self, uid: &str, what: impl FnOnce() -> Stray) {
+        if let (Some(office), Some(seat)) = (self.office.get(), self.seat) {
+            office.strays(seat, uid, what);
+        }
+    }
+
+    /// An operator sends a request.
+    pub fn sends(&self, request: &Request) {
+        if let Some(office) = self.office.get() {
+            office.sends(request);
+        }
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -178,6 +214,9 @@ impl Record {
         let moment = self.moment();
         if let Some(life) = self.notes().lives.last_mut() {
             life.ended = life.ended.or(Some((moment, how)));
+        }
+        if let Some(office) = self.office.get() {
+            office.dies("operator", how);
         }
     }
 
@@ -209,8 +248,9 @@ impl Record {
     /// A handler is called. A call without a recorded end was interrupted.
     pub fn begin(&self, call: &Noted) -> Open {
         let begun = self.moment();
+        self.strays(call.body.uid(), || Stray::Called(format!("{} of {}", call.id, call.body.uid())));
+        let life = self.life(call.body.uid());
         let mut notes = self.notes();
-        let life = notes.lives.len().saturating_sub(1);
         let indexed = notes.index.iter().flat_map(|index| index.get(ALL));
         let indexed = indexed.map(|uid| String::clone(&uid)).collect();
         notes.calls.push(Called {
@@ -235,8 +275,9 @@ impl Record {
 
     /// The timer is called for an object; returns the number of the call.
     pub fn tick(&self, body: Arc<Body>) -> usize {
+        self.strays(body.uid(), || Stray::Called(format!("the timer of {}", body.uid())));
+        let life = self.life(body.uid());
         let mut notes = self.notes();
-        let life = notes.lives.len().saturating_sub(1);
         let (uid, deleting) = (body.uid().to_owned(), body.is_deleting());
         notes.ticks.push(Tick { uid, life, begun: korf_testing::now(), ended: None, deleting });
         notes.ticks.len() - 1
@@ -264,8 +305,9 @@ impl Record {
     /// A run of the daemon begins.
     pub fn run(&self, body: &Body) -> OpenRun {
         let (begun, ended) = (self.moment(), None);
+        self.strays(body.uid(), || Stray::Called(format!("the daemon of {}", body.uid())));
+        let life = self.life(body.uid());
         let mut notes = self.notes();
-        let life = notes.lives.len().saturating_sub(1);
         let (uid, at) = (body.uid().to_owned(), korf_testing::now());
         let finalizers = body.finalizers().map(str::to_owned).collect();
         notes.runs.push(Run { uid, life, begun, at, finalizers, ended, by_itself: false });
@@ -318,8 +360,14 @@ impl Drop for Open {
     fn drop(&mut self) {
         let ended = self.record.moment();
         let ending = if thread::panicking() { Ending::Panicked } else { self.ending };
-        if let Some(call) = self.record.notes().calls.get_mut(self.number) {
+        let uid = {
+            let mut notes = self.record.notes();
+            let Some(call) = notes.calls.get_mut(self.number) else { return };
             (call.ended, call.ending, call.took) = (ended, ending, self.begun.elapsed());
+            call.body.uid().to_owned()
+        };
+        if ending != Ending::Interrupted {
+            self.record.strays(&uid, || Stray::Ended(format!("a call for {uid}")));
         }
     }
 }

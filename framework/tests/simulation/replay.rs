@@ -2,7 +2,7 @@
 
 use crate::{
     history::{state, uid},
-    run::{Outcome, run},
+    run::{Outcome, run, run_crowd},
 };
 use jiff::Timestamp;
 use korf_testing::api::Exchange;
@@ -14,9 +14,11 @@ pub fn command(seed: u64) -> String {
 
 /// Runs a seed and prints it; fails if an invariant is broken.
 pub fn show(seed: u64) {
-    let outcome = run(seed);
-    println!("{}", tell(&outcome));
-    let violations: Vec<_> = outcome.violations().into_iter().map(|violation| violation.0).collect();
+    let mut violations = Vec::new();
+    for outcome in [run(seed)].into_iter().chain(run_crowd(seed)) {
+        println!("{}", tell(&outcome));
+        violations.extend(outcome.violations().into_iter().map(|violation| violation.0));
+    }
     assert!(violations.is_empty(), "{}", violations.join("\n"));
 }
 

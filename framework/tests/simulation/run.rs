@@ -3,6 +3,7 @@
 use crate::{
     bell::Bell,
     catalog::Catalog,
+    crowd::{Crowd, Office},
     daemon::Companion,
     faults::{Storm, deaths},
     focus::Focus,
@@ -14,7 +15,7 @@ use crate::{
     tally::{Counter, Tally},
     thing::Thing,
     timer::Clockwork,
-    user::Users,
+    user::{Users, is_operator},
     world::{World, globs},
 };
 use jiff::Timestamp;
@@ -77,13 +78,63 @@ pub fn run(seed: u64) -> Outcome {
     Outcome::of(world, &cluster, &record, &counter, since)
 }
 
+/// Runs a seed with replicas, if it has them.
+pub fn run_crowd(seed: u64) -> Option<Outcome> {
+    let crowd = Crowd::of(seed)?;
+    let mut chance = fastrand::Rng::with_seed(seed);
+    let focus = Focus::of(seed);
+    let own = World::drawn(focus, &mut chance);
+    let world = World { timer: Clockwork::of(seed), daemon: Companion::of(seed), ..own };
+    let (record, counter) = (Record::default(), Counter::default());
+    let users = Users::new(&counter);
+    let office = Office::new(&crowd, seed, &record, &counter);
+    record.ask(&office);
+    let replica = {
+        let (world, record, users) = (world.clone(), record.clone(), users.clone());
+        move |seat, holdings| operator(&world, &record.of(seat), &users).held_by(holdings)
+    };
+    let (first, enlisting, starting) = (replica.clone(), office.clone(), record.clone());
+    let make = move || {
+        starting.starts();
+        let (seat, holdings) = enlisting.enlist("operator");
+        first(seat, holdings)
+    };
+    let mut cluster = Cluster::of(make).expect("the handlers fit together");
+    record.follow(cluster.server());
+    users.use_server(cluster.server(), world.status_subresource, chance.u64(..), focus.meddling());
+    cluster.set_faults(Storm::new(chance.u64(..), &world.weather, &record, &counter, &users));
+    cluster.crash_where(deaths(chance.u64(..), &world.weather, &record, &counter));
+    let (server, opening) = (cluster.server().clone(), office.clone());
+    cluster.run(async move { drop(tokio::spawn(opening.open(server, replica))) });
+    let (plot, running) = (focus.plot(), true);
+    let story = Story {
+        cluster: &mut cluster,
+        record: &record,
+        counter: &counter,
+        users: &users,
+        chance: &mut chance,
+        plot,
+        running,
+    };
+    story.tell();
+
+    users.stop_meddling();
+    office.calms();
+    let since = end(&mut cluster, &record);
+    let mut outcome = Outcome::of(world, &cluster, &record, &counter, since);
+    outcome.history.crowd = Some(office.known());
+    Some(outcome)
+}
+
 /// Ends all faults and waits until the operator is idle; returns the moment from which on it was.
 fn end(cluster: &mut Cluster, record: &Record) -> (Moment, Timestamp) {
     cluster.set_faults(());
     cluster.crash_where(|_| false);
     // A lost event is made up for by the next listing.
     cluster.server().expire();
-    let done = |cluster: &Cluster| (record.calls().len(), cluster.writes().len());
+    let is_ours = |exchange: &Exchange| is_operator(&exchange.request.client) && exchange.request.is_write();
+    let writes = |cluster: &Cluster| cluster.server().exchanges().into_iter().filter(is_ours).count();
+    let done = |cluster: &Cluster| (record.calls().len(), writes(cluster));
     let mut since = (record.moment(), cluster.now());
     for _ in 0..SETTLING {
         let before = done(cluster);
@@ -117,7 +168,7 @@ fn writes(exchanges: &[Exchange], quiet_since: Timestamp) -> Vec<Written> {
     let of = |exchange: &Exchange| Written {
         at: exchange.at,
         request: exchange.request.clone(),
-        ours: exchange.request.client == "operator",
+        ours: is_operator(&exchange.request.client),
         effect: exchange.effect.clone(),
         conflicts: exchange.code == Some(409) && exchange.answered,
         late: exchange.at >= quiet_since,
@@ -162,6 +213,7 @@ impl Outcome {
             rejected: record.rejected(),
             calls: record.calls(),
             lives: record.lives(),
+            crowd: None,
             ticks: record.ticks(),
             rungs: record.rungs(),
             shown: record.shown(),

@@ -8,7 +8,7 @@ use std::{
 
 /// All that has to happen somewhere in many runs: every fault, place to die at, step of a story, kind of meddling, reason
 /// for a call, and end of one.
-pub const ALL: [&str; 69] = [
+pub const ALL: [&str; 75] = [
     "call: create",
     "call: delete",
     "call: event",
@@ -34,6 +34,12 @@ pub const ALL: [&str; 69] = [
     "event: expire",
     "event: hold",
     "event: lose",
+    "lease: cut",
+    "lease: handed over",
+    "lease: jump",
+    "lease: killed",
+    "lease: stopped",
+    "lease: taken",
     "meddling: change",
     "meddling: delete",
     "meddling: flip",

@@ -146,8 +146,13 @@ impl Users {
     /// The object that a write of the operator is for, if it is one of the users'.
     pub fn object_of(request: &Request) -> Option<&str> {
         let name = request.path.strip_prefix(OBJECTS)?.strip_prefix('/')?.split('/').next();
-        name.filter(|_| request.client == "operator" && request.is_write())
+        name.filter(|_| is_operator(&request.client) && request.is_write())
     }
+}
+
+/// Whether this is the name of an operator, or of one of its replicas.
+pub fn is_operator(client: &str) -> bool {
+    client.starts_with("operator")
 }
 
 impl State {

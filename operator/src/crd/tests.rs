@@ -59,24 +59,6 @@ fn the_object_of_the_kopf_demo_is_read_by_the_types_and_by_the_operator() {
     assert!(crate::spec::warnings(&object["spec"]).is_empty());
 }
 
-#[test]
-fn the_deployment_asks_for_the_health_that_its_operator_serves() {
-    let text = std::fs::read_to_string(manifest("deployment.yaml")).unwrap();
-    let deployment: Value = serde_saphyr::from_str(&text).unwrap();
-    let container = &deployment["spec"]["template"]["spec"]["containers"][0];
-    let args: Vec<_> =
-        container["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()).collect();
-    let at = args.iter().position(|arg| *arg == "--health-addr").unwrap();
-    let port = &container["ports"][0];
-    assert_eq!(args[at + 1], format!("0.0.0.0:{}", port["containerPort"]));
-    for (probe, path) in
-        [("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")]
-    {
-        assert_eq!(container[probe]["httpGet"], json!({"path": path, "port": port["name"]}), "{probe}");
-        assert!(container[probe]["initialDelaySeconds"].is_null(), "{probe}");
-    }
-}
-
 /// <https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema>
 #[test]
 fn the_schema_is_structural() {

@@ -89,7 +89,13 @@ impl Ledger {
             })
         };
         let wrong = self.runs.iter().filter(|run| !held(run));
-        wrong.map(|run| Violation(format!("without a Lease: {run:?}"))).collect()
+        let of_shard = |run: &Run| {
+            let of_shard = self.tenures.iter().filter(|tenure| tenure.lease.0 == run.lease.0);
+            of_shard.map(|tenure| format!("{tenure:?}")).collect::<Vec<_>>().join(", ")
+        };
+        wrong
+            .map(|run| Violation(format!("without a Lease: {run:?}; of its shard are {}", of_shard(run))))
+            .collect()
     }
 
     /// Calls for one object at the same time, but where the first one's replica was stopped in the middle of it.

@@ -203,9 +203,12 @@ impl Storm<'_> {
         let work = async move {
             let sql = database.connect().await.unwrap();
             for round in 0_usize.. {
-                let number = round * 7 % objects;
-                let columns = [json!({"id": "integer"}), json!({format!("more_{round}"): "integer"})];
-                let spec = json!({"spec": {"columns": columns[..1 + round % 2]}});
+                let number = round % objects;
+                // Each has one column more than before.
+                let more =
+                    (1..=round / objects + 1).map(|number| json!({format!("more_{number}"): "integer"}));
+                let columns: Vec<_> = [json!({"id": "integer"})].into_iter().chain(more).collect();
+                let spec = json!({"spec": {"columns": columns}});
                 let patch = kube::api::Patch::Merge(spec);
                 // The API server may be away.
                 let _ = tables

@@ -48,6 +48,8 @@ pub struct ControlPlane {
 struct OwnServers {
     authority: Authority,
     binaries: Binaries,
+    /// The API server's feature gates that aren't as by default.
+    features: String,
 }
 
 impl ControlPlane {
@@ -59,8 +61,14 @@ impl ControlPlane {
         if let Some(path) = environment::variable(VARIABLE) {
             return Self::external(environment::absolute(path.as_ref()));
         }
-        match Self::start_own().await {
-            Err(error) if error.is_port_taken() => Self::start_own().await,
+        Self::start_with_features("").await
+    }
+
+    /// Starts a control plane whose API server has these [feature gates](https://kubernetes.io/docs/reference/command-line-tools-reference/feature-gates/),
+    /// such as `ShardedListAndWatch=true`.
+    pub async fn start_with_features(features: &str) -> Result<Self> {
+        match Self::start_own(features).await {
+            Err(error) if error.is_port_taken() => Self::start_own(features).await,
             result => result,
         }
     }
@@ -80,17 +88,17 @@ impl ControlPlane {
         Ok(Self { path, admin, address, kubectl, own: None, files: AtomicU32::new(0), guard })
     }
 
-    async fn start_own() -> Result<Self> {
+    async fn start_own(features: &str) -> Result<Self> {
         let binaries = from_source::found_or_built().await?;
         let (guard, authority) = (Guard::start(None)?, Authority::new()?);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, fresh::port()?));
         servers::write_files(&guard, &authority)?;
-        servers::start(&guard, &binaries, address.port())?;
+        servers::start(&guard, &binaries, address.port(), features)?;
         let administrator = authority.client("korf-sandbox-admin", Some("system:masters"))?;
         let admin = kubeconfig::embedded(address, &authority.certificate(), &administrator)?;
         let path = guard.write("kubeconfig", kubeconfig::content(&admin)?)?;
         let kubectl = binaries.kubectl.clone();
-        let own = Some(OwnServers { authority, binaries });
+        let own = Some(OwnServers { authority, binaries, features: features.to_owned() });
         let started = Self { path, admin, address, kubectl, own, files: AtomicU32::new(0), guard };
         servers::until_ready(&started.guard, &started.client().await?).await?;
         Ok(started)
@@ -180,7 +188,7 @@ impl ControlPlane {
     /// Starts the API server again after [`ControlPlane::stop_api_server`], and waits until it is ready.
     pub async fn start_api_server(&self) -> Result<()> {
         let own = self.own("start the API server")?;
-        servers::start_api_server(&self.guard, &own.binaries, self.address.port())?;
+        servers::start_api_server(&self.guard, &own.binaries, self.address.port(), &own.features)?;
         servers::until_ready(&self.guard, &self.client().await?).await
     }
 

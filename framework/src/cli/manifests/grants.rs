@@ -73,6 +73,7 @@ pub fn of(registry: &Registry, site: &Site) -> Vec<Grant> {
         kinds.iter().flat_map(|((group, plural), uses)| uses.grants(group, plural, site)).collect();
     grants.extend(namespaces(site));
     grants.extend(peering(site));
+    grants.extend(site.leases.then(|| leases(site)));
     let declared = registry.handlers().iter().map(|handler| &handler.requirements);
     let declared = declared.chain(registry.activities().iter().map(|activity| &activity.requirements));
     let needs = declared.flat_map(|requirements| &requirements.access().needs);
@@ -152,6 +153,12 @@ fn has_status(kind: &Kind) -> Option<bool> {
     let definition = kind.definition?();
     let version = definition.spec.versions.iter().find(|known| known.name == kind.resource.version)?;
     Some(version.subresources.as_ref().is_some_and(|subresources| subresources.status.is_some()))
+}
+
+/// What an election takes: Leases in the operator's own namespace.
+fn leases(site: &Site) -> Grant {
+    let verbs = ["get", "list", "watch", "create", "patch", "delete"];
+    Grant::new(Place::Namespace(site.home.clone()), "coordination.k8s.io", "leases", &verbs)
 }
 
 /// What is asked about namespaces themselves.

@@ -44,6 +44,9 @@ fn options(line: &str) -> Manifests {
         all: false,
         operator_namespace: "home".to_owned(),
         image: Some("image".to_owned()),
+        replicas: None,
+        leader_elect: false,
+        shards: None,
         peering: None,
     };
     options.named.extend(line.split_whitespace().map(str::to_owned));
@@ -356,5 +359,41 @@ fn an_image_that_is_not_given_is_a_placeholder_and_is_said_to_be_one() {
         "{notes}"
     );
     let kinds: Vec<_> = out.lines().filter_map(|line| line.strip_prefix("kind: ")).collect();
-    assert_eq!(kinds, ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "NetworkPolicy", "Deployment"]);
+    assert_eq!(
+        kinds,
+        ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Service", "NetworkPolicy", "Deployment"]
+    );
+}
+
+#[test]
+fn replicas_elect_who_works_and_are_updated_one_after_the_other() {
+    let leases = "home leases.coordination.k8s.io: get,list,watch,create,patch,delete";
+    let program = || {
+        let installation = Installation::new().replicas(2);
+        program([on_event::<ConfigMap>("a").run(nothing)]).installation(installation)
+    };
+    let four = || Some("4".parse().unwrap());
+    for (options, replicas, argument) in [
+        (options(""), 2, "--leader-elect"),
+        (Manifests { replicas: Some(3), shards: four(), ..options("") }, 3, "--shards=4"),
+        (Manifests { replicas: Some(1), ..options("") }, 1, ""),
+        (Manifests { replicas: Some(1), leader_elect: true, ..options("") }, 1, "--leader-elect"),
+    ] {
+        let objects = made(&program(), &options);
+        let deployment = objects.iter().find(|object| object["kind"] == "Deployment").unwrap();
+        let spec = &deployment["spec"];
+        let arguments = spec["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
+        let found = arguments
+            .iter()
+            .filter_map(Value::as_str)
+            .find(|argument| argument.starts_with("--leader-elect") || argument.starts_with("--shards"));
+        assert_eq!(found.unwrap_or_default(), argument);
+        assert_eq!(spec["replicas"], replicas);
+        let strategy = if argument.is_empty() { "Recreate" } else { "RollingUpdate" };
+        assert_eq!(spec["strategy"]["type"], strategy);
+        let has_budget = objects.iter().any(|object| object["kind"] == "PodDisruptionBudget");
+        assert_eq!(has_budget, replicas > 1);
+        let rules = rules(&program(), &options);
+        assert_eq!(rules.iter().any(|rule| rule == leases), !argument.is_empty(), "{rules:?}");
+    }
 }

@@ -41,6 +41,10 @@ impl Site {
         let mut arguments = vec!["run".to_owned()];
         arguments.extend(self.all.then(|| "--all-namespaces".to_owned()));
         arguments.extend(self.given.iter().map(|list| format!("--namespace={list}")));
+        match self.shards {
+            Some(shards) => arguments.push(format!("--shards={shards}")),
+            None => arguments.extend(self.leases.then(|| "--leader-elect".to_owned())),
+        }
         arguments.extend(self.given_peering.iter().map(|name| format!("--peering={name}")));
         arguments.push(format!("--health-addr=0.0.0.0:{PORT}"));
         arguments.push(format!("--metrics-addr=0.0.0.0:{PORT}"));
@@ -55,7 +59,31 @@ pub fn service_account(site: &Site) -> Value {
 
 /// The pods, and what is allowed to them on the network.
 pub fn of(site: &Site) -> Vec<Value> {
-    vec![network_policy(site), deployment(site)]
+    let budget = (site.replicas > 1).then(|| disruption_budget(site));
+    [service(site), network_policy(site)].into_iter().chain(budget).chain([deployment(site)]).collect()
+}
+
+/// When nodes are drained, one replica goes at a time.
+fn disruption_budget(site: &Site) -> Value {
+    json!({
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": site.metadata(),
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": site.selector()}},
+    })
+}
+
+/// An address for those who ask for health and metrics.
+fn service(site: &Site) -> Value {
+    json!({
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": site.metadata(),
+        "spec": {
+            "selector": site.selector(),
+            "ports": [{"name": "http", "port": PORT, "targetPort": "http"}],
+        },
+    })
 }
 
 fn deployment(site: &Site) -> Value {
@@ -72,6 +100,14 @@ fn deployment(site: &Site) -> Value {
         },
         "containers": [container(site)],
     });
+    if site.replicas > 1 {
+        pod["topologySpreadConstraints"] = json!([{
+            "maxSkew": 1,
+            "topologyKey": "kubernetes.io/hostname",
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": site.selector()},
+        }]);
+    }
     let files: Vec<_> = site.installation.secrets.iter().filter(|secret| secret.is_file).collect();
     if !files.is_empty() {
         // The group that may read the files.
@@ -86,9 +122,9 @@ fn deployment(site: &Site) -> Value {
         "kind": "Deployment",
         "metadata": site.metadata(),
         "spec": {
-            "replicas": 1,
-            // Never two at a time.
-            "strategy": {"type": "Recreate"},
+            "replicas": site.replicas,
+            // Without an election, never two at a time.
+            "strategy": {"type": if site.leases { "RollingUpdate" } else { "Recreate" }},
             "selector": {"matchLabels": site.selector()},
             "template": {"metadata": {"labels": site.labels()}, "spec": pod},
         },

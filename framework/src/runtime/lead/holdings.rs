@@ -138,6 +138,12 @@ impl Holdings {
         self.leave(shard);
     }
 
+    /// The clock of leases has jumped, and nobody has noticed that yet: the lease of a shard is over. For tests.
+    #[doc(hidden)]
+    pub fn lapse(&self, shard: Shard) {
+        self.lease(shard).until.store(0, Ordering::Release);
+    }
+
     /// The operator is paused, or goes on: while it is paused, no object gets a turn, and those that are under way may end.
     pub fn pause(&self, paused: bool) {
         self.change(|state| state.paused = paused);

@@ -6,7 +6,7 @@
 use super::{Fence, Holdings, holdings::Served};
 use korf_core::shard::Shard;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     mem,
     time::{Duration, Instant},
 };
@@ -57,6 +57,11 @@ impl Tenures {
     /// The shards that were left, and of which something may be under way.
     pub fn leaving(&self) -> impl Iterator<Item = Shard> {
         self.leaving.keys().copied()
+    }
+
+    /// The shards of which something is to be done, in their order.
+    pub fn needed(&self) -> BTreeSet<Shard> {
+        self.serving().chain(self.leaving()).collect()
     }
 
     /// The fence of what begins now for the objects of a shard; none if that is another replica's.

@@ -116,6 +116,15 @@ pub fn write(observation: &Observation<'_>) {
                 more => format!("{} are", more.join(", ")),
             }
         ),
+        Observation::SharesAsked { helped: true, .. } => engine!(
+            info,
+            "The API server sends each replica its share of the objects alone: the watches ask for that."
+        ),
+        Observation::SharesAsked { helped: false, why } => engine!(
+            debug,
+            "The API server sends all objects to each replica, which takes its share of them{}.",
+            why.map(|why| format!(" ({why})")).unwrap_or_default()
+        ),
         Observation::IndexesFilled { told: true } => {
             engine!(info, "All indexes are filled: handlers are called from now on.");
         }

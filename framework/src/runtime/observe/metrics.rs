@@ -18,15 +18,19 @@ pub use text::Format;
 use super::Sink;
 use crate::runtime::health::Health;
 use kind::OUTCOMES;
+use korf_core::retry::Outcome;
 use prometheus_client::registry::Registry;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::AtomicU64},
 };
 
 /// The title under which all kinds are counted that are only found, or watched for others: there may be any number of them.
 const OTHERS: &str = "*";
+
+/// The values of the label `change` of Leases.
+const LEASE_CHANGES: [&str; 3] = ["taken", "handed_over", "lost"];
 
 /// The metrics of one operator, shared by its parts.
 #[derive(Clone)]
@@ -46,6 +50,9 @@ struct Own {
     /// By activity and id, the number of each outcome.
     activities: Mutex<BTreeMap<(&'static str, String), [u64; OUTCOMES.len()]>>,
     events_dropped: AtomicU64,
+    /// The shards whose Leases this replica holds.
+    held: Mutex<BTreeSet<u16>>,
+    lease_changes: [AtomicU64; LEASE_CHANGES.len()],
     survey: Survey,
     /// The answer to the newest question.
     counts: Mutex<Counts>,
@@ -61,6 +68,8 @@ impl Metrics {
             kinds: Mutex::default(),
             activities: Mutex::default(),
             events_dropped: AtomicU64::new(0),
+            held: Mutex::default(),
+            lease_changes: Default::default(),
             survey: Survey::default(),
             counts: Mutex::default(),
         });
@@ -117,6 +126,11 @@ impl Metrics {
         *lock(&self.own.counts) = counts;
         format.encode(&lock(&self.registry))
     }
+}
+
+/// The value of the label `outcome` of an attempt.
+pub fn outcome_name(outcome: &Outcome) -> &'static str {
+    OUTCOMES[kind::number(outcome)]
 }
 
 impl Own {

@@ -21,6 +21,7 @@ impl Reactor {
         for shard in &taken {
             self.queue.serve(*shard);
         }
+        self.operator.relisting.share_is(self.operator.holdings.shards(), self.tenures.needed());
         if !taken.is_empty() {
             self.operator.relisting.begin();
         }
@@ -49,6 +50,18 @@ impl Reactor {
                 self.daemons.forget_all(&is_of, now());
                 self.drop_memories(shard);
                 self.tenures.drained(shard);
+                self.shrink_share();
+            }
+        }
+    }
+
+    /// Lets the watches ask for no more than is needed, once nothing is under way of what was left.
+    fn shrink_share(&mut self) {
+        let relisting = &self.operator.relisting;
+        if self.tenures.leaving().next().is_none() && self.tenures.serving().next().is_some() {
+            relisting.share_is(self.operator.holdings.shards(), self.tenures.needed());
+            if relisting.selector().is_some() {
+                relisting.begin();
             }
         }
     }

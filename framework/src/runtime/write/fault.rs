@@ -33,6 +33,30 @@ const ANNOTATIONS: &str = "metadata.annotations";
 const ETCD: [&str; 2] = ["etcdserver: request is too large", "trying to send message larger than max"];
 
 impl Fault {
+    /// All classes, in their order.
+    pub const ALL: [Self; 7] = [
+        Self::Transient,
+        Self::Conflict,
+        Self::Missing,
+        Self::Unexplained,
+        Self::Invalid,
+        Self::Forbidden,
+        Self::TooLarge,
+    ];
+
+    /// The name in metrics and traces.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Transient => "unavailable",
+            Self::Conflict => "conflict",
+            Self::Missing => "missing",
+            Self::Unexplained => "unexplained",
+            Self::Invalid => "rejected",
+            Self::Forbidden => "forbidden",
+            Self::TooLarge => "too_large",
+        }
+    }
+
     /// Whether the same request may succeed after a while without anyone's intervention.
     pub fn is_transient(self) -> bool {
         matches!(self, Self::Transient | Self::Unexplained | Self::Conflict | Self::Missing)

@@ -6,11 +6,17 @@ use super::{
     message::explain,
     permissions::Verb,
 };
-use crate::runtime::{kind::KindContext, lead::Fence, object::WatchedObject, observe::Observation};
+use crate::runtime::{
+    kind::KindContext,
+    lead::Fence,
+    object::WatchedObject,
+    observe::{Observation, traces},
+};
 use korf_core::{Part, body::Body, patch::Request};
 use kube::api::{Patch, PatchParams};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
+use tracing::Instrument;
 
 /// Why an object can't be read.
 #[derive(Debug)]
@@ -47,7 +53,10 @@ impl KindContext {
                 Part::Object => api.patch(body.name(), &params, &merge).await,
             }
         };
-        self.answered(Verb::Patch(request.part), answer).await
+        let span = traces::patch(request.part);
+        let answer = self.answered(Verb::Patch(request.part), answer).instrument(span.clone()).await;
+        traces::patched(&span, answer.as_ref().err());
+        answer
     }
 
     /// Waits for an answer, and takes in what it says of the permission.

@@ -67,7 +67,7 @@ pub fn kept(history: &History) -> Vec<Violation> {
 
 /// Whether a daemon needs the finalizer of an object that is there.
 pub fn is_kept(history: &History, object: &Value) -> bool {
-    let life = history.lives.len().saturating_sub(1);
+    let life = history.last_life_of(uid(object));
     let is_its = |run: &&Run| (run.life, run.uid.as_str()) == (life, uid(object));
     let done = history.runs.iter().filter(is_its).any(|run| run.by_itself);
     let daemon = history.world.daemon.as_ref();

@@ -243,6 +243,7 @@ impl Telling {
             rejected,
             calls,
             lives,
+            crowd: None,
             ticks,
             rungs,
             shown,

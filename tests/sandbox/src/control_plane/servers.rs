@@ -47,13 +47,16 @@ pub(crate) fn write_files(guard: &Guard, authority: &Authority) -> Result<()> {
 
 /// Starts both without waiting in between, because the API server waits for etcd. etcd comes first, and so
 /// stops last.
-pub(crate) fn start(guard: &Guard, binaries: &Binaries, port: u16) -> Result<()> {
+pub(crate) fn start(guard: &Guard, binaries: &Binaries, port: u16, features: &str) -> Result<()> {
     guard.start_server(ETCD, &etcd(&binaries.etcd, guard.folder()), StopSignal::Terminate)?;
-    start_api_server(guard, binaries, port)
+    start_api_server(guard, binaries, port, features)
 }
 
-pub(crate) fn start_api_server(guard: &Guard, binaries: &Binaries, port: u16) -> Result<()> {
-    let command = api_server(&binaries.kube_apiserver, guard.folder(), port);
+pub(crate) fn start_api_server(guard: &Guard, binaries: &Binaries, port: u16, features: &str) -> Result<()> {
+    let mut command = api_server(&binaries.kube_apiserver, guard.folder(), port);
+    if !features.is_empty() {
+        command.arg(format!("--feature-gates={features}"));
+    }
     guard.start_server(API_SERVER, &command, StopSignal::Terminate)
 }
 

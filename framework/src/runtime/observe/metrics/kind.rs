@@ -78,13 +78,14 @@ pub fn number(outcome: &Outcome) -> usize {
 }
 
 /// The values of the label `outcome` of writes.
-pub const WRITE_OUTCOMES: [&str; 8] =
-    ["written", "conflict", "missing", "rejected", "too_large", "forbidden", "unexplained", "unavailable"];
+fn write_outcomes() -> impl Iterator<Item = &'static str> {
+    ["written"].into_iter().chain(Fault::ALL.map(Fault::as_str))
+}
 
 /// The PATCHes of a kind.
 #[derive(Debug, Default)]
 pub struct WriteMetrics {
-    outcomes: [[AtomicU64; WRITE_OUTCOMES.len()]; 2],
+    outcomes: [[AtomicU64; 1 + Fault::ALL.len()]; 2],
     pub(super) retries: AtomicU64,
     pub(super) seconds: Histogram,
 }
@@ -101,7 +102,7 @@ impl WriteMetrics {
     pub fn outcomes(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
         ["object", "status"].into_iter().zip(&self.outcomes).flat_map(|(part, counts)| {
             let counts = counts.iter().map(|count| count.load(Relaxed));
-            WRITE_OUTCOMES.into_iter().zip(counts).map(move |(outcome, count)| (part, outcome, count))
+            write_outcomes().zip(counts).map(move |(outcome, count)| (part, outcome, count))
         })
     }
 }
@@ -147,16 +148,7 @@ impl KindMetrics {
 
     /// Takes in what came of a PATCH.
     pub fn note_write(&self, part: Part, fault: Option<Fault>, took: Duration) {
-        let outcome = match fault {
-            None => 0,
-            Some(Fault::Conflict) => 1,
-            Some(Fault::Missing) => 2,
-            Some(Fault::Invalid) => 3,
-            Some(Fault::TooLarge) => 4,
-            Some(Fault::Forbidden) => 5,
-            Some(Fault::Unexplained) => 6,
-            Some(Fault::Transient) => 7,
-        };
+        let outcome = fault.map_or(0, |fault| 1 + fault as usize);
         let part = match part {
             Part::Object => 0,
             Part::Status => 1,
@@ -229,7 +221,7 @@ mod tests {
         let counted: Vec<_> = kind.writes.outcomes().filter(|(.., count)| *count > 0).collect();
         assert_eq!(
             counted,
-            [("object", "conflict", 1), ("object", "unavailable", 1), ("status", "written", 1)]
+            [("object", "unavailable", 1), ("object", "conflict", 1), ("status", "written", 1)]
         );
     }
 }

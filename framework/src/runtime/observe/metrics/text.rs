@@ -1,7 +1,7 @@
 //! Text of metrics: their names, labels and units.
 
 use super::{
-    Counts, KindMetrics, Own,
+    Counts, KindMetrics, LEASE_CHANGES, Own,
     kind::{OUTCOMES, Restart},
     lock,
 };
@@ -76,6 +76,7 @@ impl Collector for Own {
         encode_counts(encoder, &counts)?;
         encode_writes(encoder, &kinds)?;
         encode_watches(encoder, &kinds)?;
+        self.encode_leases(encoder)?;
         let dropped = self.events_dropped.load(Relaxed);
         counter(encoder, "korf_events_dropped", "Kubernetes Events that were not posted", |metric| {
             metric.encode_counter::<NoLabelSet, _, f64>(&dropped, None)
@@ -103,6 +104,18 @@ impl Own {
             gauge(encoder, name, help, &u32::from(report.has_passed()))?;
         }
         Ok(())
+    }
+
+    fn encode_leases(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let held = lock(&self.held).len();
+        gauge(encoder, "korf_leases_held", "The Leases that this replica holds", &held)?;
+        let help = "Leases that this replica has taken, handed over, or lost";
+        counter(encoder, "korf_lease_changes", help, |metric| {
+            for (change, count) in LEASE_CHANGES.into_iter().zip(&self.lease_changes) {
+                add(metric, [("change", change)], count.load(Relaxed))?;
+            }
+            Ok(())
+        })
     }
 
     fn encode_activities(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
