@@ -254,7 +254,8 @@ impl Storm<'_> {
             let [duration, ..] = self.plan.times;
             let over = |member: &&Member| {
                 // Some are stopped for a part of the duration only, and others until another one has their shards.
-                let least = if member.number % 2 == 0 { duration / 3 } else { duration + duration / 2 };
+                let least =
+                    if member.number.is_multiple_of(2) { duration / 3 } else { duration + duration / 2 };
                 member.stopped_since.is_some_and(|since| now() - since > micros(least))
             };
             for number in self.members.iter().filter(over).map(|member| member.number).collect::<Vec<_>>() {
