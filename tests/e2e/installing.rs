@@ -152,7 +152,7 @@ async fn the_chart_is_what_the_operator_prints() {
     for (values, arguments) in [
         (&[][..], &[][..]),
         (&["--set=namespaces={a,b}"], &["-n", "a", "-n", "b"]),
-        (&["--set=image.tag=9,image.repository=r/x"], &["--image", "r/x:9"]),
+        (&["--set=image.tag=v9,image.repository=r/x"], &["--image", "r/x:v9"]),
         (&["--set=replicas=1"], &["--replicas=1"]),
         (&["--set=replicas=3,shards=16"], &["--replicas=3", "--shards=16"]),
     ] {

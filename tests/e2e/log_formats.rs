@@ -8,6 +8,9 @@ async fn lines(fixture: &Fixture<'_>, arguments: &[&str]) -> Vec<String> {
     let command =
         arguments.iter().fold(fixture.operator().not_verbose(), |command, argument| command.arg(argument));
     let mut operator: OperatorProcess = command.start();
+    if !arguments.contains(&"--quiet") {
+        operator.wait_for_line("no objects yet").await;
+    }
     fixture.apply(&manifest("good", "good", &["id"]));
     let uid = fixture.until_ready("good").await["metadata"]["uid"].as_str().unwrap().to_owned();
     fixture.apply(&manifest("bad", "bad", &[]));

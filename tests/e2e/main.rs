@@ -28,6 +28,7 @@ mod installing;
 mod kinds;
 mod kopf_demo_session;
 mod large_objects;
+mod leases;
 mod log_formats;
 mod login;
 mod metrics;
