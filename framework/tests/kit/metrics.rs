@@ -239,6 +239,7 @@ fn leases_are_counted_as_they_come_and_go_and_objects_of_others_are_foreign() {
     let other = crate::lights::operator(&house).shards(4).client(client);
     let stop = CancellationToken::new();
     let running = other.run_until(stop.clone());
+    #[expect(clippy::async_yields_async, reason = "the operator runs beside the test")]
     let task = cluster.run(async { tokio::spawn(running) });
     cluster.advance(Duration::from_secs(30));
     assert_eq!(
