@@ -48,8 +48,8 @@ async fn create_2(attempt: Attempt) -> Result<Value> {
 #[korf::on_create(KopfExample)]
 #[korf::needs(Pod, create, patch)]
 async fn create_pod(example: Object<KopfExample>, namespace: ObjectNamespace, client: Client) -> Result {
-    let spec = json!({"containers": [{"name": "the-only-one", "image": "busybox"}]});
-    let mut pod: Pod = serde_json::from_value(json!({ "spec": spec }))?;
+    let spec = json!({"spec": {"containers": [{"name": "the-only-one", "image": "busybox"}]}});
+    let mut pod: Pod = serde_json::from_value(spec)?;
     example.adopt(&mut pod)?;
     pod.labels_mut().insert("application".into(), "kopf-example-10".into());
     let pods = Api::<Pod>::namespaced(client, &namespace);

@@ -117,6 +117,13 @@ struct Member {
     stopped_since: Option<Time>,
 }
 
+impl Member {
+    /// Whether it is stopped until another one has its shards, or for a part of the duration only.
+    fn stays_stopped(&self) -> bool {
+        !self.number.is_multiple_of(2)
+    }
+}
+
 struct Storm<'s> {
     plan: &'s Plan,
     fixture: Fixture<'s>,
@@ -253,9 +260,7 @@ impl Storm<'_> {
             sleep(self.plan.pause).await;
             let [duration, ..] = self.plan.times;
             let over = |member: &&Member| {
-                // Some are stopped for a part of the duration only, and others until another one has their shards.
-                let least =
-                    if member.number.is_multiple_of(2) { duration / 3 } else { duration + duration / 2 };
+                let least = if member.stays_stopped() { duration + duration / 2 } else { duration / 3 };
                 member.stopped_since.is_some_and(|since| now() - since > micros(least))
             };
             for number in self.members.iter().filter(over).map(|member| member.number).collect::<Vec<_>>() {
@@ -287,9 +292,12 @@ impl Storm<'_> {
                 self.start();
             }
             (Blow::Stop, Some(victim)) if running.len() > 1 => {
-                self.losses.push((victim, now()));
-                self.members[victim].stopped_since = Some(now());
-                self.members[victim].process.signal("STOP");
+                let member = &mut self.members[victim];
+                if member.stays_stopped() {
+                    self.losses.push((victim, now()));
+                }
+                member.stopped_since = Some(now());
+                member.process.signal("STOP");
             }
             _ => {}
         }
