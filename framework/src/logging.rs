@@ -41,14 +41,14 @@ pub(crate) use object::OBJECTS;
 #[doc(hidden)]
 pub mod parts {
     pub use super::{
-        filter::filter as passing,
+        filter::{Spans, filter as passing},
         object::{OBJECTS, ObjectRef},
         record::Record as LogRecord,
     };
 }
 
 use anstream::{AutoStream, ColorChoice};
-use filter::filter;
+use filter::{Spans, filter};
 use layer::Lines;
 use record::Record;
 use std::{
@@ -59,11 +59,12 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use tracing::Level;
+use tracing::{Level, Subscriber};
 use tracing_subscriber::{
-    Layer, Registry,
-    layer::{Identity, SubscriberExt},
-    util::SubscriberInitExt,
+    Layer,
+    layer::SubscriberExt,
+    registry::LookupSpan,
+    util::{SubscriberInitExt, TryInitError},
 };
 
 /// Format of the lines.
@@ -93,7 +94,7 @@ impl Logging {
     /// # Errors
     /// `RUST_LOG` is invalid.
     pub fn start(self) -> Result<Log, BadFilter> {
-        self.start_with(None::<Identity>)
+        self.start_by(Spans::Own, |lines| tracing_subscriber::registry().with(lines).try_init())
     }
 
     /// The same, and sends traces.
@@ -102,15 +103,19 @@ impl Logging {
     /// `RUST_LOG` is invalid.
     #[cfg(feature = "otel")]
     pub fn start_tracing(self, traces: &Traces) -> Result<Log, BadFilter> {
-        self.start_with(Some(traces.layer()))
+        let sent = traces.layer();
+        self.start_by(Spans::Shared, |lines| tracing_subscriber::registry().with(sent).with(lines).try_init())
     }
 
-    fn start_with(self, traces: Option<impl Layer<Registry> + Send + Sync>) -> Result<Log, BadFilter> {
-        let filter = filter(self.verbosity, env::var("RUST_LOG").ok().as_deref())?;
+    fn start_by<S: Subscriber + for<'a> LookupSpan<'a>>(
+        self,
+        spans: Spans,
+        start: impl FnOnce(Box<dyn Layer<S> + Send + Sync>) -> Result<(), TryInitError>,
+    ) -> Result<Log, BadFilter> {
+        let filter = filter(self.verbosity, env::var("RUST_LOG").ok().as_deref(), spans)?;
         let log = Log { format: self.format, kopf: Arc::default(), colored: wants_colors() };
-        let lines = Lines::new(log.clone(), to_stderr).with_filter(filter);
         // A subscriber set by the program or by a test takes precedence.
-        let _ = tracing_subscriber::registry().with(traces).with(lines).try_init();
+        let _ = start(Lines::new(log.clone(), to_stderr).with_filter(filter).boxed());
         Ok(log)
     }
 }

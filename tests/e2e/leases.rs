@@ -12,7 +12,7 @@ const NAME: &str = "database-table-operator";
 const SHORT: [&str; 3] = ["leases.duration=3s", "leases.renew_deadline=2s", "leases.retry_period=500ms"];
 
 fn replica(fixture: &Fixture<'_>, name: &str, options: &[&str]) -> OperatorProcess {
-    let command = fixture.operator().as_administrator().env("HOSTNAME", name).arg("--leader-elect");
+    let command = fixture.operator().by_administrator().env("HOSTNAME", name).arg("--leader-elect");
     let command = command.arg("--lease-namespace").arg(&fixture.namespace);
     options.iter().fold(command, |command, option| command.arg("--set").arg(option)).start()
 }

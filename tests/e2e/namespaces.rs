@@ -45,7 +45,7 @@ async fn only_the_given_namespaces_are_served() {
 async fn a_namespace_that_does_not_exist_is_reported_and_served_once_it_does() {
     let here = Fixture::new("namespace-here").await;
     // As the administrator: nobody can have a Role in a namespace that doesn't exist.
-    let command = here.operator().as_administrator().arg("-n").arg("namespace-nowhere");
+    let command = here.operator().by_administrator().arg("-n").arg("namespace-nowhere");
     let operator = command.arg("--set=watching.discovery_interval=100ms").start();
     let warning = operator.wait_for_line("There is no namespace \"namespace-nowhere\".").await;
     assert!(warning.contains("[WARNING ]"), "{warning}");

@@ -137,7 +137,7 @@ async fn a_misplaced_database_url_on_the_command_line_is_not_quoted() {
     ] {
         let command = arguments
             .iter()
-            .fold(fixture.operator().as_administrator().not_verbose(), |command, argument| {
+            .fold(fixture.operator().by_administrator().not_verbose(), |command, argument| {
                 command.arg(argument)
             });
         let mut operator = command.start();

@@ -103,7 +103,7 @@ async fn a_wrong_command_line_exits_with_2_and_names_the_mistake() {
     ] {
         let command = arguments
             .iter()
-            .fold(fixture.operator().as_administrator().not_verbose(), |command, argument| {
+            .fold(fixture.operator().by_administrator().not_verbose(), |command, argument| {
                 command.arg(argument)
             });
         let mut operator = command.start();
@@ -162,7 +162,7 @@ async fn crd_is_missing(here: &Fixture<'_>, there: &Fixture<'_>) {
 async fn api_server_is_unreachable(fixture: &Fixture<'_>) {
     let control_plane = &fixture.cluster.control_plane;
     control_plane.stop_api_server().await.unwrap();
-    let operator = fixture.operator().as_administrator().not_verbose().start();
+    let operator = fixture.operator().by_administrator().not_verbose().start();
     let asking = format!("Asking the API server at https://{}/ about", control_plane.api_server_address());
     let warning = operator.wait_for_line(&asking).await;
     assert!(warning.contains("[WARNING ]") && warning.contains("refused"), "{warning}");

@@ -2,7 +2,7 @@
 
 use super::{OBJECTS, operator::OPERATORS};
 use std::{error, fmt};
-use tracing::{Metadata, level_filters::LevelFilter};
+use tracing::{Level, Metadata, level_filters::LevelFilter};
 use tracing_subscriber::filter::{FilterFn, Targets, filter_fn};
 
 /// Verbosity of the log without `RUST_LOG`.
@@ -70,11 +70,22 @@ impl fmt::Display for BadFilter {
 
 impl error::Error for BadFilter {}
 
-/// Passes events by their targets and levels, and all spans of objects and operators: records have to name these with any
-/// filter.
+/// The spans that the log needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spans {
+    /// Those of objects and operators: records name these, whatever else is passed.
+    Own,
+    /// All that another layer may ask for, too. A record in one of these that were none of the log's would have no object where its
+    /// task has entered nothing else: from a span that a layer doesn't have, `tracing_subscriber` looks for one that was entered
+    /// before it, and not for its parent.
+    Shared,
+}
+
+/// Passes events by their targets and levels, and spans.
 pub fn filter(
     verbosity: Verbosity,
     rust_log: Option<&str>,
+    spans: Spans,
 ) -> Result<FilterFn<impl Fn(&Metadata<'_>) -> bool + use<>>, BadFilter> {
     let targets = match rust_log.map(str::trim).filter(|text| !text.is_empty()) {
         Some(text) => text.parse::<Targets>().map_err(|error| BadFilter(error.to_string()))?,
@@ -82,8 +93,12 @@ pub fn filter(
     };
     let most = targets.iter().map(|(_, level)| level).chain(targets.default_level()).max();
     let hint = most.unwrap_or(LevelFilter::OFF).max(LevelFilter::INFO);
+    let passes_span = move |metadata: &Metadata<'_>| {
+        [OBJECTS, OPERATORS].contains(&metadata.target())
+            || spans == Spans::Shared && *metadata.level() <= Level::INFO
+    };
     let passes = move |metadata: &Metadata<'_>| {
-        (metadata.is_span() && [OBJECTS, OPERATORS].contains(&metadata.target()))
+        (metadata.is_span() && passes_span(metadata))
             // Records of the `log` crate come twice: to be filtered, with their own target; to be logged, with this one.
             || metadata.target() == "log"
             || (metadata.is_event() && targets.would_enable(metadata.target(), metadata.level()))

@@ -1,6 +1,6 @@
 use super::{
     Format, Log, Verbosity,
-    filter::filter,
+    filter::{Spans, filter},
     json,
     layer::Lines,
     object::ObjectRef,
@@ -139,7 +139,7 @@ fn logged(verbosity: Verbosity, rust_log: Option<&str>, events: impl FnOnce()) -
     let log = Log { format: Format::Plain, kopf: Arc::default(), colored: true };
     let kept = lines.clone();
     let layer = Lines::new(log, move |line: &str| kept.lock().unwrap().push(line.to_owned()));
-    let filtered = layer.with_filter(filter(verbosity, rust_log).unwrap());
+    let filtered = layer.with_filter(filter(verbosity, rust_log, Spans::Own).unwrap());
     tracing::subscriber::with_default(tracing_subscriber::registry().with(filtered), events);
     let lines = lines.lock().unwrap();
     lines.clone()
@@ -170,6 +170,24 @@ fn records_in_an_object_span_name_the_object() {
             "[worker] of the cluster"
         ]
     );
+}
+
+#[test]
+fn a_line_names_its_object_in_a_span_that_another_layer_has_asked_for_and_a_task_has_entered_alone() {
+    let written = Arc::<Mutex<Vec<String>>>::default();
+    let lines = Arc::clone(&written);
+    let log = Log { format: Format::Plain, kopf: Arc::default(), colored: false };
+    let lines = Lines::new(log, move |line: &str| lines.lock().unwrap().push(line.to_owned()));
+    let passing = filter(Verbosity::Normal, None, Spans::Shared).unwrap();
+    // This one asks for all.
+    let other = tracing_subscriber::layer::Identity::new();
+    let subscriber = tracing_subscriber::registry().with(other).with(lines.with_filter(passing));
+    let map = serde_json::json!({"metadata": {"namespace": "default", "name": "m"}}).into();
+    tracing::subscriber::with_default(subscriber, || {
+        let inner = object_span(&kind::<ConfigMap>(), &map).in_scope(|| tracing::info_span!("inner"));
+        inner.in_scope(|| tracing::info!("in a task of its own"));
+    });
+    assert_eq!(*written.lock().unwrap(), ["[default/m] in a task of its own"]);
 }
 
 #[test]
@@ -232,7 +250,7 @@ fn a_login_is_told_in_kopfs_words_only_by_an_operator_that_stands_in_for_one_of_
 
 #[test]
 fn an_invalid_filter_is_rejected() {
-    let Err(error) = filter(Verbosity::Normal, Some("a=loud")) else { panic!("accepted") };
+    let Err(error) = filter(Verbosity::Normal, Some("a=loud"), Spans::Own) else { panic!("accepted") };
     assert!(error.to_string().starts_with("RUST_LOG is invalid"), "{error}");
 }
 
@@ -275,7 +293,7 @@ fn a_json_line_in_a_span_that_is_sent_has_its_ids() {
     let log = Log { format: Format::Json, kopf: Arc::default(), colored: false };
     let lines = Lines::new(log, move |line: &str| lines.lock().unwrap().push(line.to_owned()));
     let traces = super::Traces::to("http://127.0.0.1:1/v1/traces", "greeter", "").unwrap();
-    let passing = filter(Verbosity::Normal, None).unwrap();
+    let passing = filter(Verbosity::Normal, None, Spans::Shared).unwrap();
     let subscriber = tracing_subscriber::registry().with(traces.layer()).with(lines.with_filter(passing));
     tracing::subscriber::with_default(subscriber, || {
         tracing::info!("outside");

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use korf::__private::{
     clock,
-    logging::{LogRecord, OBJECTS, ObjectRef, passing},
+    logging::{LogRecord, OBJECTS, ObjectRef, Spans, passing},
 };
 use korf::logging::Verbosity;
 use std::{
@@ -55,7 +55,7 @@ impl Lines {
     /// The subscriber that captures the events of korf and of handlers, down to DEBUG.
     pub fn subscriber(&self) -> Dispatch {
         let registry = tracing_subscriber::registry();
-        match passing(Verbosity::Verbose, None) {
+        match passing(Verbosity::Verbose, None, Spans::Own) {
             Ok(filter) => Dispatch::new(registry.with(self.clone().with_filter(filter))),
             Err(_) => Dispatch::new(registry.with(self.clone())),
         }

@@ -29,12 +29,12 @@ pub struct Run {
     pub lease: (u16, u64),
 }
 
-/// A time for which one replica has held a Lease, as a watch has shown it.
+/// A time for which one replica has held a Lease.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tenure {
     pub replica: Replica,
     pub lease: (u16, u64),
-    /// From its first record to the last renewal.
+    /// From when it was taken to the last renewal, each as the API server has answered it.
     pub time: Range<Time>,
 }
 
@@ -55,8 +55,7 @@ pub struct Ledger {
     pub writes: Vec<Write>,
     /// When replicas were stopped, and not killed.
     pub frozen: Vec<(Replica, Range<Time>)>,
-    /// For how long after a renewal its holder may begin something: the renew deadline, and a moment until the watch has shown the
-    /// renewal.
+    /// For how long after a renewal its holder may begin something: the renew deadline.
     pub validity: Time,
 }
 
@@ -83,10 +82,7 @@ impl Ledger {
                 .tenures
                 .iter()
                 .filter(|tenure| (tenure.replica, tenure.lease) == (run.replica, run.lease));
-            // The watch may show a Lease a moment after its holder knows that it has it.
-            own.any(|tenure| {
-                (tenure.time.start - SECOND..tenure.time.end + self.validity).contains(&run.time.start)
-            })
+            own.any(|tenure| (tenure.time.start..tenure.time.end + self.validity).contains(&run.time.start))
         };
         let wrong = self.runs.iter().filter(|run| !held(run));
         let of_shard = |run: &Run| {

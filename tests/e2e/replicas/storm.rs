@@ -130,7 +130,7 @@ struct Storm<'s> {
 pub async fn storm(cluster: &Cluster, plan: &Plan) -> Figures {
     let name = format!("storm-{}-{}", plan.replicas, plan.shards);
     let fixture = Fixture::on(cluster, &name).await;
-    let validity = micros(plan.times[1]) + SECOND;
+    let validity = micros(plan.times[1]);
     let ledger = Ledger { validity, ..Ledger::default() };
     let mut storm = Storm { plan, fixture, members: Vec::new(), ledger, losses: Vec::new() };
     let leases = Leases::watch(&storm.fixture).await;
@@ -254,7 +254,8 @@ impl Storm<'_> {
             let [duration, ..] = self.plan.times;
             let over = |member: &&Member| {
                 // Some are stopped for a part of the duration only, and others until another one has their shards.
-                let least = if member.number % 2 == 0 { duration / 3 } else { duration + duration / 2 };
+                let least =
+                    if member.number.is_multiple_of(2) { duration / 3 } else { duration + duration / 2 };
                 member.stopped_since.is_some_and(|since| now() - since > micros(least))
             };
             for number in self.members.iter().filter(over).map(|member| member.number).collect::<Vec<_>>() {
@@ -347,7 +348,8 @@ impl Storm<'_> {
             assert_eq!(member.process.terminate().await.code(), Some(0));
             member.ended = Some(now());
         }
-        self.ledger.tenures = leases.tenures();
+        leases.watching.abort();
+        self.ledger.tenures = self.tenures();
         for member in &self.members {
             let runs = runs(
                 member.number,
@@ -360,30 +362,47 @@ impl Storm<'_> {
         self.ledger.writes = self.writes().await;
     }
 
-    /// The writes to objects that the API server has taken, by its audit log.
+    /// What the API server has taken from replicas, by its audit log: from each, when it was answered.
+    fn taken(&self) -> Vec<(Replica, Time, Value)> {
+        let log = self.fixture.cluster.control_plane.audit_log().unwrap();
+        let taken = log.lines().filter_map(|line| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            let replica = line["user"]["username"].as_str()?.strip_prefix("replica-")?.parse().ok()?;
+            let at = line["stageTimestamp"].as_str()?.parse::<Timestamp>().ok()?.as_microsecond();
+            let wrote = ["create", "patch"].contains(&line["verb"].as_str()?)
+                && [200, 201].contains(&line["responseStatus"]["code"].as_i64()?);
+            wrote.then_some((replica, at, line))
+        });
+        taken.collect()
+    }
+
+    /// The writes to objects.
     async fn writes(&self) -> Vec<Write> {
         let (list, shards) =
             (self.fixture.tables().list(&ListParams::default()).await.unwrap(), self.plan.shards());
         let uids: BTreeMap<_, _> =
             list.iter().filter_map(|table| Some((table.name_any(), table.uid()?))).collect();
-        let log = self.fixture.cluster.control_plane.audit_log().unwrap();
-        let write = |line: &str| {
-            let line: Value = serde_json::from_str(line).ok()?;
-            let of = &line["objectRef"];
-            let taken = of["resource"] == "databasetables"
-                && line["verb"] == "patch"
-                && line["responseStatus"]["code"] == 200;
-            let replica = line["user"]["username"]
-                .as_str()
-                .filter(|_| taken)?
-                .strip_prefix("replica-")?
-                .parse()
-                .ok()?;
-            let uid = uids.get(of["name"].as_str()?)?.clone();
-            let at = line["stageTimestamp"].as_str()?.parse::<Timestamp>().ok()?.as_microsecond();
+        let tables =
+            self.taken().into_iter().filter(|(.., line)| line["objectRef"]["resource"] == "databasetables");
+        let write = |(replica, at, line): (Replica, Time, Value)| {
+            let uid = uids.get(line["objectRef"]["name"].as_str()?)?.clone();
             Some(Write { replica, shard: shards.of(&uid.as_str().into()).0, uid, at })
         };
-        log.lines().filter_map(write).collect()
+        tables.filter_map(write).collect()
+    }
+
+    /// Who has held which Lease when.
+    fn tenures(&self) -> Vec<Tenure> {
+        let mut tenures = BTreeMap::<((u16, u64), Replica), Tenure>::new();
+        for (replica, at, line) in self.taken() {
+            let lease = serde_json::from_value::<Lease>(line["responseObject"].clone());
+            let Some((holder, lease)) = lease.ok().as_ref().and_then(held) else { continue };
+            if holder == replica {
+                let new = Tenure { replica, lease, time: at..at };
+                tenures.entry((lease, replica)).or_insert(new).time.end = at;
+            }
+        }
+        tenures.into_values().collect()
     }
 }
 
@@ -425,8 +444,8 @@ fn runs(replica: Replica, shards: Shards, lines: &[String], end: Time) -> Vec<Ru
 
 /// The Leases, as a watch shows them.
 struct Leases {
-    /// By their names: each holder with its epoch, from its first record to the last one.
-    seen: Arc<Mutex<BTreeMap<String, Vec<Tenure>>>>,
+    /// The holders of the shards.
+    holders: Arc<Mutex<BTreeMap<u16, Replica>>>,
     watching: AbortHandle,
 }
 
@@ -436,25 +455,27 @@ impl Leases {
             fixture.cluster.control_plane.client().await.unwrap(),
             &fixture.namespace,
         );
-        let seen = Arc::<Mutex<BTreeMap<String, Vec<Tenure>>>>::default();
-        let all = Arc::clone(&seen);
+        let holders = Arc::<Mutex<BTreeMap<u16, Replica>>>::default();
+        let known = Arc::clone(&holders);
         let watching = async move {
-            let mut leases =
-                watcher(api, watcher::Config::default()).default_backoff().applied_objects().boxed();
+            let mut leases = watcher(api, watcher::Config::default()).applied_objects().boxed();
             while let Some(lease) = leases.next().await {
-                if let Ok(lease) = lease {
-                    note(&mut all.lock().unwrap(), &lease);
+                match lease {
+                    Ok(lease) => {
+                        let held = held(&lease).map(|(replica, (shard, _))| (shard, replica));
+                        known.lock().unwrap().extend(held);
+                    }
+                    // The API server restarts.
+                    Err(_) => sleep(Duration::from_millis(50)).await,
                 }
             }
         };
-        Self { seen, watching: tokio::spawn(watching).abort_handle() }
+        Self { holders, watching: tokio::spawn(watching).abort_handle() }
     }
 
     /// The replicas that hold the shards, by their numbers.
     fn holders(&self) -> BTreeMap<u16, Replica> {
-        let all = self.seen.lock().unwrap();
-        let held = all.values().filter_map(|tenures| tenures.last());
-        held.map(|tenure| (tenure.lease.0, tenure.replica)).collect()
+        self.holders.lock().unwrap().clone()
     }
 
     /// Waits until each of so many replicas has its share.
@@ -471,29 +492,17 @@ impl Leases {
         };
         eventually_within(Duration::from_secs(90), "the shards are shared evenly", sharing, is_even).await;
     }
-
-    fn tenures(self) -> Vec<Tenure> {
-        self.watching.abort();
-        self.seen.lock().unwrap().values().flatten().cloned().collect()
-    }
 }
 
-fn note(all: &mut BTreeMap<String, Vec<Tenure>>, lease: &Lease) {
-    let Some(spec) = &lease.spec else { return };
-    let name = lease.name_any();
+/// The replica that holds the Lease of a shard, with the shard and how often that has changed hands.
+fn held(lease: &Lease) -> Option<(Replica, (u16, u64))> {
+    let (name, spec) = (lease.name_any(), lease.spec.as_ref()?);
     let shard = match name.rsplit_once("-of-") {
-        Some((rest, _)) => rest.rsplit_once('-').and_then(|(_, shard)| shard.parse().ok()),
-        None if name.contains("-replica-") => None,
-        None => Some(0),
+        Some((rest, _)) => rest.rsplit_once('-')?.1.parse().ok()?,
+        None if name.contains("-replica-") => return None,
+        None => 0,
     };
-    let holder = spec.holder_identity.as_deref().and_then(|identity| identity.strip_prefix("replica-"));
-    let replica = holder.and_then(|rest| rest.split_once('_')?.0.parse().ok());
-    let (Some(shard), Some(replica)) = (shard, replica) else { return };
-    let epoch = u64::try_from(spec.lease_transitions.unwrap_or_default()).unwrap();
-    let tenures = all.entry(name).or_default();
-    let at = now();
-    match tenures.last_mut() {
-        Some(last) if (last.replica, last.lease) == (replica, (shard, epoch)) => last.time.end = at,
-        _ => tenures.push(Tenure { replica, lease: (shard, epoch), time: at..at }),
-    }
+    let replica =
+        spec.holder_identity.as_deref()?.strip_prefix("replica-")?.split_once('_')?.0.parse().ok()?;
+    Some((replica, (shard, u64::try_from(spec.lease_transitions.unwrap_or_default()).ok()?)))
 }

@@ -197,7 +197,8 @@ impl ControlPlane {
     }
 
     /// The API server's audit log: a line of JSON for each request of a service account that was answered, and so for each of a
-    /// user in the group `system:serviceaccounts`. Without the content of requests and answers.
+    /// user in the group `system:serviceaccounts`. Without the content of requests and answers, but for
+    /// Leases that are written.
     pub fn audit_log(&self) -> Result<String> {
         self.own("read the audit log")?;
         let path = self.guard.folder().join(servers::AUDIT_LOG);

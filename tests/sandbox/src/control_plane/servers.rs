@@ -18,12 +18,22 @@ use crate::{Error, Result};
 const ETCD: &str = "etcd";
 const API_SERVER: &str = "apiserver";
 
-/// What the API server writes into its audit log: a line for each request of a service account, without its content.
+/// What the API server writes into its audit log: a line for each request of a service account, without its content; for writes of
+/// Leases, with the Lease that results.
 const AUDIT_POLICY: &str = r#"{
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
     "omitStages": ["RequestReceived", "ResponseStarted"],
-    "rules": [{"level": "Metadata", "userGroups": ["system:serviceaccounts"]}, {"level": "None"}]
+    "rules": [
+        {
+            "level": "RequestResponse",
+            "userGroups": ["system:serviceaccounts"],
+            "verbs": ["create", "patch", "update"],
+            "resources": [{"group": "coordination.k8s.io", "resources": ["leases"]}]
+        },
+        {"level": "Metadata", "userGroups": ["system:serviceaccounts"]},
+        {"level": "None"}
+    ]
 }"#;
 
 /// The audit log, in the folder of the servers.
