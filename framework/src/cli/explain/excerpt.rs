@@ -117,7 +117,7 @@ mod tests {
                 r#"… - {"email":"character varying(100)"} + {"mail":"character varying(100)"} (4 → 4 items)"#,
             ),
             (numbers(0..50), numbers(1..60), "… - 0 + 50 + 51 + 52 … (50 → 59 items)"),
-            (json!(["x"; 40]), json!(["x"; 39]), r#"… - "x" (40 → 39 items)"#),
+            (Value::from(vec!["x"; 40]), Value::from(vec!["x"; 39]), r#"… - "x" (40 → 39 items)"#),
             (
                 json!([]),
                 json!(["a".repeat(500)]),
