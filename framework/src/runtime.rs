@@ -59,6 +59,6 @@ pub use namespaces::{Namespaces, serve_namespaces};
 pub use object::WatchedObject;
 pub use probes::Probes;
 pub use supervisor::{Shutdown, Supervisor};
-pub use triggers::{Target, Triggers};
+pub use triggers::{Giver, Target, Triggers};
 pub use watch::openings;
 pub use write::explain;

@@ -4,7 +4,7 @@ use super::ObjectRef;
 use crate::{
     argument::{FromCall, Rejection, Requirements},
     builder::KubeKind,
-    runtime::{Target, Triggers},
+    runtime::{Giver, Target, Triggers},
     scope::HandlerScope,
 };
 use kube::core::ApiResource;
@@ -31,7 +31,7 @@ impl<K: KubeKind> Trigger<K> {
 
     fn give(&self, object: Option<(Option<String>, String)>) {
         let by = self.by.as_deref().unwrap_or_default();
-        self.triggers.give(Target::new(&ApiResource::erase::<K>(&()), object), by);
+        self.triggers.give(Target::new(&ApiResource::erase::<K>(&()), object), Giver::here(by));
     }
 
     /// Takes out those given since the last time, for single objects or for all. Only a trigger of a test has any.

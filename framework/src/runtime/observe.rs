@@ -124,6 +124,9 @@ pub enum Observation<'a> {
     TriggerInVain { by: &'a str, kind: &'a str, namespace: Option<&'a str>, name: &'a str },
     /// A trigger by a handler is for a kind that no handler is for.
     TriggerForNobody { by: &'a str, kind: &'a str },
+    /// A trigger by a handler is for an object that isn't this replica's; without a name, for all objects of a kind, some of which
+    /// aren't.
+    TriggerStrays { by: &'a str, kind: &'a str, namespace: Option<&'a str>, name: Option<&'a str> },
     /// Triggers wait because the kind of their objects isn't listed; one of them is for this object.
     TriggersWait { kind: &'a str, namespace: Option<&'a str>, name: &'a str },
     /// An object is given more turns by triggers than is good, the last one by this handler: it is delayed.

@@ -1,5 +1,6 @@
 //! Reactor: the operator's one loop, from watch events through the queue to workers.
 
+mod triggers;
 mod turnover;
 
 use super::{
@@ -17,11 +18,9 @@ use super::{
         metrics::{Counts, KindCounts},
     },
     places::{KindNews, watch},
-    triggers::Target,
     unmet::UnmetTriggers,
     worker::work,
 };
-use crate::logging;
 use futures::{StreamExt, stream};
 use korf_core::{
     Uid,
@@ -252,66 +251,6 @@ impl Reactor {
         if !self.serving && is_listed && is_found {
             self.serving = true;
             self.operator.observer.observe(Observation::PhaseEntered(Phase::Serving));
-        }
-    }
-
-    /// Gives turns to the objects that handlers have triggered.
-    fn take_triggers(&mut self) {
-        for (target, by) in self.operator.triggers.take() {
-            self.trigger(target, by);
-        }
-        for news in self.queue.take_too_often() {
-            let kind = &self.kinds[news.source.kind as usize];
-            let queueing = &self.operator.settings.queueing;
-            let (turns, window) = (queueing.triggered_turns, queueing.trigger_window);
-            let _span = logging::object_span(&kind.kind, &news.object).entered();
-            kind.observe(Observation::TriggeredTooOften { by: &news.by, turns, window, delay: news.delay });
-        }
-    }
-
-    fn trigger(&mut self, target: Target, by: String) {
-        let kinds = (0..).zip(&self.kinds);
-        let Some((number, _)) = kinds.into_iter().find(|(_, kind)| target.is_of(&kind.kind.resource)) else {
-            if self.unmet.is_news(target.of_all()) {
-                let kind = &*target.kind();
-                self.operator.observer.observe(Observation::TriggerForNobody { by: &by, kind });
-            }
-            return;
-        };
-        let giver = by.as_str().into();
-        let Some((namespace, name)) = &target.object else {
-            return self.queue.trigger_all(number, &giver, now());
-        };
-        if self.queue.trigger(number, namespace.as_deref(), name, &giver, now()) {
-            self.unmet.met(&target);
-        } else if self.listings.is_told(number) {
-            self.triggered_in_vain(number, target, &by);
-        } else {
-            let tell = now() + self.operator.settings.watching.index_patience;
-            self.unmet.wait(number, target, by, tell);
-        }
-    }
-
-    /// Tells of a trigger for an object that isn't there, if that is news.
-    fn triggered_in_vain(&mut self, kind: u32, target: Target, by: &str) {
-        let Some((namespace, name)) = target.object.clone() else { return };
-        // It may be another replica's.
-        if self.kinds[kind as usize].is_shared() {
-            return;
-        }
-        if self.unmet.is_news(target) {
-            let (kind, namespace) = (&*self.kinds[kind as usize].title(), namespace.as_deref());
-            self.operator.observer.observe(Observation::TriggerInVain { by, kind, namespace, name: &name });
-        }
-    }
-
-    /// Tells of the triggers for objects of a kind that a listing of all of it hasn't shown.
-    fn tell_unmet(&mut self, kind: u32) {
-        for (target, by) in self.unmet.listed(kind) {
-            let Some((namespace, name)) = &target.object else { continue };
-            if !self.queue.knows(kind, namespace.as_deref(), name) {
-                self.triggered_in_vain(kind, target, &by);
-            }
         }
     }
 

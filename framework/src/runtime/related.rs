@@ -1,6 +1,11 @@
 //! Related objects: mapping functions are called for each change that a watch shows, and their results are triggered.
 
-use super::{kind::KindContext, observe::Observation, triggers::Target, worker::concerns};
+use super::{
+    kind::KindContext,
+    observe::Observation,
+    triggers::{Giver, Target},
+    worker::concerns,
+};
 use crate::{
     call::ObjectView,
     families::{Failure, Named, RelatedCall, RelatedHandler},
@@ -136,7 +141,7 @@ impl KindContext {
             };
             for object in objects.union(&before.objects) {
                 let target = Target::new(&handler.target, Some(object.clone()));
-                self.operator.triggers.give(target, &handler.id);
+                self.operator.triggers.give(target, Giver::everywhere(&handler.id));
             }
             Mapped { objects, told }
         });

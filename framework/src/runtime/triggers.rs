@@ -44,6 +44,27 @@ impl Target {
     }
 }
 
+/// Who gives a trigger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Giver {
+    /// The handler's id.
+    pub handler: String,
+    /// The other replicas give it, too.
+    pub is_everywhere: bool,
+}
+
+impl Giver {
+    /// A handler for an object that is this replica's.
+    pub fn here(handler: &str) -> Self {
+        Self { handler: handler.to_owned(), is_everywhere: false }
+    }
+
+    /// A mapping function, which each replica calls.
+    pub fn everywhere(handler: &str) -> Self {
+        Self { handler: handler.to_owned(), is_everywhere: true }
+    }
+}
+
 /// The triggers that wait to be taken; clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Triggers(Arc<Shared>);
@@ -62,15 +83,15 @@ pub fn wake_elsewhere() {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// With the id of the handler that has given each of them last.
-    targets: Mutex<BTreeMap<Target, String>>,
+    /// With the one that has given each of them last.
+    targets: Mutex<BTreeMap<Target, Giver>>,
     given: Notify,
 }
 
 impl Triggers {
-    /// Gives a trigger, in the name of a handler. It never waits.
-    pub fn give(&self, target: Target, by: &str) {
-        if self.targets().insert(target, by.to_owned()).is_none() {
+    /// Gives a trigger. It never waits.
+    pub fn give(&self, target: Target, by: Giver) {
+        if self.targets().insert(target, by).is_none() {
             self.0.given.notify_one();
             wake_elsewhere();
         }
@@ -81,8 +102,8 @@ impl Triggers {
         self.0.given.notified().await;
     }
 
-    /// Takes all that are there, with the ids of the handlers that have given them.
-    pub fn take(&self) -> BTreeMap<Target, String> {
+    /// Takes all that are there, with those that have given them.
+    pub fn take(&self) -> BTreeMap<Target, Giver> {
         mem::take(&mut *self.targets())
     }
 
@@ -92,11 +113,11 @@ impl Triggers {
         let (taken, left) =
             mem::take(&mut *targets).into_iter().partition(|(target, _)| target.object.is_some() == single);
         *targets = left;
-        let taken: BTreeMap<Target, String> = taken;
+        let taken: BTreeMap<Target, Giver> = taken;
         taken.into_keys().collect()
     }
 
-    fn targets(&self) -> MutexGuard<'_, BTreeMap<Target, String>> {
+    fn targets(&self) -> MutexGuard<'_, BTreeMap<Target, Giver>> {
         self.0.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,6 @@
 //! Unmet triggers: for objects that aren't there, as far as the log tells of them.
 
-use super::triggers::Target;
+use super::triggers::{Giver, Target};
 use std::{
     collections::{BTreeMap, BTreeSet},
     mem,
@@ -17,6 +17,8 @@ pub struct UnmetTriggers {
     awaited: BTreeMap<u32, Awaited>,
     /// Those that the log has told of.
     told: BTreeSet<Target>,
+    /// The handlers with the kinds of objects that aren't this replica's, as far as the log has told of them.
+    strays: BTreeSet<(u32, String)>,
 }
 
 /// The triggers for objects of a kind that isn't listed.
@@ -24,7 +26,7 @@ pub struct UnmetTriggers {
 struct Awaited {
     /// When the log tells that they wait; none once it has.
     tell: Option<Instant>,
-    targets: BTreeMap<Target, String>,
+    targets: BTreeMap<Target, Giver>,
 }
 
 impl UnmetTriggers {
@@ -36,6 +38,14 @@ impl UnmetTriggers {
         self.told.insert(target)
     }
 
+    /// Whether the log is to tell that a handler triggers objects of a kind that aren't this replica's: once.
+    pub fn is_stray_news(&mut self, kind: u32, handler: &str) -> bool {
+        if self.strays.len() >= MOST {
+            self.strays.clear();
+        }
+        self.strays.insert((kind, handler.to_owned()))
+    }
+
     /// Takes in a trigger for an object that is there.
     pub fn met(&mut self, target: &Target) {
         self.told.remove(target);
@@ -43,7 +53,7 @@ impl UnmetTriggers {
 
     /// Takes in a trigger for an object of a kind that isn't listed: it may still come, and sees everything in its first
     /// turn.
-    pub fn wait(&mut self, kind: u32, target: Target, by: String, tell: Instant) {
+    pub fn wait(&mut self, kind: u32, target: Target, by: Giver, tell: Instant) {
         let awaited =
             self.awaited.entry(kind).or_insert(Awaited { tell: Some(tell), targets: BTreeMap::new() });
         if awaited.targets.len() < MOST {
@@ -52,7 +62,7 @@ impl UnmetTriggers {
     }
 
     /// Takes out the triggers for objects of a kind that is listed now.
-    pub fn listed(&mut self, kind: u32) -> BTreeMap<Target, String> {
+    pub fn listed(&mut self, kind: u32) -> BTreeMap<Target, Giver> {
         self.awaited.remove(&kind).map(|awaited| awaited.targets).unwrap_or_default()
     }
 
@@ -98,19 +108,21 @@ mod tests {
         let (mut unmet, now) = (UnmetTriggers::default(), Instant::now());
         for number in 0..10 * MOST {
             unmet.is_news(target(&number.to_string()));
-            unmet.wait(0, target(&number.to_string()), "handler".into(), now);
+            unmet.is_stray_news(0, &number.to_string());
+            unmet.wait(0, target(&number.to_string()), Giver::here("handler"), now);
         }
-        assert!(unmet.told.len() <= MOST && unmet.listed(0).len() <= MOST);
+        assert!(unmet.told.len() <= MOST && unmet.strays.len() <= MOST);
+        assert!(unmet.listed(0).len() <= MOST);
     }
 
     #[test]
     fn a_long_wait_for_a_listing_is_told_once() {
         let (mut unmet, now) = (UnmetTriggers::default(), Instant::now());
         let tell = now + Duration::from_secs(10);
-        unmet.wait(7, target("a"), "handler".into(), tell);
+        unmet.wait(7, target("a"), Giver::here("handler"), tell);
         assert_eq!((unmet.next_due(), unmet.expire(now)), (Some(tell), Vec::new()));
         assert_eq!((unmet.expire(tell), unmet.next_due()), (vec![(7, target("a"))], None));
-        unmet.wait(7, target("b"), "handler".into(), tell);
+        unmet.wait(7, target("b"), Giver::here("handler"), tell);
         assert_eq!(unmet.expire(tell), Vec::new());
         assert_eq!(unmet.listed(7).into_keys().collect::<Vec<_>>(), [target("a"), target("b")]);
         assert!(unmet.listed(7).is_empty());

@@ -5,9 +5,10 @@ use crate::{
     lights::{Light, light, paint},
     seen::Seen,
 };
+use k8s_openapi::api::core::v1::ConfigMap;
 use korf::{
     __private::{Holdings, Moment},
-    Attempt, Error, Memo, Name, ObjectPatch, Operator, State, Stopped, Trigger,
+    Attempt, Error, Memo, Name, ObjectPatch, ObjectRef, Operator, State, Stopped, Trigger,
     extract::WatchEventType,
     handler::{Handler, Registry},
 };
@@ -20,7 +21,7 @@ use korf_testing::{
     api::{Delivery, Fault, Faults, Request},
 };
 use kube::ResourceExt;
-use serde_json::json;
+use serde_json::{from_value, json};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::time::sleep;
 
@@ -291,6 +292,53 @@ fn timers_memos_and_triggers_end_with_the_shard() {
     assert_eq!(replica.seen.take(), [""; 0]);
     replica.serve(&mut cluster);
     assert_eq!(replica.seen.take(), ["resume", "tick 1", "resume"]);
+}
+
+#[test]
+fn a_handlers_trigger_for_an_object_of_another_replica_is_told_once_and_those_of_functions_for_watches_are_not()
+ {
+    let replica = Replica::of("2");
+    let mut cluster = replica.cluster(|| {
+        let pass_on = async |lights: Trigger<Light>| {
+            for name in 0..20 {
+                lights.trigger(("default", &*name.to_string()));
+            }
+        };
+        fn same(name: Name) -> Option<ObjectRef<Light>> {
+            Some(("default", &*name).into())
+        }
+        let resume = async |name: Name, seen: State<Seen>| seen.note(format!("resume {name}"));
+        [
+            korf::on_update::<Light>("pass-on").run(pass_on),
+            korf::on_resume::<Light>("resume").run(resume),
+            korf::watches::<ConfigMap, Light>("same").run(same),
+        ]
+    });
+    for name in 0..20 {
+        cluster.create(&light(&name.to_string(), "red")).unwrap();
+    }
+    replica.serve(&mut cluster);
+    let mine = replica.seen.take().len();
+    assert!((1..20).contains(&mine), "{mine}");
+    for name in 0..20 {
+        let map: ConfigMap = from_value(json!({"metadata": {"name": name.to_string()}})).unwrap();
+        cluster.create(&map).unwrap();
+    }
+    cluster.advance(seconds(10));
+    assert_eq!((replica.seen.take().len(), lines_about_others(&cluster)), (mine, 0));
+    for color in ["blue", "green"] {
+        for name in 0..20 {
+            cluster.patch::<Light>(&name.to_string(), paint(color)).unwrap();
+        }
+        cluster.advance(seconds(10));
+    }
+    assert!(replica.seen.take().len() >= 2 * mine);
+    assert_eq!(lines_about_others(&cluster), 1);
+}
+
+fn lines_about_others(cluster: &Cluster) -> usize {
+    let line = "Handler 'pass-on' triggers objects of lights.v1.korf.dev that this replica doesn't hold, such as default/";
+    cluster.lines().iter().filter(|known| known.message.contains(line)).count()
 }
 
 /// Runs until it is told to stop, and asks for a change then.

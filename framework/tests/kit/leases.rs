@@ -1,14 +1,14 @@
 //! Replicas that elect who works, on one API server in memory.
 
-use crate::lights::{House, light, operator, paint};
+use crate::lights::{House, Light, light, operator, paint};
 use k8s_openapi::api::coordination::v1::Lease;
-use korf::{Operator, RunError};
+use korf::{Name, Operator, Result as HandlerResult, RunError, handler::Registry};
 use korf_testing::{
     Cluster,
     api::{Delivery, Fault, Faults, Request},
 };
 use serde_json::{from_value, json};
-use std::time::Duration;
+use std::{future::pending, time::Duration};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -241,6 +241,25 @@ fn replicas_share_the_shards_and_hand_over_what_is_too_much() {
     cluster.advance(2 * SECOND);
     assert_eq!(shares(&cluster, 4), [4]);
     assert!((0..20).all(|name| house.touched(&format!("light-{name}")) == 1), "what was handled isn't again");
+}
+
+#[test]
+fn a_handler_that_never_ends_holds_up_a_hand_over_for_the_grace_and_no_longer() {
+    let stuck = || {
+        let handler = korf::on_create::<Light>("stuck").run(async |_: Name| pending::<HandlerResult>().await);
+        Operator::with_registry("lights", Registry::from_iter([handler])).shards(2)
+    };
+    let (house, mut cluster) = (House::default(), Cluster::of(stuck).unwrap());
+    cluster.advance(SECOND);
+    for name in 0..10 {
+        cluster.create(&light(&format!("light-{name}"), "red")).unwrap();
+    }
+    let other = Replica::start(&mut cluster, &house, |_| stuck());
+    cluster.advance(20 * SECOND);
+    assert_eq!(shares(&cluster, 2), [2]);
+    cluster.advance(10 * SECOND);
+    assert_eq!(shares(&cluster, 2), [1, 1]);
+    other.kill(&mut cluster);
 }
 
 #[test]

@@ -3,6 +3,9 @@
 use super::Time;
 use std::{collections::BTreeMap, time::Duration};
 
+/// An API server that has just started denies everything until it has read its Roles.
+const DENIED_PATIENCE: Duration = Duration::from_secs(5);
+
 /// The verbs that fail.
 #[derive(Clone, Debug)]
 pub struct Troubles {
@@ -74,8 +77,8 @@ impl Troubles {
             return (!self.failing.is_empty()).then_some(told + self.reminder);
         }
         let due = |trouble: &Trouble| {
-            // A missing permission isn't a matter of time.
-            if trouble.is_denied { trouble.since } else { trouble.since + self.patience }
+            let denied = self.patience.min(DENIED_PATIENCE);
+            trouble.since + if trouble.is_denied { denied } else { self.patience }
         };
         self.failing.values().map(due).min()
     }
@@ -95,18 +98,20 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_permission_is_told_at_once_and_then_every_so_often_and_its_end_too() {
+    fn a_missing_permission_is_told_when_the_api_server_has_read_its_roles_and_then_every_so_often_and_its_end_too()
+     {
         let mut troubles = Troubles::new(at(10), at(300));
         assert_eq!((troubles.news(at(0)), troubles.next_due()), (None, None));
         troubles.fails("list", "forbidden".into(), true, at(1));
         let fails = TroubleNews::Fails { verbs: vec!["list"], why: "forbidden".into(), is_denied: true };
-        assert_eq!(troubles.news(at(1)), Some(fails.clone()));
-        troubles.fails("list", "forbidden".into(), true, at(3));
-        assert_eq!((troubles.news(at(3)), troubles.next_due()), (None, Some(at(301))));
-        assert_eq!(troubles.news(at(301)), Some(fails));
+        assert_eq!((troubles.news(at(5)), troubles.next_due()), (None, Some(at(6))));
+        assert_eq!(troubles.news(at(6)), Some(fails.clone()));
+        troubles.fails("list", "forbidden".into(), true, at(8));
+        assert_eq!((troubles.news(at(8)), troubles.next_due()), (None, Some(at(306))));
+        assert_eq!(troubles.news(at(306)), Some(fails));
         troubles.works("list");
-        assert_eq!(troubles.news(at(302)), Some(TroubleNews::Over));
-        assert_eq!(troubles.news(at(303)), None);
+        assert_eq!(troubles.news(at(307)), Some(TroubleNews::Over));
+        assert_eq!(troubles.news(at(308)), None);
     }
 
     #[test]

@@ -82,6 +82,12 @@ impl Queue {
         self.names.find(kind, namespace, name).is_some_and(|uid| self.is_there(uid))
     }
 
+    /// An object that is there, as far as the watch has shown, and gets no turns here.
+    pub fn elsewhere(&mut self, kind: u32, namespace: Option<&str>, name: &str) -> Option<&Uid> {
+        self.know_names(kind);
+        self.names.find(kind, namespace, name).filter(|uid| !self.serves(uid) && self.is_there(uid))
+    }
+
     /// Takes out the objects that are triggered too often.
     pub fn take_too_often(&mut self) -> Vec<TriggeredTooOften> {
         mem::take(&mut self.too_often)

@@ -176,10 +176,17 @@ impl Elector {
             Action::Hold(shard, epoch, until) => self.holdings.hold(shard, epoch, Moment::at(until)),
             Action::Extend(shard, until) => self.holdings.extend(shard, Moment::at(until)),
             Action::Leave(shard) => {
-                self.holdings.leave(shard);
-                let holdings = self.holdings.clone();
+                let (holdings, fence) = (self.holdings.clone(), self.holdings.fence(shard));
+                holdings.leave(shard);
+                let grace = self.operator.settings.stopping.grace;
+                // A handler that doesn't end would keep all other objects of the shard from being handled.
                 let drained = async move {
-                    holdings.drained(shard).await;
+                    tokio::select! {
+                        biased;
+                        () = holdings.drained(shard) => {}
+                        () = fence.lost() => {}
+                        () = sleep(grace) => {}
+                    }
                     shard
                 };
                 self.draining.push(drained.boxed());

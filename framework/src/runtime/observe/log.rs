@@ -247,6 +247,16 @@ pub fn write(observation: &Observation<'_>) {
             "Handler '{by}' triggers objects of {kind}, for which this operator has no handlers: that has no effect. Give it an \
              on_resume handler for them."
         ),
+        Observation::TriggerStrays { by, kind, namespace, name } => {
+            let such =
+                name.map(|name| format!(", such as {}", full_name(namespace, name))).unwrap_or_default();
+            engine!(
+                warn,
+                "Handler '{by}' triggers objects of {kind} that this replica doesn't hold{such}: a handler's trigger has no effect \
+                 on those of other replicas. Triggers that follow from the change of an object reach all: give them by a function \
+                 for `watches`. Or let the handler change the objects, which all replicas see."
+            );
+        }
         Observation::TriggersWait { kind, namespace, name } => {
             let name = full_name(namespace, name);
             engine!(info, "Triggers for objects of {kind}, such as {name}, wait until the kind is listed.");

@@ -2,7 +2,10 @@
 
 use super::model::{TIMES, World, shards};
 use crate::{
-    lease::{Action, Answer, Elector, ElectorConfig, Foreign, LeaseName, Loss, News, Record, Request, Time},
+    lease::{
+        Action, Answer, Elector, ElectorConfig, Foreign, HolderChange, LeaseName, Loss, News, Record,
+        Request, Time,
+    },
     shard::Shard,
 };
 use std::time::Duration;
@@ -122,6 +125,27 @@ fn a_holder_whose_lease_is_deleted_stops_with_the_answer_to_its_next_renewal_whi
     let actions = elector.step(at(102));
     assert_eq!(actions[0], Action::Lose(Shard(0)));
     assert!(actions.contains(&Action::Tell(News::Lost(vec![Shard(0)], Loss::Deleted))), "{actions:?}");
+}
+
+#[test]
+fn a_shard_that_is_handed_over_is_renewed_until_it_is_drained_and_released_then() {
+    let (mut elector, _) = leader();
+    elector.stop();
+    let actions = elector.step(at(102));
+    assert_eq!((actions.contains(&Action::Leave(Shard(0))), sent(&actions)), (true, vec![]));
+    assert_eq!(sent(&elector.step(at(103))), ["patch"]);
+    elector.answered(&LeaseName::Operator, Answer::Lease(record(Some("me"), 2)), at(103));
+    assert_eq!(elector.step(at(103)), [Action::Extend(Shard(0), at(113))]);
+    elector.drained(Shard(0));
+    let actions = elector.step(at(104));
+    assert_eq!(actions[0], Action::Lose(Shard(0)));
+    let Some(Action::Send { request: Request::Patch(guard, change), .. }) = actions.last() else {
+        panic!("{actions:?}")
+    };
+    assert_eq!((&*guard.version, change.holder), ("2", HolderChange::Release));
+    elector.answered(&LeaseName::Operator, Answer::Lease(record(None, 3)), at(104));
+    elector.step(at(104));
+    assert!(elector.is_done());
 }
 
 #[test]
