@@ -14,6 +14,8 @@ use std::{
 pub enum Contender {
     /// This project's table operator.
     Korf,
+    /// The same with all that several replicas need, and metrics.
+    Replica,
     /// One that is written by hand with kube-rs.
     ByHand,
     /// No operator: a client that sends the same requests as this project's.
@@ -35,6 +37,7 @@ impl Contender {
     pub fn name(self) -> &'static str {
         match self {
             Self::Korf => "this operator",
+            Self::Replica => "with leases and metrics",
             Self::ByHand => "by hand, kube-rs",
             Self::Bare => "bare client",
             Self::Kopf => "Kopf",
@@ -44,7 +47,7 @@ impl Contender {
     /// Builds what it needs.
     pub fn prepare(self) -> Result<(), Error> {
         let done = match self {
-            Self::Korf => {
+            Self::Korf | Self::Replica => {
                 let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
                 // What cargo tells this benchmark of itself would make the build scripts of dependencies run again.
                 for (name, _) in env::vars_os() {
@@ -64,9 +67,14 @@ impl Contender {
     /// The command that runs it.
     pub fn command(self, place: &Place) -> Result<Command, Error> {
         let mut command = match self {
-            Self::Korf => {
+            Self::Korf | Self::Replica => {
                 let mut command = Command::new(operator());
                 command.args(["run", "--namespace", &place.namespace]);
+                if self == Self::Replica {
+                    // The Lease of the round before isn't over yet.
+                    command.args(["--leader-elect", "--lease-namespace", &place.namespace]);
+                    command.args(["--metrics-addr", "127.0.0.1:0"]);
+                }
                 command
             }
             Self::ByHand => Command::new(env!("CARGO_BIN_EXE_by-hand")),

@@ -165,19 +165,12 @@ struct Restart {
     change: f64,
 }
 
-/// The objects are copies of one that the contender has handled: it can't tell them from those that it has handled. They have
-/// no tables, but nobody looks for them.
 async fn restart(contender: Contender, count: usize) -> Result<Restart, Error> {
     const STEP: Duration = Duration::from_millis(100);
     let sandbox = sandbox().await?;
     let stage = Stage::new(&sandbox, contender, 0).await?;
     let last = count - 1;
-    stage.create(last).await?;
-    let mut process = stage.start()?;
-    stage.tables(&mut process, last..count, Tables::There).await?;
-    stage.rest(&process).await;
-    drop(process);
-    stage.copy_all(last, 0..last).await?;
+    stage.make_handled(count).await?;
     let patches = async || {
         let counts = sandbox.control_plane.request_counts("databasetables.kopf.demo").await?;
         let writes =

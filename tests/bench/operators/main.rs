@@ -9,10 +9,12 @@ mod crowd;
 mod document;
 mod growth;
 mod hour;
+mod overhead;
 mod plot;
 mod process;
 mod report;
 mod servers;
+mod shares;
 mod stage;
 mod waves;
 
@@ -32,7 +34,7 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 const CRD: &str = include_str!("../../../operator/manifests/kopf-demo-crd.yaml");
 
 /// Measures operators side by side. Without options: backlog, waves and latency with 500 objects, in two minutes or so.
-#[derive(Debug, Parser)]
+#[derive(Debug, Default, Parser)]
 pub struct Options {
     /// The operators that are measured
     #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Contender::Korf, Contender::ByHand])]
@@ -70,7 +72,16 @@ pub struct Options {
     #[arg(long)]
     hour: bool,
 
-    /// Everything, for the document; takes about half an hour
+    /// Measure what leases and metrics cost the table operator, in this many rounds of waves; each takes a minute
+    #[arg(long, value_name = "ROUNDS", default_value_t = 0)]
+    overhead: usize,
+
+    /// Measure what four replicas receive of 20,000 objects, with an API server that sends each its share, and with one that
+    /// doesn't: five minutes
+    #[arg(long)]
+    shares: bool,
+
+    /// Everything but --overhead and --shares, for the document; takes about half an hour
     #[arg(long)]
     long: bool,
 
@@ -126,6 +137,12 @@ async fn main() -> Result<(), Error> {
     }
     if options.hour {
         document.section("An hour, compressed", hour::run().await?)?;
+    }
+    if options.overhead > 0 {
+        document.section("Leases and metrics", overhead::run(options.overhead).await?)?;
+    }
+    if options.shares {
+        document.section("Shares of the objects", shares::run().await?)?;
     }
     document.finish()
 }

@@ -83,6 +83,11 @@ impl Report {
         table.0
     }
 
+    /// What was measured, round by round.
+    pub fn values(&self, contender: Contender, row: Row) -> &[f64] {
+        self.values.get(&(row, contender.name())).map_or(&[], Vec::as_slice)
+    }
+
     fn median(&self, row: Row, name: &'static str) -> Option<f64> {
         let mut values = self.values.get(&(row, name))?.clone();
         values.sort_by(f64::total_cmp);

@@ -92,6 +92,11 @@ impl Stage {
         Ok(())
     }
 
+    /// Where the contender works.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
     pub fn start(&self) -> Result<Process, Error> {
         Ok(Process::start(&mut self.contender.command(&self.place)?)?)
     }
@@ -117,7 +122,7 @@ impl Stage {
     }
 
     /// Creates copies of an object, as its operator has left it, under names of their own.
-    pub async fn copy_all(&self, number: usize, numbers: Range<usize>) -> Result<(), Error> {
+    async fn copy_all(&self, number: usize, numbers: Range<usize>) -> Result<(), Error> {
         let original = self.objects.get(&name(number)).await?;
         let metadata = json!({
             "name": name(number), "annotations": original.metadata.annotations,
@@ -134,10 +139,28 @@ impl Stage {
         .await
     }
 
+    /// Makes objects that the contender can't tell from those that it has handled: one that it handles, and copies of it. They
+    /// have no tables.
+    pub async fn make_handled(&self, count: usize) -> Result<(), Error> {
+        let last = count - 1;
+        self.create(last).await?;
+        let mut process = self.start()?;
+        self.tables(&mut process, last..count, Tables::There).await?;
+        self.rest(&process).await;
+        drop(process);
+        self.copy_all(last, 0..last).await
+    }
+
+    /// Adds a column to an object.
+    pub async fn widen(&self, number: usize) -> Result<(), Error> {
+        self.objects.patch(&name(number), &PatchParams::default(), &wider()).await?;
+        Ok(())
+    }
+
     /// Adds a column to an object; returns the time until its table has it.
     pub async fn change_one(&self, number: usize) -> Result<Duration, Error> {
         let begun = Instant::now();
-        self.objects.patch(&name(number), &PatchParams::default(), &wider()).await?;
+        self.widen(number).await?;
         self.becomes_one(WIDER, number, begun).await
     }
 

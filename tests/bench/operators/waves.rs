@@ -70,7 +70,8 @@ async fn requests(sandbox: &Sandbox) -> Result<f64, Error> {
     Ok(counts.values().map(|count| float(usize::try_from(*count).unwrap_or(usize::MAX))).sum())
 }
 
-async fn measure(
+/// Measures one contender once.
+pub async fn measure(
     options: &Options,
     sandbox: &Sandbox,
     contender: Contender,

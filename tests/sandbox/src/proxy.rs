@@ -3,11 +3,13 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::io::InspectWriter;
 
 use crate::{Error, Result};
 
@@ -20,8 +22,17 @@ use crate::{Error, Result};
 pub struct Proxy {
     address: SocketAddr,
     link: watch::Sender<LinkState>,
-    accepted: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
     task: JoinHandle<()>,
+}
+
+/// What has gone through a proxy so far.
+#[derive(Debug, Default)]
+struct Counts {
+    /// Connections.
+    accepted: AtomicUsize,
+    /// Bytes from the server.
+    sent: AtomicU64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -37,9 +48,9 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(Error::Port)?;
         let address = listener.local_addr().map_err(Error::Port)?;
         let (link, state) = watch::channel(LinkState::Open);
-        let accepted = Arc::new(AtomicUsize::new(0));
-        let task = tokio::spawn(accept(listener, target, state, Arc::clone(&accepted)));
-        Ok(Self { address, link, accepted, task })
+        let counts = Arc::<Counts>::default();
+        let task = tokio::spawn(accept(listener, target, state, Arc::clone(&counts)));
+        Ok(Self { address, link, counts, task })
     }
 
     /// The address for clients to connect to.
@@ -66,7 +77,12 @@ impl Proxy {
     /// The number of connections accepted so far, without those that were reset at once because the link was
     /// cut.
     pub fn accepted(&self) -> usize {
-        self.accepted.load(Ordering::Relaxed)
+        self.counts.accepted.load(Ordering::Relaxed)
+    }
+
+    /// The bytes that the server has sent to clients so far, as they are on the wire: encrypted, if TLS is spoken.
+    pub fn sent_by_server(&self) -> u64 {
+        self.counts.sent.load(Ordering::Relaxed)
     }
 }
 
@@ -80,7 +96,7 @@ async fn accept(
     listener: TcpListener,
     target: SocketAddr,
     link: watch::Receiver<LinkState>,
-    accepted: Arc<AtomicUsize>,
+    counts: Arc<Counts>,
 ) {
     let mut connections = JoinSet::new();
     loop {
@@ -90,17 +106,25 @@ async fn accept(
             reset(&client);
             continue;
         }
-        accepted.fetch_add(1, Ordering::Relaxed);
-        connections.spawn(connect(client, target, link.clone()));
+        counts.accepted.fetch_add(1, Ordering::Relaxed);
+        connections.spawn(connect(client, target, link.clone(), Arc::clone(&counts)));
     }
 }
 
-async fn connect(mut client: TcpStream, target: SocketAddr, link: watch::Receiver<LinkState>) {
+async fn connect(
+    client: TcpStream,
+    target: SocketAddr,
+    link: watch::Receiver<LinkState>,
+    counts: Arc<Counts>,
+) {
     let Ok(mut server) = TcpStream::connect(target).await else { return reset(&client) };
     // Small writes are sent at once, as without a proxy.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let mut client = InspectWriter::new(client, |bytes: &[u8]| {
+        counts.sent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+    });
     if forward(&mut client, &mut server, link).await == End::Cut {
-        reset(&client);
+        reset(client.get_ref());
         reset(&server);
     }
 }
@@ -113,7 +137,7 @@ enum End {
 }
 
 async fn forward(
-    client: &mut TcpStream,
+    client: &mut (impl AsyncRead + AsyncWrite + Unpin),
     server: &mut TcpStream,
     mut link: watch::Receiver<LinkState>,
 ) -> End {

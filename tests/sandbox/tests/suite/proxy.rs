@@ -1,6 +1,10 @@
 use k8s_openapi::api::core::v1::Namespace;
 use korf_sandbox::{Proxy, Sandbox};
 use kube::Api;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 use tokio_postgres::NoTls;
 
 #[tokio::test]
@@ -57,4 +61,18 @@ async fn tls_to_the_api_server_verifies_through_a_proxy() {
     assert!(namespaces.get("default").await.is_err());
     proxy.restore();
     namespaces.get("default").await.unwrap();
+}
+
+#[tokio::test]
+async fn the_bytes_of_the_server_are_counted_while_connections_are_open() {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = Proxy::to(server.local_addr().unwrap()).await.unwrap();
+    let mut client = TcpStream::connect(proxy.address()).await.unwrap();
+    let (mut served, _) = server.accept().await.unwrap();
+    client.write_all(b"a question").await.unwrap();
+    served.read_exact(&mut [0; 10]).await.unwrap();
+    assert_eq!(proxy.sent_by_server(), 0);
+    served.write_all(b"answer").await.unwrap();
+    client.read_exact(&mut [0; 6]).await.unwrap();
+    assert_eq!(proxy.sent_by_server(), 6);
 }
