@@ -80,7 +80,12 @@ async fn an_object_is_explained_from_its_creation_to_its_deletion_while_no_opera
 
     fixture.operator().start().wait_for_line("Creation is processed").await;
     let handled = explain(&fixture, &["dbt", "table"]);
-    assert_eq!(handled.line("State"), "handled: nothing has changed since", "{}", handled.text);
+    assert_eq!(
+        handled.line("State"),
+        "handled (done, or failed permanently): nothing has changed since",
+        "{}",
+        handled.text
+    );
     assert_eq!(handled.line("Next"), "nothing, until it changes");
     assert_eq!(handled.row("update_handler"), "not called: nothing has changed");
     handled.assert(0, "kopf.zalando.org/KopfFinalizerMarker  this operator's, for delete_handler");

@@ -6,7 +6,7 @@ use super::{
     health::Health,
     leases::Leases,
     manifests::Manifests,
-    peering::{Freeze, Peering, Resume},
+    peering::{Freeze, Peering, Resume, with_places},
 };
 use crate::{
     core::namespaces::{InvalidNamespaces, NamespaceList, NamespaceSet},
@@ -177,8 +177,9 @@ impl<O: clap::Args> Action<O> {
 
 impl<O: clap::Args> Arguments<O> {
     pub fn parse(program: &Program, line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let mut command =
-            Self::command().name(program.operator.name().to_owned()).mut_subcommands(without_empty_variables);
+        let mut command = with_places(Self::command())
+            .name(program.operator.name().to_owned())
+            .mut_subcommands(without_empty_variables);
         if !program.version.is_empty() {
             command = command.version(program.version);
         }

@@ -1,5 +1,6 @@
 //! Command `explain`: what the operator thinks of one object, from what is stored on it, and from the handlers in the binary.
 
+mod excerpt;
 mod handlers;
 mod kinds;
 mod object;

@@ -36,7 +36,7 @@ pub(super) struct Manifests {
     /// The image with the operator, as its entrypoint; without it, the Deployment has a placeholder
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<String>,
-    /// The number of replicas; several have --leader-elect
+    /// The number of replicas, by default what the program says, or one; several have --leader-elect
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
     pub replicas: Option<u16>,
     /// Let one replica of several work at a time, as for `run`; for a single replica, the next one stands by during an update

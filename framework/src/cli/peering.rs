@@ -2,7 +2,7 @@
 
 use super::{Program, arguments::Namespaces, run::within};
 use crate::{core::syntax::is_domain, operator::Operator, runtime::FreezeRequest};
-use clap::{ArgAction, builder::FalseyValueParser};
+use clap::{ArgAction, Command, builder::FalseyValueParser};
 use std::{
     error::Error,
     io::{self, Write},
@@ -100,6 +100,18 @@ impl Peering {
         }
         if operator.is_kopf_compatible() { operator.detecting_peering() } else { operator }
     }
+}
+
+/// The same commands, whose namespaces are those of peerings.
+pub(super) fn with_places(command: Command) -> Command {
+    ["freeze", "resume"].into_iter().fold(command, |command, name| {
+        command.mut_subcommand(name, |command| {
+            let named = "The KopfPeering in this namespace; may be repeated, and be a list with globs: team-*,!team-x";
+            let all = "The ClusterKopfPeering; also the default, unless the program serves named namespaces";
+            let command = command.mut_arg("named", |argument| argument.help(named).long_help(named));
+            command.mut_arg("all", |argument| argument.help(all))
+        })
+    })
 }
 
 /// Asks for a pause.

@@ -165,6 +165,26 @@ fn without_a_right_to_leases_one_line_says_what_is_missing_and_it_is_retried() {
 }
 
 #[test]
+fn a_namespace_of_leases_that_is_not_there_is_told_and_awaited() {
+    let house = House::default();
+    let make = house.clone();
+    let mut cluster = Cluster::of(move || operator(&make)).unwrap();
+    cluster.stop().unwrap();
+    // It has no Leases: their list is empty.
+    cluster.set_faults(NoLeases(Fault::Rejected(404), Request::is_write));
+    let other = Replica::start(&mut cluster, &house, Operator::leader_election);
+    cluster.create(&light("a", "red")).unwrap();
+    cluster.advance(60 * SECOND);
+    let line = "Leases in namespace \"default\" can't be had (create): an injected fault: there is no such thing (404). Without them \
+        no handler is called; it is retried until it works.";
+    assert_eq!((count(&cluster, line), house.touched("a")), (1, 0));
+    cluster.set_faults(());
+    cluster.advance(3 * SECOND);
+    assert_eq!((count(&cluster, "Leases can be had again."), house.touched("a")), (1, 1));
+    other.kill(&mut cluster);
+}
+
+#[test]
 fn a_lease_of_another_operator_is_left_alone() {
     let house = House::default();
     let make = house.clone();

@@ -118,7 +118,11 @@ impl Elector {
             self.tell_now(News::Lost(shards, loss));
         }
         if self.is_single() {
-            return self.tell_leader(now);
+            // The holder of another operator's Lease leads none of these replicas.
+            if !self.is_barred() {
+                self.tell_leader(now);
+            }
+            return;
         }
         self.await_ends(now);
         let held = self.mine.values().filter(|mine| mine.stage == Stage::Held).count();

@@ -181,7 +181,9 @@ fn state(explanation: &Explanation<'_>) -> (State, String) {
         }
         (_, Reason::Delete) => (State::Deleting, "being deleted"),
         (_, Reason::Create) => (State::New, "new: not handled yet, or not completely"),
-        (cycle::Next::Nothing(_), _) => (State::Handled, "handled: nothing has changed since"),
+        (cycle::Next::Nothing(_), _) => {
+            (State::Handled, "handled (done, or failed permanently): nothing has changed since")
+        }
         _ => (State::Changed, "changed since it was handled"),
     };
     (state, text.to_owned())

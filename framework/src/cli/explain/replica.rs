@@ -91,12 +91,12 @@ fn holder(lease: &Lease, namespace: &str, name: &str, now: Timestamp) -> Replica
             (ReplicaState::Held, format!("{holder} ({place}, renewed {since})"))
         }
         (Some(holder), Some(since)) => {
-            (ReplicaState::Expired, format!("none: {holder} has held it, and renewed it {since} ({place})"))
+            (ReplicaState::Expired, format!("nobody: {holder} has held it, and renewed it {since} ({place})"))
         }
         (Some(holder), None) => {
-            (ReplicaState::Expired, format!("none: {holder} has never renewed it ({place})"))
+            (ReplicaState::Expired, format!("nobody: {holder} has never renewed it ({place})"))
         }
-        (None, _) => (ReplicaState::Free, format!("none: nobody holds it ({place})")),
+        (None, _) => (ReplicaState::Free, format!("nobody holds it ({place})")),
     };
     Replica {
         holder,
@@ -140,18 +140,18 @@ mod tests {
             (
                 json!({"holderIdentity": "a_1", "renewTime": "2026-11-22T14:53:10.000000Z"}),
                 ReplicaState::Expired,
-                "none: a_1 has held it, and renewed it 20s ago (Lease ns/op)",
+                "nobody: a_1 has held it, and renewed it 20s ago (Lease ns/op)",
             ),
             (
                 json!({"holderIdentity": "", "renewTime": "2026-11-22T14:53:30.000000Z"}),
                 ReplicaState::Free,
-                "none: nobody holds it (Lease ns/op)",
+                "nobody holds it (Lease ns/op)",
             ),
-            (json!({}), ReplicaState::Free, "none: nobody holds it (Lease ns/op)"),
+            (json!({}), ReplicaState::Free, "nobody holds it (Lease ns/op)"),
             (
                 json!({"holderIdentity": "a_1"}),
                 ReplicaState::Expired,
-                "none: a_1 has never renewed it (Lease ns/op)",
+                "nobody: a_1 has never renewed it (Lease ns/op)",
             ),
         ] {
             let lease: Lease = from_value(json!({"metadata": {"name": "op"}, "spec": spec})).unwrap();

@@ -120,7 +120,8 @@ impl Leases {
             Ok(Some(lease)) => Ok(Answer::Lease(record(lease))),
             Ok(None) => Ok(Answer::Gone),
             Err(error) => match Fault::of(&error) {
-                Fault::Missing => Ok(Answer::Gone),
+                // What can't be found when a Lease is created is its namespace.
+                Fault::Missing if verb != "create" => Ok(Answer::Gone),
                 Fault::Conflict => Ok(Answer::Conflict),
                 _ => Err(Refusal::of(&error)),
             },

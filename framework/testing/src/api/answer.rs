@@ -248,6 +248,7 @@ impl Rejection {
     /// An injected fault.
     pub fn injected(code: u16) -> Self {
         let (reason, message) = match code {
+            404 => ("NotFound", "an injected fault: there is no such thing"),
             409 => ("Conflict", MODIFIED),
             410 => ("Expired", "too old resource version"),
             422 => ("Invalid", "an injected fault: the object is invalid"),

@@ -44,7 +44,7 @@ pub enum Moment {
 /// The fault that the client meets instead of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The server rejects the request with this status code: 409, 410, 422, 429, 500, 503, 504.
+    /// The server rejects the request with this status code: 404, 409, 410, 422, 429, 500, 503, 504.
     Rejected(u16),
     /// The server rejects the request with this status code and message, and no reason: an admission webhook that denies it,
     /// or something that the server has no word for.

@@ -147,6 +147,17 @@ fn a_lease_of_other_kinds_is_left_alone_and_one_with_a_common_kind_is_not() {
 }
 
 #[test]
+fn nobody_stands_by_for_the_holder_of_another_operators_lease() {
+    for (operator, stands_by) in [("op", true), ("other", false)] {
+        let mut elector = Elector::new(config("me"));
+        let found = Record { operator: Some(operator.into()), ..record(Some("it"), 1) };
+        elector.listed(vec![found], at(99), at(100));
+        let told = Action::Tell(News::StandsBy("it".into()));
+        assert_eq!(elector.step(at(100)).contains(&told), stands_by, "{operator}");
+    }
+}
+
+#[test]
 fn what_nobody_needs_is_removed_after_a_while() {
     let mut world = World::new(1);
     world.start(4);
