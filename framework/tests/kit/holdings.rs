@@ -309,6 +309,7 @@ fn a_handlers_trigger_for_an_object_of_another_replica_is_told_once_and_those_of
         }
         let resume = async |name: Name, seen: State<Seen>| seen.note(format!("resume {name}"));
         [
+            korf::on_create::<Light>("create").run(note),
             korf::on_update::<Light>("pass-on").run(pass_on),
             korf::on_resume::<Light>("resume").run(resume),
             korf::watches::<ConfigMap, Light>("same").run(same),

@@ -94,7 +94,7 @@ fn one_of_two_replicas_works_and_the_other_begins_within_a_second_when_it_stops(
     let second = holder(&cluster, "lights").unwrap();
     assert_ne!(first, second);
     assert_eq!((count(&cluster, "Hands the lead over."), count(&cluster, "(epoch 2)")), (1, 1));
-    cluster.patch::<crate::lights::Light>("a", paint("blue")).unwrap();
+    cluster.patch::<Light>("a", paint("blue")).unwrap();
     assert_eq!(house.colors()["a"], "blue");
 
     cluster.start().unwrap();
