@@ -41,7 +41,6 @@ async fn create_1(events: EventRecorder) -> Result<Value> {
 
 #[korf::on_create(KopfExample, backoff = 1s)]
 async fn create_2(attempt: Attempt) -> Result<Value> {
-    tokio::time::sleep(Duration::from_secs(1)).await;
     if attempt.0 == 0 { Err(Error::new("Whoops!")) } else { Ok(json!({"job2-status": 100})) }
 }
 
