@@ -46,6 +46,12 @@ async fn is_handled_by_kopf(handover: &Handover, text: &str) {
         .await;
 }
 
+/// Waits until korf is at work.
+async fn until_at_work(handover: &Handover) {
+    let is_at_work = |peers: &Value| peers.to_string().contains("\"atWork\":true");
+    eventually("korf is at work", async || peers(handover).await, is_at_work).await;
+}
+
 #[tokio::test]
 async fn korfs_command_pauses_an_operator_of_kopf_and_lets_it_go_on() {
     let Some(handover) = Handover::in_peering("peering-freeze").await else { return };
@@ -86,12 +92,7 @@ async fn korfs_command_pauses_an_operator_of_kopf_and_lets_it_go_on() {
 async fn kopfs_command_pauses_korf_and_lets_it_go_on() {
     let Some(handover) = Handover::in_peering("peering-frozen").await else { return };
     let korf = korf(&handover, &[]);
-    eventually(
-        "korf is at work",
-        async || peers(&handover).await,
-        |peers| peers.to_string().contains("\"atWork\":true"),
-    )
-    .await;
+    until_at_work(&handover).await;
     succeeded(&ask(&handover, handover.program(), "freeze", &["--lifetime=300", "--id=admin"]));
     korf.wait_for_line("Pausing operations in favour of 'admin'").await;
     handover.fixture.apply(KOPF_DEMO_CR);
@@ -133,12 +134,7 @@ async fn kopf_pauses_for_korf_with_a_greater_priority_and_goes_on_after_it() {
 async fn korf_pauses_for_kopf_with_a_greater_priority_and_goes_on_when_it_was_killed() {
     let Some(handover) = Handover::in_peering("peering-below").await else { return };
     let korf = korf(&handover, &[]);
-    eventually(
-        "korf is at work",
-        async || peers(&handover).await,
-        |peers| peers.to_string().contains("\"atWork\":true"),
-    )
-    .await;
+    until_at_work(&handover).await;
     let mut python = handover.peer(&["--dev"]);
     korf.wait_for_line("its priority is 666, and this operator's 0").await;
     handover.fixture.apply(KOPF_DEMO_CR);

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     core::{
-        Uid,
+        Uid, lease,
         shard::{Shard, Shards},
     },
     operator::Inspection,
@@ -37,7 +37,7 @@ pub(super) async fn of(inspection: &Inspection, namespace: &str, uid: &str) -> R
         return held(inspection, namespace, name, None).await;
     }
     let shard = shards.of(&Uid::from(uid));
-    let lease = format!("{name}-{shard}-of-{shards}");
+    let lease = lease::LeaseName::of(shard, shards).text(name);
     held(inspection, namespace, &lease, Some((shard, shards))).await
 }
 
