@@ -121,6 +121,9 @@ impl Watch {
     async fn next(&mut self) -> Result<Event, Pause> {
         loop {
             if self.stream.is_none() {
+                if self.kind.may_share() {
+                    self.kind.operator.relisting.settled().await;
+                }
                 self.opening = Arc::clone(&self.kind.operator.opening).acquire_owned().await.ok();
                 self.relisted.begins();
                 self.stream = Some(self.open());

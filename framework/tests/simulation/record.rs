@@ -146,7 +146,7 @@ struct Notes {
 pub struct Record {
     notes: Arc<Mutex<Notes>>,
     server: Arc<OnceLock<ApiServer>>,
-    office: Arc<OnceLock<Office>>,
+    office: Arc<Mutex<Option<Office>>>,
     /// The replica whose calls it takes down.
     seat: Option<usize>,
 }
@@ -159,7 +159,16 @@ impl Record {
 
     /// Asks this office whether replicas do what they may.
     pub fn ask(&self, office: &Office) {
-        self.office.get_or_init(|| office.clone());
+        *self.office.lock().unwrap_or_else(PoisonError::into_inner) = Some(office.clone());
+    }
+
+    /// Asks nobody any more: an office has a record, too, and neither would ever end.
+    pub fn ask_nobody(&self) {
+        *self.office.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn office(&self) -> Option<Office> {
+        self.office.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The same, for the calls of a replica.
@@ -169,7 +178,7 @@ impl Record {
 
     /// The operator's life, or that of a replica for an object: its tenure.
     fn life(&self, uid: &str) -> usize {
-        match (self.office.get(), self.seat) {
+        match (self.office(), self.seat) {
             (Some(office), Some(seat)) => office.tenure(seat, uid),
             _ => self.notes().lives.len().saturating_sub(1),
         }
@@ -177,14 +186,14 @@ impl Record {
 
     /// What the replica does for an object is noted if that is another one's.
     fn strays(&self, uid: &str, what: impl FnOnce() -> Stray) {
-        if let (Some(office), Some(seat)) = (self.office.get(), self.seat) {
+        if let (Some(office), Some(seat)) = (self.office(), self.seat) {
             office.strays(seat, uid, what);
         }
     }
 
     /// An operator sends a request.
     pub fn sends(&self, request: &Request) {
-        if let Some(office) = self.office.get() {
+        if let Some(office) = self.office() {
             office.sends(request);
         }
     }
@@ -215,7 +224,7 @@ impl Record {
         if let Some(life) = self.notes().lives.last_mut() {
             life.ended = life.ended.or(Some((moment, how)));
         }
-        if let Some(office) = self.office.get() {
+        if let Some(office) = self.office() {
             office.dies("operator", how);
         }
     }

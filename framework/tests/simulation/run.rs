@@ -122,7 +122,8 @@ pub fn run_crowd(seed: u64) -> Option<Outcome> {
     office.calms();
     let since = end(&mut cluster, &record);
     let mut outcome = Outcome::of(world, &cluster, &record, &counter, since);
-    outcome.history.crowd = Some(office.known());
+    record.ask_nobody();
+    outcome.history.crowd = Some(office.close());
     Some(outcome)
 }
 

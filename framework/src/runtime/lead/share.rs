@@ -78,7 +78,7 @@ fn encoded(text: &str) -> String {
 /// Finds out whether the API server sends a share alone, and lets the watches ask for it then.
 pub async fn look_for_help(operator: Arc<OperatorContext>, namespace: String) {
     let shards = operator.holdings.shards();
-    let Some(selector) = shards.selector([Shard(0)]) else { return };
+    let Some(selector) = shards.selector([Shard(0)]) else { return operator.relisting.set_helped(false) };
     loop {
         let limit = operator.settings.requests.timeout;
         match timeout(limit, is_helped(&operator.client, &namespace, &selector)).await {
@@ -89,7 +89,8 @@ pub async fn look_for_help(operator: Arc<OperatorContext>, namespace: String) {
             // It may not list them, or finds fault with the parameter.
             Ok(Err(error @ kube::Error::Api(_))) if !is_passing(&error) => {
                 let why = Some(&*explain(&error));
-                return operator.observer.observe(Observation::SharesAsked { helped: false, why });
+                operator.observer.observe(Observation::SharesAsked { helped: false, why });
+                return operator.relisting.set_helped(false);
             }
             Ok(Err(_)) | Err(_) => sleep(AGAIN).await,
         }

@@ -11,7 +11,7 @@ use korf::{
 };
 use korf_testing::api::{ApiServer, Request};
 use std::{
-    fmt,
+    fmt, mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -163,8 +163,11 @@ impl Office {
         self.desk().calm = true;
     }
 
-    pub fn known(&self) -> Crowded {
-        self.desk().known.clone()
+    /// Starts no replica any more, which would know this office; returns what it knows.
+    pub fn close(self) -> Crowded {
+        let mut desk = self.desk();
+        desk.server = None;
+        mem::take(&mut desk.known)
     }
 
     /// Whether an object is in the hands of a replica.
