@@ -229,6 +229,9 @@ impl Cycle {
         let rejected = records().flatten().any(|record| record.rejected);
         match self.reason {
             _ if counts == Counts::default() => CycleState::Skipped,
+            // At once, whatever is unfinished: if the essence is as before when the object is seen next, nothing shows that
+            // another one was rejected.
+            reason if reason != Reason::Delete && rejected && self.is_later() => CycleState::Restart,
             _ if counts.running > 0 => CycleState::Open(next_due(records(), now)),
             Reason::Delete
                 if rejected && !self.touched && !self.is_held(setup, &current.without_rejections()) =>
@@ -237,7 +240,6 @@ impl Cycle {
             }
             Reason::Delete if self.is_held(setup, current) => CycleState::Held(counts),
             Reason::Delete => CycleState::Processed(counts),
-            _ if rejected && self.is_later() => CycleState::Restart,
             _ if rejected => CycleState::Rejected(counts),
             _ => CycleState::Processed(counts),
         }

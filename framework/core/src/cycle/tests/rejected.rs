@@ -77,3 +77,27 @@ fn a_handler_that_rejects_the_object_does_not_block_the_others() {
     let trace = world.turn(Occasion::First, &outcomes(|| Outcome::Success));
     assert_eq!(trace, ["a 1 #0", "b 1 #1", "rejected 2/1", "Rejected"]);
 }
+
+#[test]
+fn a_change_that_was_rejected_and_reverted_before_that_was_stored_leaves_nobody_rejecting() {
+    let mut world = World::handled(["a", "b", "c"].map(|id| handler(id, Reason::Update)));
+    let first = |id: &str| if id == "a" { Outcome::Success } else { retry() };
+    world.set(2);
+    assert_eq!(world.turn(Occasion::Changed, &first).last().unwrap(), "wait 10");
+    world.set(3);
+    world.wait(10);
+    let Plan::Run(cycle) = world.plan(world.situation(Occasion::Changed)) else { panic!("nothing is due") };
+    let outcome = |ready: &Ready| match &*world.setup.handlers[ready.handler].id {
+        "b" => rejection(),
+        _ => retry(),
+    };
+    let outcomes: Vec<_> = cycle
+        .ready
+        .iter()
+        .map(|ready| HandlerOutcome { ready: *ready, outcome: outcome(ready), subs: Vec::new() })
+        .collect();
+    world.set(2);
+    world.settle(&cycle, &outcomes);
+    let trace = world.turn(Occasion::Changed, &succeed);
+    assert_eq!(trace, ["a 1→2 #0", "b 1→2 #0", "c 1→2 #0", "processed 3/0", "Noop"]);
+}
