@@ -58,6 +58,12 @@ impl Database {
         Self { pool, owners: Owners::default(), types: KnownTypes::default() }
     }
 
+    /// The database that another pool connects to, which may be the same one.
+    #[must_use]
+    pub fn beside(&self, pool: Pool) -> Self {
+        Self { pool, owners: self.owners.beside(), types: KnownTypes::default() }
+    }
+
     /// Makes an object's table match its spec: creates it, adds columns, or finds that it matches already.
     ///
     /// Calling it again is always safe, also after a crash at any point.
@@ -77,7 +83,7 @@ impl Database {
                 let Planned { plan, warnings, has_triggers } = self.plan(tx, objects, claim, table).await?;
                 let statements = ddl::statements(&plan);
                 if !statements.is_empty() {
-                    self.owners.note(&claim.owner).await;
+                    self.owners.note(&claim.owner);
                 }
                 if has_triggers && !statements.is_empty() {
                     triggers::change(tx, &plan, &claim.owner).await?;
@@ -178,7 +184,11 @@ impl Database {
         name: Option<&Identifier>,
     ) -> Result<Dropped, TableError> {
         run(self.pool.metrics(), || {
-            transact(&self.pool, async |tx: &Transaction<'_>| drop_once(tx, objects, claim, name).await)
+            transact(&self.pool, async |tx: &Transaction<'_>| {
+                let dropped = drop_once(tx, objects, claim, name).await?;
+                plan::check_dropped(&dropped, claim)?;
+                Ok(dropped)
+            })
         })
         .await
     }

@@ -12,14 +12,16 @@
 //! exists.
 //!
 //! Every failure is an [`error::TableError`]. [`sqlstate`] sorts those of the database: some pass, some need
-//! a fix outside the object, and some stay until the spec changes. [`connection`] has the settings, and
-//! the [`pool`] the connections, [`metrics`] what is counted of both; [`crd`] defines the kind.
+//! a fix outside the object, and some stay until the spec changes. [`connections`] knows the databases: the operator's own, and
+//! those that [`secrets`] lead to, which may be [watched](secret_watch). [`connection`] has the settings, and the [`pool`] the connections of each, [`metrics`] what is
+//! counted of both; [`crd`] defines the kind.
 
 pub mod api;
 pub mod catalog;
 pub mod cluster;
 pub mod column_type;
 pub mod connection;
+pub mod connections;
 pub mod crd;
 pub mod database;
 pub mod ddl;
@@ -34,6 +36,8 @@ pub mod owners;
 pub mod plan;
 pub mod pool;
 pub mod request;
+pub mod secret_watch;
+pub mod secrets;
 pub mod spec;
 pub mod sqlstate;
 pub mod status;

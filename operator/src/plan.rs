@@ -11,6 +11,7 @@ use crate::{
     catalog::{CatalogColumn, Generated, Head, Key, KeyForm, Place, Publication, Relation, RelationKind},
     identifier::Identifier,
     marker::{self, Owner},
+    outcome::Dropped,
     types::ResolvedColumn,
 };
 pub use error::{IncompatibleChange, PlanError};
@@ -43,6 +44,8 @@ pub struct Claim {
     pub table: Option<String>,
     /// The columns that came from the spec, exact. Other columns of the table are left alone.
     pub columns: BTreeSet<String>,
+    /// Whether the table that the status names is in another database than the one that the spec leads to now.
+    pub is_elsewhere: bool,
 }
 
 /// What the database has for an object.
@@ -98,7 +101,10 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
             existing: found.elsewhere.join(", "),
         });
     }
-    let Some(relation) = &found.here else { return Ok(create(wanted, owner)) };
+    let Some(relation) = &found.here else {
+        check_database(claim)?;
+        return Ok(create(wanted, owner));
+    };
     if let RelationKind::Other(kind) = relation.head.kind {
         return Err(PlanError::NotATable { table: wanted.place.qualified, kind });
     }
@@ -191,6 +197,23 @@ fn change(
 
 fn wanted_column<'a>(wanted: &'a ResolvedTable, column: &CatalogColumn) -> Option<&'a ResolvedColumn> {
     wanted.columns.iter().find(|wanted| wanted.name.as_str() == column.name)
+}
+
+/// Checks that an object which has no table here has none in another database either.
+fn check_database(claim: &Claim) -> Result<(), PlanError> {
+    match &claim.table {
+        Some(table) if claim.is_elsewhere => Err(PlanError::Elsewhere { table: table.clone() }),
+        _ => Ok(()),
+    }
+}
+
+/// Checks what has become of a deleted object's table: it may be in another database.
+///
+/// # Errors
+///
+/// [`PlanError::Elsewhere`].
+pub fn check_dropped(dropped: &Dropped, claim: &Claim) -> Result<(), PlanError> {
+    if *dropped == Dropped::NoTable { check_database(claim) } else { Ok(()) }
 }
 
 /// Chooses the table to drop among those `marked` with the object's line: a copy in another schema, restored

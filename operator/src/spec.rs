@@ -3,10 +3,13 @@
 //! Not by a derived `Deserialize`, because the Kopf demo's CRD has no schema: the spec can contain anything, and
 //! every mistake deserves a message that tells its author what to do.
 
+mod secret_ref;
+
 use crate::{
     column_type::{ColumnType, ColumnTypeError},
     identifier::{Identifier, IdentifierError},
 };
+pub use secret_ref::SecretRef;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashSet};
@@ -55,6 +58,14 @@ pub enum SpecError {
         expected: &'static str,
         /// What it is.
         found: &'static str,
+    },
+    /// A part of a reference to another object isn't what it should be.
+    #[error("{field} must be {expected}")]
+    Reference {
+        /// The path of the field.
+        field: String,
+        /// What it should be.
+        expected: &'static str,
     },
     /// There are no columns.
     #[error("spec.columns is empty: a table needs at least one column, such as \"- ID: integer\"")]
@@ -112,11 +123,11 @@ pub enum SpecError {
 
 const KEY_SHAPE: &str = "the name of a column or a list of names";
 
-const FIELDS: [&str; 3] = ["tableName", "columns", "primaryKey"];
+const FIELDS: [&str; 4] = ["tableName", "columns", "primaryKey", secret_ref::FIELD];
 
 /// Fields that later versions will support. Ignoring them would do something other than what the user asked
 /// for.
-const UNSUPPORTED_FIELDS: [&str; 4] = ["schema", "connectionSecretRef", "deletionPolicy", "adoptionPolicy"];
+const UNSUPPORTED_FIELDS: [&str; 3] = ["schema", "deletionPolicy", "adoptionPolicy"];
 
 /// Contents of a spec of any shape. It is never rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,13 +138,20 @@ pub struct Declaration {
     pub warnings: Vec<String>,
     /// The exact names of all columns, whatever else is wrong.
     pub columns: BTreeSet<String>,
+    /// The Secret by which the database is reached, whatever else is wrong; `None`: it is the operator's own.
+    pub secret: Result<Option<SecretRef>, SpecError>,
 }
 
 impl Declaration {
     fn of(spec: Option<&Value>) -> Self {
         let nothing = Value::Null;
         let any = spec.unwrap_or(&nothing);
-        Self { table: Table::from_spec(spec), warnings: warnings(any), columns: column_names(any) }
+        Self {
+            table: Table::from_spec(spec),
+            warnings: warnings(any),
+            columns: column_names(any),
+            secret: SecretRef::from_spec(any),
+        }
     }
 }
 

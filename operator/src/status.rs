@@ -18,6 +18,9 @@ use std::fmt;
 /// follow kstatus wait for the operator: without a status, an object counts as ready.
 const UNSEEN: i64 = -1;
 
+/// The status of a condition of which nothing is known, whatever the reason is now.
+const UNKNOWN: &str = "Unknown";
+
 /// State of an object's table, as the operator reports it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -29,6 +32,9 @@ pub struct TableStatus {
     /// The table with its schema, as PostgreSQL prints it, such as public.website_users.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
+    /// A number for the database that has the table, by its address and its name. The operator's own database has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
     /// The columns of the table, in the order of the spec.
     pub columns: Vec<ColumnStatus>,
     /// How many columns the table has.
@@ -61,6 +67,12 @@ pub enum ConditionReason {
     PermissionDenied,
     /// The operator can't read from the API server what it has to know first.
     ClusterUnavailable,
+    /// The Secret by which the database is reached doesn't exist, or lacks a key.
+    SecretMissing,
+    /// The Secret by which the database is reached leads to none.
+    SecretInvalid,
+    /// The table is in another database than the one that the spec leads to.
+    DatabaseChanged,
     /// The table can't be dropped because something depends on it.
     DependentsExist,
 }
@@ -98,6 +110,7 @@ impl TableStatus {
         Self {
             observed_generation: stamp.generation,
             table: Some(applied.table.clone()),
+            database: None,
             columns: applied.columns.clone(),
             column_count: i64::try_from(applied.columns.len()).ok(),
             primary_key: applied.primary_key.clone(),
@@ -114,8 +127,12 @@ impl TableStatus {
         let ready = match (failure.reason.is_about_the_table(), self.find("Ready")) {
             (true, _) => condition("Ready", "False"),
             // Nothing was changed, or this generation was applied before: only a look at it has failed.
-            (false, Some(ready)) if failure.deleting || is_of(ready, stamp.generation) => ready.clone(),
-            (false, _) => condition("Ready", "Unknown"),
+            (false, Some(ready))
+                if ready.status != UNKNOWN && (failure.deleting || is_of(ready, stamp.generation)) =>
+            {
+                ready.clone()
+            }
+            (false, _) => condition("Ready", UNKNOWN),
         };
         let stalled = failure.needs_person.then(|| condition("Stalled", "True"));
         let conditions = [ready, condition("Synced", "False")].into_iter().chain(stalled).collect();
@@ -160,6 +177,8 @@ impl ConditionReason {
             Self::DatabaseUnavailable
                 | Self::PermissionDenied
                 | Self::ClusterUnavailable
+                | Self::SecretMissing
+                | Self::SecretInvalid
                 | Self::DependentsExist
         )
     }

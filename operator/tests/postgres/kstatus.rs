@@ -3,11 +3,13 @@
 use crate::support::{Existing, NoAnswer, World, claim, owner, skip, spec, table};
 use database_table_operator::{
     api::ApiError,
-    connection::Settings,
+    connection::{SecretFault, Settings},
     crd::DatabaseTable,
     database::Database,
     error::TableError,
     outcome::Applied,
+    plan::PlanError,
+    secrets::{SecretError, SecretId},
     spec::Table,
     status::{Stamp, TableStatus},
 };
@@ -85,9 +87,22 @@ async fn failures(world: &World) -> Vec<(&'static str, &'static str, TableError)
         ("SchemaMissing", "Failed", no_schema),
         ("DatabaseUnavailable", "InProgress", away),
         ("DatabaseUnavailable", "Failed", apply_to(&no_database).await),
+        ("SecretMissing", "InProgress", SecretError::Missing(secret()).into()),
+        ("SecretMissing", "InProgress", unusable(SecretFault::Missing("password".to_owned()))),
+        ("SecretInvalid", "Failed", unusable(SecretFault::Port)),
+        ("DatabaseChanged", "Failed", PlanError::Elsewhere { table: "public.t".to_owned() }.into()),
+        ("InvalidSpec", "Failed", SecretError::NotAllowed(secret()).into()),
         ("ClusterUnavailable", "InProgress", TableError::ClusterUnknown(ApiError::new("no answer"))),
         ("ClusterUnavailable", "InProgress", TableError::ObjectUnknown(ApiError::new("no answer"))),
     ]
+}
+
+fn secret() -> SecretId {
+    SecretId { namespace: "shop".to_owned(), name: "pg-app".to_owned(), key: None, is_foreign: false }
+}
+
+fn unusable(fault: SecretFault) -> TableError {
+    SecretError::Unusable { secret: secret(), fault }.into()
 }
 
 /// The error of an attempt in the database of a URL.

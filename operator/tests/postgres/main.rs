@@ -7,6 +7,7 @@ mod connection;
 mod create;
 mod crowded;
 mod delete;
+mod identities;
 mod kstatus;
 mod pooled;
 mod races;
