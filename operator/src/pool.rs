@@ -70,7 +70,7 @@ struct Own {
 pub enum PoolError {
     /// Others use all connections, and none has become free in time; with why the server admits no more, if it does not.
     Busy(Option<DatabaseError>),
-    /// The database doesn't answer one who connects, and others don't wait for that.
+    /// The database doesn't answer those who ask it, or who connect, and others don't wait for that.
     Silent,
     /// No address of the database can be used.
     Connect(DatabaseError),
@@ -243,7 +243,7 @@ impl Pool {
             places.forget_waiting(oneshot::Sender::is_closed);
             match places.enter(*id, now) {
                 Entry::Granted => return Ok(Place { pools: pools.clone(), pool: *id, since: now }),
-                Entry::Busy => return Err(PoolError::Busy(None)),
+                Entry::Slow => return Err(PoolError::Silent),
                 Entry::Failed(error) => return Err(PoolError::Connect(error)),
                 Entry::Wait => {}
             }
@@ -260,6 +260,7 @@ impl Pool {
         }
         match timeout_at(end, granted).await {
             Ok(Ok(place)) => place,
+            _ if pools.places().is_slow(*id, Instant::now()) => Err(PoolError::Silent),
             _ => Err(PoolError::Busy(None)),
         }
     }

@@ -185,3 +185,36 @@ async fn a_secret_that_is_watched_is_noticed_at_once() {
     }
     assert_eq!(operator.count_lines("panicked"), 0);
 }
+
+/// Forty objects are more than the operator handles at a time.
+#[tokio::test]
+async fn a_database_that_does_not_answer_holds_back_only_the_objects_of_its_secret() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "silent-database").await;
+    fixture.apply(&may_read(&fixture, "pg-app"));
+    let proxy = fixture.database_proxy().await;
+    proxy.stall();
+    fixture.apply(&by_url("pg-app", &fixture.database.url_through(proxy.address())));
+    let operator = fixture.operator().not_verbose().start();
+    let silent = (0..40).map(|number| {
+        let name = format!("silent-{number}");
+        by_secret(&name, &name.replace('-', "_"), &["id"], "pg-app")
+    });
+    fixture.apply(&silent.collect::<Vec<_>>().join("\n---\n"));
+    fixture.until("silent-39", "the database is away", synced("DatabaseUnavailable")).await;
+    let plain: Vec<_> = (0..10).map(|number| format!("plain-{number}")).collect();
+    let begun = Instant::now();
+    let manifests = plain.iter().map(|name| manifest(name, &name.replace('-', "_"), &["id"]));
+    fixture.apply(&manifests.collect::<Vec<_>>().join("\n---\n"));
+    for name in &plain {
+        fixture.until_ready(name).await;
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    let beginnings = operator.count_lines("[ERROR");
+    assert_eq!(beginnings, 1, "{:#?}", operator.lines());
+    proxy.restore();
+    let returned = Instant::now();
+    for number in 0..40 {
+        fixture.until_ready(&format!("silent-{number}")).await;
+    }
+    assert!(returned.elapsed() < Duration::from_secs(20), "{:?}", returned.elapsed());
+}

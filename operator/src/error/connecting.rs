@@ -102,7 +102,7 @@ impl From<PoolError> for DatabaseError {
                 Self::of_the_object(format!("{busy}{}", refused.unwrap_or_default()))
             }
             PoolError::Silent => {
-                Self::temporary("the database is unreachable: it doesn't answer yet".to_owned())
+                Self::temporary("the database doesn't answer: others wait for that already".to_owned())
             }
             PoolError::Connect(error) => error,
         }

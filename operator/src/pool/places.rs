@@ -56,8 +56,8 @@ pub(super) enum Entry<E> {
     Granted,
     /// Others use all.
     Wait,
-    /// Others do, and will for long.
-    Busy,
+    /// Others do, and have for long: the database is slow.
+    Slow,
     /// There is nothing to wait for.
     Failed(E),
 }
@@ -105,9 +105,8 @@ impl<C, W, E: Clone> Places<C, W, E> {
 
     /// Asks for a place.
     pub(super) fn enter(&mut self, pool: PoolId, now: Instant) -> Entry<E> {
-        let is_one_of_several = self.is_one_of_several(pool, now);
         let waiting = self.waiting.iter().filter(|(of, _)| *of == pool).count();
-        let Some(account) = self.pools.get_mut(&pool) else { return Entry::Busy };
+        let Some(account) = self.pools.get_mut(&pool) else { return Entry::Slow };
         account.used = now;
         account.limit.grow(now);
         if let Some(failure) = account.failure.clone().filter(|_| account.is_tried()) {
@@ -117,9 +116,14 @@ impl<C, W, E: Clone> Places<C, W, E> {
             self.take(pool, now);
             return Entry::Granted;
         }
-        let is_stuck = waiting >= self.most
-            && self.pools.get(&pool).is_some_and(|account| account.is_stuck(self.share(pool, now), now));
-        if is_one_of_several && is_stuck { Entry::Busy } else { Entry::Wait }
+        if waiting >= self.most && self.is_slow(pool, now) { Entry::Slow } else { Entry::Wait }
+    }
+
+    /// Whether a pool, beside others, has used all of its places for long.
+    pub(super) fn is_slow(&self, pool: PoolId, now: Instant) -> bool {
+        let share = self.share(pool, now);
+        let is_slow = self.pools.get(&pool).is_some_and(|account| account.is_slow(share, now));
+        is_slow && self.is_one_of_several(pool, now)
     }
 
     /// Forgets those who no longer wait.
@@ -276,7 +280,7 @@ impl<E> Account<E> {
     }
 
     /// Whether it has used all of its places for long.
-    fn is_stuck(&self, share: usize, now: Instant) -> bool {
+    fn is_slow(&self, share: usize, now: Instant) -> bool {
         let long = self.uses.iter().filter(|since| now.saturating_duration_since(**since) > LONG);
         long.count() >= share.min(self.limit.places())
     }

@@ -123,7 +123,7 @@ fn for_places_that_are_used_for_long_only_so_many_wait() {
         places.wait(one, waiter);
     }
     assert_eq!(places.enter(one, now), Entry::Wait, "they may be given back in a moment");
-    assert_eq!(places.enter(one, later), Entry::Busy);
+    assert_eq!(places.enter(one, later), Entry::Slow);
     assert_eq!(places.enter(other, later), Entry::Granted);
     let mut alone = Numbers::new(1);
     let only = alone.open(now);
