@@ -78,6 +78,13 @@ async fn the_crd_accepts_good_objects_and_rejects_others_with_a_message() {
     let good =
         json!({"tableName": "\"T\"", "columns": [{"a": "int"}, {"b": "int"}], "primaryKey": ["a", "b"]});
     world.must(&["apply", "-f", "-"], &object("good", &good).to_string());
+    let long = json!({"tableName": "long", "columns": [
+        {"a": {"type": "int", "nullable": false, "default": 5, "unique": true, "comment": "c"}},
+        {"b": {"type": "text", "default": "'x'", "collation": "C", "renamedFrom": "old"}},
+        {"c": {"type": "int", "identity": "Always"}},
+        {"d": {"type": "int", "generated": "a + 1", "default": null}},
+    ]});
+    world.must(&["apply", "-f", "-"], &object("long", &long).to_string());
     mistakes_are_rejected(&world);
     a_new_object_is_not_seen_yet(&world);
     kubectl_get_prints_the_status(&world);
@@ -94,11 +101,23 @@ fn mistakes_are_rejected(world: &World) {
         (json!({"tableName": "t", "columns": []}), "spec.columns in body should have at least 1 items"),
         (json!({"tableName": "t", "columns": [{"a": "int", "b": "int"}]}), "must have at most 1 item"),
         (json!({"tableName": "t", "columns": [{}]}), "should have at least 1 properties"),
-        (json!({"tableName": "t", "columns": [{"a": 1}]}), "must be of type string"),
         (
-            json!({"tableName": "t", "columns": [{"a": {"type": "int"}}]}),
-            "spec.columns[0].a in body must be of type string: \"object\"",
+            json!({"tableName": "t", "columns": [{"a": {"type": 1}}]}),
+            "spec.columns[0].a.type in body must be of type string: \"integer\"",
         ),
+        (
+            json!({"tableName": "t", "columns": [{"a": {"nullable": false}}]}),
+            "spec.columns[0].a.type: Required value",
+        ),
+        (
+            json!({"tableName": "t", "columns": [{"a": {"type": "int", "nullable": "no"}}]}),
+            "spec.columns[0].a.nullable in body must be of type boolean: \"string\"",
+        ),
+        (
+            json!({"tableName": "t", "columns": [{"a": {"type": "int", "identity": "always"}}]}),
+            "spec.columns[0].a.identity: Unsupported value: \"always\"",
+        ),
+        (json!({"tableName": "t", "columns": [{"a": "x".repeat(1025)}]}), "may not be more than 1024 bytes"),
         (json!({"tableName": 1, "columns": [{"a": "int"}]}), "must be of type string"),
         (json!({"tableName": "t", "columns": {"a": "int"}}), "unknown field \"spec.columns.a\""),
         (json!({"tableName": "t", "columns": "a"}), "must be of type array"),
@@ -169,6 +188,8 @@ fn wrong_shapes() -> Vec<Value> {
         json!([{"id": 1}]),
         json!([{"id": null}]),
         json!([{"id": {"type": "integer"}}]),
+        json!([{"id": {"type": 5, "nullable": "no", "default": [1], "identity": "x", "comment": {"a": 1}}}]),
+        json!([{"id": {"nullable": false, "anything": 1}}]),
         json!([{"id": ["integer"]}]),
         json!([{"id": "integer", "name": "text"}]),
         json!([[{"id": "integer"}]]),

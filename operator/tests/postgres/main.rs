@@ -3,10 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic with its place is the best message")]
 
 mod bad_input;
+mod columns;
 mod connection;
 mod create;
 mod crowded;
 mod delete;
+mod edits;
+mod hostile;
 mod kstatus;
 mod pooled;
 mod races;
