@@ -5,13 +5,17 @@
 //! would lose.
 
 mod column;
+mod detail;
+mod index;
 mod key;
 mod publication;
 mod type_id;
 
 use crate::{identifier::Identifier, marker::Owner};
 pub use column::{CatalogColumn, Generated};
+pub use detail::{CHECK_PREFIX, ColumnDetail, Details, UniqueIndex, details};
 use futures::try_join;
+pub use index::{CatalogIndex, FoundIndexes, cancel_builds, indexes};
 pub use key::{Key, KeyForm};
 use postgres_types::Type;
 pub use publication::{Publication, publications};
@@ -30,6 +34,8 @@ pub struct Relation {
     /// Whether replication can tell its rows apart, by a key or as its REPLICA IDENTITY says. If not, rows of a published
     /// table can't be updated or deleted.
     pub has_identity: bool,
+    /// What only some specs speak of; `None` unless it was asked for.
+    pub details: Option<Details>,
 }
 
 /// The kind of a relation, and its comment.
@@ -88,15 +94,20 @@ macro_rules! lock {
     };
 }
 
-/// The place of a table in the connection's current schema; `None` if no schema in the search path exists.
+/// The place of a table in a schema, or else in the connection's current one; `None` if no schema in the search path exists.
 ///
 /// # Errors
 ///
 /// Those of the connection.
-pub async fn place(sql: &Client, name: &Identifier) -> Result<Option<Place>, Error> {
-    let query = "SELECT s::text, pg_catalog.format('%I.%I', s, $1) FROM pg_catalog.current_schema() s WHERE s \
-                 IS NOT NULL";
-    let row = sql.query_typed_opt(query, &[(&name.as_str(), Type::TEXT)]).await?;
+pub async fn place(
+    sql: &Client,
+    schema: Option<&Identifier>,
+    name: &Identifier,
+) -> Result<Option<Place>, Error> {
+    let query = "SELECT s::text, pg_catalog.format('%I.%I', s, $1) \
+                 FROM COALESCE($2, pg_catalog.current_schema()) s WHERE s IS NOT NULL";
+    let schema = schema.map(Identifier::as_str);
+    let row = sql.query_typed_opt(query, &[(&name.as_str(), Type::TEXT), (&schema, Type::NAME)]).await?;
     row.map(|row| read_place(&row, name.as_str())).transpose()
 }
 
@@ -157,18 +168,24 @@ pub async fn head(sql: &Client, schema: Option<&str>, name: &str) -> Result<Opti
     .transpose()
 }
 
-/// Reads the rest of a relation.
+/// Reads the rest of a relation, with or without its [`Details`].
 ///
 /// # Errors
 ///
 /// Those of the connection.
-pub async fn relation(sql: &Client, head: Head) -> Result<Relation, Error> {
-    let (columns, serial, (key, has_identity)) =
-        try_join!(column::read(sql, head.oid), column::serial(sql, head.oid), key::read(sql, head.oid))?;
+pub async fn relation(sql: &Client, head: Head, detailed: bool) -> Result<Relation, Error> {
+    let oid = head.oid;
+    let details = async { if detailed { details(sql, oid).await.map(Some) } else { Ok(None) } };
+    let (columns, serial, (key, has_identity), details) =
+        try_join!(column::read(sql, oid), column::serial(sql, oid), key::read(sql, oid), details)?;
     let name_of = |number: &i16| Some(columns.iter().find(|(of, _)| of == number)?.1.name.clone());
-    let key =
-        key.map(|key| Key { columns: key.columns.iter().filter_map(name_of).collect(), form: key.form });
+    let key = key.map(|key| Key {
+        constraint: key.constraint,
+        columns: key.columns.iter().filter_map(name_of).collect(),
+        form: key.form,
+    });
     Ok(Relation {
+        details,
         key,
         has_identity,
         columns: columns
@@ -177,6 +194,16 @@ pub async fn relation(sql: &Client, head: Head) -> Result<Relation, Error> {
             .collect(),
         head,
     })
+}
+
+/// Whether there is a schema of this name.
+///
+/// # Errors
+///
+/// Those of the connection.
+pub async fn has_schema(sql: &Client, schema: &str) -> Result<bool, Error> {
+    let query = "SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = $1";
+    Ok(sql.query_typed_opt(query, &[(&schema, Type::NAME)]).await?.is_some())
 }
 
 /// Whether there is a relation of any kind with this qualified name, as PostgreSQL prints it.

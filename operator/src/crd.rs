@@ -3,7 +3,7 @@
 //! The operator itself reads the raw [`spec`](crate::spec), because it also works with the Kopf demo's CRD,
 //! which has no schema. These types are for clients, for tests and for the CRD. With the bounds here, the API
 //! server rejects at once what the operator could only report later. A structural schema can't express "a
-//! string or a list of strings", so `primaryKey` has no type.
+//! string or a list of strings", so `primaryKey` has no type, and neither have columns, which are strings or maps.
 //!
 //! There are bounds and no rules, and the spec isn't required. An object from before, under the Kopf demo's CRD, may
 //! have anything there. Of what such an object breaks, the API server forgives types and bounds where they don't change, and
@@ -11,11 +11,14 @@
 //! the removal of its finalizer. So the operator tells what can't be changed
 //! (docs/decisions/0050-a-schema-that-lets-go.md).
 
-use crate::status::TableStatus;
+mod column;
+
+use crate::{spec::Method, status::TableStatus};
+pub use column::{ColumnItem, ColumnSpec, LongColumn};
 use kube::CustomResource;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, collections::BTreeMap};
+use std::borrow::Cow;
 
 /// A table in PostgreSQL.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,10 +47,21 @@ pub struct DatabaseTableSpec {
     #[schemars(length(min = 1, max = 128))]
     pub table_name: String,
 
-    /// The columns, each an item with one key, NAME: TYPE, such as "- USER_ID: integer". Columns can be
-    /// added, but neither removed nor changed.
-    #[schemars(schema_with = "columns")]
-    pub columns: Vec<BTreeMap<String, String>>,
+    /// The schema of the table, folded like tableName; by default the first one of the connection's search_path that exists. A
+    /// table that exists isn't moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub schema: Option<String>,
+
+    /// Whether the schema is created if the database doesn't have it. It isn't dropped with the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub create_schema: Option<bool>,
+
+    /// The columns, each an item with one key, NAME: TYPE, such as "- USER_ID: integer", or NAME: {type: TYPE, …} with
+    /// nullable, default, unique, comment and the like. Columns can be added, and changed where nothing is lost; what is
+    /// held back stands in status.pending.
+    #[schemars(schema_with = "column::columns")]
+    pub columns: Vec<ColumnItem>,
 
     /// The column of the primary key, or a list of columns. It can't be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,6 +73,29 @@ pub struct DatabaseTableSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "connection_secret_ref")]
     pub connection_secret_ref: Option<ConnectionSecretRef>,
+
+    /// The indexes of the table, beside that of its primary key. They can be added, changed and removed: they hold no data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub indexes: Vec<IndexSpec>,
+}
+
+/// An index. It is built while others read and write the table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IndexSpec {
+    /// Its name, which no other table or index of the schema has.
+    #[schemars(length(min = 1, max = 128))]
+    pub name: String,
+    /// The names of its columns, in order.
+    #[schemars(schema_with = "index_columns")]
+    pub columns: Vec<String>,
+    /// Whether no two rows may have the same values in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique: Option<bool>,
+    /// How it is built: btree, which is the default and the only one that can be unique, hash, gin, gist, brin or spgist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "index_method")]
+    pub method: Option<String>,
 }
 
 /// A reference to the Secret by which the database is reached.
@@ -103,19 +140,19 @@ pub enum PrimaryKey {
     Several(Vec<String>),
 }
 
-/// PostgreSQL allows 1,600 columns.
-fn columns(_: &mut SchemaGenerator) -> Schema {
+/// PostgreSQL allows 32 columns.
+fn index_columns(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
         "minItems": 1,
-        "maxItems": 1600,
-        "items": {
-            "type": "object",
-            "additionalProperties": { "type": "string", "x-kubernetes-preserve-unknown-fields": true, "maxLength": 1024 },
-            "minProperties": 1,
-            "maxProperties": 1
-        }
+        "maxItems": 32,
+        "items": { "type": "string", "minLength": 1, "maxLength": 128 }
     })
+}
+
+fn index_method(_: &mut SchemaGenerator) -> Schema {
+    let names = Method::ALL.map(Method::as_str);
+    json_schema!({ "type": "string", "enum": names })
 }
 
 /// A string or a list, see the top of this file. The limits apply to the one it is.

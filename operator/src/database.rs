@@ -1,5 +1,7 @@
 //! Transactions that make a table match its spec, and that drop it.
 //!
+//! What may take long follows the transaction in [steps](crate::steps).
+//!
 //! No transaction waits long for a lock, because everyone else who wants the table would wait behind it. An
 //! advisory lock on the table's name is held while deciding who owns the table, so that two objects can't
 //! both find it free.
@@ -11,30 +13,36 @@
 
 use crate::{
     api::Objects,
-    catalog::{self, Head, Place, Publication, Relation},
+    background::{Background, Progress},
+    catalog::{self, Details, FoundIndexes, Head, Place, Publication, Relation},
     ddl,
     error::{DatabaseError, TableError},
+    forms::{self, KnownForms},
     identifier::{Identifier, split_qualified},
-    marker::Owner,
+    marker::{self, Owner},
     metrics::Metrics,
     outcome::{Applied, Dropped},
     owners::Owners,
     plan::{self, Claim, Found, Plan, ResolvedTable},
     pool::Pool,
-    spec::Table,
+    spec::{ColumnSettings, Table, Values},
     sqlstate::Step,
+    steps,
     transaction::{Transaction, transact},
     triggers,
-    types::{self, KnownTypes},
+    types::{self, KnownTypes, ResolvedColumn},
     warning::{self, Warning},
 };
-use futures::join;
-use std::time::Duration;
+use futures::{future::join_all, join, try_join};
+use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
 
 /// The time limit of both attempts at a transaction, including the wait for a connection.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// The most times that a table is looked at again because something was done that takes long.
+const MOST_ROUNDS: usize = 4;
 
 /// A plan, and what else matters to its end.
 struct Planned {
@@ -50,34 +58,83 @@ pub struct Database {
     pool: Pool,
     owners: Owners,
     types: KnownTypes,
+    forms: KnownForms,
+    background: Arc<Background>,
 }
 
 impl Database {
     /// The database that a pool connects to.
     pub fn new(pool: Pool) -> Self {
-        Self { pool, owners: Owners::default(), types: KnownTypes::default() }
+        // Others need connections, too.
+        let background = Arc::new(Background::new((pool.counts().limit / 2).max(1)));
+        let (types, forms) = (KnownTypes::default(), KnownForms::default());
+        Self { pool, owners: Owners::default(), types, forms, background }
     }
 
-    /// The database that another pool connects to, which may be the same one.
+    /// The database that another pool connects to, which may be the same one. What is done in the background for both shares its
+    /// places.
     #[must_use]
     pub fn beside(&self, pool: Pool) -> Self {
-        Self { pool, owners: self.owners.beside(), types: KnownTypes::default() }
+        let (types, forms) = (KnownTypes::default(), KnownForms::default());
+        Self { pool, owners: self.owners.beside(), types, forms, background: Arc::clone(&self.background) }
     }
 
-    /// Makes an object's table match its spec: creates it, adds columns, or finds that it matches already.
+    /// Makes an object's table match its spec: creates it, changes it, or finds that it matches already.
+    ///
+    /// What may take long goes on [in the background](crate::background): if it isn't over in a moment, this returns
+    /// [`TableError::Working`], and is to be called again.
     ///
     /// Calling it again is always safe, also after a crash at any point.
     ///
     /// # Errors
     ///
-    /// [`TableError`]; then the database is unchanged, unless the connection broke during the commit. The next
-    /// call finds out.
+    /// [`TableError`]; then the database is unchanged, unless the connection broke during the commit, or a step behind it failed.
+    /// The next call finds out.
     pub async fn apply(
         &self,
         objects: &impl Objects,
         claim: &Claim,
         table: &Table,
     ) -> Result<Applied, TableError> {
+        let owner = &claim.owner;
+        self.settle(owner, table).await?;
+        let mut outcome = None;
+        for _ in 0..MOST_ROUNDS {
+            let (applied, place, steps) = self.change(objects, claim, table).await?;
+            let outcome = outcome.get_or_insert_with(|| applied.outcome.clone());
+            if steps.is_empty() {
+                return Ok(Applied { outcome: outcome.clone(), ..applied });
+            }
+            let what = format!("table {} is being changed: {}", place.qualified, steps[0].what);
+            let (pool, of) = (self.pool.clone(), owner.clone());
+            let work = async move { steps::run(&pool, &of, &place, &steps).await };
+            self.background.begin(owner, table, &what, work);
+            self.settle(owner, table).await?;
+        }
+        Err(DatabaseError::never_settles().into())
+    }
+
+    /// Waits a moment for what is being done to an object's table, if that is what its spec asks for.
+    async fn settle(&self, owner: &Owner, table: &Table) -> Result<(), TableError> {
+        match self.background.look(owner, table).await {
+            None => Ok(()),
+            Some(Progress::Over(result)) => result,
+            Some(Progress::Going(what)) => Err(TableError::Working(what)),
+        }
+    }
+
+    /// Calls this when what is being done to an object's table is over.
+    pub fn when_settled(&self, owner: &Owner, call: impl FnOnce() + Send + 'static) {
+        self.background.when_over(owner, call);
+    }
+
+    /// Makes the changes for which a transaction will do, and returns the place of the table with the steps that are left.
+    async fn change(
+        &self,
+        objects: &impl Objects,
+        claim: &Claim,
+        table: &Table,
+    ) -> Result<(Applied, Place, Vec<plan::Step>), TableError> {
         run(self.pool.metrics(), || {
             transact(&self.pool, async |tx: &Transaction<'_>| {
                 let Planned { plan, warnings, has_triggers } = self.plan(tx, objects, claim, table).await?;
@@ -90,7 +147,8 @@ impl Database {
                 } else {
                     tx.commit(Step::Change, &statements).await?;
                 }
-                Ok(Applied::new(plan, warnings))
+                let (place, steps) = (plan.table.place.clone(), plan.steps.clone());
+                Ok((Applied::new(plan, warnings), place, steps))
             })
         })
         .await
@@ -103,9 +161,13 @@ impl Database {
         claim: &Claim,
         table: &Table,
     ) -> Result<Planned, TableError> {
-        // The table stays where the status says that it is, whatever the search path has become since.
+        // The table stays where the status says that it is, whatever the search path has become since. The spec may have another
+        // schema: then it doesn't move either.
         let recorded = claim.table.as_deref().and_then(split_qualified);
-        let schema = recorded.filter(|(_, name)| name == table.name.as_str()).map(|(schema, _)| schema);
+        let recorded = recorded.filter(|(_, name)| name == table.name.as_str()).map(|(schema, _)| schema);
+        let asked = table.schema.as_ref().map(|name| name.as_str().to_owned());
+        let is_asked = asked.is_some();
+        let schema = asked.or(recorded);
         let (begun, confirmed, seen) = join!(
             tx.begin(),
             self.types.confirm(tx, &table.columns),
@@ -118,14 +180,16 @@ impl Database {
             DatabaseError::worth_another(Step::Read, error)
         })?;
         let mut seen = seen?;
-        if schema.is_some() && !is_owned(seen.head.as_ref(), &claim.owner) {
+        if schema.is_some() && !is_asked && !is_owned(seen.head.as_ref(), &claim.owner) {
             seen = look(tx, None, &table.name).await?;
         }
-        let columns = types::resolve(tx, &table.columns, &self.types, confirmed).await?;
+        let mut columns = types::resolve(tx, &table.columns, &self.types, confirmed).await?;
+        forms::resolve(tx, &mut columns, &self.forms).await?;
         let mut elsewhere = self.elsewhere(tx, seen.head.as_ref(), &claim.owner).await?;
         // So does one that only its comment tells.
         if let [moved] = &*elsewhere
             && moved.name == table.name.as_str()
+            && !is_asked
         {
             seen = look(tx, Some(&moved.schema), &table.name).await?;
             if !is_owned(seen.head.as_ref(), &claim.owner) {
@@ -138,14 +202,24 @@ impl Database {
         if head.is_none() {
             types::check_key(tx, &columns, table).await?;
         }
-        let here = match head {
-            Some(head) => Some(catalog::relation(tx, head).await?),
-            None => None,
+        let wanted = ResolvedTable {
+            place,
+            columns,
+            primary_key: table.primary_key.clone(),
+            indexes: table.indexes.clone(),
+            creates_schema: table.create_schema,
         };
-        let publications = publications(tx, &place, here.as_ref(), table).await?;
-        let wanted = ResolvedTable { place, columns, primary_key: table.primary_key.clone() };
+        let lacks_schema = async {
+            match is_asked && head.is_none() {
+                true => catalog::has_schema(tx, &wanted.place.schema).await.map(|is_there| !is_there),
+                false => Ok(false),
+            }
+        };
+        let (indexes, lacks_schema) = try_join!(indexes(tx, head.as_ref(), &wanted), lacks_schema)?;
+        let here = relation(tx, head, &wanted, claim).await?;
+        let publications = publications(tx, &wanted.place, here.as_ref(), table).await?;
         let elsewhere = elsewhere.into_iter().map(|place| place.qualified).collect();
-        let found = Found { here, elsewhere, publications };
+        let found = Found { here, elsewhere, publications, indexes, lacks_schema };
         let plan = plan::plan(wanted, &found, claim)?;
         if plan.takes_over && !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
             return Err(TableError::ObjectGone { table: plan.table.place.qualified });
@@ -172,7 +246,7 @@ impl Database {
     ///
     /// The object's line in the comment tells which table that is, whatever its name: the spec may have changed
     /// since, and the status may never have been written. Among several tables with the line, the status decides,
-    /// and then the `name` in the spec.
+    /// and then the name and the schema in the spec.
     ///
     /// # Errors
     ///
@@ -181,11 +255,12 @@ impl Database {
         &self,
         objects: &impl Objects,
         claim: &Claim,
-        name: Option<&Identifier>,
+        table: Option<&Table>,
     ) -> Result<Dropped, TableError> {
+        self.background.give_up(&claim.owner);
         run(self.pool.metrics(), || {
             transact(&self.pool, async |tx: &Transaction<'_>| {
-                let dropped = drop_once(tx, objects, claim, name).await?;
+                let dropped = drop_once(tx, objects, claim, table).await?;
                 plan::check_dropped(&dropped, claim)?;
                 Ok(dropped)
             })
@@ -218,6 +293,59 @@ async fn look(
     );
     let (place, has_triggers) = place?.unzip();
     Ok(Seen { place, head: head?, has_triggers: has_triggers.unwrap_or_default() })
+}
+
+/// Reads the indexes of what is there, if the spec speaks of some, or an earlier one has.
+async fn indexes(
+    sql: &Client,
+    head: Option<&Head>,
+    wanted: &ResolvedTable,
+) -> Result<FoundIndexes, tokio_postgres::Error> {
+    let in_comment = head.and_then(|head| head.comment.as_deref()).and_then(marker::from_spec_in);
+    let names = plan::names_of_indexes(&wanted.indexes, &in_comment.unwrap_or_default().indexes);
+    if names.is_empty() && !wanted.columns.iter().any(|column| column.settings.unique) {
+        return Ok(FoundIndexes::default());
+    }
+    catalog::indexes(sql, &wanted.place.schema, head.map(|head| head.oid), &names).await
+}
+
+/// Reads the rest of what is there, with the details if the spec speaks of them, or an earlier one has.
+async fn relation(
+    sql: &Client,
+    head: Option<Head>,
+    wanted: &ResolvedTable,
+    claim: &Claim,
+) -> Result<Option<Relation>, TableError> {
+    let Some(head) = head else { return Ok(None) };
+    let in_comment = head.comment.as_deref().and_then(marker::from_spec_in);
+    let had_settings = in_comment.is_some_and(|before| !before.settings.is_empty());
+    let has_settings = wanted.columns.iter().any(|column| column.settings != ColumnSettings::default());
+    let oid = head.oid;
+    let mut relation = catalog::relation(sql, head, had_settings || has_settings).await?;
+    if relation.details.is_none() && plan::needs_details(wanted, &relation) {
+        relation.details = Some(catalog::details(sql, oid).await?);
+    }
+    let renames = plan::renames(wanted, &relation, claim);
+    let is_generated = |column: &ResolvedColumn| matches!(column.settings.values, Values::Generated(_));
+    if !renames.is_empty() && wanted.columns.iter().any(is_generated) {
+        relation.details = Some(renamed_details(sql, oid, &ddl::changes_of(wanted, &renames)).await?);
+    }
+    Ok(Some(relation))
+}
+
+/// The details once columns are renamed: only the server knows what that makes of expressions. It is taken back.
+async fn renamed_details(sql: &Client, oid: u32, renames: &[String]) -> Result<Details, TableError> {
+    let (begun, renamed, details, ended) = join!(
+        sql.batch_execute("SAVEPOINT korf_rename"),
+        join_all(renames.iter().map(|rename| sql.execute_typed(rename, &[]))),
+        catalog::details(sql, oid),
+        sql.batch_execute("ROLLBACK TO SAVEPOINT korf_rename")
+    );
+    begun?;
+    renamed.into_iter().collect::<Result<Vec<_>, _>>().map_err(|error| (Step::Change, error))?;
+    let details = details?;
+    ended?;
+    Ok(details)
 }
 
 /// The publications that can't send what happens to the rows of a table, because nothing tells them apart.
@@ -260,7 +388,7 @@ async fn drop_once(
     tx: &Transaction<'_>,
     objects: &impl Objects,
     claim: &Claim,
-    name: Option<&Identifier>,
+    table: Option<&Table>,
 ) -> Result<Dropped, TableError> {
     if let Some((place, head)) = begin_at_recorded(tx, claim).await?
         && let Some(dropped) = drop_at(tx, objects, claim, place, &head).await?
@@ -269,7 +397,7 @@ async fn drop_once(
     }
     // While it waits for a lock, someone may rename the table and give its name to another one.
     for _ in 0..3 {
-        let Some(place) = find_table_to_drop(tx, claim, name).await? else { return Ok(Dropped::NoTable) };
+        let Some(place) = find_table_to_drop(tx, claim, table).await? else { return Ok(Dropped::NoTable) };
         let (locked, head) = join!(
             tx.metrics.locked(catalog::lock(tx, &place.qualified)),
             catalog::head(tx, Some(&place.schema), &place.name)
@@ -315,10 +443,13 @@ async fn drop_at(
     }
     plan::check_drop(&place, seen)?;
     let lock = ddl::lock_table(&place);
-    let (locked, head) = join!(
+    // An index may be being built, by this process or one of before.
+    let (cancelled, locked, head) = join!(
+        catalog::cancel_builds(tx, seen.oid),
         tx.metrics.locked(tx.execute_typed(&lock, &[])),
         catalog::head(tx, Some(&place.schema), &place.name)
     );
+    cancelled?;
     locked?;
     let Some(head) = head?.filter(|head| head.is_owned_by(&claim.owner)) else { return Ok(None) };
     plan::check_drop(&place, &head)?;
@@ -329,15 +460,15 @@ async fn drop_at(
 async fn find_table_to_drop(
     sql: &Client,
     claim: &Claim,
-    name: Option<&Identifier>,
+    table: Option<&Table>,
 ) -> Result<Option<Place>, TableError> {
     let marked = catalog::tables_of(sql, &claim.owner).await?;
     let recorded = match claim.table.as_deref() {
         Some(table) if catalog::exists(sql, table).await? => Some(table),
         _ => None,
     };
-    let wanted = match name {
-        Some(name) => catalog::place(sql, name).await?,
+    let wanted = match table {
+        Some(table) => catalog::place(sql, table.schema.as_ref(), &table.name).await?,
         None => None,
     };
     Ok(plan::table_to_drop(&marked, recorded, wanted.as_ref())?)

@@ -6,16 +6,20 @@ pub(crate) use connecting::is_about_first_byte;
 
 use crate::{
     api::ApiError,
-    plan::PlanError,
+    forms::{FormError, RejectedColumn},
+    plan::{IndexConflict, Obstacle, PlanError},
     pool::PoolError,
     secrets::SecretError,
     spec::SpecError,
     sqlstate::{self, ErrorClass, Step},
     status::{ConditionReason, Failure},
     transaction::Spoils,
-    types::{RejectedType, ResolveError},
+    types::{MissingType, RejectedType, ResolveError},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+/// The time for which nobody is called: what the database lacks is often applied together with the object.
+const DEFERRED: Duration = Duration::from_secs(120);
 
 const LOGIN_HINT: &str = " (check the user and the password that the operator has been given)";
 
@@ -33,6 +37,12 @@ pub enum TableError {
     /// The Secret by which the database is reached can't be used.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// The server rejects what else the spec says of a column.
+    #[error(transparent)]
+    Column(#[from] RejectedColumn),
+    /// The database lacks the type of a column.
+    #[error(transparent)]
+    TypeMissing(#[from] MissingType),
     /// A person has to resolve a conflict.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -59,6 +69,9 @@ pub enum TableError {
         /// The table.
         table: String,
     },
+    /// Something is being done that may take hours.
+    #[error("{0}")]
+    Working(Arc<str>),
     /// The database failed or didn't answer.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -75,6 +88,10 @@ pub enum Wait {
     ForApiServer,
     /// Someone who changes something outside the object. All with the same message wait for the same change.
     ForSomeone,
+    /// Someone who changes rows. Whether it was done takes long to find out.
+    ForRows,
+    /// The end of what is being done.
+    ForWork,
     /// Another spec.
     ForSpec,
 }
@@ -103,8 +120,15 @@ impl TableError {
     /// The chances of another attempt.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Spec(_) | Self::Type(_) | Self::ObjectGone { .. } => ErrorClass::Permanent,
+            Self::Spec(_) | Self::Type(_) | Self::Column(_) | Self::ObjectGone { .. } => {
+                ErrorClass::Permanent
+            }
+            Self::Plan(PlanError::Lost { .. }) => ErrorClass::Temporary,
             Self::Plan(PlanError::Incompatible { .. } | PlanError::Renamed { .. }) => ErrorClass::Permanent,
+            Self::Working(_) | Self::Plan(PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
+                ErrorClass::Temporary
+            }
+            Self::TypeMissing(_) => ErrorClass::Environment,
             // A conflict ends when the other object is deleted, for example.
             Self::Plan(_) | Self::NoSchema => ErrorClass::Environment,
             // The person who grants the missing permission is waiting for the result.
@@ -126,6 +150,13 @@ impl TableError {
             Self::Secret(error) if error.is_of_api_server() => Wait::ForApiServer,
             Self::Secret(SecretError::NotAllowed(_)) => Wait::ForSpec,
             Self::Secret(_) => Wait::ForSomeone,
+            Self::Working(_) | Self::Plan(PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
+                Wait::ForWork
+            }
+            Self::Plan(PlanError::Obstructed {
+                obstacle: Obstacle::Duplicates { .. } | Obstacle::IndexDuplicates { .. },
+                ..
+            }) => Wait::ForRows,
             Self::Database(DatabaseError { class: ErrorClass::Temporary, of_the_server, .. }) => {
                 if *of_the_server {
                     Wait::ForDatabase
@@ -160,9 +191,13 @@ impl TableError {
     /// The reason for the conditions.
     pub fn reason(&self) -> ConditionReason {
         match self {
-            Self::Spec(_) | Self::Type(_) => ConditionReason::InvalidSpec,
-            Self::Plan(PlanError::Incompatible { .. } | PlanError::Renamed { .. }) => {
-                ConditionReason::UpdateAborted
+            Self::Spec(_) | Self::Type(_) | Self::Column(_) => ConditionReason::InvalidSpec,
+            Self::Plan(
+                PlanError::Incompatible { .. } | PlanError::Obstructed { .. } | PlanError::Renamed { .. },
+            ) => ConditionReason::UpdateAborted,
+            Self::Plan(PlanError::SchemaMissing { .. }) => ConditionReason::SchemaMissing,
+            Self::Working(_) | Self::Plan(PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
+                ConditionReason::InProgress
             }
             Self::Plan(PlanError::Elsewhere { .. }) => ConditionReason::DatabaseChanged,
             Self::Plan(_) | Self::ObjectGone { .. } => ConditionReason::Conflict,
@@ -174,6 +209,7 @@ impl TableError {
                 SecretError::Unreadable { error, .. } if error.denied => ConditionReason::PermissionDenied,
                 SecretError::Unreadable { .. } => ConditionReason::ClusterUnavailable,
             },
+            Self::TypeMissing(_) => ConditionReason::TypeMissing,
             Self::NoSchema => ConditionReason::SchemaMissing,
             Self::ClusterUnknown(error) | Self::ObjectUnknown(error) if error.denied => {
                 ConditionReason::PermissionDenied
@@ -183,10 +219,21 @@ impl TableError {
         }
     }
 
-    /// What the status says of it, in its own words: `message`.
-    pub fn as_failure<'a>(&self, message: &'a str, deleting: bool) -> Failure<'a> {
-        let needs_person = self.class() != ErrorClass::Temporary;
-        Failure { reason: self.reason(), message, needs_person, deleting }
+    /// What all have in common that wait for the same.
+    pub fn cause(&self) -> String {
+        match self {
+            // Whatever the column is.
+            Self::TypeMissing(MissingType { type_, .. }) => format!("the database has no type {type_}"),
+            error => error.to_string(),
+        }
+    }
+
+    /// What the status says of it, in its own words, `message`, where attempts have failed for this long.
+    pub fn as_failure<'a>(&'a self, message: &'a str, deleting: bool, lasts: Duration) -> Failure<'a> {
+        let may_come = self.reason().may_come() && lasts < DEFERRED;
+        let needs_person = self.class() != ErrorClass::Temporary && !may_come;
+        let pending = if let Self::Plan(error) = self { error.pending() } else { &[] };
+        Failure { reason: self.reason(), message, needs_person, deleting, pending }
     }
 
     /// Whether it is an error of the server as a whole, or of the way there.
@@ -221,6 +268,25 @@ impl DatabaseError {
     /// The time limit is exceeded.
     pub fn no_answer(limit: Duration) -> Self {
         Self::of_the_object(format!("the database didn't answer within {} s", limit.as_secs()))
+    }
+
+    /// A plan is out of date before it is carried out.
+    pub fn outdated() -> Self {
+        let message = "the table was changed meanwhile".to_owned();
+        Self { stale: true, ..Self::of_the_object(message) }
+    }
+
+    /// What was being done has ended in the middle.
+    pub fn interrupted() -> Self {
+        Self::of_the_object("the work at the table was interrupted".to_owned())
+    }
+
+    /// What is done to the table never makes it as the spec asks.
+    pub fn never_settles() -> Self {
+        Self::of_the_object(
+            "the table isn't as the spec asks, although it was changed several times: somebody else may be changing it"
+                .to_owned(),
+        )
     }
 
     /// Someone else keeps renaming the table.
@@ -297,7 +363,17 @@ impl From<ResolveError> for TableError {
     fn from(error: ResolveError) -> Self {
         match error {
             ResolveError::Rejected(rejected) => rejected.into(),
+            ResolveError::Missing(missing) => missing.into(),
             ResolveError::Database(error) => Self::from((Step::Resolve, error)),
+        }
+    }
+}
+
+impl From<FormError> for TableError {
+    fn from(error: FormError) -> Self {
+        match error {
+            FormError::Rejected(rejected) => rejected.into(),
+            FormError::Database(error) => Self::from((Step::Resolve, error)),
         }
     }
 }

@@ -30,6 +30,11 @@ const AWAY: Duration = Duration::from_secs(3);
 /// One of the objects tries so often whether someone has put right what is wrong outside them, which may take days.
 const WRONG: Duration = Duration::from_secs(20);
 
+/// An object is looked at so often at least while something is done to its table. It is looked at besides when that is over.
+const WORKING: Duration = Duration::from_secs(60);
+/// An object is tried so often whose rows are in the way: each time, all of them are read.
+const ROWS: Duration = Duration::from_secs(300);
+
 #[korf::on_create(DatabaseTable)]
 async fn create_handler(
     request: TableRequest,
@@ -128,8 +133,12 @@ async fn apply(
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
     let objects = &api::since(client, &request.version);
     let work = |link: Arc<Link>| async move {
-        let applied = link.database.apply(objects, &request.claim(cluster, &link), table).await?;
-        Ok((applied, link.recorded()))
+        let claim = request.claim(cluster, &link);
+        let result = link.database.apply(objects, &claim, table).await;
+        if let Err(TableError::Working(_)) = result {
+            link.database.when_settled(&claim.owner, request.wake());
+        }
+        Ok((result?, link.recorded()))
     };
     let secrets = secrets::in_cluster(client);
     context.connections.with(&secrets, secret.as_ref(), Purpose::Apply, work).await
@@ -147,10 +156,10 @@ async fn drop_table(
         Err(error) => return Err(error.clone().into()),
     };
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
-    let name = request.table().ok().map(|table| &table.name);
+    let table = request.table().ok();
     let objects = &api::since(client, &request.version);
     let work = |link: Arc<Link>| async move {
-        link.database.drop_table(objects, &request.claim(cluster, &link), name).await
+        link.database.drop_table(objects, &request.claim(cluster, &link), table).await
     };
     let secrets = secrets::in_cluster(client);
     match context.connections.with(&secrets, secret.as_ref(), Purpose::Drop, work).await {
@@ -178,7 +187,9 @@ fn record_failure(
         Wait::ForBackoff => Error::from(error),
         Wait::ForDatabase => Error::outage(place, error, AWAY),
         Wait::ForApiServer => Error::outage(error.to_string(), error, AWAY),
-        Wait::ForSomeone => Error::outage(error.to_string(), error, WRONG),
+        Wait::ForSomeone => Error::outage(error.cause(), error, WRONG),
+        Wait::ForWork => Error::outage(error.cause(), error, WORKING),
+        Wait::ForRows => Error::temporary(error, ROWS),
         Wait::ForSpec => Error::permanent(error),
     })
 }
@@ -198,6 +209,7 @@ fn log_applied(applied: &Applied) {
     match &applied.outcome {
         Outcome::Created => debug!("Created table {table}."),
         Outcome::ColumnsAdded(columns) => info!("Added to table {table}: {}.", columns.join(", ")),
+        Outcome::Changed(changes) => info!("Changed of table {table}: {}.", changes.join("; ")),
         Outcome::Unchanged => debug!("Table {table} is up to date."),
     }
     for warning in &applied.warnings {

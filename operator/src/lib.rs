@@ -2,9 +2,9 @@
 //!
 //! Data flows one way, and each step has its module: the raw spec of an object ([`spec`], with the rules for
 //! names in [`identifier`] and for types in [`column_type`]) → types and places as the server knows them
-//! ([`types`], [`catalog`]) → a [`plan`], which respects the table's owner ([`marker`]) → its statements
-//! ([`ddl`]) → one [`transaction`] on the [`database`], by another way if it has event [`triggers`] → the [`outcome`], with its
-//! [`warning`]s → the [`status`]. `spec`, `plan`, `ddl`, `marker`, `outcome`, `warning` and `status` are pure.
+//! ([`types`], [`forms`], [`catalog`]) → a [`plan`], which respects the table's owner ([`marker`]) → its statements
+//! ([`ddl`]) → one [`transaction`] on the [`database`], by another way if it has event [`triggers`] → the [`steps`] that may take
+//! long → the [`outcome`], with its [`warning`]s → the [`status`]. `spec`, `plan`, `ddl`, `marker`, `outcome`, `warning` and `status` are pure.
 //!
 //! [`owners`] knows which objects may have a table, so that not all comments are read for each. The
 //! [`handlers`] take a [`request`] from the object and drive these steps. The [`api`] server tells them
@@ -17,6 +17,7 @@
 //! counted of both; [`crd`] defines the kind.
 
 pub mod api;
+pub mod background;
 pub mod catalog;
 pub mod cluster;
 pub mod column_type;
@@ -26,6 +27,7 @@ pub mod crd;
 pub mod database;
 pub mod ddl;
 pub mod error;
+pub mod forms;
 pub mod handlers;
 pub mod identifier;
 pub mod marker;
@@ -41,6 +43,7 @@ pub mod secrets;
 pub mod spec;
 pub mod sqlstate;
 pub mod status;
+pub mod steps;
 pub mod transaction;
 pub mod triggers;
 pub mod types;

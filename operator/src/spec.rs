@@ -3,12 +3,20 @@
 //! Not by a derived `Deserialize`, because the Kopf demo's CRD has no schema: the spec can contain anything, and
 //! every mistake deserves a message that tells its author what to do.
 
+mod column;
+mod default_value;
+mod expression;
+mod index;
 mod secret_ref;
 
 use crate::{
-    column_type::{ColumnType, ColumnTypeError},
+    column_type::ColumnTypeError,
     identifier::{Identifier, IdentifierError},
 };
+pub use column::{Collation, Column, ColumnError, ColumnSettings, Identity, Values};
+pub use default_value::{DefaultError, DefaultValue};
+pub use expression::{Expression, ExpressionError};
+pub use index::{Index, IndexError, Method};
 pub use secret_ref::SecretRef;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -19,19 +27,16 @@ use std::collections::{BTreeSet, HashSet};
 pub struct Table {
     /// The table's name.
     pub name: Identifier,
+    /// Its schema; `None` for the connection's, or the one in which it is already.
+    pub schema: Option<Identifier>,
+    /// Whether a missing schema is created.
+    pub create_schema: bool,
     /// Its columns: at least one, with different names.
     pub columns: Vec<Column>,
     /// The columns of the primary key; empty without one.
     pub primary_key: Vec<Identifier>,
-}
-
-/// A column as the spec describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Column {
-    /// The column's name.
-    pub name: Identifier,
-    /// Its type.
-    pub type_: ColumnType,
+    /// Its indexes, with different names, beside that of the primary key.
+    pub indexes: Vec<Index>,
 }
 
 /// A mistake in a spec.
@@ -106,28 +111,47 @@ pub enum SpecError {
     /// The primary key names a column twice.
     #[error("spec.primaryKey names the column {0} twice")]
     DuplicateKeyColumn(Identifier),
+    /// A schema of the server's own.
+    #[error("spec.schema: {0} is one of PostgreSQL's own schemas: choose another one")]
+    SystemSchema(Identifier),
+    /// A schema is to be created, and not named.
+    #[error("spec.createSchema is true, but no spec.schema says which one: name it, or remove createSchema")]
+    UnnamedSchema,
+    /// An index isn't one.
+    #[error("{field}: {source}")]
+    Index {
+        /// The path of the index.
+        field: String,
+        /// The mistake.
+        source: IndexError,
+    },
+    /// Two indexes have the same name.
+    #[error("spec.indexes has the index {0} twice (unquoted names are folded to lower case)")]
+    DuplicateIndex(Identifier),
+    /// A table and an index can't have the same name.
+    #[error("spec.indexes: {0} is the name of the table, which no index can have: choose another one")]
+    IndexNamedAsTable(Identifier),
     /// A field that later versions will support.
     #[error("spec.{0} is not supported yet: remove it")]
     UnsupportedField(&'static str),
-    /// A column in the long form that later versions will support.
-    #[error(
-        "{field}: a map of type, nullable and the like is not supported yet: write {column} as NAME: TYPE"
-    )]
-    UnsupportedColumn {
-        /// The path of the column.
-        field: String,
+    /// A mistake in the long form of a column.
+    #[error("column {column}: {source}")]
+    Column {
         /// The column.
         column: Identifier,
+        /// The mistake.
+        source: ColumnError,
     },
 }
 
 const KEY_SHAPE: &str = "the name of a column or a list of names";
 
-const FIELDS: [&str; 4] = ["tableName", "columns", "primaryKey", secret_ref::FIELD];
+const FIELDS: [&str; 7] =
+    ["tableName", "schema", "createSchema", "columns", "primaryKey", "indexes", secret_ref::FIELD];
 
 /// Fields that later versions will support. Ignoring them would do something other than what the user asked
 /// for.
-const UNSUPPORTED_FIELDS: [&str; 3] = ["schema", "deletionPolicy", "adoptionPolicy"];
+const UNSUPPORTED_FIELDS: [&str; 2] = ["deletionPolicy", "adoptionPolicy"];
 
 /// Contents of a spec of any shape. It is never rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,7 +209,13 @@ impl Table {
         let name = table_name(spec)?;
         let columns = columns(spec)?;
         let primary_key = primary_key(spec, &columns)?;
-        Ok(Self { name, columns, primary_key })
+        column::check(&columns, &primary_key)?;
+        let indexes = index::indexes(spec, &columns)?;
+        if indexes.iter().any(|index| index.name == name) {
+            return Err(SpecError::IndexNamedAsTable(name));
+        }
+        let (schema, create_schema) = schema(spec)?;
+        Ok(Self { name, schema, create_schema, columns, primary_key, indexes })
     }
 }
 
@@ -227,6 +257,26 @@ fn table_name(spec: &Map<String, Value>) -> Result<Identifier, SpecError> {
     Identifier::parse(text).map_err(|source| SpecError::Name { field: field(), source })
 }
 
+/// The schema, and whether it is created where it is missing.
+fn schema(spec: &Map<String, Value>) -> Result<(Option<Identifier>, bool), SpecError> {
+    let create = match present(spec, "createSchema") {
+        None => false,
+        Some(Value::Bool(create)) => *create,
+        Some(other) => return Err(shape("spec.createSchema", "true or false", other)),
+    };
+    let Some(value) = present(spec, "schema") else {
+        return if create { Err(SpecError::UnnamedSchema) } else { Ok((None, false)) };
+    };
+    let field = || "spec.schema".to_owned();
+    let text = text(value, field, "a string")?;
+    let name = Identifier::parse(text).map_err(|source| SpecError::Name { field: field(), source })?;
+    // A table in pg_temp would be gone with the connection.
+    if name.as_str().starts_with("pg_") || name.as_str() == "information_schema" {
+        return Err(SpecError::SystemSchema(name));
+    }
+    Ok((Some(name), create))
+}
+
 fn columns(spec: &Map<String, Value>) -> Result<Vec<Column>, SpecError> {
     let hint = "list at least one column, such as \"- ID: integer\"";
     let value = present(spec, "columns").ok_or(SpecError::Missing { field: "columns", hint })?;
@@ -236,28 +286,11 @@ fn columns(spec: &Map<String, Value>) -> Result<Vec<Column>, SpecError> {
         return Err(SpecError::NoColumns);
     }
     let columns: Vec<_> =
-        items.iter().enumerate().map(|(index, item)| column(index, item)).collect::<Result<_, _>>()?;
+        items.iter().enumerate().map(|(index, item)| Column::read(index, item)).collect::<Result<_, _>>()?;
     match first_duplicate(columns.iter().map(|column| &column.name)) {
         Some(name) => Err(SpecError::DuplicateColumn(name.clone())),
         None => Ok(columns),
     }
-}
-
-fn column(index: usize, item: &Value) -> Result<Column, SpecError> {
-    let field = format!("spec.columns[{index}]");
-    let map = item.as_object().ok_or_else(|| shape(&field, "one column, NAME: TYPE", item))?;
-    let mut entries = map.iter();
-    let (Some((key, value)), None) = (entries.next(), entries.next()) else {
-        return Err(SpecError::KeyCount { index, found: key_names(map) });
-    };
-    let name =
-        Identifier::parse_column(key).map_err(|source| SpecError::Name { field: field.clone(), source })?;
-    if value.is_object() {
-        return Err(SpecError::UnsupportedColumn { field, column: name });
-    }
-    let text = text(value, || format!("{field}: the type of {name}"), "a string such as varchar(50)")?;
-    let type_ = ColumnType::parse(text).map_err(|source| SpecError::Type { column: name.clone(), source })?;
-    Ok(Column { name, type_ })
 }
 
 fn primary_key(spec: &Map<String, Value>, columns: &[Column]) -> Result<Vec<Identifier>, SpecError> {

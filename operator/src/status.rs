@@ -18,6 +18,9 @@ use std::fmt;
 /// follow kstatus wait for the operator: without a status, an object counts as ready.
 const UNSEEN: i64 = -1;
 
+/// The most statements that a status has.
+const MOST_PENDING: usize = 100;
+
 /// The status of a condition of which nothing is known, whatever the reason is now.
 const UNKNOWN: &str = "Unknown";
 
@@ -33,7 +36,7 @@ pub struct TableStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
     /// A number for the database that has the table, by its address and its name. The operator's own database has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    // Null, not absent, as for `pending`.
     pub database: Option<String>,
     /// The columns of the table, in the order of the spec.
     pub columns: Vec<ColumnStatus>,
@@ -42,6 +45,9 @@ pub struct TableStatus {
     pub column_count: Option<i64>,
     /// The columns of the primary key; empty without one.
     pub primary_key: Vec<String>,
+    /// The statements that would do what is held back, because it may lose something or rows stand in its way.
+    // Without any it is null, not absent: a status is merged into the one of before, where nothing else removes a field.
+    pub pending: Option<Vec<String>>,
     /// Ready: the table is as the spec asks. Synced: the last attempt to make it so succeeded.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -73,6 +79,10 @@ pub enum ConditionReason {
     SecretInvalid,
     /// The table is in another database than the one that the spec leads to.
     DatabaseChanged,
+    /// The database has no such type.
+    TypeMissing,
+    /// Something is being done to the table that takes long.
+    InProgress,
     /// The table can't be dropped because something depends on it.
     DependentsExist,
 }
@@ -88,6 +98,8 @@ pub struct Failure<'a> {
     pub needs_person: bool,
     /// Whether the object is being deleted.
     pub deleting: bool,
+    /// The statements that would do what is held back.
+    pub pending: &'a [String],
 }
 
 /// The time of a status, and the generation of the object that it is about.
@@ -114,6 +126,7 @@ impl TableStatus {
             columns: applied.columns.clone(),
             column_count: i64::try_from(applied.columns.len()).ok(),
             primary_key: applied.primary_key.clone(),
+            pending: None,
             conditions: vec![condition("Ready"), condition("Synced")],
         }
     }
@@ -136,7 +149,12 @@ impl TableStatus {
         };
         let stalled = failure.needs_person.then(|| condition("Stalled", "True"));
         let conditions = [ready, condition("Synced", "False")].into_iter().chain(stalled).collect();
-        Self { observed_generation: stamp.generation, conditions, ..self.clone() }
+        let pending = match failure.reason.is_about_the_table() {
+            true => pending(failure.pending),
+            // Nothing is known of it.
+            false => self.pending.clone(),
+        };
+        Self { observed_generation: stamp.generation, conditions, pending, ..self.clone() }
     }
 
     fn find(&self, type_: &str) -> Option<&Condition> {
@@ -164,12 +182,26 @@ impl TableStatus {
     }
 }
 
+/// The statements that a status has: an object has to fit into etcd.
+fn pending(statements: &[String]) -> Option<Vec<String>> {
+    let mut shown: Vec<_> = statements.iter().take(MOST_PENDING).cloned().collect();
+    if statements.len() > MOST_PENDING {
+        shown.push(format!("-- and {} more", statements.len() - MOST_PENDING));
+    }
+    (!shown.is_empty()).then_some(shown)
+}
+
 /// Whether a condition is about this generation.
 fn is_of(condition: &Condition, generation: Option<i64>) -> bool {
     generation.is_some() && condition.observed_generation == generation
 }
 
 impl ConditionReason {
+    /// Whether what is missing may come without a change of the object, and without a person.
+    pub fn may_come(self) -> bool {
+        matches!(self, Self::SchemaMissing | Self::TypeMissing)
+    }
+
     /// Whether the table can't match the spec. Otherwise nobody knows.
     fn is_about_the_table(self) -> bool {
         !matches!(

@@ -12,8 +12,9 @@
 use crate::{
     catalog::PgTypeId,
     column_type::ColumnType,
+    forms::Form,
     identifier::Identifier,
-    spec::{Column, Table},
+    spec::{Column, ColumnSettings, Table},
     sqlstate,
 };
 use postgres_types::{Kind, ToSql, Type};
@@ -40,6 +41,9 @@ pub enum ResolveError {
     /// The server rejects the type.
     #[error(transparent)]
     Rejected(#[from] RejectedType),
+    /// The server has no such type.
+    #[error(transparent)]
+    Missing(#[from] MissingType),
     /// The connection or the server failed.
     #[error(transparent)]
     Database(#[from] Error),
@@ -57,6 +61,20 @@ pub struct RejectedType {
     pub why: String,
 }
 
+/// A type that the database doesn't have, or doesn't have yet: an extension may bring it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "column {column}: the type {:?} is rejected: there is no such type in the database. Create it, or the extension that has it, or \
+     change the column; it is looked for until it is there",
+    .type_.as_str()
+)]
+pub struct MissingType {
+    /// The column.
+    pub column: Identifier,
+    /// The type as the spec has it.
+    pub type_: ColumnType,
+}
+
 /// A column whose type the server knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResolvedColumn {
@@ -64,6 +82,10 @@ pub struct ResolvedColumn {
     pub name: Identifier,
     /// Its type.
     pub type_: ResolvedType,
+    /// What else the spec asks of it.
+    pub settings: ColumnSettings,
+    /// What the server makes of that, as far as it was asked.
+    pub form: Form,
 }
 
 impl ResolvedType {
@@ -150,8 +172,8 @@ fn text_of(type_: &ColumnType) -> &str {
 ///
 /// # Errors
 ///
-/// [`ResolveError::Rejected`] for a text that isn't a type, and for a type that doesn't exist or that no
-/// column can have.
+/// [`ResolveError::Rejected`] for a text that isn't a type, and for a type that no column can have;
+/// [`ResolveError::Missing`] for one that doesn't exist.
 pub async fn resolve(
     sql: &Client,
     columns: &[Column],
@@ -171,7 +193,8 @@ pub async fn resolve(
             }
         };
         let type_ = ResolvedType { id, serial: column.type_.serial_base().is_some(), name };
-        resolved.push(ResolvedColumn { name: column.name.clone(), type_ });
+        let (name, settings) = (column.name.clone(), column.settings.clone());
+        resolved.push(ResolvedColumn { name, type_, settings, form: Form::default() });
     }
     Ok(resolved)
 }
@@ -187,7 +210,8 @@ async fn resolve_one(sql: &Client, column: &Column) -> Result<(PgTypeId, String)
         None => error.into(),
     };
     let found = FoundType::read(sql, text).await.map_err(sort)?;
-    let found = found.ok_or_else(|| reject("there is no such type in the database".to_owned()))?;
+    let missing = || MissingType { column: column.name.clone(), type_: column.type_.clone() };
+    let found = found.ok_or_else(missing)?;
     if found.is_pseudo {
         return Err(reject("it is a pseudo-type, which no column can have".to_owned()));
     }
@@ -207,8 +231,8 @@ fn explain(why: &str, type_: &ColumnType) -> String {
             "a key isn't part of a type: remove it, and name the column in spec.primaryKey".to_owned()
         }
         Some(clause) => format!(
-            "constraints, defaults and the like aren't part of a type, and aren't supported yet: remove {clause} and what \
-             belongs to it"
+            "constraints, defaults and the like aren't part of a type: remove {clause} and what belongs to it, and write them \
+             beside the type, such as {{type: integer, nullable: false, default: 5}}"
         ),
         None => why.to_owned(),
     }

@@ -76,7 +76,7 @@ async fn if_the_status_is_lost_a_removed_column_is_recognised_by_the_last_handle
         })
         .await;
     let message = aborted["status"]["conditions"][0]["message"].as_str().unwrap();
-    assert!(message.contains("\"user_email\" is in the table but not in the spec. Columns"), "{message}");
+    assert!(message.contains("\"user_email\" is in the table but not in the spec. Put back"), "{message}");
 
     fixture.apply(&kopf_demo_cr_with_country());
     let ready = fixture.until_column_count("website-users", 6).await;

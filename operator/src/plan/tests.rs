@@ -1,6 +1,8 @@
 use super::*;
 use crate::{
-    catalog::{Head, PgTypeId},
+    catalog::{CatalogColumn, CatalogIndex, Generated, Head, PgTypeId},
+    forms::Form,
+    spec::{ColumnSettings, Method},
     types::ResolvedType,
 };
 
@@ -24,11 +26,15 @@ fn wanted(columns: &[(&str, u32)], key: &[&str]) -> ResolvedTable {
     let resolved = |&(name, oid): &(&str, u32)| ResolvedColumn {
         name: Identifier::parse(name).unwrap(),
         type_: ResolvedType { id: PgTypeId { oid, typmod: -1 }, serial: false, name: type_name(oid).into() },
+        settings: ColumnSettings::default(),
+        form: Form::default(),
     };
     ResolvedTable {
         place: Place { schema: "public".into(), name: "users".into(), qualified: "public.users".into() },
         columns: columns.iter().map(resolved).collect(),
         primary_key: key.iter().map(|name| Identifier::parse(name).unwrap()).collect(),
+        indexes: Vec::new(),
+        creates_schema: false,
     }
 }
 
@@ -46,12 +52,13 @@ fn table(columns: &[(&str, u32)], key: &[&str], marked: Option<Owner>) -> Found 
         columns: columns.iter().map(column).collect(),
         key: plain_key(key),
         has_identity: !key.is_empty(),
+        details: None,
     };
     Found { here: Some(relation), ..Found::default() }
 }
 
-fn names(columns: &[(&str, u32)]) -> BTreeSet<String> {
-    columns.iter().map(|(name, _)| (*name).to_owned()).collect()
+fn names(columns: &[(&str, u32)]) -> FromSpec {
+    FromSpec::of_columns(columns.iter().map(|(name, _)| (*name).to_owned()).collect())
 }
 
 /// Puts a line with these columns into the comment.
@@ -67,7 +74,7 @@ fn forget_columns(found: &mut Found) {
 
 fn plain_key(columns: &[&str]) -> Option<Key> {
     let columns: Vec<_> = columns.iter().map(ToString::to_string).collect();
-    (!columns.is_empty()).then_some(Key { columns, form: KeyForm::Plain })
+    (!columns.is_empty()).then_some(Key { constraint: "users_pkey".into(), columns, form: KeyForm::Plain })
 }
 
 /// The plan for the object `a`, whose spec has had the columns `a`, `b`, `c` and `B`.
@@ -75,15 +82,16 @@ fn planned(wanted: ResolvedTable, found: &Found) -> Result<Plan, PlanError> {
     plan(wanted, found, &claim("a", &["a", "b", "c", "B"]))
 }
 
-fn action(wanted: ResolvedTable, found: &Found) -> Action {
-    planned(wanted, found).unwrap().action
+fn changes(wanted: ResolvedTable, found: &Found) -> Vec<Change> {
+    planned(wanted, found).unwrap().changes
 }
 
-fn added(action: Action) -> Vec<String> {
-    match action {
-        Action::AddColumns(columns) => columns.iter().map(|c| c.name.to_string()).collect(),
+fn added(changes: &[Change]) -> Vec<String> {
+    let name = |change: &Change| match change {
+        Change::AddColumn(column) => column.name.to_string(),
         other => panic!("{other:?}"),
-    }
+    };
+    changes.iter().map(name).collect()
 }
 
 fn rejection(wanted: ResolvedTable, found: &Found) -> String {
@@ -95,7 +103,9 @@ fn a_missing_table_is_created_with_its_owner_in_the_comment() {
     let wanted = wanted(&[("a", INT)], &[]);
     let expected = Plan {
         table: wanted.clone(),
-        action: Action::Create,
+        changes: vec![Change::CreateTable],
+        steps: vec![],
+        owned: names(&[("a", INT)]),
         comment: Some(owner("a").mark_comment(None, &names(&[("a", INT)]))),
         takes_over: false,
         extra_columns: vec![],
@@ -108,7 +118,7 @@ fn the_same_columns_in_any_order_are_no_change() {
     let found = table(&[("a", INT), ("b", VARCHAR)], &["a"], Some(owner("a")));
     for columns in [[("a", INT), ("b", VARCHAR)], [("b", VARCHAR), ("a", INT)]] {
         let plan = planned(wanted(&columns, &["a"]), &found).unwrap();
-        assert_eq!((plan.action, plan.comment, plan.takes_over), (Action::Nothing, None, false));
+        assert_eq!((plan.changes, plan.comment, plan.takes_over), (vec![], None, false));
     }
 }
 
@@ -116,7 +126,7 @@ fn the_same_columns_in_any_order_are_no_change() {
 fn new_columns_are_added_in_the_order_of_the_spec() {
     let found = table(&[("b", INT)], &[], Some(owner("a")));
     let wanted = wanted(&[("c", INT), ("b", INT), ("\"B\"", INT), ("a", VARCHAR)], &[]);
-    assert_eq!(added(action(wanted, &found)), ["\"c\"", "\"B\"", "\"a\""]);
+    assert_eq!(added(&changes(wanted, &found)), ["\"c\"", "\"B\"", "\"a\""]);
 }
 
 #[test]
@@ -142,10 +152,10 @@ fn a_column_that_was_never_in_the_spec_is_left_alone() {
     let small = || wanted(&[("a", INT)], &[]);
     let known = claim("a", &["a"]);
     let unchanged = plan(small(), &found, &known).unwrap();
-    assert_eq!(unchanged.action, Action::Nothing);
+    assert_eq!(unchanged.changes, []);
     assert_eq!(unchanged.extra_columns, ["audit", "B"]);
     let extended = plan(wanted(&[("a", INT), ("b", INT)], &[]), &found, &known).unwrap();
-    assert_eq!(added(extended.action), ["\"b\""]);
+    assert_eq!(added(&extended.changes), ["\"b\""]);
     let error =
         plan(small(), &found, &claim("a", &["a", "audit"])).expect_err("audit was in the spec").to_string();
     assert!(error.contains("\"audit\"") && !error.contains("\"B\""), "{error}");
@@ -190,8 +200,10 @@ fn the_comment_names_the_columns_of_the_spec_after_each_change() {
 #[test]
 fn a_different_modifier_is_a_different_type() {
     let mut found = table(&[("a", VARCHAR)], &[], Some(owner("a")));
-    found.here.as_mut().unwrap().columns[0].type_id.typmod = 54;
-    assert!(rejection(wanted(&[("a", VARCHAR)], &[]), &found).contains("\"a\" has the type"));
+    found.here.as_mut().unwrap().columns[0].type_id.typmod = -1;
+    let mut shorter = wanted(&[("a", VARCHAR)], &[]);
+    shorter.columns[0].type_.id.typmod = 54;
+    assert!(rejection(shorter, &found).contains("\"a\" has the type"));
 }
 
 #[test]
@@ -203,8 +215,8 @@ fn a_serial_column_needs_a_sequence_and_an_integer_may_have_one() {
         rejection(with_sequence.clone(), &found).contains("has the type integer, but serial in the spec")
     );
     found.here.as_mut().unwrap().columns[0].serial = true;
-    assert_eq!(action(with_sequence, &found), Action::Nothing);
-    assert_eq!(action(wanted(&[("a", INT)], &[]), &found), Action::Nothing);
+    assert_eq!(changes(with_sequence, &found), []);
+    assert_eq!(changes(wanted(&[("a", INT)], &[]), &found), []);
 }
 
 #[test]
@@ -303,7 +315,7 @@ fn an_owner_restored_from_a_backup_takes_its_table_over() {
         plan.comment,
         Some(owner("a").mark_comment(Some("Who signed up."), &names(&[("a", INT), ("b", INT)])))
     );
-    assert_eq!(added(plan.action), ["\"b\""]);
+    assert_eq!(added(&plan.changes), ["\"b\""]);
 }
 
 fn place(qualified: &str) -> Place {
@@ -338,4 +350,108 @@ fn the_table_to_drop_is_the_one_in_the_status_or_the_only_one_or_the_one_in_the_
         assert!(marked.iter().all(|place| text.contains(&place.qualified)), "{text}");
         assert_eq!(text.contains("the status names public.t"), status.is_some(), "{text}");
     }
+}
+
+fn index_of(name: &str, column: &str) -> Index {
+    let [name, column] = [name, column].map(|name| Identifier::parse(name).unwrap());
+    Index { name, columns: vec![column], unique: false, method: Method::Btree }
+}
+
+fn found_index(name: &str, column: &str) -> CatalogIndex {
+    CatalogIndex {
+        name: name.into(),
+        columns: vec![column.into()],
+        unique: false,
+        method: "btree".into(),
+        is_plain: true,
+        is_valid: true,
+        is_of_constraint: false,
+        is_identity: false,
+    }
+}
+
+#[test]
+fn a_new_table_gets_its_indexes_and_its_schema_in_the_same_transaction() {
+    let mut wanted = wanted(&[("a", INT)], &[]);
+    wanted.indexes = vec![index_of("i", "a")];
+    let missing = Found { lacks_schema: true, ..Found::default() };
+    let error = planned(wanted.clone(), &missing).unwrap_err().to_string();
+    assert_eq!(error, "the database has no schema \"public\": create it, or set spec.createSchema");
+    wanted.creates_schema = true;
+    let plan = planned(wanted.clone(), &missing).unwrap();
+    let expected = [Change::CreateSchema, Change::CreateTable, Change::CreateIndex(index_of("i", "a"))];
+    assert_eq!((&plan.changes[..], plan.steps.is_empty()), (&expected[..], true));
+    assert!(plan.comment.unwrap().ends_with(",\"columns\":[\"a\"],\"indexes\":[\"i\"]}"));
+    assert_eq!(planned(wanted, &Found::default()).unwrap().changes, expected[1..]);
+}
+
+#[test]
+fn an_index_is_named_in_the_comment_before_it_is_made_and_until_it_is_gone() {
+    let mut wanted = wanted(&[("a", INT)], &[]);
+    let mut found = table(&[("a", INT)], &[], Some(owner("a")));
+    let indexes_in =
+        |comment: &str| marker::from_spec_in(comment).unwrap().indexes.into_iter().collect::<Vec<_>>();
+    wanted.indexes = vec![index_of("i", "a")];
+    let plan = planned(wanted.clone(), &found).unwrap();
+    assert_eq!((plan.changes.len(), plan.steps.len()), (0, 1));
+    assert_eq!(indexes_in(plan.comment.as_ref().unwrap()), ["i"]);
+
+    found.here.as_mut().unwrap().head.comment = plan.comment;
+    found.indexes.present = vec![found_index("i", "a")];
+    let plan = planned(wanted.clone(), &found).unwrap();
+    assert_eq!((plan.steps.len(), plan.comment), (0, None));
+
+    wanted.indexes.clear();
+    let plan = planned(wanted.clone(), &found).unwrap();
+    assert_eq!((plan.steps.len(), plan.comment), (1, None), "still named");
+    found.indexes.present.clear();
+    let plan = planned(wanted, &found).unwrap();
+    assert_eq!((plan.steps.len(), indexes_in(&plan.comment.unwrap()).len()), (0, 0));
+}
+
+#[test]
+fn an_index_of_a_renamed_column_is_the_same_index() {
+    let mut wanted = wanted(&[("b", INT)], &[]);
+    wanted.columns[0].settings.renamed_from = Some(Identifier::parse("a").unwrap());
+    wanted.indexes = vec![index_of("i", "b")];
+    let mut found = table(&[("a", INT)], &[], Some(owner("a")));
+    found.indexes.present = vec![found_index("i", "a")];
+    let plan = planned(wanted, &found).unwrap();
+    assert_eq!((plan.changes.len(), plan.steps.len()), (1, 0), "{plan:?}");
+}
+
+#[test]
+fn no_step_is_taken_at_a_table_with_partitions() {
+    let mut wanted = wanted(&[("a", INT)], &[]);
+    wanted.indexes = vec![index_of("i", "a")];
+    let mut found = table(&[("a", INT)], &[], Some(owner("a")));
+    found.here.as_mut().unwrap().head.kind = RelationKind::Partitioned;
+    let error = planned(wanted.clone(), &found).unwrap_err().to_string();
+    assert!(error.contains("has partitions, so its indexes can't be built"), "{error}");
+    found.indexes.present = vec![found_index("i", "a")];
+    assert!(planned(wanted, &found).is_ok());
+}
+
+#[test]
+fn no_step_is_taken_while_another_process_builds_an_index_of_the_table() {
+    let mut wanted = wanted(&[("a", INT), ("b", INT)], &[]);
+    wanted.indexes = vec![index_of("i", "a")];
+    let mut found = table(&[("a", INT)], &[], Some(owner("a")));
+    found.indexes.present = vec![CatalogIndex { is_valid: false, ..found_index("i", "a") }];
+    found.indexes.building = vec!["i".into()];
+    let mut comment = names(&[("a", INT)]);
+    comment.indexes = ["i".to_owned()].into();
+    found.here.as_mut().unwrap().head.comment = Some(owner("a").mark_comment(None, &comment));
+    let error = planned(wanted.clone(), &found).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "index \"i\" of table public.users is being built by another connection of the operator's user"
+    );
+    // Unless it is no longer wanted: then it is ended before anything else, which would wait for it.
+    wanted.indexes.clear();
+    let plan = planned(wanted, &found).unwrap();
+    assert_eq!(
+        (&plan.changes[0], plan.changes.len(), plan.steps.len()),
+        (&Change::CancelBuild("i".into()), 2, 1)
+    );
 }

@@ -66,10 +66,13 @@ fn the_error_names_the_column_and_the_mistake() {
             "spec.columns[1] must have exactly one key, NAME: TYPE, but has \"b\" and \"c\"",
         ),
         (json!([{}]), "but has none"),
-        (json!([{"a": null}]), "the type of \"a\" must be a string such as varchar(50), not null"),
+        (
+            json!([{"a": null}]),
+            "the type of \"a\" must be a string such as varchar(50), or a map such as {type: text, nullable: false}, not null",
+        ),
         (json!([{"a": 3}]), "not a number"),
         (json!([{"a": ["int"]}]), "not a list"),
-        (json!([{"a": {"type": "int"}}]), "not supported yet"),
+        (json!([{"a": {}}]), "column \"a\": type is missing"),
         (json!([{"a": ""}]), "column \"a\": its type is empty"),
         (json!([{"a": "integer); DROP TABLE x; --"}]), "contains a comment"),
         (json!([{"a": "int"}, {"A": "text"}]), "has the column \"a\" twice"),
@@ -101,6 +104,35 @@ fn the_error_names_the_mistake_in_a_primary_key() {
         let spec = json!({"tableName": "t", "columns": [{"a": "int"}], "primaryKey": key});
         let error = Table::from_spec(Some(&spec)).expect_err(why).to_string();
         assert!(error.contains(why), "{spec}: {error}");
+    }
+}
+
+#[test]
+fn a_schema_is_named_and_may_be_created() {
+    let read = |schema: &Value, create: &Value| {
+        let spec =
+            json!({"tableName": "t", "columns": [{"a": "int"}], "schema": schema, "createSchema": create});
+        Table::from_spec(Some(&spec)).map(|table| (table.schema, table.create_schema))
+    };
+    for (schema, create, expected) in [
+        (json!(null), json!(null), (None, false)),
+        (json!(null), json!(false), (None, false)),
+        (json!("App"), json!(null), (Some(name("app")), false)),
+        (json!("\"App\""), json!(true), (Some(name("\"App\"")), true)),
+    ] {
+        assert_eq!(read(&schema, &create), Ok(expected), "{schema} {create}");
+    }
+    for (schema, create, why) in [
+        (json!(1), json!(null), "spec.schema must be a string, not a number"),
+        (json!(""), json!(null), "spec.schema: the name \"\" is empty"),
+        (json!("a.b"), json!(null), "spec.schema: the name \"a.b\" has a dot outside quotes"),
+        (json!("PG_TEMP"), json!(true), "spec.schema: \"pg_temp\" is one of PostgreSQL's own schemas"),
+        (json!("information_schema"), json!(null), "is one of PostgreSQL's own schemas"),
+        (json!("app"), json!("yes"), "spec.createSchema must be true or false, not a string"),
+        (json!(null), json!(true), "no spec.schema says which one"),
+    ] {
+        let error = read(&schema, &create).expect_err(why).to_string();
+        assert!(error.contains(why), "{schema} {create}: {error}");
     }
 }
 

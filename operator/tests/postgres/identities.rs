@@ -302,7 +302,9 @@ async fn a_table_stays_in_its_database_when_the_secret_leads_to_another_one() {
     let exists = "SELECT to_regclass('moving') IS NOT NULL";
     assert!(!sql.query_one(exists, &[]).await.unwrap().get::<_, bool>(0), "nothing was made there");
     // Moved with its comment, as a dump does, it goes on there.
-    let comment = owner("moving").mark_comment(None, &["a".to_owned()].into());
+    let comment = "SELECT obj_description('moving'::regclass)";
+    let here = world.database.connect().await.unwrap();
+    let comment: String = here.query_one(comment, &[]).await.unwrap().get(0);
     sql.batch_execute(&format!("CREATE TABLE moving (a integer); COMMENT ON TABLE moving IS '{comment}'"))
         .await
         .unwrap();
@@ -326,11 +328,12 @@ async fn an_object_s_table_is_found_by_another_way_to_the_same_database() {
     world.create_roles(std::slice::from_ref(&role), "pw").await;
     let superuser = world.database.connect_as_superuser().await.unwrap();
     let set_up = format!(
-        "CREATE SCHEMA mine AUTHORIZATION \"{role}\"; ALTER ROLE \"{role}\" SET search_path = mine; GRANT \"{}\" TO \"{role}\"",
+        "CREATE SCHEMA mine AUTHORIZATION \"{role}\"; GRANT \"{}\" TO \"{role}\"",
         world.database.user
     );
     superuser.batch_execute(&set_up).await.unwrap();
-    world.vault.put("too", &[("username", &role), ("password", "pw")]);
+    let uri = "postgres://?options=-c%20search_path%3Dmine";
+    world.vault.put("too", &[("uri", uri), ("username", &role), ("password", "pw")]);
     // It has read all comments before the table is made.
     world.apply_by("too", "first").await.unwrap();
     let wanted = &table(&spec("t", &[("a", "integer")]));
@@ -440,7 +443,7 @@ async fn connections_that_nobody_has_used_for_minutes_are_closed_and_their_secre
 
 #[tokio::test]
 async fn connections_by_settings_of_before_are_closed() {
-    let world = World::new("before").await;
+    let world = World::new("old_settings").await;
     let settings = |name: &str| {
         let url = world.database.url_with(&format!("sslmode=disable&application_name={name}"));
         Settings::read(Some(&url), |_| None).unwrap()

@@ -3,15 +3,20 @@
 #![expect(clippy::unwrap_used, reason = "in a test, a panic with its place is the best message")]
 
 mod bad_input;
+mod columns;
 mod connection;
 mod create;
 mod crowded;
 mod delete;
+mod edits;
+mod hostile;
 mod identities;
+mod indexes;
 mod kstatus;
 mod pooled;
 mod races;
 mod rotation;
+mod schemas;
 mod succession;
 mod support;
 mod update;

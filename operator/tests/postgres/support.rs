@@ -5,7 +5,6 @@ use database_table_operator::{
     connection::Settings,
     database,
     error::TableError,
-    identifier::Identifier,
     marker::Owner,
     outcome::{Applied, Dropped},
     plan::Claim,
@@ -141,8 +140,8 @@ impl World {
     /// Drops the table of an object whose spec has this name.
     pub async fn drop_named(&self, name: Option<&str>) -> Result<Dropped, TableError> {
         let claim = self.claim.lock().unwrap().clone();
-        let name = name.map(|name| Identifier::parse(name).unwrap());
-        self.tables.drop_table(&Existing("1-2-3"), &claim, name.as_ref()).await
+        let wanted = name.map(|name| table(&spec(name, &[("a", "integer")])));
+        self.tables.drop_table(&Existing("1-2-3"), &claim, wanted.as_ref()).await
     }
 
     /// Runs statements that only a superuser may run, in the same database.
@@ -164,11 +163,19 @@ impl World {
         found >= major
     }
 
+    /// Whether the server has NOT NULL constraints that are validated later.
+    pub async fn has_native_not_null(&self) -> bool {
+        let query = "SELECT pg_catalog.current_setting('server_version_num')::integer >= 180000";
+        self.sql.query_one(query, &[]).await.unwrap().get(0)
+    }
+
     /// Everything about the tables of the schema `public` that a change would alter.
     pub async fn snapshot(&self) -> Vec<String> {
         let sql = "SELECT concat_ws(' ', c.oid, c.relname, c.relkind, a.attnum, a.attname, a.attisdropped, \
-                     format_type(a.atttypid, a.atttypmod), obj_description(c.oid, 'pg_class')) \
+                     format_type(a.atttypid, a.atttypmod), obj_description(c.oid, 'pg_class'), a.attnotnull, a.attcollation, \
+                     a.attidentity, a.attgenerated, pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum)) \
                    FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 \
+                   LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
                    WHERE c.relnamespace = 'public'::regnamespace ORDER BY 1";
         self.sql.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
     }
