@@ -13,12 +13,13 @@
 //!
 //! Every failure is an [`error::TableError`]. [`sqlstate`] sorts those of the database: some pass, some need
 //! a fix outside the object, and some stay until the spec changes. [`connections`] knows the databases: the operator's own, and
-//! those that [`secrets`] lead to, which may be [watched](secret_watch). [`connection`] has the settings, and the [`pool`] the connections of each, [`metrics`] what is
-//! counted of both; [`crd`] defines the kind.
+//! those that [`secrets`] lead to, which may be [watched](secret_watch). [`connection`] has the settings, [`checks`] looks whether they
+//! will do, and the [`pool`] has the connections of each, [`metrics`] what is counted of both; [`crd`] defines the kind.
 
 pub mod api;
 pub mod background;
 pub mod catalog;
+pub mod checks;
 pub mod cluster;
 pub mod column_type;
 pub mod connection;
