@@ -72,6 +72,10 @@ async fn failures(world: &World) -> Vec<(&'static str, [&'static str; 2], TableE
     let aborted = world.rejected(&spec("t", &[("a", "integer")])).await;
     let renamed = world.rejected(&spec("u", &[("a", "integer")])).await;
     let invalid = Table::from_spec(Some(&json!({"tableName": "t"}))).unwrap_err();
+    world.run("INSERT INTO t VALUES (NULL)").await;
+    let strict =
+        json!({"tableName": "t", "columns": [{"a": {"type": "integer", "nullable": false}}, {"b": "text"}]});
+    let obstructed = world.apply(&strict).await.unwrap_err();
     world.run("CREATE TABLE taken (a integer)").await;
     let no_type = world.apply_as("b", &spec("b", &[("a", "nonsense")])).await.unwrap_err();
     let conflict = world.apply_as("b", &spec("taken", &[("a", "integer")])).await.unwrap_err();
@@ -91,6 +95,7 @@ async fn failures(world: &World) -> Vec<(&'static str, [&'static str; 2], TableE
     vec![
         ("UpdateAborted", FAILED, aborted),
         ("UpdateAborted", FAILED, renamed),
+        ("UpdateAborted", FAILED, obstructed),
         ("InvalidSpec", FAILED, invalid.into()),
         ("Conflict", FAILED, conflict),
         ("DependentsExist", FAILED, dependents),
