@@ -234,9 +234,12 @@ async fn relation(
     if relation.details.is_none() && plan::needs_details(wanted, &relation) {
         relation.details = Some(catalog::details(sql, oid).await?);
     }
-    let renames = plan::renames(wanted, &relation, claim);
     let is_generated = |column: &ResolvedColumn| matches!(column.settings.values, Values::Generated(_));
-    if !renames.is_empty() && wanted.columns.iter().any(is_generated) {
+    if !wanted.columns.iter().any(is_generated) {
+        return Ok(Some(relation));
+    }
+    let renames = plan::renames(wanted, &relation, claim);
+    if !renames.is_empty() {
         relation.details = Some(renamed_details(sql, oid, &ddl::changes_of(wanted, &renames)).await?);
     }
     Ok(Some(relation))

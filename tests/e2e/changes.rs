@@ -102,6 +102,47 @@ async fn a_changed_column_type_is_rejected() {
 }
 
 #[tokio::test]
+async fn columns_get_what_the_spec_says_of_them_and_what_is_held_back_can_be_done_by_hand() {
+    let fixture = with_a_row("long-form").await;
+    let _operator = fixture.operator().start();
+    let long = "    - USER_NAME: {type: text, nullable: false, default: \"'nobody'\", comment: Who}\n";
+    let wanted = KOPF_DEMO_CR.replace("    - USER_NAME: varchar(50)\n", long);
+    fixture.apply(&wanted);
+    let applied = |column: usize, type_: &'static str| {
+        move |table: &serde_json::Value| {
+            let is_there = table["status"]["columns"][column]["type"] == type_;
+            is_there && condition(table, "Synced") == ["True", "Applied"]
+        }
+    };
+    let object = fixture.until("website-users", "the new form is applied", applied(1, "text")).await;
+    assert!(object["status"].get("pending").is_none(), "{object}");
+    fixture.sql("INSERT INTO website_users (user_id) VALUES (8)").await;
+    assert_eq!(fixture.query(ROW).await, ["7 Ada", "8 nobody"]);
+
+    fixture.apply(&wanted.replace("USER_ID: integer", "USER_ID: bigint"));
+    let object = fixture
+        .until("website-users", "the update is aborted", |table| {
+            condition(table, "Ready")[1] == "UpdateAborted"
+        })
+        .await;
+    let pending: Vec<String> = serde_json::from_value(object["status"]["pending"].clone()).unwrap();
+    assert_eq!(
+        pending,
+        [
+            "ALTER TABLE \"public\".\"website_users\" ALTER COLUMN \"user_id\" TYPE bigint USING \"user_id\"::bigint"
+        ]
+    );
+    for statement in &pending {
+        fixture.sql(statement).await;
+    }
+    let look = serde_json::json!({"metadata": {"annotations": {"looked": "now"}}});
+    fixture.patch("website-users", look).await;
+    let object = fixture.until("website-users", "it is as the spec asks", applied(0, "bigint")).await;
+    assert!(object["status"].get("pending").is_none(), "{object}");
+    assert_eq!(fixture.query(ROW).await, ["7 Ada", "8 nobody"]);
+}
+
+#[tokio::test]
 async fn deleting_the_object_drops_its_table_and_no_other() {
     let fixture = with_a_row("deleted").await;
     fixture.sql("CREATE TABLE foreign_table (id integer)").await;

@@ -235,14 +235,15 @@ impl Comparison<'_> {
         let has_check = self.details.checks.contains(&check);
         let is_proven = self.detail.not_null && self.detail.unproven.is_none();
         let nullable = self.column.settings.nullable;
-        if nullable == Some(false) && !is_proven {
+        // The columns of a key are NOT NULL by themselves.
+        let is_key = self.wanted.primary_key.contains(&column);
+        if nullable == Some(false) && !is_proven && !is_key {
             differences.steps.extend(ddl::not_null(place, &column, self.details, self.detail));
             return;
         }
         let is_asked = nullable == Some(true) || (nullable.is_none() && self.is_left(Setting::NotNull));
-        // These are NOT NULL by themselves.
+        // So are these.
         let has_sequence = self.column.type_.serial || self.detail.identity.is_some();
-        let is_key = self.wanted.primary_key.contains(&column);
         let is_dropped = is_asked && self.detail.not_null && !has_sequence && !is_key;
         if has_check {
             differences.changes.push(Change::DropConstraint { name: check, column: column.clone() });

@@ -1,7 +1,7 @@
 //! Random edits of random specs, with rows in the table: after each, the table is as the spec asks, or the error says why not; and no
 //! value is lost.
 //!
-//! `KORF_LONG=1` makes 10,000 edits instead of some hundred, and `KORF_SEED` begins with another table.
+//! `KORF_LONG=1` makes 10,000 edits instead of 400, and `KORF_SEED` begins with another table.
 
 mod check;
 mod random;
