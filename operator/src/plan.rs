@@ -10,18 +10,21 @@
 mod change;
 mod columns;
 mod error;
+mod index;
 
 use crate::{
-    catalog::{Head, Key, KeyForm, Place, Publication, Relation, RelationKind},
+    catalog::{FoundIndexes, Head, Key, KeyForm, Place, Publication, Relation, RelationKind},
     ddl,
     identifier::{Identifier, quote},
     marker::{self, FromSpec, Owner},
+    spec::Index,
     types::ResolvedColumn,
 };
 pub use change::{Change, Obstacle, Step, StepKind};
 use columns::Differences;
 pub use columns::needs_details;
 pub use error::{IncompatibleChange, PlanError};
+pub use index::{IndexConflict, IndexPlan, IndexStep, names_of_indexes, plan_indexes};
 use std::collections::BTreeSet;
 
 /// The table that the spec asks for, in the schema and with the types that the server knows.
@@ -33,6 +36,10 @@ pub struct ResolvedTable {
     pub columns: Vec<ResolvedColumn>,
     /// The columns of its primary key; empty without one.
     pub primary_key: Vec<Identifier>,
+    /// Its indexes, beside that of the primary key.
+    pub indexes: Vec<Index>,
+    /// Whether a missing schema is created.
+    pub creates_schema: bool,
 }
 
 impl ResolvedTable {
@@ -41,13 +48,14 @@ impl ResolvedTable {
         self.columns.iter().map(|column| column.name.as_str().to_owned()).collect()
     }
 
-    /// What of it comes from the spec: its columns, and what is set of them.
+    /// What of it comes from the spec: its columns, what is set of them, and its indexes.
     pub fn from_spec(&self) -> FromSpec {
         let settings =
             self.columns.iter().map(|column| (column.name.as_str().to_owned(), column.settings.names()));
         FromSpec {
             columns: self.column_names(),
             settings: settings.filter(|(_, settings)| !settings.is_empty()).collect(),
+            indexes: self.indexes.iter().map(|index| index.name.as_str().to_owned()).collect(),
         }
     }
 }
@@ -73,6 +81,10 @@ pub struct Found {
     /// The publications that have the table, or will have it; only read if nothing [identifies](Relation::has_identity) its
     /// rows.
     pub publications: Vec<Publication>,
+    /// Its indexes; only read if the spec has some, or a spec has had some.
+    pub indexes: FoundIndexes,
+    /// Whether the schema is missing.
+    pub lacks_schema: bool,
 }
 
 /// The change that makes a table match its spec, and the table that results.
@@ -84,6 +96,8 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// The steps behind them, each by itself.
     pub steps: Vec<Step>,
+    /// What of the table is the object's, afterwards.
+    pub owned: FromSpec,
     /// The comment to write; `None` if the present one already names the object and its columns.
     pub comment: Option<String>,
     /// Whether the comment has the uid of an earlier or a later object of this name. Only an object that
@@ -107,12 +121,12 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
             existing: found.elsewhere.join(", "),
         });
     }
-    let Some(relation) = &found.here else { return Ok(create(wanted, owner)) };
+    let Some(relation) = &found.here else { return create(wanted, found, owner) };
     if let RelationKind::Other(kind) = relation.head.kind {
         return Err(PlanError::NotATable { table: wanted.place.qualified, kind });
     }
     match relation.head.owner() {
-        Some(marked) if marked.matches(owner) => update(wanted, relation, &marked, claim),
+        Some(marked) if marked.matches(owner) => update(wanted, found, relation, &marked, claim),
         Some(other) => {
             let foreign = other.cluster != owner.cluster;
             Err(PlanError::OwnedByAnother { table: wanted.place.qualified, owner: other, foreign })
@@ -121,19 +135,29 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
     }
 }
 
-fn create(wanted: ResolvedTable, owner: &Owner) -> Plan {
-    Plan {
-        changes: columns::create(&wanted),
+fn create(wanted: ResolvedTable, found: &Found, owner: &Owner) -> Result<Plan, PlanError> {
+    if found.lacks_schema && !wanted.creates_schema {
+        return Err(PlanError::SchemaMissing { schema: quote(&wanted.place.schema) });
+    }
+    // Nobody uses the table yet, so its indexes come with it.
+    plan_indexes(&wanted.place, &wanted.indexes, &BTreeSet::new(), &found.indexes)?;
+    let schema = found.lacks_schema.then_some(Change::CreateSchema);
+    let indexes = wanted.indexes.iter().cloned().map(Change::CreateIndex);
+    let owned = wanted.from_spec();
+    Ok(Plan {
+        changes: schema.into_iter().chain(columns::create(&wanted)).chain(indexes).collect(),
         steps: Vec::new(),
-        comment: Some(owner.mark_comment(None, &wanted.from_spec())),
+        comment: Some(owner.mark_comment(None, &owned)),
+        owned,
         takes_over: false,
         extra_columns: Vec::new(),
         table: wanted,
-    }
+    })
 }
 
 fn update(
     wanted: ResolvedTable,
+    found: &Found,
     relation: &Relation,
     marked: &Owner,
     claim: &Claim,
@@ -141,8 +165,13 @@ fn update(
     let comment = relation.head.comment.as_deref();
     let in_comment = comment.and_then(marker::from_spec_in);
     let after = columns::renamed(&wanted, relation, owned(in_comment.clone(), claim));
-    let Differences { changes, steps, refused } = columns::compare(&wanted, &after.relation, &after.owned);
+    let indexes = found.indexes.renamed(&after.changes);
+    let indexes = plan_indexes(&wanted.place, &wanted.indexes, &after.owned.indexes, &indexes);
+    let Differences { changes, mut steps, refused } =
+        columns::compare(&wanted, &after.relation, &after.owned);
     let changes: Vec<_> = after.changes.into_iter().chain(changes).collect();
+    let of_indexes = indexes.as_ref().map_or(&[][..], |indexes| &indexes.steps);
+    steps.extend(ddl::index_steps(&wanted.place, of_indexes));
     let mut refused: Vec<_> = after.refused.into_iter().chain(refused).collect();
     refused.extend(changed_key(&wanted, after.relation.key.as_ref()));
     if !refused.is_empty() {
@@ -150,20 +179,34 @@ fn update(
         let changes = refused.into_iter().map(|(change, _)| change).collect();
         return Err(PlanError::Incompatible { table: wanted.place.qualified, changes, pending });
     }
+    let indexes = indexes?;
+    if relation.head.kind == RelationKind::Partitioned && !indexes.steps.is_empty() {
+        return Err(IndexConflict::Partitioned { table: wanted.place.qualified }.into());
+    }
+    // Whatever it is, it holds a lock that each step needs.
+    let is_awaited = |name: &&String| !indexes.cancelled.contains(name);
+    if let Some(index) = found.indexes.building.iter().find(is_awaited)
+        && !steps.is_empty()
+    {
+        let (index, table) = (index.clone(), wanted.place.qualified);
+        return Err(IndexConflict::BeingBuilt { index, table }.into());
+    }
     let names = wanted.column_names();
     let extra = after.relation.columns.iter().map(|column| column.name.clone());
     let extra_columns = extra.filter(|name| !names.contains(name)).collect();
     let takes_over = marked.uid != claim.owner.uid;
-    let from_spec = wanted.from_spec();
+    let owned = FromSpec { indexes: indexes.owned, ..wanted.from_spec() };
     // A line of before, without columns, gets them when there is something else to write: it isn't worth a lock.
     let is_changed = !changes.is_empty() || !steps.is_empty();
-    let is_stale = takes_over || is_changed || in_comment.is_some_and(|known| known != from_spec);
+    let is_stale = takes_over || is_changed || in_comment.is_some_and(|known| known != owned);
+    let cancelled = indexes.cancelled.into_iter().map(Change::CancelBuild);
     Ok(Plan {
-        changes,
+        changes: cancelled.chain(changes).collect(),
         steps,
         comment: is_stale
-            .then(|| claim.owner.mark_comment(comment, &from_spec))
+            .then(|| claim.owner.mark_comment(comment, &owned))
             .filter(|new| Some(&**new) != comment),
+        owned,
         takes_over,
         extra_columns,
         table: wanted,

@@ -10,13 +10,15 @@ use crate::{
     status::{Stamp, TableStatus},
 };
 use korf::{
-    Attempt, FromCall, Name, ObjectNamespace, Status,
-    extract::{Elapsed, Generation, ObjectAs, OldObjectAs, Rejection, ResourceVersion, Started, Uid},
+    Attempt, FromCall, Name, ObjectNamespace, Status, Trigger,
+    extract::{
+        Elapsed, Generation, ObjectAs, OldObjectAs, Rejection, Requirements, ResourceVersion, Started, Uid,
+    },
     handler::ChangeCall,
     scope::ChangeHandlerScope,
 };
 use serde::Deserialize;
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 /// A `DatabaseTable` as its handlers see it.
 #[derive(Clone, Debug)]
@@ -34,6 +36,9 @@ pub struct TableRequest {
     /// The columns in the spec that was handled last.
     previous_columns: BTreeSet<String>,
     stamp: Stamp,
+    /// The time since the handler's first attempt.
+    lasts: Duration,
+    trigger: Trigger<DatabaseTable>,
 }
 
 /// The part of an object that its author writes.
@@ -70,7 +75,13 @@ impl<S: ChangeHandlerScope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
             status: status.map(|status| status.0).unwrap_or_default(),
             previous_columns: previous.map(|old| old.spec.columns.clone()).unwrap_or_default(),
             stamp: Stamp { generation: generation.0, now: first.0 + since.0 },
+            lasts: since.0,
+            trigger: FromCall::<S>::from_call(call)?,
         })
+    }
+
+    fn requirements(requirements: &mut Requirements) {
+        <Trigger<DatabaseTable> as FromCall<S>>::requirements(requirements);
     }
 }
 
@@ -107,6 +118,12 @@ impl TableRequest {
         }
     }
 
+    /// Gives the object a turn once something is over for which it waits.
+    pub fn wake(&self) -> impl FnOnce() + Send + 'static {
+        let (trigger, namespace, name) = (self.trigger.clone(), self.namespace.clone(), self.name.clone());
+        move || trigger.trigger((&*namespace, &*name))
+    }
+
     /// The status once the table matches the spec.
     pub fn status_after_success(&self, applied: &Applied) -> TableStatus {
         self.status.after_success(self.stamp, applied, self.warnings())
@@ -114,6 +131,6 @@ impl TableRequest {
 
     /// The status after a failed attempt.
     pub fn status_after_failure(&self, error: &TableError, deleting: bool) -> TableStatus {
-        self.status.after_failure(self.stamp, &error.as_failure(&error.to_string(), deleting))
+        self.status.after_failure(self.stamp, &error.as_failure(&error.to_string(), deleting, self.lasts))
     }
 }

@@ -6,6 +6,7 @@
 mod column;
 mod default_value;
 mod expression;
+mod index;
 
 use crate::{
     column_type::ColumnTypeError,
@@ -14,6 +15,7 @@ use crate::{
 pub use column::{Collation, Column, ColumnError, ColumnSettings, Identity, Values};
 pub use default_value::{DefaultError, DefaultValue};
 pub use expression::{Expression, ExpressionError};
+pub use index::{Index, IndexError, Method};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashSet};
@@ -23,10 +25,16 @@ use std::collections::{BTreeSet, HashSet};
 pub struct Table {
     /// The table's name.
     pub name: Identifier,
+    /// Its schema; `None` for the connection's, or the one in which it is already.
+    pub schema: Option<Identifier>,
+    /// Whether a missing schema is created.
+    pub create_schema: bool,
     /// Its columns: at least one, with different names.
     pub columns: Vec<Column>,
     /// The columns of the primary key; empty without one.
     pub primary_key: Vec<Identifier>,
+    /// Its indexes, with different names, beside that of the primary key.
+    pub indexes: Vec<Index>,
 }
 
 /// A mistake in a spec.
@@ -93,6 +101,26 @@ pub enum SpecError {
     /// The primary key names a column twice.
     #[error("spec.primaryKey names the column {0} twice")]
     DuplicateKeyColumn(Identifier),
+    /// A schema of the server's own.
+    #[error("spec.schema: {0} is one of PostgreSQL's own schemas: choose another one")]
+    SystemSchema(Identifier),
+    /// A schema is to be created, and not named.
+    #[error("spec.createSchema is true, but no spec.schema says which one: name it, or remove createSchema")]
+    UnnamedSchema,
+    /// An index isn't one.
+    #[error("{field}: {source}")]
+    Index {
+        /// The path of the index.
+        field: String,
+        /// The mistake.
+        source: IndexError,
+    },
+    /// Two indexes have the same name.
+    #[error("spec.indexes has the index {0} twice (unquoted names are folded to lower case)")]
+    DuplicateIndex(Identifier),
+    /// A table and an index can't have the same name.
+    #[error("spec.indexes: {0} is the name of the table, which no index can have: choose another one")]
+    IndexNamedAsTable(Identifier),
     /// A field that later versions will support.
     #[error("spec.{0} is not supported yet: remove it")]
     UnsupportedField(&'static str),
@@ -108,11 +136,11 @@ pub enum SpecError {
 
 const KEY_SHAPE: &str = "the name of a column or a list of names";
 
-const FIELDS: [&str; 3] = ["tableName", "columns", "primaryKey"];
+const FIELDS: [&str; 6] = ["tableName", "schema", "createSchema", "columns", "primaryKey", "indexes"];
 
 /// Fields that later versions will support. Ignoring them would do something other than what the user asked
 /// for.
-const UNSUPPORTED_FIELDS: [&str; 4] = ["schema", "connectionSecretRef", "deletionPolicy", "adoptionPolicy"];
+const UNSUPPORTED_FIELDS: [&str; 3] = ["connectionSecretRef", "deletionPolicy", "adoptionPolicy"];
 
 /// Contents of a spec of any shape. It is never rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,7 +192,12 @@ impl Table {
         let columns = columns(spec)?;
         let primary_key = primary_key(spec, &columns)?;
         column::check(&columns, &primary_key)?;
-        Ok(Self { name, columns, primary_key })
+        let indexes = index::indexes(spec, &columns)?;
+        if indexes.iter().any(|index| index.name == name) {
+            return Err(SpecError::IndexNamedAsTable(name));
+        }
+        let (schema, create_schema) = schema(spec)?;
+        Ok(Self { name, schema, create_schema, columns, primary_key, indexes })
     }
 }
 
@@ -204,6 +237,26 @@ fn table_name(spec: &Map<String, Value>) -> Result<Identifier, SpecError> {
     let field = || "spec.tableName".to_owned();
     let text = text(value, field, "a string")?;
     Identifier::parse(text).map_err(|source| SpecError::Name { field: field(), source })
+}
+
+/// The schema, and whether it is created where it is missing.
+fn schema(spec: &Map<String, Value>) -> Result<(Option<Identifier>, bool), SpecError> {
+    let create = match present(spec, "createSchema") {
+        None => false,
+        Some(Value::Bool(create)) => *create,
+        Some(other) => return Err(shape("spec.createSchema", "true or false", other)),
+    };
+    let Some(value) = present(spec, "schema") else {
+        return if create { Err(SpecError::UnnamedSchema) } else { Ok((None, false)) };
+    };
+    let field = || "spec.schema".to_owned();
+    let text = text(value, field, "a string")?;
+    let name = Identifier::parse(text).map_err(|source| SpecError::Name { field: field(), source })?;
+    // A table in pg_temp would be gone with the connection.
+    if name.as_str().starts_with("pg_") || name.as_str() == "information_schema" {
+        return Err(SpecError::SystemSchema(name));
+    }
+    Ok((Some(name), create))
 }
 
 fn columns(spec: &Map<String, Value>) -> Result<Vec<Column>, SpecError> {

@@ -192,12 +192,6 @@ fn types() -> Vec<Case> {
     let rejected = "column \"id\": the type";
     let in_body = "spec.columns[0].ID in body must be of type string";
     vec![
-        case(
-            "type-unknown",
-            type_("whatever"),
-            "column \"id\": the type \"whatever\" is rejected: there is no such type in the database",
-            "",
-        ),
         case("type-empty", type_(""), "its type is empty: give a type such as integer or varchar(50)", ""),
         case("type-a-number", type_(5), text, in_body),
         case("type-null", type_(Value::Null), text, "in body should have at least 1 properties"),
