@@ -13,6 +13,7 @@ use std::{
     io::Write,
     path::Path,
     process::{Output, Stdio},
+    time::Duration,
 };
 
 /// A control plane of its own: other suites use the Kopf demo's CRD, which has the same name.
@@ -38,6 +39,21 @@ impl World {
             .unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         child.wait_with_output().unwrap()
+    }
+
+    /// Creates the rules, and waits until they count.
+    async fn install_rules(&self) {
+        self.must(&["apply", "-f", "-"], &manifest("admission.yaml"));
+        let twice = json!({"tableName": "t", "columns": [{"a": "int"}, {"A": "int"}]});
+        let twice = object("rules", &twice).to_string();
+        for _ in 0..200 {
+            let arguments = ["create", "--dry-run=server", "-f", "-"];
+            if !self.kubectl(&arguments, &twice).status.success() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the rules don't count");
     }
 
     /// The output of kubectl, which must succeed.
@@ -286,6 +302,7 @@ async fn every_object_that_the_kopf_demos_crd_has_let_in_can_be_changed_and_dele
     world.must(&["replace", "-f", "-"], &manifest("crd.yaml"));
     world.must(&["wait", "--for=condition=Established", "crd/databasetables.kopf.demo"], "");
     until_the_schema_is_there(&tables).await;
+    world.install_rules().await;
 
     let status = json!({
         "table": "public.t", "columnCount": 1, "columns": [{"name": "id", "type": "integer"}], "primaryKey": ["id"],
@@ -322,4 +339,65 @@ async fn until_the_schema_is_there(tables: &Api<DynamicObject>) {
     while tables.create(&dry, &bad).await.is_ok() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test]
+async fn the_rules_say_what_to_write_and_look_at_changed_specs_alone() {
+    let world = World::start().await;
+    world.must(&["apply", "-f", "-"], &manifest("crd.yaml"));
+    world.must(&["wait", "--for=condition=Established", "crd/databasetables.kopf.demo"], "");
+    // One from before.
+    let old = json!({"tableName": "t", "columns": [{"a": "int not null"}], "primaryKey": "b"});
+    world.must(&["apply", "-f", "-"], &object("old", &old).to_string());
+    world.install_rules().await;
+
+    let long = "x".repeat(64);
+    for (spec, why) in [
+        (
+            json!({"tableName": "t", "columns": [{"a": "int"}, {"b": "int"}, {"\"b\"": "int"}]}),
+            "spec.columns has the column b twice: unquoted names are folded to lower case, so rename or remove one",
+        ),
+        (
+            json!({"tableName": "t", "columns": [{"A": "int NOT NULL"}]}),
+            "column A: int NOT NULL is more than a type: write the rest beside it, as in A: {type: …, nullable: false",
+        ),
+        (json!({"tableName": "t", "columns": [{"a": "int primary key"}]}), "and a key in spec.primaryKey"),
+        (
+            json!({"tableName": "t", "columns": [{"a": "int"}], "primaryKey": ["A", "b"]}),
+            "spec.primaryKey names b, which is not a column: add it to spec.columns, or correct the name",
+        ),
+        (
+            json!({"tableName": long, "columns": [{"a": "int"}]}),
+            "spec.tableName has 64 bytes: PostgreSQL allows 63",
+        ),
+        (json!({"tableName": "t", "columns": [{long: "int"}]}), "is longer than 63 bytes: shorten it"),
+    ] {
+        let message = world.rejected("bad", &spec);
+        assert!(message.contains(why), "{spec}: {message}");
+    }
+    for (number, spec) in [
+        json!({"tableName": "\"T\"", "columns": [{"a": "timestamp with time zone"}, {"\"A\"": "\"my default\""}],
+               "primaryKey": "\"A\""}),
+        json!({"tableName": "many", "columns": (0..1600).map(|n| json!({format!("c{n}"): "int"})).collect::<Vec<_>>(),
+               "primaryKey": "c1599"}),
+    ]
+    .iter()
+    .enumerate()
+    {
+        world.must(&["create", "-f", "-"], &object(&format!("fine-{number}"), spec).to_string());
+    }
+
+    // A name counts once there is a table.
+    let patch = |name: &str| {
+        json!({"spec": {"tableName": name, "columns": [{"a": "int"}], "primaryKey": null}}).to_string()
+    };
+    let change = |name: &str| world.kubectl(&["patch", "dbt", "old", "--type=merge", "-p", &patch(name)], "");
+    assert!(change("u").status.success());
+    let status = json!({"status": {"table": "public.u"}}).to_string();
+    world.must(&["patch", "dbt", "old", "--subresource=status", "--type=merge", "-p", &status], "");
+    let renamed = String::from_utf8(change("v").stderr).unwrap();
+    let why =
+        "spec.tableName is u, and a table can't be renamed: set it back, or create another object for v";
+    assert!(renamed.contains(why), "{renamed}");
+    assert!(change("U").status.success());
 }
