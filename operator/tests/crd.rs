@@ -337,7 +337,7 @@ async fn until_the_schema_is_there(tables: &Api<DynamicObject>) {
     let bad = serde_json::from_value(object("probe", &json!({"tableName": ""}))).unwrap();
     let dry = PostParams { dry_run: true, ..PostParams::default() };
     while tables.create(&dry, &bad).await.is_ok() {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }
 
