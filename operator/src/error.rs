@@ -232,8 +232,12 @@ impl TableError {
     pub fn as_failure<'a>(&'a self, message: &'a str, deleting: bool, lasts: Duration) -> Failure<'a> {
         let may_come = self.reason().may_come() && lasts < DEFERRED;
         let needs_person = self.class() != ErrorClass::Temporary && !may_come;
-        let pending = if let Self::Plan(error) = self { error.pending() } else { &[] };
-        Failure { reason: self.reason(), message, needs_person, deleting, pending }
+        Failure { reason: self.reason(), message, needs_person, deleting, pending: self.pending() }
+    }
+
+    /// The statements that would do what is held back.
+    pub fn pending(&self) -> &[String] {
+        if let Self::Plan(error) = self { error.pending() } else { &[] }
     }
 
     /// Whether it is an error of the server as a whole, or of the way there.

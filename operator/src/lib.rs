@@ -7,7 +7,7 @@
 //! long → the [`outcome`], with its [`warning`]s → the [`status`]. `spec`, `plan`, `ddl`, `marker`, `outcome`, `warning` and `status` are pure.
 //!
 //! [`owners`] knows which objects may have a table, so that not all comments are read for each. The
-//! [`handlers`] take a [`request`] from the object and drive these steps. The [`api`] server tells them
+//! [`handlers`] take a [`request`] from the object and drive these steps, and [`commands`] show people what these would do. The [`api`] server tells them
 //! which [`cluster`] this is and, before a table is dropped or changes hands, whether the object still
 //! exists.
 //!
@@ -22,6 +22,7 @@ pub mod catalog;
 pub mod checks;
 pub mod cluster;
 pub mod column_type;
+pub mod commands;
 pub mod connection;
 pub mod connections;
 pub mod crd;

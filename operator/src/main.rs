@@ -3,7 +3,8 @@
 use database_table_operator::{
     checks,
     cluster::Cluster,
-    connection::{Settings, SettingsError},
+    commands::{self, DatabaseOptions},
+    connection::SettingsError,
     connections::Connections,
     error::DatabaseError,
     handlers::Context,
@@ -14,22 +15,14 @@ use korf::{
     Operator,
     cli::{Finding, Installation},
 };
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{process::ExitCode, time::Duration};
 use tracing::{debug, warn};
 
 /// Options of `run`, in addition to those of all operators.
 #[derive(Debug, clap::Args)]
 struct Options {
-    /// The database for the tables: postgres://user:password@host/name?sslmode=verify-full, or
-    /// "host=… user=…". The usual PG* variables (PGHOST, PGUSER, PGPASSWORD, …) fill in what it leaves out.
-    /// Prefer DATABASE_URL or a file: command lines are visible to other users of the machine.
-    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
-    database_url: Option<String>,
-
-    /// A file with the database URL, instead of the URL itself, such as a mounted Secret. It is read again for each new
-    /// connection, so a new user or password in it needs no restart
-    #[arg(long, value_name = "PATH", env = "DATABASE_URL_FILE", hide_env_values = true)]
-    database_url_file: Option<PathBuf>,
+    #[command(flatten)]
+    database: DatabaseOptions,
 
     /// The maximum number of database connections, to all databases together. Four times as many objects are handled at once, unless --set
     /// queueing.concurrency says otherwise
@@ -72,7 +65,9 @@ fn main() -> ExitCode {
     // Where the state is stored is the same for all commands: `explain` reads it, too.
     let program = korf::cli::program!()
         .operator(|operator| operator.kopf_compatible().follow_generations())
-        .installation(installation());
+        .installation(installation())
+        .command(commands::plan)
+        .command(commands::import);
     korf::cli::main_with_checks(program, set_up, check)
 }
 
@@ -88,14 +83,14 @@ fn installation() -> Installation {
 }
 
 async fn check(options: Options) -> Vec<Finding> {
-    match Settings::from_env(options.database_url.as_deref(), options.database_url_file.as_deref()) {
+    match options.database.settings() {
         Ok(settings) => checks::of_database(&settings).await,
         Err(error) => vec![Finding::failed("database", error.to_string())],
     }
 }
 
 async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupError> {
-    let settings = Settings::from_env(options.database_url.as_deref(), options.database_url_file.as_deref())?;
+    let settings = options.database.settings()?;
     let most = options.database_connections.into();
     let connections = Connections::new(&settings, most, options.allow_secrets_of)?;
     let target = settings.target();

@@ -1,0 +1,49 @@
+//! Commands of the table operator beside `run`, for people and for pipelines.
+
+mod import;
+mod plan;
+
+pub use import::{ImportOptions, import};
+pub use plan::{PlanOptions, plan};
+
+use crate::{
+    connection::{Settings, SettingsError},
+    pool::{Pool, Pools},
+};
+use std::path::PathBuf;
+
+/// Where the database is.
+#[derive(Debug, clap::Args)]
+pub struct DatabaseOptions {
+    /// The database for the tables: postgres://user:password@host/name?sslmode=verify-full, or
+    /// "host=… user=…". The usual PG* variables (PGHOST, PGUSER, PGPASSWORD, …) fill in what it leaves out.
+    /// Prefer DATABASE_URL or a file: command lines are visible to other users of the machine.
+    #[arg(long, value_name = "URL", env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// A file with the database URL, instead of the URL itself, such as a mounted Secret. It is read again for each new
+    /// connection, so a new user or password in it needs no restart
+    #[arg(long, value_name = "PATH", env = "DATABASE_URL_FILE", hide_env_values = true)]
+    pub database_url_file: Option<PathBuf>,
+}
+
+impl DatabaseOptions {
+    /// The settings of the connection.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`].
+    pub fn settings(&self) -> Result<Settings, SettingsError> {
+        Settings::from_env(self.database_url.as_deref(), self.database_url_file.as_deref())
+    }
+
+    /// A pool of one connection, with the database in words.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`].
+    pub(crate) fn pool(&self) -> Result<(Pool, String), SettingsError> {
+        let settings = self.settings()?;
+        Ok((Pools::new(1).pool(&settings)?, settings.target()))
+    }
+}
