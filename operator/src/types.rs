@@ -211,7 +211,7 @@ async fn resolve_one(sql: &Client, column: &Column) -> Result<(PgTypeId, String)
     };
     let found = FoundType::read(sql, text).await.map_err(sort)?;
     let Some(found) = found else {
-        // Since PostgreSQL 16, it is none; before, an error.
+        // Newer servers know no such type; PostgreSQL 15 rejects it.
         if text.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("setof")) {
             return Err(reject("it is a set, which no column can have".to_owned()));
         }
