@@ -17,6 +17,7 @@ use crate::{
     ddl,
     identifier::{Identifier, quote},
     marker::{self, FromSpec, Owner},
+    outcome::Dropped,
     spec::Index,
     types::ResolvedColumn,
 };
@@ -69,6 +70,8 @@ pub struct Claim {
     pub table: Option<String>,
     /// The columns that came from the spec, exact. Other columns of the table are left alone.
     pub columns: BTreeSet<String>,
+    /// Whether the table that the status names is in another database than the one that the spec leads to now.
+    pub is_elsewhere: bool,
 }
 
 /// What the database has for an object.
@@ -121,7 +124,10 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
             existing: found.elsewhere.join(", "),
         });
     }
-    let Some(relation) = &found.here else { return create(wanted, found, owner) };
+    let Some(relation) = &found.here else {
+        check_database(claim)?;
+        return create(wanted, found, owner);
+    };
     if let RelationKind::Other(kind) = relation.head.kind {
         return Err(PlanError::NotATable { table: wanted.place.qualified, kind });
     }
@@ -256,6 +262,23 @@ fn is_key(wanted: &[Identifier], key: Option<&Key>) -> bool {
     let Some(key) = key else { return wanted.is_empty() };
     matches!(key.form, KeyForm::Plain | KeyForm::Deferrable)
         && wanted.iter().map(Identifier::as_str).eq(key.columns.iter().map(String::as_str))
+}
+
+/// Checks that an object which has no table here has none in another database either.
+fn check_database(claim: &Claim) -> Result<(), PlanError> {
+    match &claim.table {
+        Some(table) if claim.is_elsewhere => Err(PlanError::Elsewhere { table: table.clone() }),
+        _ => Ok(()),
+    }
+}
+
+/// Checks what has become of a deleted object's table: it may be in another database.
+///
+/// # Errors
+///
+/// [`PlanError::Elsewhere`].
+pub fn check_dropped(dropped: &Dropped, claim: &Claim) -> Result<(), PlanError> {
+    if *dropped == Dropped::NoTable { check_database(claim) } else { Ok(()) }
 }
 
 /// Chooses the table to drop among those `marked` with the object's line: a copy in another schema, restored

@@ -7,6 +7,7 @@ mod column;
 mod default_value;
 mod expression;
 mod index;
+mod secret_ref;
 
 use crate::{
     column_type::ColumnTypeError,
@@ -16,6 +17,7 @@ pub use column::{Collation, Column, ColumnError, ColumnSettings, Identity, Value
 pub use default_value::{DefaultError, DefaultValue};
 pub use expression::{Expression, ExpressionError};
 pub use index::{Index, IndexError, Method};
+pub use secret_ref::SecretRef;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashSet};
@@ -61,6 +63,14 @@ pub enum SpecError {
         expected: &'static str,
         /// What it is.
         found: &'static str,
+    },
+    /// A part of a reference to another object isn't what it should be.
+    #[error("{field} must be {expected}")]
+    Reference {
+        /// The path of the field.
+        field: String,
+        /// What it should be.
+        expected: &'static str,
     },
     /// There are no columns.
     #[error("spec.columns is empty: a table needs at least one column, such as \"- ID: integer\"")]
@@ -136,11 +146,12 @@ pub enum SpecError {
 
 const KEY_SHAPE: &str = "the name of a column or a list of names";
 
-const FIELDS: [&str; 6] = ["tableName", "schema", "createSchema", "columns", "primaryKey", "indexes"];
+const FIELDS: [&str; 7] =
+    ["tableName", "schema", "createSchema", "columns", "primaryKey", "indexes", secret_ref::FIELD];
 
 /// Fields that later versions will support. Ignoring them would do something other than what the user asked
 /// for.
-const UNSUPPORTED_FIELDS: [&str; 3] = ["connectionSecretRef", "deletionPolicy", "adoptionPolicy"];
+const UNSUPPORTED_FIELDS: [&str; 2] = ["deletionPolicy", "adoptionPolicy"];
 
 /// Contents of a spec of any shape. It is never rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,13 +162,20 @@ pub struct Declaration {
     pub warnings: Vec<String>,
     /// The exact names of all columns, whatever else is wrong.
     pub columns: BTreeSet<String>,
+    /// The Secret by which the database is reached, whatever else is wrong; `None`: it is the operator's own.
+    pub secret: Result<Option<SecretRef>, SpecError>,
 }
 
 impl Declaration {
     fn of(spec: Option<&Value>) -> Self {
         let nothing = Value::Null;
         let any = spec.unwrap_or(&nothing);
-        Self { table: Table::from_spec(spec), warnings: warnings(any), columns: column_names(any) }
+        Self {
+            table: Table::from_spec(spec),
+            warnings: warnings(any),
+            columns: column_names(any),
+            secret: SecretRef::from_spec(any),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ fn owner(name: &str) -> Owner {
 
 fn claim(name: &str, columns: &[&str]) -> Claim {
     let columns = columns.iter().map(ToString::to_string).collect();
-    Claim { owner: owner(name), table: None, columns }
+    Claim { owner: owner(name), table: None, columns, is_elsewhere: false }
 }
 
 fn type_name(oid: u32) -> &'static str {

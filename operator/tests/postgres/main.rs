@@ -10,6 +10,7 @@ mod crowded;
 mod delete;
 mod edits;
 mod hostile;
+mod identities;
 mod indexes;
 mod kstatus;
 mod pooled;
