@@ -85,8 +85,8 @@ pub struct Database {
 impl Database {
     /// The database that a pool connects to.
     pub fn new(pool: Pool) -> Self {
-        // Others need connections, too.
-        let background = Arc::new(Background::new((pool.counts().limit / 2).max(1)));
+        // Others need connections, too: beside other databases, a pool has no more than half of them.
+        let background = Arc::new(Background::new((pool.counts().limit / 4).max(1)));
         let (types, forms) = (KnownTypes::default(), KnownForms::default());
         Self { pool, owners: Owners::default(), types, forms, background }
     }

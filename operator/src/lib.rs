@@ -4,7 +4,7 @@
 //! names in [`identifier`] and for types in [`column_type`]) → types and places as the server knows them
 //! ([`types`], [`forms`], [`catalog`]) → a [`plan`], which respects the table's owner ([`marker`]) → its statements
 //! ([`ddl`]) → one [`transaction`] on the [`database`], by another way if it has event [`triggers`] → the [`steps`] that may take
-//! long → the [`outcome`], with its [`warning`]s → the [`status`]. `spec`, `plan`, `ddl`, `marker`, `outcome`, `warning` and `status` are pure.
+//! long, in the [`background`] → the [`outcome`], with its [`warning`]s → the [`status`]. `spec`, `plan`, `ddl`, `marker`, `outcome`, `warning` and `status` are pure.
 //!
 //! [`owners`] knows which objects may have a table, so that not all comments are read for each. The
 //! [`handlers`] take a [`request`] from the object and drive these steps, and [`commands`] show people what these would do. The [`api`] server tells them
