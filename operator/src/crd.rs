@@ -11,7 +11,10 @@
 //! the removal of its finalizer. So the operator tells what can't be changed
 //! (docs/decisions/0050-a-schema-that-lets-go.md).
 
-use crate::status::TableStatus;
+use crate::{
+    spec::{AdoptionPolicy, DeletionPolicy},
+    status::TableStatus,
+};
 use kube::CustomResource;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -53,6 +56,18 @@ pub struct DatabaseTableSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "primary_key")]
     pub primary_key: Option<PrimaryKey>,
+
+    /// What becomes of the table when the object is deleted: Delete, the default, drops it with all its rows. Retain leaves it,
+    /// without asking the database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "deletion_policy")]
+    pub deletion_policy: Option<DeletionPolicy>,
+
+    /// Whether a table that is there already, and belongs to no DatabaseTable, becomes this object's: Never, the default, or
+    /// IfCompatible, if it has all columns of the spec with their types, and the same primary key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "adoption_policy")]
+    pub adoption_policy: Option<AdoptionPolicy>,
 }
 
 /// What kube would derive, but for one line: an object without a spec isn't rejected.
@@ -108,6 +123,14 @@ fn primary_key(_: &mut SchemaGenerator) -> Schema {
         "minItems": 1,
         "maxItems": 32
     })
+}
+
+fn deletion_policy(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": ["Delete", "Retain"] })
+}
+
+fn adoption_policy(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": ["Never", "IfCompatible"] })
 }
 
 #[cfg(test)]

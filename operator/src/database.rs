@@ -14,14 +14,15 @@ use crate::{
     catalog::{self, Head, Place, Publication, Relation},
     ddl,
     error::{DatabaseError, TableError},
+    handover::{self, Former},
     identifier::{Identifier, split_qualified},
     marker::Owner,
     metrics::Metrics,
-    outcome::{Applied, Dropped},
+    outcome::{Adoption, Applied, Dropped},
     owners::Owners,
     plan::{self, Claim, Found, Plan, ResolvedTable},
     pool::Pool,
-    spec::Table,
+    spec::{AdoptionPolicy, Table},
     sqlstate::Step,
     transaction::{Transaction, transact},
     triggers,
@@ -72,6 +73,22 @@ impl Database {
         claim: &Claim,
         table: &Table,
     ) -> Result<Applied, TableError> {
+        match self.mark_former(objects, claim).await? {
+            Former::Strange(error) if table.policies.adoption == AdoptionPolicy::Never => Err(error.into()),
+            Former::Marked => {
+                let applied = self.apply_own(objects, claim, table).await?;
+                Ok(Applied { adoption: Some(Adoption::HandedOver), ..applied })
+            }
+            Former::Strange(_) | Former::Nothing => self.apply_own(objects, claim, table).await,
+        }
+    }
+
+    async fn apply_own(
+        &self,
+        objects: &impl Objects,
+        claim: &Claim,
+        table: &Table,
+    ) -> Result<Applied, TableError> {
         run(self.pool.metrics(), || {
             transact(&self.pool, async |tx: &Transaction<'_>| {
                 let Planned { plan, warnings, has_triggers } = self.plan(tx, objects, claim, table).await?;
@@ -85,6 +102,28 @@ impl Database {
                     tx.commit(Step::Change, &statements).await?;
                 }
                 Ok(Applied::new(plan, warnings))
+            })
+        })
+        .await
+    }
+
+    /// Takes over the table that another operator has made for the object, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError`], also if the table isn't as that operator has made it.
+    pub async fn take_over(&self, objects: &impl Objects, claim: &Claim) -> Result<(), TableError> {
+        match self.mark_former(objects, claim).await? {
+            Former::Strange(error) => Err(error.into()),
+            Former::Marked | Former::Nothing => Ok(()),
+        }
+    }
+
+    async fn mark_former(&self, objects: &impl Objects, claim: &Claim) -> Result<Former, TableError> {
+        let Some(former) = &claim.former else { return Ok(Former::Nothing) };
+        run(self.pool.metrics(), || {
+            transact(&self.pool, async |tx: &Transaction<'_>| {
+                handover::mark(tx, objects, claim, former, (&self.types, &self.owners)).await
             })
         })
         .await
@@ -140,7 +179,7 @@ impl Database {
         let wanted = ResolvedTable { place, columns, primary_key: table.primary_key.clone() };
         let elsewhere = elsewhere.into_iter().map(|place| place.qualified).collect();
         let found = Found { here, elsewhere, publications };
-        let plan = plan::plan(wanted, &found, claim)?;
+        let plan = plan::plan(wanted, &found, claim, table.policies.adoption)?;
         if plan.takes_over && !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
             return Err(TableError::ObjectGone { table: plan.table.place.qualified });
         }
@@ -177,6 +216,7 @@ impl Database {
         claim: &Claim,
         name: Option<&Identifier>,
     ) -> Result<Dropped, TableError> {
+        self.take_over(objects, claim).await?;
         run(self.pool.metrics(), || {
             transact(&self.pool, async |tx: &Transaction<'_>| drop_once(tx, objects, claim, name).await)
         })
@@ -190,14 +230,14 @@ fn is_owned(head: Option<&Head>, owner: &Owner) -> bool {
 }
 
 /// What is at a place.
-struct Seen {
-    place: Option<Place>,
-    head: Option<Head>,
-    has_triggers: bool,
+pub(crate) struct Seen {
+    pub place: Option<Place>,
+    pub head: Option<Head>,
+    pub has_triggers: bool,
 }
 
 /// Locks a table's name in a schema, or else in the current one, and reads what has it.
-async fn look(
+pub(crate) async fn look(
     tx: &Transaction<'_>,
     schema: Option<&str>,
     name: &Identifier,

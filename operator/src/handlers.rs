@@ -6,11 +6,14 @@ use crate::{
     crd::DatabaseTable,
     database::Database,
     error::{TableError, Wait},
-    outcome::{Applied, Dropped, Outcome},
+    outcome::{Adoption, Applied, Dropped, Outcome},
     request::TableRequest,
+    spec::DeletionPolicy,
     status::TableStatus,
 };
-use korf::{Error, ObjectPatch, Reason, Result, State, Status};
+use korf::{
+    Error, EventRecorder, Memo, ObjectPatch, Reason, Result, State, Status, extract::Body, filter::not,
+};
 use kube::Client;
 use std::{fmt::Arguments, sync::Arc, time::Duration};
 use tracing::{debug, info, warn};
@@ -37,12 +40,13 @@ async fn create_handler(
     context: State<Context>,
     client: Client,
     patch: ObjectPatch,
+    events: EventRecorder,
 ) -> Result<Status<TableStatus>> {
     log_kopf_line(
         request.is_first,
         format_args!("Create handler invoked by custom resource {}. Creating database table.", request.name),
     );
-    reconcile(&request, &context, &client, &patch).await
+    reconcile(&request, &context, &client, &patch, &events).await
 }
 
 #[korf::on_update(DatabaseTable)]
@@ -51,6 +55,7 @@ async fn update_handler(
     context: State<Context>,
     client: Client,
     patch: ObjectPatch,
+    events: EventRecorder,
 ) -> Result<Status<TableStatus>> {
     log_kopf_line(
         request.is_first,
@@ -59,7 +64,7 @@ async fn update_handler(
             request.name
         ),
     );
-    reconcile(&request, &context, &client, &patch).await
+    reconcile(&request, &context, &client, &patch, &events).await
 }
 
 /// At the start, and where a change was taken back: whatever has become of the table or the status meanwhile is looked at.
@@ -71,28 +76,56 @@ async fn resume_handler(
     context: State<Context>,
     client: Client,
     patch: ObjectPatch,
+    events: EventRecorder,
 ) -> Result {
     // In an update, the other handler looks.
     if reason == Reason::Resume {
-        let Status(status) = reconcile(&request, &context, &client, &patch).await?;
+        let Status(status) = reconcile(&request, &context, &client, &patch, &events).await?;
         patch.status(status)?;
     }
     Ok(())
 }
 
-#[korf::on_delete(DatabaseTable)]
+/// Whether the object's table outlives it, whatever else is wrong with its spec.
+fn is_retained(object: Body) -> bool {
+    DeletionPolicy::of(&object.value()["spec"]) == Ok(DeletionPolicy::Retain)
+}
+
+/// Lets the object go. The database isn't asked, so it may be away; and the table keeps the owner's line, so that an object of
+/// this name, and no other, takes it up again.
+#[korf::on_delete(DatabaseTable, when = is_retained)]
+async fn retain_handler(request: TableRequest, gone: Memo<IsDropped>, events: EventRecorder) {
+    match request.recorded_table() {
+        _ if gone.lock().0 => warn!("The table was dropped before deletionPolicy became Retain."),
+        Some(table) => {
+            info!("Kept table {table}, because deletionPolicy is Retain.");
+            events.info("Retained", format_args!("Table {table} stays in the database: deletionPolicy is Retain"));
+        }
+        None => info!("Dropped nothing, because deletionPolicy is Retain."),
+    }
+}
+
+/// Whether the object's table is dropped: the policy may become `Retain` just then.
+#[derive(Debug, Default)]
+struct IsDropped(bool);
+
+#[korf::on_delete(DatabaseTable, when = not(is_retained))]
 async fn delete_handler(
     request: TableRequest,
     context: State<Context>,
     client: Client,
     patch: ObjectPatch,
+    gone: Memo<IsDropped>,
 ) -> Result {
     log_kopf_line(
         request.is_first,
         format_args!("Delete handler invoked by custom resource {}. Dropping database table.", request.name),
     );
     match drop_table(&request, &context, &client).await {
-        Ok(dropped) => log_dropped(&dropped),
+        Ok(dropped) => {
+            gone.replace(IsDropped(matches!(dropped, Dropped::Table(_))));
+            log_dropped(&dropped);
+        }
         Err(error) => return Err(record_failure(&request, &context, error, true, &patch)?),
     }
     Ok(())
@@ -105,6 +138,7 @@ async fn reconcile(
     context: &Context,
     client: &Client,
     patch: &ObjectPatch,
+    events: &EventRecorder,
 ) -> Result<Status<TableStatus>> {
     for warning in request.warnings().iter().filter(|_| request.is_first) {
         warn!("{warning}");
@@ -112,6 +146,9 @@ async fn reconcile(
     match apply(request, context, client).await {
         Ok(applied) => {
             log_applied(&applied);
+            if let Some(adoption) = applied.adoption {
+                tell_adopted(adoption, &applied.table, events);
+            }
             Ok(Status(request.status_after_success(&applied)))
         }
         Err(error) => Err(record_failure(request, context, error, false, patch)?),
@@ -119,10 +156,22 @@ async fn reconcile(
 }
 
 async fn apply(request: &TableRequest, context: &Context, client: &Client) -> Result<Applied, TableError> {
-    let table = request.table().map_err(Clone::clone)?;
+    let table = request.table();
+    if let Err(mistake) = table
+        && request.former().is_none()
+    {
+        return Err(mistake.clone().into());
+    }
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
-    let objects = api::since(client, &request.version);
-    context.database.apply(&objects, &request.claim(cluster), table).await
+    let (objects, claim) = (api::since(client, &request.version), request.claim(cluster));
+    match table {
+        Ok(table) => context.database.apply(&objects, &claim, table).await,
+        // The next spec that was handled will be this one, which doesn't say what the object's table is.
+        Err(mistake) => {
+            context.database.take_over(&objects, &claim).await?;
+            Err(mistake.clone().into())
+        }
+    }
 }
 
 async fn drop_table(
@@ -130,6 +179,7 @@ async fn drop_table(
     context: &Context,
     client: &Client,
 ) -> Result<Dropped, TableError> {
+    request.deletion().map_err(|mistake| TableError::DeletionUnclear(mistake.clone()))?;
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
     let name = request.table().ok().map(|table| &table.name);
     let objects = api::since(client, &request.version);
@@ -163,6 +213,15 @@ fn log_kopf_line(is_first: bool, line: Arguments<'_>) {
     } else {
         debug!(target: "root", parent: None, "{line}");
     }
+}
+
+fn tell_adopted(adoption: Adoption, table: &str, events: &EventRecorder) {
+    let why = match adoption {
+        Adoption::ByPolicy => "it is as the spec asks, and adoptionPolicy is IfCompatible",
+        Adoption::HandedOver => "it is as another operator has made it for this object",
+    };
+    info!("Adopted table {table}: {why}.");
+    events.info("Adopted", format_args!("Table {table} belongs to this object now: {why}"));
 }
 
 fn log_applied(applied: &Applied) {

@@ -5,14 +5,17 @@
 //! puts a removed column back. The earlier columns, which the status and the table's comment name, only tell a column that
 //! was removed from the spec, which is rejected, from one that someone else added to the table, which is left alone.
 
+mod adoption;
 mod error;
 
 use crate::{
     catalog::{CatalogColumn, Generated, Head, Key, KeyForm, Place, Publication, Relation, RelationKind},
     identifier::Identifier,
     marker::{self, Owner},
+    spec::{AdoptionPolicy, Table},
     types::ResolvedColumn,
 };
+pub use adoption::strangeness;
 pub use error::{IncompatibleChange, PlanError};
 use std::collections::BTreeSet;
 
@@ -43,6 +46,8 @@ pub struct Claim {
     pub table: Option<String>,
     /// The columns that came from the spec, exact. Other columns of the table are left alone.
     pub columns: BTreeSet<String>,
+    /// The table that another operator, which leaves no owner's line, has made for the object.
+    pub former: Option<Table>,
 }
 
 /// What the database has for an object.
@@ -66,9 +71,11 @@ pub struct Plan {
     pub action: Action,
     /// The comment to write; `None` if the present one already names the object and its columns.
     pub comment: Option<String>,
-    /// Whether the comment has the uid of an earlier or a later object of this name. Only an object that
-    /// still exists may take the table over.
+    /// Whether the table was another's, or nobody's: its comment has the uid of an earlier or a later object of this name,
+    /// or no owner. Only an object that still exists may take it over.
     pub takes_over: bool,
+    /// Whether it was nobody's.
+    pub adopts: bool,
     /// Columns of the table that didn't come from the spec. They are left alone.
     pub extra_columns: Vec<String>,
 }
@@ -89,7 +96,12 @@ pub enum Action {
 /// # Errors
 ///
 /// [`PlanError`] if a person has to decide.
-pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan, PlanError> {
+pub fn plan(
+    wanted: ResolvedTable,
+    found: &Found,
+    claim: &Claim,
+    policy: AdoptionPolicy,
+) -> Result<Plan, PlanError> {
     let owner = &claim.owner;
     let is_ours = found.here.as_ref().is_some_and(|relation| relation.head.is_owned_by(owner));
     if !is_ours && !found.elsewhere.is_empty() {
@@ -108,7 +120,7 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
             let foreign = other.cluster != owner.cluster;
             Err(PlanError::OwnedByAnother { table: wanted.place.qualified, owner: other, foreign })
         }
-        None => Err(PlanError::Unmarked { table: wanted.place.qualified }),
+        None => adoption::adopt(wanted, relation, claim, policy),
     }
 }
 
@@ -117,6 +129,7 @@ fn create(wanted: ResolvedTable, owner: &Owner) -> Plan {
         action: Action::Create,
         comment: Some(owner.mark_comment(None, &wanted.column_names())),
         takes_over: false,
+        adopts: false,
         extra_columns: Vec::new(),
         table: wanted,
     }
@@ -135,8 +148,8 @@ fn update(
     if !changes.is_empty() {
         return Err(PlanError::Incompatible { table: wanted.place.qualified, changes });
     }
-    let exists = |column: &ResolvedColumn| relation.columns.iter().any(|c| c.name == column.name.as_str());
-    let added: Vec<_> = wanted.columns.iter().filter(|column| !exists(column)).cloned().collect();
+    let added: Vec<_> =
+        wanted.columns.iter().filter(|column| !has_column(relation, column)).cloned().collect();
     let extra = relation.columns.iter().filter(|column| wanted_column(&wanted, column).is_none());
     let takes_over = marked.uid != claim.owner.uid;
     let names = wanted.column_names();
@@ -146,6 +159,7 @@ fn update(
         action: if added.is_empty() { Action::Nothing } else { Action::AddColumns(added) },
         comment: is_stale.then(|| claim.owner.mark_comment(comment, &names)),
         takes_over,
+        adopts: false,
         extra_columns: extra.map(|column| column.name.clone()).collect(),
         table: wanted,
     })
@@ -187,6 +201,10 @@ fn change(
     let (column, by) = (same.name.clone(), column.generated);
     matches!(by, Generated::Stored | Generated::Virtual)
         .then_some(IncompatibleChange::Generated { column, by })
+}
+
+fn has_column(relation: &Relation, column: &ResolvedColumn) -> bool {
+    relation.columns.iter().any(|found| found.name == column.name.as_str())
 }
 
 fn wanted_column<'a>(wanted: &'a ResolvedTable, column: &CatalogColumn) -> Option<&'a ResolvedColumn> {

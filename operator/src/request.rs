@@ -6,7 +6,7 @@ use crate::{
     marker::Owner,
     outcome::Applied,
     plan::Claim,
-    spec::{Declaration, SpecError, Table},
+    spec::{Declaration, DeletionPolicy, SpecError, Table},
     status::{Stamp, TableStatus},
 };
 use korf::{
@@ -16,7 +16,7 @@ use korf::{
     scope::ChangeHandlerScope,
 };
 use serde::Deserialize;
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 /// A `DatabaseTable` as its handlers see it.
 #[derive(Clone, Debug)]
@@ -31,8 +31,8 @@ pub struct TableRequest {
     pub is_first: bool,
     declared: Arc<Declared>,
     status: TableStatus,
-    /// The columns in the spec that was handled last.
-    previous_columns: BTreeSet<String>,
+    /// What was handled last, by this operator or by the one before it.
+    previous: Option<Arc<Declared>>,
     stamp: Stamp,
 }
 
@@ -68,7 +68,7 @@ impl<S: ChangeHandlerScope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
             declared: declared.0,
             // A status of another shape counts as none.
             status: status.map(|status| status.0).unwrap_or_default(),
-            previous_columns: previous.map(|old| old.spec.columns.clone()).unwrap_or_default(),
+            previous: previous.ok().map(|old| old.0),
             stamp: Stamp { generation: generation.0, now: first.0 + since.0 },
         })
     }
@@ -84,6 +84,20 @@ impl TableRequest {
         self.declared.spec.table.as_ref()
     }
 
+    /// What becomes of the table when the object is deleted.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] if the policy is none that there is. Other mistakes in the spec don't matter.
+    pub fn deletion(&self) -> Result<DeletionPolicy, &SpecError> {
+        self.declared.spec.deletion.as_ref().copied()
+    }
+
+    /// The table that the status names, as PostgreSQL prints it.
+    pub fn recorded_table(&self) -> Option<&str> {
+        self.status.table.as_deref()
+    }
+
     /// What is valid in the spec but probably not meant.
     pub fn warnings(&self) -> &[String] {
         &self.declared.spec.warnings
@@ -95,6 +109,8 @@ impl TableRequest {
     /// spec may have been rejected.
     pub fn claim(&self, cluster: &str) -> Claim {
         let recorded = self.status.columns.iter().map(|column| column.name.clone());
+        let previous = self.previous.as_ref().map(|previous| &previous.spec);
+        let handled = previous.iter().flat_map(|spec| &spec.columns).cloned();
         Claim {
             owner: Owner {
                 cluster: cluster.to_owned(),
@@ -103,8 +119,16 @@ impl TableRequest {
                 uid: self.uid.clone(),
             },
             table: self.status.table.clone(),
-            columns: recorded.chain(self.previous_columns.iter().cloned()).collect(),
+            columns: recorded.chain(handled).collect(),
+            former: self.former().cloned(),
         }
+    }
+
+    /// The table of an object that another operator has handled: this one would have left its own note of the last spec, and
+    /// a status.
+    pub fn former(&self) -> Option<&Table> {
+        let previous = self.previous.as_ref().filter(|_| !self.status.tells_of_an_end())?;
+        previous.spec.table.as_ref().ok()
     }
 
     /// The status once the table matches the spec.

@@ -3,10 +3,13 @@
 //! Not by a derived `Deserialize`, because the Kopf demo's CRD has no schema: the spec can contain anything, and
 //! every mistake deserves a message that tells its author what to do.
 
+mod policies;
+
 use crate::{
     column_type::{ColumnType, ColumnTypeError},
     identifier::{Identifier, IdentifierError},
 };
+pub use policies::{AdoptionPolicy, DeletionPolicy, DriftPolicy, Policies};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashSet};
@@ -20,6 +23,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// The columns of the primary key; empty without one.
     pub primary_key: Vec<Identifier>,
+    /// What is done where a person could want either.
+    pub policies: Policies,
 }
 
 /// A column as the spec describes it.
@@ -95,6 +100,16 @@ pub enum SpecError {
     /// The primary key names a column twice.
     #[error("spec.primaryKey names the column {0} twice")]
     DuplicateKeyColumn(Identifier),
+    /// A policy is none of the words that it can be.
+    #[error("spec.{field} must be {choices}, not {found}")]
+    Policy {
+        /// The field.
+        field: &'static str,
+        /// The words.
+        choices: String,
+        /// What is there.
+        found: String,
+    },
     /// A field that later versions will support.
     #[error("spec.{0} is not supported yet: remove it")]
     UnsupportedField(&'static str),
@@ -112,11 +127,12 @@ pub enum SpecError {
 
 const KEY_SHAPE: &str = "the name of a column or a list of names";
 
-const FIELDS: [&str; 3] = ["tableName", "columns", "primaryKey"];
+// Not yet driftPolicy: nothing follows it, so its author is told that it is ignored.
+const FIELDS: [&str; 5] = ["tableName", "columns", "primaryKey", "deletionPolicy", "adoptionPolicy"];
 
 /// Fields that later versions will support. Ignoring them would do something other than what the user asked
 /// for.
-const UNSUPPORTED_FIELDS: [&str; 4] = ["schema", "connectionSecretRef", "deletionPolicy", "adoptionPolicy"];
+const UNSUPPORTED_FIELDS: [&str; 2] = ["schema", "connectionSecretRef"];
 
 /// Contents of a spec of any shape. It is never rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,13 +143,20 @@ pub struct Declaration {
     pub warnings: Vec<String>,
     /// The exact names of all columns, whatever else is wrong.
     pub columns: BTreeSet<String>,
+    /// What becomes of the table when the object is deleted, whatever else is wrong.
+    pub deletion: Result<DeletionPolicy, SpecError>,
 }
 
 impl Declaration {
     fn of(spec: Option<&Value>) -> Self {
         let nothing = Value::Null;
         let any = spec.unwrap_or(&nothing);
-        Self { table: Table::from_spec(spec), warnings: warnings(any), columns: column_names(any) }
+        Self {
+            table: Table::from_spec(spec),
+            warnings: warnings(any),
+            columns: column_names(any),
+            deletion: DeletionPolicy::of(any),
+        }
     }
 }
 
@@ -167,7 +190,7 @@ impl Table {
         let name = table_name(spec)?;
         let columns = columns(spec)?;
         let primary_key = primary_key(spec, &columns)?;
-        Ok(Self { name, columns, primary_key })
+        Ok(Self { name, columns, primary_key, policies: Policies::of(spec)? })
     }
 }
 
@@ -287,7 +310,11 @@ fn text<'a>(
 }
 
 fn shape(field: &str, expected: &'static str, found: &Value) -> SpecError {
-    let found = match found {
+    SpecError::Shape { field: field.to_owned(), expected, found: kind_of(found) }
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
@@ -295,8 +322,7 @@ fn shape(field: &str, expected: &'static str, found: &Value) -> SpecError {
         Value::Array(list) if list.is_empty() => "an empty list",
         Value::Array(_) => "a list",
         Value::Object(_) => "a map",
-    };
-    SpecError::Shape { field: field.to_owned(), expected, found }
+    }
 }
 
 fn key_names(map: &Map<String, Value>) -> String {

@@ -105,6 +105,14 @@ fn mistakes_are_rejected(world: &World) {
         (json!({"tableName": "t", "columns": [{"a": "int"}], "primaryKey": ""}), "spec.primaryKey"),
         (json!({"tableName": "t", "columns": [{"a": "int"}], "primaryKey": []}), "spec.primaryKey"),
         (
+            json!({"tableName": "t", "columns": [{"a": "int"}], "deletionPolicy": "retain"}),
+            "spec.deletionPolicy: Unsupported value: \"retain\": supported values: \"Delete\", \"Retain\"",
+        ),
+        (
+            json!({"tableName": "t", "columns": [{"a": "int"}], "adoptionPolicy": "Always"}),
+            "supported values: \"Never\", \"IfCompatible\"",
+        ),
+        (
             json!({"tableName": "t", "columns": [{"a": "int"}], "schema": "app"}),
             "unknown field \"spec.schema\"",
         ),
@@ -194,6 +202,7 @@ fn wrong_shapes() -> Vec<Value> {
         }
         json!({ "spec": spec })
     };
+    let policies = [json!("retain"), json!(""), json!(true), json!(["Retain"]), json!({})];
     let statuses = [
         json!({"create_handler": "done"}),
         json!({"columnCount": "5", "table": 5}),
@@ -205,6 +214,9 @@ fn wrong_shapes() -> Vec<Value> {
     let mut all: Vec<_> = names.iter().map(|value| with("tableName", value)).collect();
     all.extend(columns.iter().map(|value| with("columns", value)));
     all.extend(keys.iter().map(|value| with("primaryKey", value)));
+    for field in ["deletionPolicy", "adoptionPolicy", "driftPolicy"] {
+        all.extend(policies.iter().map(|value| with(field, value)));
+    }
     all.extend(statuses.iter().map(|status| json!({"spec": good, "status": status})));
     all.extend([json!({}), json!({"spec": {}}), json!({"spec": {"schema": "app", "extra": [1]}})]);
     all

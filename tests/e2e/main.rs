@@ -39,6 +39,7 @@ mod recreation;
 mod relist;
 mod replicas;
 mod restarts;
+mod retained;
 mod secrecy;
 mod shared_lists;
 mod shares;

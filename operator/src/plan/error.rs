@@ -16,18 +16,44 @@ const ABSENT: &str = "absent";
 pub enum PlanError {
     /// The table exists, and its comment names no object.
     #[error(
-        "table {table} already exists and doesn't belong to a DatabaseTable, so it is left alone: delete this \
-         object and create one with another tableName"
+        "table {table} already exists and doesn't belong to a DatabaseTable, so it is left alone: set adoptionPolicy: \
+         IfCompatible to take it over as it is, or delete this object and create one with another tableName"
     )]
     Unmarked {
         /// The table.
         table: String,
     },
+    /// The table's comment names no object, and it isn't what the spec asks for.
+    #[error(
+        "table {table} already exists and doesn't belong to a DatabaseTable, and it isn't taken over, because that would \
+         change it: {}. Change the spec or the table, or delete this object and create one with another tableName",
+        join_changes(.differences)
+    )]
+    NotAdopted {
+        /// The table.
+        table: String,
+        /// How it differs from the spec.
+        differences: Vec<IncompatibleChange>,
+    },
+    /// The table's comment names no object, and it isn't what the operator before this one has made.
+    #[error(
+        "table {table} isn't as the spec says that was handled last, by an operator that doesn't put owners into comments, so it \
+         is left alone: {}. If it is this object's, change it back or set adoptionPolicy: IfCompatible (to delete the object, \
+         drop the table or set deletionPolicy: Retain)",
+        join_changes(.differences)
+    )]
+    Strange {
+        /// The table.
+        table: String,
+        /// How it differs from the spec that was handled last.
+        differences: Vec<IncompatibleChange>,
+    },
     /// The table belongs to another object.
     #[error(
-        "table {table} belongs to the DatabaseTable {owner}{cluster}, so it is left alone: delete this object and \
-         create one with another tableName",
-        cluster = if *.foreign { " in another cluster" } else { "" }
+        "table {table} belongs to the DatabaseTable {owner}{}, so it is left alone: delete this object and create one with \
+         another tableName{}",
+        if *.foreign { " in another cluster" } else { "" },
+        way_to_own(.owner, *.foreign)
     )]
     OwnedByAnother {
         /// The table.
@@ -123,6 +149,18 @@ pub enum IncompatibleChange {
         /// The column.
         column: String,
     },
+    /// The spec has a column that the table lacks.
+    Missing {
+        /// The column.
+        column: Identifier,
+    },
+    /// The table is partitioned, so that its deletion would take others.
+    Partitioned,
+    /// A type of the spec isn't one that the database has.
+    UnknownType {
+        /// Which type of which column, and why.
+        why: String,
+    },
     /// A column's type differs from the spec.
     TypeChanged {
         /// The column.
@@ -154,6 +192,9 @@ impl fmt::Display for IncompatibleChange {
             Self::Removed { column } => {
                 write!(f, "column {} is in the table but not in the spec", quote(column))
             }
+            Self::Missing { column } => write!(f, "column {column} is in the spec but not in the table"),
+            Self::Partitioned => f.write_str("the table is partitioned"),
+            Self::UnknownType { why } => f.write_str(why),
             Self::TypeChanged { column, from, to } => {
                 write!(f, "column {column} has the type {from}, but {to} in the spec")
             }
@@ -170,6 +211,15 @@ impl fmt::Display for IncompatibleChange {
                 write!(f, "the primary key is {from}, but {to} in the spec")
             }
         }
+    }
+}
+
+/// What to do with another object's table that should be this one's.
+fn way_to_own(owner: &Owner, foreign: bool) -> String {
+    if foreign {
+        format!(", or, if this cluster has replaced that one, run the operator with --cluster-id={:?}", owner.cluster)
+    } else {
+        ", or, if that object is gone, remove its line from the table's comment".to_owned()
     }
 }
 

@@ -1,3 +1,5 @@
+mod adoption;
+
 use super::*;
 use crate::{
     catalog::{Head, PgTypeId},
@@ -13,7 +15,7 @@ fn owner(name: &str) -> Owner {
 
 fn claim(name: &str, columns: &[&str]) -> Claim {
     let columns = columns.iter().map(ToString::to_string).collect();
-    Claim { owner: owner(name), table: None, columns }
+    Claim { owner: owner(name), table: None, columns, former: None }
 }
 
 fn type_name(oid: u32) -> &'static str {
@@ -72,7 +74,7 @@ fn plain_key(columns: &[&str]) -> Option<Key> {
 
 /// The plan for the object `a`, whose spec has had the columns `a`, `b`, `c` and `B`.
 fn planned(wanted: ResolvedTable, found: &Found) -> Result<Plan, PlanError> {
-    plan(wanted, found, &claim("a", &["a", "b", "c", "B"]))
+    plan(wanted, found, &claim("a", &["a", "b", "c", "B"]), AdoptionPolicy::Never)
 }
 
 fn action(wanted: ResolvedTable, found: &Found) -> Action {
@@ -98,6 +100,7 @@ fn a_missing_table_is_created_with_its_owner_in_the_comment() {
         action: Action::Create,
         comment: Some(owner("a").mark_comment(None, &names(&[("a", INT)]))),
         takes_over: false,
+        adopts: false,
         extra_columns: vec![],
     };
     assert_eq!(planned(wanted, &Found::default()), Ok(expected));

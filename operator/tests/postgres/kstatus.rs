@@ -78,7 +78,8 @@ async fn failures(world: &World) -> Vec<(&'static str, &'static str, TableError)
     vec![
         ("UpdateAborted", "Failed", aborted),
         ("UpdateAborted", "Failed", renamed),
-        ("InvalidSpec", "Failed", invalid.into()),
+        ("InvalidSpec", "Failed", invalid.clone().into()),
+        ("InvalidSpec", "Failed", TableError::DeletionUnclear(invalid)),
         ("Conflict", "Failed", conflict),
         ("DependentsExist", "Failed", dependents),
         ("PermissionDenied", "Failed", denied),

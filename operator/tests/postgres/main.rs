@@ -2,11 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic with its place is the best message")]
 
+mod adopt;
 mod bad_input;
+mod clusters;
 mod connection;
 mod create;
 mod crowded;
 mod delete;
+mod handed_over;
 mod kstatus;
 mod pooled;
 mod races;

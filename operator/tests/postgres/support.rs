@@ -29,7 +29,7 @@ pub fn owner(name: &str) -> Owner {
 
 /// The claim of an object without a status.
 pub fn claim(owner: Owner) -> Claim {
-    Claim { owner, table: None, columns: [].into() }
+    Claim { owner, table: None, columns: [].into(), former: None }
 }
 
 /// A cluster in which every object has this uid.
