@@ -24,14 +24,15 @@ pub(super) fn adopt(
     if policy == AdoptionPolicy::Never {
         return Err(PlanError::Unmarked { table });
     }
-    // What the object had before was another table.
-    let differences = differences(&wanted, relation, &BTreeSet::new());
+    // Unless this one has lost its line, what the object had before was another table.
+    let lost = claim.table.as_ref() == Some(&table);
+    let claim = Claim { columns: if lost { claim.columns.clone() } else { BTreeSet::new() }, ..claim.clone() };
+    let differences = differences(&wanted, relation, &claim.columns);
     if !differences.is_empty() {
         return Err(PlanError::NotAdopted { table, differences });
     }
     let comment = claim.owner.mark_comment(relation.head.comment.as_deref(), &wanted.column_names());
-    let none = Claim { columns: BTreeSet::new(), ..claim.clone() };
-    let plan = update(wanted, relation, &claim.owner, &none)?;
+    let plan = update(wanted, relation, &claim.owner, &claim)?;
     debug_assert_eq!(plan.action, Action::Nothing, "it would differ");
     Ok(Plan { comment: Some(comment), takes_over: true, adopts: true, ..plan })
 }

@@ -35,6 +35,18 @@ fn columns_that_the_spec_does_not_have_stay_in_an_adopted_table_and_are_not_the_
 }
 
 #[test]
+fn a_table_that_has_lost_its_line_is_adopted_again_and_its_columns_are_still_the_objects() {
+    let found = table(&[("a", INT), ("b", INT)], &[], None);
+    let claim = Claim { table: Some("public.users".into()), ..claim("a", &["a", "b"]) };
+    let adopted = |columns: &[(&str, u32)]| {
+        plan(wanted(columns, &[]), &found, &claim, AdoptionPolicy::IfCompatible).map(|plan| plan.adopts)
+    };
+    assert_eq!(adopted(&[("a", INT), ("b", INT)]), Ok(true));
+    let text = adopted(&[("a", INT)]).unwrap_err().to_string();
+    assert!(text.contains("column \"b\" is in the table but not in the spec"), "{text}");
+}
+
+#[test]
 fn a_table_that_would_have_to_be_changed_is_not_adopted_and_the_error_says_how_it_differs() {
     let found = table(&[("a", INT), ("b", INT)], &["a"], None);
     let partitioned = |mut found: Found| {
