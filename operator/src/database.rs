@@ -74,7 +74,7 @@ impl Database {
         table: &Table,
     ) -> Result<Applied, TableError> {
         match self.mark_former(objects, claim).await? {
-            Former::Strange(error) if table.policies.adoption == AdoptionPolicy::Never => Err(error.into()),
+            Former::Strange(error) if claim.adoption == AdoptionPolicy::Never => Err(error.into()),
             Former::Marked => {
                 let applied = self.apply_own(objects, claim, table).await?;
                 Ok(Applied { adoption: Some(Adoption::HandedOver), ..applied })
@@ -179,7 +179,7 @@ impl Database {
         let wanted = ResolvedTable { place, columns, primary_key: table.primary_key.clone() };
         let elsewhere = elsewhere.into_iter().map(|place| place.qualified).collect();
         let found = Found { here, elsewhere, publications };
-        let plan = plan::plan(wanted, &found, claim, table.policies.adoption)?;
+        let plan = plan::plan(wanted, &found, claim)?;
         if plan.takes_over && !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
             return Err(TableError::ObjectGone { table: plan.table.place.qualified });
         }

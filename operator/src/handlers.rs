@@ -99,7 +99,10 @@ async fn retain_handler(request: TableRequest, gone: Memo<IsDropped>, events: Ev
         _ if gone.lock().0 => warn!("The table was dropped before deletionPolicy became Retain."),
         Some(table) => {
             info!("Kept table {table}, because deletionPolicy is Retain.");
-            events.info("Retained", format_args!("Table {table} stays in the database: deletionPolicy is Retain"));
+            events.info(
+                "Retained",
+                format_args!("Table {table} stays in the database: deletionPolicy is Retain"),
+            );
         }
         None => info!("Dropped nothing, because deletionPolicy is Retain."),
     }

@@ -48,6 +48,8 @@ pub struct Claim {
     pub columns: BTreeSet<String>,
     /// The table that another operator, which leaves no owner's line, has made for the object.
     pub former: Option<Table>,
+    /// Whether a table that has no owner may become the object's.
+    pub adoption: AdoptionPolicy,
 }
 
 /// What the database has for an object.
@@ -96,12 +98,7 @@ pub enum Action {
 /// # Errors
 ///
 /// [`PlanError`] if a person has to decide.
-pub fn plan(
-    wanted: ResolvedTable,
-    found: &Found,
-    claim: &Claim,
-    policy: AdoptionPolicy,
-) -> Result<Plan, PlanError> {
+pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan, PlanError> {
     let owner = &claim.owner;
     let is_ours = found.here.as_ref().is_some_and(|relation| relation.head.is_owned_by(owner));
     if !is_ours && !found.elsewhere.is_empty() {
@@ -120,7 +117,7 @@ pub fn plan(
             let foreign = other.cluster != owner.cluster;
             Err(PlanError::OwnedByAnother { table: wanted.place.qualified, owner: other, foreign })
         }
-        None => adoption::adopt(wanted, relation, claim, policy),
+        None => adoption::adopt(wanted, relation, claim),
     }
 }
 

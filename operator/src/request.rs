@@ -121,6 +121,7 @@ impl TableRequest {
             table: self.status.table.clone(),
             columns: recorded.chain(handled).collect(),
             former: self.former().cloned(),
+            adoption: self.table().map(|table| table.policies.adoption).unwrap_or_default(),
         }
     }
 

@@ -125,7 +125,8 @@ impl TableStatus {
     /// Whether this operator has come to an end with the object before, good or bad, so that the spec that was handled last
     /// is one that it has handled.
     pub fn tells_of_an_end(&self) -> bool {
-        let ends = [ConditionReason::InvalidSpec, ConditionReason::UpdateAborted].map(|reason| reason.to_string());
+        let ends =
+            [ConditionReason::InvalidSpec, ConditionReason::UpdateAborted].map(|reason| reason.to_string());
         self.table.is_some() || self.find("Synced").is_some_and(|synced| ends.contains(&synced.reason))
     }
 

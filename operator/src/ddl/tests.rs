@@ -18,7 +18,7 @@ fn wanted(columns: Vec<ResolvedColumn>, key: &[&str]) -> ResolvedTable {
 
 /// A plan without a new comment.
 fn plan(table: ResolvedTable, action: Action) -> Plan {
-    Plan { table, action, comment: None, takes_over: false, extra_columns: vec![] }
+    Plan { table, action, comment: None, takes_over: false, adopts: false, extra_columns: vec![] }
 }
 
 #[test]

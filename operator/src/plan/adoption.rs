@@ -11,22 +11,18 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// Plans what becomes of a table that has no owner, under the object's policy.
+/// Plans what becomes of a table that has no owner, as the object's policy says.
 ///
 /// Columns that the spec doesn't have are left alone, as always: who imports a table step by step begins with some.
-pub(super) fn adopt(
-    wanted: ResolvedTable,
-    relation: &Relation,
-    claim: &Claim,
-    policy: AdoptionPolicy,
-) -> Result<Plan, PlanError> {
+pub(super) fn adopt(wanted: ResolvedTable, relation: &Relation, claim: &Claim) -> Result<Plan, PlanError> {
     let table = wanted.place.qualified.clone();
-    if policy == AdoptionPolicy::Never {
+    if claim.adoption == AdoptionPolicy::Never {
         return Err(PlanError::Unmarked { table });
     }
     // Unless this one has lost its line, what the object had before was another table.
     let lost = claim.table.as_ref() == Some(&table);
-    let claim = Claim { columns: if lost { claim.columns.clone() } else { BTreeSet::new() }, ..claim.clone() };
+    let claim =
+        Claim { columns: if lost { claim.columns.clone() } else { BTreeSet::new() }, ..claim.clone() };
     let differences = differences(&wanted, relation, &claim.columns);
     if !differences.is_empty() {
         return Err(PlanError::NotAdopted { table, differences });

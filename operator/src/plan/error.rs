@@ -217,7 +217,10 @@ impl fmt::Display for IncompatibleChange {
 /// What to do with another object's table that should be this one's.
 fn way_to_own(owner: &Owner, foreign: bool) -> String {
     if foreign {
-        format!(", or, if this cluster has replaced that one, run the operator with --cluster-id={:?}", owner.cluster)
+        format!(
+            ", or, if this cluster has replaced that one, run the operator with --cluster-id={:?}",
+            owner.cluster
+        )
     } else {
         ", or, if that object is gone, remove its line from the table's comment".to_owned()
     }

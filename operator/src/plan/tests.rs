@@ -15,7 +15,7 @@ fn owner(name: &str) -> Owner {
 
 fn claim(name: &str, columns: &[&str]) -> Claim {
     let columns = columns.iter().map(ToString::to_string).collect();
-    Claim { owner: owner(name), table: None, columns, former: None }
+    Claim { owner: owner(name), table: None, columns, former: None, adoption: AdoptionPolicy::Never }
 }
 
 fn type_name(oid: u32) -> &'static str {
@@ -74,7 +74,7 @@ fn plain_key(columns: &[&str]) -> Option<Key> {
 
 /// The plan for the object `a`, whose spec has had the columns `a`, `b`, `c` and `B`.
 fn planned(wanted: ResolvedTable, found: &Found) -> Result<Plan, PlanError> {
-    plan(wanted, found, &claim("a", &["a", "b", "c", "B"]), AdoptionPolicy::Never)
+    plan(wanted, found, &claim("a", &["a", "b", "c", "B"]))
 }
 
 fn action(wanted: ResolvedTable, found: &Found) -> Action {

@@ -158,7 +158,11 @@ mod tests {
             ("deletionPolicy", json!(""), "must be Delete or Retain, not \"\""),
             ("deletionPolicy", json!(true), "must be Delete or Retain, not a boolean"),
             ("deletionPolicy", json!("x".repeat(41)), "not a string"),
-            ("adoptionPolicy", json!(["Never"]), "spec.adoptionPolicy must be Never or IfCompatible, not a list"),
+            (
+                "adoptionPolicy",
+                json!(["Never"]),
+                "spec.adoptionPolicy must be Never or IfCompatible, not a list",
+            ),
             ("driftPolicy", json!("Ignore"), "spec.driftPolicy must be Report or Repair, not \"Ignore\""),
         ] {
             let error = Table::from_spec(Some(&spec(field, &value))).expect_err(why).to_string();

@@ -5,21 +5,22 @@ use database_table_operator::{
     error::TableError,
     marker::Owner,
     outcome::{Adoption, Applied, Dropped, Outcome},
+    plan::Claim,
+    spec::AdoptionPolicy,
     sqlstate::ErrorClass,
     status::ConditionReason,
 };
 use serde_json::{Value, json};
 
-/// The same spec, with a policy that allows it to adopt a table.
-pub fn adopting(mut spec: Value) -> Value {
-    spec["adoptionPolicy"] = json!("IfCompatible");
-    spec
+/// The claim of an object whose policy allows it to adopt a table.
+pub fn adopting(owner: Owner) -> Claim {
+    Claim { adoption: AdoptionPolicy::IfCompatible, ..claim(owner) }
 }
 
 impl World {
-    /// Applies as an object of this name that exists.
+    /// Applies as an object of this name that exists, and whose policy allows it to adopt a table.
     async fn adopt_as(&self, name: &str, spec: &Value) -> Result<Applied, TableError> {
-        self.tables.apply(&Existing("1-2-3"), &claim(owner(name)), &table(spec)).await
+        self.tables.apply(&Existing("1-2-3"), &adopting(owner(name)), &table(spec)).await
     }
 
     async fn rows(&self, table: &str) -> usize {
@@ -43,11 +44,10 @@ async fn a_compatible_table_is_marked_and_from_then_on_is_the_objects() {
         .await;
     let mut wanted = spec("T", &[("SINCE", "timestamptz"), ("ID", "int8"), ("NAME", "varchar(50)")]);
     wanted["primaryKey"] = json!("ID");
-    let error = world.adopt_as("a", &wanted).await.unwrap_err();
+    let error = world.apply(&wanted).await.unwrap_err();
     assert_eq!((error.class(), error.reason()), (ErrorClass::Environment, ConditionReason::Conflict));
     assert!(error.to_string().contains("set adoptionPolicy: IfCompatible"), "{error}");
 
-    let wanted = adopting(wanted);
     let applied = world.adopt_as("a", &wanted).await.unwrap();
     assert_eq!((applied.outcome, applied.adoption), (Outcome::Unchanged, Some(Adoption::ByPolicy)));
     assert_eq!(applied.extra_columns, ["theirs"]);
@@ -88,7 +88,7 @@ async fn a_table_that_differs_is_left_alone_and_the_error_says_how() {
         (spec("v", &[("a", "integer")]), "public.v is a view, not a table"),
         (spec("p", &[("a", "integer")]), "the table is partitioned"),
     ] {
-        let error = world.adopt_as("a", &adopting(spec.clone())).await.unwrap_err();
+        let error = world.adopt_as("a", &spec).await.unwrap_err();
         assert_eq!(
             (error.class(), error.reason()),
             (ErrorClass::Environment, ConditionReason::Conflict),
@@ -102,11 +102,11 @@ async fn a_table_that_differs_is_left_alone_and_the_error_says_how() {
 #[tokio::test]
 async fn the_table_of_another_object_or_cluster_is_never_adopted() {
     let world = World::new("adopt_others").await;
-    let wanted = adopting(spec("t", &[("a", "integer")]));
+    let wanted = spec("t", &[("a", "integer")]);
     world.apply(&wanted).await.unwrap();
     let before = world.snapshot().await;
-    let there = claim(Owner { cluster: "elsewhere".into(), ..world.owner.clone() });
-    for claim in [claim(owner("b")), there] {
+    let there = adopting(Owner { cluster: "elsewhere".into(), ..world.owner.clone() });
+    for claim in [adopting(owner("b")), there] {
         let error = world.tables.apply(&Existing("1-2-3"), &claim, &table(&wanted)).await.unwrap_err();
         assert_eq!(error.reason(), ConditionReason::Conflict, "{error}");
         assert_eq!(
@@ -121,7 +121,7 @@ async fn the_table_of_another_object_or_cluster_is_never_adopted() {
 async fn of_two_objects_that_would_adopt_a_table_one_gets_it() {
     let world = World::new("adopt_race").await;
     world.run("CREATE TABLE t (a integer)").await;
-    let wanted = adopting(spec("t", &[("a", "integer")]));
+    let wanted = spec("t", &[("a", "integer")]);
     let results = tokio::join!(world.adopt_as("a", &wanted), world.adopt_as("b", &wanted));
     let [won, lost] = if results.0.is_ok() { [results.0, results.1] } else { [results.1, results.0] };
     assert_eq!(won.unwrap().adoption, Some(Adoption::ByPolicy));
@@ -133,10 +133,13 @@ async fn of_two_objects_that_would_adopt_a_table_one_gets_it() {
 async fn an_object_that_is_gone_adopts_nothing() {
     let world = World::new("adopt_gone").await;
     world.run("CREATE TABLE t (a integer)").await;
-    let wanted = table(&adopting(spec("t", &[("a", "integer")])));
-    let error = world.tables.apply(&Existing("9"), &claim(owner("a")), &wanted).await.unwrap_err();
-    assert_eq!((error.class(), error), (ErrorClass::Permanent, TableError::ObjectGone { table: "public.t".into() }));
-    let error = world.tables.apply(&NoAnswer, &claim(owner("a")), &wanted).await.unwrap_err();
+    let (claim, wanted) = (adopting(owner("a")), table(&spec("t", &[("a", "integer")])));
+    let error = world.tables.apply(&Existing("9"), &claim, &wanted).await.unwrap_err();
+    assert_eq!(
+        (error.class(), error),
+        (ErrorClass::Permanent, TableError::ObjectGone { table: "public.t".into() })
+    );
+    let error = world.tables.apply(&NoAnswer, &claim, &wanted).await.unwrap_err();
     assert_eq!(error.class(), ErrorClass::Temporary, "{error}");
     assert_eq!(comment(&world, "t").await, None);
 }
@@ -145,7 +148,7 @@ async fn an_object_that_is_gone_adopts_nothing() {
 async fn a_table_of_another_role_is_not_adopted_until_it_is_the_operators() {
     let world = World::new("adopt_denied").await;
     world.run_as_superuser("CREATE TABLE t (a integer)").await;
-    let wanted = adopting(spec("t", &[("a", "integer")]));
+    let wanted = spec("t", &[("a", "integer")]);
     let error = world.adopt_as("a", &wanted).await.unwrap_err();
     assert_eq!(error.reason(), ConditionReason::PermissionDenied, "{error}");
     assert!(error.to_string().contains("must be owner of table t"), "{error}");

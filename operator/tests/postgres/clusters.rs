@@ -94,7 +94,9 @@ async fn the_lines_of_all_tables_can_be_given_another_id_by_the_statement_in_the
         let claim = claim(owner(name.trim_matches('"').to_lowercase().as_str()));
         world.tables.apply(&Existing(UID), &claim, &table(&spec(name, &[("a", "integer")]))).await.unwrap();
     }
-    world.run("COMMENT ON TABLE t IS NULL; CREATE TABLE theirs (a integer); COMMENT ON TABLE theirs IS 'mine'").await;
+    world
+        .run("COMMENT ON TABLE t IS NULL; CREATE TABLE theirs (a integer); COMMENT ON TABLE theirs IS 'mine'")
+        .await;
     let docs = include_str!("../../docs/clusters.md");
     let (_, after) = docs.split_once("```sql\n").unwrap();
     let (statement, _) = after.split_once("```").unwrap();

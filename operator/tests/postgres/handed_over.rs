@@ -1,7 +1,7 @@
 //! Tables that an operator has made which leaves no owner's line: the Kopf demo's.
 
 use crate::{
-    adopt::{adopting, comment},
+    adopt::comment,
     support::{Existing, NoAnswer, World, columns, dropped, spec, table},
 };
 use database_table_operator::{
@@ -10,6 +10,7 @@ use database_table_operator::{
     identifier::Identifier,
     marker::Owner,
     outcome::{Adoption, Applied, Dropped, Outcome},
+    spec::AdoptionPolicy,
     sqlstate::ErrorClass,
     status::ConditionReason,
 };
@@ -89,7 +90,8 @@ async fn a_spec_that_changed_while_no_operator_ran_is_planned_against_the_table_
 }
 
 #[tokio::test]
-async fn a_column_that_was_removed_while_no_operator_ran_is_refused_and_the_table_is_the_objects_all_the_same() {
+async fn a_column_that_was_removed_while_no_operator_ran_is_refused_and_the_table_is_the_objects_all_the_same()
+ {
     let world = world("handed_removed").await;
     let mut less = demo();
     less["columns"].as_array_mut().unwrap().pop();
@@ -116,10 +118,7 @@ async fn another_table_name_in_the_spec_is_refused_like_any_renaming() {
 #[tokio::test]
 async fn what_is_not_exactly_as_it_was_made_is_left_alone_and_the_error_says_how_it_differs() {
     for (number, (change, why)) in [
-        (
-            "ALTER TABLE website_users ADD audit text",
-            "column \"audit\" is in the table but not in the spec",
-        ),
+        ("ALTER TABLE website_users ADD audit text", "column \"audit\" is in the table but not in the spec"),
         (
             "ALTER TABLE website_users DROP user_email",
             "column \"user_email\" is in the spec but not in the table",
@@ -158,8 +157,12 @@ async fn what_is_not_exactly_as_it_was_made_is_left_alone_and_the_error_says_how
 async fn a_table_with_a_persons_column_is_adopted_where_the_policy_allows_it() {
     let world = world("handed_adopted").await;
     world.run("ALTER TABLE website_users ADD audit text").await;
-    let applied = world.apply_handed(HERE, &adopting(demo())).await.unwrap();
-    assert_eq!((applied.adoption, applied.extra_columns), (Some(Adoption::ByPolicy), vec!["audit".to_owned()]));
+    world.claim.lock().unwrap().adoption = AdoptionPolicy::IfCompatible;
+    let applied = world.apply_handed(HERE, &demo()).await.unwrap();
+    assert_eq!(
+        (applied.adoption, applied.extra_columns),
+        (Some(Adoption::ByPolicy), vec!["audit".to_owned()])
+    );
 }
 
 #[tokio::test]

@@ -3,7 +3,12 @@
 use super::*;
 
 fn adopted(wanted: ResolvedTable, found: &Found) -> Result<Plan, PlanError> {
-    plan(wanted, found, &claim("a", &[]), AdoptionPolicy::IfCompatible)
+    plan(wanted, found, &adopting(&[]))
+}
+
+/// The claim of an object whose policy allows it to adopt a table.
+fn adopting(columns: &[&str]) -> Claim {
+    Claim { adoption: AdoptionPolicy::IfCompatible, ..claim("a", columns) }
 }
 
 fn relation(found: Found) -> Relation {
@@ -15,7 +20,7 @@ fn a_table_without_an_owner_is_adopted_if_the_policy_allows_it_and_gets_the_line
     let mut found = table(&[("a", INT), ("b", VARCHAR)], &["a"], None);
     found.here.as_mut().unwrap().head.comment = Some("Who signed up.".into());
     let wanted = wanted(&[("b", VARCHAR), ("a", INT)], &["a"]);
-    let never = plan(wanted.clone(), &found, &claim("a", &[]), AdoptionPolicy::Never);
+    let never = plan(wanted.clone(), &found, &claim("a", &[]));
     assert_eq!(never, Err(PlanError::Unmarked { table: "public.users".into() }));
     let text = never.unwrap_err().to_string();
     assert!(text.contains("set adoptionPolicy: IfCompatible to take it over as it is"), "{text}");
@@ -37,10 +42,9 @@ fn columns_that_the_spec_does_not_have_stay_in_an_adopted_table_and_are_not_the_
 #[test]
 fn a_table_that_has_lost_its_line_is_adopted_again_and_its_columns_are_still_the_objects() {
     let found = table(&[("a", INT), ("b", INT)], &[], None);
-    let claim = Claim { table: Some("public.users".into()), ..claim("a", &["a", "b"]) };
-    let adopted = |columns: &[(&str, u32)]| {
-        plan(wanted(columns, &[]), &found, &claim, AdoptionPolicy::IfCompatible).map(|plan| plan.adopts)
-    };
+    let claim = Claim { table: Some("public.users".into()), ..adopting(&["a", "b"]) };
+    let adopted =
+        |columns: &[(&str, u32)]| plan(wanted(columns, &[]), &found, &claim).map(|plan| plan.adopts);
     assert_eq!(adopted(&[("a", INT), ("b", INT)]), Ok(true));
     let text = adopted(&[("a", INT)]).unwrap_err().to_string();
     assert!(text.contains("column \"b\" is in the table but not in the spec"), "{text}");
@@ -90,7 +94,8 @@ fn what_belongs_to_another_object_or_cluster_or_is_no_table_is_never_adopted() {
              cluster has replaced that one, run the operator with --cluster-id=\"d\"",
         ),
     ] {
-        let text = adopted(wanted.clone(), &table(&[("a", INT)], &[], Some(other))).expect_err(way).to_string();
+        let text =
+            adopted(wanted.clone(), &table(&[("a", INT)], &[], Some(other))).expect_err(way).to_string();
         assert!(text.contains(way), "{text}");
     }
     let mut view = table(&[("a", INT)], &[], None);
