@@ -13,6 +13,7 @@ mod any_kind;
 mod api_faces;
 mod bad_input;
 mod changes;
+mod clusters;
 mod crashes;
 mod daemons;
 mod embedding;
