@@ -29,9 +29,9 @@ async fn deleted() {}
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().with_max_level(tracing::Level::WARN).init();
     let namespace = env::var("NAMESPACE")?;
-    let operator =
-        Operator::new("share").namespaces([namespace.clone()]).shards(4).lease_namespace(namespace);
-    let operator = operator.observe(|observation| match observation {
+    // The objects were handled by the table operator, which keeps its progress where Kopf does.
+    let operator = Operator::new("share").kopf_compatible().namespaces([namespace.clone()]);
+    let operator = operator.shards(4).lease_namespace(namespace).observe(|observation| match observation {
         Observation::SharesAsked { helped, .. } => println!("helped {helped}"),
         Observation::LeasesSettled { held, replicas, .. } => println!("settled {held} {replicas}"),
         _ => {}

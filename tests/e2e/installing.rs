@@ -200,6 +200,7 @@ async fn helm_installs_tests_upgrades_and_uninstalls_the_operator() {
     let chart = path("chart");
     let install = helm(&["install", "tables", "--wait", "--timeout=60s"], Some(&chart));
     let (installed, operator) = tokio::join!(install, run_pod(&fixture));
+    println!("{installed}");
     assert!(installed.contains("STATUS: deployed"), "{installed}");
     assert!(installed.contains("helm test tables --namespace chart"), "{installed}");
     fixture.apply(&manifest("table", "charted", &["id"]));

@@ -61,6 +61,11 @@ impl Operator {
         self.leases.is_on
     }
 
+    /// The namespace that was named for Leases, where there are none.
+    pub(super) fn unused_lease_namespace(&self) -> Option<&str> {
+        self.leases.namespace.as_deref().filter(|_| !self.leases.is_on)
+    }
+
     /// What the election is about, if there is one.
     pub(super) fn election(&self) -> Result<Option<ElectionPlan>, RunError> {
         if !self.leases.is_on {

@@ -131,6 +131,9 @@ impl Operator {
         let Login { client, for_handlers, address, rejected } = login;
         let patience = self.settings.login.patience;
         let election = self.election()?;
+        if let Some(namespace) = self.unused_lease_namespace() {
+            self.observer.observe(Observation::LeaseNamespaceUnused { namespace });
+        }
         let (events, requests) = event_queue(self.settings.posting.capacity);
         let stopping = stop.child_token();
         let caller = ActivityCaller::new(

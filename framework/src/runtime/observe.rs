@@ -155,6 +155,8 @@ pub enum Observation<'a> {
     NamespacesKnown,
     /// No namespace fits the operator's globs.
     NoNamespaceFits { globs: &'a str },
+    /// A namespace for Leases was named, and the operator has none.
+    LeaseNamespaceUnused { namespace: &'a str },
     /// A namespace is gone that was served for a glob.
     NamespaceGone { namespace: &'a str },
     /// A watch fails; it is retried until it works. `namespace`: where, if the kind is watched in several. `known`: another watch

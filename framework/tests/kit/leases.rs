@@ -185,6 +185,20 @@ fn a_namespace_of_leases_that_is_not_there_is_told_and_awaited() {
 }
 
 #[test]
+fn a_namespace_for_leases_that_an_operator_has_not_is_told() {
+    let told = |configure: fn(Operator) -> Operator| {
+        let mut cluster = replicated(&House::default(), configure);
+        cluster.settle();
+        count(
+            &cluster,
+            "The namespace \"locks\" for Leases has no effect, because this operator has none: add --leader-elect or --shards.",
+        )
+    };
+    assert_eq!(told(|operator| operator.lease_namespace("locks")), 1);
+    assert_eq!(told(|operator| operator.lease_namespace("locks").leader_election()), 0);
+}
+
+#[test]
 fn a_lease_of_another_operator_is_left_alone() {
     let house = House::default();
     let make = house.clone();

@@ -176,6 +176,12 @@ pub fn write(observation: &Observation<'_>) {
         Observation::NoNamespaceFits { globs } => {
             engine!(warn, "No namespace fits {globs:?}. The operator waits for one.");
         }
+        Observation::LeaseNamespaceUnused { namespace } => {
+            engine!(
+                warn,
+                "The namespace {namespace:?} for Leases has no effect, because this operator has none: add --leader-elect or --shards."
+            );
+        }
         Observation::NamespaceGone { namespace } => {
             engine!(info, "The namespace {namespace:?} is gone, and so are its objects.");
         }
