@@ -90,10 +90,12 @@ async fn a_policy_that_there_is_not_drops_nothing_until_it_is_put_right() {
     fixture.until_ready("website-users").await;
     fixture.patch("website-users", policy("retain")).await;
     fixture.delete("website-users").await;
-    let object = fixture.until("website-users", "the policy is unknown", is_stuck("InvalidSpec")).await;
+    let is_unclear = |object: &Value| {
+        let told = object["status"]["conditions"].to_string().contains("nothing is dropped as long as");
+        told && is_stuck("InvalidSpec")(object)
+    };
+    let object = fixture.until("website-users", "the policy is unknown", is_unclear).await;
     assert_eq!(condition(&object, "Stalled"), ["True", "InvalidSpec"]);
-    let text = object["status"]["conditions"].to_string();
-    assert!(text.contains("nothing is dropped as long as"), "{text}");
     assert_eq!(fixture.columns("website_users").await.len(), 5);
     fixture.patch("website-users", policy("Delete")).await;
     fixture.until_gone("website-users").await;

@@ -109,7 +109,8 @@ fn a_delete_handler_whose_filter_no_longer_holds_gives_way_to_another_one() {
     alone.delete();
     alone.turn(Occasion::Changed, &fail);
     alone.object["metadata"]["labels"] = json!({"app": "x"});
-    assert_eq!(alone.turn(Occasion::Changed, &succeed), ["Free"]);
+    assert_eq!(alone.turn(Occasion::Changed, &succeed), ["Stealth"]);
+    assert_eq!(alone.finalizers(), &json!([]));
 }
 
 #[test]
