@@ -32,11 +32,14 @@
 //! }
 //! ```
 //!
+//! [`Program::command`] adds commands of the program's own.
+//!
 //! Options can also be given by environment variables, which `--help` names; an empty one counts as unset.
 //!
 //! The exit code is 0 if the operator was told to stop, 1 if something failed, and 2 if the command line is wrong.
 
 mod arguments;
+mod command;
 mod crd;
 mod explain;
 mod handlers;
@@ -55,7 +58,7 @@ pub use installation::Installation;
 pub use program::{Program, program};
 
 use crate::operator::Operator;
-use arguments::{Action, Arguments, NoOptions};
+use arguments::{Action, Arguments, NoOptions, Parsed};
 use std::{
     convert::Infallible,
     error::Error,
@@ -105,11 +108,9 @@ where
     E: Into<Box<dyn Error>>,
 {
     let arguments = match Arguments::<O>::parse(&program, line) {
-        Ok(arguments) => arguments,
-        Err(error) => {
-            let _ = error.print();
-            return u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from);
-        }
+        Ok(Parsed::Common(arguments)) => arguments,
+        Ok(Parsed::Own(number, matches)) => return (program.commands.swap_remove(number).run)(&matches),
+        Err(error) => return misused(&error),
     };
     match arguments.action {
         Action::Run(options) => run::run(program, options, set_up),
@@ -130,6 +131,12 @@ where
         Action::Freeze(options) => done(peering::freeze(program, options)),
         Action::Resume(options) => done(peering::resume(program, options)),
     }
+}
+
+/// Prints help, or what is wrong with the command line.
+fn misused(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 fn done(result: Result<(), Box<dyn Error>>) -> ExitCode {

@@ -14,7 +14,7 @@ use crate::{
     settings::{InvalidSetting, Settings},
 };
 use clap::{
-    ArgAction, Command, CommandFactory, FromArgMatches, Parser, Subcommand,
+    ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, Parser, Subcommand,
     builder::{FalseyValueParser, Resettable},
     error::{ContextKind, ContextValue, ErrorKind},
 };
@@ -29,6 +29,14 @@ pub(super) struct NoOptions {}
 pub(super) struct Arguments<O: clap::Args> {
     #[command(subcommand)]
     pub action: Action<O>,
+}
+
+/// A command line.
+pub(super) enum Parsed<O: clap::Args> {
+    /// A command that each operator has.
+    Common(Arguments<O>),
+    /// The program's own command of this number, with what it was given.
+    Own(usize, ArgMatches),
 }
 
 #[derive(Subcommand)]
@@ -176,9 +184,14 @@ impl<O: clap::Args> Action<O> {
 }
 
 impl<O: clap::Args> Arguments<O> {
-    pub fn parse(program: &Program, line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+    pub fn parse(
+        program: &Program,
+        line: impl IntoIterator<Item = OsString>,
+    ) -> Result<Parsed<O>, clap::Error> {
+        let own = || program.commands.iter().map(|own| &own.command);
         let mut command = with_places(Self::command())
             .name(program.operator.name().to_owned())
+            .subcommands(own())
             .mut_subcommands(without_empty_variables);
         if !program.version.is_empty() {
             command = command.version(program.version);
@@ -187,10 +200,15 @@ impl<O: clap::Args> Arguments<O> {
             command = command.about(program.about);
         }
         let matches = command.try_get_matches_from_mut(line).map_err(discreet)?;
+        if let Some((name, given)) = matches.subcommand()
+            && let Some(number) = own().position(|command| command.get_name() == name)
+        {
+            return Ok(Parsed::Own(number, given.clone()));
+        }
         let arguments = Self::from_arg_matches(&matches)?;
         // By hand: clap takes a variable that says `false` for a flag that was given.
         match arguments.contradiction() {
-            None => Ok(arguments),
+            None => Ok(Parsed::Common(arguments)),
             Some(message) => {
                 let given = command
                     .find_subcommand_mut(arguments.action.name())

@@ -1,6 +1,6 @@
 //! Program: an operator with a version and a description.
 
-use super::Installation;
+use super::{Installation, command::OwnCommand};
 use crate::operator::Operator;
 
 /// A program: an operator, whose name it has, with a version and a description.
@@ -13,6 +13,7 @@ pub struct Program {
     pub(super) version: &'static str,
     pub(super) about: &'static str,
     pub(super) installation: Installation,
+    pub(super) commands: Vec<OwnCommand>,
 }
 
 impl Program {
@@ -53,7 +54,8 @@ impl Program {
 
 impl From<Operator> for Program {
     fn from(operator: Operator) -> Self {
-        Self { operator, version: "", about: "", installation: Installation::new() }
+        let installation = Installation::new();
+        Self { operator, version: "", about: "", installation, commands: Vec::new() }
     }
 }
 

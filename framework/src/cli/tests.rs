@@ -1,6 +1,6 @@
 use super::{
-    Program,
-    arguments::{Action, Arguments, NoOptions, Run},
+    Program, answer,
+    arguments::{Action, Arguments, NoOptions, Parsed, Run},
     crd, handlers, settings,
 };
 use crate::{
@@ -10,6 +10,7 @@ use crate::{
     index,
     logging::Verbosity,
     on_create, on_delete, on_event, on_field, on_probe, on_resume, on_startup, on_update,
+    operator::Operator,
     settings::Settings,
 };
 use clap::error::ErrorKind;
@@ -17,7 +18,13 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{
+    convert::Infallible,
+    ffi::OsString,
+    process::ExitCode,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 #[derive(CustomResource, Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[kube(group = "korf.dev", version = "v1", kind = "Table", namespaced)]
@@ -55,9 +62,20 @@ fn some_handlers() -> Registry {
     .collect()
 }
 
+/// A command line of a command that each operator has.
+fn common(
+    program: &Program,
+    words: impl IntoIterator<Item = OsString>,
+) -> Result<Arguments<NoOptions>, clap::Error> {
+    match Arguments::parse(program, words)? {
+        Parsed::Common(arguments) => Ok(arguments),
+        Parsed::Own(number, _) => panic!("it is the program's own command {number}"),
+    }
+}
+
 fn parse(line: &str) -> Result<Run<NoOptions>, ErrorKind> {
     let words = std::iter::once("op").chain(line.split(' ')).map(Into::into);
-    match Arguments::<NoOptions>::parse(&Program::new("op").version("1.2.3"), words) {
+    match common(&Program::new("op").version("1.2.3"), words) {
         Ok(Arguments { action: Action::Run(run) }) => Ok(run),
         Ok(_) => panic!("not run"),
         Err(error) => Err(error.kind()),
@@ -236,4 +254,43 @@ ConfigMap (v1)  create   c      operator=south            src/main.rs:3
 Left out, since it is for operators of the name \"north\" alone: d, src/main.rs:4
 "
     );
+}
+
+/// Greet somebody
+#[derive(clap::Parser)]
+#[command(name = "greet")]
+struct Greet {
+    /// Whom
+    name: String,
+}
+
+/// A program with a command of its own.
+fn greeter(greeted: &Arc<Mutex<Vec<String>>>) -> Program {
+    let greeted = Arc::clone(greeted);
+    Program::new("greeter").command(async move |greet: Greet| {
+        greeted.lock().unwrap().push(greet.name);
+        ExitCode::from(3)
+    })
+}
+
+#[test]
+fn a_program_has_commands_of_its_own_beside_those_of_all_operators() {
+    let greeted = Arc::default();
+    let run = |line: &str| {
+        let words = format!("greeter {line}");
+        let set_up = async |operator: Operator, _: NoOptions| Ok::<_, Infallible>(operator);
+        let code = answer(greeter(&greeted), words.split(' ').map(OsString::from), set_up);
+        format!("{code:?}")
+    };
+    assert_eq!(run("greet Eva"), format!("{:?}", ExitCode::from(3)));
+    assert_eq!(run("greet"), format!("{:?}", ExitCode::from(2)));
+    assert_eq!(run("handlers"), format!("{:?}", ExitCode::SUCCESS));
+    assert_eq!(*greeted.lock().unwrap(), ["Eva"]);
+    let Err(help) =
+        Arguments::<NoOptions>::parse(&greeter(&greeted), ["greeter", "--help"].map(OsString::from))
+    else {
+        panic!("--help is no command line")
+    };
+    let help = help.to_string();
+    assert!(help.contains("Greet somebody") && help.contains("Handle objects"), "{help}");
 }
