@@ -105,6 +105,16 @@ fn a_delete_handler_whose_filter_no_longer_holds_gives_way_to_another_one() {
     world.object["metadata"]["labels"] = json!({"app": "x"});
     assert_eq!(world.turn(Occasion::Changed, &succeed), ["e 1→1 #0", "processed 1/0", "Free"]);
 
+    // While the other one is retried, its attempts are remembered.
+    let mut twice = World::handled([unlabelled.clone(), labelled("e", Reason::Delete)]);
+    twice.delete();
+    twice.turn(Occasion::Changed, &postpone);
+    twice.object["metadata"]["labels"] = json!({"app": "x"});
+    assert_eq!(twice.turn(Occasion::Changed, &postpone), ["e 1→1 #0", "open 10", "wait 10"]);
+    twice.object["metadata"]["labels"] = json!({});
+    twice.wait(10);
+    assert_eq!(twice.turn(Occasion::Changed, &succeed), ["d 1→1 #1", "processed 1/0", "Free"]);
+
     let mut alone = World::handled([unlabelled]);
     alone.delete();
     alone.turn(Occasion::Changed, &fail);
