@@ -1,4 +1,4 @@
-//! Command line of an operator: `run`, `explain`, `manifests`, `crd`, `handlers`, `settings`, `freeze` and `resume`.
+//! Command line of an operator: `run`, `check`, `explain`, `manifests`, `crd`, `handlers`, `settings`, `freeze` and `resume`.
 //!
 //! ```no_run
 //! use std::process::ExitCode;
@@ -39,6 +39,7 @@
 //! The exit code is 0 if the operator was told to stop, 1 if something failed, and 2 if the command line is wrong.
 
 mod arguments;
+mod check;
 mod command;
 mod crd;
 mod explain;
@@ -54,6 +55,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use check::Finding;
 pub use installation::Installation;
 pub use program::{Program, program};
 
@@ -95,13 +97,56 @@ where
     O: clap::Args,
     E: Into<Box<dyn Error>>,
 {
-    answer(program.into(), std::env::args_os(), set_up)
+    main_with_checks(program, set_up, async |_| Vec::new())
+}
+
+/// The same with checks of its own for the command `check`: whether a database can be reached with these options, say.
+///
+/// ```no_run
+/// use korf::{Operator, cli::{self, Finding}};
+/// use std::{convert::Infallible, process::ExitCode};
+///
+/// #[derive(clap::Args)]
+/// struct Options {
+///     /// The folder with the templates
+///     #[arg(long, default_value = "templates")]
+///     templates: std::path::PathBuf,
+/// }
+///
+/// async fn set_up(operator: Operator, options: Options) -> Result<Operator, Infallible> {
+///     Ok(operator.state(options.templates))
+/// }
+///
+/// async fn check(options: Options) -> Vec<Finding> {
+///     let path = options.templates.display();
+///     vec![if options.templates.is_dir() {
+///         Finding::fine("templates", format!("{path} is there"))
+///     } else {
+///         Finding::failed("templates", format!("there is no folder {path}: correct --templates"))
+///     }]
+/// }
+///
+/// fn main() -> ExitCode {
+///     cli::main_with_checks(cli::program!(), set_up, check)
+/// }
+/// ```
+pub fn main_with_checks<O, E>(
+    program: impl Into<Program>,
+    set_up: impl AsyncFnOnce(Operator, O) -> Result<Operator, E>,
+    check: impl AsyncFnOnce(O) -> Vec<Finding>,
+) -> ExitCode
+where
+    O: clap::Args,
+    E: Into<Box<dyn Error>>,
+{
+    answer(program.into(), std::env::args_os(), set_up, check)
 }
 
 fn answer<O, E>(
     mut program: Program,
     line: impl IntoIterator<Item = OsString>,
     set_up: impl AsyncFnOnce(Operator, O) -> Result<Operator, E>,
+    check: impl AsyncFnOnce(O) -> Vec<Finding>,
 ) -> ExitCode
 where
     O: clap::Args,
@@ -114,6 +159,7 @@ where
     };
     match arguments.action {
         Action::Run(options) => run::run(program, options, set_up),
+        Action::Check(options) => check::check(program, options, check),
         Action::Explain(options) => explain::print(program.operator, &options),
         Action::Crd => written(crd::print(program.operator.registry(), &mut io::stdout(), &mut io::stderr())),
         Action::Manifests(options) => {

@@ -13,11 +13,12 @@
 //! exists.
 //!
 //! Every failure is an [`error::TableError`]. [`sqlstate`] sorts those of the database: some pass, some need
-//! a fix outside the object, and some stay until the spec changes. [`connection`] has the settings, and
+//! a fix outside the object, and some stay until the spec changes. [`connection`] has the settings, [`checks`] looks whether they will do, and
 //! the [`pool`] the connections, [`metrics`] what is counted of both; [`crd`] defines the kind.
 
 pub mod api;
 pub mod catalog;
+pub mod checks;
 pub mod cluster;
 pub mod column_type;
 pub mod connection;

@@ -1,6 +1,7 @@
 //! The binary: its options, the connection pool, and the library's handlers.
 
 use database_table_operator::{
+    checks,
     cluster::Cluster,
     connection::{Settings, SettingsError},
     database::Database,
@@ -9,7 +10,10 @@ use database_table_operator::{
     metrics,
     sqlstate::ErrorClass,
 };
-use korf::{Operator, cli::Installation};
+use korf::{
+    Operator,
+    cli::{Finding, Installation},
+};
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use tracing::{debug, warn};
 
@@ -59,7 +63,7 @@ fn main() -> ExitCode {
     let program = korf::cli::program!()
         .operator(|operator| operator.kopf_compatible().follow_generations())
         .installation(installation());
-    korf::cli::main_with(program, set_up)
+    korf::cli::main_with_checks(program, set_up, check)
 }
 
 /// The database's URL is a file, because a variable would keep the password that it had when the container started. The
@@ -70,6 +74,13 @@ fn installation() -> Installation {
         .secret_file("DATABASE_URL_FILE", "DATABASE_URL")
         .reaches(5432)
         .starts_within(Duration::from_mins(5))
+}
+
+async fn check(options: Options) -> Vec<Finding> {
+    match Settings::from_env(options.database_url.as_deref(), options.database_url_file.as_deref()) {
+        Ok(settings) => checks::of_database(&settings).await,
+        Err(error) => vec![Finding::failed("database", error.to_string())],
+    }
 }
 
 async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupError> {

@@ -14,6 +14,7 @@ mod api_faces;
 mod bad_input;
 mod changes;
 mod clusters;
+mod check;
 mod crashes;
 mod daemons;
 mod embedding;

@@ -2,6 +2,7 @@
 
 use super::{
     Program,
+    check::Check,
     explain::Output,
     health::Health,
     leases::Leases,
@@ -47,6 +48,11 @@ pub(super) enum Action<O: clap::Args> {
     /// which the pod runs. On SIGTERM or Ctrl-C, handlers that run are given time to finish; what they have done
     /// so far is stored on the objects, and the next start goes on from there.
     Run(#[command(flatten)] Run<O>),
+    /// Look whether the operator can run: API server, namespaces, kinds, permissions, and what the program itself needs
+    ///
+    /// Each thing is a line, which says what to do where it isn't as it should be. Nothing is changed. The exit code is 0 if
+    /// nothing has failed, 1 if something has, and 2 if the command line is wrong.
+    Check(#[command(flatten)] Check<O>),
     /// Say what the operator thinks of an object: what has changed since it was handled, where each handler stands, what
     /// holds its deletion, and which replica has it
     ///
@@ -172,6 +178,7 @@ impl<O: clap::Args> Action<O> {
     fn name(&self) -> &'static str {
         match self {
             Self::Run(_) => "run",
+            Self::Check(_) => "check",
             Self::Explain(_) => "explain",
             Self::Crd => "crd",
             Self::Manifests(_) => "manifests",
@@ -221,6 +228,7 @@ impl<O: clap::Args> Arguments<O> {
     fn contradiction(&self) -> Option<String> {
         let Run { namespaces, peering, health, logs, .. } = match &self.action {
             Action::Run(run) => run,
+            Action::Check(check) => return check.namespaces.contradiction(),
             Action::Manifests(manifests) => return manifests.contradiction(),
             Action::Freeze(Freeze { namespaces, .. }) | Action::Resume(Resume { namespaces, .. }) => {
                 return namespaces.contradiction();

@@ -26,7 +26,7 @@ pub(super) fn print(registry: &Registry, out: &mut impl Write, notes: &mut impl 
 }
 
 /// A handler of each kind: one that knows the definition, if there is one.
-fn kinds(registry: &Registry) -> impl Iterator<Item = &Handler> {
+pub(super) fn kinds(registry: &Registry) -> impl Iterator<Item = &Handler> {
     let mut kinds = BTreeMap::<_, &Handler>::new();
     for handler in registry.handlers().iter().filter(|handler| !handler.kind.is_any()) {
         let resource = &handler.kind.resource;

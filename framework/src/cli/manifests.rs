@@ -1,6 +1,6 @@
 //! Command `manifests`: all that an operator needs to run in a cluster, for `kubectl apply -f -`.
 
-mod grants;
+pub(super) mod grants;
 mod roles;
 mod workload;
 
@@ -73,17 +73,17 @@ pub(super) fn namespace(text: &str) -> Result<String, String> {
 
 /// Where and how an operator is to run.
 #[derive(Clone, Debug)]
-struct Site {
+pub(super) struct Site {
     name: String,
     version: &'static str,
     image: String,
     /// The namespace that it runs in.
-    home: String,
+    pub home: String,
     /// The lists of namespaces that `run` is given; none: as the program says.
     given: Vec<String>,
     all: bool,
     /// The namespaces that are served; none: all.
-    served: Option<NamespaceSet>,
+    pub served: Option<NamespaceSet>,
     replicas: u16,
     /// The replicas elect who works.
     leases: bool,
@@ -101,7 +101,7 @@ struct Site {
 }
 
 impl Site {
-    fn new(program: &Program, options: &Manifests) -> Result<Self, String> {
+    pub fn new(program: &Program, options: &Manifests) -> Result<Self, String> {
         let operator = &program.operator;
         let (name, version) = (operator.name().to_owned(), program.version);
         let served = served(operator, options)?;

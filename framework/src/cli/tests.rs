@@ -279,7 +279,8 @@ fn a_program_has_commands_of_its_own_beside_those_of_all_operators() {
     let run = |line: &str| {
         let words = format!("greeter {line}");
         let set_up = async |operator: Operator, _: NoOptions| Ok::<_, Infallible>(operator);
-        let code = answer(greeter(&greeted), words.split(' ').map(OsString::from), set_up);
+        let words = words.split(' ').map(OsString::from);
+        let code = answer(greeter(&greeted), words, set_up, async |_| Vec::new());
         format!("{code:?}")
     };
     assert_eq!(run("greet Eva"), format!("{:?}", ExitCode::from(3)));

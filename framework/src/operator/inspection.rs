@@ -13,6 +13,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub(crate) struct Inspection {
     pub name: String,
     pub client: Client,
+    /// The API server's address, for people.
+    pub address: String,
     pub storage: Storage,
     pub registry: Registry,
     pub selectors: Vec<(ApiResource, Selector)>,
@@ -45,6 +47,7 @@ impl Operator {
         Ok(Inspection {
             name: self.name,
             client: login.client,
+            address: login.address,
             storage,
             registry: self.registry,
             selectors: self.selectors,

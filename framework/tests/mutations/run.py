@@ -23,7 +23,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 LIST = Path(__file__).with_name("list.toml")
-# The seconds after which a run counts as endless, which is a finding, too.
+# The seconds after which a run of tests counts as endless, which is a finding, too. A build may take as long as it takes.
 LONGEST = 240
 
 
@@ -57,7 +57,7 @@ class Tree:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
 
-    def cargo(self, command, log):
+    def cargo(self, command, log, limit=None):
         with open(log, "a", encoding="utf-8") as out:
             # In a session of its own: cargo's end alone would leave an endless test behind.
             running = subprocess.Popen(
@@ -65,7 +65,7 @@ class Tree:
                 cwd=self.path, env=self.env, stdout=out, stderr=out, start_new_session=True,
             )
             try:
-                return running.wait(timeout=LONGEST)
+                return running.wait(timeout=limit)
             except subprocess.TimeoutExpired:
                 return None
             finally:
@@ -103,7 +103,7 @@ def hunt(tree, units, finder, log):
     for name, command in steps:
         if tree.cargo([*command[:1], "--no-run", *command[1:]], log) != 0:
             fail(f"it doesn't compile: see {log}")
-        code = tree.cargo(command, log)
+        code = tree.cargo(command, log, LONGEST)
         if code is None:
             return f"{name} (no end)"
         if code != 0:

@@ -1,0 +1,105 @@
+//! Command `check`: whether an operator can run here, one line for each thing that was looked at.
+
+mod cluster;
+mod finding;
+mod permissions;
+
+pub use finding::Finding;
+
+use super::{
+    Program,
+    arguments::Namespaces,
+    leases::Leases,
+    manifests::{Manifests, Site, grants},
+};
+use crate::runtime::own_namespace;
+use cluster::Place;
+use finding::Report;
+use permissions::Account;
+use std::{io::Write, process::ExitCode};
+use tokio::runtime::Runtime;
+
+/// What is looked at, and as whom.
+#[derive(Debug, clap::Args)]
+pub(super) struct Check<O: clap::Args> {
+    #[command(flatten)]
+    pub namespaces: Namespaces,
+    #[command(flatten)]
+    pub leases: Leases,
+    /// Take part in the peering of this name, as for `run`
+    #[arg(short = 'P', long, value_name = "NAME", env = "KORF_RUN_PEERING", value_parser = super::peering::peering)]
+    pub peering: Option<String>,
+    /// Look at the permissions of this service account, not at one's own; for that, one has to be allowed to create
+    /// subjectaccessreviews
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    pub service_account: Option<Account>,
+    #[command(flatten)]
+    pub own: O,
+}
+
+impl<O: clap::Args> Check<O> {
+    /// An installation that would run as these options say.
+    fn manifests(&self) -> Manifests {
+        Manifests {
+            named: self.namespaces.named.clone(),
+            all: self.namespaces.all,
+            operator_namespace: self.leases.lease_namespace.clone().unwrap_or_else(|| "default".to_owned()),
+            image: None,
+            replicas: Some(1),
+            leader_elect: self.leases.leader_elect,
+            shards: self.leases.shards,
+            peering: self.peering.clone(),
+        }
+    }
+}
+
+/// Looks, and prints what was found.
+pub(super) fn check<O: clap::Args>(
+    program: Program,
+    options: Check<O>,
+    own: impl AsyncFnOnce(O) -> Vec<Finding>,
+) -> ExitCode {
+    let runtime = match Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(async {
+        let mut report = Report::default();
+        of_cluster(program, &options, &mut report).await;
+        report.extend(own(options.own).await);
+        report.end()
+    });
+    // A credential plugin that hangs must not keep the process alive.
+    runtime.shutdown_background();
+    code
+}
+
+/// Looks at the API server, the namespaces, the kinds and the permissions.
+async fn of_cluster<O: clap::Args>(program: Program, options: &Check<O>, report: &mut Report) {
+    let mut site = match Site::new(&program, &options.manifests()) {
+        Ok(site) => site,
+        Err(why) => return report.add(Finding::failed("options", why)),
+    };
+    let inspection = match program.operator.inspect().await {
+        Ok(inspection) => inspection,
+        Err(error) => return report.add(Finding::failed("cluster", error.to_string())),
+    };
+    // Where its Leases are, unless the options say so.
+    if options.leases.lease_namespace.is_none() {
+        let of_account = options.service_account.as_ref().map(|account| account.namespace.clone());
+        site.home = of_account.unwrap_or_else(|| own_namespace(&inspection.client));
+    }
+    let grants = grants::of(&inspection.registry, &site);
+    let place = Place { inspection: &inspection, site: &site };
+    let (finding, reached) = place.version().await;
+    report.add(finding);
+    if !reached {
+        return;
+    }
+    report.extend(place.namespaces().await);
+    report.extend(place.kinds().await);
+    report.extend(place.permissions(grants, options.service_account.as_ref()).await);
+}
