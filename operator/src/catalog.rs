@@ -5,12 +5,14 @@
 //! would lose.
 
 mod column;
+mod detail;
 mod key;
 mod publication;
 mod type_id;
 
 use crate::{identifier::Identifier, marker::Owner};
 pub use column::{CatalogColumn, Generated};
+pub use detail::{CHECK_PREFIX, ColumnDetail, Details, UniqueIndex, details};
 use futures::try_join;
 pub use key::{Key, KeyForm};
 use postgres_types::Type;
@@ -30,6 +32,8 @@ pub struct Relation {
     /// Whether replication can tell its rows apart, by a key or as its REPLICA IDENTITY says. If not, rows of a published
     /// table can't be updated or deleted.
     pub has_identity: bool,
+    /// What only some specs speak of; `None` unless it was asked for.
+    pub details: Option<Details>,
 }
 
 /// The kind of a relation, and its comment.
@@ -157,18 +161,24 @@ pub async fn head(sql: &Client, schema: Option<&str>, name: &str) -> Result<Opti
     .transpose()
 }
 
-/// Reads the rest of a relation.
+/// Reads the rest of a relation, with or without its [`Details`].
 ///
 /// # Errors
 ///
 /// Those of the connection.
-pub async fn relation(sql: &Client, head: Head) -> Result<Relation, Error> {
-    let (columns, serial, (key, has_identity)) =
-        try_join!(column::read(sql, head.oid), column::serial(sql, head.oid), key::read(sql, head.oid))?;
+pub async fn relation(sql: &Client, head: Head, detailed: bool) -> Result<Relation, Error> {
+    let oid = head.oid;
+    let details = async { if detailed { details(sql, oid).await.map(Some) } else { Ok(None) } };
+    let (columns, serial, (key, has_identity), details) =
+        try_join!(column::read(sql, oid), column::serial(sql, oid), key::read(sql, oid), details)?;
     let name_of = |number: &i16| Some(columns.iter().find(|(of, _)| of == number)?.1.name.clone());
-    let key =
-        key.map(|key| Key { columns: key.columns.iter().filter_map(name_of).collect(), form: key.form });
+    let key = key.map(|key| Key {
+        constraint: key.constraint,
+        columns: key.columns.iter().filter_map(name_of).collect(),
+        form: key.form,
+    });
     Ok(Relation {
+        details,
         key,
         has_identity,
         columns: columns

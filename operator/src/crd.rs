@@ -3,7 +3,7 @@
 //! The operator itself reads the raw [`spec`](crate::spec), because it also works with the Kopf demo's CRD,
 //! which has no schema. These types are for clients, for tests and for the CRD. With the bounds here, the API
 //! server rejects at once what the operator could only report later. A structural schema can't express "a
-//! string or a list of strings", so `primaryKey` has no type.
+//! string or a list of strings", so `primaryKey` has no type, and neither have columns, which are strings or maps.
 //!
 //! There are bounds and no rules, and the spec isn't required. An object from before, under the Kopf demo's CRD, may
 //! have anything there. Of what such an object breaks, the API server forgives types and bounds where they don't change, and
@@ -11,14 +11,17 @@
 //! the removal of its finalizer. So the operator tells what can't be changed
 //! (docs/decisions/0050-a-schema-that-lets-go.md).
 
+mod column;
+
 use crate::{
     spec::{AdoptionPolicy, DeletionPolicy},
     status::TableStatus,
 };
+pub use column::{ColumnItem, ColumnSpec, LongColumn};
 use kube::CustomResource;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-use std::{borrow::Cow, collections::BTreeMap};
+use std::borrow::Cow;
 
 /// A table in PostgreSQL.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -47,10 +50,11 @@ pub struct DatabaseTableSpec {
     #[schemars(length(min = 1, max = 128))]
     pub table_name: String,
 
-    /// The columns, each an item with one key, NAME: TYPE, such as "- USER_ID: integer". Columns can be
-    /// added, but neither removed nor changed.
-    #[schemars(schema_with = "columns")]
-    pub columns: Vec<BTreeMap<String, String>>,
+    /// The columns, each an item with one key, NAME: TYPE, such as "- USER_ID: integer", or NAME: {type: TYPE, …} with
+    /// nullable, default, unique, comment and the like. Columns can be added, and changed where nothing is lost; what is
+    /// held back stands in status.pending.
+    #[schemars(schema_with = "column::columns")]
+    pub columns: Vec<ColumnItem>,
 
     /// The column of the primary key, or a list of columns. It can't be changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,21 +101,6 @@ pub enum PrimaryKey {
     One(String),
     /// The names of the columns.
     Several(Vec<String>),
-}
-
-/// PostgreSQL allows 1,600 columns.
-fn columns(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "array",
-        "minItems": 1,
-        "maxItems": 1600,
-        "items": {
-            "type": "object",
-            "additionalProperties": { "type": "string", "x-kubernetes-preserve-unknown-fields": true, "maxLength": 1024 },
-            "minProperties": 1,
-            "maxProperties": 1
-        }
-    })
 }
 
 /// A string or a list, see the top of this file. The limits apply to the one it is.

@@ -1,5 +1,7 @@
 //! Transactions that make a table match its spec, and that drop it.
 //!
+//! What may take long follows the transaction in [steps](crate::steps).
+//!
 //! No transaction waits long for a lock, because everyone else who wants the table would wait behind it. An
 //! advisory lock on the table's name is held while deciding who owns the table, so that two objects can't
 //! both find it free.
@@ -11,25 +13,27 @@
 
 use crate::{
     api::Objects,
-    catalog::{self, Head, Place, Publication, Relation},
+    catalog::{self, Details, Head, Place, Publication, Relation},
     ddl,
     error::{DatabaseError, TableError},
+    forms::{self, KnownForms},
     handover::{self, Former},
     identifier::{Identifier, split_qualified},
-    marker::Owner,
+    marker::{self, Owner},
     metrics::Metrics,
     outcome::{Adoption, Applied, Dropped},
     owners::Owners,
     plan::{self, Claim, Found, Plan, ResolvedTable},
     pool::Pool,
-    spec::{AdoptionPolicy, Table},
+    spec::{AdoptionPolicy, ColumnSettings, Table, Values},
     sqlstate::Step,
+    steps,
     transaction::{Transaction, transact},
     triggers,
-    types::{self, KnownTypes},
+    types::{self, KnownTypes, ResolvedColumn},
     warning::{self, Warning},
 };
-use futures::join;
+use futures::{future::join_all, join};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
@@ -51,22 +55,24 @@ pub struct Database {
     pool: Pool,
     owners: Owners,
     types: KnownTypes,
+    forms: KnownForms,
 }
 
 impl Database {
     /// The database that a pool connects to.
     pub fn new(pool: Pool) -> Self {
-        Self { pool, owners: Owners::default(), types: KnownTypes::default() }
+        Self { pool, owners: Owners::default(), types: KnownTypes::default(), forms: KnownForms::default() }
     }
 
-    /// Makes an object's table match its spec: creates it, adds columns, or finds that it matches already.
+    /// Makes an object's table match its spec: creates it, changes it, or finds that it matches already. What may take long isn't
+    /// limited in time.
     ///
     /// Calling it again is always safe, also after a crash at any point.
     ///
     /// # Errors
     ///
-    /// [`TableError`]; then the database is unchanged, unless the connection broke during the commit. The next
-    /// call finds out.
+    /// [`TableError`]; then the database is unchanged, unless the connection broke during the commit, or a step behind it failed.
+    /// The next call finds out.
     pub async fn apply(
         &self,
         objects: &impl Objects,
@@ -89,7 +95,7 @@ impl Database {
         claim: &Claim,
         table: &Table,
     ) -> Result<Applied, TableError> {
-        run(self.pool.metrics(), || {
+        let (applied, steps) = run(self.pool.metrics(), || {
             transact(&self.pool, async |tx: &Transaction<'_>| {
                 let Planned { plan, warnings, has_triggers } = self.plan(tx, objects, claim, table).await?;
                 let statements = ddl::statements(&plan);
@@ -101,10 +107,14 @@ impl Database {
                 } else {
                     tx.commit(Step::Change, &statements).await?;
                 }
-                Ok(Applied::new(plan, warnings))
+                let steps = (plan.table.place.clone(), plan.steps.clone());
+                Ok((Applied::new(plan, warnings), steps))
             })
         })
-        .await
+        .await?;
+        let (place, steps) = steps;
+        steps::run(&self.pool, &claim.owner, &place, &steps).await?;
+        Ok(applied)
     }
 
     /// Takes over the table that another operator has made for the object, if there is one.
@@ -123,7 +133,7 @@ impl Database {
         let Some(former) = &claim.former else { return Ok(Former::Nothing) };
         run(self.pool.metrics(), || {
             transact(&self.pool, async |tx: &Transaction<'_>| {
-                handover::mark(tx, objects, claim, former, (&self.types, &self.owners)).await
+                handover::mark(tx, objects, claim, former, (&self.types, &self.forms, &self.owners)).await
             })
         })
         .await
@@ -154,7 +164,8 @@ impl Database {
         if schema.is_some() && !is_owned(seen.head.as_ref(), &claim.owner) {
             seen = look(tx, None, &table.name).await?;
         }
-        let columns = types::resolve(tx, &table.columns, &self.types, confirmed).await?;
+        let mut columns = types::resolve(tx, &table.columns, &self.types, confirmed).await?;
+        forms::resolve(tx, &mut columns, &self.forms).await?;
         let mut elsewhere = self.elsewhere(tx, seen.head.as_ref(), &claim.owner).await?;
         // So does one that only its comment tells.
         if let [moved] = &*elsewhere
@@ -171,12 +182,9 @@ impl Database {
         if head.is_none() {
             types::check_key(tx, &columns, table).await?;
         }
-        let here = match head {
-            Some(head) => Some(catalog::relation(tx, head).await?),
-            None => None,
-        };
-        let publications = publications(tx, &place, here.as_ref(), table).await?;
         let wanted = ResolvedTable { place, columns, primary_key: table.primary_key.clone() };
+        let here = relation(tx, head, &wanted, claim).await?;
+        let publications = publications(tx, &wanted.place, here.as_ref(), table).await?;
         let elsewhere = elsewhere.into_iter().map(|place| place.qualified).collect();
         let found = Found { here, elsewhere, publications };
         let plan = plan::plan(wanted, &found, claim)?;
@@ -248,6 +256,48 @@ pub(crate) async fn look(
     );
     let (place, has_triggers) = place?.unzip();
     Ok(Seen { place, head: head?, has_triggers: has_triggers.unwrap_or_default() })
+}
+
+/// Reads the rest of what is there, with the details if the spec speaks of them, or an earlier one has.
+async fn relation(
+    sql: &Client,
+    head: Option<Head>,
+    wanted: &ResolvedTable,
+    claim: &Claim,
+) -> Result<Option<Relation>, TableError> {
+    let Some(head) = head else { return Ok(None) };
+    let in_comment = head.comment.as_deref().and_then(marker::from_spec_in);
+    let had_settings = in_comment.is_some_and(|before| !before.settings.is_empty());
+    let has_settings = wanted.columns.iter().any(|column| column.settings != ColumnSettings::default());
+    let oid = head.oid;
+    let mut relation = catalog::relation(sql, head, had_settings || has_settings).await?;
+    if relation.details.is_none() && plan::needs_details(wanted, &relation) {
+        relation.details = Some(catalog::details(sql, oid).await?);
+    }
+    let is_generated = |column: &ResolvedColumn| matches!(column.settings.values, Values::Generated(_));
+    if !wanted.columns.iter().any(is_generated) {
+        return Ok(Some(relation));
+    }
+    let renames = plan::renames(wanted, &relation, claim);
+    if !renames.is_empty() {
+        relation.details = Some(renamed_details(sql, oid, &ddl::changes_of(wanted, &renames)).await?);
+    }
+    Ok(Some(relation))
+}
+
+/// The details once columns are renamed: only the server knows what that makes of expressions. It is taken back.
+async fn renamed_details(sql: &Client, oid: u32, renames: &[String]) -> Result<Details, TableError> {
+    let (begun, renamed, details, ended) = join!(
+        sql.batch_execute("SAVEPOINT korf_rename"),
+        join_all(renames.iter().map(|rename| sql.execute_typed(rename, &[]))),
+        catalog::details(sql, oid),
+        sql.batch_execute("ROLLBACK TO SAVEPOINT korf_rename")
+    );
+    begun?;
+    renamed.into_iter().collect::<Result<Vec<_>, _>>().map_err(|error| (Step::Change, error))?;
+    let details = details?;
+    ended?;
+    Ok(details)
 }
 
 /// The publications that can't send what happens to the rows of a table, because nothing tells them apart.

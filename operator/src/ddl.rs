@@ -2,31 +2,77 @@
 //!
 //! Names are quoted, texts are literals, and types are those that the server has printed.
 
+mod column;
+mod names;
+mod steps;
+
 use crate::{
     catalog::Place,
     identifier::{Identifier, literal, quote},
-    plan::{Action, Plan, ResolvedTable},
+    plan::{Change, Plan, ResolvedTable},
     types::ResolvedColumn,
 };
+use column::{definition, definition_in_new_table};
+pub use column::{generated, probe};
+pub use names::{not_null_name, unique_name};
+pub use steps::{drop_index, not_null, unique};
 
 /// The statements of a plan, in order, to be run in one transaction.
 pub fn statements(plan: &Plan) -> Vec<String> {
     let comment = plan.comment.iter().map(|text| comment(&plan.table.place, text));
-    change(plan).into_iter().chain(comment).collect()
+    changes(plan).into_iter().chain(comment).collect()
 }
 
-/// The statement that creates or alters the table, if one is needed.
-pub fn change(plan: &Plan) -> Option<String> {
-    match &plan.action {
-        Action::Create => Some(create_table(&plan.table)),
-        Action::AddColumns(columns) => Some(add_columns(&plan.table.place, columns)),
-        Action::Nothing => None,
+/// The statements that create or alter the table, if any are needed.
+pub fn changes(plan: &Plan) -> Vec<String> {
+    changes_of(&plan.table, &plan.changes)
+}
+
+/// The statements of some changes. Those that can be are put into one, because each writes the table's catalog entries.
+pub fn changes_of(table: &ResolvedTable, changes: &[Change]) -> Vec<String> {
+    let place = &table.place;
+    let (mut first, mut altered, mut added, mut last) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for change in changes {
+        match change {
+            Change::CreateTable => first.push(create_table(table)),
+            Change::Rename { from, to } => first.push(rename(place, from, to)),
+            Change::AddColumn(column) => added.push(format!("ADD COLUMN {}", definition(column))),
+            Change::Comment { column, text } => last.push(comment_column(place, column, text)),
+            other => altered.extend(alteration(other)),
+        }
     }
+    // Either all columns are added or none.
+    let alter = |lines: Vec<String>| (!lines.is_empty()).then(|| alter_table(place, &lines));
+    first.into_iter().chain(alter(altered)).chain(alter(added)).chain(last).collect()
+}
+
+/// What ALTER TABLE does of a change to a column.
+fn alteration(change: &Change) -> Option<String> {
+    Some(match change {
+        Change::Widen { column, type_, collation } => {
+            let collation = collation.as_ref().map_or_else(String::new, |name| format!(" COLLATE {name}"));
+            format!("ALTER COLUMN {column} TYPE {type_}{collation}")
+        }
+        Change::SetDefault { column, default } => format!("ALTER COLUMN {column} SET DEFAULT {default}"),
+        Change::DropDefault { column } => format!("ALTER COLUMN {column} DROP DEFAULT"),
+        Change::DropNotNull { column } => format!("ALTER COLUMN {column} DROP NOT NULL"),
+        Change::SetIdentity { column, identity } => format!("ALTER COLUMN {column} SET GENERATED {identity}"),
+        Change::DropConstraint { name, .. } => format!("DROP CONSTRAINT {}", quote(name)),
+        Change::CreateTable | Change::Rename { .. } | Change::AddColumn(_) | Change::Comment { .. } => {
+            return None;
+        }
+    })
 }
 
 /// The statement that replaces a table's comment.
 pub fn comment(place: &Place, text: &str) -> String {
     format!("COMMENT ON TABLE {} IS {}", qualified(place), literal(text))
+}
+
+/// The statement that replaces a column's comment; an empty one is none.
+fn comment_column(place: &Place, column: &Identifier, text: &str) -> String {
+    let text = if text.is_empty() { "NULL".to_owned() } else { literal(text) };
+    format!("COMMENT ON COLUMN {}.{column} IS {text}", qualified(place))
 }
 
 /// The statement that locks a table against all other use until the transaction ends.
@@ -40,23 +86,37 @@ pub fn drop_table(place: &Place) -> String {
     format!("DROP TABLE {} RESTRICT", qualified(place))
 }
 
+/// A statement that alters a table, by one line or several.
+pub fn alter_table(place: &Place, lines: &[String]) -> String {
+    match lines {
+        [line] => format!("ALTER TABLE {} {line}", qualified(place)),
+        lines => format!("ALTER TABLE {}\n  {}", qualified(place), lines.join(",\n  ")),
+    }
+}
+
+/// The statement that renames a column.
+pub fn rename(place: &Place, from: &str, to: &Identifier) -> String {
+    alter_table(place, &[format!("RENAME COLUMN {} TO {to}", quote(from))])
+}
+
+/// The statement that adds a column.
+pub fn add_column(place: &Place, column: &ResolvedColumn) -> String {
+    alter_table(place, &[format!("ADD COLUMN {}", definition(column))])
+}
+
 fn create_table(table: &ResolvedTable) -> String {
-    let mut lines: Vec<_> = table.columns.iter().map(definition).collect();
+    let mut lines: Vec<_> =
+        table.columns.iter().map(|column| definition_in_new_table(&table.place, column)).collect();
     if !table.primary_key.is_empty() {
-        let key: Vec<_> = table.primary_key.iter().map(Identifier::to_string).collect();
-        lines.push(format!("PRIMARY KEY ({})", key.join(", ")));
+        lines.push(primary_key(&table.primary_key));
     }
     format!("CREATE TABLE {} (\n  {}\n)", qualified(&table.place), lines.join(",\n  "))
 }
 
-/// One statement for all columns, so that either all are added or none.
-fn add_columns(place: &Place, columns: &[ResolvedColumn]) -> String {
-    let lines: Vec<_> = columns.iter().map(|added| format!("ADD COLUMN {}", definition(added))).collect();
-    format!("ALTER TABLE {}\n  {}", qualified(place), lines.join(",\n  "))
-}
-
-fn definition(column: &ResolvedColumn) -> String {
-    format!("{} {}", column.name, column.type_.sql())
+/// A primary key, as in a definition.
+pub fn primary_key(columns: &[Identifier]) -> String {
+    let columns: Vec<_> = columns.iter().map(Identifier::to_string).collect();
+    format!("PRIMARY KEY ({})", columns.join(", "))
 }
 
 fn qualified(place: &Place) -> String {

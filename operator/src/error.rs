@@ -6,6 +6,7 @@ pub(crate) use connecting::is_about_first_byte;
 
 use crate::{
     api::ApiError,
+    forms::{FormError, RejectedColumn},
     plan::PlanError,
     pool::PoolError,
     spec::SpecError,
@@ -29,6 +30,9 @@ pub enum TableError {
     /// The server rejects the type of a column.
     #[error(transparent)]
     Type(#[from] RejectedType),
+    /// The server rejects what else the spec says of a column.
+    #[error(transparent)]
+    Column(#[from] RejectedColumn),
     /// A person has to resolve a conflict.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -102,9 +106,12 @@ impl TableError {
     /// The chances of another attempt.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Spec(_) | Self::DeletionUnclear(_) | Self::Type(_) | Self::ObjectGone { .. } => {
-                ErrorClass::Permanent
-            }
+            Self::Spec(_)
+            | Self::DeletionUnclear(_)
+            | Self::Type(_)
+            | Self::Column(_)
+            | Self::ObjectGone { .. } => ErrorClass::Permanent,
+            Self::Plan(PlanError::Lost { .. }) => ErrorClass::Temporary,
             Self::Plan(PlanError::Incompatible { .. } | PlanError::Renamed { .. }) => ErrorClass::Permanent,
             // A conflict ends when the other object is deleted, for example.
             Self::Plan(_) | Self::NoSchema => ErrorClass::Environment,
@@ -152,10 +159,12 @@ impl TableError {
     /// The reason for the conditions.
     pub fn reason(&self) -> ConditionReason {
         match self {
-            Self::Spec(_) | Self::DeletionUnclear(_) | Self::Type(_) => ConditionReason::InvalidSpec,
-            Self::Plan(PlanError::Incompatible { .. } | PlanError::Renamed { .. }) => {
-                ConditionReason::UpdateAborted
+            Self::Spec(_) | Self::DeletionUnclear(_) | Self::Type(_) | Self::Column(_) => {
+                ConditionReason::InvalidSpec
             }
+            Self::Plan(
+                PlanError::Incompatible { .. } | PlanError::Obstructed { .. } | PlanError::Renamed { .. },
+            ) => ConditionReason::UpdateAborted,
             Self::Plan(_) | Self::ObjectGone { .. } => ConditionReason::Conflict,
             Self::NoSchema => ConditionReason::SchemaMissing,
             Self::ClusterUnknown(error) | Self::ObjectUnknown(error) if error.denied => {
@@ -167,9 +176,10 @@ impl TableError {
     }
 
     /// What the status says of it, in its own words: `message`.
-    pub fn as_failure<'a>(&self, message: &'a str, deleting: bool) -> Failure<'a> {
+    pub fn as_failure<'a>(&'a self, message: &'a str, deleting: bool) -> Failure<'a> {
         let needs_person = self.class() != ErrorClass::Temporary;
-        Failure { reason: self.reason(), message, needs_person, deleting }
+        let pending = if let Self::Plan(error) = self { error.pending() } else { &[] };
+        Failure { reason: self.reason(), message, needs_person, deleting, pending }
     }
 
     /// Whether another attempt may succeed at once.
@@ -265,6 +275,15 @@ impl From<ResolveError> for TableError {
         match error {
             ResolveError::Rejected(rejected) => rejected.into(),
             ResolveError::Database(error) => Self::from((Step::Resolve, error)),
+        }
+    }
+}
+
+impl From<FormError> for TableError {
+    fn from(error: FormError) -> Self {
+        match error {
+            FormError::Rejected(rejected) => rejected.into(),
+            FormError::Database(error) => Self::from((Step::Resolve, error)),
         }
     }
 }

@@ -232,6 +232,7 @@ fn log_applied(applied: &Applied) {
     match &applied.outcome {
         Outcome::Created => debug!("Created table {table}."),
         Outcome::ColumnsAdded(columns) => info!("Added to table {table}: {}.", columns.join(", ")),
+        Outcome::Changed(changes) => info!("Changed of table {table}: {}.", changes.join("; ")),
         Outcome::Unchanged => debug!("Table {table} is up to date."),
     }
     for warning in &applied.warnings {

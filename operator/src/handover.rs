@@ -11,8 +11,9 @@ use crate::{
     database::{Seen, look},
     ddl,
     error::{DatabaseError, TableError},
+    forms::{self, KnownForms},
     owners::Owners,
-    plan::{self, Claim, IncompatibleChange, PlanError, ResolvedTable},
+    plan::{self, Claim, PlanError, ResolvedTable},
     spec::Table,
     sqlstate::Step,
     transaction::Transaction,
@@ -41,7 +42,7 @@ pub async fn mark(
     objects: &impl Objects,
     claim: &Claim,
     former: &Table,
-    (types, owners): (&KnownTypes, &Owners),
+    (types, forms, owners): (&KnownTypes, &KnownForms, &Owners),
 ) -> Result<Former, TableError> {
     let (begun, seen) = join!(tx.begin(), look(tx, None, &former.name));
     begun.map_err(DatabaseError::of_first_statement)?;
@@ -50,15 +51,16 @@ pub async fn mark(
         return Ok(Former::Nothing);
     }
     let table = place.qualified.clone();
-    let relation = catalog::relation(tx, head).await?;
-    let columns = match types::resolve(tx, &former.columns, types, Confirmed::new()).await {
+    let relation = catalog::relation(tx, head, true).await?;
+    let mut columns = match types::resolve(tx, &former.columns, types, Confirmed::new()).await {
         Ok(columns) => columns,
         Err(ResolveError::Rejected(rejected)) => {
-            let differences = vec![IncompatibleChange::UnknownType { why: rejected.to_string() }];
+            let differences = vec![rejected.to_string()];
             return Ok(Former::Strange(PlanError::Strange { table, differences }));
         }
         Err(error) => return Err(error.into()),
     };
+    forms::resolve(tx, &mut columns, forms).await?;
     let made = ResolvedTable { place, columns, primary_key: former.primary_key.clone() };
     let differences = plan::strangeness(&made, &relation);
     if !differences.is_empty() {
@@ -68,7 +70,7 @@ pub async fn mark(
     if !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
         return Ok(Former::Nothing);
     }
-    let comment = claim.owner.mark_comment(relation.head.comment.as_deref(), &made.column_names());
+    let comment = claim.owner.mark_comment(relation.head.comment.as_deref(), &made.from_spec());
     owners.note(&claim.owner).await;
     tx.commit(Step::Change, &[ddl::comment(&made.place, &comment)]).await?;
     Ok(Former::Marked)

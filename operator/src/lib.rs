@@ -2,10 +2,10 @@
 //!
 //! Data flows one way, and each step has its module: the raw spec of an object ([`spec`], with the rules for
 //! names in [`identifier`] and for types in [`column_type`]) → types and places as the server knows them
-//! ([`types`], [`catalog`]) → a [`plan`], which respects the table's owner ([`marker`]) → its statements
-//! ([`ddl`]) → one [`transaction`] on the [`database`], by another way if it has event [`triggers`] → the [`outcome`], with its
-//! [`warning`]s → the [`status`]. A table that another
-//! operator has made is handed over before that ([`handover`]). `spec`, `plan`, `ddl`, `marker`, `outcome`, `warning` and `status` are pure.
+//! ([`types`], [`forms`], [`catalog`]) → a [`plan`], which respects the table's owner ([`marker`]) → its statements
+//! ([`ddl`]) → one [`transaction`] on the [`database`], by another way if it has event [`triggers`] → the [`steps`] that may take
+//! long → the [`outcome`], with its [`warning`]s → the [`status`]. A table that another operator has made is
+//! handed over before that ([`handover`]). `spec`, `plan`, `ddl`, `marker`, `outcome`, `warning` and `status` are pure.
 //!
 //! [`owners`] knows which objects may have a table, so that not all comments are read for each. The
 //! [`handlers`] take a [`request`] from the object and drive these steps. The [`api`] server tells them
@@ -26,6 +26,7 @@ pub mod crd;
 pub mod database;
 pub mod ddl;
 pub mod error;
+pub mod forms;
 pub mod handlers;
 pub mod handover;
 pub mod identifier;
@@ -40,6 +41,7 @@ pub mod request;
 pub mod spec;
 pub mod sqlstate;
 pub mod status;
+pub mod steps;
 pub mod transaction;
 pub mod triggers;
 pub mod types;

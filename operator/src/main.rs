@@ -74,6 +74,7 @@ fn installation() -> Installation {
         .secret_file("DATABASE_URL_FILE", "DATABASE_URL")
         .reaches(5432)
         .starts_within(Duration::from_mins(5))
+        .manifest(include_str!("../manifests/admission.yaml"))
 }
 
 async fn check(options: Options) -> Vec<Finding> {

@@ -1,12 +1,16 @@
 //! Marks a table with its owner: a line in the table's COMMENT.
 //!
 //! The line is written in the transaction that creates the table, so that no crash comes between them. By
-//! this line, a later run recognizes the table. It also names the columns that came from a spec, so that one which is
-//! removed from there is known although the object has lost its status. Other text in the comment stays as it is.
+//! this line, a later run recognizes the table. It also names the columns that came from a spec, and what the spec has set of
+//! them, so that what is removed from there is known although the object has lost its status. Other text in the comment stays
+//! as it is.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// The beginning of the line.
 pub const PREFIX: &str = "database-table-operator: ";
@@ -25,6 +29,43 @@ pub struct Owner {
     pub uid: String,
 }
 
+/// What of a table came from a spec. The rest is somebody else's, and is left alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FromSpec {
+    /// The columns, exact.
+    pub columns: BTreeSet<String>,
+    /// What the spec has set of a column, for those of which it has.
+    pub settings: BTreeMap<String, BTreeSet<Setting>>,
+}
+
+/// Something that a spec can set of a column, and that is taken back when the spec no longer has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Setting {
+    /// `NOT NULL`.
+    NotNull,
+    /// A default.
+    Default,
+    /// `UNIQUE`.
+    Unique,
+    /// A comment.
+    Comment,
+    /// An identity sequence.
+    Identity,
+}
+
+impl FromSpec {
+    /// Columns of which nothing is set.
+    pub fn of_columns(columns: BTreeSet<String>) -> Self {
+        Self { columns, settings: BTreeMap::new() }
+    }
+
+    /// Whether a spec has set this of a column.
+    pub fn has_set(&self, column: &str, setting: Setting) -> bool {
+        self.settings.get(column).is_some_and(|settings| settings.contains(&setting))
+    }
+}
+
 impl Owner {
     /// Whether both own the same table. The uid doesn't count: an object restored from a backup has another
     /// uid and keeps its table. Of an object and its successor, the one that [exists](crate::api::Objects)
@@ -33,10 +74,16 @@ impl Owner {
         (&self.cluster, &self.namespace, &self.name) == (&other.cluster, &other.namespace, &other.name)
     }
 
-    /// The comment with a line for this owner and these columns, in place of any other owner's.
-    pub fn mark_comment(&self, comment: Option<&str>, columns: &BTreeSet<String>) -> String {
+    /// The comment with a line for this owner and what came from its spec, in place of any other owner's.
+    pub fn mark_comment(&self, comment: Option<&str>, from_spec: &FromSpec) -> String {
         let text = comment.unwrap_or_default().lines().filter(|line| parse_line(line).is_none());
-        let line = Line { owner: self.clone(), columns: Some(columns.iter().cloned().collect()) };
+        let line = Line {
+            owner: self.clone(),
+            columns: Some(from_spec.columns.iter().cloned().collect()),
+            settings: serde_json::to_value(&from_spec.settings)
+                .ok()
+                .filter(|_| !from_spec.settings.is_empty()),
+        };
         let line = format!("{PREFIX}{}", json(&line));
         text.chain([line.as_str()]).collect::<Vec<_>>().join("\n")
     }
@@ -53,10 +100,24 @@ impl Owner {
     }
 }
 
-/// The columns that came from a spec, exact, if a comment tells. One that was written by hand, or by an earlier operator, doesn't.
-pub fn columns_in(comment: &str) -> Option<BTreeSet<String>> {
-    let columns = comment.lines().find_map(parse_line)?.columns?;
-    columns.as_array()?.iter().map(|name| name.as_str().map(ToOwned::to_owned)).collect()
+/// What came from a spec, if a comment tells. One that was written by hand, or by an earlier operator, may not.
+pub fn from_spec_in(comment: &str) -> Option<FromSpec> {
+    let line = comment.lines().find_map(parse_line)?;
+    let columns = line.columns?;
+    let columns: Option<_> =
+        columns.as_array()?.iter().map(|name| name.as_str().map(ToOwned::to_owned)).collect();
+    Some(FromSpec {
+        columns: columns?,
+        settings: line.settings.as_ref().map(settings_in).unwrap_or_default(),
+    })
+}
+
+/// What is understood of it: a later operator may know more.
+fn settings_in(value: &Value) -> BTreeMap<String, BTreeSet<Setting>> {
+    let setting = |value: &Value| Setting::deserialize(value).ok();
+    let of_column = |value: &Value| value.as_array().into_iter().flatten().filter_map(setting).collect();
+    let columns = value.as_object().into_iter().flatten();
+    columns.map(|(name, settings)| (name.clone(), of_column(settings))).collect()
 }
 
 /// What follows the beginning of the line.
@@ -67,6 +128,9 @@ struct Line {
     /// A list of names. Whatever else somebody has put here, the line names the owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     columns: Option<Value>,
+    /// Lists of settings, by columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    settings: Option<Value>,
 }
 
 fn json(value: &impl Serialize) -> String {
@@ -95,10 +159,10 @@ mod tests {
 
     #[test]
     fn other_text_in_the_comment_is_kept() {
-        let comment = owner("a").mark_comment(Some("Who signed up.\nAsk Eva."), &BTreeSet::new());
+        let comment = owner("a").mark_comment(Some("Who signed up.\nAsk Eva."), &FromSpec::default());
         assert!(comment.starts_with("Who signed up.\nAsk Eva.\ndatabase-table-operator: {"), "{comment}");
         assert_eq!(Owner::from_comment(&comment), Some(owner("a")));
-        let again = owner("b").mark_comment(Some(&comment), &BTreeSet::new());
+        let again = owner("b").mark_comment(Some(&comment), &FromSpec::default());
         assert_eq!(Owner::from_comment(&again), Some(owner("b")));
         assert_eq!(again.lines().count(), 3);
     }
@@ -144,18 +208,32 @@ mod tests {
             ),
         ] {
             assert_eq!(Owner::from_comment(&line(more)), Some(owner("a")), "{more}");
-            assert_eq!(columns_in(&line(more)), columns, "{more}");
+            assert_eq!(from_spec_in(&line(more)), columns.map(FromSpec::of_columns), "{more}");
         }
+        let settings = ",\"columns\":[\"a\"],\"settings\":{\"a\":[\"notNull\",\"later\",7],\"b\":null}";
+        let found = from_spec_in(&line(settings)).unwrap();
+        assert!(found.has_set("a", Setting::NotNull) && !found.has_set("b", Setting::NotNull));
+    }
+
+    #[test]
+    fn a_table_of_which_nothing_is_set_has_the_line_of_before() {
+        let columns = || BTreeSet::from(["a".to_owned()]);
+        let plain = owner("a").mark_comment(None, &FromSpec::of_columns(columns()));
+        assert!(plain.ends_with("\"uid\":\"u1\",\"columns\":[\"a\"]}"), "{plain}");
+        let settings =
+            BTreeMap::from([("a".to_owned(), BTreeSet::from([Setting::NotNull, Setting::Default]))]);
+        let more = owner("a").mark_comment(None, &FromSpec { columns: columns(), settings });
+        assert!(more.ends_with("\"settings\":{\"a\":[\"notNull\",\"default\"]}}"), "{more}");
     }
 
     #[test]
     fn the_needle_finds_any_uid_but_not_longer_names() {
         assert!(
             Owner { uid: "u2".into(), ..owner("a") }
-                .mark_comment(None, &BTreeSet::new())
+                .mark_comment(None, &FromSpec::default())
                 .contains(&owner("a").needle())
         );
-        assert!(!owner("ab").mark_comment(None, &BTreeSet::new()).contains(&owner("a").needle()));
+        assert!(!owner("ab").mark_comment(None, &FromSpec::default()).contains(&owner("a").needle()));
     }
 
     proptest! {
@@ -164,10 +242,11 @@ mod tests {
             let [cluster, namespace, name, uid] = parts;
             let owner = Owner { cluster, namespace, name, uid };
             prop_assume!(text.as_deref().and_then(Owner::from_comment).is_none());
-            let marked = owner.mark_comment(text.as_deref(), &columns);
+            let from_spec = FromSpec::of_columns(columns);
+            let marked = owner.mark_comment(text.as_deref(), &from_spec);
             prop_assert!(marked.contains(&owner.needle()));
             prop_assert_eq!(Owner::from_comment(&marked), Some(owner));
-            prop_assert_eq!(columns_in(&marked), Some(columns));
+            prop_assert_eq!(from_spec_in(&marked), Some(from_spec));
         }
     }
 }

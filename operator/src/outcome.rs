@@ -2,7 +2,7 @@
 
 use crate::{
     identifier::{Identifier, quote},
-    plan::{Action, Plan},
+    plan::{Change, Plan},
     types::ResolvedColumn,
     warning::Warning,
 };
@@ -48,7 +48,9 @@ pub enum Outcome {
     Created,
     /// These columns were added.
     ColumnsAdded(Vec<String>),
-    /// It already had all columns.
+    /// This was changed, in words.
+    Changed(Vec<String>),
+    /// It was as the spec asks already.
     Unchanged,
 }
 
@@ -75,9 +77,11 @@ pub enum Dropped {
 
 impl Applied {
     /// The table once the plan is carried out.
-    pub fn new(Plan { table, action, extra_columns, adopts, .. }: Plan, warnings: Vec<Warning>) -> Self {
+    pub fn new(plan: Plan, warnings: Vec<Warning>) -> Self {
+        let outcome = Outcome::of(&plan);
+        let Plan { table, extra_columns, adopts, .. } = plan;
         Self {
-            outcome: action.into(),
+            outcome,
             table: table.place.qualified,
             columns: table.columns.into_iter().map(ColumnStatus::from).collect(),
             primary_key: table.primary_key.iter().map(exact).collect(),
@@ -88,14 +92,26 @@ impl Applied {
     }
 }
 
-impl From<Action> for Outcome {
-    fn from(action: Action) -> Self {
-        match action {
-            Action::Create => Self::Created,
-            Action::AddColumns(columns) => {
-                Self::ColumnsAdded(columns.iter().map(|column| exact(&column.name)).collect())
+impl Outcome {
+    fn of(plan: &Plan) -> Self {
+        let added = |change: &Change| match change {
+            Change::AddColumn(column) => Some(exact(&column.name)),
+            _ => None,
+        };
+        let (changes, steps) = (&plan.changes, &plan.steps);
+        if changes.first() == Some(&Change::CreateTable) {
+            return Self::Created;
+        }
+        if changes.is_empty() && steps.is_empty() {
+            return Self::Unchanged;
+        }
+        match changes.iter().map(added).collect::<Option<Vec<_>>>() {
+            Some(columns) if steps.is_empty() => Self::ColumnsAdded(columns),
+            _ => {
+                let mut steps: Vec<_> = steps.iter().map(|step| step.what.clone()).collect();
+                steps.dedup();
+                Self::Changed(changes.iter().map(ToString::to_string).chain(steps).collect())
             }
-            Action::Nothing => Self::Unchanged,
         }
     }
 }

@@ -4,20 +4,28 @@
 //! creation creates the table, a second run after a crash finds nothing to do, and so does the update that
 //! puts a removed column back. The earlier columns, which the status and the table's comment name, only tell a column that
 //! was removed from the spec, which is rejected, from one that someone else added to the table, which is left alone.
+//!
+//! A plan has changes, which are quick and are made in one transaction, and steps, which may take long and follow by themselves.
 
 mod adoption;
+mod change;
+mod columns;
 mod error;
 
 use crate::{
-    catalog::{CatalogColumn, Generated, Head, Key, KeyForm, Place, Publication, Relation, RelationKind},
-    identifier::Identifier,
-    marker::{self, Owner},
+    catalog::{Head, Key, KeyForm, Place, Publication, Relation, RelationKind},
+    ddl,
+    identifier::{Identifier, quote},
+    marker::{self, FromSpec, Owner},
     spec::{AdoptionPolicy, Table},
     types::ResolvedColumn,
 };
 pub use adoption::strangeness;
+pub use change::{Change, Obstacle, Step, StepKind};
+use columns::Differences;
+pub use columns::needs_details;
 pub use error::{IncompatibleChange, PlanError};
-use std::collections::BTreeSet;
+use std::{borrow::Cow, collections::BTreeSet};
 
 /// The table that the spec asks for, in the schema and with the types that the server knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +42,16 @@ impl ResolvedTable {
     /// The names of its columns, exact.
     pub fn column_names(&self) -> BTreeSet<String> {
         self.columns.iter().map(|column| column.name.as_str().to_owned()).collect()
+    }
+
+    /// What of it comes from the spec: its columns, and what is set of them.
+    pub fn from_spec(&self) -> FromSpec {
+        let settings =
+            self.columns.iter().map(|column| (column.name.as_str().to_owned(), column.settings.names()));
+        FromSpec {
+            columns: self.column_names(),
+            settings: settings.filter(|(_, settings)| !settings.is_empty()).collect(),
+        }
     }
 }
 
@@ -69,8 +87,10 @@ pub struct Found {
 pub struct Plan {
     /// The table that the spec asks for.
     pub table: ResolvedTable,
-    /// The change to the table.
-    pub action: Action,
+    /// The changes to the table, which are made in one transaction.
+    pub changes: Vec<Change>,
+    /// The steps behind them, each by itself.
+    pub steps: Vec<Step>,
     /// The comment to write; `None` if the present one already names the object and its columns.
     pub comment: Option<String>,
     /// Whether the table was another's, or nobody's: its comment has the uid of an earlier or a later object of this name,
@@ -80,17 +100,6 @@ pub struct Plan {
     pub adopts: bool,
     /// Columns of the table that didn't come from the spec. They are left alone.
     pub extra_columns: Vec<String>,
-}
-
-/// The change to a table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Create it.
-    Create,
-    /// Add these columns, all or none.
-    AddColumns(Vec<ResolvedColumn>),
-    /// None, it already has all columns.
-    Nothing,
 }
 
 /// Plans how to get from the tables found to the one wanted.
@@ -123,8 +132,9 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
 
 fn create(wanted: ResolvedTable, owner: &Owner) -> Plan {
     Plan {
-        action: Action::Create,
-        comment: Some(owner.mark_comment(None, &wanted.column_names())),
+        changes: columns::create(&wanted),
+        steps: Vec::new(),
+        comment: Some(owner.mark_comment(None, &wanted.from_spec())),
         takes_over: false,
         adopts: false,
         extra_columns: Vec::new(),
@@ -139,37 +149,88 @@ fn update(
     claim: &Claim,
 ) -> Result<Plan, PlanError> {
     let comment = relation.head.comment.as_deref();
-    let marked_columns = comment.and_then(marker::columns_in);
-    let owned = claim.columns.union(marked_columns.as_ref().unwrap_or(&claim.columns)).cloned().collect();
-    let changes = changes(&wanted, relation, &owned);
-    if !changes.is_empty() {
-        return Err(PlanError::Incompatible { table: wanted.place.qualified, changes });
+    let in_comment = comment.and_then(marker::from_spec_in);
+    let (after, Differences { changes, steps, refused }) =
+        compare(&wanted, relation, owned(in_comment.clone(), claim));
+    if !refused.is_empty() {
+        let pending = pending(&wanted, &refused, &changes, &steps);
+        let changes = refused.into_iter().map(|(change, _)| change).collect();
+        return Err(PlanError::Incompatible { table: wanted.place.qualified, changes, pending });
     }
-    let added: Vec<_> =
-        wanted.columns.iter().filter(|column| !has_column(relation, column)).cloned().collect();
-    let extra = relation.columns.iter().filter(|column| wanted_column(&wanted, column).is_none());
-    let takes_over = marked.uid != claim.owner.uid;
     let names = wanted.column_names();
+    let extra = after.columns.iter().map(|column| column.name.clone());
+    let extra_columns = extra.filter(|name| !names.contains(name)).collect();
+    let takes_over = marked.uid != claim.owner.uid;
+    let from_spec = wanted.from_spec();
     // A line of before, without columns, gets them when there is something else to write: it isn't worth a lock.
-    let is_stale = takes_over || !added.is_empty() || marked_columns.is_some_and(|marked| marked != names);
+    let is_changed = !changes.is_empty() || !steps.is_empty();
+    let is_stale = takes_over || is_changed || in_comment.is_some_and(|known| known != from_spec);
     Ok(Plan {
-        action: if added.is_empty() { Action::Nothing } else { Action::AddColumns(added) },
-        comment: is_stale.then(|| claim.owner.mark_comment(comment, &names)),
+        changes,
+        steps,
+        comment: is_stale
+            .then(|| claim.owner.mark_comment(comment, &from_spec))
+            .filter(|new| Some(&**new) != comment),
         takes_over,
         adopts: false,
-        extra_columns: extra.map(|column| column.name.clone()).collect(),
+        extra_columns,
         table: wanted,
     })
 }
 
-fn changes(wanted: &ResolvedTable, relation: &Relation, owned: &BTreeSet<String>) -> Vec<IncompatibleChange> {
-    let mut changes: Vec<_> =
-        relation.columns.iter().filter_map(|column| change(wanted, column, owned)).collect();
-    if !is_key(&wanted.primary_key, relation.key.as_ref()) {
-        let (from, to) = (relation.key.clone(), wanted.primary_key.clone());
-        changes.push(IncompatibleChange::PrimaryKey { from, to });
+/// The columns that are to be renamed before anything else.
+pub fn renames(wanted: &ResolvedTable, relation: &Relation, claim: &Claim) -> Vec<Change> {
+    let in_comment = relation.head.comment.as_deref().and_then(marker::from_spec_in);
+    columns::renamed(wanted, relation, owned(in_comment, claim)).changes
+}
+
+/// The table once columns are renamed, and how it differs from the one wanted; with that.
+fn compare<'r>(
+    wanted: &ResolvedTable,
+    relation: &'r Relation,
+    owned: FromSpec,
+) -> (Cow<'r, Relation>, Differences) {
+    let after = columns::renamed(wanted, relation, owned);
+    let Differences { changes, steps, refused } = columns::compare(wanted, &after.relation, &after.owned);
+    let key = changed_key(wanted, after.relation.key.as_ref());
+    let differences = Differences {
+        changes: after.changes.into_iter().chain(changes).collect(),
+        steps,
+        refused: after.refused.into_iter().chain(refused).chain(key).collect(),
+    };
+    (after.relation, differences)
+}
+
+/// What came from the spec, by the comment and by the claim.
+fn owned(in_comment: Option<FromSpec>, claim: &Claim) -> FromSpec {
+    let mut owned = in_comment.unwrap_or_default();
+    owned.columns.extend(claim.columns.iter().cloned());
+    owned
+}
+
+/// The statements that would make the table as the spec asks.
+fn pending(
+    wanted: &ResolvedTable,
+    refused: &[(IncompatibleChange, String)],
+    changes: &[Change],
+    steps: &[Step],
+) -> Vec<String> {
+    let refused = refused.iter().map(|(_, statement)| statement.clone());
+    let steps = steps.iter().flat_map(|step| step.statements.iter().cloned());
+    refused.chain(ddl::changes_of(wanted, changes)).chain(steps).collect()
+}
+
+/// The change of the key, if there is one, and the statement that would make it.
+fn changed_key(wanted: &ResolvedTable, key: Option<&Key>) -> Option<(IncompatibleChange, String)> {
+    if is_key(&wanted.primary_key, key) {
+        return None;
     }
-    changes
+    let dropped = key.map(|key| format!("DROP CONSTRAINT {}", quote(&key.constraint)));
+    let added =
+        (!wanted.primary_key.is_empty()).then(|| format!("ADD {}", ddl::primary_key(&wanted.primary_key)));
+    let lines: Vec<_> = dropped.into_iter().chain(added).collect();
+    let change = IncompatibleChange::PrimaryKey { from: key.cloned(), to: wanted.primary_key.clone() };
+    Some((change, ddl::alter_table(&wanted.place, &lines)))
 }
 
 /// Whether a table's key is the one wanted. A deferrable one is: no two rows have the same key once a transaction is over.
@@ -177,35 +238,6 @@ fn is_key(wanted: &[Identifier], key: Option<&Key>) -> bool {
     let Some(key) = key else { return wanted.is_empty() };
     matches!(key.form, KeyForm::Plain | KeyForm::Deferrable)
         && wanted.iter().map(Identifier::as_str).eq(key.columns.iter().map(String::as_str))
-}
-
-fn change(
-    wanted: &ResolvedTable,
-    column: &CatalogColumn,
-    owned: &BTreeSet<String>,
-) -> Option<IncompatibleChange> {
-    let Some(same) = wanted_column(wanted, column) else {
-        let removed = owned.contains(&column.name);
-        return removed.then(|| IncompatibleChange::Removed { column: column.name.clone() });
-    };
-    // Whether somebody has given an integer a sequence of its own is no change of its type.
-    let unchanged = same.type_.id.stores_as(column.type_id) && (column.serial || !same.type_.serial);
-    if !unchanged {
-        let (column, from) = (same.name.clone(), column.type_name.clone());
-        return Some(IncompatibleChange::TypeChanged { column, from, to: same.type_.sql().to_owned() });
-    }
-    // An identity column can be written, by INSERT … OVERRIDING SYSTEM VALUE.
-    let (column, by) = (same.name.clone(), column.generated);
-    matches!(by, Generated::Stored | Generated::Virtual)
-        .then_some(IncompatibleChange::Generated { column, by })
-}
-
-fn has_column(relation: &Relation, column: &ResolvedColumn) -> bool {
-    relation.columns.iter().any(|found| found.name == column.name.as_str())
-}
-
-fn wanted_column<'a>(wanted: &'a ResolvedTable, column: &CatalogColumn) -> Option<&'a ResolvedColumn> {
-    wanted.columns.iter().find(|wanted| wanted.name.as_str() == column.name)
 }
 
 /// Chooses the table to drop among those `marked` with the object's line: a copy in another schema, restored

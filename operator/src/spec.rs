@@ -3,12 +3,18 @@
 //! Not by a derived `Deserialize`, because the Kopf demo's CRD has no schema: the spec can contain anything, and
 //! every mistake deserves a message that tells its author what to do.
 
+mod column;
+mod default_value;
+mod expression;
 mod policies;
 
 use crate::{
-    column_type::{ColumnType, ColumnTypeError},
+    column_type::ColumnTypeError,
     identifier::{Identifier, IdentifierError},
 };
+pub use column::{Collation, Column, ColumnError, ColumnSettings, Identity, Values};
+pub use default_value::{DefaultError, DefaultValue};
+pub use expression::{Expression, ExpressionError};
 pub use policies::{AdoptionPolicy, DeletionPolicy, DriftPolicy, Policies};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -25,15 +31,6 @@ pub struct Table {
     pub primary_key: Vec<Identifier>,
     /// What is done where a person could want either.
     pub policies: Policies,
-}
-
-/// A column as the spec describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Column {
-    /// The column's name.
-    pub name: Identifier,
-    /// Its type.
-    pub type_: ColumnType,
 }
 
 /// A mistake in a spec.
@@ -113,15 +110,13 @@ pub enum SpecError {
     /// A field that later versions will support.
     #[error("spec.{0} is not supported yet: remove it")]
     UnsupportedField(&'static str),
-    /// A column in the long form that later versions will support.
-    #[error(
-        "{field}: a map of type, nullable and the like is not supported yet: write {column} as NAME: TYPE"
-    )]
-    UnsupportedColumn {
-        /// The path of the column.
-        field: String,
+    /// A mistake in the long form of a column.
+    #[error("column {column}: {source}")]
+    Column {
         /// The column.
         column: Identifier,
+        /// The mistake.
+        source: ColumnError,
     },
 }
 
@@ -190,6 +185,7 @@ impl Table {
         let name = table_name(spec)?;
         let columns = columns(spec)?;
         let primary_key = primary_key(spec, &columns)?;
+        column::check(&columns, &primary_key)?;
         Ok(Self { name, columns, primary_key, policies: Policies::of(spec)? })
     }
 }
@@ -241,28 +237,11 @@ fn columns(spec: &Map<String, Value>) -> Result<Vec<Column>, SpecError> {
         return Err(SpecError::NoColumns);
     }
     let columns: Vec<_> =
-        items.iter().enumerate().map(|(index, item)| column(index, item)).collect::<Result<_, _>>()?;
+        items.iter().enumerate().map(|(index, item)| Column::read(index, item)).collect::<Result<_, _>>()?;
     match first_duplicate(columns.iter().map(|column| &column.name)) {
         Some(name) => Err(SpecError::DuplicateColumn(name.clone())),
         None => Ok(columns),
     }
-}
-
-fn column(index: usize, item: &Value) -> Result<Column, SpecError> {
-    let field = format!("spec.columns[{index}]");
-    let map = item.as_object().ok_or_else(|| shape(&field, "one column, NAME: TYPE", item))?;
-    let mut entries = map.iter();
-    let (Some((key, value)), None) = (entries.next(), entries.next()) else {
-        return Err(SpecError::KeyCount { index, found: key_names(map) });
-    };
-    let name =
-        Identifier::parse_column(key).map_err(|source| SpecError::Name { field: field.clone(), source })?;
-    if value.is_object() {
-        return Err(SpecError::UnsupportedColumn { field, column: name });
-    }
-    let text = text(value, || format!("{field}: the type of {name}"), "a string such as varchar(50)")?;
-    let type_ = ColumnType::parse(text).map_err(|source| SpecError::Type { column: name.clone(), source })?;
-    Ok(Column { name, type_ })
 }
 
 fn primary_key(spec: &Map<String, Value>, columns: &[Column]) -> Result<Vec<Identifier>, SpecError> {

@@ -136,6 +136,21 @@ pub fn rejected_text_alone(error: &DbError) -> Option<&str> {
     about_text.then(|| error.message())
 }
 
+/// The message for a column's definition that the server rejects, if that is what an error says: a default of the wrong type, an
+/// expression that isn't immutable, …
+pub fn rejected_definition(error: &DbError) -> Option<&str> {
+    let code = error.code().code();
+    let about_definition = ["42", "22", "0A", "2B"].iter().any(|class| code.starts_with(class));
+    // Something may be there later, or for others.
+    let is_missing = ["42501", "42704"].contains(&code);
+    (about_definition && !is_missing && !spoils(code) && !is_stale_code(code)).then(|| error.message())
+}
+
+/// Whether rows stand in the way: one has no value, or two have the same.
+pub fn is_of_rows(code: &str) -> bool {
+    ["23502", "23505", "23514"].contains(&code)
+}
+
 /// Whether another attempt may succeed at once: the catalog has changed since it was read, or another connection may do.
 pub fn is_stale(error: &DbError) -> bool {
     let code = error.code().code();
@@ -160,6 +175,9 @@ pub fn describe(error: &DbError) -> String {
     let detail = error.detail().filter(|_| !quotes_rows);
     let hint = match code {
         "2BP01" => Some("Drop what depends on it first"),
+        "23502" => Some(
+            "The table has rows: give the column a default, or nullable: true until all rows have a value",
+        ),
         _ => error.hint().filter(|_| !quotes_rows),
     };
     let parts = [Some(error.message()), detail, hint].into_iter().flatten().map(one_line).collect::<Vec<_>>();

@@ -18,6 +18,9 @@ use std::fmt;
 /// follow kstatus wait for the operator: without a status, an object counts as ready.
 const UNSEEN: i64 = -1;
 
+/// The most statements that a status has.
+const MOST_PENDING: usize = 100;
+
 /// State of an object's table, as the operator reports it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -36,6 +39,9 @@ pub struct TableStatus {
     pub column_count: Option<i64>,
     /// The columns of the primary key; empty without one.
     pub primary_key: Vec<String>,
+    /// The statements that would do what is held back, because it may lose something or rows stand in its way.
+    // Without any it is null, not absent: a status is merged into the one of before, where nothing else removes a field.
+    pub pending: Option<Vec<String>>,
     /// Ready: the table is as the spec asks. Synced: the last attempt to make it so succeeded.
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -76,6 +82,8 @@ pub struct Failure<'a> {
     pub needs_person: bool,
     /// Whether the object is being deleted.
     pub deleting: bool,
+    /// The statements that would do what is held back.
+    pub pending: &'a [String],
 }
 
 /// The time of a status, and the generation of the object that it is about.
@@ -101,6 +109,7 @@ impl TableStatus {
             columns: applied.columns.clone(),
             column_count: i64::try_from(applied.columns.len()).ok(),
             primary_key: applied.primary_key.clone(),
+            pending: None,
             conditions: vec![condition("Ready"), condition("Synced")],
         }
     }
@@ -119,7 +128,12 @@ impl TableStatus {
         };
         let stalled = failure.needs_person.then(|| condition("Stalled", "True"));
         let conditions = [ready, condition("Synced", "False")].into_iter().chain(stalled).collect();
-        Self { observed_generation: stamp.generation, conditions, ..self.clone() }
+        let pending = match failure.reason.is_about_the_table() {
+            true => pending(failure.pending),
+            // Nothing is known of it.
+            false => self.pending.clone(),
+        };
+        Self { observed_generation: stamp.generation, conditions, pending, ..self.clone() }
     }
 
     /// Whether this operator has come to an end with the object before, good or bad, so that the spec that was handled last
@@ -153,6 +167,15 @@ impl TableStatus {
                 .map_or(Time(stamp.now), |before| before.last_transition_time.clone()),
         }
     }
+}
+
+/// The statements that a status has: an object has to fit into etcd.
+fn pending(statements: &[String]) -> Option<Vec<String>> {
+    let mut shown: Vec<_> = statements.iter().take(MOST_PENDING).cloned().collect();
+    if statements.len() > MOST_PENDING {
+        shown.push(format!("-- and {} more", statements.len() - MOST_PENDING));
+    }
+    (!shown.is_empty()).then_some(shown)
 }
 
 /// Whether a condition is about this generation.

@@ -76,6 +76,15 @@ impl Transaction<'_> {
         self.batch_execute(BEGIN).await
     }
 
+    /// Begins what may take as long as it does, other than waiting for a lock; to be polled before the first statements.
+    ///
+    /// # Errors
+    ///
+    /// Those of the connection.
+    pub async fn begin_long(&self) -> Result<(), Error> {
+        self.batch_execute(&format!("{BEGIN}; SET LOCAL statement_timeout = 0")).await
+    }
+
     /// Executes statements, which are of one step, and commits, all at once. If one fails, the server executes none of those
     /// behind it, and COMMIT rolls back.
     ///

@@ -11,7 +11,7 @@ use crate::{
     sqlstate::Step,
     transaction::Transaction,
 };
-use futures::join;
+use futures::{future::try_join_all, join};
 
 /// Executes the statements of a plan, and commits.
 ///
@@ -21,20 +21,16 @@ use futures::join;
 pub async fn change(tx: &Transaction<'_>, plan: &Plan, owner: &Owner) -> Result<(), TableError> {
     let place = &plan.table.place;
     let head = || catalog::head(tx, Some(&place.schema), &place.name);
-    let execute = async |statement: Option<String>| match statement {
-        Some(statement) => {
-            tx.metrics.note_statements([&*statement]);
-            tx.execute_typed(&statement, &[]).await.map(drop)
-        }
-        None => Ok(()),
+    let execute = async |statements: Vec<String>| {
+        tx.metrics.note_statements(statements.iter().map(String::as_str));
+        try_join_all(statements.iter().map(|statement| tx.execute_typed(statement, &[]))).await.map(drop)
     };
-    let (changed, mut found) = join!(execute(ddl::change(plan)), head());
+    let (changed, mut found) = join!(execute(ddl::changes(plan)), head());
     changed.map_err(|error| (Step::Change, error))?;
     if plan.comment.is_some() {
         let present = found?.and_then(|head| head.comment);
-        let comment =
-            ddl::comment(place, &owner.mark_comment(present.as_deref(), &plan.table.column_names()));
-        let (commented, read) = join!(execute(Some(comment)), head());
+        let comment = ddl::comment(place, &owner.mark_comment(present.as_deref(), &plan.table.from_spec()));
+        let (commented, read) = join!(execute(vec![comment]), head());
         commented.map_err(|error| (Step::Change, error))?;
         found = read;
     }

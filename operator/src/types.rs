@@ -12,8 +12,9 @@
 use crate::{
     catalog::PgTypeId,
     column_type::ColumnType,
+    forms::Form,
     identifier::Identifier,
-    spec::{Column, Table},
+    spec::{Column, ColumnSettings, Table},
     sqlstate,
 };
 use postgres_types::{Kind, ToSql, Type};
@@ -64,6 +65,10 @@ pub struct ResolvedColumn {
     pub name: Identifier,
     /// Its type.
     pub type_: ResolvedType,
+    /// What else the spec asks of it.
+    pub settings: ColumnSettings,
+    /// What the server makes of that, as far as it was asked.
+    pub form: Form,
 }
 
 impl ResolvedType {
@@ -171,7 +176,8 @@ pub async fn resolve(
             }
         };
         let type_ = ResolvedType { id, serial: column.type_.serial_base().is_some(), name };
-        resolved.push(ResolvedColumn { name: column.name.clone(), type_ });
+        let (name, settings) = (column.name.clone(), column.settings.clone());
+        resolved.push(ResolvedColumn { name, type_, settings, form: Form::default() });
     }
     Ok(resolved)
 }
@@ -207,8 +213,8 @@ fn explain(why: &str, type_: &ColumnType) -> String {
             "a key isn't part of a type: remove it, and name the column in spec.primaryKey".to_owned()
         }
         Some(clause) => format!(
-            "constraints, defaults and the like aren't part of a type, and aren't supported yet: remove {clause} and what \
-             belongs to it"
+            "constraints, defaults and the like aren't part of a type: remove {clause} and what belongs to it, and write them \
+             beside the type, such as {{type: integer, nullable: false, default: 5}}"
         ),
         None => why.to_owned(),
     }

@@ -5,7 +5,7 @@ use crate::{
     column_type::ColumnType,
     identifier::{Identifier, quote},
     plan::{Found, ResolvedTable},
-    spec::Table,
+    spec::{Table, Values},
     types::ResolvedType,
 };
 use std::fmt;
@@ -71,7 +71,9 @@ pub fn warnings(asked: &Table, wanted: &ResolvedTable, found: &Found) -> Vec<War
     let identities = columns.filter(|column| column.generated == Generated::Identity);
     warnings.extend(identities.filter_map(|found| {
         let column = wanted.columns.iter().find(|column| column.name.as_str() == found.name)?;
-        Some(Warning::Identity { column: column.name.clone() })
+        // Where the spec asks for it, nobody is surprised.
+        let is_plain = column.settings.values == Values::Written;
+        is_plain.then(|| Warning::Identity { column: column.name.clone() })
     }));
     let key = found.here.as_ref().and_then(|relation| relation.key.as_ref());
     if key.is_some_and(|key| key.form == KeyForm::Deferrable) {

@@ -13,6 +13,7 @@ use std::{
     io::Write,
     path::Path,
     process::{Output, Stdio},
+    time::Duration,
 };
 
 /// A control plane of its own: other suites use the Kopf demo's CRD, which has the same name.
@@ -38,6 +39,21 @@ impl World {
             .unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         child.wait_with_output().unwrap()
+    }
+
+    /// Creates the rules, and waits until they count.
+    async fn install_rules(&self) {
+        self.must(&["apply", "-f", "-"], &manifest("admission.yaml"));
+        let twice = json!({"tableName": "t", "columns": [{"a": "int"}, {"A": "int"}]});
+        let twice = object("rules", &twice).to_string();
+        for _ in 0..200 {
+            let arguments = ["create", "--dry-run=server", "-f", "-"];
+            if !self.kubectl(&arguments, &twice).status.success() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the rules don't count");
     }
 
     /// The output of kubectl, which must succeed.
@@ -78,6 +94,13 @@ async fn the_crd_accepts_good_objects_and_rejects_others_with_a_message() {
     let good =
         json!({"tableName": "\"T\"", "columns": [{"a": "int"}, {"b": "int"}], "primaryKey": ["a", "b"]});
     world.must(&["apply", "-f", "-"], &object("good", &good).to_string());
+    let long = json!({"tableName": "long", "columns": [
+        {"a": {"type": "int", "nullable": false, "default": 5, "unique": true, "comment": "c"}},
+        {"b": {"type": "text", "default": "'x'", "collation": "C", "renamedFrom": "old"}},
+        {"c": {"type": "int", "identity": "Always"}},
+        {"d": {"type": "int", "generated": "a + 1", "default": null}},
+    ]});
+    world.must(&["apply", "-f", "-"], &object("long", &long).to_string());
     mistakes_are_rejected(&world);
     a_new_object_is_not_seen_yet(&world);
     kubectl_get_prints_the_status(&world);
@@ -94,11 +117,23 @@ fn mistakes_are_rejected(world: &World) {
         (json!({"tableName": "t", "columns": []}), "spec.columns in body should have at least 1 items"),
         (json!({"tableName": "t", "columns": [{"a": "int", "b": "int"}]}), "must have at most 1 item"),
         (json!({"tableName": "t", "columns": [{}]}), "should have at least 1 properties"),
-        (json!({"tableName": "t", "columns": [{"a": 1}]}), "must be of type string"),
         (
-            json!({"tableName": "t", "columns": [{"a": {"type": "int"}}]}),
-            "spec.columns[0].a in body must be of type string: \"object\"",
+            json!({"tableName": "t", "columns": [{"a": {"type": 1}}]}),
+            "spec.columns[0].a.type in body must be of type string: \"integer\"",
         ),
+        (
+            json!({"tableName": "t", "columns": [{"a": {"nullable": false}}]}),
+            "spec.columns[0].a.type: Required value",
+        ),
+        (
+            json!({"tableName": "t", "columns": [{"a": {"type": "int", "nullable": "no"}}]}),
+            "spec.columns[0].a.nullable in body must be of type boolean: \"string\"",
+        ),
+        (
+            json!({"tableName": "t", "columns": [{"a": {"type": "int", "identity": "always"}}]}),
+            "spec.columns[0].a.identity: Unsupported value: \"always\"",
+        ),
+        (json!({"tableName": "t", "columns": [{"a": "x".repeat(1025)}]}), "may not be more than 1024 bytes"),
         (json!({"tableName": 1, "columns": [{"a": "int"}]}), "must be of type string"),
         (json!({"tableName": "t", "columns": {"a": "int"}}), "unknown field \"spec.columns.a\""),
         (json!({"tableName": "t", "columns": "a"}), "must be of type array"),
@@ -177,6 +212,8 @@ fn wrong_shapes() -> Vec<Value> {
         json!([{"id": 1}]),
         json!([{"id": null}]),
         json!([{"id": {"type": "integer"}}]),
+        json!([{"id": {"type": 5, "nullable": "no", "default": [1], "identity": "x", "comment": {"a": 1}}}]),
+        json!([{"id": {"nullable": false, "anything": 1}}]),
         json!([{"id": ["integer"]}]),
         json!([{"id": "integer", "name": "text"}]),
         json!([[{"id": "integer"}]]),
@@ -249,6 +286,7 @@ async fn every_object_that_the_kopf_demos_crd_has_let_in_can_be_changed_and_dele
     world.must(&["replace", "-f", "-"], &manifest("crd.yaml"));
     world.must(&["wait", "--for=condition=Established", "crd/databasetables.kopf.demo"], "");
     until_the_schema_is_there(&tables).await;
+    world.install_rules().await;
 
     let status = json!({
         "table": "public.t", "columnCount": 1, "columns": [{"name": "id", "type": "integer"}], "primaryKey": ["id"],
@@ -283,6 +321,67 @@ async fn until_the_schema_is_there(tables: &Api<DynamicObject>) {
     let bad = serde_json::from_value(object("probe", &json!({"tableName": ""}))).unwrap();
     let dry = PostParams { dry_run: true, ..PostParams::default() };
     while tables.create(&dry, &bad).await.is_ok() {
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+#[tokio::test]
+async fn the_rules_say_what_to_write_and_look_at_changed_specs_alone() {
+    let world = World::start().await;
+    world.must(&["apply", "-f", "-"], &manifest("crd.yaml"));
+    world.must(&["wait", "--for=condition=Established", "crd/databasetables.kopf.demo"], "");
+    // One from before.
+    let old = json!({"tableName": "t", "columns": [{"a": "int not null"}], "primaryKey": "b"});
+    world.must(&["apply", "-f", "-"], &object("old", &old).to_string());
+    world.install_rules().await;
+
+    let long = "x".repeat(64);
+    for (spec, why) in [
+        (
+            json!({"tableName": "t", "columns": [{"a": "int"}, {"b": "int"}, {"\"b\"": "int"}]}),
+            "spec.columns has the column b twice: unquoted names are folded to lower case, so rename or remove one",
+        ),
+        (
+            json!({"tableName": "t", "columns": [{"A": "int NOT NULL"}]}),
+            "column A: int NOT NULL is more than a type: write the rest beside it, as in A: {type: …, nullable: false",
+        ),
+        (json!({"tableName": "t", "columns": [{"a": "int primary key"}]}), "and a key in spec.primaryKey"),
+        (
+            json!({"tableName": "t", "columns": [{"a": "int"}], "primaryKey": ["A", "b"]}),
+            "spec.primaryKey names b, which is not a column: add it to spec.columns, or correct the name",
+        ),
+        (
+            json!({"tableName": long, "columns": [{"a": "int"}]}),
+            "spec.tableName has 64 bytes: PostgreSQL allows 63",
+        ),
+        (json!({"tableName": "t", "columns": [{long: "int"}]}), "is longer than 63 bytes: shorten it"),
+    ] {
+        let message = world.rejected("bad", &spec);
+        assert!(message.contains(why), "{spec}: {message}");
+    }
+    for (number, spec) in [
+        json!({"tableName": "\"T\"", "columns": [{"a": "timestamp with time zone"}, {"\"A\"": "\"my default\""}],
+               "primaryKey": "\"A\""}),
+        json!({"tableName": "many", "columns": (0..1600).map(|n| json!({format!("c{n}"): "int"})).collect::<Vec<_>>(),
+               "primaryKey": "c1599"}),
+    ]
+    .iter()
+    .enumerate()
+    {
+        world.must(&["create", "-f", "-"], &object(&format!("fine-{number}"), spec).to_string());
+    }
+
+    // A name counts once there is a table.
+    let patch = |name: &str| {
+        json!({"spec": {"tableName": name, "columns": [{"a": "int"}], "primaryKey": null}}).to_string()
+    };
+    let change = |name: &str| world.kubectl(&["patch", "dbt", "old", "--type=merge", "-p", &patch(name)], "");
+    assert!(change("u").status.success());
+    let status = json!({"status": {"table": "public.u"}}).to_string();
+    world.must(&["patch", "dbt", "old", "--subresource=status", "--type=merge", "-p", &status], "");
+    let renamed = String::from_utf8(change("v").stderr).unwrap();
+    let why =
+        "spec.tableName is u, and a table can't be renamed: set it back, or create another object for v";
+    assert!(renamed.contains(why), "{renamed}");
+    assert!(change("U").status.success());
 }

@@ -76,7 +76,7 @@ async fn if_the_status_is_lost_a_removed_column_is_recognised_by_the_last_handle
         })
         .await;
     let message = aborted["status"]["conditions"][0]["message"].as_str().unwrap();
-    assert!(message.contains("\"user_email\" is in the table but not in the spec. Columns"), "{message}");
+    assert!(message.contains("\"user_email\" is in the table but not in the spec. Put back"), "{message}");
 
     fixture.apply(&kopf_demo_cr_with_country());
     let ready = fixture.until_column_count("website-users", 6).await;
@@ -99,6 +99,47 @@ async fn a_changed_column_type_is_rejected() {
     let message = aborted["status"]["conditions"][0]["message"].as_str().unwrap();
     assert!(message.contains("column \"user_name\" has the type character varying(50)"), "{message}");
     assert_eq!(fixture.columns("website_users").await, before);
+}
+
+#[tokio::test]
+async fn columns_get_what_the_spec_says_of_them_and_what_is_held_back_can_be_done_by_hand() {
+    let fixture = with_a_row("long-form").await;
+    let _operator = fixture.operator().start();
+    let long = "    - USER_NAME: {type: text, nullable: false, default: \"'nobody'\", comment: Who}\n";
+    let wanted = KOPF_DEMO_CR.replace("    - USER_NAME: varchar(50)\n", long);
+    fixture.apply(&wanted);
+    let applied = |column: usize, type_: &'static str| {
+        move |table: &serde_json::Value| {
+            let is_there = table["status"]["columns"][column]["type"] == type_;
+            is_there && condition(table, "Synced") == ["True", "Applied"]
+        }
+    };
+    let object = fixture.until("website-users", "the new form is applied", applied(1, "text")).await;
+    assert!(object["status"].get("pending").is_none(), "{object}");
+    fixture.sql("INSERT INTO website_users (user_id) VALUES (8)").await;
+    assert_eq!(fixture.query(ROW).await, ["7 Ada", "8 nobody"]);
+
+    fixture.apply(&wanted.replace("USER_ID: integer", "USER_ID: bigint"));
+    let object = fixture
+        .until("website-users", "the update is aborted", |table| {
+            condition(table, "Ready")[1] == "UpdateAborted"
+        })
+        .await;
+    let pending: Vec<String> = serde_json::from_value(object["status"]["pending"].clone()).unwrap();
+    assert_eq!(
+        pending,
+        [
+            "ALTER TABLE \"public\".\"website_users\" ALTER COLUMN \"user_id\" TYPE bigint USING \"user_id\"::bigint"
+        ]
+    );
+    for statement in &pending {
+        fixture.sql(statement).await;
+    }
+    let look = serde_json::json!({"metadata": {"annotations": {"looked": "now"}}});
+    fixture.patch("website-users", look).await;
+    let object = fixture.until("website-users", "it is as the spec asks", applied(0, "bigint")).await;
+    assert!(object["status"].get("pending").is_none(), "{object}");
+    assert_eq!(fixture.query(ROW).await, ["7 Ada", "8 nobody"]);
 }
 
 #[tokio::test]

@@ -116,6 +116,7 @@ fn the_kustomization_and_the_files_of_the_chart_are_generated() {
                   # UPDATE_MANIFESTS=1 cargo test --test e2e installing\n";
     for (copy, original) in [
         ("kustomization/operator.yaml", format!("{header}{}", manifests(&[]))),
+        ("chart/files/admission.yaml", fs::read_to_string(path("manifests/admission.yaml")).unwrap()),
         ("chart/files/crd.yaml", fs::read_to_string(path("manifests/crd.yaml")).unwrap()),
         ("chart/files/rules.yaml", fs::read_to_string(path("monitoring/rules.yaml")).unwrap()),
         ("chart/files/dashboard.json", fs::read_to_string(path("monitoring/dashboard.json")).unwrap()),

@@ -19,6 +19,7 @@ pub struct Installation {
     pub(super) ports: Vec<u16>,
     pub(super) startup: Option<Duration>,
     pub(super) replicas: Option<u16>,
+    pub(super) manifests: Vec<&'static str>,
 }
 
 /// A key of the operator's Secret, and the environment variable by which the program gets it.
@@ -66,6 +67,26 @@ impl Installation {
     #[must_use]
     pub fn replicas(mut self, number: u16) -> Self {
         self.replicas = Some(number);
+        self
+    }
+
+    /// Further objects of the cluster as a whole, as YAML: the command `manifests` prints them behind the definitions of kinds, as they
+    /// are. A `ValidatingAdmissionPolicy` for one of the kinds, say:
+    ///
+    /// ```
+    /// use korf::cli::Installation;
+    ///
+    /// const POLICY: &str = "\
+    /// apiVersion: admissionregistration.k8s.io/v1
+    /// kind: ValidatingAdmissionPolicy
+    /// metadata:
+    ///   name: lights.example.com
+    /// ";
+    /// let needs = Installation::new().manifest(POLICY);
+    /// ```
+    #[must_use]
+    pub fn manifest(mut self, yaml: &'static str) -> Self {
+        self.manifests.push(yaml);
         self
     }
 

@@ -157,6 +157,9 @@ pub(super) fn print(
         writeln!(notes, "The image {} is a placeholder: say --image.", site.image)?;
     }
     crd::print(registry, out, notes)?;
+    for yaml in &site.installation.manifests {
+        write!(out, "---\n{}\n", yaml.trim_end())?;
+    }
     for object in objects(&site, grants::of(registry, &site)) {
         let yaml = serde_saphyr::to_string(&object).map_err(io::Error::other)?;
         write!(out, "---\n{}\n", yaml.trim_end())?;

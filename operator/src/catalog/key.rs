@@ -8,6 +8,8 @@ use tokio_postgres::{Client, Error};
 /// The primary key of a relation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
+    /// The constraint's name, exact.
+    pub constraint: String,
     /// Its columns, exact, in order.
     pub columns: Vec<String>,
     /// What it promises.
@@ -29,6 +31,7 @@ pub enum KeyForm {
 
 /// A key as the catalog has it: with numbers of columns.
 pub(super) struct NumberedKey {
+    pub constraint: String,
     pub columns: Vec<i16>,
     pub form: KeyForm,
 }
@@ -39,7 +42,8 @@ pub(super) async fn read(sql: &Client, oid: u32) -> Result<(Option<NumberedKey>,
     let query = "SELECT c.relreplident = 'f' OR EXISTS ( \
                    SELECT FROM pg_catalog.pg_index r WHERE r.indrelid = c.oid AND r.indisvalid AND r.indimmediate \
                    AND CASE c.relreplident WHEN 'd' THEN r.indisprimary WHEN 'i' THEN r.indisreplident ELSE false END), \
-                   i.indkey::pg_catalog.int2[], i.indnkeyatts, i.indisvalid AND i.indisready, i.indisexclusion, i.indimmediate \
+                   i.indkey::pg_catalog.int2[], i.indnkeyatts, i.indisvalid AND i.indisready, i.indisexclusion, i.indimmediate, \
+                   (SELECT x.relname::text FROM pg_catalog.pg_class x WHERE x.oid = i.indexrelid) \
                  FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary \
                  WHERE c.oid = $1";
     let Some(row) = of_relation(sql, query, oid).await?.pop() else { return Ok((None, false)) };
@@ -53,7 +57,7 @@ pub(super) async fn read(sql: &Client, oid: u32) -> Result<(Option<NumberedKey>,
         (true, false, false) => KeyForm::Deferrable,
         (true, false, true) => KeyForm::Plain,
     };
-    Ok((Some(NumberedKey { columns, form }), has_identity))
+    Ok((Some(NumberedKey { constraint: row.try_get(6)?, columns, form }), has_identity))
 }
 
 /// As in a definition.

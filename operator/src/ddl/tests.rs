@@ -1,11 +1,12 @@
 use super::*;
-use crate::{catalog::PgTypeId, types::ResolvedType};
+use crate::{catalog::PgTypeId, forms::Form, spec::ColumnSettings, types::ResolvedType};
 use proptest::prelude::*;
 
 fn column(name: &str, type_: &str, serial: bool) -> ResolvedColumn {
     let id = PgTypeId { oid: if type_ == "bigint" { 20 } else { 23 }, typmod: -1 };
     let name = Identifier::parse(name).unwrap();
-    ResolvedColumn { name, type_: ResolvedType { id, serial, name: type_.into() } }
+    let type_ = ResolvedType { id, serial, name: type_.into() };
+    ResolvedColumn { name, type_, settings: ColumnSettings::default(), form: Form::default() }
 }
 
 fn wanted(columns: Vec<ResolvedColumn>, key: &[&str]) -> ResolvedTable {
@@ -17,14 +18,22 @@ fn wanted(columns: Vec<ResolvedColumn>, key: &[&str]) -> ResolvedTable {
 }
 
 /// A plan without a new comment.
-fn plan(table: ResolvedTable, action: Action) -> Plan {
-    Plan { table, action, comment: None, takes_over: false, adopts: false, extra_columns: vec![] }
+fn plan(table: ResolvedTable, changes: Vec<Change>) -> Plan {
+    Plan {
+        table,
+        changes,
+        steps: vec![],
+        comment: None,
+        takes_over: false,
+        adopts: false,
+        extra_columns: vec![],
+    }
 }
 
 #[test]
 fn a_create_is_followed_by_the_comment() {
     let columns = vec![column("ID", "bigint", true), column("\"Two Words\"", "character varying(50)", false)];
-    let plan = plan(wanted(columns, &["id", "\"Two Words\""]), Action::Create);
+    let plan = plan(wanted(columns, &["id", "\"Two Words\""]), vec![Change::CreateTable]);
     assert_eq!(
         statements(&Plan { comment: Some("it's\nours".into()), ..plan }),
         [
@@ -37,15 +46,16 @@ fn a_create_is_followed_by_the_comment() {
 #[test]
 fn all_new_columns_go_into_one_statement() {
     let columns = vec![column("a", "integer", false), column("b", "text", false)];
+    let added = columns.into_iter().map(Change::AddColumn).collect();
     assert_eq!(
-        statements(&plan(wanted(vec![], &[]), Action::AddColumns(columns))),
+        statements(&plan(wanted(vec![], &[]), added)),
         ["ALTER TABLE \"My \"\"Schema\"\"\".\"user\"\n  ADD COLUMN \"a\" integer,\n  ADD COLUMN \"b\" text"]
     );
 }
 
 #[test]
 fn a_plan_without_changes_has_no_statements_but_for_a_new_comment() {
-    let plan = plan(wanted(vec![], &[]), Action::Nothing);
+    let plan = plan(wanted(vec![], &[]), vec![]);
     assert!(statements(&plan).is_empty());
     let new_owner = Plan { comment: Some("ours".into()), takes_over: true, ..plan };
     assert_eq!(statements(&new_owner), ["COMMENT ON TABLE \"My \"\"Schema\"\"\".\"user\" IS 'ours'"]);
@@ -65,7 +75,7 @@ proptest! {
         let mut wanted = wanted(vec![column(&quote(&name), "integer", false)], &[]);
         wanted.place = Place { schema, name: table, qualified: String::new() };
         wanted.primary_key = vec![wanted.columns[0].name.clone()];
-        let plan = Plan { comment: Some(text), ..plan(wanted, Action::Create) };
+        let plan = Plan { comment: Some(text), ..plan(wanted, vec![Change::CreateTable]) };
         let frame = ["CREATE TABLE . (\n   integer,\n  PRIMARY KEY ()\n)", "COMMENT ON TABLE . IS "];
         let emitted = statements(&plan);
         let bare: Vec<_> = emitted.iter().map(|statement| outside_quotes(statement)).collect();

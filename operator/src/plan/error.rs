@@ -1,5 +1,6 @@
 //! Conflicts that a person has to resolve, in words.
 
+use super::Obstacle;
 use crate::{
     catalog::{Generated, Key},
     identifier::{Identifier, quote},
@@ -27,26 +28,28 @@ pub enum PlanError {
     #[error(
         "table {table} already exists and doesn't belong to a DatabaseTable, and it isn't taken over, because that would \
          change it: {}. Change the spec or the table, or delete this object and create one with another tableName",
-        join_changes(.differences)
+        .differences.join("; ")
     )]
     NotAdopted {
         /// The table.
         table: String,
         /// How it differs from the spec.
-        differences: Vec<IncompatibleChange>,
+        differences: Vec<String>,
+        /// The statements that would make it as the spec asks.
+        pending: Vec<String>,
     },
     /// The table's comment names no object, and it isn't what the operator before this one has made.
     #[error(
         "table {table} isn't as the spec says that was handled last, by an operator that doesn't put owners into comments, so it \
          is left alone: {}. If it is this object's, change it back or set adoptionPolicy: IfCompatible (to delete the object, \
          drop the table or set deletionPolicy: Retain)",
-        join_changes(.differences)
+        .differences.join("; ")
     )]
     Strange {
         /// The table.
         table: String,
         /// How it differs from the spec that was handled last.
-        differences: Vec<IncompatibleChange>,
+        differences: Vec<String>,
     },
     /// The table belongs to another object.
     #[error(
@@ -128,8 +131,8 @@ pub enum PlanError {
     },
     /// The spec asks for more than new columns.
     #[error(
-        "the update of table {table} is aborted and nothing was changed: {}. Columns can only be added: put back \
-         what was removed or changed",
+        "the update of table {table} is aborted and nothing was changed: {}. Put back what was removed or changed, or, if it \
+         is meant, run the statements in status.pending",
         join_changes(.changes)
     )]
     Incompatible {
@@ -137,7 +140,39 @@ pub enum PlanError {
         table: String,
         /// All changes that can't be made.
         changes: Vec<IncompatibleChange>,
+        /// The statements that would make the table as the spec asks.
+        pending: Vec<String>,
     },
+    /// Rows stand in the way of a step.
+    #[error("{obstacle}. All else of table {table} is as the spec asks up to there")]
+    Obstructed {
+        /// The table.
+        table: String,
+        /// What is in the way.
+        obstacle: Obstacle,
+        /// The statements that would do what is left.
+        pending: Vec<String>,
+    },
+    /// The table isn't the object's any more, after the changes and before a step.
+    #[error("table {table} was taken away while its {what} was being made: look at what has become of it")]
+    Lost {
+        /// The table.
+        table: String,
+        /// What was being made.
+        what: String,
+    },
+}
+
+impl PlanError {
+    /// The statements that would do what is held back.
+    pub fn pending(&self) -> &[String] {
+        match self {
+            Self::Incompatible { pending, .. }
+            | Self::Obstructed { pending, .. }
+            | Self::NotAdopted { pending, .. } => pending,
+            _ => &[],
+        }
+    }
 }
 
 /// A change that would lose or rewrite data.
@@ -148,18 +183,6 @@ pub enum IncompatibleChange {
     Removed {
         /// The column.
         column: String,
-    },
-    /// The spec has a column that the table lacks.
-    Missing {
-        /// The column.
-        column: Identifier,
-    },
-    /// The table is partitioned, so that its deletion would take others.
-    Partitioned,
-    /// A type of the spec isn't one that the database has.
-    UnknownType {
-        /// Which type of which column, and why.
-        why: String,
     },
     /// A column's type differs from the spec.
     TypeChanged {
@@ -177,6 +200,45 @@ pub enum IncompatibleChange {
         /// How they are computed.
         by: Generated,
     },
+    /// A column isn't computed by the expression of the spec.
+    Expression {
+        /// The column.
+        column: Identifier,
+        /// The expression in the database; `None` if it isn't computed.
+        from: Option<String>,
+        /// The expression in the spec.
+        to: String,
+    },
+    /// A column of the table has to become an identity column, or no longer be one.
+    Identity {
+        /// The column.
+        column: Identifier,
+        /// Whether it has to become one.
+        added: bool,
+    },
+    /// A column's collation differs from the spec.
+    Collation {
+        /// The column.
+        column: Identifier,
+        /// The collation in the database.
+        from: String,
+        /// The collation in the spec.
+        to: String,
+    },
+    /// A column whose addition writes all rows, of which there are many.
+    Rewrite {
+        /// The column.
+        column: Identifier,
+        /// The size of the rows.
+        bytes: i64,
+    },
+    /// The spec renames a column that never came from it.
+    RenamesForeign {
+        /// The column's name.
+        from: String,
+        /// Its name in the spec.
+        to: Identifier,
+    },
     /// The primary key differs from the spec.
     PrimaryKey {
         /// The key in the database.
@@ -192,9 +254,6 @@ impl fmt::Display for IncompatibleChange {
             Self::Removed { column } => {
                 write!(f, "column {} is in the table but not in the spec", quote(column))
             }
-            Self::Missing { column } => write!(f, "column {column} is in the spec but not in the table"),
-            Self::Partitioned => f.write_str("the table is partitioned"),
-            Self::UnknownType { why } => f.write_str(why),
             Self::TypeChanged { column, from, to } => {
                 write!(f, "column {column} has the type {from}, but {to} in the spec")
             }
@@ -203,6 +262,30 @@ impl fmt::Display for IncompatibleChange {
                     f,
                     "column {column} is generated ({by}) and can't be written, but is plain in the spec"
                 )
+            }
+            Self::Expression { column, from: None, to } => {
+                write!(f, "column {column} is plain, but generated by {to} in the spec")
+            }
+            Self::Expression { column, from: Some(from), to } => {
+                write!(f, "column {column} is generated by {from}, but by {to} in the spec")
+            }
+            Self::Identity { column, added: true } => {
+                write!(f, "column {column} isn't an identity column, but it is in the spec")
+            }
+            Self::Identity { column, added: false } => {
+                write!(f, "column {column} is an identity column, but not in the spec")
+            }
+            Self::Collation { column, from, to } => {
+                write!(f, "column {column} has the collation {from}, but {to} in the spec")
+            }
+            Self::Rewrite { column, bytes } => write!(
+                f,
+                "column {column} would get a value of its own in each row, and nobody could read the table while its {} MiB \
+                 are written again",
+                bytes >> 20
+            ),
+            Self::RenamesForeign { from, to } => {
+                write!(f, "column {} was never in the spec, so it isn't renamed to {to}", quote(from))
             }
             Self::PrimaryKey { from, to } => {
                 let from = from.as_ref().map_or_else(|| ABSENT.to_owned(), Key::to_string);

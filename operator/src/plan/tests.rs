@@ -2,7 +2,9 @@ mod adoption;
 
 use super::*;
 use crate::{
-    catalog::{Head, PgTypeId},
+    catalog::{CatalogColumn, Generated, Head, PgTypeId},
+    forms::Form,
+    spec::ColumnSettings,
     types::ResolvedType,
 };
 
@@ -26,6 +28,8 @@ fn wanted(columns: &[(&str, u32)], key: &[&str]) -> ResolvedTable {
     let resolved = |&(name, oid): &(&str, u32)| ResolvedColumn {
         name: Identifier::parse(name).unwrap(),
         type_: ResolvedType { id: PgTypeId { oid, typmod: -1 }, serial: false, name: type_name(oid).into() },
+        settings: ColumnSettings::default(),
+        form: Form::default(),
     };
     ResolvedTable {
         place: Place { schema: "public".into(), name: "users".into(), qualified: "public.users".into() },
@@ -48,12 +52,13 @@ fn table(columns: &[(&str, u32)], key: &[&str], marked: Option<Owner>) -> Found 
         columns: columns.iter().map(column).collect(),
         key: plain_key(key),
         has_identity: !key.is_empty(),
+        details: None,
     };
     Found { here: Some(relation), ..Found::default() }
 }
 
-fn names(columns: &[(&str, u32)]) -> BTreeSet<String> {
-    columns.iter().map(|(name, _)| (*name).to_owned()).collect()
+fn names(columns: &[(&str, u32)]) -> FromSpec {
+    FromSpec::of_columns(columns.iter().map(|(name, _)| (*name).to_owned()).collect())
 }
 
 /// Puts a line with these columns into the comment.
@@ -69,7 +74,7 @@ fn forget_columns(found: &mut Found) {
 
 fn plain_key(columns: &[&str]) -> Option<Key> {
     let columns: Vec<_> = columns.iter().map(ToString::to_string).collect();
-    (!columns.is_empty()).then_some(Key { columns, form: KeyForm::Plain })
+    (!columns.is_empty()).then_some(Key { constraint: "users_pkey".into(), columns, form: KeyForm::Plain })
 }
 
 /// The plan for the object `a`, whose spec has had the columns `a`, `b`, `c` and `B`.
@@ -77,15 +82,16 @@ fn planned(wanted: ResolvedTable, found: &Found) -> Result<Plan, PlanError> {
     plan(wanted, found, &claim("a", &["a", "b", "c", "B"]))
 }
 
-fn action(wanted: ResolvedTable, found: &Found) -> Action {
-    planned(wanted, found).unwrap().action
+fn changes(wanted: ResolvedTable, found: &Found) -> Vec<Change> {
+    planned(wanted, found).unwrap().changes
 }
 
-fn added(action: Action) -> Vec<String> {
-    match action {
-        Action::AddColumns(columns) => columns.iter().map(|c| c.name.to_string()).collect(),
+fn added(changes: &[Change]) -> Vec<String> {
+    let name = |change: &Change| match change {
+        Change::AddColumn(column) => column.name.to_string(),
         other => panic!("{other:?}"),
-    }
+    };
+    changes.iter().map(name).collect()
 }
 
 fn rejection(wanted: ResolvedTable, found: &Found) -> String {
@@ -97,7 +103,8 @@ fn a_missing_table_is_created_with_its_owner_in_the_comment() {
     let wanted = wanted(&[("a", INT)], &[]);
     let expected = Plan {
         table: wanted.clone(),
-        action: Action::Create,
+        changes: vec![Change::CreateTable],
+        steps: vec![],
         comment: Some(owner("a").mark_comment(None, &names(&[("a", INT)]))),
         takes_over: false,
         adopts: false,
@@ -111,7 +118,7 @@ fn the_same_columns_in_any_order_are_no_change() {
     let found = table(&[("a", INT), ("b", VARCHAR)], &["a"], Some(owner("a")));
     for columns in [[("a", INT), ("b", VARCHAR)], [("b", VARCHAR), ("a", INT)]] {
         let plan = planned(wanted(&columns, &["a"]), &found).unwrap();
-        assert_eq!((plan.action, plan.comment, plan.takes_over), (Action::Nothing, None, false));
+        assert_eq!((plan.changes, plan.comment, plan.takes_over), (vec![], None, false));
     }
 }
 
@@ -119,7 +126,7 @@ fn the_same_columns_in_any_order_are_no_change() {
 fn new_columns_are_added_in_the_order_of_the_spec() {
     let found = table(&[("b", INT)], &[], Some(owner("a")));
     let wanted = wanted(&[("c", INT), ("b", INT), ("\"B\"", INT), ("a", VARCHAR)], &[]);
-    assert_eq!(added(action(wanted, &found)), ["\"c\"", "\"B\"", "\"a\""]);
+    assert_eq!(added(&changes(wanted, &found)), ["\"c\"", "\"B\"", "\"a\""]);
 }
 
 #[test]
@@ -145,10 +152,10 @@ fn a_column_that_was_never_in_the_spec_is_left_alone() {
     let small = || wanted(&[("a", INT)], &[]);
     let known = claim("a", &["a"]);
     let unchanged = plan(small(), &found, &known).unwrap();
-    assert_eq!(unchanged.action, Action::Nothing);
+    assert_eq!(unchanged.changes, []);
     assert_eq!(unchanged.extra_columns, ["audit", "B"]);
     let extended = plan(wanted(&[("a", INT), ("b", INT)], &[]), &found, &known).unwrap();
-    assert_eq!(added(extended.action), ["\"b\""]);
+    assert_eq!(added(&extended.changes), ["\"b\""]);
     let error =
         plan(small(), &found, &claim("a", &["a", "audit"])).expect_err("audit was in the spec").to_string();
     assert!(error.contains("\"audit\"") && !error.contains("\"B\""), "{error}");
@@ -193,8 +200,10 @@ fn the_comment_names_the_columns_of_the_spec_after_each_change() {
 #[test]
 fn a_different_modifier_is_a_different_type() {
     let mut found = table(&[("a", VARCHAR)], &[], Some(owner("a")));
-    found.here.as_mut().unwrap().columns[0].type_id.typmod = 54;
-    assert!(rejection(wanted(&[("a", VARCHAR)], &[]), &found).contains("\"a\" has the type"));
+    found.here.as_mut().unwrap().columns[0].type_id.typmod = -1;
+    let mut shorter = wanted(&[("a", VARCHAR)], &[]);
+    shorter.columns[0].type_.id.typmod = 54;
+    assert!(rejection(shorter, &found).contains("\"a\" has the type"));
 }
 
 #[test]
@@ -206,8 +215,8 @@ fn a_serial_column_needs_a_sequence_and_an_integer_may_have_one() {
         rejection(with_sequence.clone(), &found).contains("has the type integer, but serial in the spec")
     );
     found.here.as_mut().unwrap().columns[0].serial = true;
-    assert_eq!(action(with_sequence, &found), Action::Nothing);
-    assert_eq!(action(wanted(&[("a", INT)], &[]), &found), Action::Nothing);
+    assert_eq!(changes(with_sequence, &found), []);
+    assert_eq!(changes(wanted(&[("a", INT)], &[]), &found), []);
 }
 
 #[test]
@@ -306,7 +315,7 @@ fn an_owner_restored_from_a_backup_takes_its_table_over() {
         plan.comment,
         Some(owner("a").mark_comment(Some("Who signed up."), &names(&[("a", INT), ("b", INT)])))
     );
-    assert_eq!(added(plan.action), ["\"b\""]);
+    assert_eq!(added(&plan.changes), ["\"b\""]);
 }
 
 fn place(qualified: &str) -> Place {

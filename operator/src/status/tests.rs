@@ -21,7 +21,7 @@ fn applied(columns: usize) -> Applied {
 
 fn failure(reason: ConditionReason, message: &str) -> Failure<'_> {
     let needs_person = reason != ConditionReason::DatabaseUnavailable;
-    Failure { reason, message, needs_person, deleting: false }
+    Failure { reason, message, needs_person, deleting: false, pending: &[] }
 }
 
 fn since(status: &TableStatus, type_: &str) -> i64 {
@@ -43,6 +43,7 @@ fn a_success_is_ready_and_synced() {
             "columns": [{"name": "c0", "type": "integer"}, {"name": "c1", "type": "integer"}],
             "columnCount": 2,
             "primaryKey": ["c0"],
+            "pending": null,
             "conditions": [
                 {"type": "Ready", "status": "True", "reason": "Applied", "message": "table public.users has all columns of the spec",
                  "observedGeneration": 1, "lastTransitionTime": "1970-01-01T00:00:10Z"},
@@ -143,4 +144,22 @@ fn a_status_tells_whether_this_operator_has_come_to_an_end_with_the_object() {
         let status = new.after_failure(stamp(1, 10), &failure(reason, "no"));
         assert_eq!(status.tells_of_an_end(), ends, "{reason}");
     }
+}
+
+#[test]
+fn what_is_held_back_stands_in_the_status_until_it_is_known_to_be_otherwise() {
+    let held: Vec<_> = (0..MOST_PENDING + 2).map(|n| format!("ALTER {n}")).collect();
+    let aborted = Failure { pending: &held[..2], ..failure(ConditionReason::UpdateAborted, "no") };
+    let status = TableStatus::default().after_failure(stamp(1, 10), &aborted);
+    assert_eq!(status.pending.as_deref(), Some(&held[..2]));
+    assert_eq!(serde_json::to_value(&status).unwrap()["pending"], json!(["ALTER 0", "ALTER 1"]));
+    let down = failure(ConditionReason::DatabaseUnavailable, "down");
+    let after = status.after_failure(stamp(1, 20), &down);
+    assert_eq!(after.pending, status.pending, "nothing is known of it");
+    let invalid = failure(ConditionReason::InvalidSpec, "bad");
+    assert!(after.after_failure(stamp(2, 30), &invalid).pending.is_none());
+    let done = status.after_success(stamp(2, 30), &applied(1), &[]);
+    assert_eq!(serde_json::to_value(&done).unwrap()["pending"], json!(null), "it is removed");
+    let many = status.after_failure(stamp(1, 40), &Failure { pending: &held, ..aborted }).pending.unwrap();
+    assert_eq!((many.len(), &*many[MOST_PENDING]), (MOST_PENDING + 1, "-- and 2 more"));
 }

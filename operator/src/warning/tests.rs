@@ -1,6 +1,8 @@
 use super::*;
 use crate::{
     catalog::{CatalogColumn, Head, Key, PgTypeId, Place, Relation, RelationKind},
+    forms::Form,
+    spec::ColumnSettings,
     types::ResolvedColumn,
 };
 use serde_json::json;
@@ -11,7 +13,12 @@ fn resolved(asked: &Table, oid: u32, typmod: i32, kept: &str) -> ResolvedTable {
     let type_ = ResolvedType { id: PgTypeId { oid, typmod }, serial: false, name: kept.into() };
     ResolvedTable {
         place: Place { schema: "public".into(), name: "t".into(), qualified: "public.t".into() },
-        columns: vec![ResolvedColumn { name: asked.columns[0].name.clone(), type_ }],
+        columns: vec![ResolvedColumn {
+            name: asked.columns[0].name.clone(),
+            type_,
+            settings: ColumnSettings::default(),
+            form: Form::default(),
+        }],
         primary_key: Vec::new(),
     }
 }
@@ -79,8 +86,9 @@ fn an_identity_column_and_a_deferrable_key_are_told() {
         head: Head { oid: 1, kind: RelationKind::Table, comment: None },
         // The second one isn't in the spec.
         columns: vec![column("a", Generated::Identity), column("b", Generated::Identity)],
-        key: Some(Key { columns: vec!["a".into()], form: KeyForm::Deferrable }),
+        key: Some(Key { constraint: "t_pkey".into(), columns: vec!["a".into()], form: KeyForm::Deferrable }),
         has_identity: false,
+        details: None,
     };
     let found = Found { here: Some(relation), ..Found::default() };
     assert_eq!(

@@ -60,6 +60,10 @@ async fn failures(world: &World) -> Vec<(&'static str, &'static str, TableError)
     let aborted = world.rejected(&spec("t", &[("a", "integer")])).await;
     let renamed = world.rejected(&spec("u", &[("a", "integer")])).await;
     let invalid = Table::from_spec(Some(&json!({"tableName": "t"}))).unwrap_err();
+    world.run("INSERT INTO t VALUES (NULL)").await;
+    let strict =
+        json!({"tableName": "t", "columns": [{"a": {"type": "integer", "nullable": false}}, {"b": "text"}]});
+    let obstructed = world.apply(&strict).await.unwrap_err();
     world.run("CREATE TABLE taken (a integer)").await;
     let conflict = world.apply_as("b", &spec("taken", &[("a", "integer")])).await.unwrap_err();
     world.run("CREATE VIEW v AS SELECT a FROM t").await;
@@ -78,6 +82,7 @@ async fn failures(world: &World) -> Vec<(&'static str, &'static str, TableError)
     vec![
         ("UpdateAborted", "Failed", aborted),
         ("UpdateAborted", "Failed", renamed),
+        ("UpdateAborted", "Failed", obstructed),
         ("InvalidSpec", "Failed", invalid.clone().into()),
         ("InvalidSpec", "Failed", TableError::DeletionUnclear(invalid)),
         ("Conflict", "Failed", conflict),

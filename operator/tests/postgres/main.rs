@@ -5,11 +5,14 @@
 mod adopt;
 mod bad_input;
 mod clusters;
+mod columns;
 mod connection;
 mod create;
 mod crowded;
 mod delete;
+mod edits;
 mod handed_over;
+mod hostile;
 mod kstatus;
 mod pooled;
 mod races;

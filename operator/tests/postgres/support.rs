@@ -164,11 +164,19 @@ impl World {
         found >= major
     }
 
+    /// Whether the server has NOT NULL constraints that are validated later.
+    pub async fn has_native_not_null(&self) -> bool {
+        let query = "SELECT pg_catalog.current_setting('server_version_num')::integer >= 180000";
+        self.sql.query_one(query, &[]).await.unwrap().get(0)
+    }
+
     /// Everything about the tables of the schema `public` that a change would alter.
     pub async fn snapshot(&self) -> Vec<String> {
         let sql = "SELECT concat_ws(' ', c.oid, c.relname, c.relkind, a.attnum, a.attname, a.attisdropped, \
-                     format_type(a.atttypid, a.atttypmod), obj_description(c.oid, 'pg_class')) \
+                     format_type(a.atttypid, a.atttypmod), obj_description(c.oid, 'pg_class'), a.attnotnull, a.attcollation, \
+                     a.attidentity, a.attgenerated, pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum)) \
                    FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 \
+                   LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
                    WHERE c.relnamespace = 'public'::regnamespace ORDER BY 1";
         self.sql.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
     }

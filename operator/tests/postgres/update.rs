@@ -69,7 +69,7 @@ async fn a_removed_or_changed_column_aborts_the_whole_update_until_it_is_put_bac
             spec("t", &[("a", "text"), ("b", "varchar(50)")]),
             "\"a\" has the type integer, but text in the spec",
         ),
-        (spec("t", &[("a", "integer"), ("b", "varchar(60)"), ("c", "text")]), "but character varying(60)"),
+        (spec("t", &[("a", "integer"), ("b", "varchar(40)"), ("c", "text")]), "but character varying(40)"),
         (
             spec("t", &[("a", "integer"), ("\"B\"", "varchar(50)")]),
             "\"b\" is in the table but not in the spec",

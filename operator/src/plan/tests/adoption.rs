@@ -26,7 +26,10 @@ fn a_table_without_an_owner_is_adopted_if_the_policy_allows_it_and_gets_the_line
     assert!(text.contains("set adoptionPolicy: IfCompatible to take it over as it is"), "{text}");
 
     let plan = adopted(wanted, &found).unwrap();
-    assert_eq!((&plan.action, plan.adopts, plan.takes_over), (&Action::Nothing, true, true));
+    assert_eq!(
+        (plan.changes.is_empty(), plan.steps.is_empty(), plan.adopts, plan.takes_over),
+        (true, true, true, true)
+    );
     let line = owner("a").mark_comment(Some("Who signed up."), &names(&[("a", INT), ("b", VARCHAR)]));
     assert_eq!(plan.comment, Some(line));
 }
@@ -36,7 +39,7 @@ fn columns_that_the_spec_does_not_have_stay_in_an_adopted_table_and_are_not_the_
     let found = table(&[("a", INT), ("theirs", VARCHAR)], &[], None);
     let plan = adopted(wanted(&[("a", INT)], &[]), &found).unwrap();
     assert_eq!(plan.extra_columns, ["theirs"]);
-    assert_eq!(marker::columns_in(&plan.comment.unwrap()), Some(names(&[("a", INT)])));
+    assert_eq!(marker::from_spec_in(&plan.comment.unwrap()), Some(names(&[("a", INT)])));
 }
 
 #[test]

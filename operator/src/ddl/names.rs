@@ -1,0 +1,55 @@
+//! Names of constraints and indexes that the operator makes.
+//!
+//! They follow from the names of table and column, so that what an interrupted attempt has left is found again.
+
+use crate::{catalog::CHECK_PREFIX, identifier::MAX_BYTES};
+
+/// The name of the UNIQUE constraint of a column, and of its index: as the server would choose it, if it fits.
+pub fn unique_name(table: &str, column: &str) -> String {
+    fitting(format!("{table}_{column}_key"))
+}
+
+/// The name of the check that stands in for a NOT NULL while rows of before are looked at; in PostgreSQL 18, of the NOT NULL
+/// itself.
+pub fn not_null_name(column: &str) -> String {
+    fitting(format!("{CHECK_PREFIX}{column}_not_null"))
+}
+
+/// The name, or what tells it from others of the same beginning, if PostgreSQL would cut it.
+fn fitting(name: String) -> String {
+    if name.len() <= MAX_BYTES {
+        return name;
+    }
+    let mark = format!("_{:016x}", hash(&name));
+    let mut end = MAX_BYTES - mark.len();
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{mark}", &name[..end])
+}
+
+/// FNV-1a, because it has to be the same in every version of the operator.
+/// <http://www.isthe.com/chongo/tech/comp/fnv/>
+fn hash(text: &str) -> u64 {
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit_and_differ() {
+        assert_eq!(unique_name("users", "email"), "users_email_key");
+        assert_eq!(not_null_name("email"), "korf_email_not_null");
+        let (one, other) = ("ü".repeat(31), "ü".repeat(30) + "xx");
+        let names =
+            [unique_name(&one, "a"), unique_name(&one, "b"), unique_name(&other, "a"), not_null_name(&one)];
+        for (number, name) in names.iter().enumerate() {
+            assert!(name.len() <= MAX_BYTES, "{name}");
+            assert!(!names[..number].contains(name), "{name}");
+        }
+        assert_eq!(hash("foobar"), 0x8594_4171_f739_67e8, "the published test vector");
+    }
+}

@@ -1,0 +1,86 @@
+//! Steps behind a change: what takes long, because all rows are looked at, and must not hold others up.
+
+use super::{alter_table, not_null_name, qualified, unique_name};
+use crate::{
+    catalog::{ColumnDetail, Details, Place},
+    identifier::{Identifier, quote},
+    plan::{Obstacle, Step, StepKind},
+};
+
+/// The steps that make a column NOT NULL. Rows of before are looked at while others read and write.
+///
+/// <https://www.postgresql.org/docs/current/sql-altertable.html>, SET NOT NULL: it looks at no row if a valid check says
+/// that none is NULL.
+pub fn not_null(place: &Place, column: &Identifier, details: &Details, detail: &ColumnDetail) -> Vec<Step> {
+    let name = detail.unproven.clone().unwrap_or_else(|| not_null_name(column.as_str()));
+    let quoted = quote(&name);
+    let alter = |line: String| alter_table(place, &[line]);
+    let (is_there, constraint) = if details.has_native_not_null {
+        (detail.unproven.is_some(), format!("NOT NULL {column} NOT VALID"))
+    } else {
+        (details.checks.contains(&name), format!("CHECK ({column} IS NOT NULL) NOT VALID"))
+    };
+    let obstacle = Obstacle::Nulls { column: column.clone() };
+    let step = |statements: Vec<String>| Step {
+        what: format!("NOT NULL of column {column}"),
+        query: None,
+        statements,
+        kind: StepKind::Transaction,
+        undo: None,
+        obstacle: obstacle.clone(),
+    };
+    let query = format!("SELECT FROM {} WHERE {column} IS NULL LIMIT 1", qualified(place));
+    let added =
+        if is_there { Vec::new() } else { vec![alter(format!("ADD CONSTRAINT {quoted} {constraint}"))] };
+    // Somebody's own is left to them.
+    let undo = (name == not_null_name(column.as_str())).then(|| alter(format!("DROP CONSTRAINT {quoted}")));
+    let mut steps = vec![
+        Step { query: Some(query), undo: undo.clone().filter(|_| is_there), ..step(added) },
+        Step { undo, ..step(vec![alter(format!("VALIDATE CONSTRAINT {quoted}"))]) },
+    ];
+    if !details.has_native_not_null {
+        // Two statements: in one, the server would drop the check first, and look at all rows again.
+        steps.push(step(vec![
+            alter(format!("ALTER COLUMN {column} SET NOT NULL")),
+            alter(format!("DROP CONSTRAINT {quoted}")),
+        ]));
+    }
+    steps
+}
+
+/// The steps that make a column UNIQUE: an index is built while others read and write, and becomes a constraint.
+pub fn unique(place: &Place, column: &Identifier, detail: &ColumnDetail) -> Vec<Step> {
+    let name = unique_name(&place.name, column.as_str());
+    let is_left = detail.unique.iter().any(|index| index.name == name && !index.is_valid);
+    let obstacle = Obstacle::Duplicates { column: column.clone() };
+    let step = |statement: String, kind| Step {
+        what: format!("UNIQUE of column {column}"),
+        query: None,
+        statements: vec![statement],
+        kind,
+        undo: None,
+        obstacle: obstacle.clone(),
+    };
+    let quoted = quote(&name);
+    let build = format!("CREATE UNIQUE INDEX CONCURRENTLY {quoted} ON {} ({column})", qualified(place));
+    let built = Step { undo: Some(drop_statement(place, &name)), ..step(build, StepKind::Alone) };
+    let constraint = alter_table(place, &[format!("ADD CONSTRAINT {quoted} UNIQUE USING INDEX {quoted}")]);
+    let dropped = is_left.then(|| drop_index(place, column, &name));
+    dropped.into_iter().chain([built, step(constraint, StepKind::Transaction)]).collect()
+}
+
+/// The step that drops an index while others read and write.
+pub fn drop_index(place: &Place, column: &Identifier, name: &str) -> Step {
+    Step {
+        what: format!("index {} of column {column}", quote(name)),
+        query: None,
+        statements: vec![drop_statement(place, name)],
+        kind: StepKind::Alone,
+        undo: None,
+        obstacle: Obstacle::Duplicates { column: column.clone() },
+    }
+}
+
+fn drop_statement(place: &Place, name: &str) -> String {
+    format!("DROP INDEX CONCURRENTLY IF EXISTS {}.{}", quote(&place.schema), quote(name))
+}

@@ -1,0 +1,153 @@
+//! Changes that lose nothing, and steps behind them.
+
+use crate::{
+    identifier::{Identifier, quote},
+    spec::{DefaultValue, Identity},
+    types::ResolvedColumn,
+};
+use std::fmt;
+
+/// A change to a table that is quick and loses nothing. All changes of a plan are made in one transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Create the table, with all columns.
+    CreateTable,
+    /// Add a column.
+    AddColumn(ResolvedColumn),
+    /// Rename a column.
+    Rename {
+        /// Its name, exact.
+        from: String,
+        /// Its new name.
+        to: Identifier,
+    },
+    /// Give a column a type that has all values of the former one in the same form, so that no row is written.
+    Widen {
+        /// The column.
+        column: Identifier,
+        /// The type, as in a statement.
+        type_: String,
+        /// Its collation, if it isn't the type's: otherwise it would become that.
+        collation: Option<String>,
+    },
+    /// Set a default.
+    SetDefault {
+        /// The column.
+        column: Identifier,
+        /// The default.
+        default: DefaultValue,
+    },
+    /// Drop a default.
+    DropDefault {
+        /// The column.
+        column: Identifier,
+    },
+    /// Allow NULL.
+    DropNotNull {
+        /// The column.
+        column: Identifier,
+    },
+    /// Change whether a row may bring its own value of an identity column.
+    SetIdentity {
+        /// The column.
+        column: Identifier,
+        /// Whether it may.
+        identity: Identity,
+    },
+    /// Drop a constraint of one column.
+    DropConstraint {
+        /// The constraint, exact.
+        name: String,
+        /// The column.
+        column: Identifier,
+    },
+    /// Set a column's comment; an empty one is none.
+    Comment {
+        /// The column.
+        column: Identifier,
+        /// The comment.
+        text: String,
+    },
+}
+
+/// For people.
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreateTable => f.write_str("the table"),
+            Self::AddColumn(column) => write!(f, "column {}", column.name),
+            Self::Rename { from, to } => write!(f, "name of column {to}, formerly {}", quote(from)),
+            Self::Widen { column, type_, .. } => write!(f, "type of column {column}, now {type_}"),
+            Self::SetDefault { column, default } => write!(f, "default of column {column}, now {default}"),
+            Self::DropDefault { column } => write!(f, "default of column {column}, dropped"),
+            Self::DropNotNull { column } => write!(f, "NOT NULL of column {column}, dropped"),
+            Self::SetIdentity { column, identity } => {
+                write!(f, "identity of column {column}, now {identity}")
+            }
+            Self::DropConstraint { name, column } => {
+                write!(f, "constraint {} of column {column}, dropped", quote(name))
+            }
+            Self::Comment { column, .. } => write!(f, "comment of column {column}"),
+        }
+    }
+}
+
+/// A step behind the changes of a plan: it may take long, and each is done by itself. What is left of one that was
+/// interrupted, the next plan finds in the catalog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What it is about, in words.
+    pub what: String,
+    /// A query asked first: if it finds a row, the step can't be done, and nothing is.
+    pub query: Option<String>,
+    /// Its statements.
+    pub statements: Vec<String>,
+    /// How they are executed.
+    pub kind: StepKind,
+    /// The statement that takes back what was done before this step, or by a part of it, if rows stand in its way.
+    pub undo: Option<String>,
+    /// What stands in its way if rows do.
+    pub obstacle: Obstacle,
+}
+
+/// How the statements of a step are executed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StepKind {
+    /// In one transaction.
+    Transaction,
+    /// Each by itself, because it can't be in a transaction.
+    Alone,
+}
+
+/// What can be in the way of a step.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Obstacle {
+    /// Rows have no value in the column.
+    Nulls {
+        /// The column.
+        column: Identifier,
+    },
+    /// Rows have the same value in the column.
+    Duplicates {
+        /// The column.
+        column: Identifier,
+    },
+}
+
+/// In words, with what to do.
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nulls { column } => write!(
+                f,
+                "rows have no value in column {column}, so it can't become NOT NULL: give them one (UPDATE … SET {column} = … \
+                 WHERE {column} IS NULL), or remove nullable: false"
+            ),
+            Self::Duplicates { column } => write!(
+                f,
+                "rows have the same value in column {column}, so it can't become UNIQUE: make the values different, or \
+                 remove unique: true"
+            ),
+        }
+    }
+}

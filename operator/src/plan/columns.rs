@@ -1,0 +1,295 @@
+//! Compares the columns of a spec with those of the table.
+//!
+//! What loses nothing is a change or a step; what may lose something is refused, with the statement that would do it. Of what a
+//! spec doesn't say, only what an earlier spec has set is taken back.
+
+mod rename;
+mod widening;
+
+use super::{Change, IncompatibleChange, ResolvedTable, Step};
+use crate::{
+    catalog::{CatalogColumn, ColumnDetail, Details, Generated, Relation},
+    ddl,
+    identifier::quote,
+    marker::{FromSpec, Setting},
+    spec::{DefaultValue, Values},
+    types::ResolvedColumn,
+};
+pub use rename::renamed;
+pub use widening::widens;
+
+/// The most bytes of rows that are written again while nobody can read them: about a second.
+const MOST_WRITTEN: i64 = 128 << 20;
+
+/// The differences between a spec and a table.
+#[derive(Debug, Default)]
+pub struct Differences {
+    /// What is done.
+    pub changes: Vec<Change>,
+    /// What is done afterwards.
+    pub steps: Vec<Step>,
+    /// What is refused, and the statement that would do it.
+    pub refused: Vec<(IncompatibleChange, String)>,
+}
+
+/// Whether the details of a table are needed although the spec has only types: the type of a column may have to become wider, or
+/// a column may have to be added that all rows are written for.
+pub fn needs_details(wanted: &ResolvedTable, relation: &Relation) -> bool {
+    wanted.columns.iter().any(|column| match find(relation, column) {
+        Some(found) => !is_same_type(column, found),
+        None => column.type_.serial,
+    })
+}
+
+/// Compares the columns. `owned` are those that came from the spec.
+pub fn compare(wanted: &ResolvedTable, relation: &Relation, owned: &FromSpec) -> Differences {
+    let nothing = Details::default();
+    let details = relation.details.as_ref().unwrap_or(&nothing);
+    let mut differences = Differences::default();
+    for found in &relation.columns {
+        match wanted.columns.iter().find(|column| column.name.as_str() == found.name) {
+            Some(column) => {
+                let unknown = ColumnDetail::default();
+                let detail = details.columns.get(&found.name).unwrap_or(&unknown);
+                let comparison = Comparison { wanted, column, found, details, detail, owned };
+                comparison.compare(&mut differences);
+            }
+            None if owned.columns.contains(&found.name) => differences.refuse(
+                IncompatibleChange::Removed { column: found.name.clone() },
+                ddl::alter_table(&wanted.place, &[format!("DROP COLUMN {}", quote(&found.name))]),
+            ),
+            None => {}
+        }
+    }
+    for column in wanted.columns.iter().filter(|column| find(relation, column).is_none()) {
+        add(wanted, column, details, &mut differences);
+    }
+    differences
+}
+
+/// The changes and steps that create the table.
+pub fn create(wanted: &ResolvedTable) -> Vec<Change> {
+    let comments = wanted.columns.iter().filter_map(comment_of_new);
+    [Change::CreateTable].into_iter().chain(comments).collect()
+}
+
+fn find<'r>(relation: &'r Relation, column: &ResolvedColumn) -> Option<&'r CatalogColumn> {
+    relation.columns.iter().find(|found| found.name == column.name.as_str())
+}
+
+fn add(wanted: &ResolvedTable, column: &ResolvedColumn, details: &Details, differences: &mut Differences) {
+    if is_written(column) && details.bytes > MOST_WRITTEN {
+        let change = IncompatibleChange::Rewrite { column: column.name.clone(), bytes: details.bytes };
+        differences.refuse(change, ddl::add_column(&wanted.place, column));
+        return;
+    }
+    differences.changes.push(Change::AddColumn(column.clone()));
+    differences.changes.extend(comment_of_new(column));
+    if column.settings.unique {
+        differences.steps.extend(ddl::unique(&wanted.place, &column.name, &ColumnDetail::default()));
+    }
+}
+
+fn comment_of_new(column: &ResolvedColumn) -> Option<Change> {
+    let text = column.settings.comment.clone().filter(|text| !text.is_empty())?;
+    Some(Change::Comment { column: column.name.clone(), text })
+}
+
+/// Whether all rows are written when the column is added: each gets a value of its own.
+fn is_written(column: &ResolvedColumn) -> bool {
+    let has_own_default = column.settings.default.as_ref().is_some_and(DefaultValue::is_volatile);
+    column.type_.serial || has_own_default || column.settings.values != Values::Written
+}
+
+/// Whether the spec has the type of the column. Whether somebody has given an integer a sequence of its own is no change of it.
+fn is_same_type(column: &ResolvedColumn, found: &CatalogColumn) -> bool {
+    column.type_.id.stores_as(found.type_id) && (found.serial || !column.type_.serial)
+}
+
+impl Differences {
+    fn refuse(&mut self, change: IncompatibleChange, statement: String) {
+        self.refused.push((change, statement));
+    }
+}
+
+/// A column of the spec beside that of the table.
+struct Comparison<'a> {
+    wanted: &'a ResolvedTable,
+    column: &'a ResolvedColumn,
+    found: &'a CatalogColumn,
+    details: &'a Details,
+    detail: &'a ColumnDetail,
+    owned: &'a FromSpec,
+}
+
+impl Comparison<'_> {
+    fn compare(&self, differences: &mut Differences) {
+        let refused = [self.type_(differences), self.values(differences), self.collation()];
+        differences.refused.extend(refused.into_iter().flatten());
+        self.default(differences);
+        self.null(differences);
+        self.unique(differences);
+        self.comment(differences);
+    }
+
+    fn alter(&self, what: &str) -> String {
+        ddl::alter_table(&self.wanted.place, &[format!("ALTER COLUMN {} {what}", self.column.name)])
+    }
+
+    /// Whether an earlier spec has set something that this one doesn't speak of.
+    fn is_left(&self, setting: Setting) -> bool {
+        self.owned.has_set(&self.found.name, setting)
+    }
+
+    fn type_(&self, differences: &mut Differences) -> Option<(IncompatibleChange, String)> {
+        if is_same_type(self.column, self.found) {
+            return None;
+        }
+        let (column, to) = (self.column.name.clone(), self.column.type_.sql().to_owned());
+        if !self.column.type_.serial && widens(self.found.type_id, self.column.type_.id) {
+            let collation = self.detail.collation.clone();
+            differences.changes.push(Change::Widen { column, type_: to, collation });
+            return None;
+        }
+        let name = &self.column.type_.name;
+        let statement = self.alter(&format!("TYPE {name} USING {column}::{name}"));
+        Some((IncompatibleChange::TypeChanged { column, from: self.found.type_name.clone(), to }, statement))
+    }
+
+    fn values(&self, differences: &mut Differences) -> Option<(IncompatibleChange, String)> {
+        let column = self.column.name.clone();
+        let (by, found) = (self.found.generated, self.detail.expression.clone().unwrap_or_default());
+        match (&self.column.settings.values, by) {
+            (Values::Written | Values::Identity(_), Generated::Stored | Generated::Virtual) => {
+                let statement = self.alter("DROP EXPRESSION");
+                Some((IncompatibleChange::Generated { column, by }, statement))
+            }
+            (Values::Generated(_), Generated::Stored)
+                if self.column.form.expression.as_ref() == Some(&found) =>
+            {
+                None
+            }
+            (Values::Generated(expression), _) => {
+                let statement = ddl::alter_table(
+                    &self.wanted.place,
+                    &[format!("DROP COLUMN {column}"), format!("ADD COLUMN {}", ddl::generated(self.column))],
+                );
+                let computed = matches!(by, Generated::Stored | Generated::Virtual);
+                let from = computed.then_some(found);
+                let to = expression.to_string();
+                Some((IncompatibleChange::Expression { column, from, to }, statement))
+            }
+            (Values::Identity(wanted), _) => match self.detail.identity {
+                Some(found) if found == *wanted => None,
+                Some(_) => {
+                    differences.changes.push(Change::SetIdentity { column, identity: *wanted });
+                    None
+                }
+                None => {
+                    let statement = self.alter(&format!("ADD GENERATED {wanted} AS IDENTITY"));
+                    Some((IncompatibleChange::Identity { column, added: true }, statement))
+                }
+            },
+            (Values::Written, _) if self.detail.identity.is_some() && self.is_left(Setting::Identity) => {
+                Some((IncompatibleChange::Identity { column, added: false }, self.alter("DROP IDENTITY")))
+            }
+            // An identity column that somebody has made can be written, by INSERT … OVERRIDING SYSTEM VALUE.
+            (Values::Written, _) => None,
+        }
+    }
+
+    fn collation(&self) -> Option<(IncompatibleChange, String)> {
+        let wanted = self.column.settings.collation.as_ref()?;
+        if self.column.form.collation == self.detail.collation {
+            return None;
+        }
+        let from = self.detail.collation.clone().unwrap_or_else(|| "the default".to_owned());
+        let statement = self.alter(&format!("TYPE {} COLLATE {wanted}", self.column.type_.name));
+        let (column, to) = (self.column.name.clone(), wanted.to_string());
+        Some((IncompatibleChange::Collation { column, from, to }, statement))
+    }
+
+    fn default(&self, differences: &mut Differences) {
+        let column = self.column.name.clone();
+        let found = self.detail.expression.as_ref();
+        if self.found.generated != Generated::No || self.column.settings.values != Values::Written {
+            return;
+        }
+        let is_left = self.is_left(Setting::Default) && !self.column.type_.serial;
+        match &self.column.settings.default {
+            Some(DefaultValue::Null) if found.is_some() => {
+                differences.changes.push(Change::DropDefault { column });
+            }
+            None if found.is_some() && is_left => differences.changes.push(Change::DropDefault { column }),
+            None | Some(DefaultValue::Null) => {}
+            Some(_) if found.is_some() && found == self.column.form.expression.as_ref() => {}
+            Some(default) => {
+                differences.changes.push(Change::SetDefault { column, default: default.clone() })
+            }
+        }
+    }
+
+    fn null(&self, differences: &mut Differences) {
+        let (place, column) = (&self.wanted.place, self.column.name.clone());
+        let check = ddl::not_null_name(column.as_str());
+        let has_check = self.details.checks.contains(&check);
+        let is_proven = self.detail.not_null && self.detail.unproven.is_none();
+        let nullable = self.column.settings.nullable;
+        // The columns of a key are NOT NULL by themselves.
+        let is_key = self.wanted.primary_key.contains(&column);
+        if nullable == Some(false) && !is_proven && !is_key {
+            differences.steps.extend(ddl::not_null(place, &column, self.details, self.detail));
+            return;
+        }
+        let is_asked = nullable == Some(true) || (nullable.is_none() && self.is_left(Setting::NotNull));
+        // So are these.
+        let has_sequence = self.column.type_.serial || self.detail.identity.is_some();
+        let is_dropped = is_asked && self.detail.not_null && !has_sequence && !is_key;
+        if has_check {
+            differences.changes.push(Change::DropConstraint { name: check, column: column.clone() });
+        }
+        if is_dropped {
+            differences.changes.push(Change::DropNotNull { column });
+        }
+    }
+
+    fn unique(&self, differences: &mut Differences) {
+        let (place, column, indexes) = (&self.wanted.place, &self.column.name, &self.detail.unique);
+        if self.column.settings.unique {
+            if !indexes.iter().any(|index| index.is_valid) {
+                differences.steps.extend(ddl::unique(place, column, self.detail));
+            }
+            return;
+        }
+        if !self.is_left(Setting::Unique) {
+            return;
+        }
+        let own = ddl::unique_name(&place.name, column.as_str());
+        for index in indexes.iter().filter(|index| !index.is_key) {
+            match &index.constraint {
+                Some(name) => {
+                    let (name, column) = (name.clone(), column.clone());
+                    differences.changes.push(Change::DropConstraint { name, column });
+                }
+                // The build was interrupted, or the constraint wasn't made of it yet.
+                None if index.name == own => differences.steps.push(ddl::drop_index(place, column, &own)),
+                None => {}
+            }
+        }
+    }
+
+    fn comment(&self, differences: &mut Differences) {
+        let wanted = match &self.column.settings.comment {
+            Some(text) => text.as_str(),
+            None if self.is_left(Setting::Comment) => "",
+            None => return,
+        };
+        if self.detail.comment.as_deref().unwrap_or_default() != wanted {
+            let (column, text) = (self.column.name.clone(), wanted.to_owned());
+            differences.changes.push(Change::Comment { column, text });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+use super::*;
+use crate::{
+    catalog::{Head, PgTypeId, Place, RelationKind, UniqueIndex},
+    forms::Form,
+    identifier::Identifier,
+    spec::{ColumnSettings, Expression, Identity},
+    types::ResolvedType,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+const INTEGER: u32 = 23;
+
+fn wanted(settings: ColumnSettings) -> ResolvedTable {
+    let expression = settings.default.as_ref().map(|default| format!("({default})"));
+    let column = ResolvedColumn {
+        name: Identifier::parse("a").unwrap(),
+        type_: ResolvedType {
+            id: PgTypeId { oid: INTEGER, typmod: -1 },
+            serial: false,
+            name: "integer".into(),
+        },
+        form: Form { expression, collation: None },
+        settings,
+    };
+    let place = Place { schema: "public".into(), name: "t".into(), qualified: "public.t".into() };
+    ResolvedTable { place, columns: vec![column], primary_key: Vec::new() }
+}
+
+fn relation(detail: ColumnDetail, checks: &[&str]) -> Relation {
+    let column = CatalogColumn {
+        name: "a".into(),
+        type_id: PgTypeId { oid: INTEGER, typmod: -1 },
+        type_name: "integer".into(),
+        serial: false,
+        generated: if detail.identity == Some(Identity::Always) {
+            Generated::Identity
+        } else {
+            Generated::No
+        },
+    };
+    let details = Details {
+        checks: checks.iter().map(ToString::to_string).collect(),
+        columns: BTreeMap::from([("a".to_owned(), detail)]),
+        ..Details::default()
+    };
+    Relation {
+        head: Head { oid: 1, kind: RelationKind::Table, comment: None },
+        columns: vec![column],
+        key: None,
+        has_identity: false,
+        details: Some(details),
+    }
+}
+
+fn owned(settings: &[Setting]) -> FromSpec {
+    let settings: BTreeSet<_> = settings.iter().copied().collect();
+    FromSpec { columns: ["a".to_owned()].into(), settings: [("a".to_owned(), settings)].into() }
+}
+
+/// What is done, in words.
+fn told(
+    settings: ColumnSettings,
+    detail: &ColumnDetail,
+    earlier: &[Setting],
+    checks: &[&str],
+) -> Vec<String> {
+    let differences = compare(&wanted(settings), &relation(detail.clone(), checks), &owned(earlier));
+    let changes = differences.changes.iter().map(ToString::to_string);
+    let steps = differences.steps.iter().flat_map(|step| step.query.iter().chain(&step.statements).cloned());
+    let refused = differences.refused.into_iter().map(|(change, statement)| format!("{change}: {statement}"));
+    changes.chain(steps).chain(refused).collect()
+}
+
+fn index(name: &str, is_valid: bool, constraint: bool) -> UniqueIndex {
+    UniqueIndex {
+        name: name.into(),
+        is_valid,
+        is_key: false,
+        constraint: constraint.then(|| name.to_owned()),
+    }
+}
+
+#[test]
+fn what_the_spec_does_not_say_is_left_unless_an_earlier_one_has_set_it() {
+    let detail = ColumnDetail {
+        not_null: true,
+        expression: Some("5".into()),
+        comment: Some("c".into()),
+        unique: vec![index("u", true, true)],
+        ..ColumnDetail::default()
+    };
+    assert_eq!(told(ColumnSettings::default(), &detail, &[], &[]), [""; 0]);
+    let all = [Setting::NotNull, Setting::Default, Setting::Unique, Setting::Comment];
+    assert_eq!(
+        told(ColumnSettings::default(), &detail, &all, &[]),
+        [
+            "default of column \"a\", dropped",
+            "NOT NULL of column \"a\", dropped",
+            "constraint \"u\" of column \"a\", dropped",
+            "comment of column \"a\"",
+        ]
+    );
+}
+
+#[test]
+fn what_the_spec_says_is_compared_with_the_catalog() {
+    let none = ColumnDetail::default();
+    let five = Some(DefaultValue::Number("5".into()));
+    let said = || ColumnSettings {
+        default: five.clone(),
+        nullable: Some(true),
+        comment: Some("c".into()),
+        ..ColumnSettings::default()
+    };
+    assert_eq!(told(said(), &none, &[], &[]), ["default of column \"a\", now 5", "comment of column \"a\""]);
+    let same =
+        ColumnDetail { expression: Some("(5)".into()), comment: Some("c".into()), ..ColumnDetail::default() };
+    assert_eq!(told(said(), &same, &[], &[]), [""; 0]);
+    let nothing = ColumnSettings {
+        default: Some(DefaultValue::Null),
+        comment: Some(String::new()),
+        ..ColumnSettings::default()
+    };
+    assert_eq!(
+        told(nothing, &same, &[], &[]),
+        ["default of column \"a\", dropped", "comment of column \"a\""]
+    );
+}
+
+#[test]
+fn not_null_goes_on_where_an_attempt_has_stopped() {
+    let strict = || ColumnSettings { nullable: Some(false), ..ColumnSettings::default() };
+    let query = "SELECT FROM \"public\".\"t\" WHERE \"a\" IS NULL LIMIT 1";
+    let alter = |what: &str| format!("ALTER TABLE \"public\".\"t\" {what}");
+    let add = alter("ADD CONSTRAINT \"korf_a_not_null\" CHECK (\"a\" IS NOT NULL) NOT VALID");
+    let rest = [
+        alter("VALIDATE CONSTRAINT \"korf_a_not_null\""),
+        alter("ALTER COLUMN \"a\" SET NOT NULL"),
+        alter("DROP CONSTRAINT \"korf_a_not_null\""),
+    ];
+    let none = ColumnDetail::default();
+    let whole: Vec<_> = [query.to_owned(), add].into_iter().chain(rest.clone()).collect();
+    assert_eq!(told(strict(), &none, &[], &[]), whole);
+    let left: Vec<_> = [query.to_owned()].into_iter().chain(rest).collect();
+    assert_eq!(told(strict(), &none, &[], &["korf_a_not_null"]), left);
+    // PostgreSQL 18.
+    let unproven =
+        ColumnDetail { not_null: true, unproven: Some("theirs".into()), ..ColumnDetail::default() };
+    let mut native = relation(unproven, &[]);
+    native.details.as_mut().unwrap().has_native_not_null = true;
+    let steps = compare(&wanted(strict()), &native, &owned(&[])).steps;
+    assert_eq!(steps[1].statements, [alter("VALIDATE CONSTRAINT \"theirs\"")]);
+    assert_eq!((steps.len(), &steps[1].undo), (2, &None), "somebody's own isn't dropped");
+    // It is no longer asked for.
+    let done = ColumnDetail { not_null: true, ..ColumnDetail::default() };
+    assert_eq!(
+        told(ColumnSettings::default(), &none, &[Setting::NotNull], &["korf_a_not_null"]),
+        ["constraint \"korf_a_not_null\" of column \"a\", dropped"]
+    );
+    assert_eq!(told(strict(), &done, &[], &[]), [""; 0]);
+}
+
+#[test]
+fn an_index_of_no_use_is_dropped_and_built_again() {
+    let unique = || ColumnSettings { unique: true, ..ColumnSettings::default() };
+    let build = "CREATE UNIQUE INDEX CONCURRENTLY \"t_a_key\" ON \"public\".\"t\" (\"a\")";
+    let drop = "DROP INDEX CONCURRENTLY IF EXISTS \"public\".\"t_a_key\"";
+    let attach = "ALTER TABLE \"public\".\"t\" ADD CONSTRAINT \"t_a_key\" UNIQUE USING INDEX \"t_a_key\"";
+    for (indexes, steps) in [
+        (vec![], vec![build, attach]),
+        (vec![index("t_a_key", false, false)], vec![drop, build, attach]),
+        (vec![index("theirs", false, false)], vec![build, attach]),
+        (vec![index("theirs", true, false)], vec![]),
+    ] {
+        let detail = ColumnDetail { unique: indexes, ..ColumnDetail::default() };
+        assert_eq!(told(unique(), &detail, &[], &[]), steps);
+    }
+    let built = ColumnDetail {
+        unique: vec![index("t_a_key", true, false), index("theirs", true, false)],
+        ..ColumnDetail::default()
+    };
+    assert_eq!(told(ColumnSettings::default(), &built, &[Setting::Unique], &[]), [drop]);
+}
+
+#[test]
+fn where_values_come_from_is_not_changed_but_shown() {
+    let by = |values| ColumnSettings { values, ..ColumnSettings::default() };
+    let none = ColumnDetail::default();
+    let always = ColumnDetail { not_null: true, identity: Some(Identity::Always), ..ColumnDetail::default() };
+    for (settings, detail, earlier, expected) in [
+        (
+            by(Values::Identity(Identity::Always)),
+            &none,
+            vec![],
+            "column \"a\" isn't an identity column, but it is in the spec: ALTER TABLE \"public\".\"t\" ALTER COLUMN \"a\" ADD GENERATED ALWAYS AS IDENTITY",
+        ),
+        (
+            by(Values::Identity(Identity::ByDefault)),
+            &always,
+            vec![],
+            "identity of column \"a\", now BY DEFAULT",
+        ),
+        (
+            ColumnSettings::default(),
+            &always,
+            vec![Setting::Identity],
+            "column \"a\" is an identity column, but not in the spec: ALTER TABLE \"public\".\"t\" ALTER COLUMN \"a\" DROP IDENTITY",
+        ),
+        (
+            by(Values::Generated(Expression::parse("b+1").unwrap())),
+            &none,
+            vec![],
+            "column \"a\" is plain, but generated by b + 1 in the spec: ALTER TABLE \"public\".\"t\"\n  DROP COLUMN \"a\",\n  \
+             ADD COLUMN \"a\" integer GENERATED ALWAYS AS (b + 1) STORED",
+        ),
+    ] {
+        assert_eq!(told(settings, detail, &earlier, &[]), [expected]);
+    }
+    assert_eq!(told(ColumnSettings::default(), &always, &[], &[]), [""; 0], "somebody has made it one");
+}

@@ -1,0 +1,125 @@
+//! Carries out the steps behind a change, one after the other.
+//!
+//! Each may take long, because all rows are looked at, and none holds others up meanwhile. So a step has no limit but for the
+//! wait for a lock. An attempt that ends in between leaves nothing that the next one doesn't find in the catalog.
+
+use crate::{
+    catalog::{self, Place},
+    error::{DatabaseError, TableError},
+    marker::Owner,
+    plan::{PlanError, Step, StepKind},
+    pool::Pool,
+    sqlstate::{self, Step as Doing},
+    transaction::{Transaction, transact},
+};
+use futures::join;
+use tracing::info;
+
+/// Carries out steps on an object's table.
+///
+/// # Errors
+///
+/// [`PlanError::Obstructed`] if rows stand in the way of one; then nothing of it is left. Otherwise those of the database.
+pub async fn run(pool: &Pool, owner: &Owner, place: &Place, steps: &[Step]) -> Result<(), TableError> {
+    for (number, step) in steps.iter().enumerate() {
+        if number == 0 || steps[number - 1].what != step.what {
+            info!("Table {}: making {}.", place.qualified, step.what);
+        }
+        let work = Work { owner, place, step };
+        let Err(error) = transact(pool, async |tx: &Transaction<'_>| work.run(tx).await).await else {
+            continue;
+        };
+        if !is_of_rows(&error) {
+            return Err(error);
+        }
+        if let Some(undo) = &step.undo {
+            transact(pool, async |tx: &Transaction<'_>| work.undo(tx, undo).await).await?;
+        }
+        return Err(work.obstructed(&steps[number..]));
+    }
+    Ok(())
+}
+
+fn is_of_rows(error: &TableError) -> bool {
+    match error {
+        TableError::Database(DatabaseError { code: Some(code), stale: false, .. }) => {
+            sqlstate::is_of_rows(code)
+        }
+        TableError::Plan(PlanError::Obstructed { .. }) => true,
+        _ => false,
+    }
+}
+
+/// A step on a table.
+struct Work<'a> {
+    owner: &'a Owner,
+    place: &'a Place,
+    step: &'a Step,
+}
+
+impl Work<'_> {
+    async fn run(&self, tx: &Transaction<'_>) -> Result<(), TableError> {
+        match self.step.kind {
+            StepKind::Transaction => {
+                self.begin(tx).await?;
+                if let Some(query) = &self.step.query
+                    && !tx.query_typed(query, &[]).await?.is_empty()
+                {
+                    return Err(self.obstructed(std::slice::from_ref(self.step)));
+                }
+                Ok(tx.commit(Doing::Change, &self.step.statements).await?)
+            }
+            StepKind::Alone => {
+                self.check(tx).await?;
+                self.alone(tx, &self.step.statements).await
+            }
+        }
+    }
+
+    async fn undo(&self, tx: &Transaction<'_>, statement: &String) -> Result<(), TableError> {
+        let statements = std::slice::from_ref(statement);
+        match self.step.kind {
+            StepKind::Transaction => {
+                self.begin(tx).await?;
+                Ok(tx.commit(Doing::Change, statements).await?)
+            }
+            StepKind::Alone => self.alone(tx, statements).await,
+        }
+    }
+
+    async fn begin(&self, tx: &Transaction<'_>) -> Result<(), TableError> {
+        let (begun, checked) = join!(tx.begin_long(), self.check(tx));
+        begun.map_err(DatabaseError::of_first_statement)?;
+        checked
+    }
+
+    /// Checks that the table is the object's still: since the changes, others may have had it.
+    async fn check(&self, tx: &Transaction<'_>) -> Result<(), TableError> {
+        let head = catalog::head(tx, Some(&self.place.schema), &self.place.name).await?;
+        if head.is_some_and(|head| head.is_owned_by(self.owner)) {
+            return Ok(());
+        }
+        let (table, what) = (self.place.qualified.clone(), self.step.what.clone());
+        Err(PlanError::Lost { table, what }.into())
+    }
+
+    /// Executes statements outside of a transaction. They wait for locks that readers and writers don't mind.
+    async fn alone(&self, tx: &Transaction<'_>, statements: &[String]) -> Result<(), TableError> {
+        for statement in statements {
+            tx.metrics.note_statements([statement.as_str()]);
+            tx.execute_typed(statement, &[]).await.map_err(|error| (Doing::Change, error))?;
+        }
+        Ok(())
+    }
+
+    /// The error with what is left to be done.
+    fn obstructed(&self, left: &[Step]) -> TableError {
+        let same = left.iter().take_while(|step| step.what == self.step.what);
+        PlanError::Obstructed {
+            table: self.place.qualified.clone(),
+            obstacle: self.step.obstacle.clone(),
+            pending: same.flat_map(|step| step.statements.iter().cloned()).collect(),
+        }
+        .into()
+    }
+}

@@ -1,0 +1,104 @@
+//! Random edits of random specs, with rows in the table: after each, the table is as the spec asks, or the error says why not; and no
+//! value is lost.
+//!
+//! `KORF_LONG=1` makes 10,000 edits instead of 400, and `KORF_SEED` begins with another table.
+
+mod check;
+mod random;
+mod sketch;
+
+use crate::support::World;
+use check::rows;
+use database_table_operator::{
+    error::TableError, outcome::Outcome, plan::PlanError, status::ConditionReason,
+};
+use random::Random;
+use sketch::{Edit, Expected, Sketch};
+
+/// The edits of one table.
+const EDITS: u64 = 50;
+
+/// What has become of the edits, so that a test that only ever sees one kind doesn't pass.
+#[derive(Debug, Default)]
+struct Tally {
+    applied: u64,
+    aborted: u64,
+    obstructed: u64,
+    invalid: u64,
+}
+
+#[tokio::test]
+async fn after_each_edit_the_table_is_as_the_spec_asks_or_the_error_says_why_and_no_value_is_lost() {
+    let tables = if std::env::var_os("KORF_LONG").is_some() { 200 } else { 8 };
+    let first: u64 = std::env::var("KORF_SEED").ok().map_or(1, |seed| seed.parse().unwrap());
+    let mut tally = Tally::default();
+    let mut world = World::new("edits").await;
+    for seed in first..first + tables {
+        let mut random = Random::new(seed);
+        let mut sketch = Sketch::new(seed, &mut random);
+        world.owner = crate::support::owner(&sketch.table);
+        world.lose_the_status();
+        world
+            .apply(&sketch.spec())
+            .await
+            .unwrap_or_else(|error| panic!("seed {seed}: {} {error}", sketch.spec()));
+        for number in 0..EDITS {
+            sketch.insert_rows(&world, &mut random).await;
+            let place = format!("seed {seed}, edit {number}");
+            edit(&mut world, &mut sketch, &mut random, &mut tally, &place).await;
+        }
+        world.drop().await.unwrap();
+    }
+    assert!(
+        tally.applied > tables * 20 && tally.aborted > tables && tally.obstructed > 0 && tally.invalid > 0,
+        "{tally:?}"
+    );
+}
+
+/// Makes one edit, and goes back to the spec of before if it was refused.
+async fn edit(world: &mut World, sketch: &mut Sketch, random: &mut Random, tally: &mut Tally, place: &str) {
+    let before = sketch.clone();
+    let edit = sketch.edit(random);
+    let expected = sketch.expect(&edit, &before, world).await;
+    match random.below(10) {
+        0 => world.restart(),
+        1 => world.lose_the_status(),
+        _ => {}
+    }
+    let (kept, catalog) = (rows(world, &before.table).await, world.snapshot().await);
+    let result = world.apply(&sketch.spec()).await;
+    let place = format!(
+        "{place}: {} {expected:?}\nfrom {}\nto   {}\ngave {result:?}",
+        edit.what(),
+        before.spec(),
+        sketch.spec()
+    );
+    kept.are_in(&rows(world, &sketch.table).await, &place);
+    match (&result, expected) {
+        (Ok(_), Expected::Applied) => tally.applied += 1,
+        (Err(TableError::Plan(PlanError::Incompatible { changes, pending, .. })), Expected::Aborted) => {
+            tally.aborted += 1;
+            assert!(!changes.is_empty() && !pending.is_empty(), "{place}");
+            assert_eq!(world.snapshot().await, catalog, "{place}");
+        }
+        (Err(TableError::Plan(PlanError::Obstructed { pending, .. })), Expected::Obstructed) => {
+            tally.obstructed += 1;
+            assert!(!pending.is_empty(), "{place}");
+        }
+        (Err(error), Expected::Invalid) if error.reason() == ConditionReason::InvalidSpec => {
+            tally.invalid += 1;
+            assert_eq!(world.snapshot().await, catalog, "{place}");
+        }
+        _ => panic!("{place}"),
+    }
+    if result.is_err() {
+        *sketch = before;
+        let back = world.apply(&sketch.spec()).await.unwrap_or_else(|error| panic!("{place}: back: {error}"));
+        let is_aborted = matches!(edit, Edit::Unsafe(_));
+        assert!(!is_aborted || back.outcome == Outcome::Unchanged, "{place}: {back:?}");
+    }
+    assert_eq!(check::differences(world, sketch).await, [""; 0], "{place}");
+    let again = world.apply(&sketch.spec()).await.unwrap().outcome;
+    assert_eq!(again, Outcome::Unchanged, "{place}");
+    kept.are_in(&rows(world, &sketch.table).await, &place);
+}
