@@ -6,6 +6,7 @@
 
 mod column;
 mod detail;
+mod index;
 mod key;
 mod publication;
 mod type_id;
@@ -14,6 +15,7 @@ use crate::{identifier::Identifier, marker::Owner};
 pub use column::{CatalogColumn, Generated};
 pub use detail::{CHECK_PREFIX, ColumnDetail, Details, UniqueIndex, details};
 use futures::try_join;
+pub use index::{CatalogIndex, FoundIndexes, cancel_builds, indexes};
 pub use key::{Key, KeyForm};
 use postgres_types::Type;
 pub use publication::{Publication, publications};
@@ -92,15 +94,20 @@ macro_rules! lock {
     };
 }
 
-/// The place of a table in the connection's current schema; `None` if no schema in the search path exists.
+/// The place of a table in a schema, or else in the connection's current one; `None` if no schema in the search path exists.
 ///
 /// # Errors
 ///
 /// Those of the connection.
-pub async fn place(sql: &Client, name: &Identifier) -> Result<Option<Place>, Error> {
-    let query = "SELECT s::text, pg_catalog.format('%I.%I', s, $1) FROM pg_catalog.current_schema() s WHERE s \
-                 IS NOT NULL";
-    let row = sql.query_typed_opt(query, &[(&name.as_str(), Type::TEXT)]).await?;
+pub async fn place(
+    sql: &Client,
+    schema: Option<&Identifier>,
+    name: &Identifier,
+) -> Result<Option<Place>, Error> {
+    let query = "SELECT s::text, pg_catalog.format('%I.%I', s, $1) \
+                 FROM COALESCE($2, pg_catalog.current_schema()) s WHERE s IS NOT NULL";
+    let schema = schema.map(Identifier::as_str);
+    let row = sql.query_typed_opt(query, &[(&name.as_str(), Type::TEXT), (&schema, Type::NAME)]).await?;
     row.map(|row| read_place(&row, name.as_str())).transpose()
 }
 
@@ -187,6 +194,16 @@ pub async fn relation(sql: &Client, head: Head, detailed: bool) -> Result<Relati
             .collect(),
         head,
     })
+}
+
+/// Whether there is a schema of this name.
+///
+/// # Errors
+///
+/// Those of the connection.
+pub async fn has_schema(sql: &Client, schema: &str) -> Result<bool, Error> {
+    let query = "SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = $1";
+    Ok(sql.query_typed_opt(query, &[(&schema, Type::NAME)]).await?.is_some())
 }
 
 /// Whether there is a relation of any kind with this qualified name, as PostgreSQL prints it.

@@ -14,7 +14,7 @@
 mod column;
 
 use crate::{
-    spec::{AdoptionPolicy, DeletionPolicy},
+    spec::{AdoptionPolicy, DeletionPolicy, Method},
     status::TableStatus,
 };
 pub use column::{ColumnItem, ColumnSpec, LongColumn};
@@ -50,6 +50,16 @@ pub struct DatabaseTableSpec {
     #[schemars(length(min = 1, max = 128))]
     pub table_name: String,
 
+    /// The schema of the table, folded like tableName; by default the first one of the connection's search_path that exists. A
+    /// table that exists isn't moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub schema: Option<String>,
+
+    /// Whether the schema is created if the database doesn't have it. It isn't dropped with the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub create_schema: Option<bool>,
+
     /// The columns, each an item with one key, NAME: TYPE, such as "- USER_ID: integer", or NAME: {type: TYPE, …} with
     /// nullable, default, unique, comment and the like. Columns can be added, and changed where nothing is lost; what is
     /// held back stands in status.pending.
@@ -60,6 +70,11 @@ pub struct DatabaseTableSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "primary_key")]
     pub primary_key: Option<PrimaryKey>,
+
+    /// The indexes of the table, beside that of its primary key. They can be added, changed and removed: they hold no data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub indexes: Vec<IndexSpec>,
 
     /// What becomes of the table when the object is deleted: Delete, the default, drops it with all its rows. Retain leaves it,
     /// without asking the database.
@@ -72,6 +87,24 @@ pub struct DatabaseTableSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "adoption_policy")]
     pub adoption_policy: Option<AdoptionPolicy>,
+}
+
+/// An index. It is built while others read and write the table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct IndexSpec {
+    /// Its name, which no other table or index of the schema has.
+    #[schemars(length(min = 1, max = 128))]
+    pub name: String,
+    /// The names of its columns, in order.
+    #[schemars(schema_with = "index_columns")]
+    pub columns: Vec<String>,
+    /// Whether no two rows may have the same values in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique: Option<bool>,
+    /// How it is built: btree, which is the default and the only one that can be unique, hash, gin, gist, brin or spgist.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "index_method")]
+    pub method: Option<String>,
 }
 
 /// What kube would derive, but for one line: an object without a spec isn't rejected.
@@ -101,6 +134,21 @@ pub enum PrimaryKey {
     One(String),
     /// The names of the columns.
     Several(Vec<String>),
+}
+
+/// PostgreSQL allows 32 columns.
+fn index_columns(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 32,
+        "items": { "type": "string", "minLength": 1, "maxLength": 128 }
+    })
+}
+
+fn index_method(_: &mut SchemaGenerator) -> Schema {
+    let names = Method::ALL.map(Method::as_str);
+    json_schema!({ "type": "string", "enum": names })
 }
 
 /// A string or a list, see the top of this file. The limits apply to the one it is.

@@ -13,7 +13,8 @@
 
 use crate::{
     api::Objects,
-    catalog::{self, Details, Head, Place, Publication, Relation},
+    background::{Background, Progress},
+    catalog::{self, Details, FoundIndexes, Head, Place, Publication, Relation},
     ddl,
     error::{DatabaseError, TableError},
     forms::{self, KnownForms},
@@ -33,13 +34,16 @@ use crate::{
     types::{self, KnownTypes, ResolvedColumn},
     warning::{self, Warning},
 };
-use futures::{future::join_all, join};
+use futures::{future::join_all, join, try_join};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
 
 /// The time limit of both attempts at a transaction, including the wait for a connection.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// The most times that a table is looked at again because something was done that takes long.
+const MOST_ROUNDS: usize = 4;
 
 /// A plan, and what else matters to its end.
 struct Planned {
@@ -56,16 +60,22 @@ pub struct Database {
     owners: Owners,
     types: KnownTypes,
     forms: KnownForms,
+    background: Background,
 }
 
 impl Database {
     /// The database that a pool connects to.
     pub fn new(pool: Pool) -> Self {
-        Self { pool, owners: Owners::default(), types: KnownTypes::default(), forms: KnownForms::default() }
+        // Others need connections, too.
+        let background = Background::new((pool.counts().limit / 2).max(1));
+        let (types, forms) = (KnownTypes::default(), KnownForms::default());
+        Self { pool, owners: Owners::default(), types, forms, background }
     }
 
-    /// Makes an object's table match its spec: creates it, changes it, or finds that it matches already. What may take long isn't
-    /// limited in time.
+    /// Makes an object's table match its spec: creates it, changes it, or finds that it matches already.
+    ///
+    /// What may take long goes on [in the background](crate::background): if it isn't over in a moment, this returns
+    /// [`TableError::Working`], and is to be called again.
     ///
     /// Calling it again is always safe, also after a crash at any point.
     ///
@@ -95,7 +105,46 @@ impl Database {
         claim: &Claim,
         table: &Table,
     ) -> Result<Applied, TableError> {
-        let (applied, steps) = run(self.pool.metrics(), || {
+        let owner = &claim.owner;
+        self.settle(owner, table).await?;
+        let mut outcome = None;
+        for _ in 0..MOST_ROUNDS {
+            let (applied, place, steps) = self.change(objects, claim, table).await?;
+            let outcome = outcome.get_or_insert_with(|| applied.outcome.clone());
+            if steps.is_empty() {
+                return Ok(Applied { outcome: outcome.clone(), ..applied });
+            }
+            let what = format!("table {} is being changed: {}", place.qualified, steps[0].what);
+            let (pool, of) = (self.pool.clone(), owner.clone());
+            let work = async move { steps::run(&pool, &of, &place, &steps).await };
+            self.background.begin(owner, table, &what, work);
+            self.settle(owner, table).await?;
+        }
+        Err(DatabaseError::never_settles().into())
+    }
+
+    /// Waits a moment for what is being done to an object's table, if that is what its spec asks for.
+    async fn settle(&self, owner: &Owner, table: &Table) -> Result<(), TableError> {
+        match self.background.look(owner, table).await {
+            None => Ok(()),
+            Some(Progress::Over(result)) => result,
+            Some(Progress::Going(what)) => Err(TableError::Working(what)),
+        }
+    }
+
+    /// Calls this when what is being done to an object's table is over.
+    pub fn when_settled(&self, owner: &Owner, call: impl FnOnce() + Send + 'static) {
+        self.background.when_over(owner, call);
+    }
+
+    /// Makes the changes for which a transaction will do, and returns the place of the table with the steps that are left.
+    async fn change(
+        &self,
+        objects: &impl Objects,
+        claim: &Claim,
+        table: &Table,
+    ) -> Result<(Applied, Place, Vec<plan::Step>), TableError> {
+        run(self.pool.metrics(), || {
             transact(&self.pool, async |tx: &Transaction<'_>| {
                 let Planned { plan, warnings, has_triggers } = self.plan(tx, objects, claim, table).await?;
                 let statements = ddl::statements(&plan);
@@ -107,14 +156,11 @@ impl Database {
                 } else {
                     tx.commit(Step::Change, &statements).await?;
                 }
-                let steps = (plan.table.place.clone(), plan.steps.clone());
-                Ok((Applied::new(plan, warnings), steps))
+                let (place, steps) = (plan.table.place.clone(), plan.steps.clone());
+                Ok((Applied::new(plan, warnings), place, steps))
             })
         })
-        .await?;
-        let (place, steps) = steps;
-        steps::run(&self.pool, &claim.owner, &place, &steps).await?;
-        Ok(applied)
+        .await
     }
 
     /// Takes over the table that another operator has made for the object, if there is one.
@@ -146,9 +192,13 @@ impl Database {
         claim: &Claim,
         table: &Table,
     ) -> Result<Planned, TableError> {
-        // The table stays where the status says that it is, whatever the search path has become since.
+        // The table stays where the status says that it is, whatever the search path has become since. The spec may have another
+        // schema: then it doesn't move either.
         let recorded = claim.table.as_deref().and_then(split_qualified);
-        let schema = recorded.filter(|(_, name)| name == table.name.as_str()).map(|(schema, _)| schema);
+        let recorded = recorded.filter(|(_, name)| name == table.name.as_str()).map(|(schema, _)| schema);
+        let asked = table.schema.as_ref().map(|name| name.as_str().to_owned());
+        let is_asked = asked.is_some();
+        let schema = asked.or(recorded);
         let (begun, confirmed, seen) = join!(
             tx.begin(),
             self.types.confirm(tx, &table.columns),
@@ -161,7 +211,7 @@ impl Database {
             DatabaseError::worth_another(Step::Read, error)
         })?;
         let mut seen = seen?;
-        if schema.is_some() && !is_owned(seen.head.as_ref(), &claim.owner) {
+        if schema.is_some() && !is_asked && !is_owned(seen.head.as_ref(), &claim.owner) {
             seen = look(tx, None, &table.name).await?;
         }
         let mut columns = types::resolve(tx, &table.columns, &self.types, confirmed).await?;
@@ -170,6 +220,7 @@ impl Database {
         // So does one that only its comment tells.
         if let [moved] = &*elsewhere
             && moved.name == table.name.as_str()
+            && !is_asked
         {
             seen = look(tx, Some(&moved.schema), &table.name).await?;
             if !is_owned(seen.head.as_ref(), &claim.owner) {
@@ -182,11 +233,24 @@ impl Database {
         if head.is_none() {
             types::check_key(tx, &columns, table).await?;
         }
-        let wanted = ResolvedTable { place, columns, primary_key: table.primary_key.clone() };
+        let wanted = ResolvedTable {
+            place,
+            columns,
+            primary_key: table.primary_key.clone(),
+            indexes: table.indexes.clone(),
+            creates_schema: table.create_schema,
+        };
+        let lacks_schema = async {
+            match is_asked && head.is_none() {
+                true => catalog::has_schema(tx, &wanted.place.schema).await.map(|is_there| !is_there),
+                false => Ok(false),
+            }
+        };
+        let (indexes, lacks_schema) = try_join!(indexes(tx, head.as_ref(), &wanted), lacks_schema)?;
         let here = relation(tx, head, &wanted, claim).await?;
         let publications = publications(tx, &wanted.place, here.as_ref(), table).await?;
         let elsewhere = elsewhere.into_iter().map(|place| place.qualified).collect();
-        let found = Found { here, elsewhere, publications };
+        let found = Found { here, elsewhere, publications, indexes, lacks_schema };
         let plan = plan::plan(wanted, &found, claim)?;
         if plan.takes_over && !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
             return Err(TableError::ObjectGone { table: plan.table.place.qualified });
@@ -213,7 +277,7 @@ impl Database {
     ///
     /// The object's line in the comment tells which table that is, whatever its name: the spec may have changed
     /// since, and the status may never have been written. Among several tables with the line, the status decides,
-    /// and then the `name` in the spec.
+    /// and then the name and the schema in the spec.
     ///
     /// # Errors
     ///
@@ -222,11 +286,12 @@ impl Database {
         &self,
         objects: &impl Objects,
         claim: &Claim,
-        name: Option<&Identifier>,
+        table: Option<&Table>,
     ) -> Result<Dropped, TableError> {
+        self.background.give_up(&claim.owner);
         self.take_over(objects, claim).await?;
         run(self.pool.metrics(), || {
-            transact(&self.pool, async |tx: &Transaction<'_>| drop_once(tx, objects, claim, name).await)
+            transact(&self.pool, async |tx: &Transaction<'_>| drop_once(tx, objects, claim, table).await)
         })
         .await
     }
@@ -256,6 +321,20 @@ pub(crate) async fn look(
     );
     let (place, has_triggers) = place?.unzip();
     Ok(Seen { place, head: head?, has_triggers: has_triggers.unwrap_or_default() })
+}
+
+/// Reads the indexes of what is there, if the spec speaks of some, or an earlier one has.
+async fn indexes(
+    sql: &Client,
+    head: Option<&Head>,
+    wanted: &ResolvedTable,
+) -> Result<FoundIndexes, tokio_postgres::Error> {
+    let in_comment = head.and_then(|head| head.comment.as_deref()).and_then(marker::from_spec_in);
+    let names = plan::names_of_indexes(&wanted.indexes, &in_comment.unwrap_or_default().indexes);
+    if names.is_empty() && !wanted.columns.iter().any(|column| column.settings.unique) {
+        return Ok(FoundIndexes::default());
+    }
+    catalog::indexes(sql, &wanted.place.schema, head.map(|head| head.oid), &names).await
 }
 
 /// Reads the rest of what is there, with the details if the spec speaks of them, or an earlier one has.
@@ -340,7 +419,7 @@ async fn drop_once(
     tx: &Transaction<'_>,
     objects: &impl Objects,
     claim: &Claim,
-    name: Option<&Identifier>,
+    table: Option<&Table>,
 ) -> Result<Dropped, TableError> {
     if let Some((place, head)) = begin_at_recorded(tx, claim).await?
         && let Some(dropped) = drop_at(tx, objects, claim, place, &head).await?
@@ -349,7 +428,7 @@ async fn drop_once(
     }
     // While it waits for a lock, someone may rename the table and give its name to another one.
     for _ in 0..3 {
-        let Some(place) = find_table_to_drop(tx, claim, name).await? else { return Ok(Dropped::NoTable) };
+        let Some(place) = find_table_to_drop(tx, claim, table).await? else { return Ok(Dropped::NoTable) };
         let (locked, head) = join!(
             tx.metrics.locked(catalog::lock(tx, &place.qualified)),
             catalog::head(tx, Some(&place.schema), &place.name)
@@ -395,10 +474,13 @@ async fn drop_at(
     }
     plan::check_drop(&place, seen)?;
     let lock = ddl::lock_table(&place);
-    let (locked, head) = join!(
+    // An index may be being built, by this process or one of before.
+    let (cancelled, locked, head) = join!(
+        catalog::cancel_builds(tx, seen.oid),
         tx.metrics.locked(tx.execute_typed(&lock, &[])),
         catalog::head(tx, Some(&place.schema), &place.name)
     );
+    cancelled?;
     locked?;
     let Some(head) = head?.filter(|head| head.is_owned_by(&claim.owner)) else { return Ok(None) };
     plan::check_drop(&place, &head)?;
@@ -409,15 +491,15 @@ async fn drop_at(
 async fn find_table_to_drop(
     sql: &Client,
     claim: &Claim,
-    name: Option<&Identifier>,
+    table: Option<&Table>,
 ) -> Result<Option<Place>, TableError> {
     let marked = catalog::tables_of(sql, &claim.owner).await?;
     let recorded = match claim.table.as_deref() {
         Some(table) if catalog::exists(sql, table).await? => Some(table),
         _ => None,
     };
-    let wanted = match name {
-        Some(name) => catalog::place(sql, name).await?,
+    let wanted = match table {
+        Some(table) => catalog::place(sql, table.schema.as_ref(), &table.name).await?,
         None => None,
     };
     Ok(plan::table_to_drop(&marked, recorded, wanted.as_ref())?)

@@ -3,6 +3,7 @@
 //! Names are quoted, texts are literals, and types are those that the server has printed.
 
 mod column;
+mod index;
 mod names;
 mod steps;
 
@@ -14,7 +15,8 @@ use crate::{
 };
 use column::{definition, definition_in_new_table};
 pub use column::{generated, probe};
-pub use names::{not_null_name, unique_name};
+pub use index::{cancel_build, create_index, index_steps};
+pub use names::{not_null_name, successor_name, unique_name};
 pub use steps::{drop_index, not_null, unique};
 
 /// The statements of a plan, in order, to be run in one transaction.
@@ -34,7 +36,10 @@ pub fn changes_of(table: &ResolvedTable, changes: &[Change]) -> Vec<String> {
     let (mut first, mut altered, mut added, mut last) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for change in changes {
         match change {
+            Change::CancelBuild(name) => first.push(cancel_build(place, name)),
+            Change::CreateSchema => first.push(format!("CREATE SCHEMA {}", quote(&place.schema))),
             Change::CreateTable => first.push(create_table(table)),
+            Change::CreateIndex(index) => last.push(create_index(place, index)),
             Change::Rename { from, to } => first.push(rename(place, from, to)),
             Change::AddColumn(column) => added.push(format!("ADD COLUMN {}", definition(column))),
             Change::Comment { column, text } => last.push(comment_column(place, column, text)),
@@ -58,9 +63,13 @@ fn alteration(change: &Change) -> Option<String> {
         Change::DropNotNull { column } => format!("ALTER COLUMN {column} DROP NOT NULL"),
         Change::SetIdentity { column, identity } => format!("ALTER COLUMN {column} SET GENERATED {identity}"),
         Change::DropConstraint { name, .. } => format!("DROP CONSTRAINT {}", quote(name)),
-        Change::CreateTable | Change::Rename { .. } | Change::AddColumn(_) | Change::Comment { .. } => {
-            return None;
-        }
+        Change::CancelBuild(_)
+        | Change::CreateSchema
+        | Change::CreateTable
+        | Change::CreateIndex(_)
+        | Change::Rename { .. }
+        | Change::AddColumn(_)
+        | Change::Comment { .. } => return None,
     })
 }
 

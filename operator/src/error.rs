@@ -7,15 +7,18 @@ pub(crate) use connecting::is_about_first_byte;
 use crate::{
     api::ApiError,
     forms::{FormError, RejectedColumn},
-    plan::PlanError,
+    plan::{IndexConflict, Obstacle, PlanError},
     pool::PoolError,
     spec::SpecError,
     sqlstate::{self, ErrorClass, Step},
     status::{ConditionReason, Failure},
     transaction::Spoils,
-    types::{RejectedType, ResolveError},
+    types::{MissingType, RejectedType, ResolveError},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+/// The time for which nobody is called: what the database lacks is often applied together with the object.
+const DEFERRED: Duration = Duration::from_secs(120);
 
 const LOGIN_HINT: &str = " (check the user and the password that the operator has been given)";
 
@@ -33,6 +36,9 @@ pub enum TableError {
     /// The server rejects what else the spec says of a column.
     #[error(transparent)]
     Column(#[from] RejectedColumn),
+    /// The database lacks the type of a column.
+    #[error(transparent)]
+    TypeMissing(#[from] MissingType),
     /// A person has to resolve a conflict.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -62,6 +68,9 @@ pub enum TableError {
         /// The table.
         table: String,
     },
+    /// Something is being done that may take hours.
+    #[error("{0}")]
+    Working(Arc<str>),
     /// The database failed or didn't answer.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -78,6 +87,10 @@ pub enum Wait {
     ForApiServer,
     /// Someone who changes something outside the object. All with the same message wait for the same change.
     ForSomeone,
+    /// Someone who changes rows. Whether it was done takes long to find out.
+    ForRows,
+    /// The end of what is being done.
+    ForWork,
     /// Another spec.
     ForSpec,
 }
@@ -113,6 +126,10 @@ impl TableError {
             | Self::ObjectGone { .. } => ErrorClass::Permanent,
             Self::Plan(PlanError::Lost { .. }) => ErrorClass::Temporary,
             Self::Plan(PlanError::Incompatible { .. } | PlanError::Renamed { .. }) => ErrorClass::Permanent,
+            Self::Working(_) | Self::Plan(PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
+                ErrorClass::Temporary
+            }
+            Self::TypeMissing(_) => ErrorClass::Environment,
             // A conflict ends when the other object is deleted, for example.
             Self::Plan(_) | Self::NoSchema => ErrorClass::Environment,
             // The person who grants the missing permission is waiting for the result.
@@ -125,6 +142,13 @@ impl TableError {
     pub fn wait(&self) -> Wait {
         match self {
             Self::ClusterUnknown(_) | Self::ObjectUnknown(_) => Wait::ForApiServer,
+            Self::Working(_) | Self::Plan(PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
+                Wait::ForWork
+            }
+            Self::Plan(PlanError::Obstructed {
+                obstacle: Obstacle::Duplicates { .. } | Obstacle::IndexDuplicates { .. },
+                ..
+            }) => Wait::ForRows,
             Self::Database(DatabaseError { class: ErrorClass::Temporary, of_the_server, .. }) => {
                 if *of_the_server {
                     Wait::ForDatabase
@@ -165,7 +189,12 @@ impl TableError {
             Self::Plan(
                 PlanError::Incompatible { .. } | PlanError::Obstructed { .. } | PlanError::Renamed { .. },
             ) => ConditionReason::UpdateAborted,
+            Self::Plan(PlanError::SchemaMissing { .. }) => ConditionReason::SchemaMissing,
+            Self::Working(_) | Self::Plan(PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
+                ConditionReason::InProgress
+            }
             Self::Plan(_) | Self::ObjectGone { .. } => ConditionReason::Conflict,
+            Self::TypeMissing(_) => ConditionReason::TypeMissing,
             Self::NoSchema => ConditionReason::SchemaMissing,
             Self::ClusterUnknown(error) | Self::ObjectUnknown(error) if error.denied => {
                 ConditionReason::PermissionDenied
@@ -175,9 +204,19 @@ impl TableError {
         }
     }
 
-    /// What the status says of it, in its own words: `message`.
-    pub fn as_failure<'a>(&'a self, message: &'a str, deleting: bool) -> Failure<'a> {
-        let needs_person = self.class() != ErrorClass::Temporary;
+    /// What all have in common that wait for the same.
+    pub fn cause(&self) -> String {
+        match self {
+            // Whatever the column is.
+            Self::TypeMissing(MissingType { type_, .. }) => format!("the database has no type {type_}"),
+            error => error.to_string(),
+        }
+    }
+
+    /// What the status says of it, in its own words, `message`, where attempts have failed for this long.
+    pub fn as_failure<'a>(&'a self, message: &'a str, deleting: bool, lasts: Duration) -> Failure<'a> {
+        let may_come = self.reason().may_come() && lasts < DEFERRED;
+        let needs_person = self.class() != ErrorClass::Temporary && !may_come;
         let pending = if let Self::Plan(error) = self { error.pending() } else { &[] };
         Failure { reason: self.reason(), message, needs_person, deleting, pending }
     }
@@ -198,6 +237,25 @@ impl DatabaseError {
     /// The time limit is exceeded.
     pub fn no_answer(limit: Duration) -> Self {
         Self::of_the_object(format!("the database didn't answer within {} s", limit.as_secs()))
+    }
+
+    /// A plan is out of date before it is carried out.
+    pub fn outdated() -> Self {
+        let message = "the table was changed meanwhile".to_owned();
+        Self { stale: true, ..Self::of_the_object(message) }
+    }
+
+    /// What was being done has ended in the middle.
+    pub fn interrupted() -> Self {
+        Self::of_the_object("the work at the table was interrupted".to_owned())
+    }
+
+    /// What is done to the table never makes it as the spec asks.
+    pub fn never_settles() -> Self {
+        Self::of_the_object(
+            "the table isn't as the spec asks, although it was changed several times: somebody else may be changing it"
+                .to_owned(),
+        )
     }
 
     /// Someone else keeps renaming the table.
@@ -274,6 +332,7 @@ impl From<ResolveError> for TableError {
     fn from(error: ResolveError) -> Self {
         match error {
             ResolveError::Rejected(rejected) => rejected.into(),
+            ResolveError::Missing(missing) => missing.into(),
             ResolveError::Database(error) => Self::from((Step::Resolve, error)),
         }
     }

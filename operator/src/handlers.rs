@@ -34,6 +34,11 @@ const AWAY: Duration = Duration::from_secs(3);
 /// One of the objects tries so often whether someone has put right what is wrong outside them, which may take days.
 const WRONG: Duration = Duration::from_secs(20);
 
+/// An object is looked at so often at least while something is done to its table. It is looked at besides when that is over.
+const WORKING: Duration = Duration::from_secs(60);
+/// An object is tried so often whose rows are in the way: each time, all of them are read.
+const ROWS: Duration = Duration::from_secs(300);
+
 #[korf::on_create(DatabaseTable)]
 async fn create_handler(
     request: TableRequest,
@@ -167,14 +172,18 @@ async fn apply(request: &TableRequest, context: &Context, client: &Client) -> Re
     }
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
     let (objects, claim) = (api::since(client, &request.version), request.claim(cluster));
-    match table {
+    let result = match table {
         Ok(table) => context.database.apply(&objects, &claim, table).await,
         // The next spec that was handled will be this one, which doesn't say what the object's table is.
         Err(mistake) => {
             context.database.take_over(&objects, &claim).await?;
             Err(mistake.clone().into())
         }
+    };
+    if let Err(TableError::Working(_)) = result {
+        context.database.when_settled(&claim.owner, request.wake());
     }
+    result
 }
 
 async fn drop_table(
@@ -184,9 +193,9 @@ async fn drop_table(
 ) -> Result<Dropped, TableError> {
     request.deletion().map_err(|mistake| TableError::DeletionUnclear(mistake.clone()))?;
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
-    let name = request.table().ok().map(|table| &table.name);
+    let table = request.table().ok();
     let objects = api::since(client, &request.version);
-    context.database.drop_table(&objects, &request.claim(cluster), name).await
+    context.database.drop_table(&objects, &request.claim(cluster), table).await
 }
 
 /// Puts the reason into the status, and returns the error with what the next attempt waits for.
@@ -203,7 +212,9 @@ fn record_failure(
         Wait::ForBackoff => Error::from(error),
         Wait::ForDatabase => Error::outage(Arc::clone(&context.place), error, AWAY),
         Wait::ForApiServer => Error::outage(error.to_string(), error, AWAY),
-        Wait::ForSomeone => Error::outage(error.to_string(), error, WRONG),
+        Wait::ForSomeone => Error::outage(error.cause(), error, WRONG),
+        Wait::ForWork => Error::outage(error.cause(), error, WORKING),
+        Wait::ForRows => Error::temporary(error, ROWS),
         Wait::ForSpec => Error::permanent(error),
     })
 }

@@ -12,6 +12,7 @@ use crate::{
     ddl,
     error::{DatabaseError, TableError},
     forms::{self, KnownForms},
+    identifier::Identifier,
     owners::Owners,
     plan::{self, Claim, PlanError, ResolvedTable},
     spec::Table,
@@ -44,7 +45,8 @@ pub async fn mark(
     former: &Table,
     (types, forms, owners): (&KnownTypes, &KnownForms, &Owners),
 ) -> Result<Former, TableError> {
-    let (begun, seen) = join!(tx.begin(), look(tx, None, &former.name));
+    let (begun, seen) =
+        join!(tx.begin(), look(tx, former.schema.as_ref().map(Identifier::as_str), &former.name));
     begun.map_err(DatabaseError::of_first_statement)?;
     let Seen { place: Some(place), head: Some(head), .. } = seen? else { return Ok(Former::Nothing) };
     if head.owner().is_some() || matches!(head.kind, RelationKind::Other(_)) {
@@ -61,7 +63,13 @@ pub async fn mark(
         Err(error) => return Err(error.into()),
     };
     forms::resolve(tx, &mut columns, forms).await?;
-    let made = ResolvedTable { place, columns, primary_key: former.primary_key.clone() };
+    let made = ResolvedTable {
+        place,
+        columns,
+        primary_key: former.primary_key.clone(),
+        indexes: Vec::new(),
+        creates_schema: false,
+    };
     let differences = plan::strangeness(&made, &relation);
     if !differences.is_empty() {
         return Ok(Former::Strange(PlanError::Strange { table, differences }));

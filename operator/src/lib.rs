@@ -17,6 +17,7 @@
 //! the [`pool`] the connections, [`metrics`] what is counted of both; [`crd`] defines the kind.
 
 pub mod api;
+pub mod background;
 pub mod catalog;
 pub mod checks;
 pub mod cluster;

@@ -36,6 +36,8 @@ pub struct FromSpec {
     pub columns: BTreeSet<String>,
     /// What the spec has set of a column, for those of which it has.
     pub settings: BTreeMap<String, BTreeSet<Setting>>,
+    /// The indexes, exact. One is named before it is made, because its build is no part of a transaction: no crash comes between.
+    pub indexes: BTreeSet<String>,
 }
 
 /// Something that a spec can set of a column, and that is taken back when the spec no longer has it.
@@ -57,7 +59,7 @@ pub enum Setting {
 impl FromSpec {
     /// Columns of which nothing is set.
     pub fn of_columns(columns: BTreeSet<String>) -> Self {
-        Self { columns, settings: BTreeMap::new() }
+        Self { columns, ..Self::default() }
     }
 
     /// Whether a spec has set this of a column.
@@ -83,6 +85,7 @@ impl Owner {
             settings: serde_json::to_value(&from_spec.settings)
                 .ok()
                 .filter(|_| !from_spec.settings.is_empty()),
+            indexes: (!from_spec.indexes.is_empty()).then(|| from_spec.indexes.iter().cloned().collect()),
         };
         let line = format!("{PREFIX}{}", json(&line));
         text.chain([line.as_str()]).collect::<Vec<_>>().join("\n")
@@ -104,12 +107,14 @@ impl Owner {
 pub fn from_spec_in(comment: &str) -> Option<FromSpec> {
     let line = comment.lines().find_map(parse_line)?;
     let columns = line.columns?;
-    let columns: Option<_> =
-        columns.as_array()?.iter().map(|name| name.as_str().map(ToOwned::to_owned)).collect();
-    Some(FromSpec {
-        columns: columns?,
-        settings: line.settings.as_ref().map(settings_in).unwrap_or_default(),
-    })
+    let columns = names_in(&columns)?;
+    let settings = line.settings.as_ref().map(settings_in).unwrap_or_default();
+    let indexes = line.indexes.as_ref().and_then(names_in).unwrap_or_default();
+    Some(FromSpec { columns, settings, indexes })
+}
+
+fn names_in(value: &Value) -> Option<BTreeSet<String>> {
+    value.as_array()?.iter().map(|name| name.as_str().map(ToOwned::to_owned)).collect()
 }
 
 /// What is understood of it: a later operator may know more.
@@ -131,6 +136,9 @@ struct Line {
     /// Lists of settings, by columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     settings: Option<Value>,
+    /// A list of names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    indexes: Option<Value>,
 }
 
 fn json(value: &impl Serialize) -> String {
@@ -213,6 +221,10 @@ mod tests {
         let settings = ",\"columns\":[\"a\"],\"settings\":{\"a\":[\"notNull\",\"later\",7],\"b\":null}";
         let found = from_spec_in(&line(settings)).unwrap();
         assert!(found.has_set("a", Setting::NotNull) && !found.has_set("b", Setting::NotNull));
+        for (indexes, names) in [("[\"i\",\"I\"]", &["I", "i"][..]), ("[1]", &[]), ("7", &[])] {
+            let found = from_spec_in(&line(&format!(",\"columns\":[\"a\"],\"indexes\":{indexes}"))).unwrap();
+            assert!(found.indexes.iter().eq(names), "{indexes}");
+        }
     }
 
     #[test]
@@ -222,7 +234,8 @@ mod tests {
         assert!(plain.ends_with("\"uid\":\"u1\",\"columns\":[\"a\"]}"), "{plain}");
         let settings =
             BTreeMap::from([("a".to_owned(), BTreeSet::from([Setting::NotNull, Setting::Default]))]);
-        let more = owner("a").mark_comment(None, &FromSpec { columns: columns(), settings });
+        let more =
+            owner("a").mark_comment(None, &FromSpec { columns: columns(), settings, ..FromSpec::default() });
         assert!(more.ends_with("\"settings\":{\"a\":[\"notNull\",\"default\"]}}"), "{more}");
     }
 
@@ -238,11 +251,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_marked_comment_names_its_owner(parts in proptest::array::uniform4(".*"), text in proptest::option::of("(?s).*"), columns in proptest::collection::btree_set(".*", 0..4)) {
+        fn a_marked_comment_names_its_owner(parts in proptest::array::uniform4(".*"), text in proptest::option::of("(?s).*"), columns in proptest::collection::btree_set(".*", 0..4), indexes in proptest::collection::btree_set(".*", 0..4)) {
             let [cluster, namespace, name, uid] = parts;
             let owner = Owner { cluster, namespace, name, uid };
             prop_assume!(text.as_deref().and_then(Owner::from_comment).is_none());
-            let from_spec = FromSpec::of_columns(columns);
+            let from_spec = FromSpec { indexes, ..FromSpec::of_columns(columns) };
             let marked = owner.mark_comment(text.as_deref(), &from_spec);
             prop_assert!(marked.contains(&owner.needle()));
             prop_assert_eq!(Owner::from_comment(&marked), Some(owner));

@@ -99,7 +99,7 @@ impl Outcome {
             _ => None,
         };
         let (changes, steps) = (&plan.changes, &plan.steps);
-        if changes.first() == Some(&Change::CreateTable) {
+        if changes.contains(&Change::CreateTable) {
             return Self::Created;
         }
         if changes.is_empty() && steps.is_empty() {

@@ -11,13 +11,14 @@ mod adoption;
 mod change;
 mod columns;
 mod error;
+mod index;
 
 use crate::{
-    catalog::{Head, Key, KeyForm, Place, Publication, Relation, RelationKind},
+    catalog::{FoundIndexes, Head, Key, KeyForm, Place, Publication, Relation, RelationKind},
     ddl,
     identifier::{Identifier, quote},
     marker::{self, FromSpec, Owner},
-    spec::{AdoptionPolicy, Table},
+    spec::{AdoptionPolicy, Index, Table},
     types::ResolvedColumn,
 };
 pub use adoption::strangeness;
@@ -25,7 +26,8 @@ pub use change::{Change, Obstacle, Step, StepKind};
 use columns::Differences;
 pub use columns::needs_details;
 pub use error::{IncompatibleChange, PlanError};
-use std::{borrow::Cow, collections::BTreeSet};
+pub use index::{IndexConflict, IndexPlan, IndexStep, names_of_indexes, plan_indexes};
+use std::collections::BTreeSet;
 
 /// The table that the spec asks for, in the schema and with the types that the server knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +38,10 @@ pub struct ResolvedTable {
     pub columns: Vec<ResolvedColumn>,
     /// The columns of its primary key; empty without one.
     pub primary_key: Vec<Identifier>,
+    /// Its indexes, beside that of the primary key.
+    pub indexes: Vec<Index>,
+    /// Whether a missing schema is created.
+    pub creates_schema: bool,
 }
 
 impl ResolvedTable {
@@ -44,13 +50,14 @@ impl ResolvedTable {
         self.columns.iter().map(|column| column.name.as_str().to_owned()).collect()
     }
 
-    /// What of it comes from the spec: its columns, and what is set of them.
+    /// What of it comes from the spec: its columns, what is set of them, and its indexes.
     pub fn from_spec(&self) -> FromSpec {
         let settings =
             self.columns.iter().map(|column| (column.name.as_str().to_owned(), column.settings.names()));
         FromSpec {
             columns: self.column_names(),
             settings: settings.filter(|(_, settings)| !settings.is_empty()).collect(),
+            indexes: self.indexes.iter().map(|index| index.name.as_str().to_owned()).collect(),
         }
     }
 }
@@ -80,6 +87,10 @@ pub struct Found {
     /// The publications that have the table, or will have it; only read if nothing [identifies](Relation::has_identity) its
     /// rows.
     pub publications: Vec<Publication>,
+    /// Its indexes; only read if the spec has some, or a spec has had some.
+    pub indexes: FoundIndexes,
+    /// Whether the schema is missing.
+    pub lacks_schema: bool,
 }
 
 /// The change that makes a table match its spec, and the table that results.
@@ -91,6 +102,8 @@ pub struct Plan {
     pub changes: Vec<Change>,
     /// The steps behind them, each by itself.
     pub steps: Vec<Step>,
+    /// What of the table is the object's, afterwards.
+    pub owned: FromSpec,
     /// The comment to write; `None` if the present one already names the object and its columns.
     pub comment: Option<String>,
     /// Whether the table was another's, or nobody's: its comment has the uid of an earlier or a later object of this name,
@@ -116,61 +129,93 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
             existing: found.elsewhere.join(", "),
         });
     }
-    let Some(relation) = &found.here else { return Ok(create(wanted, owner)) };
+    let Some(relation) = &found.here else { return create(wanted, found, owner) };
     if let RelationKind::Other(kind) = relation.head.kind {
         return Err(PlanError::NotATable { table: wanted.place.qualified, kind });
     }
     match relation.head.owner() {
-        Some(marked) if marked.matches(owner) => update(wanted, relation, &marked, claim),
+        Some(marked) if marked.matches(owner) => update(wanted, found, relation, &marked, claim),
         Some(other) => {
             let foreign = other.cluster != owner.cluster;
             Err(PlanError::OwnedByAnother { table: wanted.place.qualified, owner: other, foreign })
         }
-        None => adoption::adopt(wanted, relation, claim),
+        None => adoption::adopt(wanted, found, relation, claim),
     }
 }
 
-fn create(wanted: ResolvedTable, owner: &Owner) -> Plan {
-    Plan {
-        changes: columns::create(&wanted),
+fn create(wanted: ResolvedTable, found: &Found, owner: &Owner) -> Result<Plan, PlanError> {
+    if found.lacks_schema && !wanted.creates_schema {
+        return Err(PlanError::SchemaMissing { schema: quote(&wanted.place.schema) });
+    }
+    // Nobody uses the table yet, so its indexes come with it.
+    plan_indexes(&wanted.place, &wanted.indexes, &BTreeSet::new(), &found.indexes)?;
+    let schema = found.lacks_schema.then_some(Change::CreateSchema);
+    let indexes = wanted.indexes.iter().cloned().map(Change::CreateIndex);
+    let owned = wanted.from_spec();
+    Ok(Plan {
+        changes: schema.into_iter().chain(columns::create(&wanted)).chain(indexes).collect(),
         steps: Vec::new(),
-        comment: Some(owner.mark_comment(None, &wanted.from_spec())),
+        comment: Some(owner.mark_comment(None, &owned)),
+        owned,
         takes_over: false,
         adopts: false,
         extra_columns: Vec::new(),
         table: wanted,
-    }
+    })
 }
 
 fn update(
     wanted: ResolvedTable,
+    found: &Found,
     relation: &Relation,
     marked: &Owner,
     claim: &Claim,
 ) -> Result<Plan, PlanError> {
     let comment = relation.head.comment.as_deref();
     let in_comment = comment.and_then(marker::from_spec_in);
-    let (after, Differences { changes, steps, refused }) =
-        compare(&wanted, relation, owned(in_comment.clone(), claim));
+    let after = columns::renamed(&wanted, relation, owned(in_comment.clone(), claim));
+    let indexes = found.indexes.renamed(&after.changes);
+    let indexes = plan_indexes(&wanted.place, &wanted.indexes, &after.owned.indexes, &indexes);
+    let Differences { changes, mut steps, refused } =
+        columns::compare(&wanted, &after.relation, &after.owned);
+    let changes: Vec<_> = after.changes.into_iter().chain(changes).collect();
+    let of_indexes = indexes.as_ref().map_or(&[][..], |indexes| &indexes.steps);
+    steps.extend(ddl::index_steps(&wanted.place, of_indexes));
+    let mut refused: Vec<_> = after.refused.into_iter().chain(refused).collect();
+    refused.extend(changed_key(&wanted, after.relation.key.as_ref()));
     if !refused.is_empty() {
         let pending = pending(&wanted, &refused, &changes, &steps);
         let changes = refused.into_iter().map(|(change, _)| change).collect();
         return Err(PlanError::Incompatible { table: wanted.place.qualified, changes, pending });
     }
+    let indexes = indexes?;
+    if relation.head.kind == RelationKind::Partitioned && !indexes.steps.is_empty() {
+        return Err(IndexConflict::Partitioned { table: wanted.place.qualified }.into());
+    }
+    // Whatever it is, it holds a lock that each step needs.
+    let is_awaited = |name: &&String| !indexes.cancelled.contains(name);
+    if let Some(index) = found.indexes.building.iter().find(is_awaited)
+        && !steps.is_empty()
+    {
+        let (index, table) = (index.clone(), wanted.place.qualified);
+        return Err(IndexConflict::BeingBuilt { index, table }.into());
+    }
     let names = wanted.column_names();
-    let extra = after.columns.iter().map(|column| column.name.clone());
+    let extra = after.relation.columns.iter().map(|column| column.name.clone());
     let extra_columns = extra.filter(|name| !names.contains(name)).collect();
     let takes_over = marked.uid != claim.owner.uid;
-    let from_spec = wanted.from_spec();
+    let owned = FromSpec { indexes: indexes.owned, ..wanted.from_spec() };
     // A line of before, without columns, gets them when there is something else to write: it isn't worth a lock.
     let is_changed = !changes.is_empty() || !steps.is_empty();
-    let is_stale = takes_over || is_changed || in_comment.is_some_and(|known| known != from_spec);
+    let is_stale = takes_over || is_changed || in_comment.is_some_and(|known| known != owned);
+    let cancelled = indexes.cancelled.into_iter().map(Change::CancelBuild);
     Ok(Plan {
-        changes,
+        changes: cancelled.chain(changes).collect(),
         steps,
         comment: is_stale
-            .then(|| claim.owner.mark_comment(comment, &from_spec))
+            .then(|| claim.owner.mark_comment(comment, &owned))
             .filter(|new| Some(&**new) != comment),
+        owned,
         takes_over,
         adopts: false,
         extra_columns,
@@ -182,23 +227,6 @@ fn update(
 pub fn renames(wanted: &ResolvedTable, relation: &Relation, claim: &Claim) -> Vec<Change> {
     let in_comment = relation.head.comment.as_deref().and_then(marker::from_spec_in);
     columns::renamed(wanted, relation, owned(in_comment, claim)).changes
-}
-
-/// The table once columns are renamed, and how it differs from the one wanted; with that.
-fn compare<'r>(
-    wanted: &ResolvedTable,
-    relation: &'r Relation,
-    owned: FromSpec,
-) -> (Cow<'r, Relation>, Differences) {
-    let after = columns::renamed(wanted, relation, owned);
-    let Differences { changes, steps, refused } = columns::compare(wanted, &after.relation, &after.owned);
-    let key = changed_key(wanted, after.relation.key.as_ref());
-    let differences = Differences {
-        changes: after.changes.into_iter().chain(changes).collect(),
-        steps,
-        refused: after.refused.into_iter().chain(refused).chain(key).collect(),
-    };
-    (after.relation, differences)
 }
 
 /// What came from the spec, by the comment and by the claim.

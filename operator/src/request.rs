@@ -10,13 +10,15 @@ use crate::{
     status::{Stamp, TableStatus},
 };
 use korf::{
-    Attempt, FromCall, Name, ObjectNamespace, Status,
-    extract::{Elapsed, Generation, ObjectAs, OldObjectAs, Rejection, ResourceVersion, Started, Uid},
+    Attempt, FromCall, Name, ObjectNamespace, Status, Trigger,
+    extract::{
+        Elapsed, Generation, ObjectAs, OldObjectAs, Rejection, Requirements, ResourceVersion, Started, Uid,
+    },
     handler::ChangeCall,
     scope::ChangeHandlerScope,
 };
 use serde::Deserialize;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// A `DatabaseTable` as its handlers see it.
 #[derive(Clone, Debug)]
@@ -34,6 +36,9 @@ pub struct TableRequest {
     /// What was handled last, by this operator or by the one before it.
     previous: Option<Arc<Declared>>,
     stamp: Stamp,
+    /// The time since the handler's first attempt.
+    lasts: Duration,
+    trigger: Trigger<DatabaseTable>,
 }
 
 /// The part of an object that its author writes.
@@ -70,7 +75,13 @@ impl<S: ChangeHandlerScope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
             status: status.map(|status| status.0).unwrap_or_default(),
             previous: previous.ok().map(|old| old.0),
             stamp: Stamp { generation: generation.0, now: first.0 + since.0 },
+            lasts: since.0,
+            trigger: FromCall::<S>::from_call(call)?,
         })
+    }
+
+    fn requirements(requirements: &mut Requirements) {
+        <Trigger<DatabaseTable> as FromCall<S>>::requirements(requirements);
     }
 }
 
@@ -132,6 +143,12 @@ impl TableRequest {
         previous.spec.table.as_ref().ok()
     }
 
+    /// Gives the object a turn once something is over for which it waits.
+    pub fn wake(&self) -> impl FnOnce() + Send + 'static {
+        let (trigger, namespace, name) = (self.trigger.clone(), self.namespace.clone(), self.name.clone());
+        move || trigger.trigger((&*namespace, &*name))
+    }
+
     /// The status once the table matches the spec.
     pub fn status_after_success(&self, applied: &Applied) -> TableStatus {
         self.status.after_success(self.stamp, applied, self.warnings())
@@ -139,6 +156,6 @@ impl TableRequest {
 
     /// The status after a failed attempt.
     pub fn status_after_failure(&self, error: &TableError, deleting: bool) -> TableStatus {
-        self.status.after_failure(self.stamp, &error.as_failure(&error.to_string(), deleting))
+        self.status.after_failure(self.stamp, &error.as_failure(&error.to_string(), deleting, self.lasts))
     }
 }

@@ -6,6 +6,7 @@
 mod column;
 mod default_value;
 mod expression;
+mod index;
 mod policies;
 
 use crate::{
@@ -15,6 +16,7 @@ use crate::{
 pub use column::{Collation, Column, ColumnError, ColumnSettings, Identity, Values};
 pub use default_value::{DefaultError, DefaultValue};
 pub use expression::{Expression, ExpressionError};
+pub use index::{Index, IndexError, Method};
 pub use policies::{AdoptionPolicy, DeletionPolicy, DriftPolicy, Policies};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -25,10 +27,16 @@ use std::collections::{BTreeSet, HashSet};
 pub struct Table {
     /// The table's name.
     pub name: Identifier,
+    /// Its schema; `None` for the connection's, or the one in which it is already.
+    pub schema: Option<Identifier>,
+    /// Whether a missing schema is created.
+    pub create_schema: bool,
     /// Its columns: at least one, with different names.
     pub columns: Vec<Column>,
     /// The columns of the primary key; empty without one.
     pub primary_key: Vec<Identifier>,
+    /// Its indexes, with different names, beside that of the primary key.
+    pub indexes: Vec<Index>,
     /// What is done where a person could want either.
     pub policies: Policies,
 }
@@ -97,6 +105,26 @@ pub enum SpecError {
     /// The primary key names a column twice.
     #[error("spec.primaryKey names the column {0} twice")]
     DuplicateKeyColumn(Identifier),
+    /// A schema of the server's own.
+    #[error("spec.schema: {0} is one of PostgreSQL's own schemas: choose another one")]
+    SystemSchema(Identifier),
+    /// A schema is to be created, and not named.
+    #[error("spec.createSchema is true, but no spec.schema says which one: name it, or remove createSchema")]
+    UnnamedSchema,
+    /// An index isn't one.
+    #[error("{field}: {source}")]
+    Index {
+        /// The path of the index.
+        field: String,
+        /// The mistake.
+        source: IndexError,
+    },
+    /// Two indexes have the same name.
+    #[error("spec.indexes has the index {0} twice (unquoted names are folded to lower case)")]
+    DuplicateIndex(Identifier),
+    /// A table and an index can't have the same name.
+    #[error("spec.indexes: {0} is the name of the table, which no index can have: choose another one")]
+    IndexNamedAsTable(Identifier),
     /// A policy is none of the words that it can be.
     #[error("spec.{field} must be {choices}, not {found}")]
     Policy {
@@ -123,11 +151,20 @@ pub enum SpecError {
 const KEY_SHAPE: &str = "the name of a column or a list of names";
 
 // Not yet driftPolicy: nothing follows it, so its author is told that it is ignored.
-const FIELDS: [&str; 5] = ["tableName", "columns", "primaryKey", "deletionPolicy", "adoptionPolicy"];
+const FIELDS: [&str; 8] = [
+    "tableName",
+    "schema",
+    "createSchema",
+    "columns",
+    "primaryKey",
+    "indexes",
+    "deletionPolicy",
+    "adoptionPolicy",
+];
 
 /// Fields that later versions will support. Ignoring them would do something other than what the user asked
 /// for.
-const UNSUPPORTED_FIELDS: [&str; 2] = ["schema", "connectionSecretRef"];
+const UNSUPPORTED_FIELDS: [&str; 1] = ["connectionSecretRef"];
 
 /// Contents of a spec of any shape. It is never rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,7 +223,13 @@ impl Table {
         let columns = columns(spec)?;
         let primary_key = primary_key(spec, &columns)?;
         column::check(&columns, &primary_key)?;
-        Ok(Self { name, columns, primary_key, policies: Policies::of(spec)? })
+        let indexes = index::indexes(spec, &columns)?;
+        if indexes.iter().any(|index| index.name == name) {
+            return Err(SpecError::IndexNamedAsTable(name));
+        }
+        let (schema, create_schema) = schema(spec)?;
+        let policies = Policies::of(spec)?;
+        Ok(Self { name, schema, create_schema, columns, primary_key, indexes, policies })
     }
 }
 
@@ -226,6 +269,26 @@ fn table_name(spec: &Map<String, Value>) -> Result<Identifier, SpecError> {
     let field = || "spec.tableName".to_owned();
     let text = text(value, field, "a string")?;
     Identifier::parse(text).map_err(|source| SpecError::Name { field: field(), source })
+}
+
+/// The schema, and whether it is created where it is missing.
+fn schema(spec: &Map<String, Value>) -> Result<(Option<Identifier>, bool), SpecError> {
+    let create = match present(spec, "createSchema") {
+        None => false,
+        Some(Value::Bool(create)) => *create,
+        Some(other) => return Err(shape("spec.createSchema", "true or false", other)),
+    };
+    let Some(value) = present(spec, "schema") else {
+        return if create { Err(SpecError::UnnamedSchema) } else { Ok((None, false)) };
+    };
+    let field = || "spec.schema".to_owned();
+    let text = text(value, field, "a string")?;
+    let name = Identifier::parse(text).map_err(|source| SpecError::Name { field: field(), source })?;
+    // A table in pg_temp would be gone with the connection.
+    if name.as_str().starts_with("pg_") || name.as_str() == "information_schema" {
+        return Err(SpecError::SystemSchema(name));
+    }
+    Ok((Some(name), create))
 }
 
 fn columns(spec: &Map<String, Value>) -> Result<Vec<Column>, SpecError> {

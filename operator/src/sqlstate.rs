@@ -160,9 +160,9 @@ pub fn is_stale(error: &DbError) -> bool {
         || (code == "23505" && error.schema() == Some("pg_catalog"))
 }
 
-/// A table or a column exists by now, or a table no longer does.
+/// A schema, a table or a column exists by now, or a table no longer does.
 fn is_stale_code(code: &str) -> bool {
-    ["42P07", "42P01", "42701"].contains(&code)
+    ["42P07", "42P06", "42P01", "42701"].contains(&code)
 }
 
 /// An error in one line: the server's message, its DETAIL and HINT where they help, and the SQLSTATE.
@@ -196,7 +196,7 @@ mod tests {
         //  connect, begin, read, resolve, change, drop, commit
         (
             "25P02 08P01 08000 08001 08003 08006 53000 53100 53200 53300 57P01 57P02 57P03 57P05 57014 58030 40001 40P01 55P03 55006 25006 \
-             25P03 26000 42P05 42P07 42P01 42701",
+             25P03 26000 42P05 42P06 42P07 42P01 42701",
             "TTTTTTT",
         ),
         (

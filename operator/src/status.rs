@@ -67,6 +67,10 @@ pub enum ConditionReason {
     PermissionDenied,
     /// The operator can't read from the API server what it has to know first.
     ClusterUnavailable,
+    /// The database has no such type.
+    TypeMissing,
+    /// Something is being done to the table that takes long.
+    InProgress,
     /// The table can't be dropped because something depends on it.
     DependentsExist,
 }
@@ -184,6 +188,11 @@ fn is_of(condition: &Condition, generation: Option<i64>) -> bool {
 }
 
 impl ConditionReason {
+    /// Whether what is missing may come without a change of the object, and without a person.
+    pub fn may_come(self) -> bool {
+        matches!(self, Self::SchemaMissing | Self::TypeMissing)
+    }
+
     /// Whether the table can't match the spec. Otherwise nobody knows.
     fn is_about_the_table(self) -> bool {
         !matches!(

@@ -7,7 +7,7 @@ use crate::{
     catalog::{self, Place},
     error::{DatabaseError, TableError},
     marker::Owner,
-    plan::{PlanError, Step, StepKind},
+    plan::{Obstacle, PlanError, Step, StepKind},
     pool::Pool,
     sqlstate::{self, Step as Doing},
     transaction::{Transaction, transact},
@@ -23,19 +23,21 @@ use tracing::info;
 pub async fn run(pool: &Pool, owner: &Owner, place: &Place, steps: &[Step]) -> Result<(), TableError> {
     for (number, step) in steps.iter().enumerate() {
         if number == 0 || steps[number - 1].what != step.what {
-            info!("Table {}: making {}.", place.qualified, step.what);
+            info!("Table {}: begins with {}.", place.qualified, step.what);
         }
         let work = Work { owner, place, step };
         let Err(error) = transact(pool, async |tx: &Transaction<'_>| work.run(tx).await).await else {
             continue;
         };
-        if !is_of_rows(&error) {
-            return Err(error);
+        if error.is_stale() {
+            // What is left to be done, a new plan says.
+            return Ok(());
         }
+        let Some(obstacle) = step.obstacle.as_ref().filter(|_| is_of_rows(&error)) else { return Err(error) };
         if let Some(undo) = &step.undo {
             transact(pool, async |tx: &Transaction<'_>| work.undo(tx, undo).await).await?;
         }
-        return Err(work.obstructed(&steps[number..]));
+        return Err(work.obstructed(obstacle, &steps[number..]));
     }
     Ok(())
 }
@@ -62,17 +64,25 @@ impl Work<'_> {
         match self.step.kind {
             StepKind::Transaction => {
                 self.begin(tx).await?;
-                if let Some(query) = &self.step.query
-                    && !tx.query_typed(query, &[]).await?.is_empty()
-                {
-                    return Err(self.obstructed(std::slice::from_ref(self.step)));
-                }
+                self.ask(tx).await?;
                 Ok(tx.commit(Doing::Change, &self.step.statements).await?)
             }
             StepKind::Alone => {
                 self.check(tx).await?;
+                self.ask(tx).await?;
                 self.alone(tx, &self.step.statements).await
             }
+        }
+    }
+
+    /// Asks the step's query.
+    async fn ask(&self, tx: &Transaction<'_>) -> Result<(), TableError> {
+        match &self.step.query {
+            Some(query) if !tx.query_typed(query, &[]).await?.is_empty() => Err(match &self.step.obstacle {
+                Some(obstacle) => self.obstructed(obstacle, std::slice::from_ref(self.step)),
+                None => DatabaseError::outdated().into(),
+            }),
+            _ => Ok(()),
         }
     }
 
@@ -113,11 +123,11 @@ impl Work<'_> {
     }
 
     /// The error with what is left to be done.
-    fn obstructed(&self, left: &[Step]) -> TableError {
+    fn obstructed(&self, obstacle: &Obstacle, left: &[Step]) -> TableError {
         let same = left.iter().take_while(|step| step.what == self.step.what);
         PlanError::Obstructed {
             table: self.place.qualified.clone(),
-            obstacle: self.step.obstacle.clone(),
+            obstacle: obstacle.clone(),
             pending: same.flat_map(|step| step.statements.iter().cloned()).collect(),
         }
         .into()

@@ -29,7 +29,7 @@ pub async fn change(tx: &Transaction<'_>, plan: &Plan, owner: &Owner) -> Result<
     changed.map_err(|error| (Step::Change, error))?;
     if plan.comment.is_some() {
         let present = found?.and_then(|head| head.comment);
-        let comment = ddl::comment(place, &owner.mark_comment(present.as_deref(), &plan.table.from_spec()));
+        let comment = ddl::comment(place, &owner.mark_comment(present.as_deref(), &plan.owned));
         let (commented, read) = join!(execute(vec![comment]), head());
         commented.map_err(|error| (Step::Change, error))?;
         found = read;

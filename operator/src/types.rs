@@ -41,6 +41,9 @@ pub enum ResolveError {
     /// The server rejects the type.
     #[error(transparent)]
     Rejected(#[from] RejectedType),
+    /// The server has no such type.
+    #[error(transparent)]
+    Missing(#[from] MissingType),
     /// The connection or the server failed.
     #[error(transparent)]
     Database(#[from] Error),
@@ -56,6 +59,20 @@ pub struct RejectedType {
     pub type_: ColumnType,
     /// The reason.
     pub why: String,
+}
+
+/// A type that the database doesn't have, or doesn't have yet: an extension may bring it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "column {column}: the type {:?} is rejected: there is no such type in the database. Create it, or the extension that has it, or \
+     change the column; it is looked for until it is there",
+    .type_.as_str()
+)]
+pub struct MissingType {
+    /// The column.
+    pub column: Identifier,
+    /// The type as the spec has it.
+    pub type_: ColumnType,
 }
 
 /// A column whose type the server knows.
@@ -155,8 +172,8 @@ fn text_of(type_: &ColumnType) -> &str {
 ///
 /// # Errors
 ///
-/// [`ResolveError::Rejected`] for a text that isn't a type, and for a type that doesn't exist or that no
-/// column can have.
+/// [`ResolveError::Rejected`] for a text that isn't a type, and for a type that no column can have;
+/// [`ResolveError::Missing`] for one that doesn't exist.
 pub async fn resolve(
     sql: &Client,
     columns: &[Column],
@@ -193,7 +210,8 @@ async fn resolve_one(sql: &Client, column: &Column) -> Result<(PgTypeId, String)
         None => error.into(),
     };
     let found = FoundType::read(sql, text).await.map_err(sort)?;
-    let found = found.ok_or_else(|| reject("there is no such type in the database".to_owned()))?;
+    let missing = || MissingType { column: column.name.clone(), type_: column.type_.clone() };
+    let found = found.ok_or_else(missing)?;
     if found.is_pseudo {
         return Err(reject("it is a pseudo-type, which no column can have".to_owned()));
     }

@@ -91,8 +91,10 @@ async fn the_crd_accepts_good_objects_and_rejects_others_with_a_message() {
     );
 
     world.must(&["apply", "-f", "-"], &manifest("kopf-demo-cr.yaml"));
-    let good =
-        json!({"tableName": "\"T\"", "columns": [{"a": "int"}, {"b": "int"}], "primaryKey": ["a", "b"]});
+    let good = json!({
+        "tableName": "\"T\"", "schema": "app", "createSchema": true, "columns": [{"a": "int"}, {"b": "int"}], "primaryKey": ["a", "b"],
+        "indexes": [{"name": "i", "columns": ["b"]}, {"name": "j", "columns": ["b", "a"], "unique": true, "method": "btree"}],
+    });
     world.must(&["apply", "-f", "-"], &object("good", &good).to_string());
     let long = json!({"tableName": "long", "columns": [
         {"a": {"type": "int", "nullable": false, "default": 5, "unique": true, "comment": "c"}},
@@ -107,6 +109,7 @@ async fn the_crd_accepts_good_objects_and_rejects_others_with_a_message() {
 }
 
 fn mistakes_are_rejected(world: &World) {
+    let with = |field: &str, value: Value| json!({"tableName": "t", "columns": [{"a": "int"}], field: value});
     for (spec, why) in [
         (json!({"columns": [{"a": "int"}]}), "spec.tableName: Required value"),
         (json!({"tableName": "t"}), "spec.columns: Required value"),
@@ -139,17 +142,25 @@ fn mistakes_are_rejected(world: &World) {
         (json!({"tableName": "t", "columns": "a"}), "must be of type array"),
         (json!({"tableName": "t", "columns": [{"a": "int"}], "primaryKey": ""}), "spec.primaryKey"),
         (json!({"tableName": "t", "columns": [{"a": "int"}], "primaryKey": []}), "spec.primaryKey"),
+        (with("schema", json!("")), "spec.schema in body should be at least 1 chars long"),
+        (with("createSchema", json!("yes")), "must be of type boolean"),
+        (with("indexes", json!({"name": "i"})), "unknown field \"spec.indexes.name\""),
+        (with("indexes", json!([{"columns": ["a"]}])), "spec.indexes[0].name: Required value"),
+        (with("indexes", json!([{"name": "i"}])), "spec.indexes[0].columns: Required value"),
+        (with("indexes", json!([{"name": "i", "columns": "a"}])), "must be of type array"),
+        (with("indexes", json!([{"name": "i", "columns": []}])), "should have at least 1 items"),
         (
-            json!({"tableName": "t", "columns": [{"a": "int"}], "deletionPolicy": "retain"}),
+            with("deletionPolicy", json!("retain")),
             "spec.deletionPolicy: Unsupported value: \"retain\": supported values: \"Delete\", \"Retain\"",
         ),
+        (with("adoptionPolicy", json!("Always")), "supported values: \"Never\", \"IfCompatible\""),
         (
-            json!({"tableName": "t", "columns": [{"a": "int"}], "adoptionPolicy": "Always"}),
-            "supported values: \"Never\", \"IfCompatible\"",
+            with("indexes", json!([{"name": "i", "columns": ["a"], "where": "a > 1"}])),
+            "unknown field \"spec.indexes[0].where\"",
         ),
         (
-            json!({"tableName": "t", "columns": [{"a": "int"}], "schema": "app"}),
-            "unknown field \"spec.schema\"",
+            with("indexes", json!([{"name": "i", "columns": ["a"], "method": "bloom"}])),
+            "supported values: \"btree\", \"hash\", \"gin\", \"gist\", \"brin\", \"spgist\"",
         ),
     ] {
         let message = world.rejected("bad", &spec);
@@ -231,6 +242,18 @@ fn wrong_shapes() -> Vec<Value> {
         json!([[]]),
         json!(long),
     ];
+    let indexes = [
+        json!(5),
+        json!("i"),
+        json!({"i": ["id"]}),
+        json!(["i"]),
+        json!([{}]),
+        json!([{"name": 5, "columns": 5}]),
+        json!([{"name": "", "columns": []}]),
+        json!([{"name": "i", "columns": ["id"], "method": "bloom", "unique": "yes", "where": [5]}]),
+        json!(vec![json!({"name": "i", "columns": ["id"]}); 200]),
+    ];
+    let schemas = [json!(5), json!(""), json!([]), json!({"name": "app"}), json!(long)];
     let with = |field: &str, value: &Value| {
         let mut spec = good.clone();
         match value {
@@ -254,6 +277,8 @@ fn wrong_shapes() -> Vec<Value> {
     for field in ["deletionPolicy", "adoptionPolicy", "driftPolicy"] {
         all.extend(policies.iter().map(|value| with(field, value)));
     }
+    all.extend(indexes.iter().map(|value| with("indexes", value)));
+    all.extend(schemas.iter().flat_map(|value| [with("schema", value), with("createSchema", value)]));
     all.extend(statuses.iter().map(|status| json!({"spec": good, "status": status})));
     all.extend([json!({}), json!({"spec": {}}), json!({"spec": {"schema": "app", "extra": [1]}})]);
     all

@@ -125,8 +125,8 @@ async fn an_object_that_becomes_invalid_keeps_its_table_and_can_be_deleted_with_
     let operator = fixture.operator().not_verbose().start();
     fixture.apply(&manifest("spoiled", "spoiled", &["id"]));
     fixture.until_ready("spoiled").await;
-    fixture.patch("spoiled", json!({ "spec": { "columns": [{ "ID": "whatever" }] } })).await;
-    until_rejected(&operator, &fixture, "spoiled", "there is no such type in the database").await;
+    fixture.patch("spoiled", json!({ "spec": { "columns": [{ "ID": "varchar(0)" }] } })).await;
+    until_rejected(&operator, &fixture, "spoiled", "must be at least 1").await;
     fixture.patch("spoiled", json!({ "spec": null })).await;
     fixture
         .until("spoiled", "its spec is missing", |object| {

@@ -46,5 +46,6 @@ mod secrecy;
 mod shared_lists;
 mod shares;
 mod start_up;
+mod table_indexes;
 mod triggers;
 mod write_counts;

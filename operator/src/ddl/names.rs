@@ -15,6 +15,11 @@ pub fn not_null_name(column: &str) -> String {
     fitting(format!("{CHECK_PREFIX}{column}_not_null"))
 }
 
+/// The name of the index that is to take the place of another one.
+pub fn successor_name(index: &str) -> String {
+    format!("{CHECK_PREFIX}successor_{:016x}", hash(index))
+}
+
 /// The name, or what tells it from others of the same beginning, if PostgreSQL would cut it.
 fn fitting(name: String) -> String {
     if name.len() <= MAX_BYTES {
@@ -43,9 +48,16 @@ mod tests {
     fn names_fit_and_differ() {
         assert_eq!(unique_name("users", "email"), "users_email_key");
         assert_eq!(not_null_name("email"), "korf_email_not_null");
+        assert_eq!(successor_name("i"), "korf_successor_af63e44c8601fa24");
         let (one, other) = ("ü".repeat(31), "ü".repeat(30) + "xx");
-        let names =
-            [unique_name(&one, "a"), unique_name(&one, "b"), unique_name(&other, "a"), not_null_name(&one)];
+        let names = [
+            unique_name(&one, "a"),
+            unique_name(&one, "b"),
+            unique_name(&other, "a"),
+            not_null_name(&one),
+            successor_name(&one),
+            successor_name(&other),
+        ];
         for (number, name) in names.iter().enumerate() {
             assert!(name.len() <= MAX_BYTES, "{name}");
             assert!(!names[..number].contains(name), "{name}");

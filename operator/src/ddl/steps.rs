@@ -20,7 +20,7 @@ pub fn not_null(place: &Place, column: &Identifier, details: &Details, detail: &
     } else {
         (details.checks.contains(&name), format!("CHECK ({column} IS NOT NULL) NOT VALID"))
     };
-    let obstacle = Obstacle::Nulls { column: column.clone() };
+    let obstacle = Some(Obstacle::Nulls { column: column.clone() });
     let step = |statements: Vec<String>| Step {
         what: format!("NOT NULL of column {column}"),
         query: None,
@@ -52,7 +52,7 @@ pub fn not_null(place: &Place, column: &Identifier, details: &Details, detail: &
 pub fn unique(place: &Place, column: &Identifier, detail: &ColumnDetail) -> Vec<Step> {
     let name = unique_name(&place.name, column.as_str());
     let is_left = detail.unique.iter().any(|index| index.name == name && !index.is_valid);
-    let obstacle = Obstacle::Duplicates { column: column.clone() };
+    let obstacle = Some(Obstacle::Duplicates { column: column.clone() });
     let step = |statement: String, kind| Step {
         what: format!("UNIQUE of column {column}"),
         query: None,
@@ -77,7 +77,7 @@ pub fn drop_index(place: &Place, column: &Identifier, name: &str) -> Step {
         statements: vec![drop_statement(place, name)],
         kind: StepKind::Alone,
         undo: None,
-        obstacle: Obstacle::Duplicates { column: column.clone() },
+        obstacle: None,
     }
 }
 

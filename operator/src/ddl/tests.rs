@@ -14,15 +14,19 @@ fn wanted(columns: Vec<ResolvedColumn>, key: &[&str]) -> ResolvedTable {
         place: Place { schema: "My \"Schema\"".into(), name: "user".into(), qualified: String::new() },
         columns,
         primary_key: key.iter().map(|name| Identifier::parse(name).unwrap()).collect(),
+        indexes: Vec::new(),
+        creates_schema: false,
     }
 }
 
 /// A plan without a new comment.
 fn plan(table: ResolvedTable, changes: Vec<Change>) -> Plan {
+    let owned = table.from_spec();
     Plan {
         table,
         changes,
         steps: vec![],
+        owned,
         comment: None,
         takes_over: false,
         adopts: false,

@@ -2,7 +2,7 @@
 
 use crate::{
     identifier::{Identifier, quote},
-    spec::{DefaultValue, Identity},
+    spec::{DefaultValue, Identity, Index},
     types::ResolvedColumn,
 };
 use std::fmt;
@@ -10,8 +10,14 @@ use std::fmt;
 /// A change to a table that is quick and loses nothing. All changes of a plan are made in one transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
+    /// End the build of an index, exact, which would stand in the way of the other changes.
+    CancelBuild(String),
+    /// Create its schema.
+    CreateSchema,
     /// Create the table, with all columns.
     CreateTable,
+    /// Create an index with the table.
+    CreateIndex(Index),
     /// Add a column.
     AddColumn(ResolvedColumn),
     /// Rename a column.
@@ -74,7 +80,10 @@ pub enum Change {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::CancelBuild(name) => write!(f, "build of index {}, cancelled", quote(name)),
+            Self::CreateSchema => f.write_str("the schema"),
             Self::CreateTable => f.write_str("the table"),
+            Self::CreateIndex(index) => write!(f, "index {}", index.name),
             Self::AddColumn(column) => write!(f, "column {}", column.name),
             Self::Rename { from, to } => write!(f, "name of column {to}, formerly {}", quote(from)),
             Self::Widen { column, type_, .. } => write!(f, "type of column {column}, now {type_}"),
@@ -98,7 +107,8 @@ impl fmt::Display for Change {
 pub struct Step {
     /// What it is about, in words.
     pub what: String,
-    /// A query asked first: if it finds a row, the step can't be done, and nothing is.
+    /// A query asked first: if it finds a row, the step can't be done, and nothing is. Without an [obstacle](Self::obstacle), the
+    /// plan is out of date then.
     pub query: Option<String>,
     /// Its statements.
     pub statements: Vec<String>,
@@ -106,8 +116,8 @@ pub struct Step {
     pub kind: StepKind,
     /// The statement that takes back what was done before this step, or by a part of it, if rows stand in its way.
     pub undo: Option<String>,
-    /// What stands in its way if rows do.
-    pub obstacle: Obstacle,
+    /// What stands in its way if rows do; `None` if they can't.
+    pub obstacle: Option<Obstacle>,
 }
 
 /// How the statements of a step are executed.
@@ -132,6 +142,13 @@ pub enum Obstacle {
         /// The column.
         column: Identifier,
     },
+    /// Rows have the same values in an index that is to be unique.
+    IndexDuplicates {
+        /// The index.
+        index: Identifier,
+        /// The query that finds them.
+        query: String,
+    },
 }
 
 /// In words, with what to do.
@@ -147,6 +164,12 @@ impl fmt::Display for Obstacle {
                 f,
                 "rows have the same value in column {column}, so it can't become UNIQUE: make the values different, or \
                  remove unique: true"
+            ),
+            // Their values are nobody's business who reads a status or a log.
+            Self::IndexDuplicates { index, query } => write!(
+                f,
+                "rows have the same values in index {index}, so it can't be unique: find them by {query}; and make the values \
+                 different, or remove unique: true"
             ),
         }
     }

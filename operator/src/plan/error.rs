@@ -1,6 +1,6 @@
 //! Conflicts that a person has to resolve, in words.
 
-use super::Obstacle;
+use super::{IndexConflict, Obstacle};
 use crate::{
     catalog::{Generated, Key},
     identifier::{Identifier, quote},
@@ -91,7 +91,7 @@ pub enum PlanError {
     /// The object has a table of another name.
     #[error(
         "this object's table is {existing}, and tables can't be renamed or moved, so nothing was changed: set \
-         tableName back, or delete the object and create a new one for {wanted}"
+         tableName and schema back, or delete the object and create a new one for {wanted}"
     )]
     Renamed {
         /// The table that is asked for.
@@ -129,6 +129,15 @@ pub enum PlanError {
         /// The table.
         table: String,
     },
+    /// The schema isn't there.
+    #[error("the database has no schema {schema}: create it, or set spec.createSchema")]
+    SchemaMissing {
+        /// The schema, quoted.
+        schema: String,
+    },
+    /// An index stands in the way of one in the spec.
+    #[error(transparent)]
+    Index(#[from] IndexConflict),
     /// The spec asks for more than new columns.
     #[error(
         "the update of table {table} is aborted and nothing was changed: {}. Put back what was removed or changed, or, if it \

@@ -2,9 +2,9 @@ mod adoption;
 
 use super::*;
 use crate::{
-    catalog::{CatalogColumn, Generated, Head, PgTypeId},
+    catalog::{CatalogColumn, CatalogIndex, Generated, Head, PgTypeId},
     forms::Form,
-    spec::ColumnSettings,
+    spec::{ColumnSettings, Method},
     types::ResolvedType,
 };
 
@@ -35,6 +35,8 @@ fn wanted(columns: &[(&str, u32)], key: &[&str]) -> ResolvedTable {
         place: Place { schema: "public".into(), name: "users".into(), qualified: "public.users".into() },
         columns: columns.iter().map(resolved).collect(),
         primary_key: key.iter().map(|name| Identifier::parse(name).unwrap()).collect(),
+        indexes: Vec::new(),
+        creates_schema: false,
     }
 }
 
@@ -105,6 +107,7 @@ fn a_missing_table_is_created_with_its_owner_in_the_comment() {
         table: wanted.clone(),
         changes: vec![Change::CreateTable],
         steps: vec![],
+        owned: names(&[("a", INT)]),
         comment: Some(owner("a").mark_comment(None, &names(&[("a", INT)]))),
         takes_over: false,
         adopts: false,
@@ -350,4 +353,108 @@ fn the_table_to_drop_is_the_one_in_the_status_or_the_only_one_or_the_one_in_the_
         assert!(marked.iter().all(|place| text.contains(&place.qualified)), "{text}");
         assert_eq!(text.contains("the status names public.t"), status.is_some(), "{text}");
     }
+}
+
+fn index_of(name: &str, column: &str) -> Index {
+    let [name, column] = [name, column].map(|name| Identifier::parse(name).unwrap());
+    Index { name, columns: vec![column], unique: false, method: Method::Btree }
+}
+
+fn found_index(name: &str, column: &str) -> CatalogIndex {
+    CatalogIndex {
+        name: name.into(),
+        columns: vec![column.into()],
+        unique: false,
+        method: "btree".into(),
+        is_plain: true,
+        is_valid: true,
+        is_of_constraint: false,
+        is_identity: false,
+    }
+}
+
+#[test]
+fn a_new_table_gets_its_indexes_and_its_schema_in_the_same_transaction() {
+    let mut wanted = wanted(&[("a", INT)], &[]);
+    wanted.indexes = vec![index_of("i", "a")];
+    let missing = Found { lacks_schema: true, ..Found::default() };
+    let error = planned(wanted.clone(), &missing).unwrap_err().to_string();
+    assert_eq!(error, "the database has no schema \"public\": create it, or set spec.createSchema");
+    wanted.creates_schema = true;
+    let plan = planned(wanted.clone(), &missing).unwrap();
+    let expected = [Change::CreateSchema, Change::CreateTable, Change::CreateIndex(index_of("i", "a"))];
+    assert_eq!((&plan.changes[..], plan.steps.is_empty()), (&expected[..], true));
+    assert!(plan.comment.unwrap().ends_with(",\"columns\":[\"a\"],\"indexes\":[\"i\"]}"));
+    assert_eq!(planned(wanted, &Found::default()).unwrap().changes, expected[1..]);
+}
+
+#[test]
+fn an_index_is_named_in_the_comment_before_it_is_made_and_until_it_is_gone() {
+    let mut wanted = wanted(&[("a", INT)], &[]);
+    let mut found = table(&[("a", INT)], &[], Some(owner("a")));
+    let indexes_in =
+        |comment: &str| marker::from_spec_in(comment).unwrap().indexes.into_iter().collect::<Vec<_>>();
+    wanted.indexes = vec![index_of("i", "a")];
+    let plan = planned(wanted.clone(), &found).unwrap();
+    assert_eq!((plan.changes.len(), plan.steps.len()), (0, 1));
+    assert_eq!(indexes_in(plan.comment.as_ref().unwrap()), ["i"]);
+
+    found.here.as_mut().unwrap().head.comment = plan.comment;
+    found.indexes.present = vec![found_index("i", "a")];
+    let plan = planned(wanted.clone(), &found).unwrap();
+    assert_eq!((plan.steps.len(), plan.comment), (0, None));
+
+    wanted.indexes.clear();
+    let plan = planned(wanted.clone(), &found).unwrap();
+    assert_eq!((plan.steps.len(), plan.comment), (1, None), "still named");
+    found.indexes.present.clear();
+    let plan = planned(wanted, &found).unwrap();
+    assert_eq!((plan.steps.len(), indexes_in(&plan.comment.unwrap()).len()), (0, 0));
+}
+
+#[test]
+fn an_index_of_a_renamed_column_is_the_same_index() {
+    let mut wanted = wanted(&[("b", INT)], &[]);
+    wanted.columns[0].settings.renamed_from = Some(Identifier::parse("a").unwrap());
+    wanted.indexes = vec![index_of("i", "b")];
+    let mut found = table(&[("a", INT)], &[], Some(owner("a")));
+    found.indexes.present = vec![found_index("i", "a")];
+    let plan = planned(wanted, &found).unwrap();
+    assert_eq!((plan.changes.len(), plan.steps.len()), (1, 0), "{plan:?}");
+}
+
+#[test]
+fn no_step_is_taken_at_a_table_with_partitions() {
+    let mut wanted = wanted(&[("a", INT)], &[]);
+    wanted.indexes = vec![index_of("i", "a")];
+    let mut found = table(&[("a", INT)], &[], Some(owner("a")));
+    found.here.as_mut().unwrap().head.kind = RelationKind::Partitioned;
+    let error = planned(wanted.clone(), &found).unwrap_err().to_string();
+    assert!(error.contains("has partitions, so its indexes can't be built"), "{error}");
+    found.indexes.present = vec![found_index("i", "a")];
+    assert!(planned(wanted, &found).is_ok());
+}
+
+#[test]
+fn no_step_is_taken_while_another_process_builds_an_index_of_the_table() {
+    let mut wanted = wanted(&[("a", INT), ("b", INT)], &[]);
+    wanted.indexes = vec![index_of("i", "a")];
+    let mut found = table(&[("a", INT)], &[], Some(owner("a")));
+    found.indexes.present = vec![CatalogIndex { is_valid: false, ..found_index("i", "a") }];
+    found.indexes.building = vec!["i".into()];
+    let mut comment = names(&[("a", INT)]);
+    comment.indexes = ["i".to_owned()].into();
+    found.here.as_mut().unwrap().head.comment = Some(owner("a").mark_comment(None, &comment));
+    let error = planned(wanted.clone(), &found).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "index \"i\" of table public.users is being built by another connection of the operator's user"
+    );
+    // Unless it is no longer wanted: then it is ended before anything else, which would wait for it.
+    wanted.indexes.clear();
+    let plan = planned(wanted, &found).unwrap();
+    assert_eq!(
+        (&plan.changes[0], plan.changes.len(), plan.steps.len()),
+        (&Change::CancelBuild("i".into()), 2, 1)
+    );
 }

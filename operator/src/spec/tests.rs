@@ -108,6 +108,35 @@ fn the_error_names_the_mistake_in_a_primary_key() {
 }
 
 #[test]
+fn a_schema_is_named_and_may_be_created() {
+    let read = |schema: &Value, create: &Value| {
+        let spec =
+            json!({"tableName": "t", "columns": [{"a": "int"}], "schema": schema, "createSchema": create});
+        Table::from_spec(Some(&spec)).map(|table| (table.schema, table.create_schema))
+    };
+    for (schema, create, expected) in [
+        (json!(null), json!(null), (None, false)),
+        (json!(null), json!(false), (None, false)),
+        (json!("App"), json!(null), (Some(name("app")), false)),
+        (json!("\"App\""), json!(true), (Some(name("\"App\"")), true)),
+    ] {
+        assert_eq!(read(&schema, &create), Ok(expected), "{schema} {create}");
+    }
+    for (schema, create, why) in [
+        (json!(1), json!(null), "spec.schema must be a string, not a number"),
+        (json!(""), json!(null), "spec.schema: the name \"\" is empty"),
+        (json!("a.b"), json!(null), "spec.schema: the name \"a.b\" has a dot outside quotes"),
+        (json!("PG_TEMP"), json!(true), "spec.schema: \"pg_temp\" is one of PostgreSQL's own schemas"),
+        (json!("information_schema"), json!(null), "is one of PostgreSQL's own schemas"),
+        (json!("app"), json!("yes"), "spec.createSchema must be true or false, not a string"),
+        (json!(null), json!(true), "no spec.schema says which one"),
+    ] {
+        let error = read(&schema, &create).expect_err(why).to_string();
+        assert!(error.contains(why), "{schema} {create}: {error}");
+    }
+}
+
+#[test]
 fn fields_that_are_not_supported_yet_are_rejected_rather_than_ignored() {
     for field in UNSUPPORTED_FIELDS {
         let spec = json!({"tableName": "t", "columns": [{"a": "int"}], field: "x"});

@@ -20,6 +20,8 @@ fn resolved(asked: &Table, oid: u32, typmod: i32, kept: &str) -> ResolvedTable {
             form: Form::default(),
         }],
         primary_key: Vec::new(),
+        indexes: Vec::new(),
+        creates_schema: false,
     }
 }
 

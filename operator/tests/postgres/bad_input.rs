@@ -7,8 +7,6 @@ async fn an_invalid_type_is_rejected_with_its_column() {
     let world = World::new("bad_types").await;
     world.run("CREATE TABLE x (a integer)").await;
     for (type_, why) in [
-        ("nonsense", "there is no such type"),
-        ("nosuchschema.integer", "there is no such type"),
         ("integer); DROP TABLE x", "syntax error at or near \")\""),
         ("integer; DROP TABLE x", "syntax error at or near \";\""),
         ("integer, b integer", "syntax error at or near \",\""),
@@ -30,7 +28,6 @@ async fn an_invalid_type_is_rejected_with_its_column() {
         ("anyelement", "pseudo-type"),
         ("record[]", "pseudo-type"),
         ("trigger", "pseudo-type"),
-        ("serial[]", "no such type"),
         ("x.a%TYPE", "syntax error"),
         ("'integer'", "syntax error"),
         ("integer COLLATE \"C\"", "remove COLLATE and"),

@@ -7,7 +7,6 @@ use crate::{
 use database_table_operator::{
     api::Objects,
     error::TableError,
-    identifier::Identifier,
     marker::Owner,
     outcome::{Adoption, Applied, Dropped, Outcome},
     spec::AdoptionPolicy,
@@ -56,8 +55,7 @@ impl World {
 
     async fn drop_handed(&self, objects: impl Objects) -> Result<Dropped, TableError> {
         let claim = self.claim.lock().unwrap().clone();
-        let name = Identifier::parse("WEBSITE_USERS").unwrap();
-        self.tables.drop_table(&objects, &claim, Some(&name)).await
+        self.tables.drop_table(&objects, &claim, Some(&table(&demo()))).await
     }
 
     async fn is_marked(&self) -> bool {

@@ -17,10 +17,13 @@ use serde_json::{Value, json};
 use std::{
     path::Path,
     process::{Command, Stdio},
+    time::Duration,
 };
 
 /// The variable that makes a missing Go a failure.
 const REQUIRED: &str = "KORF_REQUIRE_GO";
+const FAILED: [&str; 2] = ["Failed"; 2];
+const GOING: [&str; 2] = ["InProgress"; 2];
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kstatus");
 
 /// A state, what kstatus has to say of it, and the reason in the operator's README, if there is a row for it.
@@ -35,8 +38,14 @@ fn stamp(generation: i64) -> Stamp {
     Stamp { generation: Some(generation), now: Timestamp::UNIX_EPOCH }
 }
 
-fn failed(status: &TableStatus, generation: i64, error: &TableError, deleting: bool) -> TableStatus {
-    status.after_failure(stamp(generation), &error.as_failure(&error.to_string(), deleting))
+/// After attempts that have failed for this long.
+fn failed(
+    status: &TableStatus,
+    generation: i64,
+    (error, lasts): (&TableError, Duration),
+    deleting: bool,
+) -> TableStatus {
+    status.after_failure(stamp(generation), &error.as_failure(&error.to_string(), deleting, lasts))
 }
 
 fn object(generation: i64, status: impl serde::Serialize, deleting: bool) -> Value {
@@ -53,8 +62,9 @@ fn object(generation: i64, status: impl serde::Serialize, deleting: bool) -> Val
     object
 }
 
-/// Every failure that a real database, or a mistake in a spec, brings about; with its reason and what kstatus has to say.
-async fn failures(world: &World) -> Vec<(&'static str, &'static str, TableError)> {
+/// Every failure that a real database, or a mistake in a spec, brings about; with its reason and what kstatus has to say, at once
+/// and when it has lasted for two minutes.
+async fn failures(world: &World) -> Vec<(&'static str, [&'static str; 2], TableError)> {
     let whole = world.apply(&spec("t", &[("a", "integer"), ("b", "text")])).await.unwrap();
     assert_eq!(whole.warnings, []);
     let aborted = world.rejected(&spec("t", &[("a", "integer")])).await;
@@ -65,6 +75,7 @@ async fn failures(world: &World) -> Vec<(&'static str, &'static str, TableError)
         json!({"tableName": "t", "columns": [{"a": {"type": "integer", "nullable": false}}, {"b": "text"}]});
     let obstructed = world.apply(&strict).await.unwrap_err();
     world.run("CREATE TABLE taken (a integer)").await;
+    let no_type = world.apply_as("b", &spec("b", &[("a", "nonsense")])).await.unwrap_err();
     let conflict = world.apply_as("b", &spec("taken", &[("a", "integer")])).await.unwrap_err();
     world.run("CREATE VIEW v AS SELECT a FROM t").await;
     let dependents = world.drop().await.unwrap_err();
@@ -80,19 +91,21 @@ async fn failures(world: &World) -> Vec<(&'static str, &'static str, TableError)
         apply_to(&world.database.url().replace(&world.database.address.to_string(), "127.0.0.1:1")).await;
     let no_database = world.database.url().replace('?', "_missing?");
     vec![
-        ("UpdateAborted", "Failed", aborted),
-        ("UpdateAborted", "Failed", renamed),
-        ("UpdateAborted", "Failed", obstructed),
-        ("InvalidSpec", "Failed", invalid.clone().into()),
-        ("InvalidSpec", "Failed", TableError::DeletionUnclear(invalid)),
-        ("Conflict", "Failed", conflict),
-        ("DependentsExist", "Failed", dependents),
-        ("PermissionDenied", "Failed", denied),
-        ("SchemaMissing", "Failed", no_schema),
-        ("DatabaseUnavailable", "InProgress", away),
-        ("DatabaseUnavailable", "Failed", apply_to(&no_database).await),
-        ("ClusterUnavailable", "InProgress", TableError::ClusterUnknown(ApiError::new("no answer"))),
-        ("ClusterUnavailable", "InProgress", TableError::ObjectUnknown(ApiError::new("no answer"))),
+        ("UpdateAborted", FAILED, aborted),
+        ("UpdateAborted", FAILED, renamed),
+        ("UpdateAborted", FAILED, obstructed),
+        ("InvalidSpec", FAILED, invalid.clone().into()),
+        ("InvalidSpec", FAILED, TableError::DeletionUnclear(invalid)),
+        ("Conflict", FAILED, conflict),
+        ("DependentsExist", FAILED, dependents),
+        ("PermissionDenied", FAILED, denied),
+        ("SchemaMissing", ["InProgress", "Failed"], no_schema),
+        ("TypeMissing", ["InProgress", "Failed"], no_type),
+        ("InProgress", GOING, TableError::Working("table public.t is being changed".into())),
+        ("DatabaseUnavailable", GOING, away),
+        ("DatabaseUnavailable", FAILED, apply_to(&no_database).await),
+        ("ClusterUnavailable", GOING, TableError::ClusterUnknown(ApiError::new("no answer"))),
+        ("ClusterUnavailable", GOING, TableError::ObjectUnknown(ApiError::new("no answer"))),
     ]
 }
 
@@ -128,19 +141,24 @@ async fn states(world: &World) -> Vec<State> {
         state("changed and taken back before it was seen", "InProgress", object(3, &first, false)),
         state("being deleted", "Terminating", object(2, &first, true)),
     ];
-    for (reason, expected, error) in failures(world).await {
-        assert_eq!(error.reason().to_string(), reason, "{error}");
-        let status = |before: &TableStatus, generation| failed(before, generation, &error, false);
+    let lasts = [Duration::ZERO, Duration::from_secs(120)];
+    let failures = failures(world).await;
+    let failures = failures.iter().flat_map(|(reason, expected, error)| {
+        expected.iter().zip(lasts).map(move |(expected, lasts)| (*reason, *expected, (error, lasts)))
+    });
+    for (reason, expected, error) in failures {
+        assert_eq!(error.0.reason().to_string(), reason, "{}", error.0);
+        let status = |before: &TableStatus, generation| failed(before, generation, error, false);
         for (name, object) in [
             ("creation fails", object(1, status(&TableStatus::default(), 1), false)),
             ("change fails", object(2, status(&first, 2), false)),
-            ("fails again", object(2, failed(&status(&first, 2), 2, &error, false), false)),
+            ("fails again", object(2, failed(&status(&first, 2), 2, error, false), false)),
         ] {
             states.push(State { name, expected, reason: Some(reason), object });
         }
         let after = success(&status(&first, 2), 3, &applied);
         states.push(state("applied after a failure", "Current", object(3, after, false)));
-        let deleting = object(2, failed(&first, 2, &error, true), true);
+        let deleting = object(2, failed(&first, 2, error, true), true);
         states.push(State {
             name: "deletion fails",
             expected: "Terminating",

@@ -6,6 +6,7 @@ use database_table_operator::{
     status::ConditionReason,
 };
 use futures::{StreamExt, stream};
+use serde_json::json;
 use std::{
     process::Command,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -71,6 +72,51 @@ async fn what_another_client_has_left_on_the_connection_decides_nothing() {
     }
     let gone = format!("DROP OWNED BY \"{user}_other\"; DROP ROLE \"{user}_other\"");
     superuser.batch_execute(&gone).await.unwrap();
+}
+
+/// A build is no part of a transaction, so it can't set anything for itself.
+#[tokio::test]
+async fn what_another_client_has_left_on_the_connection_decides_nothing_about_an_index_but_how_long_it_may_take()
+ {
+    let mut world = World::new("index_leftovers").await;
+    let pool = one_connection(&mut world);
+    world.run("CREATE SCHEMA other; CREATE TABLE other.t (a text)").await;
+    let mut wanted = spec("t", &[("a", "integer")]);
+    world.apply(&wanted).await.unwrap();
+    world.run("INSERT INTO t SELECT generate_series(1, 200000)").await;
+    for (number, left) in [
+        "SET search_path = other",
+        "SET search_path = ''",
+        "SET standard_conforming_strings = off",
+        "SET default_transaction_isolation = serializable",
+        "SET default_transaction_deferrable = on",
+        "SET quote_all_identifiers = on",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        leave(&pool, left).await;
+        wanted["indexes"] = json!([{"name": format!("\"By \\ {number}\""), "columns": ["a"]}]);
+        world.apply(&wanted).await.unwrap_or_else(|error| panic!("{left}: {error}"));
+        let names = "SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND tablename = 't'";
+        let rows = world.sql.query(names, &[]).await.unwrap();
+        assert_eq!(
+            rows.iter().map(|row| row.get(0)).collect::<Vec<String>>(),
+            [format!("By \\ {number}")],
+            "{left}"
+        );
+    }
+    // Through a pooler, it may be another connection.
+    if pooler().is_some() {
+        return;
+    }
+    leave(&pool, "SET statement_timeout = '5ms'").await;
+    wanted["indexes"] = json!([{"name": "i", "columns": ["a"]}]);
+    let error = world.apply(&wanted).await.unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Temporary);
+    assert!(error.to_string().contains("statement timeout"), "{error}");
+    leave(&pool, "SET statement_timeout = 0").await;
+    world.apply(&wanted).await.unwrap();
 }
 
 #[tokio::test]

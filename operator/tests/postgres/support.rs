@@ -5,7 +5,6 @@ use database_table_operator::{
     connection::Settings,
     database,
     error::TableError,
-    identifier::Identifier,
     marker::Owner,
     outcome::{Applied, Dropped},
     plan::Claim,
@@ -141,8 +140,8 @@ impl World {
     /// Drops the table of an object whose spec has this name.
     pub async fn drop_named(&self, name: Option<&str>) -> Result<Dropped, TableError> {
         let claim = self.claim.lock().unwrap().clone();
-        let name = name.map(|name| Identifier::parse(name).unwrap());
-        self.tables.drop_table(&Existing("1-2-3"), &claim, name.as_ref()).await
+        let wanted = name.map(|name| table(&spec(name, &[("a", "integer")])));
+        self.tables.drop_table(&Existing("1-2-3"), &claim, wanted.as_ref()).await
     }
 
     /// Runs statements that only a superuser may run, in the same database.

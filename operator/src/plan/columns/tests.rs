@@ -23,7 +23,13 @@ fn wanted(settings: ColumnSettings) -> ResolvedTable {
         settings,
     };
     let place = Place { schema: "public".into(), name: "t".into(), qualified: "public.t".into() };
-    ResolvedTable { place, columns: vec![column], primary_key: Vec::new() }
+    ResolvedTable {
+        place,
+        columns: vec![column],
+        primary_key: Vec::new(),
+        indexes: Vec::new(),
+        creates_schema: false,
+    }
 }
 
 fn relation(detail: ColumnDetail, checks: &[&str]) -> Relation {
@@ -54,7 +60,11 @@ fn relation(detail: ColumnDetail, checks: &[&str]) -> Relation {
 
 fn owned(settings: &[Setting]) -> FromSpec {
     let settings: BTreeSet<_> = settings.iter().copied().collect();
-    FromSpec { columns: ["a".to_owned()].into(), settings: [("a".to_owned(), settings)].into() }
+    FromSpec {
+        columns: ["a".to_owned()].into(),
+        settings: [("a".to_owned(), settings)].into(),
+        ..FromSpec::default()
+    }
 }
 
 /// What is done, in words.
