@@ -52,6 +52,24 @@ pub async fn send<T>(request: impl Future<Output = Result<T, kube::Error>>) -> R
     }
 }
 
+/// Sends a request for something that may not exist.
+///
+/// # Errors
+///
+/// [`ApiError`] if the request fails or isn't answered in time.
+pub async fn send_or_missing<T>(
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<Option<T>, ApiError> {
+    let found = async {
+        match request.await {
+            Ok(found) => Ok(Some(found)),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+            Err(error) => Err(error),
+        }
+    };
+    send(found).await
+}
+
 /// The objects that are in the cluster now.
 ///
 /// The one that a handler was given may be gone: before the database answers, someone may delete it by force

@@ -9,18 +9,22 @@ mod connector;
 mod error;
 mod options;
 mod password_file;
+mod pem;
 mod probe;
+mod secret;
 mod source;
 mod ssl_mode;
 mod tls;
 
 pub(crate) use connector::{Connection, Connector};
 pub use error::{ConnectError, Failure, FailureReason, SettingsError};
+pub use secret::{SecretData, SecretFault};
 
-use crate::pool::Pool;
+use crate::pool::{Pool, Pools};
 use address::Address;
 use options::Options;
 use password_file::{Login, PasswordFile};
+use pem::Pem;
 use source::Source;
 use ssl_mode::{SYSTEM, SslMode};
 use std::{
@@ -101,7 +105,7 @@ impl Settings {
         let cert = options.client_cert.clone().or_else(|| variable("PGSSLCERT"));
         let key = options.client_key.clone().or_else(|| variable("PGSSLKEY"));
         let identity = match (cert, key) {
-            (Some(cert), Some(key)) => Some((cert.into(), key.into())),
+            (Some(cert), Some(key)) => Some((file("sslcert", cert), file("sslkey", key))),
             (None, None) => None,
             _ => return Err(SettingsError::HalfIdentity),
         };
@@ -112,7 +116,7 @@ impl Settings {
             ssl_mode: SslMode::of(ssl_mode.as_deref(), root_cert.as_deref())?,
             // libpq's "system" means the authorities that the system trusts, which are the default here.
             tls: tls::Files {
-                root_cert: root_cert.filter(|path| path != SYSTEM).map(PathBuf::from),
+                root_cert: root_cert.filter(|path| path != SYSTEM).map(|path| file("sslrootcert", path)),
                 identity,
             },
             passwords: Passwords::of(&config, options.password_file.as_deref(), source),
@@ -122,13 +126,14 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Makes a pool, which connects when its first connection is used. Each connection reads the settings again.
+    /// Makes the only pool of so many connections, which connects when its first connection is used. Each connection reads the
+    /// settings again.
     ///
     /// # Errors
     ///
     /// [`SettingsError`] if a file that the settings name can't be read.
     pub fn pool(&self, size: usize) -> Result<Pool, SettingsError> {
-        Ok(Pool::new(Connector::new(self)?, size))
+        Pools::new(size).pool(self)
     }
 
     /// The database in words: its name, address, user and `sslmode`.
@@ -246,6 +251,10 @@ impl Passwords {
             }
         }
     }
+}
+
+fn file(option: &'static str, path: String) -> Pem {
+    Pem::File { option, path: path.into() }
 }
 
 /// Fills in from the variables the addresses that the text leaves out, as libpq does.

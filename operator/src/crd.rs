@@ -71,6 +71,12 @@ pub struct DatabaseTableSpec {
     #[schemars(schema_with = "primary_key")]
     pub primary_key: Option<PrimaryKey>,
 
+    /// The Secret that says in which database the table is, and how to connect to it: by a key uri, or by host, port,
+    /// username, password, dbname, sslmode, ca.crt, tls.crt and tls.key. Without it, the table is in the operator's own database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "connection_secret_ref")]
+    pub connection_secret_ref: Option<ConnectionSecretRef>,
+
     /// The indexes of the table, beside that of its primary key. They can be added, changed and removed: they hold no data.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
@@ -105,6 +111,19 @@ pub struct IndexSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "index_method")]
     pub method: Option<String>,
+}
+
+/// A reference to the Secret by which the database is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionSecretRef {
+    /// Its name.
+    pub name: String,
+    /// Its namespace; the object's own by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// The key with the database's URL; by default uri.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
 }
 
 /// What kube would derive, but for one line: an object without a spec isn't rejected.
@@ -168,6 +187,21 @@ fn deletion_policy(_: &mut SchemaGenerator) -> Schema {
 
 fn adoption_policy(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "enum": ["Never", "IfCompatible"] })
+}
+
+/// Nothing is required: see the top of this file.
+fn connection_secret_ref(_: &mut SchemaGenerator) -> Schema {
+    let text = |description: &str, longest: u32| json_schema!({ "type": "string", "description": description, "minLength": 1, "maxLength": longest });
+    json_schema!({
+        "type": "object",
+        "properties": {
+            "name": text("The name of the Secret", 253),
+            "namespace": text(
+                "Its namespace, if it isn't the object's own: only one that the operator allows, by --allow-secrets-of", 63
+            ),
+            "key": text("The key with the database's URL, if it isn't uri, such as pgbouncer-uri", 253),
+        }
+    })
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ use crate::{
     warning::{self, Warning},
 };
 use futures::{future::join_all, join, try_join};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
 
@@ -60,16 +60,24 @@ pub struct Database {
     owners: Owners,
     types: KnownTypes,
     forms: KnownForms,
-    background: Background,
+    background: Arc<Background>,
 }
 
 impl Database {
     /// The database that a pool connects to.
     pub fn new(pool: Pool) -> Self {
-        // Others need connections, too.
-        let background = Background::new((pool.counts().limit / 2).max(1));
+        // Others need connections, too: beside other databases, a pool has no more than half of them.
+        let background = Arc::new(Background::new((pool.counts().limit / 4).max(1)));
         let (types, forms) = (KnownTypes::default(), KnownForms::default());
         Self { pool, owners: Owners::default(), types, forms, background }
+    }
+
+    /// The database that another pool connects to, which may be the same one. What is done in the background for both shares its
+    /// places.
+    #[must_use]
+    pub fn beside(&self, pool: Pool) -> Self {
+        let (types, forms) = (KnownTypes::default(), KnownForms::default());
+        Self { pool, owners: self.owners.beside(), types, forms, background: Arc::clone(&self.background) }
     }
 
     /// Makes an object's table match its spec: creates it, changes it, or finds that it matches already.
@@ -149,7 +157,7 @@ impl Database {
                 let Planned { plan, warnings, has_triggers } = self.plan(tx, objects, claim, table).await?;
                 let statements = ddl::statements(&plan);
                 if !statements.is_empty() {
-                    self.owners.note(&claim.owner).await;
+                    self.owners.note(&claim.owner);
                 }
                 if has_triggers && !statements.is_empty() {
                     triggers::change(tx, &plan, &claim.owner).await?;
@@ -291,7 +299,11 @@ impl Database {
         self.background.give_up(&claim.owner);
         self.take_over(objects, claim).await?;
         run(self.pool.metrics(), || {
-            transact(&self.pool, async |tx: &Transaction<'_>| drop_once(tx, objects, claim, table).await)
+            transact(&self.pool, async |tx: &Transaction<'_>| {
+                let dropped = drop_once(tx, objects, claim, table).await?;
+                plan::check_dropped(&dropped, claim)?;
+                Ok(dropped)
+            })
         })
         .await
     }

@@ -9,6 +9,7 @@ use crate::{
     forms::{FormError, RejectedColumn},
     plan::{IndexConflict, Obstacle, PlanError},
     pool::PoolError,
+    secrets::SecretError,
     spec::SpecError,
     sqlstate::{self, ErrorClass, Step},
     status::{ConditionReason, Failure},
@@ -33,6 +34,9 @@ pub enum TableError {
     /// The server rejects the type of a column.
     #[error(transparent)]
     Type(#[from] RejectedType),
+    /// The Secret by which the database is reached can't be used.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// The server rejects what else the spec says of a column.
     #[error(transparent)]
     Column(#[from] RejectedColumn),
@@ -134,6 +138,12 @@ impl TableError {
             Self::Plan(_) | Self::NoSchema => ErrorClass::Environment,
             // The person who grants the missing permission is waiting for the result.
             Self::ClusterUnknown(_) | Self::ObjectUnknown(_) => ErrorClass::Temporary,
+            Self::Secret(SecretError::NotAllowed(_)) => ErrorClass::Permanent,
+            // It may come, or be completed, without a person.
+            Self::Secret(SecretError::Missing(_)) => ErrorClass::Temporary,
+            Self::Secret(SecretError::Unusable { fault, .. }) if fault.is_missing() => ErrorClass::Temporary,
+            Self::Secret(SecretError::Unusable { .. }) => ErrorClass::Environment,
+            Self::Secret(SecretError::Unreadable { .. }) => ErrorClass::Temporary,
             Self::Database(error) => error.class,
         }
     }
@@ -142,6 +152,9 @@ impl TableError {
     pub fn wait(&self) -> Wait {
         match self {
             Self::ClusterUnknown(_) | Self::ObjectUnknown(_) => Wait::ForApiServer,
+            Self::Secret(error) if error.is_of_api_server() => Wait::ForApiServer,
+            Self::Secret(SecretError::NotAllowed(_)) => Wait::ForSpec,
+            Self::Secret(_) => Wait::ForSomeone,
             Self::Working(_) | Self::Plan(PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
                 Wait::ForWork
             }
@@ -193,7 +206,16 @@ impl TableError {
             Self::Working(_) | Self::Plan(PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
                 ConditionReason::InProgress
             }
+            Self::Plan(PlanError::Elsewhere { .. }) => ConditionReason::DatabaseChanged,
             Self::Plan(_) | Self::ObjectGone { .. } => ConditionReason::Conflict,
+            Self::Secret(error) => match error {
+                SecretError::NotAllowed(_) => ConditionReason::InvalidSpec,
+                SecretError::Missing(_) => ConditionReason::SecretMissing,
+                SecretError::Unusable { fault, .. } if fault.is_missing() => ConditionReason::SecretMissing,
+                SecretError::Unusable { .. } => ConditionReason::SecretInvalid,
+                SecretError::Unreadable { error, .. } if error.denied => ConditionReason::PermissionDenied,
+                SecretError::Unreadable { .. } => ConditionReason::ClusterUnavailable,
+            },
             Self::TypeMissing(_) => ConditionReason::TypeMissing,
             Self::NoSchema => ConditionReason::SchemaMissing,
             Self::ClusterUnknown(error) | Self::ObjectUnknown(error) if error.denied => {
@@ -219,6 +241,22 @@ impl TableError {
         let needs_person = self.class() != ErrorClass::Temporary && !may_come;
         let pending = if let Self::Plan(error) = self { error.pending() } else { &[] };
         Failure { reason: self.reason(), message, needs_person, deleting, pending }
+    }
+
+    /// Whether it is an error of the server as a whole, or of the way there.
+    pub fn is_of_the_server(&self) -> bool {
+        matches!(self, Self::Database(error) if error.of_the_server)
+    }
+
+    /// The same with another message, if it is the server's.
+    #[must_use]
+    pub(crate) fn map_message(self, map: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Database(error) => {
+                Self::Database(DatabaseError { message: map(error.message.clone()), ..error })
+            }
+            other => other,
+        }
     }
 
     /// Whether another attempt may succeed at once.

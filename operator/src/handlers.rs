@@ -3,11 +3,12 @@
 use crate::{
     api,
     cluster::Cluster,
+    connections::{Connections, Link, Purpose},
     crd::DatabaseTable,
-    database::Database,
     error::{TableError, Wait},
     outcome::{Adoption, Applied, Dropped, Outcome},
     request::TableRequest,
+    secrets,
     spec::DeletionPolicy,
     status::TableStatus,
 };
@@ -21,11 +22,9 @@ use tracing::{debug, info, warn};
 /// What all handlers share.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The database for the tables.
-    pub database: Arc<Database>,
-    /// The database in words, for messages.
-    pub place: Arc<str>,
-    /// The cluster whose tables are in the database.
+    /// The databases for the tables.
+    pub connections: Connections,
+    /// The cluster whose tables are in the databases.
     pub cluster: Cluster,
 }
 
@@ -72,7 +71,7 @@ async fn update_handler(
     reconcile(&request, &context, &client, &patch, &events).await
 }
 
-/// At the start, and where a change was taken back: whatever has become of the table or the status meanwhile is looked at.
+/// At the start, where a change was taken back, and when the object's Secret changes: whatever has become of the table or the status meanwhile is looked at.
 /// Nothing is written where all is well.
 #[korf::on_resume(DatabaseTable)]
 async fn resume_handler(
@@ -84,7 +83,7 @@ async fn resume_handler(
     events: EventRecorder,
 ) -> Result {
     // In an update, the other handler looks.
-    if reason == Reason::Resume {
+    if matches!(reason, Reason::Resume | Reason::Triggered) {
         let Status(status) = reconcile(&request, &context, &client, &patch, &events).await?;
         patch.status(status)?;
     }
@@ -152,38 +151,50 @@ async fn reconcile(
         warn!("{warning}");
     }
     match apply(request, context, client).await {
-        Ok(applied) => {
+        Ok((applied, database)) => {
             log_applied(&applied);
             if let Some(adoption) = applied.adoption {
                 tell_adopted(adoption, &applied.table, events);
             }
-            Ok(Status(request.status_after_success(&applied)))
+            Ok(Status(request.status_after_success(&applied, database)))
         }
         Err(error) => Err(record_failure(request, context, error, false, patch)?),
     }
 }
 
-async fn apply(request: &TableRequest, context: &Context, client: &Client) -> Result<Applied, TableError> {
+/// What was applied, and what the status is to say of the database.
+async fn apply(
+    request: &TableRequest,
+    context: &Context,
+    client: &Client,
+) -> Result<(Applied, Option<String>), TableError> {
     let table = request.table();
     if let Err(mistake) = table
         && request.former().is_none()
     {
         return Err(mistake.clone().into());
     }
+    let secret = request.secret().map_err(Clone::clone)?;
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
-    let (objects, claim) = (api::since(client, &request.version), request.claim(cluster));
-    let result = match table {
-        Ok(table) => context.database.apply(&objects, &claim, table).await,
-        // The next spec that was handled will be this one, which doesn't say what the object's table is.
-        Err(mistake) => {
-            context.database.take_over(&objects, &claim).await?;
-            Err(mistake.clone().into())
+    let objects = &api::since(client, &request.version);
+    let work = |link: Arc<Link>| async move {
+        let claim = request.claim(cluster, &link);
+        let table = match table {
+            Ok(table) => table,
+            // The next spec that was handled will be this one, which doesn't say what the object's table is.
+            Err(mistake) => {
+                link.database.take_over(objects, &claim).await?;
+                return Err(mistake.clone().into());
+            }
+        };
+        let result = link.database.apply(objects, &claim, table).await;
+        if let Err(TableError::Working(_)) = result {
+            link.database.when_settled(&claim.owner, request.wake());
         }
+        Ok((result?, link.recorded()))
     };
-    if let Err(TableError::Working(_)) = result {
-        context.database.when_settled(&claim.owner, request.wake());
-    }
-    result
+    let secrets = secrets::in_cluster(client);
+    context.connections.with(&secrets, secret.as_ref(), Purpose::Apply, work).await
 }
 
 async fn drop_table(
@@ -192,10 +203,26 @@ async fn drop_table(
     client: &Client,
 ) -> Result<Dropped, TableError> {
     request.deletion().map_err(|mistake| TableError::DeletionUnclear(mistake.clone()))?;
+    let secret = match request.secret() {
+        Ok(secret) => secret,
+        // It never had a database.
+        Err(_) if !request.has_table() => return Ok(Dropped::NoTable),
+        Err(error) => return Err(error.clone().into()),
+    };
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
     let table = request.table().ok();
-    let objects = api::since(client, &request.version);
-    context.database.drop_table(&objects, &request.claim(cluster), table).await
+    let objects = &api::since(client, &request.version);
+    let work = |link: Arc<Link>| async move {
+        link.database.drop_table(objects, &request.claim(cluster, &link), table).await
+    };
+    let secrets = secrets::in_cluster(client);
+    match context.connections.with(&secrets, secret.as_ref(), Purpose::Drop, work).await {
+        Err(TableError::Secret(error)) if !request.has_table() && !error.is_of_api_server() => {
+            debug!("The object has never had a table that is known of: {error}.");
+            Ok(Dropped::NoTable)
+        }
+        dropped => dropped,
+    }
 }
 
 /// Puts the reason into the status, and returns the error with what the next attempt waits for.
@@ -206,11 +233,13 @@ fn record_failure(
     deleting: bool,
     patch: &ObjectPatch,
 ) -> Result<Error> {
-    let error = error.naming(&context.place);
+    let secret = request.secret().ok().flatten();
+    let place = context.connections.place(secret.as_ref());
+    let error = error.naming(&place);
     patch.status(request.status_after_failure(&error, deleting))?;
     Ok(match error.wait() {
         Wait::ForBackoff => Error::from(error),
-        Wait::ForDatabase => Error::outage(Arc::clone(&context.place), error, AWAY),
+        Wait::ForDatabase => Error::outage(place, error, AWAY),
         Wait::ForApiServer => Error::outage(error.to_string(), error, AWAY),
         Wait::ForSomeone => Error::outage(error.cause(), error, WRONG),
         Wait::ForWork => Error::outage(error.cause(), error, WORKING),

@@ -56,10 +56,8 @@ pub async fn mark(
     let relation = catalog::relation(tx, head, true).await?;
     let mut columns = match types::resolve(tx, &former.columns, types, Confirmed::new()).await {
         Ok(columns) => columns,
-        Err(ResolveError::Rejected(rejected)) => {
-            let differences = vec![rejected.to_string()];
-            return Ok(Former::Strange(PlanError::Strange { table, differences }));
-        }
+        Err(ResolveError::Rejected(rejected)) => return strange(table, rejected.to_string()),
+        Err(ResolveError::Missing(missing)) => return strange(table, missing.to_string()),
         Err(error) => return Err(error.into()),
     };
     forms::resolve(tx, &mut columns, forms).await?;
@@ -79,7 +77,11 @@ pub async fn mark(
         return Ok(Former::Nothing);
     }
     let comment = claim.owner.mark_comment(relation.head.comment.as_deref(), &made.from_spec());
-    owners.note(&claim.owner).await;
+    owners.note(&claim.owner);
     tx.commit(Step::Change, &[ddl::comment(&made.place, &comment)]).await?;
     Ok(Former::Marked)
+}
+
+fn strange(table: String, why: String) -> Result<Former, TableError> {
+    Ok(Former::Strange(PlanError::Strange { table, differences: vec![why] }))
 }

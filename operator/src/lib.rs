@@ -13,8 +13,9 @@
 //! exists.
 //!
 //! Every failure is an [`error::TableError`]. [`sqlstate`] sorts those of the database: some pass, some need
-//! a fix outside the object, and some stay until the spec changes. [`connection`] has the settings, [`checks`] looks whether they will do, and
-//! the [`pool`] the connections, [`metrics`] what is counted of both; [`crd`] defines the kind.
+//! a fix outside the object, and some stay until the spec changes. [`connections`] knows the databases: the operator's own, and
+//! those that [`secrets`] lead to, which may be [watched](secret_watch). [`connection`] has the settings, [`checks`] looks whether they
+//! will do, and the [`pool`] has the connections of each, [`metrics`] what is counted of both; [`crd`] defines the kind.
 
 pub mod api;
 pub mod background;
@@ -23,6 +24,7 @@ pub mod checks;
 pub mod cluster;
 pub mod column_type;
 pub mod connection;
+pub mod connections;
 pub mod crd;
 pub mod database;
 pub mod ddl;
@@ -39,6 +41,8 @@ pub mod owners;
 pub mod plan;
 pub mod pool;
 pub mod request;
+pub mod secret_watch;
+pub mod secrets;
 pub mod spec;
 pub mod sqlstate;
 pub mod status;

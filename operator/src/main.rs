@@ -4,17 +4,17 @@ use database_table_operator::{
     checks,
     cluster::Cluster,
     connection::{Settings, SettingsError},
-    database::Database,
+    connections::Connections,
     error::DatabaseError,
     handlers::Context,
-    metrics,
+    metrics, secret_watch,
     sqlstate::ErrorClass,
 };
 use korf::{
     Operator,
     cli::{Finding, Installation},
 };
-use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 use tracing::{debug, warn};
 
 /// Options of `run`, in addition to those of all operators.
@@ -31,11 +31,21 @@ struct Options {
     #[arg(long, value_name = "PATH", env = "DATABASE_URL_FILE", hide_env_values = true)]
     database_url_file: Option<PathBuf>,
 
-    /// The maximum number of database connections. Four times as many objects are handled at once, unless --set
+    /// The maximum number of database connections, to all databases together. Four times as many objects are handled at once, unless --set
     /// queueing.concurrency says otherwise
     #[arg(long, value_name = "N", env = "DATABASE_CONNECTIONS", default_value_t = 8)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     database_connections: u16,
+
+    /// Let objects of all namespaces use the Secrets of this one; may be repeated. Without it, connectionSecretRef names a
+    /// Secret of the object's own namespace
+    #[arg(long, value_name = "NAMESPACE", env = "ALLOW_SECRETS_OF", value_delimiter = ',')]
+    allow_secrets_of: Vec<String>,
+
+    /// Watch the Secrets of the served namespaces, so that objects are handled as soon as theirs comes or changes. It takes the
+    /// permissions list and watch for all of them, which `manifests` doesn't grant
+    #[arg(long, env = "WATCH_SECRETS")]
+    watch_secrets: bool,
 
     /// A name that tells this cluster from others using the same database; by default the uid of namespace
     /// kube-system. Tables record it: under another name, the operator doesn't recognize its tables.
@@ -86,9 +96,10 @@ async fn check(options: Options) -> Vec<Finding> {
 
 async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupError> {
     let settings = Settings::from_env(options.database_url.as_deref(), options.database_url_file.as_deref())?;
-    let pool = settings.pool(options.database_connections.into())?;
+    let most = options.database_connections.into();
+    let connections = Connections::new(&settings, most, options.allow_secrets_of)?;
     let target = settings.target();
-    match pool.get().await.map_err(DatabaseError::from) {
+    match connections.own().pool().get().await.map_err(DatabaseError::from) {
         Ok(_) => debug!("Connected to {target}."),
         // It may come back without help, and meanwhile the objects' statuses should say that it is down.
         Err(error) if error.class == ErrorClass::Temporary => {
@@ -101,9 +112,9 @@ async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupE
     }
     // More objects at once would only wait for each other, each with a connection of its own to the API server.
     let operator = operator.concurrency(OBJECTS_PER_CONNECTION * usize::from(options.database_connections));
-    let operator = operator.register_metrics(|registry| metrics::register(registry, &pool));
+    let operator = operator.register_metrics(|registry| metrics::register(registry, connections.pools()));
     let cluster = options.cluster_id.map_or_else(Cluster::default, Cluster::named);
-    let place = settings.place().into();
-    let context = Context { database: Arc::new(Database::new(pool)), place, cluster };
-    Ok(operator.state(context))
+    let context = Context { connections, cluster };
+    let watching = options.watch_secrets.then(secret_watch::handlers).into_iter().flatten();
+    Ok(watching.fold(operator.state(context), Operator::handler))
 }

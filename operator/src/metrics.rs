@@ -2,7 +2,7 @@
 
 use crate::{
     error::{DatabaseError, TableError},
-    pool::Pool,
+    pool::Pools,
     sqlstate::ErrorClass,
 };
 use korf::metrics::prometheus_client::{
@@ -116,9 +116,9 @@ impl Metrics {
     }
 }
 
-/// Registers what is counted of a pool and its transactions.
-pub fn register(registry: &mut Registry, pool: &Pool) {
-    let metrics = pool.metrics();
+/// Registers what is counted of all pools and their transactions.
+pub fn register(registry: &mut Registry, pools: &Pools) {
+    let metrics = pools.metrics();
     let registry = registry.sub_registry_with_prefix("table_operator");
     let transactions = "Transactions that have ended, by what an error of one waits for";
     registry.register("transactions", transactions, metrics.transactions.clone());
@@ -140,19 +140,19 @@ pub fn register(registry: &mut Registry, pool: &Pool) {
     ] {
         registry.register_with_unit(name, help, Unit::Seconds, seconds.clone());
     }
-    registry.register_collector(Box::new(pool.clone()));
+    registry.register_collector(Box::new(pools.clone()));
 }
 
 /// The connections that there are.
-impl Collector for Pool {
+impl Collector for Pools {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let counts = self.counts();
-        let help = "The connections of the pool";
+        let help = "The connections of all pools";
         let mut connections = encoder.encode_descriptor("pool_connections", help, None, MetricType::Gauge)?;
         for (state, count) in [("idle", counts.idle), ("used", counts.used)] {
             connections.encode_family(&[("state", state)])?.encode_gauge(&count)?;
         }
-        let help = "The connections that the pool may have, as far as the server admits them";
+        let help = "The connections that there may be, as far as the servers admit them";
         encoder.encode_descriptor("pool_limit", help, None, MetricType::Gauge)?.encode_gauge(&counts.limit)
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     ddl,
     identifier::{Identifier, quote},
     marker::{self, FromSpec, Owner},
+    outcome::Dropped,
     spec::{AdoptionPolicy, Index, Table},
     types::ResolvedColumn,
 };
@@ -71,6 +72,8 @@ pub struct Claim {
     pub table: Option<String>,
     /// The columns that came from the spec, exact. Other columns of the table are left alone.
     pub columns: BTreeSet<String>,
+    /// Whether the table that the status names is in another database than the one that the spec leads to now.
+    pub is_elsewhere: bool,
     /// The table that another operator, which leaves no owner's line, has made for the object.
     pub former: Option<Table>,
     /// Whether a table that has no owner may become the object's.
@@ -129,7 +132,10 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
             existing: found.elsewhere.join(", "),
         });
     }
-    let Some(relation) = &found.here else { return create(wanted, found, owner) };
+    let Some(relation) = &found.here else {
+        check_database(claim)?;
+        return create(wanted, found, owner);
+    };
     if let RelationKind::Other(kind) = relation.head.kind {
         return Err(PlanError::NotATable { table: wanted.place.qualified, kind });
     }
@@ -266,6 +272,23 @@ fn is_key(wanted: &[Identifier], key: Option<&Key>) -> bool {
     let Some(key) = key else { return wanted.is_empty() };
     matches!(key.form, KeyForm::Plain | KeyForm::Deferrable)
         && wanted.iter().map(Identifier::as_str).eq(key.columns.iter().map(String::as_str))
+}
+
+/// Checks that an object which has no table here has none in another database either.
+fn check_database(claim: &Claim) -> Result<(), PlanError> {
+    match &claim.table {
+        Some(table) if claim.is_elsewhere => Err(PlanError::Elsewhere { table: table.clone() }),
+        _ => Ok(()),
+    }
+}
+
+/// Checks what has become of a deleted object's table: it may be in another database.
+///
+/// # Errors
+///
+/// [`PlanError::Elsewhere`].
+pub fn check_dropped(dropped: &Dropped, claim: &Claim) -> Result<(), PlanError> {
+    if *dropped == Dropped::NoTable { check_database(claim) } else { Ok(()) }
 }
 
 /// Chooses the table to drop among those `marked` with the object's line: a copy in another schema, restored

@@ -1,101 +1,186 @@
-//! Pool of connections to the database.
+//! Pools of connections to databases, one for each way to log in.
 //!
-//! A server admits only so many connections: of a role, to a database, in all. If it admits fewer than the pool may have,
-//! callers share those that there are and wait for each other, as they do when the pool has all of its own. They fail only
-//! if there is no connection to wait for.
+//! All pools share the connections that the operator may have. A server admits only so many, too: of a role, to a database, in
+//! all. If it admits fewer than a pool may have, callers share those that there are and wait for each other, as they do when
+//! the pool has all of its own. They fail only if there is no connection to wait for.
 
 mod limit;
+mod places;
+
+pub use places::PoolCounts;
 
 use crate::{
-    connection::{ConnectError, Connection, Connector},
+    connection::{Connection, Connector, Settings, SettingsError},
+    error::DatabaseError,
     metrics::Metrics,
 };
-use limit::Limit;
+use places::{Entry, Places, PoolId};
 use std::{
-    collections::VecDeque,
-    fmt,
+    fmt, mem,
     ops::Deref,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::oneshot,
     time::{Instant, timeout, timeout_at},
 };
 use tokio_postgres::Client;
 
 /// The longest wait for a place.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The longest wait for the first connection of a pool, which somebody else makes.
+const FIRST: Duration = Duration::from_secs(3);
 /// The time without use after which a connection is checked before its next one.
 const IDLE: Duration = Duration::from_secs(5);
 /// The time that the check may take.
 const CHECK: Duration = Duration::from_secs(5);
 
-/// A pool of connections. Its clones are the same pool.
+/// All pools of the operator, which share its connections. Its clones are the same.
 #[derive(Clone)]
-pub struct Pool(Arc<Shared>);
+pub struct Pools(Arc<Shared>);
 
 struct Shared {
-    connector: Connector,
-    places: Arc<Semaphore>,
-    state: Mutex<State>,
+    places: Mutex<Places<Kept, Waiter, DatabaseError>>,
     metrics: Metrics,
 }
 
-/// The connections of a pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PoolCounts {
-    /// Those that nobody uses.
-    pub idle: usize,
-    /// Those that somebody uses.
-    pub used: usize,
-    /// Those that there may be.
-    pub limit: usize,
-}
+/// A connection that nobody uses, and the version of the settings that it was made by.
+type Kept = (Arc<Connection>, u64);
+type Waiter = oneshot::Sender<Result<Place, PoolError>>;
 
-struct State {
-    limit: Limit,
-    /// Connections that nobody uses, and since when.
-    idle: VecDeque<(Arc<Connection>, Instant)>,
+/// A pool of connections. Its clones are the same pool.
+#[derive(Clone)]
+pub struct Pool(Arc<Own>);
+
+struct Own {
+    pools: Pools,
+    id: PoolId,
+    connector: Connector,
+    /// The version of the settings: a connection by others isn't used again.
+    version: AtomicU64,
 }
 
 /// A reason why there is no connection.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum PoolError {
     /// Others use all connections, and none has become free in time; with why the server admits no more, if it does not.
-    Busy(Option<ConnectError>),
+    Busy(Option<DatabaseError>),
+    /// The database doesn't answer those who ask it, or who connect, and others don't wait for that.
+    Silent,
     /// No address of the database can be used.
-    Connect(ConnectError),
+    Connect(DatabaseError),
 }
 
 /// A connection of the pool, which goes back there when dropped.
 #[derive(Debug)]
 pub struct PooledConnection {
     connection: Arc<Connection>,
+    version: u64,
     is_kept: bool,
     pool: Pool,
     /// Given back after the connection.
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
-impl Pool {
-    pub(crate) fn new(connector: Connector, size: usize) -> Self {
-        let state = State { limit: Limit::new(size), idle: VecDeque::new() };
-        let (places, metrics) = (Arc::new(Semaphore::new(size)), Metrics::default());
-        Self(Arc::new(Shared { connector, places, state: Mutex::new(state), metrics }))
+/// The right to use a connection.
+struct Place {
+    pools: Pools,
+    pool: PoolId,
+    since: Instant,
+}
+
+impl Pools {
+    /// Pools that have at most so many connections together.
+    pub fn new(most: usize) -> Self {
+        let places = Mutex::new(Places::new(most));
+        Self(Arc::new(Shared { places, metrics: Metrics::default() }))
     }
 
-    /// What is counted of it, and of its transactions.
+    /// A pool by these settings, which connects when its first connection is used.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] if a file that the settings name can't be read.
+    pub fn pool(&self, settings: &Settings) -> Result<Pool, SettingsError> {
+        let connector = Connector::new(settings)?;
+        let id = self.places().open(Instant::now());
+        Ok(Pool(Arc::new(Own { pools: self.clone(), id, connector, version: AtomicU64::new(0) })))
+    }
+
+    /// What is counted of them, and of their transactions.
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
     }
 
+    /// The connections of all.
+    pub fn counts(&self) -> PoolCounts {
+        self.places().counts(None)
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places<Kept, Waiter, DatabaseError>> {
+        self.0.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands places that are free to those who wait for them.
+    fn grant(&self) {
+        let now = Instant::now();
+        // One after the other, without the lock: a place that nobody waits for any more comes back at once.
+        let granted = self.places().grant(now);
+        for (pool, waiter) in granted {
+            drop(waiter.send(Ok(Place { pools: self.clone(), pool, since: now })));
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.pools.places().leave(self.pool, self.since);
+        self.pools.grant();
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        let closed = self.pools.places().close(self.id);
+        drop(closed);
+        // The others may use more now.
+        self.pools.grant();
+    }
+}
+
+impl Pool {
+    /// What is counted of all pools, and of their transactions.
+    pub fn metrics(&self) -> &Metrics {
+        self.0.pools.metrics()
+    }
+
     /// Its connections now.
     pub fn counts(&self) -> PoolCounts {
-        let state = self.state();
-        let idle = state.idle.len();
-        PoolCounts { idle, used: state.limit.alive().saturating_sub(idle), limit: state.limit.places() }
+        self.0.pools.places().counts(Some(self.0.id))
+    }
+
+    /// Connects by other settings from now on: connections by those of before are closed once nobody uses them.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] if the settings can't be used: those of before are.
+    pub fn replace(&self, settings: &Settings) -> Result<(), SettingsError> {
+        self.0.connector.replace(settings)?;
+        self.0.version.fetch_add(1, Ordering::SeqCst);
+        self.0.pools.places().forget_failure(self.0.id);
+        self.close_idle();
+        Ok(())
+    }
+
+    /// Closes the connections that nobody uses.
+    pub fn close_idle(&self) {
+        let closed = self.0.pools.places().close_idle(self.0.id);
+        drop(closed);
     }
 
     /// A connection that works: an idle one, or a new one. Waits up to 30 s while others use all that there may be.
@@ -106,7 +191,7 @@ impl Pool {
     pub async fn get(&self) -> Result<PooledConnection, PoolError> {
         let begun = Instant::now();
         let result = self.get_in_time().await;
-        self.0.metrics.note_pool(begun.elapsed(), matches!(result, Err(PoolError::Busy(_))));
+        self.metrics().note_pool(begun.elapsed(), matches!(result, Err(PoolError::Busy(_))));
         result
     }
 
@@ -114,15 +199,13 @@ impl Pool {
         let end = Instant::now() + PATIENCE;
         let mut refused = None;
         loop {
-            if self.state().limit.grows(Instant::now()) {
-                self.0.places.add_permits(1);
-            }
-            let Ok(Ok(place)) = timeout_at(end, Arc::clone(&self.0.places).acquire_owned()).await else {
-                return Err(PoolError::Busy(refused));
+            let place = match self.place(end).await {
+                Err(PoolError::Busy(None)) => return Err(PoolError::Busy(refused)),
+                place => place?,
             };
             let attempt = match self.next() {
-                Next::Idle(connection, since) => {
-                    let connection = self.hold(connection, place);
+                Next::Idle(kept, since) => {
+                    let connection = self.hold(kept, place);
                     if works(&connection, since).await {
                         return Ok(connection);
                     }
@@ -131,43 +214,84 @@ impl Pool {
                 }
                 Next::Attempt(attempt) => attempt,
             };
+            let version = self.version();
             let connected = self.0.connector.connect().await;
-            self.0.metrics.note_connect(connected.is_ok());
+            self.metrics().note_connect(connected.is_ok());
             match connected {
                 Ok(connection) => {
                     attempt.succeed();
-                    return Ok(self.hold(Arc::new(connection), place));
+                    return Ok(self.hold((Arc::new(connection), version), place));
                 }
-                Err(error) if error.is_full() && attempt.wait_instead(place) => refused = Some(error),
-                Err(error) => return Err(PoolError::Connect(error)),
+                Err(error) if error.is_full() => {
+                    let error = DatabaseError::from(error);
+                    if !attempt.wait_instead() {
+                        return Err(PoolError::Connect(error));
+                    }
+                    refused = Some(error);
+                }
+                Err(error) => return Err(PoolError::Connect(attempt.fail(error.into()))),
             }
+        }
+    }
+
+    /// A place, as soon as there is one.
+    async fn place(&self, end: Instant) -> Result<Place, PoolError> {
+        let Own { pools, id, .. } = &*self.0;
+        let now = Instant::now();
+        let (mut granted, has_connection) = {
+            let mut places = pools.places();
+            places.forget_waiting(oneshot::Sender::is_closed);
+            match places.enter(*id, now) {
+                Entry::Granted => return Ok(Place { pools: pools.clone(), pool: *id, since: now }),
+                Entry::Slow => return Err(PoolError::Silent),
+                Entry::Failed(error) => return Err(PoolError::Connect(error)),
+                Entry::Wait => {}
+            }
+            let (waiter, granted) = oneshot::channel();
+            places.wait(*id, waiter);
+            (granted, places.has_connection(*id))
+        };
+        if !has_connection {
+            match timeout_at(end.min(now + FIRST), &mut granted).await {
+                Ok(place) => return place.unwrap_or(Err(PoolError::Busy(None))),
+                Err(_) if !pools.places().has_connection(*id) => return Err(PoolError::Silent),
+                Err(_) => {}
+            }
+        }
+        match timeout_at(end, granted).await {
+            Ok(Ok(place)) => place,
+            _ if pools.places().is_slow(*id, Instant::now()) => Err(PoolError::Silent),
+            _ => Err(PoolError::Busy(None)),
         }
     }
 
     /// The connection that was idle for longest; or else the right to make one.
     fn next(&self) -> Next<'_> {
-        let mut state = self.state();
-        match state.idle.pop_front() {
-            Some((connection, since)) => Next::Idle(connection, since.elapsed()),
+        let mut places = self.0.pools.places();
+        let (next, closed) = match places.idle(self.0.id) {
+            Some((kept, since)) => (Next::Idle(kept, since.elapsed()), Vec::new()),
             None => {
-                state.limit.begins();
-                Next::Attempt(Attempt { pool: self, is_over: false })
+                let closed = places.begin(self.0.id);
+                (Next::Attempt(Attempt { pool: self, is_over: false }), closed)
             }
-        }
+        };
+        drop(places);
+        drop(closed);
+        next
     }
 
-    fn hold(&self, connection: Arc<Connection>, place: OwnedSemaphorePermit) -> PooledConnection {
-        PooledConnection { connection, is_kept: true, pool: self.clone(), _place: place }
+    fn hold(&self, (connection, version): Kept, place: Place) -> PooledConnection {
+        PooledConnection { connection, version, is_kept: true, pool: self.clone(), _place: place }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn version(&self) -> u64 {
+        self.0.version.load(Ordering::SeqCst)
     }
 }
 
 enum Next<'p> {
     /// With the time for which it was idle.
-    Idle(Arc<Connection>, Duration),
+    Idle(Kept, Duration),
     Attempt(Attempt<'p>),
 }
 
@@ -180,27 +304,37 @@ struct Attempt<'p> {
 impl Attempt<'_> {
     fn succeed(mut self) {
         self.is_over = true;
-        self.pool.state().limit.succeeds();
+        self.pool.0.pools.places().succeed(self.pool.0.id);
     }
 
-    /// Gives up the places that the server has no connections for, and returns whether there are connections to wait for.
-    fn wait_instead(mut self, place: OwnedSemaphorePermit) -> bool {
-        let mut state = self.pool.state();
-        let surplus = state.limit.refused(Instant::now());
+    /// Nobody waits for a connection that there won't be.
+    fn fail(mut self, error: DatabaseError) -> DatabaseError {
         self.is_over = true;
-        state.limit.ends();
-        let Some(others) = surplus.and_then(|surplus| surplus.checked_sub(1)) else { return false };
-        place.forget();
-        let gone = 1 + self.pool.0.places.forget_permits(others);
-        state.limit.shrinks(gone);
-        true
+        let Own { pools, id, .. } = &*self.pool.0;
+        let turned_away = {
+            let mut places = pools.places();
+            if places.fail(*id, error.clone()) { places.turn_away(*id) } else { Vec::new() }
+        };
+        for waiter in turned_away {
+            drop(waiter.send(Err(PoolError::Connect(error.clone()))));
+        }
+        error
+    }
+
+    /// The server admits no more. Returns whether there are connections to wait for.
+    fn wait_instead(mut self) -> bool {
+        self.is_over = true;
+        let mut places = self.pool.0.pools.places();
+        places.limit(self.pool.0.id).is_some_and(|limit| limit.refused(Instant::now()))
     }
 }
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        if !self.is_over {
-            self.pool.state().limit.ends();
+        if !mem::replace(&mut self.is_over, true)
+            && let Some(limit) = self.pool.0.pools.places().limit(self.pool.0.id)
+        {
+            limit.ends();
         }
     }
 }
@@ -229,17 +363,32 @@ impl Deref for PooledConnection {
 
 impl Drop for PooledConnection {
     fn drop(&mut self) {
-        let mut state = self.pool.state();
-        if self.is_kept && !self.connection.client.is_closed() {
-            state.idle.push_back((Arc::clone(&self.connection), Instant::now()));
-        } else {
-            state.limit.closes();
+        let id = self.pool.0.id;
+        let mut places = self.pool.0.pools.places();
+        // Under the lock: whoever replaces the settings closes idle connections afterwards.
+        let is_current = self.version == self.pool.version();
+        if self.is_kept && is_current && !self.connection.client.is_closed() {
+            places.rest(id, (Arc::clone(&self.connection), self.version), Instant::now());
+        } else if let Some(limit) = places.limit(id) {
+            limit.closes();
         }
+    }
+}
+
+impl fmt::Debug for Pools {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pools")
     }
 }
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Pool")
+    }
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Place")
     }
 }

@@ -1,11 +1,13 @@
 //! Reads a `DatabaseTable` into what its handlers need; the argument that all of them take.
 
 use crate::{
+    connections::Link,
     crd::DatabaseTable,
     error::TableError,
     marker::Owner,
     outcome::Applied,
     plan::Claim,
+    secrets::SecretId,
     spec::{Declaration, DeletionPolicy, SpecError, Table},
     status::{Stamp, TableStatus},
 };
@@ -46,9 +48,9 @@ pub struct TableRequest {
 /// The type [`DatabaseTable`] is stricter: the Kopf demo's CRD has no schema, and a spec of the wrong shape must become a
 /// reason in the status rather than a handler that is never called.
 #[derive(Debug, Deserialize)]
-struct Declared {
+pub(crate) struct Declared {
     #[serde(default)]
-    spec: Declaration,
+    pub(crate) spec: Declaration,
 }
 
 impl<S: ChangeHandlerScope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
@@ -109,16 +111,31 @@ impl TableRequest {
         self.status.table.as_deref()
     }
 
+    /// The Secret by which the database is reached; `None`: it is the operator's own.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] if the spec has something else in its place.
+    pub fn secret(&self) -> Result<Option<SecretId>, &SpecError> {
+        let reference = self.declared.spec.secret.as_ref()?;
+        Ok(reference.as_ref().map(|reference| SecretId::new(reference, &self.namespace)))
+    }
+
+    /// Whether the object is known to have a table.
+    pub fn has_table(&self) -> bool {
+        self.status.table.is_some()
+    }
+
     /// What is valid in the spec but probably not meant.
     pub fn warnings(&self) -> &[String] {
         &self.declared.spec.warnings
     }
 
-    /// The object's claim to a table, in this cluster.
+    /// The object's claim to a table, in this cluster and this database.
     ///
     /// Its columns are those of the status and those of the last spec: the status may be lost, and the last
     /// spec may have been rejected.
-    pub fn claim(&self, cluster: &str) -> Claim {
+    pub fn claim(&self, cluster: &str, link: &Link) -> Claim {
         let recorded = self.status.columns.iter().map(|column| column.name.clone());
         let previous = self.previous.as_ref().map(|previous| &previous.spec);
         let handled = previous.iter().flat_map(|spec| &spec.columns).cloned();
@@ -133,6 +150,7 @@ impl TableRequest {
             columns: recorded.chain(handled).collect(),
             former: self.former().cloned(),
             adoption: self.table().map(|table| table.policies.adoption).unwrap_or_default(),
+            is_elsewhere: link.is_another_than(self.status.database.as_deref()),
         }
     }
 
@@ -149,9 +167,9 @@ impl TableRequest {
         move || trigger.trigger((&*namespace, &*name))
     }
 
-    /// The status once the table matches the spec.
-    pub fn status_after_success(&self, applied: &Applied) -> TableStatus {
-        self.status.after_success(self.stamp, applied, self.warnings())
+    /// The status once the table in this database matches the spec.
+    pub fn status_after_success(&self, applied: &Applied, database: Option<String>) -> TableStatus {
+        TableStatus { database, ..self.status.after_success(self.stamp, applied, self.warnings()) }
     }
 
     /// The status after a failed attempt.

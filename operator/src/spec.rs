@@ -8,6 +8,7 @@ mod default_value;
 mod expression;
 mod index;
 mod policies;
+mod secret_ref;
 
 use crate::{
     column_type::ColumnTypeError,
@@ -18,6 +19,7 @@ pub use default_value::{DefaultError, DefaultValue};
 pub use expression::{Expression, ExpressionError};
 pub use index::{Index, IndexError, Method};
 pub use policies::{AdoptionPolicy, DeletionPolicy, DriftPolicy, Policies};
+pub use secret_ref::SecretRef;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashSet};
@@ -65,6 +67,14 @@ pub enum SpecError {
         expected: &'static str,
         /// What it is.
         found: &'static str,
+    },
+    /// A part of a reference to another object isn't what it should be.
+    #[error("{field} must be {expected}")]
+    Reference {
+        /// The path of the field.
+        field: String,
+        /// What it should be.
+        expected: &'static str,
     },
     /// There are no columns.
     #[error("spec.columns is empty: a table needs at least one column, such as \"- ID: integer\"")]
@@ -135,9 +145,6 @@ pub enum SpecError {
         /// What is there.
         found: String,
     },
-    /// A field that later versions will support.
-    #[error("spec.{0} is not supported yet: remove it")]
-    UnsupportedField(&'static str),
     /// A mistake in the long form of a column.
     #[error("column {column}: {source}")]
     Column {
@@ -151,20 +158,17 @@ pub enum SpecError {
 const KEY_SHAPE: &str = "the name of a column or a list of names";
 
 // Not yet driftPolicy: nothing follows it, so its author is told that it is ignored.
-const FIELDS: [&str; 8] = [
+const FIELDS: [&str; 9] = [
     "tableName",
     "schema",
     "createSchema",
     "columns",
     "primaryKey",
     "indexes",
+    secret_ref::FIELD,
     "deletionPolicy",
     "adoptionPolicy",
 ];
-
-/// Fields that later versions will support. Ignoring them would do something other than what the user asked
-/// for.
-const UNSUPPORTED_FIELDS: [&str; 1] = ["connectionSecretRef"];
 
 /// Contents of a spec of any shape. It is never rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,6 +181,8 @@ pub struct Declaration {
     pub columns: BTreeSet<String>,
     /// What becomes of the table when the object is deleted, whatever else is wrong.
     pub deletion: Result<DeletionPolicy, SpecError>,
+    /// The Secret by which the database is reached, whatever else is wrong; `None`: it is the operator's own.
+    pub secret: Result<Option<SecretRef>, SpecError>,
 }
 
 impl Declaration {
@@ -188,6 +194,7 @@ impl Declaration {
             warnings: warnings(any),
             columns: column_names(any),
             deletion: DeletionPolicy::of(any),
+            secret: SecretRef::from_spec(any),
         }
     }
 }
@@ -216,9 +223,6 @@ impl Table {
             None | Some(Value::Null) => return Err(SpecError::NoSpec),
             Some(spec) => map(spec, "spec")?,
         };
-        if let Some(field) = UNSUPPORTED_FIELDS.into_iter().find(|field| present(spec, field).is_some()) {
-            return Err(SpecError::UnsupportedField(field));
-        }
         let name = table_name(spec)?;
         let columns = columns(spec)?;
         let primary_key = primary_key(spec, &columns)?;
@@ -240,7 +244,7 @@ pub fn warnings(spec: &Value) -> Vec<String> {
         .into_iter()
         .flat_map(Map::keys)
         .map(String::as_str)
-        .filter(|key| !FIELDS.contains(key) && !UNSUPPORTED_FIELDS.contains(key))
+        .filter(|key| !FIELDS.contains(key))
         .map(|key| format!("spec.{key} isn't a field of DatabaseTable and is ignored"))
         .collect();
     found.extend(column_keys(spec).filter(|key| ["true", "false"].contains(key)).map(|key| {

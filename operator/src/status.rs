@@ -21,6 +21,9 @@ const UNSEEN: i64 = -1;
 /// The most statements that a status has.
 const MOST_PENDING: usize = 100;
 
+/// The status of a condition of which nothing is known, whatever the reason is now.
+const UNKNOWN: &str = "Unknown";
+
 /// State of an object's table, as the operator reports it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -32,6 +35,9 @@ pub struct TableStatus {
     /// The table with its schema, as PostgreSQL prints it, such as public.website_users.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
+    /// A number for the database that has the table, by its address and its name. The operator's own database has none.
+    // Null, not absent, as for `pending`.
+    pub database: Option<String>,
     /// The columns of the table, in the order of the spec.
     pub columns: Vec<ColumnStatus>,
     /// How many columns the table has.
@@ -67,6 +73,12 @@ pub enum ConditionReason {
     PermissionDenied,
     /// The operator can't read from the API server what it has to know first.
     ClusterUnavailable,
+    /// The Secret by which the database is reached doesn't exist, or lacks a key.
+    SecretMissing,
+    /// The Secret by which the database is reached leads to none.
+    SecretInvalid,
+    /// The table is in another database than the one that the spec leads to.
+    DatabaseChanged,
     /// The database has no such type.
     TypeMissing,
     /// Something is being done to the table that takes long.
@@ -110,6 +122,7 @@ impl TableStatus {
         Self {
             observed_generation: stamp.generation,
             table: Some(applied.table.clone()),
+            database: None,
             columns: applied.columns.clone(),
             column_count: i64::try_from(applied.columns.len()).ok(),
             primary_key: applied.primary_key.clone(),
@@ -127,8 +140,12 @@ impl TableStatus {
         let ready = match (failure.reason.is_about_the_table(), self.find("Ready")) {
             (true, _) => condition("Ready", "False"),
             // Nothing was changed, or this generation was applied before: only a look at it has failed.
-            (false, Some(ready)) if failure.deleting || is_of(ready, stamp.generation) => ready.clone(),
-            (false, _) => condition("Ready", "Unknown"),
+            (false, Some(ready))
+                if ready.status != UNKNOWN && (failure.deleting || is_of(ready, stamp.generation)) =>
+            {
+                ready.clone()
+            }
+            (false, _) => condition("Ready", UNKNOWN),
         };
         let stalled = failure.needs_person.then(|| condition("Stalled", "True"));
         let conditions = [ready, condition("Synced", "False")].into_iter().chain(stalled).collect();
@@ -200,6 +217,8 @@ impl ConditionReason {
             Self::DatabaseUnavailable
                 | Self::PermissionDenied
                 | Self::ClusterUnavailable
+                | Self::SecretMissing
+                | Self::SecretInvalid
                 | Self::DependentsExist
         )
     }

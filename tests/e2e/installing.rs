@@ -167,9 +167,21 @@ async fn the_chart_is_what_the_operator_prints() {
     }
     let all = must(&mut template(&["--set=monitoring.rules=true,monitoring.dashboard=true"]));
     assert!(all.contains("kind: PrometheusRule") && all.contains("grafana_dashboard: \"1\""), "{all}");
-    for wrong in
-        ["namespaces={Upper}", "database.port=0", "image.repository=", "replica=2", "shards=0", "extraArgs=x"]
-    {
+    let values = r#"connectionSecrets=[{"namespace": "shop", "names": ["pg-app"]}]"#;
+    let granted = objects(&must(&mut template(&["--set-json", values])));
+    let rules = &granted["\"Role\" \"shop\" \"database-table-operator-secrets\""]["rules"];
+    let expected =
+        json!([{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["pg-app"], "verbs": ["get"]}]);
+    assert_eq!(*rules, expected);
+    for wrong in [
+        "connectionSecrets[0].namespace=shop",
+        "namespaces={Upper}",
+        "database.port=0",
+        "image.repository=",
+        "replica=2",
+        "shards=0",
+        "extraArgs=x",
+    ] {
         let output = template(&["--set", wrong]).output().unwrap();
         assert!(!output.status.success(), "{wrong}");
         assert!(

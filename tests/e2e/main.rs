@@ -15,6 +15,7 @@ mod bad_input;
 mod changes;
 mod check;
 mod clusters;
+mod connections;
 mod crashes;
 mod daemons;
 mod embedding;

@@ -74,6 +74,9 @@ impl Prepared {
 
     /// What takes the place of these settings.
     fn again(&self) -> Result<Self, SettingsError> {
+        if self.settings.source.is_fixed() {
+            return Self::new(&self.settings);
+        }
         let settings = self.settings.source.settings()?;
         if self.settings.is_same_place(&settings) {
             Self::new(&settings)
@@ -189,8 +192,15 @@ where
 }
 
 impl Connector {
-    pub(super) fn new(settings: &Settings) -> Result<Self, SettingsError> {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, SettingsError> {
         Ok(Self { newest: Mutex::new(Prepared::new(settings)?), warned: Mutex::default() })
+    }
+
+    /// Connects by other settings from now on.
+    pub(crate) fn replace(&self, settings: &Settings) -> Result<(), SettingsError> {
+        let prepared = Prepared::new(settings)?;
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = prepared;
+        Ok(())
     }
 
     /// Connects to the first address that can be used.
@@ -204,7 +214,12 @@ impl Connector {
         let before = known.clone();
         match spawn_blocking(move || before.again()).await {
             Ok(Ok(prepared)) => {
-                *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = prepared.clone();
+                let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+                // Fixed ones may have been replaced meanwhile.
+                if !prepared.settings.source.is_fixed() {
+                    *newest = prepared.clone();
+                }
+                drop(newest);
                 prepared
             }
             Ok(Err(error)) => {

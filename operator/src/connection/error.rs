@@ -90,6 +90,14 @@ pub enum SettingsError {
         /// The reason.
         why: String,
     },
+    /// The value of a key of a Secret can't be used.
+    #[error("its {key} can't be used: {why}")]
+    Value {
+        /// The key.
+        key: &'static str,
+        /// The reason.
+        why: String,
+    },
     /// What is set now is for another database, host or way to connect.
     #[error(
         "it names another host, database or option now, and only another user and password can be taken over: restart \

@@ -69,6 +69,8 @@ pub(super) struct Source {
 enum Text {
     Given(String),
     File(PathBuf),
+    /// Whoever has made the settings replaces them.
+    Fixed,
 }
 
 impl Source {
@@ -80,6 +82,15 @@ impl Source {
     /// A file with such a text.
     pub(super) fn file(path: &Path, variable: impl Fn(&str) -> Option<String>) -> Self {
         Self::new(Text::File(path.to_owned()), variable)
+    }
+
+    /// No text and no variables: the settings stay as they were made.
+    pub(super) fn fixed() -> Self {
+        Self::new(Text::Fixed, |_| None)
+    }
+
+    pub(super) fn is_fixed(&self) -> bool {
+        matches!(self.text, Text::Fixed)
     }
 
     fn new(text: Text, variable: impl Fn(&str) -> Option<String>) -> Self {
@@ -95,6 +106,7 @@ impl Source {
     pub(super) fn text(&self) -> Result<String, SettingsError> {
         let path = match &self.text {
             Text::Given(text) => return Ok(text.clone()),
+            Text::Fixed => return Err(SettingsError::NoDatabase),
             Text::File(path) => path,
         };
         let failed = |why: &str| file_error("the database URL's file", path, why);
@@ -115,6 +127,7 @@ impl fmt::Debug for Source {
         match &self.text {
             Text::Given(_) => f.write_str("Given(_)"),
             Text::File(_) => f.write_str("File(_)"),
+            Text::Fixed => f.write_str("Fixed"),
         }
     }
 }

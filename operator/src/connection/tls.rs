@@ -1,9 +1,6 @@
 //! TLS connector that verifies as much as libpq's `sslmode` asks for.
 
-use super::{
-    error::SettingsError,
-    source::{file_error, read},
-};
+use super::{error::SettingsError, pem::Pem};
 use rustls::{
     ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
     client::{
@@ -14,10 +11,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
     server::ParsedCertificate,
 };
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::sync::Arc;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// The extent to which the server's certificate is verified.
@@ -35,9 +29,9 @@ pub(super) enum Verify {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Files {
     /// The authorities that may sign the server's certificate; else those that the system trusts.
-    pub(super) root_cert: Option<PathBuf>,
+    pub(super) root_cert: Option<Pem>,
     /// The operator's own certificate, with its chain, and its key.
-    pub(super) identity: Option<(PathBuf, PathBuf)>,
+    pub(super) identity: Option<(Pem, Pem)>,
 }
 
 /// The connector for tokio-postgres, made of what is in the files now.
@@ -47,7 +41,7 @@ pub(super) fn connector(verify: Verify, files: &Files) -> Result<MakeRustlsConne
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| SettingsError::Tls(error.to_string()))?;
-    let root_cert = files.root_cert.as_deref();
+    let root_cert = files.root_cert.as_ref();
     let builder = match verify {
         Verify::Full => builder.with_root_certificates(roots(root_cert)?),
         Verify::Chain | Verify::Nothing => {
@@ -56,40 +50,36 @@ pub(super) fn connector(verify: Verify, files: &Files) -> Result<MakeRustlsConne
             builder.dangerous().with_custom_certificate_verifier(verifier)
         }
     };
-    let Some((cert, key)) = &files.identity else {
+    let Some((cert, key_file)) = &files.identity else {
         return Ok(MakeRustlsConnect::new(builder.with_no_client_auth()));
     };
-    let (chain, key) = (client_chain(cert)?, client_key(key)?);
+    let (chain, key) = (client_chain(cert)?, client_key(key_file)?);
     let config = builder.with_client_auth_cert(chain, key);
-    let why =
-        |error: rustls::Error| file_error("sslcert", cert, &format!("it doesn't go with sslkey ({error})"));
+    let why = |error: rustls::Error| cert.error(&format!("it doesn't go with {} ({error})", key_file.name()));
     Ok(MakeRustlsConnect::new(config.map_err(why)?))
 }
 
-fn client_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, SettingsError> {
-    let failed = |why: &str| file_error("sslcert", path, why);
-    let content = read(path).map_err(|error| failed(&error.to_string()))?;
+fn client_chain(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, SettingsError> {
+    let content = pem.read()?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&content).collect();
-    let chain = chain.map_err(|_| failed("it isn't PEM"))?;
-    if chain.is_empty() { Err(failed("it contains no certificate")) } else { Ok(chain) }
+    let chain = chain.map_err(|_| pem.error("it isn't PEM"))?;
+    if chain.is_empty() { Err(pem.error("it contains no certificate")) } else { Ok(chain) }
 }
 
-fn client_key(path: &Path) -> Result<PrivateKeyDer<'static>, SettingsError> {
-    let failed = |why: &str| file_error("sslkey", path, why);
-    let content = read(path).map_err(|error| failed(&error.to_string()))?;
-    PrivateKeyDer::from_pem_slice(&content)
-        .map_err(|_| failed("it contains no key in PEM without a password"))
+fn client_key(pem: &Pem) -> Result<PrivateKeyDer<'static>, SettingsError> {
+    PrivateKeyDer::from_pem_slice(&pem.read()?)
+        .map_err(|_| pem.error("it contains no key in PEM without a password"))
 }
 
-fn roots(path: Option<&Path>) -> Result<RootCertStore, SettingsError> {
+fn roots(pem: Option<&Pem>) -> Result<RootCertStore, SettingsError> {
     let mut roots = RootCertStore::empty();
-    let Some(path) = path else {
+    let Some(pem) = pem else {
         let (added, _) = roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         let no_authorities = "the system trusts no certificate authorities: set sslrootcert";
         return if added > 0 { Ok(roots) } else { Err(SettingsError::Tls(no_authorities.to_owned())) };
     };
-    let unreadable = |why: String| SettingsError::RootCert { path: path.display().to_string(), why };
-    let content = read(path).map_err(|error| unreadable(error.to_string()))?;
+    let unreadable = |why: String| pem.error(&why);
+    let content = pem.read()?;
     for cert in CertificateDer::pem_slice_iter(&content) {
         let cert = cert.map_err(|error| unreadable(error.to_string()))?;
         roots.add(cert).map_err(|error| unreadable(error.to_string()))?;

@@ -98,11 +98,13 @@ impl From<PoolError> for DatabaseError {
         match error {
             PoolError::Busy(refused) => {
                 let busy = "all of the operator's database connections are busy";
-                let refused =
-                    refused.map(|error| format!(", and there can't be more now: {}", Self::from(error)));
+                let refused = refused.map(|error| format!(", and there can't be more now: {error}"));
                 Self::of_the_object(format!("{busy}{}", refused.unwrap_or_default()))
             }
-            PoolError::Connect(error) => error.into(),
+            PoolError::Silent => {
+                Self::temporary("the database doesn't answer: others wait for that already".to_owned())
+            }
+            PoolError::Connect(error) => error,
         }
     }
 }

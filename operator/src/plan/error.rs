@@ -99,6 +99,16 @@ pub enum PlanError {
         /// The table that exists.
         existing: String,
     },
+    /// The object's table is in another database.
+    #[error(
+        "this object's table is {table} in another database than the one that its connectionSecretRef leads to now, and \
+         tables can't be moved, so nothing was changed: let the reference, or the Secret, lead to the database of before, or \
+         move the table with its comment"
+    )]
+    Elsewhere {
+        /// The table.
+        table: String,
+    },
     /// Several tables could be the one to drop.
     #[error(
         "{}, so nothing was dropped: drop the object's table yourself, or remove the object's line from the \

@@ -17,7 +17,14 @@ fn owner(name: &str) -> Owner {
 
 fn claim(name: &str, columns: &[&str]) -> Claim {
     let columns = columns.iter().map(ToString::to_string).collect();
-    Claim { owner: owner(name), table: None, columns, former: None, adoption: AdoptionPolicy::Never }
+    Claim {
+        owner: owner(name),
+        table: None,
+        columns,
+        is_elsewhere: false,
+        former: None,
+        adoption: AdoptionPolicy::Never,
+    }
 }
 
 fn type_name(oid: u32) -> &'static str {

@@ -1,6 +1,4 @@
 //! Limit of a pool: how many connections it may have, which the server may lower.
-//!
-//! A place is the right to have a connection. Who has a place uses an idle connection, or else makes one.
 
 use std::time::Duration;
 use tokio::time::Instant;
@@ -8,7 +6,7 @@ use tokio::time::Instant;
 /// The time after which one connection more is tried where the server has admitted no more.
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// The places of a pool, and what they are used for.
+/// How many connections a pool may use, and what it has.
 #[derive(Debug)]
 pub(super) struct Limit {
     most: usize,
@@ -27,7 +25,7 @@ impl Limit {
         Self { most, places: most, alive: 0, connecting: 0, refused: None, probing: false }
     }
 
-    /// The connections that there may be.
+    /// The connections that may be used at a time.
     pub(super) fn places(&self) -> usize {
         self.places
     }
@@ -37,16 +35,19 @@ impl Limit {
         self.alive
     }
 
-    /// Whether there is one place more now, after the server has admitted no more for a while. As long as this works, the
-    /// next one follows at once.
-    pub(super) fn grows(&mut self, now: Instant) -> bool {
+    /// The attempts to connect that are under way.
+    pub(super) fn connecting(&self) -> usize {
+        self.connecting
+    }
+
+    /// There is one place more, if the server has admitted no more for a while. As long as this works, the next one follows at
+    /// once.
+    pub(super) fn grow(&mut self, now: Instant) {
         let is_due = self.refused.is_none_or(|refused| now >= refused + AGAIN);
-        let grows = self.places < self.most && is_due && !self.probing;
-        if grows {
+        if self.places < self.most && is_due && !self.probing {
             self.places += 1;
             self.probing = true;
         }
-        grows
     }
 
     pub(super) fn begins(&mut self) {
@@ -56,6 +57,7 @@ impl Limit {
     pub(super) fn succeeds(&mut self) {
         self.ends();
         self.alive += 1;
+        self.places = self.places.max(self.alive);
     }
 
     /// The attempt has failed, or was given up.
@@ -64,17 +66,16 @@ impl Limit {
         self.probing = false;
     }
 
-    /// The server admits no more. Returns how many places are too many, the caller's among them; none if no other connection
-    /// exists or is being made, so that there is nothing to wait for.
-    pub(super) fn refused(&mut self, now: Instant) -> Option<usize> {
+    /// The server admits no more, so there are no more places than connections. Returns whether there is a connection to wait
+    /// for: another one exists or is being made.
+    pub(super) fn refused(&mut self, now: Instant) -> bool {
         let waits = self.alive > 0 || self.connecting > 1;
         self.refused = Some(now);
-        waits.then(|| self.places.saturating_sub(self.alive.max(1)))
-    }
-
-    /// Places that nobody has any more.
-    pub(super) fn shrinks(&mut self, by: usize) {
-        self.places -= by;
+        self.ends();
+        if waits {
+            self.places = self.places.min(self.alive.max(1));
+        }
+        waits
     }
 
     pub(super) fn closes(&mut self) {
@@ -93,39 +94,41 @@ mod tests {
 
     #[test]
     fn a_server_that_admits_no_more_leaves_as_many_places_as_there_are_connections() {
-        for (most, alive, connecting, surplus) in [
-            (8, 2, 1, Some(6)),
-            (8, 2, 6, Some(6)),
-            (8, 7, 1, Some(1)),
+        for (most, alive, connecting, waits, places) in [
+            (8, 2, 1, true, 2),
+            (8, 2, 6, true, 2),
+            (8, 7, 1, true, 7),
             // The other attempt may succeed, and then its connection is one to wait for.
-            (8, 0, 2, Some(7)),
+            (8, 0, 2, true, 1),
             // Nothing to wait for.
-            (8, 0, 1, None),
-            (1, 0, 1, None),
+            (8, 0, 1, false, 8),
+            (1, 0, 1, false, 1),
         ] {
-            let now = Instant::now();
-            assert_eq!(limit(most, alive, connecting).refused(now), surplus, "{most} {alive} {connecting}");
+            let mut limit = limit(most, alive, connecting);
+            assert_eq!(limit.refused(Instant::now()), waits, "{most} {alive} {connecting}");
+            assert_eq!(limit.places(), places, "{most} {alive} {connecting}");
         }
     }
 
     #[test]
     fn one_more_is_tried_after_a_while_and_the_next_follows_success() {
         let (mut limit, start) = (limit(8, 2, 1), Instant::now());
-        assert!(!limit.grows(start), "all places are there");
-        let surplus = limit.refused(start).unwrap();
-        limit.ends();
-        limit.shrinks(surplus);
+        let grows = |limit: &mut Limit, now| {
+            let before = limit.places();
+            limit.grow(now);
+            limit.places() > before
+        };
+        assert!(!grows(&mut limit, start), "all places are there");
+        assert!(limit.refused(start));
         assert_eq!(limit.places, 2);
-        assert!(!limit.grows(start + AGAIN - Duration::from_millis(1)));
+        assert!(!grows(&mut limit, start + AGAIN - Duration::from_millis(1)));
         let later = start + AGAIN;
-        assert!(limit.grows(later) && !limit.grows(later), "one at a time");
+        assert!(grows(&mut limit, later) && !grows(&mut limit, later), "one at a time");
         limit.begins();
         limit.succeeds();
-        assert!(limit.grows(later), "it goes on");
+        assert!(grows(&mut limit, later), "it goes on");
         limit.begins();
-        assert_eq!(limit.refused(later), Some(1));
-        limit.ends();
-        limit.shrinks(1);
-        assert!(!limit.grows(later) && limit.places == 3);
+        assert!(limit.refused(later));
+        assert!(!grows(&mut limit, later) && limit.places == 3);
     }
 }

@@ -43,7 +43,7 @@ fn a_success_is_ready_and_synced() {
             "columns": [{"name": "c0", "type": "integer"}, {"name": "c1", "type": "integer"}],
             "columnCount": 2,
             "primaryKey": ["c0"],
-            "pending": null,
+            "database": null, "pending": null,
             "conditions": [
                 {"type": "Ready", "status": "True", "reason": "Applied", "message": "table public.users has all columns of the spec",
                  "observedGeneration": 1, "lastTransitionTime": "1970-01-01T00:00:10Z"},

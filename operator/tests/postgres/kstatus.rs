@@ -3,11 +3,13 @@
 use crate::support::{Existing, NoAnswer, World, claim, owner, skip, spec, table};
 use database_table_operator::{
     api::ApiError,
-    connection::Settings,
+    connection::{SecretFault, Settings},
     crd::DatabaseTable,
     database::Database,
     error::TableError,
     outcome::Applied,
+    plan::PlanError,
+    secrets::{SecretError, SecretId},
     spec::Table,
     status::{Stamp, TableStatus},
 };
@@ -104,9 +106,22 @@ async fn failures(world: &World) -> Vec<(&'static str, [&'static str; 2], TableE
         ("InProgress", GOING, TableError::Working("table public.t is being changed".into())),
         ("DatabaseUnavailable", GOING, away),
         ("DatabaseUnavailable", FAILED, apply_to(&no_database).await),
+        ("SecretMissing", GOING, SecretError::Missing(secret()).into()),
+        ("SecretMissing", GOING, unusable(SecretFault::Missing("password".to_owned()))),
+        ("SecretInvalid", FAILED, unusable(SecretFault::Port)),
+        ("DatabaseChanged", FAILED, PlanError::Elsewhere { table: "public.t".to_owned() }.into()),
+        ("InvalidSpec", FAILED, SecretError::NotAllowed(secret()).into()),
         ("ClusterUnavailable", GOING, TableError::ClusterUnknown(ApiError::new("no answer"))),
         ("ClusterUnavailable", GOING, TableError::ObjectUnknown(ApiError::new("no answer"))),
     ]
+}
+
+fn secret() -> SecretId {
+    SecretId { namespace: "shop".to_owned(), name: "pg-app".to_owned(), key: None, is_foreign: false }
+}
+
+fn unusable(fault: SecretFault) -> TableError {
+    SecretError::Unusable { secret: secret(), fault }.into()
 }
 
 /// The error of an attempt in the database of a URL.

@@ -13,6 +13,7 @@ mod delete;
 mod edits;
 mod handed_over;
 mod hostile;
+mod identities;
 mod indexes;
 mod kstatus;
 mod pooled;

@@ -28,7 +28,14 @@ pub fn owner(name: &str) -> Owner {
 
 /// The claim of an object without a status.
 pub fn claim(owner: Owner) -> Claim {
-    Claim { owner, table: None, columns: [].into(), former: None, adoption: AdoptionPolicy::Never }
+    Claim {
+        owner,
+        table: None,
+        columns: [].into(),
+        is_elsewhere: false,
+        former: None,
+        adoption: AdoptionPolicy::Never,
+    }
 }
 
 /// A cluster in which every object has this uid.
