@@ -13,7 +13,10 @@
 
 mod column;
 
-use crate::{spec::Method, status::TableStatus};
+use crate::{
+    spec::{AdoptionPolicy, DeletionPolicy, Method},
+    status::TableStatus,
+};
 pub use column::{ColumnItem, ColumnSpec, LongColumn};
 use kube::CustomResource;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -78,6 +81,18 @@ pub struct DatabaseTableSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100))]
     pub indexes: Vec<IndexSpec>,
+
+    /// What becomes of the table when the object is deleted: Delete, the default, drops it with all its rows. Retain leaves it,
+    /// without asking the database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "deletion_policy")]
+    pub deletion_policy: Option<DeletionPolicy>,
+
+    /// Whether a table that is there already, and belongs to no DatabaseTable, becomes this object's: Never, the default, or
+    /// IfCompatible, if it has all columns of the spec with their types, and the same primary key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "adoption_policy")]
+    pub adoption_policy: Option<AdoptionPolicy>,
 }
 
 /// An index. It is built while others read and write the table.
@@ -164,6 +179,14 @@ fn primary_key(_: &mut SchemaGenerator) -> Schema {
         "minItems": 1,
         "maxItems": 32
     })
+}
+
+fn deletion_policy(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": ["Delete", "Retain"] })
+}
+
+fn adoption_policy(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": ["Never", "IfCompatible"] })
 }
 
 /// Nothing is required: see the top of this file.

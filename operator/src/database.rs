@@ -18,14 +18,15 @@ use crate::{
     ddl,
     error::{DatabaseError, TableError},
     forms::{self, KnownForms},
+    handover::{self, Former},
     identifier::{Identifier, split_qualified},
     marker::{self, Owner},
     metrics::Metrics,
-    outcome::{Applied, Dropped},
+    outcome::{Adoption, Applied, Dropped},
     owners::Owners,
     plan::{self, Claim, Found, Plan, ResolvedTable},
     pool::Pool,
-    spec::{ColumnSettings, Table, Values},
+    spec::{AdoptionPolicy, ColumnSettings, Table, Values},
     sqlstate::Step,
     steps,
     transaction::{Transaction, transact},
@@ -116,6 +117,22 @@ impl Database {
         claim: &Claim,
         table: &Table,
     ) -> Result<Applied, TableError> {
+        match self.mark_former(objects, claim).await? {
+            Former::Strange(error) if claim.adoption == AdoptionPolicy::Never => Err(error.into()),
+            Former::Marked => {
+                let applied = self.apply_own(objects, claim, table).await?;
+                Ok(Applied { adoption: Some(Adoption::HandedOver), ..applied })
+            }
+            Former::Strange(_) | Former::Nothing => self.apply_own(objects, claim, table).await,
+        }
+    }
+
+    async fn apply_own(
+        &self,
+        objects: &impl Objects,
+        claim: &Claim,
+        table: &Table,
+    ) -> Result<Applied, TableError> {
         let owner = &claim.owner;
         self.settle(owner, table).await?;
         let mut outcome = None;
@@ -195,6 +212,28 @@ impl Database {
                     steps: plan.steps.into_iter().map(|step| (step.what, step.statements)).collect(),
                     warnings,
                 })
+            })
+        })
+        .await
+    }
+
+    /// Takes over the table that another operator has made for the object, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError`], also if the table isn't as that operator has made it.
+    pub async fn take_over(&self, objects: &impl Objects, claim: &Claim) -> Result<(), TableError> {
+        match self.mark_former(objects, claim).await? {
+            Former::Strange(error) => Err(error.into()),
+            Former::Marked | Former::Nothing => Ok(()),
+        }
+    }
+
+    async fn mark_former(&self, objects: &impl Objects, claim: &Claim) -> Result<Former, TableError> {
+        let Some(former) = &claim.former else { return Ok(Former::Nothing) };
+        run(self.pool.metrics(), || {
+            transact(&self.pool, async |tx: &Transaction<'_>| {
+                handover::mark(tx, objects, claim, former, (&self.types, &self.forms, &self.owners)).await
             })
         })
         .await
@@ -304,6 +343,7 @@ impl Database {
         table: Option<&Table>,
     ) -> Result<Dropped, TableError> {
         self.background.give_up(&claim.owner);
+        self.take_over(objects, claim).await?;
         run(self.pool.metrics(), || {
             transact(&self.pool, async |tx: &Transaction<'_>| {
                 let dropped = drop_once(tx, objects, claim, table).await?;
@@ -321,14 +361,14 @@ fn is_owned(head: Option<&Head>, owner: &Owner) -> bool {
 }
 
 /// What is at a place.
-struct Seen {
-    place: Option<Place>,
-    head: Option<Head>,
-    has_triggers: bool,
+pub(crate) struct Seen {
+    pub place: Option<Place>,
+    pub head: Option<Head>,
+    pub has_triggers: bool,
 }
 
 /// Locks a table's name in a schema, or else in the current one, and reads what has it.
-async fn look(
+pub(crate) async fn look(
     tx: &Transaction<'_>,
     schema: Option<&str>,
     name: &Identifier,

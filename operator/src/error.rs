@@ -63,8 +63,11 @@ pub enum TableError {
          `get` on databasetables, as `manifests` does"
     )]
     ObjectUnknown(ApiError),
-    /// The object no longer exists, and another one owns the table.
-    #[error("the object no longer exists, and table {table} belongs to another object of the same name")]
+    /// What becomes of the table isn't known, because the policy is none that there is.
+    #[error("nothing is dropped as long as it isn't known whether it should be: {0}")]
+    DeletionUnclear(SpecError),
+    /// The object no longer exists, and the table isn't its own, but that of another object of its name, or nobody's.
+    #[error("the object no longer exists, so it can't take over table {table}")]
     ObjectGone {
         /// The table.
         table: String,
@@ -120,9 +123,11 @@ impl TableError {
     /// The chances of another attempt.
     pub fn class(&self) -> ErrorClass {
         match self {
-            Self::Spec(_) | Self::Type(_) | Self::Column(_) | Self::ObjectGone { .. } => {
-                ErrorClass::Permanent
-            }
+            Self::Spec(_)
+            | Self::DeletionUnclear(_)
+            | Self::Type(_)
+            | Self::Column(_)
+            | Self::ObjectGone { .. } => ErrorClass::Permanent,
             Self::Plan(PlanError::Lost { .. }) => ErrorClass::Temporary,
             Self::Plan(PlanError::Incompatible { .. } | PlanError::Renamed { .. }) => ErrorClass::Permanent,
             Self::Working(_) | Self::Plan(PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
@@ -191,7 +196,9 @@ impl TableError {
     /// The reason for the conditions.
     pub fn reason(&self) -> ConditionReason {
         match self {
-            Self::Spec(_) | Self::Type(_) | Self::Column(_) => ConditionReason::InvalidSpec,
+            Self::Spec(_) | Self::DeletionUnclear(_) | Self::Type(_) | Self::Column(_) => {
+                ConditionReason::InvalidSpec
+            }
             Self::Plan(
                 PlanError::Incompatible { .. } | PlanError::Obstructed { .. } | PlanError::Renamed { .. },
             ) => ConditionReason::UpdateAborted,

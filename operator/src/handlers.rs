@@ -6,12 +6,15 @@ use crate::{
     connections::{Connections, Link, Purpose},
     crd::DatabaseTable,
     error::{TableError, Wait},
-    outcome::{Applied, Dropped, Outcome},
+    outcome::{Adoption, Applied, Dropped, Outcome},
     request::TableRequest,
     secrets,
+    spec::DeletionPolicy,
     status::TableStatus,
 };
-use korf::{Error, ObjectPatch, Reason, Result, State, Status};
+use korf::{
+    Error, EventRecorder, Memo, ObjectPatch, Reason, Result, State, Status, extract::Body, filter::not,
+};
 use kube::Client;
 use std::{fmt::Arguments, sync::Arc, time::Duration};
 use tracing::{debug, info, warn};
@@ -41,12 +44,13 @@ async fn create_handler(
     context: State<Context>,
     client: Client,
     patch: ObjectPatch,
+    events: EventRecorder,
 ) -> Result<Status<TableStatus>> {
     log_kopf_line(
         request.is_first,
         format_args!("Create handler invoked by custom resource {}. Creating database table.", request.name),
     );
-    reconcile(&request, &context, &client, &patch).await
+    reconcile(&request, &context, &client, &patch, &events).await
 }
 
 #[korf::on_update(DatabaseTable)]
@@ -55,6 +59,7 @@ async fn update_handler(
     context: State<Context>,
     client: Client,
     patch: ObjectPatch,
+    events: EventRecorder,
 ) -> Result<Status<TableStatus>> {
     log_kopf_line(
         request.is_first,
@@ -63,7 +68,7 @@ async fn update_handler(
             request.name
         ),
     );
-    reconcile(&request, &context, &client, &patch).await
+    reconcile(&request, &context, &client, &patch, &events).await
 }
 
 /// At the start, where a change was taken back, and when the object's Secret changes: whatever has become of the table or the status meanwhile is looked at.
@@ -75,28 +80,59 @@ async fn resume_handler(
     context: State<Context>,
     client: Client,
     patch: ObjectPatch,
+    events: EventRecorder,
 ) -> Result {
     // In an update, the other handler looks.
     if matches!(reason, Reason::Resume | Reason::Triggered) {
-        let Status(status) = reconcile(&request, &context, &client, &patch).await?;
+        let Status(status) = reconcile(&request, &context, &client, &patch, &events).await?;
         patch.status(status)?;
     }
     Ok(())
 }
 
-#[korf::on_delete(DatabaseTable)]
+/// Whether the object's table outlives it, whatever else is wrong with its spec.
+fn is_retained(object: Body) -> bool {
+    DeletionPolicy::of(&object.value()["spec"]) == Ok(DeletionPolicy::Retain)
+}
+
+/// Lets the object go. The database isn't asked, so it may be away; and the table keeps the owner's line, so that an object of
+/// this name, and no other, takes it up again.
+#[korf::on_delete(DatabaseTable, when = is_retained)]
+async fn retain_handler(request: TableRequest, gone: Memo<IsDropped>, events: EventRecorder) {
+    match request.recorded_table() {
+        _ if gone.lock().0 => warn!("The table was dropped before deletionPolicy became Retain."),
+        Some(table) => {
+            info!("Kept table {table}, because deletionPolicy is Retain.");
+            events.info(
+                "Retained",
+                format_args!("Table {table} stays in the database: deletionPolicy is Retain"),
+            );
+        }
+        None => info!("Dropped nothing, because deletionPolicy is Retain."),
+    }
+}
+
+/// Whether the object's table is dropped: the policy may become `Retain` just then.
+#[derive(Debug, Default)]
+struct IsDropped(bool);
+
+#[korf::on_delete(DatabaseTable, when = not(is_retained))]
 async fn delete_handler(
     request: TableRequest,
     context: State<Context>,
     client: Client,
     patch: ObjectPatch,
+    gone: Memo<IsDropped>,
 ) -> Result {
     log_kopf_line(
         request.is_first,
         format_args!("Delete handler invoked by custom resource {}. Dropping database table.", request.name),
     );
     match drop_table(&request, &context, &client).await {
-        Ok(dropped) => log_dropped(&dropped),
+        Ok(dropped) => {
+            gone.replace(IsDropped(matches!(dropped, Dropped::Table(_))));
+            log_dropped(&dropped);
+        }
         Err(error) => return Err(record_failure(&request, &context, error, true, &patch)?),
     }
     Ok(())
@@ -109,6 +145,7 @@ async fn reconcile(
     context: &Context,
     client: &Client,
     patch: &ObjectPatch,
+    events: &EventRecorder,
 ) -> Result<Status<TableStatus>> {
     for warning in request.warnings().iter().filter(|_| request.is_first) {
         warn!("{warning}");
@@ -116,6 +153,9 @@ async fn reconcile(
     match apply(request, context, client).await {
         Ok((applied, database)) => {
             log_applied(&applied);
+            if let Some(adoption) = applied.adoption {
+                tell_adopted(adoption, &applied.table, events);
+            }
             Ok(Status(request.status_after_success(&applied, database)))
         }
         Err(error) => Err(record_failure(request, context, error, false, patch)?),
@@ -128,12 +168,25 @@ async fn apply(
     context: &Context,
     client: &Client,
 ) -> Result<(Applied, Option<String>), TableError> {
-    let table = request.table().map_err(Clone::clone)?;
+    let table = request.table();
+    if let Err(mistake) = table
+        && request.former().is_none()
+    {
+        return Err(mistake.clone().into());
+    }
     let secret = request.secret().map_err(Clone::clone)?;
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
     let objects = &api::since(client, &request.version);
     let work = |link: Arc<Link>| async move {
         let claim = request.claim(cluster, &link);
+        let table = match table {
+            Ok(table) => table,
+            // The next spec that was handled will be this one, which doesn't say what the object's table is.
+            Err(mistake) => {
+                link.database.take_over(objects, &claim).await?;
+                return Err(mistake.clone().into());
+            }
+        };
         let result = link.database.apply(objects, &claim, table).await;
         if let Err(TableError::Working(_)) = result {
             link.database.when_settled(&claim.owner, request.wake());
@@ -149,6 +202,7 @@ async fn drop_table(
     context: &Context,
     client: &Client,
 ) -> Result<Dropped, TableError> {
+    request.deletion().map_err(|mistake| TableError::DeletionUnclear(mistake.clone()))?;
     let secret = match request.secret() {
         Ok(secret) => secret,
         // It never had a database.
@@ -202,6 +256,15 @@ fn log_kopf_line(is_first: bool, line: Arguments<'_>) {
     } else {
         debug!(target: "root", parent: None, "{line}");
     }
+}
+
+fn tell_adopted(adoption: Adoption, table: &str, events: &EventRecorder) {
+    let why = match adoption {
+        Adoption::ByPolicy => "it is as the spec asks, and adoptionPolicy is IfCompatible",
+        Adoption::HandedOver => "it is as another operator has made it for this object",
+    };
+    info!("Adopted table {table}: {why}.");
+    events.info("Adopted", format_args!("Table {table} belongs to this object now: {why}"));
 }
 
 fn log_applied(applied: &Applied) {

@@ -4,7 +4,8 @@
 //! names in [`identifier`] and for types in [`column_type`]) → types and places as the server knows them
 //! ([`types`], [`forms`], [`catalog`]) → a [`plan`], which respects the table's owner ([`marker`]) → its statements
 //! ([`ddl`]) → one [`transaction`] on the [`database`], by another way if it has event [`triggers`] → the [`steps`] that may take
-//! long, in the [`background`] → the [`outcome`], with its [`warning`]s → the [`status`]. `spec`, `plan`, `ddl`, `marker`, `outcome`, `warning` and `status` are pure.
+//! long, in the [`background`] → the [`outcome`], with its [`warning`]s → the [`status`]. A table that another operator has made is
+//! handed over before that ([`handover`]). `spec`, `plan`, `ddl`, `marker`, `outcome`, `warning` and `status` are pure.
 //!
 //! [`owners`] knows which objects may have a table, so that not all comments are read for each. The
 //! [`handlers`] take a [`request`] from the object and drive these steps, and [`commands`] show people what these would do. The [`api`] server tells them
@@ -31,6 +32,7 @@ pub mod ddl;
 pub mod error;
 pub mod forms;
 pub mod handlers;
+pub mod handover;
 pub mod identifier;
 pub mod marker;
 mod message;

@@ -28,6 +28,17 @@ pub struct Applied {
     pub extra_columns: Vec<String>,
     /// What the author of the spec may not expect.
     pub warnings: Vec<Warning>,
+    /// How the table has become the object's just now, if it was nobody's.
+    pub adoption: Option<Adoption>,
+}
+
+/// How a table without an owner becomes an object's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Adoption {
+    /// The object's policy allows it.
+    ByPolicy,
+    /// Another operator has made it for the object.
+    HandedOver,
 }
 
 /// What was done to a table.
@@ -68,7 +79,7 @@ impl Applied {
     /// The table once the plan is carried out.
     pub fn new(plan: Plan, warnings: Vec<Warning>) -> Self {
         let outcome = Outcome::of(&plan);
-        let Plan { table, extra_columns, .. } = plan;
+        let Plan { table, extra_columns, adopts, .. } = plan;
         Self {
             outcome,
             table: table.place.qualified,
@@ -76,6 +87,7 @@ impl Applied {
             primary_key: table.primary_key.iter().map(exact).collect(),
             extra_columns,
             warnings,
+            adoption: adopts.then_some(Adoption::ByPolicy),
         }
     }
 }

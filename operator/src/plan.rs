@@ -7,6 +7,7 @@
 //!
 //! A plan has changes, which are quick and are made in one transaction, and steps, which may take long and follow by themselves.
 
+mod adoption;
 mod change;
 mod columns;
 mod error;
@@ -18,9 +19,10 @@ use crate::{
     identifier::{Identifier, quote},
     marker::{self, FromSpec, Owner},
     outcome::Dropped,
-    spec::Index,
+    spec::{AdoptionPolicy, Index, Table},
     types::ResolvedColumn,
 };
+pub use adoption::strangeness;
 pub use change::{Change, Obstacle, Step, StepKind};
 use columns::Differences;
 pub use columns::needs_details;
@@ -72,6 +74,10 @@ pub struct Claim {
     pub columns: BTreeSet<String>,
     /// Whether the table that the status names is in another database than the one that the spec leads to now.
     pub is_elsewhere: bool,
+    /// The table that another operator, which leaves no owner's line, has made for the object.
+    pub former: Option<Table>,
+    /// Whether a table that has no owner may become the object's.
+    pub adoption: AdoptionPolicy,
 }
 
 /// What the database has for an object.
@@ -103,9 +109,11 @@ pub struct Plan {
     pub owned: FromSpec,
     /// The comment to write; `None` if the present one already names the object and its columns.
     pub comment: Option<String>,
-    /// Whether the comment has the uid of an earlier or a later object of this name. Only an object that
-    /// still exists may take the table over.
+    /// Whether the table was another's, or nobody's: its comment has the uid of an earlier or a later object of this name,
+    /// or no owner. Only an object that still exists may take it over.
     pub takes_over: bool,
+    /// Whether it was nobody's.
+    pub adopts: bool,
     /// Columns of the table that didn't come from the spec. They are left alone.
     pub extra_columns: Vec<String>,
 }
@@ -137,7 +145,7 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
             let foreign = other.cluster != owner.cluster;
             Err(PlanError::OwnedByAnother { table: wanted.place.qualified, owner: other, foreign })
         }
-        None => Err(PlanError::Unmarked { table: wanted.place.qualified }),
+        None => adoption::adopt(wanted, found, relation, claim),
     }
 }
 
@@ -156,6 +164,7 @@ fn create(wanted: ResolvedTable, found: &Found, owner: &Owner) -> Result<Plan, P
         comment: Some(owner.mark_comment(None, &owned)),
         owned,
         takes_over: false,
+        adopts: false,
         extra_columns: Vec::new(),
         table: wanted,
     })
@@ -214,6 +223,7 @@ fn update(
             .filter(|new| Some(&**new) != comment),
         owned,
         takes_over,
+        adopts: false,
         extra_columns,
         table: wanted,
     })

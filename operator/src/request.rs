@@ -8,7 +8,7 @@ use crate::{
     outcome::Applied,
     plan::Claim,
     secrets::SecretId,
-    spec::{Declaration, SpecError, Table},
+    spec::{Declaration, DeletionPolicy, SpecError, Table},
     status::{Stamp, TableStatus},
 };
 use korf::{
@@ -20,7 +20,7 @@ use korf::{
     scope::ChangeHandlerScope,
 };
 use serde::Deserialize;
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// A `DatabaseTable` as its handlers see it.
 #[derive(Clone, Debug)]
@@ -35,8 +35,8 @@ pub struct TableRequest {
     pub is_first: bool,
     declared: Arc<Declared>,
     status: TableStatus,
-    /// The columns in the spec that was handled last.
-    previous_columns: BTreeSet<String>,
+    /// What was handled last, by this operator or by the one before it.
+    previous: Option<Arc<Declared>>,
     stamp: Stamp,
     /// The time since the handler's first attempt.
     lasts: Duration,
@@ -75,7 +75,7 @@ impl<S: ChangeHandlerScope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
             declared: declared.0,
             // A status of another shape counts as none.
             status: status.map(|status| status.0).unwrap_or_default(),
-            previous_columns: previous.map(|old| old.spec.columns.clone()).unwrap_or_default(),
+            previous: previous.ok().map(|old| old.0),
             stamp: Stamp { generation: generation.0, now: first.0 + since.0 },
             lasts: since.0,
             trigger: FromCall::<S>::from_call(call)?,
@@ -95,6 +95,20 @@ impl TableRequest {
     /// [`SpecError`], the first mistake in the spec.
     pub fn table(&self) -> Result<&Table, &SpecError> {
         self.declared.spec.table.as_ref()
+    }
+
+    /// What becomes of the table when the object is deleted.
+    ///
+    /// # Errors
+    ///
+    /// [`SpecError`] if the policy is none that there is. Other mistakes in the spec don't matter.
+    pub fn deletion(&self) -> Result<DeletionPolicy, &SpecError> {
+        self.declared.spec.deletion.as_ref().copied()
+    }
+
+    /// The table that the status names, as PostgreSQL prints it.
+    pub fn recorded_table(&self) -> Option<&str> {
+        self.status.table.as_deref()
     }
 
     /// The Secret by which the database is reached; `None`: it is the operator's own.
@@ -123,6 +137,8 @@ impl TableRequest {
     /// spec may have been rejected.
     pub fn claim(&self, cluster: &str, link: &Link) -> Claim {
         let recorded = self.status.columns.iter().map(|column| column.name.clone());
+        let previous = self.previous.as_ref().map(|previous| &previous.spec);
+        let handled = previous.iter().flat_map(|spec| &spec.columns).cloned();
         Claim {
             owner: Owner {
                 cluster: cluster.to_owned(),
@@ -131,9 +147,18 @@ impl TableRequest {
                 uid: self.uid.clone(),
             },
             table: self.status.table.clone(),
-            columns: recorded.chain(self.previous_columns.iter().cloned()).collect(),
+            columns: recorded.chain(handled).collect(),
+            former: self.former().cloned(),
+            adoption: self.table().map(|table| table.policies.adoption).unwrap_or_default(),
             is_elsewhere: link.is_another_than(self.status.database.as_deref()),
         }
+    }
+
+    /// The table of an object that another operator has handled: this one would have left its own note of the last spec, and
+    /// a status.
+    pub fn former(&self) -> Option<&Table> {
+        let previous = self.previous.as_ref().filter(|_| !self.status.tells_of_an_end())?;
+        previous.spec.table.as_ref().ok()
     }
 
     /// Gives the object a turn once something is over for which it waits.

@@ -7,6 +7,7 @@ mod column;
 mod default_value;
 mod expression;
 mod index;
+mod policies;
 mod secret_ref;
 
 use crate::{
@@ -17,6 +18,7 @@ pub use column::{Collation, Column, ColumnError, ColumnSettings, Identity, Value
 pub use default_value::{DefaultError, DefaultValue};
 pub use expression::{Expression, ExpressionError};
 pub use index::{Index, IndexError, Method};
+pub use policies::{AdoptionPolicy, DeletionPolicy, DriftPolicy, Policies};
 pub use secret_ref::SecretRef;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -37,6 +39,8 @@ pub struct Table {
     pub primary_key: Vec<Identifier>,
     /// Its indexes, with different names, beside that of the primary key.
     pub indexes: Vec<Index>,
+    /// What is done where a person could want either.
+    pub policies: Policies,
 }
 
 /// A mistake in a spec.
@@ -131,9 +135,16 @@ pub enum SpecError {
     /// A table and an index can't have the same name.
     #[error("spec.indexes: {0} is the name of the table, which no index can have: choose another one")]
     IndexNamedAsTable(Identifier),
-    /// A field that later versions will support.
-    #[error("spec.{0} is not supported yet: remove it")]
-    UnsupportedField(&'static str),
+    /// A policy is none of the words that it can be.
+    #[error("spec.{field} must be {choices}, not {found}")]
+    Policy {
+        /// The field.
+        field: &'static str,
+        /// The words.
+        choices: String,
+        /// What is there.
+        found: String,
+    },
     /// A mistake in the long form of a column.
     #[error("column {column}: {source}")]
     Column {
@@ -146,12 +157,18 @@ pub enum SpecError {
 
 const KEY_SHAPE: &str = "the name of a column or a list of names";
 
-const FIELDS: [&str; 7] =
-    ["tableName", "schema", "createSchema", "columns", "primaryKey", "indexes", secret_ref::FIELD];
-
-/// Fields that later versions will support. Ignoring them would do something other than what the user asked
-/// for.
-const UNSUPPORTED_FIELDS: [&str; 2] = ["deletionPolicy", "adoptionPolicy"];
+// Not yet driftPolicy: nothing follows it, so its author is told that it is ignored.
+const FIELDS: [&str; 9] = [
+    "tableName",
+    "schema",
+    "createSchema",
+    "columns",
+    "primaryKey",
+    "indexes",
+    secret_ref::FIELD,
+    "deletionPolicy",
+    "adoptionPolicy",
+];
 
 /// Contents of a spec of any shape. It is never rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,6 +179,8 @@ pub struct Declaration {
     pub warnings: Vec<String>,
     /// The exact names of all columns, whatever else is wrong.
     pub columns: BTreeSet<String>,
+    /// What becomes of the table when the object is deleted, whatever else is wrong.
+    pub deletion: Result<DeletionPolicy, SpecError>,
     /// The Secret by which the database is reached, whatever else is wrong; `None`: it is the operator's own.
     pub secret: Result<Option<SecretRef>, SpecError>,
 }
@@ -174,6 +193,7 @@ impl Declaration {
             table: Table::from_spec(spec),
             warnings: warnings(any),
             columns: column_names(any),
+            deletion: DeletionPolicy::of(any),
             secret: SecretRef::from_spec(any),
         }
     }
@@ -203,9 +223,6 @@ impl Table {
             None | Some(Value::Null) => return Err(SpecError::NoSpec),
             Some(spec) => map(spec, "spec")?,
         };
-        if let Some(field) = UNSUPPORTED_FIELDS.into_iter().find(|field| present(spec, field).is_some()) {
-            return Err(SpecError::UnsupportedField(field));
-        }
         let name = table_name(spec)?;
         let columns = columns(spec)?;
         let primary_key = primary_key(spec, &columns)?;
@@ -215,7 +232,8 @@ impl Table {
             return Err(SpecError::IndexNamedAsTable(name));
         }
         let (schema, create_schema) = schema(spec)?;
-        Ok(Self { name, schema, create_schema, columns, primary_key, indexes })
+        let policies = Policies::of(spec)?;
+        Ok(Self { name, schema, create_schema, columns, primary_key, indexes, policies })
     }
 }
 
@@ -226,7 +244,7 @@ pub fn warnings(spec: &Value) -> Vec<String> {
         .into_iter()
         .flat_map(Map::keys)
         .map(String::as_str)
-        .filter(|key| !FIELDS.contains(key) && !UNSUPPORTED_FIELDS.contains(key))
+        .filter(|key| !FIELDS.contains(key))
         .map(|key| format!("spec.{key} isn't a field of DatabaseTable and is ignored"))
         .collect();
     found.extend(column_keys(spec).filter(|key| ["true", "false"].contains(key)).map(|key| {
@@ -338,7 +356,11 @@ fn text<'a>(
 }
 
 fn shape(field: &str, expected: &'static str, found: &Value) -> SpecError {
-    let found = match found {
+    SpecError::Shape { field: field.to_owned(), expected, found: kind_of(found) }
+}
+
+fn kind_of(value: &Value) -> &'static str {
+    match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
@@ -346,8 +368,7 @@ fn shape(field: &str, expected: &'static str, found: &Value) -> SpecError {
         Value::Array(list) if list.is_empty() => "an empty list",
         Value::Array(_) => "a list",
         Value::Object(_) => "a map",
-    };
-    SpecError::Shape { field: field.to_owned(), expected, found }
+    }
 }
 
 fn key_names(map: &Map<String, Value>) -> String {

@@ -157,6 +157,14 @@ impl TableStatus {
         Self { observed_generation: stamp.generation, conditions, pending, ..self.clone() }
     }
 
+    /// Whether this operator has come to an end with the object before, good or bad, so that the spec that was handled last
+    /// is one that it has handled.
+    pub fn tells_of_an_end(&self) -> bool {
+        let ends =
+            [ConditionReason::InvalidSpec, ConditionReason::UpdateAborted].map(|reason| reason.to_string());
+        self.table.is_some() || self.find("Synced").is_some_and(|synced| ends.contains(&synced.reason))
+    }
+
     fn find(&self, type_: &str) -> Option<&Condition> {
         self.conditions.iter().find(|condition| condition.type_ == type_)
     }

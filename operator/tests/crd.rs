@@ -150,6 +150,11 @@ fn mistakes_are_rejected(world: &World) {
         (with("indexes", json!([{"name": "i", "columns": "a"}])), "must be of type array"),
         (with("indexes", json!([{"name": "i", "columns": []}])), "should have at least 1 items"),
         (
+            with("deletionPolicy", json!("retain")),
+            "spec.deletionPolicy: Unsupported value: \"retain\": supported values: \"Delete\", \"Retain\"",
+        ),
+        (with("adoptionPolicy", json!("Always")), "supported values: \"Never\", \"IfCompatible\""),
+        (
             with("indexes", json!([{"name": "i", "columns": ["a"], "where": "a > 1"}])),
             "unknown field \"spec.indexes[0].where\"",
         ),
@@ -257,6 +262,7 @@ fn wrong_shapes() -> Vec<Value> {
         }
         json!({ "spec": spec })
     };
+    let policies = [json!("retain"), json!(""), json!(true), json!(["Retain"]), json!({})];
     let statuses = [
         json!({"create_handler": "done"}),
         json!({"columnCount": "5", "table": 5}),
@@ -268,6 +274,9 @@ fn wrong_shapes() -> Vec<Value> {
     let mut all: Vec<_> = names.iter().map(|value| with("tableName", value)).collect();
     all.extend(columns.iter().map(|value| with("columns", value)));
     all.extend(keys.iter().map(|value| with("primaryKey", value)));
+    for field in ["deletionPolicy", "adoptionPolicy", "driftPolicy"] {
+        all.extend(policies.iter().map(|value| with(field, value)));
+    }
     all.extend(indexes.iter().map(|value| with("indexes", value)));
     all.extend(schemas.iter().flat_map(|value| [with("schema", value), with("createSchema", value)]));
     all.extend(statuses.iter().map(|status| json!({"spec": good, "status": status})));

@@ -16,7 +16,7 @@ pub use cluster::{Cluster, Crd, install};
 pub use eventually::{eventually, eventually_within};
 pub use lock::Lock;
 pub use objects::{condition, manifest, until};
-pub use operator::OperatorProcess;
+pub use operator::{OperatorCommand, OperatorProcess};
 pub use program::example;
 
 use account::Accounts;
@@ -24,7 +24,6 @@ pub use account::Permission;
 use cluster::postgres;
 use korf_sandbox::{Database, Proxy};
 use log::Log;
-use operator::OperatorCommand;
 use std::{cell::RefCell, sync::Arc};
 use tokio_postgres::Client;
 

@@ -12,3 +12,4 @@ mod retries;
 mod table;
 mod two_handlers;
 mod unchanged;
+mod unmarked;

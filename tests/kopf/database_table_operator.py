@@ -3,8 +3,8 @@
     DATABASE_URL=postgres://… CLUSTER_ID=$(kubectl get namespace kube-system -o jsonpath='{.metadata.uid}') \\
         kopf run --standalone --namespace default tests/kopf/database_table_operator.py
 
-Its tables have the comment by which korf's operator recognises their owner (operator/src/marker.rs). An operator that
-doesn't write this comment can be replaced too, after you have added the comments by hand (operator/README.md).
+Its tables have the comment by which korf's operator recognises their owner (operator/src/marker.rs). Without CLUSTER_ID
+they have none, like those of the Kopf demo.
 """
 
 import json
@@ -27,12 +27,13 @@ def create_handler(name, namespace, uid, spec, **_):
     columns = [f"{column} {type_}" for column, type_ in pairs(spec["columns"])]
     if "primaryKey" in spec:
         columns.append(f"PRIMARY KEY ({spec['primaryKey']})")
-    owner = {"cluster": os.environ["CLUSTER_ID"], "namespace": namespace, "name": name, "uid": uid}
-    comment = "database-table-operator: " + json.dumps(owner, separators=(",", ":"), ensure_ascii=False)
     with connected() as database:
         database.run("BEGIN")
         database.run(f"CREATE TABLE IF NOT EXISTS {spec['tableName']} ({', '.join(columns)})")
-        database.run(f"COMMENT ON TABLE {spec['tableName']} IS {pg8000.native.literal(comment)}")
+        if cluster := os.environ.get("CLUSTER_ID"):
+            owner = {"cluster": cluster, "namespace": namespace, "name": name, "uid": uid}
+            comment = "database-table-operator: " + json.dumps(owner, separators=(",", ":"), ensure_ascii=False)
+            database.run(f"COMMENT ON TABLE {spec['tableName']} IS {pg8000.native.literal(comment)}")
         database.run("COMMIT")
     return {"table": spec["tableName"], "columns": len(spec["columns"])}
 

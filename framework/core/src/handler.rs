@@ -139,7 +139,8 @@ impl<I> ChangeHandler<I> {
     }
 
     /// Whether the handler is called. `resumed`: resume handlers are due; `record`: its record for this
-    /// reason, if there is one. A handler that has one may have seen, or rejected, a change that was reverted since.
+    /// reason, if there is one. A handler that has one may have seen, or rejected, a change that was reverted since. A deletion
+    /// isn't reverted: an unfinished delete handler that isn't for the object any more is called no more, and keeps it no more.
     ///
     /// # Errors
     /// Its filter can't be evaluated.
@@ -150,7 +151,8 @@ impl<I> ChangeHandler<I> {
         record: Option<&Record>,
         input: &FilterInput<'_>,
     ) -> Result<bool, FilterFailed> {
-        let begun = record.is_some_and(Record::has_seen);
+        let ends = matches!(self.on, Trigger::Delete { .. });
+        let begun = record.is_some_and(|record| if ends { record.success } else { record.has_seen() });
         let (by_reason, of_changes) = match self.on {
             Trigger::Create => (reason == Reason::Create, false),
             Trigger::Update => (reason == Reason::Update, true),

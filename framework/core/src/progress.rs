@@ -9,7 +9,6 @@ pub use counts::Counts;
 pub(crate) use record::to_micros;
 pub use record::{MESSAGE_LIMIT, Record};
 
-use crate::Reason;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -89,12 +88,6 @@ impl Progress {
     #[must_use]
     pub fn without_rejections(&self) -> Self {
         self.filtered(|record| !record.rejected)
-    }
-
-    /// The records of other purposes than this one.
-    #[must_use]
-    pub fn of_others(&self, reason: Reason) -> Self {
-        self.filtered(|record| record.purpose.is_some_and(|purpose| purpose != reason.purpose()))
     }
 
     fn filtered(&self, keep: impl Fn(&Record) -> bool) -> Self {

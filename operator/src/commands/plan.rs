@@ -170,7 +170,14 @@ fn owner(metadata: &Metadata, namespace: &str, cluster: &str) -> Owner {
 
 async fn planned(database: &Database, owner: &Owner, spec: &Declaration) -> Result<Preview, TableError> {
     let table = spec.table.as_ref().map_err(Clone::clone)?;
-    let claim = Claim { owner: owner.clone(), table: None, columns: BTreeSet::new(), is_elsewhere: false };
+    let claim = Claim {
+        owner: owner.clone(),
+        table: None,
+        columns: BTreeSet::new(),
+        is_elsewhere: false,
+        former: None,
+        adoption: table.policies.adoption,
+    };
     database.preview(&Alive, &claim, table).await
 }
 

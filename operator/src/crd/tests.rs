@@ -99,7 +99,16 @@ fn nothing_in_the_schema_holds_an_object_from_before() {
 
 #[test]
 fn every_field_has_a_description() {
-    for field in ["tableName", "schema", "createSchema", "columns", "primaryKey", "indexes"] {
+    for field in [
+        "tableName",
+        "schema",
+        "createSchema",
+        "columns",
+        "primaryKey",
+        "indexes",
+        "deletionPolicy",
+        "adoptionPolicy",
+    ] {
         assert!(spec_schema()["properties"][field]["description"].is_string(), "{field} has no description");
     }
 }

@@ -22,7 +22,16 @@ fn wanted(columns: Vec<ResolvedColumn>, key: &[&str]) -> ResolvedTable {
 /// A plan without a new comment.
 fn plan(table: ResolvedTable, changes: Vec<Change>) -> Plan {
     let owned = table.from_spec();
-    Plan { table, changes, steps: vec![], owned, comment: None, takes_over: false, extra_columns: vec![] }
+    Plan {
+        table,
+        changes,
+        steps: vec![],
+        owned,
+        comment: None,
+        takes_over: false,
+        adopts: false,
+        extra_columns: vec![],
+    }
 }
 
 #[test]

@@ -17,18 +17,46 @@ const ABSENT: &str = "absent";
 pub enum PlanError {
     /// The table exists, and its comment names no object.
     #[error(
-        "table {table} already exists and doesn't belong to a DatabaseTable, so it is left alone: delete this \
-         object and create one with another tableName"
+        "table {table} already exists and doesn't belong to a DatabaseTable, so it is left alone: set adoptionPolicy: \
+         IfCompatible to take it over as it is, or delete this object and create one with another tableName"
     )]
     Unmarked {
         /// The table.
         table: String,
     },
+    /// The table's comment names no object, and it isn't what the spec asks for.
+    #[error(
+        "table {table} already exists and doesn't belong to a DatabaseTable, and it isn't taken over, because that would \
+         change it: {}. Change the spec or the table, or delete this object and create one with another tableName",
+        .differences.join("; ")
+    )]
+    NotAdopted {
+        /// The table.
+        table: String,
+        /// How it differs from the spec.
+        differences: Vec<String>,
+        /// The statements that would make it as the spec asks.
+        pending: Vec<String>,
+    },
+    /// The table's comment names no object, and it isn't what the operator before this one has made.
+    #[error(
+        "table {table} isn't as the spec says that was handled last, by an operator that doesn't put owners into comments, so it \
+         is left alone: {}. If it is this object's, change it back or set adoptionPolicy: IfCompatible (to delete the object, \
+         drop the table or set deletionPolicy: Retain)",
+        .differences.join("; ")
+    )]
+    Strange {
+        /// The table.
+        table: String,
+        /// How it differs from the spec that was handled last.
+        differences: Vec<String>,
+    },
     /// The table belongs to another object.
     #[error(
-        "table {table} belongs to the DatabaseTable {owner}{cluster}, so it is left alone: delete this object and \
-         create one with another tableName",
-        cluster = if *.foreign { " in another cluster" } else { "" }
+        "table {table} belongs to the DatabaseTable {owner}{}, so it is left alone: delete this object and create one with \
+         another tableName{}",
+        if *.foreign { " in another cluster" } else { "" },
+        way_to_own(.owner, *.foreign)
     )]
     OwnedByAnother {
         /// The table.
@@ -158,7 +186,9 @@ impl PlanError {
     /// The statements that would do what is held back.
     pub fn pending(&self) -> &[String] {
         match self {
-            Self::Incompatible { pending, .. } | Self::Obstructed { pending, .. } => pending,
+            Self::Incompatible { pending, .. }
+            | Self::Obstructed { pending, .. }
+            | Self::NotAdopted { pending, .. } => pending,
             _ => &[],
         }
     }
@@ -283,6 +313,18 @@ impl fmt::Display for IncompatibleChange {
                 write!(f, "the primary key is {from}, but {to} in the spec")
             }
         }
+    }
+}
+
+/// What to do with another object's table that should be this one's.
+fn way_to_own(owner: &Owner, foreign: bool) -> String {
+    if foreign {
+        format!(
+            ", or, if this cluster has replaced that one, run the operator with --cluster-id={:?}",
+            owner.cluster
+        )
+    } else {
+        ", or, if that object is gone, remove its line from the table's comment".to_owned()
     }
 }
 

@@ -1,3 +1,5 @@
+mod adoption;
+
 use super::*;
 use crate::{
     catalog::{CatalogColumn, CatalogIndex, Generated, Head, PgTypeId},
@@ -15,7 +17,14 @@ fn owner(name: &str) -> Owner {
 
 fn claim(name: &str, columns: &[&str]) -> Claim {
     let columns = columns.iter().map(ToString::to_string).collect();
-    Claim { owner: owner(name), table: None, columns, is_elsewhere: false }
+    Claim {
+        owner: owner(name),
+        table: None,
+        columns,
+        is_elsewhere: false,
+        former: None,
+        adoption: AdoptionPolicy::Never,
+    }
 }
 
 fn type_name(oid: u32) -> &'static str {
@@ -108,6 +117,7 @@ fn a_missing_table_is_created_with_its_owner_in_the_comment() {
         owned: names(&[("a", INT)]),
         comment: Some(owner("a").mark_comment(None, &names(&[("a", INT)]))),
         takes_over: false,
+        adopts: false,
         extra_columns: vec![],
     };
     assert_eq!(planned(wanted, &Found::default()), Ok(expected));

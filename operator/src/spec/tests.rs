@@ -137,16 +137,6 @@ fn a_schema_is_named_and_may_be_created() {
 }
 
 #[test]
-fn fields_that_are_not_supported_yet_are_rejected_rather_than_ignored() {
-    for field in UNSUPPORTED_FIELDS {
-        let spec = json!({"tableName": "t", "columns": [{"a": "int"}], field: "x"});
-        let error = Table::from_spec(Some(&spec)).expect_err(field).to_string();
-        assert_eq!(error, format!("spec.{field} is not supported yet: remove it"));
-        assert_eq!(warnings(&spec), [""; 0], "the error is enough");
-    }
-}
-
-#[test]
 fn column_names_are_found_in_an_invalid_spec_too() {
     let spec = json!({"tableName": 7, "columns": [{"A": "int"}, {"\"B\"": 3}, {"": "int"}, "c", {"d": "int", "e": "int"}]});
     assert_eq!(column_names(&spec), ["a", "B", "d", "e"].map(str::to_owned).into());

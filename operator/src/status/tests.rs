@@ -15,6 +15,7 @@ fn applied(columns: usize) -> Applied {
         primary_key: vec!["c0".into()],
         extra_columns: Vec::new(),
         warnings: Vec::new(),
+        adoption: None,
     }
 }
 
@@ -126,6 +127,23 @@ fn other_fields_of_the_status_are_no_obstacle() {
     let mut value = serde_json::to_value(&known).unwrap();
     value["kopf"] = json!({"progress": {}});
     assert_eq!(serde_json::from_value::<TableStatus>(value).unwrap(), known);
+}
+
+#[test]
+fn a_status_tells_whether_this_operator_has_come_to_an_end_with_the_object() {
+    let new = TableStatus::default();
+    assert!(!new.tells_of_an_end());
+    assert!(new.after_success(stamp(1, 10), &applied(1), &[]).tells_of_an_end());
+    for (reason, ends) in [
+        (ConditionReason::InvalidSpec, true),
+        (ConditionReason::UpdateAborted, true),
+        (ConditionReason::Conflict, false),
+        (ConditionReason::DatabaseUnavailable, false),
+        (ConditionReason::PermissionDenied, false),
+    ] {
+        let status = new.after_failure(stamp(1, 10), &failure(reason, "no"));
+        assert_eq!(status.tells_of_an_end(), ends, "{reason}");
+    }
 }
 
 #[test]

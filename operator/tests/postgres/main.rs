@@ -2,13 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic with its place is the best message")]
 
+mod adopt;
 mod bad_input;
+mod clusters;
 mod columns;
 mod connection;
 mod create;
 mod crowded;
 mod delete;
 mod edits;
+mod handed_over;
 mod hostile;
 mod identities;
 mod indexes;

@@ -8,7 +8,7 @@ use database_table_operator::{
     marker::Owner,
     outcome::{Applied, Dropped},
     plan::Claim,
-    spec::Table,
+    spec::{AdoptionPolicy, Table},
 };
 use korf_sandbox::{Database, Postgres};
 use serde_json::{Value, json};
@@ -28,7 +28,14 @@ pub fn owner(name: &str) -> Owner {
 
 /// The claim of an object without a status.
 pub fn claim(owner: Owner) -> Claim {
-    Claim { owner, table: None, columns: [].into(), is_elsewhere: false }
+    Claim {
+        owner,
+        table: None,
+        columns: [].into(),
+        is_elsewhere: false,
+        former: None,
+        adoption: AdoptionPolicy::Never,
+    }
 }
 
 /// A cluster in which every object has this uid.

@@ -1,7 +1,7 @@
 //! The fixture of the handover tests, in which Python and Rust operators take turns.
 
 use super::kopf;
-use crate::fixture::{Cluster, Crd, Fixture, OperatorProcess, install};
+use crate::fixture::{Cluster, Crd, Fixture, OperatorCommand, OperatorProcess, install};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use tokio::sync::OnceCell;
@@ -54,6 +54,11 @@ impl Handover {
         self.python_file("database_table_operator.py")
     }
 
+    /// Starts the table operator in Python as the Kopf demo has it: its tables have no owners.
+    pub fn demo(&self) -> OperatorProcess {
+        self.python_command(&["--standalone"], &["database_table_operator.py"]).start()
+    }
+
     /// Starts an operator of the folder `tests/kopf`.
     pub fn python_file(&self, name: &str) -> OperatorProcess {
         self.python_with(&["--standalone"], &[name])
@@ -72,13 +77,17 @@ impl Handover {
 
     fn python_with(&self, arguments: &[&str], files: &[&str]) -> OperatorProcess {
         let cluster = ["namespace", "kube-system", "--output=jsonpath={.metadata.uid}"];
+        let command = self.python_command(arguments, files);
+        command.env("CLUSTER_ID", self.fixture.kubectl_get(&cluster)).start()
+    }
+
+    fn python_command(&self, arguments: &[&str], files: &[&str]) -> OperatorCommand<'_> {
         let command = self.fixture.command(self.kopf);
         let command = arguments.iter().fold(command, |command, argument| command.arg(argument));
         let path = |name: &&str| [kopf::FOLDER, name].iter().collect::<PathBuf>();
         let command = files.iter().map(path).fold(command, |command, file| command.arg(file));
         let command = command.env("DATABASE_URL", self.fixture.database.url());
-        let command = command.env("CLUSTER_ID", self.fixture.kubectl_get(&cluster));
-        command.env("PYTHONDONTWRITEBYTECODE", "1").env("TZ", "UTC").start()
+        command.env("PYTHONDONTWRITEBYTECODE", "1").env("TZ", "UTC")
     }
 
     /// Starts the table operator in Rust.

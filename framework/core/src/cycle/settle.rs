@@ -156,7 +156,7 @@ impl Cycle {
         let next = match state {
             // Records of another purpose are removed only at the end: they show that handlers have run.
             CycleState::Open(_) | CycleState::Held(_) if self.reason == Reason::Delete => {
-                self.stored.of_others(self.reason).updated(&current)
+                self.left(setup).updated(&current)
             }
             CycleState::Open(_) | CycleState::Held(_) | CycleState::Rejected(_) => current,
             CycleState::Processed(_) if self.reason != Reason::Delete => {
@@ -166,6 +166,21 @@ impl Cycle {
             CycleState::Processed(_) | CycleState::Skipped | CycleState::Released => Progress::default(),
         };
         Ok(Settled { state, cycle: self, next })
+    }
+
+    /// The records that this deletion leaves as they are: of another purpose, and of delete handlers that aren't for the object
+    /// now, and may be again.
+    fn left<I>(&self, setup: &Setup<I>) -> Progress {
+        let is_called = |id: &str| {
+            let mut called = self.called.iter().map(|index| setup.handlers[*index].id.as_str());
+            called.any(|handler| id == handler || is_below(id, handler))
+        };
+        let stays = |(id, record): &(&str, &Record)| {
+            let other = |purpose| purpose != self.reason.purpose() || !is_called(id);
+            record.purpose.is_some_and(other)
+        };
+        let left = self.stored.iter().filter(stays);
+        left.fold(Progress::default(), |left, (id, record)| left.with(id, record.clone()))
     }
 
     /// Adds the outcomes of one handler and its sub-handlers to the progress.

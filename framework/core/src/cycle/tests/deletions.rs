@@ -94,6 +94,36 @@ fn a_delete_handler_may_release_the_object_when_it_fails_permanently() {
 }
 
 #[test]
+fn a_delete_handler_whose_filter_no_longer_holds_gives_way_to_another_one() {
+    let unlabelled = ChangeHandler {
+        filter: Filter { labels: vec![("app".to_owned(), Match::Absent)], ..Filter::default() },
+        ..handler("d", Reason::Delete)
+    };
+    let mut world = World::handled([unlabelled.clone(), labelled("e", Reason::Delete)]);
+    world.delete();
+    assert_eq!(world.turn(Occasion::Changed, &postpone), ["d 1→1 #0", "open 10", "wait 10"]);
+    world.object["metadata"]["labels"] = json!({"app": "x"});
+    assert_eq!(world.turn(Occasion::Changed, &succeed), ["e 1→1 #0", "processed 1/0", "Free"]);
+
+    // While the other one is retried, its attempts are remembered.
+    let mut twice = World::handled([unlabelled.clone(), labelled("e", Reason::Delete)]);
+    twice.delete();
+    twice.turn(Occasion::Changed, &postpone);
+    twice.object["metadata"]["labels"] = json!({"app": "x"});
+    assert_eq!(twice.turn(Occasion::Changed, &postpone), ["e 1→1 #0", "open 10", "wait 10"]);
+    twice.object["metadata"]["labels"] = json!({});
+    twice.wait(10);
+    assert_eq!(twice.turn(Occasion::Changed, &succeed), ["d 1→1 #1", "processed 1/0", "Free"]);
+
+    let mut alone = World::handled([unlabelled]);
+    alone.delete();
+    alone.turn(Occasion::Changed, &fail);
+    alone.object["metadata"]["labels"] = json!({"app": "x"});
+    assert_eq!(alone.turn(Occasion::Changed, &succeed), ["Stealth"]);
+    assert_eq!(alone.finalizers(), &json!([]));
+}
+
+#[test]
 fn a_deletion_that_fails_again_for_the_same_reason_writes_nothing() {
     let mut world = World::handled([handler("d", Reason::Delete)]);
     world.delete();

@@ -1,0 +1,87 @@
+//! Hand-over of tables that an operator has made which leaves no owner's line in their comments: the Kopf demo's.
+//!
+//! What it has made for an object is known by what it has stored on the object: the spec that was handled last. A table at the
+//! place where it makes one, without an owner, and exactly as that spec says, is the object's. It gets the line in a transaction
+//! of its own. From then on it is a table like any other: what the present spec asks for is planned as ever, and may be rejected,
+//! and a deletion drops it.
+
+use crate::{
+    api::Objects,
+    catalog::{self, RelationKind},
+    database::{Seen, look},
+    ddl,
+    error::{DatabaseError, TableError},
+    forms::{self, KnownForms},
+    identifier::Identifier,
+    owners::Owners,
+    plan::{self, Claim, PlanError, ResolvedTable},
+    spec::Table,
+    sqlstate::Step,
+    transaction::Transaction,
+    types::{self, Confirmed, KnownTypes, ResolveError},
+};
+use futures::join;
+
+/// What is at the place of a table that another operator has made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Former {
+    /// The table, which has the object's line now.
+    Marked,
+    /// A table without an owner that isn't as it was made.
+    Strange(PlanError),
+    /// No table, or one that has an owner.
+    Nothing,
+}
+
+/// Puts the object's line into the comment of the table that another operator has made for it, if it is there and unchanged.
+///
+/// # Errors
+///
+/// [`TableError`]; then nothing was changed.
+pub async fn mark(
+    tx: &Transaction<'_>,
+    objects: &impl Objects,
+    claim: &Claim,
+    former: &Table,
+    (types, forms, owners): (&KnownTypes, &KnownForms, &Owners),
+) -> Result<Former, TableError> {
+    let (begun, seen) =
+        join!(tx.begin(), look(tx, former.schema.as_ref().map(Identifier::as_str), &former.name));
+    begun.map_err(DatabaseError::of_first_statement)?;
+    let Seen { place: Some(place), head: Some(head), .. } = seen? else { return Ok(Former::Nothing) };
+    if head.owner().is_some() || matches!(head.kind, RelationKind::Other(_)) {
+        return Ok(Former::Nothing);
+    }
+    let table = place.qualified.clone();
+    let relation = catalog::relation(tx, head, true).await?;
+    let mut columns = match types::resolve(tx, &former.columns, types, Confirmed::new()).await {
+        Ok(columns) => columns,
+        Err(ResolveError::Rejected(rejected)) => return strange(table, rejected.to_string()),
+        Err(ResolveError::Missing(missing)) => return strange(table, missing.to_string()),
+        Err(error) => return Err(error.into()),
+    };
+    forms::resolve(tx, &mut columns, forms).await?;
+    let made = ResolvedTable {
+        place,
+        columns,
+        primary_key: former.primary_key.clone(),
+        indexes: Vec::new(),
+        creates_schema: false,
+    };
+    let differences = plan::strangeness(&made, &relation);
+    if !differences.is_empty() {
+        return Ok(Former::Strange(PlanError::Strange { table, differences }));
+    }
+    // An object that was deleted by force has left its table to nobody.
+    if !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
+        return Ok(Former::Nothing);
+    }
+    let comment = claim.owner.mark_comment(relation.head.comment.as_deref(), &made.from_spec());
+    owners.note(&claim.owner);
+    tx.commit(Step::Change, &[ddl::comment(&made.place, &comment)]).await?;
+    Ok(Former::Marked)
+}
+
+fn strange(table: String, why: String) -> Result<Former, TableError> {
+    Ok(Former::Strange(PlanError::Strange { table, differences: vec![why] }))
+}

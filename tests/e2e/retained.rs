@@ -1,0 +1,122 @@
+//! Objects whose tables outlive them.
+
+use crate::fixture::{
+    Cluster, Fixture, KOPF_DEMO_CR, condition, eventually, kopf_demo_cr_with_country, manifest,
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Shorter than any delay of an attempt that waits for somebody, or that has failed several times.
+const AT_ONCE: Duration = Duration::from_secs(5);
+const KEPT: &str = "Kept table public.website_users, because deletionPolicy is Retain.";
+
+fn policy(policy: &str) -> Value {
+    json!({"spec": {"deletionPolicy": policy}})
+}
+
+fn is_stuck(reason: &str) -> impl Fn(&Value) -> bool {
+    move |object| {
+        object["metadata"]["deletionTimestamp"].is_string()
+            && condition(object, "Synced") == ["False", reason]
+    }
+}
+
+/// The notes of the events with this reason.
+async fn events(fixture: &Fixture<'_>, reason: &str) -> Vec<String> {
+    let list = async || {
+        let list = fixture.kubectl_get(&["events.v1.events.k8s.io", "--output=json"]);
+        let list: Value = serde_json::from_str(&list).unwrap();
+        let items = list["items"].as_array().unwrap().iter();
+        let notes = items.filter(|event| event["reason"] == reason).map(|event| event["note"].to_string());
+        notes.collect::<Vec<_>>()
+    };
+    eventually("the event is there", list, |notes| !notes.is_empty()).await
+}
+
+#[tokio::test]
+async fn a_terminating_object_that_waits_for_the_database_goes_once_it_says_retain_and_the_outage_goes_on() {
+    let fixture = Fixture::new("retained-away").await;
+    let proxy = fixture.database_proxy().await;
+    let operator = fixture.operator().database_through(&proxy).start();
+    fixture.apply(KOPF_DEMO_CR);
+    fixture.until_ready("website-users").await;
+    proxy.cut();
+    fixture.apply(&manifest("waiting", "waiting", &["id"]));
+    fixture.delete("website-users").await;
+    fixture.until("website-users", "the database is away", is_stuck("DatabaseUnavailable")).await;
+    operator.wait_for_lines("Handler 'delete_handler' failed", 3).await;
+
+    let asked = Instant::now();
+    fixture.patch("website-users", policy("Retain")).await;
+    fixture.until_gone("website-users").await;
+    assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
+    operator.wait_for_line(KEPT).await;
+    assert_eq!(operator.count_lines("Over after"), 0, "the database is still away");
+    let notes = events(&fixture, "Retained").await;
+    assert!(notes[0].contains("Table public.website_users stays in the database"), "{notes:?}");
+
+    proxy.restore();
+    fixture.until_ready("waiting").await;
+    assert_eq!(fixture.columns("website_users").await.len(), 5);
+    // An object of the same name takes the table up again.
+    fixture.apply(&kopf_demo_cr_with_country());
+    fixture.until_column_count("website-users", 6).await;
+}
+
+#[tokio::test]
+async fn a_terminating_object_whose_table_can_not_be_dropped_goes_once_it_says_retain() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "retained-view").await;
+    let operator = fixture.operator().start();
+    fixture.apply(KOPF_DEMO_CR);
+    fixture.until_ready("website-users").await;
+    fixture.sql("CREATE VIEW people AS SELECT user_name FROM website_users").await;
+    fixture.delete("website-users").await;
+    fixture.until("website-users", "a view depends on it", is_stuck("DependentsExist")).await;
+
+    let asked = Instant::now();
+    fixture.patch("website-users", policy("Retain")).await;
+    fixture.until_gone("website-users").await;
+    assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
+    operator.wait_for_line(KEPT).await;
+    assert_eq!(fixture.columns("website_users").await.len(), 5);
+}
+
+#[tokio::test]
+async fn a_policy_that_there_is_not_drops_nothing_until_it_is_put_right() {
+    let fixture = Fixture::new("retained-typo").await;
+    let operator = fixture.operator().start();
+    fixture.apply(KOPF_DEMO_CR);
+    fixture.until_ready("website-users").await;
+    fixture.patch("website-users", policy("retain")).await;
+    fixture.delete("website-users").await;
+    let is_unclear = |object: &Value| {
+        let told = object["status"]["conditions"].to_string().contains("nothing is dropped as long as");
+        told && is_stuck("InvalidSpec")(object)
+    };
+    let object = fixture.until("website-users", "the policy is unknown", is_unclear).await;
+    assert_eq!(condition(&object, "Stalled"), ["True", "InvalidSpec"]);
+    assert_eq!(fixture.columns("website_users").await.len(), 5);
+    fixture.patch("website-users", policy("Delete")).await;
+    fixture.until_gone("website-users").await;
+    operator.wait_for_line("Dropped table public.website_users.").await;
+    assert_eq!(fixture.columns("website_users").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_table_that_is_there_already_is_adopted_and_the_object_tells_it() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "adopted").await;
+    fixture.sql("CREATE TABLE old (id integer); INSERT INTO old VALUES (1)").await;
+    let operator = fixture.operator().start();
+    fixture.apply(&manifest("adopter", "old", &["id"]));
+    let is_conflict = |object: &Value| condition(object, "Synced") == ["False", "Conflict"];
+    fixture.until("adopter", "the table has no owner", is_conflict).await;
+    let asked = Instant::now();
+    fixture.patch("adopter", json!({"spec": {"adoptionPolicy": "IfCompatible"}})).await;
+    fixture.until_ready("adopter").await;
+    assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
+    operator.wait_for_line("Adopted table public.old: it is as the spec asks").await;
+    let notes = events(&fixture, "Adopted").await;
+    assert!(notes[0].contains("Table public.old belongs to this object now"), "{notes:?}");
+    assert_eq!(fixture.query("SELECT id::text FROM old").await, ["1"]);
+}
