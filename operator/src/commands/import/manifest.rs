@@ -5,7 +5,7 @@
 use crate::{
     catalog::{CatalogColumn, CatalogIndex, ColumnDetail, Generated, KeyForm, Relation},
     column_type::ColumnType,
-    identifier::{Identifier, quote},
+    identifier::{Identifier, quote, split_qualified},
     spec::{DefaultValue, Expression, Identity},
 };
 use serde::Serialize;
@@ -203,7 +203,7 @@ fn column(
     let needs_value = detail.not_null && detail.unproven.is_none();
     long.nullable = (needs_value && !in_key && !is_serial && detail.identity.is_none()).then_some(false);
     long.comment = detail.comment.clone().filter(|comment| !comment.is_empty());
-    long.collation.clone_from(&detail.collation);
+    long.collation = detail.collation.as_deref().map(collation);
     long.identity = detail.identity.map(|identity| match identity {
         Identity::Always => "Always",
         Identity::ByDefault => "ByDefault",
@@ -234,6 +234,15 @@ fn column(
             generated: None,
         } => Column::Short(type_),
         long => Column::Long(long),
+    }
+}
+
+/// A collation as a spec can have it: the server's own by their names alone.
+fn collation(qualified: &str) -> String {
+    match split_qualified(qualified) {
+        Some((schema, name)) if schema == "pg_catalog" => name,
+        Some((schema, name)) => format!("{}.{}", quote(&schema), quote(&name)),
+        None => qualified.to_owned(),
     }
 }
 
@@ -349,6 +358,17 @@ mod tests {
                 "# index \"partial\" is left alone: it isn't one of columns alone",
             ]
         );
+    }
+
+    #[test]
+    fn a_collation_of_the_server_is_named_alone() {
+        for (printed, spec) in [
+            ("pg_catalog.\"C\"", "C"),
+            ("app.\"de x\"", "\"app\".\"de x\""),
+            ("pg_catalog.\"de-x-icu\"", "de-x-icu"),
+        ] {
+            assert_eq!(collation(printed), spec);
+        }
     }
 
     #[test]
