@@ -4,7 +4,7 @@
 //! names in [`identifier`] and for types in [`column_type`]) → types and places as the server knows them
 //! ([`types`], [`forms`], [`catalog`]) → a [`plan`], which respects the table's owner ([`marker`]) → its statements
 //! ([`ddl`]) → one [`transaction`] on the [`database`], by another way if it has event [`triggers`] → the [`steps`] that may take
-//! long → the [`outcome`], with its [`warning`]s → the [`status`]. A table that another operator has made is
+//! long, in the [`background`] → the [`outcome`], with its [`warning`]s → the [`status`]. A table that another operator has made is
 //! handed over before that ([`handover`]). `spec`, `plan`, `ddl`, `marker`, `outcome`, `warning` and `status` are pure.
 //!
 //! [`owners`] knows which objects may have a table, so that not all comments are read for each. The

@@ -210,8 +210,13 @@ async fn resolve_one(sql: &Client, column: &Column) -> Result<(PgTypeId, String)
         None => error.into(),
     };
     let found = FoundType::read(sql, text).await.map_err(sort)?;
-    let missing = || MissingType { column: column.name.clone(), type_: column.type_.clone() };
-    let found = found.ok_or_else(missing)?;
+    let Some(found) = found else {
+        // Newer servers know no such type; PostgreSQL 15 rejects it.
+        if text.split_whitespace().next().is_some_and(|word| word.eq_ignore_ascii_case("setof")) {
+            return Err(reject("it is a set, which no column can have".to_owned()));
+        }
+        return Err(MissingType { column: column.name.clone(), type_: column.type_.clone() }.into());
+    };
     if found.is_pseudo {
         return Err(reject("it is a pseudo-type, which no column can have".to_owned()));
     }
