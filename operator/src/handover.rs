@@ -56,8 +56,8 @@ pub async fn mark(
     let relation = catalog::relation(tx, head, true).await?;
     let mut columns = match types::resolve(tx, &former.columns, types, Confirmed::new()).await {
         Ok(columns) => columns,
-        Err(ResolveError::Rejected(rejected)) => return strange(table, rejected.to_string()),
-        Err(ResolveError::Missing(missing)) => return strange(table, missing.to_string()),
+        Err(ResolveError::Rejected(rejected)) => return Ok(strange(table, rejected.to_string())),
+        Err(ResolveError::Missing(missing)) => return Ok(strange(table, missing.to_string())),
         Err(error) => return Err(error.into()),
     };
     forms::resolve(tx, &mut columns, forms).await?;
@@ -82,6 +82,6 @@ pub async fn mark(
     Ok(Former::Marked)
 }
 
-fn strange(table: String, why: String) -> Result<Former, TableError> {
-    Ok(Former::Strange(PlanError::Strange { table, differences: vec![why] }))
+fn strange(table: String, why: String) -> Former {
+    Former::Strange(PlanError::Strange { table, differences: vec![why] })
 }
