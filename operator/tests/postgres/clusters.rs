@@ -75,7 +75,7 @@ async fn a_copy_with_the_originals_id_is_the_original_to_the_database() {
 
 #[tokio::test]
 async fn a_cluster_that_replaces_another_one_goes_on_with_its_id() {
-    let world = World::new("replaced").await;
+    let world = World::new("replaced_cluster").await;
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
     // Restored by objects, not by etcd: their uids are new, as is that of kube-system.
     let restored = |cluster: &str| claim(Owner { cluster: cluster.into(), uid: "new".into(), ..owner("a") });
