@@ -43,7 +43,7 @@ async fn schema(fixture: &Fixture<'_>) -> Vec<String> {
 #[tokio::test]
 async fn plan_prints_what_an_apply_would_do_and_changes_nothing() {
     let cluster = Cluster::with_full_crd().await;
-    let fixture = Fixture::on(&cluster, "plan").await;
+    let fixture = Fixture::on(cluster, "plan").await;
     let (code, text) = plan(&fixture, KOPF_DEMO_CR);
     assert_eq!(code, 2, "{text}");
     assert!(
@@ -79,7 +79,7 @@ async fn plan_prints_what_an_apply_would_do_and_changes_nothing() {
 #[tokio::test]
 async fn tables_that_are_imported_are_taken_over_as_they_are() {
     let cluster = Cluster::with_full_crd().await;
-    let fixture = Fixture::on(&cluster, "import").await;
+    let fixture = Fixture::on(cluster, "import").await;
     fixture
         .sql(
             "CREATE TABLE \"Orders\" (id bigserial PRIMARY KEY, \"Customer\" integer NOT NULL, state text NOT NULL DEFAULT 'new', \
