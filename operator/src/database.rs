@@ -1,6 +1,6 @@
 //! Transactions that make a table match its spec, and that drop it.
 //!
-//! What may take long follows the transaction in [steps](crate::steps).
+//! What may take long follows the transaction in [steps].
 //!
 //! No transaction waits long for a lock, because everyone else who wants the table would wait behind it. An
 //! advisory lock on the table's name is held while deciding who owns the table, so that two objects can't
