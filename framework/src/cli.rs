@@ -68,6 +68,7 @@ use std::{
     io::{self, ErrorKind, Write},
     process::ExitCode,
 };
+use tokio::runtime::Runtime;
 
 /// The whole `main` of an operator.
 ///
@@ -183,6 +184,22 @@ where
 fn misused(error: &clap::Error) -> ExitCode {
     let _ = error.print();
     u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
+/// Does the work of a command that runs for a moment.
+fn in_runtime(work: impl Future<Output = ExitCode>) -> ExitCode {
+    match Runtime::new() {
+        Ok(runtime) => {
+            let code = runtime.block_on(work);
+            // A credential plugin that hangs must not keep the process alive.
+            runtime.shutdown_background();
+            code
+        }
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn done(result: Result<(), Box<dyn Error>>) -> ExitCode {

@@ -4,7 +4,7 @@
 //! [watched](crate::secret_watch), and whenever its database can't be used: a new password, address or certificate takes effect with the next attempt, which is made at once. Connections by what
 //! the Secret had before are closed.
 //!
-//! Each Secret has a pool of its own, and no two share connections: whoever knows less than the password must not use what
+//! Each Secret has a pool of its own, and no two share connections: one who knows less than the password must not use what
 //! another one has opened with it. All pools share the operator's connections ([`pool`](crate::pool)).
 
 mod link;

@@ -365,7 +365,7 @@ impl Drop for PooledConnection {
     fn drop(&mut self) {
         let id = self.pool.0.id;
         let mut places = self.pool.0.pools.places();
-        // Under the lock: whoever replaces the settings closes idle connections afterwards.
+        // Under the lock: one who replaces the settings closes idle connections afterwards.
         let is_current = self.version == self.pool.version();
         if self.is_kept && is_current && !self.connection.client.is_closed() {
             places.rest(id, (Arc::clone(&self.connection), self.version), Instant::now());

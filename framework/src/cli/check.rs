@@ -16,8 +16,7 @@ use crate::runtime::own_namespace;
 use cluster::Place;
 use finding::Report;
 use permissions::Account;
-use std::{io::Write, process::ExitCode};
-use tokio::runtime::Runtime;
+use std::process::ExitCode;
 
 /// What is looked at, and as whom.
 #[derive(Debug, clap::Args)]
@@ -59,22 +58,12 @@ pub(super) fn check<O: clap::Args>(
     options: Check<O>,
     own: impl AsyncFnOnce(O) -> Vec<Finding>,
 ) -> ExitCode {
-    let runtime = match Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "error: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let code = runtime.block_on(async {
+    super::in_runtime(async {
         let mut report = Report::default();
         of_cluster(program, &options, &mut report).await;
         report.extend(own(options.own).await);
         report.end()
-    });
-    // A credential plugin that hangs must not keep the process alive.
-    runtime.shutdown_background();
-    code
+    })
 }
 
 /// Looks at the API server, the namespaces, the kinds and the permissions.

@@ -2,8 +2,7 @@
 
 use super::Program;
 use clap::{ArgMatches, Command, Parser};
-use std::{fmt, io::Write, process::ExitCode};
-use tokio::runtime::Runtime;
+use std::{fmt, process::ExitCode};
 
 type Run = Box<dyn FnOnce(&ArgMatches) -> ExitCode>;
 
@@ -44,26 +43,11 @@ impl Program {
     #[must_use]
     pub fn command<C: Parser>(mut self, run: impl AsyncFnOnce(C) -> ExitCode + 'static) -> Self {
         let run = |matches: &ArgMatches| match C::from_arg_matches(matches) {
-            Ok(options) => in_runtime(run(options)),
+            Ok(options) => super::in_runtime(run(options)),
             Err(error) => super::misused(&error),
         };
         self.commands.push(OwnCommand { command: C::command(), run: Box::new(run) });
         self
-    }
-}
-
-fn in_runtime(work: impl Future<Output = ExitCode>) -> ExitCode {
-    match Runtime::new() {
-        Ok(runtime) => {
-            let code = runtime.block_on(work);
-            // What hangs must not keep the process alive.
-            runtime.shutdown_background();
-            code
-        }
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "error: {error}");
-            ExitCode::FAILURE
-        }
     }
 }
 

@@ -26,7 +26,7 @@ use std::{
     process::ExitCode,
     time::Duration,
 };
-use tokio::{runtime::Runtime, time::timeout};
+use tokio::time::timeout;
 
 /// The form in which an explanation is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -75,22 +75,15 @@ impl From<RunError> for Unexplained {
 
 /// Prints what the operator thinks of an object.
 pub(super) fn print(operator: Operator, options: &Explain) -> ExitCode {
-    let explained = match Runtime::new() {
-        Ok(runtime) => {
-            let explained = runtime.block_on(look_up(operator, options));
-            // A credential plugin that hangs must not keep the process alive.
-            runtime.shutdown_background();
-            explained
+    super::in_runtime(async {
+        match look_up(operator, options).await {
+            Ok(report) => written(write(&report, options.output, &mut io::stdout())),
+            Err(error) => {
+                let _ = writeln!(io::stderr(), "error: {error}");
+                ExitCode::from(error.code())
+            }
         }
-        Err(error) => Err(Unexplained::Failed(error.to_string())),
-    };
-    match explained {
-        Ok(report) => written(write(&report, options.output, &mut io::stdout())),
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "error: {error}");
-            ExitCode::from(error.code())
-        }
-    }
+    })
 }
 
 fn write(report: &Report, output: Output, out: &mut impl Write) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! Settings from the keys of a Secret, by the names that operators of databases write.
 //!
-//! Whoever can write a Secret says with it where the operator connects, and as whom. So nothing of the operator's own login goes
+//! The writer of a Secret says with it where the operator connects, and as whom. So nothing of the operator's own login goes
 //! there: no user, no password, no certificate, no file and no socket of its pod, and none of its `PG*` variables.
 
 use super::{

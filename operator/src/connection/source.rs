@@ -69,7 +69,7 @@ pub(super) struct Source {
 enum Text {
     Given(String),
     File(PathBuf),
-    /// Whoever has made the settings replaces them.
+    /// The maker of the settings replaces them.
     Fixed,
 }
 

@@ -9,7 +9,7 @@
 //!   that failure was, instead of waiting for the same;
 //! - where a pool has used all of its places for long, only so many callers wait for them.
 //!
-//! Whoever waits for longest has a place first, unless its pool may use no more.
+//! The one that waits for longest has a place first, unless its pool may use no more.
 
 use super::limit::Limit;
 use std::{
