@@ -11,30 +11,34 @@
 //! changes a table whose comment has another uid. An object created after the answer finds the table dropped,
 //! and creates its own.
 
+mod removal;
+mod seen;
+
 use crate::{
     api::Objects,
     background::{Background, Progress},
-    catalog::{self, Details, FoundIndexes, Head, Place, Publication, Relation},
+    catalog::{self, Head, Place},
     ddl,
     error::{DatabaseError, TableError},
     forms::{self, KnownForms},
     handover::{self, Former},
-    identifier::{Identifier, split_qualified},
-    marker::{self, Owner},
+    identifier::split_qualified,
+    marker::Owner,
     metrics::Metrics,
     outcome::{Adoption, Applied, Dropped},
     owners::Owners,
     plan::{self, Claim, Found, Plan, ResolvedTable},
     pool::Pool,
-    spec::{AdoptionPolicy, ColumnSettings, Table, Values},
+    spec::{AdoptionPolicy, Table},
     sqlstate::Step,
     steps,
     transaction::{Transaction, transact},
     triggers,
-    types::{self, KnownTypes, ResolvedColumn},
+    types::{self, KnownTypes},
     warning::{self, Warning},
 };
-use futures::{future::join_all, join, try_join};
+use futures::{join, try_join};
+pub(crate) use seen::{Seen, look};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
@@ -300,9 +304,9 @@ impl Database {
                 false => Ok(false),
             }
         };
-        let (indexes, lacks_schema) = try_join!(indexes(tx, head.as_ref(), &wanted), lacks_schema)?;
-        let here = relation(tx, head, &wanted, claim).await?;
-        let publications = publications(tx, &wanted.place, here.as_ref(), table).await?;
+        let (indexes, lacks_schema) = try_join!(seen::indexes(tx, head.as_ref(), &wanted), lacks_schema)?;
+        let here = seen::relation(tx, head, &wanted, claim).await?;
+        let publications = seen::publications(tx, &wanted.place, here.as_ref(), table).await?;
         let elsewhere = elsewhere.into_iter().map(|place| place.qualified).collect();
         let found = Found { here, elsewhere, publications, indexes, lacks_schema };
         let plan = plan::plan(wanted, &found, claim)?;
@@ -346,7 +350,7 @@ impl Database {
         self.take_over(objects, claim).await?;
         run(self.pool.metrics(), || {
             transact(&self.pool, async |tx: &Transaction<'_>| {
-                let dropped = drop_once(tx, objects, claim, table).await?;
+                let dropped = removal::drop_once(tx, objects, claim, table).await?;
                 plan::check_dropped(&dropped, claim)?;
                 Ok(dropped)
             })
@@ -358,96 +362,6 @@ impl Database {
 /// Whether a table is there and its comment names the owner.
 fn is_owned(head: Option<&Head>, owner: &Owner) -> bool {
     head.is_some_and(|head| head.is_owned_by(owner))
-}
-
-/// What is at a place.
-pub(crate) struct Seen {
-    pub place: Option<Place>,
-    pub head: Option<Head>,
-    pub has_triggers: bool,
-}
-
-/// Locks a table's name in a schema, or else in the current one, and reads what has it.
-pub(crate) async fn look(
-    tx: &Transaction<'_>,
-    schema: Option<&str>,
-    name: &Identifier,
-) -> Result<Seen, tokio_postgres::Error> {
-    let (place, head) = join!(
-        tx.metrics.locked(catalog::lock_place(tx, schema, name.as_str())),
-        catalog::head(tx, schema, name.as_str())
-    );
-    let (place, has_triggers) = place?.unzip();
-    Ok(Seen { place, head: head?, has_triggers: has_triggers.unwrap_or_default() })
-}
-
-/// Reads the indexes of what is there, if the spec speaks of some, or an earlier one has.
-async fn indexes(
-    sql: &Client,
-    head: Option<&Head>,
-    wanted: &ResolvedTable,
-) -> Result<FoundIndexes, tokio_postgres::Error> {
-    let in_comment = head.and_then(|head| head.comment.as_deref()).and_then(marker::from_spec_in);
-    let names = plan::names_of_indexes(&wanted.indexes, &in_comment.unwrap_or_default().indexes);
-    if names.is_empty() && !wanted.columns.iter().any(|column| column.settings.unique) {
-        return Ok(FoundIndexes::default());
-    }
-    catalog::indexes(sql, &wanted.place.schema, head.map(|head| head.oid), &names).await
-}
-
-/// Reads the rest of what is there, with the details if the spec speaks of them, or an earlier one has.
-async fn relation(
-    sql: &Client,
-    head: Option<Head>,
-    wanted: &ResolvedTable,
-    claim: &Claim,
-) -> Result<Option<Relation>, TableError> {
-    let Some(head) = head else { return Ok(None) };
-    let in_comment = head.comment.as_deref().and_then(marker::from_spec_in);
-    let had_settings = in_comment.is_some_and(|before| !before.settings.is_empty());
-    let has_settings = wanted.columns.iter().any(|column| column.settings != ColumnSettings::default());
-    let oid = head.oid;
-    let mut relation = catalog::relation(sql, head, had_settings || has_settings).await?;
-    if relation.details.is_none() && plan::needs_details(wanted, &relation) {
-        relation.details = Some(catalog::details(sql, oid).await?);
-    }
-    let is_generated = |column: &ResolvedColumn| matches!(column.settings.values, Values::Generated(_));
-    if !wanted.columns.iter().any(is_generated) {
-        return Ok(Some(relation));
-    }
-    let renames = plan::renames(wanted, &relation, claim);
-    if !renames.is_empty() {
-        relation.details = Some(renamed_details(sql, oid, &ddl::changes_of(wanted, &renames)).await?);
-    }
-    Ok(Some(relation))
-}
-
-/// The details once columns are renamed: only the server knows what that makes of expressions. It is taken back.
-async fn renamed_details(sql: &Client, oid: u32, renames: &[String]) -> Result<Details, TableError> {
-    let (begun, renamed, details, ended) = join!(
-        sql.batch_execute("SAVEPOINT korf_rename"),
-        join_all(renames.iter().map(|rename| sql.execute_typed(rename, &[]))),
-        catalog::details(sql, oid),
-        sql.batch_execute("ROLLBACK TO SAVEPOINT korf_rename")
-    );
-    begun?;
-    renamed.into_iter().collect::<Result<Vec<_>, _>>().map_err(|error| (Step::Change, error))?;
-    let details = details?;
-    ended?;
-    Ok(details)
-}
-
-/// The publications that can't send what happens to the rows of a table, because nothing tells them apart.
-async fn publications(
-    sql: &Client,
-    place: &Place,
-    here: Option<&Relation>,
-    table: &Table,
-) -> Result<Vec<Publication>, tokio_postgres::Error> {
-    if here.map_or(!table.primary_key.is_empty(), |relation| relation.has_identity) {
-        return Ok(Vec::new());
-    }
-    catalog::publications(sql, &place.schema, here.map(|relation| relation.head.oid)).await
 }
 
 /// Runs a transaction, and once more if the catalog has changed meanwhile.
@@ -471,94 +385,4 @@ where
         Ok(result) => result,
         Err(_) => Err(DatabaseError::no_answer(LIMIT).into()),
     }
-}
-
-async fn drop_once(
-    tx: &Transaction<'_>,
-    objects: &impl Objects,
-    claim: &Claim,
-    table: Option<&Table>,
-) -> Result<Dropped, TableError> {
-    if let Some((place, head)) = begin_at_recorded(tx, claim).await?
-        && let Some(dropped) = drop_at(tx, objects, claim, place, &head).await?
-    {
-        return Ok(dropped);
-    }
-    // While it waits for a lock, someone may rename the table and give its name to another one.
-    for _ in 0..3 {
-        let Some(place) = find_table_to_drop(tx, claim, table).await? else { return Ok(Dropped::NoTable) };
-        let (locked, head) = join!(
-            tx.metrics.locked(catalog::lock(tx, &place.qualified)),
-            catalog::head(tx, Some(&place.schema), &place.name)
-        );
-        locked?;
-        if let Some(head) = head?.filter(|head| head.is_owned_by(&claim.owner))
-            && let Some(dropped) = drop_at(tx, objects, claim, place, &head).await?
-        {
-            return Ok(dropped);
-        }
-    }
-    Err(DatabaseError::keeps_moving().into())
-}
-
-/// Begins, and locks the name of the table that the status names, if that table is the object's: then the status decides,
-/// and no comment of other tables has to be read.
-async fn begin_at_recorded(tx: &Transaction<'_>, claim: &Claim) -> Result<Option<(Place, Head)>, TableError> {
-    let Some((schema, name)) = claim.table.as_deref().and_then(split_qualified) else {
-        tx.begin().await.map_err(DatabaseError::of_first_statement)?;
-        return Ok(None);
-    };
-    let (begun, place, head) = join!(
-        tx.begin(),
-        tx.metrics.locked(catalog::lock_place(tx, Some(&schema), &name)),
-        catalog::head(tx, Some(&schema), &name)
-    );
-    begun.map_err(DatabaseError::of_first_statement)?;
-    let place = place?.map(|(place, _)| place);
-    Ok(place.zip(head?.filter(|head| head.is_owned_by(&claim.owner))))
-}
-
-/// Drops the table at a place whose name is locked, where a look has found this one; `None` if it isn't the object's table.
-async fn drop_at(
-    tx: &Transaction<'_>,
-    objects: &impl Objects,
-    claim: &Claim,
-    place: Place,
-    seen: &Head,
-) -> Result<Option<Dropped>, TableError> {
-    // Before the table itself is locked, because its readers would wait for this answer.
-    if !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
-        return Ok(Some(Dropped::Kept(place.qualified)));
-    }
-    plan::check_drop(&place, seen)?;
-    let lock = ddl::lock_table(&place);
-    // An index may be being built, by this process or one of before.
-    let (cancelled, locked, head) = join!(
-        catalog::cancel_builds(tx, seen.oid),
-        tx.metrics.locked(tx.execute_typed(&lock, &[])),
-        catalog::head(tx, Some(&place.schema), &place.name)
-    );
-    cancelled?;
-    locked?;
-    let Some(head) = head?.filter(|head| head.is_owned_by(&claim.owner)) else { return Ok(None) };
-    plan::check_drop(&place, &head)?;
-    tx.commit(Step::Drop, &[ddl::drop_table(&place)]).await?;
-    Ok(Some(Dropped::Table(place.qualified)))
-}
-
-async fn find_table_to_drop(
-    sql: &Client,
-    claim: &Claim,
-    table: Option<&Table>,
-) -> Result<Option<Place>, TableError> {
-    let marked = catalog::tables_of(sql, &claim.owner).await?;
-    let recorded = match claim.table.as_deref() {
-        Some(table) if catalog::exists(sql, table).await? => Some(table),
-        _ => None,
-    };
-    let wanted = match table {
-        Some(table) => catalog::place(sql, table.schema.as_ref(), &table.name).await?,
-        None => None,
-    };
-    Ok(plan::table_to_drop(&marked, recorded, wanted.as_ref())?)
 }

@@ -1,0 +1,106 @@
+//! Reading of what a database has for a spec: what has the table's name, and as much of it as the spec speaks of.
+
+use crate::{
+    catalog::{self, Details, FoundIndexes, Head, Place, Publication, Relation},
+    ddl,
+    error::TableError,
+    identifier::Identifier,
+    marker,
+    plan::{self, Claim, ResolvedTable},
+    spec::{ColumnSettings, Table, Values},
+    sqlstate::Step,
+    transaction::Transaction,
+    types::ResolvedColumn,
+};
+use futures::{future::join_all, join};
+use tokio_postgres::Client;
+
+/// What is at a place.
+pub(crate) struct Seen {
+    pub place: Option<Place>,
+    pub head: Option<Head>,
+    pub has_triggers: bool,
+}
+
+/// Locks a table's name in a schema, or else in the current one, and reads what has it.
+pub(crate) async fn look(
+    tx: &Transaction<'_>,
+    schema: Option<&str>,
+    name: &Identifier,
+) -> Result<Seen, tokio_postgres::Error> {
+    let (place, head) = join!(
+        tx.metrics.locked(catalog::lock_place(tx, schema, name.as_str())),
+        catalog::head(tx, schema, name.as_str())
+    );
+    let (place, has_triggers) = place?.unzip();
+    Ok(Seen { place, head: head?, has_triggers: has_triggers.unwrap_or_default() })
+}
+
+/// Reads the indexes of what is there, if the spec speaks of some, or an earlier one has.
+pub(super) async fn indexes(
+    sql: &Client,
+    head: Option<&Head>,
+    wanted: &ResolvedTable,
+) -> Result<FoundIndexes, tokio_postgres::Error> {
+    let in_comment = head.and_then(|head| head.comment.as_deref()).and_then(marker::from_spec_in);
+    let names = plan::names_of_indexes(&wanted.indexes, &in_comment.unwrap_or_default().indexes);
+    if names.is_empty() && !wanted.columns.iter().any(|column| column.settings.unique) {
+        return Ok(FoundIndexes::default());
+    }
+    catalog::indexes(sql, &wanted.place.schema, head.map(|head| head.oid), &names).await
+}
+
+/// Reads the rest of what is there, with the details if the spec speaks of them, or an earlier one has.
+pub(super) async fn relation(
+    sql: &Client,
+    head: Option<Head>,
+    wanted: &ResolvedTable,
+    claim: &Claim,
+) -> Result<Option<Relation>, TableError> {
+    let Some(head) = head else { return Ok(None) };
+    let in_comment = head.comment.as_deref().and_then(marker::from_spec_in);
+    let had_settings = in_comment.is_some_and(|before| !before.settings.is_empty());
+    let has_settings = wanted.columns.iter().any(|column| column.settings != ColumnSettings::default());
+    let oid = head.oid;
+    let mut relation = catalog::relation(sql, head, had_settings || has_settings).await?;
+    if relation.details.is_none() && plan::needs_details(wanted, &relation) {
+        relation.details = Some(catalog::details(sql, oid).await?);
+    }
+    let is_generated = |column: &ResolvedColumn| matches!(column.settings.values, Values::Generated(_));
+    if !wanted.columns.iter().any(is_generated) {
+        return Ok(Some(relation));
+    }
+    let renames = plan::renames(wanted, &relation, claim);
+    if !renames.is_empty() {
+        relation.details = Some(renamed_details(sql, oid, &ddl::changes_of(wanted, &renames)).await?);
+    }
+    Ok(Some(relation))
+}
+
+/// The details once columns are renamed: only the server knows what that makes of expressions. It is taken back.
+async fn renamed_details(sql: &Client, oid: u32, renames: &[String]) -> Result<Details, TableError> {
+    let (begun, renamed, details, ended) = join!(
+        sql.batch_execute("SAVEPOINT korf_rename"),
+        join_all(renames.iter().map(|rename| sql.execute_typed(rename, &[]))),
+        catalog::details(sql, oid),
+        sql.batch_execute("ROLLBACK TO SAVEPOINT korf_rename")
+    );
+    begun?;
+    renamed.into_iter().collect::<Result<Vec<_>, _>>().map_err(|error| (Step::Change, error))?;
+    let details = details?;
+    ended?;
+    Ok(details)
+}
+
+/// The publications that can't send what happens to the rows of a table, because nothing tells them apart.
+pub(super) async fn publications(
+    sql: &Client,
+    place: &Place,
+    here: Option<&Relation>,
+    table: &Table,
+) -> Result<Vec<Publication>, tokio_postgres::Error> {
+    if here.map_or(!table.primary_key.is_empty(), |relation| relation.has_identity) {
+        return Ok(Vec::new());
+    }
+    catalog::publications(sql, &place.schema, here.map(|relation| relation.head.oid)).await
+}
