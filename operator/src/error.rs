@@ -129,7 +129,9 @@ impl TableError {
             | Self::Column(_)
             | Self::ObjectGone { .. } => ErrorClass::Permanent,
             Self::Plan(PlanError::Lost { .. }) => ErrorClass::Temporary,
-            Self::Plan(PlanError::Incompatible { .. } | PlanError::Renamed { .. }) => ErrorClass::Permanent,
+            Self::Plan(
+                PlanError::Incompatible { .. } | PlanError::Renamed { .. } | PlanError::Drifted { .. },
+            ) => ErrorClass::Permanent,
             Self::Working(_) | Self::Plan(PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
                 ErrorClass::Temporary
             }
@@ -202,6 +204,7 @@ impl TableError {
             Self::Plan(
                 PlanError::Incompatible { .. } | PlanError::Obstructed { .. } | PlanError::Renamed { .. },
             ) => ConditionReason::UpdateAborted,
+            Self::Plan(PlanError::Drifted { .. }) => ConditionReason::Drifted,
             Self::Plan(PlanError::SchemaMissing { .. }) => ConditionReason::SchemaMissing,
             Self::Working(_) | Self::Plan(PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
                 ConditionReason::InProgress

@@ -7,9 +7,10 @@ use crate::{
     crd::DatabaseTable,
     error::{TableError, Wait},
     outcome::{Adoption, Applied, Dropped, Outcome},
+    plan::{Claim, DriftKind, PlanError},
     request::TableRequest,
     secrets,
-    spec::DeletionPolicy,
+    spec::{DeletionPolicy, DriftPolicy},
     status::TableStatus,
 };
 use korf::{
@@ -26,6 +27,8 @@ pub struct Context {
     pub connections: Connections,
     /// The cluster whose tables are in the databases.
     pub cluster: Cluster,
+    /// The time between two looks at the tables; `None` for no looks.
+    pub drift_interval: Option<Duration>,
 }
 
 /// One of the objects asks so often whether the database is back, or the API server.
@@ -50,7 +53,7 @@ async fn create_handler(
         request.is_first,
         format_args!("Create handler invoked by custom resource {}. Creating database table.", request.name),
     );
-    reconcile(&request, &context, &client, &patch, &events).await
+    reconcile(&request, None, &context, &client, &patch, &events).await
 }
 
 #[korf::on_update(DatabaseTable)]
@@ -68,11 +71,11 @@ async fn update_handler(
             request.name
         ),
     );
-    reconcile(&request, &context, &client, &patch, &events).await
+    reconcile(&request, None, &context, &client, &patch, &events).await
 }
 
-/// At the start, where a change was taken back, and when the object's Secret changes: whatever has become of the table or the status meanwhile is looked at.
-/// Nothing is written where all is well.
+/// At the start, where a change was taken back, when the object's Secret changes, and when a look has found that somebody has changed
+/// the table: whatever has become of the table or the status meanwhile is looked at. Nothing is written where all is well.
 #[korf::on_resume(DatabaseTable)]
 async fn resume_handler(
     request: TableRequest,
@@ -84,7 +87,8 @@ async fn resume_handler(
 ) -> Result {
     // In an update, the other handler looks.
     if matches!(reason, Reason::Resume | Reason::Triggered) {
-        let Status(status) = reconcile(&request, &context, &client, &patch, &events).await?;
+        let drift = request.drift_policy();
+        let Status(status) = reconcile(&request, drift, &context, &client, &patch, &events).await?;
         patch.status(status)?;
     }
     Ok(())
@@ -98,7 +102,13 @@ fn is_retained(object: Body) -> bool {
 /// Lets the object go. The database isn't asked, so it may be away; and the table keeps the owner's line, so that an object of
 /// this name, and no other, takes it up again.
 #[korf::on_delete(DatabaseTable, when = is_retained)]
-async fn retain_handler(request: TableRequest, gone: Memo<IsDropped>, events: EventRecorder) {
+async fn retain_handler(
+    request: TableRequest,
+    context: State<Context>,
+    gone: Memo<IsDropped>,
+    events: EventRecorder,
+) {
+    context.connections.own().database.watch().forget(request.namespace(), &request.name);
     match request.recorded_table() {
         _ if gone.lock().0 => warn!("The table was dropped before deletionPolicy became Retain."),
         Some(table) => {
@@ -139,9 +149,10 @@ async fn delete_handler(
 }
 
 /// Creates the table or updates it: the spec is compared with the catalog in both cases, so it doesn't matter
-/// where an earlier attempt stopped.
+/// where an earlier attempt stopped. With a policy, the spec was applied before, and what differs is drift.
 async fn reconcile(
     request: &TableRequest,
+    drift: Option<DriftPolicy>,
     context: &Context,
     client: &Client,
     patch: &ObjectPatch,
@@ -150,21 +161,38 @@ async fn reconcile(
     for warning in request.warnings().iter().filter(|_| request.is_first) {
         warn!("{warning}");
     }
-    match apply(request, context, client).await {
+    let result = apply(request, drift, context, client).await;
+    if let Some(every) = context.drift_interval {
+        let trigger = request.trigger();
+        let call = move |namespace: &str, name: &str| trigger.trigger((namespace, name));
+        context.connections.watch_for_drift(every, secrets::in_cluster(client), call);
+    }
+    match result {
         Ok((applied, database)) => {
             log_applied(&applied);
+            if let Some(difference) = &applied.drift {
+                tell_drift(difference.kind, &difference.repaired(&applied.table), context, events);
+            }
             if let Some(adoption) = applied.adoption {
                 tell_adopted(adoption, &applied.table, events);
             }
             Ok(Status(request.status_after_success(&applied, database)))
         }
-        Err(error) => Err(record_failure(request, context, error, false, patch)?),
+        Err(error) => {
+            if let TableError::Plan(PlanError::Drifted { difference, .. }) = &error
+                && !request.has_drifted()
+            {
+                tell_drift(difference.kind, &error.to_string(), context, events);
+            }
+            Err(record_failure(request, context, error, false, patch)?)
+        }
     }
 }
 
 /// What was applied, and what the status is to say of the database.
 async fn apply(
     request: &TableRequest,
+    drift: Option<DriftPolicy>,
     context: &Context,
     client: &Client,
 ) -> Result<(Applied, Option<String>), TableError> {
@@ -178,7 +206,7 @@ async fn apply(
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
     let objects = &api::since(client, &request.version);
     let work = |link: Arc<Link>| async move {
-        let claim = request.claim(cluster, &link);
+        let claim = Claim { drift, ..request.claim(cluster, &link) };
         let table = match table {
             Ok(table) => table,
             // The next spec that was handled will be this one, which doesn't say what the object's table is.
@@ -256,6 +284,13 @@ fn log_kopf_line(is_first: bool, line: Arguments<'_>) {
     } else {
         debug!(target: "root", parent: None, "{line}");
     }
+}
+
+/// Tells it once: an object that has drifted is told of by its status.
+fn tell_drift(kind: DriftKind, message: &str, context: &Context, events: &EventRecorder) {
+    context.connections.pools().metrics().note_drift(kind);
+    warn!("{message}.");
+    events.warn("DriftDetected", message);
 }
 
 fn tell_adopted(adoption: Adoption, table: &str, events: &EventRecorder) {

@@ -2,7 +2,7 @@
 
 use crate::{
     identifier::{Identifier, quote},
-    plan::{Change, Plan},
+    plan::{Change, Difference, Plan},
     types::ResolvedColumn,
     warning::Warning,
 };
@@ -30,6 +30,8 @@ pub struct Applied {
     pub warnings: Vec<Warning>,
     /// How the table has become the object's just now, if it was nobody's.
     pub adoption: Option<Adoption>,
+    /// What somebody had changed of the table, and was made again as the spec asks.
+    pub drift: Option<Difference>,
 }
 
 /// How a table without an owner becomes an object's.
@@ -88,6 +90,7 @@ impl Applied {
             extra_columns,
             warnings,
             adoption: adopts.then_some(Adoption::ByPolicy),
+            drift: None,
         }
     }
 }

@@ -10,6 +10,7 @@
 mod adoption;
 mod change;
 mod columns;
+mod drift;
 mod error;
 mod index;
 
@@ -19,13 +20,14 @@ use crate::{
     identifier::{Identifier, quote},
     marker::{self, FromSpec, Owner},
     outcome::Dropped,
-    spec::{AdoptionPolicy, Index, Table},
+    spec::{AdoptionPolicy, DriftPolicy, Index, Table},
     types::ResolvedColumn,
 };
 pub use adoption::strangeness;
 pub use change::{Change, Obstacle, Step, StepKind};
 use columns::Differences;
 pub use columns::needs_details;
+pub use drift::{Compared, Difference, DriftHint, DriftKind, decide};
 pub use error::{IncompatibleChange, PlanError};
 pub use index::{IndexConflict, IndexPlan, IndexStep, names_of_indexes, plan_indexes};
 use std::collections::BTreeSet;
@@ -78,6 +80,8 @@ pub struct Claim {
     pub former: Option<Table>,
     /// Whether a table that has no owner may become the object's.
     pub adoption: AdoptionPolicy,
+    /// What is done where the table differs, if it is as somebody has changed it since the spec was applied.
+    pub drift: Option<DriftPolicy>,
 }
 
 /// What the database has for an object.

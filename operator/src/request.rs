@@ -8,7 +8,7 @@ use crate::{
     outcome::Applied,
     plan::Claim,
     secrets::SecretId,
-    spec::{Declaration, DeletionPolicy, SpecError, Table},
+    spec::{Declaration, DeletionPolicy, DriftPolicy, SpecError, Table},
     status::{Stamp, TableStatus},
 };
 use korf::{
@@ -149,6 +149,7 @@ impl TableRequest {
             table: self.status.table.clone(),
             columns: recorded.chain(handled).collect(),
             former: self.former().cloned(),
+            drift: None,
             adoption: self.table().map(|table| table.policies.adoption).unwrap_or_default(),
             is_elsewhere: link.is_another_than(self.status.database.as_deref()),
         }
@@ -159,6 +160,28 @@ impl TableRequest {
     pub fn former(&self) -> Option<&Table> {
         let previous = self.previous.as_ref().filter(|_| !self.status.tells_of_an_end())?;
         previous.spec.table.as_ref().ok()
+    }
+
+    /// The object's namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// What is done about a difference of the table, if the spec was applied before: then somebody has changed the table since. Any
+    /// change of the spec is the update handler's.
+    pub fn drift_policy(&self) -> Option<DriftPolicy> {
+        let table = self.table().ok().filter(|_| self.status.was_applied())?;
+        Some(table.policies.drift)
+    }
+
+    /// Whether the status tells that the table has drifted.
+    pub fn has_drifted(&self) -> bool {
+        self.status.has_drifted()
+    }
+
+    /// Gives objects a turn.
+    pub fn trigger(&self) -> Trigger<DatabaseTable> {
+        self.trigger.clone()
     }
 
     /// Gives the object a turn once something is over for which it waits.

@@ -177,6 +177,7 @@ async fn planned(database: &Database, owner: &Owner, spec: &Declaration) -> Resu
         is_elsewhere: false,
         former: None,
         adoption: table.policies.adoption,
+        drift: None,
     };
     database.preview(&Alive, &claim, table).await
 }

@@ -5,7 +5,7 @@ use crate::{
     ddl,
     error::TableError,
     identifier::Identifier,
-    marker,
+    marker::{self, FromSpec},
     plan::{self, Claim, ResolvedTable},
     spec::{ColumnSettings, Table, Values},
     sqlstate::Step,
@@ -42,12 +42,28 @@ pub(super) async fn indexes(
     head: Option<&Head>,
     wanted: &ResolvedTable,
 ) -> Result<FoundIndexes, tokio_postgres::Error> {
-    let in_comment = head.and_then(|head| head.comment.as_deref()).and_then(marker::from_spec_in);
-    let names = plan::names_of_indexes(&wanted.indexes, &in_comment.unwrap_or_default().indexes);
-    if names.is_empty() && !wanted.columns.iter().any(|column| column.settings.unique) {
+    if !needs_indexes(head, wanted) {
         return Ok(FoundIndexes::default());
     }
+    let names = plan::names_of_indexes(&wanted.indexes, &from_spec(head).unwrap_or_default().indexes);
     catalog::indexes(sql, &wanted.place.schema, head.map(|head| head.oid), &names).await
+}
+
+/// Whether the spec speaks of indexes, or an earlier one has.
+pub(crate) fn needs_indexes(head: Option<&Head>, wanted: &ResolvedTable) -> bool {
+    !wanted.indexes.is_empty()
+        || wanted.columns.iter().any(|column| column.settings.unique)
+        || from_spec(head).is_some_and(|before| !before.indexes.is_empty())
+}
+
+/// Whether the spec speaks of details, or an earlier one has.
+pub(crate) fn needs_details(head: &Head, wanted: &ResolvedTable) -> bool {
+    wanted.columns.iter().any(|column| column.settings != ColumnSettings::default())
+        || from_spec(Some(head)).is_some_and(|before| !before.settings.is_empty())
+}
+
+fn from_spec(head: Option<&Head>) -> Option<FromSpec> {
+    head.and_then(|head| head.comment.as_deref()).and_then(marker::from_spec_in)
 }
 
 /// Reads the rest of what is there, with the details if the spec speaks of them, or an earlier one has.
@@ -58,11 +74,8 @@ pub(super) async fn relation(
     claim: &Claim,
 ) -> Result<Option<Relation>, TableError> {
     let Some(head) = head else { return Ok(None) };
-    let in_comment = head.comment.as_deref().and_then(marker::from_spec_in);
-    let had_settings = in_comment.is_some_and(|before| !before.settings.is_empty());
-    let has_settings = wanted.columns.iter().any(|column| column.settings != ColumnSettings::default());
-    let oid = head.oid;
-    let mut relation = catalog::relation(sql, head, had_settings || has_settings).await?;
+    let (oid, detailed) = (head.oid, needs_details(&head, wanted));
+    let mut relation = catalog::relation(sql, head, detailed).await?;
     if relation.details.is_none() && plan::needs_details(wanted, &relation) {
         relation.details = Some(catalog::details(sql, oid).await?);
     }

@@ -24,6 +24,7 @@ fn claim(name: &str, columns: &[&str]) -> Claim {
         is_elsewhere: false,
         former: None,
         adoption: AdoptionPolicy::Never,
+        drift: None,
     }
 }
 

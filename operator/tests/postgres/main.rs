@@ -10,6 +10,7 @@ mod connection;
 mod create;
 mod crowded;
 mod delete;
+mod drift;
 mod edits;
 mod handed_over;
 mod hostile;

@@ -35,6 +35,7 @@ pub fn claim(owner: Owner) -> Claim {
         is_elsewhere: false,
         former: None,
         adoption: AdoptionPolicy::Never,
+        drift: None,
     }
 }
 
