@@ -108,6 +108,7 @@ fn every_field_has_a_description() {
         "indexes",
         "deletionPolicy",
         "adoptionPolicy",
+        "driftPolicy",
     ] {
         assert!(spec_schema()["properties"][field]["description"].is_string(), "{field} has no description");
     }
