@@ -12,10 +12,7 @@ fn is_synced(status: &'static str, reason: &'static str) -> impl Fn(&Value) -> b
     }
 }
 
-async fn restarted<'f>(
-    mut operator: OperatorProcess,
-    start: impl Fn() -> OperatorProcess,
-) -> OperatorProcess {
+async fn restarted(mut operator: OperatorProcess, start: impl Fn() -> OperatorProcess) -> OperatorProcess {
     operator.terminate().await;
     start()
 }

@@ -19,8 +19,8 @@ enum Step {
     Edited,
 }
 use ConditionReason::{
-    ClusterUnavailable, Conflict, DatabaseUnavailable, DependentsExist, InProgress, InvalidSpec, SecretInvalid,
-    SecretMissing, UpdateAborted,
+    ClusterUnavailable, Conflict, DatabaseUnavailable, DependentsExist, InProgress, InvalidSpec,
+    SecretInvalid, SecretMissing, UpdateAborted,
 };
 use Outcome::{Created, Unchanged};
 use Step::{Adopted, Done, Edited, Failed, Held};
