@@ -6,8 +6,21 @@ use crate::{
     connections::{Connections, Link, Purpose},
     crd::DatabaseTable,
     error::{TableError, Wait},
-    outcome::{Adoption, Applied, Dropped, Outcome},
-    plan::{Claim, DriftKind, PlanError},
+            if let Some(difference) = &applied.drift {
+                warn!("{}.", difference.repaired(&applied.table));
+                context.connections.pools().metrics().note_drift(difference.kind);
+            }
+            events::of_success(request.status(), &applied).into_iter().for_each(|event| event.post(events));
+            Ok(Status(request.status_after_success(&applied, database)))
+        }
+        Err(error) => {
+            if let TableError::Plan(PlanError::Drifted { difference, .. }) = &error
+                && !request.status().has_drifted()
+            {
+                context.connections.pools().metrics().note_drift(difference.kind);
+            }
+            Err(record_failure(request, context, error, false, (patch, events))?)
+        }
     request::TableRequest,
     secrets,
     spec::{DeletionPolicy, DriftPolicy},
@@ -109,17 +122,16 @@ async fn retain_handler(
     events: EventRecorder,
 ) {
     context.connections.own().database.watch().forget(request.namespace(), &request.name);
-    match request.recorded_table() {
-        _ if gone.lock().0 => warn!("The table was dropped before deletionPolicy became Retain."),
-        Some(table) => {
-            info!("Kept table {table}, because deletionPolicy is Retain.");
-            events.info(
-                "Retained",
-                format_args!("Table {table} stays in the database: deletionPolicy is Retain"),
-            );
-        }
+    if gone.lock().0 {
+        warn!("The table was dropped before deletionPolicy became Retain.");
+        return;
+    }
+    let table = request.recorded_table();
+    match table {
+        Some(table) => info!("Kept table {table}, because deletionPolicy is Retain."),
         None => info!("Dropped nothing, because deletionPolicy is Retain."),
     }
+    events::of_retention(table).post(&events);
 }
 
 /// Whether the object's table is dropped: the policy may become `Retain` just then.
@@ -133,6 +145,7 @@ async fn delete_handler(
     client: Client,
     patch: ObjectPatch,
     gone: Memo<IsDropped>,
+    events: EventRecorder,
 ) -> Result {
     log_kopf_line(
         request.is_first,
@@ -142,8 +155,9 @@ async fn delete_handler(
         Ok(dropped) => {
             gone.replace(IsDropped(matches!(dropped, Dropped::Table(_))));
             log_dropped(&dropped);
+            events::of_drop(&dropped).post(&events);
         }
-        Err(error) => return Err(record_failure(&request, &context, error, true, &patch)?),
+        Err(error) => return Err(record_failure(&request, &context, error, true, (&patch, &events))?),
     }
     Ok(())
 }
@@ -170,6 +184,7 @@ async fn reconcile(
     match result {
         Ok((applied, database)) => {
             log_applied(&applied);
+<<<<<<< HEAD
             if let Some(difference) = &applied.drift {
                 tell_drift(difference.kind, &difference.repaired(&applied.table), context, events);
             }
@@ -186,6 +201,12 @@ async fn reconcile(
             }
             Err(record_failure(request, context, error, false, patch)?)
         }
+=======
+            events::of_success(request.status(), &applied).into_iter().for_each(|event| event.post(events));
+            Ok(Status(request.status_after_success(&applied, database)))
+        }
+        Err(error) => Err(record_failure(request, context, error, false, (patch, events))?),
+>>>>>>> main
     }
 }
 
@@ -253,18 +274,22 @@ async fn drop_table(
     }
 }
 
-/// Puts the reason into the status, and returns the error with what the next attempt waits for.
+/// Puts the reason into the status, tells it where it is news, and returns the error with what the next attempt waits for.
 fn record_failure(
     request: &TableRequest,
     context: &Context,
     error: TableError,
     deleting: bool,
-    patch: &ObjectPatch,
+    (patch, events): (&ObjectPatch, &EventRecorder),
 ) -> Result<Error> {
     let secret = request.secret().ok().flatten();
     let place = context.connections.place(secret.as_ref());
     let error = error.naming(&place);
-    patch.status(request.status_after_failure(&error, deleting))?;
+    let status = request.status_after_failure(&error, deleting);
+    if let Some(event) = events::of_failure(request.status(), &status, deleting) {
+        event.post(events);
+    }
+    patch.status(status)?;
     Ok(match error.wait() {
         Wait::ForBackoff => Error::from(error),
         Wait::ForDatabase => Error::outage(place, error, AWAY),
@@ -286,13 +311,7 @@ fn log_kopf_line(is_first: bool, line: Arguments<'_>) {
     }
 }
 
-/// Tells it once: an object that has drifted is told of by its status.
-fn tell_drift(kind: DriftKind, message: &str, context: &Context, events: &EventRecorder) {
-    context.connections.pools().metrics().note_drift(kind);
-    warn!("{message}.");
-    events.warn("DriftDetected", message);
-}
-
+<<<<<<< HEAD
 fn tell_adopted(adoption: Adoption, table: &str, events: &EventRecorder) {
     let why = match adoption {
         Adoption::ByPolicy => "it is as the spec asks, and adoptionPolicy is IfCompatible",
@@ -302,6 +321,8 @@ fn tell_adopted(adoption: Adoption, table: &str, events: &EventRecorder) {
     events.info("Adopted", format_args!("Table {table} belongs to this object now: {why}"));
 }
 
+=======
+>>>>>>> main
 fn log_applied(applied: &Applied) {
     let table = &applied.table;
     match &applied.outcome {
@@ -309,6 +330,9 @@ fn log_applied(applied: &Applied) {
         Outcome::ColumnsAdded(columns) => info!("Added to table {table}: {}.", columns.join(", ")),
         Outcome::Changed(changes) => info!("Changed of table {table}: {}.", changes.join("; ")),
         Outcome::Unchanged => debug!("Table {table} is up to date."),
+    }
+    if let Some(adoption) = applied.adoption {
+        info!("Adopted table {table}: {adoption}.");
     }
     for warning in &applied.warnings {
         warn!("Table {table}: {warning}.");

@@ -35,7 +35,7 @@ async fn what_others_change_of_a_table_is_put_right_within_the_interval() {
     fixture.sql("ALTER TABLE a DROP n").await;
     fixture.until_columns("a", 2).await;
     let notes = events(&fixture, 1).await;
-    let note = "somebody had changed table public.a: column \"n\" is missing. It is as the spec asks again; a column that was \
+    let note = "Somebody had changed table public.a: column \"n\" is missing. It is as the spec asks again; a column that was \
                 missing is empty";
     assert_eq!(notes, [note]);
     operator.wait_for_line(&format!("{note}.")).await;
@@ -76,8 +76,6 @@ async fn under_report_an_object_has_drifted_until_somebody_has_put_its_table_rig
         fixture.until_columns("clock", 1).await;
     }
     assert_eq!(operator.count_lines("Handler 'resume_handler' failed permanently"), 1, "it is told once");
-    let notes = events(&fixture, 4).await;
-    assert_eq!(notes.iter().filter(|note| note.contains("table public.a")).count(), 1, "{notes:?}");
     for statement in pending {
         fixture.sql(statement.as_str().unwrap()).await;
     }

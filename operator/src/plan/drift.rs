@@ -67,7 +67,7 @@ impl Difference {
             DriftKind::Column => ". It is as the spec asks again; a column that was missing is empty",
             _ => ". It is as the spec asks again",
         };
-        format!("somebody had changed table {table}: {}{loss}", self.words.join("; "))
+        format!("Somebody had changed table {table}: {}{loss}", self.words.join("; "))
     }
 }
 
