@@ -17,7 +17,8 @@ use tokio_postgres::Client;
 
 /// Print manifests for tables that exist, for `kubectl apply -f -`; nothing is changed
 ///
-/// The operator takes the tables over as they are, because the manifests say adoptionPolicy: IfCompatible. What a manifest can't
+/// The operator takes the tables over as they are, because the manifests say adoptionPolicy: IfCompatible, and keeps
+/// them when the objects are deleted (deletionPolicy: Retain). What a manifest can't
 /// say of a table stands beside it as a comment, and stays as it is. Tables of other objects are left out. The exit code is 1 if a
 /// table isn't found.
 #[derive(Debug, clap::Parser)]

@@ -8,7 +8,7 @@ use crate::{
     error::TableError,
     marker::Owner,
     plan::Claim,
-    spec::Declaration,
+    spec::{Declaration, SecretRef},
 };
 use korf::Error;
 use kube::Client;
@@ -102,7 +102,8 @@ async fn print(options: &PlanOptions) -> Result<Sum, Error> {
         let planned = planned(&database, &owner, &manifest.spec).await;
         sum.statements += planned.as_ref().map_or(0, Preview::count);
         sum.failed += usize::from(planned.is_err());
-        write!(out, "{}", Part { owner, warnings: manifest.spec.warnings, planned })?;
+        let secret = manifest.spec.secret.ok().flatten();
+        write!(out, "{}", Part { owner, warnings: manifest.spec.warnings, secret, planned })?;
     }
     Ok(sum)
 }
@@ -194,6 +195,7 @@ impl Objects for Alive {
 struct Part {
     owner: Owner,
     warnings: Vec<String>,
+    secret: Option<SecretRef>,
     planned: Result<Preview, TableError>,
 }
 
@@ -202,6 +204,14 @@ impl fmt::Display for Part {
         writeln!(f, "\n-- DatabaseTable {}", self.owner)?;
         for warning in &self.warnings {
             writeln!(f, "-- WARNING: {warning}")?;
+        }
+        if let Some(secret) = &self.secret {
+            writeln!(
+                f,
+                "-- WARNING: its database is that of the Secret {}, which isn't read: what follows is true if --database-url leads \
+                 there, as the same user",
+                secret.name
+            )?;
         }
         match &self.planned {
             Ok(preview) => preview.fmt(f),

@@ -45,6 +45,7 @@ struct Spec {
     #[serde(skip_serializing_if = "Option::is_none")]
     schema: Option<String>,
     adoption_policy: &'static str,
+    deletion_policy: &'static str,
     columns: Vec<BTreeMap<String, Column>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     primary_key: Vec<String>,
@@ -141,6 +142,7 @@ impl Manifest {
             table_name: in_spec(table),
             schema: None,
             adoption_policy: "IfCompatible",
+            deletion_policy: "Retain",
             columns,
             primary_key: key
                 .map(|key| key.columns.iter().map(|name| in_spec(name)).collect())
