@@ -165,7 +165,10 @@ impl TableError {
                 Wait::ForWork
             }
             Self::Plan(PlanError::Obstructed {
-                obstacle: Obstacle::Duplicates { .. } | Obstacle::IndexDuplicates { .. },
+                obstacle:
+                    Obstacle::Duplicates { .. }
+                    | Obstacle::KeyDuplicates { .. }
+                    | Obstacle::IndexDuplicates { .. },
                 ..
             }) => Wait::ForRows,
             Self::Database(DatabaseError { of_long_work: true, .. }) => Wait::ForRoom,

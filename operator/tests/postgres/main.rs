@@ -17,6 +17,7 @@ mod handed_over;
 mod hostile;
 mod identities;
 mod indexes;
+mod keys;
 mod kstatus;
 mod outages;
 mod pooled;
