@@ -6,21 +6,9 @@ use crate::{
     connections::{Connections, Link, Purpose},
     crd::DatabaseTable,
     error::{TableError, Wait},
-            if let Some(difference) = &applied.drift {
-                warn!("{}.", difference.repaired(&applied.table));
-                context.connections.pools().metrics().note_drift(difference.kind);
-            }
-            events::of_success(request.status(), &applied).into_iter().for_each(|event| event.post(events));
-            Ok(Status(request.status_after_success(&applied, database)))
-        }
-        Err(error) => {
-            if let TableError::Plan(PlanError::Drifted { difference, .. }) = &error
-                && !request.status().has_drifted()
-            {
-                context.connections.pools().metrics().note_drift(difference.kind);
-            }
-            Err(record_failure(request, context, error, false, (patch, events))?)
-        }
+    events,
+    outcome::{Applied, Dropped, Outcome},
+    plan::{Claim, PlanError},
     request::TableRequest,
     secrets,
     spec::{DeletionPolicy, DriftPolicy},
@@ -51,7 +39,7 @@ const WRONG: Duration = Duration::from_secs(20);
 
 /// An object is looked at so often at least while something is done to its table. It is looked at besides when that is over.
 const WORKING: Duration = Duration::from_secs(60);
-/// An object is tried so often whose rows are in the way: each time, all of them are read.
+/// An object is tried so often whose rows are in the way, or for whose rows there is no room: each time, all of them are read.
 const ROWS: Duration = Duration::from_secs(300);
 
 #[korf::on_create(DatabaseTable)]
@@ -184,29 +172,21 @@ async fn reconcile(
     match result {
         Ok((applied, database)) => {
             log_applied(&applied);
-<<<<<<< HEAD
             if let Some(difference) = &applied.drift {
-                tell_drift(difference.kind, &difference.repaired(&applied.table), context, events);
+                warn!("{}.", difference.repaired(&applied.table));
+                context.connections.pools().metrics().note_drift(difference.kind);
             }
-            if let Some(adoption) = applied.adoption {
-                tell_adopted(adoption, &applied.table, events);
-            }
+            events::of_success(request.status(), &applied).into_iter().for_each(|event| event.post(events));
             Ok(Status(request.status_after_success(&applied, database)))
         }
         Err(error) => {
             if let TableError::Plan(PlanError::Drifted { difference, .. }) = &error
-                && !request.has_drifted()
+                && !request.status().has_drifted()
             {
-                tell_drift(difference.kind, &error.to_string(), context, events);
+                context.connections.pools().metrics().note_drift(difference.kind);
             }
-            Err(record_failure(request, context, error, false, patch)?)
+            Err(record_failure(request, context, error, false, (patch, events))?)
         }
-=======
-            events::of_success(request.status(), &applied).into_iter().for_each(|event| event.post(events));
-            Ok(Status(request.status_after_success(&applied, database)))
-        }
-        Err(error) => Err(record_failure(request, context, error, false, (patch, events))?),
->>>>>>> main
     }
 }
 
@@ -296,7 +276,7 @@ fn record_failure(
         Wait::ForApiServer => Error::outage(error.to_string(), error, AWAY),
         Wait::ForSomeone => Error::outage(error.cause(), error, WRONG),
         Wait::ForWork => Error::outage(error.cause(), error, WORKING),
-        Wait::ForRows => Error::temporary(error, ROWS),
+        Wait::ForRows | Wait::ForRoom => Error::temporary(error, ROWS),
         Wait::ForSpec => Error::permanent(error),
     })
 }
@@ -311,18 +291,6 @@ fn log_kopf_line(is_first: bool, line: Arguments<'_>) {
     }
 }
 
-<<<<<<< HEAD
-fn tell_adopted(adoption: Adoption, table: &str, events: &EventRecorder) {
-    let why = match adoption {
-        Adoption::ByPolicy => "it is as the spec asks, and adoptionPolicy is IfCompatible",
-        Adoption::HandedOver => "it is as another operator has made it for this object",
-    };
-    info!("Adopted table {table}: {why}.");
-    events.info("Adopted", format_args!("Table {table} belongs to this object now: {why}"));
-}
-
-=======
->>>>>>> main
 fn log_applied(applied: &Applied) {
     let table = &applied.table;
     match &applied.outcome {

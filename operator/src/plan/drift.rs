@@ -3,7 +3,7 @@
 //! There is no comparison of its own: a table has drifted if a plan for it isn't empty. So it is never reported for what the
 //! operator would leave alone, such as columns that a person has added.
 
-use super::{Change, Found, IncompatibleChange, Plan, PlanError, ResolvedTable, Step, is_key};
+use super::{Change, Found, IncompatibleChange, Plan, PlanError, ResolvedTable, Step, changed_key};
 use crate::{
     ddl,
     identifier::{Identifier, quote},
@@ -125,7 +125,7 @@ impl Compared<'_> {
 
     fn kind(&self, changes: &[Change], steps: &[Step]) -> DriftKind {
         let Some(relation) = &self.found.here else { return DriftKind::Table };
-        if !is_key(&self.wanted.primary_key, relation.key.as_ref()) {
+        if changed_key(self.wanted, relation.key.as_ref()).is_some() {
             return DriftKind::Key;
         }
         let of_change = changes.iter().map(|change| match change {
@@ -181,7 +181,10 @@ fn missing(change: &Change) -> Option<String> {
 }
 
 fn left(step: &Step) -> String {
-    format!("to be done: {}", step.what)
+    match step.what.strip_prefix("the drop of ") {
+        Some(what) => format!("{what} is left over"),
+        None => format!("{} is missing", step.what),
+    }
 }
 
 /// What is done about a difference that somebody has made: the spec is as it was when it was applied last.
