@@ -27,19 +27,19 @@ async fn what_others_change_of_a_table_is_put_right_within_the_interval() {
     let fixture = Fixture::on(Cluster::with_full_crd().await, "drift-repair").await;
     let operator = fixture.operator().arg("--drift-interval=1").start();
     for name in ["a", "b"] {
-        fixture.apply(&manifest(name, name, &["id", "n"]));
+        fixture.apply(&manifest(name, name, &["id", "x"]));
         fixture.until_ready(name).await;
     }
     fixture.sql("INSERT INTO a VALUES (1, 2)").await;
     let before = fixture.table("a").await.unwrap();
-    fixture.sql("ALTER TABLE a DROP n").await;
+    fixture.sql("ALTER TABLE a DROP x").await;
     fixture.until_columns("a", 2).await;
     let notes = events(&fixture, 1).await;
-    let note = "Somebody had changed table public.a: column \"n\" is missing. It is as the spec asks again; a column that was \
+    let note = "Somebody had changed table public.a: column \"x\" is missing. It is as the spec asks again; a column that was \
                 missing is empty";
     assert_eq!(notes, [note]);
     operator.wait_for_line(&format!("{note}.")).await;
-    assert_eq!(fixture.query("SELECT id::text FROM a WHERE n IS NULL").await, ["1"], "the row is there");
+    assert_eq!(fixture.query("SELECT id::text FROM a WHERE x IS NULL").await, ["1"], "the row is there");
 
     fixture.sql("DROP TABLE b").await;
     fixture.until_columns("b", 2).await;
@@ -55,7 +55,7 @@ async fn what_others_change_of_a_table_is_put_right_within_the_interval() {
 async fn under_report_an_object_has_drifted_until_somebody_has_put_its_table_right() {
     let fixture = Fixture::on(Cluster::with_full_crd().await, "drift-report").await;
     let operator = fixture.operator().arg("--drift-interval=1").start();
-    fixture.apply(&manifest("a", "a", &["id", "n"]));
+    fixture.apply(&manifest("a", "a", &["id", "x"]));
     fixture.apply(&manifest("clock", "clock", &["id"]));
     fixture.patch("a", json!({"spec": {"driftPolicy": "Report"}})).await;
     let reported = |object: &Value| {
@@ -64,7 +64,7 @@ async fn under_report_an_object_has_drifted_until_somebody_has_put_its_table_rig
     };
     fixture.until("a", "the policy is known", reported).await;
     fixture.until_ready("clock").await;
-    fixture.sql("ALTER TABLE a DROP n").await;
+    fixture.sql("ALTER TABLE a DROP x").await;
     let object = fixture.until("a", "it has drifted", is("Drifted")).await;
     assert_eq!(condition(&object, "Stalled"), ["True", "Drifted"]);
     assert_eq!(fixture.columns("a").await.len(), 1);
@@ -87,7 +87,7 @@ async fn under_report_an_object_has_drifted_until_somebody_has_put_its_table_rig
 async fn an_object_whose_update_was_held_back_is_applied_once_somebody_has_run_the_pending_statements() {
     let fixture = Fixture::on(Cluster::with_full_crd().await, "drift-pending").await;
     let operator = fixture.operator().arg("--drift-interval=1").start();
-    fixture.apply(&manifest("a", "a", &["id", "n"]));
+    fixture.apply(&manifest("a", "a", &["id", "x"]));
     fixture.until_ready("a").await;
     fixture.apply(&manifest("a", "a", &["id"]));
     let object = fixture.until("a", "a column is held back", is("UpdateAborted")).await;
@@ -103,7 +103,7 @@ async fn what_others_change_while_no_operator_runs_is_found_at_its_start() {
     let fixture = Fixture::on(Cluster::with_full_crd().await, "drift-start").await;
     let mut operator = fixture.operator().start();
     for name in ["a", "b", "c"] {
-        fixture.apply(&manifest(name, name, &["id", "n"]));
+        fixture.apply(&manifest(name, name, &["id", "x"]));
         fixture.until_ready(name).await;
     }
     fixture.patch("b", json!({"spec": {"driftPolicy": "Report"}})).await;
@@ -114,7 +114,7 @@ async fn what_others_change_while_no_operator_runs_is_found_at_its_start() {
     fixture.until("b", "the policy is known", until_reported).await;
     let before = fixture.table("a").await.unwrap();
     operator.terminate().await;
-    fixture.sql("ALTER TABLE a DROP n; ALTER TABLE b DROP n; ALTER TABLE c ALTER n TYPE bigint").await;
+    fixture.sql("ALTER TABLE a DROP x; ALTER TABLE b DROP x; ALTER TABLE c ALTER x TYPE bigint").await;
     let _operator = fixture.operator().arg("--drift-interval=0").start();
     for name in ["b", "c"] {
         fixture.until(name, "it has drifted", is("Drifted")).await;
@@ -123,5 +123,5 @@ async fn what_others_change_while_no_operator_runs_is_found_at_its_start() {
     let after = fixture.table("a").await.unwrap();
     assert_eq!(after["metadata"]["resourceVersion"], before["metadata"]["resourceVersion"]);
     assert_eq!(fixture.columns("b").await.len(), 1);
-    assert_eq!(fixture.columns("c").await, ["id integer", "n bigint"]);
+    assert_eq!(fixture.columns("c").await, ["id integer", "x bigint"]);
 }
