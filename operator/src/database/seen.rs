@@ -12,7 +12,7 @@ use crate::{
     transaction::Transaction,
     types::ResolvedColumn,
 };
-use futures::{future::join_all, join};
+use futures::{future::join_all, join, try_join};
 use tokio_postgres::Client;
 
 /// What is at a place.
@@ -63,8 +63,13 @@ pub(super) async fn relation(
     let has_settings = wanted.columns.iter().any(|column| column.settings != ColumnSettings::default());
     let oid = head.oid;
     let mut relation = catalog::relation(sql, head, had_settings || has_settings).await?;
-    if relation.details.is_none() && plan::needs_details(wanted, &relation) {
-        relation.details = Some(catalog::details(sql, oid).await?);
+    if plan::needs_weight(wanted, &relation) {
+        let types: Vec<_> = wanted.columns.iter().map(|column| column.type_.id.oid).collect();
+        let known = relation.details.take();
+        let details =
+            async { if let Some(known) = known { Ok(known) } else { catalog::details(sql, oid).await } };
+        let (details, weight) = try_join!(details, catalog::weight(sql, oid, &types))?;
+        relation.details = Some(Details { weight, ..details });
     }
     let is_generated = |column: &ResolvedColumn| matches!(column.settings.values, Values::Generated(_));
     if !wanted.columns.iter().any(is_generated) {
@@ -72,7 +77,9 @@ pub(super) async fn relation(
     }
     let renames = plan::renames(wanted, &relation, claim);
     if !renames.is_empty() {
-        relation.details = Some(renamed_details(sql, oid, &ddl::changes_of(wanted, &renames)).await?);
+        let weight = relation.details.take().unwrap_or_default().weight;
+        let details = renamed_details(sql, oid, &ddl::changes_of(wanted, &renames)).await?;
+        relation.details = Some(Details { weight, ..details });
     }
     Ok(Some(relation))
 }

@@ -23,3 +23,21 @@ fn failed_api_requests_are_retried_soon_also_when_a_permission_is_missing() {
     let text = TableError::ClusterUnknown(rejected(403)).to_string();
     assert!(text.contains("(it is; forbidden): grant the operator `get`"), "{text}");
 }
+
+#[test]
+fn changes_that_take_too_long_are_not_tried_again() {
+    let cancelled = || {
+        TableError::Database(DatabaseError {
+            code: Some("57014".into()),
+            ..DatabaseError::of_the_object("canceled".into())
+        })
+    };
+    assert!(cancelled().is_of_statement_limit(STATEMENT_LIMIT));
+    assert!(!cancelled().is_of_statement_limit(Duration::from_secs(59)), "somebody has cancelled it");
+    assert!(!TableError::NoSchema.is_of_statement_limit(STATEMENT_LIMIT));
+    let pending = vec!["ALTER TABLE t …".to_owned()];
+    let error =
+        TableError::from(PlanError::TooSlow { table: "t".into(), seconds: 60, pending: pending.clone() });
+    assert_eq!((error.class(), error.reason()), (ErrorClass::Permanent, ConditionReason::UpdateAborted));
+    assert_eq!(error.pending(), pending);
+}

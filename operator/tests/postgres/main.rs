@@ -18,6 +18,7 @@ mod indexes;
 mod kstatus;
 mod pooled;
 mod races;
+mod rewrites;
 mod rotation;
 mod schemas;
 mod succession;
