@@ -21,6 +21,8 @@ use std::{sync::Arc, time::Duration};
 /// The time for which nobody is called: what the database lacks is often applied together with the object.
 const DEFERRED: Duration = Duration::from_secs(120);
 
+const WAY_OUT: &str = ". To let the object go and keep the table, set deletionPolicy: Retain";
+
 const LOGIN_HINT: &str = " (check the user and the password that the operator has been given)";
 
 /// An error that keeps a table from matching its spec. Its message is a single line and never contains a
@@ -93,6 +95,8 @@ pub enum Wait {
     ForSomeone,
     /// Someone who changes rows. Whether it was done takes long to find out.
     ForRows,
+    /// Room on the server's disk, or the end of a limit there. Whether that has come takes long to find out.
+    ForRoom,
     /// The end of what is being done.
     ForWork,
     /// Another spec.
@@ -115,6 +119,8 @@ pub struct DatabaseError {
     pub spoiled: bool,
     /// Whether it is an error of the server as a whole, which meets other objects, too.
     pub of_the_server: bool,
+    /// Whether it has ended what takes long, and would again.
+    pub of_long_work: bool,
     reason: ConditionReason,
     message: String,
 }
@@ -162,9 +168,13 @@ impl TableError {
                 Wait::ForWork
             }
             Self::Plan(PlanError::Obstructed {
-                obstacle: Obstacle::Duplicates { .. } | Obstacle::IndexDuplicates { .. },
+                obstacle:
+                    Obstacle::Duplicates { .. }
+                    | Obstacle::KeyDuplicates { .. }
+                    | Obstacle::IndexDuplicates { .. },
                 ..
             }) => Wait::ForRows,
+            Self::Database(DatabaseError { of_long_work: true, .. }) => Wait::ForRoom,
             Self::Database(DatabaseError { class: ErrorClass::Temporary, of_the_server, .. }) => {
                 if *of_the_server {
                     Wait::ForDatabase
@@ -241,6 +251,21 @@ impl TableError {
         }
     }
 
+    /// What happened, to what, and what to do. Where it keeps an object from going, that has the way out.
+    pub fn message(&self, deleting: bool) -> String {
+        let is_helped = matches!(
+            self.reason(),
+            ConditionReason::DatabaseUnavailable
+                | ConditionReason::PermissionDenied
+                | ConditionReason::DependentsExist
+                | ConditionReason::Conflict
+                | ConditionReason::SecretMissing
+                | ConditionReason::SecretInvalid
+                | ConditionReason::DatabaseChanged
+        );
+        if deleting && is_helped { format!("{self}{WAY_OUT}") } else { self.to_string() }
+    }
+
     /// What the status says of it, in its own words, `message`, where attempts have failed for this long.
     pub fn as_failure<'a>(&'a self, message: &'a str, deleting: bool, lasts: Duration) -> Failure<'a> {
         let may_come = self.reason().may_come() && lasts < DEFERRED;
@@ -305,6 +330,16 @@ impl DatabaseError {
         Self::of_the_object("the work at the table was interrupted".to_owned())
     }
 
+    /// The same error, of work that takes long and is to be tried again after a while, not at once: what the work is, in words.
+    #[must_use]
+    pub fn of_long_work(self, what: &str, table: &str) -> Self {
+        let message = format!(
+            "{what} of table {table} is tried again every five minutes, because all rows are read each time: {}",
+            self.message
+        );
+        Self { of_long_work: true, of_the_server: false, message, ..self }
+    }
+
     /// What is done to the table never makes it as the spec asks.
     pub fn never_settles() -> Self {
         Self::of_the_object(
@@ -341,6 +376,7 @@ impl DatabaseError {
             stale: sqlstate::is_stale(error),
             spoiled: sqlstate::spoils(code),
             of_the_server: sqlstate::is_of_the_server(step, code),
+            of_long_work: false,
             reason: match code {
                 "2BP01" => ConditionReason::DependentsExist,
                 // A column of another table has the table's row type.
@@ -361,7 +397,16 @@ impl DatabaseError {
 
     fn temporary(message: String) -> Self {
         let (class, reason) = (ErrorClass::Temporary, ConditionReason::DatabaseUnavailable);
-        Self { class, code: None, stale: false, spoiled: false, of_the_server: true, reason, message }
+        Self {
+            class,
+            code: None,
+            stale: false,
+            spoiled: false,
+            of_the_server: true,
+            of_long_work: false,
+            reason,
+            message,
+        }
     }
 
     /// One that other objects don't meet.

@@ -12,7 +12,7 @@ use crate::{
     transaction::Transaction,
     types::ResolvedColumn,
 };
-use futures::{future::join_all, join, try_join};
+use futures::{future::join_all, join};
 use tokio_postgres::Client;
 
 /// What is at a place.
@@ -50,6 +50,18 @@ pub(super) async fn indexes(
     catalog::indexes(sql, &wanted.place.schema, head.map(|head| head.oid), &names).await
 }
 
+/// Reads the indexes of a table that lacks its key: an earlier attempt to add it may have left one.
+pub(super) async fn indexes_beside_key(
+    sql: &Client,
+    relation: &Relation,
+    wanted: &ResolvedTable,
+) -> Result<FoundIndexes, tokio_postgres::Error> {
+    let owned = relation.head.comment.as_deref().and_then(marker::from_spec_in).unwrap_or_default().indexes;
+    let mut names = plan::names_of_indexes(&wanted.indexes, &owned);
+    names.extend(ddl::key_names(&wanted.place.name));
+    catalog::indexes(sql, &wanted.place.schema, Some(relation.head.oid), &names).await
+}
+
 /// Reads the rest of what is there, with the details if the spec speaks of them, or an earlier one has.
 pub(super) async fn relation(
     sql: &Client,
@@ -63,13 +75,14 @@ pub(super) async fn relation(
     let has_settings = wanted.columns.iter().any(|column| column.settings != ColumnSettings::default());
     let oid = head.oid;
     let mut relation = catalog::relation(sql, head, had_settings || has_settings).await?;
-    if plan::needs_weight(wanted, &relation) {
+    if relation.details.is_none() && plan::needs_details(wanted, &relation) {
+        relation.details = Some(catalog::details(sql, oid).await?);
+    }
+    if plan::needs_weight(wanted, &relation)
+        && let Some(details) = &mut relation.details
+    {
         let types: Vec<_> = wanted.columns.iter().map(|column| column.type_.id.oid).collect();
-        let known = relation.details.take();
-        let details =
-            async { if let Some(known) = known { Ok(known) } else { catalog::details(sql, oid).await } };
-        let (details, weight) = try_join!(details, catalog::weight(sql, oid, &types))?;
-        relation.details = Some(Details { weight, ..details });
+        details.weight = catalog::weight(sql, oid, &types).await?;
     }
     let is_generated = |column: &ResolvedColumn| matches!(column.settings.values, Values::Generated(_));
     if !wanted.columns.iter().any(is_generated) {

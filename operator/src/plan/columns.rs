@@ -7,7 +7,7 @@ mod cost;
 mod rename;
 mod widening;
 
-use super::{Change, IncompatibleChange, ResolvedTable, Step};
+use super::{Change, IncompatibleChange, ResolvedTable, Step, lacks_key};
 use crate::{
     catalog::{CatalogColumn, ColumnDetail, Details, Generated, Relation},
     ddl,
@@ -31,8 +31,13 @@ pub struct Differences {
     pub refused: Vec<(IncompatibleChange, String)>,
 }
 
-/// Whether the details of a table are needed although the spec has only types, and its [weight](crate::catalog::Weight): the type
-/// of a column may have to become wider, or a column may have to be added for which all rows are written.
+/// Whether the details of a table are needed although the spec has only types: the type of a column may have to become wider, the
+/// table lacks its key, or its [weight](needs_weight) matters.
+pub fn needs_details(wanted: &ResolvedTable, relation: &Relation) -> bool {
+    lacks_key(wanted, relation) || needs_weight(wanted, relation)
+}
+
+/// Whether the [`Weight`](crate::catalog::Weight) of a table matters: a change may go through all rows.
 pub fn needs_weight(wanted: &ResolvedTable, relation: &Relation) -> bool {
     wanted.columns.iter().any(|column| match find(relation, column) {
         Some(found) => !is_same_type(column, found),
@@ -248,7 +253,9 @@ impl Comparison<'_> {
         // So are these.
         let has_sequence = self.column.type_.serial || self.detail.identity.is_some();
         let is_dropped = is_asked && self.detail.not_null && !has_sequence && !is_key;
-        if has_check {
+        // A key that the table lacks may need it.
+        let is_of_key = is_key && !is_proven;
+        if has_check && !is_of_key {
             differences.changes.push(Change::DropConstraint { name: check, column: column.clone() });
         }
         if is_dropped {

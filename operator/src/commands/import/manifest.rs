@@ -341,6 +341,7 @@ mod tests {
             serde_json::json!({
                 "tableName": "\"Users\"",
                 "adoptionPolicy": "IfCompatible",
+                "deletionPolicy": "Retain",
                 "columns": [
                     {"id": "bigserial"},
                     {"name": {"type": "character varying(50)", "nullable": false}},
