@@ -14,7 +14,7 @@ mod starting;
 mod status_schema;
 mod storage;
 
-pub(crate) use inspection::Inspection;
+pub(crate) use inspection::{Inspection, Unanswered};
 pub use running::RunningOperator;
 
 use crate::{

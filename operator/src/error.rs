@@ -21,6 +21,8 @@ use std::{sync::Arc, time::Duration};
 /// The time for which nobody is called: what the database lacks is often applied together with the object.
 const DEFERRED: Duration = Duration::from_secs(120);
 
+const WAY_OUT: &str = ". To let the object go and keep the table, set deletionPolicy: Retain";
+
 const LOGIN_HINT: &str = " (check the user and the password that the operator has been given)";
 
 /// An error that keeps a table from matching its spec. Its message is a single line and never contains a
@@ -159,7 +161,10 @@ impl TableError {
                 Wait::ForWork
             }
             Self::Plan(PlanError::Obstructed {
-                obstacle: Obstacle::Duplicates { .. } | Obstacle::IndexDuplicates { .. },
+                obstacle:
+                    Obstacle::Duplicates { .. }
+                    | Obstacle::KeyDuplicates { .. }
+                    | Obstacle::IndexDuplicates { .. },
                 ..
             }) => Wait::ForRows,
             Self::Database(DatabaseError { class: ErrorClass::Temporary, of_the_server, .. }) => {
@@ -233,6 +238,21 @@ impl TableError {
             Self::TypeMissing(MissingType { type_, .. }) => format!("the database has no type {type_}"),
             error => error.to_string(),
         }
+    }
+
+    /// What happened, to what, and what to do. Where it keeps an object from going, that has the way out.
+    pub fn message(&self, deleting: bool) -> String {
+        let is_helped = matches!(
+            self.reason(),
+            ConditionReason::DatabaseUnavailable
+                | ConditionReason::PermissionDenied
+                | ConditionReason::DependentsExist
+                | ConditionReason::Conflict
+                | ConditionReason::SecretMissing
+                | ConditionReason::SecretInvalid
+                | ConditionReason::DatabaseChanged
+        );
+        if deleting && is_helped { format!("{self}{WAY_OUT}") } else { self.to_string() }
     }
 
     /// What the status says of it, in its own words, `message`, where attempts have failed for this long.

@@ -6,7 +6,8 @@ use crate::{
     connections::{Connections, Link, Purpose},
     crd::DatabaseTable,
     error::{TableError, Wait},
-    outcome::{Adoption, Applied, Dropped, Outcome},
+    events,
+    outcome::{Applied, Dropped, Outcome},
     request::TableRequest,
     secrets,
     spec::DeletionPolicy,
@@ -99,17 +100,16 @@ fn is_retained(object: Body) -> bool {
 /// this name, and no other, takes it up again.
 #[korf::on_delete(DatabaseTable, when = is_retained)]
 async fn retain_handler(request: TableRequest, gone: Memo<IsDropped>, events: EventRecorder) {
-    match request.recorded_table() {
-        _ if gone.lock().0 => warn!("The table was dropped before deletionPolicy became Retain."),
-        Some(table) => {
-            info!("Kept table {table}, because deletionPolicy is Retain.");
-            events.info(
-                "Retained",
-                format_args!("Table {table} stays in the database: deletionPolicy is Retain"),
-            );
-        }
+    if gone.lock().0 {
+        warn!("The table was dropped before deletionPolicy became Retain.");
+        return;
+    }
+    let table = request.recorded_table();
+    match table {
+        Some(table) => info!("Kept table {table}, because deletionPolicy is Retain."),
         None => info!("Dropped nothing, because deletionPolicy is Retain."),
     }
+    events::of_retention(table).post(&events);
 }
 
 /// Whether the object's table is dropped: the policy may become `Retain` just then.
@@ -123,6 +123,7 @@ async fn delete_handler(
     client: Client,
     patch: ObjectPatch,
     gone: Memo<IsDropped>,
+    events: EventRecorder,
 ) -> Result {
     log_kopf_line(
         request.is_first,
@@ -132,8 +133,9 @@ async fn delete_handler(
         Ok(dropped) => {
             gone.replace(IsDropped(matches!(dropped, Dropped::Table(_))));
             log_dropped(&dropped);
+            events::of_drop(&dropped).post(&events);
         }
-        Err(error) => return Err(record_failure(&request, &context, error, true, &patch)?),
+        Err(error) => return Err(record_failure(&request, &context, error, true, (&patch, &events))?),
     }
     Ok(())
 }
@@ -153,12 +155,10 @@ async fn reconcile(
     match apply(request, context, client).await {
         Ok((applied, database)) => {
             log_applied(&applied);
-            if let Some(adoption) = applied.adoption {
-                tell_adopted(adoption, &applied.table, events);
-            }
+            events::of_success(request.status(), &applied).into_iter().for_each(|event| event.post(events));
             Ok(Status(request.status_after_success(&applied, database)))
         }
-        Err(error) => Err(record_failure(request, context, error, false, patch)?),
+        Err(error) => Err(record_failure(request, context, error, false, (patch, events))?),
     }
 }
 
@@ -225,18 +225,22 @@ async fn drop_table(
     }
 }
 
-/// Puts the reason into the status, and returns the error with what the next attempt waits for.
+/// Puts the reason into the status, tells it where it is news, and returns the error with what the next attempt waits for.
 fn record_failure(
     request: &TableRequest,
     context: &Context,
     error: TableError,
     deleting: bool,
-    patch: &ObjectPatch,
+    (patch, events): (&ObjectPatch, &EventRecorder),
 ) -> Result<Error> {
     let secret = request.secret().ok().flatten();
     let place = context.connections.place(secret.as_ref());
     let error = error.naming(&place);
-    patch.status(request.status_after_failure(&error, deleting))?;
+    let status = request.status_after_failure(&error, deleting);
+    if let Some(event) = events::of_failure(request.status(), &status, deleting) {
+        event.post(events);
+    }
+    patch.status(status)?;
     Ok(match error.wait() {
         Wait::ForBackoff => Error::from(error),
         Wait::ForDatabase => Error::outage(place, error, AWAY),
@@ -258,15 +262,6 @@ fn log_kopf_line(is_first: bool, line: Arguments<'_>) {
     }
 }
 
-fn tell_adopted(adoption: Adoption, table: &str, events: &EventRecorder) {
-    let why = match adoption {
-        Adoption::ByPolicy => "it is as the spec asks, and adoptionPolicy is IfCompatible",
-        Adoption::HandedOver => "it is as another operator has made it for this object",
-    };
-    info!("Adopted table {table}: {why}.");
-    events.info("Adopted", format_args!("Table {table} belongs to this object now: {why}"));
-}
-
 fn log_applied(applied: &Applied) {
     let table = &applied.table;
     match &applied.outcome {
@@ -274,6 +269,9 @@ fn log_applied(applied: &Applied) {
         Outcome::ColumnsAdded(columns) => info!("Added to table {table}: {}.", columns.join(", ")),
         Outcome::Changed(changes) => info!("Changed of table {table}: {}.", changes.join("; ")),
         Outcome::Unchanged => debug!("Table {table} is up to date."),
+    }
+    if let Some(adoption) = applied.adoption {
+        info!("Adopted table {table}: {adoption}.");
     }
     for warning in &applied.warnings {
         warn!("Table {table}: {warning}.");

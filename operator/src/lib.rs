@@ -5,14 +5,14 @@
 //! ([`types`], [`forms`], [`catalog`]) → a [`plan`], which respects the table's owner ([`marker`]) → its statements
 //! ([`ddl`]) → one [`transaction`] on the [`database`], by another way if it has event [`triggers`] → the [`steps`] that may take
 //! long, in the [`background`] → the [`outcome`], with its [`warning`]s → the [`status`]. A table that another operator has made is
-//! handed over before that ([`handover`]). `spec`, `plan`, `ddl`, `marker`, `outcome`, `warning` and `status` are pure.
+//! handed over before that ([`handover`]). `spec`, `plan`, `ddl`, `marker`, `outcome`, `warning`, `status` and `events` are pure.
 //!
 //! [`owners`] knows which objects may have a table, so that not all comments are read for each. The
 //! [`handlers`] take a [`request`] from the object and drive these steps, and [`commands`] show people what these would do. The [`api`] server tells them
 //! which [`cluster`] this is and, before a table is dropped or changes hands, whether the object still
 //! exists.
 //!
-//! Every failure is an [`error::TableError`]. [`sqlstate`] sorts those of the database: some pass, some need
+//! What has become of an object, its status tells, and Kubernetes [`events`] where that changes. Every failure is an [`error::TableError`]. [`sqlstate`] sorts those of the database: some pass, some need
 //! a fix outside the object, and some stay until the spec changes. [`connections`] knows the databases: the operator's own, and
 //! those that [`secrets`] lead to, which may be [watched](secret_watch). [`connection`] has the settings, [`checks`] looks whether they
 //! will do, and the [`pool`] has the connections of each, [`metrics`] what is counted of both; [`crd`] defines the kind.
@@ -30,6 +30,7 @@ pub mod crd;
 pub mod database;
 pub mod ddl;
 pub mod error;
+pub mod events;
 pub mod forms;
 pub mod handlers;
 pub mod handover;

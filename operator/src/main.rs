@@ -64,11 +64,17 @@ enum SetupError {
 fn main() -> ExitCode {
     // Where the state is stored is the same for all commands: `explain` reads it, too.
     let program = korf::cli::program!()
-        .operator(|operator| operator.kopf_compatible().follow_generations())
+        .operator(|operator| tells_by_itself(operator.kopf_compatible().follow_generations()))
         .installation(installation())
         .command(commands::plan)
         .command(commands::import);
     korf::cli::main_with_checks(program, set_up, check)
+}
+
+/// The framework's events about handlers would repeat those about tables.
+fn tells_by_itself(mut operator: Operator) -> Operator {
+    operator.settings_mut().posting.transitions = false;
+    operator
 }
 
 /// The database's URL is a file, because a variable would keep the password that it had when the container started. The

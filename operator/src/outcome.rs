@@ -24,6 +24,8 @@ pub struct Applied {
     pub columns: Vec<ColumnStatus>,
     /// The columns of the primary key; empty without one.
     pub primary_key: Vec<String>,
+    /// The names of the spec's indexes, in their order there.
+    pub indexes: Vec<String>,
     /// Other columns of the table, which didn't come from the spec.
     pub extra_columns: Vec<String>,
     /// What the author of the spec may not expect.
@@ -39,6 +41,16 @@ pub enum Adoption {
     ByPolicy,
     /// Another operator has made it for the object.
     HandedOver,
+}
+
+/// Why it is the object's.
+impl fmt::Display for Adoption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ByPolicy => "it is as the spec asks, and adoptionPolicy is IfCompatible",
+            Self::HandedOver => "it is as another operator has made it for this object",
+        })
+    }
 }
 
 /// What was done to a table.
@@ -85,6 +97,7 @@ impl Applied {
             table: table.place.qualified,
             columns: table.columns.into_iter().map(ColumnStatus::from).collect(),
             primary_key: table.primary_key.iter().map(exact).collect(),
+            indexes: table.indexes.iter().map(|index| exact(&index.name)).collect(),
             extra_columns,
             warnings,
             adoption: adopts.then_some(Adoption::ByPolicy),
@@ -122,11 +135,24 @@ impl From<ResolvedColumn> for ColumnStatus {
     }
 }
 
+fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 fn exact(name: &Identifier) -> String {
     name.as_str().to_owned()
 }
 
 impl Applied {
+    /// How many columns and indexes of the spec it has.
+    pub fn extent(&self) -> String {
+        let columns = counted(self.columns.len(), "column", "columns");
+        match self.indexes.len() {
+            0 => columns,
+            indexes => format!("{columns} and {}", counted(indexes, "index", "indexes")),
+        }
+    }
+
     /// The message of the conditions, which has the warnings about the spec, too.
     pub fn message(&self, of_spec: &[String]) -> String {
         let mut message = self.to_string();
@@ -147,10 +173,10 @@ impl Applied {
 /// The table without its warnings.
 impl fmt::Display for Applied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "table {} has all columns of the spec", self.table)?;
+        write!(f, "table {} is as the spec asks, with {}", self.table, self.extent())?;
         if !self.extra_columns.is_empty() {
             let names: Vec<_> = self.extra_columns.iter().map(|name| quote(name)).collect();
-            write!(f, ", and others which are left alone: {}", names.join(", "))?;
+            write!(f, ", and has other columns, which are left alone: {}", names.join(", "))?;
         }
         Ok(())
     }

@@ -106,6 +106,11 @@ impl TableRequest {
         self.declared.spec.deletion.as_ref().copied()
     }
 
+    /// The status as it was before this attempt.
+    pub fn status(&self) -> &TableStatus {
+        &self.status
+    }
+
     /// The table that the status names, as PostgreSQL prints it.
     pub fn recorded_table(&self) -> Option<&str> {
         self.status.table.as_deref()
@@ -174,6 +179,7 @@ impl TableRequest {
 
     /// The status after a failed attempt.
     pub fn status_after_failure(&self, error: &TableError, deleting: bool) -> TableStatus {
-        self.status.after_failure(self.stamp, &error.as_failure(&error.to_string(), deleting, self.lasts))
+        self.status
+            .after_failure(self.stamp, &error.as_failure(&error.message(deleting), deleting, self.lasts))
     }
 }

@@ -45,6 +45,8 @@ pub struct TableStatus {
     pub column_count: Option<i64>,
     /// The columns of the primary key; empty without one.
     pub primary_key: Vec<String>,
+    /// The names of its indexes, beside that of the primary key; empty without one.
+    pub indexes: Vec<String>,
     /// The statements that would do what is held back, because it may lose something or rows stand in its way.
     // Without any it is null, not absent: a status is merged into the one of before, where nothing else removes a field.
     pub pending: Option<Vec<String>>,
@@ -126,6 +128,7 @@ impl TableStatus {
             columns: applied.columns.clone(),
             column_count: i64::try_from(applied.columns.len()).ok(),
             primary_key: applied.primary_key.clone(),
+            indexes: applied.indexes.clone(),
             pending: None,
             conditions: vec![condition("Ready"), condition("Synced")],
         }

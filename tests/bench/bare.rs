@@ -90,7 +90,7 @@ impl Bare {
             columns.iter().map(|(name, type_)| json!({"name": name, "type": type_})).collect();
         let condition = |type_| {
             json!({"type": type_, "status": "True", "reason": "Applied", "lastTransitionTime": "2026-01-01T00:00:00Z",
-                   "message": format!("table public.{table} has all columns of the spec")})
+                   "message": format!("table public.{table} is as the spec asks, with {} columns", columns.len())})
         };
         let base = format!("{}\n", json!({"spec": object.data["spec"]}));
         let patch = json!({

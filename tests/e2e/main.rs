@@ -48,6 +48,7 @@ mod secrecy;
 mod shared_lists;
 mod shares;
 mod start_up;
+mod table_events;
 mod table_indexes;
 mod triggers;
 mod write_counts;

@@ -1,8 +1,6 @@
 //! Objects whose tables outlive them.
 
-use crate::fixture::{
-    Cluster, Fixture, KOPF_DEMO_CR, condition, eventually, kopf_demo_cr_with_country, manifest,
-};
+use crate::fixture::{Cluster, Fixture, KOPF_DEMO_CR, condition, kopf_demo_cr_with_country, manifest};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -20,18 +18,6 @@ fn is_stuck(reason: &str) -> impl Fn(&Value) -> bool {
         object["metadata"]["deletionTimestamp"].is_string()
             && condition(object, "Synced") == ["False", reason]
     }
-}
-
-/// The notes of the events with this reason.
-async fn events(fixture: &Fixture<'_>, reason: &str) -> Vec<String> {
-    let list = async || {
-        let list = fixture.kubectl_get(&["events.v1.events.k8s.io", "--output=json"]);
-        let list: Value = serde_json::from_str(&list).unwrap();
-        let items = list["items"].as_array().unwrap().iter();
-        let notes = items.filter(|event| event["reason"] == reason).map(|event| event["note"].to_string());
-        notes.collect::<Vec<_>>()
-    };
-    eventually("the event is there", list, |notes| !notes.is_empty()).await
 }
 
 #[tokio::test]
@@ -53,8 +39,12 @@ async fn a_terminating_object_that_waits_for_the_database_goes_once_it_says_reta
     assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
     operator.wait_for_line(KEPT).await;
     assert_eq!(operator.count_lines("Over after"), 0, "the database is still away");
-    let notes = events(&fixture, "Retained").await;
-    assert!(notes[0].contains("Table public.website_users stays in the database"), "{notes:?}");
+    let notes = fixture.until_told("website-users", &["Created", "DatabaseUnavailable", "Retained"]).await;
+    assert!(
+        notes[1].ends_with("To let the object go and keep the table, set deletionPolicy: Retain"),
+        "{notes:?}"
+    );
+    assert!(notes[2].contains("Table public.website_users stays in the database"), "{notes:?}");
 
     proxy.restore();
     fixture.until_ready("waiting").await;
@@ -116,7 +106,7 @@ async fn a_table_that_is_there_already_is_adopted_and_the_object_tells_it() {
     fixture.until_ready("adopter").await;
     assert!(asked.elapsed() < AT_ONCE, "{:?}", asked.elapsed());
     operator.wait_for_line("Adopted table public.old: it is as the spec asks").await;
-    let notes = events(&fixture, "Adopted").await;
-    assert!(notes[0].contains("Table public.old belongs to this object now"), "{notes:?}");
+    let notes = fixture.until_told("adopter", &["OwnershipConflict", "Adopted"]).await;
+    assert!(notes[1].contains("Table public.old belongs to this object now"), "{notes:?}");
     assert_eq!(fixture.query("SELECT id::text FROM old").await, ["1"]);
 }

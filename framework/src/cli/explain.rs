@@ -13,8 +13,8 @@ mod words;
 
 use super::{arguments::Explain, written};
 use crate::{
-    operator::{Inspection, Operator, RunError},
-    runtime::{WatchedObject, clock, explain},
+    operator::{Inspection, Operator, RunError, Unanswered},
+    runtime::{WatchedObject, clock},
 };
 use kinds::FoundKind;
 use kube::Api;
@@ -24,9 +24,7 @@ use std::{
     fmt,
     io::{self, Write},
     process::ExitCode,
-    time::Duration,
 };
-use tokio::time::timeout;
 
 /// The form in which an explanation is printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -124,19 +122,11 @@ async fn read(
         (Api::all_with(client, resource), String::new())
     };
     let title = found.title();
-    match answered(inspection.settings.requests.timeout, objects.get_opt(&options.name)).await {
+    match inspection.answered(objects.get_opt(&options.name)).await {
         Ok(Some(object)) => Ok(object),
         Ok(None) => Err(Unexplained::Failed(format!("{title} {:?} is not found{place}", options.name))),
-        Err(why) => {
+        Err(Unanswered { why, .. }) => {
             Err(Unexplained::Failed(format!("{title} {:?}{place} can't be read: {why}", options.name)))
         }
-    }
-}
-
-/// The answer to a request, or why there is none.
-async fn answered<T>(limit: Duration, request: impl Future<Output = kube::Result<T>>) -> Result<T, String> {
-    match timeout(limit, request).await {
-        Ok(answer) => answer.map_err(|error| explain(&error)),
-        Err(_) => Err(format!("the API server has not answered for {} seconds", limit.as_secs())),
     }
 }

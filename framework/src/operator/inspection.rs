@@ -1,12 +1,15 @@
 //! Inspection: an operator that is logged in to look at its objects, and handles none.
 
 use super::{Operator, RunError};
-use crate::{core::storage::Storage, extract::OperatorSetup, registry::Registry, settings::Settings};
+use crate::{
+    core::storage::Storage, extract::OperatorSetup, registry::Registry, runtime::explain, settings::Settings,
+};
 use kube::{
     Client,
     core::{ApiResource, Selector},
 };
 use std::{fmt, mem};
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// What is needed to look at an operator's objects.
@@ -22,6 +25,44 @@ pub(crate) struct Inspection {
     pub settings: Settings,
     /// Ends the login.
     _ended: DropGuard,
+}
+
+/// A request that has failed.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    /// The HTTP status, if there was an answer.
+    pub code: Option<u16>,
+    pub why: String,
+}
+
+impl From<Unanswered> for String {
+    fn from(unanswered: Unanswered) -> Self {
+        unanswered.why
+    }
+}
+
+impl Inspection {
+    /// Waits for an answer no longer than the operator itself would.
+    ///
+    /// # Errors
+    /// The request fails, or isn't answered in time.
+    pub(crate) async fn answered<T>(
+        &self,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, Unanswered> {
+        let limit = self.settings.requests.timeout;
+        match timeout(limit, request).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                let code = if let kube::Error::Api(status) = &error { Some(status.code) } else { None };
+                Err(Unanswered { code, why: explain(&error) })
+            }
+            Err(_) => {
+                let why = format!("the API server has not answered for {} seconds", limit.as_secs());
+                Err(Unanswered { code: None, why })
+            }
+        }
+    }
 }
 
 // By hand: a client holds credentials.

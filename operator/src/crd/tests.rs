@@ -106,6 +106,7 @@ fn every_field_has_a_description() {
         "columns",
         "primaryKey",
         "indexes",
+        "connectionSecretRef",
         "deletionPolicy",
         "adoptionPolicy",
     ] {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::{connection::SecretFault, secrets::SecretId};
 use kube::core::Status;
 
 fn rejected(code: u16) -> ApiError {
@@ -22,4 +23,29 @@ fn failed_api_requests_are_retried_soon_also_when_a_permission_is_missing() {
     }
     let text = TableError::ClusterUnknown(rejected(403)).to_string();
     assert!(text.contains("(it is; forbidden): grant the operator `get`"), "{text}");
+}
+
+#[test]
+fn what_keeps_an_object_from_going_names_the_way_out_where_there_is_one() {
+    let secret = || SecretId { namespace: "shop".into(), name: "pg".into(), key: None, is_foreign: false };
+    let mistake = SpecError::UnnamedSchema;
+    let unusable = SecretError::Unusable { secret: secret(), fault: SecretFault::Port };
+    for (error, helps) in [
+        (TableError::from(SecretError::Missing(secret())), true),
+        (unusable.into(), true),
+        (SecretError::Unreadable { secret: secret(), error: rejected(403) }.into(), true),
+        (DatabaseError::interrupted().into(), true),
+        (PlanError::Partitioned { table: "t".into() }.into(), true),
+        (PlanError::Elsewhere { table: "t".into() }.into(), true),
+        // It is the policy that isn't known, or the API server that is away.
+        (TableError::DeletionUnclear(mistake), false),
+        (TableError::ObjectUnknown(rejected(500)), false),
+    ] {
+        let (kept, deleted) = (error.message(false), error.message(true));
+        assert_eq!(kept, error.to_string());
+        assert!(
+            deleted.starts_with(&kept) && deleted.contains("set deletionPolicy: Retain") == helps,
+            "{deleted}"
+        );
+    }
 }

@@ -42,7 +42,7 @@ pub enum PlanError {
     #[error(
         "table {table} isn't as the spec says that was handled last, by an operator that doesn't put owners into comments, so it \
          is left alone: {}. If it is this object's, change it back or set adoptionPolicy: IfCompatible (to delete the object, \
-         drop the table or set deletionPolicy: Retain)",
+         drop the table)",
         .differences.join("; ")
     )]
     Strange {

@@ -13,6 +13,7 @@ fn applied(columns: usize) -> Applied {
         table: "public.users".into(),
         columns: (0..columns).map(column).collect(),
         primary_key: vec!["c0".into()],
+        indexes: Vec::new(),
         extra_columns: Vec::new(),
         warnings: Vec::new(),
         adoption: None,
@@ -42,12 +43,12 @@ fn a_success_is_ready_and_synced() {
             "table": "public.users",
             "columns": [{"name": "c0", "type": "integer"}, {"name": "c1", "type": "integer"}],
             "columnCount": 2,
-            "primaryKey": ["c0"],
+            "primaryKey": ["c0"], "indexes": [],
             "database": null, "pending": null,
             "conditions": [
-                {"type": "Ready", "status": "True", "reason": "Applied", "message": "table public.users has all columns of the spec",
+                {"type": "Ready", "status": "True", "reason": "Applied", "message": "table public.users is as the spec asks, with 2 columns",
                  "observedGeneration": 1, "lastTransitionTime": "1970-01-01T00:00:10Z"},
-                {"type": "Synced", "status": "True", "reason": "Applied", "message": "table public.users has all columns of the spec",
+                {"type": "Synced", "status": "True", "reason": "Applied", "message": "table public.users is as the spec asks, with 2 columns",
                  "observedGeneration": 1, "lastTransitionTime": "1970-01-01T00:00:10Z"},
             ],
         })
@@ -56,12 +57,14 @@ fn a_success_is_ready_and_synced() {
 
 #[test]
 fn extra_columns_are_named_in_the_message() {
-    let applied = Applied { extra_columns: vec!["audit".into(), "Two Words".into()], ..applied(1) };
+    let (extra_columns, indexes) = (vec!["audit".into(), "Two Words".into()], vec!["by_name".into()]);
+    let applied = Applied { extra_columns, indexes, ..applied(1) };
     let status = TableStatus::default().after_success(stamp(1, 10), &applied, &[]);
-    assert_eq!(status.columns.len(), 1);
+    assert_eq!((status.columns.len(), &status.indexes), (1, &applied.indexes));
     assert_eq!(
         status.find("Ready").unwrap().message,
-        "table public.users has all columns of the spec, and others which are left alone: \"audit\", \"Two Words\""
+        "table public.users is as the spec asks, with 1 column and 1 index, and has other columns, which are left alone: \
+         \"audit\", \"Two Words\""
     );
 }
 

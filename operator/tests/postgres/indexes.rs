@@ -63,13 +63,29 @@ impl World {
         }
     }
 
+    /// One whose index `by_a` is being built, by this process of the operator or by one of before; and the transaction that
+    /// keeps the build from its end. That holds nothing of the table, and yet no build is over before it is.
+    async fn building(name: &str, restart: bool) -> (Self, Client) {
+        let mut world = Self::filled(&format!("{name}{}", if restart { "_later" } else { "" }), 1_000).await;
+        let old = world.database.connect().await.unwrap();
+        old.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM pg_class LIMIT 1")
+            .await
+            .unwrap();
+        let error = world.apply(&indexed(&json!([index("by_a", &["a"])]))).await.unwrap_err();
+        assert_eq!(error.reason(), ConditionReason::InProgress);
+        if restart {
+            world.restart();
+        }
+        (world, old)
+    }
+
     async fn terminate(&self, pid: i32) {
         self.run_as_superuser(&format!("SELECT pg_terminate_backend({pid})")).await;
     }
 }
 
 /// Calls again what is still being done, as handlers do.
-async fn until_over(world: &World, wanted: &Value) -> Result<(), TableError> {
+pub async fn until_over(world: &World, wanted: &Value) -> Result<(), TableError> {
     loop {
         match world.apply(wanted).await {
             Err(error) if error.reason() == ConditionReason::InProgress => {
@@ -197,17 +213,7 @@ async fn a_build_of_a_process_of_before_is_waited_for() {
 #[tokio::test]
 async fn a_deletion_does_not_wait_for_a_build() {
     for restart in [false, true] {
-        let mut world = World::filled(if restart { "deleted_later" } else { "deleted" }, 1_000).await;
-        let old = world.database.connect().await.unwrap();
-        // It holds nothing of this table, and yet no build is over before it is.
-        old.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM pg_class LIMIT 1")
-            .await
-            .unwrap();
-        let error = world.apply(&indexed(&json!([index("by_a", &["a"])]))).await.unwrap_err();
-        assert_eq!(error.reason(), ConditionReason::InProgress);
-        if restart {
-            world.restart();
-        }
+        let (world, old) = World::building("deleted", restart).await;
         let begun = Instant::now();
         assert_eq!(world.drop().await.unwrap(), dropped("public.t"));
         assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
@@ -218,17 +224,7 @@ async fn a_deletion_does_not_wait_for_a_build() {
 #[tokio::test]
 async fn an_index_that_leaves_the_spec_while_it_is_built_is_given_up() {
     for restart in [false, true] {
-        let mut world =
-            World::filled(if restart { "index_given_up_later" } else { "index_given_up" }, 1_000).await;
-        let old = world.database.connect().await.unwrap();
-        old.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM pg_class LIMIT 1")
-            .await
-            .unwrap();
-        let error = world.apply(&indexed(&json!([index("by_a", &["a"])]))).await.unwrap_err();
-        assert_eq!(error.reason(), ConditionReason::InProgress);
-        if restart {
-            world.restart();
-        }
+        let (world, old) = World::building("index_given_up", restart).await;
         let give_up = async {
             let ended = "SELECT FROM pg_stat_progress_create_index WHERE datname = current_database()";
             while !world.sql.query(ended, &[]).await.unwrap().is_empty() {

@@ -28,6 +28,13 @@ const FAILED: [&str; 2] = ["Failed"; 2];
 const GOING: [&str; 2] = ["InProgress"; 2];
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kstatus");
 
+/// The reasons that there are, as they are written down.
+fn reasons() -> impl Iterator<Item = &'static str> {
+    let (_, variants) = include_str!("../../src/status.rs").split_once("pub enum ConditionReason {").unwrap();
+    let (variants, _) = variants.split_once("\n}").unwrap();
+    variants.lines().filter_map(|line| line.trim().strip_suffix(',')).filter(|name| !name.contains(' '))
+}
+
 /// A state, what kstatus has to say of it, and the reason in the operator's README, if there is a row for it.
 struct State {
     name: &'static str,
@@ -188,6 +195,9 @@ async fn states(world: &World) -> Vec<State> {
 async fn kstatus_says_of_every_state_what_tools_should_make_of_it() {
     let world = World::new("kstatus").await;
     let states = states(&world).await;
+    for reason in reasons() {
+        assert!(states.iter().any(|state| state.reason == Some(reason)), "no state has the reason {reason}");
+    }
     // The README says the same.
     let readme = std::fs::read_to_string(Path::new(FOLDER).join("../../README.md")).unwrap();
     for state in &states {

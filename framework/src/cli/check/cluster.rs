@@ -1,7 +1,11 @@
 //! Cluster: the API server, the namespaces that are served, and the operator's kinds.
 
 use super::{Finding, Site};
-use crate::{cli::crd, families::Handler, operator::Inspection, runtime::explain};
+use crate::{
+    cli::crd,
+    families::Handler,
+    operator::{Inspection, Unanswered},
+};
 use futures::{StreamExt, stream};
 use k8s_openapi::{
     api::core::v1::Namespace,
@@ -10,7 +14,6 @@ use k8s_openapi::{
 };
 use kube::{Api, core::ApiResource};
 use serde_json::{Value, json};
-use tokio::time::timeout;
 
 /// The requests that are under way at the same time.
 pub(super) const AT_ONCE: usize = 8;
@@ -22,48 +25,19 @@ pub(super) struct Place<'a> {
     pub site: &'a Site,
 }
 
-/// A request that has failed.
-pub(super) struct Failed {
-    /// The HTTP status, if there was an answer.
-    pub code: Option<u16>,
-    pub why: String,
-}
-
 impl Place<'_> {
-    /// Waits for an answer no longer than the operator itself would.
-    ///
-    /// # Errors
-    /// The request fails, or isn't answered in time.
-    pub(super) async fn answered<T>(
-        &self,
-        request: impl Future<Output = kube::Result<T>>,
-    ) -> Result<T, Failed> {
-        let limit = self.inspection.settings.requests.timeout;
-        match timeout(limit, request).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => {
-                let code = if let kube::Error::Api(status) = &error { Some(status.code) } else { None };
-                Err(Failed { code, why: explain(&error) })
-            }
-            Err(_) => {
-                let why = format!("the API server has not answered for {} seconds", limit.as_secs());
-                Err(Failed { code: None, why })
-            }
-        }
-    }
-
     /// The API server's version, and whether it answers.
     pub async fn version(&self) -> (Finding, bool) {
         let address = &self.inspection.address;
-        match self.answered(self.inspection.client.apiserver_version()).await {
+        match self.inspection.answered(self.inspection.client.apiserver_version()).await {
             Ok(version) => {
                 (Finding::fine("cluster", format!("{address} runs Kubernetes {}", version.git_version)), true)
             }
-            Err(Failed { code: Some(_), why }) => {
+            Err(Unanswered { code: Some(_), why }) => {
                 let text = format!("{address} answers, and does not tell its version: {why}");
                 (Finding::warning("cluster", text), true)
             }
-            Err(Failed { why, .. }) => (
+            Err(Unanswered { why, .. }) => (
                 Finding::failed("cluster", format!("{address}: {why}. Check the kubeconfig and the network")),
                 false,
             ),
@@ -80,13 +54,13 @@ impl Place<'_> {
         }
         let api = Api::<Namespace>::all(self.inspection.client.clone());
         let names = served.names();
-        let look = async |name: &String| match self.answered(api.get_metadata(name)).await {
+        let look = async |name: &String| match self.inspection.answered(api.get_metadata(name)).await {
             Ok(_) => Finding::fine("namespaces", format!("{name:?} exists")),
-            Err(Failed { code: Some(404), .. }) => Finding::failed(
+            Err(Unanswered { code: Some(404), .. }) => Finding::failed(
                 "namespaces",
                 format!("there is no namespace {name:?}: create it, or correct --namespace"),
             ),
-            Err(Failed { why, .. }) => Finding::warning(
+            Err(Unanswered { why, .. }) => Finding::warning(
                 "namespaces",
                 format!("whether there is a namespace {name:?} is unknown: {why}"),
             ),
@@ -122,7 +96,7 @@ impl Place<'_> {
         };
         let definitions = Api::<CustomResourceDefinition>::all(self.inspection.client.clone());
         let crd = format!("{}.{}", resource.plural, resource.group);
-        match self.answered(definitions.get(&crd)).await {
+        match self.inspection.answered(definitions.get(&crd)).await {
             Ok(found) if is_same(&json!(found), &json!(definition()), &resource.version) => {
                 Finding::fine("kind", format!("{name} is served, as this program defines it"))
             }
@@ -148,10 +122,10 @@ impl Place<'_> {
             }
         };
         let has = |list: APIResourceList| list.resources.iter().any(|found| found.name == resource.plural);
-        match self.answered(list).await {
+        match self.inspection.answered(list).await {
             Ok(list) => Ok(has(list)),
-            Err(Failed { code: Some(404), .. }) => Ok(false),
-            Err(Failed { why, .. }) => Err(why),
+            Err(Unanswered { code: Some(404), .. }) => Ok(false),
+            Err(Unanswered { why, .. }) => Err(why),
         }
     }
 }

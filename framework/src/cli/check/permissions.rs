@@ -2,9 +2,10 @@
 
 use super::{
     Finding,
-    cluster::{AT_ONCE, Failed, Place},
+    cluster::{AT_ONCE, Place},
     grants::{Grant, Place as Where},
 };
+use crate::operator::Unanswered;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec, SubjectAccessReview,
@@ -73,7 +74,7 @@ impl Place<'_> {
             match allowed {
                 Ok(true) => {}
                 Ok(false) => missing.entry(what(&permission)).or_default().push(permission.verb),
-                Err(Failed { why, .. }) => {
+                Err(Unanswered { why, .. }) => {
                     return vec![Finding::failed(
                         "permissions",
                         format!("can't ask what {who} may do: {why}"),
@@ -98,7 +99,11 @@ impl Place<'_> {
         missing.into_iter().map(finding).collect()
     }
 
-    async fn is_allowed(&self, permission: &Permission, account: Option<&Account>) -> Result<bool, Failed> {
+    async fn is_allowed(
+        &self,
+        permission: &Permission,
+        account: Option<&Account>,
+    ) -> Result<bool, Unanswered> {
         let client = self.inspection.client.clone();
         let attributes = Some(attributes(permission));
         let allowed = |status: Option<SubjectAccessReviewStatus>| status.is_some_and(|status| status.allowed);
@@ -106,7 +111,7 @@ impl Place<'_> {
             let spec = SelfSubjectAccessReviewSpec { resource_attributes: attributes, ..Default::default() };
             let review = SelfSubjectAccessReview { spec, ..Default::default() };
             let reviews = Api::<SelfSubjectAccessReview>::all(client);
-            let answer = self.answered(reviews.create(&PostParams::default(), &review)).await?;
+            let answer = self.inspection.answered(reviews.create(&PostParams::default(), &review)).await?;
             return Ok(allowed(answer.status));
         };
         let groups = ["system:serviceaccounts", "system:authenticated"].map(str::to_owned);
@@ -119,7 +124,7 @@ impl Place<'_> {
         };
         let review = SubjectAccessReview { spec, ..Default::default() };
         let reviews = Api::<SubjectAccessReview>::all(client);
-        let answer = self.answered(reviews.create(&PostParams::default(), &review)).await?;
+        let answer = self.inspection.answered(reviews.create(&PostParams::default(), &review)).await?;
         Ok(allowed(answer.status))
     }
 }

@@ -1,7 +1,10 @@
 //! Kinds, by the names that kubectl takes: kind, plural, singular, short name, each alone or with version and group.
 
-use super::{Unexplained, answered};
-use crate::{families::Kind, operator::Inspection};
+use super::Unexplained;
+use crate::{
+    families::Kind,
+    operator::{Inspection, Unanswered},
+};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResource;
 use kube::{Client, core::ApiResource};
 use std::collections::BTreeMap;
@@ -73,9 +76,11 @@ async fn served_as<'a>(
 /// A kind as the API server serves it, in the version of its handlers.
 async fn served(inspection: &Inspection, resource: &ApiResource) -> Result<Option<APIResource>, String> {
     let request = list(&inspection.client, resource);
-    match answered(inspection.settings.requests.timeout, request).await {
+    match inspection.answered(request).await {
         Ok(list) => Ok(list.into_iter().find(|served| served.name == resource.plural)),
-        Err(why) => Err(format!("the API server can't be asked for {}: {why}", title(resource))),
+        Err(Unanswered { why, .. }) => {
+            Err(format!("the API server can't be asked for {}: {why}", title(resource)))
+        }
     }
 }
 

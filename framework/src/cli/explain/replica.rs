@@ -1,7 +1,6 @@
 //! Replica that an object is in the hands of: shard, Lease and holder, as far as they may be read.
 
 use super::{
-    answered,
     report::{LeaseName, Replica, ReplicaState},
     words,
 };
@@ -62,7 +61,7 @@ async fn held(
 
 async fn read(inspection: &Inspection, namespace: &str, name: &str) -> Result<Option<Lease>, String> {
     let leases = Api::<Lease>::namespaced(inspection.client.clone(), namespace);
-    let lease = answered(inspection.settings.requests.timeout, leases.get_opt(name)).await?;
+    let lease = inspection.answered(leases.get_opt(name)).await?;
     match lease.as_ref().map(|lease| lease.labels().get(OPERATOR_LABEL)) {
         Some(owner) if owner != Some(&inspection.name) => {
             Err("the Lease is another operator's, by its label korf.dev/operator".to_owned())
