@@ -304,8 +304,11 @@ impl Database {
                 false => Ok(false),
             }
         };
-        let (indexes, lacks_schema) = try_join!(seen::indexes(tx, head.as_ref(), &wanted), lacks_schema)?;
+        let (mut indexes, lacks_schema) = try_join!(seen::indexes(tx, head.as_ref(), &wanted), lacks_schema)?;
         let here = seen::relation(tx, head, &wanted, claim).await?;
+        if let Some(relation) = here.as_ref().filter(|relation| plan::lacks_key(&wanted, relation)) {
+            indexes = seen::indexes_beside_key(tx, relation, &wanted).await?;
+        }
         let publications = seen::publications(tx, &wanted.place, here.as_ref(), table).await?;
         let elsewhere = elsewhere.into_iter().map(|place| place.qualified).collect();
         let found = Found { here, elsewhere, publications, indexes, lacks_schema };

@@ -161,7 +161,10 @@ impl TableError {
                 Wait::ForWork
             }
             Self::Plan(PlanError::Obstructed {
-                obstacle: Obstacle::Duplicates { .. } | Obstacle::IndexDuplicates { .. },
+                obstacle:
+                    Obstacle::Duplicates { .. }
+                    | Obstacle::KeyDuplicates { .. }
+                    | Obstacle::IndexDuplicates { .. },
                 ..
             }) => Wait::ForRows,
             Self::Database(DatabaseError { class: ErrorClass::Temporary, of_the_server, .. }) => {

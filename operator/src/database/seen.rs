@@ -50,6 +50,18 @@ pub(super) async fn indexes(
     catalog::indexes(sql, &wanted.place.schema, head.map(|head| head.oid), &names).await
 }
 
+/// Reads the indexes of a table that lacks its key: an earlier attempt to add it may have left one.
+pub(super) async fn indexes_beside_key(
+    sql: &Client,
+    relation: &Relation,
+    wanted: &ResolvedTable,
+) -> Result<FoundIndexes, tokio_postgres::Error> {
+    let owned = relation.head.comment.as_deref().and_then(marker::from_spec_in).unwrap_or_default().indexes;
+    let mut names = plan::names_of_indexes(&wanted.indexes, &owned);
+    names.extend(ddl::key_names(&wanted.place.name));
+    catalog::indexes(sql, &wanted.place.schema, Some(relation.head.oid), &names).await
+}
+
 /// Reads the rest of what is there, with the details if the spec speaks of them, or an earlier one has.
 pub(super) async fn relation(
     sql: &Client,

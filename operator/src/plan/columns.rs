@@ -6,7 +6,7 @@
 mod rename;
 mod widening;
 
-use super::{Change, IncompatibleChange, ResolvedTable, Step};
+use super::{Change, IncompatibleChange, ResolvedTable, Step, lacks_key};
 use crate::{
     catalog::{CatalogColumn, ColumnDetail, Details, Generated, Relation},
     ddl,
@@ -32,13 +32,14 @@ pub struct Differences {
     pub refused: Vec<(IncompatibleChange, String)>,
 }
 
-/// Whether the details of a table are needed although the spec has only types: the type of a column may have to become wider, or
-/// a column may have to be added that all rows are written for.
+/// Whether the details of a table are needed although the spec has only types: the type of a column may have to become wider, a
+/// column may have to be added that all rows are written for, or the table lacks its key.
 pub fn needs_details(wanted: &ResolvedTable, relation: &Relation) -> bool {
-    wanted.columns.iter().any(|column| match find(relation, column) {
+    let is_asked = |column: &ResolvedColumn| match find(relation, column) {
         Some(found) => !is_same_type(column, found),
         None => column.type_.serial,
-    })
+    };
+    lacks_key(wanted, relation) || wanted.columns.iter().any(is_asked)
 }
 
 /// Compares the columns. `owned` are those that came from the spec.
@@ -245,7 +246,9 @@ impl Comparison<'_> {
         // So are these.
         let has_sequence = self.column.type_.serial || self.detail.identity.is_some();
         let is_dropped = is_asked && self.detail.not_null && !has_sequence && !is_key;
-        if has_check {
+        // A key that the table lacks may need it.
+        let is_of_key = is_key && !is_proven;
+        if has_check && !is_of_key {
             differences.changes.push(Change::DropConstraint { name: check, column: column.clone() });
         }
         if is_dropped {

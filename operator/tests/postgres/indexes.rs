@@ -85,7 +85,7 @@ impl World {
 }
 
 /// Calls again what is still being done, as handlers do.
-async fn until_over(world: &World, wanted: &Value) -> Result<(), TableError> {
+pub async fn until_over(world: &World, wanted: &Value) -> Result<(), TableError> {
     loop {
         match world.apply(wanted).await {
             Err(error) if error.reason() == ConditionReason::InProgress => {

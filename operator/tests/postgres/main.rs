@@ -15,6 +15,7 @@ mod handed_over;
 mod hostile;
 mod identities;
 mod indexes;
+mod keys;
 mod kstatus;
 mod pooled;
 mod races;
