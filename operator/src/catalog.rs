@@ -10,6 +10,7 @@ mod index;
 mod key;
 mod publication;
 mod type_id;
+mod weight;
 
 use crate::{identifier::Identifier, marker::Owner};
 pub use column::{CatalogColumn, Generated};
@@ -22,6 +23,7 @@ pub use publication::{Publication, publications};
 use std::collections::HashMap;
 use tokio_postgres::{Client, Error, Row};
 pub use type_id::PgTypeId;
+pub use weight::{Weight, weight};
 
 /// A table, or anything else in the place of one.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -34,7 +34,7 @@ use crate::{
     spec::{AdoptionPolicy, Table},
     sqlstate::Step,
     steps,
-    transaction::{Transaction, transact},
+    transaction::{STATEMENT_LIMIT, Transaction, transact},
     triggers,
     types::{self, KnownTypes},
     warning::{self, Warning},
@@ -222,17 +222,21 @@ impl Database {
             transact(&self.pool, async |tx: &Transaction<'_>| {
                 let Planned { plan, found, watched, warnings, has_triggers } =
                     self.plan(tx, objects, claim, table).await?;
-                let (plan, drift) =
-                    plan.inspect_err(|error| self.note_refused(watched.clone(), &found, error))?;
+                let (plan, drift) = plan
+                    .map_err(TableError::from)
+                    .inspect_err(|error| self.note_refused(&watched, &found, error))?;
                 let statements = ddl::statements(&plan);
                 if !statements.is_empty() {
                     self.owners.note(&claim.owner);
                 }
-                if has_triggers && !statements.is_empty() {
-                    triggers::change(tx, &plan, &claim.owner).await?;
+                let begun = Instant::now();
+                let made = if has_triggers && !statements.is_empty() {
+                    triggers::change(tx, &plan, &claim.owner).await
                 } else {
-                    tx.commit(Step::Change, &statements).await?;
-                }
+                    tx.commit(Step::Change, &statements).await.map_err(TableError::from)
+                };
+                made.map_err(|error| in_time(error, begun.elapsed(), &plan))
+                    .inspect_err(|error| self.note_refused(&watched, &found, error))?;
                 let (place, steps) = (plan.table.place.clone(), plan.steps.clone());
                 match steps.is_empty() {
                     true => self.watch.note_applied(watched),
@@ -246,9 +250,12 @@ impl Database {
     }
 
     /// Of what others can put right in the database, a look tells when they have. For the rest, the handler is called again.
-    fn note_refused(&self, watched: Watched, found: &Found, error: &PlanError) {
-        if matches!(error, PlanError::Incompatible { .. } | PlanError::Drifted { .. }) {
-            self.watch.note_refused(watched, found);
+    fn note_refused(&self, watched: &Watched, found: &Found, error: &TableError) {
+        if let TableError::Plan(
+            PlanError::Incompatible { .. } | PlanError::TooSlow { .. } | PlanError::Drifted { .. },
+        ) = error
+        {
+            self.watch.note_refused(watched.clone(), found);
         }
     }
 
@@ -433,6 +440,17 @@ impl Database {
 /// Whether a table is there and its comment names the owner.
 fn is_owned(head: Option<&Head>, owner: &Owner) -> bool {
     head.is_some_and(|head| head.is_owned_by(owner))
+}
+
+/// An error of changes that took this long. Those of a table that is there are held back if they take too long.
+fn in_time(error: TableError, elapsed: Duration, plan: &Plan) -> TableError {
+    if !error.is_of_statement_limit(elapsed) || plan.changes.contains(&plan::Change::CreateTable) {
+        return error;
+    }
+    let (table, seconds) = (plan.table.place.qualified.clone(), STATEMENT_LIMIT.as_secs());
+    let steps = plan.steps.iter().flat_map(|step| step.statements.iter().cloned());
+    let pending = ddl::changes(plan).into_iter().chain(steps).collect();
+    PlanError::TooSlow { table, seconds, pending }.into()
 }
 
 /// Runs a transaction, and once more if the catalog has changed meanwhile.

@@ -8,7 +8,7 @@ mod rounds;
 mod watch;
 
 use crate::{
-    catalog::{Generated, Relation},
+    catalog::{FoundIndexes, Generated, Relation, Weight},
     plan::{self, Claim, Compared, Difference, Found, ResolvedTable},
 };
 pub use look::MOST_AT_ONCE;
@@ -78,7 +78,7 @@ pub fn judge(watched: &Watched, found: &Found) -> Verdict {
 fn known(watched: &Watched, found: &Found) -> Option<Found> {
     let mut here = found.here.clone();
     if let Some(Relation { details: Some(details), columns, .. }) = &mut here {
-        details.bytes = 0;
+        details.weight = Weight::default();
         let is_generated = |name: &String| {
             columns.iter().any(|column| {
                 column.name == *name && matches!(column.generated, Generated::Stored | Generated::Virtual)
@@ -90,7 +90,7 @@ fn known(watched: &Watched, found: &Found) -> Option<Found> {
             }
         }
     }
-    let indexes = crate::catalog::FoundIndexes { taken: Vec::new(), ..found.indexes.clone() };
+    let indexes = FoundIndexes { taken: Vec::new(), ..found.indexes.clone() };
     Some(Found { here, indexes, ..Found::default() })
 }
 

@@ -176,12 +176,12 @@ async fn reconcile(
                 warn!("{}.", difference.repaired(&applied.table));
                 context.connections.pools().metrics().note_drift(difference.kind);
             }
-            events::of_success(request.status(), &applied).into_iter().for_each(|event| event.post(events));
+            request.events_of_success(&applied).into_iter().for_each(|event| event.post(events));
             Ok(Status(request.status_after_success(&applied, database)))
         }
         Err(error) => {
             if let TableError::Plan(PlanError::Drifted { difference, .. }) = &error
-                && !request.status().has_drifted()
+                && !request.has_drifted()
             {
                 context.connections.pools().metrics().note_drift(difference.kind);
             }
@@ -266,7 +266,7 @@ fn record_failure(
     let place = context.connections.place(secret.as_ref());
     let error = error.naming(&place);
     let status = request.status_after_failure(&error, deleting);
-    if let Some(event) = events::of_failure(request.status(), &status, deleting) {
+    if let Some(event) = request.event_of_failure(&status, deleting) {
         event.post(events);
     }
     patch.status(status)?;

@@ -10,6 +10,7 @@ use crate::{
     sqlstate::Step,
 };
 use futures::future::{join, join_all};
+use std::time::Duration;
 use std::{
     ops::Deref,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -40,6 +41,9 @@ const BEGIN_LOOK: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
                           SET LOCAL lock_timeout = '1s'; \
                           SET LOCAL statement_timeout = '30s'; \
                           SET LOCAL idle_in_transaction_session_timeout = '60s'";
+
+/// The time that a statement of a transaction may take, as [`BEGIN`] says.
+pub const STATEMENT_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs a transaction. What it doesn't [commit](Transaction::commit) is rolled back.
 ///

@@ -1,6 +1,6 @@
 //! Details of a relation's columns that only some specs speak of.
 
-use super::{by_relation, of_relations};
+use super::{Weight, by_relation, of_relations};
 use crate::spec::Identity;
 use futures::try_join;
 use postgres_types::{ToSql, Type};
@@ -16,8 +16,8 @@ const NATIVE_NOT_NULL: i32 = 180_000;
 /// Details of a relation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Details {
-    /// The size of its rows, in bytes.
-    pub bytes: i64,
+    /// What a change would go through; nothing, unless it was [asked for](super::weight).
+    pub weight: Weight,
     /// Whether a NOT NULL can be validated after it was set (PostgreSQL 18).
     pub has_native_not_null: bool,
     /// The names of checks that the operator has made.
@@ -81,11 +81,11 @@ pub(super) async fn read(sql: &Client, oids: &[u32], may_wait: bool) -> Result<H
         };
         Ok((row.try_get(1)?, index))
     };
-    let params: [(&(dyn ToSql + Sync), Type); 3] =
-        [(&oids, Type::OID_ARRAY), (&may_wait, Type::BOOL), (&CHECK_PREFIX, Type::TEXT)];
+    let of_tables: [(&(dyn ToSql + Sync), Type); 2] = [(&oids, Type::OID_ARRAY), (&CHECK_PREFIX, Type::TEXT)];
+    let of_columns: [(&(dyn ToSql + Sync), Type); 2] = [(&oids, Type::OID_ARRAY), (&may_wait, Type::BOOL)];
     let (tables, columns, unique) = try_join!(
-        sql.query_typed(TABLES, &params),
-        sql.query_typed(COLUMNS, &params[..2]),
+        sql.query_typed(TABLES, &of_tables),
+        sql.query_typed(COLUMNS, &of_columns),
         of_relations(sql, UNIQUE, oids, unique)
     )?;
     let (mut columns, mut unique) = (by_relation(&columns, column)?, unique);
@@ -103,19 +103,19 @@ pub(super) async fn read(sql: &Client, oids: &[u32], may_wait: bool) -> Result<H
 }
 
 fn table(row: &Row) -> Result<Details, Error> {
-    let (version, checks): (i32, Vec<String>) = (row.try_get(2)?, row.try_get(3)?);
+    let (version, checks): (i32, Vec<String>) = (row.try_get(1)?, row.try_get(2)?);
     Ok(Details {
-        bytes: row.try_get(1)?,
+        weight: Weight::default(),
         has_native_not_null: version >= NATIVE_NOT_NULL,
         checks: checks.into_iter().collect(),
         columns: BTreeMap::new(),
     })
 }
 
-const TABLES: &str = "SELECT c.oid, COALESCE(CASE WHEN $2 THEN pg_catalog.pg_relation_size(c.oid) END, 0), \
+const TABLES: &str = "SELECT c.oid, \
     pg_catalog.current_setting('server_version_num')::pg_catalog.int4, \
     ARRAY(SELECT k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c' \
-          AND pg_catalog.starts_with(k.conname::text, $3)) \
+          AND pg_catalog.starts_with(k.conname::text, $2)) \
     FROM pg_catalog.pg_class c WHERE c.oid = ANY($1)";
 
 /// An expression that names no column is printed without its table, which would be locked.

@@ -26,7 +26,7 @@ impl Connections {
     pub fn watch_for_drift(
         &self,
         every: Duration,
-        secrets: impl Secrets + Send + Sync + 'static,
+        secrets: impl Secrets + Send + 'static,
         call: impl Fn(&str, &str) + Send + Sync + 'static,
     ) {
         let Some(shared) = self.begin_to_watch() else { return };
