@@ -178,6 +178,8 @@ async fn planned(database: &Database, owner: &Owner, spec: &Declaration) -> Resu
         is_elsewhere: false,
         former: None,
         adoption: table.policies.adoption,
+        is_first_hand: false,
+        drift: table.policies.drift,
     };
     database.preview(&Alive, &claim, table).await
 }

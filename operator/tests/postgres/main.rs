@@ -17,6 +17,7 @@ mod identities;
 mod indexes;
 mod keys;
 mod kstatus;
+mod lost_line;
 mod pooled;
 mod races;
 mod rotation;
