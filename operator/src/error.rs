@@ -95,6 +95,8 @@ pub enum Wait {
     ForSomeone,
     /// Someone who changes rows. Whether it was done takes long to find out.
     ForRows,
+    /// Room on the server's disk, or the end of a limit there. Whether that has come takes long to find out.
+    ForRoom,
     /// The end of what is being done.
     ForWork,
     /// Another spec.
@@ -117,6 +119,8 @@ pub struct DatabaseError {
     pub spoiled: bool,
     /// Whether it is an error of the server as a whole, which meets other objects, too.
     pub of_the_server: bool,
+    /// Whether it has ended what takes long, and would again.
+    pub of_long_work: bool,
     reason: ConditionReason,
     message: String,
 }
@@ -167,6 +171,7 @@ impl TableError {
                     | Obstacle::IndexDuplicates { .. },
                 ..
             }) => Wait::ForRows,
+            Self::Database(DatabaseError { of_long_work: true, .. }) => Wait::ForRoom,
             Self::Database(DatabaseError { class: ErrorClass::Temporary, of_the_server, .. }) => {
                 if *of_the_server {
                     Wait::ForDatabase
@@ -312,6 +317,16 @@ impl DatabaseError {
         Self::of_the_object("the work at the table was interrupted".to_owned())
     }
 
+    /// The same error, of work that takes long and is to be tried again after a while, not at once: what the work is, in words.
+    #[must_use]
+    pub fn of_long_work(self, what: &str, table: &str) -> Self {
+        let message = format!(
+            "{what} of table {table} is tried again every five minutes, because all rows are read each time: {}",
+            self.message
+        );
+        Self { of_long_work: true, of_the_server: false, message, ..self }
+    }
+
     /// What is done to the table never makes it as the spec asks.
     pub fn never_settles() -> Self {
         Self::of_the_object(
@@ -348,6 +363,7 @@ impl DatabaseError {
             stale: sqlstate::is_stale(error),
             spoiled: sqlstate::spoils(code),
             of_the_server: sqlstate::is_of_the_server(step, code),
+            of_long_work: false,
             reason: match code {
                 "2BP01" => ConditionReason::DependentsExist,
                 // A column of another table has the table's row type.
@@ -368,7 +384,16 @@ impl DatabaseError {
 
     fn temporary(message: String) -> Self {
         let (class, reason) = (ErrorClass::Temporary, ConditionReason::DatabaseUnavailable);
-        Self { class, code: None, stale: false, spoiled: false, of_the_server: true, reason, message }
+        Self {
+            class,
+            code: None,
+            stale: false,
+            spoiled: false,
+            of_the_server: true,
+            of_long_work: false,
+            reason,
+            message,
+        }
     }
 
     /// One that other objects don't meet.

@@ -37,7 +37,7 @@ const WRONG: Duration = Duration::from_secs(20);
 
 /// An object is looked at so often at least while something is done to its table. It is looked at besides when that is over.
 const WORKING: Duration = Duration::from_secs(60);
-/// An object is tried so often whose rows are in the way: each time, all of them are read.
+/// An object is tried so often whose rows are in the way, or for whose rows there is no room: each time, all of them are read.
 const ROWS: Duration = Duration::from_secs(300);
 
 #[korf::on_create(DatabaseTable)]
@@ -248,7 +248,7 @@ fn record_failure(
         Wait::ForApiServer => Error::outage(error.to_string(), error, AWAY),
         Wait::ForSomeone => Error::outage(error.cause(), error, WRONG),
         Wait::ForWork => Error::outage(error.cause(), error, WORKING),
-        Wait::ForRows => Error::temporary(error, ROWS),
+        Wait::ForRows | Wait::ForRoom => Error::temporary(error, ROWS),
         Wait::ForSpec => Error::permanent(error),
     })
 }
