@@ -49,7 +49,7 @@ pub(super) fn adopt(
     let marked = Relation { head: Head { comment: line, ..relation.head.clone() }, ..relation.clone() };
     let partitioned = is_partitioned(relation);
     let (differences, pending) = match update(wanted, found, &marked, owner, &claim) {
-        Ok(plan) if plan.changes.is_empty() && plan.steps.is_empty() && partitioned.is_none() => {
+        Ok(plan) if is_as_it_was(&plan, adoption) && partitioned.is_none() => {
             return Ok(Plan { comment: Some(comment), takes_over: true, adoption: Some(adoption), ..plan });
         }
         Ok(plan) => (
@@ -65,6 +65,13 @@ pub(super) fn adopt(
         Adoption::LineLost => PlanError::LineLost { table, differences, pending },
         _ => PlanError::NotAdopted { table, differences, pending },
     })
+}
+
+/// Whether nothing has to be changed. What has taken the line away may have taken the comments of columns, too.
+fn is_as_it_was(plan: &Plan, adoption: Adoption) -> bool {
+    let is_comment = |change: &Change| matches!(change, Change::Comment { .. });
+    let is_left = plan.changes.iter().all(|change| adoption == Adoption::LineLost && is_comment(change));
+    is_left && plan.steps.is_empty()
 }
 
 /// What tells a table without an owner from the one that an operator without lines has made by this spec, in words; empty if
