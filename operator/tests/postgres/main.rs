@@ -23,6 +23,7 @@ mod lost_line;
 mod outages;
 mod pooled;
 mod races;
+mod rewrites;
 mod rotation;
 mod schemas;
 mod succession;
