@@ -164,7 +164,7 @@ impl Database {
             Former::Strange(error) if claim.adoption == AdoptionPolicy::Never => Err(error.into()),
             // It is the spec that it may differ from: the other operator didn't apply all of it.
             former => {
-                let claim = &Claim { drift: None, ..claim.clone() };
+                let claim = &Claim { was_applied: false, ..claim.clone() };
                 let applied = self.apply_own(objects, claim, table).await?;
                 let handed_over = matches!(former, Former::Marked).then_some(Adoption::HandedOver);
                 Ok(Applied { adoption: handed_over.or(applied.adoption), ..applied })
@@ -334,12 +334,19 @@ impl Database {
             DatabaseError::worth_another(Step::Read, error)
         })?;
         let mut seen = seen?;
-        if schema.is_some() && !is_asked && !is_owned(seen.head.as_ref(), &claim.owner) {
+        // One that has lost its line hasn't moved.
+        let has_lost = seen.place.as_ref().zip(seen.head.as_ref());
+        let has_lost = has_lost.is_some_and(|(place, head)| claim.has_lost(head, &place.qualified));
+        if schema.is_some() && !is_asked && !has_lost && !is_owned(seen.head.as_ref(), &claim.owner) {
             seen = look(tx, None, &table.name).await?;
         }
         let mut columns = types::resolve(tx, &table.columns, &self.types, confirmed).await?;
         forms::resolve(tx, &mut columns, &self.forms).await?;
-        let mut elsewhere = self.elsewhere(tx, seen.head.as_ref(), &claim.owner).await?;
+        let mut elsewhere = match has_lost {
+            // What this process knows may be minutes old.
+            true => catalog::tables_of(tx, &claim.owner).await?,
+            false => self.elsewhere(tx, seen.head.as_ref(), &claim.owner).await?,
+        };
         // So does one that only its comment tells.
         if let [moved] = &*elsewhere
             && moved.name == table.name.as_str()
@@ -379,11 +386,9 @@ impl Database {
         let found = Found { here, elsewhere, publications, indexes, lacks_schema };
         let watched = Watched::new(&wanted, &found, claim);
         let planned = plan::plan(wanted, &found, claim);
-        let plan = match claim.drift {
-            Some(policy) => {
-                plan::decide(Compared { wanted: &watched.wanted, found: &found }, planned, policy)
-            }
-            None => planned.map(|plan| (plan, None)),
+        let plan = match claim.was_applied {
+            true => plan::decide(Compared { wanted: &watched.wanted, found: &found }, planned, claim.drift),
+            false => planned.map(|plan| (plan, None)),
         };
         if plan.as_ref().is_ok_and(|(plan, _)| plan.takes_over)
             && !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)?

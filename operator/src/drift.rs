@@ -49,7 +49,7 @@ impl Watched {
         let columns = details.flat_map(|details| details.columns.values());
         let expressions =
             columns.filter_map(|column| Some((column.expression_id?, column.expression.clone()?)));
-        let claim = Claim { drift: None, former: None, ..claim.clone() };
+        let claim = Claim { was_applied: false, former: None, ..claim.clone() };
         Self { wanted: wanted.clone(), expressions: expressions.collect(), claim }
     }
 
@@ -60,6 +60,7 @@ impl Watched {
             table: Some(self.wanted.place.qualified.clone()),
             columns: self.wanted.column_names(),
             is_elsewhere: false,
+            is_first_hand: true,
             ..self.claim
         };
         Self { claim, ..self }

@@ -7,11 +7,12 @@ use crate::{
     crd::DatabaseTable,
     error::{TableError, Wait},
     events,
-    outcome::{Applied, Dropped, Outcome},
+    marker::Owner,
+    outcome::{Adoption, Applied, Dropped, Outcome},
     plan::{Claim, PlanError},
     request::TableRequest,
     secrets,
-    spec::{DeletionPolicy, DriftPolicy},
+    spec::DeletionPolicy,
     status::TableStatus,
 };
 use korf::{
@@ -54,7 +55,7 @@ async fn create_handler(
         request.is_first,
         format_args!("Create handler invoked by custom resource {}. Creating database table.", request.name),
     );
-    reconcile(&request, None, &context, &client, &patch, &events).await
+    reconcile(&request, false, &context, &client, &patch, &events).await
 }
 
 #[korf::on_update(DatabaseTable)]
@@ -72,7 +73,7 @@ async fn update_handler(
             request.name
         ),
     );
-    reconcile(&request, None, &context, &client, &patch, &events).await
+    reconcile(&request, false, &context, &client, &patch, &events).await
 }
 
 /// At the start, where a change was taken back, when the object's Secret changes, and when a look has found that somebody has changed
@@ -88,8 +89,8 @@ async fn resume_handler(
 ) -> Result {
     // In an update, the other handler looks.
     if matches!(reason, Reason::Resume | Reason::Triggered) {
-        let drift = request.drift_policy();
-        let Status(status) = reconcile(&request, drift, &context, &client, &patch, &events).await?;
+        let was_applied = request.was_applied();
+        let Status(status) = reconcile(&request, was_applied, &context, &client, &patch, &events).await?;
         patch.status(status)?;
     }
     Ok(())
@@ -151,10 +152,10 @@ async fn delete_handler(
 }
 
 /// Creates the table or updates it: the spec is compared with the catalog in both cases, so it doesn't matter
-/// where an earlier attempt stopped. With a policy, the spec was applied before, and what differs is drift.
+/// where an earlier attempt stopped. If the spec was applied before, what differs is drift.
 async fn reconcile(
     request: &TableRequest,
-    drift: Option<DriftPolicy>,
+    was_applied: bool,
     context: &Context,
     client: &Client,
     patch: &ObjectPatch,
@@ -163,21 +164,21 @@ async fn reconcile(
     for warning in request.warnings().iter().filter(|_| request.is_first) {
         warn!("{warning}");
     }
-    let result = apply(request, drift, context, client).await;
+    let result = apply(request, was_applied, context, client).await;
     if let Some(every) = context.drift_interval {
         let trigger = request.trigger();
         let call = move |namespace: &str, name: &str| trigger.trigger((namespace, name));
         context.connections.watch_for_drift(every, secrets::in_cluster(client), call);
     }
     match result {
-        Ok((applied, database)) => {
+        Ok((applied, database, owner)) => {
             log_applied(&applied);
             if let Some(difference) = &applied.drift {
                 warn!("{}.", difference.repaired(&applied.table));
                 context.connections.pools().metrics().note_drift(difference.kind);
             }
             request.events_of_success(&applied).into_iter().for_each(|event| event.post(events));
-            Ok(Status(request.status_after_success(&applied, database)))
+            Ok(Status(request.status_after_success(&applied, database, &owner)))
         }
         Err(error) => {
             if let TableError::Plan(PlanError::Drifted { difference, .. }) = &error
@@ -190,13 +191,13 @@ async fn reconcile(
     }
 }
 
-/// What was applied, and what the status is to say of the database.
+/// What was applied, what the status is to say of the database, and whose the table is.
 async fn apply(
     request: &TableRequest,
-    drift: Option<DriftPolicy>,
+    was_applied: bool,
     context: &Context,
     client: &Client,
-) -> Result<(Applied, Option<String>), TableError> {
+) -> Result<(Applied, Option<String>, Owner), TableError> {
     let table = request.table();
     if let Err(mistake) = table
         && request.former().is_none()
@@ -207,7 +208,7 @@ async fn apply(
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
     let objects = &api::since(client, &request.version);
     let work = |link: Arc<Link>| async move {
-        let claim = Claim { drift, ..request.claim(cluster, &link) };
+        let claim = Claim { was_applied, ..request.claim(cluster, &link) };
         let table = match table {
             Ok(table) => table,
             // The next spec that was handled will be this one, which doesn't say what the object's table is.
@@ -220,7 +221,7 @@ async fn apply(
         if let Err(TableError::Working(_)) = result {
             link.database.when_settled(&claim.owner, request.wake());
         }
-        Ok((result?, link.recorded()))
+        Ok((result?, link.recorded(), claim.owner))
     };
     let secrets = secrets::in_cluster(client);
     context.connections.with(&secrets, secret.as_ref(), Purpose::Apply, work).await
@@ -299,8 +300,10 @@ fn log_applied(applied: &Applied) {
         Outcome::Changed(changes) => info!("Changed of table {table}: {}.", changes.join("; ")),
         Outcome::Unchanged => debug!("Table {table} is up to date."),
     }
-    if let Some(adoption) = applied.adoption {
-        info!("Adopted table {table}: {adoption}.");
+    match applied.adoption {
+        Some(Adoption::LineLost) => warn!("Table {table} got {}.", Adoption::LineLost),
+        Some(adoption) => info!("Adopted table {table}: {adoption}."),
+        None => {}
     }
     for warning in &applied.warnings {
         warn!("Table {table}: {warning}.");

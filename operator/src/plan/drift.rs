@@ -5,10 +5,13 @@
 
 use super::{Change, Found, IncompatibleChange, Plan, PlanError, ResolvedTable, Step, changed_key};
 use crate::{
+    catalog::Relation,
     ddl,
     identifier::{Identifier, quote},
+    outcome::Adoption,
     spec::DriftPolicy,
 };
+use std::fmt;
 
 /// What a table differs in. Of several, the first one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -114,9 +117,10 @@ impl Compared<'_> {
             PlanError::NotATable { .. } | PlanError::Elsewhere { .. } | PlanError::SchemaMissing { .. } => {
                 (DriftKind::Table, vec![error.to_string()])
             }
-            PlanError::Unmarked { .. } | PlanError::NotAdopted { .. } | PlanError::OwnedByAnother { .. } => {
-                (DriftKind::Marker, vec![error.to_string()])
-            }
+            PlanError::Unmarked { .. }
+            | PlanError::LineLost { .. }
+            | PlanError::NotAdopted { .. }
+            | PlanError::OwnedByAnother { .. } => (DriftKind::Marker, vec![error.to_string()]),
             PlanError::Index(_) => (DriftKind::Index, vec![error.to_string()]),
             _ => (DriftKind::Other, vec![error.to_string()]),
         };
@@ -208,7 +212,10 @@ pub fn decide(
         Err(PlanError::Renamed { wanted, .. }) => Err(drifted(DriftHint::Renamed { wanted })),
         Err(other) => Err(other),
         Ok(plan) => {
-            let is_ours = |relation: &crate::catalog::Relation| relation.head.owner().is_some();
+            if plan.adoption == Some(Adoption::ByPolicy) {
+                return Ok((plan, None));
+            }
+            let is_ours = |relation: &Relation| relation.head.owner().is_some();
             if plan.changes.is_empty()
                 && plan.steps.is_empty()
                 && compared.found.here.as_ref().is_some_and(is_ours)
@@ -238,8 +245,8 @@ pub enum DriftHint {
 }
 
 /// What to do.
-impl std::fmt::Display for DriftHint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for DriftHint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Lossy => f.write_str("Change it back, or the spec, or run the statements in status.pending"),
             Self::Renamed { wanted } => write!(f, "Make it {wanted} again"),

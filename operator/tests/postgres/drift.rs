@@ -33,7 +33,7 @@ impl World {
 
     /// Applies a spec that was applied before.
     async fn repair(&self, spec: &Value, policy: DriftPolicy) -> Result<Option<DriftKind>, TableError> {
-        let claim = Claim { drift: Some(policy), ..self.claim.lock().unwrap().clone() };
+        let claim = Claim { was_applied: true, drift: policy, ..self.claim.lock().unwrap().clone() };
         let applied = self.tables.apply(&NoAnswer, &claim, &table(spec)).await?;
         Ok(applied.drift.map(|difference| difference.kind))
     }
