@@ -4,6 +4,7 @@
 
 mod column;
 mod index;
+mod key;
 mod names;
 mod steps;
 
@@ -16,7 +17,8 @@ use crate::{
 use column::{definition, definition_in_new_table};
 pub use column::{generated, probe};
 pub use index::{cancel_build, create_index, index_steps};
-pub use names::{not_null_name, successor_name, unique_name};
+pub use key::key;
+pub use names::{key_names, not_null_name, successor_name, unique_name};
 pub use steps::{drop_index, not_null, unique, unique_constraint};
 
 /// The statements of a plan, in order, to be run in one transaction.

@@ -13,7 +13,7 @@ use crate::{
     spec::SpecError,
     sqlstate::{self, ErrorClass, Step},
     status::{ConditionReason, Failure},
-    transaction::Spoils,
+    transaction::{STATEMENT_LIMIT, Spoils},
     types::{MissingType, RejectedType, ResolveError},
 };
 use std::{sync::Arc, time::Duration};
@@ -95,6 +95,8 @@ pub enum Wait {
     ForSomeone,
     /// Someone who changes rows. Whether it was done takes long to find out.
     ForRows,
+    /// Room on the server's disk, or the end of a limit there. Whether that has come takes long to find out.
+    ForRoom,
     /// The end of what is being done.
     ForWork,
     /// Another spec.
@@ -117,6 +119,8 @@ pub struct DatabaseError {
     pub spoiled: bool,
     /// Whether it is an error of the server as a whole, which meets other objects, too.
     pub of_the_server: bool,
+    /// Whether it has ended what takes long, and would again.
+    pub of_long_work: bool,
     reason: ConditionReason,
     message: String,
 }
@@ -131,7 +135,10 @@ impl TableError {
             | Self::Column(_)
             | Self::ObjectGone { .. } => ErrorClass::Permanent,
             Self::Plan(PlanError::Lost { .. }) => ErrorClass::Temporary,
-            Self::Plan(PlanError::Incompatible { .. } | PlanError::Renamed { .. }) => ErrorClass::Permanent,
+            // Each further attempt would hold the table's users up as long.
+            Self::Plan(
+                PlanError::Incompatible { .. } | PlanError::Renamed { .. } | PlanError::TooSlow { .. },
+            ) => ErrorClass::Permanent,
             Self::Working(_) | Self::Plan(PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
                 ErrorClass::Temporary
             }
@@ -161,9 +168,13 @@ impl TableError {
                 Wait::ForWork
             }
             Self::Plan(PlanError::Obstructed {
-                obstacle: Obstacle::Duplicates { .. } | Obstacle::IndexDuplicates { .. },
+                obstacle:
+                    Obstacle::Duplicates { .. }
+                    | Obstacle::KeyDuplicates { .. }
+                    | Obstacle::IndexDuplicates { .. },
                 ..
             }) => Wait::ForRows,
+            Self::Database(DatabaseError { of_long_work: true, .. }) => Wait::ForRoom,
             Self::Database(DatabaseError { class: ErrorClass::Temporary, of_the_server, .. }) => {
                 if *of_the_server {
                     Wait::ForDatabase
@@ -202,7 +213,10 @@ impl TableError {
                 ConditionReason::InvalidSpec
             }
             Self::Plan(
-                PlanError::Incompatible { .. } | PlanError::Obstructed { .. } | PlanError::Renamed { .. },
+                PlanError::Incompatible { .. }
+                | PlanError::Obstructed { .. }
+                | PlanError::Renamed { .. }
+                | PlanError::TooSlow { .. },
             ) => ConditionReason::UpdateAborted,
             Self::Plan(PlanError::SchemaMissing { .. }) => ConditionReason::SchemaMissing,
             Self::Working(_) | Self::Plan(PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
@@ -280,6 +294,13 @@ impl TableError {
         }
     }
 
+    /// Whether the server has ended a statement after this time, because it reached its limit.
+    pub(crate) fn is_of_statement_limit(&self, elapsed: Duration) -> bool {
+        // The code is also that of a statement that somebody has cancelled; texts depend on the server's language.
+        matches!(self, Self::Database(error) if error.code.as_deref() == Some("57014"))
+            && elapsed >= STATEMENT_LIMIT
+    }
+
     /// Whether another attempt may succeed at once.
     pub fn is_stale(&self) -> bool {
         matches!(self, Self::Database(error) if error.stale)
@@ -307,6 +328,16 @@ impl DatabaseError {
     /// What was being done has ended in the middle.
     pub fn interrupted() -> Self {
         Self::of_the_object("the work at the table was interrupted".to_owned())
+    }
+
+    /// The same error, of work that takes long and is to be tried again after a while, not at once: what the work is, in words.
+    #[must_use]
+    pub fn of_long_work(self, what: &str, table: &str) -> Self {
+        let message = format!(
+            "{what} of table {table} is tried again every five minutes, because all rows are read each time: {}",
+            self.message
+        );
+        Self { of_long_work: true, of_the_server: false, message, ..self }
     }
 
     /// What is done to the table never makes it as the spec asks.
@@ -345,6 +376,7 @@ impl DatabaseError {
             stale: sqlstate::is_stale(error),
             spoiled: sqlstate::spoils(code),
             of_the_server: sqlstate::is_of_the_server(step, code),
+            of_long_work: false,
             reason: match code {
                 "2BP01" => ConditionReason::DependentsExist,
                 // A column of another table has the table's row type.
@@ -365,7 +397,16 @@ impl DatabaseError {
 
     fn temporary(message: String) -> Self {
         let (class, reason) = (ErrorClass::Temporary, ConditionReason::DatabaseUnavailable);
-        Self { class, code: None, stale: false, spoiled: false, of_the_server: true, reason, message }
+        Self {
+            class,
+            code: None,
+            stale: false,
+            spoiled: false,
+            of_the_server: true,
+            of_long_work: false,
+            reason,
+            message,
+        }
     }
 
     /// One that other objects don't meet.

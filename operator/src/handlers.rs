@@ -36,7 +36,7 @@ const WRONG: Duration = Duration::from_secs(20);
 
 /// An object is looked at so often at least while something is done to its table. It is looked at besides when that is over.
 const WORKING: Duration = Duration::from_secs(60);
-/// An object is tried so often whose rows are in the way: each time, all of them are read.
+/// An object is tried so often whose rows are in the way, or for whose rows there is no room: each time, all of them are read.
 const ROWS: Duration = Duration::from_secs(300);
 
 #[korf::on_create(DatabaseTable)]
@@ -155,7 +155,7 @@ async fn reconcile(
     match apply(request, context, client).await {
         Ok((applied, database)) => {
             log_applied(&applied);
-            events::of_success(request.status(), &applied).into_iter().for_each(|event| event.post(events));
+            request.events_of_success(&applied).into_iter().for_each(|event| event.post(events));
             Ok(Status(request.status_after_success(&applied, database)))
         }
         Err(error) => Err(record_failure(request, context, error, false, (patch, events))?),
@@ -237,7 +237,7 @@ fn record_failure(
     let place = context.connections.place(secret.as_ref());
     let error = error.naming(&place);
     let status = request.status_after_failure(&error, deleting);
-    if let Some(event) = events::of_failure(request.status(), &status, deleting) {
+    if let Some(event) = request.event_of_failure(&status, deleting) {
         event.post(events);
     }
     patch.status(status)?;
@@ -247,7 +247,7 @@ fn record_failure(
         Wait::ForApiServer => Error::outage(error.to_string(), error, AWAY),
         Wait::ForSomeone => Error::outage(error.cause(), error, WRONG),
         Wait::ForWork => Error::outage(error.cause(), error, WORKING),
-        Wait::ForRows => Error::temporary(error, ROWS),
+        Wait::ForRows | Wait::ForRoom => Error::temporary(error, ROWS),
         Wait::ForSpec => Error::permanent(error),
     })
 }

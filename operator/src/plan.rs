@@ -12,9 +12,10 @@ mod change;
 mod columns;
 mod error;
 mod index;
+mod key;
 
 use crate::{
-    catalog::{FoundIndexes, Head, Key, KeyForm, Place, Publication, Relation, RelationKind},
+    catalog::{FoundIndexes, Head, Place, Publication, Relation, RelationKind},
     ddl,
     identifier::{Identifier, quote},
     marker::{self, FromSpec, Owner},
@@ -25,9 +26,11 @@ use crate::{
 pub use adoption::strangeness;
 pub use change::{Change, Obstacle, Step, StepKind};
 use columns::Differences;
-pub use columns::needs_details;
+pub use columns::{Cause, is_quick, needs_details, needs_weight};
 pub use error::{IncompatibleChange, PlanError};
 pub use index::{IndexConflict, IndexPlan, IndexStep, names_of_indexes, plan_indexes};
+use key::changed_key;
+pub use key::lacks_key;
 use std::collections::BTreeSet;
 
 /// The table that the spec asks for, in the schema and with the types that the server knows.
@@ -180,15 +183,21 @@ fn update(
     let comment = relation.head.comment.as_deref();
     let in_comment = comment.and_then(marker::from_spec_in);
     let after = columns::renamed(&wanted, relation, owned(in_comment.clone(), claim));
-    let indexes = found.indexes.renamed(&after.changes);
-    let indexes = plan_indexes(&wanted.place, &wanted.indexes, &after.owned.indexes, &indexes);
+    let present = found.indexes.renamed(&after.changes);
+    let indexes = plan_indexes(&wanted.place, &wanted.indexes, &after.owned.indexes, &present);
     let Differences { changes, mut steps, refused } =
         columns::compare(&wanted, &after.relation, &after.owned);
     let changes: Vec<_> = after.changes.into_iter().chain(changes).collect();
     let of_indexes = indexes.as_ref().map_or(&[][..], |indexes| &indexes.steps);
     steps.extend(ddl::index_steps(&wanted.place, of_indexes));
     let mut refused: Vec<_> = after.refused.into_iter().chain(refused).collect();
-    refused.extend(changed_key(&wanted, after.relation.key.as_ref()));
+    if lacks_key(&wanted, &after.relation) {
+        // Behind all else: rows may stand in its way.
+        let details = after.relation.details.clone().unwrap_or_default();
+        steps.extend(ddl::key(&wanted.place, &wanted.primary_key, &details, &present));
+    } else {
+        refused.extend(changed_key(&wanted, after.relation.key.as_ref()));
+    }
     if !refused.is_empty() {
         let pending = pending(&wanted, &refused, &changes, &steps);
         let changes = refused.into_iter().map(|(change, _)| change).collect();
@@ -242,36 +251,26 @@ fn owned(in_comment: Option<FromSpec>, claim: &Claim) -> FromSpec {
     owned
 }
 
-/// The statements that would make the table as the spec asks.
+/// The statements that would make the table as the spec asks, in an order in which they can be run: what is refused has the names
+/// that columns get, and a key may be of columns that are added.
 fn pending(
     wanted: &ResolvedTable,
     refused: &[(IncompatibleChange, String)],
     changes: &[Change],
     steps: &[Step],
 ) -> Vec<String> {
-    let refused = refused.iter().map(|(_, statement)| statement.clone());
+    let is_name = |change: &Change| matches!(change, Change::Rename { .. });
+    let (renames, others): (Vec<_>, Vec<_>) = changes.iter().cloned().partition(is_name);
+    let of_key = |is_asked: bool| {
+        let asked = move |change: &IncompatibleChange| {
+            matches!(change, IncompatibleChange::PrimaryKey { .. }) == is_asked
+        };
+        refused.iter().filter(move |(change, _)| asked(change)).map(|(_, statement)| statement.clone())
+    };
+    let renames = ddl::changes_of(wanted, &renames).into_iter();
+    let others = ddl::changes_of(wanted, &others);
     let steps = steps.iter().flat_map(|step| step.statements.iter().cloned());
-    refused.chain(ddl::changes_of(wanted, changes)).chain(steps).collect()
-}
-
-/// The change of the key, if there is one, and the statement that would make it.
-fn changed_key(wanted: &ResolvedTable, key: Option<&Key>) -> Option<(IncompatibleChange, String)> {
-    if is_key(&wanted.primary_key, key) {
-        return None;
-    }
-    let dropped = key.map(|key| format!("DROP CONSTRAINT {}", quote(&key.constraint)));
-    let added =
-        (!wanted.primary_key.is_empty()).then(|| format!("ADD {}", ddl::primary_key(&wanted.primary_key)));
-    let lines: Vec<_> = dropped.into_iter().chain(added).collect();
-    let change = IncompatibleChange::PrimaryKey { from: key.cloned(), to: wanted.primary_key.clone() };
-    Some((change, ddl::alter_table(&wanted.place, &lines)))
-}
-
-/// Whether a table's key is the one wanted. A deferrable one is: no two rows have the same key once a transaction is over.
-fn is_key(wanted: &[Identifier], key: Option<&Key>) -> bool {
-    let Some(key) = key else { return wanted.is_empty() };
-    matches!(key.form, KeyForm::Plain | KeyForm::Deferrable)
-        && wanted.iter().map(Identifier::as_str).eq(key.columns.iter().map(String::as_str))
+    renames.chain(of_key(false)).chain(others).chain(of_key(true)).chain(steps).collect()
 }
 
 /// Checks that an object which has no table here has none in another database either.

@@ -151,6 +151,17 @@ pub fn is_of_rows(code: &str) -> bool {
     ["23502", "23505", "23514"].contains(&code)
 }
 
+/// Whether what takes long and has ended so would take as long again, and end so: there is no room for it, on the disk or in
+/// memory; or a limit to its time, or somebody, has ended it.
+pub fn ends_long_work(code: &str) -> bool {
+    has_no_room(code) || code == "57014"
+}
+
+/// Whether there is no room, on the disk or in memory, or no more of it is allowed.
+pub fn has_no_room(code: &str) -> bool {
+    ["53100", "53200", "53400"].contains(&code)
+}
+
 /// Whether another attempt may succeed at once: the catalog has changed since it was read, or another connection may do.
 pub fn is_stale(error: &DbError) -> bool {
     let code = error.code().code();

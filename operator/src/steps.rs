@@ -13,7 +13,12 @@ use crate::{
     transaction::{Transaction, transact},
 };
 use futures::join;
+use std::time::Duration;
+use tokio::time::timeout;
 use tracing::info;
+
+/// The wait for the end of what frees a full disk.
+const UNDOING: Duration = Duration::from_secs(60);
 
 /// Carries out steps on an object's table.
 ///
@@ -33,7 +38,9 @@ pub async fn run(pool: &Pool, owner: &Owner, place: &Place, steps: &[Step]) -> R
             // What is left to be done, a new plan says.
             return Ok(());
         }
-        let Some(obstacle) = step.obstacle.as_ref().filter(|_| is_of_rows(&error)) else { return Err(error) };
+        let Some(obstacle) = step.obstacle.as_ref().filter(|_| is_of_rows(&error)) else {
+            return Err(work.ended(pool, error).await);
+        };
         if let Some(undo) = &step.undo {
             transact(pool, async |tx: &Transaction<'_>| work.undo(tx, undo).await).await?;
         }
@@ -120,6 +127,21 @@ impl Work<'_> {
             tx.execute_typed(statement, &[]).await.map_err(|error| (Doing::Change, error))?;
         }
         Ok(())
+    }
+
+    /// The error that has ended it. What it has left on a full disk is dropped, because others need the room.
+    async fn ended(&self, pool: &Pool, error: TableError) -> TableError {
+        let TableError::Database(error) = error else { return error };
+        let ends = |of: fn(&str) -> bool| error.code.as_deref().is_some_and(of);
+        if let Some(undo) = self.step.undo.as_ref().filter(|_| ends(sqlstate::has_no_room)) {
+            // The next attempt does it, if not this one: it waits for those who use the table, and needs room itself.
+            let undone = transact(pool, async |tx: &Transaction<'_>| self.undo(tx, undo).await);
+            drop(timeout(UNDOING, undone).await);
+        }
+        match ends(sqlstate::ends_long_work) {
+            true => error.of_long_work(&self.step.what, &self.place.qualified).into(),
+            false => error.into(),
+        }
     }
 
     /// The error with what is left to be done.

@@ -173,6 +173,9 @@ async fn the_chart_is_what_the_operator_prints() {
     let expected =
         json!([{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["pg-app"], "verbs": ["get"]}]);
     assert_eq!(*rules, expected);
+    more_of_the_pod_can_be_chosen(&objects(&must(&mut template(&["--set-json", MORE]))));
+    let old = template(&["--kube-version=1.29"]).output().unwrap();
+    assert!(!old.status.success() && text(&old).contains(">=1.30.0-0"), "{}", text(&old));
     for wrong in [
         "connectionSecrets[0].namespace=shop",
         "namespaces={Upper}",
@@ -181,6 +184,10 @@ async fn the_chart_is_what_the_operator_prints() {
         "replica=2",
         "shards=0",
         "extraArgs=x",
+        "extraEnv[0].value=30",
+        "extraVolumes[0].secret.secretName=ca",
+        "extraVolumeMounts[0].name=ca",
+        "podAnnotations.a=1",
     ] {
         let output = template(&["--set", wrong]).output().unwrap();
         assert!(!output.status.success(), "{wrong}");
@@ -189,6 +196,28 @@ async fn the_chart_is_what_the_operator_prints() {
             "{}",
             text(&output)
         );
+    }
+}
+
+/// A variable, an authority's certificate, and a note for a service mesh.
+const MORE: &str = r#"extraEnv=[{"name": "PGSSLROOTCERT", "value": "/etc/ca/ca.crt"}],extraVolumes=[{"name": "ca", "secret": {"secretName": "pg-ca"}}],extraVolumeMounts=[{"name": "ca", "mountPath": "/etc/ca", "readOnly": true}],podAnnotations={"mesh/inject": "false"}"#;
+
+fn more_of_the_pod_can_be_chosen(objects: &BTreeMap<String, Value>) {
+    let pod = &objects["\"Deployment\" \"home\" \"database-table-operator\""]["spec"]["template"];
+    assert_eq!(pod["metadata"]["annotations"], json!({"mesh/inject": "false"}));
+    let container = &pod["spec"]["containers"][0];
+    // Behind those that the operator needs.
+    for (list, name, more) in [
+        (&container["env"], "DATABASE_URL_FILE", json!({"name": "PGSSLROOTCERT", "value": "/etc/ca/ca.crt"})),
+        (
+            &container["volumeMounts"],
+            "secrets",
+            json!({"name": "ca", "mountPath": "/etc/ca", "readOnly": true}),
+        ),
+        (&pod["spec"]["volumes"], "secrets", json!({"name": "ca", "secret": {"secretName": "pg-ca"}})),
+    ] {
+        let [own, chosen] = &**list.as_array().unwrap() else { panic!("{list}") };
+        assert_eq!((&own["name"], chosen), (&json!(name), &more));
     }
 }
 

@@ -24,6 +24,7 @@ mod events;
 mod examples;
 mod explain;
 mod failures;
+mod faults;
 mod good_input;
 mod handover;
 mod health;

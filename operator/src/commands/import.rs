@@ -80,11 +80,14 @@ async fn print(options: &ImportOptions) -> Result<bool, Error> {
             continue;
         }
         if let Some(owner) = head.owner() {
-            writeln!(out, "# table {qualified} is left out: it is that of the DatabaseTable {owner}")?;
+            let text = format!("table {qualified} is left out: it is that of the DatabaseTable {owner}");
+            out.write_all(manifest::comment(&text).as_bytes())?;
             continue;
         }
         if head.kind == RelationKind::Partitioned {
-            writeln!(out, "# table {qualified} is left out: it has partitions")?;
+            out.write_all(
+                manifest::comment(&format!("table {qualified} is left out: it has partitions")).as_bytes(),
+            )?;
             continue;
         }
         let oid = head.oid;

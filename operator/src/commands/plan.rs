@@ -7,6 +7,7 @@ use crate::{
     database::{Database, Preview},
     error::TableError,
     marker::Owner,
+    message::printable,
     plan::Claim,
     spec::{Declaration, SecretRef},
 };
@@ -95,7 +96,7 @@ async fn print(options: &PlanOptions) -> Result<Sum, Error> {
     let cluster = cluster(options).await?;
     let database = Database::new(pool);
     let out = &mut io::stdout();
-    writeln!(out, "-- in {target}; nothing is changed")?;
+    writeln!(out, "{}", Note(format!("in {target}; nothing is changed")))?;
     let mut sum = Sum::default();
     for manifest in manifests {
         let owner = owner(&manifest.metadata, &options.namespace, &cluster);
@@ -199,25 +200,40 @@ struct Part {
     planned: Result<Preview, TableError>,
 }
 
+/// A comment of SQL. Names and messages may have ends of lines; what follows one would be a statement.
+struct Note(String);
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "-- {}", printable(&self.0))
+    }
+}
+
+/// Prints statements as comments, each line of them as one.
+fn hold_back(f: &mut fmt::Formatter<'_>, statements: &[String]) -> fmt::Result {
+    let text = statements.iter().map(|statement| format!("held back: {statement};\n")).collect::<String>();
+    text.lines().try_for_each(|line| writeln!(f, "{}", Note(line.to_owned())))
+}
+
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\n-- DatabaseTable {}", self.owner)?;
+        writeln!(f, "\n{}", Note(format!("DatabaseTable {}", self.owner)))?;
         for warning in &self.warnings {
-            writeln!(f, "-- WARNING: {warning}")?;
+            writeln!(f, "{}", Note(format!("WARNING: {warning}")))?;
         }
         if let Some(secret) = &self.secret {
-            writeln!(
-                f,
-                "-- WARNING: its database is that of the Secret {}, which isn't read: what follows is true if --database-url leads \
+            let text = format!(
+                "WARNING: its database is that of the Secret {}, which isn't read: what follows is true if --database-url leads \
                  there, as the same user",
                 secret.name
-            )?;
+            );
+            writeln!(f, "{}", Note(text))?;
         }
         match &self.planned {
             Ok(preview) => preview.fmt(f),
             Err(error) => {
-                writeln!(f, "-- {}: {error}", error.reason())?;
-                error.pending().iter().try_for_each(|statement| writeln!(f, "-- held back: {statement};"))
+                writeln!(f, "{}", Note(format!("{}: {error}", error.reason())))?;
+                hold_back(f, error.pending())
             }
         }
     }
@@ -226,14 +242,14 @@ impl fmt::Display for Part {
 impl fmt::Display for Preview {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for warning in &self.warnings {
-            writeln!(f, "-- WARNING: {warning}")?;
+            writeln!(f, "{}", Note(format!("WARNING: {warning}")))?;
         }
         if self.count() == 0 {
-            return writeln!(f, "-- table {} is as the spec asks", self.table);
+            return writeln!(f, "{}", Note(format!("table {} is as the spec asks", self.table)));
         }
         self.statements.iter().try_for_each(|statement| writeln!(f, "{statement};"))?;
         for (what, statements) in &self.steps {
-            writeln!(f, "-- then, by itself: {what}")?;
+            writeln!(f, "{}", Note(format!("then, by itself: {what}")))?;
             statements.iter().try_for_each(|statement| writeln!(f, "{statement};"))?;
         }
         Ok(())
@@ -243,6 +259,7 @@ impl fmt::Display for Preview {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::PlanError;
 
     #[test]
     fn tables_are_found_among_documents_of_all_sorts_and_in_lists() {
@@ -274,6 +291,38 @@ items:
         assert!(found[0].spec.table.is_ok() && found[1].spec.table.is_err());
         let nameless = "apiVersion: kopf.demo/v1\nkind: DatabaseTable\nspec: {}\n";
         assert!(manifests(nameless).unwrap_err().contains("no metadata.name"));
+    }
+
+    #[test]
+    fn what_somebody_else_has_named_stays_in_a_comment() {
+        let evil = "x\n; DROP TABLE t; --\r\\! id\u{85}";
+        let owner =
+            Owner { cluster: evil.into(), namespace: evil.into(), name: evil.into(), uid: evil.into() };
+        let secret = SecretRef { name: evil.into(), namespace: None, key: None };
+        let preview = Preview {
+            table: evil.into(),
+            statements: Vec::new(),
+            steps: vec![(evil.into(), Vec::new())],
+            warnings: Vec::new(),
+        };
+        let refused =
+            PlanError::NotAdopted { table: evil.into(), differences: vec![evil.into()], pending: Vec::new() };
+        let held_back = PlanError::Incompatible {
+            table: evil.into(),
+            changes: Vec::new(),
+            pending: vec![format!("ALTER TABLE \"{evil}\"\n  ADD b integer")],
+        };
+        for planned in [Ok(preview), Err(refused.into()), Err(held_back.into())] {
+            let part = Part {
+                owner: owner.clone(),
+                warnings: vec![evil.into()],
+                secret: Some(secret.clone()),
+                planned,
+            };
+            let text = part.to_string();
+            let is_comment = |line: &str| line.is_empty() || line.starts_with("-- ");
+            assert!(text.split(['\n', '\r', '\u{85}']).all(is_comment), "{text}");
+        }
     }
 
     #[test]

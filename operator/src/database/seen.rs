@@ -50,6 +50,18 @@ pub(super) async fn indexes(
     catalog::indexes(sql, &wanted.place.schema, head.map(|head| head.oid), &names).await
 }
 
+/// Reads the indexes of a table that lacks its key: an earlier attempt to add it may have left one.
+pub(super) async fn indexes_beside_key(
+    sql: &Client,
+    relation: &Relation,
+    wanted: &ResolvedTable,
+) -> Result<FoundIndexes, tokio_postgres::Error> {
+    let owned = relation.head.comment.as_deref().and_then(marker::from_spec_in).unwrap_or_default().indexes;
+    let mut names = plan::names_of_indexes(&wanted.indexes, &owned);
+    names.extend(ddl::key_names(&wanted.place.name));
+    catalog::indexes(sql, &wanted.place.schema, Some(relation.head.oid), &names).await
+}
+
 /// Reads the rest of what is there, with the details if the spec speaks of them, or an earlier one has.
 pub(super) async fn relation(
     sql: &Client,
@@ -66,13 +78,21 @@ pub(super) async fn relation(
     if relation.details.is_none() && plan::needs_details(wanted, &relation) {
         relation.details = Some(catalog::details(sql, oid).await?);
     }
+    if plan::needs_weight(wanted, &relation)
+        && let Some(details) = &mut relation.details
+    {
+        let types: Vec<_> = wanted.columns.iter().map(|column| column.type_.id.oid).collect();
+        details.weight = catalog::weight(sql, oid, &types).await?;
+    }
     let is_generated = |column: &ResolvedColumn| matches!(column.settings.values, Values::Generated(_));
     if !wanted.columns.iter().any(is_generated) {
         return Ok(Some(relation));
     }
     let renames = plan::renames(wanted, &relation, claim);
     if !renames.is_empty() {
-        relation.details = Some(renamed_details(sql, oid, &ddl::changes_of(wanted, &renames)).await?);
+        let weight = relation.details.take().unwrap_or_default().weight;
+        let details = renamed_details(sql, oid, &ddl::changes_of(wanted, &renames)).await?;
+        relation.details = Some(Details { weight, ..details });
     }
     Ok(Some(relation))
 }

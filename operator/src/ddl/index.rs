@@ -19,26 +19,14 @@ pub fn index_steps(table: &Place, steps: &[IndexStep]) -> Vec<Step> {
 }
 
 fn step(table: &Place, planned: &IndexStep) -> Step {
-    let alone = |what: String, statement: String| Step {
-        what,
-        query: None,
-        statements: vec![statement],
-        kind: StepKind::Alone,
-        undo: None,
-        obstacle: None,
-    };
     match planned {
-        IndexStep::Drop(name) => alone(format!("the drop of index {}", quote(name)), drop(table, name)),
-        IndexStep::DropInvalid(name) => Step {
-            query: Some(format!(
-                "SELECT FROM pg_catalog.pg_index i WHERE i.indexrelid = pg_catalog.to_regclass({}) AND i.indisvalid",
-                literal(&beside(table, name))
-            )),
-            ..alone(format!("the drop of index {}, which isn't valid", quote(name)), drop(table, name))
-        },
+        IndexStep::Drop(name) => {
+            alone(format!("the drop of index {}", quote(name)), drop_statement(table, name))
+        }
+        IndexStep::DropInvalid(name) => drop_invalid(table, name),
         IndexStep::Build { name, index } => Step {
             // If it was rows that kept it from being unique, they would still, though it isn't valid.
-            undo: Some(drop(table, name)),
+            undo: Some(drop_statement(table, name)),
             obstacle: Some(Obstacle::IndexDuplicates {
                 index: index.name.clone(),
                 query: duplicates(table, index),
@@ -51,6 +39,20 @@ fn step(table: &Place, planned: &IndexStep) -> Step {
             ..alone(format!("index {}", quote(name)), String::new())
         },
     }
+}
+
+fn alone(what: String, statement: String) -> Step {
+    Step { what, query: None, statements: vec![statement], kind: StepKind::Alone, undo: None, obstacle: None }
+}
+
+/// The step that drops what is left of an index, unless it has become valid meanwhile.
+pub(super) fn drop_invalid(table: &Place, name: &str) -> Step {
+    let query = format!(
+        "SELECT FROM pg_catalog.pg_index i WHERE i.indexrelid = pg_catalog.to_regclass({}) AND i.indisvalid",
+        literal(&beside(table, name))
+    );
+    let what = format!("the drop of index {}, which isn't valid", quote(name));
+    Step { query: Some(query), ..alone(what, drop_statement(table, name)) }
 }
 
 /// The statement that builds an index under a name.
@@ -71,7 +73,7 @@ fn duplicates(table: &Place, index: &Index) -> String {
 }
 
 /// Somebody may have dropped it meanwhile. Without CASCADE: a foreign key may need it.
-fn drop(table: &Place, name: &str) -> String {
+pub(super) fn drop_statement(table: &Place, name: &str) -> String {
     format!("DROP INDEX CONCURRENTLY IF EXISTS {}", beside(table, name))
 }
 

@@ -9,6 +9,12 @@ pub fn unique_name(table: &str, column: &str) -> String {
     fitting(format!("{table}_{column}_key"))
 }
 
+/// The names that the index of a primary key, and the key, may get: as the server would choose it, and one for where something
+/// else has that.
+pub fn key_names(table: &str) -> [String; 2] {
+    [fitting(format!("{table}_pkey")), format!("{CHECK_PREFIX}pkey_{:016x}", hash(table))]
+}
+
 /// The name of the check that stands in for a NOT NULL while rows of before are looked at; in PostgreSQL 18, of the NOT NULL
 /// itself.
 pub fn not_null_name(column: &str) -> String {
@@ -47,10 +53,14 @@ mod tests {
     #[test]
     fn names_fit_and_differ() {
         assert_eq!(unique_name("users", "email"), "users_email_key");
+        assert_eq!(key_names("users"), ["users_pkey", "korf_pkey_42288471628c3333"]);
         assert_eq!(not_null_name("email"), "korf_email_not_null");
         assert_eq!(successor_name("i"), "korf_successor_af63e44c8601fa24");
         let (one, other) = ("ü".repeat(31), "ü".repeat(30) + "xx");
+        let [key, other_key] = key_names(&one);
         let names = [
+            key,
+            other_key,
             unique_name(&one, "a"),
             unique_name(&one, "b"),
             unique_name(&other, "a"),

@@ -1,6 +1,6 @@
 //! Steps behind a change: what takes long, because all rows are looked at, and must not hold others up.
 
-use super::{alter_table, not_null_name, qualified, unique_name};
+use super::{alter_table, index::drop_statement, not_null_name, qualified, unique_name};
 use crate::{
     catalog::{ColumnDetail, Details, Place},
     identifier::{Identifier, quote},
@@ -30,8 +30,11 @@ pub fn not_null(place: &Place, column: &Identifier, details: &Details, detail: &
         obstacle: obstacle.clone(),
     };
     let query = format!("SELECT FROM {} WHERE {column} IS NULL LIMIT 1", qualified(place));
-    let added =
-        if is_there { Vec::new() } else { vec![alter(format!("ADD CONSTRAINT {quoted} {constraint}"))] };
+    // A check of this name is one of before the server got its present version.
+    let dropped = details.has_native_not_null && details.checks.contains(&name);
+    let dropped = dropped.then(|| alter(format!("DROP CONSTRAINT {quoted}")));
+    let added = (!is_there).then(|| alter(format!("ADD CONSTRAINT {quoted} {constraint}")));
+    let added = dropped.into_iter().chain(added).collect();
     // Somebody's own is left to them.
     let undo = (name == not_null_name(column.as_str())).then(|| alter(format!("DROP CONSTRAINT {quoted}")));
     let mut steps = vec![
@@ -88,8 +91,4 @@ pub fn drop_index(place: &Place, column: &Identifier, name: &str) -> Step {
         undo: None,
         obstacle: None,
     }
-}
-
-fn drop_statement(place: &Place, name: &str) -> String {
-    format!("DROP INDEX CONCURRENTLY IF EXISTS {}.{}", quote(&place.schema), quote(name))
 }

@@ -142,6 +142,20 @@ pub enum Obstacle {
         /// The column.
         column: Identifier,
     },
+    /// Rows have no value in a column of the primary key that the table lacks.
+    KeyNulls {
+        /// The column.
+        column: Identifier,
+        /// The query that finds them.
+        query: String,
+    },
+    /// Rows have the same values in the primary key that the table lacks.
+    KeyDuplicates {
+        /// The columns of the key.
+        columns: Vec<Identifier>,
+        /// The query that finds them.
+        query: String,
+    },
     /// Rows have the same values in an index that is to be unique.
     IndexDuplicates {
         /// The index.
@@ -165,6 +179,20 @@ impl fmt::Display for Obstacle {
                 "rows have the same value in column {column}, so it can't become UNIQUE: make the values different, or \
                  remove unique: true"
             ),
+            Self::KeyNulls { column, query } => write!(
+                f,
+                "the table lacks the primary key, and rows have no value in its column {column}, so it can't be added: find them by \
+                 {query}; and give them one, or delete them"
+            ),
+            Self::KeyDuplicates { columns, query } => {
+                let names: Vec<_> = columns.iter().map(Identifier::to_string).collect();
+                write!(
+                    f,
+                    "the table lacks the primary key, and rows have the same ({}), so it can't be added: find them by {query}; and \
+                     make them different, or delete all but one",
+                    names.join(", ")
+                )
+            }
             // Their values are nobody's business who reads a status or a log.
             Self::IndexDuplicates { index, query } => write!(
                 f,

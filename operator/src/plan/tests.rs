@@ -1,8 +1,9 @@
 mod adoption;
+mod key;
 
 use super::*;
 use crate::{
-    catalog::{CatalogColumn, CatalogIndex, Generated, Head, PgTypeId},
+    catalog::{CatalogColumn, CatalogIndex, Generated, Head, Key, KeyForm, PgTypeId},
     forms::Form,
     spec::{ColumnSettings, Method},
     types::ResolvedType,
@@ -227,35 +228,6 @@ fn a_serial_column_needs_a_sequence_and_an_integer_may_have_one() {
     found.here.as_mut().unwrap().columns[0].serial = true;
     assert_eq!(changes(with_sequence, &found), []);
     assert_eq!(changes(wanted(&[("a", INT)], &[]), &found), []);
-}
-
-#[test]
-fn a_new_removed_or_reordered_primary_key_is_rejected() {
-    let found = |key: &[&str]| table(&[("a", INT), ("b", INT)], key, Some(owner("a")));
-    let wanted = |key: &[&str]| wanted(&[("a", INT), ("b", INT)], key);
-    assert!(rejection(wanted(&["a"]), &found(&[])).contains("is absent, but (\"a\")"));
-    assert!(rejection(wanted(&[]), &found(&["a"])).contains("is (\"a\"), but absent"));
-    assert!(
-        rejection(wanted(&["b", "a"]), &found(&["a", "b"])).contains("(\"a\", \"b\"), but (\"b\", \"a\")")
-    );
-}
-
-#[test]
-fn a_key_that_lets_rows_be_equal_is_not_the_key_of_the_spec() {
-    for (form, shown) in [
-        (KeyForm::Plain, None),
-        (KeyForm::Deferrable, None),
-        (KeyForm::WithoutOverlaps, Some("(\"a\", \"b\" WITHOUT OVERLAPS)")),
-        (KeyForm::Invalid, Some("(\"a\", \"b\") with an index that isn't valid")),
-    ] {
-        let mut found = table(&[("a", INT), ("b", INT)], &["a", "b"], Some(owner("a")));
-        found.here.as_mut().unwrap().key.as_mut().unwrap().form = form;
-        let planned = planned(wanted(&[("a", INT), ("b", INT)], &["a", "b"]), &found);
-        let message = planned.err().map(|error| error.to_string());
-        assert_eq!(message.is_some(), shown.is_some(), "{form:?}");
-        let (message, shown) = (message.unwrap_or_default(), shown.unwrap_or_default());
-        assert!(message.contains(shown), "{form:?}: {message}");
-    }
 }
 
 #[test]

@@ -2,7 +2,10 @@
 
 use crate::support::{World, dropped, spec};
 use database_table_operator::{
-    error::TableError, outcome::Outcome, sqlstate::ErrorClass, status::ConditionReason,
+    error::{TableError, Wait},
+    outcome::Outcome,
+    sqlstate::ErrorClass,
+    status::ConditionReason,
 };
 use futures::future::join;
 use serde_json::{Value, json};
@@ -85,7 +88,7 @@ impl World {
 }
 
 /// Calls again what is still being done, as handlers do.
-async fn until_over(world: &World, wanted: &Value) -> Result<(), TableError> {
+pub async fn until_over(world: &World, wanted: &Value) -> Result<(), TableError> {
     loop {
         match world.apply(wanted).await {
             Err(error) if error.reason() == ConditionReason::InProgress => {
@@ -188,6 +191,24 @@ async fn a_build_that_is_cut_off_begins_again_at_once() {
     assert_eq!(until_over(&world, &wanted).await, Ok(()));
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     assert_eq!(world.indexes("t").await, ["UNIQUE INDEX by_a btree (a)"]);
+}
+
+#[tokio::test]
+async fn a_build_that_somebody_cancels_is_not_begun_again_at_once() {
+    let world = World::filled("called_off", 1_000).await;
+    let wanted = indexed(&json!([index("by_a", &["a"])]));
+    let old = world.old_transaction().await;
+    let cancel = async {
+        let pid = world.until_built_by().await;
+        world.run_as_superuser(&format!("SELECT pg_cancel_backend({pid})")).await;
+    };
+    let (result, ()) = join(world.apply(&wanted), cancel).await;
+    let error = result.unwrap_err();
+    assert_eq!((error.class(), error.wait()), (ErrorClass::Temporary, Wait::ForRoom), "{error}");
+    assert!(error.to_string().contains("is tried again every five minutes"), "{error}");
+    old.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(until_over(&world, &wanted).await, Ok(()));
+    assert_eq!(world.indexes("t").await, ["INDEX by_a btree (a)"]);
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use database_table_operator::{
 };
 use korf_sandbox::{Database, Postgres};
 use serde_json::{Value, json};
-use std::{io::Write, sync::Mutex};
+use std::{io::Write, path::Path, process::Command, sync::Mutex};
 use tokio::sync::OnceCell;
 use tokio_postgres::Client;
 
@@ -95,6 +95,17 @@ pub fn has_own_server(why: &str) -> bool {
     own
 }
 
+/// A client program of PostgreSQL, such as `pg_dump`, which connects as the superuser; with its major version.
+pub async fn client_program(name: &str) -> Option<(Command, i32)> {
+    let psql = server().await.psql().ok()?;
+    let mut program = Command::new(Path::new(psql.get_program()).with_file_name(name));
+    let output = Command::new(program.get_program()).arg("--version").output().ok()?;
+    let version = String::from_utf8(output.stdout).ok()?;
+    let major = version.split(|c: char| !c.is_ascii_digit()).find_map(|part| part.parse().ok())?;
+    program.envs(psql.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    Some((program, major))
+}
+
 /// A database, the operator's pool for it and a second way in.
 pub struct World {
     pub database: Database,
@@ -107,7 +118,10 @@ pub struct World {
 
 impl World {
     pub async fn new(name: &str) -> Self {
-        let database = server().await.create_database(name).await.unwrap();
+        Self::of(server().await.create_database(name).await.unwrap()).await
+    }
+
+    pub async fn of(database: Database) -> Self {
         let settings = Settings::read(Some(&by_pooler(&database)), |_| None).unwrap();
         let sql = database.connect().await.unwrap();
         let tables = database::Database::new(settings.pool(4).unwrap());
@@ -162,12 +176,17 @@ impl World {
 
     /// Whether the server has this major version or a newer one; if not, says what isn't tested.
     pub async fn has_version(&self, major: i32, what: &str) -> bool {
-        let query = "SELECT pg_catalog.current_setting('server_version_num')::integer / 10000";
-        let found: i32 = self.sql.query_one(query, &[]).await.unwrap().get(0);
+        let found = self.version().await;
         if found < major {
             skip(&format!("PostgreSQL {found} has no {what}, which came with {major}"));
         }
         found >= major
+    }
+
+    /// The server's major version.
+    pub async fn version(&self) -> i32 {
+        let query = "SELECT pg_catalog.current_setting('server_version_num')::integer / 10000";
+        self.sql.query_one(query, &[]).await.unwrap().get(0)
     }
 
     /// Whether the server has NOT NULL constraints that are validated later.

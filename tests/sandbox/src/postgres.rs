@@ -145,6 +145,23 @@ impl Postgres {
         self.own("start PostgreSQL")?.run(&self.superuser).await
     }
 
+    /// Starts another server, which is a hot standby of this one and follows it until somebody promotes it (`pg_promote()`). This
+    /// one is restarted for a copy of its data.
+    pub async fn standby(&self) -> Result<Self> {
+        let (server, programs) = (self.own("start a standby")?, binaries::find().await?);
+        server.stop().await?;
+        let copied = Server::copy(&programs, server, &self.superuser).await;
+        server.run(&self.superuser).await?;
+        let (standby, address, superuser) = copied?;
+        standby.run(&superuser).await?;
+        Ok(Self { superuser, address, psql: self.psql.clone(), server: Some(standby) })
+    }
+
+    /// A primary's database on this server, which is a standby of it.
+    pub fn copy_of(&self, database: &Database) -> Database {
+        Database { address: self.address, superuser: self.superuser.clone(), ..database.clone() }
+    }
+
     fn own(&self, action: &'static str) -> Result<&Server> {
         self.server.as_ref().ok_or(Error::ExternalServer { action, variable: VARIABLE })
     }

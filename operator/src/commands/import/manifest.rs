@@ -6,6 +6,7 @@ use crate::{
     catalog::{CatalogColumn, CatalogIndex, ColumnDetail, Generated, KeyForm, Relation},
     column_type::ColumnType,
     identifier::{Identifier, quote, split_qualified},
+    message::printable,
     spec::{DefaultValue, Expression, Identity},
 };
 use serde::Serialize;
@@ -167,16 +168,31 @@ impl Manifest {
     ///
     /// None that are known.
     pub fn yaml(&self) -> Result<String, serde_saphyr::ser::Error> {
-        let comments: String = self.comments.iter().map(|line| format!("# {line}\n")).collect();
-        Ok(format!("---\n{comments}{}\n", serde_saphyr::to_string(&self.object)?.trim_end()))
+        let comments: String = self.comments.iter().map(|text| comment(text)).collect();
+        // Each value stands on one line: blocks depend on the indentation of what somebody else has written.
+        let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+        let object = serde_saphyr::to_string_with_options(&self.object, options)?;
+        Ok(format!("---\n{comments}{}\n", object.trim_end()))
     }
 }
 
-/// A name as a spec has it: with double quotes, if it would be folded without.
+/// A comment of YAML, which is one line whatever the text is.
+pub fn comment(text: &str) -> String {
+    format!("# {}\n", printable(text))
+}
+
+/// What YAML 1.1, and so kubectl, reads as something else than a text. The serializer knows that of values, but not of keys.
+const NO_TEXTS: [&str; 12] =
+    ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity"];
+
+/// A name as a spec has it: with double quotes, if it would be folded without, or isn't a text to YAML.
 fn in_spec(name: &str) -> String {
+    let is_text = name.starts_with(|letter: char| letter.is_alphabetic() || letter == '_')
+        && name.chars().all(|letter| letter.is_alphanumeric() || letter == '_')
+        && !NO_TEXTS.contains(&name);
     match Identifier::parse(name) {
-        Ok(parsed) if parsed.as_str() == name => name.to_owned(),
-        _ => format!("\"{}\"", name.replace('"', "\"\"")),
+        Ok(parsed) if is_text && parsed.as_str() == name => name.to_owned(),
+        _ => quote(name),
     }
 }
 
@@ -361,6 +377,65 @@ mod tests {
                 "# index \"partial\" is left alone: it isn't one of columns alone",
             ]
         );
+    }
+
+    #[test]
+    fn whatever_a_database_says_is_a_value_or_stays_in_a_comment() {
+        let evil = "x\n---\rapiVersion: v1\u{85}kind: Secret\u{2028}# \u{7} \\ ' \" : {[ ";
+        let names = [
+            "n",
+            "y",
+            "No",
+            "null",
+            "1_000",
+            "0x1F",
+            "12:30",
+            "2026-01-01",
+            "=",
+            "<<",
+            "~",
+            "a b",
+            "- a",
+            evil,
+        ];
+        let mut columns: Vec<_> = names.map(|name| (found(name, "text"), ColumnDetail::default())).into();
+        columns
+            .push((found("odd", "text"), with(|detail| detail.expression = Some(format!("upper({evil})")))));
+        let said = with(|detail| {
+            detail.comment = Some(format!(" {evil}\n "));
+            detail.collation = Some(evil.into());
+        });
+        columns.push((found("said", evil), said));
+        columns.push((
+            CatalogColumn { generated: Generated::Virtual, ..found(evil, "text") },
+            ColumnDetail::default(),
+        ));
+        let index = CatalogIndex {
+            name: evil.into(),
+            columns: vec![evil.into()],
+            unique: true,
+            method: "btree".into(),
+            is_plain: false,
+            is_valid: true,
+            is_of_constraint: false,
+            is_identity: false,
+        };
+        let yaml = yaml(columns, None, &[index]);
+        let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(&yaml).unwrap();
+        let [document] = &*documents else { panic!("{yaml}") };
+        let columns = document["spec"]["columns"].as_array().unwrap();
+        for (name, column) in names.iter().zip(columns) {
+            let key = column.as_object().unwrap().keys().next().unwrap();
+            assert_eq!(Identifier::parse(key).unwrap().as_str(), *name);
+            let is_quoted = key.starts_with('"');
+            assert!(is_quoted, "{name} is something else to YAML 1.1");
+        }
+        assert_eq!(columns[names.len() + 1]["said"]["type"], evil);
+        assert_eq!(columns[names.len() + 1]["said"]["comment"], format!(" {evil}\n "));
+        let comments: Vec<_> = yaml.lines().filter(|line| line.starts_with('#')).collect();
+        assert_eq!(comments.len(), 3, "{yaml}");
+        let is_plain = |letter: char| letter == '\n' || !letter.is_control() && letter != '\u{2028}';
+        assert!(yaml.chars().all(is_plain), "{yaml}");
     }
 
     #[test]

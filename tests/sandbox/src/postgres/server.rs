@@ -14,8 +14,9 @@ use crate::{Result, account, fresh};
 
 const INITDB: &str = "initdb";
 const POSTGRES: &str = "postgres";
+const COPY: &str = "copy";
 
-/// Limit for each of the two programs. Both take a second or so on an idle machine.
+/// Limit for each of the programs. They take a second or so on an idle machine.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A server that the sandbox has started.
@@ -31,21 +32,53 @@ impl Server {
     /// Creates the data folder and starts the server. Also returns its address and the superuser's
     /// configuration.
     pub(crate) async fn start(programs: &Path) -> Result<(Self, SocketAddr, Config)> {
-        let guard = Guard::start(account::unprivileged()?)?;
-        let (port, password, authority) = (fresh::port()?, fresh::password()?, Authority::new()?);
+        let (server, password) = (Self::without_data(programs)?, fresh::password()?);
+        server.guard.write("superuser.password", &password)?;
+        server.initialise().await?;
+        let (address, superuser) = server.settle(password.as_bytes(), "")?;
+        server.run(&superuser).await?;
+        Ok((server, address, superuser))
+    }
+
+    /// Copies the data of a server, which is stopped, for a standby that follows it, and doesn't start that.
+    pub(crate) async fn copy(
+        programs: &Path,
+        primary: &Self,
+        superuser: &Config,
+    ) -> Result<(Self, SocketAddr, Config)> {
+        let server = Self::without_data(programs)?;
+        let mut copy = Command::new("cp");
+        copy.arg("-R").args([primary.guard.folder().join("data"), server.guard.folder().join("data")]);
+        server.complete(COPY, &copy).await?;
+        server.guard.write("data/standby.signal", "")?;
+        let password = superuser.get_password().unwrap_or_default();
+        let port = superuser.get_ports().first().copied().unwrap_or_default();
+        let primary = format!(
+            "host=127.0.0.1 port={port} user=postgres password={}",
+            String::from_utf8_lossy(password)
+        );
+        let (address, superuser) = server.settle(password, &format!("primary_conninfo = '{primary}'\n"))?;
+        Ok((server, address, superuser))
+    }
+
+    fn without_data(programs: &Path) -> Result<Self> {
+        let (guard, authority) = (Guard::start(account::unprivileged()?)?, Authority::new()?);
         let identity = authority.server()?;
         guard.write("ca.crt", authority.certificate())?;
         guard.write("server.crt", identity.certificate)?;
         guard.write("server.key", identity.key)?;
-        guard.write("superuser.password", &password)?;
-        let server = Self { programs: programs.to_owned(), guard, authority: Mutex::new(authority) };
-        server.initialise().await?;
-        server.guard.write("data/postgresql.auto.conf", settings(server.guard.folder(), port))?;
+        Ok(Self { programs: programs.to_owned(), guard, authority: Mutex::new(authority) })
+    }
+
+    /// Gives the server a port, and writes its settings. Returns its address and the superuser's configuration.
+    fn settle(&self, password: &[u8], more: &str) -> Result<(SocketAddr, Config)> {
+        let port = fresh::port()?;
+        let settings = settings(self.guard.folder(), port) + more;
+        self.guard.write("data/postgresql.auto.conf", settings)?;
         let mut superuser = Config::new();
         superuser.host(Ipv4Addr::LOCALHOST.to_string()).port(port).dbname("postgres");
         superuser.user("postgres").password(password);
-        server.run(&superuser).await?;
-        Ok((server, SocketAddr::from((Ipv4Addr::LOCALHOST, port)), superuser))
+        Ok((SocketAddr::from((Ipv4Addr::LOCALHOST, port)), superuser))
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -97,10 +130,15 @@ impl Server {
             ])
             .arg(format!("--pwfile={}", folder.join("superuser.password").display()))
             .arg(format!("--pgdata={}", folder.join("data").display()));
-        self.guard.start_server(INITDB, &command, StopSignal::Terminate)?;
-        match self.guard.until_exited(INITDB, LIMIT).await?.as_str() {
+        self.complete(INITDB, &command).await
+    }
+
+    /// Runs a program to its end.
+    async fn complete(&self, name: &str, program: &Command) -> Result<()> {
+        self.guard.start_server(name, program, StopSignal::Terminate)?;
+        match self.guard.until_exited(name, LIMIT).await?.as_str() {
             "0" => Ok(()),
-            _ => self.guard.check_running(INITDB),
+            _ => self.guard.check_running(name),
         }
     }
 }

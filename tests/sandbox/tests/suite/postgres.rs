@@ -54,3 +54,27 @@ async fn a_stopped_server_resumes_with_its_data() {
     let row = after.query_one("SELECT number FROM numbers", &[]).await.unwrap();
     assert_eq!(row.get::<_, i32>(0), 7);
 }
+
+#[tokio::test]
+async fn a_standby_follows_its_primary_and_takes_its_place() {
+    let primary = Postgres::start().await.unwrap();
+    let database = primary.create_database("followed").await.unwrap();
+    let standby = primary.standby().await.unwrap();
+    database
+        .connect()
+        .await
+        .unwrap()
+        .batch_execute("CREATE TABLE numbers AS SELECT 7 AS number")
+        .await
+        .unwrap();
+    // It sends all before it ends.
+    primary.stop().await.unwrap();
+    let copy = standby.copy_of(&database);
+    let superuser = copy.connect_as_superuser().await.unwrap();
+    let read_only = superuser.batch_execute("CREATE TABLE others ()").await.unwrap_err();
+    assert_eq!(read_only.code(), Some(&SqlState::READ_ONLY_SQL_TRANSACTION));
+    let promoted = superuser.query_one("SELECT pg_promote()", &[]).await.unwrap();
+    assert!(promoted.get::<_, bool>(0));
+    let row = copy.connect().await.unwrap().query_one("SELECT number FROM numbers", &[]).await.unwrap();
+    assert_eq!(row.get::<_, i32>(0), 7);
+}
