@@ -57,6 +57,8 @@ pub struct UniqueIndex {
     pub is_valid: bool,
     /// Whether it is the primary key's.
     pub is_key: bool,
+    /// Whether a constraint can be made of it: it has the usual order.
+    pub is_plain: bool,
     /// The UNIQUE constraint that it is for.
     pub constraint: Option<String>,
 }
@@ -77,7 +79,8 @@ pub(super) async fn read(sql: &Client, oids: &[u32], may_wait: bool) -> Result<H
             name: row.try_get(2)?,
             is_valid: row.try_get(3)?,
             is_key: row.try_get(4)?,
-            constraint: row.try_get(5)?,
+            is_plain: row.try_get(5)?,
+            constraint: row.try_get(6)?,
         };
         Ok((row.try_get(1)?, index))
     };
@@ -133,9 +136,10 @@ const COLUMNS: &str = "SELECT a.attrelid, a.attname::text, a.attnotnull, \
     WHERE a.attrelid = ANY($1) AND a.attnum > 0 AND NOT a.attisdropped";
 
 const UNIQUE: &str = "SELECT i.indrelid, a.attname::text, x.relname::text, i.indisvalid AND i.indisready, i.indisprimary, \
-    k.conname::text \
+    m.amname = 'btree' AND o.opcdefault AND i.indoption[0] = 0 AND i.indcollation[0] = a.attcollation, k.conname::text \
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid \
     JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] \
+    JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[0] JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod \
     LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype = 'u' \
     WHERE i.indrelid = ANY($1) AND i.indisunique AND i.indnkeyatts = 1 AND i.indpred IS NULL AND i.indexprs IS NULL \
     ORDER BY 2, 3";
