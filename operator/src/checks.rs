@@ -65,11 +65,14 @@ impl Server {
     }
 
     fn findings(&self, target: &str) -> Vec<Finding> {
-        let version = format!("PostgreSQL {} answers for {target}", self.version);
+        let version = format!(
+            "PostgreSQL {} answers for {target}: the operator's own (those of Secrets aren't looked at)",
+            self.version
+        );
         let version = if self.number / 10_000 < OLDEST {
             Finding::warning(
                 "database",
-                format!("{version}: the operator isn't tested with versions before {OLDEST}"),
+                format!("{version}. The operator isn't tested with versions before {OLDEST}"),
             )
         } else {
             Finding::fine("database", version)

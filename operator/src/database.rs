@@ -32,7 +32,7 @@ use crate::{
     spec::{AdoptionPolicy, Table},
     sqlstate::Step,
     steps,
-    transaction::{Transaction, transact},
+    transaction::{STATEMENT_LIMIT, Transaction, transact},
     triggers,
     types::{self, KnownTypes},
     warning::{self, Warning},
@@ -183,11 +183,13 @@ impl Database {
                 if !statements.is_empty() {
                     self.owners.note(&claim.owner);
                 }
-                if has_triggers && !statements.is_empty() {
-                    triggers::change(tx, &plan, &claim.owner).await?;
+                let begun = Instant::now();
+                let made = if has_triggers && !statements.is_empty() {
+                    triggers::change(tx, &plan, &claim.owner).await
                 } else {
-                    tx.commit(Step::Change, &statements).await?;
-                }
+                    tx.commit(Step::Change, &statements).await.map_err(TableError::from)
+                };
+                made.map_err(|error| in_time(error, begun.elapsed(), &plan))?;
                 let (place, steps) = (plan.table.place.clone(), plan.steps.clone());
                 Ok((Applied::new(plan, warnings), place, steps))
             })
@@ -365,6 +367,17 @@ impl Database {
 /// Whether a table is there and its comment names the owner.
 fn is_owned(head: Option<&Head>, owner: &Owner) -> bool {
     head.is_some_and(|head| head.is_owned_by(owner))
+}
+
+/// An error of changes that took this long. Those of a table that is there are held back if they take too long.
+fn in_time(error: TableError, elapsed: Duration, plan: &Plan) -> TableError {
+    if !error.is_of_statement_limit(elapsed) || plan.changes.contains(&plan::Change::CreateTable) {
+        return error;
+    }
+    let (table, seconds) = (plan.table.place.qualified.clone(), STATEMENT_LIMIT.as_secs());
+    let steps = plan.steps.iter().flat_map(|step| step.statements.iter().cloned());
+    let pending = ddl::changes(plan).into_iter().chain(steps).collect();
+    plan::PlanError::TooSlow { table, seconds, pending }.into()
 }
 
 /// Runs a transaction, and once more if the catalog has changed meanwhile.

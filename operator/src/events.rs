@@ -24,6 +24,27 @@ pub struct TableEvent {
     pub message: String,
 }
 
+/// What was told last of an object's trouble, by this process. It counts where the status of before doesn't tell it, because the API
+/// server rejects the status, say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastTold {
+    reason: Option<String>,
+    generation: Option<i64>,
+}
+
+impl LastTold {
+    /// That the trouble is over.
+    pub fn end(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Takes in an event about this generation of the object, if it isn't told already.
+    pub fn take_in(&mut self, event: TableEvent, generation: Option<i64>) -> Option<TableEvent> {
+        let told = Self { reason: Some(event.reason.clone()), generation };
+        (std::mem::replace(self, told.clone()) != told).then_some(event)
+    }
+}
+
 /// What is told of a success, where the status was this `before`.
 pub fn of_success(before: &TableStatus, applied: &Applied) -> Vec<TableEvent> {
     let table = &applied.table;

@@ -155,7 +155,7 @@ async fn reconcile(
     match apply(request, context, client).await {
         Ok((applied, database)) => {
             log_applied(&applied);
-            events::of_success(request.status(), &applied).into_iter().for_each(|event| event.post(events));
+            request.events_of_success(&applied).into_iter().for_each(|event| event.post(events));
             Ok(Status(request.status_after_success(&applied, database)))
         }
         Err(error) => Err(record_failure(request, context, error, false, (patch, events))?),
@@ -237,7 +237,7 @@ fn record_failure(
     let place = context.connections.place(secret.as_ref());
     let error = error.naming(&place);
     let status = request.status_after_failure(&error, deleting);
-    if let Some(event) = events::of_failure(request.status(), &status, deleting) {
+    if let Some(event) = request.event_of_failure(&status, deleting) {
         event.post(events);
     }
     patch.status(status)?;

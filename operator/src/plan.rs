@@ -26,7 +26,7 @@ use crate::{
 pub use adoption::strangeness;
 pub use change::{Change, Obstacle, Step, StepKind};
 use columns::Differences;
-pub use columns::needs_details;
+pub use columns::{Cause, is_quick, needs_details, needs_weight};
 pub use error::{IncompatibleChange, PlanError};
 pub use index::{IndexConflict, IndexPlan, IndexStep, names_of_indexes, plan_indexes};
 use key::changed_key;

@@ -4,6 +4,7 @@ use crate::{
     connections::Link,
     crd::DatabaseTable,
     error::TableError,
+    events::{self, LastTold, TableEvent},
     marker::Owner,
     outcome::Applied,
     plan::Claim,
@@ -12,7 +13,7 @@ use crate::{
     status::{Stamp, TableStatus},
 };
 use korf::{
-    Attempt, FromCall, Name, ObjectNamespace, Status, Trigger,
+    Attempt, FromCall, Memo, Name, ObjectNamespace, Status, Trigger,
     extract::{
         Elapsed, Generation, ObjectAs, OldObjectAs, Rejection, Requirements, ResourceVersion, Started, Uid,
     },
@@ -41,6 +42,7 @@ pub struct TableRequest {
     /// The time since the handler's first attempt.
     lasts: Duration,
     trigger: Trigger<DatabaseTable>,
+    told: Memo<LastTold>,
 }
 
 /// The part of an object that its author writes.
@@ -79,6 +81,7 @@ impl<S: ChangeHandlerScope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
             stamp: Stamp { generation: generation.0, now: first.0 + since.0 },
             lasts: since.0,
             trigger: FromCall::<S>::from_call(call)?,
+            told: FromCall::<S>::from_call(call)?,
         })
     }
 
@@ -104,11 +107,6 @@ impl TableRequest {
     /// [`SpecError`] if the policy is none that there is. Other mistakes in the spec don't matter.
     pub fn deletion(&self) -> Result<DeletionPolicy, &SpecError> {
         self.declared.spec.deletion.as_ref().copied()
-    }
-
-    /// The status as it was before this attempt.
-    pub fn status(&self) -> &TableStatus {
-        &self.status
     }
 
     /// The table that the status names, as PostgreSQL prints it.
@@ -175,6 +173,18 @@ impl TableRequest {
     /// The status once the table in this database matches the spec.
     pub fn status_after_success(&self, applied: &Applied, database: Option<String>) -> TableStatus {
         TableStatus { database, ..self.status.after_success(self.stamp, applied, self.warnings()) }
+    }
+
+    /// What is to be told of a success.
+    pub fn events_of_success(&self, applied: &Applied) -> Vec<TableEvent> {
+        self.told.lock().end();
+        events::of_success(&self.status, applied)
+    }
+
+    /// What is to be told of a failed attempt that leads to this status.
+    pub fn event_of_failure(&self, after: &TableStatus, deleting: bool) -> Option<TableEvent> {
+        let event = events::of_failure(&self.status, after, deleting)?;
+        self.told.lock().take_in(event, self.stamp.generation)
     }
 
     /// The status after a failed attempt.

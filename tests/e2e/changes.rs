@@ -1,6 +1,6 @@
 //! Updates and deletions of an object, and their effects on its table.
 
-use crate::fixture::{Fixture, KOPF_DEMO_CR, condition, kopf_demo_cr_with_country};
+use crate::fixture::{Cluster, Fixture, KOPF_DEMO_CR, condition, kopf_demo_cr_with_country};
 
 /// A fixture with the Kopf demo's table, and a row in it.
 async fn with_a_row(name: &str) -> Fixture<'static> {
@@ -61,6 +61,48 @@ async fn an_aborted_update_changes_nothing_and_putting_the_column_back_resolves_
     assert_eq!(condition(&object, "Synced"), ["True", "Applied"]);
     assert_eq!(fixture.columns("website_users").await, before);
     assert_eq!(fixture.query(ROW).await, ["7 Ada"]);
+}
+
+/// `kubectl wait`, and the tools that follow kstatus, wait for a status about the newest generation.
+#[tokio::test]
+async fn kubectl_does_not_wait_for_a_change_that_was_taken_back() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "taken-back-live").await;
+    let proxy = fixture.database_proxy().await;
+    let _operator = fixture.operator().database_through(&proxy).start();
+    fixture.apply(KOPF_DEMO_CR);
+    fixture.until_ready("website-users").await;
+    let without_a_column = KOPF_DEMO_CR.replace("    - USER_EMAIL: varchar(100)\n", "");
+    for (changed, until) in [
+        (&without_a_column, Some("UpdateAborted")),
+        (&KOPF_DEMO_CR.replace("primaryKey: USER_ID", "primaryKey: NOBODY"), Some("InvalidSpec")),
+        (&kopf_demo_cr_with_country(), Some("DatabaseUnavailable")),
+        // Before the operator has looked, perhaps.
+        (&without_a_column, None),
+    ] {
+        let is_away = until == Some("DatabaseUnavailable");
+        if is_away {
+            proxy.cut();
+        }
+        fixture.apply(changed);
+        if let Some(reason) = until {
+            let fails = |table: &serde_json::Value| condition(table, "Synced") == ["False", reason];
+            fixture.until("website-users", reason, fails).await;
+        }
+        fixture.apply(KOPF_DEMO_CR);
+        if is_away {
+            proxy.restore();
+        }
+        let mut wait = fixture.kubectl();
+        wait.args(["wait", "--for=condition=Ready", "databasetable/website-users", "--timeout=30s"]);
+        let output = tokio::task::spawn_blocking(move || wait.output().unwrap()).await.unwrap();
+        assert!(output.status.success(), "{until:?}: {output:?}");
+        let table = fixture.until_ready("website-users").await;
+        let (generation, status) = (&table["metadata"]["generation"], &table["status"]);
+        let conditions = status["conditions"].as_array().unwrap();
+        let of_conditions = conditions.iter().map(|condition| &condition["observedGeneration"]);
+        assert!(of_conditions.chain([&status["observedGeneration"]]).all(|g| g == generation), "{table:#}");
+    }
+    assert_eq!(fixture.columns("website_users").await.len(), 5);
 }
 
 #[tokio::test]

@@ -192,6 +192,23 @@ fn an_outage_is_not_told_where_only_a_look_has_failed() {
 }
 
 #[test]
+fn a_failure_whose_status_is_never_written_is_told_once_for_each_generation() {
+    let (mut last, mut told) = (LastTold::default(), Vec::new());
+    let aborted = || TableEvent::warning("UpdateAborted", String::new());
+    let down = || TableEvent::warning("DatabaseUnavailable", String::new());
+    for (number, (event, generation)) in
+        [(aborted(), 1), (aborted(), 1), (aborted(), 2), (aborted(), 2), (down(), 2), (aborted(), 2)]
+            .into_iter()
+            .enumerate()
+    {
+        told.extend(last.take_in(event, Some(generation)).map(|_| number));
+    }
+    last.end();
+    assert!(last.take_in(aborted(), Some(2)).is_some());
+    assert_eq!(told, [0, 2, 4, 5]);
+}
+
+#[test]
 fn what_holds_a_deletion_is_told_once() {
     let down = || Held(DatabaseUnavailable, "down");
     check(

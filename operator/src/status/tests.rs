@@ -166,3 +166,31 @@ fn what_is_held_back_stands_in_the_status_until_it_is_known_to_be_otherwise() {
     let many = status.after_failure(stamp(1, 40), &Failure { pending: &held, ..aborted }).pending.unwrap();
     assert_eq!((many.len(), &*many[MOST_PENDING]), (MOST_PENDING + 1, "-- and 2 more"));
 }
+
+#[test]
+fn each_condition_says_which_generation_it_is_about() {
+    let of = |status: &TableStatus| {
+        let generations = status.conditions.iter().map(|c| (c.type_.clone(), c.observed_generation.unwrap()));
+        (status.observed_generation.unwrap(), generations.collect::<Vec<_>>())
+    };
+    let all = |types: &[&str], generation| types.iter().map(|t| ((*t).to_owned(), generation)).collect();
+    let first = TableStatus::default().after_success(stamp(1, 10), &applied(1), &[]);
+    assert_eq!(of(&first), (1, all(&["Ready", "Synced"], 1)));
+    for reason in [
+        ConditionReason::UpdateAborted,
+        ConditionReason::DatabaseUnavailable,
+        ConditionReason::PermissionDenied,
+        ConditionReason::SecretInvalid,
+    ] {
+        let failure = Failure { needs_person: true, ..failure(reason, "no") };
+        let failed = first.after_failure(stamp(2, 20), &failure);
+        assert_eq!(of(&failed), (2, all(&["Ready", "Synced", "Stalled"], 2)), "{reason}");
+        // The change is taken back.
+        let back = failed.after_success(stamp(3, 30), &applied(1), &[]);
+        assert_eq!(of(&back), (3, all(&["Ready", "Synced"], 3)), "{reason}");
+    }
+    // What is known of the table is about the generation that was applied; a deletion changes nothing of that.
+    let down = Failure { deleting: true, ..failure(ConditionReason::DatabaseUnavailable, "down") };
+    let (observed, conditions) = of(&first.after_failure(stamp(2, 20), &down));
+    assert_eq!((observed, conditions), (2, vec![("Ready".to_owned(), 1), ("Synced".to_owned(), 2)]));
+}

@@ -22,6 +22,7 @@ mod kstatus;
 mod outages;
 mod pooled;
 mod races;
+mod rewrites;
 mod rotation;
 mod schemas;
 mod succession;
