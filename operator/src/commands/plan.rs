@@ -170,7 +170,12 @@ fn owner(metadata: &Metadata, namespace: &str, cluster: &str) -> Owner {
     }
 }
 
-async fn planned(database: &Database, owner: &Owner, spec: &Declaration) -> Result<Preview, TableError> {
+/// What would be done for an object.
+pub(super) async fn planned(
+    database: &Database,
+    owner: &Owner,
+    spec: &Declaration,
+) -> Result<Preview, TableError> {
     let table = spec.table.as_ref().map_err(Clone::clone)?;
     let claim = Claim {
         owner: owner.clone(),
