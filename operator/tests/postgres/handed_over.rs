@@ -145,7 +145,8 @@ async fn what_is_not_exactly_as_it_was_made_is_left_alone_and_the_error_says_how
                 "{error}"
             );
             let text = error.message(deleting);
-            assert!(text.contains(why) && text.contains("deletionPolicy: Retain") == deleting, "{text}");
+            assert!(text.contains(why), "{text}");
+            assert_eq!(text.contains("deletionPolicy: Retain"), deleting, "{text}");
         }
         assert_eq!(world.snapshot().await, before, "{change}");
     }
