@@ -4,6 +4,7 @@
 
 mod adopt;
 mod bad_input;
+mod busy;
 mod clusters;
 mod columns;
 mod connection;
@@ -19,6 +20,7 @@ mod identities;
 mod indexes;
 mod keys;
 mod kstatus;
+mod names;
 mod outages;
 mod pooled;
 mod races;
