@@ -20,6 +20,7 @@ mod identities;
 mod indexes;
 mod keys;
 mod kstatus;
+mod lost_line;
 mod names;
 mod outages;
 mod pooled;
