@@ -19,7 +19,7 @@ use column::{definition, definition_in_new_table};
 pub use index::{cancel_build, create_index, index_steps};
 pub use key::key;
 pub use names::{TakenNames, chosen_unique_name, key_names, not_null_name, successor_name, unique_names};
-pub use steps::{cancel_validation, drop_index, not_null, unique};
+pub use steps::{cancel_validation, drop_index, not_null, unique, unique_constraint};
 
 /// The statements of a plan, in order, to be run in one transaction.
 pub fn statements(plan: &Plan) -> Vec<String> {

@@ -117,6 +117,7 @@ mod tests {
         let index = |name: &String| UniqueIndex {
             name: name.clone(),
             is_valid: false,
+            is_plain: true,
             is_key: false,
             constraint: None,
         };

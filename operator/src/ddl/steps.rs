@@ -71,21 +71,30 @@ pub fn cancel_validation(place: &Place, name: &str) -> String {
 pub fn unique(place: &Place, column: &Identifier, detail: &ColumnDetail, taken: &TakenNames) -> Vec<Step> {
     let name = chosen_unique_name(&place.name, column.as_str(), &detail.unique, taken);
     let is_left = detail.unique.iter().any(|index| index.name == name && !index.is_valid);
-    let obstacle = Some(Obstacle::Duplicates { column: column.clone() });
-    let step = |statement: String, kind| Step {
+    let build =
+        format!("CREATE UNIQUE INDEX CONCURRENTLY {} ON {} ({column})", quote(&name), qualified(place));
+    let constraint = unique_constraint(place, column, &name);
+    let built = Step {
+        statements: vec![build],
+        kind: StepKind::Alone,
+        undo: Some(drop_statement(place, &name)),
+        ..constraint.clone()
+    };
+    let dropped = is_left.then(|| drop_index(place, column, &name));
+    dropped.into_iter().chain([built, constraint]).collect()
+}
+
+/// The step that makes a constraint of the index that was built for it.
+pub fn unique_constraint(place: &Place, column: &Identifier, name: &str) -> Step {
+    let name = quote(name);
+    Step {
         what: format!("UNIQUE of column {column}"),
         query: None,
-        statements: vec![statement],
-        kind,
+        statements: vec![alter_table(place, &[format!("ADD CONSTRAINT {name} UNIQUE USING INDEX {name}")])],
+        kind: StepKind::Transaction,
         undo: None,
-        obstacle: obstacle.clone(),
-    };
-    let quoted = quote(&name);
-    let build = format!("CREATE UNIQUE INDEX CONCURRENTLY {quoted} ON {} ({column})", qualified(place));
-    let built = Step { undo: Some(drop_statement(place, &name)), ..step(build, StepKind::Alone) };
-    let constraint = alter_table(place, &[format!("ADD CONSTRAINT {quoted} UNIQUE USING INDEX {quoted}")]);
-    let dropped = is_left.then(|| drop_index(place, column, &name));
-    dropped.into_iter().chain([built, step(constraint, StepKind::Transaction)]).collect()
+        obstacle: Some(Obstacle::Duplicates { column: column.clone() }),
+    }
 }
 
 /// The step that drops an index while others read and write.

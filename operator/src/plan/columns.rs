@@ -9,7 +9,7 @@ mod widening;
 
 use super::{Change, IncompatibleChange, ResolvedTable, Step, lacks_key};
 use crate::{
-    catalog::{CatalogColumn, ColumnDetail, Details, FoundIndexes, Generated, Relation},
+    catalog::{CatalogColumn, ColumnDetail, Details, FoundIndexes, Generated, Relation, UniqueIndex},
     ddl::{self, TakenNames},
     identifier::quote,
     marker::{FromSpec, Setting},
@@ -153,7 +153,7 @@ impl Comparison<'_> {
         ddl::alter_table(&self.wanted.place, &[format!("ALTER COLUMN {} {what}", self.column.name)])
     }
 
-    /// Whether an earlier spec has set something that this one doesn't speak of.
+    /// Whether an earlier spec has set something, or an earlier attempt for this one.
     fn is_left(&self, setting: Setting) -> bool {
         self.owned.has_set(&self.found.name, setting)
     }
@@ -288,13 +288,16 @@ impl Comparison<'_> {
         if self.column.settings.unique {
             if !indexes.iter().any(|index| index.is_valid) {
                 differences.steps.extend(ddl::unique(place, column, self.detail, self.taken));
+            } else if self.is_left(Setting::Unique)
+                && let Some(index) = indexes.iter().find(|index| self.is_unfinished(index))
+            {
+                differences.steps.push(ddl::unique_constraint(place, column, &index.name));
             }
             return;
         }
         if !self.is_left(Setting::Unique) {
             return;
         }
-        let own = ddl::unique_names(&place.name, column.as_str());
         for index in indexes.iter().filter(|index| !index.is_key) {
             match &index.constraint {
                 Some(name) => {
@@ -302,13 +305,24 @@ impl Comparison<'_> {
                     differences.changes.push(Change::DropConstraint { name, column });
                 }
                 // The build was interrupted, or the constraint wasn't made of it yet.
-                None if own.contains(&index.name) && !self.taken.wanted.contains(&index.name) => {
+                None if self.is_own(index) => {
                     differences.steps.push(ddl::drop_index(place, column, &index.name));
                     differences.unbound.push((self.found.name.clone(), index.name.clone()));
                 }
                 None => {}
             }
         }
+    }
+
+    /// Whether an attempt ended after it had built the index, and before it made the constraint of it.
+    fn is_unfinished(&self, index: &UniqueIndex) -> bool {
+        self.is_own(index) && index.is_valid && index.is_plain && !index.is_key && index.constraint.is_none()
+    }
+
+    /// Whether an index has a name by which the column's constraint is made. One that the spec names is to stay an index.
+    fn is_own(&self, index: &UniqueIndex) -> bool {
+        let names = ddl::unique_names(&self.wanted.place.name, self.column.name.as_str());
+        names.contains(&index.name) && !self.taken.wanted.contains(&index.name)
     }
 
     fn comment(&self, differences: &mut Differences) {

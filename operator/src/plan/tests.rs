@@ -405,8 +405,13 @@ fn a_column_is_named_unique_in_the_comment_until_its_index_is_gone_and_its_build
     let mut found = table(&[("a", INT)], &[], Some(owner("a")));
     let was_unique =
         FromSpec { settings: [("a".to_owned(), [Setting::Unique].into())].into(), ..names(&[("a", INT)]) };
-    let unique =
-        |name: &str| UniqueIndex { name: name.into(), is_valid: false, is_key: false, constraint: None };
+    let unique = |name: &str| UniqueIndex {
+        name: name.into(),
+        is_valid: false,
+        is_plain: true,
+        is_key: false,
+        constraint: None,
+    };
     let here = found.here.as_mut().unwrap();
     here.head.comment = Some(owner("a").mark_comment(None, &was_unique));
     let detail = |unique| ColumnDetail { unique, ..ColumnDetail::default() };
