@@ -10,6 +10,7 @@ mod index;
 mod key;
 mod publication;
 mod type_id;
+mod weight;
 
 use crate::{identifier::Identifier, marker::Owner};
 pub use column::{CatalogColumn, Generated};
@@ -21,6 +22,7 @@ use postgres_types::Type;
 pub use publication::{Publication, publications};
 use tokio_postgres::{Client, Error, Row};
 pub use type_id::PgTypeId;
+pub use weight::{Weight, weight};
 
 /// A table, or anything else in the place of one.
 #[derive(Clone, Debug, PartialEq, Eq)]

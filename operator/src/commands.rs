@@ -3,7 +3,7 @@
 mod import;
 mod plan;
 
-pub use import::{ImportOptions, import};
+pub use import::{ImportOptions, import, manifests};
 pub use plan::{PlanOptions, plan};
 
 use crate::{

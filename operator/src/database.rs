@@ -32,7 +32,7 @@ use crate::{
     spec::{AdoptionPolicy, Table},
     sqlstate::Step,
     steps,
-    transaction::{Transaction, transact},
+    transaction::{STATEMENT_LIMIT, Transaction, transact},
     triggers,
     types::{self, KnownTypes},
     warning::{self, Warning},
@@ -183,11 +183,13 @@ impl Database {
                 if !statements.is_empty() {
                     self.owners.note(&claim.owner);
                 }
-                if has_triggers && !statements.is_empty() {
-                    triggers::change(tx, &plan, &claim.owner).await?;
+                let begun = Instant::now();
+                let made = if has_triggers && !statements.is_empty() {
+                    triggers::change(tx, &plan, &claim.owner).await
                 } else {
-                    tx.commit(Step::Change, &statements).await?;
-                }
+                    tx.commit(Step::Change, &statements).await.map_err(TableError::from)
+                };
+                made.map_err(|error| in_time(error, begun.elapsed(), &plan))?;
                 let (place, steps) = (plan.table.place.clone(), plan.steps.clone());
                 Ok((Applied::new(plan, warnings), place, steps))
             })
@@ -269,12 +271,19 @@ impl Database {
             DatabaseError::worth_another(Step::Read, error)
         })?;
         let mut seen = seen?;
-        if schema.is_some() && !is_asked && !is_owned(seen.head.as_ref(), &claim.owner) {
+        // One that has lost its line hasn't moved.
+        let has_lost = seen.place.as_ref().zip(seen.head.as_ref());
+        let has_lost = has_lost.is_some_and(|(place, head)| claim.has_lost(head, &place.qualified));
+        if schema.is_some() && !is_asked && !has_lost && !is_owned(seen.head.as_ref(), &claim.owner) {
             seen = look(tx, None, &table.name).await?;
         }
         let mut columns = types::resolve(tx, &table.columns, &self.types, confirmed).await?;
         forms::resolve(tx, &mut columns, &self.forms).await?;
-        let mut elsewhere = self.elsewhere(tx, seen.head.as_ref(), &claim.owner).await?;
+        let mut elsewhere = match has_lost {
+            // What this process knows may be minutes old.
+            true => catalog::tables_of(tx, &claim.owner).await?,
+            false => self.elsewhere(tx, seen.head.as_ref(), &claim.owner).await?,
+        };
         // So does one that only its comment tells.
         if let [moved] = &*elsewhere
             && moved.name == table.name.as_str()
@@ -365,6 +374,17 @@ impl Database {
 /// Whether a table is there and its comment names the owner.
 fn is_owned(head: Option<&Head>, owner: &Owner) -> bool {
     head.is_some_and(|head| head.is_owned_by(owner))
+}
+
+/// An error of changes that took this long. Those of a table that is there are held back if they take too long.
+fn in_time(error: TableError, elapsed: Duration, plan: &Plan) -> TableError {
+    if !error.is_of_statement_limit(elapsed) || plan.changes.contains(&plan::Change::CreateTable) {
+        return error;
+    }
+    let (table, seconds) = (plan.table.place.qualified.clone(), STATEMENT_LIMIT.as_secs());
+    let steps = plan.steps.iter().flat_map(|step| step.statements.iter().cloned());
+    let pending = ddl::changes(plan).into_iter().chain(steps).collect();
+    plan::PlanError::TooSlow { table, seconds, pending }.into()
 }
 
 /// Runs a transaction, and once more if the catalog has changed meanwhile.

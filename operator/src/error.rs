@@ -13,7 +13,7 @@ use crate::{
     spec::SpecError,
     sqlstate::{self, ErrorClass, Step},
     status::{ConditionReason, Failure},
-    transaction::Spoils,
+    transaction::{STATEMENT_LIMIT, Spoils},
     types::{MissingType, RejectedType, ResolveError},
 };
 use std::{sync::Arc, time::Duration};
@@ -135,7 +135,10 @@ impl TableError {
             | Self::Column(_)
             | Self::ObjectGone { .. } => ErrorClass::Permanent,
             Self::Plan(PlanError::Lost { .. }) => ErrorClass::Temporary,
-            Self::Plan(PlanError::Incompatible { .. } | PlanError::Renamed { .. }) => ErrorClass::Permanent,
+            // Each further attempt would hold the table's users up as long.
+            Self::Plan(
+                PlanError::Incompatible { .. } | PlanError::Renamed { .. } | PlanError::TooSlow { .. },
+            ) => ErrorClass::Permanent,
             Self::Working(_) | Self::Plan(PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
                 ErrorClass::Temporary
             }
@@ -210,7 +213,10 @@ impl TableError {
                 ConditionReason::InvalidSpec
             }
             Self::Plan(
-                PlanError::Incompatible { .. } | PlanError::Obstructed { .. } | PlanError::Renamed { .. },
+                PlanError::Incompatible { .. }
+                | PlanError::Obstructed { .. }
+                | PlanError::Renamed { .. }
+                | PlanError::TooSlow { .. },
             ) => ConditionReason::UpdateAborted,
             Self::Plan(PlanError::SchemaMissing { .. }) => ConditionReason::SchemaMissing,
             Self::Working(_) | Self::Plan(PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
@@ -286,6 +292,13 @@ impl TableError {
             }
             other => other,
         }
+    }
+
+    /// Whether the server has ended a statement after this time, because it reached its limit.
+    pub(crate) fn is_of_statement_limit(&self, elapsed: Duration) -> bool {
+        // The code is also that of a statement that somebody has cancelled; texts depend on the server's language.
+        matches!(self, Self::Database(error) if error.code.as_deref() == Some("57014"))
+            && elapsed >= STATEMENT_LIMIT
     }
 
     /// Whether another attempt may succeed at once.

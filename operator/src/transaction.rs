@@ -10,6 +10,7 @@ use crate::{
     sqlstate::Step,
 };
 use futures::future::{join, join_all};
+use std::time::Duration;
 use std::{
     ops::Deref,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -31,6 +32,9 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
                      SET LOCAL lock_timeout = '3s'; \
                      SET LOCAL statement_timeout = '60s'; \
                      SET LOCAL idle_in_transaction_session_timeout = '60s'";
+
+/// The time that a statement of a transaction may take, as [`BEGIN`] says.
+pub const STATEMENT_LIMIT: Duration = Duration::from_secs(60);
 
 /// Runs a transaction. What it doesn't [commit](Transaction::commit) is rolled back.
 ///

@@ -1,6 +1,6 @@
 //! Details of a relation's columns that only some specs speak of.
 
-use super::of_relation;
+use super::{Weight, of_relation};
 use crate::spec::Identity;
 use futures::try_join;
 use postgres_types::Type;
@@ -16,8 +16,8 @@ const NATIVE_NOT_NULL: i32 = 180_000;
 /// Details of a relation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Details {
-    /// The size of its rows, in bytes.
-    pub bytes: i64,
+    /// What a change would go through; nothing, unless it was [asked for](super::weight).
+    pub weight: Weight,
     /// Whether a NOT NULL can be validated after it was set (PostgreSQL 18).
     pub has_native_not_null: bool,
     /// The names of checks that the operator has made.
@@ -81,14 +81,13 @@ pub async fn details(sql: &Client, oid: u32) -> Result<Details, Error> {
 }
 
 async fn of_table(sql: &Client, oid: u32) -> Result<Details, Error> {
-    let query = "SELECT COALESCE(pg_catalog.pg_relation_size($1::pg_catalog.regclass), 0), \
-                   pg_catalog.current_setting('server_version_num')::pg_catalog.int4, \
+    let query = "SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4, \
                    ARRAY(SELECT k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conrelid = $1 AND k.contype = 'c' \
                          AND pg_catalog.starts_with(k.conname::text, $2))";
     let row = sql.query_typed_one(query, &[(&oid, Type::OID), (&CHECK_PREFIX, Type::TEXT)]).await?;
-    let (version, checks): (i32, Vec<String>) = (row.try_get(1)?, row.try_get(2)?);
+    let (version, checks): (i32, Vec<String>) = (row.try_get(0)?, row.try_get(1)?);
     Ok(Details {
-        bytes: row.try_get(0)?,
+        weight: Weight::default(),
         has_native_not_null: version >= NATIVE_NOT_NULL,
         checks: checks.into_iter().collect(),
         columns: BTreeMap::new(),

@@ -2,10 +2,14 @@
 
 mod manifest;
 
-use super::DatabaseOptions;
+use super::{DatabaseOptions, plan::planned};
 use crate::{
     catalog::{self, RelationKind},
+    database::Database,
+    error::{DatabaseError, TableError},
     identifier::{Identifier, quote},
+    marker::Owner,
+    message::printable,
 };
 use korf::Error;
 use manifest::{Manifest, Names};
@@ -18,9 +22,9 @@ use tokio_postgres::Client;
 /// Print manifests for tables that exist, for `kubectl apply -f -`; nothing is changed
 ///
 /// The operator takes the tables over as they are, because the manifests say adoptionPolicy: IfCompatible, and keeps
-/// them when the objects are deleted (deletionPolicy: Retain). What a manifest can't
-/// say of a table stands beside it as a comment, and stays as it is. Tables of other objects are left out. The exit code is 1 if a
-/// table isn't found.
+/// them when the objects are deleted (deletionPolicy: Retain). What a manifest can't say of a table stands beside it as a comment,
+/// and stays as it is. Tables of other objects are left out, and those that can't be taken over; a comment says why. The exit code
+/// is 1 if a table isn't found.
 #[derive(Debug, clap::Parser)]
 #[command(name = "import")]
 pub struct ImportOptions {
@@ -39,7 +43,7 @@ pub struct ImportOptions {
 
 /// Prints the manifests.
 pub async fn import(options: ImportOptions) -> ExitCode {
-    match print(&options).await {
+    match manifests(&options, &mut io::stdout()).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -49,14 +53,27 @@ pub async fn import(options: ImportOptions) -> ExitCode {
     }
 }
 
-/// Returns whether all tables were found.
-async fn print(options: &ImportOptions) -> Result<bool, Error> {
+/// What is to be printed of a table.
+enum Entry {
+    Manifest(Box<Manifest>),
+    /// The table belongs to somebody, or can't be taken over: why.
+    LeftOut(String),
+    /// There is no such table: why.
+    NotFound(String),
+}
+
+/// Writes the manifests, and returns whether all tables were found.
+///
+/// # Errors
+///
+/// Those of the database and of the writer, and names that can be none.
+pub async fn manifests(options: &ImportOptions, out: &mut impl Write) -> Result<bool, Error> {
     let parse =
         |text: &String| Identifier::parse(text).map_err(|error| Error::new(format!("{text}: {error}")));
     let asked = options.tables.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
     let schema = options.schema.as_ref().map(parse).transpose()?;
     let (pool, _) = options.database.pool()?;
-    let sql = pool.get().await.map_err(crate::error::DatabaseError::from)?;
+    let sql = pool.get().await.map_err(DatabaseError::from)?;
     let place = match &schema {
         Some(schema) => schema.as_str().to_owned(),
         None => current_schema(&sql).await?,
@@ -65,39 +82,94 @@ async fn print(options: &ImportOptions) -> Result<bool, Error> {
         true => tables(&sql, &place).await?,
         false => asked.iter().map(|name| name.as_str().to_owned()).collect(),
     };
+    drop(sql);
+    let database = Database::new(pool.clone());
     let (mut taken, mut found_all) = (Names::default(), true);
-    let out = &mut io::stdout();
     for name in names {
-        let qualified = format!("{}.{}", quote(&place), quote(&name));
-        let Some(head) = catalog::head(&sql, Some(&place), &name).await? else {
-            writeln!(io::stderr(), "error: there is no table {qualified}")?;
-            found_all = false;
-            continue;
+        let sql = pool.get().await.map_err(DatabaseError::from)?;
+        let entry = read(&sql, &place, &name, &mut taken).await?;
+        drop(sql);
+        let entry = match entry {
+            Entry::Manifest(manifest) => {
+                let schema = schema.is_some().then_some(&place);
+                tried(&database, manifest.within(options.namespace.as_deref(), schema)).await
+            }
+            other => other,
         };
-        if let RelationKind::Other(what) = head.kind {
-            writeln!(io::stderr(), "error: {qualified} is {what}, not a table")?;
-            found_all = false;
-            continue;
+        let table = format!("table {}.{}", quote(&place), quote(&name));
+        match entry {
+            Entry::Manifest(manifest) => out.write_all(manifest.yaml()?.as_bytes())?,
+            Entry::LeftOut(why) => {
+                out.write_all(manifest::comment(&format!("{table} is left out: {why}")).as_bytes())?;
+            }
+            Entry::NotFound(why) => {
+                writeln!(io::stderr(), "error: {}", printable(&why))?;
+                found_all = false;
+            }
         }
-        if let Some(owner) = head.owner() {
-            let text = format!("table {qualified} is left out: it is that of the DatabaseTable {owner}");
-            out.write_all(manifest::comment(&text).as_bytes())?;
-            continue;
-        }
-        if head.kind == RelationKind::Partitioned {
-            out.write_all(
-                manifest::comment(&format!("table {qualified} is left out: it has partitions")).as_bytes(),
-            )?;
-            continue;
-        }
-        let oid = head.oid;
-        let relation = catalog::relation(&sql, head, true).await?;
-        let indexes = catalog::indexes(&sql, &place, Some(oid), &[]).await?.present;
-        let manifest = Manifest::of(&name, &relation, &indexes, &mut taken)
-            .within(options.namespace.as_deref(), schema.is_some().then_some(&place));
-        write!(out, "{}", manifest.yaml()?)?;
     }
     Ok(found_all)
+}
+
+async fn read(sql: &Client, schema: &str, name: &str, taken: &mut Names) -> Result<Entry, Error> {
+    let qualified = format!("{}.{}", quote(schema), quote(name));
+    let Some(head) = catalog::head(sql, Some(schema), name).await? else {
+        return Ok(Entry::NotFound(format!("there is no table {qualified}")));
+    };
+    if let RelationKind::Other(what) = head.kind {
+        return Ok(Entry::NotFound(format!("{qualified} is {what}, not a table")));
+    }
+    if let Some(owner) = head.owner() {
+        return Ok(Entry::LeftOut(format!("it is that of the DatabaseTable {owner}")));
+    }
+    if head.kind == RelationKind::Partitioned {
+        return Ok(Entry::LeftOut("it has partitions".to_owned()));
+    }
+    let oid = head.oid;
+    let stranger = stranger(sql, oid).await?;
+    let relation = catalog::relation(sql, head, true).await?;
+    let indexes = catalog::indexes(sql, schema, Some(oid), &[]).await?.present;
+    let mut manifest = Manifest::of(name, &relation, &indexes, taken);
+    if let Some(role) = stranger {
+        manifest.remark(format!(
+            "the table belongs to the role {}: the operator can't take it over unless its own role is a member of that one, or has \
+             the table: ALTER TABLE {qualified} OWNER TO …",
+            quote(&role)
+        ));
+    }
+    Ok(Entry::Manifest(Box::new(manifest)))
+}
+
+/// The manifest, if the operator would take the table over as it is.
+async fn tried(database: &Database, manifest: Manifest) -> Entry {
+    let owner = Owner {
+        cluster: String::new(),
+        namespace: String::new(),
+        name: manifest.name().to_owned(),
+        uid: String::new(),
+    };
+    let planned = match manifest.declaration() {
+        Ok(declaration) => planned(database, &owner, &declaration).await,
+        Err(error) => return Entry::LeftOut(error.to_string()),
+    };
+    match planned {
+        Ok(preview) if preview.count() == 0 => Entry::Manifest(Box::new(manifest)),
+        Ok(_) => Entry::LeftOut("it has just been changed: call this command again".to_owned()),
+        Err(TableError::Database(error)) => {
+            let mut manifest = manifest;
+            manifest.remark(format!("it wasn't tried whether the table can be taken over: {error}"));
+            Entry::Manifest(Box::new(manifest))
+        }
+        Err(error) => Entry::LeftOut(error.to_string()),
+    }
+}
+
+/// The role that has a table, unless the user of the connection may do what that one may.
+async fn stranger(sql: &Client, table: u32) -> Result<Option<String>, Error> {
+    let query = "SELECT pg_catalog.pg_get_userbyid(c.relowner)::text FROM pg_catalog.pg_class c \
+                 WHERE c.oid = $1 AND NOT pg_catalog.pg_has_role(c.relowner, 'USAGE')";
+    let row = sql.query_typed_opt(query, &[(&table, postgres_types::Type::OID)]).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
 async fn current_schema(sql: &Client) -> Result<String, Error> {

@@ -170,7 +170,12 @@ fn owner(metadata: &Metadata, namespace: &str, cluster: &str) -> Owner {
     }
 }
 
-async fn planned(database: &Database, owner: &Owner, spec: &Declaration) -> Result<Preview, TableError> {
+/// What would be done for an object.
+pub(super) async fn planned(
+    database: &Database,
+    owner: &Owner,
+    spec: &Declaration,
+) -> Result<Preview, TableError> {
     let table = spec.table.as_ref().map_err(Clone::clone)?;
     let claim = Claim {
         owner: owner.clone(),
@@ -179,6 +184,8 @@ async fn planned(database: &Database, owner: &Owner, spec: &Declaration) -> Resu
         is_elsewhere: false,
         former: None,
         adoption: table.policies.adoption,
+        is_first_hand: false,
+        drift: table.policies.drift,
     };
     database.preview(&Alive, &claim, table).await
 }

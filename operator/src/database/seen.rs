@@ -78,13 +78,21 @@ pub(super) async fn relation(
     if relation.details.is_none() && plan::needs_details(wanted, &relation) {
         relation.details = Some(catalog::details(sql, oid).await?);
     }
+    if plan::needs_weight(wanted, &relation)
+        && let Some(details) = &mut relation.details
+    {
+        let types: Vec<_> = wanted.columns.iter().map(|column| column.type_.id.oid).collect();
+        details.weight = catalog::weight(sql, oid, &types).await?;
+    }
     let is_generated = |column: &ResolvedColumn| matches!(column.settings.values, Values::Generated(_));
     if !wanted.columns.iter().any(is_generated) {
         return Ok(Some(relation));
     }
     let renames = plan::renames(wanted, &relation, claim);
     if !renames.is_empty() {
-        relation.details = Some(renamed_details(sql, oid, &ddl::changes_of(wanted, &renames)).await?);
+        let weight = relation.details.take().unwrap_or_default().weight;
+        let details = renamed_details(sql, oid, &ddl::changes_of(wanted, &renames)).await?;
+        relation.details = Some(Details { weight, ..details });
     }
     Ok(Some(relation))
 }

@@ -26,6 +26,24 @@ fn failed_api_requests_are_retried_soon_also_when_a_permission_is_missing() {
 }
 
 #[test]
+fn changes_that_take_too_long_are_not_tried_again() {
+    let cancelled = || {
+        TableError::Database(DatabaseError {
+            code: Some("57014".into()),
+            ..DatabaseError::of_the_object("canceled".into())
+        })
+    };
+    assert!(cancelled().is_of_statement_limit(STATEMENT_LIMIT));
+    assert!(!cancelled().is_of_statement_limit(Duration::from_secs(59)), "somebody has cancelled it");
+    assert!(!TableError::NoSchema.is_of_statement_limit(STATEMENT_LIMIT));
+    let pending = vec!["ALTER TABLE t …".to_owned()];
+    let error =
+        TableError::from(PlanError::TooSlow { table: "t".into(), seconds: 60, pending: pending.clone() });
+    assert_eq!((error.class(), error.reason()), (ErrorClass::Permanent, ConditionReason::UpdateAborted));
+    assert_eq!(error.pending(), pending);
+}
+
+#[test]
 fn what_keeps_an_object_from_going_names_the_way_out_where_there_is_one() {
     let secret = || SecretId { namespace: "shop".into(), name: "pg".into(), key: None, is_foreign: false };
     let mistake = SpecError::UnnamedSchema;

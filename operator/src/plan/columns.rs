@@ -3,6 +3,7 @@
 //! What loses nothing is a change or a step; what may lose something is refused, with the statement that would do it. Of what a
 //! spec doesn't say, only what an earlier spec has set is taken back.
 
+mod cost;
 mod rename;
 mod widening;
 
@@ -15,11 +16,9 @@ use crate::{
     spec::{DefaultValue, Values},
     types::ResolvedColumn,
 };
+pub use cost::{Cause, is_quick};
 pub use rename::renamed;
 pub use widening::widens;
-
-/// The most bytes of rows that are written again while nobody can read them: about a second.
-const MOST_WRITTEN: i64 = 128 << 20;
 
 /// The differences between a spec and a table.
 #[derive(Debug, Default)]
@@ -32,14 +31,18 @@ pub struct Differences {
     pub refused: Vec<(IncompatibleChange, String)>,
 }
 
-/// Whether the details of a table are needed although the spec has only types: the type of a column may have to become wider, a
-/// column may have to be added that all rows are written for, or the table lacks its key.
+/// Whether the details of a table are needed although the spec has only types: the type of a column may have to become wider, the
+/// table lacks its key, or its [weight](needs_weight) matters.
 pub fn needs_details(wanted: &ResolvedTable, relation: &Relation) -> bool {
-    let is_asked = |column: &ResolvedColumn| match find(relation, column) {
+    lacks_key(wanted, relation) || needs_weight(wanted, relation)
+}
+
+/// Whether the [`Weight`](crate::catalog::Weight) of a table matters: a change may go through all rows.
+pub fn needs_weight(wanted: &ResolvedTable, relation: &Relation) -> bool {
+    wanted.columns.iter().any(|column| match find(relation, column) {
         Some(found) => !is_same_type(column, found),
-        None => column.type_.serial,
-    };
-    lacks_key(wanted, relation) || wanted.columns.iter().any(is_asked)
+        None => column.settings.renamed_from.is_some() || cost::may_write(column),
+    })
 }
 
 /// Compares the columns. `owned` are those that came from the spec.
@@ -79,8 +82,11 @@ fn find<'r>(relation: &'r Relation, column: &ResolvedColumn) -> Option<&'r Catal
 }
 
 fn add(wanted: &ResolvedTable, column: &ResolvedColumn, details: &Details, differences: &mut Differences) {
-    if is_written(column) && details.bytes > MOST_WRITTEN {
-        let change = IncompatibleChange::Rewrite { column: column.name.clone(), bytes: details.bytes };
+    let weight = &details.weight;
+    if let Some(cause) = cost::of_new(column, weight)
+        && !is_quick(weight)
+    {
+        let change = IncompatibleChange::Rewrite { column: column.name.clone(), cause, bytes: weight.bytes };
         differences.refuse(change, ddl::add_column(&wanted.place, column));
         return;
     }
@@ -94,12 +100,6 @@ fn add(wanted: &ResolvedTable, column: &ResolvedColumn, details: &Details, diffe
 fn comment_of_new(column: &ResolvedColumn) -> Option<Change> {
     let text = column.settings.comment.clone().filter(|text| !text.is_empty())?;
     Some(Change::Comment { column: column.name.clone(), text })
-}
-
-/// Whether all rows are written when the column is added: each gets a value of its own.
-fn is_written(column: &ResolvedColumn) -> bool {
-    let has_own_default = column.settings.default.as_ref().is_some_and(DefaultValue::is_volatile);
-    column.type_.serial || has_own_default || column.settings.values != Values::Written
 }
 
 /// Whether the spec has the type of the column. Whether somebody has given an integer a sequence of its own is no change of it.
@@ -149,8 +149,15 @@ impl Comparison<'_> {
         let (column, to) = (self.column.name.clone(), self.column.type_.sql().to_owned());
         if !self.column.type_.serial && widens(self.found.type_id, self.column.type_.id) {
             let collation = self.detail.collation.clone();
-            differences.changes.push(Change::Widen { column, type_: to, collation });
-            return None;
+            let (change, weight) = (Change::Widen { column, type_: to, collation }, &self.details.weight);
+            let cause = cost::of_wider(&self.found.name, weight).filter(|_| !is_quick(weight));
+            let Some(cause) = cause else {
+                differences.changes.push(change);
+                return None;
+            };
+            let statement = ddl::changes_of(self.wanted, &[change]).concat();
+            let (column, bytes) = (self.column.name.clone(), weight.bytes);
+            return Some((IncompatibleChange::Rewrite { column, cause, bytes }, statement));
         }
         let name = &self.column.type_.name;
         let statement = self.alter(&format!("TYPE {name} USING {column}::{name}"));

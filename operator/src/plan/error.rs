@@ -1,6 +1,6 @@
 //! Conflicts that a person has to resolve, in words.
 
-use super::{IndexConflict, Obstacle};
+use super::{Cause, IndexConflict, Obstacle};
 use crate::{
     catalog::{Generated, Key},
     identifier::{Identifier, quote},
@@ -34,6 +34,20 @@ pub enum PlanError {
         /// The table.
         table: String,
         /// How it differs from the spec.
+        differences: Vec<String>,
+        /// The statements that would make it as the spec asks.
+        pending: Vec<String>,
+    },
+    /// The table was the object's, and its comment no longer says so.
+    #[error(
+        "table {table} is this object's by its status, but has lost the line in its comment that says so, and it isn't written \
+         again, because {}",
+        why_lost(.differences)
+    )]
+    LineLost {
+        /// The table.
+        table: String,
+        /// How it differs from the spec; empty if that doesn't matter, because nothing is repaired.
         differences: Vec<String>,
         /// The statements that would make it as the spec asks.
         pending: Vec<String>,
@@ -162,6 +176,19 @@ pub enum PlanError {
         /// The statements that would make the table as the spec asks.
         pending: Vec<String>,
     },
+    /// The changes take too long, and nobody can use the table meanwhile.
+    #[error(
+        "the update of table {table} took longer than {seconds} s, for which nobody could use the table, so it was taken back: run \
+         the statements in status.pending at a time that suits"
+    )]
+    TooSlow {
+        /// The table.
+        table: String,
+        /// The limit.
+        seconds: u64,
+        /// The statements that would make the changes.
+        pending: Vec<String>,
+    },
     /// Rows stand in the way of a step.
     #[error("{obstacle}. All else of table {table} is as the spec asks up to there")]
     Obstructed {
@@ -187,8 +214,10 @@ impl PlanError {
     pub fn pending(&self) -> &[String] {
         match self {
             Self::Incompatible { pending, .. }
+            | Self::TooSlow { pending, .. }
             | Self::Obstructed { pending, .. }
-            | Self::NotAdopted { pending, .. } => pending,
+            | Self::NotAdopted { pending, .. }
+            | Self::LineLost { pending, .. } => pending,
             _ => &[],
         }
     }
@@ -244,10 +273,12 @@ pub enum IncompatibleChange {
         /// The collation in the spec.
         to: String,
     },
-    /// A column whose addition writes all rows, of which there are many.
+    /// A column whose addition, or wider type, goes through all rows, of which there are many.
     Rewrite {
         /// The column.
         column: Identifier,
+        /// Why it does.
+        cause: Cause,
         /// The size of the rows.
         bytes: i64,
     },
@@ -297,11 +328,11 @@ impl fmt::Display for IncompatibleChange {
             Self::Collation { column, from, to } => {
                 write!(f, "column {column} has the collation {from}, but {to} in the spec")
             }
-            Self::Rewrite { column, bytes } => write!(
+            Self::Rewrite { column, cause, bytes } => write!(
                 f,
-                "column {column} would get a value of its own in each row, and nobody could read the table while its {} MiB \
-                 are written again",
-                bytes >> 20
+                "column {column} {cause}, and nobody could read the table while its {} MiB are {}",
+                bytes >> 20,
+                if matches!(cause, Cause::Remade(_)) { "gone through" } else { "written again" }
             ),
             Self::RenamesForeign { from, to } => {
                 write!(f, "column {} was never in the spec, so it isn't renamed to {to}", quote(from))
@@ -314,6 +345,17 @@ impl fmt::Display for IncompatibleChange {
             }
         }
     }
+}
+
+fn why_lost(differences: &[String]) -> String {
+    if differences.is_empty() {
+        return "driftPolicy is Report: set it to Repair, or adoptionPolicy to IfCompatible".to_owned();
+    }
+    format!(
+        "the table isn't as the spec asks, so it may be another one: {}. If it is this object's, let both agree: change the spec, or \
+         run the statements in status.pending",
+        differences.join("; ")
+    )
 }
 
 /// What to do with another object's table that should be this one's.

@@ -100,7 +100,8 @@ impl Method {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// The method of this name.
+    pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|method| method.as_str() == text)
     }
 

@@ -7,7 +7,7 @@ use crate::{
     column_type::ColumnType,
     identifier::{Identifier, quote, split_qualified},
     message::printable,
-    spec::{DefaultValue, Expression, Identity},
+    spec::{Declaration, DefaultValue, Expression, Identity, Method},
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,27 +116,23 @@ impl Manifest {
     pub fn of(table: &str, relation: &Relation, indexes: &[CatalogIndex], names: &mut Names) -> Self {
         let mut comments = Vec::new();
         let key = relation.key.as_ref();
-        let columns = relation.columns.iter().map(|found| {
+        let of = |found: &CatalogColumn| {
             let in_key = key.is_some_and(|key| key.columns.contains(&found.name));
             let detail = relation.details.as_ref().and_then(|details| details.columns.get(&found.name));
-            let column = column(found, detail, in_key, &mut comments);
-            BTreeMap::from([(in_spec(&found.name), column)])
-        });
-        let columns: Vec<_> = columns.collect();
+            let column = column(found, detail, in_key, &mut comments)?;
+            Some((found.name.clone(), column))
+        };
+        let columns: Vec<_> = relation.columns.iter().filter_map(of).collect();
         if key.is_some_and(|key| !matches!(key.form, KeyForm::Plain | KeyForm::Deferrable)) {
-            comments
-                .push("its primary key can't be said in a spec, so the table can't be taken over".to_owned());
+            comments.push("its primary key can't be said in a spec".to_owned());
         }
+        let known: BTreeSet<_> = columns.iter().map(|(name, _)| name.as_str()).collect();
         let own = indexes.iter().filter(|index| !index.is_of_constraint);
         let indexes = own.filter_map(|found| {
-            let index = index(found);
-            if index.is_none() {
-                comments.push(format!(
-                    "index {} is left alone: it isn't one of columns alone",
-                    quote(&found.name)
-                ));
-            }
-            index
+            let index = index(found, &known).map_err(|why| {
+                comments.push(format!("index {} is left alone: {why}", quote(&found.name)));
+            });
+            index.ok()
         });
         let indexes = indexes.collect();
         let spec = Spec {
@@ -144,7 +140,10 @@ impl Manifest {
             schema: None,
             adoption_policy: "IfCompatible",
             deletion_policy: "Retain",
-            columns,
+            columns: columns
+                .into_iter()
+                .map(|(name, column)| BTreeMap::from([(in_spec(&name), column)]))
+                .collect(),
             primary_key: key
                 .map(|key| key.columns.iter().map(|name| in_spec(name)).collect())
                 .unwrap_or_default(),
@@ -160,6 +159,25 @@ impl Manifest {
         self.object.metadata.namespace = namespace.map(str::to_owned);
         self.object.spec.schema = schema.map(|schema| in_spec(schema));
         self
+    }
+
+    /// Adds a comment.
+    pub fn remark(&mut self, text: String) {
+        self.comments.push(text);
+    }
+
+    /// The object's name.
+    pub fn name(&self) -> &str {
+        &self.object.metadata.name
+    }
+
+    /// The spec, as the operator reads it.
+    ///
+    /// # Errors
+    ///
+    /// None that are known.
+    pub fn declaration(&self) -> Result<Declaration, serde_json::Error> {
+        serde_json::from_value(serde_json::to_value(&self.object.spec)?)
     }
 
     /// The YAML document.
@@ -196,12 +214,13 @@ fn in_spec(name: &str) -> String {
     }
 }
 
+/// A column as a spec can have it. One that can't be in a spec is left alone, as are those that a person has added.
 fn column(
     found: &CatalogColumn,
     detail: Option<&ColumnDetail>,
     in_key: bool,
     comments: &mut Vec<String>,
-) -> Column {
+) -> Option<Column> {
     let name = quote(&found.name);
     let no_detail = ColumnDetail::default();
     let detail = detail.unwrap_or(&no_detail);
@@ -212,10 +231,9 @@ fn column(
         (true, "smallint") => "smallserial",
         (_, name) => name,
     };
-    let is_virtual = found.generated == Generated::Virtual;
-    let is_computed = is_virtual || found.generated == Generated::Stored;
-    if is_virtual {
-        comments.push(format!("column {name} is computed when it is read, so the table can't be taken over"));
+    if let Some(why) = unsayable(found, detail, type_) {
+        comments.push(format!("column {name} is left alone, because a spec can't say it: {why}"));
+        return None;
     }
     let mut long = LongColumn { type_: type_.to_owned(), ..LongColumn::default() };
     let needs_value = detail.not_null && detail.unproven.is_none();
@@ -230,17 +248,15 @@ fn column(
         detail.unique.iter().any(|index| index.is_valid && !index.is_key && index.constraint.is_some());
     long.unique = is_unique.then_some(true);
     match &detail.expression {
-        Some(text) if is_computed && !is_virtual => match Expression::parse(text) {
-            Ok(_) => long.generated = Some(text.clone()),
-            Err(error) => comments.push(format!("column {name} can't be said to be generated: {error}")),
-        },
-        Some(text) if !is_serial && !is_computed => match default(text, &found.type_name) {
-            Some(default) => long.default = Some(default),
+        Some(text) if found.generated == Generated::Stored => long.generated = Some(text.clone()),
+        Some(text) if !is_serial => match default(text, &found.type_name) {
+            Some(Some(default)) => long.default = Some(default),
+            Some(None) => {}
             None => comments.push(format!("column {name} keeps its default, {text}")),
         },
         _ => {}
     }
-    match long {
+    Some(match long {
         LongColumn {
             type_,
             nullable: None,
@@ -252,7 +268,21 @@ fn column(
             generated: None,
         } => Column::Short(type_),
         long => Column::Long(long),
-    }
+    })
+}
+
+/// Why a column can't be in a spec, if it can't.
+fn unsayable(found: &CatalogColumn, detail: &ColumnDetail, type_: &str) -> Option<String> {
+    let of_type = ColumnType::parse(type_).err().map(|error| error.to_string());
+    let of_values = match found.generated {
+        Generated::Virtual => Some("it is computed when it is read".to_owned()),
+        Generated::Stored => {
+            let text = detail.expression.as_deref().unwrap_or_default();
+            Expression::parse(text).err().map(|error| error.to_string())
+        }
+        Generated::No | Generated::Identity => None,
+    };
+    of_type.or(of_values)
 }
 
 /// A collation as a spec can have it: the server's own by their names alone.
@@ -264,21 +294,34 @@ fn collation(qualified: &str) -> String {
     }
 }
 
-/// A default as a spec can have it. The server prints the type of a literal behind it, which is the column's own.
-fn default(text: &str, type_name: &str) -> Option<String> {
+/// A default as a spec can have it, if it can; one of NULL is none. The server prints the type of a literal behind it, which is
+/// the column's own.
+fn default(text: &str, type_name: &str) -> Option<Option<String>> {
     let type_ = ColumnType::parse(type_name).ok()?;
     let is_own = |cast: &str| {
         type_name.strip_prefix(cast).is_some_and(|rest| rest.is_empty() || rest.starts_with('('))
     };
     let literal = text.rsplit_once("::").filter(|(literal, cast)| literal.ends_with('\'') && is_own(cast));
     let text = literal.map_or(text, |(literal, _)| literal);
-    DefaultValue::parse(text, &type_).is_ok().then(|| text.to_owned())
+    let value = DefaultValue::parse(text, &type_).ok()?;
+    Some((value != DefaultValue::Null).then(|| text.to_owned()))
 }
 
-/// An index as a spec can have it.
-fn index(found: &CatalogIndex) -> Option<Index> {
-    let usable = found.is_plain && found.is_valid && !found.columns.is_empty();
-    usable.then(|| Index {
+/// An index as a spec can have it, or why it can't.
+fn index(found: &CatalogIndex, known: &BTreeSet<&str>) -> Result<Index, String> {
+    if !found.is_plain || found.columns.is_empty() {
+        return Err("it isn't one of columns alone".to_owned());
+    }
+    if !found.is_valid {
+        return Err("it isn't valid: its build has ended early, or isn't over".to_owned());
+    }
+    if Method::parse(&found.method).is_none() {
+        return Err(format!("a spec has no method {}", found.method));
+    }
+    if let Some(column) = found.columns.iter().find(|name| !known.contains(name.as_str())) {
+        return Err(format!("its column {} isn't in the spec", quote(column)));
+    }
+    Ok(Index {
         name: in_spec(&found.name),
         columns: found.columns.iter().map(|name| in_spec(name)).collect(),
         unique: found.unique.then_some(true),
@@ -338,19 +381,31 @@ mod tests {
             (found("state", "text"), of("'it''s new'::text")),
             (found("at", "timestamp with time zone"), of("now()")),
             (found("odd", "text"), of("upper('x'::text)")),
+            // As some libraries write it.
+            (found("nick", "character varying(9)"), of("NULL::character varying")),
+            (CatalogColumn { generated: Generated::Virtual, ..found("now", "integer") }, of("id + 1")),
+            (CatalogColumn { generated: Generated::Stored, ..found("first", "text") }, of("$1")),
+            (found("strange", "\"a--b\""), ColumnDetail::default()),
         ];
         let key = Key { columns: vec!["id".into()], form: KeyForm::Plain, constraint: "users_pkey".into() };
-        let index = |name: &str, is_plain| CatalogIndex {
-            name: name.into(),
+        let by_name = CatalogIndex {
+            name: "by_name".into(),
             columns: vec!["name".into()],
             unique: true,
             method: "btree".into(),
-            is_plain,
+            is_plain: true,
             is_valid: true,
             is_of_constraint: false,
             is_identity: false,
         };
-        let yaml = yaml(columns, Some(key), &[index("by_name", true), index("partial", false)]);
+        let indexes = [
+            CatalogIndex { name: "bloomy".into(), method: "bloom".into(), ..by_name.clone() },
+            CatalogIndex { name: "broken".into(), is_valid: false, ..by_name.clone() },
+            CatalogIndex { name: "of_now".into(), columns: vec!["now".into()], ..by_name.clone() },
+            CatalogIndex { name: "partial".into(), is_plain: false, ..by_name.clone() },
+            by_name,
+        ];
+        let yaml = yaml(columns, Some(key), &indexes);
         let read: serde_json::Value = serde_saphyr::from_str(&yaml).unwrap();
         assert_eq!(
             read["spec"],
@@ -364,6 +419,7 @@ mod tests {
                     {"state": {"type": "text", "default": "'it''s new'"}},
                     {"at": {"type": "timestamp with time zone", "default": "now()"}},
                     {"odd": "text"},
+                    {"nick": "character varying(9)"},
                 ],
                 "primaryKey": ["id"],
                 "indexes": [{"name": "by_name", "columns": ["name"], "unique": true}],
@@ -374,6 +430,12 @@ mod tests {
             comments,
             [
                 "# column \"odd\" keeps its default, upper('x'::text)",
+                "# column \"now\" is left alone, because a spec can't say it: it is computed when it is read",
+                "# column \"first\" is left alone, because a spec can't say it: the expression contains '$', which isn't allowed: write one expression of columns, strings, numbers, operators and functions",
+                "# column \"strange\" is left alone, because a spec can't say it: its type \"\\\"a--b\\\"\" contains a comment (-- or /*), which isn't allowed",
+                "# index \"bloomy\" is left alone: a spec has no method bloom",
+                "# index \"broken\" is left alone: it isn't valid: its build has ended early, or isn't over",
+                "# index \"of_now\" is left alone: its column \"now\" isn't in the spec",
                 "# index \"partial\" is left alone: it isn't one of columns alone",
             ]
         );
@@ -405,7 +467,8 @@ mod tests {
             detail.comment = Some(format!(" {evil}\n "));
             detail.collation = Some(evil.into());
         });
-        columns.push((found("said", evil), said));
+        columns.push((found("said", "text"), said));
+        columns.push((found("typed", evil), ColumnDetail::default()));
         columns.push((
             CatalogColumn { generated: Generated::Virtual, ..found(evil, "text") },
             ColumnDetail::default(),
@@ -430,10 +493,9 @@ mod tests {
             let is_quoted = key.starts_with('"');
             assert!(is_quoted, "{name} is something else to YAML 1.1");
         }
-        assert_eq!(columns[names.len() + 1]["said"]["type"], evil);
         assert_eq!(columns[names.len() + 1]["said"]["comment"], format!(" {evil}\n "));
         let comments: Vec<_> = yaml.lines().filter(|line| line.starts_with('#')).collect();
-        assert_eq!(comments.len(), 3, "{yaml}");
+        assert_eq!(comments.len(), 4, "{yaml}");
         let is_plain = |letter: char| letter == '\n' || !letter.is_control() && letter != '\u{2028}';
         assert!(yaml.chars().all(is_plain), "{yaml}");
     }

@@ -55,10 +55,12 @@ fn rename_in(relation: &mut Relation, from: &str, to: &str) {
     for name in columns.chain(key).filter(|name| name.as_str() == from) {
         to.clone_into(name);
     }
+    let Some(details) = &mut relation.details else { return };
     // They may have been read after a renaming that was taken back.
-    if let Some(details) = &mut relation.details
-        && let Some(detail) = details.columns.remove(from)
-    {
+    if let Some(detail) = details.columns.remove(from) {
         details.columns.insert(to.to_owned(), detail);
+    }
+    if let Some(remade) = details.weight.remade.remove(from) {
+        details.weight.remade.insert(to.to_owned(), remade);
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    catalog::{Head, PgTypeId, Place, RelationKind, UniqueIndex},
+    catalog::{Head, PgTypeId, Place, RelationKind, UniqueIndex, Weight},
     forms::Form,
     identifier::Identifier,
     spec::{ColumnSettings, Expression, Identity},
@@ -227,4 +227,58 @@ fn where_values_come_from_is_not_changed_but_shown() {
         assert_eq!(told(settings, detail, &earlier, &[]), [expected]);
     }
     assert_eq!(told(ColumnSettings::default(), &always, &[], &[]), [""; 0], "somebody has made it one");
+}
+
+#[test]
+fn what_goes_through_many_rows_is_held_back() {
+    const TEXT: u32 = 25;
+    const VARCHAR: u32 = 1043;
+    const DOMAIN: u32 = 99_999;
+    let weight = |bytes| Weight {
+        bytes,
+        remade: [("a".to_owned(), vec!["index i".to_owned(), "constraint c".to_owned()])].into(),
+        written: [DOMAIN].into(),
+    };
+    let of_type = |name: &str, oid, type_: &str| {
+        let mut column = wanted(ColumnSettings::default()).columns.remove(0);
+        column.name = Identifier::parse(name).unwrap();
+        column.type_ = ResolvedType { id: PgTypeId { oid, typmod: -1 }, serial: false, name: type_.into() };
+        column
+    };
+    let spec = |columns| ResolvedTable { columns, ..wanted(ColumnSettings::default()) };
+    let found = |bytes| {
+        let mut found = relation(ColumnDetail::default(), &[]);
+        found.columns[0].type_id.oid = VARCHAR;
+        found.details.as_mut().unwrap().weight = weight(bytes);
+        found
+    };
+    let differences = |columns, bytes| {
+        compare(&spec(columns), &found(bytes), &FromSpec::of_columns(["a".to_owned()].into()))
+    };
+    let wider = || vec![of_type("a", TEXT, "text")];
+    let domain = || vec![of_type("a", VARCHAR, "character varying"), of_type("m", DOMAIN, "mail")];
+    let plain = || vec![of_type("a", VARCHAR, "character varying"), of_type("m", TEXT, "text")];
+    let (small, large) = (128 << 20, 129 << 20);
+    for (columns, bytes) in [(wider(), small), (domain(), small), (plain(), large)] {
+        let differences = differences(columns, bytes);
+        assert_eq!((differences.changes.len(), differences.refused.len()), (1, 0), "{differences:?}");
+    }
+    for (columns, expected) in [
+        (
+            wider(),
+            "column \"a\" would get a wider type, for which index i, constraint c would be made again, and nobody could read the \
+             table while its 129 MiB are gone through: ALTER TABLE \"public\".\"t\" ALTER COLUMN \"a\" TYPE text",
+        ),
+        (
+            domain(),
+            "column \"m\" would be checked against its domain, or filled by it, in each row, and nobody could read the table while \
+             its 129 MiB are written again: ALTER TABLE \"public\".\"t\" ADD COLUMN \"m\" mail",
+        ),
+    ] {
+        assert!(needs_weight(&spec(columns.clone()), &found(large)));
+        let refused = differences(columns, large).refused;
+        let [(change, statement)] = &refused[..] else { panic!("{refused:?}") };
+        assert_eq!(format!("{change}: {statement}"), expected);
+    }
+    assert!(!needs_weight(&spec(plain()), &found(large)));
 }
