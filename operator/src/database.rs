@@ -390,6 +390,13 @@ impl Database {
             true => plan::decide(Compared { wanted: &watched.wanted, found: &found }, planned, claim.drift),
             false => planned.map(|plan| (plan, None)),
         };
+        if let (Ok((plan, _)), Some(relation)) = (&plan, &found.here)
+            && plan.needs_lock()
+            && catalog::is_busy(tx, relation.head.oid).await?
+        {
+            // Whoever waited for that lock would have all readers wait behind it.
+            return Err(PlanError::Busy { table: plan.table.place.qualified.clone() }.into());
+        }
         if plan.as_ref().is_ok_and(|(plan, _)| plan.takes_over)
             && !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)?
         {
@@ -471,7 +478,7 @@ where
     };
     let twice = async {
         match once().await {
-            Err(error) if error.is_stale() => once().await,
+            Err(error) if error.is_stale() => once().await.map_err(TableError::again),
             result => result,
         }
     };

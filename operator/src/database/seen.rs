@@ -5,7 +5,7 @@ use crate::{
     ddl,
     error::TableError,
     identifier::Identifier,
-    marker::{self, FromSpec},
+    marker::{self, FromSpec, Setting},
     plan::{self, Claim, ResolvedTable},
     spec::{ColumnSettings, Table, Values},
     sqlstate::Step,
@@ -45,15 +45,16 @@ pub(super) async fn indexes(
     if !needs_indexes(head, wanted) {
         return Ok(FoundIndexes::default());
     }
-    let names = plan::names_of_indexes(&wanted.indexes, &from_spec(head).unwrap_or_default().indexes);
+    let names = names(wanted, &from_spec(head).unwrap_or_default());
     catalog::indexes(sql, &wanted.place.schema, head.map(|head| head.oid), &names).await
 }
 
 /// Whether the spec speaks of indexes, or an earlier one has.
 pub(crate) fn needs_indexes(head: Option<&Head>, wanted: &ResolvedTable) -> bool {
-    !wanted.indexes.is_empty()
-        || wanted.columns.iter().any(|column| column.settings.unique)
-        || from_spec(head).is_some_and(|before| !before.indexes.is_empty())
+    let in_comment = from_spec(head).unwrap_or_default();
+    // Of a column that isn't UNIQUE any more, the index may be there yet, or even be built.
+    let was_unique = in_comment.settings.values().any(|settings| settings.contains(&Setting::Unique));
+    was_unique || !names(wanted, &in_comment).is_empty()
 }
 
 /// Whether the spec speaks of details, or an earlier one has.
@@ -72,10 +73,16 @@ pub(super) async fn indexes_beside_key(
     relation: &Relation,
     wanted: &ResolvedTable,
 ) -> Result<FoundIndexes, tokio_postgres::Error> {
-    let owned = relation.head.comment.as_deref().and_then(marker::from_spec_in).unwrap_or_default().indexes;
-    let mut names = plan::names_of_indexes(&wanted.indexes, &owned);
+    let mut names = names(wanted, &from_spec(Some(&relation.head)).unwrap_or_default());
     names.extend(ddl::key_names(&wanted.place.name));
     catalog::indexes(sql, &wanted.place.schema, Some(relation.head.oid), &names).await
+}
+
+/// The names that indexes may need, those of UNIQUE among them.
+fn names(wanted: &ResolvedTable, in_comment: &FromSpec) -> Vec<String> {
+    let unique = wanted.columns.iter().filter(|column| column.settings.unique);
+    let unique = unique.flat_map(|column| ddl::unique_names(&wanted.place.name, column.name.as_str()));
+    plan::names_of_indexes(&wanted.indexes, &in_comment.indexes).into_iter().chain(unique).collect()
 }
 
 /// Reads the rest of what is there, with the details if the spec speaks of them, or an earlier one has.

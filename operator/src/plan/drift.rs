@@ -165,7 +165,7 @@ fn kind_of(change: &IncompatibleChange) -> DriftKind {
 fn missing(change: &Change) -> Option<String> {
     let of = |what: &str, column: &Identifier| format!("{what} of column {column}");
     Some(match change {
-        Change::CancelBuild(_) | Change::CreateIndex(_) => return None,
+        Change::CancelBuild(_) | Change::CancelValidation(_) | Change::CreateIndex(_) => return None,
         Change::CreateSchema => "its schema is missing".to_owned(),
         Change::CreateTable => "it is missing".to_owned(),
         Change::AddColumn(column) => format!("column {} is missing", column.name),
