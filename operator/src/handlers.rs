@@ -31,6 +31,8 @@ pub struct Context {
     pub cluster: Cluster,
     /// The time between two looks at the tables; `None` for no looks.
     pub drift_interval: Option<Duration>,
+    /// Whether the tables that Kopf's operator has made for objects are left alone.
+    pub leaves_kopf_tables: bool,
 }
 
 /// One of the objects asks so often whether the database is back, or the API server.
@@ -172,6 +174,7 @@ async fn reconcile(
     }
     match result {
         Ok((applied, database, owner)) => {
+            request.mark(true, patch);
             log_applied(&applied);
             if let Some(difference) = &applied.drift {
                 warn!("{}.", difference.repaired(&applied.table));
@@ -271,6 +274,7 @@ fn record_failure(
         event.post(events);
     }
     patch.status(status)?;
+    request.mark(error.wait() == Wait::ForSpec, patch);
     Ok(match error.wait() {
         Wait::ForBackoff => Error::from(error),
         Wait::ForDatabase => Error::outage(place, error, AWAY),

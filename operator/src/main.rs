@@ -44,6 +44,11 @@ struct Options {
     #[arg(long, value_name = "SECONDS", env = "DRIFT_INTERVAL", default_value_t = 300)]
     drift_interval: u32,
 
+    /// Leave the tables alone that Kopf's operator has made for the objects, instead of taking them over: for a copy of a cluster
+    /// in which it still runs
+    #[arg(long, env = "LEAVE_KOPF_TABLES")]
+    leave_kopf_tables: bool,
+
     /// A name that tells this cluster from others using the same database; by default the uid of namespace
     /// kube-system. Tables record it: under another name, the operator doesn't recognize its tables.
     #[arg(long, value_name = "NAME", env = "CLUSTER_ID")]
@@ -121,7 +126,8 @@ async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupE
     let cluster = options.cluster_id.map_or_else(Cluster::default, Cluster::named);
     let drift_interval =
         (options.drift_interval > 0).then(|| Duration::from_secs(options.drift_interval.into()));
-    let context = Context { connections, cluster, drift_interval };
+    let context =
+        Context { connections, cluster, drift_interval, leaves_kopf_tables: options.leave_kopf_tables };
     let watching = options.watch_secrets.then(secret_watch::handlers).into_iter().flatten();
     Ok(watching.fold(operator.state(context), Operator::handler))
 }
