@@ -44,6 +44,7 @@ pub(crate) use seen::{Seen, look, needs_details, needs_indexes};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
+use tracing::warn;
 
 /// The time limit of both attempts at a transaction, including the wait for a connection.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -238,6 +239,10 @@ impl Database {
                 made.map_err(|error| in_time(error, begun.elapsed(), &plan))
                     .inspect_err(|error| self.note_refused(&watched, &found, error))?;
                 let (place, steps) = (plan.table.place.clone(), plan.steps.clone());
+                if let Some(difference) = &drift {
+                    warn!("{}.", difference.told(&place.qualified, steps.is_empty()));
+                    self.pool.metrics().note_drift(difference.kind);
+                }
                 match steps.is_empty() {
                     true => self.watch.note_applied(watched),
                     // Until they are over, it isn't.

@@ -66,7 +66,7 @@ pub fn of_success(before: &TableStatus, applied: &Applied) -> Vec<TableEvent> {
     };
     let done = match &applied.drift {
         Some(difference) if applied.adoption.is_none() => {
-            Some(TableEvent::warning("DriftDetected", difference.repaired(table)))
+            Some(TableEvent::warning("DriftDetected", difference.told(table, true)))
         }
         _ => done.map(|(reason, message)| TableEvent::normal(reason, message)),
     };

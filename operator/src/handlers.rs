@@ -176,10 +176,6 @@ async fn reconcile(
         Ok((applied, database, owner)) => {
             request.mark(true, patch);
             log_applied(&applied);
-            if let Some(difference) = &applied.drift {
-                warn!("{}.", difference.repaired(&applied.table));
-                context.connections.pools().metrics().note_drift(difference.kind);
-            }
             request.events_of_success(&applied).into_iter().for_each(|event| event.post(events));
             Ok(Status(request.status_after_success(&applied, database, &owner)))
         }

@@ -7,7 +7,7 @@
 //! long, in the [`background`] → the [`outcome`], with its [`warning`]s → the [`status`]. A table that another operator has made is
 //! handed over before that ([`handover`]), if the object has a [`note`] of it. `spec`, `plan`, `ddl`, `marker`, `outcome`, `warning`, `status`, `events` and `note` are pure.
 //!
-//! [`owners`] knows which objects may have a table, so that not all comments are read for each. The
+//! [`drift`] looks from time to time whether others have changed tables. [`owners`] knows which objects may have a table, so that not all comments are read for each. The
 //! [`handlers`] take a [`request`] from the object and drive these steps, and [`commands`] show people what these would do. The [`api`] server tells them
 //! which [`cluster`] this is and, before a table is dropped or changes hands, whether the object still
 //! exists.

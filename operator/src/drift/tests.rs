@@ -177,13 +177,13 @@ fn what_somebody_has_changed_is_repaired_reported_or_refused() {
 fn the_words_say_what_was_found_and_what_is_lost() {
     let Verdict::Differs(difference) = judge(&watched(), &found(lacks_b)) else { panic!("it differs") };
     assert_eq!(
-        difference.repaired("public.t"),
+        difference.told("public.t", true),
         "Somebody had changed table public.t: column \"b\" is missing. It is as the spec asks again; a column that was missing \
          is empty"
     );
     let Verdict::Differs(difference) = judge(&watched(), &Found::default()) else { panic!("it differs") };
     assert_eq!(
-        difference.repaired("public.t"),
+        difference.told("public.t", true),
         "Somebody had changed table public.t: it is missing. It has been created again, and is empty"
     );
 }

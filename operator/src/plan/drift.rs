@@ -63,9 +63,10 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// What is told once it has been put right.
-    pub fn repaired(&self, table: &str) -> String {
+    /// What is told once it has been put right, or begun to be.
+    pub fn told(&self, table: &str, is_over: bool) -> String {
         let loss = match self.kind {
+            _ if !is_over => ". It is being put right",
             DriftKind::Table => ". It has been created again, and is empty",
             DriftKind::Column => ". It is as the spec asks again; a column that was missing is empty",
             _ => ". It is as the spec asks again",

@@ -458,3 +458,31 @@ async fn connections_by_settings_of_before_are_closed() {
     let row = pool.get().await.unwrap().query_one("SHOW application_name", &[]).await.unwrap();
     assert_eq!(row.get::<_, String>(0), "new");
 }
+
+#[tokio::test]
+async fn looks_for_drift_leave_no_connection_by_a_secret_open_and_leave_out_a_database_that_is_away() {
+    let world = World::new("drift_secrets").await;
+    let proxy = Proxy::to(world.database.address).await.unwrap();
+    world.put_url("near", &world.database.url());
+    world.put_url("far", &world.database.url_through(proxy.address()));
+    for name in ["near", "far"] {
+        world.apply(name).await.unwrap();
+    }
+    // As after five minutes without use.
+    world.connections.sweep(Instant::now() + Duration::from_secs(301));
+    let look = async || {
+        let called = Mutex::new(Vec::new());
+        let call = |namespace: &str, name: &str| called.lock().unwrap().push(format!("{namespace}/{name}"));
+        world.connections.look_for_drift(&world.vault, &call).await;
+        called.into_inner().unwrap()
+    };
+    let open = || world.connections.pools().counts().idle;
+    assert_eq!((look().await, open()), (vec![], 0));
+    let sql = world.database.connect().await.unwrap();
+    sql.batch_execute("DROP TABLE near, far").await.unwrap();
+    proxy.cut();
+    assert_eq!(look().await, ["shop/near"]);
+    proxy.restore();
+    assert_eq!((look().await, open()), (vec!["shop/far".to_owned()], 0));
+    assert_eq!(look().await, [""; 0], "no object has been planned for since");
+}
