@@ -227,12 +227,19 @@ impl Database {
             DatabaseError::worth_another(Step::Read, error)
         })?;
         let mut seen = seen?;
-        if schema.is_some() && !is_asked && !is_owned(seen.head.as_ref(), &claim.owner) {
+        // One that has lost its line hasn't moved.
+        let has_lost = seen.place.as_ref().zip(seen.head.as_ref());
+        let has_lost = has_lost.is_some_and(|(place, head)| claim.has_lost(head, &place.qualified));
+        if schema.is_some() && !is_asked && !has_lost && !is_owned(seen.head.as_ref(), &claim.owner) {
             seen = look(tx, None, &table.name).await?;
         }
         let mut columns = types::resolve(tx, &table.columns, &self.types, confirmed).await?;
         forms::resolve(tx, &mut columns, &self.forms).await?;
-        let mut elsewhere = self.elsewhere(tx, seen.head.as_ref(), &claim.owner).await?;
+        let mut elsewhere = match has_lost {
+            // What this process knows may be minutes old.
+            true => catalog::tables_of(tx, &claim.owner).await?,
+            false => self.elsewhere(tx, seen.head.as_ref(), &claim.owner).await?,
+        };
         // So does one that only its comment tells.
         if let [moved] = &*elsewhere
             && moved.name == table.name.as_str()

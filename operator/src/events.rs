@@ -7,7 +7,7 @@
 //! table that was as its spec asks; at the start of the operator, that may be each of thousands.
 
 use crate::{
-    outcome::{Applied, Dropped, Outcome},
+    outcome::{Adoption, Applied, Dropped, Outcome},
     status::{ConditionReason, TableStatus},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -48,8 +48,9 @@ impl LastTold {
 /// What is told of a success, where the status was this `before`.
 pub fn of_success(before: &TableStatus, applied: &Applied) -> Vec<TableEvent> {
     let table = &applied.table;
-    let adopted = applied.adoption.map(|adoption| {
-        TableEvent::normal("Adopted", format!("Table {table} belongs to this object now: {adoption}"))
+    let adopted = applied.adoption.map(|adoption| match adoption {
+        Adoption::LineLost => TableEvent::warning("OwnerRestored", format!("Table {table} got {adoption}")),
+        _ => TableEvent::normal("Adopted", format!("Table {table} belongs to this object now: {adoption}")),
     });
     let done = match &applied.outcome {
         Outcome::Created => {

@@ -7,7 +7,8 @@ use crate::{
     crd::DatabaseTable,
     error::{TableError, Wait},
     events,
-    outcome::{Applied, Dropped, Outcome},
+    marker::Owner,
+    outcome::{Adoption, Applied, Dropped, Outcome},
     request::TableRequest,
     secrets,
     spec::DeletionPolicy,
@@ -153,21 +154,21 @@ async fn reconcile(
         warn!("{warning}");
     }
     match apply(request, context, client).await {
-        Ok((applied, database)) => {
+        Ok((applied, database, owner)) => {
             log_applied(&applied);
             request.events_of_success(&applied).into_iter().for_each(|event| event.post(events));
-            Ok(Status(request.status_after_success(&applied, database)))
+            Ok(Status(request.status_after_success(&applied, database, &owner)))
         }
         Err(error) => Err(record_failure(request, context, error, false, (patch, events))?),
     }
 }
 
-/// What was applied, and what the status is to say of the database.
+/// What was applied, what the status is to say of the database, and whose the table is.
 async fn apply(
     request: &TableRequest,
     context: &Context,
     client: &Client,
-) -> Result<(Applied, Option<String>), TableError> {
+) -> Result<(Applied, Option<String>, Owner), TableError> {
     let table = request.table();
     if let Err(mistake) = table
         && request.former().is_none()
@@ -191,7 +192,7 @@ async fn apply(
         if let Err(TableError::Working(_)) = result {
             link.database.when_settled(&claim.owner, request.wake());
         }
-        Ok((result?, link.recorded()))
+        Ok((result?, link.recorded(), claim.owner))
     };
     let secrets = secrets::in_cluster(client);
     context.connections.with(&secrets, secret.as_ref(), Purpose::Apply, work).await
@@ -270,8 +271,10 @@ fn log_applied(applied: &Applied) {
         Outcome::Changed(changes) => info!("Changed of table {table}: {}.", changes.join("; ")),
         Outcome::Unchanged => debug!("Table {table} is up to date."),
     }
-    if let Some(adoption) = applied.adoption {
-        info!("Adopted table {table}: {adoption}.");
+    match applied.adoption {
+        Some(Adoption::LineLost) => warn!("Table {table} got {}.", Adoption::LineLost),
+        Some(adoption) => info!("Adopted table {table}: {adoption}."),
+        None => {}
     }
     for warning in &applied.warnings {
         warn!("Table {table}: {warning}.");

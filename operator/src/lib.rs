@@ -34,6 +34,7 @@ pub mod events;
 pub mod forms;
 pub mod handlers;
 pub mod handover;
+mod hash;
 pub mod identifier;
 pub mod marker;
 mod message;

@@ -5,6 +5,7 @@
 //! them, so that what is removed from there is known although the object has lost its status. Other text in the comment stays
 //! as it is.
 
+use crate::hash::fnv1a;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{
@@ -74,6 +75,11 @@ impl Owner {
     /// has the table.
     pub fn matches(&self, other: &Self) -> bool {
         (&self.cluster, &self.namespace, &self.name) == (&other.cluster, &other.namespace, &other.name)
+    }
+
+    /// A number for this very object in this cluster.
+    pub fn fingerprint(&self) -> String {
+        format!("{:016x}", fnv1a(&json(self)))
     }
 
     /// The comment with a line for this owner and what came from its spec, in place of any other owner's.

@@ -41,6 +41,8 @@ pub enum Adoption {
     ByPolicy,
     /// Another operator has made it for the object.
     HandedOver,
+    /// It was the object's before, and has lost the line that says so.
+    LineLost,
 }
 
 /// Why it is the object's.
@@ -49,6 +51,7 @@ impl fmt::Display for Adoption {
         f.write_str(match self {
             Self::ByPolicy => "it is as the spec asks, and adoptionPolicy is IfCompatible",
             Self::HandedOver => "it is as another operator has made it for this object",
+            Self::LineLost => "its owner's line again, which its comment had lost: it is as the spec asks, and this object's by its status",
         })
     }
 }
@@ -91,7 +94,7 @@ impl Applied {
     /// The table once the plan is carried out.
     pub fn new(plan: Plan, warnings: Vec<Warning>) -> Self {
         let outcome = Outcome::of(&plan);
-        let Plan { table, extra_columns, adopts, .. } = plan;
+        let Plan { table, extra_columns, adoption, .. } = plan;
         Self {
             outcome,
             table: table.place.qualified,
@@ -100,7 +103,7 @@ impl Applied {
             indexes: table.indexes.iter().map(|index| exact(&index.name)).collect(),
             extra_columns,
             warnings,
-            adoption: adopts.then_some(Adoption::ByPolicy),
+            adoption,
         }
     }
 }

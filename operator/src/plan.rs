@@ -19,8 +19,8 @@ use crate::{
     ddl,
     identifier::{Identifier, quote},
     marker::{self, FromSpec, Owner},
-    outcome::Dropped,
-    spec::{AdoptionPolicy, Index, Table},
+    outcome::{Adoption, Dropped},
+    spec::{AdoptionPolicy, DriftPolicy, Index, Table},
     types::ResolvedColumn,
 };
 pub use adoption::strangeness;
@@ -46,6 +46,14 @@ pub struct ResolvedTable {
     pub indexes: Vec<Index>,
     /// Whether a missing schema is created.
     pub creates_schema: bool,
+}
+
+impl Claim {
+    /// Whether a table has been the object's, to all that is known, and its comment no longer says so.
+    pub fn has_lost(&self, head: &Head, qualified: &str) -> bool {
+        let is_recorded = self.table.as_deref() == Some(qualified);
+        is_recorded && self.is_first_hand && !self.is_elsewhere && head.owner().is_none()
+    }
 }
 
 impl ResolvedTable {
@@ -81,6 +89,10 @@ pub struct Claim {
     pub former: Option<Table>,
     /// Whether a table that has no owner may become the object's.
     pub adoption: AdoptionPolicy,
+    /// Whether the status says that the table is this very object's: it wasn't copied from another object or cluster.
+    pub is_first_hand: bool,
+    /// What is done where somebody has changed the table.
+    pub drift: DriftPolicy,
 }
 
 /// What the database has for an object.
@@ -115,8 +127,8 @@ pub struct Plan {
     /// Whether the table was another's, or nobody's: its comment has the uid of an earlier or a later object of this name,
     /// or no owner. Only an object that still exists may take it over.
     pub takes_over: bool,
-    /// Whether it was nobody's.
-    pub adopts: bool,
+    /// How it becomes the object's, if it was nobody's.
+    pub adoption: Option<Adoption>,
     /// Columns of the table that didn't come from the spec. They are left alone.
     pub extra_columns: Vec<String>,
 }
@@ -167,7 +179,7 @@ fn create(wanted: ResolvedTable, found: &Found, owner: &Owner) -> Result<Plan, P
         comment: Some(owner.mark_comment(None, &owned)),
         owned,
         takes_over: false,
-        adopts: false,
+        adoption: None,
         extra_columns: Vec::new(),
         table: wanted,
     })
@@ -232,7 +244,7 @@ fn update(
             .filter(|new| Some(&**new) != comment),
         owned,
         takes_over,
-        adopts: false,
+        adoption: None,
         extra_columns,
         table: wanted,
     })

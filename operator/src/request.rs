@@ -142,17 +142,21 @@ impl TableRequest {
         let recorded = self.status.columns.iter().map(|column| column.name.clone());
         let previous = self.previous.as_ref().map(|previous| &previous.spec);
         let handled = previous.iter().flat_map(|spec| &spec.columns).cloned();
+        let owner = Owner {
+            cluster: cluster.to_owned(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            uid: self.uid.clone(),
+        };
+        let policies = self.table().map(|table| table.policies).unwrap_or_default();
         Claim {
-            owner: Owner {
-                cluster: cluster.to_owned(),
-                namespace: self.namespace.clone(),
-                name: self.name.clone(),
-                uid: self.uid.clone(),
-            },
+            is_first_hand: self.status.owner == Some(owner.fingerprint()),
+            owner,
             table: self.status.table.clone(),
             columns: recorded.chain(handled).collect(),
             former: self.former().cloned(),
-            adoption: self.table().map(|table| table.policies.adoption).unwrap_or_default(),
+            adoption: policies.adoption,
+            drift: policies.drift,
             is_elsewhere: link.is_another_than(self.status.database.as_deref()),
         }
     }
@@ -170,9 +174,15 @@ impl TableRequest {
         move || trigger.trigger((&*namespace, &*name))
     }
 
-    /// The status once the table in this database matches the spec.
-    pub fn status_after_success(&self, applied: &Applied, database: Option<String>) -> TableStatus {
-        TableStatus { database, ..self.status.after_success(self.stamp, applied, self.warnings()) }
+    /// The status once the table in this database matches the spec of this owner.
+    pub fn status_after_success(
+        &self,
+        applied: &Applied,
+        database: Option<String>,
+        owner: &Owner,
+    ) -> TableStatus {
+        let owner = Some(owner.fingerprint());
+        TableStatus { database, owner, ..self.status.after_success(self.stamp, applied, self.warnings()) }
     }
 
     /// What is to be told of a success.

@@ -38,6 +38,9 @@ pub struct TableStatus {
     /// A number for the database that has the table, by its address and its name. The operator's own database has none.
     // Null, not absent, as for `pending`.
     pub database: Option<String>,
+    /// A number for the object that the table belongs to, by its cluster, its name and its uid. A copy of the object has another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// The columns of the table, in the order of the spec.
     pub columns: Vec<ColumnStatus>,
     /// How many columns the table has.
@@ -125,6 +128,7 @@ impl TableStatus {
             observed_generation: stamp.generation,
             table: Some(applied.table.clone()),
             database: None,
+            owner: None,
             columns: applied.columns.clone(),
             column_count: i64::try_from(applied.columns.len()).ok(),
             primary_key: applied.primary_key.clone(),

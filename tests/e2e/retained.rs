@@ -1,6 +1,7 @@
 //! Objects whose tables outlive them.
 
 use crate::fixture::{Cluster, Fixture, KOPF_DEMO_CR, condition, kopf_demo_cr_with_country, manifest};
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -109,4 +110,31 @@ async fn a_table_that_is_there_already_is_adopted_and_the_object_tells_it() {
     let notes = fixture.until_told("adopter", &["OwnershipConflict", "Adopted"]).await;
     assert!(notes[1].contains("Table public.old belongs to this object now"), "{notes:?}");
     assert_eq!(fixture.query("SELECT id::text FROM old").await, ["1"]);
+}
+
+#[tokio::test]
+async fn a_comment_that_somebody_has_replaced_gets_the_owners_line_again_and_a_copy_of_the_status_is_no_claim()
+ {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "line-lost").await;
+    let operator = fixture.operator().start();
+    fixture.apply(&manifest("own", "own", &["id"]));
+    fixture.until_ready("own").await;
+    fixture.apply(&manifest("other", "other", &["id"]));
+    fixture.until_ready("other").await;
+    // Somebody gives one object the status of the other.
+    let status = json!({"status": {"owner": "0123456789abcdef"}});
+    fixture.tables().patch_status("other", &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
+    fixture.sql("COMMENT ON TABLE own IS 'mine'; COMMENT ON TABLE other IS NULL").await;
+    for name in ["own", "other"] {
+        fixture.patch(name, json!({"metadata": {"annotations": {"looked": "now"}}})).await;
+    }
+    operator.wait_for_line("Table public.own got its owner's line again, which its comment had lost").await;
+    let is_conflict = |object: &Value| condition(object, "Synced") == ["False", "Conflict"];
+    fixture.until("other", "nobody knows whose it is", is_conflict).await;
+    fixture.until_told("own", &["Created", "OwnerRestored"]).await;
+    let comment = "SELECT split_part(obj_description('own'::regclass), E'\\n', 1)";
+    assert_eq!(fixture.query(comment).await, ["mine"]);
+    fixture.delete("own").await;
+    fixture.until_gone("own").await;
+    assert_eq!(fixture.columns("own").await, [""; 0]);
 }

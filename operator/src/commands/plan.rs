@@ -190,6 +190,8 @@ pub(super) async fn planned(
         is_elsewhere: false,
         former: None,
         adoption: table.policies.adoption,
+        is_first_hand: false,
+        drift: table.policies.drift,
     };
     database.preview(&Alive, &claim, table).await
 }

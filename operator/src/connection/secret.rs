@@ -13,6 +13,7 @@ use super::{
     ssl_mode::{SYSTEM, SslMode},
     tls,
 };
+use crate::hash::fnv1a;
 use std::{collections::BTreeMap, fmt, time::Duration};
 use tokio_postgres::Config;
 
@@ -215,7 +216,7 @@ impl Settings {
             self.addresses.iter().map(|address| address.to_string().to_lowercase()).collect();
         addresses.sort_unstable();
         let text = format!("{}/{}", addresses.join(","), self.database().unwrap_or_default());
-        format!("{:016x}", fnv1a(text.as_bytes()))
+        format!("{:016x}", fnv1a(&text))
     }
 
     /// What a message may repeat of them: the user, the database and the hosts in double quotes, and the addresses.
@@ -224,13 +225,6 @@ impl Settings {
         let quoted = login.chain(self.addresses.iter().map(Address::name)).map(|name| format!("\"{name}\""));
         quoted.chain(self.addresses.iter().map(ToString::to_string)).collect()
     }
-}
-
-/// The hash of 64 bits that is the same in each version of the operator.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// A Secret must not make the operator read, or send, what its pod has.

@@ -29,7 +29,7 @@ fn plan(table: ResolvedTable, changes: Vec<Change>) -> Plan {
         owned,
         comment: None,
         takes_over: false,
-        adopts: false,
+        adoption: None,
         extra_columns: vec![],
     }
 }

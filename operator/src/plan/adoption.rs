@@ -1,8 +1,8 @@
 //! Adoption of tables that have no owner; pure.
 //!
-//! A table without an owner's line may be anybody's. There are two ways in which it becomes an object's: its author says so
-//! (`adoptionPolicy`), or it is as an operator without such lines has made it for the object. In neither is anything changed
-//! but the comment, so a table that was taken by mistake is as it was.
+//! A table without an owner's line may be anybody's. There are three ways in which it becomes an object's: its author says so
+//! (`adoptionPolicy`), it is as an operator without such lines has made it for the object, or it was the object's before and has
+//! lost the line. In none is anything changed but the comment, so a table that was taken by mistake is as it was.
 
 use super::{
     Change, Claim, Found, Plan, PlanError, ResolvedTable, Step, changed_key, columns, columns::Differences,
@@ -11,7 +11,8 @@ use super::{
 use crate::{
     catalog::{Head, Relation, RelationKind},
     marker::FromSpec,
-    spec::AdoptionPolicy,
+    outcome::Adoption,
+    spec::{AdoptionPolicy, DriftPolicy},
 };
 use std::collections::BTreeSet;
 
@@ -26,9 +27,15 @@ pub(super) fn adopt(
     claim: &Claim,
 ) -> Result<Plan, PlanError> {
     let table = wanted.place.qualified.clone();
-    if claim.adoption == AdoptionPolicy::Never {
-        return Err(PlanError::Unmarked { table });
-    }
+    let is_lost = claim.has_lost(&relation.head, &table);
+    let adoption = match (claim.adoption, claim.drift) {
+        (_, DriftPolicy::Repair) if is_lost => Adoption::LineLost,
+        (AdoptionPolicy::IfCompatible, _) => Adoption::ByPolicy,
+        (AdoptionPolicy::Never, _) if is_lost => {
+            return Err(PlanError::LineLost { table, differences: Vec::new(), pending: Vec::new() });
+        }
+        (AdoptionPolicy::Never, _) => return Err(PlanError::Unmarked { table }),
+    };
     // Unless this one has lost its line, what the object had before was another table.
     let lost = claim.table.as_ref() == Some(&table);
     let claim =
@@ -42,8 +49,8 @@ pub(super) fn adopt(
     let marked = Relation { head: Head { comment: line, ..relation.head.clone() }, ..relation.clone() };
     let partitioned = is_partitioned(relation);
     let (differences, pending) = match update(wanted, found, &marked, owner, &claim) {
-        Ok(plan) if plan.changes.is_empty() && plan.steps.is_empty() && partitioned.is_none() => {
-            return Ok(Plan { comment: Some(comment), takes_over: true, adopts: true, ..plan });
+        Ok(plan) if is_as_it_was(&plan, adoption) && partitioned.is_none() => {
+            return Ok(Plan { comment: Some(comment), takes_over: true, adoption: Some(adoption), ..plan });
         }
         Ok(plan) => (
             partitioned.into_iter().chain(in_words(&plan.changes, &plan.steps)).collect(),
@@ -54,7 +61,17 @@ pub(super) fn adopt(
         }
         Err(other) => return Err(other),
     };
-    Err(PlanError::NotAdopted { table, differences, pending })
+    Err(match adoption {
+        Adoption::LineLost => PlanError::LineLost { table, differences, pending },
+        _ => PlanError::NotAdopted { table, differences, pending },
+    })
+}
+
+/// Whether nothing has to be changed. What has taken the line away may have taken the comments of columns, too.
+fn is_as_it_was(plan: &Plan, adoption: Adoption) -> bool {
+    let is_comment = |change: &Change| matches!(change, Change::Comment { .. });
+    let is_left = plan.changes.iter().all(|change| adoption == Adoption::LineLost && is_comment(change));
+    is_left && plan.steps.is_empty()
 }
 
 /// What tells a table without an owner from the one that an operator without lines has made by this spec, in words; empty if

@@ -38,6 +38,20 @@ pub enum PlanError {
         /// The statements that would make it as the spec asks.
         pending: Vec<String>,
     },
+    /// The table was the object's, and its comment no longer says so.
+    #[error(
+        "table {table} is this object's by its status, but has lost the line in its comment that says so, and it isn't written \
+         again, because {}",
+        why_lost(.differences)
+    )]
+    LineLost {
+        /// The table.
+        table: String,
+        /// How it differs from the spec; empty if that doesn't matter, because nothing is repaired.
+        differences: Vec<String>,
+        /// The statements that would make it as the spec asks.
+        pending: Vec<String>,
+    },
     /// The table's comment names no object, and it isn't what the operator before this one has made.
     #[error(
         "table {table} isn't as the spec says that was handled last, by an operator that doesn't put owners into comments, so it \
@@ -202,7 +216,8 @@ impl PlanError {
             Self::Incompatible { pending, .. }
             | Self::TooSlow { pending, .. }
             | Self::Obstructed { pending, .. }
-            | Self::NotAdopted { pending, .. } => pending,
+            | Self::NotAdopted { pending, .. }
+            | Self::LineLost { pending, .. } => pending,
             _ => &[],
         }
     }
@@ -330,6 +345,17 @@ impl fmt::Display for IncompatibleChange {
             }
         }
     }
+}
+
+fn why_lost(differences: &[String]) -> String {
+    if differences.is_empty() {
+        return "driftPolicy is Report: set it to Repair, or adoptionPolicy to IfCompatible".to_owned();
+    }
+    format!(
+        "the table isn't as the spec asks, so it may be another one: {}. If it is this object's, let both agree: change the spec, or \
+         run the statements in status.pending",
+        differences.join("; ")
+    )
 }
 
 /// What to do with another object's table that should be this one's.

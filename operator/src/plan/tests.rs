@@ -25,6 +25,8 @@ fn claim(name: &str, columns: &[&str]) -> Claim {
         is_elsewhere: false,
         former: None,
         adoption: AdoptionPolicy::Never,
+        is_first_hand: false,
+        drift: DriftPolicy::Repair,
     }
 }
 
@@ -118,7 +120,7 @@ fn a_missing_table_is_created_with_its_owner_in_the_comment() {
         owned: names(&[("a", INT)]),
         comment: Some(owner("a").mark_comment(None, &names(&[("a", INT)]))),
         takes_over: false,
-        adopts: false,
+        adoption: None,
         extra_columns: vec![],
     };
     assert_eq!(planned(wanted, &Found::default()), Ok(expected));

@@ -4,7 +4,10 @@ use crate::support::{
     Existing, World, claim, client_program, columns, dropped, owner, server, skip, spec, table,
 };
 use database_table_operator::{
-    marker::Owner, outcome::Outcome, sqlstate::ErrorClass, status::ConditionReason,
+    marker::Owner,
+    outcome::{Adoption, Outcome},
+    sqlstate::ErrorClass,
+    status::ConditionReason,
 };
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
@@ -107,15 +110,22 @@ async fn tables_of_a_dump_are_the_objects_they_were() {
 }
 
 #[tokio::test]
-async fn tables_of_a_dump_without_comments_are_nobodys() {
+async fn tables_of_a_dump_without_comments_are_the_objects_by_its_status_or_nobodys() {
     let world = World::new("uncommented").await;
     world.apply(&full()).await.unwrap();
     world.run("INSERT INTO t (c) VALUES ('1')").await;
     let Some(dump) = Dump::of(&world, &["--no-comments"]).await else { return };
     let restored = world.restored(&dump).await;
+    let known = restored.claim.lock().unwrap().clone();
+    restored.lose_the_status();
     let error = restored.rejected(&full()).await;
     assert_eq!(error.reason(), ConditionReason::Conflict, "{error}");
     assert!(error.to_string().contains("IfCompatible"), "{error}");
+    // Unless it has one that was written for it: then the comments of its columns come again, too.
+    let applied = restored.tables.apply(&Existing("1-2-3"), &known, &table(&full())).await.unwrap();
+    assert_eq!(applied.adoption, Some(Adoption::LineLost));
+    assert_eq!(applied.outcome, Outcome::Changed(vec!["comment of column \"b\"".into()]));
+    assert_eq!(restored.apply(&full()).await.unwrap().outcome, Outcome::Unchanged);
     assert_eq!(restored.count("t").await, 1);
 }
 

@@ -138,14 +138,15 @@ async fn what_is_not_exactly_as_it_was_made_is_left_alone_and_the_error_says_how
         let before = world.snapshot().await;
         let updated = world.apply_handed(HERE, &demo()).await.unwrap_err();
         let deleted = world.drop_handed(HERE).await.unwrap_err();
-        for error in [updated, deleted] {
+        for (error, deleting) in [(updated, false), (deleted, true)] {
             assert_eq!(
                 (error.class(), error.reason()),
                 (ErrorClass::Environment, ConditionReason::Conflict),
                 "{error}"
             );
-            let text = error.to_string();
-            assert!(text.contains(why) && text.contains("deletionPolicy: Retain"), "{text}");
+            let text = error.message(deleting);
+            assert!(text.contains(why), "{text}");
+            assert_eq!(text.contains("deletionPolicy: Retain"), deleting, "{text}");
         }
         assert_eq!(world.snapshot().await, before, "{change}");
     }

@@ -19,6 +19,7 @@ mod identities;
 mod indexes;
 mod keys;
 mod kstatus;
+mod lost_line;
 mod outages;
 mod pooled;
 mod races;

@@ -8,7 +8,7 @@ use database_table_operator::{
     marker::Owner,
     outcome::{Applied, Dropped},
     plan::Claim,
-    spec::{AdoptionPolicy, Table},
+    spec::{AdoptionPolicy, DriftPolicy, Table},
 };
 use korf_sandbox::{Database, Postgres};
 use serde_json::{Value, json};
@@ -35,6 +35,8 @@ pub fn claim(owner: Owner) -> Claim {
         is_elsewhere: false,
         former: None,
         adoption: AdoptionPolicy::Never,
+        is_first_hand: false,
+        drift: DriftPolicy::Repair,
     }
 }
 
@@ -133,6 +135,7 @@ impl World {
         let applied = self.tables.apply(&NoAnswer, &claim, &table(spec)).await?;
         let mut claim = self.claim.lock().unwrap();
         claim.table = Some(applied.table.clone());
+        claim.is_first_hand = true;
         claim.columns = applied.columns.iter().map(|column| column.name.clone()).collect();
         drop(claim);
         Ok(applied)

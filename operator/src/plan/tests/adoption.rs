@@ -27,8 +27,8 @@ fn a_table_without_an_owner_is_adopted_if_the_policy_allows_it_and_gets_the_line
 
     let plan = adopted(wanted, &found).unwrap();
     assert_eq!(
-        (plan.changes.is_empty(), plan.steps.is_empty(), plan.adopts, plan.takes_over),
-        (true, true, true, true)
+        (plan.changes.is_empty(), plan.steps.is_empty(), plan.adoption, plan.takes_over),
+        (true, true, Some(Adoption::ByPolicy), true)
     );
     let line = owner("a").mark_comment(Some("Who signed up."), &names(&[("a", INT), ("b", VARCHAR)]));
     assert_eq!(plan.comment, Some(line));
@@ -47,10 +47,35 @@ fn a_table_that_has_lost_its_line_is_adopted_again_and_its_columns_are_still_the
     let found = table(&[("a", INT), ("b", INT)], &[], None);
     let claim = Claim { table: Some("public.users".into()), ..adopting(&["a", "b"]) };
     let adopted =
-        |columns: &[(&str, u32)]| plan(wanted(columns, &[]), &found, &claim).map(|plan| plan.adopts);
-    assert_eq!(adopted(&[("a", INT), ("b", INT)]), Ok(true));
+        |columns: &[(&str, u32)]| plan(wanted(columns, &[]), &found, &claim).map(|plan| plan.adoption);
+    assert_eq!(adopted(&[("a", INT), ("b", INT)]), Ok(Some(Adoption::ByPolicy)));
     let text = adopted(&[("a", INT)]).unwrap_err().to_string();
     assert!(text.contains("column \"b\" is in the table but not in the spec"), "{text}");
+}
+
+#[test]
+fn a_line_that_was_lost_is_written_again_where_the_status_is_the_objects_own_and_nothing_has_to_be_changed() {
+    let found = table(&[("a", INT)], &[], None);
+    let known = Claim { table: Some("public.users".into()), is_first_hand: true, ..claim("a", &["a"]) };
+    let of = |claim: &Claim, columns: &[(&str, u32)]| plan(wanted(columns, &[]), &found, claim);
+    let again = of(&known, &[("a", INT)]).unwrap();
+    assert_eq!((again.adoption, again.takes_over), (Some(Adoption::LineLost), true));
+    assert_eq!(again.comment, Some(owner("a").mark_comment(None, &names(&[("a", INT)]))));
+    let told = |claim: &Claim, columns: &[(&str, u32)]| of(claim, columns).unwrap_err().to_string();
+    let unmarked = "doesn't belong to a DatabaseTable, so it is left alone";
+    for (claim, why) in [
+        (Claim { is_first_hand: false, ..known.clone() }, unmarked),
+        (Claim { is_elsewhere: true, ..known.clone() }, unmarked),
+        (Claim { table: Some("public.other".into()), ..known.clone() }, unmarked),
+        (Claim { table: None, ..known.clone() }, unmarked),
+        (Claim { drift: DriftPolicy::Report, ..known.clone() }, "because driftPolicy is Report"),
+    ] {
+        assert!(told(&claim, &[("a", INT)]).contains(why), "{claim:?}");
+    }
+    let text = told(&known, &[("a", INT), ("b", INT)]);
+    assert!(text.contains("column \"b\" is in the spec but not in the table. If it is this"), "{text}");
+    let both = Claim { drift: DriftPolicy::Report, adoption: AdoptionPolicy::IfCompatible, ..known };
+    assert_eq!(of(&both, &[("a", INT)]).unwrap().adoption, Some(Adoption::ByPolicy));
 }
 
 #[test]
