@@ -65,14 +65,15 @@ impl Sum {
         }
     }
 
-    fn add(&mut self, planned: &Result<Preview, TableError>) {
+    /// Counts what is planned for an object; `None` if it is refused.
+    fn add(&mut self, planned: Option<&Preview>) {
         match planned {
-            Ok(preview) => {
+            Some(preview) => {
                 self.statements += preview.count();
                 self.adopted += usize::from(preview.adoption.is_some());
                 self.failed += usize::from(!preview.without_value.is_empty());
             }
-            Err(_) => self.failed += 1,
+            None => self.failed += 1,
         }
     }
 }
@@ -113,8 +114,15 @@ async fn print(options: &PlanOptions) -> Result<Sum, Error> {
     for (owner, spec) in manifests {
         let planned = planned(&database, &owner, &spec).await;
         let secret = spec.secret.ok().flatten();
-        let planned = planned.and_then(|preview| tables.take(preview, &owner, secret.as_ref()));
-        sum.add(&planned);
+        let first =
+            planned.as_ref().ok().and_then(|found| tables.take(&found.table, &owner, secret.as_ref()));
+        let planned = match (planned, first) {
+            (Ok(Preview { table, .. }), Some(owner)) => {
+                Err(PlanError::OwnedByAnother { table, owner, foreign: false }.into())
+            }
+            (planned, _) => planned,
+        };
+        sum.add(planned.as_ref().ok());
         write!(out, "{}", Part { owner, warnings: spec.warnings, secret, planned })?;
     }
     Ok(sum)
@@ -125,24 +133,13 @@ async fn print(options: &PlanOptions) -> Result<Sum, Error> {
 struct Tables(HashMap<(Option<SecretRef>, String), Owner>);
 
 impl Tables {
-    /// Gives an object its table, unless another one gets it before.
-    fn take(
-        &mut self,
-        preview: Preview,
-        owner: &Owner,
-        secret: Option<&SecretRef>,
-    ) -> Result<Preview, TableError> {
+    /// Gives an object its table, and returns the one that would get it before, if there is one.
+    fn take(&mut self, table: &str, owner: &Owner, secret: Option<&SecretRef>) -> Option<Owner> {
         let secret = secret.map(|secret| SecretRef {
             namespace: secret.namespace.clone().or_else(|| Some(owner.namespace.clone())),
             ..secret.clone()
         });
-        match self.0.insert((secret, preview.table.clone()), owner.clone()) {
-            None => Ok(preview),
-            Some(first) => {
-                let (table, foreign) = (preview.table, false);
-                Err(PlanError::OwnedByAnother { table, owner: first, foreign }.into())
-            }
-        }
+        self.0.insert((secret, table.to_owned()), owner.clone())
     }
 }
 
@@ -233,26 +230,23 @@ mod tests {
 
     #[test]
     fn the_exit_code_says_whether_there_is_something_to_do_and_whether_it_can_be_done() {
-        let nothing = || Ok(preview(|_| {}));
-        let change = || Ok(preview(|preview| preview.statements.push("ALTER".into())));
-        let adopted = || Ok(preview(|preview| preview.adoption = Some(DeletionPolicy::Delete)));
-        let fails = || {
-            Ok(preview(|preview| {
-                preview.statements.push("ALTER".into());
-                preview.without_value.push(Identifier::parse("a").unwrap());
-            }))
-        };
-        let refused = || Err(TableError::NoSchema);
+        let nothing = preview(|_| {});
+        let change = preview(|preview| preview.statements.push("ALTER".into()));
+        let adopted = preview(|preview| preview.adoption = Some(DeletionPolicy::Delete));
+        let fails = preview(|preview| {
+            preview.statements.push("ALTER".into());
+            preview.without_value.push(Identifier::parse("a").unwrap());
+        });
         for (planned, code) in [
             (vec![], 0),
-            (vec![nothing()], 0),
-            (vec![change(), nothing()], 2),
-            (vec![adopted(), nothing()], 2),
-            (vec![fails()], 1),
-            (vec![refused(), change()], 1),
+            (vec![Some(&nothing)], 0),
+            (vec![Some(&change), Some(&nothing)], 2),
+            (vec![Some(&adopted), Some(&nothing)], 2),
+            (vec![Some(&fails)], 1),
+            (vec![None, Some(&change)], 1),
         ] {
             let mut sum = Sum::default();
-            planned.iter().for_each(|planned| sum.add(planned));
+            planned.iter().for_each(|planned| sum.add(*planned));
             assert_eq!(sum.code(), code, "{planned:?}");
         }
     }
@@ -274,8 +268,8 @@ mod tests {
             ("d", secret("other"), true),
             ("e", secret("s"), false),
         ] {
-            let taken = tables.take(preview(|_| {}), &owner(name), secret.as_ref());
-            assert_eq!(taken.is_ok(), takes, "{name}");
+            let first = tables.take("public.t", &owner(name), secret.as_ref());
+            assert_eq!(first.is_none(), takes, "{name}");
         }
     }
 

@@ -56,7 +56,7 @@ impl Database {
                 let Planned { plan, warnings, .. } = self.plan(tx, objects, claim, table).await?;
                 Ok(Preview {
                     without_value: without_value(tx, &plan).await,
-                    adoption: plan.adopts.then_some(table.policies.deletion),
+                    adoption: plan.adoption.map(|_| table.policies.deletion),
                     statements: ddl::changes(&plan),
                     table: plan.table.place.qualified,
                     steps: plan.steps.into_iter().map(|step| (step.what, step.statements)).collect(),

@@ -78,9 +78,8 @@ impl fmt::Display for Preview {
             };
             let text =
                 format!("table {} is taken over: from then on it is the object's, and {end}", self.table);
-            return writeln!(f, "{}", Note(text));
-        }
-        if self.count() == 0 {
+            writeln!(f, "{}", Note(text))?;
+        } else if self.count() == 0 {
             return writeln!(f, "{}", Note(format!("table {} is as the spec asks", self.table)));
         }
         self.statements.iter().try_for_each(|statement| writeln!(f, "{statement};"))?;
