@@ -6,8 +6,8 @@ pub(crate) use connecting::is_about_first_byte;
 
 use crate::{
     api::ApiError,
-    forms::{FormError, RejectedColumn},
-    plan::{IndexConflict, Obstacle, PlanError},
+    forms::{FormError, MissingPart, RejectedColumn},
+    plan::{IndexConflict, PlanError},
     pool::PoolError,
     secrets::SecretError,
     spec::SpecError,
@@ -45,6 +45,9 @@ pub enum TableError {
     /// The database lacks the type of a column.
     #[error(transparent)]
     TypeMissing(#[from] MissingType),
+    /// The database lacks a function, an operator or a collation that a column needs.
+    #[error(transparent)]
+    PartMissing(#[from] MissingPart),
     /// A person has to resolve a conflict.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -137,21 +140,22 @@ impl TableError {
             Self::Plan(PlanError::Lost { .. }) => ErrorClass::Temporary,
             // Each further attempt would hold the table's users up as long.
             Self::Plan(
-                PlanError::Incompatible { .. } | PlanError::Renamed { .. } | PlanError::TooSlow { .. },
+                PlanError::Incompatible { .. }
+                | PlanError::Renamed { .. }
+                | PlanError::TooSlow { .. }
+                | PlanError::Drifted { .. },
             ) => ErrorClass::Permanent,
-            Self::Working(_) | Self::Plan(PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
+            Self::Working(_)
+            | Self::Plan(PlanError::Busy { .. } | PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
                 ErrorClass::Temporary
             }
-            Self::TypeMissing(_) => ErrorClass::Environment,
+            Self::TypeMissing(_) | Self::PartMissing(_) => ErrorClass::Environment,
             // A conflict ends when the other object is deleted, for example.
             Self::Plan(_) | Self::NoSchema => ErrorClass::Environment,
             // The person who grants the missing permission is waiting for the result.
             Self::ClusterUnknown(_) | Self::ObjectUnknown(_) => ErrorClass::Temporary,
             Self::Secret(SecretError::NotAllowed(_)) => ErrorClass::Permanent,
-            // It may come, or be completed, without a person.
-            Self::Secret(SecretError::Missing(_)) => ErrorClass::Temporary,
-            Self::Secret(SecretError::Unusable { fault, .. }) if fault.is_missing() => ErrorClass::Temporary,
-            Self::Secret(SecretError::Unusable { .. }) => ErrorClass::Environment,
+            Self::Secret(SecretError::Missing(_) | SecretError::Unusable { .. }) => ErrorClass::Environment,
             Self::Secret(SecretError::Unreadable { .. }) => ErrorClass::Temporary,
             Self::Database(error) => error.class,
         }
@@ -164,16 +168,11 @@ impl TableError {
             Self::Secret(error) if error.is_of_api_server() => Wait::ForApiServer,
             Self::Secret(SecretError::NotAllowed(_)) => Wait::ForSpec,
             Self::Secret(_) => Wait::ForSomeone,
-            Self::Working(_) | Self::Plan(PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
+            Self::Working(_)
+            | Self::Plan(PlanError::Busy { .. } | PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
                 Wait::ForWork
             }
-            Self::Plan(PlanError::Obstructed {
-                obstacle:
-                    Obstacle::Duplicates { .. }
-                    | Obstacle::KeyDuplicates { .. }
-                    | Obstacle::IndexDuplicates { .. },
-                ..
-            }) => Wait::ForRows,
+            Self::Plan(PlanError::Obstructed { .. }) => Wait::ForRows,
             Self::Database(DatabaseError { of_long_work: true, .. }) => Wait::ForRoom,
             Self::Database(DatabaseError { class: ErrorClass::Temporary, of_the_server, .. }) => {
                 if *of_the_server {
@@ -218,8 +217,12 @@ impl TableError {
                 | PlanError::Renamed { .. }
                 | PlanError::TooSlow { .. },
             ) => ConditionReason::UpdateAborted,
-            Self::Plan(PlanError::SchemaMissing { .. }) => ConditionReason::SchemaMissing,
-            Self::Working(_) | Self::Plan(PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
+            Self::Plan(PlanError::Drifted { .. }) => ConditionReason::Drifted,
+            Self::Plan(PlanError::SchemaMissing { .. } | PlanError::SchemaOfRole { .. }) => {
+                ConditionReason::SchemaMissing
+            }
+            Self::Working(_)
+            | Self::Plan(PlanError::Busy { .. } | PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
                 ConditionReason::InProgress
             }
             Self::Plan(PlanError::Elsewhere { .. }) => ConditionReason::DatabaseChanged,
@@ -232,7 +235,7 @@ impl TableError {
                 SecretError::Unreadable { error, .. } if error.denied => ConditionReason::PermissionDenied,
                 SecretError::Unreadable { .. } => ConditionReason::ClusterUnavailable,
             },
-            Self::TypeMissing(_) => ConditionReason::TypeMissing,
+            Self::TypeMissing(_) | Self::PartMissing(_) => ConditionReason::TypeMissing,
             Self::NoSchema => ConditionReason::SchemaMissing,
             Self::ClusterUnknown(error) | Self::ObjectUnknown(error) if error.denied => {
                 ConditionReason::PermissionDenied
@@ -247,6 +250,7 @@ impl TableError {
         match self {
             // Whatever the column is.
             Self::TypeMissing(MissingType { type_, .. }) => format!("the database has no type {type_}"),
+            Self::PartMissing(MissingPart { why, .. }) => format!("the database lacks something: {why}"),
             error => error.to_string(),
         }
     }
@@ -299,6 +303,21 @@ impl TableError {
         // The code is also that of a statement that somebody has cancelled; texts depend on the server's language.
         matches!(self, Self::Database(error) if error.code.as_deref() == Some("57014"))
             && elapsed >= STATEMENT_LIMIT
+    }
+
+    /// An error that the second attempt has met: what has the name that is wanted wasn't just about to be seen.
+    pub(crate) fn again(self) -> Self {
+        match self {
+            Self::Database(error) if error.code.as_deref() == Some("42P07") => {
+                Self::Database(DatabaseError {
+                    class: ErrorClass::Environment,
+                    reason: ConditionReason::Conflict,
+                    stale: false,
+                    ..error
+                })
+            }
+            other => other,
+        }
     }
 
     /// Whether another attempt may succeed at once.
@@ -359,6 +378,14 @@ impl DatabaseError {
         let stale = error.is_closed();
         let error = Self::at(Step::Begin, error);
         Self { stale: stale || error.stale, ..error }
+    }
+
+    /// A statement outside of a transaction failed. It can't say by which role it is executed: if a right is missing, that may be
+    /// one that another client of a pooler has set on the connection.
+    pub fn of_bare_statement(error: tokio_postgres::Error) -> Self {
+        let error = Self::at(Step::Change, error);
+        let spoiled = error.spoiled || error.code.as_deref() == Some(sqlstate::DENIED);
+        Self { spoiled, ..error }
     }
 
     /// An error that another attempt at once may not meet.
@@ -442,6 +469,7 @@ impl From<FormError> for TableError {
     fn from(error: FormError) -> Self {
         match error {
             FormError::Rejected(rejected) => rejected.into(),
+            FormError::Missing(missing) => missing.into(),
             FormError::Database(error) => Self::from((Step::Resolve, error)),
         }
     }

@@ -10,6 +10,7 @@
 mod adoption;
 mod change;
 mod columns;
+mod drift;
 mod error;
 mod index;
 mod key;
@@ -18,16 +19,17 @@ use crate::{
     catalog::{FoundIndexes, Head, Place, Publication, Relation, RelationKind},
     ddl,
     identifier::{Identifier, quote},
-    marker::{self, FromSpec, Owner},
+    marker::{self, FromSpec, Owner, Setting},
     outcome::{Adoption, Dropped},
-    spec::{AdoptionPolicy, DriftPolicy, Index, Table},
+    spec::{AdoptionPolicy, DriftPolicy, Index, Table, Values},
     types::ResolvedColumn,
 };
 pub use adoption::strangeness;
 pub use change::{Change, Obstacle, Step, StepKind};
 use columns::Differences;
 pub use columns::{Cause, is_quick, needs_details, needs_weight};
-pub use error::{IncompatibleChange, PlanError};
+pub use drift::{Compared, Difference, DriftHint, DriftKind, decide};
+pub use error::{IncompatibleChange, PlanError, Refused};
 pub use index::{IndexConflict, IndexPlan, IndexStep, names_of_indexes, plan_indexes};
 use key::changed_key;
 pub use key::lacks_key;
@@ -93,6 +95,8 @@ pub struct Claim {
     pub is_first_hand: bool,
     /// What is done where somebody has changed the table.
     pub drift: DriftPolicy,
+    /// Whether the spec was applied before, so that what differs was changed by somebody since.
+    pub was_applied: bool,
 }
 
 /// What the database has for an object.
@@ -109,6 +113,8 @@ pub struct Found {
     pub indexes: FoundIndexes,
     /// Whether the schema is missing.
     pub lacks_schema: bool,
+    /// Whether the schema is missing and a role has its name.
+    pub lacks_schema_of_role: bool,
 }
 
 /// The change that makes a table match its spec, and the table that results.
@@ -131,6 +137,15 @@ pub struct Plan {
     pub adoption: Option<Adoption>,
     /// Columns of the table that didn't come from the spec. They are left alone.
     pub extra_columns: Vec<String>,
+}
+
+impl Plan {
+    /// Whether it waits for a lock that stands in the way of changes alone, unless that is what it ends.
+    pub fn needs_lock(&self) -> bool {
+        let ends = |change: &Change| matches!(change, Change::CancelBuild(_) | Change::CancelValidation(_));
+        let is_empty = self.changes.is_empty() && self.steps.is_empty() && self.comment.is_none();
+        !is_empty && !self.changes.iter().any(ends)
+    }
 }
 
 /// Plans how to get from the tables found to the one wanted.
@@ -168,7 +183,11 @@ fn create(wanted: ResolvedTable, found: &Found, owner: &Owner) -> Result<Plan, P
     if found.lacks_schema && !wanted.creates_schema {
         return Err(PlanError::SchemaMissing { schema: quote(&wanted.place.schema) });
     }
+    if found.lacks_schema_of_role {
+        return Err(PlanError::SchemaOfRole { schema: quote(&wanted.place.schema) });
+    }
     // Nobody uses the table yet, so its indexes come with it.
+    index::check_names(&wanted)?;
     plan_indexes(&wanted.place, &wanted.indexes, &BTreeSet::new(), &found.indexes)?;
     let schema = found.lacks_schema.then_some(Change::CreateSchema);
     let indexes = wanted.indexes.iter().cloned().map(Change::CreateIndex);
@@ -197,8 +216,8 @@ fn update(
     let after = columns::renamed(&wanted, relation, owned(in_comment.clone(), claim));
     let present = found.indexes.renamed(&after.changes);
     let indexes = plan_indexes(&wanted.place, &wanted.indexes, &after.owned.indexes, &present);
-    let Differences { changes, mut steps, refused } =
-        columns::compare(&wanted, &after.relation, &after.owned);
+    let Differences { changes, mut steps, refused, unbound } =
+        columns::compare(&wanted, &after.relation, &after.owned, &present);
     let changes: Vec<_> = after.changes.into_iter().chain(changes).collect();
     let of_indexes = indexes.as_ref().map_or(&[][..], |indexes| &indexes.steps);
     steps.extend(ddl::index_steps(&wanted.place, of_indexes));
@@ -215,7 +234,9 @@ fn update(
         let changes = refused.into_iter().map(|(change, _)| change).collect();
         return Err(PlanError::Incompatible { table: wanted.place.qualified, changes, pending });
     }
-    let indexes = indexes?;
+    let mut indexes = indexes?;
+    let is_unbound = |name: &&String| unbound.iter().any(|(_, index)| index == *name);
+    indexes.cancelled.extend(found.indexes.building.iter().filter(is_unbound).cloned());
     if relation.head.kind == RelationKind::Partitioned && !indexes.steps.is_empty() {
         return Err(IndexConflict::Partitioned { table: wanted.place.qualified }.into());
     }
@@ -231,7 +252,11 @@ fn update(
     let extra = after.relation.columns.iter().map(|column| column.name.clone());
     let extra_columns = extra.filter(|name| !names.contains(name)).collect();
     let takes_over = marked.uid != claim.owner.uid;
-    let owned = FromSpec { indexes: indexes.owned, ..wanted.from_spec() };
+    let mut owned = FromSpec { indexes: indexes.owned, ..wanted.from_spec() };
+    // Until its index is gone, a column is UNIQUE by an earlier spec: an attempt that ends before that leaves it to the next one.
+    for (column, _) in unbound {
+        owned.settings.entry(column).or_default().insert(Setting::Unique);
+    }
     // A line of before, without columns, gets them when there is something else to write: it isn't worth a lock.
     let is_changed = !changes.is_empty() || !steps.is_empty();
     let is_stale = takes_over || is_changed || in_comment.is_some_and(|known| known != owned);
@@ -263,26 +288,43 @@ fn owned(in_comment: Option<FromSpec>, claim: &Claim) -> FromSpec {
     owned
 }
 
-/// The statements that would make the table as the spec asks, in an order in which they can be run: what is refused has the names
-/// that columns get, and a key may be of columns that are added.
-fn pending(
-    wanted: &ResolvedTable,
-    refused: &[(IncompatibleChange, String)],
-    changes: &[Change],
-    steps: &[Step],
-) -> Vec<String> {
-    let is_name = |change: &Change| matches!(change, Change::Rename { .. });
-    let (renames, others): (Vec<_>, Vec<_>) = changes.iter().cloned().partition(is_name);
-    let of_key = |is_asked: bool| {
-        let asked = move |change: &IncompatibleChange| {
-            matches!(change, IncompatibleChange::PrimaryKey { .. }) == is_asked
-        };
-        refused.iter().filter(move |(change, _)| asked(change)).map(|(_, statement)| statement.clone())
+/// The statements that would make the table as the spec asks, in an order in which they can be run.
+fn pending(wanted: &ResolvedTable, refused: &[Refused], changes: &[Change], steps: &[Step]) -> Vec<String> {
+    let of_rank = |rank: u8| {
+        let held_back = refused.iter().filter(move |(change, _)| rank_of_refused(wanted, change) == rank);
+        let made: Vec<_> = changes.iter().filter(|change| rank_of(change) == Some(rank)).cloned().collect();
+        held_back.flat_map(|(_, statements)| statements.clone()).chain(ddl::changes_of(wanted, &made))
     };
-    let renames = ddl::changes_of(wanted, &renames).into_iter();
-    let others = ddl::changes_of(wanted, &others);
     let steps = steps.iter().flat_map(|step| step.statements.iter().cloned());
-    renames.chain(of_key(false)).chain(others).chain(of_key(true)).chain(steps).collect()
+    (0..=LAST_RANK).flat_map(of_rank).chain(steps).collect()
+}
+
+/// The last of the ranks, which are an order of statements: names, columns that are added, expressions, what else becomes of columns,
+/// generated columns that are added, the rest, and the key.
+const LAST_RANK: u8 = 6;
+
+fn rank_of(change: &Change) -> Option<u8> {
+    match change {
+        Change::CancelBuild(_) | Change::CancelValidation(_) => None,
+        Change::Rename { .. } => Some(0),
+        Change::AddColumn(column) if !matches!(column.settings.values, Values::Generated(_)) => Some(1),
+        Change::AddColumn(_) => Some(4),
+        _ => Some(5),
+    }
+}
+
+fn rank_of_refused(wanted: &ResolvedTable, change: &IncompatibleChange) -> u8 {
+    match change {
+        IncompatibleChange::RenamesForeign { .. } => 0,
+        // It is of what was held back as it is of what isn't.
+        IncompatibleChange::Rewrite { column, cause: Cause::OwnValues | Cause::Domain, .. } => {
+            let added = wanted.columns.iter().find(|added| added.name == *column).cloned();
+            added.and_then(|added| rank_of(&Change::AddColumn(added))).unwrap_or_default()
+        }
+        IncompatibleChange::Expression { .. } => 2,
+        IncompatibleChange::PrimaryKey { .. } => 6,
+        _ => 3,
+    }
 }
 
 /// Checks that an object which has no table here has none in another database either.

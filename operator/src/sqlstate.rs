@@ -101,6 +101,9 @@ pub fn is_full(code: &str, message: &str) -> bool {
     code == "53300" || FULL_POOLERS.iter().any(|text| message.contains(text))
 }
 
+/// A right is missing.
+pub const DENIED: &str = "42501";
+
 /// Whether the connection is of no use any more: the server is read-only now, or someone else's prepared statements are
 /// on it.
 pub fn spoils(code: &str) -> bool {
@@ -144,6 +147,12 @@ pub fn rejected_definition(error: &DbError) -> Option<&str> {
     // Something may be there later, or for others.
     let is_missing = ["42501", "42704"].contains(&code);
     (about_definition && !is_missing && !spoils(code) && !is_stale_code(code)).then(|| error.message())
+}
+
+/// The message for something that a column's definition names and the database doesn't have, or doesn't have yet: a function, an
+/// operator, a collation. An extension may bring it.
+pub fn missing_part(error: &DbError) -> Option<&str> {
+    ["42883", "42704"].contains(&error.code().code()).then(|| error.message())
 }
 
 /// Whether rows stand in the way: one has no value, or two have the same.

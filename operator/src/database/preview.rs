@@ -54,6 +54,7 @@ impl Database {
             // It isn't committed.
             transact(&self.pool, async |tx: &Transaction<'_>| {
                 let Planned { plan, warnings, .. } = self.plan(tx, objects, claim, table).await?;
+                let (plan, _) = plan?;
                 Ok(Preview {
                     without_value: without_value(tx, &plan).await,
                     adoption: plan.adoption.map(|_| table.policies.deletion),

@@ -5,11 +5,11 @@
 //! lost the line. In none is anything changed but the comment, so a table that was taken by mistake is as it was.
 
 use super::{
-    Change, Claim, Found, Plan, PlanError, ResolvedTable, Step, changed_key, columns, columns::Differences,
-    pending, update,
+    Change, Claim, Found, Plan, PlanError, ResolvedTable, Step, changed_key, check_database, columns,
+    columns::Differences, pending, update,
 };
 use crate::{
-    catalog::{Head, Relation, RelationKind},
+    catalog::{FoundIndexes, Head, Relation, RelationKind},
     marker::FromSpec,
     outcome::Adoption,
     spec::{AdoptionPolicy, DriftPolicy},
@@ -26,6 +26,8 @@ pub(super) fn adopt(
     relation: &Relation,
     claim: &Claim,
 ) -> Result<Plan, PlanError> {
+    // A copy of the table, restored without its comment, say.
+    check_database(claim)?;
     let table = wanted.place.qualified.clone();
     let is_lost = claim.has_lost(&relation.head, &table);
     let adoption = match (claim.adoption, claim.drift) {
@@ -78,8 +80,8 @@ fn is_as_it_was(plan: &Plan, adoption: Adoption) -> bool {
 /// nothing does. It made it all, so there are no other columns.
 pub fn strangeness(former: &ResolvedTable, relation: &Relation) -> Vec<String> {
     let all = relation.columns.iter().map(|column| column.name.clone()).collect();
-    let Differences { changes, steps, refused } =
-        columns::compare(former, relation, &FromSpec::of_columns(all));
+    let Differences { changes, steps, refused, .. } =
+        columns::compare(former, relation, &FromSpec::of_columns(all), &FoundIndexes::default());
     let refused = refused.into_iter().chain(changed_key(former, relation.key.as_ref()));
     let refused = refused.map(|(change, _)| change.to_string());
     is_partitioned(relation).into_iter().chain(in_words(&changes, &steps)).chain(refused).collect()

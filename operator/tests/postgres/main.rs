@@ -4,12 +4,14 @@
 
 mod adopt;
 mod bad_input;
+mod busy;
 mod clusters;
 mod columns;
 mod connection;
 mod create;
 mod crowded;
 mod delete;
+mod drift;
 mod dumps;
 mod edits;
 mod full;
@@ -20,6 +22,7 @@ mod indexes;
 mod keys;
 mod kstatus;
 mod lost_line;
+mod names;
 mod outages;
 mod pooled;
 mod races;

@@ -74,10 +74,15 @@ fn told(
     earlier: &[Setting],
     checks: &[&str],
 ) -> Vec<String> {
-    let differences = compare(&wanted(settings), &relation(detail.clone(), checks), &owned(earlier));
+    let indexes = FoundIndexes::default();
+    let differences =
+        compare(&wanted(settings), &relation(detail.clone(), checks), &owned(earlier), &indexes);
     let changes = differences.changes.iter().map(ToString::to_string);
     let steps = differences.steps.iter().flat_map(|step| step.query.iter().chain(&step.statements).cloned());
-    let refused = differences.refused.into_iter().map(|(change, statement)| format!("{change}: {statement}"));
+    let refused = differences
+        .refused
+        .into_iter()
+        .map(|(change, statements)| format!("{change}: {}", statements.join("; ")));
     changes.chain(steps).chain(refused).collect()
 }
 
@@ -159,14 +164,17 @@ fn not_null_goes_on_where_an_attempt_has_stopped() {
         ColumnDetail { not_null: true, unproven: Some("theirs".into()), ..ColumnDetail::default() };
     let mut native = relation(unproven, &[]);
     native.details.as_mut().unwrap().has_native_not_null = true;
-    let steps = compare(&wanted(strict()), &native, &owned(&[])).steps;
+    let steps = compare(&wanted(strict()), &native, &owned(&[]), &FoundIndexes::default()).steps;
     assert_eq!(steps[1].statements, [alter("VALIDATE CONSTRAINT \"theirs\"")]);
     assert_eq!((steps.len(), &steps[1].undo), (2, &None), "somebody's own isn't dropped");
     // It is no longer asked for.
     let done = ColumnDetail { not_null: true, ..ColumnDetail::default() };
     assert_eq!(
         told(ColumnSettings::default(), &none, &[Setting::NotNull], &["korf_a_not_null"]),
-        ["constraint \"korf_a_not_null\" of column \"a\", dropped"]
+        [
+            "validation of constraint \"korf_a_not_null\", cancelled",
+            "constraint \"korf_a_not_null\" of column \"a\", dropped"
+        ]
     );
     assert_eq!(told(strict(), &done, &[], &[]), [""; 0]);
 }
@@ -220,7 +228,9 @@ fn where_values_come_from_is_not_changed_but_shown() {
             by(Values::Identity(Identity::Always)),
             &none,
             vec![],
-            "column \"a\" isn't an identity column, but it is in the spec: ALTER TABLE \"public\".\"t\" ALTER COLUMN \"a\" ADD GENERATED ALWAYS AS IDENTITY",
+            "column \"a\" isn't an identity column, but it is in the spec: ALTER TABLE \"public\".\"t\"\n  ALTER COLUMN \"a\" SET NOT NULL,\n  \
+             ALTER COLUMN \"a\" ADD GENERATED ALWAYS AS IDENTITY; SELECT setval(pg_get_serial_sequence('\"public\".\"t\"', 'a'), \
+             GREATEST(max(\"a\"), 0) + 1, false) FROM \"public\".\"t\"",
         ),
         (
             by(Values::Identity(Identity::ByDefault)),
@@ -270,9 +280,8 @@ fn what_goes_through_many_rows_is_held_back() {
         found.details.as_mut().unwrap().weight = weight(bytes);
         found
     };
-    let differences = |columns, bytes| {
-        compare(&spec(columns), &found(bytes), &FromSpec::of_columns(["a".to_owned()].into()))
-    };
+    let differences =
+        |columns, bytes| compare(&spec(columns), &found(bytes), &owned(&[]), &FoundIndexes::default());
     let wider = || vec![of_type("a", TEXT, "text")];
     let domain = || vec![of_type("a", VARCHAR, "character varying"), of_type("m", DOMAIN, "mail")];
     let plain = || vec![of_type("a", VARCHAR, "character varying"), of_type("m", TEXT, "text")];
@@ -295,8 +304,8 @@ fn what_goes_through_many_rows_is_held_back() {
     ] {
         assert!(needs_weight(&spec(columns.clone()), &found(large)));
         let refused = differences(columns, large).refused;
-        let [(change, statement)] = &refused[..] else { panic!("{refused:?}") };
-        assert_eq!(format!("{change}: {statement}"), expected);
+        let [(change, statements)] = &refused[..] else { panic!("{refused:?}") };
+        assert_eq!(format!("{change}: {}", statements.join("; ")), expected);
     }
     assert!(!needs_weight(&spec(plain()), &found(large)));
 }
