@@ -140,7 +140,10 @@ impl TableError {
             Self::Plan(PlanError::Lost { .. }) => ErrorClass::Temporary,
             // Each further attempt would hold the table's users up as long.
             Self::Plan(
-                PlanError::Incompatible { .. } | PlanError::Renamed { .. } | PlanError::TooSlow { .. },
+                PlanError::Incompatible { .. }
+                | PlanError::Renamed { .. }
+                | PlanError::TooSlow { .. }
+                | PlanError::Drifted { .. },
             ) => ErrorClass::Permanent,
             Self::Working(_)
             | Self::Plan(PlanError::Busy { .. } | PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
@@ -214,6 +217,7 @@ impl TableError {
                 | PlanError::Renamed { .. }
                 | PlanError::TooSlow { .. },
             ) => ConditionReason::UpdateAborted,
+            Self::Plan(PlanError::Drifted { .. }) => ConditionReason::Drifted,
             Self::Plan(PlanError::SchemaMissing { .. } | PlanError::SchemaOfRole { .. }) => {
                 ConditionReason::SchemaMissing
             }
@@ -374,6 +378,14 @@ impl DatabaseError {
         let stale = error.is_closed();
         let error = Self::at(Step::Begin, error);
         Self { stale: stale || error.stale, ..error }
+    }
+
+    /// A statement outside of a transaction failed. It can't say by which role it is executed: if a right is missing, that may be
+    /// one that another client of a pooler has set on the connection.
+    pub fn of_bare_statement(error: tokio_postgres::Error) -> Self {
+        let error = Self::at(Step::Change, error);
+        let spoiled = error.spoiled || error.code.as_deref() == Some(sqlstate::DENIED);
+        Self { spoiled, ..error }
     }
 
     /// An error that another attempt at once may not meet.

@@ -21,6 +21,9 @@ const UNSEEN: i64 = -1;
 /// The most statements that a status has.
 const MOST_PENDING: usize = 100;
 
+/// The most bytes that they have, but for the first one.
+const MOST_BYTES: usize = 64 << 10;
+
 /// The status of a condition of which nothing is known, whatever the reason is now.
 const UNKNOWN: &str = "Unknown";
 
@@ -66,6 +69,8 @@ pub enum ConditionReason {
     Applied,
     /// The spec removes or changes a column or renames the table. Nothing was changed.
     UpdateAborted,
+    /// The spec was applied, and somebody has changed the table since.
+    Drifted,
     /// The table isn't this object's, or several may be.
     Conflict,
     /// The spec describes no table.
@@ -172,6 +177,19 @@ impl TableStatus {
         self.table.is_some() || self.find("Synced").is_some_and(|synced| ends.contains(&synced.reason))
     }
 
+    /// Whether the spec was applied, and nothing but what others did to the table has come between: it may have drifted.
+    pub fn was_applied(&self) -> bool {
+        let Some(ready) = self.find("Ready") else { return self.conditions.is_empty() };
+        [ConditionReason::Applied, ConditionReason::Drifted]
+            .iter()
+            .any(|reason| ready.reason == reason.to_string())
+    }
+
+    /// Whether the table is known to have drifted.
+    pub fn has_drifted(&self) -> bool {
+        self.find("Ready").is_some_and(|ready| ready.reason == ConditionReason::Drifted.to_string())
+    }
+
     fn find(&self, type_: &str) -> Option<&Condition> {
         self.conditions.iter().find(|condition| condition.type_ == type_)
     }
@@ -199,9 +217,15 @@ impl TableStatus {
 
 /// The statements that a status has: an object has to fit into etcd.
 fn pending(statements: &[String]) -> Option<Vec<String>> {
-    let mut shown: Vec<_> = statements.iter().take(MOST_PENDING).cloned().collect();
-    if statements.len() > MOST_PENDING {
-        shown.push(format!("-- and {} more", statements.len() - MOST_PENDING));
+    let mut bytes = 0;
+    let fits = |(number, statement): &(usize, &String)| {
+        bytes += statement.len();
+        *number == 0 || bytes <= MOST_BYTES
+    };
+    let shown = statements.iter().take(MOST_PENDING).enumerate().take_while(fits);
+    let mut shown: Vec<_> = shown.map(|(_, statement)| statement.clone()).collect();
+    if statements.len() > shown.len() {
+        shown.push(format!("-- and {} more", statements.len() - shown.len()));
     }
     (!shown.is_empty()).then_some(shown)
 }
