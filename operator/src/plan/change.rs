@@ -83,7 +83,7 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CancelBuild(name) => write!(f, "build of index {}, cancelled", quote(name)),
-            Self::CancelValidation(name) => write!(f, "validation of constraint {}, cancelled", quote(name)),
+            Self::CancelValidation(name) => write!(f, "validation of constraint {}, given up", quote(name)),
             Self::CreateSchema => f.write_str("the schema"),
             Self::CreateTable => f.write_str("the table"),
             Self::CreateIndex(index) => write!(f, "index {}", index.name),

@@ -172,7 +172,7 @@ fn not_null_goes_on_where_an_attempt_has_stopped() {
     assert_eq!(
         told(ColumnSettings::default(), &none, &[Setting::NotNull], &["korf_a_not_null"]),
         [
-            "validation of constraint \"korf_a_not_null\", cancelled",
+            "validation of constraint \"korf_a_not_null\", given up",
             "constraint \"korf_a_not_null\" of column \"a\", dropped"
         ]
     );
