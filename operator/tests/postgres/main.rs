@@ -4,6 +4,7 @@
 
 mod adopt;
 mod bad_input;
+mod busy;
 mod clusters;
 mod columns;
 mod connection;
@@ -20,6 +21,7 @@ mod indexes;
 mod keys;
 mod kstatus;
 mod lost_line;
+mod names;
 mod outages;
 mod pooled;
 mod races;
