@@ -198,14 +198,25 @@ pub async fn relation(sql: &Client, head: Head, detailed: bool) -> Result<Relati
     })
 }
 
-/// Whether there is a schema of this name.
+/// What there is of a name that a schema may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchemaName {
+    /// Whether a schema has it.
+    pub is_schema: bool,
+    /// Whether a role has it. Each role looks for what has no schema in the one of its name, at first.
+    pub is_role: bool,
+}
+
+/// What has the name of a schema.
 ///
 /// # Errors
 ///
 /// Those of the connection.
-pub async fn has_schema(sql: &Client, schema: &str) -> Result<bool, Error> {
-    let query = "SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = $1";
-    Ok(sql.query_typed_opt(query, &[(&schema, Type::NAME)]).await?.is_some())
+pub async fn schema_name(sql: &Client, name: &str) -> Result<SchemaName, Error> {
+    let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = $1), \
+                   EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = $1)";
+    let row = sql.query_typed_one(query, &[(&name, Type::NAME)]).await?;
+    Ok(SchemaName { is_schema: row.try_get(0)?, is_role: row.try_get(1)? })
 }
 
 /// Whether there is a relation of any kind with this qualified name, as PostgreSQL prints it.

@@ -236,10 +236,12 @@ impl Database {
     }
 
     async fn mark_former(&self, objects: &impl Objects, claim: &Claim) -> Result<Former, TableError> {
-        let Some(former) = &claim.former else { return Ok(Former::Nothing) };
+        let Some(former) = claim.former.as_ref().filter(|_| !claim.is_elsewhere) else {
+            return Ok(Former::Nothing);
+        };
         run(self.pool.metrics(), || {
             transact(&self.pool, async |tx: &Transaction<'_>| {
-                handover::mark(tx, objects, claim, former, (&self.types, &self.forms, &self.owners)).await
+                handover::mark(tx, objects, claim, former, (&self.types, &self.owners)).await
             })
         })
         .await
@@ -282,7 +284,7 @@ impl Database {
         let mut elsewhere = match has_lost {
             // What this process knows may be minutes old.
             true => catalog::tables_of(tx, &claim.owner).await?,
-            false => self.elsewhere(tx, seen.head.as_ref(), &claim.owner).await?,
+            false => self.elsewhere(tx, seen.head.as_ref(), claim).await?,
         };
         // So does one that only its comment tells.
         if let [moved] = &*elsewhere
@@ -307,20 +309,23 @@ impl Database {
             indexes: table.indexes.clone(),
             creates_schema: table.create_schema,
         };
-        let lacks_schema = async {
+        let schema = async {
             match is_asked && head.is_none() {
-                true => catalog::has_schema(tx, &wanted.place.schema).await.map(|is_there| !is_there),
-                false => Ok(false),
+                true => catalog::schema_name(tx, &wanted.place.schema).await.map(Some),
+                false => Ok(None),
             }
         };
-        let (mut indexes, lacks_schema) = try_join!(seen::indexes(tx, head.as_ref(), &wanted), lacks_schema)?;
+        let (mut indexes, schema) = try_join!(seen::indexes(tx, head.as_ref(), &wanted), schema)?;
+        let missing = schema.filter(|name| !name.is_schema);
         let here = seen::relation(tx, head, &wanted, claim).await?;
         if let Some(relation) = here.as_ref().filter(|relation| plan::lacks_key(&wanted, relation)) {
             indexes = seen::indexes_beside_key(tx, relation, &wanted).await?;
         }
         let publications = seen::publications(tx, &wanted.place, here.as_ref(), table).await?;
         let elsewhere = elsewhere.into_iter().map(|place| place.qualified).collect();
-        let found = Found { here, elsewhere, publications, indexes, lacks_schema };
+        let (lacks_schema, lacks_schema_of_role) =
+            (missing.is_some(), missing.is_some_and(|name| name.is_role));
+        let found = Found { here, elsewhere, publications, indexes, lacks_schema, lacks_schema_of_role };
         let plan = plan::plan(wanted, &found, claim)?;
         if let Some(relation) = &found.here
             && plan.needs_lock()
@@ -341,10 +346,12 @@ impl Database {
         &self,
         sql: &Client,
         here: Option<&Head>,
-        owner: &Owner,
+        claim: &Claim,
     ) -> Result<Vec<Place>, TableError> {
-        // Rarely needed, and it reads all comments in the database.
-        if is_owned(here, owner) || !self.owners.may_have_table(sql, owner).await? {
+        // Rarely needed, and it reads all comments in the database. What the status names may be another process's work.
+        let owner = &claim.owner;
+        if is_owned(here, owner) || (claim.table.is_none() && !self.owners.may_have_table(sql, owner).await?)
+        {
             return Ok(Vec::new());
         }
         Ok(catalog::tables_of(sql, owner).await?)

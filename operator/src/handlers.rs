@@ -28,6 +28,8 @@ pub struct Context {
     pub connections: Connections,
     /// The cluster whose tables are in the databases.
     pub cluster: Cluster,
+    /// Whether the tables that Kopf's operator has made for objects are left alone.
+    pub leaves_kopf_tables: bool,
 }
 
 /// One of the objects asks so often whether the database is back, or the API server.
@@ -155,6 +157,7 @@ async fn reconcile(
     }
     match apply(request, context, client).await {
         Ok((applied, database, owner)) => {
+            request.mark(true, patch);
             log_applied(&applied);
             request.events_of_success(&applied).into_iter().for_each(|event| event.post(events));
             Ok(Status(request.status_after_success(&applied, database, &owner)))
@@ -242,6 +245,7 @@ fn record_failure(
         event.post(events);
     }
     patch.status(status)?;
+    request.mark(error.wait() == Wait::ForSpec, patch);
     Ok(match error.wait() {
         Wait::ForBackoff => Error::from(error),
         Wait::ForDatabase => Error::outage(place, error, AWAY),

@@ -109,6 +109,8 @@ pub struct Found {
     pub indexes: FoundIndexes,
     /// Whether the schema is missing.
     pub lacks_schema: bool,
+    /// Whether the schema is missing and a role has its name.
+    pub lacks_schema_of_role: bool,
 }
 
 /// The change that makes a table match its spec, and the table that results.
@@ -176,6 +178,9 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
 fn create(wanted: ResolvedTable, found: &Found, owner: &Owner) -> Result<Plan, PlanError> {
     if found.lacks_schema && !wanted.creates_schema {
         return Err(PlanError::SchemaMissing { schema: quote(&wanted.place.schema) });
+    }
+    if found.lacks_schema_of_role {
+        return Err(PlanError::SchemaOfRole { schema: quote(&wanted.place.schema) });
     }
     // Nobody uses the table yet, so its indexes come with it.
     index::check_names(&wanted)?;

@@ -214,7 +214,7 @@ fn is_of(condition: &Condition, generation: Option<i64>) -> bool {
 impl ConditionReason {
     /// Whether what is missing may come without a change of the object, and without a person.
     pub fn may_come(self) -> bool {
-        matches!(self, Self::SchemaMissing | Self::TypeMissing)
+        matches!(self, Self::SchemaMissing | Self::TypeMissing | Self::SecretMissing)
     }
 
     /// Whether the table can't match the spec. Otherwise nobody knows.

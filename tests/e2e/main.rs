@@ -39,6 +39,7 @@ mod login;
 mod metrics;
 mod namespaces;
 mod outages;
+mod ownership;
 mod permissions;
 mod recreation;
 mod relist;

@@ -168,6 +168,16 @@ pub enum PlanError {
         /// The schema, quoted.
         schema: String,
     },
+    /// The schema isn't there, and would change where the names of others lead.
+    #[error(
+        "the database has no schema {schema}, and it isn't created although spec.createSchema says so, because a role has this \
+         name: what the role doesn't say the schema of would be looked for there from then on (\"$user\" in search_path). \
+         Create it yourself if that is meant, or choose another one"
+    )]
+    SchemaOfRole {
+        /// The schema, quoted.
+        schema: String,
+    },
     /// An index stands in the way of one in the spec.
     #[error(transparent)]
     Index(#[from] IndexConflict),

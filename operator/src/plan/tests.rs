@@ -272,6 +272,18 @@ fn a_table_without_an_owner_or_of_another_object_is_left_alone() {
 }
 
 #[test]
+fn a_table_without_an_owner_is_not_the_objects_where_its_own_is_in_another_database() {
+    let moved = Claim { table: Some("public.t".into()), is_elsewhere: true, ..claim("a", &["a"]) };
+    for adoption in [AdoptionPolicy::Never, AdoptionPolicy::IfCompatible] {
+        for found in [table(&[("a", 23)], &[], None), Found::default()] {
+            let claim = Claim { adoption, ..moved.clone() };
+            let error = plan(wanted(&[("a", 23)], &[]), &found, &claim).unwrap_err();
+            assert_eq!(error, PlanError::Elsewhere { table: "public.t".into() });
+        }
+    }
+}
+
+#[test]
 fn a_view_is_left_alone() {
     let mut found = table(&[("a", INT)], &[], None);
     found.here.as_mut().unwrap().head.kind = RelationKind::Other("a view");
