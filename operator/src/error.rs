@@ -140,7 +140,10 @@ impl TableError {
             Self::Plan(PlanError::Lost { .. }) => ErrorClass::Temporary,
             // Each further attempt would hold the table's users up as long.
             Self::Plan(
-                PlanError::Incompatible { .. } | PlanError::Renamed { .. } | PlanError::TooSlow { .. },
+                PlanError::Incompatible { .. }
+                | PlanError::Renamed { .. }
+                | PlanError::TooSlow { .. }
+                | PlanError::Drifted { .. },
             ) => ErrorClass::Permanent,
             Self::Working(_)
             | Self::Plan(PlanError::Busy { .. } | PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
@@ -214,6 +217,7 @@ impl TableError {
                 | PlanError::Renamed { .. }
                 | PlanError::TooSlow { .. },
             ) => ConditionReason::UpdateAborted,
+            Self::Plan(PlanError::Drifted { .. }) => ConditionReason::Drifted,
             Self::Plan(PlanError::SchemaMissing { .. } | PlanError::SchemaOfRole { .. }) => {
                 ConditionReason::SchemaMissing
             }

@@ -29,6 +29,7 @@ pub mod connections;
 pub mod crd;
 pub mod database;
 pub mod ddl;
+pub mod drift;
 pub mod error;
 pub mod events;
 pub mod forms;

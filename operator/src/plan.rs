@@ -10,6 +10,7 @@
 mod adoption;
 mod change;
 mod columns;
+mod drift;
 mod error;
 mod index;
 mod key;
@@ -27,6 +28,7 @@ pub use adoption::strangeness;
 pub use change::{Change, Obstacle, Step, StepKind};
 use columns::Differences;
 pub use columns::{Cause, is_quick, needs_details, needs_weight};
+pub use drift::{Compared, Difference, DriftHint, DriftKind, decide};
 pub use error::{IncompatibleChange, PlanError};
 pub use index::{IndexConflict, IndexPlan, IndexStep, names_of_indexes, plan_indexes};
 use key::changed_key;
@@ -93,6 +95,8 @@ pub struct Claim {
     pub is_first_hand: bool,
     /// What is done where somebody has changed the table.
     pub drift: DriftPolicy,
+    /// Whether the spec was applied before, so that what differs was changed by somebody since.
+    pub was_applied: bool,
 }
 
 /// What the database has for an object.

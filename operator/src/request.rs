@@ -178,6 +178,7 @@ impl TableRequest {
             former,
             adoption: policies.adoption,
             drift: policies.drift,
+            was_applied: false,
             is_elsewhere: link.is_another_than(self.status.database.as_deref()),
         }
     }
@@ -200,6 +201,27 @@ impl TableRequest {
         if is_noted && !self.is_marked && (end || self.noted().is_none()) {
             patch.annotation(note::MARK, Some(note::MARKED));
         }
+    }
+
+    /// The object's namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Whether the spec was applied before, as it is: then somebody else has changed what differs of the table since. Any change of
+    /// the spec is the update handler's.
+    pub fn was_applied(&self) -> bool {
+        self.status.was_applied()
+    }
+
+    /// Whether the status tells that the table has drifted.
+    pub fn has_drifted(&self) -> bool {
+        self.status.has_drifted()
+    }
+
+    /// Gives objects a turn.
+    pub fn trigger(&self) -> Trigger<DatabaseTable> {
+        self.trigger.clone()
     }
 
     /// Gives the object a turn once something is over for which it waits.

@@ -19,6 +19,7 @@ mod commands;
 mod connections;
 mod crashes;
 mod daemons;
+mod drift;
 mod embedding;
 mod events;
 mod examples;

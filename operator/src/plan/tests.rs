@@ -30,6 +30,7 @@ fn claim(name: &str, columns: &[&str]) -> Claim {
         adoption: AdoptionPolicy::Never,
         is_first_hand: false,
         drift: DriftPolicy::Repair,
+        was_applied: false,
     }
 }
 

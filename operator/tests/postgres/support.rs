@@ -37,6 +37,7 @@ pub fn claim(owner: Owner) -> Claim {
         adoption: AdoptionPolicy::Never,
         is_first_hand: false,
         drift: DriftPolicy::Repair,
+        was_applied: false,
     }
 }
 
