@@ -96,6 +96,7 @@ pub fn of_failure(before: &TableStatus, after: &TableStatus, deleting: bool) -> 
     Some(match now.reason.as_str() {
         reason if is(reason, ConditionReason::InProgress) => TableEvent::normal(reason, message),
         reason if is(reason, ConditionReason::Conflict) => TableEvent::warning("OwnershipConflict", message),
+        reason if is(reason, ConditionReason::Drifted) => TableEvent::warning("DriftDetected", message),
         reason => TableEvent::warning(reason, message),
     })
 }
