@@ -19,7 +19,7 @@ pub use column::{generated, probe};
 pub use index::{cancel_build, create_index, index_steps};
 pub use key::key;
 pub use names::{key_names, not_null_name, successor_name, unique_name};
-pub use steps::{drop_index, not_null, unique};
+pub use steps::{drop_index, not_null, unique, unique_constraint};
 
 /// The statements of a plan, in order, to be run in one transaction.
 pub fn statements(plan: &Plan) -> Vec<String> {

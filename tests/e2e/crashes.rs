@@ -1,5 +1,9 @@
 //! Crashes: an operator that is killed (SIGKILL) at any point, and another one that completes its work.
 
+mod every_call;
+mod scenario;
+mod world;
+
 use crate::fixture::{Fixture, KOPF_DEMO_CR, Lock, OperatorProcess, kopf_demo_cr_with_country};
 use korf_sandbox::Proxy;
 use serde_json::Value;

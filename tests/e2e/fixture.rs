@@ -81,6 +81,11 @@ impl<'c> Fixture<'c> {
         self.command(&example(name)).with_account()
     }
 
+    /// Forgets the logs so far: a failed test doesn't print them.
+    pub fn forget_logs(&self) {
+        self.logs.borrow_mut().clear();
+    }
+
     /// A proxy in front of the API server, for [`OperatorCommand::kubeconfig_through`].
     pub async fn api_proxy(&self) -> Proxy {
         Proxy::to(self.cluster.control_plane.api_server_address()).await.unwrap()

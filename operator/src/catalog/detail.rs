@@ -54,6 +54,8 @@ pub struct UniqueIndex {
     pub is_valid: bool,
     /// Whether it is the primary key's.
     pub is_key: bool,
+    /// Whether a constraint can be made of it: it has the usual order.
+    pub is_plain: bool,
     /// The UNIQUE constraint that it is for.
     pub constraint: Option<String>,
 }
@@ -73,7 +75,8 @@ pub async fn details(sql: &Client, oid: u32) -> Result<Details, Error> {
             name: row.try_get(1)?,
             is_valid: row.try_get(2)?,
             is_key: row.try_get(3)?,
-            constraint: row.try_get(4)?,
+            is_plain: row.try_get(4)?,
+            constraint: row.try_get(5)?,
         };
         details.columns.entry(column).or_default().unique.push(index);
     }
@@ -106,9 +109,11 @@ const COLUMNS: &str = "SELECT a.attname::text, a.attnotnull, \
     a.attidentity::text \
     FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped";
 
-const UNIQUE: &str = "SELECT a.attname::text, x.relname::text, i.indisvalid AND i.indisready, i.indisprimary, k.conname::text \
+const UNIQUE: &str = "SELECT a.attname::text, x.relname::text, i.indisvalid AND i.indisready, i.indisprimary, \
+    m.amname = 'btree' AND o.opcdefault AND i.indoption[0] = 0 AND i.indcollation[0] = a.attcollation, k.conname::text \
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid \
     JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] \
+    JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[0] JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod \
     LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype = 'u' \
     WHERE i.indrelid = $1 AND i.indisunique AND i.indnkeyatts = 1 AND i.indpred IS NULL AND i.indexprs IS NULL \
     ORDER BY 1, 2";

@@ -55,21 +55,30 @@ pub fn not_null(place: &Place, column: &Identifier, details: &Details, detail: &
 pub fn unique(place: &Place, column: &Identifier, detail: &ColumnDetail) -> Vec<Step> {
     let name = unique_name(&place.name, column.as_str());
     let is_left = detail.unique.iter().any(|index| index.name == name && !index.is_valid);
-    let obstacle = Some(Obstacle::Duplicates { column: column.clone() });
-    let step = |statement: String, kind| Step {
+    let build =
+        format!("CREATE UNIQUE INDEX CONCURRENTLY {} ON {} ({column})", quote(&name), qualified(place));
+    let constraint = unique_constraint(place, column);
+    let built = Step {
+        statements: vec![build],
+        kind: StepKind::Alone,
+        undo: Some(drop_statement(place, &name)),
+        ..constraint.clone()
+    };
+    let dropped = is_left.then(|| drop_index(place, column, &name));
+    dropped.into_iter().chain([built, constraint]).collect()
+}
+
+/// The step that makes a constraint of the index that was built for it.
+pub fn unique_constraint(place: &Place, column: &Identifier) -> Step {
+    let name = quote(&unique_name(&place.name, column.as_str()));
+    Step {
         what: format!("UNIQUE of column {column}"),
         query: None,
-        statements: vec![statement],
-        kind,
+        statements: vec![alter_table(place, &[format!("ADD CONSTRAINT {name} UNIQUE USING INDEX {name}")])],
+        kind: StepKind::Transaction,
         undo: None,
-        obstacle: obstacle.clone(),
-    };
-    let quoted = quote(&name);
-    let build = format!("CREATE UNIQUE INDEX CONCURRENTLY {quoted} ON {} ({column})", qualified(place));
-    let built = Step { undo: Some(drop_statement(place, &name)), ..step(build, StepKind::Alone) };
-    let constraint = alter_table(place, &[format!("ADD CONSTRAINT {quoted} UNIQUE USING INDEX {quoted}")]);
-    let dropped = is_left.then(|| drop_index(place, column, &name));
-    dropped.into_iter().chain([built, step(constraint, StepKind::Transaction)]).collect()
+        obstacle: Some(Obstacle::Duplicates { column: column.clone() }),
+    }
 }
 
 /// The step that drops an index while others read and write.

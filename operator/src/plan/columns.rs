@@ -9,7 +9,7 @@ mod widening;
 
 use super::{Change, IncompatibleChange, ResolvedTable, Step, lacks_key};
 use crate::{
-    catalog::{CatalogColumn, ColumnDetail, Details, Generated, Relation},
+    catalog::{CatalogColumn, ColumnDetail, Details, Generated, Relation, UniqueIndex},
     ddl,
     identifier::quote,
     marker::{FromSpec, Setting},
@@ -138,7 +138,7 @@ impl Comparison<'_> {
         ddl::alter_table(&self.wanted.place, &[format!("ALTER COLUMN {} {what}", self.column.name)])
     }
 
-    /// Whether an earlier spec has set something that this one doesn't speak of.
+    /// Whether an earlier spec has set something, or an earlier attempt for this one.
     fn is_left(&self, setting: Setting) -> bool {
         self.owned.has_set(&self.found.name, setting)
     }
@@ -299,6 +299,8 @@ impl Comparison<'_> {
         if self.column.settings.unique {
             if !indexes.iter().any(|index| index.is_valid) {
                 differences.steps.extend(ddl::unique(place, column, self.detail));
+            } else if self.is_left(Setting::Unique) && indexes.iter().any(|index| self.is_unfinished(index)) {
+                differences.steps.push(ddl::unique_constraint(place, column));
             }
             return;
         }
@@ -317,6 +319,18 @@ impl Comparison<'_> {
                 None => {}
             }
         }
+    }
+
+    /// Whether an attempt ended after it had built the index, and before it made the constraint of it. One that the spec names is
+    /// to stay an index.
+    fn is_unfinished(&self, index: &UniqueIndex) -> bool {
+        let is_named = self.wanted.indexes.iter().any(|named| named.name.as_str() == index.name);
+        index.name == ddl::unique_name(&self.wanted.place.name, self.column.name.as_str())
+            && index.is_valid
+            && index.is_plain
+            && !index.is_key
+            && index.constraint.is_none()
+            && !is_named
     }
 
     fn comment(&self, differences: &mut Differences) {

@@ -155,6 +155,11 @@ impl ControlPlane {
         }
     }
 
+    /// A kubeconfig for plain HTTP at an address, without a user: for a [`TrapProxy`](crate::TrapProxy), which has one.
+    pub fn kubeconfig_at(&self, address: SocketAddr) -> Result<PathBuf> {
+        self.write(&kubeconfig::plain(address)?)
+    }
+
     fn write(&self, config: &Kubeconfig) -> Result<PathBuf> {
         let number = self.files.fetch_add(1, Ordering::Relaxed);
         self.guard.write(&format!("kubeconfig-{number}"), kubeconfig::content(config)?)

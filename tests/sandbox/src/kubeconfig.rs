@@ -40,6 +40,18 @@ pub(crate) fn embedded(server: SocketAddr, ca: &str, client: &Identity) -> Resul
     serde_json::from_value(config).map_err(|error| invalid(Path::new("for a new cluster"), error))
 }
 
+/// A kubeconfig for plain HTTP at an address, without a user.
+pub(crate) fn plain(server: SocketAddr) -> Result<Kubeconfig> {
+    let config = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "korf-sandbox",
+        "contexts": [{ "name": "korf-sandbox", "context": { "cluster": "korf-sandbox", "namespace": "default" } }],
+        "clusters": [{ "name": "korf-sandbox", "cluster": { "server": format!("http://{server}") } }],
+    });
+    serde_json::from_value(config).map_err(|error| invalid(Path::new("for a new cluster"), error))
+}
+
 /// Reads a file. Paths in it become absolute.
 pub(crate) fn read(path: &Path) -> Result<Kubeconfig> {
     Kubeconfig::read_from(path).map_err(|error| invalid(path, error))

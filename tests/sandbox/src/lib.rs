@@ -29,6 +29,7 @@ mod promtool;
 mod proxy;
 mod sandbox;
 mod terminal;
+mod trap;
 
 pub use authority::Certificate;
 pub use control_plane::{ControlPlane, RequestCounts};
@@ -39,6 +40,7 @@ pub use promtool::promtool;
 pub use proxy::Proxy;
 pub use sandbox::Sandbox;
 pub use terminal::Ticker;
+pub use trap::{Moment, Trap, TrapProxy};
 
 /// A [`Result`](std::result::Result) with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -86,6 +86,7 @@ fn index(name: &str, is_valid: bool, constraint: bool) -> UniqueIndex {
         name: name.into(),
         is_valid,
         is_key: false,
+        is_plain: true,
         constraint: constraint.then(|| name.to_owned()),
     }
 }
@@ -190,6 +191,23 @@ fn an_index_of_no_use_is_dropped_and_built_again() {
         ..ColumnDetail::default()
     };
     assert_eq!(told(ColumnSettings::default(), &built, &[Setting::Unique], &[]), [drop]);
+}
+
+#[test]
+fn an_index_whose_build_was_the_end_of_an_attempt_becomes_the_constraint() {
+    let unique = || ColumnSettings { unique: true, ..ColumnSettings::default() };
+    let attach = "ALTER TABLE \"public\".\"t\" ADD CONSTRAINT \"t_a_key\" UNIQUE USING INDEX \"t_a_key\"";
+    let built = || index("t_a_key", true, false);
+    let theirs = UniqueIndex { is_plain: false, ..built() };
+    for (index, earlier, steps) in [
+        (built(), vec![Setting::Unique], vec![attach]),
+        (index("t_a_key", true, true), vec![Setting::Unique], vec![]),
+        (built(), vec![], vec![]),
+        (theirs, vec![Setting::Unique], vec![]),
+    ] {
+        let detail = ColumnDetail { unique: vec![index], ..ColumnDetail::default() };
+        assert_eq!(told(unique(), &detail, &earlier, &[]), steps, "{detail:?}, {earlier:?}");
+    }
 }
 
 #[test]

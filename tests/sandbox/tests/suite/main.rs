@@ -10,6 +10,7 @@ mod lifecycle;
 mod postgres;
 mod programs;
 mod proxy;
+mod trap;
 
 use std::time::{Duration, Instant};
 
