@@ -16,7 +16,7 @@ use crate::{identifier::Identifier, marker::Owner};
 pub use column::{CatalogColumn, Generated};
 pub use detail::{CHECK_PREFIX, ColumnDetail, Details, UniqueIndex, details};
 use futures::try_join;
-pub use index::{CatalogIndex, FoundIndexes, cancel_builds, indexes};
+pub use index::{CatalogIndex, FoundIndexes, cancel_builds, indexes, is_busy};
 pub use key::{Key, KeyForm};
 use postgres_types::Type;
 pub use publication::{Publication, publications};

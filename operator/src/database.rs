@@ -27,7 +27,7 @@ use crate::{
     metrics::Metrics,
     outcome::{Adoption, Applied, Dropped},
     owners::Owners,
-    plan::{self, Claim, Found, Plan, ResolvedTable},
+    plan::{self, Claim, Found, Plan, PlanError, ResolvedTable},
     pool::Pool,
     spec::{AdoptionPolicy, Table},
     sqlstate::Step,
@@ -322,6 +322,13 @@ impl Database {
         let elsewhere = elsewhere.into_iter().map(|place| place.qualified).collect();
         let found = Found { here, elsewhere, publications, indexes, lacks_schema };
         let plan = plan::plan(wanted, &found, claim)?;
+        if let Some(relation) = &found.here
+            && plan.needs_lock()
+            && catalog::is_busy(tx, relation.head.oid).await?
+        {
+            // Whoever waited for that lock would have all readers wait behind it.
+            return Err(PlanError::Busy { table: plan.table.place.qualified }.into());
+        }
         if plan.takes_over && !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
             return Err(TableError::ObjectGone { table: plan.table.place.qualified });
         }
@@ -384,7 +391,7 @@ fn in_time(error: TableError, elapsed: Duration, plan: &Plan) -> TableError {
     let (table, seconds) = (plan.table.place.qualified.clone(), STATEMENT_LIMIT.as_secs());
     let steps = plan.steps.iter().flat_map(|step| step.statements.iter().cloned());
     let pending = ddl::changes(plan).into_iter().chain(steps).collect();
-    plan::PlanError::TooSlow { table, seconds, pending }.into()
+    PlanError::TooSlow { table, seconds, pending }.into()
 }
 
 /// Runs a transaction, and once more if the catalog has changed meanwhile.
@@ -400,7 +407,7 @@ where
     };
     let twice = async {
         match once().await {
-            Err(error) if error.is_stale() => once().await,
+            Err(error) if error.is_stale() => once().await.map_err(TableError::again),
             result => result,
         }
     };

@@ -14,12 +14,12 @@ use crate::{
     plan::{Change, Plan, ResolvedTable},
     types::ResolvedColumn,
 };
+pub use column::{PROBED, generated, probe};
 use column::{definition, definition_in_new_table};
-pub use column::{generated, probe};
 pub use index::{cancel_build, create_index, index_steps};
 pub use key::key;
-pub use names::{key_names, not_null_name, successor_name, unique_name};
-pub use steps::{drop_index, not_null, unique, unique_constraint};
+pub use names::{TakenNames, chosen_unique_name, key_names, not_null_name, successor_name, unique_names};
+pub use steps::{cancel_validation, drop_index, not_null, unique, unique_constraint};
 
 /// The statements of a plan, in order, to be run in one transaction.
 pub fn statements(plan: &Plan) -> Vec<String> {
@@ -39,6 +39,7 @@ pub fn changes_of(table: &ResolvedTable, changes: &[Change]) -> Vec<String> {
     for change in changes {
         match change {
             Change::CancelBuild(name) => first.push(cancel_build(place, name)),
+            Change::CancelValidation(name) => first.push(cancel_validation(place, name)),
             Change::CreateSchema => first.push(format!("CREATE SCHEMA {}", quote(&place.schema))),
             Change::CreateTable => first.push(create_table(table)),
             Change::CreateIndex(index) => last.push(create_index(place, index)),
@@ -69,6 +70,7 @@ fn alteration(change: &Change) -> Option<String> {
         Change::SetIdentity { column, identity } => format!("ALTER COLUMN {column} SET GENERATED {identity}"),
         Change::DropConstraint { name, .. } => format!("DROP CONSTRAINT {}", quote(name)),
         Change::CancelBuild(_)
+        | Change::CancelValidation(_)
         | Change::CreateSchema
         | Change::CreateTable
         | Change::CreateIndex(_)
@@ -120,8 +122,7 @@ pub fn add_column(place: &Place, column: &ResolvedColumn) -> String {
 }
 
 fn create_table(table: &ResolvedTable) -> String {
-    let mut lines: Vec<_> =
-        table.columns.iter().map(|column| definition_in_new_table(&table.place, column)).collect();
+    let mut lines: Vec<_> = table.columns.iter().map(definition_in_new_table).collect();
     if !table.primary_key.is_empty() {
         lines.push(primary_key(&table.primary_key));
     }

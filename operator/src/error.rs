@@ -6,7 +6,7 @@ pub(crate) use connecting::is_about_first_byte;
 
 use crate::{
     api::ApiError,
-    forms::{FormError, RejectedColumn},
+    forms::{FormError, MissingPart, RejectedColumn},
     plan::{IndexConflict, Obstacle, PlanError},
     pool::PoolError,
     secrets::SecretError,
@@ -45,6 +45,9 @@ pub enum TableError {
     /// The database lacks the type of a column.
     #[error(transparent)]
     TypeMissing(#[from] MissingType),
+    /// The database lacks a function, an operator or a collation that a column needs.
+    #[error(transparent)]
+    PartMissing(#[from] MissingPart),
     /// A person has to resolve a conflict.
     #[error(transparent)]
     Plan(#[from] PlanError),
@@ -139,10 +142,11 @@ impl TableError {
             Self::Plan(
                 PlanError::Incompatible { .. } | PlanError::Renamed { .. } | PlanError::TooSlow { .. },
             ) => ErrorClass::Permanent,
-            Self::Working(_) | Self::Plan(PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
+            Self::Working(_)
+            | Self::Plan(PlanError::Busy { .. } | PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
                 ErrorClass::Temporary
             }
-            Self::TypeMissing(_) => ErrorClass::Environment,
+            Self::TypeMissing(_) | Self::PartMissing(_) => ErrorClass::Environment,
             // A conflict ends when the other object is deleted, for example.
             Self::Plan(_) | Self::NoSchema => ErrorClass::Environment,
             // The person who grants the missing permission is waiting for the result.
@@ -164,7 +168,8 @@ impl TableError {
             Self::Secret(error) if error.is_of_api_server() => Wait::ForApiServer,
             Self::Secret(SecretError::NotAllowed(_)) => Wait::ForSpec,
             Self::Secret(_) => Wait::ForSomeone,
-            Self::Working(_) | Self::Plan(PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
+            Self::Working(_)
+            | Self::Plan(PlanError::Busy { .. } | PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
                 Wait::ForWork
             }
             Self::Plan(PlanError::Obstructed {
@@ -219,7 +224,8 @@ impl TableError {
                 | PlanError::TooSlow { .. },
             ) => ConditionReason::UpdateAborted,
             Self::Plan(PlanError::SchemaMissing { .. }) => ConditionReason::SchemaMissing,
-            Self::Working(_) | Self::Plan(PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
+            Self::Working(_)
+            | Self::Plan(PlanError::Busy { .. } | PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
                 ConditionReason::InProgress
             }
             Self::Plan(PlanError::Elsewhere { .. }) => ConditionReason::DatabaseChanged,
@@ -232,7 +238,7 @@ impl TableError {
                 SecretError::Unreadable { error, .. } if error.denied => ConditionReason::PermissionDenied,
                 SecretError::Unreadable { .. } => ConditionReason::ClusterUnavailable,
             },
-            Self::TypeMissing(_) => ConditionReason::TypeMissing,
+            Self::TypeMissing(_) | Self::PartMissing(_) => ConditionReason::TypeMissing,
             Self::NoSchema => ConditionReason::SchemaMissing,
             Self::ClusterUnknown(error) | Self::ObjectUnknown(error) if error.denied => {
                 ConditionReason::PermissionDenied
@@ -247,6 +253,7 @@ impl TableError {
         match self {
             // Whatever the column is.
             Self::TypeMissing(MissingType { type_, .. }) => format!("the database has no type {type_}"),
+            Self::PartMissing(MissingPart { why, .. }) => format!("the database lacks something: {why}"),
             error => error.to_string(),
         }
     }
@@ -299,6 +306,21 @@ impl TableError {
         // The code is also that of a statement that somebody has cancelled; texts depend on the server's language.
         matches!(self, Self::Database(error) if error.code.as_deref() == Some("57014"))
             && elapsed >= STATEMENT_LIMIT
+    }
+
+    /// An error that the second attempt has met: what has the name that is wanted wasn't just about to be seen.
+    pub(crate) fn again(self) -> Self {
+        match self {
+            Self::Database(error) if error.code.as_deref() == Some("42P07") => {
+                Self::Database(DatabaseError {
+                    class: ErrorClass::Environment,
+                    reason: ConditionReason::Conflict,
+                    stale: false,
+                    ..error
+                })
+            }
+            other => other,
+        }
     }
 
     /// Whether another attempt may succeed at once.
@@ -442,6 +464,7 @@ impl From<FormError> for TableError {
     fn from(error: FormError) -> Self {
         match error {
             FormError::Rejected(rejected) => rejected.into(),
+            FormError::Missing(missing) => missing.into(),
             FormError::Database(error) => Self::from((Step::Resolve, error)),
         }
     }

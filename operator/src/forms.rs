@@ -2,11 +2,13 @@
 //!
 //! The catalog has `'x'::character varying` where a spec has `'x'`. So the server is asked what it makes of a column's
 //! definition, by a temporary table that is taken back, and that answer is compared with the catalog. It also tells whose
-//! mistake an error is: of each column, before anything is changed.
+//! mistake an error is: of each column, before anything is changed. Columns of the same definition are asked for once, in all
+//! tables, because each temporary table leaves dead rows in the catalog.
 
 use crate::{
     ddl,
     identifier::Identifier,
+    message,
     spec::{DefaultValue, Values},
     sqlstate,
     types::ResolvedColumn,
@@ -40,12 +42,30 @@ pub struct RejectedColumn {
     pub why: String,
 }
 
+/// Something that a column's definition names and the database doesn't have, or doesn't have yet: an extension may bring it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "column {column}: {what} is rejected: {why}. Create it, or the extension that has it, or change the column; it is looked for until \
+     it is there"
+)]
+pub struct MissingPart {
+    /// The column.
+    pub column: Identifier,
+    /// The default, the collation, or the expression, as in a statement.
+    pub what: String,
+    /// What is missing, in the server's words.
+    pub why: String,
+}
+
 /// A failure to ask for the form of a column.
 #[derive(Debug, thiserror::Error)]
 pub enum FormError {
     /// The server rejects the column.
     #[error(transparent)]
     Rejected(#[from] RejectedColumn),
+    /// The database lacks something that the column needs.
+    #[error(transparent)]
+    Missing(#[from] MissingPart),
     /// The connection or the server failed.
     #[error(transparent)]
     Database(#[from] Error),
@@ -58,6 +78,9 @@ pub struct KnownForms(Mutex<HashMap<String, Form>>);
 
 /// The definitions that are remembered.
 const MOST_KNOWN: usize = 1_000;
+
+/// The definitions that are asked for at once. Each takes some of the locks that all of the server's transactions share.
+const MOST_AT_ONCE: usize = 50;
 
 impl KnownForms {
     fn known(&self) -> MutexGuard<'_, HashMap<String, Form>> {
@@ -90,35 +113,49 @@ pub async fn resolve(
         .filter(|(_, column)| has_form(column))
         .map(|(number, column)| (number, ddl::probe(columns, column)))
         .collect();
-    let mut unknown = Vec::new();
-    for (number, definition) in asked {
-        match known.known().get(&definition) {
-            Some(form) => columns[number].form = form.clone(),
-            None => unknown.push((number, definition)),
+    let (mut unknown, mut numbers): (Vec<Asked>, HashMap<String, usize>) = Default::default();
+    for (number, (definition, name)) in asked {
+        if let Some(form) = known.known().get(&definition) {
+            columns[number].form = form.clone();
+        } else if let Some(same) = numbers.get(&definition) {
+            unknown[*same].columns.push(number);
+        } else {
+            numbers.insert(definition.clone(), unknown.len());
+            unknown.push(Asked { definition, name, columns: vec![number] });
         }
     }
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    for (number, _) in &unknown {
+    for number in unknown.iter().flat_map(|asked| &asked.columns) {
         check_times(&columns[*number])?;
     }
-    let probes = unknown.iter().enumerate().map(|(table, (number, definition))| {
-        let name = &columns[*number].name;
-        async move { probe(sql, table, definition, name).await }
-    });
-    let (begun, answers, ended) = join!(
-        sql.batch_execute("SAVEPOINT korf_form"),
-        join_all(probes),
-        sql.batch_execute("ROLLBACK TO SAVEPOINT korf_form")
-    );
-    begun?;
-    for ((number, definition), answer) in unknown.into_iter().zip(answers) {
-        let form = answer.map_err(|error| sort(error, &columns[number]))?;
-        columns[number].form = form.clone();
-        known.note(definition, form);
+    for asked in unknown.chunks(MOST_AT_ONCE) {
+        let probes = asked.iter().enumerate().map(|(table, asked)| probe(sql, table, asked));
+        // Going back frees the locks, too.
+        let (begun, answers, ended) = join!(
+            sql.batch_execute("SAVEPOINT korf_form"),
+            join_all(probes),
+            sql.batch_execute("ROLLBACK TO SAVEPOINT korf_form")
+        );
+        begun?;
+        for (asked, answer) in asked.iter().zip(answers) {
+            let form = answer.map_err(|error| sort(error, &columns[asked.columns[0]]))?;
+            for number in &asked.columns {
+                columns[*number].form = form.clone();
+            }
+            known.note(asked.definition.clone(), form);
+        }
+        ended?;
     }
-    Ok(ended?)
+    Ok(())
+}
+
+/// A definition that the server is asked for.
+struct Asked {
+    /// The columns of a table.
+    definition: String,
+    /// The name of the one that it is about, exact.
+    name: String,
+    /// The numbers of the spec's columns that have it.
+    columns: Vec<usize>,
 }
 
 /// Whether a spec says something of a column that the server may write otherwise.
@@ -128,8 +165,8 @@ fn has_form(column: &ResolvedColumn) -> bool {
     has_default || settings.collation.is_some() || matches!(settings.values, Values::Generated(_))
 }
 
-async fn probe(sql: &Client, number: usize, definition: &str, column: &Identifier) -> Result<Form, Error> {
-    let create = format!("CREATE TEMPORARY TABLE korf_form_{number} ({definition})");
+async fn probe(sql: &Client, number: usize, asked: &Asked) -> Result<Form, Error> {
+    let create = format!("CREATE TEMPORARY TABLE korf_form_{number} ({})", asked.definition);
     let table = format!("pg_temp.korf_form_{number}");
     let query = "SELECT (SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef d \
                    WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum), \
@@ -137,7 +174,7 @@ async fn probe(sql: &Client, number: usize, definition: &str, column: &Identifie
                     JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace WHERE c.oid = a.attcollation \
                     AND c.oid <> (SELECT t.typcollation FROM pg_catalog.pg_type t WHERE t.oid = a.atttypid)) \
                  FROM pg_catalog.pg_attribute a WHERE a.attrelid = pg_catalog.to_regclass($1) AND a.attname = $2";
-    let name = column.as_str();
+    let name = asked.name.as_str();
     let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&table, Type::TEXT), (&name, Type::NAME)];
     let (created, row) = join!(sql.execute_typed(&create, &[]), sql.query_typed_one(query, &parameters));
     created?;
@@ -163,7 +200,11 @@ fn check_times(column: &ResolvedColumn) -> Result<(), RejectedColumn> {
 }
 
 fn sort(error: Error, column: &ResolvedColumn) -> FormError {
-    let Some(why) = error.as_db_error().and_then(sqlstate::rejected_definition) else { return error.into() };
+    let known = error.as_db_error();
+    let missing = known.and_then(sqlstate::missing_part);
+    let Some(why) = missing.or_else(|| known.and_then(sqlstate::rejected_definition)) else {
+        return error.into();
+    };
     let settings = &column.settings;
     let parts = [
         settings.collation.as_ref().map(|collation| format!("the collation {collation}")),
@@ -174,5 +215,10 @@ fn sort(error: Error, column: &ResolvedColumn) -> FormError {
         },
     ];
     let what = parts.into_iter().flatten().collect::<Vec<_>>().join(" with ");
-    RejectedColumn { column: column.name.clone(), what, why: why.to_owned() }.into()
+    let why = message::one_line(&why.replace(ddl::PROBED, column.name.as_str()));
+    let column = column.name.clone();
+    match missing {
+        Some(_) => MissingPart { column, what, why }.into(),
+        None => RejectedColumn { column, what, why }.into(),
+    }
 }

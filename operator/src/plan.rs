@@ -18,7 +18,7 @@ use crate::{
     catalog::{FoundIndexes, Head, Place, Publication, Relation, RelationKind},
     ddl,
     identifier::{Identifier, quote},
-    marker::{self, FromSpec, Owner},
+    marker::{self, FromSpec, Owner, Setting},
     outcome::{Adoption, Dropped},
     spec::{AdoptionPolicy, DriftPolicy, Index, Table},
     types::ResolvedColumn,
@@ -133,6 +133,15 @@ pub struct Plan {
     pub extra_columns: Vec<String>,
 }
 
+impl Plan {
+    /// Whether it waits for a lock that stands in the way of changes alone, unless that is what it ends.
+    pub fn needs_lock(&self) -> bool {
+        let ends = |change: &Change| matches!(change, Change::CancelBuild(_) | Change::CancelValidation(_));
+        let is_empty = self.changes.is_empty() && self.steps.is_empty() && self.comment.is_none();
+        !is_empty && !self.changes.iter().any(ends)
+    }
+}
+
 /// Plans how to get from the tables found to the one wanted.
 ///
 /// # Errors
@@ -169,6 +178,7 @@ fn create(wanted: ResolvedTable, found: &Found, owner: &Owner) -> Result<Plan, P
         return Err(PlanError::SchemaMissing { schema: quote(&wanted.place.schema) });
     }
     // Nobody uses the table yet, so its indexes come with it.
+    index::check_names(&wanted)?;
     plan_indexes(&wanted.place, &wanted.indexes, &BTreeSet::new(), &found.indexes)?;
     let schema = found.lacks_schema.then_some(Change::CreateSchema);
     let indexes = wanted.indexes.iter().cloned().map(Change::CreateIndex);
@@ -197,8 +207,8 @@ fn update(
     let after = columns::renamed(&wanted, relation, owned(in_comment.clone(), claim));
     let present = found.indexes.renamed(&after.changes);
     let indexes = plan_indexes(&wanted.place, &wanted.indexes, &after.owned.indexes, &present);
-    let Differences { changes, mut steps, refused } =
-        columns::compare(&wanted, &after.relation, &after.owned);
+    let Differences { changes, mut steps, refused, unbound } =
+        columns::compare(&wanted, &after.relation, &after.owned, &present);
     let changes: Vec<_> = after.changes.into_iter().chain(changes).collect();
     let of_indexes = indexes.as_ref().map_or(&[][..], |indexes| &indexes.steps);
     steps.extend(ddl::index_steps(&wanted.place, of_indexes));
@@ -215,7 +225,9 @@ fn update(
         let changes = refused.into_iter().map(|(change, _)| change).collect();
         return Err(PlanError::Incompatible { table: wanted.place.qualified, changes, pending });
     }
-    let indexes = indexes?;
+    let mut indexes = indexes?;
+    let is_unbound = |name: &&String| unbound.iter().any(|(_, index)| index == *name);
+    indexes.cancelled.extend(found.indexes.building.iter().filter(is_unbound).cloned());
     if relation.head.kind == RelationKind::Partitioned && !indexes.steps.is_empty() {
         return Err(IndexConflict::Partitioned { table: wanted.place.qualified }.into());
     }
@@ -231,7 +243,11 @@ fn update(
     let extra = after.relation.columns.iter().map(|column| column.name.clone());
     let extra_columns = extra.filter(|name| !names.contains(name)).collect();
     let takes_over = marked.uid != claim.owner.uid;
-    let owned = FromSpec { indexes: indexes.owned, ..wanted.from_spec() };
+    let mut owned = FromSpec { indexes: indexes.owned, ..wanted.from_spec() };
+    // Until its index is gone, a column is UNIQUE by an earlier spec: an attempt that ends before that leaves it to the next one.
+    for (column, _) in unbound {
+        owned.settings.entry(column).or_default().insert(Setting::Unique);
+    }
     // A line of before, without columns, gets them when there is something else to write: it isn't worth a lock.
     let is_changed = !changes.is_empty() || !steps.is_empty();
     let is_stale = takes_over || is_changed || in_comment.is_some_and(|known| known != owned);
@@ -272,7 +288,8 @@ fn pending(
     steps: &[Step],
 ) -> Vec<String> {
     let is_name = |change: &Change| matches!(change, Change::Rename { .. });
-    let (renames, others): (Vec<_>, Vec<_>) = changes.iter().cloned().partition(is_name);
+    let is_asked = |change: &&Change| !matches!(change, Change::CancelValidation(_));
+    let (renames, others): (Vec<_>, Vec<_>) = changes.iter().filter(is_asked).cloned().partition(is_name);
     let of_key = |is_asked: bool| {
         let asked = move |change: &IncompatibleChange| {
             matches!(change, IncompatibleChange::PrimaryKey { .. }) == is_asked

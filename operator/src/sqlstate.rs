@@ -146,6 +146,12 @@ pub fn rejected_definition(error: &DbError) -> Option<&str> {
     (about_definition && !is_missing && !spoils(code) && !is_stale_code(code)).then(|| error.message())
 }
 
+/// The message for something that a column's definition names and the database doesn't have, or doesn't have yet: a function, an
+/// operator, a collation. An extension may bring it.
+pub fn missing_part(error: &DbError) -> Option<&str> {
+    ["42883", "42704"].contains(&error.code().code()).then(|| error.message())
+}
+
 /// Whether rows stand in the way: one has no value, or two have the same.
 pub fn is_of_rows(code: &str) -> bool {
     ["23502", "23505", "23514"].contains(&code)

@@ -26,7 +26,7 @@ const CASES: [Case; 6] = [
         wrong: "ALTER DATABASE {} SET default_transaction_read_only = on",
         right: "ALTER DATABASE {} RESET default_transaction_read_only",
         reason: "DatabaseUnavailable",
-        message: "does not allow writes",
+        message: "default_transaction_read_only is on",
         is_stalled: false,
     },
     Case {
@@ -166,7 +166,7 @@ async fn a_standby_that_takes_the_primary_s_place_is_found_and_has_the_tables() 
     let is_told = |object: &Value| condition(object, "Synced") == ["False", "DatabaseUnavailable"];
     let object = fixture.until("a", "there is no primary", is_told).await;
     let text = object["status"]["conditions"].to_string();
-    assert!(text.contains("does not allow writes") && text.contains("refused"), "{text}");
+    assert!(text.contains("read-only now: it is a standby") && text.contains("refused"), "{text}");
 
     let copy = standby.copy_of(&database);
     copy.connect_as_superuser().await.unwrap().execute("SELECT pg_promote()", &[]).await.unwrap();

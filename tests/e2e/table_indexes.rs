@@ -100,6 +100,34 @@ async fn a_build_that_dies_with_its_operator_begins_again() {
 }
 
 #[tokio::test]
+async fn a_build_that_somebody_cancels_is_begun_again_after_minutes_or_when_the_object_changes() {
+    let fixture = Fixture::new("slow-index-cancelled").await;
+    let _operator = fixture.operator().not_verbose().start();
+    fixture.apply(&manifest("slow", "slow", &["ID"]));
+    fixture.until_ready("slow").await;
+    let old = fixture.lock(OLD).await;
+    with_index(&fixture).await;
+    fixture
+        .query("SELECT pg_cancel_backend(pid)::text FROM pg_stat_progress_create_index WHERE datname = current_database()")
+        .await;
+    let cancelled = |object: &Value| condition(object, "Synced") == ["False", "DatabaseUnavailable"];
+    let object = fixture.until("slow", "it says that the build was cancelled", cancelled).await;
+    let text = object["status"]["conditions"].to_string();
+    assert!(text.contains("is tried again every five minutes"), "{text}");
+    let progress = object["metadata"]["annotations"]["kopf.zalando.org/update_handler"].as_str().unwrap();
+    let progress: Value = serde_json::from_str(progress).unwrap();
+    let next: jiff::Timestamp = progress["delayed"].as_str().unwrap().parse().unwrap();
+    let wait = next.duration_since(jiff::Timestamp::now());
+    assert!((200..=300).contains(&wait.as_secs()), "{wait:?}");
+    // Others have nothing to do with it.
+    fixture.apply(&manifest("quick", "quick", &["ID"]));
+    fixture.until_ready("quick").await;
+    old.release().await;
+    fixture.patch("slow", json!({ "metadata": { "labels": { "looked": "now" } } })).await;
+    until_built(&fixture).await;
+}
+
+#[tokio::test]
 async fn a_type_that_comes_later_makes_all_objects_go_on_that_wait_for_it() {
     let fixture = Fixture::new("late-type").await;
     let operator = fixture.operator().not_verbose().start();

@@ -11,6 +11,7 @@ use super::{
     write::{explain, is_terminating},
 };
 use crate::event_queue::{EventRequest, EventRequests, WORD_LIMIT, cut};
+use jiff::Timestamp;
 use k8s_openapi::{
     api::events::v1::Event,
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
@@ -106,15 +107,16 @@ impl Reporter {
     }
 
     fn event(&self, request: EventRequest) -> Event {
+        let now = clock::now();
         let namespace = request.regarding.namespace.clone().unwrap_or_else(|| OF_THE_CLUSTER.to_owned());
         Event {
             metadata: ObjectMeta {
                 // Kopf's have `kopf-event-`. An object's own name isn't always one that an event may have.
-                generate_name: Some("korf-event-".to_owned()),
+                generate_name: Some(name_at(now)),
                 namespace: Some(namespace),
                 ..ObjectMeta::default()
             },
-            event_time: Some(MicroTime(clock::now())),
+            event_time: Some(MicroTime(now)),
             reporting_controller: Some(self.controller.clone()),
             reporting_instance: Some(self.instance.clone()),
             action: Some(request.handler),
@@ -125,6 +127,12 @@ impl Reporter {
             ..Event::default()
         }
     }
+}
+
+/// The beginning of the names of events at this time. kubectl prints events of `events.k8s.io` in the order of their names, since the times by which it sorts
+/// are those of the former API.
+fn name_at(now: Timestamp) -> String {
+    format!("korf-event-{:016x}-", now.as_nanosecond().max(0))
 }
 
 /// Events that were lost, and are to be logged.
@@ -142,5 +150,19 @@ impl Losses {
             operator.observer.observe(Observation::EventsDropped { events: self.unlogged, why });
             (self.unlogged, self.logged) = (0, Some(Instant::now()));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_events_are_in_the_order_of_their_times() {
+        let at = |second, nanosecond| name_at(Timestamp::new(second, nanosecond).unwrap());
+        let names = [at(0, 0), at(9, 999_999_999), at(10, 0), at(1_800_000_000, 1), at(9_000_000_000, 0)];
+        assert!(names.is_sorted() && names[3] == "korf-event-18fae27693b40001-", "{names:?}");
+        // The API server adds five characters, and cuts before them what has more than 58.
+        assert!(names.iter().all(|name| name.len() == 28));
     }
 }

@@ -129,6 +129,21 @@ async fn building(sql: &Client, table: u32) -> Result<Vec<String>, Error> {
     of_relation(sql, query, table).await?.iter().map(|row| row.try_get(0)).collect()
 }
 
+/// Whether another connection of the operator's user holds a table by a lock that stands in the way of changes alone. What an
+/// operator has been doing, the server goes on with, although that one was killed, or has turned to another spec: it builds an
+/// index, or looks at all rows for a constraint.
+///
+/// # Errors
+///
+/// Those of the connection.
+pub async fn is_busy(sql: &Client, table: u32) -> Result<bool, Error> {
+    let query = "SELECT FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid \
+                 WHERE l.relation = $1 AND l.mode = 'ShareUpdateExclusiveLock' AND l.granted \
+                 AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()) \
+                 AND a.usename = session_user AND a.pid <> pg_catalog.pg_backend_pid() LIMIT 1";
+    Ok(!of_relation(sql, query, table).await?.is_empty())
+}
+
 /// Cancels what other connections of the operator's user do to a table under a lock that stands in the way of changes alone: a
 /// build of an index, say. It leaves the table as it is.
 ///

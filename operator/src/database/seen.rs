@@ -5,7 +5,7 @@ use crate::{
     ddl,
     error::TableError,
     identifier::Identifier,
-    marker,
+    marker::{self, FromSpec, Setting},
     plan::{self, Claim, ResolvedTable},
     spec::{ColumnSettings, Table, Values},
     sqlstate::Step,
@@ -43,8 +43,11 @@ pub(super) async fn indexes(
     wanted: &ResolvedTable,
 ) -> Result<FoundIndexes, tokio_postgres::Error> {
     let in_comment = head.and_then(|head| head.comment.as_deref()).and_then(marker::from_spec_in);
-    let names = plan::names_of_indexes(&wanted.indexes, &in_comment.unwrap_or_default().indexes);
-    if names.is_empty() && !wanted.columns.iter().any(|column| column.settings.unique) {
+    let in_comment = in_comment.unwrap_or_default();
+    let names = names(wanted, &in_comment);
+    // Of a column that isn't UNIQUE any more, the index may be there yet, or even be built.
+    let was_unique = in_comment.settings.values().any(|settings| settings.contains(&Setting::Unique));
+    if names.is_empty() && !was_unique {
         return Ok(FoundIndexes::default());
     }
     catalog::indexes(sql, &wanted.place.schema, head.map(|head| head.oid), &names).await
@@ -56,10 +59,17 @@ pub(super) async fn indexes_beside_key(
     relation: &Relation,
     wanted: &ResolvedTable,
 ) -> Result<FoundIndexes, tokio_postgres::Error> {
-    let owned = relation.head.comment.as_deref().and_then(marker::from_spec_in).unwrap_or_default().indexes;
-    let mut names = plan::names_of_indexes(&wanted.indexes, &owned);
+    let in_comment = relation.head.comment.as_deref().and_then(marker::from_spec_in).unwrap_or_default();
+    let mut names = names(wanted, &in_comment);
     names.extend(ddl::key_names(&wanted.place.name));
     catalog::indexes(sql, &wanted.place.schema, Some(relation.head.oid), &names).await
+}
+
+/// The names that indexes may need, those of UNIQUE among them.
+fn names(wanted: &ResolvedTable, in_comment: &FromSpec) -> Vec<String> {
+    let unique = wanted.columns.iter().filter(|column| column.settings.unique);
+    let unique = unique.flat_map(|column| ddl::unique_names(&wanted.place.name, column.name.as_str()));
+    plan::names_of_indexes(&wanted.indexes, &in_comment.indexes).into_iter().chain(unique).collect()
 }
 
 /// Reads the rest of what is there, with the details if the spec speaks of them, or an earlier one has.

@@ -1,12 +1,12 @@
 //! Definition of a column.
 
-use super::unique_name;
 use crate::{
-    catalog::Place,
-    identifier::quote,
     spec::{DefaultValue, Values},
     types::ResolvedColumn,
 };
+
+/// The name of a column whose own doesn't matter.
+pub const PROBED: &str = "korf_probed";
 
 /// The definition of a column that is added to a table: an index over rows of before is built apart.
 pub(super) fn definition(column: &ResolvedColumn) -> String {
@@ -14,13 +14,10 @@ pub(super) fn definition(column: &ResolvedColumn) -> String {
     format!("{}{not_null}", values(column))
 }
 
-/// The definition of a column in a table without rows.
-pub(super) fn definition_in_new_table(place: &Place, column: &ResolvedColumn) -> String {
-    let definition = definition(column);
-    if !column.settings.unique {
-        return definition;
-    }
-    format!("{definition} CONSTRAINT {} UNIQUE", quote(&unique_name(&place.name, column.name.as_str())))
+/// The definition of a column in a table without rows. The server chooses a name that is free for its constraint.
+pub(super) fn definition_in_new_table(column: &ResolvedColumn) -> String {
+    let unique = if column.settings.unique { " UNIQUE" } else { "" };
+    format!("{}{unique}", definition(column))
 }
 
 /// The definition of a generated column, as a statement for people has it.
@@ -28,20 +25,25 @@ pub fn generated(column: &ResolvedColumn) -> String {
     definition(column)
 }
 
-/// The columns of a table of which the server tells its form of a column. An expression can name any column that isn't
-/// generated itself.
-pub fn probe(columns: &[ResolvedColumn], column: &ResolvedColumn) -> String {
+/// The columns of a table of which the server tells its form of a column, and the name that this one has there. An expression can
+/// name any column that isn't generated itself. All else is the same whatever the column's name is, and is asked once.
+pub fn probe(columns: &[ResolvedColumn], column: &ResolvedColumn) -> (String, String) {
     if !matches!(column.settings.values, Values::Generated(_)) {
-        return values(column);
+        return (values_of(PROBED, column), PROBED.to_owned());
     }
     let others = columns.iter().filter(|other| !matches!(other.settings.values, Values::Generated(_)));
     let others = others.map(|other| format!("{} {}", other.name, other.type_.name));
-    others.chain([values(column)]).collect::<Vec<_>>().join(", ")
+    (others.chain([values(column)]).collect::<Vec<_>>().join(", "), column.name.as_str().to_owned())
 }
 
 /// A column with its type, and where its values come from.
 fn values(column: &ResolvedColumn) -> String {
-    let mut text = format!("{} {}", column.name, column.type_.sql());
+    values_of(&column.name.to_string(), column)
+}
+
+/// The same under another name, quoted where necessary.
+fn values_of(name: &str, column: &ResolvedColumn) -> String {
+    let mut text = format!("{name} {}", column.type_.sql());
     if let Some(collation) = &column.settings.collation {
         text += &format!(" COLLATE {collation}");
     }

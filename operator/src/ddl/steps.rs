@@ -1,9 +1,9 @@
 //! Steps behind a change: what takes long, because all rows are looked at, and must not hold others up.
 
-use super::{alter_table, index::drop_statement, not_null_name, qualified, unique_name};
+use super::{TakenNames, alter_table, chosen_unique_name, index::drop_statement, not_null_name, qualified};
 use crate::{
     catalog::{ColumnDetail, Details, Place},
-    identifier::{Identifier, quote},
+    identifier::{Identifier, literal, quote},
     plan::{Obstacle, Step, StepKind},
 };
 
@@ -15,6 +15,7 @@ pub fn not_null(place: &Place, column: &Identifier, details: &Details, detail: &
     let name = detail.unproven.clone().unwrap_or_else(|| not_null_name(column.as_str()));
     let quoted = quote(&name);
     let alter = |line: String| alter_table(place, &[line]);
+    let validated = validated(place, &name);
     let (is_there, constraint) = if details.has_native_not_null {
         (detail.unproven.is_some(), format!("NOT NULL {column} NOT VALID"))
     } else {
@@ -39,7 +40,7 @@ pub fn not_null(place: &Place, column: &Identifier, details: &Details, detail: &
     let undo = (name == not_null_name(column.as_str())).then(|| alter(format!("DROP CONSTRAINT {quoted}")));
     let mut steps = vec![
         Step { query: Some(query), undo: undo.clone().filter(|_| is_there), ..step(added) },
-        Step { undo, ..step(vec![alter(format!("VALIDATE CONSTRAINT {quoted}"))]) },
+        Step { undo, ..step(vec![validated]) },
     ];
     if !details.has_native_not_null {
         // Two statements: in one, the server would drop the check first, and look at all rows again.
@@ -51,13 +52,28 @@ pub fn not_null(place: &Place, column: &Identifier, details: &Details, detail: &
     steps
 }
 
+/// The statement that looks at all rows for a constraint.
+fn validated(place: &Place, name: &str) -> String {
+    alter_table(place, &[format!("VALIDATE CONSTRAINT {}", quote(name))])
+}
+
+/// The statement that ends the validation of a constraint, if it is this user's: it goes on although nobody waits for it.
+pub fn cancel_validation(place: &Place, name: &str) -> String {
+    format!(
+        "SELECT pg_catalog.pg_cancel_backend(a.pid) FROM pg_catalog.pg_stat_activity a \
+         WHERE a.datname = pg_catalog.current_database() AND a.usename = session_user AND pg_catalog.pg_has_role(a.usename, 'USAGE') \
+         AND a.pid <> pg_catalog.pg_backend_pid() AND a.state = 'active' AND a.query = {}",
+        literal(&validated(place, name))
+    )
+}
+
 /// The steps that make a column UNIQUE: an index is built while others read and write, and becomes a constraint.
-pub fn unique(place: &Place, column: &Identifier, detail: &ColumnDetail) -> Vec<Step> {
-    let name = unique_name(&place.name, column.as_str());
+pub fn unique(place: &Place, column: &Identifier, detail: &ColumnDetail, taken: &TakenNames) -> Vec<Step> {
+    let name = chosen_unique_name(&place.name, column.as_str(), &detail.unique, taken);
     let is_left = detail.unique.iter().any(|index| index.name == name && !index.is_valid);
     let build =
         format!("CREATE UNIQUE INDEX CONCURRENTLY {} ON {} ({column})", quote(&name), qualified(place));
-    let constraint = unique_constraint(place, column);
+    let constraint = unique_constraint(place, column, &name);
     let built = Step {
         statements: vec![build],
         kind: StepKind::Alone,
@@ -69,8 +85,8 @@ pub fn unique(place: &Place, column: &Identifier, detail: &ColumnDetail) -> Vec<
 }
 
 /// The step that makes a constraint of the index that was built for it.
-pub fn unique_constraint(place: &Place, column: &Identifier) -> Step {
-    let name = quote(&unique_name(&place.name, column.as_str()));
+pub fn unique_constraint(place: &Place, column: &Identifier, name: &str) -> Step {
+    let name = quote(name);
     Step {
         what: format!("UNIQUE of column {column}"),
         query: None,

@@ -17,6 +17,10 @@ const CHANNEL_BINDING: &str =
 /// What tokio-postgres says where a server answers a request for TLS by no, or as no PostgreSQL does.
 const SAYS_NO_TLS: &str = "does not support TLS";
 const SAYS_NO_POSTGRES: [&str; 2] = ["unexpected message from server", "error parsing response"];
+/// What it says where a server takes no writes.
+const SAYS_READ_ONLY: &str = "database does not allow writes";
+const READ_ONLY: &str =
+    "the database is read-only now: it is a standby, or its default_transaction_read_only is on";
 const NO_TLS: &str = " (sslmode asks for TLS: switch it on in the server, or set sslmode=disable if the network can be trusted)";
 const NO_POSTGRES: &str = " (what answers there doesn't seem to be PostgreSQL: check the host and the port)";
 
@@ -31,6 +35,7 @@ impl DatabaseError {
                 let class = ErrorClass::Environment;
                 Self { class, ..Self::temporary(format!("the database can't be used: {message}{hint}")) }
             }
+            None if message.contains(SAYS_READ_ONLY) => Self::temporary(READ_ONLY.to_owned()),
             None => Self::temporary(format!("the database is unreachable: {message}")),
         }
     }

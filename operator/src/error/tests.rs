@@ -67,3 +67,19 @@ fn what_keeps_an_object_from_going_names_the_way_out_where_there_is_one() {
         );
     }
 }
+
+#[test]
+fn a_name_that_is_taken_at_the_second_look_is_a_conflict() {
+    let taken = |code: &str| {
+        TableError::Database(DatabaseError {
+            code: Some(code.into()),
+            stale: true,
+            ..DatabaseError::of_the_object("relation t_pkey already exists".into())
+        })
+    };
+    assert!(taken("42P07").is_stale());
+    let error = taken("42P07").again();
+    assert_eq!((error.class(), error.reason()), (ErrorClass::Environment, ConditionReason::Conflict));
+    assert!(!error.is_stale());
+    assert_eq!(taken("42P06").again(), taken("42P06"));
+}

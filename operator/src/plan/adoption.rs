@@ -9,7 +9,7 @@ use super::{
     pending, update,
 };
 use crate::{
-    catalog::{Head, Relation, RelationKind},
+    catalog::{FoundIndexes, Head, Relation, RelationKind},
     marker::FromSpec,
     outcome::Adoption,
     spec::{AdoptionPolicy, DriftPolicy},
@@ -78,8 +78,8 @@ fn is_as_it_was(plan: &Plan, adoption: Adoption) -> bool {
 /// nothing does. It made it all, so there are no other columns.
 pub fn strangeness(former: &ResolvedTable, relation: &Relation) -> Vec<String> {
     let all = relation.columns.iter().map(|column| column.name.clone()).collect();
-    let Differences { changes, steps, refused } =
-        columns::compare(former, relation, &FromSpec::of_columns(all));
+    let Differences { changes, steps, refused, .. } =
+        columns::compare(former, relation, &FromSpec::of_columns(all), &FoundIndexes::default());
     let refused = refused.into_iter().chain(changed_key(former, relation.key.as_ref()));
     let refused = refused.map(|(change, _)| change.to_string());
     is_partitioned(relation).into_iter().chain(in_words(&changes, &steps)).chain(refused).collect()

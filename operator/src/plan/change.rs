@@ -12,6 +12,8 @@ use std::fmt;
 pub enum Change {
     /// End the build of an index, exact, which would stand in the way of the other changes.
     CancelBuild(String),
+    /// End the validation of a constraint, exact, which nobody asks for any more.
+    CancelValidation(String),
     /// Create its schema.
     CreateSchema,
     /// Create the table, with all columns.
@@ -92,6 +94,7 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CancelBuild(name) => write!(f, "build of index {}, cancelled", quote(name)),
+            Self::CancelValidation(name) => write!(f, "validation of constraint {}, cancelled", quote(name)),
             Self::CreateSchema => f.write_str("the schema"),
             Self::CreateTable => f.write_str("the table"),
             Self::CreateIndex(index) => write!(f, "index {}", index.name),

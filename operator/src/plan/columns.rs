@@ -9,8 +9,8 @@ mod widening;
 
 use super::{Change, IncompatibleChange, ResolvedTable, Step, lacks_key};
 use crate::{
-    catalog::{CatalogColumn, ColumnDetail, Details, Generated, Relation, UniqueIndex},
-    ddl,
+    catalog::{CatalogColumn, ColumnDetail, Details, FoundIndexes, Generated, Relation, UniqueIndex},
+    ddl::{self, TakenNames},
     identifier::quote,
     marker::{FromSpec, Setting},
     spec::{DefaultValue, Values},
@@ -30,6 +30,8 @@ pub struct Differences {
     pub steps: Vec<Step>,
     /// What is refused, and the statement that would do it.
     pub refused: Vec<(IncompatibleChange, String)>,
+    /// The columns that aren't UNIQUE any more once a step has dropped their index, and the index, both exact.
+    pub unbound: Vec<(String, String)>,
 }
 
 /// Whether the details of a table are needed although the spec has only types: the type of a column may have to become wider, the
@@ -46,8 +48,15 @@ pub fn needs_weight(wanted: &ResolvedTable, relation: &Relation) -> bool {
     })
 }
 
-/// Compares the columns. `owned` are those that came from the spec.
-pub fn compare(wanted: &ResolvedTable, relation: &Relation, owned: &FromSpec) -> Differences {
+/// Compares the columns. `owned` are those that came from the spec, and `indexes` those of the table, with the names that others
+/// have.
+pub fn compare(
+    wanted: &ResolvedTable,
+    relation: &Relation,
+    owned: &FromSpec,
+    indexes: &FoundIndexes,
+) -> Differences {
+    let taken = TakenNames::of(&wanted.indexes, indexes);
     let nothing = Details::default();
     let details = relation.details.as_ref().unwrap_or(&nothing);
     let mut differences = Differences::default();
@@ -56,7 +65,7 @@ pub fn compare(wanted: &ResolvedTable, relation: &Relation, owned: &FromSpec) ->
             Some(column) => {
                 let unknown = ColumnDetail::default();
                 let detail = details.columns.get(&found.name).unwrap_or(&unknown);
-                let comparison = Comparison { wanted, column, found, details, detail, owned };
+                let comparison = Comparison { wanted, column, found, details, detail, owned, taken: &taken };
                 comparison.compare(&mut differences);
             }
             None if owned.columns.contains(&found.name) => differences.refuse(
@@ -67,7 +76,7 @@ pub fn compare(wanted: &ResolvedTable, relation: &Relation, owned: &FromSpec) ->
         }
     }
     for column in wanted.columns.iter().filter(|column| find(relation, column).is_none()) {
-        add(wanted, column, details, &mut differences);
+        add(wanted, column, details, &taken, &mut differences);
     }
     differences
 }
@@ -82,7 +91,13 @@ fn find<'r>(relation: &'r Relation, column: &ResolvedColumn) -> Option<&'r Catal
     relation.columns.iter().find(|found| found.name == column.name.as_str())
 }
 
-fn add(wanted: &ResolvedTable, column: &ResolvedColumn, details: &Details, differences: &mut Differences) {
+fn add(
+    wanted: &ResolvedTable,
+    column: &ResolvedColumn,
+    details: &Details,
+    taken: &TakenNames,
+    differences: &mut Differences,
+) {
     let weight = &details.weight;
     if let Some(cause) = cost::of_new(column, weight)
         && !is_quick(weight)
@@ -94,7 +109,7 @@ fn add(wanted: &ResolvedTable, column: &ResolvedColumn, details: &Details, diffe
     differences.changes.push(Change::AddColumn(column.clone()));
     differences.changes.extend(comment_of_new(column));
     if column.settings.unique {
-        differences.steps.extend(ddl::unique(&wanted.place, &column.name, &ColumnDetail::default()));
+        differences.steps.extend(ddl::unique(&wanted.place, &column.name, &ColumnDetail::default(), taken));
     }
 }
 
@@ -122,6 +137,7 @@ struct Comparison<'a> {
     details: &'a Details,
     detail: &'a ColumnDetail,
     owned: &'a FromSpec,
+    taken: &'a TakenNames,
 }
 
 impl Comparison<'_> {
@@ -286,6 +302,10 @@ impl Comparison<'_> {
         let is_dropped = is_asked && self.detail.not_null && !has_sequence && !is_key;
         // A key that the table lacks may need it.
         let is_of_key = is_key && !is_proven;
+        let is_validated = has_check || self.detail.unproven.as_ref() == Some(&check);
+        if is_validated && !is_of_key && (has_check || is_dropped) {
+            differences.changes.push(Change::CancelValidation(check.clone()));
+        }
         if has_check && !is_of_key {
             differences.changes.push(Change::DropConstraint { name: check, column: column.clone() });
         }
@@ -298,16 +318,17 @@ impl Comparison<'_> {
         let (place, column, indexes) = (&self.wanted.place, &self.column.name, &self.detail.unique);
         if self.column.settings.unique {
             if !indexes.iter().any(|index| index.is_valid) {
-                differences.steps.extend(ddl::unique(place, column, self.detail));
-            } else if self.is_left(Setting::Unique) && indexes.iter().any(|index| self.is_unfinished(index)) {
-                differences.steps.push(ddl::unique_constraint(place, column));
+                differences.steps.extend(ddl::unique(place, column, self.detail, self.taken));
+            } else if self.is_left(Setting::Unique)
+                && let Some(index) = indexes.iter().find(|index| self.is_unfinished(index))
+            {
+                differences.steps.push(ddl::unique_constraint(place, column, &index.name));
             }
             return;
         }
         if !self.is_left(Setting::Unique) {
             return;
         }
-        let own = ddl::unique_name(&place.name, column.as_str());
         for index in indexes.iter().filter(|index| !index.is_key) {
             match &index.constraint {
                 Some(name) => {
@@ -315,22 +336,24 @@ impl Comparison<'_> {
                     differences.changes.push(Change::DropConstraint { name, column });
                 }
                 // The build was interrupted, or the constraint wasn't made of it yet.
-                None if index.name == own => differences.steps.push(ddl::drop_index(place, column, &own)),
+                None if self.is_own(index) => {
+                    differences.steps.push(ddl::drop_index(place, column, &index.name));
+                    differences.unbound.push((self.found.name.clone(), index.name.clone()));
+                }
                 None => {}
             }
         }
     }
 
-    /// Whether an attempt ended after it had built the index, and before it made the constraint of it. One that the spec names is
-    /// to stay an index.
+    /// Whether an attempt ended after it had built the index, and before it made the constraint of it.
     fn is_unfinished(&self, index: &UniqueIndex) -> bool {
-        let is_named = self.wanted.indexes.iter().any(|named| named.name.as_str() == index.name);
-        index.name == ddl::unique_name(&self.wanted.place.name, self.column.name.as_str())
-            && index.is_valid
-            && index.is_plain
-            && !index.is_key
-            && index.constraint.is_none()
-            && !is_named
+        self.is_own(index) && index.is_valid && index.is_plain && !index.is_key && index.constraint.is_none()
+    }
+
+    /// Whether an index has a name by which the column's constraint is made. One that the spec names is to stay an index.
+    fn is_own(&self, index: &UniqueIndex) -> bool {
+        let names = ddl::unique_names(&self.wanted.place.name, self.column.name.as_str());
+        names.contains(&index.name) && !self.taken.wanted.contains(&index.name)
     }
 
     fn comment(&self, differences: &mut Differences) {

@@ -153,6 +153,15 @@ pub enum PlanError {
         /// The table.
         table: String,
     },
+    /// Another connection holds the table, for as long as it takes.
+    #[error(
+        "table {table} is held by another connection of the operator's user, which looks at all of its rows, for NOT NULL or an \
+         index, say: it is changed as soon as that is over"
+    )]
+    Busy {
+        /// The table.
+        table: String,
+    },
     /// The schema isn't there.
     #[error("the database has no schema {schema}: create it, or set spec.createSchema")]
     SchemaMissing {

@@ -9,10 +9,10 @@
 
 mod conflict;
 
-use super::Change;
+use super::{Change, ResolvedTable};
 use crate::{
     catalog::{CatalogIndex, FoundIndexes, Place, RelationKind},
-    ddl::successor_name as successor,
+    ddl::{key_names, successor_name as successor, unique_names},
     spec::Index,
 };
 pub use conflict::IndexConflict;
@@ -86,6 +86,28 @@ pub fn plan_indexes(
         steps,
         owned: kept,
     })
+}
+
+/// Checks that no index of a new table has the name that its key, or a UNIQUE column, gets.
+///
+/// # Errors
+///
+/// [`IndexConflict::NamedAsConstraint`].
+pub fn check_names(wanted: &ResolvedTable) -> Result<(), IndexConflict> {
+    let table = &wanted.place.name;
+    let [key, _] = key_names(table);
+    let key = (!wanted.primary_key.is_empty()).then_some(key);
+    let unique = wanted.columns.iter().filter(|column| column.settings.unique);
+    let unique = unique.map(|column| {
+        let [name, _] = unique_names(table, column.name.as_str());
+        name
+    });
+    let taken: BTreeSet<_> = unique.chain(key).collect();
+    let Some(index) = wanted.indexes.iter().find(|index| taken.contains(index.name.as_str())) else {
+        return Ok(());
+    };
+    let (index, table) = (index.name.as_str().to_owned(), wanted.place.qualified.clone());
+    Err(IndexConflict::NamedAsConstraint { index, table })
 }
 
 /// The names that the indexes of a spec and of a table may need.

@@ -3,7 +3,10 @@ mod key;
 
 use super::*;
 use crate::{
-    catalog::{CatalogColumn, CatalogIndex, Generated, Head, Key, KeyForm, PgTypeId},
+    catalog::{
+        CatalogColumn, CatalogIndex, ColumnDetail, Details, Generated, Head, Key, KeyForm, PgTypeId,
+        UniqueIndex,
+    },
     forms::Form,
     spec::{ColumnSettings, Method},
     types::ResolvedType,
@@ -391,6 +394,64 @@ fn an_index_is_named_in_the_comment_before_it_is_made_and_until_it_is_gone() {
     found.indexes.present.clear();
     let plan = planned(wanted, &found).unwrap();
     assert_eq!((plan.steps.len(), indexes_in(&plan.comment.unwrap()).len()), (0, 0));
+}
+
+#[test]
+fn a_column_is_named_unique_in_the_comment_until_its_index_is_gone_and_its_build_is_ended() {
+    let settings_in = |plan: &Plan| {
+        let comment = plan.comment.as_ref().unwrap_or_else(|| panic!("{plan:?}"));
+        marker::from_spec_in(comment).unwrap().settings.len()
+    };
+    let mut found = table(&[("a", INT)], &[], Some(owner("a")));
+    let was_unique =
+        FromSpec { settings: [("a".to_owned(), [Setting::Unique].into())].into(), ..names(&[("a", INT)]) };
+    let unique = |name: &str| UniqueIndex {
+        name: name.into(),
+        is_valid: false,
+        is_plain: true,
+        is_key: false,
+        constraint: None,
+    };
+    let here = found.here.as_mut().unwrap();
+    here.head.comment = Some(owner("a").mark_comment(None, &was_unique));
+    let detail = |unique| ColumnDetail { unique, ..ColumnDetail::default() };
+    let with = |unique| Details { columns: [("a".to_owned(), detail(unique))].into(), ..Details::default() };
+    for name in ["users_a_key", &ddl::unique_names("users", "a")[1]] {
+        let here = found.here.as_mut().unwrap();
+        here.details = Some(with(vec![unique(name), unique("theirs")]));
+        found.indexes = FoundIndexes {
+            present: vec![CatalogIndex { is_valid: false, unique: true, ..found_index(name, "a") }],
+            building: vec![name.to_owned()],
+            ..FoundIndexes::default()
+        };
+        // The build holds the lock that the comment needs.
+        let plan = planned(wanted(&[("a", INT)], &[]), &found).unwrap();
+        assert_eq!((&plan.changes[..], plan.steps.len()), (&[Change::CancelBuild(name.to_owned())][..], 1));
+        assert!(plan.comment.is_none(), "still named: {plan:?}");
+    }
+    found.indexes = FoundIndexes::default();
+    found.here.as_mut().unwrap().details = Some(with(vec![unique("theirs")]));
+    let plan = planned(wanted(&[("a", INT)], &[]), &found).unwrap();
+    assert_eq!((plan.steps.len(), settings_in(&plan)), (0, 0));
+}
+
+#[test]
+fn an_index_of_a_new_table_has_no_name_that_a_constraint_of_it_gets() {
+    for (name, key, unique) in [("users_pkey", true, false), ("users_a_key", false, true)] {
+        for (is_asked, has_name) in [(true, true), (false, true), (true, false)] {
+            let mut wanted = wanted(&[("a", INT)], if key && is_asked { &["a"] } else { &[] });
+            wanted.columns[0].settings.unique = unique && is_asked;
+            wanted.indexes = vec![index_of(if has_name { name } else { "i" }, "a")];
+            let plan = planned(wanted, &Found::default());
+            assert_eq!(plan.is_err(), is_asked && has_name, "{name}: {plan:?}");
+            if let Err(error) = plan {
+                let start = format!(
+                    "index \"{name}\" can't be built on table public.users: its primary key or a UNIQUE"
+                );
+                assert!(error.to_string().starts_with(&start), "{error}");
+            }
+        }
+    }
 }
 
 #[test]

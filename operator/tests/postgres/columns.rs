@@ -501,12 +501,52 @@ async fn the_error_names_the_column_that_the_server_rejects() {
         );
         assert!(error.to_string().contains(why), "{error}");
     }
-    let error = world.rejected(&a("text", &json!({"collation": "nowhere"}))).await;
-    assert_eq!(error.reason(), ConditionReason::InvalidSpec, "{error}");
-    assert!(
-        error.to_string().contains("collation \"nowhere\" for encoding \"UTF8\" does not exist"),
-        "{error}"
-    );
+}
+
+#[tokio::test]
+async fn what_an_extension_may_bring_later_is_waited_for() {
+    let world = World::new("missing_parts").await;
+    let mut later = vec![];
+    for (settings, why) in [
+        (
+            json!({"collation": "nowhere"}),
+            "column \"a\": the collation \"nowhere\" is rejected: collation \"nowhere\" for encoding \"UTF8\" does not exist. Create it",
+        ),
+        (
+            json!({"generated": "bare(id)"}),
+            "column \"a\": the expression bare ( id ) is rejected: function bare(integer) does not exist. Create it",
+        ),
+        (json!({"generated": "'x' ~~~ 'y'::text"}), "operator does not exist"),
+    ] {
+        let error = world.rejected(&a("text", &settings)).await;
+        assert_eq!(
+            (error.class(), error.reason()),
+            (ErrorClass::Environment, ConditionReason::TypeMissing),
+            "{error}"
+        );
+        assert!(error.to_string().contains(why), "{error}");
+        later.push(settings);
+    }
+    world
+        .run("CREATE FUNCTION bare(integer) RETURNS text IMMUTABLE LANGUAGE sql AS $$SELECT $1::text$$")
+        .await;
+    settled(&world, &a("text", &later[1])).await;
+}
+
+#[tokio::test]
+async fn very_many_columns_may_have_defaults_and_nothing_is_left_of_the_question_what_these_are() {
+    let mut world = World::new("many_defaults").await;
+    let column = |n: u32| json!({format!("c{n}"): {"type": "text", "default": format!("'{}'", n % 120)}});
+    let wanted = with(&json!((0..300).map(column).collect::<Vec<_>>()));
+    settled(&world, &wanted).await;
+    assert_eq!(found(&world, "c299").await, "'59'::text");
+    world.restart();
+    assert_eq!(world.apply(&wanted).await.unwrap().outcome, Outcome::Unchanged);
+    let left = "SELECT FROM pg_attribute WHERE attname = 'korf_probed'";
+    assert!(world.sql.query(left, &[]).await.unwrap().is_empty());
+    let error =
+        world.rejected(&with(&json!([{"Other": {"type": "integer", "default": true}}]))).await.to_string();
+    assert!(error.contains("column \"other\" is of type integer") && !error.contains("korf"), "{error}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Servers that admit fewer connections than the pool may have.
 
-use crate::support::{NoAnswer, World, claim, owner, pooler, spec, table};
+use crate::support::{NoAnswer, World, claim, has_own_server, owner, pooler, skip, spec, table};
 use database_table_operator::{
     connection::Settings, database::Database, error::TableError, sqlstate::ErrorClass,
 };
@@ -32,10 +32,10 @@ fn pool_of_eight(url: &str) -> Arc<Database> {
 
 #[tokio::test]
 async fn fifty_tables_share_the_two_connections_that_their_role_may_have() {
-    let world = World::new("two_connections").await;
     if pooler().is_some() {
-        return; // The pooler has the server's connections, and makes its clients wait itself.
+        return skip("a pooler has the server's connections, and makes its clients wait itself");
     }
+    let world = World::new("two_connections").await;
     let superuser = world.database.connect_as_superuser().await.unwrap();
     let limit = async |connections: i32| {
         let user = &world.database.user;
@@ -63,6 +63,9 @@ async fn fifty_tables_share_the_two_connections_that_their_role_may_have() {
 
 #[tokio::test]
 async fn fifty_tables_share_what_the_server_has_left() {
+    if !has_own_server("a given server can't be stopped") {
+        return;
+    }
     let server = Postgres::start().await.unwrap();
     let database = server.create_database("few").await.unwrap();
     let superuser = database.connect_as_superuser().await.unwrap();
@@ -106,6 +109,10 @@ async fn pooler_for_one(server: SocketAddr) -> SocketAddr {
 async fn a_full_pooler_is_understood_also_before_tls() {
     let world = World::new("full_pooler").await;
     for mode in ["disable", "prefer", "require"] {
+        if mode == "require" && !has_own_server("a given server may have no TLS, which sslmode=require needs")
+        {
+            continue;
+        }
         let pooler = pooler_for_one(world.database.address).await.to_string();
         let url = world.database.url_with(&format!("sslmode={mode}"));
         let url = url.replace(&world.database.address.to_string(), &pooler);

@@ -4,6 +4,7 @@
 
 mod adopt;
 mod bad_input;
+mod busy;
 mod clusters;
 mod columns;
 mod connection;
@@ -21,6 +22,7 @@ mod integers;
 mod keys;
 mod kstatus;
 mod lost_line;
+mod names;
 mod outages;
 mod pooled;
 mod races;

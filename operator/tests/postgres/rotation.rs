@@ -1,6 +1,6 @@
 //! Passwords, users and certificates that change while the operator runs.
 
-use crate::support::{NoAnswer, claim, owner, server, spec, table};
+use crate::support::{NoAnswer, claim, has_own_server, owner, server, spec, table};
 use database_table_operator::{
     connection::Settings, database::Database, error::TableError, sqlstate::ErrorClass,
     status::ConditionReason,
@@ -147,6 +147,9 @@ async fn what_works_goes_on_while_the_files_cannot_be_used() {
 
 #[tokio::test]
 async fn a_new_authority_is_read_for_each_connection() {
+    if !has_own_server("its certificate can't be replaced") {
+        return;
+    }
     let server = Postgres::start().await.unwrap();
     let world = World::on(&server, "authority").await;
     world.mount.replace(1, &[("ca.crt", &ca_of(&server))]);
@@ -163,6 +166,9 @@ async fn a_new_authority_is_read_for_each_connection() {
 
 #[tokio::test]
 async fn a_certificate_that_cannot_be_accepted_is_no_outage() {
+    if !has_own_server("its certificate can't be replaced") {
+        return;
+    }
     let server = Postgres::start().await.unwrap();
     let world = World::on(&server, "bad_certificate").await;
     for (certificate, hint) in [
@@ -187,6 +193,9 @@ async fn a_certificate_that_cannot_be_accepted_is_no_outage() {
 
 #[tokio::test]
 async fn a_client_certificate_is_presented() {
+    if !has_own_server("a given server can't be stopped") {
+        return;
+    }
     let server = Postgres::start().await.unwrap();
     let world = World::on(&server, "client").await;
     let superuser = world.database.connect_as_superuser().await.unwrap();

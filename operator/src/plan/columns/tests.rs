@@ -74,7 +74,9 @@ fn told(
     earlier: &[Setting],
     checks: &[&str],
 ) -> Vec<String> {
-    let differences = compare(&wanted(settings), &relation(detail.clone(), checks), &owned(earlier));
+    let indexes = FoundIndexes::default();
+    let differences =
+        compare(&wanted(settings), &relation(detail.clone(), checks), &owned(earlier), &indexes);
     let changes = differences.changes.iter().map(ToString::to_string);
     let steps = differences.steps.iter().flat_map(|step| step.query.iter().chain(&step.statements).cloned());
     let refused = differences.refused.into_iter().map(|(change, statement)| format!("{change}: {statement}"));
@@ -159,14 +161,17 @@ fn not_null_goes_on_where_an_attempt_has_stopped() {
         ColumnDetail { not_null: true, unproven: Some("theirs".into()), ..ColumnDetail::default() };
     let mut native = relation(unproven, &[]);
     native.details.as_mut().unwrap().has_native_not_null = true;
-    let steps = compare(&wanted(strict()), &native, &owned(&[])).steps;
+    let steps = compare(&wanted(strict()), &native, &owned(&[]), &FoundIndexes::default()).steps;
     assert_eq!(steps[1].statements, [alter("VALIDATE CONSTRAINT \"theirs\"")]);
     assert_eq!((steps.len(), &steps[1].undo), (2, &None), "somebody's own isn't dropped");
     // It is no longer asked for.
     let done = ColumnDetail { not_null: true, ..ColumnDetail::default() };
     assert_eq!(
         told(ColumnSettings::default(), &none, &[Setting::NotNull], &["korf_a_not_null"]),
-        ["constraint \"korf_a_not_null\" of column \"a\", dropped"]
+        [
+            "validation of constraint \"korf_a_not_null\", cancelled",
+            "constraint \"korf_a_not_null\" of column \"a\", dropped"
+        ]
     );
     assert_eq!(told(strict(), &done, &[], &[]), [""; 0]);
 }
@@ -271,9 +276,8 @@ fn what_goes_through_many_rows_is_held_back() {
         found.details.as_mut().unwrap().weight = weight(bytes);
         found
     };
-    let differences = |columns, bytes| {
-        compare(&spec(columns), &found(bytes), &FromSpec::of_columns(["a".to_owned()].into()))
-    };
+    let differences =
+        |columns, bytes| compare(&spec(columns), &found(bytes), &owned(&[]), &FoundIndexes::default());
     let wider = || vec![of_type("a", TEXT, "text")];
     let domain = || vec![of_type("a", VARCHAR, "character varying"), of_type("m", DOMAIN, "mail")];
     let plain = || vec![of_type("a", VARCHAR, "character varying"), of_type("m", TEXT, "text")];

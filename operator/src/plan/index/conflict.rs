@@ -46,6 +46,18 @@ pub enum IndexConflict {
         /// The table.
         table: String,
     },
+    /// A constraint of a new table gets the index's name.
+    #[error(
+        "index {} can't be built on table {table}: its primary key or a UNIQUE column gets this name. Choose another one in \
+         spec.indexes",
+        quote(.index)
+    )]
+    NamedAsConstraint {
+        /// The index, exact.
+        index: String,
+        /// The table.
+        table: String,
+    },
     /// An index that is to be dropped tells rows apart for replication.
     #[error(
         "index {} of table {table} is its REPLICA IDENTITY, so it is neither dropped nor replaced: run ALTER TABLE {table} REPLICA \
