@@ -325,7 +325,7 @@ fn a_longer_integer_is_done_where_all_that_is_gone_through_is_little() {
         let mut found = relation(ColumnDetail::default(), &[]);
         let (foreign, sequences) = (key(foreign).into(), sequence(of).into());
         found.details.as_mut().unwrap().weight = Weight { bytes, foreign, sequences, ..Weight::default() };
-        let differences = compare(&longer, &found, &owned(&[]));
+        let differences = compare(&longer, &found, &owned(&[]), &FoundIndexes::default());
         assert_eq!(differences.changes.len(), done, "{differences:?}");
         let statements: Vec<_> = differences.refused.iter().map(|(_, statement)| statement).collect();
         assert_eq!(statements, held_back.iter().collect::<Vec<_>>());
