@@ -16,10 +16,11 @@ use crate::{identifier::Identifier, marker::Owner};
 pub use column::{CatalogColumn, Generated};
 pub use detail::{CHECK_PREFIX, ColumnDetail, Details, UniqueIndex, details};
 use futures::try_join;
-pub use index::{CatalogIndex, FoundIndexes, cancel_builds, indexes, is_busy};
+pub use index::{CatalogIndex, FoundIndexes, cancel_builds, indexes, indexes_of_all, is_busy};
 pub use key::{Key, KeyForm};
 use postgres_types::Type;
 pub use publication::{Publication, publications};
+use std::collections::HashMap;
 use tokio_postgres::{Client, Error, Row};
 pub use type_id::PgTypeId;
 pub use weight::{Weight, weight};
@@ -96,6 +97,22 @@ macro_rules! lock {
     };
 }
 
+/// The query of what relations are. A subquery for each comment: the server plans that in half the time of a join.
+macro_rules! head_of {
+    ($from:literal) => {
+        head_of!($from, "")
+    };
+    ($from:literal, $more:literal) => {
+        concat!(
+            "SELECT c.oid, c.relkind::text, (SELECT d.description FROM pg_catalog.pg_description d WHERE d.objoid = c.oid \
+             AND d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objsubid = 0)",
+            $more,
+            " FROM ",
+            $from
+        )
+    };
+}
+
 /// The place of a table in a schema, or else in the connection's current one; `None` if no schema in the search path exists.
 ///
 /// # Errors
@@ -155,19 +172,42 @@ pub async fn lock(sql: &Client, qualified: &str) -> Result<(), Error> {
 ///
 /// Those of the connection.
 pub async fn head(sql: &Client, schema: Option<&str>, name: &str) -> Result<Option<Head>, Error> {
-    // A subquery for each table: the server plans that in half the time of a join.
-    let query = "SELECT c.oid, c.relkind::text, \
-                   (SELECT d.description FROM pg_catalog.pg_description d WHERE d.objoid = c.oid \
-                    AND d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objsubid = 0) \
-                 FROM pg_catalog.pg_class c WHERE c.relname = $2 AND c.relnamespace = \
-                   (SELECT n.oid FROM pg_catalog.pg_namespace n \
-                    WHERE n.nspname = COALESCE($1, pg_catalog.current_schema()))";
+    let query = head_of!(
+        "pg_catalog.pg_class c WHERE c.relname = $2 AND c.relnamespace = \
+         (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = COALESCE($1, pg_catalog.current_schema()))"
+    );
     let row = sql.query_typed_opt(query, &[(&schema, Type::NAME), (&name, Type::NAME)]).await?;
-    row.map(|row| {
-        let kind = RelationKind::of(row.try_get(1)?);
-        Ok(Head { oid: row.try_get(0)?, kind, comment: row.try_get(2)? })
-    })
-    .transpose()
+    row.map(|row| read_head(&row)).transpose()
+}
+
+/// Reads the same of many places at once; `None` for each where nothing is.
+///
+/// # Errors
+///
+/// Those of the connection.
+pub async fn heads(sql: &Client, places: &[&Place]) -> Result<Vec<Option<Head>>, Error> {
+    let query = head_of!(
+        "unnest($1::pg_catalog.name[], $2::pg_catalog.name[]) WITH ORDINALITY w(schema, name, number) \
+         JOIN pg_catalog.pg_namespace n ON n.nspname = w.schema \
+         JOIN pg_catalog.pg_class c ON c.relname = w.name AND c.relnamespace = n.oid",
+        ", w.number"
+    );
+    let schemas: Vec<_> = places.iter().map(|place| place.schema.as_str()).collect();
+    let names: Vec<_> = places.iter().map(|place| place.name.as_str()).collect();
+    let rows = sql.query_typed(query, &[(&schemas, Type::NAME_ARRAY), (&names, Type::NAME_ARRAY)]).await?;
+    let mut heads = vec![None; places.len()];
+    for row in &rows {
+        let number: i64 = row.try_get(3)?;
+        let at = usize::try_from(number).ok().and_then(|number| heads.get_mut(number.checked_sub(1)?));
+        if let Some(head) = at {
+            *head = Some(read_head(row)?);
+        }
+    }
+    Ok(heads)
+}
+
+fn read_head(row: &Row) -> Result<Head, Error> {
+    Ok(Head { oid: row.try_get(0)?, kind: RelationKind::of(row.try_get(1)?), comment: row.try_get(2)? })
 }
 
 /// Reads the rest of a relation, with or without its [`Details`].
@@ -176,36 +216,87 @@ pub async fn head(sql: &Client, schema: Option<&str>, name: &str) -> Result<Opti
 ///
 /// Those of the connection.
 pub async fn relation(sql: &Client, head: Head, detailed: bool) -> Result<Relation, Error> {
-    let oid = head.oid;
-    let details = async { if detailed { details(sql, oid).await.map(Some) } else { Ok(None) } };
-    let (columns, serial, (key, has_identity), details) =
-        try_join!(column::read(sql, oid), column::serial(sql, oid), key::read(sql, oid), details)?;
-    let name_of = |number: &i16| Some(columns.iter().find(|(of, _)| of == number)?.1.name.clone());
-    let key = key.map(|key| Key {
-        constraint: key.constraint,
-        columns: key.columns.iter().filter_map(name_of).collect(),
-        form: key.form,
-    });
-    Ok(Relation {
-        details,
-        key,
-        has_identity,
-        columns: columns
-            .iter()
-            .map(|(number, column)| CatalogColumn { serial: serial.contains(number), ..column.clone() })
-            .collect(),
-        head,
-    })
+    let oids = [head.oid];
+    let detailed = if detailed { &oids[..] } else { &[] };
+    Ok(Reading::of(sql, &oids, detailed, true).await?.relation(head))
 }
 
-/// Whether there is a schema of this name.
+/// Reads the rest of many relations at once, and the [`Details`] of those that are `detailed`, without waiting for a lock.
+/// What can't be read so, such as the size of a table, is left out.
+///
+/// # Errors
+///
+/// Those of the connection. A relation that has been dropped meanwhile isn't one.
+pub async fn relations(sql: &Client, heads: Vec<Head>, detailed: &[u32]) -> Result<Vec<Relation>, Error> {
+    let oids: Vec<_> = heads.iter().map(|head| head.oid).collect();
+    let mut reading = Reading::of(sql, &oids, detailed, false).await?;
+    Ok(heads.into_iter().map(|head| reading.relation(head)).collect())
+}
+
+/// What was read of relations, by their OIDs.
+struct Reading {
+    columns: HashMap<u32, Vec<(i16, CatalogColumn)>>,
+    serial: HashMap<u32, Vec<i16>>,
+    keys: HashMap<u32, (Option<key::NumberedKey>, bool)>,
+    details: HashMap<u32, Details>,
+}
+
+impl Reading {
+    async fn of(sql: &Client, oids: &[u32], detailed: &[u32], may_wait: bool) -> Result<Self, Error> {
+        let details = async {
+            if detailed.is_empty() {
+                return Ok(HashMap::new());
+            }
+            detail::read(sql, detailed, may_wait).await
+        };
+        let (columns, serial, keys, details) =
+            try_join!(column::read(sql, oids), column::serial(sql, oids), key::read(sql, oids), details)?;
+        Ok(Self { columns, serial, keys, details })
+    }
+
+    fn relation(&mut self, head: Head) -> Relation {
+        let columns = self.columns.remove(&head.oid).unwrap_or_default();
+        let serial = self.serial.remove(&head.oid).unwrap_or_default();
+        let (key, has_identity) = self.keys.remove(&head.oid).unwrap_or_default();
+        let name_of = |number: &i16| Some(columns.iter().find(|(of, _)| of == number)?.1.name.clone());
+        let key = key.map(|key| Key {
+            constraint: key.constraint,
+            columns: key.columns.iter().filter_map(name_of).collect(),
+            form: key.form,
+        });
+        let with_serial = |(number, column): (i16, CatalogColumn)| CatalogColumn {
+            serial: serial.contains(&number),
+            ..column
+        };
+        Relation {
+            details: self.details.remove(&head.oid),
+            key,
+            has_identity,
+            columns: columns.into_iter().map(with_serial).collect(),
+            head,
+        }
+    }
+}
+
+/// What there is of a name that a schema may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SchemaName {
+    /// Whether a schema has it.
+    pub is_schema: bool,
+    /// Whether a role has it. Each role looks for what has no schema in the one of its name, at first.
+    pub is_role: bool,
+}
+
+/// What has the name of a schema.
 ///
 /// # Errors
 ///
 /// Those of the connection.
-pub async fn has_schema(sql: &Client, schema: &str) -> Result<bool, Error> {
-    let query = "SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = $1";
-    Ok(sql.query_typed_opt(query, &[(&schema, Type::NAME)]).await?.is_some())
+pub async fn schema_name(sql: &Client, name: &str) -> Result<SchemaName, Error> {
+    let query = "SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = $1), \
+                   EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = $1)";
+    let row = sql.query_typed_one(query, &[(&name, Type::NAME)]).await?;
+    Ok(SchemaName { is_schema: row.try_get(0)?, is_role: row.try_get(1)? })
 }
 
 /// Whether there is a relation of any kind with this qualified name, as PostgreSQL prints it.
@@ -246,6 +337,27 @@ pub async fn tables_of(sql: &Client, owner: &Owner) -> Result<Vec<Place>, Error>
 
 async fn of_relation(sql: &Client, query: &str, oid: u32) -> Result<Vec<Row>, Error> {
     sql.query_typed(query, &[(&oid, Type::OID)]).await
+}
+
+/// What a query of relations finds, by their OIDs, which each of its rows begins with.
+async fn of_relations<T>(
+    sql: &Client,
+    query: &str,
+    oids: &[u32],
+    read: impl Fn(&Row) -> Result<T, Error>,
+) -> Result<HashMap<u32, Vec<T>>, Error> {
+    by_relation(&sql.query_typed(query, &[(&oids, Type::OID_ARRAY)]).await?, read)
+}
+
+fn by_relation<T>(
+    rows: &[Row],
+    read: impl Fn(&Row) -> Result<T, Error>,
+) -> Result<HashMap<u32, Vec<T>>, Error> {
+    let mut found: HashMap<u32, Vec<T>> = HashMap::new();
+    for row in rows {
+        found.entry(row.try_get(0)?).or_default().push(read(row)?);
+    }
+    Ok(found)
 }
 
 impl RelationKind {

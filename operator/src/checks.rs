@@ -18,6 +18,9 @@ struct Server {
     /// The first schema of the search path that exists.
     schema: Option<String>,
     may_create: bool,
+    database: String,
+    may_create_schemas: bool,
+    may_create_temporary: bool,
 }
 
 /// Looks at the database, without a change to it.
@@ -51,7 +54,10 @@ impl Server {
                        pg_catalog.current_setting('server_version'), pg_catalog.pg_is_in_recovery(), \
                        pg_catalog.current_setting('transaction_read_only')::pg_catalog.bool, current_user::pg_catalog.text, \
                        pg_catalog.current_schema()::pg_catalog.text, \
-                       COALESCE(pg_catalog.has_schema_privilege(pg_catalog.current_schema(), 'CREATE'), false)";
+                       COALESCE(pg_catalog.has_schema_privilege(pg_catalog.current_schema(), 'CREATE'), false), \
+                       pg_catalog.current_database()::pg_catalog.text, \
+                       pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'), \
+                       pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')";
         let row = sql.query_typed_one(query, &[]).await?;
         Ok(Self {
             number: row.try_get(0)?,
@@ -61,6 +67,9 @@ impl Server {
             user: row.try_get(4)?,
             schema: row.try_get(5)?,
             may_create: row.try_get(6)?,
+            database: row.try_get(7)?,
+            may_create_schemas: row.try_get(8)?,
+            may_create_temporary: row.try_get(9)?,
         })
     }
 
@@ -77,7 +86,7 @@ impl Server {
         } else {
             Finding::fine("database", version)
         };
-        vec![version, self.writes(), self.place()]
+        vec![version, self.writes(), self.place(), self.schemas(), self.temporary()]
     }
 
     fn writes(&self) -> Finding {
@@ -108,6 +117,38 @@ impl Server {
         let grant = format!("GRANT CREATE ON SCHEMA {schema} TO {user}");
         Finding::failed("schema", format!("user {user} may not create tables in {schema}: run {grant}"))
     }
+
+    fn schemas(&self) -> Finding {
+        let what = "for objects with createSchema";
+        self.in_database("schemas", self.may_create_schemas, "CREATE", "schemas", what)
+    }
+
+    fn temporary(&self) -> Finding {
+        let what = "in which defaults and generated columns are tried before they are used";
+        self.in_database("temporary", self.may_create_temporary, "TEMPORARY", "temporary tables", what)
+    }
+
+    /// A right that not all objects need.
+    fn in_database(
+        &self,
+        name: &'static str,
+        may: bool,
+        right: &str,
+        things: &str,
+        purpose: &str,
+    ) -> Finding {
+        let [user, database] = [&self.user, &self.database].map(|name| crate::identifier::quote(name));
+        if may {
+            return Finding::fine(name, format!("user {user} may create {things}, {purpose}"));
+        }
+        let grant = format!("GRANT {right} ON DATABASE {database} TO {user}");
+        Finding::warning(
+            name,
+            format!(
+                "user {user} may not create {things}, {purpose}: if there are to be such objects, run {grant}"
+            ),
+        )
+    }
 }
 
 #[cfg(test)]
@@ -123,6 +164,9 @@ mod tests {
             user: "demouser".into(),
             schema: Some("public".into()),
             may_create: true,
+            database: "demo\"db".into(),
+            may_create_schemas: true,
+            may_create_temporary: true,
         }
     }
 
@@ -144,6 +188,14 @@ mod tests {
             (
                 Server { may_create: false, user: "O'Neil".into(), ..server() },
                 "run GRANT CREATE ON SCHEMA \"public\" TO \"O'Neil\"",
+            ),
+            (
+                Server { may_create_schemas: false, ..server() },
+                "may not create schemas, for objects with createSchema: if there are to be such objects, run GRANT CREATE ON DATABASE \"demo\"\"db\" TO \"demouser\"",
+            ),
+            (
+                Server { may_create_temporary: false, ..server() },
+                "run GRANT TEMPORARY ON DATABASE \"demo\"\"db\" TO \"demouser\"",
             ),
         ] {
             let lines = lines(&server);

@@ -42,6 +42,15 @@ const SWEEP: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub struct Connections(Arc<Shared>);
 
+/// Connections as long as somebody else has them.
+pub(crate) struct WeakConnections(Weak<Shared>);
+
+impl WeakConnections {
+    pub(crate) fn upgrade(&self) -> Option<Connections> {
+        self.0.upgrade().map(Connections)
+    }
+}
+
 struct Shared {
     pools: Pools,
     settings: Settings,
@@ -50,6 +59,7 @@ struct Shared {
     allowed: BTreeSet<String>,
     secrets: Mutex<HashMap<SecretId, Arc<Entry>>>,
     is_swept: AtomicBool,
+    is_watched: AtomicBool,
 }
 
 /// A Secret, and the database that it leads to.
@@ -99,6 +109,7 @@ impl Connections {
             allowed: allowed.into_iter().collect(),
             secrets: Mutex::default(),
             is_swept: AtomicBool::new(false),
+            is_watched: AtomicBool::new(false),
         })))
     }
 
@@ -211,11 +222,11 @@ impl Connections {
         let settings = Settings::of_secret(&data, &self.0.settings).map_err(unusable)?;
         let (pools, own, before) =
             (self.0.pools.clone(), Arc::clone(&self.0.own), before.map(|(_, link)| Arc::clone(link)));
-        let place = secrets::place(secret);
+        let of = secret.clone();
         // It reads the operator's own file with authorities, perhaps.
         let made = spawn_blocking(move || match before {
             Some(before) if before.fingerprint == settings.fingerprint() => before.by(&settings),
-            _ => Ok(Link::of_secret(place, &settings, pools.pool(&settings)?, &own)),
+            _ => Ok(Link::of_secret(&of, &settings, pools.pool(&settings)?, &own)),
         });
         let link = match made.await {
             Ok(made) => made.map_err(|error| unusable(error.into()))?,
@@ -262,6 +273,12 @@ impl Connections {
             }
             unused < FORGOTTEN
         });
+    }
+
+    /// The first caller looks at the tables from now on, as long as there are the connections.
+    pub(crate) fn begin_to_watch(&self) -> Option<WeakConnections> {
+        let is_first = !self.0.is_watched.swap(true, Ordering::Relaxed);
+        is_first.then(|| WeakConnections(Arc::downgrade(&self.0)))
     }
 
     /// From the first use of a Secret on, until nobody has the connections.

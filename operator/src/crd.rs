@@ -14,7 +14,7 @@
 mod column;
 
 use crate::{
-    spec::{AdoptionPolicy, DeletionPolicy, Method},
+    spec::{AdoptionPolicy, DeletionPolicy, DriftPolicy, Method},
     status::TableStatus,
 };
 pub use column::{ColumnItem, ColumnSpec, LongColumn};
@@ -93,6 +93,12 @@ pub struct DatabaseTableSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "adoption_policy")]
     pub adoption_policy: Option<AdoptionPolicy>,
+
+    /// What is done where somebody has changed the table: Repair, the default, makes again what is missing, as far as nothing is
+    /// lost by it. Report changes nothing, and says it in the status. A change of the spec is made under both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "drift_policy")]
+    pub drift_policy: Option<DriftPolicy>,
 }
 
 /// An index. It is built while others read and write the table.
@@ -187,6 +193,10 @@ fn deletion_policy(_: &mut SchemaGenerator) -> Schema {
 
 fn adoption_policy(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "enum": ["Never", "IfCompatible"] })
+}
+
+fn drift_policy(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": ["Report", "Repair"] })
 }
 
 /// Nothing is required: see the top of this file.

@@ -19,6 +19,7 @@ use crate::{
     background::{Background, Progress},
     catalog::{self, Head, Place},
     ddl,
+    drift::{self, MOST_AT_ONCE, Watch, Watched},
     error::{DatabaseError, TableError},
     forms::{self, KnownForms},
     handover::{self, Former},
@@ -27,8 +28,9 @@ use crate::{
     metrics::Metrics,
     outcome::{Adoption, Applied, Dropped},
     owners::Owners,
-    plan::{self, Claim, Found, Plan, PlanError, ResolvedTable},
+    plan::{self, Claim, Compared, Difference, Found, Plan, PlanError, ResolvedTable},
     pool::Pool,
+    secrets::SecretId,
     spec::{AdoptionPolicy, Table},
     sqlstate::Step,
     steps,
@@ -38,7 +40,7 @@ use crate::{
     warning::{self, Warning},
 };
 use futures::{join, try_join};
-pub(crate) use seen::{Seen, look};
+pub(crate) use seen::{Seen, look, needs_details, needs_indexes};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
@@ -51,7 +53,11 @@ const MOST_ROUNDS: usize = 4;
 
 /// A plan, and what else matters to its end.
 struct Planned {
-    plan: Plan,
+    /// The plan, and what of it puts right what somebody has changed.
+    plan: Result<(Plan, Option<Difference>), PlanError>,
+    found: Found,
+    /// What it was made with.
+    watched: Watched,
     warnings: Vec<Warning>,
     /// Whether event triggers fire after its statements.
     has_triggers: bool,
@@ -85,6 +91,7 @@ pub struct Database {
     types: KnownTypes,
     forms: KnownForms,
     background: Arc<Background>,
+    watch: Watch,
 }
 
 impl Database {
@@ -93,15 +100,46 @@ impl Database {
         // Others need connections, too: beside other databases, a pool has no more than half of them.
         let background = Arc::new(Background::new((pool.counts().limit / 4).max(1)));
         let (types, forms) = (KnownTypes::default(), KnownForms::default());
-        Self { pool, owners: Owners::default(), types, forms, background }
+        let watch = Watch::new(pool.metrics().clone());
+        Self { pool, owners: Owners::default(), types, forms, background, watch }
     }
 
-    /// The database that another pool connects to, which may be the same one. What is done in the background for both shares its
-    /// places.
+    /// The database that another pool connects to, by a Secret, which may be the same one. What is done in the background for both
+    /// shares its places.
     #[must_use]
-    pub fn beside(&self, pool: Pool) -> Self {
+    pub fn beside(&self, pool: Pool, secret: Option<SecretId>) -> Self {
         let (types, forms) = (KnownTypes::default(), KnownForms::default());
-        Self { pool, owners: self.owners.beside(), types, forms, background: Arc::clone(&self.background) }
+        let (background, watch) = (Arc::clone(&self.background), self.watch.beside(secret));
+        Self { pool, owners: self.owners.beside(), types, forms, background, watch }
+    }
+
+    /// The tables that are looked at.
+    pub fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// Looks whether the tables that are watched here are as their objects ask, and calls this with the namespace and the name
+    /// of each object that has to have a turn. It changes nothing, and waits for no lock.
+    ///
+    /// # Errors
+    ///
+    /// [`TableError`]: those that were looked at before it have had their turns.
+    pub async fn look_for_drift(&self, call: &(impl Fn(&str, &str) + Sync)) -> Result<(), TableError> {
+        let watched = self.watch.begin();
+        for some in watched.chunks(MOST_AT_ONCE) {
+            let all: Vec<&Watched> = some.iter().map(|watched| &**watched).collect();
+            let found = run(self.pool.metrics(), || {
+                transact(&self.pool, async |tx: &Transaction<'_>| drift::look(tx, &all).await)
+            })
+            .await?;
+            for (watched, found) in some.iter().zip(&found) {
+                let owner = &watched.claim.owner;
+                if self.watch.note_verdict(watched, &drift::judge(watched, found)) {
+                    call(&owner.namespace, &owner.name);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Makes an object's table match its spec: creates it, changes it, or finds that it matches already.
@@ -122,12 +160,15 @@ impl Database {
         table: &Table,
     ) -> Result<Applied, TableError> {
         match self.mark_former(objects, claim).await? {
+            Former::Nothing => self.apply_own(objects, claim, table).await,
             Former::Strange(error) if claim.adoption == AdoptionPolicy::Never => Err(error.into()),
-            Former::Marked => {
+            // It is the spec that it may differ from: the other operator didn't apply all of it.
+            former => {
+                let claim = &Claim { was_applied: false, ..claim.clone() };
                 let applied = self.apply_own(objects, claim, table).await?;
-                Ok(Applied { adoption: Some(Adoption::HandedOver), ..applied })
+                let handed_over = matches!(former, Former::Marked).then_some(Adoption::HandedOver);
+                Ok(Applied { adoption: handed_over.or(applied.adoption), ..applied })
             }
-            Former::Strange(_) | Former::Nothing => self.apply_own(objects, claim, table).await,
         }
     }
 
@@ -139,12 +180,13 @@ impl Database {
     ) -> Result<Applied, TableError> {
         let owner = &claim.owner;
         self.settle(owner, table).await?;
-        let mut outcome = None;
+        let mut first = None;
         for _ in 0..MOST_ROUNDS {
             let (applied, place, steps) = self.change(objects, claim, table).await?;
-            let outcome = outcome.get_or_insert_with(|| applied.outcome.clone());
+            let (outcome, drift) =
+                first.get_or_insert_with(|| (applied.outcome.clone(), applied.drift.clone()));
             if steps.is_empty() {
-                return Ok(Applied { outcome: outcome.clone(), ..applied });
+                return Ok(Applied { outcome: outcome.clone(), drift: drift.clone(), ..applied });
             }
             let what = format!("table {} is being changed: {}", place.qualified, steps[0].what);
             let (pool, of) = (self.pool.clone(), owner.clone());
@@ -178,7 +220,11 @@ impl Database {
     ) -> Result<(Applied, Place, Vec<plan::Step>), TableError> {
         run(self.pool.metrics(), || {
             transact(&self.pool, async |tx: &Transaction<'_>| {
-                let Planned { plan, warnings, has_triggers } = self.plan(tx, objects, claim, table).await?;
+                let Planned { plan, found, watched, warnings, has_triggers } =
+                    self.plan(tx, objects, claim, table).await?;
+                let (plan, drift) = plan
+                    .map_err(TableError::from)
+                    .inspect_err(|error| self.note_refused(&watched, &found, error))?;
                 let statements = ddl::statements(&plan);
                 if !statements.is_empty() {
                     self.owners.note(&claim.owner);
@@ -189,12 +235,28 @@ impl Database {
                 } else {
                     tx.commit(Step::Change, &statements).await.map_err(TableError::from)
                 };
-                made.map_err(|error| in_time(error, begun.elapsed(), &plan))?;
+                made.map_err(|error| in_time(error, begun.elapsed(), &plan))
+                    .inspect_err(|error| self.note_refused(&watched, &found, error))?;
                 let (place, steps) = (plan.table.place.clone(), plan.steps.clone());
-                Ok((Applied::new(plan, warnings), place, steps))
+                match steps.is_empty() {
+                    true => self.watch.note_applied(watched),
+                    // Until they are over, it isn't.
+                    false => self.watch.forget(&claim.owner.namespace, &claim.owner.name),
+                }
+                Ok((Applied { drift, ..Applied::new(plan, warnings) }, place, steps))
             })
         })
         .await
+    }
+
+    /// Of what others can put right in the database, a look tells when they have. For the rest, the handler is called again.
+    fn note_refused(&self, watched: &Watched, found: &Found, error: &TableError) {
+        if let TableError::Plan(
+            PlanError::Incompatible { .. } | PlanError::TooSlow { .. } | PlanError::Drifted { .. },
+        ) = error
+        {
+            self.watch.note_refused(watched.clone(), found);
+        }
     }
 
     /// What [`apply`](Self::apply) would do at first, without doing it.
@@ -212,6 +274,7 @@ impl Database {
             // It isn't committed.
             transact(&self.pool, async |tx: &Transaction<'_>| {
                 let Planned { plan, warnings, .. } = self.plan(tx, objects, claim, table).await?;
+                let (plan, _) = plan?;
                 Ok(Preview {
                     statements: ddl::changes(&plan),
                     table: plan.table.place.qualified,
@@ -236,10 +299,12 @@ impl Database {
     }
 
     async fn mark_former(&self, objects: &impl Objects, claim: &Claim) -> Result<Former, TableError> {
-        let Some(former) = &claim.former else { return Ok(Former::Nothing) };
+        let Some(former) = claim.former.as_ref().filter(|_| !claim.is_elsewhere) else {
+            return Ok(Former::Nothing);
+        };
         run(self.pool.metrics(), || {
             transact(&self.pool, async |tx: &Transaction<'_>| {
-                handover::mark(tx, objects, claim, former, (&self.types, &self.forms, &self.owners)).await
+                handover::mark(tx, objects, claim, former, (&self.types, &self.owners)).await
             })
         })
         .await
@@ -282,7 +347,7 @@ impl Database {
         let mut elsewhere = match has_lost {
             // What this process knows may be minutes old.
             true => catalog::tables_of(tx, &claim.owner).await?,
-            false => self.elsewhere(tx, seen.head.as_ref(), &claim.owner).await?,
+            false => self.elsewhere(tx, seen.head.as_ref(), claim).await?,
         };
         // So does one that only its comment tells.
         if let [moved] = &*elsewhere
@@ -307,33 +372,43 @@ impl Database {
             indexes: table.indexes.clone(),
             creates_schema: table.create_schema,
         };
-        let lacks_schema = async {
+        let schema = async {
             match is_asked && head.is_none() {
-                true => catalog::has_schema(tx, &wanted.place.schema).await.map(|is_there| !is_there),
-                false => Ok(false),
+                true => catalog::schema_name(tx, &wanted.place.schema).await.map(Some),
+                false => Ok(None),
             }
         };
-        let (mut indexes, lacks_schema) = try_join!(seen::indexes(tx, head.as_ref(), &wanted), lacks_schema)?;
+        let (mut indexes, schema) = try_join!(seen::indexes(tx, head.as_ref(), &wanted), schema)?;
+        let missing = schema.filter(|name| !name.is_schema);
         let here = seen::relation(tx, head, &wanted, claim).await?;
         if let Some(relation) = here.as_ref().filter(|relation| plan::lacks_key(&wanted, relation)) {
             indexes = seen::indexes_beside_key(tx, relation, &wanted).await?;
         }
         let publications = seen::publications(tx, &wanted.place, here.as_ref(), table).await?;
         let elsewhere = elsewhere.into_iter().map(|place| place.qualified).collect();
-        let found = Found { here, elsewhere, publications, indexes, lacks_schema };
-        let plan = plan::plan(wanted, &found, claim)?;
-        if let Some(relation) = &found.here
+        let (lacks_schema, lacks_schema_of_role) =
+            (missing.is_some(), missing.is_some_and(|name| name.is_role));
+        let found = Found { here, elsewhere, publications, indexes, lacks_schema, lacks_schema_of_role };
+        let watched = Watched::new(&wanted, &found, claim);
+        let planned = plan::plan(wanted, &found, claim);
+        let plan = match claim.was_applied {
+            true => plan::decide(Compared { wanted: &watched.wanted, found: &found }, planned, claim.drift),
+            false => planned.map(|plan| (plan, None)),
+        };
+        if let (Ok((plan, _)), Some(relation)) = (&plan, &found.here)
             && plan.needs_lock()
             && catalog::is_busy(tx, relation.head.oid).await?
         {
             // Whoever waited for that lock would have all readers wait behind it.
-            return Err(PlanError::Busy { table: plan.table.place.qualified }.into());
+            return Err(PlanError::Busy { table: plan.table.place.qualified.clone() }.into());
         }
-        if plan.takes_over && !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
-            return Err(TableError::ObjectGone { table: plan.table.place.qualified });
+        if plan.as_ref().is_ok_and(|(plan, _)| plan.takes_over)
+            && !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)?
+        {
+            return Err(TableError::ObjectGone { table: watched.wanted.place.qualified });
         }
-        let warnings = warning::warnings(table, &plan.table, &found);
-        Ok(Planned { plan, warnings, has_triggers })
+        let warnings = warning::warnings(table, &watched.wanted, &found);
+        Ok(Planned { plan, found, watched, warnings, has_triggers })
     }
 
     /// The object's tables of other names or in other schemas, unless the one that was found is its own.
@@ -341,10 +416,12 @@ impl Database {
         &self,
         sql: &Client,
         here: Option<&Head>,
-        owner: &Owner,
+        claim: &Claim,
     ) -> Result<Vec<Place>, TableError> {
-        // Rarely needed, and it reads all comments in the database.
-        if is_owned(here, owner) || !self.owners.may_have_table(sql, owner).await? {
+        // Rarely needed, and it reads all comments in the database. What the status names may be another process's work.
+        let owner = &claim.owner;
+        if is_owned(here, owner) || (claim.table.is_none() && !self.owners.may_have_table(sql, owner).await?)
+        {
             return Ok(Vec::new());
         }
         Ok(catalog::tables_of(sql, owner).await?)
@@ -366,6 +443,7 @@ impl Database {
         table: Option<&Table>,
     ) -> Result<Dropped, TableError> {
         self.background.give_up(&claim.owner);
+        self.watch.forget(&claim.owner.namespace, &claim.owner.name);
         self.take_over(objects, claim).await?;
         run(self.pool.metrics(), || {
             transact(&self.pool, async |tx: &Transaction<'_>| {

@@ -7,7 +7,7 @@ pub(crate) use connecting::is_about_first_byte;
 use crate::{
     api::ApiError,
     forms::{FormError, MissingPart, RejectedColumn},
-    plan::{IndexConflict, Obstacle, PlanError},
+    plan::{IndexConflict, PlanError},
     pool::PoolError,
     secrets::SecretError,
     spec::SpecError,
@@ -140,7 +140,10 @@ impl TableError {
             Self::Plan(PlanError::Lost { .. }) => ErrorClass::Temporary,
             // Each further attempt would hold the table's users up as long.
             Self::Plan(
-                PlanError::Incompatible { .. } | PlanError::Renamed { .. } | PlanError::TooSlow { .. },
+                PlanError::Incompatible { .. }
+                | PlanError::Renamed { .. }
+                | PlanError::TooSlow { .. }
+                | PlanError::Drifted { .. },
             ) => ErrorClass::Permanent,
             Self::Working(_)
             | Self::Plan(PlanError::Busy { .. } | PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
@@ -152,10 +155,7 @@ impl TableError {
             // The person who grants the missing permission is waiting for the result.
             Self::ClusterUnknown(_) | Self::ObjectUnknown(_) => ErrorClass::Temporary,
             Self::Secret(SecretError::NotAllowed(_)) => ErrorClass::Permanent,
-            // It may come, or be completed, without a person.
-            Self::Secret(SecretError::Missing(_)) => ErrorClass::Temporary,
-            Self::Secret(SecretError::Unusable { fault, .. }) if fault.is_missing() => ErrorClass::Temporary,
-            Self::Secret(SecretError::Unusable { .. }) => ErrorClass::Environment,
+            Self::Secret(SecretError::Missing(_) | SecretError::Unusable { .. }) => ErrorClass::Environment,
             Self::Secret(SecretError::Unreadable { .. }) => ErrorClass::Temporary,
             Self::Database(error) => error.class,
         }
@@ -172,13 +172,7 @@ impl TableError {
             | Self::Plan(PlanError::Busy { .. } | PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
                 Wait::ForWork
             }
-            Self::Plan(PlanError::Obstructed {
-                obstacle:
-                    Obstacle::Duplicates { .. }
-                    | Obstacle::KeyDuplicates { .. }
-                    | Obstacle::IndexDuplicates { .. },
-                ..
-            }) => Wait::ForRows,
+            Self::Plan(PlanError::Obstructed { .. }) => Wait::ForRows,
             Self::Database(DatabaseError { of_long_work: true, .. }) => Wait::ForRoom,
             Self::Database(DatabaseError { class: ErrorClass::Temporary, of_the_server, .. }) => {
                 if *of_the_server {
@@ -223,7 +217,10 @@ impl TableError {
                 | PlanError::Renamed { .. }
                 | PlanError::TooSlow { .. },
             ) => ConditionReason::UpdateAborted,
-            Self::Plan(PlanError::SchemaMissing { .. }) => ConditionReason::SchemaMissing,
+            Self::Plan(PlanError::Drifted { .. }) => ConditionReason::Drifted,
+            Self::Plan(PlanError::SchemaMissing { .. } | PlanError::SchemaOfRole { .. }) => {
+                ConditionReason::SchemaMissing
+            }
             Self::Working(_)
             | Self::Plan(PlanError::Busy { .. } | PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
                 ConditionReason::InProgress

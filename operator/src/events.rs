@@ -64,7 +64,12 @@ pub fn of_success(before: &TableStatus, applied: &Applied) -> Vec<TableEvent> {
         }
         Outcome::Unchanged => None,
     };
-    let done = done.map(|(reason, message)| TableEvent::normal(reason, message));
+    let done = match &applied.drift {
+        Some(difference) if applied.adoption.is_none() => {
+            Some(TableEvent::warning("DriftDetected", difference.repaired(table)))
+        }
+        _ => done.map(|(reason, message)| TableEvent::normal(reason, message)),
+    };
     let events: Vec<_> = adopted.into_iter().chain(done).collect();
     if events.is_empty() && told(before, false).is_some() {
         return vec![TableEvent::normal(

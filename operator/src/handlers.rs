@@ -9,6 +9,7 @@ use crate::{
     events,
     marker::Owner,
     outcome::{Adoption, Applied, Dropped, Outcome},
+    plan::{Claim, PlanError},
     request::TableRequest,
     secrets,
     spec::DeletionPolicy,
@@ -28,6 +29,10 @@ pub struct Context {
     pub connections: Connections,
     /// The cluster whose tables are in the databases.
     pub cluster: Cluster,
+    /// The time between two looks at the tables; `None` for no looks.
+    pub drift_interval: Option<Duration>,
+    /// Whether the tables that Kopf's operator has made for objects are left alone.
+    pub leaves_kopf_tables: bool,
 }
 
 /// One of the objects asks so often whether the database is back, or the API server.
@@ -52,7 +57,7 @@ async fn create_handler(
         request.is_first,
         format_args!("Create handler invoked by custom resource {}. Creating database table.", request.name),
     );
-    reconcile(&request, &context, &client, &patch, &events).await
+    reconcile(&request, false, &context, &client, &patch, &events).await
 }
 
 #[korf::on_update(DatabaseTable)]
@@ -70,11 +75,11 @@ async fn update_handler(
             request.name
         ),
     );
-    reconcile(&request, &context, &client, &patch, &events).await
+    reconcile(&request, false, &context, &client, &patch, &events).await
 }
 
-/// At the start, where a change was taken back, and when the object's Secret changes: whatever has become of the table or the status meanwhile is looked at.
-/// Nothing is written where all is well.
+/// At the start, where a change was taken back, when the object's Secret changes, and when a look has found that somebody has changed
+/// the table: whatever has become of the table or the status meanwhile is looked at. Nothing is written where all is well.
 #[korf::on_resume(DatabaseTable)]
 async fn resume_handler(
     request: TableRequest,
@@ -86,7 +91,8 @@ async fn resume_handler(
 ) -> Result {
     // In an update, the other handler looks.
     if matches!(reason, Reason::Resume | Reason::Triggered) {
-        let Status(status) = reconcile(&request, &context, &client, &patch, &events).await?;
+        let was_applied = request.was_applied();
+        let Status(status) = reconcile(&request, was_applied, &context, &client, &patch, &events).await?;
         patch.status(status)?;
     }
     Ok(())
@@ -100,7 +106,13 @@ fn is_retained(object: Body) -> bool {
 /// Lets the object go. The database isn't asked, so it may be away; and the table keeps the owner's line, so that an object of
 /// this name, and no other, takes it up again.
 #[korf::on_delete(DatabaseTable, when = is_retained)]
-async fn retain_handler(request: TableRequest, gone: Memo<IsDropped>, events: EventRecorder) {
+async fn retain_handler(
+    request: TableRequest,
+    context: State<Context>,
+    gone: Memo<IsDropped>,
+    events: EventRecorder,
+) {
+    context.connections.own().database.watch().forget(request.namespace(), &request.name);
     if gone.lock().0 {
         warn!("The table was dropped before deletionPolicy became Retain.");
         return;
@@ -142,9 +154,10 @@ async fn delete_handler(
 }
 
 /// Creates the table or updates it: the spec is compared with the catalog in both cases, so it doesn't matter
-/// where an earlier attempt stopped.
+/// where an earlier attempt stopped. If the spec was applied before, what differs is drift.
 async fn reconcile(
     request: &TableRequest,
+    was_applied: bool,
     context: &Context,
     client: &Client,
     patch: &ObjectPatch,
@@ -153,19 +166,38 @@ async fn reconcile(
     for warning in request.warnings().iter().filter(|_| request.is_first) {
         warn!("{warning}");
     }
-    match apply(request, context, client).await {
+    let result = apply(request, was_applied, context, client).await;
+    if let Some(every) = context.drift_interval {
+        let trigger = request.trigger();
+        let call = move |namespace: &str, name: &str| trigger.trigger((namespace, name));
+        context.connections.watch_for_drift(every, secrets::in_cluster(client), call);
+    }
+    match result {
         Ok((applied, database, owner)) => {
+            request.mark(true, patch);
             log_applied(&applied);
+            if let Some(difference) = &applied.drift {
+                warn!("{}.", difference.repaired(&applied.table));
+                context.connections.pools().metrics().note_drift(difference.kind);
+            }
             request.events_of_success(&applied).into_iter().for_each(|event| event.post(events));
             Ok(Status(request.status_after_success(&applied, database, &owner)))
         }
-        Err(error) => Err(record_failure(request, context, error, false, (patch, events))?),
+        Err(error) => {
+            if let TableError::Plan(PlanError::Drifted { difference, .. }) = &error
+                && !request.has_drifted()
+            {
+                context.connections.pools().metrics().note_drift(difference.kind);
+            }
+            Err(record_failure(request, context, error, false, (patch, events))?)
+        }
     }
 }
 
 /// What was applied, what the status is to say of the database, and whose the table is.
 async fn apply(
     request: &TableRequest,
+    was_applied: bool,
     context: &Context,
     client: &Client,
 ) -> Result<(Applied, Option<String>, Owner), TableError> {
@@ -179,7 +211,7 @@ async fn apply(
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
     let objects = &api::since(client, &request.version);
     let work = |link: Arc<Link>| async move {
-        let claim = request.claim(cluster, &link);
+        let claim = Claim { was_applied, ..request.claim(cluster, &link) };
         let table = match table {
             Ok(table) => table,
             // The next spec that was handled will be this one, which doesn't say what the object's table is.
@@ -242,6 +274,7 @@ fn record_failure(
         event.post(events);
     }
     patch.status(status)?;
+    request.mark(error.wait() == Wait::ForSpec, patch);
     Ok(match error.wait() {
         Wait::ForBackoff => Error::from(error),
         Wait::ForDatabase => Error::outage(place, error, AWAY),

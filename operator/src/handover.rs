@@ -11,7 +11,6 @@ use crate::{
     database::{Seen, look},
     ddl,
     error::{DatabaseError, TableError},
-    forms::{self, KnownForms},
     identifier::Identifier,
     owners::Owners,
     plan::{self, Claim, PlanError, ResolvedTable},
@@ -43,7 +42,7 @@ pub async fn mark(
     objects: &impl Objects,
     claim: &Claim,
     former: &Table,
-    (types, forms, owners): (&KnownTypes, &KnownForms, &Owners),
+    (types, owners): (&KnownTypes, &Owners),
 ) -> Result<Former, TableError> {
     let (begun, seen) =
         join!(tx.begin(), look(tx, former.schema.as_ref().map(Identifier::as_str), &former.name));
@@ -54,13 +53,12 @@ pub async fn mark(
     }
     let table = place.qualified.clone();
     let relation = catalog::relation(tx, head, true).await?;
-    let mut columns = match types::resolve(tx, &former.columns, types, Confirmed::new()).await {
+    let columns = match types::resolve(tx, &former.columns, types, Confirmed::new()).await {
         Ok(columns) => columns,
         Err(ResolveError::Rejected(rejected)) => return Ok(strange(table, rejected.to_string())),
         Err(ResolveError::Missing(missing)) => return Ok(strange(table, missing.to_string())),
         Err(error) => return Err(error.into()),
     };
-    forms::resolve(tx, &mut columns, forms).await?;
     let made = ResolvedTable {
         place,
         columns,

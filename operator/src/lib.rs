@@ -5,7 +5,7 @@
 //! ([`types`], [`forms`], [`catalog`]) → a [`plan`], which respects the table's owner ([`marker`]) → its statements
 //! ([`ddl`]) → one [`transaction`] on the [`database`], by another way if it has event [`triggers`] → the [`steps`] that may take
 //! long, in the [`background`] → the [`outcome`], with its [`warning`]s → the [`status`]. A table that another operator has made is
-//! handed over before that ([`handover`]). `spec`, `plan`, `ddl`, `marker`, `outcome`, `warning`, `status` and `events` are pure.
+//! handed over before that ([`handover`]), if the object has a [`note`] of it. `spec`, `plan`, `ddl`, `marker`, `outcome`, `warning`, `status`, `events` and `note` are pure.
 //!
 //! [`owners`] knows which objects may have a table, so that not all comments are read for each. The
 //! [`handlers`] take a [`request`] from the object and drive these steps, and [`commands`] show people what these would do. The [`api`] server tells them
@@ -29,6 +29,7 @@ pub mod connections;
 pub mod crd;
 pub mod database;
 pub mod ddl;
+pub mod drift;
 pub mod error;
 pub mod events;
 pub mod forms;
@@ -39,6 +40,7 @@ pub mod identifier;
 pub mod marker;
 mod message;
 pub mod metrics;
+pub mod note;
 pub mod outcome;
 pub mod owners;
 pub mod plan;

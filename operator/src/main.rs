@@ -40,6 +40,15 @@ struct Options {
     #[arg(long, env = "WATCH_SECRETS")]
     watch_secrets: bool,
 
+    /// Look so often, in seconds, whether somebody has changed a table; 0: never, but at the start
+    #[arg(long, value_name = "SECONDS", env = "DRIFT_INTERVAL", default_value_t = 300)]
+    drift_interval: u32,
+
+    /// Leave the tables alone that Kopf's operator has made for the objects, instead of taking them over: for a copy of a cluster
+    /// in which it still runs
+    #[arg(long, env = "LEAVE_KOPF_TABLES")]
+    leave_kopf_tables: bool,
+
     /// A name that tells this cluster from others using the same database; by default the uid of namespace
     /// kube-system. Tables record it: under another name, the operator doesn't recognize its tables.
     #[arg(long, value_name = "NAME", env = "CLUSTER_ID")]
@@ -115,7 +124,10 @@ async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupE
     let operator = operator.concurrency(OBJECTS_PER_CONNECTION * usize::from(options.database_connections));
     let operator = operator.register_metrics(|registry| metrics::register(registry, connections.pools()));
     let cluster = options.cluster_id.map_or_else(Cluster::default, Cluster::named);
-    let context = Context { connections, cluster };
+    let drift_interval =
+        (options.drift_interval > 0).then(|| Duration::from_secs(options.drift_interval.into()));
+    let context =
+        Context { connections, cluster, drift_interval, leaves_kopf_tables: options.leave_kopf_tables };
     let watching = options.watch_secrets.then(secret_watch::handlers).into_iter().flatten();
     Ok(watching.fold(operator.state(context), Operator::handler))
 }

@@ -2,13 +2,14 @@
 
 use crate::{
     error::{DatabaseError, TableError},
+    plan::DriftKind,
     pool::Pools,
     sqlstate::ErrorClass,
 };
 use korf::metrics::prometheus_client::{
     collector::Collector,
     encoding::DescriptorEncoder,
-    metrics::{MetricType, counter::Counter, family::Family, histogram::Histogram},
+    metrics::{MetricType, counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::{Registry, Unit},
 };
 use std::{fmt, time::Duration};
@@ -34,11 +35,16 @@ pub struct Metrics {
     pool_seconds: Histogram,
     pool_timeouts: Counter,
     connects: Family<Label, Counter>,
+    watched: Gauge,
+    drifted: Family<Label, Counter>,
+    looks: Family<Label, Counter>,
+    look_seconds: Histogram,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let [transaction_seconds, lock_seconds, pool_seconds] = [(); 3].map(|()| Histogram::new(BOUNDS));
+        let [transaction_seconds, lock_seconds, pool_seconds, look_seconds] =
+            [(); 4].map(|()| Histogram::new(BOUNDS));
         let metrics = Self {
             transactions: Family::default(),
             transaction_seconds,
@@ -48,6 +54,10 @@ impl Default for Metrics {
             pool_seconds,
             pool_timeouts: Counter::default(),
             connects: Family::default(),
+            watched: Gauge::default(),
+            drifted: Family::default(),
+            looks: Family::default(),
+            look_seconds,
         };
         // What hasn't happened yet is there, as 0.
         for outcome in ["succeeded", "temporary", "environment", "permanent"] {
@@ -58,6 +68,12 @@ impl Default for Metrics {
         }
         for outcome in ["succeeded", "failed"] {
             drop(metrics.connects.get_or_create(&[("outcome", outcome)]));
+        }
+        for outcome in ["succeeded", "failed"] {
+            drop(metrics.looks.get_or_create(&[("outcome", outcome)]));
+        }
+        for kind in DriftKind::ALL {
+            drop(metrics.drifted.get_or_create(&[("kind", kind.as_str())]));
         }
         metrics
     }
@@ -109,6 +125,23 @@ impl Metrics {
         self.pool_timeouts.inc_by(is_busy.into());
     }
 
+    /// Takes in how many tables are looked at.
+    pub(crate) fn note_watched(&self, tables: usize) {
+        self.watched.set(i64::try_from(tables).unwrap_or(i64::MAX));
+    }
+
+    /// Takes in that somebody has changed a table.
+    pub(crate) fn note_drift(&self, kind: DriftKind) {
+        self.drifted.get_or_create(&[("kind", kind.as_str())]).inc();
+    }
+
+    /// Takes in a look at all tables of a database.
+    pub(crate) fn note_look(&self, succeeded: bool, took: Duration) {
+        let outcome = if succeeded { "succeeded" } else { "failed" };
+        self.looks.get_or_create(&[("outcome", outcome)]).inc();
+        self.look_seconds.observe(took.as_secs_f64());
+    }
+
     /// Takes in an attempt to connect.
     pub(crate) fn note_connect(&self, succeeded: bool) {
         let outcome = if succeeded { "succeeded" } else { "failed" };
@@ -129,7 +162,12 @@ pub fn register(registry: &mut Registry, pools: &Pools) {
     let timeouts = "Transactions for which no connection of the pool became free in time";
     registry.register("pool_timeouts", timeouts, metrics.pool_timeouts.clone());
     registry.register("connects", "Attempts to connect to the database", metrics.connects.clone());
+    registry.register("watched_tables", "Tables that are looked at for drift", metrics.watched.clone());
+    let drifted = "Tables that somebody has changed, by what was found first";
+    registry.register("drifted_tables", drifted, metrics.drifted.clone());
+    registry.register("drift_looks", "Looks at all tables of a database", metrics.looks.clone());
     for (name, help, seconds) in [
+        ("drift_look_duration", "How long a look at all tables of a database takes", &metrics.look_seconds),
         ("transaction_duration", "How long transactions take", &metrics.transaction_seconds),
         (
             "lock_wait",

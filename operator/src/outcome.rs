@@ -2,7 +2,7 @@
 
 use crate::{
     identifier::{Identifier, quote},
-    plan::{Change, Plan},
+    plan::{Change, Difference, Plan},
     types::ResolvedColumn,
     warning::Warning,
 };
@@ -32,6 +32,8 @@ pub struct Applied {
     pub warnings: Vec<Warning>,
     /// How the table has become the object's just now, if it was nobody's.
     pub adoption: Option<Adoption>,
+    /// What somebody had changed of the table, and was made again as the spec asks.
+    pub drift: Option<Difference>,
 }
 
 /// How a table without an owner becomes an object's.
@@ -104,6 +106,7 @@ impl Applied {
             extra_columns,
             warnings,
             adoption,
+            drift: None,
         }
     }
 }

@@ -10,6 +10,7 @@
 mod adoption;
 mod change;
 mod columns;
+mod drift;
 mod error;
 mod index;
 mod key;
@@ -27,6 +28,7 @@ pub use adoption::strangeness;
 pub use change::{Change, Obstacle, Step, StepKind};
 use columns::Differences;
 pub use columns::{Cause, is_quick, needs_details, needs_weight};
+pub use drift::{Compared, Difference, DriftHint, DriftKind, decide};
 pub use error::{IncompatibleChange, PlanError};
 pub use index::{IndexConflict, IndexPlan, IndexStep, names_of_indexes, plan_indexes};
 use key::changed_key;
@@ -93,6 +95,8 @@ pub struct Claim {
     pub is_first_hand: bool,
     /// What is done where somebody has changed the table.
     pub drift: DriftPolicy,
+    /// Whether the spec was applied before, so that what differs was changed by somebody since.
+    pub was_applied: bool,
 }
 
 /// What the database has for an object.
@@ -109,6 +113,8 @@ pub struct Found {
     pub indexes: FoundIndexes,
     /// Whether the schema is missing.
     pub lacks_schema: bool,
+    /// Whether the schema is missing and a role has its name.
+    pub lacks_schema_of_role: bool,
 }
 
 /// The change that makes a table match its spec, and the table that results.
@@ -176,6 +182,9 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
 fn create(wanted: ResolvedTable, found: &Found, owner: &Owner) -> Result<Plan, PlanError> {
     if found.lacks_schema && !wanted.creates_schema {
         return Err(PlanError::SchemaMissing { schema: quote(&wanted.place.schema) });
+    }
+    if found.lacks_schema_of_role {
+        return Err(PlanError::SchemaOfRole { schema: quote(&wanted.place.schema) });
     }
     // Nobody uses the table yet, so its indexes come with it.
     index::check_names(&wanted)?;

@@ -5,7 +5,9 @@ use crate::{
     crd::DatabaseTable,
     error::TableError,
     events::{self, LastTold, TableEvent},
+    handlers::Context,
     marker::Owner,
+    note,
     outcome::Applied,
     plan::Claim,
     secrets::SecretId,
@@ -13,9 +15,10 @@ use crate::{
     status::{Stamp, TableStatus},
 };
 use korf::{
-    Attempt, FromCall, Memo, Name, ObjectNamespace, Status, Trigger,
+    Attempt, FromCall, Memo, Name, ObjectNamespace, ObjectPatch, Reason, State, Status, Trigger,
     extract::{
-        Elapsed, Generation, ObjectAs, OldObjectAs, Rejection, Requirements, ResourceVersion, Started, Uid,
+        Annotations, Elapsed, Generation, ObjectAs, OldObjectAs, Rejection, Requirements, ResourceVersion,
+        Started, StatusValue, Uid,
     },
     handler::ChangeCall,
     scope::ChangeHandlerScope,
@@ -36,6 +39,13 @@ pub struct TableRequest {
     pub is_first: bool,
     declared: Arc<Declared>,
     status: TableStatus,
+    /// Whether the status is of another shape, and counts as none.
+    has_strange_status: bool,
+    /// Whether what was handled last was handled by this operator.
+    is_marked: bool,
+    reason: Reason,
+    /// Whether a table that another operator has made is left alone.
+    leaves_former: bool,
     /// What was handled last, by this operator or by the one before it.
     previous: Option<Arc<Declared>>,
     stamp: Stamp,
@@ -58,12 +68,15 @@ pub(crate) struct Declared {
 impl<S: ChangeHandlerScope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
     fn from_call(call: &ChangeCall) -> Result<Self, Rejection> {
         let status: Result<Status<TableStatus>, _> = FromCall::<S>::from_call(call)?;
+        let any_status: StatusValue = FromCall::<S>::from_call(call)?;
+        let annotations: Annotations = FromCall::<S>::from_call(call)?;
         let previous: Result<OldObjectAs<Declared>, _> = FromCall::<S>::from_call(call)?;
         let declared: ObjectAs<Declared> = FromCall::<S>::from_call(call)?;
         let (name, namespace): (Name, ObjectNamespace) =
             (FromCall::<S>::from_call(call)?, FromCall::<S>::from_call(call)?);
         let (uid, version): (Uid, ResourceVersion) =
             (FromCall::<S>::from_call(call)?, FromCall::<S>::from_call(call)?);
+        let context: State<Context> = FromCall::<S>::from_call(call)?;
         let (generation, attempt): (Generation, Attempt) =
             (FromCall::<S>::from_call(call)?, FromCall::<S>::from_call(call)?);
         let (first, since): (Started, Elapsed) =
@@ -75,7 +88,10 @@ impl<S: ChangeHandlerScope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
             version: version.0,
             is_first: attempt.0 == 0,
             declared: declared.0,
-            // A status of another shape counts as none.
+            has_strange_status: status.is_err() && !any_status.is_null(),
+            is_marked: note::is_marked(&annotations),
+            reason: FromCall::<S>::from_call(call)?,
+            leaves_former: context.leaves_kopf_tables,
             status: status.map(|status| status.0).unwrap_or_default(),
             previous: previous.ok().map(|old| old.0),
             stamp: Stamp { generation: generation.0, now: first.0 + since.0 },
@@ -87,6 +103,7 @@ impl<S: ChangeHandlerScope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
 
     fn requirements(requirements: &mut Requirements) {
         <Trigger<DatabaseTable> as FromCall<S>>::requirements(requirements);
+        <State<Context> as FromCall<S>>::requirements(requirements);
     }
 }
 
@@ -126,7 +143,7 @@ impl TableRequest {
 
     /// Whether the object is known to have a table.
     pub fn has_table(&self) -> bool {
-        self.status.table.is_some()
+        self.status.table.is_some() || self.former().is_some()
     }
 
     /// What is valid in the spec but probably not meant.
@@ -142,6 +159,10 @@ impl TableRequest {
         let recorded = self.status.columns.iter().map(|column| column.name.clone());
         let previous = self.previous.as_ref().map(|previous| &previous.spec);
         let handled = previous.iter().flat_map(|spec| &spec.columns).cloned();
+        // The other operator has one database, which is this one's own.
+        let former = self.former();
+        let (former, made_elsewhere) =
+            if link.is_another_than(None) { (None, former) } else { (former.cloned(), None) };
         let owner = Owner {
             cluster: cluster.to_owned(),
             namespace: self.namespace.clone(),
@@ -152,20 +173,55 @@ impl TableRequest {
         Claim {
             is_first_hand: self.status.owner == Some(owner.fingerprint()),
             owner,
-            table: self.status.table.clone(),
+            table: self.status.table.clone().or_else(|| made_elsewhere.map(|table| table.name.to_string())),
             columns: recorded.chain(handled).collect(),
-            former: self.former().cloned(),
+            former,
             adoption: policies.adoption,
             drift: policies.drift,
+            was_applied: false,
             is_elsewhere: link.is_another_than(self.status.database.as_deref()),
         }
     }
 
-    /// The table of an object that another operator has handled: this one would have left its own note of the last spec, and
-    /// a status.
+    /// The table that another operator has made for the object, if this one takes it over, and hasn't come to an end with the
+    /// object yet.
     pub fn former(&self) -> Option<&Table> {
-        let previous = self.previous.as_ref().filter(|_| !self.status.tells_of_an_end())?;
-        previous.spec.table.as_ref().ok()
+        self.noted().filter(|_| !self.leaves_former)
+    }
+
+    fn noted(&self) -> Option<&Table> {
+        let note = self.previous.as_ref().map(|previous| &previous.spec);
+        note::former(note, self.is_marked, (!self.has_strange_status).then_some(&self.status))
+    }
+
+    /// Marks the object as one whose note is this operator's, if there is to be one: with the first attempt where there is none of another
+    /// operator, or else at the `end`. A look at an unchanged object leaves the note as it is.
+    pub fn mark(&self, end: bool, patch: &ObjectPatch) {
+        let is_noted = matches!(self.reason, Reason::Create | Reason::Update);
+        if is_noted && !self.is_marked && (end || self.noted().is_none()) {
+            patch.annotation(note::MARK, Some(note::MARKED));
+        }
+    }
+
+    /// The object's namespace.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Whether the spec was applied before, as it is: then somebody else has changed what differs of the table since. Any change of
+    /// the spec is the update handler's.
+    pub fn was_applied(&self) -> bool {
+        self.status.was_applied()
+    }
+
+    /// Whether the status tells that the table has drifted.
+    pub fn has_drifted(&self) -> bool {
+        self.status.has_drifted()
+    }
+
+    /// Gives objects a turn.
+    pub fn trigger(&self) -> Trigger<DatabaseTable> {
+        self.trigger.clone()
     }
 
     /// Gives the object a turn once something is over for which it waits.

@@ -93,13 +93,13 @@ pub trait Secrets: Sync {
 ///
 /// The permission isn't among those that `manifests` grants: who may let the operator read which Secrets is for their owners
 /// to say (docs/decisions/0091-secrets-are-granted-one-by-one.md).
-pub fn in_cluster(client: &Client) -> impl Secrets + '_ {
-    InCluster(client)
+pub fn in_cluster(client: &Client) -> impl Secrets + Send + use<> {
+    InCluster(client.clone())
 }
 
-struct InCluster<'c>(&'c Client);
+struct InCluster(Client);
 
-impl Secrets for InCluster<'_> {
+impl Secrets for InCluster {
     async fn read(&self, secret: &SecretId) -> Result<Option<SecretData>, ApiError> {
         let path = Secret::url_path(&(), Some(&secret.namespace));
         let request = Request::new(path).get(&secret.name, &GetParams::default());

@@ -157,8 +157,7 @@ pub enum SpecError {
 
 const KEY_SHAPE: &str = "the name of a column or a list of names";
 
-// Not yet driftPolicy: nothing follows it, so its author is told that it is ignored.
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 10] = [
     "tableName",
     "schema",
     "createSchema",
@@ -168,6 +167,7 @@ const FIELDS: [&str; 9] = [
     secret_ref::FIELD,
     "deletionPolicy",
     "adoptionPolicy",
+    "driftPolicy",
 ];
 
 /// Contents of a spec of any shape. It is never rejected.

@@ -66,6 +66,8 @@ pub enum ConditionReason {
     Applied,
     /// The spec removes or changes a column or renames the table. Nothing was changed.
     UpdateAborted,
+    /// The spec was applied, and somebody has changed the table since.
+    Drifted,
     /// The table isn't this object's, or several may be.
     Conflict,
     /// The spec describes no table.
@@ -172,6 +174,19 @@ impl TableStatus {
         self.table.is_some() || self.find("Synced").is_some_and(|synced| ends.contains(&synced.reason))
     }
 
+    /// Whether the spec was applied, and nothing but what others did to the table has come between: it may have drifted.
+    pub fn was_applied(&self) -> bool {
+        let Some(ready) = self.find("Ready") else { return self.conditions.is_empty() };
+        [ConditionReason::Applied, ConditionReason::Drifted]
+            .iter()
+            .any(|reason| ready.reason == reason.to_string())
+    }
+
+    /// Whether the table is known to have drifted.
+    pub fn has_drifted(&self) -> bool {
+        self.find("Ready").is_some_and(|ready| ready.reason == ConditionReason::Drifted.to_string())
+    }
+
     fn find(&self, type_: &str) -> Option<&Condition> {
         self.conditions.iter().find(|condition| condition.type_ == type_)
     }
@@ -214,7 +229,7 @@ fn is_of(condition: &Condition, generation: Option<i64>) -> bool {
 impl ConditionReason {
     /// Whether what is missing may come without a change of the object, and without a person.
     pub fn may_come(self) -> bool {
-        matches!(self, Self::SchemaMissing | Self::TypeMissing)
+        matches!(self, Self::SchemaMissing | Self::TypeMissing | Self::SecretMissing)
     }
 
     /// Whether the table can't match the spec. Otherwise nobody knows.

@@ -33,6 +33,15 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
                      SET LOCAL statement_timeout = '60s'; \
                      SET LOCAL idle_in_transaction_session_timeout = '60s'";
 
+/// To read what all tables are at one point in time. What the server prints is as in the other transactions.
+const BEGIN_LOOK: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+                          SET LOCAL role TO DEFAULT; \
+                          SET LOCAL search_path TO DEFAULT; \
+                          SET LOCAL quote_all_identifiers = off; \
+                          SET LOCAL lock_timeout = '1s'; \
+                          SET LOCAL statement_timeout = '30s'; \
+                          SET LOCAL idle_in_transaction_session_timeout = '60s'";
+
 /// The time that a statement of a transaction may take, as [`BEGIN`] says.
 pub const STATEMENT_LIMIT: Duration = Duration::from_secs(60);
 
@@ -87,6 +96,15 @@ impl Transaction<'_> {
     /// Those of the connection.
     pub async fn begin_long(&self) -> Result<(), Error> {
         self.batch_execute(&format!("{BEGIN}; SET LOCAL statement_timeout = 0")).await
+    }
+
+    /// Begins to read the catalog, and nothing else; to be polled before the first statements.
+    ///
+    /// # Errors
+    ///
+    /// Those of the connection.
+    pub async fn begin_look(&self) -> Result<(), Error> {
+        self.batch_execute(BEGIN_LOOK).await
     }
 
     /// Executes statements, which are of one step, and commits, all at once. If one fails, the server executes none of those

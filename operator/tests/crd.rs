@@ -361,6 +361,11 @@ async fn the_rules_say_what_to_write_and_look_at_changed_specs_alone() {
     world.install_rules().await;
 
     let long = "x".repeat(64);
+    let with = |field: &str, value: Value| {
+        let mut spec = json!({"tableName": "t", "columns": [{"a": "int"}]});
+        spec[field] = value;
+        spec
+    };
     for (spec, why) in [
         (
             json!({"tableName": "t", "columns": [{"a": "int"}, {"b": "int"}, {"\"b\"": "int"}]}),
@@ -380,6 +385,56 @@ async fn the_rules_say_what_to_write_and_look_at_changed_specs_alone() {
             "spec.tableName has 64 bytes: PostgreSQL allows 63",
         ),
         (json!({"tableName": "t", "columns": [{long: "int"}]}), "is longer than 63 bytes: shorten it"),
+        (with("tableName", json!("my table")), "the name my table has white space, a dot or a control character: remove it, or, if it is part of the name, quote the name, as in '\"my table\"'"),
+        (with("tableName", json!("app.t")), "the name app.t has white space, a dot"),
+        (with("schema", json!("a\tb")), "has white space, a dot or a control character"),
+        (with("tableName", json!("\"app\".\"t\"")), "is quoted incorrectly: put a double quote before and after it, and double those inside"),
+        (with("columns", json!([{"a": "int"}, {"a b": "int"}])), "the name a b has white space"),
+        (with("columns", json!([{"a": "int"}, {"b\"": "int"}])), "the name b\" is quoted incorrectly"),
+        (with("indexes", json!([{"name": "i j", "columns": ["a"]}])), "the name i j has white space"),
+        (
+            with("columns", json!([{"A": {"type": "int", "identity": "Always", "default": 5}}])),
+            "column A has identity and default, and each says where its values come from: keep one of them",
+        ),
+        (
+            with("columns", json!([{"a": {"type": "int", "default": 5, "generated": "1", "identity": "Always"}}])),
+            "column a has identity and default and generated",
+        ),
+        (
+            with("columns", json!([{"a": "int"}, {"b": {"type": "int", "renamedFrom": "A"}}])),
+            "column b: renamedFrom names a, which is a column in spec.columns itself: remove renamedFrom, or that column",
+        ),
+        (
+            with("columns", json!([{"a": {"type": "int", "renamedFrom": "x"}}, {"b": {"type": "int", "renamedFrom": "X"}}])),
+            "column a: renamedFrom names x, and so does that of another column: a column can only become one",
+        ),
+        (
+            with("indexes", json!([{"name": "i", "columns": ["A", "c"]}])),
+            "index i names c, which is not a column: add it to spec.columns, or correct the name",
+        ),
+        (
+            with("indexes", json!([{"name": "i", "columns": ["a"], "unique": true, "method": "gin"}])),
+            "index i is unique, and only the method btree can be, not gin: remove unique, or the method",
+        ),
+        (
+            with("createSchema", json!(true)),
+            "spec.createSchema is true, and spec.schema is missing: name the schema that is to be created, or remove createSchema",
+        ),
+        (
+            with("connectionSecretRef", json!({"namespace": "db"})),
+            "spec.connectionSecretRef has no name: name the Secret, as in connectionSecretRef: {name: pg-app}",
+        ),
+        // The largest specs don't cost too much to be looked at.
+        (
+            json!({"tableName": "t", "primaryKey": (0..31).map(|n| format!("c{n}")).chain(["nobody".to_owned()]).collect::<Vec<_>>(), "columns": (0..1600)
+                .map(|n| json!({format!("c{n}"): {"type": "varchar(100)", "nullable": false, "default": "'x'", "renamedFrom": format!("d{n}")}}))
+                .collect::<Vec<_>>()}),
+            "spec.primaryKey names nobody",
+        ),
+        (
+            with("indexes", (0..50).map(|n| json!({"name": format!("i{n}"), "columns": ["a"], "unique": n == 49, "method": "hash"})).collect()),
+            "index i49 is unique",
+        ),
     ] {
         let message = world.rejected("bad", &spec);
         assert!(message.contains(why), "{spec}: {message}");
@@ -389,6 +444,11 @@ async fn the_rules_say_what_to_write_and_look_at_changed_specs_alone() {
                "primaryKey": "\"A\""}),
         json!({"tableName": "many", "columns": (0..1600).map(|n| json!({format!("c{n}"): "int"})).collect::<Vec<_>>(),
                "primaryKey": "c1599"}),
+        json!({"tableName": "größe-1", "schema": "\"My \"\"App\"\".\"", "createSchema": true, "connectionSecretRef": {"name": "pg"},
+               "columns": [{"a": {"type": "int", "renamedFrom": "\"A\"", "default": null, "generated": "b + 1"}},
+                           {"b": {"type": "int", "identity": "Always", "default": null}}],
+               "indexes": [{"name": "i", "columns": ["A"], "unique": true, "method": "btree"}, {"name": "j", "columns": ["b"], "method": "gin"},
+                           {"name": "k", "columns": ["b"], "unique": true}]}),
     ]
     .iter()
     .enumerate()
@@ -396,17 +456,60 @@ async fn the_rules_say_what_to_write_and_look_at_changed_specs_alone() {
         world.must(&["create", "-f", "-"], &object(&format!("fine-{number}"), spec).to_string());
     }
 
-    // A name counts once there is a table.
-    let patch = |name: &str| {
-        json!({"spec": {"tableName": name, "columns": [{"a": "int"}], "primaryKey": null}}).to_string()
+    names_count_once_there_is_a_table(&world);
+}
+
+/// The table of `old` is `public."U"`, with the key `a`.
+fn names_count_once_there_is_a_table(world: &World) {
+    let change = |spec: &Value| {
+        let patch = json!({ "spec": spec }).to_string();
+        let output = world.kubectl(&["patch", "dbt", "old", "--type=merge", "-p", &patch], "");
+        match output.status.success() {
+            true => None,
+            false => Some(String::from_utf8(output.stderr).unwrap()),
+        }
     };
-    let change = |name: &str| world.kubectl(&["patch", "dbt", "old", "--type=merge", "-p", &patch(name)], "");
-    assert!(change("u").status.success());
-    let status = json!({"status": {"table": "public.u"}}).to_string();
-    world.must(&["patch", "dbt", "old", "--subresource=status", "--type=merge", "-p", &status], "");
-    let renamed = String::from_utf8(change("v").stderr).unwrap();
-    let why =
-        "spec.tableName is u, and a table can't be renamed: set it back, or create another object for v";
-    assert!(renamed.contains(why), "{renamed}");
-    assert!(change("U").status.success());
+    let allowed = |spec: Value| assert_eq!(change(&spec), None, "{spec}");
+    let denied = |spec: Value, why: &str| {
+        let message = change(&spec).unwrap_or_else(|| panic!("{spec} is accepted"));
+        assert!(message.contains(why), "{spec}: {message}");
+    };
+    let status = |ready: &str| {
+        let condition = json!({"type": "Ready", "status": ready, "reason": "r", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        let status =
+            json!({"status": {"table": "app.\"U\"", "primaryKey": ["a"], "conditions": [condition]}});
+        world.must(
+            &["patch", "dbt", "old", "--subresource=status", "--type=merge", "-p", &status.to_string()],
+            "",
+        );
+    };
+    let columns = json!([{"a": "int"}, {"c": "int"}]);
+    allowed(json!({"tableName": "v", "columns": columns, "primaryKey": null}));
+    allowed(json!({"tableName": "\"U\"", "schema": "App", "primaryKey": "A"}));
+    status("True");
+    denied(
+        json!({"tableName": "v"}),
+        "this object has the table app.\"U\", which can't be renamed: set spec.tableName back, or create another object for v",
+    );
+    denied(json!({"tableName": "u"}), "can't be renamed");
+    denied(
+        json!({"schema": "public"}),
+        "this object has the table app.\"U\", which can't be moved: set spec.schema back, or create another object for schema public",
+    );
+    let key = "this object has a table whose primary key is a, and a key can't be changed: set spec.primaryKey back, or create another object";
+    denied(json!({"primaryKey": ["a", "c"]}), key);
+    denied(json!({"primaryKey": "c"}), key);
+    denied(json!({"primaryKey": null}), key);
+    // What says the same, and a key whose column is renamed.
+    allowed(json!({"schema": "\"app\"", "primaryKey": ["\"a\""]}));
+    allowed(json!({"schema": null}));
+    allowed(json!({"schema": "APP"}));
+    allowed(json!({"primaryKey": "b", "columns": [{"b": {"type": "int", "renamedFrom": "A"}}]}));
+    allowed(json!({"primaryKey": "a", "columns": columns}));
+    // The way back, and the ways that the operator tells where the table isn't as the spec asks.
+    status("False");
+    allowed(json!({"tableName": "v", "schema": "public", "primaryKey": "c"}));
+    status("Unknown");
+    denied(json!({"tableName": "w"}), "can't be renamed");
+    allowed(json!({"tableName": "\"U\"", "schema": "app", "primaryKey": "a"}));
 }

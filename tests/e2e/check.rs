@@ -43,7 +43,17 @@ async fn check_says_what_an_operator_lacks_until_it_lacks_nothing() {
     let all_is_fine = async || check(&fixture, &account);
     let (_, lines) = crate::fixture::eventually("all is fine", all_is_fine, |(code, _)| *code == 0).await;
     assert_eq!(faults(&lines), [""; 0], "{lines:#?}");
-    for subject in ["cluster", "namespaces", "kind", "permissions", "database", "writes", "schema"] {
+    for subject in [
+        "cluster",
+        "namespaces",
+        "kind",
+        "permissions",
+        "database",
+        "writes",
+        "schema",
+        "schemas",
+        "temporary",
+    ] {
         let of = |line: &&String| line.starts_with(&format!("ok       {subject} "));
         assert_eq!(lines.iter().filter(of).count(), 1, "{subject}: {lines:#?}");
     }

@@ -1,7 +1,7 @@
 //! Columns of a relation.
 
-use super::{PgTypeId, of_relation};
-use std::fmt;
+use super::{PgTypeId, of_relations};
+use std::{collections::HashMap, fmt};
 use tokio_postgres::{Client, Error, Row};
 
 /// A column of a relation.
@@ -33,31 +33,41 @@ pub enum Generated {
     Virtual,
 }
 
-/// The columns of a relation, in order, by their numbers; without what [`serial`] tells.
-pub(super) async fn read(sql: &Client, oid: u32) -> Result<Vec<(i16, CatalogColumn)>, Error> {
-    let query = "SELECT a.attnum, a.attname::text, a.atttypid, a.atttypmod, \
+/// The columns of relations, in order, by their numbers; without what [`serial`] tells.
+pub(super) async fn read(
+    sql: &Client,
+    oids: &[u32],
+) -> Result<HashMap<u32, Vec<(i16, CatalogColumn)>>, Error> {
+    let query = "SELECT a.attrelid, a.attnum, a.attname::text, a.atttypid, a.atttypmod, \
                    pg_catalog.format_type(a.atttypid, a.atttypmod), \
                    pg_catalog.concat(a.attgenerated, NULLIF(a.attidentity, 'd')) \
                  FROM pg_catalog.pg_attribute a \
-                 WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+                 WHERE a.attrelid = ANY($1) AND a.attnum > 0 AND NOT a.attisdropped";
     let column = |row: &Row| {
-        let type_id = PgTypeId { oid: row.try_get(2)?, typmod: row.try_get(3)? };
-        let (name, type_name, generated) = (row.try_get(1)?, row.try_get(4)?, Generated::of(row.try_get(5)?));
-        Ok((row.try_get(0)?, CatalogColumn { name, type_id, type_name, serial: false, generated }))
+        let type_id = PgTypeId { oid: row.try_get(3)?, typmod: row.try_get(4)? };
+        let (name, type_name, generated) = (row.try_get(2)?, row.try_get(5)?, Generated::of(row.try_get(6)?));
+        Ok((row.try_get(1)?, CatalogColumn { name, type_id, type_name, serial: false, generated }))
     };
-    of_relation(sql, query, oid).await?.iter().map(column).collect()
+    let mut columns = of_relations(sql, query, oids, column).await?;
+    for columns in columns.values_mut() {
+        columns.sort_unstable_by_key(|(number, _)| *number);
+    }
+    Ok(columns)
 }
 
 /// The numbers of the columns that get their values from a sequence.
-pub(super) async fn serial(sql: &Client, oid: u32) -> Result<Vec<i16>, Error> {
-    // deptype a: the sequence is dropped with the column (serial); i: it is an identity column's.
-    let query = "SELECT d.refobjsubid::pg_catalog.int2 FROM pg_catalog.pg_depend d \
-                 WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1 \
+pub(super) async fn serial(sql: &Client, oids: &[u32]) -> Result<HashMap<u32, Vec<i16>>, Error> {
+    // deptype a: the sequence is dropped with the column (serial); i: it is an identity column's. An expression that names no
+    // column is printed without its table, which would be locked.
+    let query = "SELECT d.refobjid, d.refobjsubid::pg_catalog.int2 FROM pg_catalog.pg_depend d \
+                 WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = ANY($1) \
                  AND d.refobjsubid > 0 AND d.deptype IN ('a', 'i') AND d.classid = d.refclassid \
                  AND (SELECT s.relkind FROM pg_catalog.pg_class s WHERE s.oid = d.objid) = 'S' \
-                 UNION SELECT f.adnum FROM pg_catalog.pg_attrdef f WHERE f.adrelid = $1 \
-                 AND pg_catalog.pg_get_expr(f.adbin, f.adrelid) LIKE 'nextval(%'";
-    of_relation(sql, query, oid).await?.iter().map(|row| row.try_get(0)).collect()
+                 UNION SELECT f.adrelid, f.adnum FROM pg_catalog.pg_attrdef f WHERE f.adrelid = ANY($1) \
+                 AND CASE WHEN (SELECT a.attgenerated FROM pg_catalog.pg_attribute a \
+                   WHERE a.attrelid = f.adrelid AND a.attnum = f.adnum) = '' \
+                 THEN pg_catalog.pg_get_expr(f.adbin, 0) LIKE 'nextval(%' END";
+    of_relations(sql, query, oids, |row| row.try_get(1)).await
 }
 
 impl Generated {

@@ -1,10 +1,10 @@
 //! Details of a relation's columns that only some specs speak of.
 
-use super::{Weight, of_relation};
+use super::{Weight, by_relation, of_relations};
 use crate::spec::Identity;
 use futures::try_join;
-use postgres_types::Type;
-use std::collections::{BTreeMap, BTreeSet};
+use postgres_types::{ToSql, Type};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tokio_postgres::{Client, Error, Row};
 
 /// The beginning of the names of checks that the operator makes, and drops again.
@@ -33,8 +33,11 @@ pub struct ColumnDetail {
     pub not_null: bool,
     /// The constraint by which it is NOT NULL, if rows of before haven't been checked (PostgreSQL 18).
     pub unproven: Option<String>,
-    /// Its default, or what it is generated from, as PostgreSQL prints it.
+    /// Its default, or what it is generated from, as PostgreSQL prints it. What a column is generated from can't be read without
+    /// waiting for a lock, and is absent if that wasn't to be.
     pub expression: Option<String>,
+    /// The number of the expression: another one has another number.
+    pub expression_id: Option<u32>,
     /// Its comment.
     pub comment: Option<String>,
     /// Its collation with the schema, quoted where necessary, if it isn't that of its type.
@@ -60,35 +63,50 @@ pub struct UniqueIndex {
     pub constraint: Option<String>,
 }
 
-/// Reads the details.
+/// Reads the details of a relation.
 ///
 /// # Errors
 ///
 /// Those of the connection.
 pub async fn details(sql: &Client, oid: u32) -> Result<Details, Error> {
-    let (mut details, columns, unique) =
-        try_join!(of_table(sql, oid), of_relation(sql, COLUMNS, oid), of_relation(sql, UNIQUE, oid))?;
-    details.columns = columns.iter().map(column).collect::<Result<_, _>>()?;
-    for row in &unique {
-        let column: String = row.try_get(0)?;
-        let index = UniqueIndex {
-            name: row.try_get(1)?,
-            is_valid: row.try_get(2)?,
-            is_key: row.try_get(3)?,
-            is_plain: row.try_get(4)?,
-            constraint: row.try_get(5)?,
-        };
-        details.columns.entry(column).or_default().unique.push(index);
-    }
-    Ok(details)
+    Ok(read(sql, &[oid], true).await?.remove(&oid).unwrap_or_default())
 }
 
-async fn of_table(sql: &Client, oid: u32) -> Result<Details, Error> {
-    let query = "SELECT pg_catalog.current_setting('server_version_num')::pg_catalog.int4, \
-                   ARRAY(SELECT k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conrelid = $1 AND k.contype = 'c' \
-                         AND pg_catalog.starts_with(k.conname::text, $2))";
-    let row = sql.query_typed_one(query, &[(&oid, Type::OID), (&CHECK_PREFIX, Type::TEXT)]).await?;
-    let (version, checks): (i32, Vec<String>) = (row.try_get(0)?, row.try_get(1)?);
+/// Reads the details of relations. What others could lock is left out unless this `may_wait`.
+pub(super) async fn read(sql: &Client, oids: &[u32], may_wait: bool) -> Result<HashMap<u32, Details>, Error> {
+    let unique = |row: &Row| {
+        let index = UniqueIndex {
+            name: row.try_get(2)?,
+            is_valid: row.try_get(3)?,
+            is_key: row.try_get(4)?,
+            is_plain: row.try_get(5)?,
+            constraint: row.try_get(6)?,
+        };
+        Ok((row.try_get(1)?, index))
+    };
+    let of_tables: [(&(dyn ToSql + Sync), Type); 2] = [(&oids, Type::OID_ARRAY), (&CHECK_PREFIX, Type::TEXT)];
+    let of_columns: [(&(dyn ToSql + Sync), Type); 2] = [(&oids, Type::OID_ARRAY), (&may_wait, Type::BOOL)];
+    let (tables, columns, unique) = try_join!(
+        sql.query_typed(TABLES, &of_tables),
+        sql.query_typed(COLUMNS, &of_columns),
+        of_relations(sql, UNIQUE, oids, unique)
+    )?;
+    let (mut columns, mut unique) = (by_relation(&columns, column)?, unique);
+    let mut found = HashMap::new();
+    for row in &tables {
+        let oid = row.try_get(0)?;
+        let mut details = table(row)?;
+        details.columns = columns.remove(&oid).unwrap_or_default().into_iter().collect();
+        for (column, index) in unique.remove(&oid).unwrap_or_default() {
+            details.columns.entry(column).or_default().unique.push(index);
+        }
+        found.insert(oid, details);
+    }
+    Ok(found)
+}
+
+fn table(row: &Row) -> Result<Details, Error> {
+    let (version, checks): (i32, Vec<String>) = (row.try_get(1)?, row.try_get(2)?);
     Ok(Details {
         weight: Weight::default(),
         has_native_not_null: version >= NATIVE_NOT_NULL,
@@ -97,41 +115,50 @@ async fn of_table(sql: &Client, oid: u32) -> Result<Details, Error> {
     })
 }
 
-const COLUMNS: &str = "SELECT a.attname::text, a.attnotnull, \
+const TABLES: &str = "SELECT c.oid, \
+    pg_catalog.current_setting('server_version_num')::pg_catalog.int4, \
+    ARRAY(SELECT k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c' \
+          AND pg_catalog.starts_with(k.conname::text, $2)) \
+    FROM pg_catalog.pg_class c WHERE c.oid = ANY($1)";
+
+/// An expression that names no column is printed without its table, which would be locked.
+const COLUMNS: &str = "SELECT a.attrelid, a.attname::text, a.attnotnull, \
     (SELECT k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n' \
      AND NOT k.convalidated AND k.conkey = ARRAY[a.attnum]), \
-    (SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef d \
-     WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum), \
+    CASE WHEN a.attgenerated = '' THEN pg_catalog.pg_get_expr(d.adbin, 0) \
+     WHEN $2 THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END, \
     pg_catalog.col_description(a.attrelid, a.attnum), \
     (SELECT pg_catalog.format('%I.%I', n.nspname, c.collname) FROM pg_catalog.pg_collation c \
      JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace WHERE c.oid = a.attcollation \
      AND c.oid <> (SELECT t.typcollation FROM pg_catalog.pg_type t WHERE t.oid = a.atttypid)), \
-    a.attidentity::text \
-    FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped";
+    a.attidentity::text, d.oid \
+    FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
+    WHERE a.attrelid = ANY($1) AND a.attnum > 0 AND NOT a.attisdropped";
 
-const UNIQUE: &str = "SELECT a.attname::text, x.relname::text, i.indisvalid AND i.indisready, i.indisprimary, \
+const UNIQUE: &str = "SELECT i.indrelid, a.attname::text, x.relname::text, i.indisvalid AND i.indisready, i.indisprimary, \
     m.amname = 'btree' AND o.opcdefault AND i.indoption[0] = 0 AND i.indcollation[0] = a.attcollation, k.conname::text \
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid \
     JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] \
     JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[0] JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod \
     LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype = 'u' \
-    WHERE i.indrelid = $1 AND i.indisunique AND i.indnkeyatts = 1 AND i.indpred IS NULL AND i.indexprs IS NULL \
-    ORDER BY 1, 2";
+    WHERE i.indrelid = ANY($1) AND i.indisunique AND i.indnkeyatts = 1 AND i.indpred IS NULL AND i.indexprs IS NULL \
+    ORDER BY 2, 3";
 
 fn column(row: &Row) -> Result<(String, ColumnDetail), Error> {
-    let identity = match row.try_get(6)? {
+    let identity = match row.try_get(7)? {
         "a" => Some(Identity::Always),
         "d" => Some(Identity::ByDefault),
         _ => None,
     };
     let detail = ColumnDetail {
-        not_null: row.try_get(1)?,
-        unproven: row.try_get(2)?,
-        expression: row.try_get(3)?,
-        comment: row.try_get(4)?,
-        collation: row.try_get(5)?,
+        not_null: row.try_get(2)?,
+        unproven: row.try_get(3)?,
+        expression: row.try_get(4)?,
+        expression_id: row.try_get(8)?,
+        comment: row.try_get(5)?,
+        collation: row.try_get(6)?,
         identity,
         unique: Vec::new(),
     };
-    Ok((row.try_get(0)?, detail))
+    Ok((row.try_get(1)?, detail))
 }

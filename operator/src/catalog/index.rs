@@ -1,9 +1,10 @@
 //! Indexes of a relation, and the names that others have taken.
 
-use super::{RelationKind, of_relation};
+use super::{RelationKind, of_relation, of_relations};
 use crate::spec::Index;
 use futures::try_join;
 use postgres_types::Type;
+use std::collections::HashMap;
 use tokio_postgres::{Client, Error, Row};
 
 /// An index of a table.
@@ -62,16 +63,33 @@ pub async fn indexes(
     names: &[String],
 ) -> Result<FoundIndexes, Error> {
     let oid = table.unwrap_or(0);
-    // In this order: a build that is over by the first answer is in the second one.
-    let (building, present, taken) =
-        try_join!(building(sql, oid), present(sql, oid), taken(sql, schema, oid, names))?;
-    Ok(FoundIndexes { present, taken, building })
+    let tables = [oid];
+    let (mut found, taken) = try_join!(indexes_of_all(sql, &tables), taken(sql, schema, oid, names))?;
+    Ok(FoundIndexes { taken, ..found.remove(&oid).unwrap_or_default() })
 }
 
-async fn present(sql: &Client, table: u32) -> Result<Vec<CatalogIndex>, Error> {
+/// Reads the indexes of tables, without the names that others have taken. A table without indexes may be absent.
+///
+/// # Errors
+///
+/// Those of the connection.
+pub async fn indexes_of_all(sql: &Client, tables: &[u32]) -> Result<HashMap<u32, FoundIndexes>, Error> {
+    if tables.is_empty() {
+        return Ok(HashMap::new());
+    }
+    // In this order: a build that is over by the first answer is in the second one.
+    let (mut building, present) = try_join!(building(sql, tables), present(sql, tables))?;
+    let found = present.into_iter().map(|(table, present)| {
+        let building = building.remove(&table).unwrap_or_default();
+        (table, FoundIndexes { present, taken: Vec::new(), building })
+    });
+    Ok(found.collect())
+}
+
+async fn present(sql: &Client, tables: &[u32]) -> Result<HashMap<u32, Vec<CatalogIndex>>, Error> {
     // A column is 0 where there is an expression. Since PostgreSQL 15, there is indnullsnotdistinct: by its name in JSON,
     // because earlier ones reject a query with it. BRIN's columns have no order, and theirs is 0, too.
-    let query = "SELECT x.relname::text, m.amname::text, i.indisunique, i.indisvalid AND i.indisready AND i.indislive, \
+    let query = "SELECT i.indrelid, x.relname::text, m.amname::text, i.indisunique, i.indisvalid AND i.indisready AND i.indislive, \
                    CASE WHEN i.indexprs IS NULL THEN ARRAY(SELECT a.attname::text \
                      FROM unnest(i.indkey::pg_catalog.int2[]) WITH ORDINALITY k(number, place) \
                      JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number ORDER BY k.place) \
@@ -88,20 +106,20 @@ async fn present(sql: &Client, table: u32) -> Result<Vec<CatalogIndex>, Error> {
                      WHERE c.conindid = i.indexrelid AND c.contype IN ('p', 'u', 'x')), \
                    i.indisreplident \
                  FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid \
-                 JOIN pg_catalog.pg_am m ON m.oid = x.relam WHERE i.indrelid = $1 ORDER BY x.relname";
+                 JOIN pg_catalog.pg_am m ON m.oid = x.relam WHERE i.indrelid = ANY($1) ORDER BY x.relname";
     let index = |row: &Row| {
         Ok(CatalogIndex {
-            name: row.try_get(0)?,
-            method: row.try_get(1)?,
-            unique: row.try_get(2)?,
-            is_valid: row.try_get(3)?,
-            columns: row.try_get(4)?,
-            is_plain: row.try_get(5)?,
-            is_of_constraint: row.try_get(6)?,
-            is_identity: row.try_get(7)?,
+            name: row.try_get(1)?,
+            method: row.try_get(2)?,
+            unique: row.try_get(3)?,
+            is_valid: row.try_get(4)?,
+            columns: row.try_get(5)?,
+            is_plain: row.try_get(6)?,
+            is_of_constraint: row.try_get(7)?,
+            is_identity: row.try_get(8)?,
         })
     };
-    of_relation(sql, query, table).await?.iter().map(index).collect()
+    of_relations(sql, query, tables, index).await
 }
 
 async fn taken(
@@ -121,12 +139,12 @@ async fn taken(
 }
 
 /// A build goes on although its client is gone: that of an operator that was killed, say.
-async fn building(sql: &Client, table: u32) -> Result<Vec<String>, Error> {
+async fn building(sql: &Client, tables: &[u32]) -> Result<HashMap<u32, Vec<String>>, Error> {
     // Of another user's build, the view doesn't tell the table.
-    let query = "SELECT x.relname::text FROM pg_catalog.pg_stat_progress_create_index p \
+    let query = "SELECT p.relid, x.relname::text FROM pg_catalog.pg_stat_progress_create_index p \
                  JOIN pg_catalog.pg_class x ON x.oid = p.index_relid \
-                 WHERE p.relid = $1 AND p.datname = pg_catalog.current_database() ORDER BY 1";
-    of_relation(sql, query, table).await?.iter().map(|row| row.try_get(0)).collect()
+                 WHERE p.relid = ANY($1) AND p.datname = pg_catalog.current_database() ORDER BY 2";
+    of_relations(sql, query, tables, |row| row.try_get(1)).await
 }
 
 /// Whether another connection of the operator's user holds a table by a lock that stands in the way of changes alone. What an

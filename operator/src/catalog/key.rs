@@ -1,9 +1,9 @@
 //! Primary key of a relation, and what tells its rows apart for replication.
 
-use super::of_relation;
+use super::of_relations;
 use crate::identifier::quote;
-use std::fmt;
-use tokio_postgres::{Client, Error};
+use std::{collections::HashMap, fmt};
+use tokio_postgres::{Client, Error, Row};
 
 /// The primary key of a relation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,28 +36,34 @@ pub(super) struct NumberedKey {
     pub form: KeyForm,
 }
 
-/// Reads the primary key, and whether rows can be told apart for replication.
-pub(super) async fn read(sql: &Client, oid: u32) -> Result<(Option<NumberedKey>, bool), Error> {
+/// Reads the primary keys of relations, and whether rows of each can be told apart for replication.
+pub(super) async fn read(
+    sql: &Client,
+    oids: &[u32],
+) -> Result<HashMap<u32, (Option<NumberedKey>, bool)>, Error> {
     // Columns that are only included come behind the others. Only a key WITHOUT OVERLAPS is an exclusion, too.
-    let query = "SELECT c.relreplident = 'f' OR EXISTS ( \
+    let query = "SELECT c.oid, c.relreplident = 'f' OR EXISTS ( \
                    SELECT FROM pg_catalog.pg_index r WHERE r.indrelid = c.oid AND r.indisvalid AND r.indimmediate \
                    AND CASE c.relreplident WHEN 'd' THEN r.indisprimary WHEN 'i' THEN r.indisreplident ELSE false END), \
                    i.indkey::pg_catalog.int2[], i.indnkeyatts, i.indisvalid AND i.indisready, i.indisexclusion, i.indimmediate, \
                    (SELECT x.relname::text FROM pg_catalog.pg_class x WHERE x.oid = i.indexrelid) \
                  FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary \
-                 WHERE c.oid = $1";
-    let Some(row) = of_relation(sql, query, oid).await?.pop() else { return Ok((None, false)) };
-    let has_identity = row.try_get(0)?;
-    let Some(mut columns) = row.try_get::<_, Option<Vec<i16>>>(1)? else { return Ok((None, has_identity)) };
-    let count: i16 = row.try_get(2)?;
+                 WHERE c.oid = ANY($1)";
+    let found = of_relations(sql, query, oids, |row| Ok((numbered(row)?, row.try_get(1)?))).await?;
+    Ok(found.into_iter().filter_map(|(oid, mut keys)| Some((oid, keys.pop()?))).collect())
+}
+
+fn numbered(row: &Row) -> Result<Option<NumberedKey>, Error> {
+    let Some(mut columns) = row.try_get::<_, Option<Vec<i16>>>(2)? else { return Ok(None) };
+    let count: i16 = row.try_get(3)?;
     columns.truncate(usize::try_from(count).unwrap_or_default());
-    let form = match (row.try_get(3)?, row.try_get(4)?, row.try_get(5)?) {
+    let form = match (row.try_get(4)?, row.try_get(5)?, row.try_get(6)?) {
         (false, _, _) => KeyForm::Invalid,
         (true, true, _) => KeyForm::WithoutOverlaps,
         (true, false, false) => KeyForm::Deferrable,
         (true, false, true) => KeyForm::Plain,
     };
-    Ok((Some(NumberedKey { constraint: row.try_get(6)?, columns, form }), has_identity))
+    Ok(Some(NumberedKey { constraint: row.try_get(7)?, columns, form }))
 }
 
 /// As in a definition.

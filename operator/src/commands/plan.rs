@@ -186,6 +186,7 @@ pub(super) async fn planned(
         adoption: table.policies.adoption,
         is_first_hand: false,
         drift: table.policies.drift,
+        was_applied: false,
     };
     database.preview(&Alive, &claim, table).await
 }

@@ -5,6 +5,7 @@ use crate::{
     database::Database,
     error::TableError,
     pool::Pool,
+    secrets::{self, SecretId},
 };
 use std::sync::Arc;
 
@@ -38,10 +39,10 @@ impl Link {
     }
 
     /// The database of a Secret.
-    pub(super) fn of_secret(place: Arc<str>, settings: &Settings, pool: Pool, own: &Self) -> Self {
+    pub(super) fn of_secret(secret: &SecretId, settings: &Settings, pool: Pool, own: &Self) -> Self {
         Self {
-            database: Arc::new(own.database.beside(pool.clone())),
-            place,
+            database: Arc::new(own.database.beside(pool.clone(), Some(secret.clone()))),
+            place: secrets::place(secret),
             fingerprint: settings.fingerprint(),
             own: Some(own.fingerprint.clone()),
             pool,
@@ -104,7 +105,9 @@ mod tests {
         let pools = crate::pool::Pools::new(1);
         let pool = |settings: &Settings| pools.pool(settings).unwrap();
         let link = Link::own(&own, pool(&own));
-        let other = Link::of_secret("the database of Secret a/b".into(), &of_secret, pool(&of_secret), &link);
+        let secret =
+            SecretId { namespace: "a".to_owned(), name: "b".to_owned(), key: None, is_foreign: false };
+        let other = Link::of_secret(&secret, &of_secret, pool(&of_secret), &link);
         [link, other]
     }
 

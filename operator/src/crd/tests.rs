@@ -109,6 +109,7 @@ fn every_field_has_a_description() {
         "connectionSecretRef",
         "deletionPolicy",
         "adoptionPolicy",
+        "driftPolicy",
     ] {
         assert!(spec_schema()["properties"][field]["description"].is_string(), "{field} has no description");
     }

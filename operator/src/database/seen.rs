@@ -42,15 +42,29 @@ pub(super) async fn indexes(
     head: Option<&Head>,
     wanted: &ResolvedTable,
 ) -> Result<FoundIndexes, tokio_postgres::Error> {
-    let in_comment = head.and_then(|head| head.comment.as_deref()).and_then(marker::from_spec_in);
-    let in_comment = in_comment.unwrap_or_default();
-    let names = names(wanted, &in_comment);
-    // Of a column that isn't UNIQUE any more, the index may be there yet, or even be built.
-    let was_unique = in_comment.settings.values().any(|settings| settings.contains(&Setting::Unique));
-    if names.is_empty() && !was_unique {
+    if !needs_indexes(head, wanted) {
         return Ok(FoundIndexes::default());
     }
+    let names = names(wanted, &from_spec(head).unwrap_or_default());
     catalog::indexes(sql, &wanted.place.schema, head.map(|head| head.oid), &names).await
+}
+
+/// Whether the spec speaks of indexes, or an earlier one has.
+pub(crate) fn needs_indexes(head: Option<&Head>, wanted: &ResolvedTable) -> bool {
+    let in_comment = from_spec(head).unwrap_or_default();
+    // Of a column that isn't UNIQUE any more, the index may be there yet, or even be built.
+    let was_unique = in_comment.settings.values().any(|settings| settings.contains(&Setting::Unique));
+    was_unique || !names(wanted, &in_comment).is_empty()
+}
+
+/// Whether the spec speaks of details, or an earlier one has.
+pub(crate) fn needs_details(head: &Head, wanted: &ResolvedTable) -> bool {
+    wanted.columns.iter().any(|column| column.settings != ColumnSettings::default())
+        || from_spec(Some(head)).is_some_and(|before| !before.settings.is_empty())
+}
+
+fn from_spec(head: Option<&Head>) -> Option<FromSpec> {
+    head.and_then(|head| head.comment.as_deref()).and_then(marker::from_spec_in)
 }
 
 /// Reads the indexes of a table that lacks its key: an earlier attempt to add it may have left one.
@@ -59,8 +73,7 @@ pub(super) async fn indexes_beside_key(
     relation: &Relation,
     wanted: &ResolvedTable,
 ) -> Result<FoundIndexes, tokio_postgres::Error> {
-    let in_comment = relation.head.comment.as_deref().and_then(marker::from_spec_in).unwrap_or_default();
-    let mut names = names(wanted, &in_comment);
+    let mut names = names(wanted, &from_spec(Some(&relation.head)).unwrap_or_default());
     names.extend(ddl::key_names(&wanted.place.name));
     catalog::indexes(sql, &wanted.place.schema, Some(relation.head.oid), &names).await
 }
@@ -80,11 +93,8 @@ pub(super) async fn relation(
     claim: &Claim,
 ) -> Result<Option<Relation>, TableError> {
     let Some(head) = head else { return Ok(None) };
-    let in_comment = head.comment.as_deref().and_then(marker::from_spec_in);
-    let had_settings = in_comment.is_some_and(|before| !before.settings.is_empty());
-    let has_settings = wanted.columns.iter().any(|column| column.settings != ColumnSettings::default());
-    let oid = head.oid;
-    let mut relation = catalog::relation(sql, head, had_settings || has_settings).await?;
+    let (oid, detailed) = (head.oid, needs_details(&head, wanted));
+    let mut relation = catalog::relation(sql, head, detailed).await?;
     if relation.details.is_none() && plan::needs_details(wanted, &relation) {
         relation.details = Some(catalog::details(sql, oid).await?);
     }

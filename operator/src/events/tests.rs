@@ -35,6 +35,7 @@ fn applied(outcome: Outcome, adoption: Option<Adoption>) -> Applied {
         extra_columns: Vec::new(),
         warnings: Vec::new(),
         adoption,
+        drift: None,
     }
 }
 

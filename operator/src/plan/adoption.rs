@@ -5,8 +5,8 @@
 //! lost the line. In none is anything changed but the comment, so a table that was taken by mistake is as it was.
 
 use super::{
-    Change, Claim, Found, Plan, PlanError, ResolvedTable, Step, changed_key, columns, columns::Differences,
-    pending, update,
+    Change, Claim, Found, Plan, PlanError, ResolvedTable, Step, changed_key, check_database, columns,
+    columns::Differences, pending, update,
 };
 use crate::{
     catalog::{FoundIndexes, Head, Relation, RelationKind},
@@ -26,6 +26,8 @@ pub(super) fn adopt(
     relation: &Relation,
     claim: &Claim,
 ) -> Result<Plan, PlanError> {
+    // A copy of the table, restored without its comment, say.
+    check_database(claim)?;
     let table = wanted.place.qualified.clone();
     let is_lost = claim.has_lost(&relation.head, &table);
     let adoption = match (claim.adoption, claim.drift) {

@@ -1,6 +1,6 @@
 //! Conflicts that a person has to resolve, in words.
 
-use super::{Cause, IndexConflict, Obstacle};
+use super::{Cause, Difference, DriftHint, IndexConflict, Obstacle};
 use crate::{
     catalog::{Generated, Key},
     identifier::{Identifier, quote},
@@ -168,6 +168,16 @@ pub enum PlanError {
         /// The schema, quoted.
         schema: String,
     },
+    /// The schema isn't there, and would change where the names of others lead.
+    #[error(
+        "the database has no schema {schema}, and it isn't created although spec.createSchema says so, because a role has this \
+         name: what the role doesn't say the schema of would be looked for there from then on (\"$user\" in search_path). \
+         Create it yourself if that is meant, or choose another one"
+    )]
+    SchemaOfRole {
+        /// The schema, quoted.
+        schema: String,
+    },
     /// An index stands in the way of one in the spec.
     #[error(transparent)]
     Index(#[from] IndexConflict),
@@ -208,6 +218,16 @@ pub enum PlanError {
         /// The statements that would do what is left.
         pending: Vec<String>,
     },
+    /// Somebody has changed the table since it was as the spec asks.
+    #[error("table {table} isn't as the spec asks, because somebody has changed it: {}. {hint}", .difference.words.join("; "))]
+    Drifted {
+        /// The table.
+        table: String,
+        /// How it differs from the spec.
+        difference: Difference,
+        /// What to do.
+        hint: DriftHint,
+    },
     /// The table isn't the object's any more, after the changes and before a step.
     #[error("table {table} was taken away while its {what} was being made: look at what has become of it")]
     Lost {
@@ -227,6 +247,7 @@ impl PlanError {
             | Self::Obstructed { pending, .. }
             | Self::NotAdopted { pending, .. }
             | Self::LineLost { pending, .. } => pending,
+            Self::Drifted { difference, .. } => &difference.statements,
             _ => &[],
         }
     }

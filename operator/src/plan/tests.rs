@@ -30,6 +30,7 @@ fn claim(name: &str, columns: &[&str]) -> Claim {
         adoption: AdoptionPolicy::Never,
         is_first_hand: false,
         drift: DriftPolicy::Repair,
+        was_applied: false,
     }
 }
 
@@ -269,6 +270,18 @@ fn a_table_without_an_owner_or_of_another_object_is_left_alone() {
         rejection(wanted.clone(), &table(&[("a", INT)], &[], Some(foreign)))
             .contains("shop/a in another cluster")
     );
+}
+
+#[test]
+fn a_table_without_an_owner_is_not_the_objects_where_its_own_is_in_another_database() {
+    let moved = Claim { table: Some("public.t".into()), is_elsewhere: true, ..claim("a", &["a"]) };
+    for adoption in [AdoptionPolicy::Never, AdoptionPolicy::IfCompatible] {
+        for found in [table(&[("a", 23)], &[], None), Found::default()] {
+            let claim = Claim { adoption, ..moved.clone() };
+            let error = plan(wanted(&[("a", 23)], &[]), &found, &claim).unwrap_err();
+            assert_eq!(error, PlanError::Elsewhere { table: "public.t".into() });
+        }
+    }
 }
 
 #[test]

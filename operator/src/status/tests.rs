@@ -17,6 +17,7 @@ fn applied(columns: usize) -> Applied {
         extra_columns: Vec::new(),
         warnings: Vec::new(),
         adoption: None,
+        drift: None,
     }
 }
 

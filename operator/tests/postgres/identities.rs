@@ -380,9 +380,9 @@ async fn a_secret_that_is_missing_incomplete_or_wrong_is_told_and_read_again_aft
         tokio::time::sleep(Duration::from_millis(1100)).await;
     };
     let missing = "Secret shop/wrong doesn't exist: create it, or correct spec.connectionSecretRef";
-    told(ConditionReason::SecretMissing, ErrorClass::Temporary, missing).await;
+    told(ConditionReason::SecretMissing, ErrorClass::Environment, missing).await;
     world.vault.put("wrong", &[("username", "eva")]);
-    told(ConditionReason::SecretMissing, ErrorClass::Temporary, "Secret shop/wrong has no key password")
+    told(ConditionReason::SecretMissing, ErrorClass::Environment, "Secret shop/wrong has no key password")
         .await;
     world.vault.put("wrong", &[("username", "eva"), ("password", "Geheim42"), ("host", "/run/Geheim42")]);
     let socket =

@@ -87,7 +87,7 @@ async fn rows_that_are_the_same_or_have_no_value_are_in_the_way_of_a_key_and_not
     let error = world.apply(&wanted).await.unwrap_err();
     let (query, _) = obstructed(&error);
     assert_eq!(world.sql.query(query, &[]).await.unwrap().len(), 1, "{query}");
-    assert_eq!((error.wait(), found(&world).await), (Wait::ForSomeone, vec![]));
+    assert_eq!((error.wait(), found(&world).await), (Wait::ForRows, vec![]));
 
     world.run("UPDATE t SET a = b WHERE a IS NULL").await;
     let error = world.apply(&wanted).await.unwrap_err();

@@ -8,7 +8,7 @@ use database_table_operator::{
     database::Database,
     error::TableError,
     outcome::Applied,
-    plan::PlanError,
+    plan::{Claim, PlanError},
     secrets::{SecretError, SecretId},
     spec::Table,
     status::{Stamp, TableStatus},
@@ -78,6 +78,11 @@ async fn failures(world: &World) -> Vec<(&'static str, [&'static str; 2], TableE
     assert_eq!(whole.warnings, []);
     let aborted = world.rejected(&spec("t", &[("a", "integer")])).await;
     let renamed = world.rejected(&spec("u", &[("a", "integer")])).await;
+    world.run("ALTER TABLE t ALTER a TYPE bigint").await;
+    let claim = Claim { was_applied: true, ..world.claim.lock().unwrap().clone() };
+    let unchanged = spec("t", &[("a", "integer"), ("b", "text")]);
+    let drifted = world.tables.apply(&NoAnswer, &claim, &table(&unchanged)).await.unwrap_err();
+    world.run("ALTER TABLE t ALTER a TYPE integer").await;
     let invalid = Table::from_spec(Some(&json!({"tableName": "t"}))).unwrap_err();
     world.run("INSERT INTO t VALUES (NULL)").await;
     let strict =
@@ -103,6 +108,7 @@ async fn failures(world: &World) -> Vec<(&'static str, [&'static str; 2], TableE
         ("UpdateAborted", FAILED, aborted),
         ("UpdateAborted", FAILED, renamed),
         ("UpdateAborted", FAILED, obstructed),
+        ("Drifted", FAILED, drifted),
         ("InvalidSpec", FAILED, invalid.clone().into()),
         ("InvalidSpec", FAILED, TableError::DeletionUnclear(invalid)),
         ("Conflict", FAILED, conflict),
@@ -113,8 +119,8 @@ async fn failures(world: &World) -> Vec<(&'static str, [&'static str; 2], TableE
         ("InProgress", GOING, TableError::Working("table public.t is being changed".into())),
         ("DatabaseUnavailable", GOING, away),
         ("DatabaseUnavailable", FAILED, apply_to(&no_database).await),
-        ("SecretMissing", GOING, SecretError::Missing(secret()).into()),
-        ("SecretMissing", GOING, unusable(SecretFault::Missing("password".to_owned()))),
+        ("SecretMissing", ["InProgress", "Failed"], SecretError::Missing(secret()).into()),
+        ("SecretMissing", ["InProgress", "Failed"], unusable(SecretFault::Missing("password".to_owned()))),
         ("SecretInvalid", FAILED, unusable(SecretFault::Port)),
         ("DatabaseChanged", FAILED, PlanError::Elsewhere { table: "public.t".to_owned() }.into()),
         ("InvalidSpec", FAILED, SecretError::NotAllowed(secret()).into()),

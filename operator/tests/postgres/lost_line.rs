@@ -109,12 +109,15 @@ async fn a_line_is_not_written_again_for_a_copy_of_the_object_or_where_changes_a
     for copy in [
         copy(Owner { cluster: "copy".into(), ..owner("a") }),
         copy(owner("b")),
-        Claim { is_elsewhere: true, ..known(&world) },
         Claim { table: Some("public.other".into()), ..known(&world) },
     ] {
         let text = left_alone(&world, &copy, &wanted()).await;
         assert!(text.contains("doesn't belong to a DatabaseTable"), "{text}");
     }
+    // Its own table is in another database.
+    let elsewhere = Claim { is_elsewhere: true, ..known(&world) };
+    let error = look(&world, &elsewhere, &wanted()).await.unwrap_err();
+    assert!(matches!(error, TableError::Plan(PlanError::Elsewhere { .. })), "{error}");
     look(&world, &known(&world), &wanted()).await.unwrap();
 }
 

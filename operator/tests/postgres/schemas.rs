@@ -49,6 +49,18 @@ async fn a_missing_schema_is_waited_for_or_created() {
 }
 
 #[tokio::test]
+async fn a_schema_is_not_created_that_a_role_would_look_in_first() {
+    let world = World::new("schema_of_role").await;
+    let user = format!("\"{}\"", world.database.user.replace('"', "\"\""));
+    let error = world.rejected(&in_schema("t", &user, true)).await;
+    assert_eq!((error.class(), error.reason()), (ErrorClass::Environment, ConditionReason::SchemaMissing));
+    assert!(error.to_string().contains("because a role has this name"), "{error}");
+    world.run(&format!("CREATE SCHEMA {user}")).await;
+    let applied = world.apply(&in_schema("t", &user, true)).await.unwrap();
+    assert_eq!(applied.outcome, Outcome::Created);
+}
+
+#[tokio::test]
 async fn a_schema_is_created_by_many_objects_at_once() {
     let world = World::new("many_in_schema").await;
     let names: Vec<_> = (0..16).map(|number| format!("t{number}")).collect();
@@ -71,6 +83,22 @@ async fn without_the_right_to_create_a_schema_the_object_waits_for_it() {
     assert_eq!((error.class(), error.reason()), (ErrorClass::Environment, ConditionReason::PermissionDenied));
     world.run_as_superuser(&format!("CREATE SCHEMA app AUTHORIZATION \"{user}\"")).await;
     assert_eq!(world.apply(&in_schema("t", "app", true)).await.unwrap().outcome, Outcome::Created);
+}
+
+#[tokio::test]
+async fn a_table_that_another_process_has_made_is_not_made_again_in_another_schema() {
+    let mut world = World::new("other_process").await;
+    world.run("CREATE SCHEMA app").await;
+    // This process reads which objects have tables.
+    world.apply_as("b", &spec("b", &[("a", "integer")])).await.unwrap();
+    world.run("CREATE TABLE x (a integer)").await;
+    world.apply_as("c", &spec("x", &[("a", "integer")])).await.unwrap_err();
+    let this = world.another_process();
+    world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
+    world.tables = this;
+    let error = world.rejected(&in_schema("t", "app", false)).await;
+    assert!(matches!(error, TableError::Plan(PlanError::Renamed { .. })), "{error}");
+    assert_eq!(world.columns("app.t").await, []);
 }
 
 #[tokio::test]

@@ -37,6 +37,7 @@ pub fn claim(owner: Owner) -> Claim {
         adoption: AdoptionPolicy::Never,
         is_first_hand: false,
         drift: DriftPolicy::Repair,
+        was_applied: false,
     }
 }
 
@@ -143,8 +144,13 @@ impl World {
 
     /// Goes on with what another process of the operator would know.
     pub fn restart(&mut self) {
+        drop(self.another_process());
+    }
+
+    /// Goes on as another process of the operator, and returns what this one knows.
+    pub fn another_process(&mut self) -> database::Database {
         let settings = Settings::read(Some(&by_pooler(&self.database)), |_| None).unwrap();
-        self.tables = database::Database::new(settings.pool(4).unwrap());
+        std::mem::replace(&mut self.tables, database::Database::new(settings.pool(4).unwrap()))
     }
 
     /// Forgets the status, as after a crash before it is written.

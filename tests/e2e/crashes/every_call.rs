@@ -203,6 +203,11 @@ async fn an_operator_killed_at_any_call_of_an_index_build_has_a_successor_that_c
 }
 
 #[tokio::test]
+async fn an_operator_killed_at_any_call_of_the_repair_of_a_key_has_a_successor_that_completes_it() {
+    check("repair", scenario::repair).await;
+}
+
+#[tokio::test]
 async fn an_operator_killed_at_any_call_of_a_deletion_has_a_successor_that_completes_it() {
     check("delete", scenario::deletion).await;
 }

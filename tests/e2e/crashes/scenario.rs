@@ -92,6 +92,17 @@ pub fn index_build() -> Scenario {
     Scenario { given: "", before: Some(before), rows: ROWS, act: Act::Update(json!({ "indexes": indexes })) }
 }
 
+/// A table that has lost its primary key gets it back, with a column.
+pub fn repair() -> Scenario {
+    let before = json!({ "tableName": NAME, "columns": old_columns(), "primaryKey": ["ID", "PLACE"] });
+    let mut columns = old_columns();
+    columns.as_array_mut().unwrap().push(json!({ "STATE": "text" }));
+    let rows = "INSERT INTO site SELECT n, 'user ' || n, n % 7 FROM generate_series(1, 100) n; \
+                ALTER TABLE site DROP CONSTRAINT site_pkey; \
+                ALTER TABLE site ALTER id DROP NOT NULL, ALTER place DROP NOT NULL";
+    Scenario { given: "", before: Some(before), rows, act: Act::Update(json!({ "columns": columns })) }
+}
+
 pub fn deletion() -> Scenario {
     let before = json!({
         "tableName": NAME, "columns": old_columns(), "primaryKey": "ID",

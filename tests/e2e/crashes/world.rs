@@ -64,19 +64,22 @@ pub async fn read(fixture: &Fixture<'_>) -> World {
     }
     lines.extend(fixture.query(HELD).await);
     let object = fixture.table(NAME).await;
-    let uid = object.as_ref().and_then(|object| object["metadata"]["uid"].as_str());
-    lines.iter_mut().for_each(|line| *line = with_any_uid(line, uid));
-    lines.push(text(object));
+    let uid =
+        object.as_ref().and_then(|object| object["metadata"]["uid"].as_str()).unwrap_or("none").to_owned();
+    lines.extend(text(object).lines().map(ToOwned::to_owned));
+    lines.iter_mut().for_each(|line| *line = with_any_uid(line, &uid));
     World(lines)
 }
 
-/// An owner's line with a word for the uid: whether it is the object's, which differs each time.
-fn with_any_uid(line: &str, uid: Option<&str>) -> String {
+/// A line with words for uids, which differ each time: whether it is the object's, or that of an owner who is gone.
+fn with_any_uid(line: &str, uid: &str) -> String {
     const FIELD: &str = "\"uid\":\"";
-    let Some((before, found)) = line.split_once(FIELD) else { return line.to_owned() };
-    let (found, after) = found.split_once('"').unwrap();
-    let whose = if uid == Some(found) { "its own" } else { "another's" };
-    format!("{before}{FIELD}{whose}\"{after}")
+    let line = line.replace(uid, "ITS OWN");
+    let Some((before, found)) = line.split_once(FIELD) else { return line };
+    match found.split_once('"') {
+        Some((found, after)) if found != "ITS OWN" => format!("{before}{FIELD}ANOTHER'S\"{after}"),
+        _ => line,
+    }
 }
 
 /// The object without what differs each time.
@@ -87,6 +90,9 @@ fn text(object: Option<Value>) -> String {
     let differs = ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields"];
     metadata.retain(|name, _| !differs.contains(&name.as_str()));
     without_times(&mut object["status"]);
+    if let Some(owner) = object["status"].get_mut("owner") {
+        *owner = "a hash with the uid".into();
+    }
     format!("{object:#}, current: {is_current}")
 }
 

@@ -98,3 +98,17 @@ async fn a_table_that_somebody_has_changed_since_is_left_alone_until_a_person_de
     handover.fixture.until_gone("website-users").await;
     assert_eq!(handover.fixture.columns("website_users").await.len(), 6);
 }
+
+#[tokio::test]
+async fn a_copy_of_a_cluster_leaves_the_tables_to_the_demo_that_still_runs_elsewhere() {
+    let Some(handover) = Handover::new("unmarked-copy").await else { return };
+    created_by_the_demo(&handover).await;
+    let copy = handover.fixture.operator().arg("--leave-kopf-tables").start();
+    let is_conflict = |object: &Value| condition(object, "Synced") == ["False", "Conflict"];
+    handover.fixture.until("website-users", "it is a conflict", is_conflict).await;
+    handover.fixture.delete("website-users").await;
+    handover.fixture.until_gone("website-users").await;
+    assert_eq!(handover.fixture.columns("website_users").await.len(), 5);
+    assert_eq!(owner(&handover).await, "");
+    stop(copy).await;
+}

@@ -65,7 +65,7 @@ fn a_line_that_was_lost_is_written_again_where_the_status_is_the_objects_own_and
     let unmarked = "doesn't belong to a DatabaseTable, so it is left alone";
     for (claim, why) in [
         (Claim { is_first_hand: false, ..known.clone() }, unmarked),
-        (Claim { is_elsewhere: true, ..known.clone() }, unmarked),
+        (Claim { is_elsewhere: true, ..known.clone() }, "in another database than the one"),
         (Claim { table: Some("public.other".into()), ..known.clone() }, unmarked),
         (Claim { table: None, ..known.clone() }, unmarked),
         (Claim { drift: DriftPolicy::Report, ..known.clone() }, "because driftPolicy is Report"),

@@ -1,0 +1,259 @@
+//! Drift: what differs between a table and its spec, and what is done if somebody has changed it; pure.
+//!
+//! There is no comparison of its own: a table has drifted if a plan for it isn't empty. So it is never reported for what the
+//! operator would leave alone, such as columns that a person has added.
+
+use super::{Change, Found, IncompatibleChange, Plan, PlanError, ResolvedTable, Step, changed_key};
+use crate::{
+    catalog::Relation,
+    ddl,
+    identifier::{Identifier, quote},
+    outcome::Adoption,
+    spec::DriftPolicy,
+};
+use std::fmt;
+
+/// What a table differs in. Of several, the first one counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DriftKind {
+    /// The table is missing, or something else has its name.
+    Table,
+    /// The comment doesn't name the owner, and what came from the spec.
+    Marker,
+    /// The primary key.
+    Key,
+    /// The type of a column.
+    Type,
+    /// A column is missing, or has another name.
+    Column,
+    /// An index.
+    Index,
+    /// Something else, such as a default or NOT NULL.
+    Other,
+}
+
+impl DriftKind {
+    /// All of them.
+    pub const ALL: [Self; 7] =
+        [Self::Table, Self::Marker, Self::Key, Self::Type, Self::Column, Self::Index, Self::Other];
+
+    /// Its name in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Marker => "marker",
+            Self::Key => "key",
+            Self::Type => "type",
+            Self::Column => "column",
+            Self::Index => "index",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// How a table differs from its spec.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Difference {
+    /// What it is about.
+    pub kind: DriftKind,
+    /// The differences in words.
+    pub words: Vec<String>,
+    /// The statements that would make the table as the spec asks.
+    pub statements: Vec<String>,
+}
+
+impl Difference {
+    /// What is told once it has been put right.
+    pub fn repaired(&self, table: &str) -> String {
+        let loss = match self.kind {
+            DriftKind::Table => ". It has been created again, and is empty",
+            DriftKind::Column => ". It is as the spec asks again; a column that was missing is empty",
+            _ => ". It is as the spec asks again",
+        };
+        format!("Somebody had changed table {table}: {}{loss}", self.words.join("; "))
+    }
+}
+
+/// What there is to plan for.
+#[derive(Clone, Copy, Debug)]
+pub struct Compared<'a> {
+    /// The table that the spec asks for.
+    pub wanted: &'a ResolvedTable,
+    /// What the database has.
+    pub found: &'a Found,
+}
+
+impl Compared<'_> {
+    /// How the table differs from its spec, by what was planned; `None` if it doesn't.
+    pub fn difference(&self, planned: &Result<Plan, PlanError>) -> Option<Difference> {
+        match planned {
+            Ok(plan) => self.of_plan(plan),
+            Err(error) => Some(self.of_error(error)),
+        }
+    }
+
+    fn of_plan(&self, plan: &Plan) -> Option<Difference> {
+        let steps = plan.steps.iter().flat_map(|step| step.statements.iter().cloned());
+        let statements: Vec<_> = ddl::statements(plan).into_iter().chain(steps).collect();
+        if statements.is_empty() {
+            return None;
+        }
+        let mut words: Vec<_> = plan.changes.iter().filter_map(missing).collect();
+        words.extend(plan.steps.iter().map(left));
+        words.dedup();
+        if words.is_empty() {
+            words.push("its comment doesn't say whose it is".to_owned());
+        }
+        Some(Difference { kind: self.kind(&plan.changes, &plan.steps), words, statements })
+    }
+
+    fn of_error(&self, error: &PlanError) -> Difference {
+        let (kind, words) = match error {
+            PlanError::Incompatible { changes, .. } => {
+                let kind = changes.iter().map(kind_of).min_by_key(|kind| rank(*kind));
+                (kind.unwrap_or(DriftKind::Other), changes.iter().map(ToString::to_string).collect())
+            }
+            PlanError::Renamed { existing, .. } => (DriftKind::Table, vec![format!("it is {existing} now")]),
+            PlanError::NotATable { .. } | PlanError::Elsewhere { .. } | PlanError::SchemaMissing { .. } => {
+                (DriftKind::Table, vec![error.to_string()])
+            }
+            PlanError::Unmarked { .. }
+            | PlanError::LineLost { .. }
+            | PlanError::NotAdopted { .. }
+            | PlanError::OwnedByAnother { .. } => (DriftKind::Marker, vec![error.to_string()]),
+            PlanError::Index(_) => (DriftKind::Index, vec![error.to_string()]),
+            _ => (DriftKind::Other, vec![error.to_string()]),
+        };
+        Difference { kind, words, statements: error.pending().to_vec() }
+    }
+
+    fn kind(&self, changes: &[Change], steps: &[Step]) -> DriftKind {
+        let Some(relation) = &self.found.here else { return DriftKind::Table };
+        if changed_key(self.wanted, relation.key.as_ref()).is_some() {
+            return DriftKind::Key;
+        }
+        let of_change = changes.iter().map(|change| match change {
+            Change::Widen { .. } => DriftKind::Type,
+            Change::AddColumn(_) | Change::Rename { .. } => DriftKind::Column,
+            Change::CreateIndex(_) | Change::CancelBuild(_) => DriftKind::Index,
+            _ => DriftKind::Other,
+        });
+        let of_indexes = steps.iter().map(|step| match step.what.contains("index ") {
+            true => DriftKind::Index,
+            false => DriftKind::Other,
+        });
+        of_change.chain(of_indexes).min_by_key(|kind| rank(*kind)).unwrap_or(DriftKind::Marker)
+    }
+}
+
+fn rank(kind: DriftKind) -> Option<usize> {
+    DriftKind::ALL.iter().position(|of_all| *of_all == kind)
+}
+
+fn kind_of(change: &IncompatibleChange) -> DriftKind {
+    match change {
+        IncompatibleChange::Removed { .. }
+        | IncompatibleChange::Rewrite { .. }
+        | IncompatibleChange::RenamesForeign { .. } => DriftKind::Column,
+        IncompatibleChange::TypeChanged { .. } => DriftKind::Type,
+        IncompatibleChange::PrimaryKey { .. } => DriftKind::Key,
+        _ => DriftKind::Other,
+    }
+}
+
+/// What a change would put right, as a difference.
+fn missing(change: &Change) -> Option<String> {
+    let of = |what: &str, column: &Identifier| format!("{what} of column {column}");
+    Some(match change {
+        Change::CancelBuild(_) | Change::CancelValidation(_) | Change::CreateIndex(_) => return None,
+        Change::CreateSchema => "its schema is missing".to_owned(),
+        Change::CreateTable => "it is missing".to_owned(),
+        Change::AddColumn(column) => format!("column {} is missing", column.name),
+        Change::Rename { from, to } => format!("column {to} is called {}", quote(from)),
+        Change::Widen { column, type_, .. } => format!("{} isn't {type_}", of("the type", column)),
+        Change::SetDefault { column, default } => format!("{} isn't {default}", of("the default", column)),
+        Change::DropDefault { column } => format!("column {column} has a default"),
+        Change::DropNotNull { column } => format!("column {column} is NOT NULL"),
+        Change::SetIdentity { column, identity } => {
+            format!("{} isn't {identity}", of("the identity", column))
+        }
+        Change::DropConstraint { name, column } => {
+            format!("column {column} has the constraint {}", quote(name))
+        }
+        Change::Comment { column, .. } => format!("{} is another one", of("the comment", column)),
+    })
+}
+
+fn left(step: &Step) -> String {
+    match step.what.strip_prefix("the drop of ") {
+        Some(what) => format!("{what} is left over"),
+        None => format!("{} is missing", step.what),
+    }
+}
+
+/// What is done about a difference that somebody has made: the spec is as it was when it was applied last.
+///
+/// What loses nothing is planned under [`DriftPolicy::Repair`], and returned with what is told of it. The owner's line alone is the
+/// operator's own, and no drift as long as it names the object.
+///
+/// # Errors
+///
+/// [`PlanError::Drifted`] in place of what tells the author of a spec that it can't be applied; otherwise what was planned.
+pub fn decide(
+    compared: Compared<'_>,
+    planned: Result<Plan, PlanError>,
+    policy: DriftPolicy,
+) -> Result<(Plan, Option<Difference>), PlanError> {
+    let Some(difference) = compared.difference(&planned) else { return Ok((planned?, None)) };
+    let table = compared.wanted.place.qualified.clone();
+    let drifted = |hint| PlanError::Drifted { table, difference: difference.clone(), hint };
+    match planned {
+        Err(PlanError::Incompatible { .. }) => Err(drifted(DriftHint::Lossy)),
+        Err(PlanError::Renamed { wanted, .. }) => Err(drifted(DriftHint::Renamed { wanted })),
+        Err(other) => Err(other),
+        Ok(plan) => {
+            if plan.adoption == Some(Adoption::ByPolicy) {
+                return Ok((plan, None));
+            }
+            let is_ours = |relation: &Relation| relation.head.owner().is_some();
+            if plan.changes.is_empty()
+                && plan.steps.is_empty()
+                && compared.found.here.as_ref().is_some_and(is_ours)
+            {
+                return Ok((plan, None));
+            }
+            match policy {
+                DriftPolicy::Repair => Ok((plan, Some(difference))),
+                DriftPolicy::Report => Err(drifted(DriftHint::Reported)),
+            }
+        }
+    }
+}
+
+/// Why nothing is done about a difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DriftHint {
+    /// It would lose something.
+    Lossy,
+    /// The object's table has another name.
+    Renamed {
+        /// The name that it should have.
+        wanted: String,
+    },
+    /// The policy is to report it.
+    Reported,
+}
+
+/// What to do.
+impl fmt::Display for DriftHint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lossy => f.write_str("Change it back, or the spec, or run the statements in status.pending"),
+            Self::Renamed { wanted } => write!(f, "Make it {wanted} again"),
+            Self::Reported => f.write_str(
+                "Nothing is done, because driftPolicy is Report: change it back, or run the statements in status.pending, or set \
+                 driftPolicy: Repair",
+            ),
+        }
+    }
+}

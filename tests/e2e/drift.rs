@@ -1,0 +1,127 @@
+//! Tables that somebody changes by hand, while the operator runs and while it doesn't.
+
+use crate::fixture::{Cluster, Fixture, condition, eventually, manifest};
+use serde_json::{Value, json};
+
+/// The notes of the events about drift.
+async fn events(fixture: &Fixture<'_>, count: usize) -> Vec<String> {
+    let list = async || {
+        let list = fixture.kubectl_get(&["events.v1.events.k8s.io", "--output=json"]);
+        let list: Value = serde_json::from_str(&list).unwrap();
+        let items = list["items"].as_array().unwrap().iter();
+        let drift = items.filter(|event| event["reason"] == "DriftDetected");
+        drift.map(|event| event["note"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    eventually("the events are there", list, |notes| notes.len() >= count).await
+}
+
+fn is(reason: &str) -> impl Fn(&Value) -> bool {
+    move |object| {
+        let status = if reason == "Applied" { "True" } else { "False" };
+        condition(object, "Ready") == [status, reason] && condition(object, "Synced") == [status, reason]
+    }
+}
+
+#[tokio::test]
+async fn what_others_change_of_a_table_is_put_right_within_the_interval() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "drift-repair").await;
+    let operator = fixture.operator().arg("--drift-interval=1").start();
+    for name in ["a", "b"] {
+        fixture.apply(&manifest(name, name, &["id", "x"]));
+        fixture.until_ready(name).await;
+    }
+    fixture.sql("INSERT INTO a VALUES (1, 2)").await;
+    let before = fixture.table("a").await.unwrap();
+    fixture.sql("ALTER TABLE a DROP x").await;
+    fixture.until_columns("a", 2).await;
+    let notes = events(&fixture, 1).await;
+    let note = "Somebody had changed table public.a: column \"x\" is missing. It is as the spec asks again; a column that was \
+                missing is empty";
+    assert_eq!(notes, [note]);
+    operator.wait_for_line(&format!("{note}.")).await;
+    assert_eq!(fixture.query("SELECT id::text FROM a WHERE x IS NULL").await, ["1"], "the row is there");
+
+    fixture.sql("DROP TABLE b").await;
+    fixture.until_columns("b", 2).await;
+    let notes = events(&fixture, 2).await;
+    assert!(notes.iter().any(|note| note.ends_with("It has been created again, and is empty")), "{notes:?}");
+    // Neither was written, nor looked at in vain.
+    let after = fixture.table("a").await.unwrap();
+    assert_eq!(after["metadata"]["resourceVersion"], before["metadata"]["resourceVersion"]);
+    assert_eq!(operator.count_lines("Handler 'resume_handler' is invoked"), 2);
+}
+
+#[tokio::test]
+async fn under_report_an_object_has_drifted_until_somebody_has_put_its_table_right() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "drift-report").await;
+    let operator = fixture.operator().arg("--drift-interval=1").start();
+    fixture.apply(&manifest("a", "a", &["id", "x"]));
+    fixture.apply(&manifest("clock", "clock", &["id"]));
+    fixture.patch("a", json!({"spec": {"driftPolicy": "Report"}})).await;
+    let reported = |object: &Value| {
+        let handled = &object["metadata"]["annotations"]["kopf.zalando.org/last-handled-configuration"];
+        is("Applied")(object) && handled.as_str().is_some_and(|spec| spec.contains("Report"))
+    };
+    fixture.until("a", "the policy is known", reported).await;
+    fixture.until_ready("clock").await;
+    fixture.sql("ALTER TABLE a DROP x").await;
+    let object = fixture.until("a", "it has drifted", is("Drifted")).await;
+    assert_eq!(condition(&object, "Stalled"), ["True", "Drifted"]);
+    assert_eq!(fixture.columns("a").await.len(), 1);
+    let pending: Vec<_> = object["status"]["pending"].as_array().unwrap().iter().collect();
+    assert!(pending[0].as_str().unwrap().contains("ADD COLUMN"), "{pending:?}");
+    // Time passes.
+    for _ in 0..3 {
+        fixture.sql("DROP TABLE clock").await;
+        fixture.until_columns("clock", 1).await;
+    }
+    assert_eq!(operator.count_lines("Handler 'resume_handler' failed permanently"), 1, "it is told once");
+    for statement in pending {
+        fixture.sql(statement.as_str().unwrap()).await;
+    }
+    let object = fixture.until("a", "it is as it asks", is("Applied")).await;
+    assert_eq!((condition(&object, "Stalled"), &object["status"]["pending"]), (["", ""], &Value::Null));
+}
+
+#[tokio::test]
+async fn an_object_whose_update_was_held_back_is_applied_once_somebody_has_run_the_pending_statements() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "drift-pending").await;
+    let operator = fixture.operator().arg("--drift-interval=1").start();
+    fixture.apply(&manifest("a", "a", &["id", "x"]));
+    fixture.until_ready("a").await;
+    fixture.apply(&manifest("a", "a", &["id"]));
+    let object = fixture.until("a", "a column is held back", is("UpdateAborted")).await;
+    for statement in object["status"]["pending"].as_array().unwrap() {
+        fixture.sql(statement.as_str().unwrap()).await;
+    }
+    fixture.until("a", "it is as it asks", is("Applied")).await;
+    assert_eq!(operator.count_lines("failed permanently"), 1);
+}
+
+#[tokio::test]
+async fn what_others_change_while_no_operator_runs_is_found_at_its_start() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "drift-start").await;
+    let mut operator = fixture.operator().start();
+    for name in ["a", "b", "c"] {
+        fixture.apply(&manifest(name, name, &["id", "x"]));
+        fixture.until_ready(name).await;
+    }
+    fixture.patch("b", json!({"spec": {"driftPolicy": "Report"}})).await;
+    let until_reported = |object: &Value| {
+        let handled = &object["metadata"]["annotations"]["kopf.zalando.org/last-handled-configuration"];
+        handled.as_str().is_some_and(|spec| spec.contains("Report"))
+    };
+    fixture.until("b", "the policy is known", until_reported).await;
+    let before = fixture.table("a").await.unwrap();
+    operator.terminate().await;
+    fixture.sql("ALTER TABLE a DROP x; ALTER TABLE b DROP x; ALTER TABLE c ALTER x TYPE bigint").await;
+    let _operator = fixture.operator().arg("--drift-interval=0").start();
+    for name in ["b", "c"] {
+        fixture.until(name, "it has drifted", is("Drifted")).await;
+    }
+    fixture.until_columns("a", 2).await;
+    let after = fixture.table("a").await.unwrap();
+    assert_eq!(after["metadata"]["resourceVersion"], before["metadata"]["resourceVersion"]);
+    assert_eq!(fixture.columns("b").await.len(), 1);
+    assert_eq!(fixture.columns("c").await, ["id integer", "x bigint"]);
+}

@@ -1,0 +1,74 @@
+//! Tables that were there before an object asked for them, and belong to nobody.
+
+use crate::fixture::{Cluster, Fixture, condition};
+use serde_json::{Value, json};
+
+const ORDERS: &str = "\
+apiVersion: kopf.demo/v1
+kind: DatabaseTable
+metadata: {name: orders}
+spec:
+  tableName: ORDERS
+  columns: [ID: integer, TOTAL: numeric]
+  primaryKey: ID
+";
+
+/// A table of somebody else, exactly as the object's first spec says, and an object whose first spec is rejected.
+async fn rejected(fixture: &Fixture<'_>) {
+    fixture.sql("CREATE TABLE orders (id integer PRIMARY KEY, total numeric)").await;
+    fixture.sql("INSERT INTO orders VALUES (1, 2)").await;
+    fixture.apply(&format!("{ORDERS}  connectionSecretRef: {{name: pg, namespace: elsewhere}}\n"));
+    fixture.until("orders", "it is rejected", is("InvalidSpec")).await;
+}
+
+fn is(reason: &str) -> impl Fn(&Value) -> bool {
+    move |object| condition(object, "Synced") == ["False", reason]
+}
+
+async fn assert_is_left_alone(fixture: &Fixture<'_>) {
+    let found = fixture
+        .query("SELECT count(*) || coalesce(obj_description('orders'::regclass, 'pg_class'), '') FROM orders")
+        .await;
+    assert_eq!(found, ["1"]);
+}
+
+#[tokio::test]
+async fn a_table_of_somebody_else_never_becomes_that_of_an_object_whose_first_spec_was_rejected() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "first-rejected").await;
+    let mut operator = fixture.operator().start();
+    rejected(&fixture).await;
+    fixture.patch("orders", json!({"spec": {"connectionSecretRef": null}})).await;
+    fixture.until("orders", "the table isn't its own", is("Conflict")).await;
+    // The next attempt, which finds that reason in the status.
+    operator.kill_9();
+    let operator = fixture.operator().start();
+    operator.wait_for_line("already exists and doesn't belong to a DatabaseTable").await;
+    assert_is_left_alone(&fixture).await;
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
+    assert_is_left_alone(&fixture).await;
+}
+
+#[tokio::test]
+async fn a_table_of_somebody_else_stays_where_the_object_is_restored_from_a_backup_without_its_status() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "rejected-restored").await;
+    let mut operator = fixture.operator().start();
+    rejected(&fixture).await;
+    operator.kill_9();
+    let mut backup = fixture.table("orders").await.unwrap();
+    fixture.patch("orders", json!({"metadata": {"finalizers": null}})).await;
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
+    for field in ["uid", "resourceVersion", "managedFields"] {
+        backup["metadata"].as_object_mut().unwrap().remove(field);
+    }
+    backup["spec"].as_object_mut().unwrap().remove("connectionSecretRef");
+    backup.as_object_mut().unwrap().remove("status");
+    fixture.apply(&backup.to_string());
+    let operator = fixture.operator().start();
+    fixture.until("orders", "the table isn't its own", is("Conflict")).await;
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
+    assert_is_left_alone(&fixture).await;
+    drop(operator);
+}
