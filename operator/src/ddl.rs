@@ -7,6 +7,7 @@ mod index;
 mod key;
 mod names;
 mod steps;
+mod values;
 
 use crate::{
     catalog::Place,
@@ -20,6 +21,7 @@ pub use index::{cancel_build, create_index, index_steps};
 pub use key::key;
 pub use names::{TakenNames, chosen_unique_name, key_names, not_null_name, successor_name, unique_names};
 pub use steps::{cancel_validation, drop_index, not_null, unique, unique_constraint};
+pub use values::{identity, serial, stored};
 
 /// The statements of a plan, in order, to be run in one transaction.
 pub fn statements(plan: &Plan) -> Vec<String> {

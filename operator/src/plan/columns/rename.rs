@@ -4,7 +4,7 @@ use crate::{
     catalog::Relation,
     ddl,
     marker::FromSpec,
-    plan::{Change, IncompatibleChange, ResolvedTable},
+    plan::{Change, IncompatibleChange, Refused, ResolvedTable},
 };
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -16,8 +16,8 @@ pub struct Renamed<'r> {
     pub owned: FromSpec,
     /// The changes to get there.
     pub changes: Vec<Change>,
-    /// What is refused, because the column never came from the spec, and the statement that would do it.
-    pub refused: Vec<(IncompatibleChange, String)>,
+    /// What is refused, because the column never came from the spec, and the statements that would do it.
+    pub refused: Vec<Refused>,
 }
 
 /// Renames the columns that still have their former names. Where there is none of that name, or the new name is taken, nothing
@@ -35,7 +35,7 @@ pub fn renamed<'r>(wanted: &ResolvedTable, relation: &'r Relation, owned: FromSp
         if !after.owned.columns.contains(from) {
             let change =
                 IncompatibleChange::RenamesForeign { from: from.to_owned(), to: column.name.clone() };
-            after.refused.push((change, ddl::rename(&wanted.place, from, &column.name)));
+            after.refused.push((change, vec![ddl::rename(&wanted.place, from, &column.name)]));
             continue;
         }
         after.changes.push(Change::Rename { from: from.to_owned(), to: column.name.clone() });
