@@ -25,6 +25,7 @@ mod kstatus;
 mod lost_line;
 mod names;
 mod outages;
+mod pgbouncer;
 mod pooled;
 mod races;
 mod rewrites;
