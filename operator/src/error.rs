@@ -380,6 +380,14 @@ impl DatabaseError {
         Self { stale: stale || error.stale, ..error }
     }
 
+    /// A statement outside of a transaction failed. It can't say by which role it is executed: if a right is missing, that may be
+    /// one that another client of a pooler has set on the connection.
+    pub fn of_bare_statement(error: tokio_postgres::Error) -> Self {
+        let error = Self::at(Step::Change, error);
+        let spoiled = error.spoiled || error.code.as_deref() == Some(sqlstate::DENIED);
+        Self { spoiled, ..error }
+    }
+
     /// An error that another attempt at once may not meet.
     pub fn worth_another(step: Step, error: tokio_postgres::Error) -> Self {
         Self { stale: true, ..Self::at(step, error) }

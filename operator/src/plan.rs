@@ -21,7 +21,7 @@ use crate::{
     identifier::{Identifier, quote},
     marker::{self, FromSpec, Owner, Setting},
     outcome::{Adoption, Dropped},
-    spec::{AdoptionPolicy, DriftPolicy, Index, Table},
+    spec::{AdoptionPolicy, DriftPolicy, Index, Table, Values},
     types::ResolvedColumn,
 };
 pub use adoption::strangeness;
@@ -29,7 +29,7 @@ pub use change::{Change, Obstacle, Step, StepKind};
 use columns::Differences;
 pub use columns::{Cause, is_quick, needs_details, needs_weight};
 pub use drift::{Compared, Difference, DriftHint, DriftKind, decide};
-pub use error::{IncompatibleChange, PlanError};
+pub use error::{IncompatibleChange, PlanError, Refused};
 pub use index::{IndexConflict, IndexPlan, IndexStep, names_of_indexes, plan_indexes};
 use key::changed_key;
 pub use key::lacks_key;
@@ -288,27 +288,43 @@ fn owned(in_comment: Option<FromSpec>, claim: &Claim) -> FromSpec {
     owned
 }
 
-/// The statements that would make the table as the spec asks, in an order in which they can be run: what is refused has the names
-/// that columns get, and a key may be of columns that are added.
-fn pending(
-    wanted: &ResolvedTable,
-    refused: &[(IncompatibleChange, String)],
-    changes: &[Change],
-    steps: &[Step],
-) -> Vec<String> {
-    let is_name = |change: &Change| matches!(change, Change::Rename { .. });
-    let is_asked = |change: &&Change| !matches!(change, Change::CancelValidation(_));
-    let (renames, others): (Vec<_>, Vec<_>) = changes.iter().filter(is_asked).cloned().partition(is_name);
-    let of_key = |is_asked: bool| {
-        let asked = move |change: &IncompatibleChange| {
-            matches!(change, IncompatibleChange::PrimaryKey { .. }) == is_asked
-        };
-        refused.iter().filter(move |(change, _)| asked(change)).map(|(_, statement)| statement.clone())
+/// The statements that would make the table as the spec asks, in an order in which they can be run.
+fn pending(wanted: &ResolvedTable, refused: &[Refused], changes: &[Change], steps: &[Step]) -> Vec<String> {
+    let of_rank = |rank: u8| {
+        let held_back = refused.iter().filter(move |(change, _)| rank_of_refused(wanted, change) == rank);
+        let made: Vec<_> = changes.iter().filter(|change| rank_of(change) == Some(rank)).cloned().collect();
+        held_back.flat_map(|(_, statements)| statements.clone()).chain(ddl::changes_of(wanted, &made))
     };
-    let renames = ddl::changes_of(wanted, &renames).into_iter();
-    let others = ddl::changes_of(wanted, &others);
     let steps = steps.iter().flat_map(|step| step.statements.iter().cloned());
-    renames.chain(of_key(false)).chain(others).chain(of_key(true)).chain(steps).collect()
+    (0..=LAST_RANK).flat_map(of_rank).chain(steps).collect()
+}
+
+/// The last of the ranks, which are an order of statements: names, columns that are added, expressions, what else becomes of columns,
+/// generated columns that are added, the rest, and the key.
+const LAST_RANK: u8 = 6;
+
+fn rank_of(change: &Change) -> Option<u8> {
+    match change {
+        Change::CancelBuild(_) | Change::CancelValidation(_) => None,
+        Change::Rename { .. } => Some(0),
+        Change::AddColumn(column) if !matches!(column.settings.values, Values::Generated(_)) => Some(1),
+        Change::AddColumn(_) => Some(4),
+        _ => Some(5),
+    }
+}
+
+fn rank_of_refused(wanted: &ResolvedTable, change: &IncompatibleChange) -> u8 {
+    match change {
+        IncompatibleChange::RenamesForeign { .. } => 0,
+        // It is of what was held back as it is of what isn't.
+        IncompatibleChange::Rewrite { column, cause: Cause::OwnValues | Cause::Domain, .. } => {
+            let added = wanted.columns.iter().find(|added| added.name == *column).cloned();
+            added.and_then(|added| rank_of(&Change::AddColumn(added))).unwrap_or_default()
+        }
+        IncompatibleChange::Expression { .. } => 2,
+        IncompatibleChange::PrimaryKey { .. } => 6,
+        _ => 3,
+    }
 }
 
 /// Checks that an object which has no table here has none in another database either.

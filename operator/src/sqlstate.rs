@@ -101,6 +101,9 @@ pub fn is_full(code: &str, message: &str) -> bool {
     code == "53300" || FULL_POOLERS.iter().any(|text| message.contains(text))
 }
 
+/// A right is missing.
+pub const DENIED: &str = "42501";
+
 /// Whether the connection is of no use any more: the server is read-only now, or someone else's prepared statements are
 /// on it.
 pub fn spoils(code: &str) -> bool {

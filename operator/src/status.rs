@@ -21,6 +21,9 @@ const UNSEEN: i64 = -1;
 /// The most statements that a status has.
 const MOST_PENDING: usize = 100;
 
+/// The most bytes that they have, but for the first one.
+const MOST_BYTES: usize = 64 << 10;
+
 /// The status of a condition of which nothing is known, whatever the reason is now.
 const UNKNOWN: &str = "Unknown";
 
@@ -214,9 +217,15 @@ impl TableStatus {
 
 /// The statements that a status has: an object has to fit into etcd.
 fn pending(statements: &[String]) -> Option<Vec<String>> {
-    let mut shown: Vec<_> = statements.iter().take(MOST_PENDING).cloned().collect();
-    if statements.len() > MOST_PENDING {
-        shown.push(format!("-- and {} more", statements.len() - MOST_PENDING));
+    let mut bytes = 0;
+    let fits = |(number, statement): &(usize, &String)| {
+        bytes += statement.len();
+        *number == 0 || bytes <= MOST_BYTES
+    };
+    let shown = statements.iter().take(MOST_PENDING).enumerate().take_while(fits);
+    let mut shown: Vec<_> = shown.map(|(_, statement)| statement.clone()).collect();
+    if statements.len() > shown.len() {
+        shown.push(format!("-- and {} more", statements.len() - shown.len()));
     }
     (!shown.is_empty()).then_some(shown)
 }

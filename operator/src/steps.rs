@@ -31,9 +31,13 @@ pub async fn run(pool: &Pool, owner: &Owner, place: &Place, steps: &[Step]) -> R
             info!("Table {}: begins with {}.", place.qualified, step.what);
         }
         let work = Work { owner, place, step };
-        let Err(error) = transact(pool, async |tx: &Transaction<'_>| work.run(tx).await).await else {
-            continue;
-        };
+        let attempt = async || transact(pool, async |tx: &Transaction<'_>| work.run(tx).await).await;
+        let mut result = attempt().await;
+        if step.kind == StepKind::Alone && result.as_ref().is_err_and(is_denied) {
+            // Perhaps by what another client of a pooler has left on that connection, which is closed by now.
+            result = attempt().await;
+        }
+        let Err(error) = result else { continue };
         if error.is_stale() {
             // What is left to be done, a new plan says.
             return Ok(());
@@ -47,6 +51,10 @@ pub async fn run(pool: &Pool, owner: &Owner, place: &Place, steps: &[Step]) -> R
         return Err(work.obstructed(obstacle, &steps[number..]));
     }
     Ok(())
+}
+
+fn is_denied(error: &TableError) -> bool {
+    matches!(error, TableError::Database(error) if error.code.as_deref() == Some(sqlstate::DENIED))
 }
 
 fn is_of_rows(error: &TableError) -> bool {
@@ -124,7 +132,7 @@ impl Work<'_> {
     async fn alone(&self, tx: &Transaction<'_>, statements: &[String]) -> Result<(), TableError> {
         for statement in statements {
             tx.metrics.note_statements([statement.as_str()]);
-            tx.execute_typed(statement, &[]).await.map_err(|error| (Doing::Change, error))?;
+            tx.execute_typed(statement, &[]).await.map_err(DatabaseError::of_bare_statement)?;
         }
         Ok(())
     }

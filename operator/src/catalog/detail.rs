@@ -1,9 +1,9 @@
 //! Details of a relation's columns that only some specs speak of.
 
-use super::{Weight, by_relation, of_relations};
+use super::{Weight, by_relation, of_relations, rows_of};
 use crate::spec::Identity;
 use futures::try_join;
-use postgres_types::{ToSql, Type};
+use postgres_types::Type;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tokio_postgres::{Client, Error, Row};
 
@@ -84,11 +84,10 @@ pub(super) async fn read(sql: &Client, oids: &[u32], may_wait: bool) -> Result<H
         };
         Ok((row.try_get(1)?, index))
     };
-    let of_tables: [(&(dyn ToSql + Sync), Type); 2] = [(&oids, Type::OID_ARRAY), (&CHECK_PREFIX, Type::TEXT)];
-    let of_columns: [(&(dyn ToSql + Sync), Type); 2] = [(&oids, Type::OID_ARRAY), (&may_wait, Type::BOOL)];
+    let (of_tables, of_columns) = ([(&CHECK_PREFIX as _, Type::TEXT)], [(&may_wait as _, Type::BOOL)]);
     let (tables, columns, unique) = try_join!(
-        sql.query_typed(TABLES, &of_tables),
-        sql.query_typed(COLUMNS, &of_columns),
+        rows_of(sql, TABLES, oids, &of_tables),
+        rows_of(sql, COLUMNS, oids, &of_columns),
         of_relations(sql, UNIQUE, oids, unique)
     )?;
     let (mut columns, mut unique) = (by_relation(&columns, column)?, unique);

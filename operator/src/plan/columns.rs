@@ -7,7 +7,7 @@ mod cost;
 mod rename;
 mod widening;
 
-use super::{Change, IncompatibleChange, ResolvedTable, Step, lacks_key};
+use super::{Change, IncompatibleChange, Refused, ResolvedTable, Step, lacks_key};
 use crate::{
     catalog::{CatalogColumn, ColumnDetail, Details, FoundIndexes, Generated, Relation, UniqueIndex},
     ddl::{self, TakenNames},
@@ -18,6 +18,7 @@ use crate::{
 };
 pub use cost::{Cause, is_quick};
 pub use rename::renamed;
+use widening::lengthens;
 pub use widening::widens;
 
 /// The differences between a spec and a table.
@@ -27,8 +28,8 @@ pub struct Differences {
     pub changes: Vec<Change>,
     /// What is done afterwards.
     pub steps: Vec<Step>,
-    /// What is refused, and the statement that would do it.
-    pub refused: Vec<(IncompatibleChange, String)>,
+    /// What is refused, and the statements that would do it.
+    pub refused: Vec<Refused>,
     /// The columns that aren't UNIQUE any more once a step has dropped their index, and the index, both exact.
     pub unbound: Vec<(String, String)>,
 }
@@ -124,7 +125,7 @@ fn is_same_type(column: &ResolvedColumn, found: &CatalogColumn) -> bool {
 
 impl Differences {
     fn refuse(&mut self, change: IncompatibleChange, statement: String) {
-        self.refused.push((change, statement));
+        self.refused.push((change, vec![statement]));
     }
 }
 
@@ -158,14 +159,16 @@ impl Comparison<'_> {
         self.owned.has_set(&self.found.name, setting)
     }
 
-    fn type_(&self, differences: &mut Differences) -> Option<(IncompatibleChange, String)> {
+    fn type_(&self, differences: &mut Differences) -> Option<Refused> {
         if is_same_type(self.column, self.found) {
             return None;
         }
         let (column, to) = (self.column.name.clone(), self.column.type_.sql().to_owned());
         if !self.column.type_.serial && widens(self.found.type_id, self.column.type_.id) {
             let collation = self.detail.collation.clone();
-            let (change, weight) = (Change::Widen { column, type_: to, collation }, &self.details.weight);
+            let from = self.found.type_name.clone();
+            let (change, weight) =
+                (Change::Widen { column, from, type_: to, collation }, &self.details.weight);
             let cause = cost::of_wider(&self.found.name, weight).filter(|_| !is_quick(weight));
             let Some(cause) = cause else {
                 differences.changes.push(change);
@@ -173,20 +176,60 @@ impl Comparison<'_> {
             };
             let statement = ddl::changes_of(self.wanted, &[change]).concat();
             let (column, bytes) = (self.column.name.clone(), weight.bytes);
-            return Some((IncompatibleChange::Rewrite { column, cause, bytes }, statement));
+            return Some((IncompatibleChange::Rewrite { column, cause, bytes }, vec![statement]));
+        }
+        if lengthens(self.found.type_id, self.column.type_.id)
+            && (self.found.serial || !self.column.type_.serial)
+        {
+            return self.longer(differences);
         }
         let name = &self.column.type_.name;
-        let statement = self.alter(&format!("TYPE {name} USING {column}::{name}"));
-        Some((IncompatibleChange::TypeChanged { column, from: self.found.type_name.clone(), to }, statement))
+        let is_other = !self.column.type_.id.stores_as(self.found.type_id);
+        let collation = self.column.settings.collation.as_ref().map(|wanted| format!(" COLLATE {wanted}"));
+        let collation = collation.unwrap_or_default();
+        let altered = is_other.then(|| self.alter(&format!("TYPE {name}{collation} USING {column}::{name}")));
+        let mut statements: Vec<_> = altered.into_iter().collect();
+        if self.column.type_.serial && !self.found.serial {
+            statements.extend(ddl::serial(&self.wanted.place, self.column));
+        }
+        let from = self.found.type_name.clone();
+        Some((IncompatibleChange::TypeChanged { column, from, to }, statements))
     }
 
-    fn values(&self, differences: &mut Differences) -> Option<(IncompatibleChange, String)> {
+    /// A longer integer: all rows are written again, so it is done where there are few. The sequence of a `serial` would stay
+    /// short.
+    fn longer(&self, differences: &mut Differences) -> Option<Refused> {
+        let (column, type_) = (self.column.name.clone(), self.column.type_.name.clone());
+        let from = self.found.type_name.clone();
+        let mut changes =
+            vec![Change::Widen { column: column.clone(), from, type_: type_.clone(), collation: None }];
+        let sequence = self.details.weight.sequences.get(&self.found.name);
+        if let Some((sequence, of)) = sequence
+            && lengthens(*of, self.column.type_.id)
+        {
+            let (column, sequence, type_) = (column.clone(), sequence.clone(), type_.clone());
+            changes.push(Change::WidenSequence { column, sequence, type_ });
+        }
+        let (cause, weight) = cost::of_longer(&self.found.name, &type_, &self.details.weight);
+        if is_quick(&weight) {
+            differences.changes.extend(changes);
+            return None;
+        }
+        let statements = ddl::changes_of(self.wanted, &changes);
+        Some((IncompatibleChange::Rewrite { column, cause, bytes: weight.bytes }, statements))
+    }
+
+    fn values(&self, differences: &mut Differences) -> Option<Refused> {
         let column = self.column.name.clone();
         let (by, found) = (self.found.generated, self.detail.expression.clone().unwrap_or_default());
         match (&self.column.settings.values, by) {
             (Values::Written | Values::Identity(_), Generated::Stored | Generated::Virtual) => {
-                let statement = self.alter("DROP EXPRESSION");
-                Some((IncompatibleChange::Generated { column, by }, statement))
+                let statements = match by {
+                    // Its values are nowhere.
+                    Generated::Virtual => ddl::stored(&self.wanted.place, self.column),
+                    _ => vec![self.alter("DROP EXPRESSION")],
+                };
+                Some((IncompatibleChange::Generated { column, by }, statements))
             }
             (Values::Generated(_), Generated::Stored)
                 if self.column.form.expression.as_ref() == Some(&found) =>
@@ -201,7 +244,7 @@ impl Comparison<'_> {
                 let computed = matches!(by, Generated::Stored | Generated::Virtual);
                 let from = computed.then_some(found);
                 let to = expression.to_string();
-                Some((IncompatibleChange::Expression { column, from, to }, statement))
+                Some((IncompatibleChange::Expression { column, from, to }, vec![statement]))
             }
             (Values::Identity(wanted), _) => match self.detail.identity {
                 Some(found) if found == *wanted => None,
@@ -210,19 +253,21 @@ impl Comparison<'_> {
                     None
                 }
                 None => {
-                    let statement = self.alter(&format!("ADD GENERATED {wanted} AS IDENTITY"));
-                    Some((IncompatibleChange::Identity { column, added: true }, statement))
+                    let statements =
+                        ddl::identity(&self.wanted.place, self.column, *wanted, found.is_empty());
+                    Some((IncompatibleChange::Identity { column, added: true }, statements))
                 }
             },
             (Values::Written, _) if self.detail.identity.is_some() && self.is_left(Setting::Identity) => {
-                Some((IncompatibleChange::Identity { column, added: false }, self.alter("DROP IDENTITY")))
+                let statement = self.alter("DROP IDENTITY");
+                Some((IncompatibleChange::Identity { column, added: false }, vec![statement]))
             }
             // An identity column that somebody has made can be written, by INSERT … OVERRIDING SYSTEM VALUE.
             (Values::Written, _) => None,
         }
     }
 
-    fn collation(&self) -> Option<(IncompatibleChange, String)> {
+    fn collation(&self) -> Option<Refused> {
         let wanted = self.column.settings.collation.as_ref()?;
         if self.column.form.collation == self.detail.collation {
             return None;
@@ -230,7 +275,7 @@ impl Comparison<'_> {
         let from = self.detail.collation.clone().unwrap_or_else(|| "the default".to_owned());
         let statement = self.alter(&format!("TYPE {} COLLATE {wanted}", self.column.type_.name));
         let (column, to) = (self.column.name.clone(), wanted.to_string());
-        Some((IncompatibleChange::Collation { column, from, to }, statement))
+        Some((IncompatibleChange::Collation { column, from, to }, vec![statement]))
     }
 
     fn default(&self, differences: &mut Differences) {

@@ -28,7 +28,7 @@ pub enum PlanError {
     #[error(
         "table {table} already exists and doesn't belong to a DatabaseTable, and it isn't taken over, because that would \
          change it: {}. Change the spec or the table, or delete this object and create one with another tableName",
-        .differences.join("; ")
+        join(.differences)
     )]
     NotAdopted {
         /// The table.
@@ -57,7 +57,7 @@ pub enum PlanError {
         "table {table} isn't as the spec says that was handled last, by an operator that doesn't put owners into comments, so it \
          is left alone: {}. If it is this object's, change it back or set adoptionPolicy: IfCompatible (to delete the object, \
          drop the table)",
-        .differences.join("; ")
+        join(.differences)
     )]
     Strange {
         /// The table.
@@ -185,7 +185,7 @@ pub enum PlanError {
     #[error(
         "the update of table {table} is aborted and nothing was changed: {}. Put back what was removed or changed, or, if it \
          is meant, run the statements in status.pending",
-        join_changes(.changes)
+        join(.changes)
     )]
     Incompatible {
         /// The table.
@@ -252,6 +252,9 @@ impl PlanError {
         }
     }
 }
+
+/// A change that isn't made, and the statements that would make it.
+pub type Refused = (IncompatibleChange, Vec<String>);
 
 /// A change that would lose or rewrite data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -362,7 +365,11 @@ impl fmt::Display for IncompatibleChange {
                 f,
                 "column {column} {cause}, and nobody could read the table while its {} MiB are {}",
                 bytes >> 20,
-                if matches!(cause, Cause::Remade(_)) { "gone through" } else { "written again" }
+                if matches!(cause, Cause::OwnValues | Cause::Domain) {
+                    "written again"
+                } else {
+                    "gone through"
+                }
             ),
             Self::RenamesForeign { from, to } => {
                 write!(f, "column {} was never in the spec, so it isn't renamed to {to}", quote(from))
@@ -384,7 +391,7 @@ fn why_lost(differences: &[String]) -> String {
     format!(
         "the table isn't as the spec asks, so it may be another one: {}. If it is this object's, let both agree: change the spec, or \
          run the statements in status.pending",
-        differences.join("; ")
+        join(differences)
     )
 }
 
@@ -411,6 +418,36 @@ fn ambiguity(marked: &[String], recorded: Option<&str>) -> String {
     }
 }
 
-fn join_changes(changes: &[IncompatibleChange]) -> String {
-    changes.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+/// The most changes that a message names, and the most characters that it has of each: it stands in three conditions, and an
+/// object has to fit into etcd.
+const MOST_NAMED: usize = 20;
+const MOST_CHARS: usize = 400;
+
+fn join<T: ToString>(changes: &[T]) -> String {
+    let named = changes.iter().take(MOST_NAMED).map(|change| shortened(change.to_string()));
+    let rest = changes.len().saturating_sub(MOST_NAMED);
+    named.chain((rest > 0).then(|| format!("and {rest} more"))).collect::<Vec<_>>().join("; ")
+}
+
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(MOST_CHARS) {
+        None => text,
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_some_changes_and_how_many_more_there_are() {
+        assert_eq!(join(&["a", "b"]), "a; b");
+        let long = "ü".repeat(400);
+        assert_eq!(join(&[long.clone(), long.clone() + "x"]), format!("{long}; {long}…"));
+        let many: Vec<_> = (0..25).collect();
+        let text = join(&many);
+        assert!(text.starts_with("0; 1; ") && text.ends_with("; 19; and 5 more"), "{text}");
+        assert!(join(&vec!["x".repeat(8000); 1600]).len() < 10_000);
+    }
 }

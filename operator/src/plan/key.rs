@@ -1,6 +1,6 @@
 //! Compares the primary key of a spec with that of the table.
 
-use super::{IncompatibleChange, ResolvedTable};
+use super::{IncompatibleChange, Refused, ResolvedTable};
 use crate::{
     catalog::{Key, KeyForm, Relation, RelationKind},
     ddl,
@@ -19,7 +19,7 @@ pub fn lacks_key(wanted: &ResolvedTable, relation: &Relation) -> bool {
 }
 
 /// The change of the key, if there is one, and the statement that would make it.
-pub(super) fn changed_key(wanted: &ResolvedTable, key: Option<&Key>) -> Option<(IncompatibleChange, String)> {
+pub(super) fn changed_key(wanted: &ResolvedTable, key: Option<&Key>) -> Option<Refused> {
     if is_key(&wanted.primary_key, key) {
         return None;
     }
@@ -28,7 +28,7 @@ pub(super) fn changed_key(wanted: &ResolvedTable, key: Option<&Key>) -> Option<(
         (!wanted.primary_key.is_empty()).then(|| format!("ADD {}", ddl::primary_key(&wanted.primary_key)));
     let lines: Vec<_> = dropped.into_iter().chain(added).collect();
     let change = IncompatibleChange::PrimaryKey { from: key.cloned(), to: wanted.primary_key.clone() };
-    Some((change, ddl::alter_table(&wanted.place, &lines)))
+    Some((change, vec![ddl::alter_table(&wanted.place, &lines)]))
 }
 
 /// Whether a table's key is the one wanted. A deferrable one is: no two rows have the same key once a transaction is over.

@@ -164,8 +164,16 @@ fn what_is_held_back_stands_in_the_status_until_it_is_known_to_be_otherwise() {
     assert!(after.after_failure(stamp(2, 30), &invalid).pending.is_none());
     let done = status.after_success(stamp(2, 30), &applied(1), &[]);
     assert_eq!(serde_json::to_value(&done).unwrap()["pending"], json!(null), "it is removed");
-    let many = status.after_failure(stamp(1, 40), &Failure { pending: &held, ..aborted }).pending.unwrap();
+    let shown = |held: &[String]| {
+        let failure = Failure { pending: held, ..failure(ConditionReason::UpdateAborted, "no") };
+        status.after_failure(stamp(1, 40), &failure).pending.unwrap()
+    };
+    let many = shown(&held);
     assert_eq!((many.len(), &*many[MOST_PENDING]), (MOST_PENDING + 1, "-- and 2 more"));
+    // The first one has to be run before anybody asks for the next.
+    let long = vec!["x".repeat(MOST_BYTES / 2 + 1); 4];
+    assert_eq!(shown(&long), [long[0].clone(), "-- and 3 more".to_owned()]);
+    assert_eq!(shown(&["x".repeat(MOST_BYTES + 1)]).len(), 1);
 }
 
 #[test]

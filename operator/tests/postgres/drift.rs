@@ -311,3 +311,58 @@ async fn a_look_at_hundreds_of_tables_asks_as_much_as_a_look_at_one() {
     assert_eq!(asked().await, 2 * of_one);
     assert!(of_one <= 12, "{of_one}");
 }
+
+/// The time that the server's processes for a database have used, in milliseconds.
+async fn server_time(world: &World) -> u64 {
+    let pids =
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let rows = world.sql.query(pids, &[]).await.unwrap();
+    let ticks = rows.iter().filter_map(|row| {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", row.get::<_, i32>(0))).ok()?;
+        let fields: Vec<_> = stat.rsplit(')').next()?.split_whitespace().collect();
+        Some(fields[11].parse::<u64>().ok()? + fields[12].parse::<u64>().ok()?)
+    });
+    // A tick is ten milliseconds.
+    ticks.sum::<u64>() * 10
+}
+
+/// What a round of looks costs, beside what it would cost to apply all objects again.
+#[tokio::test]
+#[ignore = "it takes minutes: cargo test -p database-table-operator --test postgres drift::the_cost -- --ignored --nocapture"]
+async fn the_cost_of_looks_at_thousands_of_tables() {
+    const TABLES: usize = 5_000;
+    let world = World::new("drift_cost").await;
+    let settings = Settings::read(Some(&world.database.url()), |_| None).unwrap();
+    let tables = Database::new(settings.pool(1).unwrap());
+    let wanted = |number: usize| {
+        json!({
+            "tableName": format!("t{number}"), "primaryKey": "user_id",
+            "columns": [
+                {"user_id": "integer"}, {"user_name": "varchar(50)"}, {"user_email": {"type": "varchar(100)", "nullable": false}},
+                {"signup_date": "date"}, {"last_login": {"type": "timestamp", "default": "now()"}}, {"country": "char(2)"},
+                {"notes": "text"},
+            ],
+        })
+    };
+    let apply = async |number| {
+        let object = claim(owner(&format!("o{number:05}")));
+        tables.apply(&NoAnswer, &object, &table(&wanted(number))).await.unwrap()
+    };
+    for number in 0..TABLES {
+        apply(number).await;
+    }
+    let (cpu, begun) = (server_time(&world).await, std::time::Instant::now());
+    for _ in 0..10 {
+        assert_eq!(look(&tables).await.unwrap(), [""; 0]);
+    }
+    let (looks, looks_cpu) = (begun.elapsed() / 10, (server_time(&world).await - cpu) / 10);
+    let (cpu, begun) = (server_time(&world).await, std::time::Instant::now());
+    for number in 0..500 {
+        apply(number).await;
+    }
+    let (applies, applies_cpu) = (begun.elapsed() * 10, (server_time(&world).await - cpu) * 10);
+    println!(
+        "{TABLES} tables: a round of looks takes {looks:?}, and {looks_cpu} ms of the server; to apply all again, one after the other, \
+         {applies:?}, and {applies_cpu} ms of the server"
+    );
+}

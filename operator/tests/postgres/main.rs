@@ -19,6 +19,7 @@ mod handed_over;
 mod hostile;
 mod identities;
 mod indexes;
+mod integers;
 mod keys;
 mod kstatus;
 mod lost_line;

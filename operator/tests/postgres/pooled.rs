@@ -110,6 +110,15 @@ async fn what_another_client_has_left_on_the_connection_decides_nothing_about_an
     if pooler().is_some() {
         return;
     }
+    // That connection is closed, and another one will do.
+    let superuser = world.database.connect_as_superuser().await.unwrap();
+    let user = world.database.user.replace('"', "\"\"");
+    let role = format!("CREATE ROLE \"{user}_other\"; GRANT \"{user}_other\" TO \"{user}\"");
+    superuser.batch_execute(&role).await.unwrap();
+    leave(&pool, &format!("SET role = \"{user}_other\"")).await;
+    wanted["indexes"] = json!([{"name": "by_role", "columns": ["a"]}]);
+    world.apply(&wanted).await.unwrap();
+    superuser.batch_execute(&format!("DROP ROLE \"{user}_other\"")).await.unwrap();
     leave(&pool, "SET statement_timeout = '5ms'").await;
     wanted["indexes"] = json!([{"name": "i", "columns": ["a"]}]);
     let error = world.apply(&wanted).await.unwrap_err();

@@ -4,9 +4,9 @@ use crate::{
     catalog::Relation,
     ddl,
     marker::FromSpec,
-    plan::{Change, IncompatibleChange, ResolvedTable},
+    plan::{Change, IncompatibleChange, Refused, ResolvedTable},
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// The table, and what came from the spec, once columns are renamed.
 pub struct Renamed<'r> {
@@ -16,8 +16,8 @@ pub struct Renamed<'r> {
     pub owned: FromSpec,
     /// The changes to get there.
     pub changes: Vec<Change>,
-    /// What is refused, because the column never came from the spec, and the statement that would do it.
-    pub refused: Vec<(IncompatibleChange, String)>,
+    /// What is refused, because the column never came from the spec, and the statements that would do it.
+    pub refused: Vec<Refused>,
 }
 
 /// Renames the columns that still have their former names. Where there is none of that name, or the new name is taken, nothing
@@ -35,7 +35,7 @@ pub fn renamed<'r>(wanted: &ResolvedTable, relation: &'r Relation, owned: FromSp
         if !after.owned.columns.contains(from) {
             let change =
                 IncompatibleChange::RenamesForeign { from: from.to_owned(), to: column.name.clone() };
-            after.refused.push((change, ddl::rename(&wanted.place, from, &column.name)));
+            after.refused.push((change, vec![ddl::rename(&wanted.place, from, &column.name)]));
             continue;
         }
         after.changes.push(Change::Rename { from: from.to_owned(), to: column.name.clone() });
@@ -57,10 +57,15 @@ fn rename_in(relation: &mut Relation, from: &str, to: &str) {
     }
     let Some(details) = &mut relation.details else { return };
     // They may have been read after a renaming that was taken back.
-    if let Some(detail) = details.columns.remove(from) {
-        details.columns.insert(to.to_owned(), detail);
-    }
-    if let Some(remade) = details.weight.remade.remove(from) {
-        details.weight.remade.insert(to.to_owned(), remade);
+    move_key(&mut details.columns, from, to);
+    let weight = &mut details.weight;
+    move_key(&mut weight.remade, from, to);
+    move_key(&mut weight.foreign, from, to);
+    move_key(&mut weight.sequences, from, to);
+}
+
+fn move_key<T>(map: &mut BTreeMap<String, T>, from: &str, to: &str) {
+    if let Some(value) = map.remove(from) {
+        map.insert(to.to_owned(), value);
     }
 }

@@ -39,7 +39,8 @@ impl Rows {
 pub async fn differences(world: &World, sketch: &Sketch) -> Vec<String> {
     let query = "SELECT a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid), \
                    col_description(a.attrelid, a.attnum), a.attidentity::text, a.attgenerated::text, \
-                   EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum) \
+                   EXISTS (SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum), \
+                   EXISTS (SELECT FROM pg_collation c WHERE c.oid = a.attcollation AND c.collname = 'C') \
                  FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
                  WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped";
     let rows =
@@ -49,6 +50,7 @@ pub async fn differences(world: &World, sketch: &Sketch) -> Vec<String> {
         let (name, type_, not_null): (String, String, bool) = (row.get(0), row.get(1), row.get(2));
         let (expression, comment): (Option<String>, Option<String>) = (row.get(3), row.get(4));
         let (identity, generated, unique): (String, String, bool) = (row.get(5), row.get(6), row.get(7));
+        let is_collated: bool = row.get(8);
         let default = match &expression {
             Some(text) if generated.is_empty() => evaluated(world, text, &type_).await,
             _ => "none".to_owned(),
@@ -66,6 +68,7 @@ pub async fn differences(world: &World, sketch: &Sketch) -> Vec<String> {
                     if generated.is_empty() { None } else { expression }.unwrap_or_default()
                 ),
                 format!("unique {unique}"),
+                format!("collation C {is_collated}"),
             ],
         );
     }
@@ -78,11 +81,29 @@ pub async fn differences(world: &World, sketch: &Sketch) -> Vec<String> {
         }
     }
     differences.extend(found.into_keys().map(|name| format!("{name} is in the table alone")));
-    let left = "SELECT conname::text FROM pg_constraint WHERE conrelid = to_regclass($1) AND (contype = 'c' OR NOT convalidated)";
+    let left = "SELECT conname::text FROM pg_constraint WHERE conrelid = to_regclass($1) AND (contype = 'c' AND conname LIKE 'korf%' OR NOT convalidated)";
     let left =
         world.sql.query_typed(left, &[(&quote(&sketch.table), postgres_types::Type::TEXT)]).await.unwrap();
     differences.extend(left.iter().map(|row| format!("{} is left", row.get::<_, String>(0))));
+    let mut indexes: Vec<_> = indexes(world, sketch).await;
+    for wanted in &sketch.indexes {
+        match indexes.iter().position(|found| found == wanted) {
+            Some(at) => drop(indexes.remove(at)),
+            None => differences.push(format!("index {wanted:?} isn't there")),
+        }
+    }
+    differences.extend(indexes.iter().map(|index| format!("index {index:?} is in the table alone")));
     differences
+}
+
+/// The plain indexes of the table that allow rows to be the same, and their columns.
+async fn indexes(world: &World, sketch: &Sketch) -> Vec<(String, String)> {
+    let query = "SELECT x.relname::text, a.attname::text FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid \
+                 JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] \
+                 WHERE i.indrelid = to_regclass($1) AND NOT i.indisunique AND i.indexprs IS NULL AND i.indpred IS NULL AND i.indisvalid";
+    let rows =
+        world.sql.query_typed(query, &[(&quote(&sketch.table), postgres_types::Type::TEXT)]).await.unwrap();
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
 async fn expected(world: &World, column: &Column, sketch: &Sketch) -> Vec<String> {
@@ -114,7 +135,8 @@ async fn expected(world: &World, column: &Column, sketch: &Sketch) -> Vec<String
         format!("comment {:?}", column.comment.clone().filter(|text| !text.is_empty())),
         format!("identity {identity}"),
         format!("generated {generated}"),
-        format!("unique {}", is_key || column.unique),
+        format!("unique {}", (is_key && sketch.key) || column.unique),
+        format!("collation C {}", column.is_collated),
     ]
 }
 

@@ -12,7 +12,11 @@ pub struct Family {
     values: &'static [&'static str],
 }
 
-pub const FAMILIES: [Family; 8] = [
+/// The types that the families need beside those of the server.
+pub const TYPES: &str =
+    "CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE DOMAIN mail AS text CHECK (VALUE LIKE '%@%')";
+
+pub const FAMILIES: [Family; 10] = [
     Family {
         types: &[
             ("varchar(5)", "character varying(5)"),
@@ -39,6 +43,8 @@ pub const FAMILIES: [Family; 8] = [
     Family { types: &[("jsonb", "jsonb")], values: &["'{\"a\": [1]}'", "'null'"] },
     Family { types: &[("uuid", "uuid")], values: &["'00000000-0000-0000-0000-000000000001'"] },
     Family { types: &[("text[]", "text[]")], values: &["'{a,b}'", "'{}'"] },
+    Family { types: &[("Mood", "mood")], values: &["'sad'", "'ok'"] },
+    Family { types: &[("mail", "mail")], values: &["'a@b'", "'c@d'"] },
 ];
 
 /// The integer family, of which identity columns are.
@@ -46,7 +52,7 @@ const INTEGERS: usize = 2;
 const TEXTS: usize = 0;
 
 /// Defaults of the families: as a spec has them, and as a query does.
-pub const DEFAULTS: [&[(&str, &str)]; 8] = [
+pub const DEFAULTS: [&[(&str, &str)]; 10] = [
     &[("'x'", "'x'"), ("'it''s'", "'it''s'"), ("'\\'", "'\\'")],
     &[("1.5", "1.5"), ("-7", "-7")],
     &[("7", "7"), ("-8", "-8")],
@@ -55,6 +61,8 @@ pub const DEFAULTS: [&[(&str, &str)]; 8] = [
     &[("'{\"b\":  1}'", "'{\"b\": 1}'"), ("'[]'::jsonb", "'[]'")],
     &[("gen_random_uuid()", "gen_random_uuid()")],
     &[("'{}'", "'{}'"), ("'{x,\"y z\"}'", "'{x,\"y z\"}'")],
+    &[("'ok'", "'ok'")],
+    &[("'e@f'", "'e@f'")],
 ];
 
 #[derive(Clone, Debug, PartialEq)]
@@ -76,6 +84,8 @@ pub struct Column {
     pub default: Option<usize>,
     pub unique: bool,
     pub comment: Option<String>,
+    /// Whether its collation is C.
+    pub is_collated: bool,
     pub values: Values,
     pub renamed_from: Option<String>,
     /// Whether generated columns are made of it.
@@ -87,7 +97,9 @@ pub struct Sketch {
     /// Exact.
     pub table: String,
     pub columns: Vec<Column>,
-    key: bool,
+    /// The names of indexes, and of their columns.
+    pub indexes: Vec<(String, String)>,
+    pub key: bool,
     next: usize,
 }
 
@@ -137,17 +149,26 @@ fn plain(name: &str, family: usize, width: usize) -> Column {
         default: None,
         unique: false,
         comment: None,
+        is_collated: false,
         values: Values::Written,
         renamed_from: None,
         is_base: false,
     }
 }
 
+async fn has_key(sketch: &Sketch, world: &World) -> bool {
+    let query = "SELECT FROM pg_constraint WHERE conrelid = to_regclass($1) AND contype = 'p'";
+    let table = quote(&sketch.table);
+    let rows = world.sql.query_typed(query, &[(&table, postgres_types::Type::TEXT)]).await.unwrap();
+    !rows.is_empty()
+}
+
 impl Sketch {
     /// A table of a few columns.
     pub fn new(seed: u64, random: &mut Random) -> Self {
         let table = if random.one_in(3) { format!("T {seed} \"it's\"") } else { format!("t{seed}") };
-        let mut sketch = Self { table, columns: vec![plain("id", INTEGERS, 0)], key: true, next: 0 };
+        let mut sketch =
+            Self { table, columns: vec![plain("id", INTEGERS, 0)], indexes: vec![], key: true, next: 0 };
         sketch.columns.push(Column { is_base: true, ..plain("base", TEXTS, 3) });
         for _ in 0..random.below(6) {
             let column = sketch.column(random);
@@ -182,6 +203,7 @@ impl Sketch {
                     // Rows of before would all have the same value.
                     unique: default.is_none() && random.one_in(5),
                     comment: random.one_in(3).then(|| "it's\n\\ so".to_owned()),
+                    is_collated: family == TEXTS && random.one_in(3),
                     ..plain(&name, family, width)
                 }
             }
@@ -194,6 +216,11 @@ impl Sketch {
         let mut spec = json!({"tableName": quote(&self.table), "columns": columns});
         if self.key {
             spec["primaryKey"] = json!("id");
+        }
+        if !self.indexes.is_empty() {
+            let index =
+                |(name, column): &(String, String)| json!({"name": quote(name), "columns": [quote(column)]});
+            spec["indexes"] = self.indexes.iter().map(index).collect();
         }
         spec
     }
@@ -211,6 +238,9 @@ impl Sketch {
         }
         if let Some(comment) = &column.comment {
             item["comment"] = json!(comment);
+        }
+        if column.is_collated {
+            item["collation"] = json!("C");
         }
         if let Some(from) = &column.renamed_from {
             item["renamedFrom"] = json!(quote(from));
@@ -237,7 +267,7 @@ impl Sketch {
     }
 
     fn try_edit(&mut self, random: &mut Random, index: usize) -> Option<Edit> {
-        let (kind, name) = (random.below(16), self.name(random));
+        let (kind, name) = (random.below(19), self.name(random));
         let column = &mut self.columns[index];
         let is_written = column.values == Values::Written;
         let family = &FAMILIES[column.family];
@@ -269,8 +299,23 @@ impl Sketch {
                 Edit::Safe("comment")
             }
             8 => {
-                column.renamed_from = Some(std::mem::replace(&mut column.name, name));
+                let from = std::mem::replace(&mut column.name, name.clone());
+                let indexed = self.indexes.iter_mut().map(|(_, column)| column);
+                indexed.filter(|column| **column == from).for_each(|column| column.clone_from(&name));
+                column.renamed_from = Some(from);
                 Edit::Safe("rename")
+            }
+            16 if self.indexes.len() < 4 => {
+                self.indexes.push((format!("i {name}"), column.name.clone()));
+                Edit::Safe("index")
+            }
+            17 if !self.indexes.is_empty() => {
+                self.indexes.remove(0);
+                Edit::Safe("no index")
+            }
+            18 if column.family == TEXTS && is_written && !column.is_base && !column.is_collated => {
+                column.is_collated = true;
+                Edit::Unsafe("collation")
             }
             9 if is_written && !column.is_base && column.width + 1 < family.types.len() => {
                 column.width += 1 + random.below(family.types.len() - column.width - 1);
@@ -290,6 +335,11 @@ impl Sketch {
                 *always = !*always;
                 Edit::Safe("identity")
             }
+            // A key that is missing is added.
+            12 if !self.key => {
+                self.key = true;
+                Edit::Safe("key again")
+            }
             _ => Edit::Unsafe(self.lossy(random, index)?),
         })
     }
@@ -298,7 +348,8 @@ impl Sketch {
         let column = &mut self.columns[index];
         Some(match (random.below(5), &mut column.values) {
             (0, _) if !column.is_base => {
-                self.columns.remove(index);
+                let removed = self.columns.remove(index);
+                self.indexes.retain(|(_, column)| *column != removed.name);
                 "remove"
             }
             (1, Values::Written)
@@ -313,12 +364,12 @@ impl Sketch {
                 column.values = Values::Identity(true);
                 "become an identity"
             }
-            (3, Values::Generated(function)) => {
+            (3, Values::Generated(function)) if *function == "upper" => {
                 *function = "lower";
                 "expression"
             }
-            (4, _) => {
-                self.key = !self.key;
+            (4, _) if self.key => {
+                self.key = false;
                 "key"
             }
             _ => return None,
@@ -331,6 +382,8 @@ impl Sketch {
         let any = async |query: String| !world.sql.query_typed(&query, &[]).await.unwrap().is_empty();
         match *edit {
             Edit::Safe(_) => Expected::Applied,
+            // Somebody has dropped it.
+            Edit::Unsafe("key") if !has_key(before, world).await => Expected::Applied,
             Edit::Unsafe(_) => Expected::Aborted,
             Edit::Add(at) => {
                 let column = &self.columns[at];
@@ -356,6 +409,21 @@ impl Sketch {
                     Expected::Applied
                 }
             }
+        }
+    }
+
+    /// What a person may do to the table besides: an index of an expression, or a check, of one of its texts.
+    pub async fn add_by_hand(&self, world: &World, random: &mut Random) {
+        let column = random.pick(&self.columns);
+        let (table, name) = (quote(&self.table), quote(&column.name));
+        if column.family == TEXTS && column.values == Values::Written {
+            world
+                .run(&match random.below(3) {
+                    0 => format!("CREATE INDEX ON {table} (lower({name}))"),
+                    1 => format!("CREATE INDEX ON {table} (id) WHERE {name} <> 'a'"),
+                    _ => format!("ALTER TABLE {table} ADD CHECK ({name} <> 'never')"),
+                })
+                .await;
         }
     }
 
