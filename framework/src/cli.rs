@@ -61,6 +61,7 @@ pub use program::{Program, program};
 
 use crate::operator::Operator;
 use arguments::{Action, Arguments, NoOptions, Parsed};
+use command::USAGE;
 use std::{
     convert::Infallible,
     error::Error,
@@ -153,10 +154,17 @@ where
     O: clap::Args,
     E: Into<Box<dyn Error>>,
 {
-    let arguments = match Arguments::<O>::parse(&program, line) {
+    let line: Vec<_> = line.into_iter().collect();
+    let arguments = match Arguments::<O>::parse(&program, line.iter().cloned()) {
         Ok(Parsed::Common(arguments)) => arguments,
         Ok(Parsed::Own(number, matches)) => return (program.commands.swap_remove(number).run)(&matches),
-        Err(error) => return misused(&error),
+        Err(error) => {
+            let own = program
+                .commands
+                .iter()
+                .find(|own| line.get(1).is_some_and(|word| word == own.command.get_name()));
+            return misused(&error, own.map_or(USAGE, |own| own.misused));
+        }
     };
     match arguments.action {
         Action::Run(options) => run::run(program, options, set_up),
@@ -180,10 +188,10 @@ where
     }
 }
 
-/// Prints help, or what is wrong with the command line.
-fn misused(error: &clap::Error) -> ExitCode {
+/// Prints help, or what is wrong with the command line, which has this exit code.
+fn misused(error: &clap::Error, code: u8) -> ExitCode {
     let _ = error.print();
-    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+    if error.use_stderr() { ExitCode::from(code) } else { ExitCode::SUCCESS }
 }
 
 /// Does the work of a command that runs for a moment.

@@ -4,7 +4,7 @@ mod import;
 mod plan;
 
 pub use import::{ImportOptions, import, manifests};
-pub use plan::{PlanOptions, plan};
+pub use plan::{MISUSED, PlanOptions, plan};
 
 use crate::{
     connection::{Settings, SettingsError},

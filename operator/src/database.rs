@@ -11,6 +11,7 @@
 //! changes a table whose comment has another uid. An object created after the answer finds the table dropped,
 //! and creates its own.
 
+mod preview;
 mod removal;
 mod seen;
 
@@ -40,6 +41,7 @@ use crate::{
     warning::{self, Warning},
 };
 use futures::{join, try_join};
+pub use preview::Preview;
 pub(crate) use seen::{Seen, look, needs_details, needs_indexes};
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, timeout};
@@ -62,26 +64,6 @@ struct Planned {
     warnings: Vec<Warning>,
     /// Whether event triggers fire after its statements.
     has_triggers: bool,
-}
-
-/// What would be done to a table, but for its comment, which names the owner.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Preview {
-    /// The table, as PostgreSQL prints it.
-    pub table: String,
-    /// The statements of the transaction.
-    pub statements: Vec<String>,
-    /// What follows, each step by itself: in words, and its statements.
-    pub steps: Vec<(String, Vec<String>)>,
-    /// What the author of the spec may not expect.
-    pub warnings: Vec<Warning>,
-}
-
-impl Preview {
-    /// How many statements there are.
-    pub fn count(&self) -> usize {
-        self.statements.len() + self.steps.iter().map(|(_, statements)| statements.len()).sum::<usize>()
-    }
 }
 
 /// The database of all tables, and what is known of it.
@@ -262,33 +244,6 @@ impl Database {
         {
             self.watch.note_refused(watched.clone(), found);
         }
-    }
-
-    /// What [`apply`](Self::apply) would do at first, without doing it.
-    ///
-    /// # Errors
-    ///
-    /// [`TableError`], as far as that is known beforehand: rows may stand in the way of a step.
-    pub async fn preview(
-        &self,
-        objects: &impl Objects,
-        claim: &Claim,
-        table: &Table,
-    ) -> Result<Preview, TableError> {
-        run(self.pool.metrics(), || {
-            // It isn't committed.
-            transact(&self.pool, async |tx: &Transaction<'_>| {
-                let Planned { plan, warnings, .. } = self.plan(tx, objects, claim, table).await?;
-                let (plan, _) = plan?;
-                Ok(Preview {
-                    statements: ddl::changes(&plan),
-                    table: plan.table.place.qualified,
-                    steps: plan.steps.into_iter().map(|step| (step.what, step.statements)).collect(),
-                    warnings,
-                })
-            })
-        })
-        .await
     }
 
     /// Takes over the table that another operator has made for the object, if there is one.

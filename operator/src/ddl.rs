@@ -48,6 +48,9 @@ pub fn changes_of(table: &ResolvedTable, changes: &[Change]) -> Vec<String> {
             Change::Rename { from, to } => first.push(rename(place, from, to)),
             Change::AddColumn(column) => added.push(format!("ADD COLUMN {}", definition(column))),
             Change::Comment { column, text } => last.push(comment_column(place, column, text)),
+            Change::WidenSequence { sequence, type_, .. } => {
+                last.push(format!("ALTER SEQUENCE {sequence} AS {type_}"));
+            }
             other => altered.extend(alteration(other)),
         }
     }
@@ -59,7 +62,7 @@ pub fn changes_of(table: &ResolvedTable, changes: &[Change]) -> Vec<String> {
 /// What ALTER TABLE does of a change to a column.
 fn alteration(change: &Change) -> Option<String> {
     Some(match change {
-        Change::Widen { column, type_, collation } => {
+        Change::Widen { column, type_, collation, .. } => {
             let collation = collation.as_ref().map_or_else(String::new, |name| format!(" COLLATE {name}"));
             format!("ALTER COLUMN {column} TYPE {type_}{collation}")
         }
@@ -75,6 +78,7 @@ fn alteration(change: &Change) -> Option<String> {
         | Change::CreateIndex(_)
         | Change::Rename { .. }
         | Change::AddColumn(_)
+        | Change::WidenSequence { .. }
         | Change::Comment { .. } => return None,
     })
 }

@@ -1,7 +1,7 @@
 //! Kubernetes Events about an object, which `kubectl describe` shows; pure.
 //!
-//! There is one where something was done to the table, and where the trouble with an object begins, becomes another, or is over. What was told
-//! before is known from the status: neither a failure that repeats nor a new process tells it once more.
+//! There is one where something was done to the table, and where the trouble with an object begins, becomes another, or is over. What
+//! was told before is known from the status: neither a failure that repeats nor a new process tells it once more.
 //!
 //! An outage is told at an object whose change or deletion waits for its end. Nobody waits where only a look has failed at a
 //! table that was as its spec asks; at the start of the operator, that may be each of thousands.
@@ -24,8 +24,8 @@ pub struct TableEvent {
     pub message: String,
 }
 
-/// What was told last of an object's trouble, by this process. It counts where the status of before doesn't tell it, because the API
-/// server rejects the status, say.
+/// What was told last of an object's trouble, by this process. It counts where the status doesn't tell it, because the API server
+/// rejects the status, say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LastTold {
     reason: Option<String>,
@@ -96,6 +96,7 @@ pub fn of_failure(before: &TableStatus, after: &TableStatus, deleting: bool) -> 
     Some(match now.reason.as_str() {
         reason if is(reason, ConditionReason::InProgress) => TableEvent::normal(reason, message),
         reason if is(reason, ConditionReason::Conflict) => TableEvent::warning("OwnershipConflict", message),
+        reason if is(reason, ConditionReason::Drifted) => TableEvent::warning("DriftDetected", message),
         reason => TableEvent::warning(reason, message),
     })
 }

@@ -76,6 +76,7 @@ fn main() -> ExitCode {
         .operator(|operator| tells_by_itself(operator.kopf_compatible().follow_generations()))
         .installation(installation())
         .command(commands::plan)
+        .misused(commands::MISUSED)
         .command(commands::import);
     korf::cli::main_with_checks(program, set_up, check)
 }

@@ -72,6 +72,8 @@ pub enum PoolError {
     Busy(Option<DatabaseError>),
     /// The database doesn't answer those who ask it, or who connect, and others don't wait for that.
     Silent,
+    /// The database, or a pooler before it, doesn't answer on a connection that was there.
+    Unanswered,
     /// No address of the database can be used.
     Connect(DatabaseError),
 }

@@ -9,12 +9,13 @@ use crate::{
     pool::{Pool, PoolError, PooledConnection},
     sqlstate::Step,
 };
-use futures::future::{join, join_all};
-use std::time::Duration;
+use futures::future::{join, join_all, pending};
 use std::{
     ops::Deref,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
 };
+use tokio::{select, sync::Notify, time::timeout};
 use tokio_postgres::{Client, Error};
 
 /// READ COMMITTED, to read under the lock what its last holder has written. Whether it may write is for the database's
@@ -45,6 +46,10 @@ const BEGIN_LOOK: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
 /// The time that a statement of a transaction may take, as [`BEGIN`] says.
 pub const STATEMENT_LIMIT: Duration = Duration::from_secs(60);
 
+/// The longest wait for the answer to BEGIN, which waits for no lock. A pooler whose server is away holds it up for as long as it
+/// likes.
+const SILENCE: Duration = Duration::from_secs(15);
+
 /// Runs a transaction. What it doesn't [commit](Transaction::commit) is rolled back.
 ///
 /// # Errors
@@ -56,8 +61,17 @@ pub async fn transact<T, E: From<PoolError> + Spoils>(
 ) -> Result<T, E> {
     let mut connection = Connection(Some(pool.get().await?));
     let Some(client) = &connection.0 else { return Err(PoolError::Busy(None).into()) };
-    let transaction = Transaction { client, is_open: AtomicBool::new(true), metrics: pool.metrics() };
-    let result = work(&transaction).await;
+    let transaction = Transaction {
+        client,
+        is_open: AtomicBool::new(true),
+        metrics: pool.metrics(),
+        asked: Notify::new(),
+        answered: Notify::new(),
+    };
+    let result = select! {
+        result = work(&transaction) => result,
+        () = transaction.silence() => return Err(PoolError::Unanswered.into()),
+    };
     let closed = !transaction.is_open.load(Relaxed) || client.batch_execute("ROLLBACK").await.is_ok();
     if closed && !result.as_ref().is_err_and(Spoils::spoils_connection) {
         connection.0.take();
@@ -77,6 +91,10 @@ pub struct Transaction<'c> {
     client: &'c Client,
     is_open: AtomicBool,
     pub(crate) metrics: &'c Metrics,
+    /// Notified when BEGIN is sent.
+    asked: Notify,
+    /// Notified when it is answered.
+    answered: Notify,
 }
 
 impl Transaction<'_> {
@@ -86,7 +104,7 @@ impl Transaction<'_> {
     ///
     /// Those of the connection.
     pub async fn begin(&self) -> Result<(), Error> {
-        self.batch_execute(BEGIN).await
+        self.ask_to_begin(BEGIN).await
     }
 
     /// Begins what may take as long as it does, other than waiting for a lock; to be polled before the first statements.
@@ -95,7 +113,22 @@ impl Transaction<'_> {
     ///
     /// Those of the connection.
     pub async fn begin_long(&self) -> Result<(), Error> {
-        self.batch_execute(&format!("{BEGIN}; SET LOCAL statement_timeout = 0")).await
+        self.ask_to_begin(&format!("{BEGIN}; SET LOCAL statement_timeout = 0")).await
+    }
+
+    async fn ask_to_begin(&self, statements: &str) -> Result<(), Error> {
+        self.asked.notify_one();
+        let begun = self.batch_execute(statements).await;
+        self.answered.notify_one();
+        begun
+    }
+
+    /// Ends when BEGIN isn't answered in time.
+    async fn silence(&self) {
+        self.asked.notified().await;
+        if timeout(SILENCE, self.answered.notified()).await.is_ok() {
+            pending::<()>().await;
+        }
     }
 
     /// Begins to read the catalog, and nothing else; to be polled before the first statements.

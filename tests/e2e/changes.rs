@@ -161,7 +161,7 @@ async fn columns_get_what_the_spec_says_of_them_and_what_is_held_back_can_be_don
     fixture.sql("INSERT INTO website_users (user_id) VALUES (8)").await;
     assert_eq!(fixture.query(ROW).await, ["7 Ada", "8 nobody"]);
 
-    fixture.apply(&wanted.replace("USER_ID: integer", "USER_ID: bigint"));
+    fixture.apply(&wanted.replace("USER_ID: integer", "USER_ID: numeric"));
     let object = fixture
         .until("website-users", "the update is aborted", |table| {
             condition(table, "Ready")[1] == "UpdateAborted"
@@ -171,7 +171,7 @@ async fn columns_get_what_the_spec_says_of_them_and_what_is_held_back_can_be_don
     assert_eq!(
         pending,
         [
-            "ALTER TABLE \"public\".\"website_users\" ALTER COLUMN \"user_id\" TYPE bigint USING \"user_id\"::bigint"
+            "ALTER TABLE \"public\".\"website_users\" ALTER COLUMN \"user_id\" TYPE numeric USING \"user_id\"::numeric"
         ]
     );
     for statement in &pending {
@@ -179,7 +179,7 @@ async fn columns_get_what_the_spec_says_of_them_and_what_is_held_back_can_be_don
     }
     let look = serde_json::json!({"metadata": {"annotations": {"looked": "now"}}});
     fixture.patch("website-users", look).await;
-    let object = fixture.until("website-users", "it is as the spec asks", applied(0, "bigint")).await;
+    let object = fixture.until("website-users", "it is as the spec asks", applied(0, "numeric")).await;
     assert!(object["status"].get("pending").is_none(), "{object}");
     assert_eq!(fixture.query(ROW).await, ["7 Ada", "8 nobody"]);
 }

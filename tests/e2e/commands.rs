@@ -2,15 +2,22 @@
 
 use crate::fixture::{Cluster, Fixture, KOPF_DEMO_CR};
 use std::{
+    collections::BTreeMap,
+    fs,
     io::Write,
+    path::Path,
     process::{Command, Stdio},
 };
 
 /// Runs a command of the table operator with this input; returns its exit code and its output.
 fn run(fixture: &Fixture<'_>, words: &[&str], input: &str) -> (i32, String) {
+    run_with(fixture, words, input, fixture.cluster.control_plane.kubeconfig())
+}
+
+fn run_with(fixture: &Fixture<'_>, words: &[&str], input: &str, kubeconfig: &Path) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_database-table-operator"));
     command.args(words).env("DATABASE_URL", fixture.database.url());
-    command.env("KUBECONFIG", fixture.cluster.control_plane.kubeconfig());
+    command.env("KUBECONFIG", kubeconfig);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
@@ -66,6 +73,34 @@ async fn plan_prints_what_an_apply_would_do_and_changes_nothing() {
     assert_eq!(code, 2, "{text}");
     assert!(text.contains("ADD COLUMN \"country\" character(2) DEFAULT 'DE'"), "{text}");
 
+    let needy = KOPF_DEMO_CR.replace(
+        "    - USER_NAME",
+        "    - NEEDED: {type: text, nullable: false}\n    - GIVEN: {type: given, nullable: false}\n    - USER_NAME",
+    );
+    fixture
+        .sql("CREATE DOMAIN given AS text DEFAULT 'x'; INSERT INTO website_users (user_id) VALUES ('1')")
+        .await;
+    let (code, text) = plan(&fixture, &needy);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("-- ERROR: column \"needed\" is NOT NULL and has no default"), "{text}");
+    assert!(!text.contains("ERROR: column \"given\""), "{text}");
+
+    let second =
+        KOPF_DEMO_CR.replace("name: website-users", "name: others").replace("WEBSITE_USERS", "others");
+    let twin = second.replace("name: others", "name: twin");
+    let (code, text) = plan(&fixture, &format!("{second}\n---\n{twin}"));
+    assert_eq!(code, 1, "{text}");
+    assert!(
+        text.contains("-- DatabaseTable plan/twin\n-- Conflict: ") && text.contains("plan/others"),
+        "{text}"
+    );
+    let (code, text) = plan(&fixture, &format!("{second}\n---\n{second}"));
+    assert_eq!(
+        (code, text.contains("the DatabaseTable plan/others stands there twice")),
+        (1, true),
+        "{text}"
+    );
+
     let removed = KOPF_DEMO_CR.replace("    - USER_EMAIL: varchar(100)\n", "");
     let (code, text) =
         plan(&fixture, &format!("{removed}\n---\n{}", added.replace("website-users", "other")));
@@ -74,6 +109,38 @@ async fn plan_prints_what_an_apply_would_do_and_changes_nothing() {
     assert!(text.contains("-- DatabaseTable plan/other\n-- Conflict: "), "{text}");
     assert_eq!(schema(&fixture).await, before);
     drop(operator);
+}
+
+#[tokio::test]
+async fn plan_reads_manifests_as_kubectl_does() {
+    let cluster = Cluster::with_full_crd().await;
+    let fixture = Fixture::on(cluster, "planned").await;
+    let kubeconfig = Path::new(env!("CARGO_TARGET_TMPDIR")).join("planned-kubeconfig");
+    fs::copy(fixture.cluster.control_plane.kubeconfig(), &kubeconfig).unwrap();
+    let mut kubectl = fixture.kubectl();
+    kubectl.arg("--kubeconfig").arg(&kubeconfig).args([
+        "config",
+        "set-context",
+        "--current",
+        "--namespace=mine",
+    ]);
+    assert!(kubectl.output().unwrap().status.success());
+    let manifest = "apiVersion: kopf.demo/v1\nkind: DatabaseTable\nmetadata: {name: odd}\n\
+                    spec:\n  tableName: odd\n  columns:\n    - N: integer\n    - 010: text\n";
+    let words = ["plan", "-f", "-"];
+    let (code, text) = run_with(&fixture, &words, manifest, &kubeconfig);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("-- DatabaseTable mine/odd\n"), "{text}");
+    assert!(text.contains("WARNING: a column is named false"), "{text}");
+    fixture.apply(manifest);
+    let columns =
+        fixture.kubectl().args(["get", "databasetable", "odd", "-o", "jsonpath={.spec.columns}"]).output();
+    let columns: Vec<BTreeMap<String, String>> = serde_json::from_slice(&columns.unwrap().stdout).unwrap();
+    for name in columns.iter().flat_map(BTreeMap::keys) {
+        assert!(text.contains(&format!("  \"{name}\" ")), "{name}: {text}");
+    }
+    let (code, text) = run(&fixture, &["plan", "--file", "x"], "");
+    assert_eq!(code, 64, "{text}");
 }
 
 #[tokio::test]
@@ -109,7 +176,12 @@ async fn tables_that_are_imported_are_taken_over_as_they_are() {
     assert!(manifests.contains("# index \"orders_odd\" is left alone"), "{manifests}");
     assert!(manifests.contains("# the table belongs to the role "), "{manifests}");
     let (code, text) = plan(&fixture, &manifests);
-    assert_eq!(code, 0, "{text}\n{manifests}");
+    assert_eq!(code, 2, "{text}\n{manifests}");
+    let adopted = "-- table public.lines is taken over: from then on it is the object's, and stays when that is deleted";
+    assert!(
+        text.contains(adopted) && text.lines().all(|line| line.is_empty() || line.starts_with("--")),
+        "{text}"
+    );
 
     let operator = fixture.operator().start();
     fixture.apply(&manifests);

@@ -1,19 +1,7 @@
 //! Tables that somebody changes by hand, while the operator runs and while it doesn't.
 
-use crate::fixture::{Cluster, Fixture, condition, eventually, manifest};
+use crate::fixture::{Cluster, Fixture, condition, manifest};
 use serde_json::{Value, json};
-
-/// The notes of the events about drift.
-async fn events(fixture: &Fixture<'_>, count: usize) -> Vec<String> {
-    let list = async || {
-        let list = fixture.kubectl_get(&["events.v1.events.k8s.io", "--output=json"]);
-        let list: Value = serde_json::from_str(&list).unwrap();
-        let items = list["items"].as_array().unwrap().iter();
-        let drift = items.filter(|event| event["reason"] == "DriftDetected");
-        drift.map(|event| event["note"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
-    };
-    eventually("the events are there", list, |notes| notes.len() >= count).await
-}
 
 fn is(reason: &str) -> impl Fn(&Value) -> bool {
     move |object| {
@@ -34,17 +22,17 @@ async fn what_others_change_of_a_table_is_put_right_within_the_interval() {
     let before = fixture.table("a").await.unwrap();
     fixture.sql("ALTER TABLE a DROP x").await;
     fixture.until_columns("a", 2).await;
-    let notes = events(&fixture, 1).await;
+    let notes = fixture.until_told("a", &["Created", "DriftDetected"]).await;
     let note = "Somebody had changed table public.a: column \"x\" is missing. It is as the spec asks again; a column that was \
                 missing is empty";
-    assert_eq!(notes, [note]);
+    assert_eq!(notes[1], note);
     operator.wait_for_line(&format!("{note}.")).await;
     assert_eq!(fixture.query("SELECT id::text FROM a WHERE x IS NULL").await, ["1"], "the row is there");
 
     fixture.sql("DROP TABLE b").await;
     fixture.until_columns("b", 2).await;
-    let notes = events(&fixture, 2).await;
-    assert!(notes.iter().any(|note| note.ends_with("It has been created again, and is empty")), "{notes:?}");
+    let notes = fixture.until_told("b", &["Created", "DriftDetected"]).await;
+    assert!(notes[1].ends_with("It has been created again, and is empty"), "{notes:?}");
     // Neither was written, nor looked at in vain.
     let after = fixture.table("a").await.unwrap();
     assert_eq!(after["metadata"]["resourceVersion"], before["metadata"]["resourceVersion"]);
@@ -70,6 +58,7 @@ async fn under_report_an_object_has_drifted_until_somebody_has_put_its_table_rig
     assert_eq!(fixture.columns("a").await.len(), 1);
     let pending: Vec<_> = object["status"]["pending"].as_array().unwrap().iter().collect();
     assert!(pending[0].as_str().unwrap().contains("ADD COLUMN"), "{pending:?}");
+    fixture.until_told("a", &["Created", "DriftDetected"]).await;
     // Time passes.
     for _ in 0..3 {
         fixture.sql("DROP TABLE clock").await;

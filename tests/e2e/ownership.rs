@@ -13,12 +13,25 @@ spec:
   primaryKey: ID
 ";
 
-/// A table of somebody else, exactly as the object's first spec says, and an object whose first spec is rejected.
-async fn rejected(fixture: &Fixture<'_>) {
+/// A table of somebody else, and an object whose first spec is rejected.
+async fn rejected(fixture: &Fixture<'_>, spec: &str) {
     fixture.sql("CREATE TABLE orders (id integer PRIMARY KEY, total numeric)").await;
     fixture.sql("INSERT INTO orders VALUES (1, 2)").await;
-    fixture.apply(&format!("{ORDERS}  connectionSecretRef: {{name: pg, namespace: elsewhere}}\n"));
-    fixture.until("orders", "it is rejected", is("InvalidSpec")).await;
+    fixture.apply(spec);
+    let is_noted = |object: &Value| {
+        is("InvalidSpec")(object)
+            && object["metadata"]["annotations"]["kopf.zalando.org/last-handled-configuration"].is_string()
+    };
+    fixture.until("orders", "it is rejected", is_noted).await;
+}
+
+/// A spec that the database rejects.
+fn with_a_wrong_type() -> String {
+    ORDERS.replace("TOTAL: numeric", "TOTAL: varchar(0)")
+}
+
+fn columns() -> Value {
+    json!([{"ID": "integer"}, {"TOTAL": "numeric"}])
 }
 
 fn is(reason: &str) -> impl Fn(&Value) -> bool {
@@ -36,7 +49,7 @@ async fn assert_is_left_alone(fixture: &Fixture<'_>) {
 async fn a_table_of_somebody_else_never_becomes_that_of_an_object_whose_first_spec_was_rejected() {
     let fixture = Fixture::on(Cluster::with_full_crd().await, "first-rejected").await;
     let mut operator = fixture.operator().start();
-    rejected(&fixture).await;
+    rejected(&fixture, &format!("{ORDERS}  connectionSecretRef: {{name: pg, namespace: elsewhere}}\n")).await;
     fixture.patch("orders", json!({"spec": {"connectionSecretRef": null}})).await;
     fixture.until("orders", "the table isn't its own", is("Conflict")).await;
     // The next attempt, which finds that reason in the status.
@@ -50,10 +63,23 @@ async fn a_table_of_somebody_else_never_becomes_that_of_an_object_whose_first_sp
 }
 
 #[tokio::test]
+async fn an_object_whose_first_spec_was_rejected_is_deleted_at_once_where_the_table_is_somebody_elses() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "first-mistyped").await;
+    let operator = fixture.operator().start();
+    rejected(&fixture, &with_a_wrong_type()).await;
+    fixture.patch("orders", json!({"spec": {"columns": columns()}})).await;
+    fixture.until("orders", "the table isn't its own", is("Conflict")).await;
+    fixture.delete("orders").await;
+    fixture.until_gone("orders").await;
+    assert_is_left_alone(&fixture).await;
+    assert_eq!(operator.count_lines("Handler 'delete_handler' failed"), 0);
+}
+
+#[tokio::test]
 async fn a_table_of_somebody_else_stays_where_the_object_is_restored_from_a_backup_without_its_status() {
     let fixture = Fixture::on(Cluster::with_full_crd().await, "rejected-restored").await;
     let mut operator = fixture.operator().start();
-    rejected(&fixture).await;
+    rejected(&fixture, &with_a_wrong_type()).await;
     operator.kill_9();
     let mut backup = fixture.table("orders").await.unwrap();
     fixture.patch("orders", json!({"metadata": {"finalizers": null}})).await;
@@ -62,7 +88,7 @@ async fn a_table_of_somebody_else_stays_where_the_object_is_restored_from_a_back
     for field in ["uid", "resourceVersion", "managedFields"] {
         backup["metadata"].as_object_mut().unwrap().remove(field);
     }
-    backup["spec"].as_object_mut().unwrap().remove("connectionSecretRef");
+    backup["spec"]["columns"] = columns();
     backup.as_object_mut().unwrap().remove("status");
     fixture.apply(&backup.to_string());
     let operator = fixture.operator().start();

@@ -273,6 +273,31 @@ fn greeter(greeted: &Arc<Mutex<Vec<String>>>) -> Program {
     })
 }
 
+/// Compare with nothing
+#[derive(clap::Parser)]
+#[command(name = "diff")]
+struct Diff {}
+
+#[test]
+fn a_command_to_which_2_means_something_else_has_another_exit_code_where_it_is_misused() {
+    let program = || greeter(&Arc::default()).command(async |_: Diff| ExitCode::from(2)).misused(64);
+    for (line, code) in [
+        ("diff", 2),
+        ("diff --unknown", 64),
+        ("diff too much", 64),
+        ("diff --help", 0),
+        ("greet", 2),
+        ("--unknown diff", 2),
+        ("unknown diff", 2),
+    ] {
+        let words = format!("greeter {line}");
+        let words = words.split(' ').map(OsString::from);
+        let set_up = async |operator: Operator, _: NoOptions| Ok::<_, Infallible>(operator);
+        let ended = answer(program(), words, set_up, async |_| Vec::new());
+        assert_eq!(format!("{ended:?}"), format!("{:?}", ExitCode::from(code)), "{line}");
+    }
+}
+
 #[test]
 fn a_program_has_commands_of_its_own_beside_those_of_all_operators() {
     let greeted = Arc::default();

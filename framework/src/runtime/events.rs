@@ -129,8 +129,8 @@ impl Reporter {
     }
 }
 
-/// The beginning of the names of events at this time. kubectl prints events of `events.k8s.io` in the order of their names, since the times by which it sorts
-/// are those of the former API.
+/// The beginning of the names of events at this time. kubectl prints events of `events.k8s.io` in the order of their names, since
+/// the times by which it sorts are those of the former API.
 fn name_at(now: Timestamp) -> String {
     format!("korf-event-{:016x}-", now.as_nanosecond().max(0))
 }

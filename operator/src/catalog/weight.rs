@@ -1,5 +1,6 @@
 //! Weight of a table: what a change would have to read or write while nobody else can use the table.
 
+use super::PgTypeId;
 use postgres_types::{ToSql, Type};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::{Client, Error, Row};
@@ -12,6 +13,11 @@ pub struct Weight {
     /// What is made again from all rows when the type of a column changes, in words, by the column's exact name: indexes with an
     /// expression or a condition, and checks.
     pub remade: BTreeMap<String, Vec<String>>,
+    /// The foreign keys in which a column is, in words, by its exact name: its own and those of other tables to it. With the size
+    /// of the other table, in bytes.
+    pub foreign: BTreeMap<String, Vec<(String, i64)>>,
+    /// The sequences that belong to columns (`serial`), as in a statement, by the exact names of these; with the sequence's type.
+    pub sequences: BTreeMap<String, (String, PgTypeId)>,
     /// Those of the types asked for with which a new column has all rows written: domains with constraints, which the server
     /// checks in each row, or with a default that may be another one each time.
     pub written: BTreeSet<u32>,
@@ -24,14 +30,23 @@ pub struct Weight {
 /// Those of the connection. The tables are locked for a moment, against others that would drop them.
 pub async fn weight(sql: &Client, oid: u32, types: &[u32]) -> Result<Weight, Error> {
     let params: [(&(dyn ToSql + Sync), Type); 2] = [(&oid, Type::OID), (&types, Type::OID_ARRAY)];
-    let (bytes, remade, written) = futures::try_join!(
+    let (bytes, remade, foreign, sequences, written) = futures::try_join!(
         sql.query_typed_one(BYTES, &params[..1]),
         sql.query_typed(REMADE, &params[..1]),
+        sql.query_typed(FOREIGN, &params[..1]),
+        sql.query_typed(SEQUENCES, &params[..1]),
         sql.query_typed(WRITTEN, &params[1..])
     )?;
     let mut weight = Weight { bytes: bytes.try_get(0)?, ..Weight::default() };
     for row in &remade {
         weight.remade.entry(row.try_get(0)?).or_default().push(row.try_get(1)?);
+    }
+    for row in &foreign {
+        weight.foreign.entry(row.try_get(0)?).or_default().push((row.try_get(1)?, row.try_get(2)?));
+    }
+    for row in &sequences {
+        let type_ = PgTypeId { oid: row.try_get(2)?, typmod: -1 };
+        weight.sequences.insert(row.try_get(0)?, (row.try_get(1)?, type_));
     }
     weight.written = written.iter().map(|row: &Row| row.try_get(0)).collect::<Result<_, _>>()?;
     Ok(weight)
@@ -66,6 +81,14 @@ const REMADE: &str = line!(
      LEFT JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid \
      WHERE k.oid IS NOT NULL OR x.oid IS NOT NULL ORDER BY 1, 2"
 );
+
+/// A key that isn't validated isn't checked again either. One of a table to itself has no other side.
+const FOREIGN: &str = line!(
+    "SELECT DISTINCT a.attname::text, pg_catalog.format('foreign key %I', k.conname),        CASE WHEN o.oid IN (SELECT line.oid FROM line) THEN 0 ELSE COALESCE(pg_catalog.pg_total_relation_size(o.oid), 0) END      FROM line JOIN pg_catalog.pg_depend d ON d.refobjid = line.oid        AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjsubid > 0        AND d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass      JOIN pg_catalog.pg_attribute a ON a.attrelid = line.oid AND a.attnum = d.refobjsubid      JOIN pg_catalog.pg_constraint k ON k.oid = d.objid AND k.contype = 'f' AND k.convalidated      JOIN pg_catalog.pg_class o ON o.oid = CASE k.conrelid WHEN line.oid THEN k.confrelid ELSE k.conrelid END ORDER BY 1, 2"
+);
+
+/// Those of identity columns follow their columns by themselves.
+const SEQUENCES: &str = "SELECT a.attname::text, pg_catalog.format('%I.%I', n.nspname, c.relname), s.seqtypid      FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid      JOIN pg_catalog.pg_sequence s ON s.seqrelid = d.objid JOIN pg_catalog.pg_class c ON c.oid = s.seqrelid      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace      WHERE d.refobjid = $1 AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjsubid > 0        AND d.classid = d.refclassid AND d.deptype = 'a'";
 
 /// A domain over another one has the constraints of both, and its own default, which is that of the other one unless it says
 /// otherwise.

@@ -1,5 +1,8 @@
 //! Command `plan`: the statements that the operator would run for some manifests. It changes nothing.
 
+mod printing;
+mod reading;
+
 use super::DatabaseOptions;
 use crate::{
     api::{ApiError, Objects},
@@ -7,35 +10,34 @@ use crate::{
     database::{Database, Preview},
     error::TableError,
     marker::Owner,
-    message::printable,
-    plan::Claim,
+    plan::{Claim, PlanError},
     spec::{Declaration, SecretRef},
 };
 use korf::Error;
-use kube::Client;
-use serde::Deserialize;
-use serde_json::Value;
+use kube::{Client, Config};
+use printing::{Note, Part};
+use reading::Metadata;
 use std::{
-    collections::BTreeSet,
-    fmt, fs,
-    io::{self, Read, Write},
-    path::{Path, PathBuf},
+    collections::{BTreeSet, HashMap},
+    fmt,
+    io::{self, Write},
+    path::PathBuf,
     process::ExitCode,
 };
 
 /// Print the statements that the operator would run for these manifests; nothing is changed
 ///
-/// The exit code is 0 if there is nothing to do, 2 if there is, and 1 if a table can't be made as its manifest says, or something
-/// can't be read.
+/// The exit code is 0 if there is nothing to do, 2 if there is, 1 if a table can't be made as its manifest says or something can't
+/// be read, and 64 if the command line is wrong.
 #[derive(Debug, clap::Parser)]
 #[command(name = "plan")]
 pub struct PlanOptions {
-    /// A file with manifests, or - for the standard input; may be repeated. Objects of other kinds are left out
-    #[arg(short, long = "filename", value_name = "FILE", required = true)]
+    /// Files with manifests, or - for the standard input; may be repeated. Objects of other kinds are left out
+    #[arg(short, long = "filename", value_name = "FILE", required = true, num_args = 1..)]
     filename: Vec<PathBuf>,
-    /// The namespace of objects that name none
-    #[arg(short, long, value_name = "NAMESPACE", default_value = "default")]
-    namespace: String,
+    /// The namespace of objects that name none; by default that of the kubeconfig's context, as for kubectl
+    #[arg(short, long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
     /// The name by which tables know this cluster; by default the uid of its namespace kube-system, which is asked for
     #[arg(long, value_name = "NAME", env = "CLUSTER_ID")]
     cluster_id: Option<String>,
@@ -43,26 +45,14 @@ pub struct PlanOptions {
     database: DatabaseOptions,
 }
 
-/// An object, as its author has written it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Manifest {
-    metadata: Metadata,
-    spec: Declaration,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Metadata {
-    namespace: Option<String>,
-    name: String,
-    uid: String,
-}
+/// The exit code of a wrong command line (`EX_USAGE`). That of other commands, 2, says here that there is something to do.
+pub const MISUSED: u8 = 64;
 
 /// What there is to do for all objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Sum {
     statements: usize,
+    adopted: usize,
     failed: usize,
 }
 
@@ -70,8 +60,20 @@ impl Sum {
     fn code(self) -> u8 {
         match self {
             Self { failed: 1.., .. } => 1,
-            Self { statements: 1.., .. } => 2,
+            Self { statements: 1.., .. } | Self { adopted: 1.., .. } => 2,
             Self { .. } => 0,
+        }
+    }
+
+    /// Counts what is planned for an object; `None` if it is refused.
+    fn add(&mut self, planned: Option<&Preview>) {
+        match planned {
+            Some(preview) => {
+                self.statements += preview.count();
+                self.adopted += usize::from(preview.adoption.is_some());
+                self.failed += usize::from(!preview.without_value.is_empty());
+            }
+            None => self.failed += 1,
         }
     }
 }
@@ -90,28 +92,65 @@ pub async fn plan(options: PlanOptions) -> ExitCode {
 async fn print(options: &PlanOptions) -> Result<Sum, Error> {
     let mut manifests = Vec::new();
     for path in &options.filename {
-        manifests.extend(read(path).map_err(|why| Error::new(format!("{}: {why}", path.display())))?);
+        let read = reading::read(path);
+        manifests.extend(read.map_err(|why| Error::new(format!("{}: {why}", path.display())))?);
     }
     let (pool, target) = options.database.pool()?;
-    let cluster = cluster(options).await?;
+    let (cluster, namespace) = surroundings(options).await?;
+    let manifests: Vec<_> = manifests
+        .into_iter()
+        .map(|manifest| (owner(manifest.metadata, &namespace, &cluster), manifest.spec))
+        .collect();
+    let mut names = BTreeSet::new();
+    if let Some((owner, _)) = manifests.iter().find(|(owner, _)| !names.insert(owner.to_string())) {
+        return Err(Error::new(format!(
+            "the DatabaseTable {owner} stands there twice: leave one of them out"
+        )));
+    }
     let database = Database::new(pool);
     let out = &mut io::stdout();
     writeln!(out, "{}", Note(format!("in {target}; nothing is changed")))?;
-    let mut sum = Sum::default();
-    for manifest in manifests {
-        let owner = owner(&manifest.metadata, &options.namespace, &cluster);
-        let planned = planned(&database, &owner, &manifest.spec).await;
-        sum.statements += planned.as_ref().map_or(0, Preview::count);
-        sum.failed += usize::from(planned.is_err());
-        let secret = manifest.spec.secret.ok().flatten();
-        write!(out, "{}", Part { owner, warnings: manifest.spec.warnings, secret, planned })?;
+    let (mut sum, mut tables) = (Sum::default(), Tables::default());
+    for (owner, spec) in manifests {
+        let planned = planned(&database, &owner, &spec).await;
+        let secret = spec.secret.ok().flatten();
+        let first =
+            planned.as_ref().ok().and_then(|found| tables.take(&found.table, &owner, secret.as_ref()));
+        let planned = match (planned, first) {
+            (Ok(Preview { table, .. }), Some(owner)) => {
+                Err(PlanError::OwnedByAnother { table, owner, foreign: false }.into())
+            }
+            (planned, _) => planned,
+        };
+        sum.add(planned.as_ref().ok());
+        write!(out, "{}", Part { owner, warnings: spec.warnings, secret, planned })?;
     }
     Ok(sum)
 }
 
-async fn cluster(options: &PlanOptions) -> Result<String, Error> {
+/// The tables of the manifests so far: by database, and with the object that would get each.
+#[derive(Default)]
+struct Tables(HashMap<(Option<SecretRef>, String), Owner>);
+
+impl Tables {
+    /// Gives an object its table, and returns the one that would get it before, if there is one.
+    fn take(&mut self, table: &str, owner: &Owner, secret: Option<&SecretRef>) -> Option<Owner> {
+        let secret = secret.map(|secret| SecretRef {
+            namespace: secret.namespace.clone().or_else(|| Some(owner.namespace.clone())),
+            ..secret.clone()
+        });
+        self.0.insert((secret, table.to_owned()), owner.clone())
+    }
+}
+
+/// The cluster's name in the comments of its tables, and the namespace of objects that name none.
+async fn surroundings(options: &PlanOptions) -> Result<(String, String), Error> {
+    let config = Config::infer().await;
+    let of_context = config.as_ref().map(|config| config.default_namespace.clone());
+    let namespace = options.namespace.clone().or_else(|| of_context.ok());
+    let namespace = namespace.unwrap_or_else(|| "default".to_owned());
     if let Some(name) = &options.cluster_id {
-        return Ok(name.clone());
+        return Ok((name.clone(), namespace));
     }
     let why = |error: &dyn fmt::Display| {
         Error::new(format!(
@@ -119,54 +158,17 @@ async fn cluster(options: &PlanOptions) -> Result<String, Error> {
              the kubeconfig of the cluster, or say --cluster-id"
         ))
     };
-    let client = Client::try_default().await.map_err(|error| why(&error))?;
-    Cluster::default().name(&client).await.map(str::to_owned).map_err(|error| why(&error))
+    let client = Client::try_from(config.map_err(|error| why(&error))?).map_err(|error| why(&error))?;
+    let name = Cluster::default().name(&client).await.map(str::to_owned).map_err(|error| why(&error))?;
+    Ok((name, namespace))
 }
 
-/// The manifests of DatabaseTables in a file.
-fn read(path: &Path) -> Result<Vec<Manifest>, String> {
-    let mut text = String::new();
-    if path == Path::new("-") {
-        io::stdin().read_to_string(&mut text).map_err(|error| error.to_string())?;
-    } else {
-        text = fs::read_to_string(path).map_err(|error| error.to_string())?;
-    }
-    manifests(&text)
-}
-
-fn manifests(text: &str) -> Result<Vec<Manifest>, String> {
-    let documents: Vec<Value> = serde_saphyr::from_multiple(text).map_err(|error| error.to_string())?;
-    let objects = documents.into_iter().flat_map(|mut document| match document["items"].take() {
-        // What `kubectl get -o yaml` prints.
-        Value::Array(items) if document["kind"].as_str().is_some_and(|kind| kind.ends_with("List")) => items,
-        items => {
-            if let Some(document) = document.as_object_mut().filter(|_| !items.is_null()) {
-                document.insert("items".to_owned(), items);
-            }
-            vec![document]
-        }
-    });
-    let is_table = |object: &Value| {
-        let group = object["apiVersion"].as_str().and_then(|version| version.split_once('/'));
-        object["kind"] == "DatabaseTable" && group.is_some_and(|(group, _)| group == "kopf.demo")
-    };
-    let mut found = Vec::new();
-    for object in objects.filter(is_table) {
-        let manifest: Manifest = serde_json::from_value(object).map_err(|error| error.to_string())?;
-        if manifest.metadata.name.is_empty() {
-            return Err("a DatabaseTable has no metadata.name: give it one".to_owned());
-        }
-        found.push(manifest);
-    }
-    Ok(found)
-}
-
-fn owner(metadata: &Metadata, namespace: &str, cluster: &str) -> Owner {
+fn owner(metadata: Metadata, namespace: &str, cluster: &str) -> Owner {
     Owner {
         cluster: cluster.to_owned(),
-        namespace: metadata.namespace.clone().unwrap_or_else(|| namespace.to_owned()),
-        name: metadata.name.clone(),
-        uid: metadata.uid.clone(),
+        namespace: metadata.namespace.unwrap_or_else(|| namespace.to_owned()),
+        name: metadata.name,
+        uid: metadata.uid,
     }
 }
 
@@ -177,6 +179,7 @@ pub(super) async fn planned(
     spec: &Declaration,
 ) -> Result<Preview, TableError> {
     let table = spec.table.as_ref().map_err(Clone::clone)?;
+    spec.secret.as_ref().map_err(Clone::clone)?;
     let claim = Claim {
         owner: owner.clone(),
         table: None,
@@ -200,143 +203,84 @@ impl Objects for Alive {
     }
 }
 
-/// What is printed of one object.
-struct Part {
-    owner: Owner,
-    warnings: Vec<String>,
-    secret: Option<SecretRef>,
-    planned: Result<Preview, TableError>,
-}
-
-/// A comment of SQL. Names and messages may have ends of lines; what follows one would be a statement.
-struct Note(String);
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "-- {}", printable(&self.0))
-    }
-}
-
-/// Prints statements as comments, each line of them as one.
-fn hold_back(f: &mut fmt::Formatter<'_>, statements: &[String]) -> fmt::Result {
-    let text = statements.iter().map(|statement| format!("held back: {statement};\n")).collect::<String>();
-    text.lines().try_for_each(|line| writeln!(f, "{}", Note(line.to_owned())))
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\n{}", Note(format!("DatabaseTable {}", self.owner)))?;
-        for warning in &self.warnings {
-            writeln!(f, "{}", Note(format!("WARNING: {warning}")))?;
-        }
-        if let Some(secret) = &self.secret {
-            let text = format!(
-                "WARNING: its database is that of the Secret {}, which isn't read: what follows is true if --database-url leads \
-                 there, as the same user",
-                secret.name
-            );
-            writeln!(f, "{}", Note(text))?;
-        }
-        match &self.planned {
-            Ok(preview) => preview.fmt(f),
-            Err(error) => {
-                writeln!(f, "{}", Note(format!("{}: {error}", error.reason())))?;
-                hold_back(f, error.pending())
-            }
-        }
-    }
-}
-
-impl fmt::Display for Preview {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for warning in &self.warnings {
-            writeln!(f, "{}", Note(format!("WARNING: {warning}")))?;
-        }
-        if self.count() == 0 {
-            return writeln!(f, "{}", Note(format!("table {} is as the spec asks", self.table)));
-        }
-        self.statements.iter().try_for_each(|statement| writeln!(f, "{statement};"))?;
-        for (what, statements) in &self.steps {
-            writeln!(f, "{}", Note(format!("then, by itself: {what}")))?;
-            statements.iter().try_for_each(|statement| writeln!(f, "{statement};"))?;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::PlanError;
+    use crate::{connection::Settings, identifier::Identifier, spec::DeletionPolicy};
+    use clap::Parser;
+    use serde_json::json;
 
-    #[test]
-    fn tables_are_found_among_documents_of_all_sorts_and_in_lists() {
-        let text = "\
-# a comment
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: other}
-items: [1]
----
-apiVersion: kopf.demo/v1
-kind: DatabaseTable
-metadata: {name: one, namespace: shop}
-spec: {tableName: ONE, columns: [{ID: integer}]}
----
----
-apiVersion: v1
-kind: List
-items:
-- apiVersion: kopf.demo/v1
-  kind: DatabaseTable
-  metadata: {name: two, uid: u}
-  spec: {tableName: TWO}
-";
-        let found = manifests(text).unwrap();
-        let owners: Vec<_> = found.iter().map(|found| owner(&found.metadata, "home", "c")).collect();
-        let owners: Vec<_> = owners.iter().map(|owner| (owner.to_string(), &*owner.uid)).collect();
-        assert_eq!(owners, [("shop/one".to_owned(), ""), ("home/two".to_owned(), "u")]);
-        assert!(found[0].spec.table.is_ok() && found[1].spec.table.is_err());
-        let nameless = "apiVersion: kopf.demo/v1\nkind: DatabaseTable\nspec: {}\n";
-        assert!(manifests(nameless).unwrap_err().contains("no metadata.name"));
+    fn preview(change: impl FnOnce(&mut Preview)) -> Preview {
+        let mut preview = Preview {
+            table: "public.t".into(),
+            adoption: None,
+            statements: Vec::new(),
+            steps: Vec::new(),
+            warnings: Vec::new(),
+            without_value: Vec::new(),
+        };
+        change(&mut preview);
+        preview
     }
 
     #[test]
-    fn what_somebody_else_has_named_stays_in_a_comment() {
-        let evil = "x\n; DROP TABLE t; --\r\\! id\u{85}";
-        let owner =
-            Owner { cluster: evil.into(), namespace: evil.into(), name: evil.into(), uid: evil.into() };
-        let secret = SecretRef { name: evil.into(), namespace: None, key: None };
-        let preview = Preview {
-            table: evil.into(),
-            statements: Vec::new(),
-            steps: vec![(evil.into(), Vec::new())],
-            warnings: Vec::new(),
-        };
-        let refused =
-            PlanError::NotAdopted { table: evil.into(), differences: vec![evil.into()], pending: Vec::new() };
-        let held_back = PlanError::Incompatible {
-            table: evil.into(),
-            changes: Vec::new(),
-            pending: vec![format!("ALTER TABLE \"{evil}\"\n  ADD b integer")],
-        };
-        for planned in [Ok(preview), Err(refused.into()), Err(held_back.into())] {
-            let part = Part {
-                owner: owner.clone(),
-                warnings: vec![evil.into()],
-                secret: Some(secret.clone()),
-                planned,
-            };
-            let text = part.to_string();
-            let is_comment = |line: &str| line.is_empty() || line.starts_with("-- ");
-            assert!(text.split(['\n', '\r', '\u{85}']).all(is_comment), "{text}");
-        }
+    fn files_that_a_shell_has_found_follow_one_option() {
+        let options = PlanOptions::parse_from("plan -f a.yaml b.yaml --cluster-id c -f d.yaml".split(' '));
+        assert_eq!(options.filename, ["a.yaml", "b.yaml", "d.yaml"].map(PathBuf::from));
     }
 
     #[test]
     fn the_exit_code_says_whether_there_is_something_to_do_and_whether_it_can_be_done() {
-        for (statements, failed, code) in [(0, 0, 0), (3, 0, 2), (0, 1, 1), (3, 1, 1)] {
-            assert_eq!(Sum { statements, failed }.code(), code);
+        let nothing = preview(|_| {});
+        let change = preview(|preview| preview.statements.push("ALTER".into()));
+        let adopted = preview(|preview| preview.adoption = Some(DeletionPolicy::Delete));
+        let fails = preview(|preview| {
+            preview.statements.push("ALTER".into());
+            preview.without_value.push(Identifier::parse("a").unwrap());
+        });
+        for (planned, code) in [
+            (vec![], 0),
+            (vec![Some(&nothing)], 0),
+            (vec![Some(&change), Some(&nothing)], 2),
+            (vec![Some(&adopted), Some(&nothing)], 2),
+            (vec![Some(&fails)], 1),
+            (vec![None, Some(&change)], 1),
+        ] {
+            let mut sum = Sum::default();
+            planned.iter().for_each(|planned| sum.add(*planned));
+            assert_eq!(sum.code(), code, "{planned:?}");
         }
+    }
+
+    #[test]
+    fn two_objects_get_no_table_together_unless_it_is_in_two_databases() {
+        let mut tables = Tables::default();
+        let owner = |name: &str| Owner {
+            cluster: "c".into(),
+            namespace: "shop".into(),
+            name: name.into(),
+            uid: String::new(),
+        };
+        let secret = |name: &str| Some(SecretRef { name: name.into(), namespace: None, key: None });
+        for (name, secret, takes) in [
+            ("a", None, true),
+            ("b", None, false),
+            ("c", secret("s"), true),
+            ("d", secret("other"), true),
+            ("e", secret("s"), false),
+        ] {
+            let first = tables.take("public.t", &owner(name), secret.as_ref());
+            assert_eq!(first.is_none(), takes, "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_mistake_in_the_reference_to_a_secret_is_one_of_the_spec() {
+        let spec = json!({"tableName": "t", "columns": [{"a": "text"}], "connectionSecretRef": {}});
+        let pool = Settings::read(Some("host=127.0.0.1 port=1"), |_| None).unwrap().pool(1).unwrap();
+        let spec = serde_json::from_value(spec).unwrap();
+        let owner = owner(Metadata::default(), "shop", "c");
+        let error = planned(&Database::new(pool), &owner, &spec).await.unwrap_err();
+        assert_eq!(error.to_string(), "spec.connectionSecretRef.name must be the name of a Secret");
     }
 }

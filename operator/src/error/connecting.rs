@@ -109,6 +109,7 @@ impl From<PoolError> for DatabaseError {
             PoolError::Silent => {
                 Self::temporary("the database doesn't answer: others wait for that already".to_owned())
             }
+            PoolError::Unanswered => Self::temporary("the database doesn't answer".to_owned()),
             PoolError::Connect(error) => error,
         }
     }

@@ -19,7 +19,7 @@ enum Step {
     Edited,
 }
 use ConditionReason::{
-    ClusterUnavailable, Conflict, DatabaseUnavailable, DependentsExist, InProgress, InvalidSpec,
+    ClusterUnavailable, Conflict, DatabaseUnavailable, DependentsExist, Drifted, InProgress, InvalidSpec,
     SecretInvalid, SecretMissing, UpdateAborted,
 };
 use Outcome::{Created, Unchanged};
@@ -127,6 +127,10 @@ fn a_failure_is_told_once_and_so_is_its_end() {
     check(
         &[Failed(Conflict, "its"), Failed(Conflict, "its"), Adopted(Unchanged)],
         &[(0, "!OwnershipConflict"), (2, "Adopted")],
+    );
+    check(
+        &[Done(Created), Failed(Drifted, "no column!"), Failed(Drifted, "no column!"), Done(Unchanged)],
+        &[(0, "Created"), (1, "!DriftDetected"), (3, "Applied")],
     );
     // Another one is news.
     check(

@@ -95,6 +95,9 @@ fn is_partitioned(relation: &Relation) -> Option<String> {
 fn in_words(changes: &[Change], steps: &[Step]) -> Vec<String> {
     let change = |change: &Change| match change {
         Change::AddColumn(column) => format!("column {} is in the spec but not in the table", column.name),
+        Change::Widen { column, from, type_, .. } => {
+            format!("column {column} has the type {from}, but {type_} in the spec")
+        }
         other => other.to_string(),
     };
     let mut later: Vec<_> = steps.iter().map(|step| step.what.clone()).collect();

@@ -29,14 +29,25 @@ pub enum Change {
         /// Its new name.
         to: Identifier,
     },
-    /// Give a column a type that has all values of the former one in the same form, so that no row is written.
+    /// Give a column a type that has all values of the former one.
     Widen {
         /// The column.
         column: Identifier,
+        /// Its present type.
+        from: String,
         /// The type, as in a statement.
         type_: String,
         /// Its collation, if it isn't the type's: otherwise it would become that.
         collation: Option<String>,
+    },
+    /// Let the sequence of a `serial` have all numbers of a wider type.
+    WidenSequence {
+        /// The column.
+        column: Identifier,
+        /// The sequence, as in a statement.
+        sequence: String,
+        /// The type.
+        type_: String,
     },
     /// Set a default.
     SetDefault {
@@ -83,13 +94,16 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CancelBuild(name) => write!(f, "build of index {}, cancelled", quote(name)),
-            Self::CancelValidation(name) => write!(f, "validation of constraint {}, cancelled", quote(name)),
+            Self::CancelValidation(name) => write!(f, "validation of constraint {}, given up", quote(name)),
             Self::CreateSchema => f.write_str("the schema"),
             Self::CreateTable => f.write_str("the table"),
             Self::CreateIndex(index) => write!(f, "index {}", index.name),
             Self::AddColumn(column) => write!(f, "column {}", column.name),
             Self::Rename { from, to } => write!(f, "name of column {to}, formerly {}", quote(from)),
             Self::Widen { column, type_, .. } => write!(f, "type of column {column}, now {type_}"),
+            Self::WidenSequence { column, type_, .. } => {
+                write!(f, "type of the sequence of column {column}, now {type_}")
+            }
             Self::SetDefault { column, default } => write!(f, "default of column {column}, now {default}"),
             Self::DropDefault { column } => write!(f, "default of column {column}, dropped"),
             Self::DropNotNull { column } => write!(f, "NOT NULL of column {column}, dropped"),

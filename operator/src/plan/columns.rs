@@ -18,6 +18,7 @@ use crate::{
 };
 pub use cost::{Cause, is_quick};
 pub use rename::renamed;
+use widening::lengthens;
 pub use widening::widens;
 
 /// The differences between a spec and a table.
@@ -165,7 +166,9 @@ impl Comparison<'_> {
         let (column, to) = (self.column.name.clone(), self.column.type_.sql().to_owned());
         if !self.column.type_.serial && widens(self.found.type_id, self.column.type_.id) {
             let collation = self.detail.collation.clone();
-            let (change, weight) = (Change::Widen { column, type_: to, collation }, &self.details.weight);
+            let from = self.found.type_name.clone();
+            let (change, weight) =
+                (Change::Widen { column, from, type_: to, collation }, &self.details.weight);
             let cause = cost::of_wider(&self.found.name, weight).filter(|_| !is_quick(weight));
             let Some(cause) = cause else {
                 differences.changes.push(change);
@@ -174,6 +177,11 @@ impl Comparison<'_> {
             let statement = ddl::changes_of(self.wanted, &[change]).concat();
             let (column, bytes) = (self.column.name.clone(), weight.bytes);
             return Some((IncompatibleChange::Rewrite { column, cause, bytes }, vec![statement]));
+        }
+        if lengthens(self.found.type_id, self.column.type_.id)
+            && (self.found.serial || !self.column.type_.serial)
+        {
+            return self.longer(differences);
         }
         let name = &self.column.type_.name;
         let is_other = !self.column.type_.id.stores_as(self.found.type_id);
@@ -186,6 +194,29 @@ impl Comparison<'_> {
         }
         let from = self.found.type_name.clone();
         Some((IncompatibleChange::TypeChanged { column, from, to }, statements))
+    }
+
+    /// A longer integer: all rows are written again, so it is done where there are few. The sequence of a `serial` would stay
+    /// short.
+    fn longer(&self, differences: &mut Differences) -> Option<Refused> {
+        let (column, type_) = (self.column.name.clone(), self.column.type_.name.clone());
+        let from = self.found.type_name.clone();
+        let mut changes =
+            vec![Change::Widen { column: column.clone(), from, type_: type_.clone(), collation: None }];
+        let sequence = self.details.weight.sequences.get(&self.found.name);
+        if let Some((sequence, of)) = sequence
+            && lengthens(*of, self.column.type_.id)
+        {
+            let (column, sequence, type_) = (column.clone(), sequence.clone(), type_.clone());
+            changes.push(Change::WidenSequence { column, sequence, type_ });
+        }
+        let (cause, weight) = cost::of_longer(&self.found.name, &type_, &self.details.weight);
+        if is_quick(&weight) {
+            differences.changes.extend(changes);
+            return None;
+        }
+        let statements = ddl::changes_of(self.wanted, &changes);
+        Some((IncompatibleChange::Rewrite { column, cause, bytes: weight.bytes }, statements))
     }
 
     fn values(&self, differences: &mut Differences) -> Option<Refused> {

@@ -3,7 +3,7 @@
 //! There is no comparison of its own: a table has drifted if a plan for it isn't empty. So it is never reported for what the
 //! operator would leave alone, such as columns that a person has added.
 
-use super::{Change, Found, IncompatibleChange, Plan, PlanError, ResolvedTable, Step, changed_key};
+use super::{Cause, Change, Found, IncompatibleChange, Plan, PlanError, ResolvedTable, Step, changed_key};
 use crate::{
     catalog::Relation,
     ddl,
@@ -134,7 +134,7 @@ impl Compared<'_> {
             return DriftKind::Key;
         }
         let of_change = changes.iter().map(|change| match change {
-            Change::Widen { .. } => DriftKind::Type,
+            Change::Widen { .. } | Change::WidenSequence { .. } => DriftKind::Type,
             Change::AddColumn(_) | Change::Rename { .. } => DriftKind::Column,
             Change::CreateIndex(_) | Change::CancelBuild(_) => DriftKind::Index,
             _ => DriftKind::Other,
@@ -153,6 +153,7 @@ fn rank(kind: DriftKind) -> Option<usize> {
 
 fn kind_of(change: &IncompatibleChange) -> DriftKind {
     match change {
+        IncompatibleChange::Rewrite { cause: Cause::Remade(_) | Cause::Longer { .. }, .. } => DriftKind::Type,
         IncompatibleChange::Removed { .. }
         | IncompatibleChange::Rewrite { .. }
         | IncompatibleChange::RenamesForeign { .. } => DriftKind::Column,
@@ -172,6 +173,9 @@ fn missing(change: &Change) -> Option<String> {
         Change::AddColumn(column) => format!("column {} is missing", column.name),
         Change::Rename { from, to } => format!("column {to} is called {}", quote(from)),
         Change::Widen { column, type_, .. } => format!("{} isn't {type_}", of("the type", column)),
+        Change::WidenSequence { column, type_, .. } => {
+            format!("{} isn't {type_}", of("the type of the sequence", column))
+        }
         Change::SetDefault { column, default } => format!("{} isn't {default}", of("the default", column)),
         Change::DropDefault { column } => format!("column {column} has a default"),
         Change::DropNotNull { column } => format!("column {column} is NOT NULL"),

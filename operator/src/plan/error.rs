@@ -365,7 +365,11 @@ impl fmt::Display for IncompatibleChange {
                 f,
                 "column {column} {cause}, and nobody could read the table while its {} MiB are {}",
                 bytes >> 20,
-                if matches!(cause, Cause::Remade(_)) { "gone through" } else { "written again" }
+                if matches!(cause, Cause::OwnValues | Cause::Domain) {
+                    "written again"
+                } else {
+                    "gone through"
+                }
             ),
             Self::RenamesForeign { from, to } => {
                 write!(f, "column {} was never in the spec, so it isn't renamed to {to}", quote(from))

@@ -12,7 +12,7 @@ const LONGEST: usize = 253;
 const LONGEST_LABEL: usize = 63;
 
 /// The Secret that says where an object's table is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SecretRef {
     /// Its name.
     pub name: String,

@@ -103,6 +103,8 @@ async fn failures(world: &World) -> Vec<(&'static str, [&'static str; 2], TableE
     let no_schema = world.apply_as("c", &spec("c", &[("a", "integer")])).await.unwrap_err();
     let away =
         apply_to(&world.database.url().replace(&world.database.address.to_string(), "127.0.0.1:1")).await;
+    let mut forbidden = ApiError::new("forbidden");
+    forbidden.denied = true;
     let no_database = world.database.url().replace('?', "_missing?");
     vec![
         ("UpdateAborted", FAILED, aborted),
@@ -124,6 +126,7 @@ async fn failures(world: &World) -> Vec<(&'static str, [&'static str; 2], TableE
         ("SecretInvalid", FAILED, unusable(SecretFault::Port)),
         ("DatabaseChanged", FAILED, PlanError::Elsewhere { table: "public.t".to_owned() }.into()),
         ("InvalidSpec", FAILED, SecretError::NotAllowed(secret()).into()),
+        ("PermissionDenied", GOING, TableError::ObjectUnknown(forbidden)),
         ("ClusterUnavailable", GOING, TableError::ClusterUnknown(ApiError::new("no answer"))),
         ("ClusterUnavailable", GOING, TableError::ObjectUnknown(ApiError::new("no answer"))),
     ]

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::Client;
 
 /// A server of a test's own, with a database on it; `None`, with a word why, if servers are given.
-async fn own_server(name: &str) -> Option<(Postgres, World)> {
+pub async fn own_server(name: &str) -> Option<(Postgres, World)> {
     if !has_own_server("a given server can't be stopped") {
         return None;
     }
@@ -37,7 +37,7 @@ async fn until(sql: &Client, query: &str) {
 
 impl World {
     /// Tries again until the database is no longer away.
-    async fn apply_until_there(&self, wanted: &Value) -> Outcome {
+    pub async fn apply_until_there(&self, wanted: &Value) -> Outcome {
         let attempts = async {
             loop {
                 match self.apply(wanted).await {
@@ -51,7 +51,7 @@ impl World {
     }
 }
 
-fn assert_is_away(error: &TableError) {
+pub fn assert_is_away(error: &TableError) {
     assert_eq!(
         (error.reason(), error.wait()),
         (ConditionReason::DatabaseUnavailable, Wait::ForDatabase),

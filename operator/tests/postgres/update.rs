@@ -270,6 +270,44 @@ async fn missing_permissions_are_reported() {
 }
 
 #[tokio::test]
+async fn a_user_who_may_connect_and_create_in_a_schema_needs_no_more_but_temporary_tables_for_defaults() {
+    let world = World::new("hardened").await;
+    let [database, user] = [&world.database.name, &world.database.user].map(|name| name.replace('"', "\"\""));
+    for statement in [
+        format!("ALTER DATABASE \"{database}\" OWNER TO postgres"),
+        format!(
+            "REVOKE ALL ON DATABASE \"{database}\" FROM public; GRANT CONNECT ON DATABASE \"{database}\" TO \"{user}\""
+        ),
+        format!("GRANT USAGE, CREATE ON SCHEMA public TO \"{user}\""),
+    ] {
+        world.run_as_superuser(&statement).await;
+    }
+    let mut wanted = json!({
+        "tableName": "t",
+        "columns": [{"a": "serial"}, {"b": "varchar(9)"}, {"c": {"type": "bigint", "identity": "Always"}}],
+        "primaryKey": "a",
+    });
+    world.apply(&wanted).await.unwrap();
+    wanted["columns"][1] =
+        json!({"b": {"type": "text", "nullable": false, "unique": true, "comment": "It."}});
+    wanted["indexes"] = json!([{"name": "by_c", "columns": ["c", "b"]}]);
+    assert!(matches!(world.apply(&wanted).await.unwrap().outcome, Outcome::Changed(_)));
+    assert_eq!(world.apply(&wanted).await.unwrap().outcome, Outcome::Unchanged);
+    let before = wanted["columns"][1].clone();
+    wanted["columns"][1]["b"]["default"] = json!("'x'");
+    let error = world.rejected(&wanted).await;
+    let expected = format!(
+        "ERROR: permission denied to create temporary tables in database \"{database}\" (SQLSTATE 42501)"
+    );
+    assert_eq!((error.reason(), error.to_string()), (ConditionReason::PermissionDenied, expected));
+    world.run_as_superuser(&format!("GRANT TEMPORARY ON DATABASE \"{database}\" TO \"{user}\"")).await;
+    world.apply(&wanted).await.unwrap();
+    wanted["columns"][1] = before;
+    world.apply(&wanted).await.unwrap();
+    assert_eq!(world.drop().await.unwrap(), dropped("public.t"));
+}
+
+#[tokio::test]
 async fn the_table_stays_where_it_is_when_the_search_path_leads_elsewhere() {
     let world = World::new("moved_path").await;
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();

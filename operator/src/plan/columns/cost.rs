@@ -21,6 +21,13 @@ pub enum Cause {
     Domain,
     /// Indexes or checks, in words, are made again.
     Remade(Vec<String>),
+    /// Values are stored in more bytes.
+    Longer {
+        /// The type that they get.
+        type_: String,
+        /// The foreign keys, in words, that are checked again, with the rows on their other sides.
+        keys: Vec<String>,
+    },
 }
 
 /// Whether a change that goes through all rows may be made at once.
@@ -46,6 +53,14 @@ pub fn of_wider(column: &str, weight: &Weight) -> Option<Cause> {
     weight.remade.get(column).cloned().map(Cause::Remade)
 }
 
+/// Why a longer integer in a column goes through all rows, and the weight of all that it goes through.
+pub fn of_longer(column: &str, type_: &str, weight: &Weight) -> (Cause, Weight) {
+    let keys = weight.foreign.get(column).map(Vec::as_slice).unwrap_or_default();
+    let bytes = keys.iter().fold(weight.bytes, |bytes, (_, other)| bytes.saturating_add(*other));
+    let keys = keys.iter().map(|(key, _)| key.clone()).collect();
+    (Cause::Longer { type_: type_.to_owned(), keys }, Weight { bytes, ..weight.clone() })
+}
+
 fn has_own_values(column: &ResolvedColumn) -> bool {
     let has_own_default = column.settings.default.as_ref().is_some_and(DefaultValue::is_volatile);
     column.type_.serial || has_own_default || column.settings.values != Values::Written
@@ -60,6 +75,14 @@ impl fmt::Display for Cause {
             Self::Remade(what) => {
                 write!(f, "would get a wider type, for which {} would be made again", what.join(", "))
             }
+            Self::Longer { type_, keys } if keys.is_empty() => {
+                write!(f, "would become {type_}, for which all rows are written again")
+            }
+            Self::Longer { type_, keys } => write!(
+                f,
+                "would become {type_}, for which all rows are written again and {} checked, with the rows on the other side",
+                keys.join(", ")
+            ),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     marker::FromSpec,
     plan::{Change, IncompatibleChange, Refused, ResolvedTable},
 };
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// The table, and what came from the spec, once columns are renamed.
 pub struct Renamed<'r> {
@@ -57,10 +57,15 @@ fn rename_in(relation: &mut Relation, from: &str, to: &str) {
     }
     let Some(details) = &mut relation.details else { return };
     // They may have been read after a renaming that was taken back.
-    if let Some(detail) = details.columns.remove(from) {
-        details.columns.insert(to.to_owned(), detail);
-    }
-    if let Some(remade) = details.weight.remade.remove(from) {
-        details.weight.remade.insert(to.to_owned(), remade);
+    move_key(&mut details.columns, from, to);
+    let weight = &mut details.weight;
+    move_key(&mut weight.remade, from, to);
+    move_key(&mut weight.foreign, from, to);
+    move_key(&mut weight.sequences, from, to);
+}
+
+fn move_key<T>(map: &mut BTreeMap<String, T>, from: &str, to: &str) {
+    if let Some(value) = map.remove(from) {
+        map.insert(to.to_owned(), value);
     }
 }

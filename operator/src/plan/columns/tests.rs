@@ -172,7 +172,7 @@ fn not_null_goes_on_where_an_attempt_has_stopped() {
     assert_eq!(
         told(ColumnSettings::default(), &none, &[Setting::NotNull], &["korf_a_not_null"]),
         [
-            "validation of constraint \"korf_a_not_null\", cancelled",
+            "validation of constraint \"korf_a_not_null\", given up",
             "constraint \"korf_a_not_null\" of column \"a\", dropped"
         ]
     );
@@ -266,6 +266,7 @@ fn what_goes_through_many_rows_is_held_back() {
         bytes,
         remade: [("a".to_owned(), vec!["index i".to_owned(), "constraint c".to_owned()])].into(),
         written: [DOMAIN].into(),
+        ..Weight::default()
     };
     let of_type = |name: &str, oid, type_: &str| {
         let mut column = wanted(ColumnSettings::default()).columns.remove(0);
@@ -308,4 +309,30 @@ fn what_goes_through_many_rows_is_held_back() {
         assert_eq!(format!("{change}: {}", statements.join("; ")), expected);
     }
     assert!(!needs_weight(&spec(plain()), &found(large)));
+}
+
+#[test]
+fn a_longer_integer_is_done_where_all_that_is_gone_through_is_little() {
+    const BIGINT: u32 = 20;
+    let mut longer = wanted(ColumnSettings::default());
+    longer.columns[0].type_ =
+        ResolvedType { id: PgTypeId { oid: BIGINT, typmod: -1 }, serial: false, name: "bigint".into() };
+    let key = |bytes| [("a".to_owned(), vec![("foreign key k".to_owned(), bytes)])];
+    let sequence = |oid| [("a".to_owned(), ("public.s".to_owned(), PgTypeId { oid, typmod: -1 }))];
+    let alter = "ALTER TABLE \"public\".\"t\" ALTER COLUMN \"a\" TYPE bigint";
+    for (bytes, foreign, of, done, held_back) in [
+        (1, 0, INTEGER, 2, vec![]),
+        (1, 0, BIGINT, 1, vec![]),
+        (100 << 20, 28 << 20, BIGINT, 1, vec![]),
+        (129 << 20, 0, INTEGER, 0, vec![alter, "ALTER SEQUENCE public.s AS bigint"]),
+        (100 << 20, 29 << 20, BIGINT, 0, vec![alter]),
+    ] {
+        let mut found = relation(ColumnDetail::default(), &[]);
+        let (foreign, sequences) = (key(foreign).into(), sequence(of).into());
+        found.details.as_mut().unwrap().weight = Weight { bytes, foreign, sequences, ..Weight::default() };
+        let differences = compare(&longer, &found, &owned(&[]), &FoundIndexes::default());
+        assert_eq!(differences.changes.len(), done, "{differences:?}");
+        let statements: Vec<_> = differences.refused.iter().flat_map(|(_, statements)| statements).collect();
+        assert_eq!(statements, held_back);
+    }
 }

@@ -1,7 +1,7 @@
-//! Types that become wider: all values stay as they are stored, so the server changes the catalog and no row.
+//! Types that become wider: all values stay as they are. Most are stored as before, so that the server changes the catalog and no row.
 //!
 //! <https://www.postgresql.org/docs/current/sql-altertable.html>, Notes: no rewrite where the old type is binary coercible to the
-//! new one, or a length, a precision grows. `integer` to `bigint` isn't among them: all rows are written again.
+//! new one, or a length, a precision grows. Integers aren't among them: all rows are written again.
 
 use crate::catalog::PgTypeId;
 use postgres_types::Type;
@@ -29,6 +29,17 @@ pub fn widens(from: PgTypeId, to: PgTypeId) -> bool {
     }
 }
 
+/// Whether the one type is an integer, and the other one a longer one.
+pub fn lengthens(from: PgTypeId, to: PgTypeId) -> bool {
+    let bytes = |id: PgTypeId| match Type::from_oid(id.oid) {
+        Some(Type::INT2) => Some(2),
+        Some(Type::INT4) => Some(4),
+        Some(Type::INT8) => Some(8),
+        _ => None,
+    };
+    bytes(from).zip(bytes(to)).is_some_and(|(from, to)| from < to)
+}
+
 /// The digits of a numeric.
 const fn precision(typmod: i32) -> i32 {
     ((typmod - OFFSET) >> 16) & 0xffff
@@ -42,6 +53,20 @@ const fn scale(typmod: i32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_integer_is_longer_than_those_of_fewer_bytes() {
+        let id = |type_: &Type| PgTypeId { oid: type_.oid(), typmod: -1 };
+        let integers = [Type::INT2, Type::INT4, Type::INT8];
+        for (from, one) in integers.iter().enumerate() {
+            for (to, other) in integers.iter().enumerate() {
+                assert_eq!(lengthens(id(one), id(other)), from < to, "{one} {other}");
+            }
+            for other in [Type::NUMERIC, Type::FLOAT8, Type::OID, Type::TEXT, Type::INT8_ARRAY] {
+                assert!(!lengthens(id(one), id(&other)) && !lengthens(id(&other), id(one)), "{one} {other}");
+            }
+        }
+    }
 
     #[test]
     fn only_what_keeps_all_values_as_they_are_stored_is_wider() {
