@@ -87,6 +87,12 @@ fn specs(text: &str) -> Vec<Value> {
         json!({"tableName": "hostile", "columns": [{"a": "text"}, {"b": {"type": "text", "generated": text}}]}),
         column(json!({"type": "text", "renamedFrom": text})),
         column(json!({"type": "bigint", "identity": text})),
+        json!({"tableName": "hostile", "columns": [{"a": "text"}], "indexes": [{"name": quoted('"'), "columns": ["a"]}]}),
+        json!({"tableName": "hostile", "columns": [{"a": "text"}], "indexes": [{"name": "i", "columns": ["a"], "method": text}]}),
+        json!({"tableName": "hostile", "columns": [{quoted('"'): "text"}], "primaryKey": quoted('"'),
+               "indexes": [{"name": "i", "columns": [quoted('"')]}]}),
+        json!({"tableName": "hostile", "schema": quoted('"'), "columns": [{"a": "text"}], "primaryKey": text}),
+        json!({"tableName": "hostile", "schema": quoted('"'), "columns": [{"a": "text"}]}),
     ]
 }
 
