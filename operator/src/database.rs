@@ -43,7 +43,13 @@ use crate::{
 use futures::{join, try_join};
 pub use preview::Preview;
 pub(crate) use seen::{Seen, look, needs_details, needs_indexes};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
 use tracing::warn;
@@ -64,6 +70,8 @@ struct Planned {
     warnings: Vec<Warning>,
     /// Whether event triggers fire after its statements.
     has_triggers: bool,
+    /// Whether it sets the default of a column that is there, before the policy is asked.
+    sets_defaults: bool,
 }
 
 /// The database of all tables, and what is known of it.
@@ -201,10 +209,16 @@ impl Database {
         claim: &Claim,
         table: &Table,
     ) -> Result<(Applied, Place, Vec<plan::Step>), TableError> {
+        let has_asked_again = &AtomicBool::new(false);
         run(self.pool.metrics(), || {
             transact(&self.pool, async |tx: &Transaction<'_>| {
-                let Planned { plan, found, watched, warnings, has_triggers } =
+                let Planned { plan, found, watched, warnings, has_triggers, sets_defaults } =
                     self.plan(tx, objects, claim, table).await?;
+                // What is remembered of a literal may be of a former time zone.
+                if claim.was_applied && sets_defaults && !has_asked_again.swap(true, Relaxed) {
+                    self.forms.forget();
+                    return Err(DatabaseError::outdated().into());
+                }
                 let (plan, drift) = plan
                     .map_err(TableError::from)
                     .inspect_err(|error| self.note_refused(&watched, &found, error))?;
@@ -351,6 +365,7 @@ impl Database {
         let found = Found { here, elsewhere, publications, indexes, lacks_schema, lacks_schema_of_role };
         let watched = Watched::new(&wanted, &found, claim);
         let planned = plan::plan(wanted, &found, claim);
+        let sets_defaults = planned.as_ref().is_ok_and(Plan::sets_defaults);
         let plan = match claim.was_applied {
             true => plan::decide(Compared { wanted: &watched.wanted, found: &found }, planned, claim.drift),
             false => planned.map(|plan| (plan, None)),
@@ -368,7 +383,7 @@ impl Database {
             return Err(TableError::ObjectGone { table: watched.wanted.place.qualified });
         }
         let warnings = warning::warnings(table, &watched.wanted, &found);
-        Ok(Planned { plan, found, watched, warnings, has_triggers })
+        Ok(Planned { plan, found, watched, warnings, has_triggers, sets_defaults })
     }
 
     /// The object's tables of other names or in other schemas, unless the one that was found is its own.

@@ -87,6 +87,12 @@ impl KnownForms {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Forgets all. The server may print a literal otherwise since then: one of a time, if the time zone of the database has become
+    /// another.
+    pub fn forget(&self) {
+        self.known().clear();
+    }
+
     fn note(&self, definition: String, form: Form) {
         let mut known = self.known();
         if known.len() >= MOST_KNOWN {

@@ -57,7 +57,7 @@ async fn create_handler(
         request.is_first,
         format_args!("Create handler invoked by custom resource {}. Creating database table.", request.name),
     );
-    reconcile(&request, false, &context, &client, &patch, &events).await
+    reconcile(&request, &context, &client, &patch, &events).await
 }
 
 #[korf::on_update(DatabaseTable)]
@@ -75,7 +75,7 @@ async fn update_handler(
             request.name
         ),
     );
-    reconcile(&request, false, &context, &client, &patch, &events).await
+    reconcile(&request, &context, &client, &patch, &events).await
 }
 
 /// At the start, where a change was taken back, when the object's Secret changes, and when a look has found that somebody has changed
@@ -91,8 +91,7 @@ async fn resume_handler(
 ) -> Result {
     // In an update, the other handler looks.
     if matches!(reason, Reason::Resume | Reason::Triggered) {
-        let was_applied = request.was_applied();
-        let Status(status) = reconcile(&request, was_applied, &context, &client, &patch, &events).await?;
+        let Status(status) = reconcile(&request, &context, &client, &patch, &events).await?;
         patch.status(status)?;
     }
     Ok(())
@@ -157,7 +156,6 @@ async fn delete_handler(
 /// where an earlier attempt stopped. If the spec was applied before, what differs is drift.
 async fn reconcile(
     request: &TableRequest,
-    was_applied: bool,
     context: &Context,
     client: &Client,
     patch: &ObjectPatch,
@@ -166,7 +164,7 @@ async fn reconcile(
     for warning in request.warnings().iter().filter(|_| request.is_first) {
         warn!("{warning}");
     }
-    let result = apply(request, was_applied, context, client).await;
+    let result = apply(request, context, client).await;
     if let Some(every) = context.drift_interval {
         let trigger = request.trigger();
         let call = move |namespace: &str, name: &str| trigger.trigger((namespace, name));
@@ -193,7 +191,6 @@ async fn reconcile(
 /// What was applied, what the status is to say of the database, and whose the table is.
 async fn apply(
     request: &TableRequest,
-    was_applied: bool,
     context: &Context,
     client: &Client,
 ) -> Result<(Applied, Option<String>, Owner), TableError> {
@@ -207,7 +204,7 @@ async fn apply(
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
     let objects = &api::since(client, &request.version);
     let work = |link: Arc<Link>| async move {
-        let claim = Claim { was_applied, ..request.claim(cluster, &link) };
+        let claim = Claim { was_applied: request.was_applied(), ..request.claim(cluster, &link) };
         let table = match table {
             Ok(table) => table,
             // The next spec that was handled will be this one, which doesn't say what the object's table is.

@@ -140,6 +140,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether it sets the default of a column that is there.
+    pub fn sets_defaults(&self) -> bool {
+        self.changes.iter().any(|change| matches!(change, Change::SetDefault { .. }))
+    }
+
     /// Whether it waits for a lock that stands in the way of changes alone, unless that is what it ends.
     pub fn needs_lock(&self) -> bool {
         let ends = |change: &Change| matches!(change, Change::CancelBuild(_) | Change::CancelValidation(_));

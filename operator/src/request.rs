@@ -9,7 +9,7 @@ use crate::{
     marker::Owner,
     note,
     outcome::Applied,
-    plan::Claim,
+    plan::{Claim, PlanError},
     secrets::SecretId,
     spec::{Declaration, DeletionPolicy, SpecError, Table},
     status::{Stamp, TableStatus},
@@ -208,10 +208,16 @@ impl TableRequest {
         &self.namespace
     }
 
-    /// Whether the spec was applied before, as it is: then somebody else has changed what differs of the table since. Any change of
-    /// the spec is the update handler's.
+    /// Whether the spec was applied before, as it is: then somebody else has changed what differs of the table since. An object may
+    /// have changed in something else, such as a label.
     pub fn was_applied(&self) -> bool {
-        self.status.was_applied()
+        if self.reason == Reason::Create {
+            return false;
+        }
+        self.status.has_applied(self.stamp.generation).unwrap_or_else(|| {
+            let is_same = || self.previous.as_ref().is_some_and(|before| before.spec == self.declared.spec);
+            self.status.was_applied() && (self.reason != Reason::Update || is_same())
+        })
     }
 
     /// Whether the status tells that the table has drifted.
@@ -255,7 +261,11 @@ impl TableRequest {
 
     /// The status after a failed attempt.
     pub fn status_after_failure(&self, error: &TableError, deleting: bool) -> TableStatus {
-        self.status
-            .after_failure(self.stamp, &error.as_failure(&error.message(deleting), deleting, self.lasts))
+        let message = error.message(deleting);
+        let failure = error.as_failure(&message, deleting, self.lasts);
+        let status = self.status.after_failure(self.stamp, &failure);
+        // Should that line be lost, the table isn't this object's any more.
+        let is_lost = matches!(error, TableError::Plan(PlanError::OwnedByAnother { .. }));
+        TableStatus { owner: status.owner.clone().filter(|_| !is_lost), ..status }
     }
 }

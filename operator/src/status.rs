@@ -35,6 +35,9 @@ pub struct TableStatus {
     /// The generation of the object that the operator has seen last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
+    /// The generation of the object whose spec was applied last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applied_generation: Option<i64>,
     /// The table with its schema, as PostgreSQL prints it, such as public.website_users.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
@@ -42,7 +45,7 @@ pub struct TableStatus {
     // Null, not absent, as for `pending`.
     pub database: Option<String>,
     /// A number for the object that the table belongs to, by its cluster, its name and its uid. A copy of the object has another one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    // Null, not absent, as for `pending`: it goes when the table is another object's.
     pub owner: Option<String>,
     /// The columns of the table, in the order of the spec.
     pub columns: Vec<ColumnStatus>,
@@ -131,6 +134,7 @@ impl TableStatus {
         let condition = |type_| self.condition(type_, "True", ConditionReason::Applied, &message, stamp);
         Self {
             observed_generation: stamp.generation,
+            applied_generation: stamp.generation,
             table: Some(applied.table.clone()),
             database: None,
             owner: None,
@@ -151,9 +155,12 @@ impl TableStatus {
         let condition = |type_, status| self.condition(type_, status, failure.reason, failure.message, stamp);
         let ready = match (failure.reason.is_about_the_table(), self.find("Ready")) {
             (true, _) => condition("Ready", "False"),
-            // Nothing was changed, or this generation was applied before: only a look at it has failed.
+            // Nothing was changed, or this generation was applied before: only a look at it has failed. What was in progress isn't
+            // any more.
             (false, Some(ready))
-                if ready.status != UNKNOWN && (failure.deleting || is_of(ready, stamp.generation)) =>
+                if ready.status != UNKNOWN
+                    && ready.reason != ConditionReason::InProgress.to_string()
+                    && (failure.deleting || is_of(ready, stamp.generation)) =>
             {
                 ready.clone()
             }
@@ -175,6 +182,12 @@ impl TableStatus {
         let ends =
             [ConditionReason::InvalidSpec, ConditionReason::UpdateAborted].map(|reason| reason.to_string());
         self.table.is_some() || self.find("Synced").is_some_and(|synced| ends.contains(&synced.reason))
+    }
+
+    /// Whether the spec of this generation was applied, so that the table may have drifted since; whatever has come between. `None`
+    /// where generations don't tell.
+    pub fn has_applied(&self, generation: Option<i64>) -> Option<bool> {
+        Some(self.applied_generation? == generation?)
     }
 
     /// Whether the spec was applied, and nothing but what others did to the table has come between: it may have drifted.

@@ -65,6 +65,11 @@ async fn under_report_an_object_has_drifted_until_somebody_has_put_its_table_rig
         fixture.until_columns("clock", 1).await;
     }
     assert_eq!(operator.count_lines("Handler 'resume_handler' failed permanently"), 1, "it is told once");
+    // Nor does a change of something else than the spec put it right.
+    fixture.patch("a", json!({"metadata": {"labels": {"team": "red"}}})).await;
+    operator.wait_for_line("Handler 'update_handler' failed permanently").await;
+    assert_eq!(fixture.columns("a").await.len(), 1);
+    assert!(is("Drifted")(&fixture.table("a").await.unwrap()));
     for statement in pending {
         fixture.sql(statement.as_str().unwrap()).await;
     }

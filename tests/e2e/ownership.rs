@@ -1,6 +1,6 @@
 //! Tables that were there before an object asked for them, and belong to nobody.
 
-use crate::fixture::{Cluster, Fixture, condition};
+use crate::fixture::{Cluster, Fixture, condition, manifest};
 use serde_json::{Value, json};
 
 const ORDERS: &str = "\
@@ -97,4 +97,34 @@ async fn a_table_of_somebody_else_stays_where_the_object_is_restored_from_a_back
     fixture.until_gone("orders").await;
     assert_is_left_alone(&fixture).await;
     drop(operator);
+}
+
+#[tokio::test]
+async fn an_object_whose_table_became_another_ones_does_not_count_as_its_owner_any_more() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "owner-lost").await;
+    let _operator = fixture.operator().arg("--drift-interval=0").start();
+    fixture.apply(&manifest("a", "t", &["id"]));
+    let first = fixture.until_ready("a").await;
+    assert!(first["status"]["owner"].is_string(), "{first}");
+    fixture.apply(&manifest("b", "t", &["id"]));
+    fixture.until("b", "a has the table", |object| condition(object, "Ready") == ["False", "Conflict"]).await;
+    fixture.sql("DROP TABLE t").await;
+    let label = |value: &str| json!({"metadata": {"labels": {"look": value}}});
+    fixture.patch("b", label("1")).await;
+    fixture.until_ready("b").await;
+    fixture.patch("a", label("1")).await;
+    let a = fixture
+        .until("a", "b has the table", |object| condition(object, "Ready") == ["False", "Conflict"])
+        .await;
+    assert_eq!(a["status"]["owner"], Value::Null);
+    // So it doesn't write its line into a table that has lost that of its owner.
+    fixture.sql("COMMENT ON TABLE t IS 'somebody''s'").await;
+    fixture.patch("a", label("2")).await;
+    let told = |object: &Value| {
+        let ready = object["status"]["conditions"].as_array().unwrap().iter().find(|c| c["type"] == "Ready");
+        ready.unwrap()["message"].as_str().unwrap().contains("doesn't belong to a DatabaseTable")
+    };
+    fixture.until("a", "the table is nobody's", told).await;
+    fixture.patch("b", label("2")).await;
+    fixture.until_told("b", &["OwnershipConflict", "Created", "OwnerRestored"]).await;
 }

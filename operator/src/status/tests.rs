@@ -40,12 +40,12 @@ fn a_success_is_ready_and_synced() {
     assert_eq!(
         serde_json::to_value(&status).unwrap(),
         json!({
-            "observedGeneration": 1,
+            "observedGeneration": 1, "appliedGeneration": 1,
             "table": "public.users",
             "columns": [{"name": "c0", "type": "integer"}, {"name": "c1", "type": "integer"}],
             "columnCount": 2,
             "primaryKey": ["c0"], "indexes": [],
-            "database": null, "pending": null,
+            "database": null, "owner": null, "pending": null,
             "conditions": [
                 {"type": "Ready", "status": "True", "reason": "Applied", "message": "table public.users is as the spec asks, with 2 columns",
                  "observedGeneration": 1, "lastTransitionTime": "1970-01-01T00:00:10Z"},
@@ -53,6 +53,40 @@ fn a_success_is_ready_and_synced() {
                  "observedGeneration": 1, "lastTransitionTime": "1970-01-01T00:00:10Z"},
             ],
         })
+    );
+}
+
+#[test]
+fn the_generation_that_was_applied_is_known_whatever_has_come_between() {
+    let fresh = TableStatus::default();
+    assert_eq!(fresh.has_applied(Some(1)), None);
+    let first = fresh.after_success(stamp(1, 10), &applied(2), &[]);
+    for reason in [
+        ConditionReason::SchemaMissing,
+        ConditionReason::Conflict,
+        ConditionReason::InProgress,
+        ConditionReason::Drifted,
+        ConditionReason::DatabaseUnavailable,
+    ] {
+        let failed = first.after_failure(stamp(1, 20), &failure(reason, "why"));
+        assert_eq!(failed.has_applied(Some(1)), Some(true), "{reason}");
+        assert_eq!(
+            failed.after_failure(stamp(2, 30), &failure(reason, "why")).has_applied(Some(2)),
+            Some(false)
+        );
+    }
+    assert_eq!(first.has_applied(None), None);
+}
+
+#[test]
+fn what_was_in_progress_is_not_any_more_while_the_database_is_away() {
+    let first = TableStatus::default().after_success(stamp(1, 10), &applied(2), &[]);
+    let working =
+        first.after_failure(stamp(2, 20), &failure(ConditionReason::InProgress, "is being changed"));
+    let away = working.after_failure(stamp(2, 30), &failure(ConditionReason::DatabaseUnavailable, "away"));
+    assert_eq!(
+        summary(&away),
+        [("Ready", "Unknown", "DatabaseUnavailable"), ("Synced", "False", "DatabaseUnavailable")]
     );
 }
 

@@ -132,6 +132,30 @@ async fn each_difference_is_found_by_one_look_and_put_right_or_refused() {
 }
 
 #[tokio::test]
+async fn a_default_that_another_time_zone_prints_otherwise_is_no_drift() {
+    let world = World::new("drift_time_zone").await;
+    let wanted = json!({"tableName": "t", "columns": [
+        {"at": {"type": "timestamptz", "default": "'2026-01-01 00:00:00+00'"}},
+    ]});
+    let (user, name) = (&world.database.user, &world.database.name);
+    let set = async |zone: &str| {
+        let sql = format!(
+            "ALTER ROLE \"{user}\" IN DATABASE \"{name}\" SET timezone = '{zone}'; \
+             SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = '{user}' AND datname = '{name}'"
+        );
+        world.database.connect_as_superuser().await.unwrap().batch_execute(&sql).await.unwrap();
+    };
+    set("UTC").await;
+    world.apply(&wanted).await.unwrap();
+    assert!(world.look().await.is_empty());
+    set("Europe/Berlin").await;
+    for policy in [DriftPolicy::Report, DriftPolicy::Repair] {
+        assert_eq!(world.repair(&wanted, policy).await.unwrap(), None);
+        assert!(world.look().await.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn what_others_add_to_a_table_is_no_drift() {
     let world = World::new("drift_extra").await;
     let wanted = spec("t", &[("a", "integer"), ("b", "varchar(9)")]);
