@@ -205,6 +205,17 @@ impl TableError {
         }
     }
 
+    /// The same, which names the table where the server rejects what the spec asks for.
+    #[must_use]
+    pub fn of_table(self, name: &str) -> Self {
+        if !matches!(&self, Self::Database(error) if error.reason == ConditionReason::InvalidSpec) {
+            return self;
+        }
+        self.map_message(|message| {
+            format!("the server rejects what the spec asks of table {name}: {message}. Change the spec")
+        })
+    }
+
     /// The reason for the conditions.
     pub fn reason(&self) -> ConditionReason {
         match self {

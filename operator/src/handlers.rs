@@ -261,6 +261,10 @@ fn record_failure(
 ) -> Result<Error> {
     let secret = request.secret().ok().flatten();
     let place = context.connections.place(secret.as_ref());
+    let error = match request.table() {
+        Ok(table) => error.of_table(&table.name.to_string()),
+        Err(_) => error,
+    };
     let error = error.naming(&place);
     let status = request.status_after_failure(&error, deleting);
     if let Some(event) = request.event_of_failure(&status, deleting) {

@@ -82,6 +82,9 @@ pub async fn manifests(options: &ImportOptions, out: &mut impl Write) -> Result<
         true => tables(&sql, &place).await?,
         false => asked.iter().map(|name| name.as_str().to_owned()).collect(),
     };
+    if schema.is_some() && !catalog::schema_name(&sql, &place).await?.is_schema {
+        return Err(Error::new(format!("there is no schema {}", quote(&place))));
+    }
     drop(sql);
     let database = Database::new(pool.clone());
     let (mut taken, mut found_all) = (Names::default(), true);

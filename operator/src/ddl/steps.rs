@@ -86,14 +86,17 @@ pub fn unique(place: &Place, column: &Identifier, detail: &ColumnDetail, taken: 
 
 /// The step that makes a constraint of the index that was built for it.
 pub fn unique_constraint(place: &Place, column: &Identifier, name: &str) -> Step {
-    let name = quote(name);
+    let (name, table) = (quote(name), qualified(place));
+    let query = format!(
+        "SELECT {column}, count(*) FROM {table} WHERE {column} IS NOT NULL GROUP BY {column} HAVING count(*) > 1"
+    );
     Step {
         what: format!("UNIQUE of column {column}"),
         query: None,
         statements: vec![alter_table(place, &[format!("ADD CONSTRAINT {name} UNIQUE USING INDEX {name}")])],
         kind: StepKind::Transaction,
         undo: None,
-        obstacle: Some(Obstacle::Duplicates { column: column.clone() }),
+        obstacle: Some(Obstacle::Duplicates { column: column.clone(), query }),
     }
 }
 

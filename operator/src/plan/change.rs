@@ -158,6 +158,8 @@ pub enum Obstacle {
     Duplicates {
         /// The column.
         column: Identifier,
+        /// The query that finds them.
+        query: String,
     },
     /// Rows have no value in a column of the primary key that the table lacks.
     KeyNulls {
@@ -191,10 +193,10 @@ impl fmt::Display for Obstacle {
                 "rows have no value in column {column}, so it can't become NOT NULL: give them one (UPDATE … SET {column} = … \
                  WHERE {column} IS NULL), or remove nullable: false"
             ),
-            Self::Duplicates { column } => write!(
+            Self::Duplicates { column, query } => write!(
                 f,
-                "rows have the same value in column {column}, so it can't become UNIQUE: make the values different, or \
-                 remove unique: true"
+                "rows have the same value in column {column}, so it can't become UNIQUE: find them by {query}; and make the values \
+                 different, or remove unique: true"
             ),
             Self::KeyNulls { column, query } => write!(
                 f,

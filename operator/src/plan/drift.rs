@@ -99,7 +99,10 @@ impl Compared<'_> {
         if statements.is_empty() {
             return None;
         }
-        let mut words: Vec<_> = plan.changes.iter().filter_map(missing).collect();
+        let is_created = plan.changes.contains(&Change::CreateTable);
+        let of_table =
+            |change: &&Change| !is_created || matches!(change, Change::CreateSchema | Change::CreateTable);
+        let mut words: Vec<_> = plan.changes.iter().filter(of_table).filter_map(missing).collect();
         words.extend(plan.steps.iter().map(left));
         words.dedup();
         if words.is_empty() {
@@ -185,7 +188,7 @@ fn missing(change: &Change) -> Option<String> {
         Change::DropConstraint { name, column } => {
             format!("column {column} has the constraint {}", quote(name))
         }
-        Change::Comment { column, .. } => format!("{} is another one", of("the comment", column)),
+        Change::Comment { column, .. } => format!("{} isn't that of the spec", of("the comment", column)),
     })
 }
 

@@ -66,6 +66,14 @@ static FUNCTIONS: [Function; 14] = [
     function("session_user", Form::Word, false),
 ];
 
+/// What to write instead of a text.
+fn advice(text: &str) -> String {
+    match text.ends_with(')') {
+        true => "other calls can't be defaults; set such a one by hand, and it is left alone".to_owned(),
+        false => format!("write a string in single quotes, \"{}\"", literal(text)),
+    }
+}
+
 /// A text that can't be a default.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -77,10 +85,9 @@ pub enum DefaultError {
     Shape(&'static str),
     /// Neither a literal nor a function of the list.
     #[error(
-        "{text:?} is neither a literal nor one of the functions {functions}: write a string in single quotes, \
-         \"{suggestion}\"",
+        "{text:?} is neither a literal nor one of the functions {functions}: {}",
+        advice(.text.trim()),
         functions = function_names(),
-        suggestion = literal(.text.trim())
     )]
     Unknown {
         /// The text.
@@ -337,7 +344,7 @@ mod tests {
             (json!("E'a'"), "neither"),
             (json!("$$a$$"), "neither"),
             (json!("now"), "neither"),
-            (json!("now(1)"), "neither"),
+            (json!("now(1)"), "other calls can't be defaults"),
             (json!("now() + '1 day'"), "neither"),
             (json!("current_timestamp(7)"), "neither"),
             (json!("current_date()"), "neither"),

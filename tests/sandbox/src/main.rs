@@ -2,11 +2,39 @@
 
 use std::error::Error;
 use std::io::Write;
+use std::process::ExitCode;
 
 use korf_sandbox::Sandbox;
 
+const USAGE: &str = "\
+Starts a Kubernetes API server and a PostgreSQL, prints the lines that set KUBECONFIG and DATABASE_URL, and runs until Ctrl-C.
+
+Usage: korf-sandbox
+
+It has no options; its README says which variables it reads.
+";
+
+fn main() -> ExitCode {
+    let argument = std::env::args().nth(1);
+    let (mut output, mut errors) = (std::io::stdout(), std::io::stderr());
+    let written = match argument.as_deref() {
+        None => match start() {
+            Ok(()) => return ExitCode::SUCCESS,
+            Err(error) => writeln!(errors, "Error: {error}"),
+        },
+        Some("-h" | "--help") => match output.write_all(USAGE.as_bytes()) {
+            Ok(()) => return ExitCode::SUCCESS,
+            failed => failed,
+        },
+        Some(unknown) => writeln!(errors, "error: unknown argument {unknown:?}\n\n{USAGE}"),
+    };
+    // Nobody reads it.
+    drop(written);
+    ExitCode::FAILURE
+}
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn start() -> Result<(), Box<dyn Error>> {
     // From the beginning: Ctrl-C drops what there is so far, and the prompt comes back once nothing is left.
     tokio::select! {
         done = run() => done,
