@@ -43,7 +43,7 @@ const BEGIN_LOOK: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
                           SET LOCAL statement_timeout = '30s'; \
                           SET LOCAL idle_in_transaction_session_timeout = '60s'";
 
-/// The time that a statement of a transaction may take, as [`BEGIN`] says.
+/// The time that a statement of a transaction may take, as `BEGIN` says.
 pub const STATEMENT_LIMIT: Duration = Duration::from_secs(60);
 
 /// The longest wait for the answer to BEGIN, which waits for no lock. A pooler whose server is away holds it up for as long as it
