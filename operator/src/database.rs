@@ -374,7 +374,7 @@ impl Database {
             && plan.needs_lock()
             && catalog::is_busy(tx, relation.head.oid).await?
         {
-            // Whoever waited for that lock would have all readers wait behind it.
+            // All readers would wait behind one who waits for that lock.
             return Err(PlanError::Busy { table: plan.table.place.qualified.clone() }.into());
         }
         if plan.as_ref().is_ok_and(|(plan, _)| plan.takes_over)

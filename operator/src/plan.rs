@@ -51,6 +51,21 @@ pub struct ResolvedTable {
 }
 
 impl Claim {
+    /// That of an object of which nothing else is known: it has made nothing yet.
+    pub fn new(owner: Owner) -> Self {
+        Self {
+            owner,
+            table: None,
+            columns: BTreeSet::new(),
+            is_elsewhere: false,
+            former: None,
+            adoption: AdoptionPolicy::default(),
+            is_first_hand: false,
+            drift: DriftPolicy::default(),
+            was_applied: false,
+        }
+    }
+
     /// Whether a table has been the object's, to all that is known, and its comment no longer says so.
     pub fn has_lost(&self, head: &Head, qualified: &str) -> bool {
         let is_recorded = self.table.as_deref() == Some(qualified);

@@ -180,17 +180,8 @@ pub(super) async fn planned(
 ) -> Result<Preview, TableError> {
     let table = spec.table.as_ref().map_err(Clone::clone)?;
     spec.secret.as_ref().map_err(Clone::clone)?;
-    let claim = Claim {
-        owner: owner.clone(),
-        table: None,
-        columns: BTreeSet::new(),
-        is_elsewhere: false,
-        former: None,
-        adoption: table.policies.adoption,
-        is_first_hand: false,
-        drift: table.policies.drift,
-        was_applied: false,
-    };
+    let policies = table.policies;
+    let claim = Claim { adoption: policies.adoption, drift: policies.drift, ..Claim::new(owner.clone()) };
     database.preview(&Alive, &claim, table).await
 }
 

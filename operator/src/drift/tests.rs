@@ -7,7 +7,7 @@ use crate::{
     metrics::Metrics,
     plan::{DriftHint, DriftKind, PlanError, decide},
     secrets::SecretId,
-    spec::{AdoptionPolicy, ColumnSettings, DriftPolicy},
+    spec::{ColumnSettings, DriftPolicy},
     types::{ResolvedColumn, ResolvedType},
 };
 use std::{sync::Arc, time::Duration};
@@ -38,17 +38,7 @@ fn watched() -> Watched {
         indexes: Vec::new(),
         creates_schema: false,
     };
-    let claim = Claim {
-        owner: owner(),
-        table: None,
-        columns: wanted.column_names(),
-        is_elsewhere: false,
-        former: None,
-        adoption: AdoptionPolicy::Never,
-        is_first_hand: false,
-        drift: DriftPolicy::Repair,
-        was_applied: false,
-    };
+    let claim = Claim { columns: wanted.column_names(), ..Claim::new(owner()) };
     Watched::new(&wanted, &Found::default(), &claim).applied()
 }
 

@@ -212,7 +212,7 @@ impl fmt::Display for Obstacle {
                     names.join(", ")
                 )
             }
-            // Their values are nobody's business who reads a status or a log.
+            // Without their values, which don't belong into a status or a log.
             Self::IndexDuplicates { index, query } => write!(
                 f,
                 "rows have the same values in index {index}, so it can't be unique: find them by {query}; and make the values \

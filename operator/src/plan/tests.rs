@@ -21,17 +21,7 @@ fn owner(name: &str) -> Owner {
 
 fn claim(name: &str, columns: &[&str]) -> Claim {
     let columns = columns.iter().map(ToString::to_string).collect();
-    Claim {
-        owner: owner(name),
-        table: None,
-        columns,
-        is_elsewhere: false,
-        former: None,
-        adoption: AdoptionPolicy::Never,
-        is_first_hand: false,
-        drift: DriftPolicy::Repair,
-        was_applied: false,
-    }
+    Claim { columns, ..Claim::new(owner(name)) }
 }
 
 fn type_name(oid: u32) -> &'static str {

@@ -8,7 +8,7 @@ use database_table_operator::{
     marker::Owner,
     outcome::{Applied, Dropped},
     plan::Claim,
-    spec::{AdoptionPolicy, DriftPolicy, Table},
+    spec::Table,
 };
 use korf_sandbox::{Database, Postgres};
 use serde_json::{Value, json};
@@ -28,17 +28,7 @@ pub fn owner(name: &str) -> Owner {
 
 /// The claim of an object without a status.
 pub fn claim(owner: Owner) -> Claim {
-    Claim {
-        owner,
-        table: None,
-        columns: [].into(),
-        is_elsewhere: false,
-        former: None,
-        adoption: AdoptionPolicy::Never,
-        is_first_hand: false,
-        drift: DriftPolicy::Repair,
-        was_applied: false,
-    }
+    Claim::new(owner)
 }
 
 /// A cluster in which every object has this uid.
