@@ -40,12 +40,13 @@ fn collector() -> (String, Receiver<Vec<u8>>) {
             }
             let mut body = vec![0; length];
             reader.read_exact(&mut body).unwrap();
-            let answer =
-                "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n";
-            reader.get_mut().write_all(answer.as_bytes()).unwrap();
+            // Before the answer: once the client has it, the test asks what has arrived.
             if send.send(body).is_err() {
                 return;
             }
+            let answer =
+                "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n";
+            reader.get_mut().write_all(answer.as_bytes()).unwrap();
         }
     });
     (url, bodies)
