@@ -219,6 +219,12 @@ impl Database {
                     self.forms.forget();
                     return Err(DatabaseError::outdated().into());
                 }
+                if let Err(PlanError::Disputed { dispute, .. }) = &plan
+                    && let Some(comment) = &dispute.claim
+                {
+                    let place = &watched.wanted.place;
+                    tx.commit(Step::Change, &[ddl::comment(place, comment)]).await?;
+                }
                 let (plan, drift) = plan
                     .map_err(TableError::from)
                     .inspect_err(|error| self.note_refused(&watched, &found, error))?;
@@ -377,9 +383,12 @@ impl Database {
             // All readers would wait behind one who waits for that lock.
             return Err(PlanError::Busy { table: plan.table.place.qualified.clone() }.into());
         }
-        if plan.as_ref().is_ok_and(|(plan, _)| plan.takes_over)
-            && !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)?
-        {
+        let names_another = match &plan {
+            Ok((plan, _)) => plan.takes_over,
+            Err(PlanError::Disputed { dispute, .. }) => dispute.claim.is_some(),
+            Err(_) => false,
+        };
+        if names_another && !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
             return Err(TableError::ObjectGone { table: watched.wanted.place.qualified });
         }
         let warnings = warning::warnings(table, &watched.wanted, &found);

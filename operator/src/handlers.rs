@@ -8,7 +8,7 @@ use crate::{
     error::{TableError, Wait},
     events,
     marker::Owner,
-    outcome::{Adoption, Applied, Dropped, Outcome},
+    outcome::{Adoption, Applied, Dropped, LEFT, Outcome},
     plan::{Claim, PlanError},
     request::TableRequest,
     secrets,
@@ -315,6 +315,7 @@ fn log_dropped(dropped: &Dropped) {
     match dropped {
         Dropped::Table(table) => info!("Dropped table {table}."),
         Dropped::NoTable => info!("The object has no table to drop."),
+        Dropped::Left(table) => warn!("Left table {table}: {LEFT}."),
         Dropped::Kept(table) => warn!(
             "Kept table {table}: the object no longer exists, and another object may own the table by now."
         ),
