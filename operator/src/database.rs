@@ -11,6 +11,7 @@
 //! changes a table whose comment has another uid. An object created after the answer finds the table dropped,
 //! and creates its own.
 
+mod common;
 mod preview;
 mod removal;
 mod seen;
@@ -31,7 +32,6 @@ use crate::{
     owners::Owners,
     plan::{self, Claim, Compared, Difference, Found, Plan, PlanError, ResolvedTable},
     pool::Pool,
-    secrets::SecretId,
     spec::{AdoptionPolicy, Table},
     sqlstate::Step,
     steps,
@@ -40,6 +40,7 @@ use crate::{
     types::{self, KnownTypes},
     warning::{self, Warning},
 };
+pub use common::Common;
 use futures::{join, try_join};
 pub use preview::Preview;
 pub(crate) use seen::{Seen, look, needs_details, needs_indexes};
@@ -88,20 +89,7 @@ pub struct Database {
 impl Database {
     /// The database that a pool connects to.
     pub fn new(pool: Pool) -> Self {
-        // Others need connections, too: beside other databases, a pool has no more than half of them.
-        let background = Arc::new(Background::new((pool.counts().limit / 4).max(1)));
-        let (types, forms) = (KnownTypes::default(), KnownForms::default());
-        let watch = Watch::new(pool.metrics().clone());
-        Self { pool, owners: Owners::default(), types, forms, background, watch }
-    }
-
-    /// The database that another pool connects to, by a Secret, which may be the same one. What is done in the background for both
-    /// shares its places.
-    #[must_use]
-    pub fn beside(&self, pool: Pool, secret: Option<SecretId>) -> Self {
-        let (types, forms) = (KnownTypes::default(), KnownForms::default());
-        let (background, watch) = (Arc::clone(&self.background), self.watch.beside(secret));
-        Self { pool, owners: self.owners.beside(), types, forms, background, watch }
+        Common::new(pool.counts().limit, pool.metrics()).database(pool, None)
     }
 
     /// The tables that are looked at.
