@@ -216,7 +216,8 @@ fn secrets_are_granted_by_namespace(chart: impl Fn(&str) -> BTreeMap<String, Val
     }
 }
 
-const MONITORED: &str = r#"monitoring={"rules": true, "podMonitor": true, "labels": {"release": "prometheus"}}"#;
+const MONITORED: &str =
+    r#"monitoring={"rules": true, "podMonitor": true, "labels": {"release": "prometheus"}}"#;
 
 /// By a Prometheus that selects what has its label.
 fn monitoring_can_be_selected(objects: &BTreeMap<String, Value>) {
