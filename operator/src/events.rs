@@ -108,6 +108,34 @@ pub fn of_drop(dropped: &Dropped) -> TableEvent {
         Dropped::NoTable => {
             TableEvent::normal("DropSkipped", "Nothing was dropped: the object has no table".to_owned())
         }
+        Dropped::NotAsked(why) => TableEvent::normal(
+            "DropSkipped",
+            format!(
+                "Nothing was dropped: no table of the object is known, and there is no way to its database: {why}"
+            ),
+        ),
+        Dropped::LineLost { table, is_first_hand: false } => TableEvent::warning(
+            "DropSkipped",
+            format!(
+                "Table {table} stays in the database: the status names it, but neither its comment nor the status says that it is \
+                 this very object's"
+            ),
+        ),
+        Dropped::LineLost { table, is_first_hand: true } => TableEvent::warning(
+            "DropSkipped",
+            format!(
+                "Table {table} stays in the database, with its rows: the status names it, but its comment has no line that says \
+                 whose it is, because somebody has removed or replaced that line. If nobody needs the table: DROP TABLE {table}. To \
+                 take it up again, create the object again with adoptionPolicy: IfCompatible"
+            ),
+        ),
+        Dropped::Anothers { table, owner, foreign } => TableEvent::normal(
+            "DropSkipped",
+            format!(
+                "Table {table} stays in the database: by its comment, it belongs to the DatabaseTable {owner}{} now",
+                if *foreign { " in another cluster" } else { "" }
+            ),
+        ),
         Dropped::Kept(table) => TableEvent::warning(
             "DropSkipped",
             format!(

@@ -6,7 +6,7 @@ use crate::{
     connections::{Connections, Link, Purpose},
     crd::DatabaseTable,
     error::{TableError, Wait},
-    events,
+    events::{self, TableEvent},
     marker::Owner,
     outcome::{Adoption, Applied, Dropped, Outcome},
     plan::{Claim, PlanError},
@@ -16,7 +16,9 @@ use crate::{
     status::TableStatus,
 };
 use korf::{
-    Error, EventRecorder, Memo, ObjectPatch, Reason, Result, State, Status, extract::Body, filter::not,
+    Error, EventRecorder, Memo, ObjectPatch, Reason, Result, State, Status,
+    extract::{Body, Severity},
+    filter::not,
 };
 use kube::Client;
 use std::{fmt::Arguments, sync::Arc, time::Duration};
@@ -144,8 +146,9 @@ async fn delete_handler(
     match drop_table(&request, &context, &client).await {
         Ok(dropped) => {
             gone.replace(IsDropped(matches!(dropped, Dropped::Table(_))));
-            log_dropped(&dropped);
-            events::of_drop(&dropped).post(&events);
+            let event = events::of_drop(&dropped);
+            log_dropped(&dropped, &event);
+            event.post(&events);
         }
         Err(error) => return Err(record_failure(&request, &context, error, true, (&patch, &events))?),
     }
@@ -244,8 +247,7 @@ async fn drop_table(
     let secrets = secrets::in_cluster(client);
     match context.connections.with(&secrets, secret.as_ref(), Purpose::Drop, work).await {
         Err(TableError::Secret(error)) if !request.has_table() && !error.is_of_api_server() => {
-            debug!("The object has never had a table that is known of: {error}.");
-            Ok(Dropped::NoTable)
+            Ok(Dropped::NotAsked(error.to_string()))
         }
         dropped => dropped,
     }
@@ -311,12 +313,11 @@ fn log_applied(applied: &Applied) {
     }
 }
 
-fn log_dropped(dropped: &Dropped) {
-    match dropped {
-        Dropped::Table(table) => info!("Dropped table {table}."),
-        Dropped::NoTable => info!("The object has no table to drop."),
-        Dropped::Kept(table) => warn!(
-            "Kept table {table}: the object no longer exists, and another object may own the table by now."
-        ),
+fn log_dropped(dropped: &Dropped, event: &TableEvent) {
+    match (dropped, event.severity) {
+        (Dropped::Table(table), _) => info!("Dropped table {table}."),
+        (Dropped::NoTable, _) => info!("The object has no table to drop."),
+        (_, Severity::Warning) => warn!("{}.", event.message),
+        (_, Severity::Normal) => info!("{}.", event.message),
     }
 }
