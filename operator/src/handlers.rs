@@ -5,11 +5,12 @@ use crate::{
     cluster::Cluster,
     connections::{Connections, Link, Purpose},
     crd::DatabaseTable,
+    database::OnDrift,
     error::{TableError, Wait},
     events::{self, TableEvent},
     marker::Owner,
     outcome::{Adoption, Applied, Dropped, Outcome},
-    plan::{Claim, PlanError},
+    plan::{Claim, PlanError, Repair},
     request::TableRequest,
     secrets,
     spec::DeletionPolicy,
@@ -21,7 +22,11 @@ use korf::{
     filter::not,
 };
 use kube::Client;
-use std::{fmt::Arguments, sync::Arc, time::Duration};
+use std::{
+    fmt::Arguments,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 use tracing::{debug, info, warn};
 
 /// What all handlers share.
@@ -167,28 +172,46 @@ async fn reconcile(
     for warning in request.warnings().iter().filter(|_| request.is_first) {
         warn!("{warning}");
     }
-    let result = apply(request, context, client).await;
+    let metrics = context.connections.pools().metrics();
+    let drift: Mutex<Option<TableEvent>> = Mutex::default();
+    let on_drift = |repair: &Repair<'_>| {
+        if request.is_news(repair.difference) {
+            warn!("{repair}.");
+            metrics.note_drift(repair.difference.kind);
+            lock(&drift).get_or_insert(events::of_repair(repair));
+        }
+    };
+    let result = apply(request, context, client, &on_drift).await;
+    let drift = lock(&drift).take();
     if let Some(every) = context.drift_interval {
         let trigger = request.trigger();
         let call = move |namespace: &str, name: &str| trigger.trigger((namespace, name));
         context.connections.watch_for_drift(every, secrets::in_cluster(client), call);
     }
     match result {
-        Ok((applied, database, owner)) => {
+        Ok((mut applied, database, owner)) => {
+            // If not, an attempt of before has told it.
+            applied.drift = applied.drift.filter(|_| drift.is_some());
             request.mark(true, patch);
             log_applied(&applied);
             request.events_of_success(&applied).into_iter().for_each(|event| event.post(events));
             Ok(Status(request.status_after_success(&applied, database, &owner)))
         }
         Err(error) => {
-            if let TableError::Plan(PlanError::Drifted { difference, .. }) = &error
-                && !request.has_drifted()
-            {
-                context.connections.pools().metrics().note_drift(difference.kind);
+            if let TableError::Plan(PlanError::Drifted { difference, .. }) = &error {
+                if !request.has_drifted() {
+                    metrics.note_drift(difference.kind);
+                }
+            } else if let Some(event) = drift {
+                event.post(events);
             }
             Err(record_failure(request, context, error, false, (patch, events))?)
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What was applied, what the status is to say of the database, and whose the table is.
@@ -196,6 +219,7 @@ async fn apply(
     request: &TableRequest,
     context: &Context,
     client: &Client,
+    on_drift: OnDrift<'_>,
 ) -> Result<(Applied, Option<String>, Owner), TableError> {
     let table = request.table();
     if let Err(mistake) = table
@@ -216,7 +240,7 @@ async fn apply(
                 return Err(mistake.clone().into());
             }
         };
-        let result = link.database.apply(objects, &claim, table).await;
+        let result = link.database.apply_and_tell(objects, &claim, table, on_drift).await;
         if let Err(TableError::Working(_)) = result {
             link.database.when_settled(&claim.owner, request.wake());
         }

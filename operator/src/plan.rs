@@ -29,7 +29,7 @@ pub use adoption::strangeness;
 pub use change::{Change, Obstacle, Step, StepKind};
 use columns::Differences;
 pub use columns::{Cause, is_quick, needs_details, needs_weight};
-pub use drift::{Compared, Difference, DriftHint, DriftKind, decide};
+pub use drift::{Compared, Difference, DriftHint, DriftKind, Repair, decide};
 pub use error::{IncompatibleChange, PlanError, Refused};
 pub use index::{IndexConflict, IndexPlan, IndexStep, names_of_indexes, plan_indexes};
 use key::changed_key;

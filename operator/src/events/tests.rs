@@ -329,3 +329,17 @@ fn each_event_says_what_has_happened_to_what() {
         assert!(event.message.starts_with(message), "{}", event.message);
     }
 }
+
+#[test]
+fn what_somebody_has_changed_is_told_once_until_it_is_put_right() {
+    let mut last = LastTold::default();
+    let mut told: Vec<_> =
+        ["no a", "no a", "no b", "no b"].map(|words| last.take_in_drift(words.into())).into();
+    // A failure in between is another matter.
+    last.take_in(TableEvent::warning("PermissionDenied", String::new()), Some(1));
+    told.push(last.take_in_drift("no b".into()));
+    assert!(last.has_drift());
+    last.end();
+    told.push(last.take_in_drift("no b".into()));
+    assert_eq!(told, [true, false, true, false, false, true]);
+}
