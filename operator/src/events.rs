@@ -7,7 +7,7 @@
 //! table that was as its spec asks; at the start of the operator, that may be each of thousands.
 
 use crate::{
-    outcome::{Adoption, Applied, Dropped, Outcome},
+    outcome::{Adoption, Applied, Dropped, LEFT, Outcome},
     plan::Repair,
     status::{ConditionReason, TableStatus},
 };
@@ -155,6 +155,9 @@ pub fn of_drop(dropped: &Dropped) -> TableEvent {
                 if *foreign { " in another cluster" } else { "" }
             ),
         ),
+        Dropped::Left(table) => {
+            TableEvent::warning("DropSkipped", format!("Table {table} stays in the database: {LEFT}"))
+        }
         Dropped::Kept(table) => TableEvent::warning(
             "DropSkipped",
             format!(

@@ -118,7 +118,7 @@ async fn retain_handler(
     gone: Memo<IsDropped>,
     events: EventRecorder,
 ) {
-    context.connections.own().database.watch().forget(request.namespace(), &request.name);
+    context.connections.watch().forget(request.namespace(), &request.name);
     if gone.lock().0 {
         warn!("The table was dropped before deletionPolicy became Retain.");
         return;
@@ -270,7 +270,7 @@ async fn drop_table(
     };
     let secrets = secrets::in_cluster(client);
     match context.connections.with(&secrets, secret.as_ref(), Purpose::Drop, work).await {
-        Err(TableError::Secret(error)) if !request.has_table() && !error.is_of_api_server() => {
+        Err(error) if !request.has_table() && error.is_of_no_database() => {
             Ok(Dropped::NotAsked(error.to_string()))
         }
         dropped => dropped,

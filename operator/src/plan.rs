@@ -20,7 +20,7 @@ use crate::{
     catalog::{FoundIndexes, Head, Place, Publication, Relation, RelationKind},
     ddl,
     identifier::{Identifier, quote},
-    marker::{self, FromSpec, Owner, Setting},
+    marker::{self, FromSpec, Owner, Setting, Standing},
     outcome::Adoption,
     spec::{AdoptionPolicy, DriftPolicy, Index, Table, Values},
     types::ResolvedColumn,
@@ -30,11 +30,11 @@ pub use change::{Change, Obstacle, Step, StepKind};
 use columns::Differences;
 pub use columns::{Cause, is_quick, needs_details, needs_weight};
 pub use drift::{Compared, Difference, DriftHint, DriftKind, Repair, decide};
-pub use error::{IncompatibleChange, PlanError, Refused};
+pub use error::{Dispute, IncompatibleChange, PlanError, Refused};
 pub use index::{IndexConflict, IndexPlan, IndexStep, names_of_indexes, plan_indexes};
 use key::changed_key;
 pub use key::lacks_key;
-pub use removal::{check_drop, check_dropped, not_dropped, table_to_drop};
+pub use removal::{check_drop, check_dropped, may_drop, not_dropped, table_to_drop};
 use std::collections::BTreeSet;
 
 /// The table that the spec asks for, in the schema and with the types that the server knows.
@@ -70,8 +70,12 @@ impl Claim {
 
     /// Whether a table has been the object's, to all that is known, and its comment no longer says so.
     pub fn has_lost(&self, head: &Head, qualified: &str) -> bool {
-        let is_recorded = self.table.as_deref() == Some(qualified);
-        is_recorded && self.is_first_hand && !self.is_elsewhere && head.owner().is_none()
+        self.is_recorded(qualified) && head.owner().is_none()
+    }
+
+    /// Whether the status says that this table is this very object's.
+    fn is_recorded(&self, qualified: &str) -> bool {
+        self.table.as_deref() == Some(qualified) && self.is_first_hand && !self.is_elsewhere
     }
 }
 
@@ -192,13 +196,33 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
         return Err(PlanError::NotATable { table: wanted.place.qualified, kind });
     }
     match relation.head.owner() {
-        Some(marked) if marked.matches(owner) => update(wanted, found, relation, &marked, claim),
+        Some(marked) if marked.matches(owner) => {
+            check_standing(&wanted.place, &relation.head, owner)?;
+            update(wanted, found, relation, &marked, claim)
+        }
         Some(other) => {
             let foreign = other.cluster != owner.cluster;
             Err(PlanError::OwnedByAnother { table: wanted.place.qualified, owner: other, foreign })
         }
         None => adoption::adopt(wanted, found, relation, claim),
     }
+}
+
+/// Checks that no other object of this name, with another uid, claims the object's table.
+fn check_standing(place: &Place, head: &Head, owner: &Owner) -> Result<(), PlanError> {
+    let comment = head.comment.as_deref().unwrap_or_default();
+    let claim = match owner.standing(comment) {
+        Some(Standing::Taken) => Some(owner.claim_in(comment)),
+        Some(Standing::Disputed) => None,
+        Some(Standing::Own | Standing::Earlier) | None => return Ok(()),
+    };
+    let dispute = Dispute {
+        owner: owner.clone(),
+        rivals: owner.rivals(comment),
+        claim,
+        decision: ddl::comment(place, &owner.decide_in(comment)),
+    };
+    Err(PlanError::Disputed { table: place.qualified.clone(), dispute: Box::new(dispute) })
 }
 
 fn create(wanted: ResolvedTable, found: &Found, owner: &Owner) -> Result<Plan, PlanError> {

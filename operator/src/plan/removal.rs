@@ -3,6 +3,7 @@
 use super::{Claim, PlanError, check_database};
 use crate::{
     catalog::{Head, Place, RelationKind},
+    marker::Standing,
     outcome::Dropped,
 };
 
@@ -53,6 +54,17 @@ pub fn not_dropped(claim: &Claim, recorded: Option<&Head>) -> Dropped {
             let foreign = owner.cluster != claim.owner.cluster;
             Dropped::Anothers { table, owner, foreign }
         }
+    }
+}
+
+/// Whether a deletion may drop a table whose line names the object, with this uid or another one: it is the object's own, or was by
+/// its status, and nobody else claims it.
+pub fn may_drop(place: &Place, head: &Head, claim: &Claim) -> bool {
+    match head.comment.as_deref().and_then(|comment| claim.owner.standing(comment)) {
+        Some(Standing::Own) => true,
+        // The line may come from a backup of the database.
+        Some(Standing::Earlier) => claim.is_recorded(&place.qualified),
+        Some(Standing::Taken | Standing::Disputed) | None => false,
     }
 }
 
