@@ -473,6 +473,9 @@ fn a_denied_edit_deletes_nothing_by_force(world: &World) {
     assert!(message.contains("spec.primaryKey names b, which is not a column"), "{message}");
     assert!(message.contains("(Forbidden)"), "{message}");
     assert_eq!(uid(), before);
+    // Flux goes by the text, too.
+    let rules = manifest("admission.yaml");
+    assert!(!rules.contains("is immutable") && !rules.contains("immutable field"));
 }
 
 /// The table of `old` is `public."U"`, with the key `a`.
