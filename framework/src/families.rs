@@ -135,7 +135,7 @@ pub enum Failure {
     /// The function failed.
     Failed(Error),
     /// Sub-handlers are left to be retried, and the handler is called again for them.
-    Waiting {
+    Children {
         /// The time to the first of them.
         after: Duration,
     },

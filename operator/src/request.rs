@@ -50,7 +50,7 @@ pub struct TableRequest {
     previous: Option<Arc<Declared>>,
     stamp: Stamp,
     /// The time since the handler's first attempt.
-    lasts: Duration,
+    pub lasts: Duration,
     trigger: Trigger<DatabaseTable>,
     told: Memo<LastTold>,
 }

@@ -266,7 +266,7 @@ impl Queue {
 
     /// Takes in how a turn has ended.
     pub fn finish(&mut self, report: TurnReport, now: Instant) {
-        let TurnReport { uid, end, undelivered, tick, body, failed } = report;
+        let TurnReport { uid, end, undelivered, tick, body, failed, patient } = report;
         let Some(source) = self.objects.get(&uid).map(|entry| entry.source) else { return };
         let needs = self.needs(source);
         let Some(entry) = self.objects.get_mut(&uid) else { return };
@@ -277,6 +277,7 @@ impl Queue {
         let Some(entry) = self.objects.get_mut(&uid) else { return };
         entry.has_called(matches!(end, TurnEnd::Seen { planned: true, called: true, .. }));
         entry.failed = failed.unwrap_or(entry.failed);
+        entry.patient = patient.unwrap_or(entry.patient);
         if let Some(event) = undelivered {
             // Later events stand for it, too.
             entry.event.get_or_insert(event);

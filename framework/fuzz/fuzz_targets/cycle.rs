@@ -29,13 +29,14 @@ struct Fate(u32);
 impl Fate {
     fn next(&mut self) -> Outcome {
         let message = "fuzz".to_owned();
-        let fate = self.0 % 5;
-        self.0 /= 5;
+        let fate = self.0 % 6;
+        self.0 /= 6;
         match fate {
             1 => Outcome::Retry { after: Duration::from_secs(10), message },
             2 => Outcome::Failed { message },
             3 => Outcome::Rejected { message },
             4 => Outcome::Ignored,
+            5 => Outcome::Waiting { after: Duration::from_secs(10), message },
             _ => Outcome::Success,
         }
     }

@@ -201,11 +201,12 @@ fn end(record: &Record, now: Timestamp) -> String {
     record.stopped.map(|stopped| format!(", {}", words::moment(stopped, now))).unwrap_or_default()
 }
 
-/// `attempt 2 of 5, after: no route`.
+/// `attempt 2 of 5, after: no route`; `attempt 2, waiting: no volume yet`.
 fn attempt(record: &Record, most: Option<u32>) -> String {
     let of = most.map(|most| format!(" of {most}")).unwrap_or_default();
-    let after = record.message.as_deref().map(|message| format!(", after: {}", words::message(message)));
-    format!("attempt {}{of}{}", record.retries.saturating_add(1), after.unwrap_or_default())
+    let since = if record.waits { "waiting" } else { "after" };
+    let why = record.message.as_deref().map(|message| format!(", {since}: {}", words::message(message)));
+    format!("attempt {}{of}{}", record.retries.saturating_add(1), why.unwrap_or_default())
 }
 
 fn sub(id: &str, record: &Record, now: Timestamp) -> HandlerReport {

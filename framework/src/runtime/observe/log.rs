@@ -73,8 +73,8 @@ pub fn write(observation: &Observation<'_>) {
             activity!(activity, debug, "Activity '{id}' is invoked.");
         }
         Observation::ActivityRuns { activity, id, after } => activity_runs(activity, id, after),
-        Observation::ActivityEnded { activity, id, outcome, words, .. } => {
-            activity_ended(activity, id, outcome, words);
+        Observation::ActivityEnded { activity, id, outcome, known, words, .. } => {
+            activity_ended(activity, id, outcome, known, words);
         }
         Observation::StartupInterrupted => {
             engine!(warn, "Startup activity is only partially executed due to cancellation.");
@@ -297,6 +297,22 @@ pub fn write(observation: &Observation<'_>) {
         // The log tells of the outage, and not of all that it causes.
         Observation::HandlerEnded { handler: HandlerName { family, id }, words, outage: Some(_), .. } => {
             object!(debug, "{family} '{id}' {words}");
+        }
+        Observation::HandlerEnded {
+            handler: HandlerName { family, id },
+            outcome: Outcome::Waiting { after, message },
+            known,
+            ..
+        } => {
+            let after = seconds(*after);
+            if known {
+                object!(
+                    debug,
+                    "{family} '{id}' still waits, and is called again in {after} seconds: {message}"
+                );
+            } else {
+                object!(info, "{family} '{id}' waits, and is called again in {after} seconds: {message}");
+            }
         }
         Observation::HandlerEnded { handler, outcome, words, .. } => handler_ended(handler, outcome, words),
         Observation::TurnLost { .. } => object!(
@@ -603,7 +619,9 @@ fn daemon(handler: HandlerName<'_>, event: DaemonEvent) {
 fn index_failed(id: &str, error: &Error, kept: bool) {
     let how = match error {
         Error::Permanent(_) => "permanently (the object has no entries until it changes)",
-        Error::Temporary { .. } => "temporarily (the object has no entries until it changes)",
+        Error::Temporary { .. } | Error::Waiting { .. } => {
+            "temporarily (the object has no entries until it changes)"
+        }
         _ if kept => "with an exception and will ignore it (the object's entries stay as they are)",
         _ => "with an exception (the object has no entries until it changes)",
     };
@@ -620,13 +638,29 @@ fn activity_runs(activity: ActivityKind, id: &str, after: Duration) {
     activity!(activity, info, "Activity '{id}' has run for {} seconds. {waits}", after.as_secs());
 }
 
-fn activity_ended(activity: ActivityKind, id: &str, outcome: &Outcome, words: &str) {
+fn activity_ended(activity: ActivityKind, id: &str, outcome: &Outcome, known: bool, words: &str) {
     let is_final = matches!(outcome, Outcome::Failed { .. } | Outcome::Rejected { .. });
     match (activity, outcome) {
         // Somebody asks every few seconds, and one that begins to fail has a line of its own.
         (ActivityKind::Probe, Outcome::Success) => activity!(activity, debug, "Activity '{id}' succeeded."),
         (ActivityKind::Probe, _) => activity!(activity, debug, "Activity '{id}' {words}"),
         (_, Outcome::Success) => activity!(activity, info, "Activity '{id}' succeeded."),
+        (_, Outcome::Waiting { after, message }) if known => {
+            let after = seconds(*after);
+            activity!(
+                activity,
+                debug,
+                "Activity '{id}' still waits, and is called again in {after} seconds: {message}"
+            );
+        }
+        (_, Outcome::Waiting { after, message }) => {
+            let after = seconds(*after);
+            activity!(
+                activity,
+                info,
+                "Activity '{id}' waits, and is called again in {after} seconds: {message}"
+            );
+        }
         // The operator ends with this line.
         (ActivityKind::Startup, _) if is_final => activity!(activity, debug, "Activity '{id}' {words}"),
         _ => activity!(activity, error, "Activity '{id}' {words}"),
