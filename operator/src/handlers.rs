@@ -167,6 +167,8 @@ async fn reconcile(
     for warning in request.warnings().iter().filter(|_| request.is_first) {
         warn!("{warning}");
     }
+    let watch = context.connections.own().database.watch();
+    watch.hold(request.namespace(), &request.name, &request.hold());
     let result = apply(request, context, client).await;
     if let Some(every) = context.drift_interval {
         let trigger = request.trigger();

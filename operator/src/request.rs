@@ -3,6 +3,7 @@
 use crate::{
     connections::Link,
     crd::DatabaseTable,
+    drift::Hold,
     error::TableError,
     events::{self, LastTold, TableEvent},
     handlers::Context,
@@ -53,6 +54,7 @@ pub struct TableRequest {
     pub lasts: Duration,
     trigger: Trigger<DatabaseTable>,
     told: Memo<LastTold>,
+    hold: Memo<Hold>,
 }
 
 /// The part of an object that its author writes.
@@ -98,6 +100,7 @@ impl<S: ChangeHandlerScope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
             lasts: since.0,
             trigger: FromCall::<S>::from_call(call)?,
             told: FromCall::<S>::from_call(call)?,
+            hold: FromCall::<S>::from_call(call)?,
         })
     }
 
@@ -223,6 +226,11 @@ impl TableRequest {
     /// Whether the status tells that the table has drifted.
     pub fn has_drifted(&self) -> bool {
         self.status.has_drifted()
+    }
+
+    /// What shows that the object is this process's.
+    pub fn hold(&self) -> Hold {
+        self.hold.get()
     }
 
     /// Gives objects a turn.
