@@ -219,7 +219,7 @@ impl Registry {
             // The keys of progress records differ in these; a record says itself what its reason is.
             let resource = &handler.kind.resource;
             let id = Storage::spelling(handler.id());
-            let key = (&resource.group, &resource.plural, handler.trigger(), id);
+            let key = (&resource.group, &resource.plural, handler.called_for(), id);
             if let Some(first) = seen.insert(key, handler) {
                 return Err(StartError::duplicate(first, handler));
             }
@@ -369,14 +369,14 @@ pub enum StartError {
         /// The handler's place in the source.
         location: SourceLocation,
     },
-    /// Two handlers of one kind and trigger have the same id, and would share their progress records.
+    /// Two handlers that are called for the same, of one kind, have the same id, and would share their progress records.
     DuplicateId {
         /// The id of the second one.
         id: String,
         /// The kind of the objects.
         kind: String,
-        /// The trigger of both.
-        trigger: &'static str,
+        /// What both are called for.
+        called_for: &'static str,
         /// The place of the first one.
         first: SourceLocation,
         /// The place of the second one.
@@ -515,7 +515,7 @@ impl StartError {
         Self::DuplicateId {
             id: second.id().to_owned(),
             kind: second.kind.resource.kind.clone(),
-            trigger: second.trigger(),
+            called_for: second.called_for(),
             first: first.location,
             second: second.location,
         }
@@ -541,9 +541,9 @@ impl fmt::Display for StartError {
                 "handler `{handler}` at {location} is for the operator `{other}`, but was given to `{operator}`: leave out \
                  `.operator(…)`, or give it to the other one"
             ),
-            Self::DuplicateId { id, kind, trigger, first, second } => write!(
+            Self::DuplicateId { id, kind, called_for, first, second } => write!(
                 f,
-                "two {trigger} handlers of {kind} are called `{id}`, at {} and at {}: give one of them `id = \"…\"`",
+                "two {called_for} handlers of {kind} are called `{id}`, at {} and at {}: give one of them `id = \"…\"`",
                 first, second,
             ),
             Self::DuplicateActivity { id, activity, first, second } => write!(

@@ -11,7 +11,7 @@ use crate::{
         cycle::{Explanation, HandlerExplanation, Setup, Standing},
         daemon::Hold,
         filter::{Filter, FilterInput, Unmet},
-        handler::{FilterFailed, Trigger, evaluate_with},
+        handler::{FilterFailed, OnChange, evaluate_with},
         progress::Record,
     },
     families::{ChangeFn, ChangeHandler, DaemonHandler, Family, Handler},
@@ -105,7 +105,7 @@ fn over_time(handler: &Handler, body: &Body) -> HandlerReport {
         Ok(Some(unmet)) => unselected(unmet),
         Ok(None) => activity(handler, body.is_deleting()),
     };
-    report(handler.trigger(), handler.id(), standing, text)
+    report(handler.called_for(), handler.id(), standing, text)
 }
 
 fn activity(handler: &Handler, deleting: bool) -> (HandlerState, String) {
@@ -172,18 +172,18 @@ fn told(handler: &ChangeHandler, standing: &Standing<'_>, now: Timestamp) -> (Ha
 }
 
 /// The occasion that a handler is for, where it isn't called.
-fn occasion(on: Trigger) -> String {
+fn occasion(on: OnChange) -> String {
     match on {
-        Trigger::Create => "not called: only for new objects".to_owned(),
-        Trigger::Update => "not called: only for changes".to_owned(),
-        Trigger::Delete { optional: true, .. } => {
+        OnChange::Create => "not called: only for new objects".to_owned(),
+        OnChange::Update => "not called: only for changes".to_owned(),
+        OnChange::Delete { optional: true, .. } => {
             "called for the deletion, if something else keeps the object".to_owned()
         }
-        Trigger::Delete { .. } => "called for the deletion".to_owned(),
-        Trigger::Resume { resync: Some(resync), .. } => {
+        OnChange::Delete { .. } => "called for the deletion".to_owned(),
+        OnChange::Resume { resync: Some(resync), .. } => {
             format!("called when the operator starts, for triggers, and every {resync:?}")
         }
-        Trigger::Resume { .. } => "called when the operator starts, and for triggers".to_owned(),
+        OnChange::Resume { .. } => "called when the operator starts, and for triggers".to_owned(),
         _ => "not called".to_owned(),
     }
 }
