@@ -14,13 +14,14 @@ mod drift;
 mod error;
 mod index;
 mod key;
+mod removal;
 
 use crate::{
     catalog::{FoundIndexes, Head, Place, Publication, Relation, RelationKind},
     ddl,
     identifier::{Identifier, quote},
-    marker::{self, FromSpec, Owner, Setting},
-    outcome::{Adoption, Dropped},
+    marker::{self, FromSpec, Owner, Setting, Standing},
+    outcome::Adoption,
     spec::{AdoptionPolicy, DriftPolicy, Index, Table, Values},
     types::ResolvedColumn,
 };
@@ -28,11 +29,12 @@ pub use adoption::strangeness;
 pub use change::{Change, Obstacle, Step, StepKind};
 use columns::Differences;
 pub use columns::{Cause, is_quick, needs_details, needs_weight};
-pub use drift::{Compared, Difference, DriftHint, DriftKind, decide};
-pub use error::{IncompatibleChange, PlanError, Refused};
+pub use drift::{Compared, Difference, DriftHint, DriftKind, Repair, decide};
+pub use error::{Dispute, IncompatibleChange, PlanError, Refused};
 pub use index::{IndexConflict, IndexPlan, IndexStep, names_of_indexes, plan_indexes};
 use key::changed_key;
 pub use key::lacks_key;
+pub use removal::{check_drop, check_dropped, may_drop, not_dropped, table_to_drop};
 use std::collections::BTreeSet;
 
 /// The table that the spec asks for, in the schema and with the types that the server knows.
@@ -68,8 +70,12 @@ impl Claim {
 
     /// Whether a table has been the object's, to all that is known, and its comment no longer says so.
     pub fn has_lost(&self, head: &Head, qualified: &str) -> bool {
-        let is_recorded = self.table.as_deref() == Some(qualified);
-        is_recorded && self.is_first_hand && !self.is_elsewhere && head.owner().is_none()
+        self.is_recorded(qualified) && head.owner().is_none()
+    }
+
+    /// Whether the status says that this table is this very object's.
+    fn is_recorded(&self, qualified: &str) -> bool {
+        self.table.as_deref() == Some(qualified) && self.is_first_hand && !self.is_elsewhere
     }
 }
 
@@ -190,13 +196,33 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
         return Err(PlanError::NotATable { table: wanted.place.qualified, kind });
     }
     match relation.head.owner() {
-        Some(marked) if marked.matches(owner) => update(wanted, found, relation, &marked, claim),
+        Some(marked) if marked.matches(owner) => {
+            check_standing(&wanted.place, &relation.head, owner)?;
+            update(wanted, found, relation, &marked, claim)
+        }
         Some(other) => {
             let foreign = other.cluster != owner.cluster;
             Err(PlanError::OwnedByAnother { table: wanted.place.qualified, owner: other, foreign })
         }
         None => adoption::adopt(wanted, found, relation, claim),
     }
+}
+
+/// Checks that no other object of this name, with another uid, claims the object's table.
+fn check_standing(place: &Place, head: &Head, owner: &Owner) -> Result<(), PlanError> {
+    let comment = head.comment.as_deref().unwrap_or_default();
+    let claim = match owner.standing(comment) {
+        Some(Standing::Taken) => Some(owner.claim_in(comment)),
+        Some(Standing::Disputed) => None,
+        Some(Standing::Own | Standing::Earlier) | None => return Ok(()),
+    };
+    let dispute = Dispute {
+        owner: owner.clone(),
+        rivals: owner.rivals(comment),
+        claim,
+        decision: ddl::comment(place, &owner.decide_in(comment)),
+    };
+    Err(PlanError::Disputed { table: place.qualified.clone(), dispute: Box::new(dispute) })
 }
 
 fn create(wanted: ResolvedTable, found: &Found, owner: &Owner) -> Result<Plan, PlanError> {
@@ -352,56 +378,6 @@ fn check_database(claim: &Claim) -> Result<(), PlanError> {
     match &claim.table {
         Some(table) if claim.is_elsewhere => Err(PlanError::Elsewhere { table: table.clone() }),
         _ => Ok(()),
-    }
-}
-
-/// Checks what has become of a deleted object's table: it may be in another database.
-///
-/// # Errors
-///
-/// [`PlanError::Elsewhere`].
-pub fn check_dropped(dropped: &Dropped, claim: &Claim) -> Result<(), PlanError> {
-    if *dropped == Dropped::NoTable { check_database(claim) } else { Ok(()) }
-}
-
-/// Chooses the table to drop among those `marked` with the object's line: a copy in another schema, restored
-/// from a dump, has the line too.
-///
-/// `recorded` is the table that the status names, if it exists, and `wanted` the one that the spec names.
-///
-/// # Errors
-///
-/// [`PlanError::Ambiguous`] if a person has to decide.
-pub fn table_to_drop(
-    marked: &[Place],
-    recorded: Option<&str>,
-    wanted: Option<&Place>,
-) -> Result<Option<Place>, PlanError> {
-    let find = |name: &str| marked.iter().find(|place| place.qualified == name).cloned();
-    let own = match (marked, recorded) {
-        ([], _) => return Ok(None),
-        (_, Some(recorded)) => find(recorded),
-        ([only], None) => Some(only.clone()),
-        (_, None) => wanted.and_then(|place| find(&place.qualified)),
-    };
-    own.map(Some).ok_or_else(|| PlanError::Ambiguous {
-        marked: marked.iter().map(|place| place.qualified.clone()).collect(),
-        recorded: recorded.map(str::to_owned),
-    })
-}
-
-/// Checks that the object's table can be dropped: it is one, and nothing else goes with it.
-///
-/// # Errors
-///
-/// [`PlanError`] if a person has to decide.
-pub fn check_drop(place: &Place, head: &Head) -> Result<(), PlanError> {
-    let table = place.qualified.clone();
-    match head.kind {
-        RelationKind::Table => Ok(()),
-        // RESTRICT would take all partitions.
-        RelationKind::Partitioned => Err(PlanError::Partitioned { table }),
-        RelationKind::Other(kind) => Err(PlanError::NoTableToDrop { table, kind }),
     }
 }
 
