@@ -17,7 +17,7 @@ mod seen;
 
 use crate::{
     api::Objects,
-    background::{Background, Progress},
+    background::{Background, Doing, Lane, Progress},
     catalog::{self, Head, Place},
     ddl,
     drift::{self, MOST_AT_ONCE, Watch, Watched},
@@ -34,7 +34,7 @@ use crate::{
     secrets::SecretId,
     spec::{AdoptionPolicy, Table},
     sqlstate::Step,
-    steps,
+    steps::{self, Task},
     transaction::{STATEMENT_LIMIT, Transaction, transact},
     triggers,
     types::{self, KnownTypes},
@@ -82,6 +82,7 @@ pub struct Database {
     types: KnownTypes,
     forms: KnownForms,
     background: Arc<Background>,
+    lane: Lane,
     watch: Watch,
 }
 
@@ -89,10 +90,11 @@ impl Database {
     /// The database that a pool connects to.
     pub fn new(pool: Pool) -> Self {
         // Others need connections, too: beside other databases, a pool has no more than half of them.
-        let background = Arc::new(Background::new((pool.counts().limit / 4).max(1)));
+        let background = Arc::new(Background::new((pool.counts().limit / 2).max(1)));
+        let lane = background.lane();
         let (types, forms) = (KnownTypes::default(), KnownForms::default());
         let watch = Watch::new(pool.metrics().clone());
-        Self { pool, owners: Owners::default(), types, forms, background, watch }
+        Self { pool, owners: Owners::default(), types, forms, background, lane, watch }
     }
 
     /// The database that another pool connects to, by a Secret, which may be the same one. What is done in the background for both
@@ -101,7 +103,8 @@ impl Database {
     pub fn beside(&self, pool: Pool, secret: Option<SecretId>) -> Self {
         let (types, forms) = (KnownTypes::default(), KnownForms::default());
         let (background, watch) = (Arc::clone(&self.background), self.watch.beside(secret));
-        Self { pool, owners: self.owners.beside(), types, forms, background, watch }
+        let lane = background.lane();
+        Self { pool, owners: self.owners.beside(), types, forms, background, lane, watch }
     }
 
     /// The tables that are looked at.
@@ -173,16 +176,18 @@ impl Database {
         self.settle(owner, table).await?;
         let mut first = None;
         for _ in 0..MOST_ROUNDS {
-            let (applied, place, steps) = self.change(objects, claim, table).await?;
+            let number = steps::number();
+            let (applied, place, steps) = self.change(objects, claim, table, &number).await?;
             let (outcome, drift) =
                 first.get_or_insert_with(|| (applied.outcome.clone(), applied.drift.clone()));
             if steps.is_empty() {
                 return Ok(Applied { outcome: outcome.clone(), drift: drift.clone(), ..applied });
             }
-            let what = format!("table {} is being changed: {}", place.qualified, steps[0].what);
-            let (pool, of) = (self.pool.clone(), owner.clone());
-            let work = async move { steps::run(&pool, &of, &place, &steps).await };
-            self.background.begin(owner, table, &what, work);
+            let doing = Doing { table: place.qualified.clone(), what: steps[0].what.clone() };
+            let pool = self.pool.clone();
+            let task = Task { owner: owner.clone(), number, place };
+            let work = async move { steps::run(&pool, &task, &steps).await };
+            self.background.begin(self.lane, owner, table, doing, work);
             self.settle(owner, table).await?;
         }
         Err(DatabaseError::never_settles().into())
@@ -197,17 +202,25 @@ impl Database {
         }
     }
 
+    /// Gives up what is being done to an object's table, or waits for its turn. The database goes on with the statement that it has
+    /// been given.
+    pub fn give_up(&self, namespace: &str, name: &str) {
+        self.background.give_up(namespace, name);
+    }
+
     /// Calls this when what is being done to an object's table is over.
     pub fn when_settled(&self, owner: &Owner, call: impl FnOnce() + Send + 'static) {
         self.background.when_over(owner, call);
     }
 
-    /// Makes the changes for which a transaction will do, and returns the place of the table with the steps that are left.
+    /// Makes the changes for which a transaction will do, and returns the place of the table with the steps that are left, for a work
+    /// of this number.
     async fn change(
         &self,
         objects: &impl Objects,
         claim: &Claim,
         table: &Table,
+        number: &str,
     ) -> Result<(Applied, Place, Vec<plan::Step>), TableError> {
         let has_asked_again = &AtomicBool::new(false);
         run(self.pool.metrics(), || {
@@ -219,9 +232,11 @@ impl Database {
                     self.forms.forget();
                     return Err(DatabaseError::outdated().into());
                 }
-                let (plan, drift) = plan
+                let (mut plan, drift) = plan
                     .map_err(TableError::from)
                     .inspect_err(|error| self.note_refused(&watched, &found, error))?;
+                let present = found.here.as_ref().and_then(|here| here.head.comment.as_deref());
+                plan.begin_work(number, &claim.owner, present);
                 let statements = ddl::statements(&plan);
                 if !statements.is_empty() {
                     self.owners.note(&claim.owner);
@@ -417,7 +432,7 @@ impl Database {
         claim: &Claim,
         table: Option<&Table>,
     ) -> Result<Dropped, TableError> {
-        self.background.give_up(&claim.owner);
+        self.background.give_up(&claim.owner.namespace, &claim.owner.name);
         self.watch.forget(&claim.owner.namespace, &claim.owner.name);
         self.take_over(objects, claim).await?;
         run(self.pool.metrics(), || {

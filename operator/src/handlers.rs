@@ -111,7 +111,9 @@ async fn retain_handler(
     gone: Memo<IsDropped>,
     events: EventRecorder,
 ) {
-    context.connections.own().database.watch().forget(request.namespace(), &request.name);
+    let database = &context.connections.own().database;
+    database.watch().forget(request.namespace(), &request.name);
+    database.give_up(request.namespace(), &request.name);
     if gone.lock().0 {
         warn!("The table was dropped before deletionPolicy became Retain.");
         return;

@@ -33,6 +33,7 @@ mod rotation;
 mod schemas;
 mod succession;
 mod support;
+mod turnover;
 mod update;
 mod versions;
 mod warnings;
