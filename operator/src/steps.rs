@@ -12,7 +12,7 @@ use crate::{
     catalog::{self, Head, Place},
     ddl,
     error::{DatabaseError, TableError},
-    marker::{self, Owner},
+    marker::{self, Owner, Standing},
     plan::{Obstacle, PlanError, Step, StepKind},
     pool::Pool,
     sqlstate::{self, Step as Doing},
@@ -173,7 +173,7 @@ impl Work<'_> {
             let (table, what) = (place.qualified.clone(), self.step.what.clone());
             return Err(PlanError::Lost { table, what }.into());
         };
-        let is_own = Owner::from_comment(&comment).as_ref() == Some(owner);
+        let is_own = owner.standing(&comment) == Some(Standing::Own);
         let work = marker::from_spec_in(&comment).and_then(|from_spec| from_spec.work);
         if is_own && work.as_ref() == Some(number) {
             return Ok(());
