@@ -61,6 +61,8 @@ pub struct Doing {
     pub table: String,
     /// What it gets, or loses.
     pub what: String,
+    /// What somebody had changed of it, if that is put right.
+    pub drift: Option<String>,
 }
 
 struct Work {
@@ -200,9 +202,11 @@ impl State {
 
     /// What becomes of a work.
     fn words(&self, work: &Work) -> String {
-        let Doing { table, what } = &work.doing;
+        let Doing { table, what, drift } = &work.doing;
+        let drift = |how: &str| drift.as_ref().map_or_else(String::new, |words| format!("{how}: {words}"));
         let Some(Wait { own, has_others }) = self.turns.wait_of(work.piece) else {
-            return format!("table {table} is being changed: {what}");
+            let drift = drift(", because somebody had changed it");
+            return format!("table {table} is being changed: {what}{drift}");
         };
         let mut before: Vec<_> =
             self.works.values().filter(|work| own.contains(&work.piece.number)).collect();
@@ -214,8 +218,9 @@ impl State {
         let others = has_others.then(|| "in other databases".to_owned());
         let all: Vec<_> = here.into_iter().chain(others).collect();
         format!(
-            "table {table} waits for its turn: {what} comes after what is being done {}",
-            all.join(" and ")
+            "table {table} waits for its turn: {what} comes after what is being done {}{}",
+            all.join(" and "),
+            drift(". Somebody had changed it")
         )
     }
 }

@@ -30,7 +30,7 @@ use crate::{
     metrics::Metrics,
     outcome::{Adoption, Applied, Dropped},
     owners::Owners,
-    plan::{self, Claim, Compared, Difference, Found, Plan, PlanError, ResolvedTable},
+    plan::{self, Claim, Compared, Difference, Found, Plan, PlanError, Repair, ResolvedTable},
     pool::Pool,
     spec::{AdoptionPolicy, Table},
     sqlstate::Step,
@@ -53,13 +53,15 @@ use std::{
 };
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
-use tracing::warn;
 
 /// The time limit of both attempts at a transaction, including the wait for a connection.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// The most times that a table is looked at again because something was done that takes long.
 const MOST_ROUNDS: usize = 4;
+
+/// What is called when something that somebody has changed is found, and begins to be put right.
+pub type OnDrift<'a> = &'a (dyn Fn(&Repair<'_>) + Sync);
 
 /// A plan, and what else matters to its end.
 struct Planned {
@@ -139,13 +141,28 @@ impl Database {
         claim: &Claim,
         table: &Table,
     ) -> Result<Applied, TableError> {
+        self.apply_and_tell(objects, claim, table, &|_| ()).await
+    }
+
+    /// The same as [`apply`](Self::apply), and calls this for what somebody has changed, before what may take long is begun.
+    ///
+    /// # Errors
+    ///
+    /// As for [`apply`](Self::apply), also after it was called.
+    pub async fn apply_and_tell(
+        &self,
+        objects: &impl Objects,
+        claim: &Claim,
+        table: &Table,
+        on_drift: OnDrift<'_>,
+    ) -> Result<Applied, TableError> {
         match self.mark_former(objects, claim).await? {
-            Former::Nothing => self.apply_own(objects, claim, table).await,
+            Former::Nothing => self.apply_own(objects, claim, table, on_drift).await,
             Former::Strange(error) if claim.adoption == AdoptionPolicy::Never => Err(error.into()),
             // It is the spec that it may differ from: the other operator didn't apply all of it.
             former => {
                 let claim = &Claim { was_applied: false, ..claim.clone() };
-                let applied = self.apply_own(objects, claim, table).await?;
+                let applied = self.apply_own(objects, claim, table, on_drift).await?;
                 let handed_over = matches!(former, Former::Marked).then_some(Adoption::HandedOver);
                 Ok(Applied { adoption: handed_over.or(applied.adoption), ..applied })
             }
@@ -157,21 +174,24 @@ impl Database {
         objects: &impl Objects,
         claim: &Claim,
         table: &Table,
+        on_drift: OnDrift<'_>,
     ) -> Result<Applied, TableError> {
         let owner = &claim.owner;
         self.settle(owner, table).await?;
         let mut first = None;
         for _ in 0..MOST_ROUNDS {
-            let number = steps::number();
-            let (applied, place, steps) = self.change(objects, claim, table, &number).await?;
+            let (applied, task, steps) = self.change(objects, claim, table, on_drift).await?;
             let (outcome, drift) =
                 first.get_or_insert_with(|| (applied.outcome.clone(), applied.drift.clone()));
             if steps.is_empty() {
                 return Ok(Applied { outcome: outcome.clone(), drift: drift.clone(), ..applied });
             }
-            let doing = Doing { table: place.qualified.clone(), what: steps[0].what.clone() };
+            let doing = Doing {
+                table: task.place.qualified.clone(),
+                what: steps[0].what.clone(),
+                drift: drift.as_ref().map(Difference::in_words),
+            };
             let pool = self.pool.clone();
-            let task = Task { owner: owner.clone(), number, place };
             let work = async move { steps::run(&pool, &task, &steps).await };
             self.background.begin(self.lane, owner, table, doing, work);
             self.settle(owner, table).await?;
@@ -193,20 +213,19 @@ impl Database {
         self.background.when_over(owner, call);
     }
 
-    /// Makes the changes for which a transaction will do, and returns the place of the table with the steps that are left, for a work
-    /// of this number.
+    /// Makes the changes for which a transaction will do, and returns the steps that are left, and what they are done for.
     async fn change(
         &self,
         objects: &impl Objects,
         claim: &Claim,
         table: &Table,
-        number: &str,
-    ) -> Result<(Applied, Place, Vec<plan::Step>), TableError> {
+        on_drift: OnDrift<'_>,
+    ) -> Result<(Applied, Task, Vec<plan::Step>), TableError> {
         let has_asked_again = &AtomicBool::new(false);
         run(self.pool.metrics(), || {
             transact(&self.pool, async |tx: &Transaction<'_>| {
                 let Planned { plan, found, watched, warnings, has_triggers, sets_defaults } =
-                    self.plan(tx, objects, claim, table).await?;
+                    self.plan(tx, objects, claim, table, on_drift).await?;
                 // What is remembered of a literal may be of a former time zone.
                 if claim.was_applied && sets_defaults && !has_asked_again.swap(true, Relaxed) {
                     self.forms.forget();
@@ -222,7 +241,8 @@ impl Database {
                     .map_err(TableError::from)
                     .inspect_err(|error| self.note_refused(&watched, &found, error))?;
                 let present = found.here.as_ref().and_then(|here| here.head.comment.as_deref());
-                plan.begin_work(number, &claim.owner, present);
+                let number = steps::number();
+                plan.begin_work(&number, &claim.owner, present);
                 let statements = ddl::statements(&plan);
                 if !statements.is_empty() {
                     self.owners.note(&claim.owner);
@@ -235,17 +255,17 @@ impl Database {
                 };
                 made.map_err(|error| in_time(error, begun.elapsed(), &plan))
                     .inspect_err(|error| self.note_refused(&watched, &found, error))?;
-                let (place, steps) = (plan.table.place.clone(), plan.steps.clone());
+                let task = Task { owner: claim.owner.clone(), number, place: plan.table.place.clone() };
+                let steps = plan.steps.clone();
                 if let Some(difference) = &drift {
-                    warn!("{}.", difference.told(&place.qualified, steps.is_empty()));
-                    self.pool.metrics().note_drift(difference.kind);
+                    on_drift(&Repair { table: &task.place.qualified, difference, is_over: steps.is_empty() });
                 }
                 match steps.is_empty() {
                     true => self.watch.note_applied(watched),
                     // Until they are over, it isn't.
                     false => self.watch.forget(&claim.owner.namespace, &claim.owner.name),
                 }
-                Ok((Applied { drift, ..Applied::new(plan, warnings) }, place, steps))
+                Ok((Applied { drift, ..Applied::new(plan, warnings) }, task, steps))
             })
         })
         .await
@@ -291,6 +311,7 @@ impl Database {
         objects: &impl Objects,
         claim: &Claim,
         table: &Table,
+        on_drift: OnDrift<'_>,
     ) -> Result<Planned, TableError> {
         // The table stays where the status says that it is, whatever the search path has become since. The spec may have another
         // schema: then it doesn't move either.
@@ -371,10 +392,13 @@ impl Database {
             true => plan::decide(Compared { wanted: &watched.wanted, found: &found }, planned, claim.drift),
             false => planned.map(|plan| (plan, None)),
         };
-        if let (Ok((plan, _)), Some(relation)) = (&plan, &found.here)
+        if let (Ok((plan, drift)), Some(relation)) = (&plan, &found.here)
             && plan.needs_lock()
             && catalog::is_busy(tx, relation.head.oid).await?
         {
+            if let Some(difference) = drift {
+                on_drift(&Repair { table: &plan.table.place.qualified, difference, is_over: false });
+            }
             // All readers would wait behind one who waits for that lock.
             return Err(PlanError::Busy { table: plan.table.place.qualified.clone() }.into());
         }

@@ -49,7 +49,8 @@ impl World {
         name: &str,
         work: impl Future<Output = Result<(), TableError>> + Send + 'static,
     ) {
-        let doing = Doing { table: format!("of_{name}"), what: "it".into() };
+        let drift = (name == "last").then(|| "it was blue".to_owned());
+        let doing = Doing { table: format!("of_{name}"), what: "it".into(), drift };
         self.background.begin(lane, &owner(name), &spec("a"), doing, work);
     }
 
@@ -146,7 +147,8 @@ async fn work_waits_for_its_turn_and_says_what_for() {
     world.begin_in(world.background.lane(), "last", work().1);
     assert_eq!(
         world.look("last").await,
-        "table of_last waits for its turn: it comes after what is being done in other databases"
+        "table of_last waits for its turn: it comes after what is being done in other databases. Somebody had changed it: it \
+         was blue"
     );
 }
 
