@@ -255,7 +255,9 @@ impl Database {
                 };
                 made.map_err(|error| in_time(error, begun.elapsed(), &plan))
                     .inspect_err(|error| self.note_refused(&watched, &found, error))?;
-                let task = Task { owner: claim.owner.clone(), number, place: plan.table.place.clone() };
+                let (owner, place) = (claim.owner.clone(), plan.table.place.clone());
+                let held = self.watch.held(&owner.namespace, &owner.name);
+                let task = Task { owner, number, place, held };
                 let steps = plan.steps.clone();
                 if let Some(difference) = &drift {
                     on_drift(&Repair { table: &task.place.qualified, difference, is_over: steps.is_empty() });
@@ -263,7 +265,7 @@ impl Database {
                 match steps.is_empty() {
                     true => self.watch.note_applied(watched),
                     // Until they are over, it isn't.
-                    false => self.watch.forget(&claim.owner.namespace, &claim.owner.name),
+                    false => self.watch.leave_alone(&claim.owner.namespace, &claim.owner.name),
                 }
                 Ok((Applied { drift, ..Applied::new(plan, warnings) }, task, steps))
             })

@@ -11,6 +11,7 @@
 use crate::{
     catalog::{self, Head, Place},
     ddl,
+    drift::Held,
     error::{DatabaseError, TableError},
     marker::{self, Owner, Standing},
     plan::{Obstacle, PlanError, Step, StepKind},
@@ -30,7 +31,7 @@ use tracing::info;
 const UNDOING: Duration = Duration::from_secs(60);
 
 /// What the steps of a plan are done for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Task {
     /// The object.
     pub owner: Owner,
@@ -38,6 +39,8 @@ pub struct Task {
     pub number: String,
     /// The table.
     pub place: Place,
+    /// Whether the object is still this process's.
+    pub held: Held,
 }
 
 /// A number for the steps of a plan, unlike all others.
@@ -60,6 +63,10 @@ pub async fn run(pool: &Pool, task: &Task, steps: &[Step]) -> Result<(), TableEr
 
 async fn run_all(pool: &Pool, task: &Task, steps: &[Step]) -> Result<(), TableError> {
     for (number, step) in steps.iter().enumerate() {
+        if task.held.is_lost() {
+            info!("Table {}: leaves {} to the next replica.", task.place.qualified, step.what);
+            return Ok(());
+        }
         if number == 0 || steps[number - 1].what != step.what {
             info!("Table {}: begins with {}.", task.place.qualified, step.what);
         }
@@ -168,7 +175,7 @@ impl Work<'_> {
 
     /// Checks that the table is still this very object's, and that no later plan counts: since the changes, others may have had it.
     fn check(&self, head: Option<Head>) -> Result<(), TableError> {
-        let Task { owner, number, place } = self.task;
+        let Task { owner, number, place, .. } = self.task;
         let Some(comment) = head.filter(|head| head.is_owned_by(owner)).and_then(|head| head.comment) else {
             let (table, what) = (place.qualified.clone(), self.step.what.clone());
             return Err(PlanError::Lost { table, what }.into());

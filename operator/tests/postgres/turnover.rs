@@ -1,7 +1,7 @@
 //! Work that a replica has begun for an object, and that waits for its turn, after another replica has taken the object over.
 
 use crate::support::{World, owner, spec};
-use database_table_operator::{database::Database, status::ConditionReason};
+use database_table_operator::{database::Database, drift::Hold, status::ConditionReason};
 use futures::future::join_all;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -10,8 +10,11 @@ use tokio_postgres::Client;
 
 /// A table `t` with rows, of object `a`, whose changes to this spec wait for the build of an index of another table in a former
 /// process; and the transaction that keeps that build from its end.
-async fn waiting(name: &str, changed: &Value) -> (World, Database, Client) {
+async fn waiting(name: &str, changed: &Value, hold: Option<&Hold>) -> (World, Database, Client) {
     let mut world = World::new(name).await;
+    if let Some(hold) = hold {
+        world.tables.watch().hold("shop", "a", hold);
+    }
     world.apply(&base()).await.unwrap();
     world.run("INSERT INTO t SELECT n, n FROM generate_series(1, 100) n").await;
     let old = world.database.connect().await.unwrap();
@@ -39,6 +42,11 @@ fn with_column(column: &Value) -> Value {
     wanted
 }
 
+/// What of a snapshot isn't about the other table.
+fn of_table(snapshot: Vec<String>) -> Vec<String> {
+    snapshot.into_iter().filter(|line| !line.contains("other")).collect()
+}
+
 /// Waits until a process has nothing to do for an object any more.
 async fn until_settled(process: &Database, name: &str) {
     let told = Arc::new(Notify::new());
@@ -57,15 +65,24 @@ async fn what_the_spec_no_longer_has_is_not_done_by_a_replica_that_had_begun_wit
         ("late_unique", with_column(&json!({"type": "integer", "unique": true}))),
     ];
     join_all(cases.iter().map(async |(name, changed)| {
-        let (world, former, old) = waiting(name, changed).await;
+        let (world, former, old) = waiting(name, changed, None).await;
         world.apply(&base()).await.unwrap();
         let before = world.snapshot().await;
         old.batch_execute("COMMIT").await.unwrap();
         until_settled(&former, "a").await;
-        let of_table = |all: Vec<String>| -> Vec<String> {
-            all.into_iter().filter(|line| !line.contains("other")).collect()
-        };
         assert_eq!(of_table(world.snapshot().await), of_table(before), "{name}");
     }))
     .await;
+}
+
+#[tokio::test]
+async fn a_replica_that_has_lost_an_object_does_nothing_more_for_it() {
+    let (hold, mut indexed) = (Hold::default(), base());
+    indexed["indexes"] = json!([{"name": "by_a", "columns": ["a"]}]);
+    let (world, former, old) = waiting("lost", &indexed, Some(&hold)).await;
+    let before = world.snapshot().await;
+    drop(hold);
+    old.batch_execute("COMMIT").await.unwrap();
+    until_settled(&former, "a").await;
+    assert_eq!(of_table(world.snapshot().await), of_table(before));
 }
