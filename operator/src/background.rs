@@ -167,7 +167,10 @@ impl Background {
         drop(state);
         let work = self.take(&owner.namespace, &owner.name)?;
         let result = work.end.borrow().clone();
-        Some(Progress::Over(result.unwrap_or_else(|| Err(DatabaseError::interrupted().into()))))
+        Some(Progress::Over(match result {
+            Some(result) => result,
+            None => Err(DatabaseError::interrupted().into()),
+        }))
     }
 
     /// Calls this once the work for an object is over, and at once if there is none.

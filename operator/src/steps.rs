@@ -9,7 +9,7 @@
 //! is a moment between the question and the statement.
 
 use crate::{
-    catalog::{self, Head, Place},
+    catalog::{self, Place},
     ddl,
     drift::Held,
     error::{DatabaseError, TableError},
@@ -122,7 +122,7 @@ impl Work<'_> {
             }
             StepKind::Alone => {
                 self.ask(tx).await?;
-                self.check(self.head(tx).await?)?;
+                self.check(tx).await?;
                 self.alone(tx, &self.step.statements).await
             }
         }
@@ -147,7 +147,7 @@ impl Work<'_> {
                 Ok(tx.commit(Doing::Change, statements).await?)
             }
             StepKind::Alone => {
-                self.check(self.head(tx).await?)?;
+                self.check(tx).await?;
                 self.alone(tx, statements).await
             }
         }
@@ -156,26 +156,23 @@ impl Work<'_> {
     /// Begins, with the comment locked.
     async fn begin(&self, tx: &Transaction<'_>) -> Result<(), TableError> {
         let lock = ddl::lock_against_changes(&self.task.place);
-        let (begun, before, locked, head) = join!(
+        let (begun, before, locked, checked) = join!(
             tx.begin_long(),
-            self.head(tx),
+            self.check(tx),
             tx.metrics.locked(tx.execute_typed(&lock, &[])),
-            self.head(tx)
+            self.check(tx)
         );
         begun.map_err(DatabaseError::of_first_statement)?;
         // Of a table that isn't there, or isn't one, the lock says less.
-        self.check(before?)?;
+        before?;
         locked.map_err(|error| (Doing::Change, error))?;
-        self.check(head?)
-    }
-
-    async fn head(&self, tx: &Transaction<'_>) -> Result<Option<Head>, tokio_postgres::Error> {
-        catalog::head(tx, Some(&self.task.place.schema), &self.task.place.name).await
+        checked
     }
 
     /// Checks that the table is still this very object's, and that no later plan counts: since the changes, others may have had it.
-    fn check(&self, head: Option<Head>) -> Result<(), TableError> {
+    async fn check(&self, tx: &Transaction<'_>) -> Result<(), TableError> {
         let Task { owner, number, place, .. } = self.task;
+        let head = catalog::head(tx, Some(&place.schema), &place.name).await?;
         let Some(comment) = head.filter(|head| head.is_owned_by(owner)).and_then(|head| head.comment) else {
             let (table, what) = (place.qualified.clone(), self.step.what.clone());
             return Err(PlanError::Lost { table, what }.into());
