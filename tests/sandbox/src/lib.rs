@@ -28,6 +28,7 @@ mod postgres;
 mod promtool;
 mod proxy;
 mod sandbox;
+mod served;
 mod terminal;
 mod trap;
 
@@ -39,6 +40,7 @@ pub use postgres::{Database, Postgres};
 pub use promtool::promtool;
 pub use proxy::Proxy;
 pub use sandbox::Sandbox;
+pub use served::until_served;
 pub use terminal::Ticker;
 pub use trap::{Moment, Trap, TrapProxy};
 
