@@ -35,6 +35,7 @@ mod trap;
 pub use authority::Certificate;
 pub use control_plane::{ControlPlane, RequestCounts};
 pub use error::Error;
+pub use fresh::port as fresh_port;
 pub use helm::helm;
 pub use postgres::{Database, Postgres};
 pub use promtool::promtool;
