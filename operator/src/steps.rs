@@ -121,8 +121,7 @@ impl Work<'_> {
                 Ok(tx.commit(Doing::Change, &self.step.statements).await?)
             }
             StepKind::Alone => {
-                self.ask(tx).await?;
-                self.check(tx).await?;
+                self.look(tx, true).await?;
                 self.alone(tx, &self.step.statements).await
             }
         }
@@ -147,7 +146,7 @@ impl Work<'_> {
                 Ok(tx.commit(Doing::Change, statements).await?)
             }
             StepKind::Alone => {
-                self.check(tx).await?;
+                self.look(tx, false).await?;
                 self.alone(tx, statements).await
             }
         }
@@ -167,6 +166,19 @@ impl Work<'_> {
         before?;
         locked.map_err(|error| (Doing::Change, error))?;
         checked
+    }
+
+    /// Asks the step's query, or not, and checks, for what is done outside of a transaction. The questions are in one, for the search
+    /// path.
+    async fn look(&self, tx: &Transaction<'_>, asks: bool) -> Result<(), TableError> {
+        let asked = async { if asks { self.ask(tx).await } else { Ok(()) } };
+        // The check is the last, because the query may take long.
+        let (begun, asked, checked, ended) =
+            join!(tx.begin_long(), asked, self.check(tx), tx.commit(Doing::Read, &[]));
+        begun.map_err(DatabaseError::of_first_statement)?;
+        asked?;
+        checked?;
+        Ok(ended?)
     }
 
     /// Checks that the table is still this very object's, and that no later plan counts: since the changes, others may have had it.
