@@ -249,6 +249,10 @@ impl TableError {
             // Whatever the column is.
             Self::TypeMissing(MissingType { type_, .. }) => format!("the database has no type {type_}"),
             Self::PartMissing(MissingPart { why, .. }) => format!("the database lacks something: {why}"),
+            // All tables of both, as a rule.
+            Self::Plan(PlanError::Disputed { dispute, .. }) => {
+                format!("another operator has the cluster id {:?}", dispute.owner.cluster)
+            }
             error => error.to_string(),
         }
     }

@@ -264,7 +264,7 @@ async fn drop_table(
     let secret = match request.secret() {
         Ok(secret) => secret,
         // It never had a database.
-        Err(_) if !request.has_table() => return Ok(Dropped::NoTable),
+        Err(error) if !request.has_table() => return Ok(Dropped::NotAsked(error.to_string())),
         Err(error) => return Err(error.clone().into()),
     };
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;

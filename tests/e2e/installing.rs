@@ -173,6 +173,15 @@ async fn the_chart_is_what_the_operator_prints() {
     more_of_the_pod_can_be_chosen(&objects(&must(&mut template(&["--set-json", MORE]))));
     // By a chart that has this one among its dependencies.
     must(&mut template(&["--set=enabled=true"]));
+    // As `helm upgrade --reuse-values` leaves out what is new.
+    let without = |value: &str| template(&[&format!("--set={value}=null")]).output().unwrap();
+    for value in ["database.own", "monitoring.labels", "networkPolicy.extraEgress"] {
+        let output = without(&format!("monitoring.rules=true,{value}"));
+        assert!(output.status.success(), "{value}: {}", text(&output));
+        assert!(!text(&output).contains("--no-own-database"), "{value}");
+    }
+    let output = without("podSecurityContext");
+    assert!(!output.status.success() && text(&output).contains("podSecurityContext"), "{}", text(&output));
     let old = template(&["--kube-version=1.29"]).output().unwrap();
     assert!(!old.status.success() && text(&old).contains(">=1.30.0-0"), "{}", text(&old));
     for wrong in [

@@ -100,7 +100,8 @@ impl Error {
     /// No failure: the handler waits for something that takes its time and goes well, and is called again after `delay`, or at
     /// once when the object changes or is triggered.
     ///
-    /// The log has what it waits for at INFO when that is news, and at DEBUG from then on. No Kubernetes Event tells of it, it
+    /// The log has what it waits for at INFO when that is news, and at DEBUG from then on; for a timer, a daemon or an activity, the first
+    /// attempt is the news. No Kubernetes Event tells of it, it
     /// counts as no failure and no outage, and the object is `waiting` in the metrics.
     ///
     /// Each call counts as an attempt, as a call for a sub-handler does: `timeout` limits the wait, and so does `retries`, which a

@@ -23,6 +23,11 @@ labels:
 {{- if or (gt (int .Values.replicas) 1) (gt (int .Values.shards) 1) }}yes{{ end }}
 {{- end }}
 
+{{/* Whether the operator has a database of its own: not empty then. It is taken from it by nothing but the word. */}}
+{{- define "own" -}}
+{{- if ne (toString .Values.database.own) "false" }}yes{{ end }}
+{{- end }}
+
 {{/* What the operator needs in the namespaces that it serves. A test holds it to what `manifests` prints. */}}
 {{- define "rules.served" -}}
 - apiGroups: [events.k8s.io]

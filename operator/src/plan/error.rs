@@ -83,9 +83,10 @@ pub enum PlanError {
     /// Another object of the same cluster id, namespace and name claims the table, too.
     #[error(
         "table {table} is also that of another DatabaseTable {}, with uid {}, so nothing is done to it: the operator of another \
-         cluster has the same cluster id, {:?}, or this cluster was restored from before that object was created. Give each cluster a \
-         --cluster-id of its own, and then, if the table is to be this object's, run the statement in status.pending; or delete the \
-         object that isn't to have it, which leaves the table to the other one",
+         cluster has the same cluster id, {:?}, or this cluster was restored from before that object was created. Give the other \
+         cluster a --cluster-id of its own, and then, if the table is to be this object's, run the statement in status.pending; or \
+         delete the object that isn't to have it, without deletionPolicy Retain, which would leave its claim: the table stays, and the other one \
+         has it",
         .dispute.owner,
         .dispute.rivals.join(", "),
         .dispute.owner.cluster

@@ -32,8 +32,8 @@ func TestTheCheckForArgoCDSaysOfEveryStateWhatKstatusSays(t *testing.T) {
 			said, message := health(t, check, state.Object)
 			for _, word := range words[state.Expected] {
 				if said == word {
-					if said == "Degraded" && message == "" {
-						t.Error("nothing says why")
+					if why := stalled(state.Object); said == "Degraded" && message != why {
+						t.Errorf("it says %q, and not %q", message, why)
 					}
 					return
 				}
@@ -41,6 +41,16 @@ func TestTheCheckForArgoCDSaysOfEveryStateWhatKstatusSays(t *testing.T) {
 			t.Errorf("the check says %s (%s) where kstatus says %s", said, message, state.Expected)
 		})
 	}
+}
+
+// What the condition Stalled says: why a person is needed.
+func stalled(object map[string]any) string {
+	for _, condition := range object["status"].(map[string]any)["conditions"].([]any) {
+		if condition := condition.(map[string]any); condition["type"] == "Stalled" {
+			return condition["message"].(string)
+		}
+	}
+	return ""
 }
 
 // The answer of a check, run as Argo CD runs it: with the interpreter that Argo CD uses, and little of Lua's library.

@@ -23,7 +23,11 @@ impl Queue {
         let Some(entry) = self.objects.get_mut(&uid) else { return };
         entry.has_called(matches!(end, TurnEnd::Seen { planned: true, called: true, .. }));
         entry.failed = failed.unwrap_or(entry.failed);
-        entry.patient = patient.unwrap_or(entry.patient);
+        let is_tried_again = matches!(
+            end,
+            TurnEnd::Failed { .. } | TurnEnd::Unread { .. } | TurnEnd::Partial { due: Some(_) }
+        );
+        entry.patient = patient.unwrap_or(entry.patient) && !is_tried_again;
         if let Some(event) = undelivered {
             // Later events stand for it, too.
             entry.event.get_or_insert(event);

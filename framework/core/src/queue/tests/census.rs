@@ -58,6 +58,26 @@ fn an_object_waits_as_long_as_its_handlers_say_so() {
     }
 }
 
+/// A write that is rejected, say, has nothing to do with what the handlers wait for.
+#[test]
+fn an_object_whose_turn_has_failed_does_not_wait_for_what_goes_well() {
+    for end in [
+        TurnEnd::Failed { delay: SECOND, newest: None },
+        TurnEnd::Unread { delay: SECOND },
+        TurnEnd::Partial { due: Some(SECOND) },
+    ] {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.observe(HERE, applied("a", 1), now);
+        queue.next_job().unwrap();
+        queue.finish(TurnReport { patient: Some(true), ..seen("a", 1, Some(SECOND), now) }, now);
+        assert_eq!(count(&queue), [0, 1, 0, 0, 0]);
+        queue.expire(now + SECOND);
+        queue.next_job().unwrap();
+        queue.finish(TurnReport::new("a", end), now + SECOND);
+        assert_eq!(count(&queue)[1], 0);
+    }
+}
+
 #[test]
 fn an_object_of_another_replica_is_foreign_whatever_else_is_known_of_it() {
     let (mut queue, now) = (Queue::default(), Instant::now());
