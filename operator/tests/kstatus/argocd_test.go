@@ -45,7 +45,8 @@ func TestTheCheckForArgoCDSaysOfEveryStateWhatKstatusSays(t *testing.T) {
 
 // What the condition Stalled says: why a person is needed.
 func stalled(object map[string]any) string {
-	for _, condition := range object["status"].(map[string]any)["conditions"].([]any) {
+	conditions, _ := object["status"].(map[string]any)["conditions"].([]any)
+	for _, condition := range conditions {
 		if condition := condition.(map[string]any); condition["type"] == "Stalled" {
 			return condition["message"].(string)
 		}
