@@ -24,6 +24,7 @@ mod keys;
 mod kstatus;
 mod lost_line;
 mod names;
+mod neighbours;
 mod outages;
 mod pgbouncer;
 mod pooled;
