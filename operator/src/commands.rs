@@ -37,6 +37,20 @@ impl DatabaseOptions {
         Settings::from_env(self.database_url.as_deref(), self.database_url_file.as_deref())
     }
 
+    /// The settings of the operator's own database; `None` if it is to have none.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`], also if a database is given that there isn't to be.
+    pub fn settings_unless(&self, has_none: bool) -> Result<Option<Settings>, SettingsError> {
+        if !has_none {
+            return self.settings().map(Some);
+        }
+        let url = self.database_url.as_ref().is_some_and(|url| !url.trim().is_empty());
+        let file = self.database_url_file.as_ref().is_some_and(|file| !file.as_os_str().is_empty());
+        if url || file { Err(SettingsError::NotWanted) } else { Ok(None) }
+    }
+
     /// A pool of one connection, with the database in words.
     ///
     /// # Errors

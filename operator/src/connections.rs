@@ -1,4 +1,4 @@
-//! Connections: the operator's own database, and those that objects reach by Secrets.
+//! Connections: the operator's own database, if it has one, and those that objects reach by Secrets.
 //!
 //! A Secret is read when it is first needed, then at most once a minute while it is used, after each change if Secrets are
 //! [watched](crate::secret_watch), and whenever its database can't be used: a new password, address or certificate takes effect with the next attempt, which is made at once. Connections by what
@@ -11,6 +11,8 @@ mod link;
 
 use crate::{
     connection::{SecretData, Settings, SettingsError},
+    database::Common,
+    drift::Watch,
     error::TableError,
     pool::Pools,
     secrets::{self, SecretError, SecretId, Secrets},
@@ -53,13 +55,19 @@ impl WeakConnections {
 
 struct Shared {
     pools: Pools,
-    settings: Settings,
-    own: Arc<Link>,
+    common: Common,
+    own: Option<Own>,
     /// The namespaces whose Secrets may be used from others.
     allowed: BTreeSet<String>,
     secrets: Mutex<HashMap<SecretId, Arc<Entry>>>,
     is_swept: AtomicBool,
     is_watched: AtomicBool,
+}
+
+/// The operator's own database.
+struct Own {
+    settings: Settings,
+    link: Arc<Link>,
 }
 
 /// A Secret, and the database that it leads to.
@@ -90,23 +98,28 @@ pub enum Purpose {
 }
 
 impl Connections {
-    /// The operator's own database by these settings, and at most so many connections to this and all others. Objects of all
-    /// namespaces may use the Secrets of the `allowed` ones.
+    /// The operator's own database by these settings, if it is to have one, and at most so many connections to this and all others.
+    /// Objects of all namespaces may use the Secrets of the `allowed` ones.
     ///
     /// # Errors
     ///
     /// [`SettingsError`] if a file that the settings name can't be read.
     pub fn new(
-        settings: &Settings,
+        own: Option<&Settings>,
         most: usize,
         allowed: impl IntoIterator<Item = String>,
     ) -> Result<Self, SettingsError> {
         let pools = Pools::new(most);
-        let own = Link::own(settings, pools.pool(settings)?);
+        let common = Common::new(most, pools.metrics());
+        let own = own.map(|settings| {
+            let link = Link::own(settings, pools.pool(settings)?, &common);
+            Ok(Own { settings: settings.clone(), link: Arc::new(link) })
+        });
+        let own = own.transpose()?;
         Ok(Self(Arc::new(Shared {
             pools,
-            settings: settings.clone(),
-            own: Arc::new(own),
+            common,
+            own,
             allowed: allowed.into_iter().collect(),
             secrets: Mutex::default(),
             is_swept: AtomicBool::new(false),
@@ -114,9 +127,14 @@ impl Connections {
         })))
     }
 
-    /// The operator's own database.
-    pub fn own(&self) -> &Link {
-        &self.0.own
+    /// The operator's own database, if it has one.
+    pub fn own(&self) -> Option<&Arc<Link>> {
+        self.0.own.as_ref().map(|own| &own.link)
+    }
+
+    /// The tables of all databases that are looked at.
+    pub fn watch(&self) -> &Watch {
+        self.0.common.watch()
     }
 
     /// The pools of all databases.
@@ -126,7 +144,11 @@ impl Connections {
 
     /// The words for the database of a Secret, or for the operator's own.
     pub fn place(&self, secret: Option<&SecretId>) -> Arc<str> {
-        secret.map_or_else(|| Arc::clone(&self.0.own.place), secrets::place)
+        match (secret, self.own()) {
+            (Some(secret), _) => secrets::place(secret),
+            (None, Some(own)) => Arc::clone(&own.place),
+            (None, None) => "the operator's own database".into(),
+        }
     }
 
     /// Works with the database of a Secret, or with the operator's own. If it can't be used, and the Secret has changed, once
@@ -134,7 +156,7 @@ impl Connections {
     ///
     /// # Errors
     ///
-    /// Those of the work, and [`SecretError`].
+    /// Those of the work, [`SecretError`], and [`TableError::NoDatabase`].
     pub async fn with<T, F>(
         &self,
         secrets: &impl Secrets,
@@ -145,7 +167,9 @@ impl Connections {
     where
         F: Future<Output = Result<T, TableError>>,
     {
-        let Some(secret) = secret else { return work(Arc::clone(&self.0.own)).await };
+        let Some(secret) = secret else {
+            return work(Arc::clone(self.own().ok_or(TableError::NoDatabase)?)).await;
+        };
         if secret.is_foreign && !self.0.allowed.contains(&secret.namespace) {
             return Err(SecretError::NotAllowed(secret.clone()).into());
         }
@@ -219,14 +243,17 @@ impl Connections {
             return Ok(());
         }
         let unusable = |fault| SecretError::Unusable { secret: secret.clone(), fault };
-        let settings = Settings::of_secret(&data, &self.0.settings).map_err(unusable)?;
-        let (pools, own, before) =
-            (self.0.pools.clone(), Arc::clone(&self.0.own), before.map(|(_, link)| Arc::clone(link)));
+        let own = self.0.own.as_ref().map(|own| &own.settings);
+        let settings = Settings::of_secret(&data, own).map_err(unusable)?;
+        let (shared, before) = (Arc::clone(&self.0), before.map(|(_, link)| Arc::clone(link)));
         let of = secret.clone();
         // It reads the operator's own file with authorities, perhaps.
         let made = spawn_blocking(move || match before {
             Some(before) if before.fingerprint == settings.fingerprint() => before.by(&settings),
-            _ => Ok(Link::of_secret(&of, &settings, pools.pool(&settings)?, &own)),
+            _ => {
+                let (pool, own) = (shared.pools.pool(&settings)?, shared.own.as_ref().map(|own| &*own.link));
+                Ok(Link::of_secret(&of, &settings, pool, &shared.common, own))
+            }
         });
         let link = match made.await {
             Ok(made) => made.map_err(|error| unusable(error.into()))?,

@@ -11,6 +11,7 @@
 //! changes a table whose comment has another uid. An object created after the answer finds the table dropped,
 //! and creates its own.
 
+mod common;
 mod preview;
 mod removal;
 mod seen;
@@ -31,7 +32,6 @@ use crate::{
     owners::Owners,
     plan::{self, Claim, Compared, Difference, Found, Plan, PlanError, ResolvedTable},
     pool::Pool,
-    secrets::SecretId,
     spec::{AdoptionPolicy, Table},
     sqlstate::Step,
     steps,
@@ -40,6 +40,7 @@ use crate::{
     types::{self, KnownTypes},
     warning::{self, Warning},
 };
+pub use common::Common;
 use futures::{join, try_join};
 pub use preview::Preview;
 pub(crate) use seen::{Seen, look, needs_details, needs_indexes};
@@ -88,20 +89,7 @@ pub struct Database {
 impl Database {
     /// The database that a pool connects to.
     pub fn new(pool: Pool) -> Self {
-        // Others need connections, too: beside other databases, a pool has no more than half of them.
-        let background = Arc::new(Background::new((pool.counts().limit / 4).max(1)));
-        let (types, forms) = (KnownTypes::default(), KnownForms::default());
-        let watch = Watch::new(pool.metrics().clone());
-        Self { pool, owners: Owners::default(), types, forms, background, watch }
-    }
-
-    /// The database that another pool connects to, by a Secret, which may be the same one. What is done in the background for both
-    /// shares its places.
-    #[must_use]
-    pub fn beside(&self, pool: Pool, secret: Option<SecretId>) -> Self {
-        let (types, forms) = (KnownTypes::default(), KnownForms::default());
-        let (background, watch) = (Arc::clone(&self.background), self.watch.beside(secret));
-        Self { pool, owners: self.owners.beside(), types, forms, background, watch }
+        Common::new(pool.counts().limit, pool.metrics()).database(pool, None)
     }
 
     /// The tables that are looked at.
@@ -218,6 +206,12 @@ impl Database {
                 if claim.was_applied && sets_defaults && !has_asked_again.swap(true, Relaxed) {
                     self.forms.forget();
                     return Err(DatabaseError::outdated().into());
+                }
+                if let Err(PlanError::Disputed { dispute, .. }) = &plan
+                    && let Some(comment) = &dispute.claim
+                {
+                    let place = &watched.wanted.place;
+                    tx.commit(Step::Change, &[ddl::comment(place, comment)]).await?;
                 }
                 let (plan, drift) = plan
                     .map_err(TableError::from)
@@ -377,9 +371,12 @@ impl Database {
             // All readers would wait behind one who waits for that lock.
             return Err(PlanError::Busy { table: plan.table.place.qualified.clone() }.into());
         }
-        if plan.as_ref().is_ok_and(|(plan, _)| plan.takes_over)
-            && !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)?
-        {
+        let names_another = match &plan {
+            Ok((plan, _)) => plan.takes_over,
+            Err(PlanError::Disputed { dispute, .. }) => dispute.claim.is_some(),
+            Err(_) => false,
+        };
+        if names_another && !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
             return Err(TableError::ObjectGone { table: watched.wanted.place.qualified });
         }
         let warnings = warning::warnings(table, &watched.wanted, &found);

@@ -58,6 +58,12 @@ pub enum TableError {
         "the database has no schema for the table: no schema in the search_path of the operator's user exists"
     )]
     NoSchema,
+    /// Nothing says in which database the table is to be.
+    #[error(
+        "spec.connectionSecretRef is missing, and the operator has no database of its own (--no-own-database): name the Secret of \
+         the database that is to have the table, or start the operator with a database"
+    )]
+    NoDatabase,
     /// The cluster's name can't be read.
     #[error(
         "can't read the uid of namespace kube-system, which names this cluster in the comments of its tables \
@@ -116,6 +122,7 @@ impl TableError {
             | Self::DeletionUnclear(_)
             | Self::Type(_)
             | Self::Column(_)
+            | Self::NoDatabase
             | Self::ObjectGone { .. } => ErrorClass::Permanent,
             Self::Plan(PlanError::Lost { .. }) => ErrorClass::Temporary,
             // Each further attempt would hold the table's users up as long.
@@ -199,7 +206,7 @@ impl TableError {
     /// The reason for the conditions.
     pub fn reason(&self) -> ConditionReason {
         match self {
-            Self::Spec(_) | Self::DeletionUnclear(_) | Self::Type(_) | Self::Column(_) => {
+            Self::Spec(_) | Self::DeletionUnclear(_) | Self::Type(_) | Self::Column(_) | Self::NoDatabase => {
                 ConditionReason::InvalidSpec
             }
             Self::Plan(
@@ -258,7 +265,11 @@ impl TableError {
                 | ConditionReason::SecretInvalid
                 | ConditionReason::DatabaseChanged
         );
-        if deleting && is_helped { format!("{self}{WAY_OUT}") } else { self.to_string() }
+        if deleting && (is_helped || *self == Self::NoDatabase) {
+            format!("{self}{WAY_OUT}")
+        } else {
+            self.to_string()
+        }
     }
 
     /// What the status says of it, in its own words, `message`, where attempts have failed for this long.
@@ -276,6 +287,15 @@ impl TableError {
     /// Whether it is an error of the server as a whole, or of the way there.
     pub fn is_of_the_server(&self) -> bool {
         matches!(self, Self::Database(error) if error.of_the_server)
+    }
+
+    /// Whether nothing leads to a database.
+    pub(crate) fn is_of_no_database(&self) -> bool {
+        match self {
+            Self::NoDatabase => true,
+            Self::Secret(error) => !error.is_of_api_server(),
+            _ => false,
+        }
     }
 
     /// The same with another message, if it is the server's.

@@ -7,7 +7,7 @@
 //! table that was as its spec asks; at the start of the operator, that may be each of thousands.
 
 use crate::{
-    outcome::{Adoption, Applied, Dropped, Outcome},
+    outcome::{Adoption, Applied, Dropped, LEFT, Outcome},
     status::{ConditionReason, TableStatus},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -107,6 +107,9 @@ pub fn of_drop(dropped: &Dropped) -> TableEvent {
         Dropped::Table(table) => TableEvent::normal("Dropped", format!("Table {table} was dropped")),
         Dropped::NoTable => {
             TableEvent::normal("DropSkipped", "Nothing was dropped: the object has no table".to_owned())
+        }
+        Dropped::Left(table) => {
+            TableEvent::warning("DropSkipped", format!("Table {table} stays in the database: {LEFT}"))
         }
         Dropped::Kept(table) => TableEvent::warning(
             "DropSkipped",

@@ -8,7 +8,7 @@ use crate::{
     error::{TableError, Wait},
     events,
     marker::Owner,
-    outcome::{Adoption, Applied, Dropped, Outcome},
+    outcome::{Adoption, Applied, Dropped, LEFT, Outcome},
     plan::{Claim, PlanError},
     request::TableRequest,
     secrets,
@@ -111,7 +111,7 @@ async fn retain_handler(
     gone: Memo<IsDropped>,
     events: EventRecorder,
 ) {
-    context.connections.own().database.watch().forget(request.namespace(), &request.name);
+    context.connections.watch().forget(request.namespace(), &request.name);
     if gone.lock().0 {
         warn!("The table was dropped before deletionPolicy became Retain.");
         return;
@@ -243,7 +243,7 @@ async fn drop_table(
     };
     let secrets = secrets::in_cluster(client);
     match context.connections.with(&secrets, secret.as_ref(), Purpose::Drop, work).await {
-        Err(TableError::Secret(error)) if !request.has_table() && !error.is_of_api_server() => {
+        Err(error) if !request.has_table() && error.is_of_no_database() => {
             debug!("The object has never had a table that is known of: {error}.");
             Ok(Dropped::NoTable)
         }
@@ -315,6 +315,7 @@ fn log_dropped(dropped: &Dropped) {
     match dropped {
         Dropped::Table(table) => info!("Dropped table {table}."),
         Dropped::NoTable => info!("The object has no table to drop."),
+        Dropped::Left(table) => warn!("Left table {table}: {LEFT}."),
         Dropped::Kept(table) => warn!(
             "Kept table {table}: the object no longer exists, and another object may own the table by now."
         ),

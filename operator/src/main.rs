@@ -4,8 +4,8 @@ use database_table_operator::{
     checks,
     cluster::Cluster,
     commands::{self, DatabaseOptions},
-    connection::SettingsError,
-    connections::Connections,
+    connection::{Settings, SettingsError},
+    connections::{Connections, Link},
     error::DatabaseError,
     handlers::Context,
     metrics, secret_watch,
@@ -16,13 +16,18 @@ use korf::{
     cli::{Finding, Installation},
 };
 use std::{process::ExitCode, time::Duration};
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 /// Options of `run`, in addition to those of all operators.
 #[derive(Debug, clap::Args)]
 struct Options {
     #[command(flatten)]
     database: DatabaseOptions,
+
+    /// Have no database but those that objects name by connectionSecretRef: one that names none gets no table. It has to be said,
+    /// so that the URL isn't forgotten
+    #[arg(long, env = "NO_OWN_DATABASE")]
+    no_own_database: bool,
 
     /// The maximum number of database connections, to all databases together. Four times as many objects are handled at once, unless --set
     /// queueing.concurrency says otherwise
@@ -62,12 +67,30 @@ const OBJECTS_PER_CONNECTION: usize = 4;
 /// A reason not to start.
 #[derive(Debug, thiserror::Error)]
 enum SetupError {
+    #[error("{0}, or --no-own-database if each object names its database by connectionSecretRef")]
+    NoDatabase(SettingsError),
     #[error(transparent)]
-    Settings(#[from] SettingsError),
+    Settings(SettingsError),
     #[error(
         "can't connect to {target}: {error}. Check DATABASE_URL (or --database-url, DATABASE_URL_FILE, or PG*)"
     )]
     Rejected { target: String, error: DatabaseError },
+}
+
+impl From<SettingsError> for SetupError {
+    fn from(error: SettingsError) -> Self {
+        match error {
+            SettingsError::NoDatabase => Self::NoDatabase(error),
+            error => Self::Settings(error),
+        }
+    }
+}
+
+impl Options {
+    /// The settings of the operator's own database, if it is to have one.
+    fn settings(&self) -> Result<Option<Settings>, SetupError> {
+        Ok(self.database.settings_unless(self.no_own_database)?)
+    }
 }
 
 fn main() -> ExitCode {
@@ -99,27 +122,24 @@ fn installation() -> Installation {
 }
 
 async fn check(options: Options) -> Vec<Finding> {
-    match options.database.settings() {
-        Ok(settings) => checks::of_database(&settings).await,
+    match options.settings() {
+        Ok(Some(settings)) => checks::of_database(&settings).await,
+        Ok(None) => vec![Finding::fine("database", "the operator has none of its own (--no-own-database)")],
         Err(error) => vec![Finding::failed("database", error.to_string())],
     }
 }
 
 async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupError> {
-    let settings = options.database.settings()?;
+    let settings = options.settings()?;
     let most = options.database_connections.into();
-    let connections = Connections::new(&settings, most, options.allow_secrets_of)?;
-    let target = settings.target();
-    match connections.own().pool().get().await.map_err(DatabaseError::from) {
-        Ok(_) => debug!("Connected to {target}."),
-        // It may come back without help, and meanwhile the objects' statuses should say that it is down.
-        Err(error) if error.class == ErrorClass::Temporary => {
-            warn!(
-                target: "root",
-                "No connection yet to {target}: {error}. Handlers are retried until there is one."
-            );
-        }
-        Err(error) => return Err(SetupError::Rejected { target, error }),
+    let connections = Connections::new(settings.as_ref(), most, options.allow_secrets_of)?;
+    match (settings, connections.own()) {
+        (Some(settings), Some(own)) => connect(own, settings.target()).await?,
+        _ => info!(
+            target: "root",
+            "The operator has no database of its own, as --no-own-database says: each object has to name one by \
+             connectionSecretRef."
+        ),
     }
     // More objects at once would only wait for each other, each with a connection of its own to the API server.
     let operator = operator.concurrency(OBJECTS_PER_CONNECTION * usize::from(options.database_connections));
@@ -131,4 +151,20 @@ async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupE
         Context { connections, cluster, drift_interval, leaves_kopf_tables: options.leave_kopf_tables };
     let watching = options.watch_secrets.then(secret_watch::handlers).into_iter().flatten();
     Ok(watching.fold(operator.state(context), Operator::handler))
+}
+
+/// Connects to the operator's own database, unless it is away.
+async fn connect(own: &Link, target: String) -> Result<(), SetupError> {
+    match own.pool().get().await.map_err(DatabaseError::from) {
+        Ok(_) => debug!("Connected to {target}."),
+        // It may come back without help, and meanwhile the objects' statuses should say that it is down.
+        Err(error) if error.class == ErrorClass::Temporary => {
+            warn!(
+                target: "root",
+                "No connection yet to {target}: {error}. Handlers are retried until there is one."
+            );
+        }
+        Err(error) => return Err(SetupError::Rejected { target, error }),
+    }
+    Ok(())
 }

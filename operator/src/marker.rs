@@ -5,9 +5,13 @@
 //! them, so that what is removed from there is known although the object has lost its status. Other text in the comment stays
 //! as it is.
 
+mod standing;
+
 use crate::hash::fnv1a;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use standing::Others;
+pub use standing::Standing;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -71,8 +75,7 @@ impl FromSpec {
 
 impl Owner {
     /// Whether both own the same table. The uid doesn't count: an object restored from a backup has another
-    /// uid and keeps its table. Of an object and its successor, the one that [exists](crate::api::Objects)
-    /// has the table.
+    /// uid and keeps its table. Which of several has it, their [`Standing`] says.
     pub fn matches(&self, other: &Self) -> bool {
         (&self.cluster, &self.namespace, &self.name) == (&other.cluster, &other.namespace, &other.name)
     }
@@ -84,17 +87,17 @@ impl Owner {
 
     /// The comment with a line for this owner and what came from its spec, in place of any other owner's.
     pub fn mark_comment(&self, comment: Option<&str>, from_spec: &FromSpec) -> String {
-        let text = comment.unwrap_or_default().lines().filter(|line| parse_line(line).is_none());
+        let before = comment.unwrap_or_default().lines().find_map(parse_line);
         let line = Line {
             owner: self.clone(),
+            others: before.map(|line| line.others_of(self)).unwrap_or_default(),
             columns: Some(from_spec.columns.iter().cloned().collect()),
             settings: serde_json::to_value(&from_spec.settings)
                 .ok()
                 .filter(|_| !from_spec.settings.is_empty()),
             indexes: (!from_spec.indexes.is_empty()).then(|| from_spec.indexes.iter().cloned().collect()),
         };
-        let line = format!("{PREFIX}{}", json(&line));
-        text.chain([line.as_str()]).collect::<Vec<_>>().join("\n")
+        line.put_into(comment.unwrap_or_default())
     }
 
     /// The owner that a comment names.
@@ -136,6 +139,8 @@ fn settings_in(value: &Value) -> BTreeMap<String, BTreeSet<Setting>> {
 struct Line {
     #[serde(flatten)]
     owner: Owner,
+    #[serde(flatten)]
+    others: Others,
     /// A list of names. Whatever else somebody has put here, the line names the owner.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     columns: Option<Value>,
@@ -145,6 +150,15 @@ struct Line {
     /// A list of names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     indexes: Option<Value>,
+}
+
+impl Line {
+    /// The comment with this line in place of any other one.
+    fn put_into(&self, comment: &str) -> String {
+        let text = comment.lines().filter(|line| parse_line(line).is_none());
+        let line = format!("{PREFIX}{}", json(self));
+        text.chain([line.as_str()]).collect::<Vec<_>>().join("\n")
+    }
 }
 
 fn json(value: &impl Serialize) -> String {

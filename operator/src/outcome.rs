@@ -81,6 +81,10 @@ pub struct ColumnStatus {
     pub type_: String,
 }
 
+/// Why a table is [left](Dropped::Left).
+pub const LEFT: &str = "its comment names another object of this name, with another uid. If there is none, neither in this cluster nor \
+                        in one whose operator has the same --cluster-id, drop the table by hand";
+
 /// The end of a deleted object's table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dropped {
@@ -90,6 +94,8 @@ pub enum Dropped {
     NoTable,
     /// This table stays: the object no longer exists, and another object of the same name may own the table.
     Kept(String),
+    /// This table stays: its comment names another object of the same name, or several.
+    Left(String),
 }
 
 impl Applied {

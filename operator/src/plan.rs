@@ -19,7 +19,7 @@ use crate::{
     catalog::{FoundIndexes, Head, Place, Publication, Relation, RelationKind},
     ddl,
     identifier::{Identifier, quote},
-    marker::{self, FromSpec, Owner, Setting},
+    marker::{self, FromSpec, Owner, Setting, Standing},
     outcome::{Adoption, Dropped},
     spec::{AdoptionPolicy, DriftPolicy, Index, Table, Values},
     types::ResolvedColumn,
@@ -29,7 +29,7 @@ pub use change::{Change, Obstacle, Step, StepKind};
 use columns::Differences;
 pub use columns::{Cause, is_quick, needs_details, needs_weight};
 pub use drift::{Compared, Difference, DriftHint, DriftKind, decide};
-pub use error::{IncompatibleChange, PlanError, Refused};
+pub use error::{Dispute, IncompatibleChange, PlanError, Refused};
 pub use index::{IndexConflict, IndexPlan, IndexStep, names_of_indexes, plan_indexes};
 use key::changed_key;
 pub use key::lacks_key;
@@ -68,8 +68,12 @@ impl Claim {
 
     /// Whether a table has been the object's, to all that is known, and its comment no longer says so.
     pub fn has_lost(&self, head: &Head, qualified: &str) -> bool {
-        let is_recorded = self.table.as_deref() == Some(qualified);
-        is_recorded && self.is_first_hand && !self.is_elsewhere && head.owner().is_none()
+        self.is_recorded(qualified) && head.owner().is_none()
+    }
+
+    /// Whether the status says that this table is this very object's.
+    fn is_recorded(&self, qualified: &str) -> bool {
+        self.table.as_deref() == Some(qualified) && self.is_first_hand && !self.is_elsewhere
     }
 }
 
@@ -190,13 +194,33 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
         return Err(PlanError::NotATable { table: wanted.place.qualified, kind });
     }
     match relation.head.owner() {
-        Some(marked) if marked.matches(owner) => update(wanted, found, relation, &marked, claim),
+        Some(marked) if marked.matches(owner) => {
+            check_standing(&wanted.place, &relation.head, owner)?;
+            update(wanted, found, relation, &marked, claim)
+        }
         Some(other) => {
             let foreign = other.cluster != owner.cluster;
             Err(PlanError::OwnedByAnother { table: wanted.place.qualified, owner: other, foreign })
         }
         None => adoption::adopt(wanted, found, relation, claim),
     }
+}
+
+/// Checks that no other object of this name, with another uid, claims the object's table.
+fn check_standing(place: &Place, head: &Head, owner: &Owner) -> Result<(), PlanError> {
+    let comment = head.comment.as_deref().unwrap_or_default();
+    let claim = match owner.standing(comment) {
+        Some(Standing::Taken) => Some(owner.claim_in(comment)),
+        Some(Standing::Disputed) => None,
+        Some(Standing::Own | Standing::Earlier) | None => return Ok(()),
+    };
+    let dispute = Dispute {
+        owner: owner.clone(),
+        rivals: owner.rivals(comment),
+        claim,
+        decision: ddl::comment(place, &owner.decide_in(comment)),
+    };
+    Err(PlanError::Disputed { table: place.qualified.clone(), dispute: Box::new(dispute) })
 }
 
 fn create(wanted: ResolvedTable, found: &Found, owner: &Owner) -> Result<Plan, PlanError> {
@@ -388,6 +412,17 @@ pub fn table_to_drop(
         marked: marked.iter().map(|place| place.qualified.clone()).collect(),
         recorded: recorded.map(str::to_owned),
     })
+}
+
+/// Whether a deletion may drop a table whose line names the object, with this uid or another one: it is the object's own, or was by
+/// its status, and nobody else claims it.
+pub fn may_drop(place: &Place, head: &Head, claim: &Claim) -> bool {
+    match head.comment.as_deref().and_then(|comment| claim.owner.standing(comment)) {
+        Some(Standing::Own) => true,
+        // The line may come from a backup of the database.
+        Some(Standing::Earlier) => claim.is_recorded(&place.qualified),
+        Some(Standing::Taken | Standing::Disputed) | None => false,
+    }
 }
 
 /// Checks that the object's table can be dropped: it is one, and nothing else goes with it.

@@ -1,6 +1,6 @@
 //! Tables whose databases are reached by Secrets.
 
-use crate::fixture::{Cluster, Fixture, OperatorProcess, condition, manifest};
+use crate::fixture::{Cluster, Fixture, OperatorProcess, condition, eventually, manifest};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -133,6 +133,65 @@ async fn a_table_is_made_by_a_secret_s_role_and_follows_its_password() {
     fixture.until_gone("table").await;
     assert_eq!(fixture.all_tables().await, ["plain"]);
     assert_hides(&fixture, &operator, user);
+}
+
+#[tokio::test]
+async fn an_operator_without_a_database_of_its_own_serves_the_objects_that_name_one() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "no-own").await;
+    fixture.apply(&may_read(&fixture, "pg-app"));
+    fixture.apply(&by_url("pg-app", &fixture.database.url()));
+    let start = || {
+        let command = fixture.operator().not_verbose().env_remove("DATABASE_URL");
+        command.arg("--no-own-database").arg("--drift-interval=1").start()
+    };
+    let operator = start();
+    operator.wait_for_line("The operator has no database of its own, as --no-own-database says").await;
+    for name in ["plain", "never"] {
+        fixture.apply(&manifest(name, name, &["id"]));
+    }
+    fixture.apply(&by_secret("named", "named", &["id"], "pg-app"));
+    fixture.until_ready("named").await;
+    let object = fixture.until("plain", "there is no database for it", synced("InvalidSpec")).await;
+    assert_eq!(condition(&object, "Ready"), ["False", "InvalidSpec"]);
+    assert_eq!(condition(&object, "Stalled"), ["True", "InvalidSpec"]);
+    let message = object["status"]["conditions"][1]["message"].as_str().unwrap_or_default();
+    assert!(message.starts_with("spec.connectionSecretRef is missing"), "{message}");
+    fixture.delete("never").await;
+    fixture.until_gone("never").await;
+    fixture.sql("DROP TABLE named").await;
+    let made_again = async || fixture.all_tables().await;
+    eventually("the table is made again", made_again, |tables| *tables == ["named"]).await;
+    drop(operator);
+
+    // An operator with a database handles what has waited for one.
+    let operator = fixture.operator().not_verbose().start();
+    fixture.until_ready("plain").await;
+    drop(operator);
+
+    // What was made there is neither dropped without a word, nor made again elsewhere.
+    let operator = start();
+    fixture.until("plain", "there is no database for it", synced("InvalidSpec")).await;
+    fixture.apply(&by_secret("plain", "plain", &["id"], "pg-app"));
+    // It was the same database, as the owner's line tells.
+    fixture.until_ready("plain").await;
+    fixture.apply(&manifest("other", "other", &["id"]));
+    drop(operator);
+    let operator = fixture.operator().not_verbose().start();
+    fixture.until_ready("other").await;
+    drop(operator);
+    let operator = start();
+    fixture.delete("other").await;
+    let is_held = |object: &Value| {
+        let message = object["status"]["conditions"][1]["message"].as_str().unwrap_or_default();
+        synced("InvalidSpec")(object) && message.ends_with("set deletionPolicy: Retain")
+    };
+    fixture.until("other", "its deletion waits", is_held).await;
+    assert_eq!(fixture.all_tables().await, ["named", "other", "plain"]);
+    let retain = ["patch", "dbt", "other", "--type=merge", "-p", r#"{"spec": {"deletionPolicy": "Retain"}}"#];
+    assert!(fixture.kubectl().args(retain).output().unwrap().status.success());
+    fixture.until_gone("other").await;
+    assert_eq!(fixture.all_tables().await, ["named", "other", "plain"]);
+    drop(operator);
 }
 
 #[tokio::test]

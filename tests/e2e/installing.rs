@@ -173,6 +173,7 @@ async fn the_chart_is_what_the_operator_prints() {
     let expected =
         json!([{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["pg-app"], "verbs": ["get"]}]);
     assert_eq!(*rules, expected);
+    a_database_of_its_own_can_be_left_out(&template);
     more_of_the_pod_can_be_chosen(&objects(&must(&mut template(&["--set-json", MORE]))));
     let old = template(&["--kube-version=1.29"]).output().unwrap();
     assert!(!old.status.success() && text(&old).contains(">=1.30.0-0"), "{}", text(&old));
@@ -201,6 +202,25 @@ async fn the_chart_is_what_the_operator_prints() {
 
 /// A variable, an authority's certificate, and a note for a service mesh.
 const MORE: &str = r#"extraEnv=[{"name": "PGSSLROOTCERT", "value": "/etc/ca/ca.crt"}],extraVolumes=[{"name": "ca", "secret": {"secretName": "pg-ca"}}],extraVolumeMounts=[{"name": "ca", "mountPath": "/etc/ca", "readOnly": true}],podAnnotations={"mesh/inject": "false"}"#;
+
+fn a_database_of_its_own_can_be_left_out(template: &impl Fn(&[&str]) -> Command) {
+    let pod = |values: &[&str]| {
+        let objects = objects(&must(&mut template(values)));
+        objects["\"Deployment\" \"home\" \"database-table-operator\""]["spec"]["template"]["spec"].clone()
+    };
+    let mut with = pod(&[]);
+    let without = pod(&["--set=database.own=false"]);
+    let container = &mut with["containers"][0];
+    container["args"].as_array_mut().unwrap().push(json!("--no-own-database"));
+    for key in ["env", "volumeMounts"] {
+        container.as_object_mut().unwrap().remove(key).unwrap();
+    }
+    with.as_object_mut().unwrap().remove("volumes").unwrap();
+    assert_eq!(without, with);
+    let more = pod(&["--set=database.own=false", "--set-json", MORE]);
+    let lists = [&more["containers"][0]["env"], &more["containers"][0]["volumeMounts"], &more["volumes"]];
+    assert_eq!(lists.map(|list| list.as_array().map(Vec::len)), [Some(1); 3]);
+}
 
 fn more_of_the_pod_can_be_chosen(objects: &BTreeMap<String, Value>) {
     let pod = &objects["\"Deployment\" \"home\" \"database-table-operator\""]["spec"]["template"];

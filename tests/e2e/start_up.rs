@@ -26,8 +26,7 @@ async fn wrong_settings_end_the_operator_with_one_line_that_says_how_to_fix_them
     let wrong_password = url.replace(&fixture.database.password, "wrong");
     let without_password = url.replace(&format!(":{}@", fixture.database.password), "@");
     let no_database = url.replace("/no_start?", "/nowhere?");
-    let no_database_given =
-        "no database is given: set --database-url, DATABASE_URL, DATABASE_URL_FILE or PGHOST";
+    let no_database_given = "no database is given: set --database-url, DATABASE_URL, DATABASE_URL_FILE or PGHOST, or --no-own-database if each object";
     let no_kubeconfig = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let start =
         || fixture.operator().not_verbose().env_remove("PGHOST").env_remove("KUBERNETES_SERVICE_HOST");
@@ -51,6 +50,10 @@ async fn wrong_settings_end_the_operator_with_one_line_that_says_how_to_fix_them
         (start().env("DATABASE_URL", ""), no_database_given),
         (start().env("DATABASE_URL", "").env("DATABASE_URL_FILE", ""), no_database_given),
         (start().env_remove("DATABASE_URL"), no_database_given),
+        (
+            start().arg("--no-own-database"),
+            "both a database and --no-own-database (NO_OWN_DATABASE) are given: leave out the one, or the other",
+        ),
         (
             start().env("DATABASE_URL_FILE", "/nowhere/url"),
             "both a database URL and a file with one are given: use either DATABASE_URL",

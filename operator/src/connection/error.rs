@@ -16,6 +16,12 @@ pub enum SettingsError {
          DATABASE_URL_FILE (or --database-url-file)"
     )]
     TwoUrls,
+    /// A database is given where there is to be none.
+    #[error(
+        "both a database and --no-own-database (NO_OWN_DATABASE) are given: leave out the one, or the other (DATABASE_URL or \
+         --database-url, DATABASE_URL_FILE or --database-url-file)"
+    )]
+    NotWanted,
     /// The text can't be parsed.
     #[error(
         "the database URL can't be parsed: it should look like \

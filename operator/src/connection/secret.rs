@@ -63,6 +63,11 @@ pub enum SecretFault {
     /// A key isn't there, or is empty.
     #[error("has no key {0}")]
     Missing(String),
+    /// A key isn't there, and the operator has no database of its own.
+    #[error(
+        "has no key {0}, and the operator has no database of its own (--no-own-database), which would say it"
+    )]
+    NotGiven(&'static str),
     /// A value isn't a text.
     #[error("has a value of {0} that isn't UTF-8")]
     NotText(String),
@@ -94,7 +99,7 @@ pub enum SecretFault {
 impl SecretFault {
     /// Whether something isn't there, which may come yet.
     pub fn is_missing(&self) -> bool {
-        matches!(self, Self::Missing(_))
+        matches!(self, Self::Missing(_) | Self::NotGiven(_))
     }
 }
 
@@ -157,20 +162,26 @@ impl fmt::Debug for SecretData {
 }
 
 impl Settings {
-    /// The settings that a Secret leads to. The operator's `own` ones fill in the name of the database, and the address: with it,
-    /// how its server is verified.
+    /// The settings that a Secret leads to. The operator's `own` ones, if there are, fill in the name of the database, and the
+    /// address: with it, how its server is verified.
     ///
     /// # Errors
     ///
     /// [`SecretFault`], which never quotes a value.
-    pub fn of_secret(data: &SecretData, own: &Self) -> Result<Self, SecretFault> {
+    pub fn of_secret(data: &SecretData, own: Option<&Self>) -> Result<Self, SecretFault> {
         let mut options = Options::parse(data.url()?.unwrap_or_default())?;
         check_files(&options)?;
         let (mut whole, mut config) = (options.config()?, options.without_addresses()?);
         let identity = data.identity()?;
         fill_in_login(&mut config, data, identity.is_some())?;
         let has_address = fill_in_address(&mut whole, data)?;
-        let addresses = if has_address { Address::all(&whole)? } else { own.addresses.clone() };
+        // The one whose server it is, if the Secret doesn't say which.
+        let host = match (has_address, own) {
+            (true, _) => None,
+            (false, Some(own)) => Some(own),
+            (false, None) => return Err(SecretFault::NotGiven(HOST[0])),
+        };
+        let addresses = host.map_or_else(|| Address::all(&whole), |own| Ok(own.addresses.clone()))?;
         if has_address && addresses.iter().any(Address::is_socket) {
             return Err(SecretFault::Socket);
         }
@@ -180,21 +191,23 @@ impl Settings {
             Some(mode) => Some(mode),
             None => data.text(&[SSL_MODE])?.map(str::to_owned),
         };
-        let ssl_mode = match (ssl_mode, &authority) {
-            (None, Some(_)) => SslMode::VerifyFull,
-            (None, None) if !has_address && root_cert.is_none() => own.ssl_mode,
-            (mode, _) => SslMode::of(mode.as_deref(), root_cert.as_deref())?,
-        };
         // `system` is what is trusted without a file.
-        let inherits = !has_address && root_cert.is_none();
-        let root_cert = authority.or_else(|| own.tls.root_cert.clone().filter(|_| inherits));
-        if !has_address && !options.has("channel_binding") {
+        let inherited = host.filter(|_| root_cert.is_none());
+        let ssl_mode = match (ssl_mode, &authority, inherited) {
+            (None, Some(_), _) => SslMode::VerifyFull,
+            (None, None, Some(own)) => own.ssl_mode,
+            (mode, ..) => SslMode::of(mode.as_deref(), root_cert.as_deref())?,
+        };
+        let root_cert = authority.or_else(|| inherited.and_then(|own| own.tls.root_cert.clone()));
+        if let Some(own) = host.filter(|_| !options.has("channel_binding")) {
             config.channel_binding(own.config.get_channel_binding());
         }
-        if config.get_dbname().is_none()
-            && let Some(name) = data.text(&DATABASE)?.or_else(|| own.database())
-        {
-            config.dbname(name);
+        if config.get_dbname().is_none() {
+            match data.text(&DATABASE)?.or_else(|| own.and_then(Self::database)) {
+                Some(name) => config.dbname(name),
+                None if own.is_none() => return Err(SecretFault::NotGiven(DATABASE[0])),
+                None => &mut config,
+            };
         }
         let mut settings = Self {
             source: Source::fixed(),

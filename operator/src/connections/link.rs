@@ -2,7 +2,7 @@
 
 use crate::{
     connection::{Settings, SettingsError},
-    database::Database,
+    database::{Common, Database},
     error::TableError,
     pool::Pool,
     secrets::{self, SecretId},
@@ -18,7 +18,9 @@ pub struct Link {
     pub place: Arc<str>,
     /// The number of the database, by its address and its name.
     pub fingerprint: String,
-    /// The number of the operator's own database, if this one is reached by a Secret.
+    /// Whether it is reached by a Secret.
+    is_of_secret: bool,
+    /// The number of the operator's own database, if it has one.
     own: Option<String>,
     pub(super) pool: Pool,
     /// What messages may repeat of the Secret.
@@ -27,24 +29,32 @@ pub struct Link {
 
 impl Link {
     /// The operator's own database.
-    pub(super) fn own(settings: &Settings, pool: Pool) -> Self {
+    pub(super) fn own(settings: &Settings, pool: Pool, common: &Common) -> Self {
         Self {
-            database: Arc::new(Database::new(pool.clone())),
+            database: Arc::new(common.database(pool.clone(), None)),
             place: settings.place().into(),
             fingerprint: settings.fingerprint(),
-            own: None,
+            is_of_secret: false,
+            own: Some(settings.fingerprint()),
             pool,
             names: Vec::new(),
         }
     }
 
-    /// The database of a Secret.
-    pub(super) fn of_secret(secret: &SecretId, settings: &Settings, pool: Pool, own: &Self) -> Self {
+    /// The database of a Secret, beside the operator's `own`, if it has one.
+    pub(super) fn of_secret(
+        secret: &SecretId,
+        settings: &Settings,
+        pool: Pool,
+        common: &Common,
+        own: Option<&Self>,
+    ) -> Self {
         Self {
-            database: Arc::new(own.database.beside(pool.clone(), Some(secret.clone()))),
+            database: Arc::new(common.database(pool.clone(), Some(secret.clone()))),
             place: secrets::place(secret),
             fingerprint: settings.fingerprint(),
-            own: Some(own.fingerprint.clone()),
+            is_of_secret: true,
+            own: own.map(|own| own.fingerprint.clone()),
             pool,
             names: settings.names(),
         }
@@ -57,6 +67,7 @@ impl Link {
             database: Arc::clone(&self.database),
             place: Arc::clone(&self.place),
             fingerprint: self.fingerprint.clone(),
+            is_of_secret: self.is_of_secret,
             own: self.own.clone(),
             pool: self.pool.clone(),
             names: settings.names(),
@@ -70,16 +81,13 @@ impl Link {
 
     /// What the status of an object says of its database: nothing, if it is the operator's own.
     pub fn recorded(&self) -> Option<String> {
-        self.own.as_ref().map(|_| self.fingerprint.clone())
+        self.is_of_secret.then(|| self.fingerprint.clone())
     }
 
-    /// Whether this is another database than the one that a status says this of.
+    /// Whether this is another database than the one that a status says this of: if it says nothing, that is the operator's own.
+    /// Where there is none now, it may be any.
     pub fn is_another_than(&self, recorded: Option<&str>) -> bool {
-        match (recorded, &self.own) {
-            (Some(recorded), _) => recorded != self.fingerprint,
-            (None, Some(own)) => *own != self.fingerprint,
-            (None, None) => false,
-        }
+        recorded.or(self.own.as_deref()) != Some(&self.fingerprint)
     }
 
     /// An error without what the Secret says.
@@ -100,22 +108,24 @@ mod tests {
         Settings::read(Some(url), |_| None).unwrap()
     }
 
-    fn links(own: &str, of_secret: &str) -> [Link; 2] {
-        let [own, of_secret] = [own, of_secret].map(settings);
+    fn links(own: Option<&str>, of_secret: &str) -> (Option<Link>, Link) {
         let pools = crate::pool::Pools::new(1);
+        let common = Common::new(1, pools.metrics());
         let pool = |settings: &Settings| pools.pool(settings).unwrap();
-        let link = Link::own(&own, pool(&own));
+        let own = own.map(settings).map(|own| Link::own(&own, pool(&own), &common));
         let secret =
             SecretId { namespace: "a".to_owned(), name: "b".to_owned(), key: None, is_foreign: false };
-        let other = Link::of_secret(&secret, &of_secret, pool(&of_secret), &link);
-        [link, other]
+        let of_secret = settings(of_secret);
+        let other = Link::of_secret(&secret, &of_secret, pool(&of_secret), &common, own.as_ref());
+        (own, other)
     }
 
     #[test]
     fn a_status_tells_whether_the_table_is_in_another_database() {
-        let [own, same] = links("postgres://op@db/shop", "postgres://app@db/shop");
-        let [_, other] = links("postgres://op@db/shop", "postgres://app@db2/shop");
-        let (of_same, of_other) = (same.recorded(), other.recorded());
+        let (own, same) = links(Some("postgres://op@db/shop"), "postgres://app@db/shop");
+        let (_, other) = links(Some("postgres://op@db/shop"), "postgres://app@db2/shop");
+        let (_, alone) = links(None, "postgres://app@db/shop");
+        let (own, of_same, of_other) = (own.unwrap(), same.recorded(), other.recorded());
         for (link, recorded, moved) in [
             (&own, None, false),
             (&same, None, false),
@@ -125,15 +135,19 @@ mod tests {
             (&same, of_same.as_deref(), false),
             (&same, of_other.as_deref(), true),
             (&other, of_other.as_deref(), false),
+            // The operator once had a database of its own, whatever that was.
+            (&alone, None, true),
+            (&alone, of_same.as_deref(), false),
+            (&alone, of_other.as_deref(), true),
         ] {
             assert_eq!(link.is_another_than(recorded), moved, "{} {recorded:?}", link.place);
         }
-        assert_eq!(own.recorded(), None);
+        assert_eq!((own.recorded(), alone.recorded()), (None, of_same));
     }
 
     #[test]
     fn what_a_secret_says_is_in_no_message() {
-        let [_, link] = links("postgres://op@db/shop", "postgres://eva:pw@secret.host:5,x:6/bank");
+        let (_, link) = links(Some("postgres://op@db/shop"), "postgres://eva:pw@secret.host:5,x:6/bank");
         for (message, hidden) in [
             ("role \"eva\" does not exist in \"bank\"", "role … does not exist in …"),
             ("secret.host:5 (10.0.0.1): timed out", "… (10.0.0.1): timed out"),

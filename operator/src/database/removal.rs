@@ -73,6 +73,9 @@ async fn drop_at(
     if !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
         return Ok(Some(Dropped::Kept(place.qualified)));
     }
+    if !plan::may_drop(&place, seen, claim) {
+        return leave(tx, claim, place, seen).await;
+    }
     plan::check_drop(&place, seen)?;
     let lock = ddl::lock_table(&place);
     // An index may be being built, by this process or one of before.
@@ -83,10 +86,23 @@ async fn drop_at(
     );
     cancelled?;
     locked?;
-    let Some(head) = head?.filter(|head| head.is_owned_by(&claim.owner)) else { return Ok(None) };
+    let Some(head) = head?.filter(|head| plan::may_drop(&place, head, claim)) else { return Ok(None) };
     plan::check_drop(&place, &head)?;
     tx.commit(Step::Drop, &[ddl::drop_table(&place)]).await?;
     Ok(Some(Dropped::Table(place.qualified)))
+}
+
+/// Leaves a table to others of this name. What the object has claimed, it claims no longer.
+async fn leave(
+    tx: &Transaction<'_>,
+    claim: &Claim,
+    place: Place,
+    seen: &Head,
+) -> Result<Option<Dropped>, TableError> {
+    if let Some(comment) = seen.comment.as_deref().and_then(|comment| claim.owner.withdraw_from(comment)) {
+        tx.commit(Step::Change, &[ddl::comment(&place, &comment)]).await?;
+    }
+    Ok(Some(Dropped::Left(place.qualified)))
 }
 
 async fn find_table_to_drop(

@@ -42,7 +42,7 @@ impl Connections {
 
     /// Looks at all tables, and calls this with the namespace and the name of each object that has to have a turn.
     pub async fn look_for_drift(&self, secrets: &impl Secrets, call: &(impl Fn(&str, &str) + Sync)) {
-        for place in self.own().database.watch().places() {
+        for place in self.watch().places() {
             if let Err(error) = self.look_at(secrets, place.as_ref(), call).await {
                 let place = self.place(place.as_ref());
                 // Handlers and statuses say what a database that is away means.

@@ -26,6 +26,14 @@ fn failed_api_requests_are_retried_soon_also_when_a_permission_is_missing() {
 }
 
 #[test]
+fn without_any_database_another_spec_is_waited_for() {
+    let error = TableError::NoDatabase;
+    assert_eq!((error.reason(), error.wait()), (ConditionReason::InvalidSpec, Wait::ForSpec));
+    assert!(error.as_failure("", false, Duration::ZERO).needs_person);
+    assert!(error.message(true).ends_with("set deletionPolicy: Retain"));
+}
+
+#[test]
 fn changes_that_take_too_long_are_not_tried_again() {
     let cancelled = || {
         TableError::Database(DatabaseError {

@@ -281,6 +281,12 @@ fn each_event_says_what_has_happened_to_what() {
             "Table public.t stays in the database: the object no longer exists",
         ),
         (
+            of_drop(&Dropped::Left(table())),
+            Severity::Warning,
+            "DropSkipped",
+            "Table public.t stays in the database: its comment names another object",
+        ),
+        (
             of_retention(Some("public.t")),
             Severity::Normal,
             "Retained",

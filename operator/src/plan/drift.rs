@@ -124,7 +124,8 @@ impl Compared<'_> {
             PlanError::Unmarked { .. }
             | PlanError::LineLost { .. }
             | PlanError::NotAdopted { .. }
-            | PlanError::OwnedByAnother { .. } => (DriftKind::Marker, vec![error.to_string()]),
+            | PlanError::OwnedByAnother { .. }
+            | PlanError::Disputed { .. } => (DriftKind::Marker, vec![error.to_string()]),
             PlanError::Index(_) => (DriftKind::Index, vec![error.to_string()]),
             _ => (DriftKind::Other, vec![error.to_string()]),
         };

@@ -80,6 +80,22 @@ pub enum PlanError {
         /// Whether the other object is in another cluster.
         foreign: bool,
     },
+    /// Another object of the same cluster id, namespace and name claims the table, too.
+    #[error(
+        "table {table} is also that of another DatabaseTable {}, with uid {}, so nothing is done to it: the operator of another \
+         cluster has the same cluster id, {:?}, or this cluster was restored from before that object was created. Give each cluster a \
+         --cluster-id of its own, and then, if the table is to be this object's, run the statement in status.pending; or delete the \
+         object that isn't to have it, which leaves the table to the other one",
+        .dispute.owner,
+        .dispute.rivals.join(", "),
+        .dispute.owner.cluster
+    )]
+    Disputed {
+        /// The table.
+        table: String,
+        /// Who claims it.
+        dispute: Box<Dispute>,
+    },
     /// The name is taken by a view or the like.
     #[error(
         "{table} is {kind}, not a table, so it is left alone: delete this object and create one with another \
@@ -247,10 +263,24 @@ impl PlanError {
             | Self::Obstructed { pending, .. }
             | Self::NotAdopted { pending, .. }
             | Self::LineLost { pending, .. } => pending,
+            Self::Disputed { dispute, .. } => std::slice::from_ref(&dispute.decision),
             Self::Drifted { difference, .. } => &difference.statements,
             _ => &[],
         }
     }
+}
+
+/// Several objects that claim one table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dispute {
+    /// This object.
+    pub owner: Owner,
+    /// The uids of the others.
+    pub rivals: Vec<String>,
+    /// The comment in which this object claims the table, if it hasn't yet.
+    pub claim: Option<String>,
+    /// The statement by which this object has the table alone.
+    pub decision: String,
 }
 
 /// A change that isn't made, and the statements that would make it.

@@ -289,7 +289,10 @@ impl<C, W, E: Clone> Places<C, W, E> {
         let idle = self.idle.iter().filter(|(of, ..)| is_meant(*of)).count();
         let limits = self.pools.iter().filter(|(of, _)| is_meant(**of)).map(|(_, account)| &account.limit);
         let alive: usize = limits.clone().map(Limit::alive).sum();
-        let limit = limits.map(Limit::places).sum::<usize>().min(self.most);
+        let limit = match (pool, self.pools.is_empty()) {
+            (None, true) => self.most,
+            _ => limits.map(Limit::places).sum::<usize>().min(self.most),
+        };
         PoolCounts { idle, used: alive.saturating_sub(idle), limit }
     }
 

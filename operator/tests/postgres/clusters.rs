@@ -98,8 +98,8 @@ async fn the_lines_of_all_tables_can_be_given_another_id_by_the_statement_in_the
         .run("COMMENT ON TABLE t IS NULL; CREATE TABLE theirs (a integer); COMMENT ON TABLE theirs IS 'mine'")
         .await;
     let docs = include_str!("../../docs/clusters.md");
-    let (_, after) = docs.split_once("```sql\n").unwrap();
-    let (statement, _) = after.split_once("```").unwrap();
+    let statement = docs.split("```sql\n").find(|text| text.contains("NEW-ID")).unwrap();
+    let (statement, _) = statement.split_once("```").unwrap();
     world.run(&statement.replace("OLD-ID", "test").replace("NEW-ID", "moved")).await;
     let claim = claim(Owner { cluster: "moved".into(), ..owner("other") });
     let applied = world

@@ -39,7 +39,7 @@ impl World {
     }
 }
 
-async fn look(tables: &Database) -> Result<Vec<String>, TableError> {
+pub async fn look(tables: &Database) -> Result<Vec<String>, TableError> {
     let called = Mutex::default();
     let call = |_: &str, name: &str| {
         let mut called: std::sync::MutexGuard<'_, Vec<_>> = called.lock().unwrap();

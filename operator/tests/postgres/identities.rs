@@ -85,7 +85,7 @@ impl World {
     async fn on(server: &Postgres, name: &str, most: usize) -> Self {
         let database = server.create_database(name).await.unwrap();
         let settings = Settings::read(Some(&database.url()), |_| None).unwrap();
-        let connections = Connections::new(&settings, most, []).unwrap();
+        let connections = Connections::new(Some(&settings), most, []).unwrap();
         Self { database, connections, vault: Vault::default() }
     }
 
@@ -441,7 +441,7 @@ async fn a_secret_of_another_namespace_is_used_only_if_that_is_allowed() {
     world.put_url("foreign", &world.database.url());
     let foreign = SecretId { namespace: "bank".to_owned(), is_foreign: true, ..secret("foreign") };
     let settings = Settings::read(Some(&world.database.url()), |_| None).unwrap();
-    let allowing = Connections::new(&settings, 8, ["bank".to_owned()]).unwrap();
+    let allowing = Connections::new(Some(&settings), 8, ["bank".to_owned()]).unwrap();
     for (connections, is_allowed) in [(&world.connections, false), (&allowing, true)] {
         let done = connections.with(&world.vault, Some(&foreign), Purpose::Apply, |_| async { Ok(()) }).await;
         assert_eq!(done.is_ok(), is_allowed, "{done:?}");

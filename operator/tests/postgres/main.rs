@@ -11,6 +11,7 @@ mod connection;
 mod create;
 mod crowded;
 mod delete;
+mod disputes;
 mod drift;
 mod dumps;
 mod edits;

@@ -17,7 +17,7 @@ fn keyed(values: &[(&str, &str)], key: Option<&str>) -> SecretData {
 }
 
 fn settings(values: &[(&str, &str)]) -> Settings {
-    Settings::of_secret(&data(values), &own()).unwrap_or_else(|fault| panic!("{values:?}: {fault}"))
+    Settings::of_secret(&data(values), Some(&own())).unwrap_or_else(|fault| panic!("{values:?}: {fault}"))
 }
 
 fn password(settings: &Settings) -> &str {
@@ -68,10 +68,27 @@ fn the_secrets_of_four_operators_lead_to_their_databases() {
         ),
         (&crossplane, None, "database shop at x.rds.example:5433 as app, sslmode prefer"),
     ] {
-        let settings = Settings::of_secret(&keyed(values, key), &own()).unwrap();
+        let settings = Settings::of_secret(&keyed(values, key), Some(&own())).unwrap();
         assert_eq!(settings.target(), target);
         assert_eq!(password(&settings), "pw", "{target}");
     }
+}
+
+#[test]
+fn without_a_database_of_the_operator_s_own_a_secret_has_to_say_where_and_which() {
+    let login = [("username", "app"), ("password", "pw")];
+    for (values, expected) in [
+        (&[("host", "pg"), ("dbname", "app")][..], Ok("database app at pg:5432 as app, sslmode prefer")),
+        (&[("uri", "postgres://pg/app")], Ok("database app at pg:5432 as app, sslmode prefer")),
+        (&[("dbname", "app")], Err(SecretFault::NotGiven("host"))),
+        (&[("host", "pg")], Err(SecretFault::NotGiven("dbname"))),
+        (&[("uri", "postgres://pg")], Err(SecretFault::NotGiven("dbname"))),
+    ] {
+        let settings = Settings::of_secret(&data(&[values, &login].concat()), None);
+        let expected = expected.map(str::to_owned);
+        assert_eq!(settings.map(|settings| settings.target()), expected, "{values:?}");
+    }
+    assert!(SecretFault::NotGiven("host").is_missing());
 }
 
 #[test]
@@ -173,13 +190,16 @@ fn a_secret_that_can_not_be_used_is_told_without_its_values() {
             "has only one of tls.crt and tls.key",
         ),
     ] {
-        let fault = Settings::of_secret(&keyed(values, key), &own()).expect_err(why);
+        let fault = Settings::of_secret(&keyed(values, key), Some(&own())).expect_err(why);
         let message = fault.to_string();
         assert!(message.contains(why) && !message.contains("Geheim42"), "{message}, not {why}");
         assert_eq!(fault.is_missing(), why.starts_with("has no key"), "{why}");
     }
     let text = SecretData::new([("user".to_owned(), vec![0xff])], None);
-    assert_eq!(Settings::of_secret(&text, &own()).unwrap_err(), SecretFault::NotText("user".to_owned()));
+    assert_eq!(
+        Settings::of_secret(&text, Some(&own())).unwrap_err(),
+        SecretFault::NotText("user".to_owned())
+    );
 }
 
 #[test]
