@@ -30,7 +30,7 @@ use crate::{
     metrics::Metrics,
     outcome::{Adoption, Applied, Dropped},
     owners::Owners,
-    plan::{self, Claim, Compared, Difference, Found, Plan, PlanError, ResolvedTable},
+    plan::{self, Claim, Compared, Difference, Found, Plan, PlanError, Repair, ResolvedTable},
     pool::Pool,
     spec::{AdoptionPolicy, Table},
     sqlstate::Step,
@@ -53,13 +53,15 @@ use std::{
 };
 use tokio::time::{Instant, timeout};
 use tokio_postgres::Client;
-use tracing::warn;
 
 /// The time limit of both attempts at a transaction, including the wait for a connection.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// The most times that a table is looked at again because something was done that takes long.
 const MOST_ROUNDS: usize = 4;
+
+/// What is called when something that somebody has changed is found, and begins to be put right.
+pub type OnDrift<'a> = &'a (dyn Fn(&Repair<'_>) + Sync);
 
 /// A plan, and what else matters to its end.
 struct Planned {
@@ -138,13 +140,28 @@ impl Database {
         claim: &Claim,
         table: &Table,
     ) -> Result<Applied, TableError> {
+        self.apply_and_tell(objects, claim, table, &|_| ()).await
+    }
+
+    /// The same as [`apply`](Self::apply), and calls this for what somebody has changed, before what may take long is begun.
+    ///
+    /// # Errors
+    ///
+    /// As for [`apply`](Self::apply), also after it was called.
+    pub async fn apply_and_tell(
+        &self,
+        objects: &impl Objects,
+        claim: &Claim,
+        table: &Table,
+        on_drift: OnDrift<'_>,
+    ) -> Result<Applied, TableError> {
         match self.mark_former(objects, claim).await? {
-            Former::Nothing => self.apply_own(objects, claim, table).await,
+            Former::Nothing => self.apply_own(objects, claim, table, on_drift).await,
             Former::Strange(error) if claim.adoption == AdoptionPolicy::Never => Err(error.into()),
             // It is the spec that it may differ from: the other operator didn't apply all of it.
             former => {
                 let claim = &Claim { was_applied: false, ..claim.clone() };
-                let applied = self.apply_own(objects, claim, table).await?;
+                let applied = self.apply_own(objects, claim, table, on_drift).await?;
                 let handed_over = matches!(former, Former::Marked).then_some(Adoption::HandedOver);
                 Ok(Applied { adoption: handed_over.or(applied.adoption), ..applied })
             }
@@ -156,18 +173,23 @@ impl Database {
         objects: &impl Objects,
         claim: &Claim,
         table: &Table,
+        on_drift: OnDrift<'_>,
     ) -> Result<Applied, TableError> {
         let owner = &claim.owner;
         self.settle(owner, table).await?;
         let mut first = None;
         for _ in 0..MOST_ROUNDS {
-            let (applied, place, steps) = self.change(objects, claim, table).await?;
+            let (applied, place, steps) = self.change(objects, claim, table, on_drift).await?;
             let (outcome, drift) =
                 first.get_or_insert_with(|| (applied.outcome.clone(), applied.drift.clone()));
             if steps.is_empty() {
                 return Ok(Applied { outcome: outcome.clone(), drift: drift.clone(), ..applied });
             }
-            let what = format!("table {} is being changed: {}", place.qualified, steps[0].what);
+            let mut what = format!("table {} is being changed: {}", place.qualified, steps[0].what);
+            if let Some(difference) = drift {
+                what += ", because somebody had changed it: ";
+                what += &difference.in_words();
+            }
             let (pool, of) = (self.pool.clone(), owner.clone());
             let work = async move { steps::run(&pool, &of, &place, &steps).await };
             self.background.begin(owner, table, &what, work);
@@ -196,12 +218,13 @@ impl Database {
         objects: &impl Objects,
         claim: &Claim,
         table: &Table,
+        on_drift: OnDrift<'_>,
     ) -> Result<(Applied, Place, Vec<plan::Step>), TableError> {
         let has_asked_again = &AtomicBool::new(false);
         run(self.pool.metrics(), || {
             transact(&self.pool, async |tx: &Transaction<'_>| {
                 let Planned { plan, found, watched, warnings, has_triggers, sets_defaults } =
-                    self.plan(tx, objects, claim, table).await?;
+                    self.plan(tx, objects, claim, table, on_drift).await?;
                 // What is remembered of a literal may be of a former time zone.
                 if claim.was_applied && sets_defaults && !has_asked_again.swap(true, Relaxed) {
                     self.forms.forget();
@@ -230,8 +253,7 @@ impl Database {
                     .inspect_err(|error| self.note_refused(&watched, &found, error))?;
                 let (place, steps) = (plan.table.place.clone(), plan.steps.clone());
                 if let Some(difference) = &drift {
-                    warn!("{}.", difference.told(&place.qualified, steps.is_empty()));
-                    self.pool.metrics().note_drift(difference.kind);
+                    on_drift(&Repair { table: &place.qualified, difference, is_over: steps.is_empty() });
                 }
                 match steps.is_empty() {
                     true => self.watch.note_applied(watched),
@@ -284,6 +306,7 @@ impl Database {
         objects: &impl Objects,
         claim: &Claim,
         table: &Table,
+        on_drift: OnDrift<'_>,
     ) -> Result<Planned, TableError> {
         // The table stays where the status says that it is, whatever the search path has become since. The spec may have another
         // schema: then it doesn't move either.
@@ -364,10 +387,13 @@ impl Database {
             true => plan::decide(Compared { wanted: &watched.wanted, found: &found }, planned, claim.drift),
             false => planned.map(|plan| (plan, None)),
         };
-        if let (Ok((plan, _)), Some(relation)) = (&plan, &found.here)
+        if let (Ok((plan, drift)), Some(relation)) = (&plan, &found.here)
             && plan.needs_lock()
             && catalog::is_busy(tx, relation.head.oid).await?
         {
+            if let Some(difference) = drift {
+                on_drift(&Repair { table: &plan.table.place.qualified, difference, is_over: false });
+            }
             // All readers would wait behind one who waits for that lock.
             return Err(PlanError::Busy { table: plan.table.place.qualified.clone() }.into());
         }

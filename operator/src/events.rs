@@ -8,6 +8,7 @@
 
 use crate::{
     outcome::{Adoption, Applied, Dropped, LEFT, Outcome},
+    plan::Repair,
     status::{ConditionReason, TableStatus},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -30,6 +31,8 @@ pub struct TableEvent {
 pub struct LastTold {
     reason: Option<String>,
     generation: Option<i64>,
+    /// What somebody has changed of the table, if it isn't put right yet.
+    drift: Option<String>,
 }
 
 impl LastTold {
@@ -40,8 +43,19 @@ impl LastTold {
 
     /// Takes in an event about this generation of the object, if it isn't told already.
     pub fn take_in(&mut self, event: TableEvent, generation: Option<i64>) -> Option<TableEvent> {
-        let told = Self { reason: Some(event.reason.clone()), generation };
+        let told = Self { reason: Some(event.reason.clone()), generation, drift: self.drift.clone() };
         (std::mem::replace(self, told.clone()) != told).then_some(event)
+    }
+
+    /// Whether something that somebody has changed was told, and isn't put right yet.
+    pub fn has_drift(&self) -> bool {
+        self.drift.is_some()
+    }
+
+    /// Takes in what somebody has changed, in words, and returns whether it is another thing than before.
+    pub fn take_in_drift(&mut self, words: String) -> bool {
+        let words = Some(words);
+        std::mem::replace(&mut self.drift, words.clone()) != words
     }
 }
 
@@ -80,6 +94,11 @@ pub fn of_success(before: &TableStatus, applied: &Applied) -> Vec<TableEvent> {
     events
 }
 
+/// What is told of something that somebody has changed, where putting it right takes long, or fails.
+pub fn of_repair(repair: &Repair<'_>) -> TableEvent {
+    TableEvent::warning("DriftDetected", repair.difference.told(repair.table, false))
+}
+
 /// What is told of a failure that has changed the status from `before` to `after`.
 pub fn of_failure(before: &TableStatus, after: &TableStatus, deleting: bool) -> Option<TableEvent> {
     let now = told(after, deleting)?;
@@ -108,6 +127,34 @@ pub fn of_drop(dropped: &Dropped) -> TableEvent {
         Dropped::NoTable => {
             TableEvent::normal("DropSkipped", "Nothing was dropped: the object has no table".to_owned())
         }
+        Dropped::NotAsked(why) => TableEvent::normal(
+            "DropSkipped",
+            format!(
+                "Nothing was dropped: no table of the object is known, and there is no way to its database: {why}"
+            ),
+        ),
+        Dropped::LineLost { table, is_first_hand: false } => TableEvent::warning(
+            "DropSkipped",
+            format!(
+                "Table {table} stays in the database: the status names it, but neither its comment nor the status says that it is \
+                 this very object's"
+            ),
+        ),
+        Dropped::LineLost { table, is_first_hand: true } => TableEvent::warning(
+            "DropSkipped",
+            format!(
+                "Table {table} stays in the database, with its rows: the status names it, but its comment has no line that says \
+                 whose it is, because somebody has removed or replaced that line. If nobody needs the table: DROP TABLE {table}. To \
+                 take it up again, create the object again with adoptionPolicy: IfCompatible"
+            ),
+        ),
+        Dropped::Anothers { table, owner, foreign } => TableEvent::normal(
+            "DropSkipped",
+            format!(
+                "Table {table} stays in the database: by its comment, it belongs to the DatabaseTable {owner}{} now",
+                if *foreign { " in another cluster" } else { "" }
+            ),
+        ),
         Dropped::Left(table) => {
             TableEvent::warning("DropSkipped", format!("Table {table} stays in the database: {LEFT}"))
         }

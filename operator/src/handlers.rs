@@ -5,21 +5,28 @@ use crate::{
     cluster::Cluster,
     connections::{Connections, Link, Purpose},
     crd::DatabaseTable,
+    database::OnDrift,
     error::{TableError, Wait},
-    events,
+    events::{self, TableEvent},
     marker::Owner,
-    outcome::{Adoption, Applied, Dropped, LEFT, Outcome},
-    plan::{Claim, PlanError},
+    outcome::{Adoption, Applied, Dropped, Outcome},
+    plan::{Claim, PlanError, Repair},
     request::TableRequest,
     secrets,
     spec::DeletionPolicy,
     status::TableStatus,
 };
 use korf::{
-    Error, EventRecorder, Memo, ObjectPatch, Reason, Result, State, Status, extract::Body, filter::not,
+    Error, EventRecorder, Memo, ObjectPatch, Reason, Result, State, Status,
+    extract::{Body, Severity},
+    filter::not,
 };
 use kube::Client;
-use std::{fmt::Arguments, sync::Arc, time::Duration};
+use std::{
+    fmt::Arguments,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 use tracing::{debug, info, warn};
 
 /// What all handlers share.
@@ -144,8 +151,9 @@ async fn delete_handler(
     match drop_table(&request, &context, &client).await {
         Ok(dropped) => {
             gone.replace(IsDropped(matches!(dropped, Dropped::Table(_))));
-            log_dropped(&dropped);
-            events::of_drop(&dropped).post(&events);
+            let event = events::of_drop(&dropped);
+            log_dropped(&dropped, &event);
+            event.post(&events);
         }
         Err(error) => return Err(record_failure(&request, &context, error, true, (&patch, &events))?),
     }
@@ -164,28 +172,46 @@ async fn reconcile(
     for warning in request.warnings().iter().filter(|_| request.is_first) {
         warn!("{warning}");
     }
-    let result = apply(request, context, client).await;
+    let metrics = context.connections.pools().metrics();
+    let drift: Mutex<Option<TableEvent>> = Mutex::default();
+    let on_drift = |repair: &Repair<'_>| {
+        if request.is_news(repair.difference) {
+            warn!("{repair}.");
+            metrics.note_drift(repair.difference.kind);
+            lock(&drift).get_or_insert(events::of_repair(repair));
+        }
+    };
+    let result = apply(request, context, client, &on_drift).await;
+    let drift = lock(&drift).take();
     if let Some(every) = context.drift_interval {
         let trigger = request.trigger();
         let call = move |namespace: &str, name: &str| trigger.trigger((namespace, name));
         context.connections.watch_for_drift(every, secrets::in_cluster(client), call);
     }
     match result {
-        Ok((applied, database, owner)) => {
+        Ok((mut applied, database, owner)) => {
+            // If not, an attempt of before has told it.
+            applied.drift = applied.drift.filter(|_| drift.is_some());
             request.mark(true, patch);
             log_applied(&applied);
             request.events_of_success(&applied).into_iter().for_each(|event| event.post(events));
             Ok(Status(request.status_after_success(&applied, database, &owner)))
         }
         Err(error) => {
-            if let TableError::Plan(PlanError::Drifted { difference, .. }) = &error
-                && !request.has_drifted()
-            {
-                context.connections.pools().metrics().note_drift(difference.kind);
+            if let TableError::Plan(PlanError::Drifted { difference, .. }) = &error {
+                if !request.has_drifted() {
+                    metrics.note_drift(difference.kind);
+                }
+            } else if let Some(event) = drift {
+                event.post(events);
             }
             Err(record_failure(request, context, error, false, (patch, events))?)
         }
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What was applied, what the status is to say of the database, and whose the table is.
@@ -193,6 +219,7 @@ async fn apply(
     request: &TableRequest,
     context: &Context,
     client: &Client,
+    on_drift: OnDrift<'_>,
 ) -> Result<(Applied, Option<String>, Owner), TableError> {
     let table = request.table();
     if let Err(mistake) = table
@@ -213,7 +240,7 @@ async fn apply(
                 return Err(mistake.clone().into());
             }
         };
-        let result = link.database.apply(objects, &claim, table).await;
+        let result = link.database.apply_and_tell(objects, &claim, table, on_drift).await;
         if let Err(TableError::Working(_)) = result {
             link.database.when_settled(&claim.owner, request.wake());
         }
@@ -244,8 +271,7 @@ async fn drop_table(
     let secrets = secrets::in_cluster(client);
     match context.connections.with(&secrets, secret.as_ref(), Purpose::Drop, work).await {
         Err(error) if !request.has_table() && error.is_of_no_database() => {
-            debug!("The object has never had a table that is known of: {error}.");
-            Ok(Dropped::NoTable)
+            Ok(Dropped::NotAsked(error.to_string()))
         }
         dropped => dropped,
     }
@@ -311,13 +337,11 @@ fn log_applied(applied: &Applied) {
     }
 }
 
-fn log_dropped(dropped: &Dropped) {
-    match dropped {
-        Dropped::Table(table) => info!("Dropped table {table}."),
-        Dropped::NoTable => info!("The object has no table to drop."),
-        Dropped::Left(table) => warn!("Left table {table}: {LEFT}."),
-        Dropped::Kept(table) => warn!(
-            "Kept table {table}: the object no longer exists, and another object may own the table by now."
-        ),
+fn log_dropped(dropped: &Dropped, event: &TableEvent) {
+    match (dropped, event.severity) {
+        (Dropped::Table(table), _) => info!("Dropped table {table}."),
+        (Dropped::NoTable, _) => info!("The object has no table to drop."),
+        (_, Severity::Warning) => warn!("{}.", event.message),
+        (_, Severity::Normal) => info!("{}.", event.message),
     }
 }

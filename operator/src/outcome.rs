@@ -2,6 +2,7 @@
 
 use crate::{
     identifier::{Identifier, quote},
+    marker::Owner,
     plan::{Change, Difference, Plan},
     types::ResolvedColumn,
     warning::Warning,
@@ -92,6 +93,24 @@ pub enum Dropped {
     Table(String),
     /// The object had no table.
     NoTable,
+    /// No table of the object is known, and there is no way to its database, because of this.
+    NotAsked(String),
+    /// This table stays: the status names it, and its comment doesn't say whose it is.
+    LineLost {
+        /// The table.
+        table: String,
+        /// Whether the status is this very object's own, so that the comment has said so before.
+        is_first_hand: bool,
+    },
+    /// This table stays: the status names it, and it is another object's by now.
+    Anothers {
+        /// The table.
+        table: String,
+        /// The other object.
+        owner: Owner,
+        /// Whether the other object is in another cluster.
+        foreign: bool,
+    },
     /// This table stays: the object no longer exists, and another object of the same name may own the table.
     Kept(String),
     /// This table stays: its comment names another object of the same name, or several.

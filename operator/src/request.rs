@@ -9,7 +9,7 @@ use crate::{
     marker::Owner,
     note,
     outcome::Applied,
-    plan::{Claim, PlanError},
+    plan::{Claim, Difference, PlanError},
     secrets::SecretId,
     spec::{Declaration, DeletionPolicy, SpecError, Table},
     status::{Stamp, TableStatus},
@@ -220,9 +220,18 @@ impl TableRequest {
         })
     }
 
-    /// Whether the status tells that the table has drifted.
+    /// Whether it was told that the table has drifted.
     pub fn has_drifted(&self) -> bool {
-        self.status.has_drifted()
+        self.status.has_drifted() || self.told.lock().has_drift()
+    }
+
+    /// Takes in what somebody has changed of the table, and returns whether it is to be told: neither this process has, in an attempt
+    /// of before, nor another one.
+    pub fn is_news(&self, difference: &Difference) -> bool {
+        let words = difference.in_words();
+        let mut told = self.told.lock();
+        let is_known = !told.has_drift() && self.status.tells_of_drift(&words, self.stamp.generation);
+        told.take_in_drift(words) && !is_known
     }
 
     /// Gives objects a turn.

@@ -203,6 +203,17 @@ impl TableStatus {
         self.find("Ready").is_some_and(|ready| ready.reason == ConditionReason::Drifted.to_string())
     }
 
+    /// Whether it tells already that the table of this generation of the object has changed in this way: by the message, or because
+    /// something is being done to a table that was as its spec asks.
+    pub fn tells_of_drift(&self, words: &str, generation: Option<i64>) -> bool {
+        let Some(synced) = self.find("Synced").filter(|synced| synced.status == "False") else {
+            return false;
+        };
+        let is = |reason: ConditionReason| synced.reason == reason.to_string();
+        (is(ConditionReason::InProgress) && self.has_applied(generation) == Some(true))
+            || (is(ConditionReason::Drifted) && synced.message.contains(words))
+    }
+
     fn find(&self, type_: &str) -> Option<&Condition> {
         self.conditions.iter().find(|condition| condition.type_ == type_)
     }

@@ -1,6 +1,6 @@
 //! Tables that somebody changes by hand, while the operator runs and while it doesn't.
 
-use crate::fixture::{Cluster, Fixture, condition, manifest};
+use crate::fixture::{Cluster, Fixture, Lock, condition, manifest};
 use serde_json::{Value, json};
 
 fn is(reason: &str) -> impl Fn(&Value) -> bool {
@@ -8,6 +8,10 @@ fn is(reason: &str) -> impl Fn(&Value) -> bool {
         let status = if reason == "Applied" { "True" } else { "False" };
         condition(object, "Ready") == [status, reason] && condition(object, "Synced") == [status, reason]
     }
+}
+
+fn is_in_progress(object: &Value) -> bool {
+    condition(object, "Ready") == ["False", "InProgress"]
 }
 
 #[tokio::test]
@@ -118,4 +122,49 @@ async fn what_others_change_while_no_operator_runs_is_found_at_its_start() {
     assert_eq!(after["metadata"]["resourceVersion"], before["metadata"]["resourceVersion"]);
     assert_eq!(fixture.columns("b").await.len(), 1);
     assert_eq!(fixture.columns("c").await, ["id integer", "x bigint"]);
+}
+
+/// An object whose table has an index that somebody drops while nobody can build it, and the transaction that holds it up.
+async fn with_slow_repair(fixture: &Fixture<'_>) -> Lock {
+    fixture.apply(&manifest("slow", "slow", &["id"]));
+    fixture.until_ready("slow").await;
+    let indexes = json!([{ "name": "by_id", "columns": ["id"] }]);
+    fixture.patch("slow", json!({ "spec": { "indexes": indexes } })).await;
+    let indexed = |object: &Value| object["status"]["indexes"] == json!(["by_id"]) && is("Applied")(object);
+    fixture.until("slow", "it has its index", indexed).await;
+    fixture.until_told("slow", &["Created", "Changed"]).await;
+    // No index is built before this is over.
+    let old =
+        fixture.lock("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT FROM pg_class LIMIT 1").await;
+    fixture.sql("DROP INDEX by_id").await;
+    old
+}
+
+#[tokio::test]
+async fn a_repair_that_takes_long_is_told_when_it_begins_and_not_again_by_the_next_operator() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "drift-slow").await;
+    let mut operator = fixture.operator().arg("--drift-interval=1").start();
+    let old = with_slow_repair(&fixture).await;
+    let object = fixture.until("slow", "its index is being built", is_in_progress).await;
+    let text = object["status"]["conditions"].to_string();
+    assert!(text.contains("because somebody had changed it: index \\\"by_id\\\" is missing"), "{text}");
+    let told = ["Created", "Changed", "DriftDetected", "InProgress"];
+    let notes = fixture.until_told("slow", &told).await;
+    let note = "Somebody had changed table public.slow: index \"by_id\" is missing. It is being put right";
+    assert_eq!(notes[2], note);
+    operator.wait_for_line(&format!("{note}.")).await;
+    operator.kill_9();
+    // What the server builds for a client that is gone dies, too.
+    fixture
+        .query("SELECT pg_terminate_backend(pid)::text FROM pg_stat_progress_create_index WHERE datname = current_database()")
+        .await;
+    // It is tried at once.
+    fixture.patch("slow", json!({"metadata": {"labels": {"looked": "now"}}})).await;
+    let operator = fixture.operator().arg("--drift-interval=1").start();
+    operator.wait_for_line("Table public.slow: begins with").await;
+    operator.wait_for_line("table public.slow is being changed").await;
+    old.release().await;
+    fixture.until("slow", "it is as it asks", is("Applied")).await;
+    fixture.until_told("slow", &[&told[..], &["Applied"]].concat()).await;
+    assert_eq!(operator.count_lines("Somebody had changed"), 0);
 }

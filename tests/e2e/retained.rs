@@ -137,4 +137,25 @@ async fn a_comment_that_somebody_has_replaced_gets_the_owners_line_again_and_a_c
     fixture.delete("own").await;
     fixture.until_gone("own").await;
     assert_eq!(fixture.columns("own").await, [""; 0]);
+    // The one without a line stays, and somebody learns it.
+    fixture.delete("other").await;
+    fixture.until_gone("other").await;
+    fixture.until_told("other", &["Created", "OwnershipConflict", "DropSkipped"]).await;
+    operator.wait_for_line("Table public.other stays in the database: the status names it").await;
+    assert_eq!(fixture.columns("other").await, ["id integer"]);
+}
+
+#[tokio::test]
+async fn a_table_that_has_lost_its_line_outlives_its_object_and_the_object_tells_it() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "line-lost-deleted").await;
+    let operator = fixture.operator().start();
+    fixture.apply(&manifest("kept", "kept", &["id"]));
+    fixture.until_ready("kept").await;
+    fixture.sql("INSERT INTO kept VALUES (1); COMMENT ON TABLE kept IS 'mine'").await;
+    fixture.delete("kept").await;
+    fixture.until_gone("kept").await;
+    let notes = fixture.until_told("kept", &["Created", "DropSkipped"]).await;
+    assert!(notes[1].contains("If nobody needs the table: DROP TABLE public.kept"), "{notes:?}");
+    operator.wait_for_line("Table public.kept stays in the database, with its rows").await;
+    assert_eq!(fixture.query("SELECT id::text FROM kept").await, ["1"]);
 }

@@ -53,7 +53,7 @@ impl Database {
         run(self.pool.metrics(), || {
             // It isn't committed.
             transact(&self.pool, async |tx: &Transaction<'_>| {
-                let Planned { plan, warnings, .. } = self.plan(tx, objects, claim, table).await?;
+                let Planned { plan, warnings, .. } = self.plan(tx, objects, claim, table, &|_| ()).await?;
                 let (plan, _) = plan?;
                 Ok(Preview {
                     without_value: without_value(tx, &plan).await,

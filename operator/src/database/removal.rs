@@ -29,7 +29,9 @@ pub(super) async fn drop_once(
     }
     // While it waits for a lock, someone may rename the table and give its name to another one.
     for _ in 0..3 {
-        let Some(place) = find_table_to_drop(tx, claim, table).await? else { return Ok(Dropped::NoTable) };
+        let Some(place) = find_table_to_drop(tx, claim, table).await? else {
+            return not_dropped(tx, claim).await;
+        };
         let (locked, head) = join!(
             tx.metrics.locked(catalog::lock(tx, &place.qualified)),
             catalog::head(tx, Some(&place.schema), &place.name)
@@ -90,6 +92,15 @@ async fn drop_at(
     plan::check_drop(&place, &head)?;
     tx.commit(Step::Drop, &[ddl::drop_table(&place)]).await?;
     Ok(Some(Dropped::Table(place.qualified)))
+}
+
+/// Looks at the table that the status names, which no line says to be the object's.
+async fn not_dropped(sql: &Client, claim: &Claim) -> Result<Dropped, TableError> {
+    let recorded = match claim.table.as_deref().and_then(split_qualified) {
+        Some((schema, name)) => catalog::head(sql, Some(&schema), &name).await?,
+        None => None,
+    };
+    Ok(plan::not_dropped(claim, recorded.as_ref()))
 }
 
 /// Leaves a table to others of this name. What the object has claimed, it claims no longer.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    marker::Owner,
     outcome::{Adoption, ColumnStatus},
     status::{Failure, Stamp},
 };
@@ -266,6 +267,7 @@ fn each_event_says_what_has_happened_to_what() {
     let told = events(&back, true).pop().unwrap().1;
     assert_eq!(told.message, "Table public.t is as the spec asks, with 1 column and 1 index");
     let table = || "public.t".to_owned();
+    let owner = Owner { cluster: "c".into(), namespace: "shop".into(), name: "b".into(), uid: "u".into() };
     for (event, severity, reason, message) in [
         (of_drop(&Dropped::Table(table())), Severity::Normal, "Dropped", "Table public.t was dropped"),
         (
@@ -273,6 +275,36 @@ fn each_event_says_what_has_happened_to_what() {
             Severity::Normal,
             "DropSkipped",
             "Nothing was dropped: the object has no table",
+        ),
+        (
+            of_drop(&Dropped::NotAsked("Secret shop/pg doesn't exist".into())),
+            Severity::Normal,
+            "DropSkipped",
+            "Nothing was dropped: no table of the object is known, and there is no way to its database: Secret shop/pg",
+        ),
+        (
+            of_drop(&Dropped::LineLost { table: table(), is_first_hand: false }),
+            Severity::Warning,
+            "DropSkipped",
+            "Table public.t stays in the database: the status names it, but neither its comment nor the status",
+        ),
+        (
+            of_drop(&Dropped::LineLost { table: table(), is_first_hand: true }),
+            Severity::Warning,
+            "DropSkipped",
+            "Table public.t stays in the database, with its rows: the status names it, but its comment has no line",
+        ),
+        (
+            of_drop(&Dropped::Anothers { table: table(), owner: owner.clone(), foreign: false }),
+            Severity::Normal,
+            "DropSkipped",
+            "Table public.t stays in the database: by its comment, it belongs to the DatabaseTable shop/b now",
+        ),
+        (
+            of_drop(&Dropped::Anothers { table: table(), owner, foreign: true }),
+            Severity::Normal,
+            "DropSkipped",
+            "Table public.t stays in the database: by its comment, it belongs to the DatabaseTable shop/b in another cluster now",
         ),
         (
             of_drop(&Dropped::Kept(table())),
@@ -302,4 +334,18 @@ fn each_event_says_what_has_happened_to_what() {
         assert_eq!((event.severity, event.reason.as_str()), (severity, reason));
         assert!(event.message.starts_with(message), "{}", event.message);
     }
+}
+
+#[test]
+fn what_somebody_has_changed_is_told_once_until_it_is_put_right() {
+    let mut last = LastTold::default();
+    let mut told: Vec<_> =
+        ["no a", "no a", "no b", "no b"].map(|words| last.take_in_drift(words.into())).into();
+    // A failure in between is another matter.
+    last.take_in(TableEvent::warning("PermissionDenied", String::new()), Some(1));
+    told.push(last.take_in_drift("no b".into()));
+    assert!(last.has_drift());
+    last.end();
+    told.push(last.take_in_drift("no b".into()));
+    assert_eq!(told, [true, false, true, false, false, true]);
 }

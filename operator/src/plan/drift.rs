@@ -3,7 +3,9 @@
 //! There is no comparison of its own: a table has drifted if a plan for it isn't empty. So it is never reported for what the
 //! operator would leave alone, such as columns that a person has added.
 
-use super::{Cause, Change, Found, IncompatibleChange, Plan, PlanError, ResolvedTable, Step, changed_key};
+use super::{
+    Cause, Change, Found, IncompatibleChange, Plan, PlanError, ResolvedTable, Step, changed_key, error::join,
+};
 use crate::{
     catalog::Relation,
     ddl,
@@ -71,7 +73,30 @@ impl Difference {
             DriftKind::Column => ". It is as the spec asks again; a column that was missing is empty",
             _ => ". It is as the spec asks again",
         };
-        format!("Somebody had changed table {table}: {}{loss}", self.words.join("; "))
+        format!("Somebody had changed table {table}: {}{loss}", self.in_words())
+    }
+
+    /// The differences in one text; of many, some.
+    pub fn in_words(&self) -> String {
+        join(&self.words)
+    }
+}
+
+/// What somebody has changed of a table, when it begins to be put right.
+#[derive(Clone, Copy, Debug)]
+pub struct Repair<'a> {
+    /// The table, as PostgreSQL prints it.
+    pub table: &'a str,
+    /// How it differs from its spec.
+    pub difference: &'a Difference,
+    /// Whether it is put right already.
+    pub is_over: bool,
+}
+
+/// For people.
+impl fmt::Display for Repair<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.difference.told(self.table, self.is_over))
     }
 }
 

@@ -235,7 +235,7 @@ pub enum PlanError {
         pending: Vec<String>,
     },
     /// Somebody has changed the table since it was as the spec asks.
-    #[error("table {table} isn't as the spec asks, because somebody has changed it: {}. {hint}", .difference.words.join("; "))]
+    #[error("table {table} isn't as the spec asks, because somebody has changed it: {}. {hint}", .difference.in_words())]
     Drifted {
         /// The table.
         table: String,
@@ -453,7 +453,7 @@ fn ambiguity(marked: &[String], recorded: Option<&str>) -> String {
 const MOST_NAMED: usize = 20;
 const MOST_CHARS: usize = 400;
 
-fn join<T: ToString>(changes: &[T]) -> String {
+pub(super) fn join<T: ToString>(changes: &[T]) -> String {
     let named = changes.iter().take(MOST_NAMED).map(|change| shortened(change.to_string()));
     let rest = changes.len().saturating_sub(MOST_NAMED);
     named.chain((rest > 0).then(|| format!("and {rest} more"))).collect::<Vec<_>>().join("; ")

@@ -237,3 +237,22 @@ fn each_condition_says_which_generation_it_is_about() {
     let (observed, conditions) = of(&first.after_failure(stamp(2, 20), &down));
     assert_eq!((observed, conditions), (2, vec![("Ready".to_owned(), 1), ("Synced".to_owned(), 2)]));
 }
+
+#[test]
+fn a_status_tells_of_drift_by_its_message_or_by_work_on_a_table_that_was_as_asked() {
+    use ConditionReason::{Drifted, InProgress, UpdateAborted};
+    let stamp = |generation| Stamp { generation: Some(generation), now: Timestamp::UNIX_EPOCH };
+    let applied = TableStatus { applied_generation: Some(1), ..TableStatus::default() };
+    for (reason, message, generation, tells) in [
+        (InProgress, "an index is being built", 1, true),
+        (InProgress, "an index is being built", 2, false),
+        (Drifted, "table t isn't as asked: no column a. Change it back", 1, true),
+        (Drifted, "table t isn't as asked: no column b. Change it back", 1, false),
+        (UpdateAborted, "no column a", 1, false),
+    ] {
+        let failure = Failure { reason, message, needs_person: true, deleting: false, pending: &[] };
+        let status = applied.after_failure(stamp(generation), &failure);
+        assert_eq!(status.tells_of_drift("no column a", Some(generation)), tells, "{reason} {message}");
+    }
+    assert!(!applied.tells_of_drift("", Some(1)));
+}

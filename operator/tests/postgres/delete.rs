@@ -102,7 +102,10 @@ async fn a_copy_is_not_dropped_instead_of_a_table_that_lost_its_line() {
     assert_eq!((error.class(), error.reason()), (ErrorClass::Environment, ConditionReason::Conflict));
     assert!(error.to_string().contains("the status names public.t as the object's table, but"), "{error}");
     world.run("COMMENT ON TABLE copy.t IS NULL").await;
-    assert_eq!(world.drop_named(Some("T")).await.unwrap(), Dropped::NoTable);
+    assert_eq!(
+        world.drop_named(Some("T")).await.unwrap(),
+        Dropped::LineLost { table: "public.t".into(), is_first_hand: true }
+    );
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use crate::{
 };
 use database_table_operator::{
     error::TableError,
-    marker::Owner,
+    marker::{FromSpec, Owner},
     outcome::{Adoption, Applied, Dropped, Outcome},
     plan::{Claim, PlanError},
     spec::DriftPolicy,
@@ -132,9 +132,42 @@ async fn a_table_in_place_of_the_objects_own_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_deletion_says_what_becomes_of_the_table_that_the_status_names() {
+    let line = |owner: Owner| owner.mark_comment(None, &FromSpec::default());
+    let comment = |text: &str| format!("COMMENT ON TABLE t IS '{text}'");
+    let lost = Dropped::LineLost { table: "public.t".into(), is_first_hand: true };
+    let anothers = |owner: Owner, foreign| Dropped::Anothers { table: "public.t".into(), owner, foreign };
+    let stranger = Owner { cluster: "copy".into(), ..owner("a") };
+    let world = applied("line_outcomes").await;
+    for (sql, expected) in [
+        (comment(""), lost.clone()),
+        (comment("Who signed up."), lost.clone()),
+        (comment(&line(owner("b"))), anothers(owner("b"), false)),
+        (comment(&line(stranger.clone())), anothers(stranger, true)),
+        ("DROP TABLE t; CREATE TABLE t (x text)".to_owned(), lost.clone()),
+        ("DROP TABLE t; CREATE TABLE t (x text) PARTITION BY LIST (x)".to_owned(), lost),
+        ("DROP TABLE t; CREATE VIEW t AS SELECT 1".to_owned(), Dropped::NoTable),
+        ("DROP VIEW t".to_owned(), Dropped::NoTable),
+    ] {
+        world.run(&sql).await;
+        let before = world.snapshot().await;
+        assert_eq!(world.drop_named(Some("t")).await.unwrap(), expected, "{sql}");
+        assert_eq!(world.snapshot().await, before, "{sql}");
+    }
+    // The status is a copy of another object's.
+    world.run("CREATE TABLE t (a integer)").await;
+    world.claim.lock().unwrap().is_first_hand = false;
+    let unknown = Dropped::LineLost { table: "public.t".into(), is_first_hand: false };
+    assert_eq!(world.drop().await.unwrap(), unknown);
+}
+
+#[tokio::test]
 async fn no_table_is_dropped_that_has_lost_its_line_and_no_object_that_is_gone_gets_one() {
     let world = applied("line_dropped").await;
-    assert_eq!(world.drop_named(Some("t")).await.unwrap(), Dropped::NoTable);
+    assert_eq!(
+        world.drop_named(Some("t")).await.unwrap(),
+        Dropped::LineLost { table: "public.t".into(), is_first_hand: true }
+    );
     assert_eq!(comment(&world, "t").await.as_deref(), Some("Who signed up."));
     let error = world.tables.apply(&Existing("9"), &known(&world), &table(&wanted())).await.unwrap_err();
     assert_eq!(error, TableError::ObjectGone { table: "public.t".into() });
