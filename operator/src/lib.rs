@@ -48,6 +48,7 @@ pub mod pool;
 pub mod request;
 pub mod secret_watch;
 pub mod secrets;
+pub mod siblings;
 pub mod spec;
 pub mod sqlstate;
 pub mod status;
