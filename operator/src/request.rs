@@ -3,6 +3,7 @@
 use crate::{
     connections::Link,
     crd::DatabaseTable,
+    drift::Hold,
     error::TableError,
     events::{self, LastTold, TableEvent},
     handlers::Context,
@@ -51,10 +52,11 @@ pub struct TableRequest {
     previous: Option<Arc<Declared>>,
     stamp: Stamp,
     /// The time since the handler's first attempt.
-    lasts: Duration,
+    pub lasts: Duration,
     trigger: Trigger<DatabaseTable>,
     told: Memo<LastTold>,
     tables: Tables,
+    hold: Memo<Hold>,
 }
 
 /// The part of an object that its author writes.
@@ -101,6 +103,7 @@ impl<S: ChangeHandlerScope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
             trigger: FromCall::<S>::from_call(call)?,
             told: FromCall::<S>::from_call(call)?,
             tables: FromCall::<S>::from_call(call)?,
+            hold: FromCall::<S>::from_call(call)?,
         })
     }
 
@@ -241,6 +244,11 @@ impl TableRequest {
         let mut told = self.told.lock();
         let is_known = !told.has_drift() && self.status.tells_of_drift(&words, self.stamp.generation);
         told.take_in_drift(words) && !is_known
+    }
+
+    /// What shows that the object is this process's.
+    pub fn hold(&self) -> Hold {
+        self.hold.get()
     }
 
     /// Gives objects a turn.

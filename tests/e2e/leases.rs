@@ -1,6 +1,9 @@
 //! Leases on the real API server: replicas that stop, die, are suspended, or may not have any.
 
-use crate::fixture::{Fixture, OperatorProcess, eventually, eventually_within, manifest};
+use crate::{
+    fixture::{Cluster, Fixture, OperatorProcess, eventually, eventually_within, manifest},
+    health::Health,
+};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use std::time::Duration;
@@ -90,6 +93,46 @@ async fn a_suspended_leader_writes_nothing_when_it_goes_on() {
     first.wait_for_line("Leads from now on (epoch 3).").await;
     fixture.apply(&manifest("two", "two", &["id"]));
     fixture.until_ready("two").await;
+}
+
+/// The other one looks at the tables, and this one would go on with that until its end.
+#[tokio::test]
+async fn a_replica_that_has_lost_its_lease_looks_at_no_tables() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "lease-drift").await;
+    let replica = |name: &str| {
+        let command = fixture.operator().by_administrator().env("HOSTNAME", name).arg("--leader-elect");
+        let command = command.arg("--lease-namespace").arg(&fixture.namespace).arg("--drift-interval=1");
+        let command = command.arg("--health-addr=127.0.0.1:0").arg("--metrics-addr=127.0.0.1:0");
+        SHORT.iter().fold(command, |command, option| command.arg("--set").arg(option)).start()
+    };
+    let watches = async |replica: &Health, tables: u32| {
+        let line = format!("table_operator_watched_tables {tables}");
+        let watched = |text: &String| text.lines().any(|known| known == line);
+        eventually(&line, async || replica.ask("/metrics").1, watched).await;
+    };
+    let first = replica("first");
+    first.wait_for_line("Leads from now on (epoch 1).").await;
+    let mut second = replica("second");
+    second.wait_for_line("Stands by: first_").await;
+    let (looks, stands_by) = (Health::of(&first).await, Health::of(&second).await);
+    fixture.apply(&manifest("one", "one", &["id", "x"]));
+    fixture.until_ready("one").await;
+    watches(&looks, 1).await;
+    watches(&stands_by, 0).await;
+    first.signal("STOP");
+    second.wait_for_line("Leads from now on (epoch 2).").await;
+    watches(&stands_by, 1).await;
+    first.signal("CONT");
+    first.wait_for_line("No longer leads: no renewal was answered for 2 seconds.").await;
+    watches(&looks, 0).await;
+    fixture.sql("ALTER TABLE one DROP x").await;
+    fixture.until_columns("one", 2).await;
+    // When it leads again, it looks again.
+    assert_eq!(second.terminate().await.code(), Some(0));
+    first.wait_for_line("Leads from now on (epoch 3).").await;
+    watches(&looks, 1).await;
+    fixture.sql("ALTER TABLE one DROP x").await;
+    fixture.until_columns("one", 2).await;
 }
 
 #[tokio::test]
