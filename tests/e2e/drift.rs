@@ -1,6 +1,6 @@
 //! Tables that somebody changes by hand, while the operator runs and while it doesn't.
 
-use crate::fixture::{Cluster, Fixture, Lock, condition, manifest};
+use crate::fixture::{Cluster, Fixture, Lock, condition, manifest, postgres};
 use serde_json::{Value, json};
 
 fn is(reason: &str) -> impl Fn(&Value) -> bool {
@@ -170,7 +170,7 @@ async fn a_repair_that_takes_long_is_told_when_it_begins_and_not_again_by_the_ne
 }
 
 const FORGOTTEN: &str = r#"{"status": {"table": null}}"#;
-const FORGET: &str = r#"kubectl patch databasetables --all --subresource=status --type=merge -p '{"status": {"table": null}}'"#;
+const FORGET: &str = r#"kubectl get databasetables -o name | xargs kubectl patch --subresource=status --type=merge -p '{"status": {"table": null}}'"#;
 
 #[tokio::test]
 async fn tables_that_are_missing_with_most_others_wait_for_a_restore_or_for_a_word() {
@@ -214,8 +214,11 @@ async fn tables_that_are_missing_with_most_others_wait_for_a_restore_or_for_a_wo
         })
         .await;
     // The command of the message, and of the documents.
-    let words = ["patch", "databasetables", "--all", "--subresource=status", "--type=merge", "-p", FORGOTTEN];
-    assert!(fixture.kubectl().args(words).output().unwrap().status.success());
+    let objects = fixture.kubectl_get(&["databasetables", "-o", "name"]);
+    let mut kubectl = fixture.kubectl();
+    kubectl.arg("patch").args(["--subresource=status", "--type=merge", "-p", FORGOTTEN]);
+    let output = kubectl.args(objects.split_whitespace()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
     fixture.until_gone("d").await;
     for name in ["a", "b", "c"] {
         fixture.until_ready(name).await;

@@ -65,8 +65,8 @@ pub struct Difference {
 }
 
 /// What lets tables be made that the status says were there.
-pub(super) const AGAIN: &str = "forget them: kubectl patch databasetables --all --subresource=status --type=merge -p \
-                                '{\"status\": {\"table\": null}}'";
+pub(super) const AGAIN: &str = "forget them: kubectl get databasetables -o name | xargs kubectl patch --subresource=status \
+                                --type=merge -p '{\"status\": {\"table\": null}}'";
 
 impl Difference {
     /// What is told once it has been put right, or begun to be.
