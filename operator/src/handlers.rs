@@ -236,7 +236,8 @@ async fn apply(
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
     let objects = &beside(api::since(client, &request.version), || request.tables_beside());
     let work = |link: Arc<Link>| async move {
-        let claim = Claim { was_applied: request.was_applied(), ..request.claim(cluster, &link) };
+        let claim = request.claim(cluster, &link);
+        let claim = Claim { was_applied: request.was_applied(claim.is_first_hand), ..claim };
         let table = match table {
             Ok(table) => table,
             // The next spec that was handled will be this one, which doesn't say what the object's table is.

@@ -457,6 +457,25 @@ async fn the_rules_say_what_to_write_and_look_at_changed_specs_alone() {
     }
 
     names_count_once_there_is_a_table(&world);
+    a_denied_edit_deletes_nothing_by_force(&world);
+}
+
+/// What an API server calls invalid, `kubectl apply --force`, Flux and Argo CD take for a field that can't be changed: they delete the
+/// object, and its table with it, and create another one.
+fn a_denied_edit_deletes_nothing_by_force(world: &World) {
+    let fine = json!({"tableName": "t", "columns": [{"a": "int"}]});
+    world.must(&["apply", "-f", "-"], &object("forced", &fine).to_string());
+    let uid = || world.must(&["get", "dbt", "forced", "-o", "jsonpath={.metadata.uid}"], "");
+    let before = uid();
+    let mistake = json!({"tableName": "t", "columns": [{"a": "int"}], "primaryKey": "b"});
+    let output = world.kubectl(&["apply", "--force", "-f", "-"], &object("forced", &mistake).to_string());
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("spec.primaryKey names b, which is not a column"), "{message}");
+    assert!(message.contains("(Forbidden)"), "{message}");
+    assert_eq!(uid(), before);
+    // Flux goes by the text, too.
+    let rules = manifest("admission.yaml");
+    assert!(!rules.contains("is immutable") && !rules.contains("immutable field"));
 }
 
 /// The table of `old` is `public."U"`, with the key `a`.

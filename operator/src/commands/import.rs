@@ -135,9 +135,9 @@ async fn read(sql: &Client, schema: &str, name: &str, taken: &mut Names) -> Resu
     let mut manifest = Manifest::of(name, &relation, &indexes, taken);
     if let Some(role) = stranger {
         manifest.remark(format!(
-            "the table belongs to the role {}: the operator can't take it over unless its own role is a member of that one, or has \
-             the table: ALTER TABLE {qualified} OWNER TO …",
-            quote(&role)
+            "the table belongs to the role {role}: the operator can't take it over unless its own role is a member of that one: \
+             GRANT {role} TO …",
+            role = quote(&role)
         ));
     }
     Ok(Entry::Manifest(Box::new(manifest)))
