@@ -36,6 +36,7 @@ mod schemas;
 mod shadowed;
 mod succession;
 mod support;
+mod turnover;
 mod update;
 mod versions;
 mod warnings;
