@@ -17,9 +17,13 @@ use crate::{
 };
 pub use column::{PROBED, generated, probe};
 use column::{definition, definition_in_new_table};
+use index::rename_index;
 pub use index::{cancel_build, create_index, index_steps};
 pub use key::key;
-pub use names::{TakenNames, chosen_unique_name, key_names, not_null_name, successor_name, unique_names};
+pub use names::{
+    TakenNames, chosen_unique_name, key_names, not_null_name, not_null_names, sequence_name, successor_name,
+    unique_names,
+};
 pub use steps::{cancel_validation, drop_index, not_null, unique, unique_constraint};
 pub use values::{identity, serial, stored};
 
@@ -46,6 +50,8 @@ pub fn changes_of(table: &ResolvedTable, changes: &[Change]) -> Vec<String> {
             Change::CreateTable => first.push(create_table(table)),
             Change::CreateIndex(index) => last.push(create_index(place, index)),
             Change::Rename { from, to } => first.push(rename(place, from, to)),
+            Change::RenameIndex { from, to } => first.push(rename_index(place, from, to)),
+            Change::RenameConstraint { from, to } => first.push(rename_constraint(place, from, to)),
             Change::AddColumn(column) => added.push(format!("ADD COLUMN {}", definition(column))),
             Change::Comment { column, text } => last.push(comment_column(place, column, text)),
             Change::WidenSequence { sequence, type_, .. } => {
@@ -77,6 +83,8 @@ fn alteration(change: &Change) -> Option<String> {
         | Change::CreateTable
         | Change::CreateIndex(_)
         | Change::Rename { .. }
+        | Change::RenameIndex { .. }
+        | Change::RenameConstraint { .. }
         | Change::AddColumn(_)
         | Change::WidenSequence { .. }
         | Change::Comment { .. } => return None,
@@ -122,6 +130,11 @@ pub fn alter_table(place: &Place, lines: &[String]) -> String {
 /// The statement that renames a column.
 pub fn rename(place: &Place, from: &str, to: &Identifier) -> String {
     alter_table(place, &[format!("RENAME COLUMN {} TO {to}", quote(from))])
+}
+
+/// The statement that renames a constraint.
+fn rename_constraint(place: &Place, from: &str, to: &str) -> String {
+    alter_table(place, &[format!("RENAME CONSTRAINT {} TO {}", quote(from), quote(to))])
 }
 
 /// The statement that adds a column.

@@ -269,7 +269,7 @@ fn update(
 ) -> Result<Plan, PlanError> {
     let comment = relation.head.comment.as_deref();
     let in_comment = comment.and_then(marker::from_spec_in);
-    let after = columns::renamed(&wanted, relation, owned(in_comment.clone(), claim));
+    let after = columns::renamed(&wanted, relation, owned(in_comment.clone(), claim), &found.indexes);
     let present = found.indexes.renamed(&after.changes);
     let indexes = plan_indexes(&wanted.place, &wanted.indexes, &after.owned.indexes, &present);
     let Differences { changes, mut steps, refused, unbound } =
@@ -334,7 +334,8 @@ fn update(
 /// The columns that are to be renamed before anything else.
 pub fn renames(wanted: &ResolvedTable, relation: &Relation, claim: &Claim) -> Vec<Change> {
     let in_comment = relation.head.comment.as_deref().and_then(marker::from_spec_in);
-    columns::renamed(wanted, relation, owned(in_comment, claim)).changes
+    let after = columns::renamed(wanted, relation, owned(in_comment, claim), &FoundIndexes::default());
+    after.changes.into_iter().filter(|change| matches!(change, Change::Rename { .. })).collect()
 }
 
 /// What came from the spec, by the comment and by the claim.
@@ -362,7 +363,7 @@ const LAST_RANK: u8 = 6;
 fn rank_of(change: &Change) -> Option<u8> {
     match change {
         Change::CancelBuild(_) | Change::CancelValidation(_) => None,
-        Change::Rename { .. } => Some(0),
+        Change::Rename { .. } | Change::RenameIndex { .. } | Change::RenameConstraint { .. } => Some(0),
         Change::AddColumn(column) if !matches!(column.settings.values, Values::Generated(_)) => Some(1),
         Change::AddColumn(_) => Some(4),
         _ => Some(5),

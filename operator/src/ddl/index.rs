@@ -89,9 +89,13 @@ pub fn cancel_build(table: &Place, name: &str) -> String {
 
 fn swap(table: &Place, name: &str, successor: &str) -> Vec<String> {
     let between = format!("{successor}_");
-    let rename =
-        |from: &str, to: &str| format!("ALTER INDEX {} RENAME TO {}", beside(table, from), quote(to));
+    let rename = |from: &str, to: &str| rename_index(table, from, to);
     vec![rename(name, &between), rename(successor, name), rename(&between, successor)]
+}
+
+/// The statement that renames an index, and the constraint that it is for.
+pub(super) fn rename_index(table: &Place, from: &str, to: &str) -> String {
+    format!("ALTER INDEX {} RENAME TO {}", beside(table, from), quote(to))
 }
 
 /// The qualified name of something in the table's schema.

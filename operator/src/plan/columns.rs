@@ -316,9 +316,12 @@ impl Comparison<'_> {
         let is_dropped = is_asked && self.detail.not_null && !has_sequence && !is_key;
         // A key that the table lacks may need it.
         let is_of_key = is_key && !is_proven;
-        let is_validated = has_check || self.detail.unproven.as_ref() == Some(&check);
-        if is_validated && !is_of_key && (has_check || is_dropped) {
-            differences.changes.push(Change::CancelValidation(check.clone()));
+        let names = ddl::not_null_names(column.as_str());
+        let unproven = self.detail.unproven.as_ref().filter(|name| names.contains(name) && is_dropped);
+        if let Some(name) = unproven.or(has_check.then_some(&check))
+            && !is_of_key
+        {
+            differences.changes.push(Change::CancelValidation(name.clone()));
         }
         if has_check && !is_of_key {
             differences.changes.push(Change::DropConstraint { name: check, column: column.clone() });

@@ -201,6 +201,10 @@ fn missing(change: &Change) -> Option<String> {
         Change::CreateTable => "it is missing".to_owned(),
         Change::AddColumn(column) => format!("column {} is missing", column.name),
         Change::Rename { from, to } => format!("column {to} is called {}", quote(from)),
+        Change::RenameIndex { from, to } => format!("index {} is called {}", quote(to), quote(from)),
+        Change::RenameConstraint { from, to } => {
+            format!("constraint {} is called {}", quote(to), quote(from))
+        }
         Change::Widen { column, type_, .. } => format!("{} isn't {type_}", of("the type", column)),
         Change::WidenSequence { column, type_, .. } => {
             format!("{} isn't {type_}", of("the type of the sequence", column))

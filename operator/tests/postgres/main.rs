@@ -29,6 +29,7 @@ mod outages;
 mod pgbouncer;
 mod pooled;
 mod races;
+mod renames;
 mod rewrites;
 mod rotation;
 mod schemas;
