@@ -10,15 +10,15 @@ mod steps;
 mod values;
 
 use crate::{
-    catalog::Place,
+    catalog::{CatalogColumn, ColumnDetail, Place},
     identifier::{Identifier, literal, quote},
     plan::{Change, Plan, ResolvedTable},
     types::ResolvedColumn,
 };
-pub use column::{PROBED, generated, probe};
+pub use column::{PROBED, probe};
 use column::{definition, definition_in_new_table};
 use index::rename_index;
-pub use index::{cancel_build, create_index, index_steps};
+pub use index::{cancel_build, create_index, drop_statement as drop_index_statement, index_steps};
 pub use key::key;
 pub use names::{
     TakenNames, chosen_unique_name, key_names, not_null_name, not_null_names, sequence_name, successor_name,
@@ -140,6 +140,22 @@ fn rename_constraint(place: &Place, from: &str, to: &str) -> String {
 /// The statement that adds a column.
 pub fn add_column(place: &Place, column: &ResolvedColumn) -> String {
     alter_table(place, &[format!("ADD COLUMN {}", definition(column))])
+}
+
+/// The statement that drops a column.
+pub fn drop_column(place: &Place, name: &str) -> String {
+    alter_table(place, &[format!("DROP COLUMN {}", quote(name))])
+}
+
+/// The statement that adds a computed column of somebody's again.
+pub fn add_computed(place: &Place, found: &CatalogColumn, detail: &ColumnDetail) -> String {
+    let collation = detail.collation.as_ref().map_or_else(String::new, |name| format!(" COLLATE {name}"));
+    let expression = detail.expression.as_deref().unwrap_or_default();
+    let not_null = if detail.not_null { " NOT NULL" } else { "" };
+    let (name, type_, way) = (quote(&found.name), &found.type_name, found.generated);
+    let line =
+        format!("ADD COLUMN {name} {type_}{collation} GENERATED ALWAYS AS ({expression}) {way}{not_null}");
+    alter_table(place, &[line])
 }
 
 fn create_table(table: &ResolvedTable) -> String {

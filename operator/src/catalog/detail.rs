@@ -42,6 +42,8 @@ pub struct ColumnDetail {
     pub expression: Option<String>,
     /// The number of the expression: another one has another number.
     pub expression_id: Option<u32>,
+    /// The columns that it is generated from, exact.
+    pub sources: Vec<String>,
     /// Its comment.
     pub comment: Option<String>,
     /// Its collation with the schema, quoted where necessary, if it isn't that of its type.
@@ -63,6 +65,8 @@ pub struct UniqueIndex {
     pub is_key: bool,
     /// Whether a constraint can be made of it: it has the usual order.
     pub is_plain: bool,
+    /// Whether replication tells rows apart by it.
+    pub is_identity: bool,
     /// The UNIQUE constraint that it is for.
     pub constraint: Option<String>,
 }
@@ -85,6 +89,7 @@ pub(super) async fn read(sql: &Client, oids: &[u32], may_wait: bool) -> Result<H
             is_key: row.try_get(4)?,
             is_plain: row.try_get(5)?,
             constraint: row.try_get(6)?,
+            is_identity: row.try_get(7)?,
         };
         Ok((row.try_get(1)?, index))
     };
@@ -141,12 +146,17 @@ const COLUMNS: &str = "SELECT a.attrelid, a.attname::text, a.attnotnull, \
      AND c.oid <> (SELECT t.typcollation FROM pg_catalog.pg_type t WHERE t.oid = a.atttypid)), \
     a.attidentity::text, d.oid, \
     (SELECT k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n' \
-     AND k.conkey = ARRAY[a.attnum] AND pg_catalog.starts_with(k.conname::text, $3)) \
+     AND k.conkey = ARRAY[a.attnum] AND pg_catalog.starts_with(k.conname::text, $3)), \
+    ARRAY(SELECT DISTINCT b.attname::text FROM pg_catalog.pg_depend p JOIN pg_catalog.pg_attribute b \
+     ON b.attrelid = p.refobjid AND b.attnum = p.refobjsubid WHERE a.attgenerated <> '' \
+     AND p.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND p.objid = d.oid \
+     AND p.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND p.refobjid = a.attrelid AND p.refobjsubid > 0 \
+     AND p.refobjsubid <> a.attnum) \
     FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
     WHERE a.attrelid = ANY($1) AND a.attnum > 0 AND NOT a.attisdropped";
 
 const UNIQUE: &str = "SELECT i.indrelid, a.attname::text, x.relname::text, i.indisvalid AND i.indisready, i.indisprimary, \
-    m.amname = 'btree' AND o.opcdefault AND i.indoption[0] = 0 AND i.indcollation[0] = a.attcollation, k.conname::text \
+    m.amname = 'btree' AND o.opcdefault AND i.indoption[0] = 0 AND i.indcollation[0] = a.attcollation, k.conname::text, i.indisreplident \
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid \
     JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] \
     JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[0] JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod \
@@ -164,6 +174,7 @@ fn column(row: &Row) -> Result<(String, ColumnDetail), Error> {
         not_null: row.try_get(2)?,
         unproven: row.try_get(3)?,
         own_not_null: row.try_get(9)?,
+        sources: row.try_get(10)?,
         expression: row.try_get(4)?,
         expression_id: row.try_get(8)?,
         comment: row.try_get(5)?,

@@ -72,8 +72,8 @@ fn duplicates(table: &Place, index: &Index) -> String {
     )
 }
 
-/// Somebody may have dropped it meanwhile. Without CASCADE: a foreign key may need it.
-pub(super) fn drop_statement(table: &Place, name: &str) -> String {
+/// The statement that drops an index. Somebody may have dropped it meanwhile. Without CASCADE: a foreign key may need it.
+pub fn drop_statement(table: &Place, name: &str) -> String {
     format!("DROP INDEX CONCURRENTLY IF EXISTS {}", beside(table, name))
 }
 

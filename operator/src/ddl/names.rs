@@ -131,6 +131,7 @@ mod tests {
             is_valid: false,
             is_plain: true,
             is_key: false,
+            is_identity: false,
             constraint: None,
         };
         for (on_column, present, wanted, expected) in [

@@ -41,7 +41,7 @@ pub fn stored(place: &Place, column: &ResolvedColumn) -> Vec<String> {
     let (table, name) = (qualified(place), &column.name);
     vec![
         alter_table(place, &[format!("ADD COLUMN {BETWEEN} {}", column.type_.name)]),
-        format!("UPDATE {table} SET {BETWEEN} = {name}"),
+        format!("UPDATE {table} SET {BETWEEN} = {name}::{}", column.type_.name),
         alter_table(place, &[format!("DROP COLUMN {name}")]),
         alter_table(place, &[format!("RENAME COLUMN {BETWEEN} TO {name}")]),
     ]

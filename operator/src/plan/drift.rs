@@ -159,7 +159,7 @@ impl Compared<'_> {
 
     fn kind(&self, changes: &[Change], steps: &[Step]) -> DriftKind {
         let Some(relation) = &self.found.here else { return DriftKind::Table };
-        if changed_key(self.wanted, relation.key.as_ref()).is_some() {
+        if changed_key(self.wanted, relation.key.as_ref(), true).is_some() {
             return DriftKind::Key;
         }
         let of_change = changes.iter().map(|change| match change {
@@ -186,7 +186,7 @@ fn kind_of(change: &IncompatibleChange) -> DriftKind {
         IncompatibleChange::Removed { .. }
         | IncompatibleChange::Rewrite { .. }
         | IncompatibleChange::RenamesForeign { .. } => DriftKind::Column,
-        IncompatibleChange::TypeChanged { .. } => DriftKind::Type,
+        IncompatibleChange::TypeChanged { .. } | IncompatibleChange::Sources { .. } => DriftKind::Type,
         IncompatibleChange::PrimaryKey { .. } => DriftKind::Key,
         _ => DriftKind::Other,
     }

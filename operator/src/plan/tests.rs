@@ -412,6 +412,7 @@ fn a_column_is_named_unique_in_the_comment_until_its_index_is_gone_and_its_build
         is_valid: false,
         is_plain: true,
         is_key: false,
+        is_identity: false,
         constraint: None,
     };
     let here = found.here.as_mut().unwrap();

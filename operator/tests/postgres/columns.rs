@@ -247,7 +247,7 @@ async fn the_statements_that_are_held_back_do_what_is_held_back() {
 }
 
 /// Runs what an error holds back, in order, until the spec is satisfied.
-async fn made_by_hand(world: &World, wanted: &Value) {
+pub async fn made_by_hand(world: &World, wanted: &Value) {
     for _ in 0..3 {
         let Err(error) = world.apply(wanted).await else { return };
         assert!(!error.pending().is_empty(), "{error}");

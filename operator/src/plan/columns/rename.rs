@@ -8,7 +8,7 @@ use crate::{
     catalog::{ColumnDetail, Details, FoundIndexes, Relation},
     ddl::{self, TakenNames},
     marker::FromSpec,
-    plan::{Change, IncompatibleChange, Refused, ResolvedTable},
+    plan::{Change, Held, IncompatibleChange, Refused, ResolvedTable, Turn},
 };
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -45,7 +45,8 @@ pub fn renamed<'r>(
         if !after.owned.columns.contains(from) {
             let change =
                 IncompatibleChange::RenamesForeign { from: from.to_owned(), to: column.name.clone() };
-            after.refused.push((change, vec![ddl::rename(&wanted.place, from, &column.name)]));
+            let rename = ddl::rename(&wanted.place, from, &column.name);
+            after.refused.push((change, vec![Held::new(Turn::Name, rename)]));
             continue;
         }
         after.changes.push(Change::Rename { from: from.to_owned(), to: column.name.clone() });
@@ -118,6 +119,8 @@ fn rename_in(relation: &mut Relation, from: &str, to: &str) {
         to.clone_into(name);
     }
     let Some(details) = &mut relation.details else { return };
+    let sources = details.columns.values_mut().flat_map(|detail| &mut detail.sources);
+    sources.filter(|name| name.as_str() == from).for_each(|name| to.clone_into(name));
     // They may have been read after a renaming that was taken back.
     move_key(&mut details.columns, from, to);
     let weight = &mut details.weight;
