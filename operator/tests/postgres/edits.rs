@@ -126,6 +126,8 @@ async fn edit(world: &mut World, sketch: &mut Sketch, random: &mut Random, tally
                 expected = expected.max(more);
                 is_unsafe |= matches!(second, Edit::Unsafe(_) | Edit::Base(_));
                 what = format!("{what} and {}", second.what());
+                // Rows may have no value for it, and another statement goes before.
+                is_makeable &= !what.contains("become an identity");
             }
         }
     }
