@@ -18,7 +18,7 @@ mod seen;
 
 use crate::{
     api::Objects,
-    background::{Background, Progress},
+    background::{Background, Doing, Lane, Progress},
     catalog::{self, Head, Place},
     ddl,
     drift::{self, MOST_AT_ONCE, Watch, Watched},
@@ -34,7 +34,7 @@ use crate::{
     pool::Pool,
     spec::{AdoptionPolicy, Table},
     sqlstate::Step,
-    steps,
+    steps::{self, Task},
     transaction::{STATEMENT_LIMIT, Transaction, transact},
     triggers,
     types::{self, KnownTypes},
@@ -85,6 +85,7 @@ pub struct Database {
     types: KnownTypes,
     forms: KnownForms,
     background: Arc<Background>,
+    lane: Lane,
     watch: Watch,
 }
 
@@ -179,20 +180,20 @@ impl Database {
         self.settle(owner, table).await?;
         let mut first = None;
         for _ in 0..MOST_ROUNDS {
-            let (applied, place, steps) = self.change(objects, claim, table, on_drift).await?;
+            let (applied, task, steps) = self.change(objects, claim, table, on_drift).await?;
             let (outcome, drift) =
                 first.get_or_insert_with(|| (applied.outcome.clone(), applied.drift.clone()));
             if steps.is_empty() {
                 return Ok(Applied { outcome: outcome.clone(), drift: drift.clone(), ..applied });
             }
-            let mut what = format!("table {} is being changed: {}", place.qualified, steps[0].what);
-            if let Some(difference) = drift {
-                what += ", because somebody had changed it: ";
-                what += &difference.in_words();
-            }
-            let (pool, of) = (self.pool.clone(), owner.clone());
-            let work = async move { steps::run(&pool, &of, &place, &steps).await };
-            self.background.begin(owner, table, &what, work);
+            let doing = Doing {
+                table: task.place.qualified.clone(),
+                what: steps[0].what.clone(),
+                drift: drift.as_ref().map(Difference::in_words),
+            };
+            let pool = self.pool.clone();
+            let work = async move { steps::run(&pool, &task, &steps).await };
+            self.background.begin(self.lane, owner, table, doing, work);
             self.settle(owner, table).await?;
         }
         Err(DatabaseError::never_settles().into())
@@ -212,14 +213,14 @@ impl Database {
         self.background.when_over(owner, call);
     }
 
-    /// Makes the changes for which a transaction will do, and returns the place of the table with the steps that are left.
+    /// Makes the changes for which a transaction will do, and returns the steps that are left, and what they are done for.
     async fn change(
         &self,
         objects: &impl Objects,
         claim: &Claim,
         table: &Table,
         on_drift: OnDrift<'_>,
-    ) -> Result<(Applied, Place, Vec<plan::Step>), TableError> {
+    ) -> Result<(Applied, Task, Vec<plan::Step>), TableError> {
         let has_asked_again = &AtomicBool::new(false);
         run(self.pool.metrics(), || {
             transact(&self.pool, async |tx: &Transaction<'_>| {
@@ -236,9 +237,12 @@ impl Database {
                     let place = &watched.wanted.place;
                     tx.commit(Step::Change, &[ddl::comment(place, comment)]).await?;
                 }
-                let (plan, drift) = plan
+                let (mut plan, drift) = plan
                     .map_err(TableError::from)
                     .inspect_err(|error| self.note_refused(&watched, &found, error))?;
+                let present = found.here.as_ref().and_then(|here| here.head.comment.as_deref());
+                let number = steps::number();
+                plan.begin_work(&number, &claim.owner, present);
                 let statements = ddl::statements(&plan);
                 if !statements.is_empty() {
                     self.owners.note(&claim.owner);
@@ -251,16 +255,19 @@ impl Database {
                 };
                 made.map_err(|error| in_time(error, begun.elapsed(), &plan))
                     .inspect_err(|error| self.note_refused(&watched, &found, error))?;
-                let (place, steps) = (plan.table.place.clone(), plan.steps.clone());
+                let (owner, place) = (claim.owner.clone(), plan.table.place.clone());
+                let held = self.watch.held(&owner.namespace, &owner.name);
+                let task = Task { owner, number, place, held };
+                let steps = plan.steps.clone();
                 if let Some(difference) = &drift {
-                    on_drift(&Repair { table: &place.qualified, difference, is_over: steps.is_empty() });
+                    on_drift(&Repair { table: &task.place.qualified, difference, is_over: steps.is_empty() });
                 }
                 match steps.is_empty() {
                     true => self.watch.note_applied(watched),
                     // Until they are over, it isn't.
-                    false => self.watch.forget(&claim.owner.namespace, &claim.owner.name),
+                    false => self.watch.leave_alone(&claim.owner.namespace, &claim.owner.name),
                 }
-                Ok((Applied { drift, ..Applied::new(plan, warnings) }, place, steps))
+                Ok((Applied { drift, ..Applied::new(plan, warnings) }, task, steps))
             })
         })
         .await
@@ -440,7 +447,7 @@ impl Database {
         claim: &Claim,
         table: Option<&Table>,
     ) -> Result<Dropped, TableError> {
-        self.background.give_up(&claim.owner);
+        self.background.give_up(&claim.owner.namespace, &claim.owner.name);
         self.watch.forget(&claim.owner.namespace, &claim.owner.name);
         self.take_over(objects, claim).await?;
         run(self.pool.metrics(), || {

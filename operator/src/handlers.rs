@@ -121,7 +121,7 @@ async fn retain_handler(
     gone: Memo<IsDropped>,
     events: EventRecorder,
 ) {
-    context.connections.watch().forget(request.namespace(), &request.name);
+    context.connections.let_go(request.namespace(), &request.name);
     if gone.lock().0 {
         warn!("The table was dropped before deletionPolicy became Retain.");
         return;
@@ -235,7 +235,8 @@ async fn apply(
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
     let objects = &api::since(client, &request.version);
     let work = |link: Arc<Link>| async move {
-        let claim = Claim { was_applied: request.was_applied(), ..request.claim(cluster, &link) };
+        let claim = request.claim(cluster, &link);
+        let claim = Claim { was_applied: request.was_applied(claim.is_first_hand), ..claim };
         let table = match table {
             Ok(table) => table,
             // The next spec that was handled will be this one, which doesn't say what the object's table is.

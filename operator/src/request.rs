@@ -212,12 +212,14 @@ impl TableRequest {
     }
 
     /// Whether the spec was applied before, as it is: then somebody else has changed what differs of the table since. An object may
-    /// have changed in something else, such as a label.
-    pub fn was_applied(&self) -> bool {
+    /// have changed in something else, such as a label; or it has lost its annotations to `kubectl replace`, and its status says
+    /// first-hand, of this object, what was applied.
+    pub fn was_applied(&self, is_first_hand: bool) -> bool {
+        let known = self.status.has_applied(self.stamp.generation);
         if self.reason == Reason::Create {
-            return false;
+            return is_first_hand && known == Some(true);
         }
-        self.status.has_applied(self.stamp.generation).unwrap_or_else(|| {
+        known.unwrap_or_else(|| {
             let is_same = || self.previous.as_ref().is_some_and(|before| before.spec == self.declared.spec);
             self.status.was_applied() && (self.reason != Reason::Update || is_same())
         })

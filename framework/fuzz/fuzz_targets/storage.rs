@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use korf_core::{
     body::Body,
     progress::Progress,
-    storage::{InAnnotations, Encoding, EssencePatch, Slot, Storage, StorageConfig, StoredEssence},
+    storage::{Encoding, EssencePatch, InAnnotations, Slot, Storage, StorageConfig, StoredEssence},
 };
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
