@@ -12,8 +12,8 @@ mod operator;
 mod program;
 mod tables;
 
-pub use cluster::{Cluster, Crd, install};
-pub use eventually::{eventually, eventually_within};
+pub use cluster::{Cluster, Crd, install, postgres};
+pub use eventually::{LIMIT, eventually, eventually_within};
 pub use lock::Lock;
 pub use objects::{condition, manifest, until};
 pub use operator::{OperatorCommand, OperatorProcess};
@@ -21,7 +21,6 @@ pub use program::example;
 
 use account::Accounts;
 pub use account::Permission;
-use cluster::postgres;
 use korf_sandbox::{Database, Proxy};
 use log::Log;
 use std::{cell::RefCell, sync::Arc};
