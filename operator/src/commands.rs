@@ -8,9 +8,16 @@ pub use plan::{MISUSED, PlanOptions, plan};
 
 use crate::{
     connection::{Settings, SettingsError},
+    error::DatabaseError,
     pool::{Pool, Pools},
 };
-use std::{io::Write, path::PathBuf, time::Duration};
+use korf::Error;
+use std::{
+    io::{self, ErrorKind, Write},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
 
 /// The time after which somebody wonders what a command does.
 const SILENCE: Duration = Duration::from_secs(2);
@@ -21,9 +28,41 @@ pub async fn patiently<T>(what: &str, work: impl Future<Output = T>) -> T {
     match tokio::time::timeout(SILENCE, &mut work).await {
         Ok(done) => done,
         Err(_) => {
-            let _ = writeln!(std::io::stderr(), "{what} …");
+            let _ = writeln!(io::stderr(), "{what} …");
             work.await
         }
+    }
+}
+
+/// The standard output of a command.
+struct Output {
+    to: io::Stdout,
+    /// Why it can't be written.
+    failed: Option<ErrorKind>,
+}
+
+impl Output {
+    fn new() -> Self {
+        Self { to: io::stdout(), failed: None }
+    }
+
+    /// Says why the command has failed, unless nobody reads its output any more (`| head`).
+    fn fail(&self, error: &Error) -> ExitCode {
+        let of_output = if self.failed.is_some() { "the output can't be written: " } else { "" };
+        if self.failed != Some(ErrorKind::BrokenPipe) {
+            let _ = writeln!(io::stderr(), "error: {of_output}{error}");
+        }
+        ExitCode::FAILURE
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.to.write(text).inspect_err(|error| self.failed = Some(error.kind()))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush().inspect_err(|error| self.failed = Some(error.kind()))
     }
 }
 
@@ -66,13 +105,20 @@ impl DatabaseOptions {
         if url || file { Err(SettingsError::NotWanted) } else { Ok(None) }
     }
 
-    /// A pool of one connection, with the database in words.
+    /// A pool of one connection, which has been made, with the database in words.
     ///
     /// # Errors
     ///
-    /// [`SettingsError`].
-    pub(crate) fn pool(&self) -> Result<(Pool, String), SettingsError> {
+    /// Mistakes in the settings, and a database that can't be reached.
+    pub(crate) async fn pool(&self) -> Result<(Pool, String), Error> {
         let settings = self.settings()?;
-        Ok((Pools::new(1).pool(&settings)?, settings.target()))
+        let (pool, target) = (Pools::new(1).pool(&settings)?, settings.target());
+        match patiently(&format!("Connecting to {target}"), pool.get()).await {
+            Ok(_) => Ok((pool, target)),
+            Err(error) => Err(Error::new(format!(
+                "can't connect to {target}: {}. Check DATABASE_URL (or --database-url, DATABASE_URL_FILE, or PG*)",
+                DatabaseError::from(error)
+            ))),
+        }
     }
 }

@@ -173,6 +173,22 @@ async fn plan_knows_what_kopf_has_made_for_an_object_and_what_comes_then() {
     assert!(text.contains(expected), "{text}");
     let (code, text) = plan(&fixture, &object("other", columns(), json!({})).to_string());
     assert!(code == 1 && text.contains("-- Conflict: ") && !text.contains("wasn't read"), "{text}");
+    // A folder stands for its manifests.
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plan-folder");
+    fs::create_dir_all(&folder).unwrap();
+    for (name, text) in [("a.json", noted.as_str()), ("b.yml", "# nothing"), ("notes.txt", "{")] {
+        fs::write(folder.join(name), text).unwrap();
+    }
+    let words = ["plan", "--namespace=plan-note", "-f", folder.to_str().unwrap()];
+    let (code, text) = run(&fixture, &words, "");
+    assert!(code == 2 && text.contains("plan-note/noted"), "{text}");
+    // A database that is away is told once, by its address.
+    for command in [&["plan", "-f", folder.to_str().unwrap()][..], &["import"]] {
+        let words = [command, &["--database-url", "postgres://eva:Geheim@127.0.0.1:1/bank"]].concat();
+        let (code, text) = run(&fixture, &words, "");
+        let expected = "error: can't connect to database bank at 127.0.0.1:1 as eva, sslmode prefer: the database is unreachable: ";
+        assert!(code == 1 && text.starts_with(expected) && text.lines().count() == 1, "{text}");
+    }
     // Without the cluster, it can't be known.
     let words = ["plan", "-f", "-", "--namespace=plan-note", "--cluster-id=c"];
     let (code, text) = run(&fixture, &words, &noted);

@@ -3,7 +3,7 @@
 mod manifest;
 
 use super::{
-    DatabaseOptions,
+    DatabaseOptions, Output,
     plan::{Known, planned},
 };
 use crate::{
@@ -50,13 +50,11 @@ pub struct ImportOptions {
 
 /// Prints the manifests.
 pub async fn import(options: ImportOptions) -> ExitCode {
-    match manifests(&options, &mut io::stdout()).await {
+    let mut out = Output::new();
+    match manifests(&options, &mut out).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "error: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => out.fail(&error),
     }
 }
 
@@ -79,7 +77,7 @@ pub async fn manifests(options: &ImportOptions, out: &mut impl Write) -> Result<
         |text: &String| Identifier::parse(text).map_err(|error| Error::new(format!("{text}: {error}")));
     let asked = options.tables.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
     let schema = options.schema.as_ref().map(parse).transpose()?;
-    let (pool, _) = options.database.pool()?;
+    let (pool, _) = options.database.pool().await?;
     let looking =
         async |tx: &Transaction<'_>| schema_and_tables(tx, schema.as_ref().map(Identifier::as_str)).await;
     let Some((place, tables)) = transact(&pool, looking).await? else {
@@ -115,6 +113,7 @@ pub async fn manifests(options: &ImportOptions, out: &mut impl Write) -> Result<
             }
         }
     }
+    out.flush()?;
     Ok(found_all)
 }
 

@@ -4,7 +4,7 @@ mod live;
 mod printing;
 mod reading;
 
-use super::DatabaseOptions;
+use super::{DatabaseOptions, Output};
 use crate::{
     api::{ApiError, Objects},
     cluster::Cluster,
@@ -23,7 +23,7 @@ use reading::Metadata;
 use std::{
     collections::{BTreeSet, HashMap},
     fmt,
-    io::{self, Write},
+    io::Write,
     path::PathBuf,
     process::ExitCode,
 };
@@ -35,7 +35,8 @@ use std::{
 #[derive(Debug, clap::Parser)]
 #[command(name = "plan")]
 pub struct PlanOptions {
-    /// Files with manifests, or - for the standard input; may be repeated. Objects of other kinds are left out
+    /// Files with manifests, folders with such files (.yaml, .yml, .json), or - for the standard input; may be repeated. Objects of other
+    /// kinds are left out
     #[arg(short, long = "filename", value_name = "FILE", required = true, num_args = 1..)]
     filename: Vec<PathBuf>,
     /// The namespace of objects that name none; by default that of the kubeconfig's context, as for kubectl
@@ -86,22 +87,20 @@ impl Sum {
 
 /// Prints the plan.
 pub async fn plan(options: PlanOptions) -> ExitCode {
-    match print(&options).await {
+    let mut out = Output::new();
+    match print(&options, &mut out).await {
         Ok(sum) => ExitCode::from(sum.code()),
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "error: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => out.fail(&error),
     }
 }
 
-async fn print(options: &PlanOptions) -> Result<Sum, Error> {
+async fn print(options: &PlanOptions, out: &mut impl Write) -> Result<Sum, Error> {
     let mut manifests = Vec::new();
-    for path in &options.filename {
-        let read = reading::read(path);
+    for path in options.filename.iter().flat_map(|path| reading::files(path)) {
+        let read = reading::read(&path);
         manifests.extend(read.map_err(|why| Error::new(format!("{}: {why}", path.display())))?);
     }
-    let (pool, target) = options.database.pool()?;
+    let (pool, target) = options.database.pool().await?;
     let (cluster, namespace, client) = surroundings(options).await?;
     let manifests: Vec<_> = manifests
         .into_iter()
@@ -114,7 +113,6 @@ async fn print(options: &PlanOptions) -> Result<Sum, Error> {
         )));
     }
     let database = Database::new(pool);
-    let out = &mut io::stdout();
     writeln!(out, "{}", Note(format!("in {target}; nothing is changed")))?;
     let (mut sum, mut tables) = (Sum::default(), Tables::default());
     let known = stream::iter(&manifests).map(async |(owner, _)| match &client {
@@ -124,6 +122,12 @@ async fn print(options: &PlanOptions) -> Result<Sum, Error> {
     let known: Vec<_> = known.buffered(READS).collect().await;
     for ((owner, spec), known) in manifests.into_iter().zip(known) {
         let planned = planned(&database, &owner, &known, &spec).await;
+        // It would be the same for all others.
+        if let Err(error) = planned.as_ref().map_err(|error| error.clone().naming(&target))
+            && error.is_of_the_server()
+        {
+            return Err(error.into());
+        }
         let secret = spec.secret.ok().flatten();
         let first =
             planned.as_ref().ok().and_then(|found| tables.take(&found.table, &owner, secret.as_ref()));
@@ -137,6 +141,7 @@ async fn print(options: &PlanOptions) -> Result<Sum, Error> {
         let unread = if let Known::Unread(why) = known { Some(why) } else { None };
         write!(out, "{}", Part { owner, warnings: spec.warnings, secret, unread, planned })?;
     }
+    out.flush()?;
     Ok(sum)
 }
 

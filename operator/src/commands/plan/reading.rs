@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use std::{
     fmt, fs,
     io::{self, Read},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 /// An object, as its author has written it.
@@ -27,6 +27,18 @@ pub struct Metadata {
     pub namespace: Option<String>,
     pub name: String,
     pub uid: String,
+}
+
+/// The files that a path stands for, as for kubectl: a folder's manifests, without those of folders in it.
+pub fn files(path: &Path) -> Vec<PathBuf> {
+    let Ok(folder) = fs::read_dir(path) else { return vec![path.to_owned()] };
+    let paths = folder.filter_map(|entry| Some(entry.ok()?.path()));
+    let is_manifest = |path: &PathBuf| {
+        path.extension().is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|known| ending == *known))
+    };
+    let mut files: Vec<_> = paths.filter(|path| is_manifest(path) && path.is_file()).collect();
+    files.sort_unstable();
+    files
 }
 
 /// The manifests of DatabaseTables in a file; `-` is the standard input.
