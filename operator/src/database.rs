@@ -30,7 +30,7 @@ use crate::{
     metrics::Metrics,
     outcome::{Adoption, Applied, Dropped},
     owners::Owners,
-    plan::{self, Claim, Compared, Difference, Found, Plan, PlanError, Repair, ResolvedTable},
+    plan::{self, Claim, Compared, Difference, DriftHint, Found, Plan, PlanError, Repair, ResolvedTable},
     pool::Pool,
     spec::{AdoptionPolicy, Table},
     sqlstate::Step,
@@ -75,6 +75,17 @@ struct Planned {
     has_triggers: bool,
     /// Whether it sets the default of a column that is there, before the policy is asked.
     sets_defaults: bool,
+}
+
+/// A table after the changes for which a transaction will do.
+struct Changed {
+    /// What it is once the steps are carried out, too.
+    applied: Applied,
+    place: Place,
+    /// What is left to be done.
+    steps: Vec<plan::Step>,
+    /// What of that puts right what somebody has changed.
+    left: Option<Difference>,
 }
 
 /// The database of all tables, and what is known of it.
@@ -179,7 +190,8 @@ impl Database {
         self.settle(owner, table).await?;
         let mut first = None;
         for _ in 0..MOST_ROUNDS {
-            let (applied, place, steps) = self.change(objects, claim, table, on_drift).await?;
+            let Changed { applied, place, steps, left } =
+                self.change(objects, claim, table, on_drift).await?;
             let (outcome, drift) =
                 first.get_or_insert_with(|| (applied.outcome.clone(), applied.drift.clone()));
             if steps.is_empty() {
@@ -191,7 +203,12 @@ impl Database {
                 what += &difference.in_words();
             }
             let (pool, of) = (self.pool.clone(), owner.clone());
-            let work = async move { steps::run(&pool, &of, &place, &steps).await };
+            let work = async move {
+                steps::run(&pool, &of, &place, &steps).await.map_err(|error| match &left {
+                    Some(left) => error.of_repair(&place.qualified, left, DriftHint::Rows),
+                    None => error,
+                })
+            };
             self.background.begin(owner, table, &what, work);
             self.settle(owner, table).await?;
         }
@@ -219,7 +236,7 @@ impl Database {
         claim: &Claim,
         table: &Table,
         on_drift: OnDrift<'_>,
-    ) -> Result<(Applied, Place, Vec<plan::Step>), TableError> {
+    ) -> Result<Changed, TableError> {
         let has_asked_again = &AtomicBool::new(false);
         run(self.pool.metrics(), || {
             transact(&self.pool, async |tx: &Transaction<'_>| {
@@ -250,8 +267,14 @@ impl Database {
                     tx.commit(Step::Change, &statements).await.map_err(TableError::from)
                 };
                 made.map_err(|error| in_time(error, begun.elapsed(), &plan))
+                    .map_err(|error| match &drift {
+                        Some(drift) => error.of_repair(&plan.table.place.qualified, drift, DriftHint::Lossy),
+                        None => error,
+                    })
                     .inspect_err(|error| self.note_refused(&watched, &found, error))?;
                 let (place, steps) = (plan.table.place.clone(), plan.steps.clone());
+                let compared = Compared { wanted: &watched.wanted, found: &found };
+                let left = drift.as_ref().and_then(|_| compared.behind_changes(&plan));
                 if let Some(difference) = &drift {
                     on_drift(&Repair { table: &place.qualified, difference, is_over: steps.is_empty() });
                 }
@@ -260,7 +283,7 @@ impl Database {
                     // Until they are over, it isn't.
                     false => self.watch.forget(&claim.owner.namespace, &claim.owner.name),
                 }
-                Ok((Applied { drift, ..Applied::new(plan, warnings) }, place, steps))
+                Ok(Changed { applied: Applied { drift, ..Applied::new(plan, warnings) }, place, steps, left })
             })
         })
         .await
@@ -269,7 +292,10 @@ impl Database {
     /// Of what others can put right in the database, a look tells when they have. For the rest, the handler is called again.
     fn note_refused(&self, watched: &Watched, found: &Found, error: &TableError) {
         if let TableError::Plan(
-            PlanError::Incompatible { .. } | PlanError::TooSlow { .. } | PlanError::Drifted { .. },
+            PlanError::Incompatible { .. }
+            | PlanError::Renamed { .. }
+            | PlanError::TooSlow { .. }
+            | PlanError::Drifted { .. },
         ) = error
         {
             self.watch.note_refused(watched.clone(), found);

@@ -3,17 +3,16 @@
 //! There is no comparison of its own: a table has drifted if a plan for it isn't empty. So it is never reported for what the
 //! operator would leave alone, such as columns that a person has added.
 
+mod decision;
+mod words;
+
 use super::{
     Cause, Change, Found, IncompatibleChange, Plan, PlanError, ResolvedTable, Step, changed_key, error::join,
 };
-use crate::{
-    catalog::Relation,
-    ddl,
-    identifier::{Identifier, quote},
-    outcome::Adoption,
-    spec::DriftPolicy,
-};
+use crate::ddl;
+pub use decision::{DriftHint, decide, obstructed, rejected};
 use std::fmt;
+use words::{left, missing};
 
 /// What a table differs in. Of several, the first one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,6 +75,12 @@ impl Difference {
         format!("Somebody had changed table {table}: {}{loss}", self.in_words())
     }
 
+    /// The same, with more to be said of it.
+    fn and(&self, word: String) -> Self {
+        let words = self.words.iter().cloned().chain([word]).collect();
+        Self { words, ..self.clone() }
+    }
+
     /// The differences in one text; of many, some.
     pub fn in_words(&self) -> String {
         join(&self.words)
@@ -118,6 +123,11 @@ impl Compared<'_> {
         }
     }
 
+    /// How the table differs from its spec once the changes of a plan are made.
+    pub fn behind_changes(&self, plan: &Plan) -> Option<Difference> {
+        self.of_plan(&Plan { changes: Vec::new(), comment: None, ..plan.clone() })
+    }
+
     fn of_plan(&self, plan: &Plan) -> Option<Difference> {
         let steps = plan.steps.iter().flat_map(|step| step.statements.iter().cloned());
         let statements: Vec<_> = ddl::statements(plan).into_iter().chain(steps).collect();
@@ -128,7 +138,7 @@ impl Compared<'_> {
         let of_table =
             |change: &&Change| !is_created || matches!(change, Change::CreateSchema | Change::CreateTable);
         let mut words: Vec<_> = plan.changes.iter().filter(of_table).filter_map(missing).collect();
-        words.extend(plan.steps.iter().map(left));
+        words.extend(plan.steps.iter().map(|step| left(self, step)));
         words.dedup();
         if words.is_empty() {
             words.push("its comment doesn't say whose it is".to_owned());
@@ -189,105 +199,5 @@ fn kind_of(change: &IncompatibleChange) -> DriftKind {
         IncompatibleChange::TypeChanged { .. } => DriftKind::Type,
         IncompatibleChange::PrimaryKey { .. } => DriftKind::Key,
         _ => DriftKind::Other,
-    }
-}
-
-/// What a change would put right, as a difference.
-fn missing(change: &Change) -> Option<String> {
-    let of = |what: &str, column: &Identifier| format!("{what} of column {column}");
-    Some(match change {
-        Change::CancelBuild(_) | Change::CancelValidation(_) | Change::CreateIndex(_) => return None,
-        Change::CreateSchema => "its schema is missing".to_owned(),
-        Change::CreateTable => "it is missing".to_owned(),
-        Change::AddColumn(column) => format!("column {} is missing", column.name),
-        Change::Rename { from, to } => format!("column {to} is called {}", quote(from)),
-        Change::Widen { column, type_, .. } => format!("{} isn't {type_}", of("the type", column)),
-        Change::WidenSequence { column, type_, .. } => {
-            format!("{} isn't {type_}", of("the type of the sequence", column))
-        }
-        Change::SetDefault { column, default } => format!("{} isn't {default}", of("the default", column)),
-        Change::DropDefault { column } => format!("column {column} has a default"),
-        Change::DropNotNull { column } => format!("column {column} is NOT NULL"),
-        Change::SetIdentity { column, identity } => {
-            format!("{} isn't {identity}", of("the identity", column))
-        }
-        Change::DropConstraint { name, column } => {
-            format!("column {column} has the constraint {}", quote(name))
-        }
-        Change::Comment { column, .. } => format!("{} isn't that of the spec", of("the comment", column)),
-    })
-}
-
-fn left(step: &Step) -> String {
-    match step.what.strip_prefix("the drop of ") {
-        Some(what) => format!("{what} is left over"),
-        None => format!("{} is missing", step.what),
-    }
-}
-
-/// What is done about a difference that somebody has made: the spec is as it was when it was applied last.
-///
-/// What loses nothing is planned under [`DriftPolicy::Repair`], and returned with what is told of it. The owner's line alone is the
-/// operator's own, and no drift as long as it names the object.
-///
-/// # Errors
-///
-/// [`PlanError::Drifted`] in place of what tells the author of a spec that it can't be applied; otherwise what was planned.
-pub fn decide(
-    compared: Compared<'_>,
-    planned: Result<Plan, PlanError>,
-    policy: DriftPolicy,
-) -> Result<(Plan, Option<Difference>), PlanError> {
-    let Some(difference) = compared.difference(&planned) else { return Ok((planned?, None)) };
-    let table = compared.wanted.place.qualified.clone();
-    let drifted = |hint| PlanError::Drifted { table, difference: difference.clone(), hint };
-    match planned {
-        Err(PlanError::Incompatible { .. }) => Err(drifted(DriftHint::Lossy)),
-        Err(PlanError::Renamed { wanted, .. }) => Err(drifted(DriftHint::Renamed { wanted })),
-        Err(other) => Err(other),
-        Ok(plan) => {
-            if plan.adoption == Some(Adoption::ByPolicy) {
-                return Ok((plan, None));
-            }
-            let is_ours = |relation: &Relation| relation.head.owner().is_some();
-            if plan.changes.is_empty()
-                && plan.steps.is_empty()
-                && compared.found.here.as_ref().is_some_and(is_ours)
-            {
-                return Ok((plan, None));
-            }
-            match policy {
-                DriftPolicy::Repair => Ok((plan, Some(difference))),
-                DriftPolicy::Report => Err(drifted(DriftHint::Reported)),
-            }
-        }
-    }
-}
-
-/// Why nothing is done about a difference.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DriftHint {
-    /// It would lose something.
-    Lossy,
-    /// The object's table has another name.
-    Renamed {
-        /// The name that it should have.
-        wanted: String,
-    },
-    /// The policy is to report it.
-    Reported,
-}
-
-/// What to do.
-impl fmt::Display for DriftHint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Lossy => f.write_str("Change it back, or the spec, or run the statements in status.pending"),
-            Self::Renamed { wanted } => write!(f, "Make it {wanted} again"),
-            Self::Reported => f.write_str(
-                "Nothing is done, because driftPolicy is Report: change it back, or run the statements in status.pending, or set \
-                 driftPolicy: Repair",
-            ),
-        }
     }
 }
