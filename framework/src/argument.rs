@@ -127,6 +127,13 @@ pub enum Rejection {
         /// The time to the next attempt.
         delay: Duration,
     },
+    /// Nothing is wrong, but the argument isn't there yet: see [`Error::waiting`](crate::Error::waiting).
+    Waiting {
+        /// What the handler waits for.
+        message: String,
+        /// The time to the next attempt.
+        delay: Duration,
+    },
     /// Something is away that the argument needs: see [`Error::outage`](crate::Error::outage).
     Outage {
         /// The error message.
@@ -154,6 +161,7 @@ impl Rejection {
         match self {
             Self::Object(message) | Self::Past(message) => Error::permanent(message),
             Self::Temporary { message, delay } => Error::temporary(message, delay),
+            Self::Waiting { message, delay } => Error::waiting(message, delay),
             Self::Outage { message, cause, delay } => Error::outage(cause, message, delay),
         }
     }
@@ -169,6 +177,7 @@ impl fmt::Display for Rejection {
         let (Self::Object(message)
         | Self::Past(message)
         | Self::Temporary { message, .. }
+        | Self::Waiting { message, .. }
         | Self::Outage { message, .. }) = self;
         f.write_str(message)
     }
@@ -176,11 +185,12 @@ impl fmt::Display for Rejection {
 
 impl error::Error for Rejection {}
 
-/// A temporary error is retried, and an outage is one; any other error rejects the object.
+/// A temporary error is retried, and so are an outage and a wait; any other error rejects the object.
 impl From<Error> for Rejection {
     fn from(error: Error) -> Self {
         match error {
             Error::Temporary { delay, .. } => Self::temporary(error, delay),
+            Error::Waiting { delay, .. } => Self::Waiting { message: error.to_string(), delay },
             Error::Outage { ref cause, delay, .. } => {
                 Self::Outage { message: error.to_string(), cause: Arc::clone(cause), delay }
             }
@@ -298,7 +308,10 @@ impl<S: Scope, T: FromCall<S>> FromCall<S> for Option<T> {
         match T::from_call(call) {
             Ok(argument) => Ok(Some(argument)),
             Err(Rejection::Object(_) | Rejection::Past(_)) => Ok(None),
-            Err(passing @ (Rejection::Temporary { .. } | Rejection::Outage { .. })) => Err(passing),
+            Err(
+                passing
+                @ (Rejection::Temporary { .. } | Rejection::Waiting { .. } | Rejection::Outage { .. }),
+            ) => Err(passing),
         }
     }
 

@@ -55,7 +55,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use check::Finding;
+pub use check::{Checks, Finding};
 pub use installation::Installation;
 pub use program::{Program, program};
 
@@ -99,13 +99,13 @@ where
     O: clap::Args,
     E: Into<Box<dyn Error>>,
 {
-    main_with_checks(program, set_up, async |_| Vec::new())
+    main_with_checks(program, set_up, async |_, _: &Checks| {})
 }
 
 /// The same with checks of its own for the command `check`: whether a database can be reached with these options, say.
 ///
 /// ```no_run
-/// use korf::{Operator, cli::{self, Finding}};
+/// use korf::{Operator, cli::{self, Checks, Finding}};
 /// use std::{convert::Infallible, process::ExitCode};
 ///
 /// #[derive(clap::Args)]
@@ -119,13 +119,13 @@ where
 ///     Ok(operator.state(options.templates))
 /// }
 ///
-/// async fn check(options: Options) -> Vec<Finding> {
+/// async fn check(options: Options, checks: &Checks) {
 ///     let path = options.templates.display();
-///     vec![if options.templates.is_dir() {
+///     checks.report(if options.templates.is_dir() {
 ///         Finding::fine("templates", format!("{path} is there"))
 ///     } else {
 ///         Finding::failed("templates", format!("there is no folder {path}: correct --templates"))
-///     }]
+///     });
 /// }
 ///
 /// fn main() -> ExitCode {
@@ -135,7 +135,7 @@ where
 pub fn main_with_checks<O, E>(
     program: impl Into<Program>,
     set_up: impl AsyncFnOnce(Operator, O) -> Result<Operator, E>,
-    check: impl AsyncFnOnce(O) -> Vec<Finding>,
+    check: impl AsyncFnOnce(O, &Checks),
 ) -> ExitCode
 where
     O: clap::Args,
@@ -148,7 +148,7 @@ fn answer<O, E>(
     mut program: Program,
     line: impl IntoIterator<Item = OsString>,
     set_up: impl AsyncFnOnce(Operator, O) -> Result<Operator, E>,
-    check: impl AsyncFnOnce(O) -> Vec<Finding>,
+    check: impl AsyncFnOnce(O, &Checks),
 ) -> ExitCode
 where
     O: clap::Args,

@@ -29,7 +29,7 @@ pub use timer::{Timer, TimerCall, TimerHandler, timer};
 use crate::{
     argument::{Rejection, Requirements},
     builder::KubeKind,
-    core::{body::Body, filter::Filter, handler::Trigger},
+    core::{body::Body, filter::Filter, handler::OnChange},
     error::Error,
     reply::Reply,
 };
@@ -135,7 +135,7 @@ pub enum Failure {
     /// The function failed.
     Failed(Error),
     /// Sub-handlers are left to be retried, and the handler is called again for them.
-    Waiting {
+    Children {
         /// The time to the first of them.
         after: Duration,
     },
@@ -154,7 +154,7 @@ pub struct Handler {
     pub(crate) mistake: Option<String>,
     /// The name of the only operator that it is for.
     pub(crate) operator: Option<String>,
-    /// Its trigger, filter and function, in its family's form.
+    /// What it is called for, its filter and its function, in its family's form.
     pub family: Family,
 }
 
@@ -189,9 +189,9 @@ impl Handler {
         }
     }
 
-    /// The trigger, in one word: `create`, `update`, `delete`, `resume`, `field`, `event`, `index`, `watches`, `timer`,
+    /// What it is called for, in one word: `create`, `update`, `delete`, `resume`, `field`, `event`, `index`, `watches`, `timer`,
     /// `daemon`.
-    pub fn trigger(&self) -> &'static str {
+    pub fn called_for(&self) -> &'static str {
         match &self.family {
             Family::Change(handler) => handler.on.as_str(),
             Family::Event(_) => "event",
@@ -276,13 +276,13 @@ impl Handler {
 
     /// Whether it is called for triggers of its objects.
     pub(crate) fn resumes(&self) -> bool {
-        matches!(&self.family, Family::Change(handler) if matches!(handler.on, Trigger::Resume { .. }))
+        matches!(&self.family, Family::Change(handler) if matches!(handler.on, OnChange::Resume { .. }))
     }
 
     /// Whether it keeps objects that are being deleted until it has succeeded.
     pub(crate) fn keeps_objects(&self) -> bool {
         match &self.family {
-            Family::Change(handler) => matches!(handler.on, Trigger::Delete { optional: false, .. }),
+            Family::Change(handler) => matches!(handler.on, OnChange::Delete { optional: false, .. }),
             Family::Daemon(handler) => handler.options.finalizer,
             Family::Event(_) | Family::Index(_) | Family::Related(_) | Family::Timer(_) => false,
         }
@@ -294,7 +294,7 @@ impl fmt::Debug for Handler {
         f.debug_struct("Handler")
             .field("id", &self.id())
             .field("kind", &self.kind.resource.kind)
-            .field("trigger", &self.trigger())
+            .field("called_for", &self.called_for())
             .field("filter", self.filter())
             .finish_non_exhaustive()
     }

@@ -23,7 +23,7 @@ pub use crate::{
     call::{AttemptInfo, Context, ObjectCall, ObjectView, States, TypeMap},
     core::{
         daemon::{DaemonOptions, StopReason},
-        handler::Trigger,
+        handler::OnChange,
         retry::{Backoff, Limits, OnError},
         timer::TimerSchedule,
     },

@@ -26,7 +26,7 @@ use crate::{
     families::{Change, ChangeCall},
 };
 
-/// A handler's trigger and the kind of its objects, as a type: [`Creation<K>`], [`WatchEvent<K>`] and so on.
+/// What a handler is called for and the kind of its objects, as a type: [`Creation<K>`], [`WatchEvent<K>`] and so on.
 pub trait Scope: 'static {
     /// One call in this scope.
     type Call;

@@ -1,7 +1,7 @@
 //! Queries of PostgreSQL's catalog.
 //!
 //! Types are read as OID and type modifier: `information_schema` loses precision, and the text of a type
-//! depends on the search path. No query uses a named prepared statement, which a pooler in transaction mode
+//! depends on the search path. All is asked [in `pg_catalog`](crate::search_path). No query uses a named prepared statement, which a pooler in transaction mode
 //! would lose.
 
 mod column;
@@ -12,7 +12,7 @@ mod publication;
 mod type_id;
 mod weight;
 
-use crate::{identifier::Identifier, marker::Owner};
+use crate::{identifier::Identifier, marker::Owner, search_path::current_schema};
 pub use column::{CatalogColumn, Generated};
 pub use detail::{CHECK_PREFIX, ColumnDetail, Details, UniqueIndex, details};
 use futures::try_join;
@@ -123,8 +123,11 @@ pub async fn place(
     schema: Option<&Identifier>,
     name: &Identifier,
 ) -> Result<Option<Place>, Error> {
-    let query = "SELECT s::text, pg_catalog.format('%I.%I', s, $1) \
-                 FROM COALESCE($2, pg_catalog.current_schema()) s WHERE s IS NOT NULL";
+    let query = concat!(
+        "SELECT s::text, pg_catalog.format('%I.%I', s, $1) FROM COALESCE($2, ",
+        current_schema!(),
+        ") s WHERE s IS NOT NULL"
+    );
     let schema = schema.map(Identifier::as_str);
     let row = sql.query_typed_opt(query, &[(&name.as_str(), Type::TEXT), (&schema, Type::NAME)]).await?;
     row.map(|row| read_place(&row, name.as_str())).transpose()
@@ -145,7 +148,9 @@ pub async fn lock_place(
         "SELECT s::text, pg_catalog.format('%I.%I', s, $1), EXISTS (SELECT FROM pg_catalog.pg_event_trigger t \
            WHERE t.evtevent = 'ddl_command_end' AND t.evtenabled <> 'D'), ",
         lock!("pg_catalog.format('%I.%I', s, $1)"),
-        " FROM COALESCE($2, pg_catalog.current_schema()) s WHERE s IS NOT NULL"
+        " FROM COALESCE($2, ",
+        current_schema!(),
+        ") s WHERE s IS NOT NULL"
     );
     let row = sql.query_typed_opt(query, &[(&name, Type::TEXT), (&schema, Type::NAME)]).await?;
     row.map(|row| Ok((read_place(&row, name)?, row.try_get(2)?))).transpose()
@@ -172,9 +177,13 @@ pub async fn lock(sql: &Client, qualified: &str) -> Result<(), Error> {
 ///
 /// Those of the connection.
 pub async fn head(sql: &Client, schema: Option<&str>, name: &str) -> Result<Option<Head>, Error> {
-    let query = head_of!(
-        "pg_catalog.pg_class c WHERE c.relname = $2 AND c.relnamespace = \
-         (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = COALESCE($1, pg_catalog.current_schema()))"
+    let query = concat!(
+        head_of!(
+            "pg_catalog.pg_class c WHERE c.relname = $2 AND c.relnamespace = \
+             (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = COALESCE($1, "
+        ),
+        current_schema!(),
+        "))"
     );
     let row = sql.query_typed_opt(query, &[(&schema, Type::NAME), (&name, Type::NAME)]).await?;
     row.map(|row| read_head(&row)).transpose()

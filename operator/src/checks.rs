@@ -1,5 +1,9 @@
 //! Checks of the database for the command `check`: whether tables could be made there.
 
+mod secrets;
+
+pub use secrets::{Rules, of_secrets};
+
 use crate::{connection::Settings, error::DatabaseError};
 use korf::cli::Finding;
 use tokio_postgres::{Client, Error};
@@ -74,10 +78,7 @@ impl Server {
     }
 
     fn findings(&self, target: &str) -> Vec<Finding> {
-        let version = format!(
-            "PostgreSQL {} answers for {target}: the operator's own (those of Secrets aren't looked at)",
-            self.version
-        );
+        let version = format!("PostgreSQL {} answers for {target}: the operator's own", self.version);
         let version = if self.number / 10_000 < OLDEST {
             Finding::warning(
                 "database",
@@ -155,7 +156,7 @@ impl Server {
 mod tests {
     use super::*;
 
-    fn server() -> Server {
+    pub(super) fn server() -> Server {
         Server {
             number: 150_018,
             version: "15.18".into(),

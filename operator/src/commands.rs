@@ -10,7 +10,22 @@ use crate::{
     connection::{Settings, SettingsError},
     pool::{Pool, Pools},
 };
-use std::path::PathBuf;
+use std::{io::Write, path::PathBuf, time::Duration};
+
+/// The time after which somebody wonders what a command does.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// Does something that may take long. If it isn't done soon, this is said on the standard error.
+pub async fn patiently<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    match tokio::time::timeout(SILENCE, &mut work).await {
+        Ok(done) => done,
+        Err(_) => {
+            let _ = writeln!(std::io::stderr(), "{what} …");
+            work.await
+        }
+    }
+}
 
 /// Where the database is.
 #[derive(Debug, clap::Args)]

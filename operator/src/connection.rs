@@ -18,6 +18,7 @@ mod tls;
 
 pub(crate) use connector::{Connection, Connector};
 pub use error::{ConnectError, Failure, FailureReason, SettingsError};
+pub(crate) use secret::hide_names;
 pub use secret::{SecretData, SecretFault};
 
 use crate::pool::{Pool, Pools};

@@ -108,7 +108,7 @@ pub enum Wait {
     ForRows,
     /// Room on the server's disk, or the end of a limit there. Whether that has come takes long to find out.
     ForRoom,
-    /// The end of what is being done.
+    /// The end of what is being done, which takes its time and goes well.
     ForWork,
     /// Another spec.
     ForSpec,

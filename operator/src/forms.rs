@@ -9,6 +9,7 @@ use crate::{
     ddl,
     identifier::Identifier,
     message,
+    search_path::{OF_CATALOG, of_database},
     spec::{DefaultValue, Values},
     sqlstate,
     types::ResolvedColumn,
@@ -134,16 +135,24 @@ pub async fn resolve(
         check_times(&columns[*number])?;
     }
     for asked in unknown.chunks(MOST_AT_ONCE) {
-        let probes = asked.iter().enumerate().map(|(table, asked)| probe(sql, table, asked));
+        let created = asked.iter().enumerate().map(|(table, asked)| create(sql, table, asked));
+        let read = asked.iter().enumerate().map(|(table, asked)| read(sql, table, asked));
         // Going back frees the locks, too.
-        let (begun, answers, ended) = join!(
-            sql.batch_execute("SAVEPOINT korf_form"),
-            join_all(probes),
+        let (begun, created, left, read, ended) = join!(
+            sql.batch_execute(concat!("SAVEPOINT korf_form; ", of_database!())),
+            join_all(created),
+            sql.batch_execute(OF_CATALOG),
+            join_all(read),
             sql.batch_execute("ROLLBACK TO SAVEPOINT korf_form")
         );
         begun?;
-        for (asked, answer) in asked.iter().zip(answers) {
-            let form = answer.map_err(|error| sort(error, &columns[asked.columns[0]]))?;
+        // The first that fails, fails all that are sent behind it.
+        for (asked, created) in asked.iter().zip(created) {
+            created.map_err(|error| sort(error, &columns[asked.columns[0]]))?;
+        }
+        left?;
+        for (asked, form) in asked.iter().zip(read) {
+            let form = form?;
             for number in &asked.columns {
                 columns[*number].form = form.clone();
             }
@@ -171,8 +180,12 @@ fn has_form(column: &ResolvedColumn) -> bool {
     has_default || settings.collation.is_some() || matches!(settings.values, Values::Generated(_))
 }
 
-async fn probe(sql: &Client, number: usize, asked: &Asked) -> Result<Form, Error> {
+async fn create(sql: &Client, number: usize, asked: &Asked) -> Result<u64, Error> {
     let create = format!("CREATE TEMPORARY TABLE korf_form_{number} ({})", asked.definition);
+    sql.execute_typed(&create, &[]).await
+}
+
+async fn read(sql: &Client, number: usize, asked: &Asked) -> Result<Form, Error> {
     let table = format!("pg_temp.korf_form_{number}");
     let query = "SELECT (SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef d \
                    WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum), \
@@ -182,9 +195,7 @@ async fn probe(sql: &Client, number: usize, asked: &Asked) -> Result<Form, Error
                  FROM pg_catalog.pg_attribute a WHERE a.attrelid = pg_catalog.to_regclass($1) AND a.attname = $2";
     let name = asked.name.as_str();
     let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&table, Type::TEXT), (&name, Type::NAME)];
-    let (created, row) = join!(sql.execute_typed(&create, &[]), sql.query_typed_one(query, &parameters));
-    created?;
-    let row = row?;
+    let row = sql.query_typed_one(query, &parameters).await?;
     Ok(Form { expression: row.try_get(0)?, collation: row.try_get(1)? })
 }
 

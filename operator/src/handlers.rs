@@ -47,8 +47,11 @@ const AWAY: Duration = Duration::from_secs(3);
 /// One of the objects tries so often whether someone has put right what is wrong outside them, which may take days.
 const WRONG: Duration = Duration::from_secs(20);
 
-/// An object is looked at so often at least while something is done to its table. It is looked at besides when that is over.
+/// An object is looked at so often at least while something is done to its table. It is looked at besides when that is over, if this
+/// process does it.
 const WORKING: Duration = Duration::from_secs(60);
+/// The time to the first of these looks: it grows with the time for which the work lasts.
+const BEGUN: Duration = Duration::from_secs(1);
 /// An object is tried so often whose rows are in the way, or for whose rows there is no room: each time, all of them are read.
 const ROWS: Duration = Duration::from_secs(300);
 
@@ -172,6 +175,7 @@ async fn reconcile(
     for warning in request.warnings().iter().filter(|_| request.is_first) {
         warn!("{warning}");
     }
+    context.connections.watch().hold(request.namespace(), &request.name, &request.hold());
     let metrics = context.connections.pools().metrics();
     let drift: Mutex<Option<TableEvent>> = Mutex::default();
     let on_drift = |repair: &Repair<'_>| {
@@ -231,7 +235,8 @@ async fn apply(
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
     let objects = &api::since(client, &request.version);
     let work = |link: Arc<Link>| async move {
-        let claim = Claim { was_applied: request.was_applied(), ..request.claim(cluster, &link) };
+        let claim = request.claim(cluster, &link);
+        let claim = Claim { was_applied: request.was_applied(claim.is_first_hand), ..claim };
         let table = match table {
             Ok(table) => table,
             // The next spec that was handled will be this one, which doesn't say what the object's table is.
@@ -298,15 +303,21 @@ fn record_failure(
     }
     patch.status(status)?;
     request.mark(error.wait() == Wait::ForSpec, patch);
-    Ok(match error.wait() {
+    Ok(next_attempt(error, place, request.lasts))
+}
+
+/// The error that says what the next attempt waits for: an outage for what is away, or is wrong until someone puts it right; and no
+/// failure at all for what goes well. The handler's attempts have lasted for so long.
+fn next_attempt(error: TableError, place: Arc<str>, lasts: Duration) -> Error {
+    match error.wait() {
         Wait::ForBackoff => Error::from(error),
         Wait::ForDatabase => Error::outage(place, error, AWAY),
         Wait::ForApiServer => Error::outage(error.to_string(), error, AWAY),
         Wait::ForSomeone => Error::outage(error.cause(), error, WRONG),
-        Wait::ForWork => Error::outage(error.cause(), error, WORKING),
+        Wait::ForWork => Error::waiting(error, lasts.clamp(BEGUN, WORKING)),
         Wait::ForRows | Wait::ForRoom => Error::temporary(error, ROWS),
         Wait::ForSpec => Error::permanent(error),
-    })
+    }
 }
 
 /// The first line of each handler is the Kopf demo's, and so is its logger: Python's root, which knows no
@@ -345,3 +356,6 @@ fn log_dropped(dropped: &Dropped, event: &TableEvent) {
         (_, Severity::Normal) => info!("{}.", event.message),
     }
 }
+
+#[cfg(test)]
+mod tests;

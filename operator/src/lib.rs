@@ -3,7 +3,7 @@
 //! Data flows one way, and each step has its module: the raw spec of an object ([`spec`], with the rules for
 //! names in [`identifier`] and for types in [`column_type`]) → types and places as the server knows them
 //! ([`types`], [`forms`], [`catalog`]) → a [`plan`], which respects the table's owner ([`marker`]) → its statements
-//! ([`ddl`]) → one [`transaction`] on the [`database`], by another way if it has event [`triggers`] → the [`steps`] that may take
+//! ([`ddl`]) → one [`transaction`] on the [`database`] (with a [`search_path`] of its own), by another way if it has event [`triggers`] → the [`steps`] that may take
 //! long, in the [`background`] → the [`outcome`], with its [`warning`]s → the [`status`]. A table that another operator has made is
 //! handed over before that ([`handover`]), if the object has a [`note`] of it. `spec`, `plan`, `ddl`, `marker`, `outcome`, `warning`, `status`, `events` and `note` are pure.
 //!
@@ -46,6 +46,7 @@ pub mod owners;
 pub mod plan;
 pub mod pool;
 pub mod request;
+pub mod search_path;
 pub mod secret_watch;
 pub mod secrets;
 pub mod spec;

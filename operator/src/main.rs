@@ -1,9 +1,9 @@
 //! The binary: its options, the connection pool, and the library's handlers.
 
 use database_table_operator::{
-    checks,
+    checks::{self, Rules},
     cluster::Cluster,
-    commands::{self, DatabaseOptions},
+    commands::{self, DatabaseOptions, patiently},
     connection::{Settings, SettingsError},
     connections::{Connections, Link},
     error::DatabaseError,
@@ -13,7 +13,7 @@ use database_table_operator::{
 };
 use korf::{
     Operator,
-    cli::{Finding, Installation},
+    cli::{Checks, Finding, Installation},
 };
 use std::{process::ExitCode, time::Duration};
 use tracing::{debug, info, warn};
@@ -121,12 +121,21 @@ fn installation() -> Installation {
         .manifest(include_str!("../manifests/admission.yaml"))
 }
 
-async fn check(options: Options) -> Vec<Finding> {
-    match options.settings() {
-        Ok(Some(settings)) => checks::of_database(&settings).await,
-        Ok(None) => vec![Finding::fine("database", "the operator has none of its own (--no-own-database)")],
-        Err(error) => vec![Finding::failed("database", error.to_string())],
+async fn check(options: Options, checks: &Checks) {
+    let own = match options.settings() {
+        Ok(own) => own,
+        Err(error) => return checks.report(Finding::failed("database", error.to_string())),
+    };
+    match &own {
+        Some(settings) => {
+            let found = patiently("Connecting to the database", checks::of_database(settings)).await;
+            found.into_iter().for_each(|finding| checks.report(finding));
+        }
+        None => {
+            checks.report(Finding::fine("database", "the operator has none of its own (--no-own-database)"));
+        }
     }
+    checks::of_secrets(checks, &Rules { own: own.as_ref(), allowed: &options.allow_secrets_of }).await;
 }
 
 async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupError> {

@@ -3,6 +3,7 @@
 use crate::{
     connections::Link,
     crd::DatabaseTable,
+    drift::Hold,
     error::TableError,
     events::{self, LastTold, TableEvent},
     handlers::Context,
@@ -50,9 +51,10 @@ pub struct TableRequest {
     previous: Option<Arc<Declared>>,
     stamp: Stamp,
     /// The time since the handler's first attempt.
-    lasts: Duration,
+    pub lasts: Duration,
     trigger: Trigger<DatabaseTable>,
     told: Memo<LastTold>,
+    hold: Memo<Hold>,
 }
 
 /// The part of an object that its author writes.
@@ -98,6 +100,7 @@ impl<S: ChangeHandlerScope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
             lasts: since.0,
             trigger: FromCall::<S>::from_call(call)?,
             told: FromCall::<S>::from_call(call)?,
+            hold: FromCall::<S>::from_call(call)?,
         })
     }
 
@@ -209,12 +212,14 @@ impl TableRequest {
     }
 
     /// Whether the spec was applied before, as it is: then somebody else has changed what differs of the table since. An object may
-    /// have changed in something else, such as a label.
-    pub fn was_applied(&self) -> bool {
+    /// have changed in something else, such as a label; or it has lost its annotations to `kubectl replace`, and its status says
+    /// first-hand, of this object, what was applied.
+    pub fn was_applied(&self, is_first_hand: bool) -> bool {
+        let known = self.status.has_applied(self.stamp.generation);
         if self.reason == Reason::Create {
-            return false;
+            return is_first_hand && known == Some(true);
         }
-        self.status.has_applied(self.stamp.generation).unwrap_or_else(|| {
+        known.unwrap_or_else(|| {
             let is_same = || self.previous.as_ref().is_some_and(|before| before.spec == self.declared.spec);
             self.status.was_applied() && (self.reason != Reason::Update || is_same())
         })
@@ -232,6 +237,11 @@ impl TableRequest {
         let mut told = self.told.lock();
         let is_known = !told.has_drift() && self.status.tells_of_drift(&words, self.stamp.generation);
         told.take_in_drift(words) && !is_known
+    }
+
+    /// What shows that the object is this process's.
+    pub fn hold(&self) -> Hold {
+        self.hold.get()
     }
 
     /// Gives objects a turn.

@@ -83,8 +83,11 @@ impl Work<'_> {
                 Ok(tx.commit(Doing::Change, &self.step.statements).await?)
             }
             StepKind::Alone => {
-                self.check(tx).await?;
-                self.ask(tx).await?;
+                // What comes by itself is no part of a transaction; what is asked before it is, for the search path.
+                let (begun, asked, ended) = join!(self.begin(tx), self.ask(tx), tx.commit(Doing::Read, &[]));
+                begun?;
+                asked?;
+                ended?;
                 self.alone(tx, &self.step.statements).await
             }
         }

@@ -7,6 +7,7 @@
 use crate::{
     metrics::Metrics,
     pool::{Pool, PoolError, PooledConnection},
+    search_path,
     sqlstate::Step,
 };
 use futures::future::{join, join_all, pending};
@@ -24,24 +25,28 @@ use tokio_postgres::{Client, Error};
 /// All is LOCAL: a pooler in transaction mode passes other settings on to other clients. For the same reason, what such a
 /// client may have left on the connection is as the server has it by default: where a table is created, and whose it is. Names
 /// are printed, and locked, in one spelling.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
-                     SET LOCAL role TO DEFAULT; \
-                     SET LOCAL search_path TO DEFAULT; \
-                     SET LOCAL default_tablespace TO DEFAULT; \
-                     SET LOCAL default_table_access_method TO DEFAULT; \
-                     SET LOCAL quote_all_identifiers = off; \
-                     SET LOCAL lock_timeout = '3s'; \
-                     SET LOCAL statement_timeout = '60s'; \
-                     SET LOCAL idle_in_transaction_session_timeout = '60s'";
+const BEGIN: &str = concat!(
+    "BEGIN ISOLATION LEVEL READ COMMITTED; \
+     SET LOCAL role TO DEFAULT; ",
+    search_path::noted!(),
+    "; SET LOCAL default_tablespace TO DEFAULT; \
+     SET LOCAL default_table_access_method TO DEFAULT; \
+     SET LOCAL quote_all_identifiers = off; \
+     SET LOCAL lock_timeout = '3s'; \
+     SET LOCAL statement_timeout = '60s'; \
+     SET LOCAL idle_in_transaction_session_timeout = '60s'"
+);
 
 /// To read what all tables are at one point in time. What the server prints is as in the other transactions.
-const BEGIN_LOOK: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-                          SET LOCAL role TO DEFAULT; \
-                          SET LOCAL search_path TO DEFAULT; \
-                          SET LOCAL quote_all_identifiers = off; \
-                          SET LOCAL lock_timeout = '1s'; \
-                          SET LOCAL statement_timeout = '30s'; \
-                          SET LOCAL idle_in_transaction_session_timeout = '60s'";
+const BEGIN_LOOK: &str = concat!(
+    "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+     SET LOCAL role TO DEFAULT; ",
+    search_path::noted!(),
+    "; SET LOCAL quote_all_identifiers = off; \
+     SET LOCAL lock_timeout = '1s'; \
+     SET LOCAL statement_timeout = '30s'; \
+     SET LOCAL idle_in_transaction_session_timeout = '60s'"
+);
 
 /// The time that a statement of a transaction may take, as `BEGIN` says.
 pub const STATEMENT_LIMIT: Duration = Duration::from_secs(60);
@@ -140,15 +145,17 @@ impl Transaction<'_> {
         self.batch_execute(BEGIN_LOOK).await
     }
 
-    /// Executes statements, which are of one step, and commits, all at once. If one fails, the server executes none of those
-    /// behind it, and COMMIT rolls back.
+    /// Executes statements, which are of one step, by the database's own [search path](crate::search_path), and commits, all at
+    /// once. If one fails, the server executes none of those behind it, and COMMIT rolls back.
     ///
     /// # Errors
     ///
     /// The first one of a statement, or that of the commit, with its step.
     pub async fn commit(&self, step: Step, statements: &[String]) -> Result<(), (Step, Error)> {
         self.metrics.note_statements(statements.iter().map(String::as_str));
-        let executed = join_all(statements.iter().map(|statement| self.execute_typed(statement, &[])));
+        let path = (!statements.is_empty()).then_some(search_path::OF_DATABASE);
+        let all = path.into_iter().chain(statements.iter().map(String::as_str));
+        let executed = join_all(all.map(|statement| self.execute_typed(statement, &[])));
         let (executed, committed) = join(executed, self.batch_execute("COMMIT")).await;
         self.is_open.store(committed.is_err(), Relaxed);
         executed.into_iter().collect::<Result<Vec<_>, _>>().map_err(|error| (step, error))?;

@@ -8,6 +8,7 @@ use crate::{
     error::TableError,
     marker::Owner,
     plan::{Plan, PlanError},
+    search_path::by_database,
     sqlstate::Step,
     transaction::Transaction,
 };
@@ -23,7 +24,8 @@ pub async fn change(tx: &Transaction<'_>, plan: &Plan, owner: &Owner) -> Result<
     let head = || catalog::head(tx, Some(&place.schema), &place.name);
     let execute = async |statements: Vec<String>| {
         tx.metrics.note_statements(statements.iter().map(String::as_str));
-        try_join_all(statements.iter().map(|statement| tx.execute_typed(statement, &[]))).await.map(drop)
+        let all = statements.iter().map(|statement| tx.execute_typed(statement, &[]));
+        by_database(tx, try_join_all(all)).await.map(drop)
     };
     let (changed, mut found) = join!(execute(ddl::changes(plan)), head());
     changed.map_err(|error| (Step::Change, error))?;

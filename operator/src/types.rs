@@ -14,9 +14,11 @@ use crate::{
     column_type::ColumnType,
     forms::Form,
     identifier::Identifier,
+    search_path::by_database,
     spec::{Column, ColumnSettings, Table},
     sqlstate,
 };
+use futures::join;
 use postgres_types::{Kind, ToSql, Type};
 use std::{
     collections::HashMap,
@@ -124,16 +126,22 @@ impl KnownTypes {
             return Ok(Confirmed::new());
         }
         let (oids, typmods): (Vec<_>, Vec<_>) = ids.iter().map(|id| (id.oid, id.typmod)).unzip();
-        let query = "SELECT k.text, k.oid, k.typmod, pg_catalog.format_type(k.oid, k.typmod) \
-                     FROM unnest($1, $2, $3) k(text, oid, typmod) \
-                     WHERE pg_catalog.to_regtype(k.text)::pg_catalog.oid = k.oid";
+        let meant = "SELECT pg_catalog.to_regtype(k.text)::pg_catalog.oid \
+                     FROM pg_catalog.unnest($1) WITH ORDINALITY k(text, number)";
+        let printed = "SELECT k.text, k.oid, k.typmod, pg_catalog.format_type(k.oid, k.typmod) \
+                       FROM unnest($1, $2, $3) WITH ORDINALITY k(text, oid, typmod, number)";
         let params: &[(&(dyn ToSql + Sync), Type)] =
             &[(&texts, Type::TEXT_ARRAY), (&oids, Type::OID_ARRAY), (&typmods, Type::INT4_ARRAY)];
-        let confirmed = |row: &Row| {
+        let (meant, printed) =
+            join!(by_database(sql, sql.query_typed(meant, &params[..1])), sql.query_typed(printed, params));
+        let mut confirmed = Confirmed::new();
+        for (meant, row) in meant?.iter().zip(&printed?) {
             let id = PgTypeId { oid: row.try_get(1)?, typmod: row.try_get(2)? };
-            Ok((row.try_get(0)?, (id, row.try_get(3)?)))
-        };
-        sql.query_typed(query, params).await?.iter().map(confirmed).collect()
+            if meant.try_get::<_, Option<u32>>(0)? == Some(id.oid) {
+                confirmed.insert(row.try_get(0)?, (id, row.try_get(3)?));
+            }
+        }
+        Ok(confirmed)
     }
 
     fn of(&self, columns: &[Column]) -> HashMap<String, PgTypeId> {
@@ -256,10 +264,11 @@ struct FoundType {
 impl FoundType {
     /// The type of a text, if there is one.
     async fn read(sql: &Client, text: &str) -> Result<Option<Self>, Error> {
-        let query = "SELECT t.oid, t.typtype = 'p', t.typmodin <> 0::pg_catalog.oid AND t.typtype <> 'd', \
+        let query = "SELECT t.oid, t.typtype OPERATOR(pg_catalog.=) 'p', \
+                       t.typmodin OPERATOR(pg_catalog.<>) 0::pg_catalog.oid AND t.typtype OPERATOR(pg_catalog.<>) 'd', \
                        pg_catalog.to_regproc('pg_catalog.to_regtypemod') IS NOT NULL \
-                     FROM pg_catalog.pg_type t WHERE t.oid = pg_catalog.to_regtype($1)";
-        let row = sql.query_typed_opt(query, &[(&text, Type::TEXT)]).await?;
+                     FROM pg_catalog.pg_type t WHERE t.oid OPERATOR(pg_catalog.=) pg_catalog.to_regtype($1)";
+        let row = by_database(sql, sql.query_typed_opt(query, &[(&text, Type::TEXT)])).await?;
         let found = |row: Row| {
             Ok(Self {
                 oid: row.try_get(0)?,
@@ -278,14 +287,16 @@ impl FoundType {
         }
         if self.has_regtypemod {
             let query = "SELECT pg_catalog.to_regtypemod($1)";
-            return sql.query_typed_one(query, &[(&text, Type::TEXT)]).await?.try_get(0);
+            return by_database(sql, sql.query_typed_one(query, &[(&text, Type::TEXT)])).await?.try_get(0);
         }
         if Type::from_oid(self.oid).is_some() {
-            let row = sql.query_typed_one(&format!("SELECT NULL::{text}"), &[]).await?;
+            let query = format!("SELECT NULL::{text}");
+            let row = by_database(sql, sql.query_typed_one(&query, &[])).await?;
             return Ok(row.columns().first().map_or(-1, tokio_postgres::Column::type_modifier));
         }
         sql.batch_execute("SAVEPOINT korf_type").await?;
-        sql.execute_typed(&format!("CREATE TEMPORARY TABLE korf_type (c {text})"), &[]).await?;
+        let create = format!("CREATE TEMPORARY TABLE korf_type (c {text})");
+        by_database(sql, sql.execute_typed(&create, &[])).await?;
         let query = "SELECT a.atttypmod FROM pg_catalog.pg_attribute a \
                      WHERE a.attrelid = pg_catalog.to_regclass('pg_temp.korf_type') AND a.attnum = 1";
         let modifier = sql.query_typed_one(query, &[]).await?.try_get(0)?;

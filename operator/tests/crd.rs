@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic with its place is the best message")]
 
-use korf_sandbox::{ControlPlane, Ticker};
+use korf_sandbox::{ControlPlane, Ticker, until_served};
 use kube::{
     Api,
     api::{DeleteParams, Patch, PatchParams, PostParams},
@@ -39,6 +39,12 @@ impl World {
             .unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         child.wait_with_output().unwrap()
+    }
+
+    /// Creates the CRD of a file, and waits until it is served.
+    fn install(&self, file: &str) {
+        self.must(&["apply", "-f", "-"], &manifest(file));
+        until_served(|| self.plane.kubectl(), &["databasetables.kopf.demo"]).unwrap();
     }
 
     /// Creates the rules, and waits until they count.
@@ -82,8 +88,7 @@ fn object(name: &str, spec: &Value) -> Value {
 #[tokio::test]
 async fn the_crd_accepts_good_objects_and_rejects_others_with_a_message() {
     let world = World::start().await;
-    world.must(&["apply", "-f", "-"], &manifest("crd.yaml"));
-    world.must(&["wait", "--for=condition=Established", "crd/databasetables.kopf.demo"], "");
+    world.install("crd.yaml");
     let crd = "{.status.conditions[?(@.type==\"NonStructuralSchema\")].message}";
     assert_eq!(
         world.must(&["get", "crd", "databasetables.kopf.demo", "-o", &format!("jsonpath={crd}")], ""),
@@ -287,8 +292,7 @@ fn wrong_shapes() -> Vec<Value> {
 #[tokio::test]
 async fn every_object_that_the_kopf_demos_crd_has_let_in_can_be_changed_and_deleted_under_this_one() {
     let world = World::start().await;
-    world.must(&["apply", "-f", "-"], &manifest("kopf-demo-crd.yaml"));
-    world.must(&["wait", "--for=condition=Established", "crd/databasetables.kopf.demo"], "");
+    world.install("kopf-demo-crd.yaml");
     let shapes = wrong_shapes();
     assert!(shapes.len() >= 40);
     let client = world.plane.client().await.unwrap();
@@ -309,7 +313,6 @@ async fn every_object_that_the_kopf_demos_crd_has_let_in_can_be_changed_and_dele
         tables.create(&PostParams::default(), &serde_json::from_value(object).unwrap()).await.unwrap();
     }
     world.must(&["replace", "-f", "-"], &manifest("crd.yaml"));
-    world.must(&["wait", "--for=condition=Established", "crd/databasetables.kopf.demo"], "");
     until_the_schema_is_there(&tables).await;
     world.install_rules().await;
 
@@ -353,8 +356,7 @@ async fn until_the_schema_is_there(tables: &Api<DynamicObject>) {
 #[tokio::test]
 async fn the_rules_say_what_to_write_and_look_at_changed_specs_alone() {
     let world = World::start().await;
-    world.must(&["apply", "-f", "-"], &manifest("crd.yaml"));
-    world.must(&["wait", "--for=condition=Established", "crd/databasetables.kopf.demo"], "");
+    world.install("crd.yaml");
     // One from before.
     let old = json!({"tableName": "t", "columns": [{"a": "int not null"}], "primaryKey": "b"});
     world.must(&["apply", "-f", "-"], &object("old", &old).to_string());
@@ -457,6 +459,25 @@ async fn the_rules_say_what_to_write_and_look_at_changed_specs_alone() {
     }
 
     names_count_once_there_is_a_table(&world);
+    a_denied_edit_deletes_nothing_by_force(&world);
+}
+
+/// What an API server calls invalid, `kubectl apply --force`, Flux and Argo CD take for a field that can't be changed: they delete the
+/// object, and its table with it, and create another one.
+fn a_denied_edit_deletes_nothing_by_force(world: &World) {
+    let fine = json!({"tableName": "t", "columns": [{"a": "int"}]});
+    world.must(&["apply", "-f", "-"], &object("forced", &fine).to_string());
+    let uid = || world.must(&["get", "dbt", "forced", "-o", "jsonpath={.metadata.uid}"], "");
+    let before = uid();
+    let mistake = json!({"tableName": "t", "columns": [{"a": "int"}], "primaryKey": "b"});
+    let output = world.kubectl(&["apply", "--force", "-f", "-"], &object("forced", &mistake).to_string());
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert!(message.contains("spec.primaryKey names b, which is not a column"), "{message}");
+    assert!(message.contains("(Forbidden)"), "{message}");
+    assert_eq!(uid(), before);
+    // Flux goes by the text, too.
+    let rules = manifest("admission.yaml");
+    assert!(!rules.contains("is immutable") && !rules.contains("immutable field"));
 }
 
 /// The table of `old` is `public."U"`, with the key `a`.

@@ -29,13 +29,8 @@ async fn an_object_that_a_new_schema_traps_is_told_and_goes_once_the_schema_lets
     fixture.delete("trapped").await;
     let error = operator.wait_for_line("rejects the removal of the finalizer, so the object stays").await;
     assert!(error.contains("[ERROR") && error.contains("no such key: owner"), "{error}");
-    let events = fixture.kubectl_get(&["events", "-o", "json"]);
-    let events: Value = serde_json::from_str(&events).unwrap();
-    let event =
-        events["items"].as_array().unwrap().iter().find(|event| event["reason"] == "FinalizerRejected");
-    let event = event.unwrap_or_else(|| panic!("{events:#}"));
-    assert_eq!(event["involvedObject"]["name"], "trapped");
-    assert!(event["message"].as_str().unwrap().contains("no such key: owner"), "{event}");
+    let note = fixture.until_event("trapped", "FinalizerRejected").await;
+    assert!(note.contains("no such key: owner"), "{note}");
 
     fixture.install(Crd::Full.manifest());
     fixture.until_gone("trapped").await;
@@ -112,7 +107,7 @@ async fn a_policy_s_denial_is_told_by_its_name_and_is_no_missing_permission() {
     fixture.until_ready("free").await;
     operator.wait_for_line("[denied/denied] Creation is processed: 1 succeeded; 0 failed.").await;
     assert_eq!(fixture.all_tables().await, ["denied", "free"]);
-    assert_eq!(operator.count_lines("[ERROR"), 1, "{:#?}", operator.lines());
+    operator.assert_lines("[ERROR", 1).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! The command `check`, on a real API server and a real PostgreSQL.
 
-use crate::fixture::{Cluster, Fixture};
+use crate::fixture::{Cluster, Fixture, manifest};
+use serde_json::json;
 use std::process::Command;
 
 /// Runs `check` with these words; returns its exit code and its lines.
@@ -83,4 +84,70 @@ async fn check_says_what_the_database_lacks() {
         found.len() == 2 && found.iter().zip(words).all(|(line, words)| line.contains(words)),
         "{found:#?}"
     );
+}
+
+#[tokio::test]
+async fn check_looks_at_the_database_of_each_secret_that_objects_name() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "check-secrets").await;
+    let url = fixture.database.url();
+    let password = &fixture.database.password;
+    for (name, url) in [
+        ("good", url.clone()),
+        ("wrong", url.replace(password, "Geheim43")),
+        ("away", "postgres://eva:Geheim43@127.0.0.1:1/bank".to_owned()),
+        ("half", "postgres://eva@127.0.0.1:1/bank".to_owned()),
+    ] {
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"uri": url},
+        });
+        fixture.apply(&secret.to_string());
+    }
+    let by = |object: &str, secret: &str| {
+        let reference = format!("  connectionSecretRef:\n    name: {secret}\n");
+        fixture.apply(&format!("{}{reference}", manifest(object, object, &["id"])));
+    };
+    fixture.apply(&manifest("own", "own", &["id"]));
+    for (object, secret) in
+        [("a", "good"), ("b", "good"), ("c", "wrong"), ("d", "away"), ("e", "half"), ("f", "missing")]
+    {
+        by(object, secret);
+    }
+    let of_secrets = |words: &[&str]| {
+        let (code, lines) = check(&fixture, words);
+        assert_eq!(code, 1, "{lines:#?}");
+        for hidden in [password.as_str(), "Geheim43", "eva", "bank"] {
+            let leaks: Vec<_> =
+                lines.iter().filter(|line| line.contains(" secret ") && line.contains(hidden)).collect();
+            assert!(leaks.is_empty(), "{leaks:#?}");
+        }
+        lines.into_iter().filter(|line| line[9..].starts_with("secret ")).collect::<Vec<_>>()
+    };
+    let lines = of_secrets(&["--namespace=check-secrets"]);
+    let expected = [
+        ("failed", "away, for check-secrets/d: the database is unreachable: "),
+        ("ok", "good, for check-secrets/a and 1 more: PostgreSQL "),
+        ("failed", "half, for check-secrets/e: it has no key password"),
+        (
+            "failed",
+            "missing, for check-secrets/f: it doesn't exist: create it, or correct connectionSecretRef",
+        ),
+        ("failed", "wrong, for check-secrets/c: FATAL: password authentication failed for user … "),
+    ];
+    assert_eq!(lines.len(), expected.len(), "{lines:#?}");
+    for (line, (level, text)) in lines.iter().zip(expected) {
+        let begin = format!("{level:8} secret       Secret check-secrets/{text}");
+        assert!(line.starts_with(&begin), "{line}");
+    }
+
+    // Of another account it is told what that one may read, and of an operator without a database who has none.
+    let others = ["--namespace=check-secrets", "--service-account=check-secrets/nobody"];
+    let lines = of_secrets(&others);
+    let denied = "service account check-secrets/nobody can't get it: grant that by a Role in its namespace";
+    assert!(lines.len() == 5 && lines.iter().all(|line| line.ends_with(denied)), "{lines:#?}");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_database-table-operator"));
+    command.args(["check", "--namespace=check-secrets", "--no-own-database"]).env_remove("DATABASE_URL");
+    let output = command.env("KUBECONFIG", fixture.cluster.control_plane.kubeconfig()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let line = "failed   objects      no connectionSecretRef, and the operator has no database of its own: check-secrets/own. Name";
+    assert!(text.contains(line), "{text}");
 }

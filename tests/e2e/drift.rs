@@ -2,6 +2,7 @@
 
 use crate::fixture::{Cluster, Fixture, Lock, condition, manifest};
 use serde_json::{Value, json};
+use std::{fs, path::Path};
 
 fn is(reason: &str) -> impl Fn(&Value) -> bool {
     move |object| {
@@ -72,6 +73,14 @@ async fn under_report_an_object_has_drifted_until_somebody_has_put_its_table_rig
     // Nor does a change of something else than the spec put it right.
     fixture.patch("a", json!({"metadata": {"labels": {"team": "red"}}})).await;
     operator.wait_for_line("Handler 'update_handler' failed permanently").await;
+    assert_eq!(fixture.columns("a").await.len(), 1);
+    assert!(is("Drifted")(&fixture.table("a").await.unwrap()));
+    // Nor does `kubectl replace`, which takes away what was noted on the object.
+    let again = manifest("a", "a", &["id", "x"]) + "  driftPolicy: Report\n";
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.yaml", fixture.namespace));
+    fs::write(&file, again).unwrap();
+    assert!(fixture.kubectl().args(["replace", "-f"]).arg(&file).status().unwrap().success());
+    operator.wait_for_line("Handler 'create_handler' failed permanently").await;
     assert_eq!(fixture.columns("a").await.len(), 1);
     assert!(is("Drifted")(&fixture.table("a").await.unwrap()));
     for statement in pending {

@@ -64,18 +64,20 @@ async fn without_the_api_server_an_operator_is_not_ready_and_a_restart_is_tried_
         .arg("--set=watching.silence=5s")
         .arg("--set=watching.discovery_interval=1s")
         .arg("--set=health.patience=1s")
-        .arg("--set=health.contact_limit=6s")
+        .arg("--set=health.contact_limit=15s")
         .start();
     let health = Health::of(&operator).await;
     health.until(200, 200).await;
 
+    // The stop itself takes seconds on a busy machine, and the last contact may be as old.
+    let stopped = Instant::now();
     cluster.control_plane.stop_api_server().await.unwrap();
     health.until(200, 500).await;
     let (_, why) = health.ask("/readyz");
     assert!(why.starts_with("[-]watches failed: failing: databasetables.v1.kopf.demo in namespace"), "{why}");
-    let unready = Instant::now();
     health.until(500, 500).await;
-    assert!(unready.elapsed() > Duration::from_secs(2), "{:?}", unready.elapsed());
+    // By silence and patience, it would be six seconds after the last contact, which may be the end of the stop.
+    assert!(stopped.elapsed() > Duration::from_secs(12), "{:?}", stopped.elapsed());
     let (_, why) = health.ask("/livez");
     assert!(why.starts_with("[-]watches failed: no contact to the API server: databasetables"), "{why}");
 

@@ -167,14 +167,12 @@ async fn the_chart_is_what_the_operator_prints() {
     }
     let all = must(&mut template(&["--set=monitoring.rules=true,monitoring.dashboard=true"]));
     assert!(all.contains("kind: PrometheusRule") && all.contains("grafana_dashboard: \"1\""), "{all}");
-    let values = r#"connectionSecrets=[{"namespace": "shop", "names": ["pg-app"]}]"#;
-    let granted = objects(&must(&mut template(&["--set-json", values])));
-    let rules = &granted["\"Role\" \"shop\" \"database-table-operator-secrets\""]["rules"];
-    let expected =
-        json!([{"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["pg-app"], "verbs": ["get"]}]);
-    assert_eq!(*rules, expected);
+    secrets_are_granted_by_namespace(|values| objects(&must(&mut template(&["--set-json", values]))));
+    monitoring_can_be_selected(&objects(&must(&mut template(&["--set-json", MONITORED]))));
     a_database_of_its_own_can_be_left_out(&template);
     more_of_the_pod_can_be_chosen(&objects(&must(&mut template(&["--set-json", MORE]))));
+    // By a chart that has this one among its dependencies.
+    must(&mut template(&["--set=enabled=true"]));
     let old = template(&["--kube-version=1.29"]).output().unwrap();
     assert!(!old.status.success() && text(&old).contains(">=1.30.0-0"), "{}", text(&old));
     for wrong in [
@@ -189,6 +187,8 @@ async fn the_chart_is_what_the_operator_prints() {
         "extraVolumes[0].secret.secretName=ca",
         "extraVolumeMounts[0].name=ca",
         "podAnnotations.a=1",
+        "monitoring.labels.a=1",
+        "networkPolicy.extraEgress=x",
     ] {
         let output = template(&["--set", wrong]).output().unwrap();
         assert!(!output.status.success(), "{wrong}");
@@ -200,8 +200,45 @@ async fn the_chart_is_what_the_operator_prints() {
     }
 }
 
-/// A variable, an authority's certificate, and a note for a service mesh.
-const MORE: &str = r#"extraEnv=[{"name": "PGSSLROOTCERT", "value": "/etc/ca/ca.crt"}],extraVolumes=[{"name": "ca", "secret": {"secretName": "pg-ca"}}],extraVolumeMounts=[{"name": "ca", "mountPath": "/etc/ca", "readOnly": true}],podAnnotations={"mesh/inject": "false"}"#;
+/// A role for each namespace, however its Secrets are listed.
+fn secrets_are_granted_by_namespace(chart: impl Fn(&str) -> BTreeMap<String, Value>) {
+    for (values, names) in [
+        (r#"connectionSecrets=[{"namespace": "shop", "names": ["pg-app"]}]"#, json!(["pg-app"])),
+        (
+            r#"connectionSecrets=[{"namespace": "shop", "names": ["a"]}, {"namespace": "x", "names": ["c"]}, {"namespace": "shop", "names": ["b", "a"]}]"#,
+            json!(["a", "b"]),
+        ),
+    ] {
+        let rules = &chart(values)["\"Role\" \"shop\" \"database-table-operator-secrets\""]["rules"];
+        let expected =
+            json!([{"apiGroups": [""], "resources": ["secrets"], "resourceNames": names, "verbs": ["get"]}]);
+        assert_eq!(*rules, expected);
+    }
+}
+
+const MONITORED: &str =
+    r#"monitoring={"rules": true, "podMonitor": true, "labels": {"release": "prometheus"}}"#;
+
+/// By a Prometheus that selects what has its label.
+fn monitoring_can_be_selected(objects: &BTreeMap<String, Value>) {
+    let of = |kind: &str| {
+        let found = objects.iter().find(|(key, _)| key.starts_with(&format!("\"{kind}\"")));
+        found.unwrap_or_else(|| panic!("there is no {kind}")).1
+    };
+    for kind in ["PrometheusRule", "PodMonitor"] {
+        assert_eq!(of(kind)["metadata"]["labels"]["release"], json!("prometheus"), "{kind}");
+    }
+    let pods = &of("PodMonitor")["spec"]["selector"]["matchLabels"];
+    let pod = &of("Deployment")["spec"]["template"];
+    for (label, value) in pods.as_object().unwrap() {
+        assert_eq!(pod["metadata"]["labels"][label], *value);
+    }
+    let ports = &pod["spec"]["containers"][0]["ports"];
+    assert_eq!(ports[0]["name"], of("PodMonitor")["spec"]["podMetricsEndpoints"][0]["port"]);
+}
+
+/// A variable, an authority's certificate, a note for a service mesh, a database's port, and a user that the cluster chooses.
+const MORE: &str = r#"networkPolicy.extraEgress=[{"ports": [{"port": 6432}]}],podSecurityContext.runAsUser=null,priorityClassName="high",extraEnv=[{"name": "PGSSLROOTCERT", "value": "/etc/ca/ca.crt"}],extraVolumes=[{"name": "ca", "secret": {"secretName": "pg-ca"}}],extraVolumeMounts=[{"name": "ca", "mountPath": "/etc/ca", "readOnly": true}],podAnnotations={"mesh/inject": "false"}"#;
 
 fn a_database_of_its_own_can_be_left_out(template: &impl Fn(&[&str]) -> Command) {
     let pod = |values: &[&str]| {
@@ -225,6 +262,12 @@ fn a_database_of_its_own_can_be_left_out(template: &impl Fn(&[&str]) -> Command)
 fn more_of_the_pod_can_be_chosen(objects: &BTreeMap<String, Value>) {
     let pod = &objects["\"Deployment\" \"home\" \"database-table-operator\""]["spec"]["template"];
     assert_eq!(pod["metadata"]["annotations"], json!({"mesh/inject": "false"}));
+    let user = &pod["spec"]["securityContext"];
+    assert_eq!((&user["runAsUser"], &user["runAsNonRoot"]), (&Value::Null, &json!(true)));
+    assert_eq!(pod["spec"]["priorityClassName"], json!("high"));
+    let policy = &objects["\"NetworkPolicy\" \"home\" \"database-table-operator\""];
+    let egress = policy["spec"]["egress"].as_array().unwrap();
+    assert_eq!((egress.len(), &egress[2]), (3, &json!({"ports": [{"port": 6432}]})));
     let container = &pod["spec"]["containers"][0];
     // Behind those that the operator needs.
     for (list, name, more) in [

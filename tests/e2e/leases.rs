@@ -1,6 +1,9 @@
 //! Leases on the real API server: replicas that stop, die, are suspended, or may not have any.
 
-use crate::fixture::{Fixture, OperatorProcess, eventually, eventually_within, manifest};
+use crate::{
+    fixture::{Cluster, Fixture, OperatorProcess, eventually, eventually_within, manifest},
+    health::Health,
+};
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use std::time::Duration;
@@ -8,8 +11,8 @@ use std::time::Duration;
 /// The operator's Lease.
 const NAME: &str = "database-table-operator";
 
-/// Leases that are over soon.
-const SHORT: [&str; 3] = ["leases.duration=3s", "leases.renew_deadline=2s", "leases.retry_period=500ms"];
+/// Leases that are over soon, and which a busy machine renews in time.
+const SHORT: [&str; 3] = ["leases.duration=6s", "leases.renew_deadline=4s", "leases.retry_period=1s"];
 
 fn replica(fixture: &Fixture<'_>, name: &str, options: &[&str]) -> OperatorProcess {
     let command = fixture.operator().by_administrator().env("HOSTNAME", name).arg("--leader-elect");
@@ -35,7 +38,7 @@ async fn a_leader_that_is_told_to_stop_hands_over_at_once() {
     assert_eq!(first.terminate().await.code(), Some(0));
     // Without that, its Lease would be over after 15 seconds.
     let led = async || second.count_lines("Leads from now on (epoch 2).");
-    eventually_within(Duration::from_secs(5), "the other replica leads", led, |lines| *lines == 1).await;
+    eventually_within(Duration::from_secs(10), "the other replica leads", led, |lines| *lines == 1).await;
     fixture.apply(&manifest("two", "two", &["id"]));
     fixture.until_ready("two").await;
     let lease = lease(&fixture, NAME).await.unwrap();
@@ -60,6 +63,7 @@ async fn the_objects_of_a_dead_leader_are_handled_when_its_lease_is_over() {
     let lock = fixture.lock_name("public.one").await;
     fixture.apply(&manifest("one", "one", &["id"]));
     lock.until_blocking().await;
+    assert_eq!(second.count_lines("Leads from now on"), 0, "the first one has its Lease until its end");
     first.kill_9();
     lock.release().await;
     second.wait_for_line("Leads from now on (epoch 2).").await;
@@ -81,7 +85,7 @@ async fn a_suspended_leader_writes_nothing_when_it_goes_on() {
     let handled = fixture.until_column_count("one", 2).await;
     let before = first.count_lines("Handler '");
     first.signal("CONT");
-    first.wait_for_line("No longer leads: no renewal was answered for 2 seconds.").await;
+    first.wait_for_line("No longer leads: no renewal was answered for 4 seconds.").await;
     first.wait_for_line("Stands by: second_").await;
     assert_eq!(first.count_lines("Handler '"), before, "its watch shows the change, too");
     assert_eq!(fixture.table("one").await.unwrap(), handled);
@@ -90,6 +94,46 @@ async fn a_suspended_leader_writes_nothing_when_it_goes_on() {
     first.wait_for_line("Leads from now on (epoch 3).").await;
     fixture.apply(&manifest("two", "two", &["id"]));
     fixture.until_ready("two").await;
+}
+
+/// The other one looks at the tables, and this one would go on with that until its end.
+#[tokio::test]
+async fn a_replica_that_has_lost_its_lease_looks_at_no_tables() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "lease-drift").await;
+    let replica = |name: &str| {
+        let command = fixture.operator().by_administrator().env("HOSTNAME", name).arg("--leader-elect");
+        let command = command.arg("--lease-namespace").arg(&fixture.namespace).arg("--drift-interval=1");
+        let command = command.arg("--health-addr=127.0.0.1:0").arg("--metrics-addr=127.0.0.1:0");
+        SHORT.iter().fold(command, |command, option| command.arg("--set").arg(option)).start()
+    };
+    let watches = async |replica: &Health, tables: u32| {
+        let line = format!("table_operator_watched_tables {tables}");
+        let watched = |text: &String| text.lines().any(|known| known == line);
+        eventually(&line, async || replica.ask("/metrics").1, watched).await;
+    };
+    let first = replica("first");
+    first.wait_for_line("Leads from now on (epoch 1).").await;
+    let mut second = replica("second");
+    second.wait_for_line("Stands by: first_").await;
+    let (looks, stands_by) = (Health::of(&first).await, Health::of(&second).await);
+    fixture.apply(&manifest("one", "one", &["id", "x"]));
+    fixture.until_ready("one").await;
+    watches(&looks, 1).await;
+    watches(&stands_by, 0).await;
+    first.signal("STOP");
+    second.wait_for_line("Leads from now on (epoch 2).").await;
+    watches(&stands_by, 1).await;
+    first.signal("CONT");
+    first.wait_for_line("No longer leads: no renewal was answered for 4 seconds.").await;
+    watches(&looks, 0).await;
+    fixture.sql("ALTER TABLE one DROP x").await;
+    fixture.until_columns("one", 2).await;
+    // When it leads again, it looks again.
+    assert_eq!(second.terminate().await.code(), Some(0));
+    first.wait_for_line("Leads from now on (epoch 3).").await;
+    watches(&looks, 1).await;
+    fixture.sql("ALTER TABLE one DROP x").await;
+    fixture.until_columns("one", 2).await;
 }
 
 #[tokio::test]

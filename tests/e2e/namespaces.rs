@@ -3,10 +3,18 @@
 use crate::fixture::{Cluster, Fixture, condition, manifest};
 use serde_json::Value;
 use std::process::Command;
+use tokio::sync::OnceCell;
 
 const RBAC: &str = include_str!("roles.yaml");
 
 const USER: &str = "namespaced-reader";
+
+/// Applies the roles to the shared cluster, once: of two tests that do it at the same time, one fails, since `kubectl apply` doesn't
+/// expect that somebody else creates what wasn't there when it looked.
+async fn apply_roles(cluster: &Cluster) {
+    static APPLIED: OnceCell<()> = OnceCell::const_new();
+    APPLIED.get_or_init(async || drop(cluster.apply(RBAC))).await;
+}
 
 /// Binds the user to a role of the manifest. `kubectl` determines the namespace, and `kind` the kind of the
 /// binding.
@@ -60,7 +68,7 @@ async fn a_namespace_that_does_not_exist_is_reported_and_served_once_it_does() {
 async fn a_listing_of_one_namespace_keeps_the_objects_of_another() {
     let [a, b] = [Fixture::new("lists-a").await, Fixture::new("lists-b").await];
     let shared = Cluster::with_kopf_demo_crd().await;
-    shared.apply(RBAC);
+    apply_roles(shared).await;
     bind(shared.kubectl(), "clusterrolebinding", "database-table-operator-cluster");
     bind_in(&a);
     b.apply(&manifest("table", "of-b", &["id"]));
@@ -141,7 +149,7 @@ async fn a_missing_right_to_watch_namespaces_is_told_once_and_the_named_ones_are
     const READER: &str = "glob-reader";
     let here = Fixture::new("named").await;
     let cluster = here.cluster;
-    cluster.apply(RBAC);
+    apply_roles(cluster).await;
     let bound = |mut command: Command, arguments: &[&str]| {
         let output = command.arg("create").args(arguments).output().unwrap();
         assert!(output.status.success(), "{output:?}");

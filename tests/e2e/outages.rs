@@ -38,7 +38,7 @@ async fn after_an_outage_of_ten_seconds_all_changes_are_applied() {
 
 /// Each object would otherwise wait for its own backoff, up to a minute.
 #[tokio::test]
-async fn within_five_seconds_of_the_database_s_return_fifty_objects_are_ready_and_the_log_stays_short() {
+async fn within_seconds_of_the_database_s_return_fifty_objects_are_ready_and_the_log_stays_short() {
     let fixture = Fixture::new("fifty-wait").await;
     let proxy = fixture.database_proxy().await;
     let operator = fixture.operator().not_verbose().database_through(&proxy).start();
@@ -61,9 +61,12 @@ async fn within_five_seconds_of_the_database_s_return_fifty_objects_are_ready_an
     for name in &names {
         fixture.until_column_count(name, 2).await;
     }
+    // The first of them is tried after three seconds at most. A busy machine needs a few for the fifty, and after their own backoffs
+    // they would need tens of them; that one called all is in the log.
     let took = returned.elapsed();
-    assert!(took < Duration::from_secs(5), "{took:?}");
-    operator.wait_for_line("Over after 2").await;
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    let over = operator.wait_for_line("Over after ").await;
+    assert!(over.ends_with(". 50 object(s) go on."), "{over}");
     let problems = ["[ERROR", "[WARNING"].map(|level| operator.count_lines(level));
     assert_eq!(problems, [1, 0], "{:#?}", operator.lines());
 }

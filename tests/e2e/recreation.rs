@@ -65,14 +65,17 @@ async fn a_late_deletion_leaves_the_table_to_the_successor() {
     let lock = fixture.lock_name("public.website_users").await;
     fixture.delete("website-users").await;
     lock.until_blocking().await;
+    // Within the operator's three seconds.
     fixture.patch("website-users", json!({"metadata": {"finalizers": null}})).await;
     fixture.until_gone("website-users").await;
-    fixture.apply(&kopf_demo_cr_with_country());
+    fixture.create(&kopf_demo_cr_with_country()).await;
     lock.release().await;
 
     let object = fixture.until_column_count("website-users", 6).await;
     assert_ne!(object["metadata"]["uid"], first["metadata"]["uid"]);
-    operator.wait_for_line("Kept table public.website_users: the object no longer exists").await;
+    operator
+        .wait_for_line("Table public.website_users stays in the database: the object no longer exists")
+        .await;
     assert_eq!(fixture.query("SELECT user_id::text FROM website_users").await, ["7"]);
     let uid = format!("%{}%", object["metadata"]["uid"].as_str().unwrap());
     let marked = format!("SELECT (obj_description('website_users'::regclass) LIKE '{uid}')::text");

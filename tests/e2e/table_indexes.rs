@@ -48,6 +48,9 @@ async fn an_object_says_that_its_index_is_being_built_and_goes_on_as_soon_as_it_
     old.release().await;
     until_built(&fixture).await;
     operator.wait_for_line("Table public.slow: begins with index \"by_id\".").await;
+    // That is no failure: one line says what it waits for.
+    assert_eq!(operator.count_lines("Handler 'update_handler' waits, and is called again in"), 1);
+    assert_eq!(operator.count_lines("[ERROR"), 0);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use korf_core::{
     daemon::Hold,
     diff::{Diff, diff},
     filter::Filter,
-    handler::{ChangeHandler, Trigger},
+    handler::{ChangeHandler, OnChange},
     patch::{Edit, Edits, Omit},
     queue::{Event, Queue, Source, TurnEnd, TurnReport},
     retry::{Limits, Outcome},
@@ -98,8 +98,8 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let delete = Trigger::Delete { optional: false, release_on_failure: false };
-        let handlers = [Trigger::Create, Trigger::Update, delete].map(|on| ChangeHandler {
+        let delete = OnChange::Delete { optional: false, release_on_failure: false };
+        let handlers = [OnChange::Create, OnChange::Update, delete].map(|on| ChangeHandler {
             id: format!("{on}_handler"),
             on,
             filter: Filter::default(),

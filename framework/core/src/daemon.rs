@@ -224,7 +224,14 @@ impl DaemonState {
     /// Takes in that its task has ended; without an outcome where it was cancelled.
     pub fn ended(&mut self, outcome: Option<&Outcome>, now: Instant) {
         *self = match (&*self, outcome) {
-            (Self::Running(attempts), Some(Outcome::Retry { after, .. } | Outcome::Children { after })) => {
+            (
+                Self::Running(attempts),
+                Some(
+                    Outcome::Retry { after, .. }
+                    | Outcome::Waiting { after, .. }
+                    | Outcome::Children { after },
+                ),
+            ) => {
                 let attempts = Attempts { before: attempts.before.saturating_add(1), ..*attempts };
                 Self::waiting(later(now, *after), Some(attempts))
             }

@@ -28,6 +28,13 @@ pub enum Error {
         /// The longest time between two tries by one of the objects that wait for it.
         delay: Duration,
     },
+    /// Nothing is wrong, but the handler isn't done: see [`waiting`](Self::waiting).
+    Waiting {
+        /// What it waits for, in words.
+        source: BoxError,
+        /// The time to the next call.
+        delay: Duration,
+    },
     /// The handler's `errors` option decides; by default, it is retried with its backoff.
     Unclassified(BoxError),
 }
@@ -89,6 +96,33 @@ impl Error {
     pub fn outage(cause: impl Into<Arc<str>>, error: impl Into<BoxError>, delay: Duration) -> Self {
         Self::Outage { source: error.into(), cause: cause.into(), delay }
     }
+
+    /// No failure: the handler waits for something that takes its time and goes well, and is called again after `delay`, or at
+    /// once when the object changes or is triggered.
+    ///
+    /// The log has what it waits for at INFO when that is news, and at DEBUG from then on. No Kubernetes Event tells of it, it
+    /// counts as no failure and no outage, and the object is `waiting` in the metrics.
+    ///
+    /// Each call counts as an attempt, as a call for a sub-handler does: `timeout` limits the wait, and so does `retries`, which a
+    /// handler that waits shouldn't have. An event handler or an index function is called once for each state of its object, so
+    /// there it is an error like any other.
+    ///
+    /// ```
+    /// use korf_core::error::{Error, Result};
+    /// use std::time::Duration;
+    ///
+    /// fn attach(is_formatted: bool) -> Result {
+    ///     if !is_formatted {
+    ///         return Err(Error::waiting("the volume is being formatted", Duration::from_secs(10)));
+    ///     }
+    ///     Ok(())
+    /// }
+    ///
+    /// assert_eq!(attach(false).unwrap_err().to_string(), "the volume is being formatted");
+    /// ```
+    pub fn waiting(what: impl Into<BoxError>, delay: Duration) -> Self {
+        Self::Waiting { source: what.into(), delay }
+    }
 }
 
 /// The message and those of its causes, in one line.
@@ -97,6 +131,7 @@ impl fmt::Display for Error {
         let (Self::Permanent(error)
         | Self::Unclassified(error)
         | Self::Temporary { source: error, .. }
+        | Self::Waiting { source: error, .. }
         | Self::Outage { source: error, .. }) = self;
         f.write_str(&with_causes(&**error))
     }

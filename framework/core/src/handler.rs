@@ -1,4 +1,4 @@
-//! Change handler, for planning: its trigger, its filter, its limits.
+//! Change handler, for planning: what it is called on, its filter, its limits.
 
 use super::{
     Reason,
@@ -13,10 +13,10 @@ use std::{
     time::Duration,
 };
 
-/// The trigger of a change handler.
+/// What a change handler is called on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Trigger {
+pub enum OnChange {
     /// A creation.
     Create,
     /// An update; where the handler is for a field, one of that field.
@@ -40,7 +40,7 @@ pub enum Trigger {
     Field,
 }
 
-impl Trigger {
+impl OnChange {
     /// The name in lists: `create`, `field`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ impl Trigger {
     }
 }
 
-impl fmt::Display for Trigger {
+impl fmt::Display for OnChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -64,8 +64,8 @@ impl fmt::Display for Trigger {
 pub struct ChangeHandler<I = ()> {
     /// The handler's id.
     pub id: String,
-    /// Its trigger.
-    pub on: Trigger,
+    /// What it is called on.
+    pub on: OnChange,
     /// The objects and changes that it is for.
     pub filter: Filter,
     /// The limits of its attempts.
@@ -125,17 +125,17 @@ impl<I> ChangeHandler<I> {
     /// # Errors
     /// Its filter can't be evaluated.
     pub fn needs_finalizer(&self, input: &FilterInput<'_>) -> Result<bool, FilterFailed> {
-        Ok(matches!(self.on, Trigger::Delete { optional: false, .. }) && self.concerns(input)?)
+        Ok(matches!(self.on, OnChange::Delete { optional: false, .. }) && self.concerns(input)?)
     }
 
     /// Whether the object is kept after the handler has failed permanently. Only delete handlers keep it.
     pub fn blocks_deletion_on_failure(&self) -> bool {
-        matches!(self.on, Trigger::Delete { optional: false, release_on_failure: false })
+        matches!(self.on, OnChange::Delete { optional: false, release_on_failure: false })
     }
 
     /// Whether updates call it.
     pub fn is_for_updates(&self) -> bool {
-        matches!(self.on, Trigger::Update | Trigger::Field)
+        matches!(self.on, OnChange::Update | OnChange::Field)
     }
 
     /// Whether the handler is called. `resumed`: resume handlers are due; `record`: its record for this
@@ -151,17 +151,17 @@ impl<I> ChangeHandler<I> {
         record: Option<&Record>,
         input: &FilterInput<'_>,
     ) -> Result<bool, FilterFailed> {
-        let ends = matches!(self.on, Trigger::Delete { .. });
+        let ends = matches!(self.on, OnChange::Delete { .. });
         let begun = record.is_some_and(|record| if ends { record.success } else { record.has_seen() });
         let (by_reason, of_changes) = match self.on {
-            Trigger::Create => (reason == Reason::Create, false),
-            Trigger::Update => (reason == Reason::Update, true),
-            Trigger::Delete { .. } => (reason == Reason::Delete, false),
-            Trigger::Resume { deleted, .. } => {
+            OnChange::Create => (reason == Reason::Create, false),
+            OnChange::Update => (reason == Reason::Update, true),
+            OnChange::Delete { .. } => (reason == Reason::Delete, false),
+            OnChange::Resume { deleted, .. } => {
                 let possible = reason != Reason::Create && (reason != Reason::Delete || deleted);
                 (resumed && possible, false)
             }
-            Trigger::Field => (true, true),
+            OnChange::Field => (true, true),
         };
         let changing = of_changes && record.is_none();
         Ok(by_reason && (begun || evaluate(&self.id, || self.filter.selects(input, changing))?))
@@ -169,7 +169,7 @@ impl<I> ChangeHandler<I> {
 
     /// Whether a record belongs to the current handling. Resuming is mixed into other handling, and goes on there.
     pub fn goes_on_with(&self, record: &Record, reason: Reason) -> bool {
-        let resumes = matches!(self.on, Trigger::Resume { .. }) && record.purpose == Some(Reason::Resume);
+        let resumes = matches!(self.on, OnChange::Resume { .. }) && record.purpose == Some(Reason::Resume);
         resumes || record.purpose.is_none_or(|purpose| purpose == reason.purpose())
     }
 }

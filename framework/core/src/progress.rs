@@ -78,6 +78,12 @@ impl Progress {
         self.iter().filter(|(_, record)| record.delayed.is_some() && !record.is_finished()).map(|(id, _)| id)
     }
 
+    /// Whether all handlers that aren't finished have said that they wait, or wait for sub-handlers that have.
+    pub fn is_patient(&self) -> bool {
+        let mut unfinished = self.records.values().filter(|record| !record.is_finished());
+        unfinished.all(|record| record.waits || record.message.is_none())
+    }
+
     /// Without the records of handlers that have failed permanently.
     #[must_use]
     pub fn without_failures(&self) -> Self {

@@ -49,6 +49,13 @@ pub enum Outcome {
         /// The error message.
         message: String,
     },
+    /// The handler hasn't failed: it waits for something, and is called again after this delay.
+    Waiting {
+        /// The time to the next attempt.
+        after: Duration,
+        /// What it waits for.
+        message: String,
+    },
     /// The handler is called again because some of its sub-handlers are unfinished.
     Children {
         /// The time to the next attempt of the first of them.
@@ -71,7 +78,7 @@ pub enum Outcome {
 pub struct Verdict {
     /// The outcome of the attempt.
     pub outcome: Outcome,
-    /// None after a success, and where sub-handlers are unfinished.
+    /// None after a success, and where the handler waits, for its sub-handlers or for something else.
     pub failure: Option<AttemptFailure>,
 }
 
@@ -186,6 +193,10 @@ impl Limits {
                 None => Verdict::new(retry(*delay), FailureReason::Temporary(*delay), message),
                 Some(limit) => Verdict::at_limit(id, FailureReason::TemporaryLimited(limit), message),
             },
+            (Error::Waiting { delay, .. }, _) => match self.reached(attempt, *delay) {
+                None => Verdict::unfailed(Outcome::Waiting { after: *delay, message }),
+                Some(limit) => Verdict::at_limit(id, FailureReason::TemporaryLimited(limit), message),
+            },
             (Error::Unclassified(_), OnError::Permanent) => {
                 Verdict::failed(FailureReason::Unretried, message)
             }
@@ -239,6 +250,26 @@ mod tests {
     fn a_temporary_error_is_retried_after_its_own_delay() {
         let verdict = constant().judge("x", &temporary(), first(), 0.0);
         assert_eq!(verdict.outcome, Outcome::Retry { after: 5 * SECOND, message: "no route".into() });
+    }
+
+    #[test]
+    fn a_handler_that_waits_has_not_failed_until_a_limit_is_reached() {
+        let wait = || Error::waiting("not yet", 5 * SECOND);
+        let waits = Verdict::unfailed(Outcome::Waiting { after: 5 * SECOND, message: "not yet".into() });
+        for errors in [OnError::Temporary, OnError::Permanent, OnError::Ignored] {
+            let limits = Limits { errors, retries: Some(2), timeout: Some(9 * SECOND), ..constant() };
+            assert_eq!(limits.judge("x", &wait(), first(), 0.0), waits, "{errors:?}");
+            let reason = |attempt| {
+                let failure = limits.judge("x", &wait(), attempt, 0.0).failure;
+                failure.map(|failure| failure.reason)
+            };
+            let limited = |limit| Some(FailureReason::TemporaryLimited(limit));
+            assert_eq!(
+                reason(Attempt { before: 0, elapsed: 4 * SECOND }),
+                limited(Limit::Timeout(9 * SECOND))
+            );
+            assert_eq!(reason(Attempt { before: 1, elapsed: SECOND }), limited(Limit::Retries(2)));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Storage of an operator's state on the objects, in Kopf's formats: the records of handlers' attempts, the diff-base (the
 //! essence that was handled last), and the pending diff-base, which becomes the diff-base at the end of a cycle.
 //!
-//! A [`Location`] defines where on the object it is: [`Annotations`] by default, the status ([`InStatus`]), or one of your
+//! A [`Location`] defines where on the object it is: [`InAnnotations`] by default, the status ([`InStatus`]), or one of your
 //! own.
 //!
 //! # Large objects
@@ -25,7 +25,7 @@ pub(crate) mod tests;
 pub use config::StorageConfig;
 pub use encoding::{Encoding, StoredEssence};
 pub use keys::InvalidName;
-pub use location::{Annotations, Found, InStatus, Location, Migrating, Slot};
+pub use location::{Found, InAnnotations, InStatus, Location, Migrating, Slot};
 
 use crate::{
     Part,

@@ -66,7 +66,9 @@ impl Transitions {
             Outcome::Failed { .. } => self.begin(id, Trouble::Failed, times.pause, now),
             Outcome::Rejected { .. } => self.begin(id, Trouble::Rejected, times.pause, now),
             Outcome::Retry { .. } if is_late => self.begin(id, Trouble::Retried, times.pause, now),
-            Outcome::Retry { .. } | Outcome::Children { .. } | Outcome::Ignored => None,
+            Outcome::Retry { .. } | Outcome::Waiting { .. } | Outcome::Children { .. } | Outcome::Ignored => {
+                None
+            }
         }
     }
 
@@ -115,6 +117,10 @@ mod tests {
         Outcome::Retry { after: SECOND, message: String::new() }
     }
 
+    fn waiting() -> Outcome {
+        Outcome::Waiting { after: SECOND, message: String::new() }
+    }
+
     fn failed() -> Outcome {
         Outcome::Failed { message: String::new() }
     }
@@ -154,6 +160,9 @@ mod tests {
             (vec![(0, retry(), 300), (1, failed(), 301), (2, success(), 0)], vec![RETRIED, FAILED, ENDS]),
             (vec![(0, rejected(), 0), (1, failed(), 0), (2, rejected(), 0)], vec![REJECTED, FAILED, None]),
             (vec![(0, Outcome::Ignored, 0), (1, Outcome::Children { after: SECOND }, 999)], vec![None; 2]),
+            // It is no failure, and no end of one.
+            (vec![(0, waiting(), 0), (1, waiting(), 999)], vec![None; 2]),
+            (vec![(0, retry(), 300), (1, waiting(), 301), (2, success(), 302)], vec![RETRIED, None, ENDS]),
             // Another process may have told it.
             (vec![(0, success(), 300)], vec![None]),
         ] {
@@ -191,6 +200,7 @@ mod tests {
             Just(retry()),
             Just(failed()),
             Just(rejected()),
+            Just(waiting()),
             Just(Outcome::Children { after: SECOND }),
         ]
     }

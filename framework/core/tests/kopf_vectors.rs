@@ -14,7 +14,7 @@ use korf_core::{
     essence::essence,
     progress::{Progress, Record},
     retry::{Attempt, Backoff, Limits, OnError, Outcome, Verdict},
-    storage::{Annotations, Slot, Storage, StorageConfig},
+    storage::{InAnnotations, Slot, Storage, StorageConfig},
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -275,9 +275,9 @@ fn kopf() -> Storage {
     StorageConfig { kopf: true, ..StorageConfig::default() }.storage("kopf").unwrap()
 }
 
-fn annotations(given: &Value) -> Annotations {
-    let own = |name: &str| Annotations::new(&format!("{name}.korf.dev")).unwrap();
-    given["operator"].as_str().map_or_else(Annotations::kopf, own)
+fn annotations(given: &Value) -> InAnnotations {
+    let own = |name: &str| InAnnotations::new(&format!("{name}.korf.dev")).unwrap();
+    given["operator"].as_str().map_or_else(InAnnotations::kopf, own)
 }
 
 fn text(value: &Value) -> &str {

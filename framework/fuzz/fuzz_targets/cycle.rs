@@ -8,7 +8,7 @@ use korf_core::{
     cycle::{Cycle, HandlerOutcome, Plan, Reading, Ready, Setup, plan},
     daemon::Hold,
     filter::Filter,
-    handler::{ChangeHandler, Trigger},
+    handler::{ChangeHandler, OnChange},
     patch::{Edits, Omit},
     retry::{Limits, Outcome},
     storage::{Storage, StorageConfig},
@@ -29,13 +29,14 @@ struct Fate(u32);
 impl Fate {
     fn next(&mut self) -> Outcome {
         let message = "fuzz".to_owned();
-        let fate = self.0 % 5;
-        self.0 /= 5;
+        let fate = self.0 % 6;
+        self.0 /= 6;
         match fate {
             1 => Outcome::Retry { after: Duration::from_secs(10), message },
             2 => Outcome::Failed { message },
             3 => Outcome::Rejected { message },
             4 => Outcome::Ignored,
+            5 => Outcome::Waiting { after: Duration::from_secs(10), message },
             _ => Outcome::Success,
         }
     }
@@ -132,15 +133,15 @@ fn storage(choice: u8) -> Storage {
 /// One for each trigger, or one less.
 fn tasks(left_out: u8) -> Vec<ChangeHandler> {
     let triggers = [
-        Trigger::Create,
-        Trigger::Update,
-        Trigger::Delete { optional: false, release_on_failure: false },
-        Trigger::Resume { deleted: true, resync: None },
-        Trigger::Field,
+        OnChange::Create,
+        OnChange::Update,
+        OnChange::Delete { optional: false, release_on_failure: false },
+        OnChange::Resume { deleted: true, resync: None },
+        OnChange::Field,
     ];
-    let task = |on: Trigger| {
+    let task = |on: OnChange| {
         let mut filter = Filter::default();
-        filter.field = (on == Trigger::Field).then(|| "spec.x".into());
+        filter.field = (on == OnChange::Field).then(|| "spec.x".into());
         ChangeHandler { id: on.as_str().to_owned(), on, filter, limits: Limits::default(), invoke: () }
     };
     let tasks = triggers.map(task).into_iter().enumerate();

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use korf_core::{
     body::Body,
     progress::Progress,
-    storage::{Annotations, Encoding, EssencePatch, Slot, Storage, StorageConfig, StoredEssence},
+    storage::{Encoding, EssencePatch, InAnnotations, Slot, Storage, StorageConfig, StoredEssence},
 };
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
@@ -107,7 +107,7 @@ fn same(stored: &StoredEssence, read: Option<StoredEssence>, encoding: Encoding)
 
 /// The records of any handler have keys that Kubernetes accepts.
 fn named(id: &str) {
-    let keys = Annotations::kopf().keys(Slot::Progress(id), &blank());
+    let keys = InAnnotations::kopf().keys(Slot::Progress(id), &blank());
     assert!(!keys.is_empty());
     for key in keys.iter() {
         let name = key.strip_prefix("kopf.zalando.org/").expect("it is Kopf's");

@@ -4,7 +4,7 @@ mod subs;
 use crate::{
     Attempt, Diff, FromCall, Name, Object, ObjectNamespace, ObjectPatch, Reason, Result, State, Status,
     call::tests::{change_call, event_call, table},
-    core::handler::Trigger,
+    core::handler::OnChange,
     extract::{Body, CancellationToken, Rejection, Started},
     families::{ChangeCall, ChangeHandler, EventHandler},
     handler::{Answer, Backoff, Failure, Family, Handler, OnError, Registry, Reply},
@@ -76,7 +76,7 @@ async fn an_attribute_registers_its_function() {
     assert_eq!(handler.kind.resource.plural, "tables");
     assert_eq!(handler.kind.definition.unwrap()(), Table::crd());
     let handler = change(Some(handler));
-    assert_eq!((handler.on, handler.limits.retries), (Trigger::Create, Some(3)));
+    assert_eq!((handler.on, handler.limits.retries), (OnChange::Create, Some(3)));
     assert_eq!(handler.limits.errors, OnError::Permanent);
     assert_eq!(handler.limits.backoff, Backoff::Constant(Duration::from_secs(10)));
     let mut call = change_call(Reason::Create, table(json!({"table": "a"})));
@@ -89,7 +89,7 @@ async fn a_built_in_kind_has_no_definition() {
     let handler = registered("update").unwrap();
     assert!(handler.kind.definition.is_none());
     let handler = change(Some(handler));
-    assert_eq!((handler.on, handler.limits.errors), (Trigger::Update, OnError::Ignored));
+    assert_eq!((handler.on, handler.limits.errors), (OnChange::Update, OnError::Ignored));
     assert_eq!(handler.limits.timeout, Some(Duration::from_secs(60)));
     let reply = (handler.invoke.invoke)(change_call(Reason::Update, json!({}))).await;
     assert_eq!(reply.unwrap(), Reply::Nothing);

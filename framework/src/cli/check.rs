@@ -1,20 +1,21 @@
 //! Command `check`: whether an operator can run here, one line for each thing that was looked at.
 
+mod checks;
 mod cluster;
 mod finding;
 mod permissions;
 
+pub use checks::Checks;
 pub use finding::Finding;
 
 use super::{
     Program,
     arguments::Namespaces,
     leases::Leases,
-    manifests::{Manifests, Site, grants},
+    manifests::{self, Manifests, Site, grants},
 };
 use crate::runtime::own_namespace;
-use cluster::Place;
-use finding::Report;
+use checks::CheckedSite;
 use permissions::Account;
 use std::process::ExitCode;
 
@@ -56,25 +57,33 @@ impl<O: clap::Args> Check<O> {
 pub(super) fn check<O: clap::Args>(
     program: Program,
     options: Check<O>,
-    own: impl AsyncFnOnce(O) -> Vec<Finding>,
+    own: impl AsyncFnOnce(O, &Checks),
 ) -> ExitCode {
     super::in_runtime(async {
-        let mut report = Report::default();
-        of_cluster(program, &options, &mut report).await;
-        report.extend(own(options.own).await);
-        report.end()
+        let mut checks = Checks::default();
+        checks.site = of_cluster(program, &options, &checks).await;
+        own(options.own, &checks).await;
+        checks.end()
     })
 }
 
-/// Looks at the API server, the namespaces, the kinds and the permissions.
-async fn of_cluster<O: clap::Args>(program: Program, options: &Check<O>, report: &mut Report) {
+/// Looks at the API server, the namespaces, the kinds and the permissions. Returns what was found there, if the API server answers.
+async fn of_cluster<O: clap::Args>(
+    program: Program,
+    options: &Check<O>,
+    checks: &Checks,
+) -> Option<CheckedSite> {
+    let fail = |subject, why| {
+        checks.report(Finding::failed(subject, why));
+        None
+    };
     let mut site = match Site::new(&program, &options.manifests()) {
         Ok(site) => site,
-        Err(why) => return report.add(Finding::failed("options", why)),
+        Err(why) => return fail("options", why),
     };
     let inspection = match program.operator.inspect().await {
         Ok(inspection) => inspection,
-        Err(error) => return report.add(Finding::failed("cluster", error.to_string())),
+        Err(error) => return fail("cluster", error.to_string()),
     };
     // Where its Leases are, unless the options say so.
     if options.leases.lease_namespace.is_none() {
@@ -82,13 +91,16 @@ async fn of_cluster<O: clap::Args>(program: Program, options: &Check<O>, report:
         site.home = of_account.unwrap_or_else(|| own_namespace(&inspection.client));
     }
     let grants = grants::of(&inspection.registry, &site);
-    let place = Place { inspection: &inspection, site: &site };
+    let found = CheckedSite { inspection, site, account: options.service_account.clone() };
+    let place = found.place();
     let (finding, reached) = place.version().await;
-    report.add(finding);
+    checks.report(finding);
     if !reached {
-        return;
+        return None;
     }
-    report.extend(place.namespaces().await);
-    report.extend(place.kinds().await);
-    report.extend(place.permissions(grants, options.service_account.as_ref()).await);
+    let report_all = |findings: Vec<Finding>| findings.into_iter().for_each(|finding| checks.report(finding));
+    report_all(place.namespaces().await);
+    report_all(place.kinds().await);
+    report_all(place.permissions(grants, options.service_account.as_ref()).await);
+    Some(found)
 }

@@ -5,7 +5,7 @@ use crate::{
     core::{
         daemon::DaemonOptions,
         filter::{Filter, Match},
-        handler::Trigger,
+        handler::OnChange,
         retry::{Backoff, Limits, OnError},
         timer::TimerSchedule,
     },
@@ -51,7 +51,7 @@ fn row(handler: &Handler) -> Row {
     };
     [
         kind,
-        handler.trigger().to_owned(),
+        handler.called_for().to_owned(),
         handler.id().to_owned(),
         options(handler),
         handler.location.to_string(),
@@ -146,13 +146,13 @@ fn life(options: &DaemonOptions) -> Vec<String> {
     shown
 }
 
-fn triggered(trigger: Trigger) -> Vec<String> {
-    if let Trigger::Resume { deleted, resync } = trigger {
+fn triggered(on: OnChange) -> Vec<String> {
+    if let OnChange::Resume { deleted, resync } = on {
         let deleted = deleted.then(|| "deleted".to_owned());
         return deleted.into_iter().chain(resync.map(|interval| format!("resync={interval:?}"))).collect();
     }
-    let words = match trigger {
-        Trigger::Delete { optional, release_on_failure } => {
+    let words = match on {
+        OnChange::Delete { optional, release_on_failure } => {
             [optional.then_some("optional"), release_on_failure.then_some("release_on_failure")]
         }
         _ => [None, None],

@@ -1,5 +1,5 @@
 use super::{
-    Program, answer,
+    Checks, Program, answer,
     arguments::{Action, Arguments, NoOptions, Parsed, Run},
     crd, handlers, settings,
 };
@@ -293,7 +293,7 @@ fn a_command_to_which_2_means_something_else_has_another_exit_code_where_it_is_m
         let words = format!("greeter {line}");
         let words = words.split(' ').map(OsString::from);
         let set_up = async |operator: Operator, _: NoOptions| Ok::<_, Infallible>(operator);
-        let ended = answer(program(), words, set_up, async |_| Vec::new());
+        let ended = answer(program(), words, set_up, async |_, _: &Checks| {});
         assert_eq!(format!("{ended:?}"), format!("{:?}", ExitCode::from(code)), "{line}");
     }
 }
@@ -305,7 +305,7 @@ fn a_program_has_commands_of_its_own_beside_those_of_all_operators() {
         let words = format!("greeter {line}");
         let set_up = async |operator: Operator, _: NoOptions| Ok::<_, Infallible>(operator);
         let words = words.split(' ').map(OsString::from);
-        let code = answer(greeter(&greeted), words, set_up, async |_| Vec::new());
+        let code = answer(greeter(&greeted), words, set_up, async |_, _: &Checks| {});
         format!("{code:?}")
     };
     assert_eq!(run("greet Eva"), format!("{:?}", ExitCode::from(3)));

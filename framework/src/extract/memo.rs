@@ -11,7 +11,8 @@ use std::{
 
 /// A value in memory for the object: one of each type, shared by all its handlers. It begins as the type's default, and is
 /// gone when the object or the operator is, when another replica of the operator takes the object over or the operator is paused,
-/// or when the object no longer matches the operator's [selector](crate::Operator::select).
+/// or when the object no longer matches the operator's [selector](crate::Operator::select). What is done for the object in the
+/// background is bound to it, so that it [ends then](crate::replicas).
 ///
 /// ```
 /// use k8s_openapi::api::core::v1::ConfigMap;

@@ -9,7 +9,7 @@ use crate::{
         self, Reason,
         diff::{Diff, Field},
         filter::Match,
-        handler::Trigger,
+        handler::OnChange,
         retry::{Backoff, OnError},
     },
     filter::Condition,
@@ -18,7 +18,7 @@ use crate::{
 use serde_json::Value;
 use std::{fmt, panic::Location, sync::Arc, time::Duration};
 
-/// A change handler: its id, trigger, filter and limits, which the core plans with, and its function.
+/// A change handler: its id, what it is called on, its filter and its limits, which the core plans with, and its function.
 pub type ChangeHandler = core::handler::ChangeHandler<ChangeFn>;
 
 /// The function of a change handler, and what it was registered with.
@@ -129,7 +129,7 @@ scopes! {
 macro_rules! registrable {
     ($($scope:ident)*) => {$(
         impl<K: 'static> Configurable for $scope<K> {
-            type Options = Trigger;
+            type Options = OnChange;
             type Condition = Condition<K>;
         }
 
@@ -152,13 +152,13 @@ registrable!(Creation Update Deletion Resuming FieldChange);
 /// A handler for objects of kind `K` that nothing has handled yet.
 #[track_caller]
 pub fn on_create<K: KubeKind>(id: impl Into<String>) -> HandlerBuilder<Creation<K>> {
-    HandlerBuilder::begin(id.into(), Trigger::Create, Location::caller())
+    HandlerBuilder::begin(id.into(), OnChange::Create, Location::caller())
 }
 
 /// A handler for objects of kind `K` that have changed since they were handled.
 #[track_caller]
 pub fn on_update<K: KubeKind>(id: impl Into<String>) -> HandlerBuilder<Update<K>> {
-    HandlerBuilder::begin(id.into(), Trigger::Update, Location::caller())
+    HandlerBuilder::begin(id.into(), OnChange::Update, Location::caller())
 }
 
 /// A handler for objects of kind `K` that are being deleted.
@@ -166,7 +166,7 @@ pub fn on_update<K: KubeKind>(id: impl Into<String>) -> HandlerBuilder<Update<K>
 pub fn on_delete<K: KubeKind>(id: impl Into<String>) -> HandlerBuilder<Deletion<K>> {
     HandlerBuilder::begin(
         id.into(),
-        Trigger::Delete { optional: false, release_on_failure: false },
+        OnChange::Delete { optional: false, release_on_failure: false },
         Location::caller(),
     )
 }
@@ -175,7 +175,7 @@ pub fn on_delete<K: KubeKind>(id: impl Into<String>) -> HandlerBuilder<Deletion<
 /// [resyncs](HandlerBuilder::resync), [triggers](crate::Trigger) and [`watches`](macro@crate::watches).
 #[track_caller]
 pub fn on_resume<K: KubeKind>(id: impl Into<String>) -> HandlerBuilder<Resuming<K>> {
-    HandlerBuilder::begin(id.into(), Trigger::Resume { deleted: false, resync: None }, Location::caller())
+    HandlerBuilder::begin(id.into(), OnChange::Resume { deleted: false, resync: None }, Location::caller())
 }
 
 /// A handler for objects of kind `K` one field of which has changed since they were handled, or is there for the
@@ -187,7 +187,7 @@ pub fn on_field<K: KubeKind>(
     id: impl Into<String>,
     field: impl Into<Field>,
 ) -> HandlerBuilder<FieldChange<K>> {
-    HandlerBuilder::begin(id.into(), Trigger::Field, Location::caller()).field(field)
+    HandlerBuilder::begin(id.into(), OnChange::Field, Location::caller()).field(field)
 }
 
 impl<S: Registrable + Retried> HandlerBuilder<S> {
@@ -229,7 +229,7 @@ impl<K: 'static> HandlerBuilder<Deletion<K>> {
     /// The object gets no finalizer for this handler: it is called only if something else keeps the object for long
     /// enough.
     pub fn optional(mut self) -> Self {
-        if let Trigger::Delete { optional, .. } = &mut self.options {
+        if let OnChange::Delete { optional, .. } = &mut self.options {
             *optional = true;
         }
         self
@@ -238,7 +238,7 @@ impl<K: 'static> HandlerBuilder<Deletion<K>> {
     /// The object goes even if the handler has failed permanently. Without it, the object is kept then, until it is
     /// changed or the operator is restarted, and the handler is tried again.
     pub fn release_on_failure(mut self) -> Self {
-        if let Trigger::Delete { release_on_failure, .. } = &mut self.options {
+        if let OnChange::Delete { release_on_failure, .. } = &mut self.options {
             *release_on_failure = true;
         }
         self
@@ -248,7 +248,7 @@ impl<K: 'static> HandlerBuilder<Deletion<K>> {
 impl<K: 'static> HandlerBuilder<Resuming<K>> {
     /// Also for objects that are being deleted, in the course of their deletion.
     pub fn deleted(mut self) -> Self {
-        if let Trigger::Resume { deleted, .. } = &mut self.options {
+        if let OnChange::Resume { deleted, .. } = &mut self.options {
             *deleted = true;
         }
         self
@@ -260,7 +260,7 @@ impl<K: 'static> HandlerBuilder<Resuming<K>> {
     ///
     /// An operator with a handler whose interval is below a millisecond doesn't start.
     pub fn resync(mut self, interval: Duration) -> Self {
-        if let Trigger::Resume { resync, .. } = &mut self.options {
+        if let OnChange::Resume { resync, .. } = &mut self.options {
             *resync = Some(interval);
         }
         self

@@ -92,7 +92,7 @@ impl<K: 'static> Registrable for Daemon<K> {
 /// }
 ///
 /// let daemon = korf::daemon::<ConfigMap>("accompany").initial_delay(Duration::from_secs(5)).run(accompany);
-/// assert_eq!(daemon.trigger(), "daemon");
+/// assert_eq!(daemon.called_for(), "daemon");
 /// ```
 #[track_caller]
 pub fn daemon<K: KubeKind>(id: impl Into<String>) -> HandlerBuilder<Daemon<K>> {

@@ -154,7 +154,7 @@ impl<P: IntoPairs> IntoPairs for Result<P, Error> {
 /// }
 ///
 /// let handler = korf::index::<Pod>("by_node").labels("app=web").run(by_node);
-/// assert_eq!(handler.trigger(), "index");
+/// assert_eq!(handler.called_for(), "index");
 /// ```
 #[track_caller]
 pub fn index<K: KubeKind>(id: impl Into<String>) -> HandlerBuilder<Indexing<K>> {

@@ -107,7 +107,7 @@ impl<T, I: IntoIterator<Item = ObjectRef<T>>> IntoObjectRefs<T> for I {
 /// }
 ///
 /// let handler = korf::watches::<Secret, Deployment>("user_of").labels("used-by").run(user_of);
-/// assert_eq!(handler.trigger(), "watches");
+/// assert_eq!(handler.called_for(), "watches");
 /// ```
 #[track_caller]
 pub fn watches<K: KubeKind, T: KubeKind>(id: impl Into<String>) -> HandlerBuilder<Related<K, T>> {

@@ -90,7 +90,7 @@ impl<K: 'static> Registrable for Timer<K> {
 /// }
 ///
 /// let timer = korf::timer::<ConfigMap>("check", Duration::from_secs(30)).idle(Duration::from_secs(60)).run(check);
-/// assert_eq!(timer.trigger(), "timer");
+/// assert_eq!(timer.called_for(), "timer");
 /// ```
 #[track_caller]
 pub fn timer<K: KubeKind>(id: impl Into<String>, interval: Duration) -> HandlerBuilder<Timer<K>> {

@@ -274,7 +274,14 @@ fn in_kopfs_words_a_login_by_a_handler_is_that_handlers() {
         observer.observe(Observation::LoginBegins);
         let (outcome, took) = (Outcome::Success, Duration::ZERO);
         let (activity, id) = (ActivityKind::Login, "login_fn");
-        observer.observe(Observation::ActivityEnded { activity, id, outcome: &outcome, words: "", took });
+        observer.observe(Observation::ActivityEnded {
+            activity,
+            id,
+            outcome: &outcome,
+            known: false,
+            words: "",
+            took,
+        });
         observer.observe(Observation::LoginSucceeded { handler: Some(id) });
     });
     let expected = [

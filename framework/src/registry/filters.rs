@@ -19,7 +19,7 @@ pub(super) fn check(handler: &Handler) -> Result<(), StartError> {
     let is_asked = value.is_some() || old.is_some() || new.is_some();
     let problem = if let Some(mistake) = &handler.mistake {
         for_no_object(mistake)
-    } else if field.is_none() && handler.trigger() == "field" {
+    } else if field.is_none() && handler.called_for() == "field" {
         "is for a field, but names none: give it a `field`".to_owned()
     } else if field.is_none() && is_asked {
         "has a `value`, `old` or `new`, but of no field: give it a `field`".to_owned()

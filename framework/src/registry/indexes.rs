@@ -1,6 +1,6 @@
 //! Checks of indexes: one function fills each, and each that is taken is filled.
 
-use super::{Registrant, StartError};
+use super::{StartError, registrant::Registrant};
 use crate::{
     extract::IndexType,
     families::{Family, Handler, IndexHandler},

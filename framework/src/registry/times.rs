@@ -2,7 +2,7 @@
 
 use super::StartError;
 use crate::{
-    core::handler::Trigger,
+    core::handler::OnChange,
     families::{Family, Handler},
 };
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub(super) fn check(handler: &Handler) -> Result<(), StartError> {
     let (option, interval) = match &handler.family {
         Family::Timer(timer) => ("interval", Some(timer.schedule.interval)),
         Family::Change(change) => match change.on {
-            Trigger::Resume { resync, .. } => ("resync", resync),
+            OnChange::Resume { resync, .. } => ("resync", resync),
             _ => return Ok(()),
         },
         _ => return Ok(()),

@@ -72,7 +72,9 @@ impl ActivityCaller {
             let attempt = Attempt { before, elapsed: begun.elapsed() };
             let (judged, words) = self.attempt(activity, setup, attempt, started).await;
             match judged.verdict.outcome {
-                Outcome::Retry { after, .. } | Outcome::Children { after } => sleep(after).await,
+                Outcome::Retry { after, .. }
+                | Outcome::Waiting { after, .. }
+                | Outcome::Children { after } => sleep(after).await,
                 Outcome::Success | Outcome::Ignored => {
                     return Ok(judged.reply.unwrap_or(ActivityReply::Nothing));
                 }
@@ -115,6 +117,7 @@ impl ActivityCaller {
             activity: *kind,
             id,
             outcome: &judged.verdict.outcome,
+            known: attempt.before > 0,
             words: &words,
             took: begun.elapsed(),
         });

@@ -16,7 +16,7 @@ use crate::{
     },
     reply::Reply,
 };
-use futures::{FutureExt, future::BoxFuture};
+use futures::{FutureExt, TryFutureExt, future::BoxFuture};
 use jiff::Timestamp;
 use korf_core::{
     Reason,
@@ -62,6 +62,28 @@ struct Course {
     fence: Fence,
 }
 
+/// What is known of the attempts before.
+#[derive(Clone, Copy)]
+enum Past<'a> {
+    /// No more than their number: they are those of a timer, a daemon, or an event handler, which waits for nothing.
+    Counted,
+    /// Those of a change handler, which is called again when an outage is over. There is no record before the first.
+    Recorded(Option<&'a Record>),
+}
+
+impl Past<'_> {
+    /// Whether the outcome says no more than the attempt before has said: that the handler waits.
+    fn is_known(self, attempt: Attempt, outcome: &Outcome) -> bool {
+        match (self, outcome) {
+            (Self::Recorded(record), Outcome::Waiting { message, .. }) => {
+                record.is_some_and(|record| record.waits_for(message))
+            }
+            (Self::Counted, Outcome::Waiting { .. }) => attempt.before > 0,
+            _ => false,
+        }
+    }
+}
+
 /// An attempt of a daemon, before it begins.
 #[derive(Debug)]
 pub struct DaemonAttempt {
@@ -100,7 +122,7 @@ impl DaemonAttempt {
         let answer = (handler.invoke)(DaemonCall { object, attempt: info, stop, live });
         async move {
             let handler = &caller.kind.daemons[index];
-            caller.once(Called::Daemon, &handler.id, &handler.limits, attempt, || answer, false).await
+            caller.once(Called::Daemon, &handler.id, &handler.limits, attempt, || answer, Past::Counted).await
         }
     }
 }
@@ -162,7 +184,8 @@ impl Pass {
         let invoke = complete(move |call| invoke(call));
         let (id, limits, caller) = (&handler.id, &handler.limits, &self.caller);
         let called = Called::Change(cycle.reason);
-        let outcome = caller.traced(called, id, limits, ready.attempt, || invoke(call), true).await;
+        let past = Past::Recorded(cycle.progress().get(id));
+        let outcome = caller.traced(called, id, limits, ready.attempt, || invoke(call), past).await;
         // One that isn't called again waits for nothing.
         let waits = matches!(outcome, Outcome::Retry { .. } | Outcome::Children { .. });
         let blocked = caller.take_blocked().filter(|_| waits);
@@ -175,8 +198,8 @@ impl Pass {
         let attempt = Attempt { before: 0, elapsed: Duration::ZERO };
         let object = self.object(&handler.id, handler.param.as_ref(), None);
         let call = EventCall { object, event };
-        let invoke = || (handler.invoke)(call);
-        self.caller.traced(Called::Event, &handler.id, &limits, attempt, invoke, false).await;
+        let invoke = || (handler.invoke)(call).map_err(once).boxed();
+        self.caller.traced(Called::Event, &handler.id, &limits, attempt, invoke, Past::Counted).await;
     }
 
     /// Calls a timer.
@@ -184,7 +207,7 @@ impl Pass {
         let object = self.object(&handler.id, handler.param.as_ref(), None);
         let call = TimerCall { object, attempt: AttemptInfo { number: attempt.before, started } };
         let invoke = || (handler.invoke)(call);
-        self.caller.traced(Called::Timer, &handler.id, &handler.limits, attempt, invoke, false).await
+        self.caller.traced(Called::Timer, &handler.id, &handler.limits, attempt, invoke, Past::Counted).await
     }
 
     /// The sub-handlers of a handler, called as handlers are.
@@ -193,12 +216,15 @@ impl Pass {
         let due = cycle.progress().get(id).and_then(Record::next_due);
         let eager = due.is_some_and(|due| due > clock::now());
         let (caller, called) = (self.caller.clone(), Called::Change(cycle.reason));
+        let progress = cycle.progress().clone();
         let call_sub =
             move |handler: SubHandler, call: ChangeCall, attempt: Attempt| -> BoxFuture<'static, Outcome> {
                 let caller = caller.clone();
+                let record = progress.get(&call.object.context.handler).cloned();
                 async move {
                     let (id, invoke) = (call.object.context.handler.clone(), complete(handler.invoke));
-                    caller.traced(called, &id, &handler.limits, attempt, || invoke(call), true).await
+                    let past = Past::Recorded(record.as_ref());
+                    caller.traced(called, &id, &handler.limits, attempt, || invoke(call), past).await
                 }
                 .boxed()
             };
@@ -235,15 +261,15 @@ impl Caller {
         limits: &Limits,
         attempt: Attempt,
         invoke: impl FnOnce() -> Answer,
-        waits: bool,
+        past: Past<'_>,
     ) -> Outcome {
         let span = traces::attempt(called, id, attempt.before);
-        let outcome = self.once(called, id, limits, attempt, invoke, waits).instrument(span.clone()).await;
+        let outcome = self.once(called, id, limits, attempt, invoke, past).instrument(span.clone()).await;
         traces::attempted(&span, &outcome);
         outcome
     }
 
-    /// Calls a handler once. Only one that `waits` is called again when an outage is over: one of a change.
+    /// Calls a handler once.
     async fn once(
         &self,
         called: Called,
@@ -251,7 +277,7 @@ impl Caller {
         limits: &Limits,
         attempt: Attempt,
         invoke: impl FnOnce() -> Answer,
-        waits: bool,
+        past: Past<'_>,
     ) -> Outcome {
         self.course.fence.pass().await;
         let handler = HandlerName { family: called.family(), id };
@@ -270,7 +296,8 @@ impl Caller {
         let outcome = verdict.outcome;
         let took = begun.elapsed();
         self.kind.metrics.note_run(called, id, &outcome, took);
-        let blocked = blocked.filter(|_| waits && matches!(outcome, Outcome::Retry { .. }));
+        let waits = matches!((past, &outcome), (Past::Recorded(_), Outcome::Retry { .. }));
+        let blocked = blocked.filter(|_| waits);
         let outage = blocked.as_ref().map(|blocked| &*blocked.cause);
         self.kind.observe(Observation::HandlerEnded {
             handler,
@@ -278,12 +305,23 @@ impl Caller {
             words: &words,
             took,
             outage,
+            known: past.is_known(attempt, &outcome),
             epoch: self.course.fence.epoch(),
         });
         if blocked.is_some() {
             *self.course.blocked.lock().unwrap_or_else(PoisonError::into_inner) = blocked;
         }
         outcome
+    }
+}
+
+/// The failure of a handler that is called once, whatever comes of it: it waits for nothing, and isn't retried.
+fn once(failure: Failure) -> Failure {
+    match failure {
+        Failure::Failed(Error::Waiting { source, .. } | Error::Temporary { source, .. }) => {
+            Failure::Failed(Error::Unclassified(source))
+        }
+        failure => failure,
     }
 }
 
@@ -307,7 +345,7 @@ pub(super) async fn judged<R>(
         Err(_) => Limits::timed_out(id, attempt.elapsed + begun.elapsed()),
         Ok(Err(panic)) => failed(&Error::Unclassified(panic_message(panic.as_ref()).into())),
         Ok(Ok(Ok(reply))) => return Judged::succeeded(reply),
-        Ok(Ok(Err(Failure::Waiting { after }))) => Verdict::unfailed(Outcome::Children { after }),
+        Ok(Ok(Err(Failure::Children { after }))) => Verdict::unfailed(Outcome::Children { after }),
         Ok(Ok(Err(Failure::Rejected(Rejection::Object(message))))) => {
             Verdict::rejected(&Error::permanent(message))
         }
@@ -361,7 +399,7 @@ fn complete(invoke: impl FnOnce(ChangeCall) -> Answer + Send + 'static) -> impl 
                 Err(failure) => Err(failure),
             };
             match parent.subs.left() {
-                Some(after) => Err(Failure::Waiting { after }),
+                Some(after) => Err(Failure::Children { after }),
                 None => reply,
             }
         }

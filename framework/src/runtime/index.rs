@@ -59,7 +59,7 @@ impl Indexer {
             Ok(Err(Failure::Failed(error))) => Err(error),
             Ok(Err(Failure::Rejected(rejection))) => Err(rejection.into_error()),
             // It has no sub-handlers.
-            Ok(Err(Failure::Waiting { .. })) => Ok(()),
+            Ok(Err(Failure::Children { .. })) => Ok(()),
             Err(panic) => Err(failed(&panic_message(panic.as_ref()))),
         }
     }

@@ -25,7 +25,7 @@ use crate::{
     families::{ChangeFn, DaemonHandler, EventHandler, Family, Handler, Kind, Parameter, TimerHandler},
     settings::Settings,
 };
-use korf_core::{body::Body, cycle::Setup, handler::Trigger, queue::KindNeeds, storage::Storage};
+use korf_core::{body::Body, cycle::Setup, handler::OnChange, queue::KindNeeds, storage::Storage};
 use kube::{
     Api, Client,
     core::{ApiResource, Selector},
@@ -343,7 +343,7 @@ impl KindContext {
     /// The shortest interval that its resume handlers ask for.
     fn resync(&self) -> Option<Duration> {
         let intervals = self.setup.handlers.iter().filter_map(|handler| match handler.on {
-            Trigger::Resume { resync, .. } => resync,
+            OnChange::Resume { resync, .. } => resync,
             _ => None,
         });
         intervals.min()

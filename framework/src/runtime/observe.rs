@@ -52,11 +52,12 @@ pub enum Observation<'a> {
     ActivityBegins { activity: ActivityKind, id: &'a str },
     /// An attempt of an activity still runs, after this time.
     ActivityRuns { activity: ActivityKind, id: &'a str, after: Duration },
-    /// An attempt of an activity has ended.
+    /// An attempt of an activity has ended. `known`: if it waits, so it did after the attempt before.
     ActivityEnded {
         activity: ActivityKind,
         id: &'a str,
         outcome: &'a Outcome,
+        known: bool,
         words: &'a str,
         took: Duration,
     },
@@ -201,13 +202,15 @@ pub enum Observation<'a> {
     /// An attempt of a handler begins.
     /// `epoch`: how often the lease of its object has changed hands, where there are leases.
     HandlerBegins { handler: HandlerName<'a>, epoch: Option<u64> },
-    /// An attempt of a handler has ended; `outage` is what was away that it needed.
+    /// An attempt of a handler has ended; `outage` is what was away that it needed. `known`: it still waits for the same as after the
+    /// attempt before.
     HandlerEnded {
         handler: HandlerName<'a>,
         outcome: &'a Outcome,
         words: &'a str,
         took: Duration,
         outage: Option<&'a str>,
+        known: bool,
         epoch: Option<u64>,
     },
     /// The object's lease is over: its turn was broken off, and handlers that ran in it were dropped.

@@ -11,7 +11,7 @@ use crate::{
     settings::Probing,
 };
 use futures::future::join_all;
-use korf_core::retry::Attempt;
+use korf_core::retry::{Attempt, Outcome};
 use serde_json::{Map, Value, json};
 use std::{
     collections::HashSet,
@@ -86,7 +86,10 @@ impl Probes {
         let attempt = self.caller.attempt(probe, &self.setup, first, clock::now());
         let said = match timeout(limit, attempt.instrument(self.span.clone())).await {
             Ok((judged, words)) => judged.reply.ok_or_else(|| {
-                let message = judged.verdict.failure.map(|failure| failure.message);
+                let message = match judged.verdict.outcome {
+                    Outcome::Waiting { message, .. } => Some(message),
+                    _ => judged.verdict.failure.map(|failure| failure.message),
+                };
                 message.filter(|message| !message.is_empty()).unwrap_or(words)
             }),
             Err(_) => Err(format!("has not answered within {limit:?}")),
@@ -166,6 +169,8 @@ mod tests {
                 pending::<()>().await;
                 Ok(())
             }),
+            on_probe("waits")
+                .run(async || Err::<u8, _>(Error::waiting("no cache yet", Duration::from_secs(1)))),
         ];
         let (probes, lines) = probes(activities);
         let begun = Instant::now();
@@ -175,6 +180,7 @@ mod tests {
             "hangs": { "error": "has not answered within 800ms" },
             "panics": { "error": "it panicked: oops" },
             "short": { "error": "has not answered within 5ms" },
+            "waits": { "error": "no cache yet" },
         });
         assert_eq!(probes.answer().await, expected);
         assert_eq!(begun.elapsed(), Duration::from_millis(800), "all are asked at the same time");
@@ -189,6 +195,7 @@ mod tests {
                 "hangs: has not answered within 800ms",
                 "panics: it panicked: oops",
                 "short: has not answered within 5ms",
+                "waits: no cache yet",
             ],
             "once each"
         );

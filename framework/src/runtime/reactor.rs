@@ -1,7 +1,11 @@
 //! Reactor: the operator's one loop, from watch events through the queue to workers.
 
+mod counts;
+mod drain;
+mod listings;
 mod triggers;
 mod turnover;
+mod workers;
 
 use super::{
     catalog::{ServedKind, catalog},
@@ -13,21 +17,17 @@ use super::{
     listing::FirstListings,
     memory::{Memories, Memory},
     namespaces::Region,
-    observe::{
-        Left, Observation, Phase,
-        metrics::{Counts, KindCounts},
-    },
+    observe::Observation,
     places::{KindNews, watch},
     unmet::UnmetTriggers,
-    worker::work,
 };
 use futures::{StreamExt, stream};
 use korf_core::{
     Uid,
-    queue::{Event, Job, Queue, Source, TurnEnd, TurnReport},
+    queue::{Event, Queue, Source, TurnReport},
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -35,7 +35,6 @@ use tokio::{
     task::{self, JoinSet},
     time,
 };
-use tracing::Instrument;
 
 /// How far away the next timer is where there is none.
 const IDLE: Duration = Duration::from_secs(3600);
@@ -221,63 +220,6 @@ impl Reactor {
         }
     }
 
-    /// Tells that all objects of a kind are listed for the first time, or those of all kinds, if that is so.
-    fn listed(&mut self, number: u32) {
-        let kind = Arc::clone(&self.kinds[number as usize]);
-        let places = {
-            let places = kind.places();
-            places.complete.then(|| places.namespaces.keys().copied().collect::<Vec<_>>())
-        };
-        let Some(places) = places else { return };
-        let Some(objects) = self.listings.tell(number, places.iter().copied()) else { return };
-        if !places.is_empty() {
-            kind.observe_listed(&places, objects);
-        }
-        self.tell_unmet(number);
-        if self.unlisted_indexes().is_empty()
-            && let Some(IndexGate { told, .. }) = self.indexing.take()
-        {
-            self.operator.observer.observe(Observation::IndexesFilled { told });
-        }
-        self.serve_if_listed();
-    }
-
-    /// Tells that the operator serves once all kinds with handlers of their own are listed. It doesn't wait for the objects of
-    /// others, which it may not be allowed to list.
-    fn serve_if_listed(&mut self) {
-        let mut declared = (0..).zip(&self.kinds[..self.declared]);
-        let is_listed = declared.all(|(number, _)| self.listings.is_told(number));
-        let is_found = self.operator.any_kind.is_empty() || self.found.is_known();
-        if !self.serving && is_listed && is_found {
-            self.serving = true;
-            self.operator.observer.observe(Observation::PhaseEntered(Phase::Serving));
-        }
-    }
-
-    /// The indexed kinds that aren't listed.
-    fn unlisted_indexes(&self) -> Vec<String> {
-        let indexed = (0..).zip(&self.kinds).filter(|(_, kind)| kind.is_indexed());
-        let unlisted = indexed.filter(|(number, _)| !self.listings.is_told(*number));
-        unlisted.map(|(number, kind)| self.unlisted(number, kind)).collect()
-    }
-
-    /// A kind that isn't listed; with the namespaces where it isn't, if it is in others.
-    fn unlisted(&self, number: u32, kind: &KindContext) -> String {
-        let all = &kind.places().namespaces;
-        let is_listed =
-            |place: &u32| self.listings.of_place(Source { kind: number, place: *place }).is_some();
-        let unlisted: Vec<_> = all.iter().filter(|(place, _)| !is_listed(place)).collect();
-        let some = unlisted.len() < all.len();
-        let named = unlisted.iter().filter_map(|(_, namespace)| namespace.as_deref()).filter(|_| some);
-        match named.collect::<Vec<_>>()[..] {
-            [] => kind.title(),
-            [one] => format!("{} in namespace {one:?}", kind.title()),
-            [one, ref more @ ..] => {
-                format!("{} in namespace {one:?} and {} others", kind.title(), more.len())
-            }
-        }
-    }
-
     /// Warns where the watches take most of the files that the process may open.
     fn count_watches(&mut self) {
         let watches = self.kinds.iter().map(|kind| kind.places().namespaces.len()).sum();
@@ -295,69 +237,6 @@ impl Reactor {
             self.memories.forget(&uid);
             self.daemons.forget(&uid, now());
         }
-    }
-
-    fn start_workers(&mut self) {
-        if self.indexing.is_some() {
-            return;
-        }
-        let limit = self.concurrency();
-        while self.workers.len() < limit {
-            let Some(job) = self.queue.next_job() else { break };
-            self.start_worker(job);
-        }
-        let starved = self.workers.len() >= limit && self.queue.waiting() > 0;
-        self.saturated = starved.then(|| self.saturated.unwrap_or_else(now));
-    }
-
-    fn concurrency(&self) -> usize {
-        self.operator.settings.queueing.concurrency.max(1)
-    }
-
-    fn start_worker(&mut self, job: Job) {
-        let kind = Arc::clone(&self.kinds[job.source.kind as usize]);
-        let uid = Uid::from(job.body.uid());
-        let Some(fence) = self.tenures.fence(self.operator.holdings.shards().of(&uid)).cloned() else {
-            return self.queue.finish(TurnReport::new(uid, TurnEnd::Lost), now());
-        };
-        let mut memory = self.memories.take(&uid).under(fence);
-        if !kind.daemons.is_empty() {
-            self.daemons.note(&uid, &mut memory.daemons);
-        }
-        let worker = self.workers.spawn(work(kind, job, memory).in_current_span());
-        self.at_work.insert(worker.id(), uid);
-    }
-
-    fn ended(&mut self, ended: Result<(task::Id, (TurnReport, Memory)), task::JoinError>) {
-        // What it has told of daemons comes before its end.
-        self.take_daemon_news();
-        match ended {
-            Ok((worker, (report, memory))) => {
-                self.at_work.remove(&worker);
-                if matches!(report.end, TurnEnd::Lost) {
-                    self.turn_over();
-                }
-                let edited = memory.leaves_edits().then(|| report.uid.clone());
-                self.daemons.edited().remove(&report.uid);
-                self.memories.put_back(&report.uid, memory);
-                self.queue.finish(report, now());
-                if let Some(uid) = edited {
-                    self.daemons.has_left_edits(uid, &self.queue, now());
-                }
-                self.tell_outages();
-            }
-            // Workers catch the panics of handlers and filters.
-            Err(error) => {
-                self.operator.observer.observe(Observation::WorkerLost { why: &error.to_string() });
-                if let Some(uid) = self.at_work.remove(&error.id()) {
-                    let delay = self.operator.settings.persistence.failed_delay;
-                    let end = TurnEnd::Failed { delay, newest: None };
-                    self.queue.finish(TurnReport::new(uid, end), now());
-                }
-            }
-        }
-        self.forget();
-        self.note_drained();
     }
 
     /// When something is to be done though nothing happens.
@@ -399,102 +278,9 @@ impl Reactor {
         }
     }
 
-    /// What there is, for those that ask.
-    fn counts(&mut self) -> Counts {
-        let holdings = &self.operator.holdings;
-        let (shards, served) = (holdings.shards(), holdings.served().borrow().clone());
-        let is_all = served.0.len() == shards.all().count();
-        let census = self.queue.census(|uid| is_all || served.0.contains_key(&shards.of(uid)));
-        let mut kinds = BTreeMap::<String, KindCounts>::new();
-        for (number, kind) in (0..).zip(&self.kinds) {
-            let counts = kinds.entry(kind.metrics.title().to_owned()).or_default();
-            counts.running += kind.running();
-            if let Some(objects) = census.objects.get(&number) {
-                counts.objects.add(objects);
-            }
-        }
-        Counts {
-            kinds,
-            queued: census.queued,
-            oldest: census.oldest.map_or(Duration::ZERO, |since| now().saturating_duration_since(since)),
-            workers: self.operator.settings.queueing.concurrency.max(1),
-            busy: self.workers.len(),
-            daemons: self.daemons.left(),
-            outages: census.outages,
-            shards: shards.all().count(),
-            served: served.0.len(),
-        }
-    }
-
-    fn left(&mut self) -> Left {
-        let handlers = self.kinds.iter().map(|kind| kind.running()).sum();
-        let changes =
-            self.workers.len().saturating_sub(handlers) + self.daemons.edited().waiting(&self.queue);
-        Left { handlers, daemons: self.daemons.left(), changes }
-    }
-
     fn expire_daemons(&mut self) {
         self.daemons.expire(&mut self.queue, now());
         self.note_drained();
-    }
-
-    /// Lets running handlers and daemons finish within this time, and stores their outcomes.
-    pub async fn drain(mut self, grace: Duration) {
-        let holdings = self.operator.holdings.clone();
-        self.finish_within(grace).await;
-        // The futures of daemons that are left end with it.
-        drop(self);
-        holdings.have_ended();
-    }
-
-    async fn finish_within(&mut self, grace: Duration) {
-        self.take_daemon_news();
-        self.daemons.stop_all(now());
-        if self.is_drained() {
-            return;
-        }
-        let operator = Arc::clone(&self.operator);
-        let left = self.left();
-        operator.observer.observe(Observation::Draining { left, grace });
-        if time::timeout(grace, self.finish()).await.is_err() {
-            let left = self.left();
-            operator.observer.observe(Observation::Abandoned { left, grace });
-            self.workers.shutdown().await;
-        }
-    }
-
-    /// Waits for all that runs, and writes what daemons ask for in the end.
-    async fn finish(&mut self) {
-        loop {
-            self.write_for_daemons();
-            if self.is_drained() {
-                return;
-            }
-            let due = self.daemons.next_due().into_iter().chain(self.daemons.edited_due());
-            let next = due.chain(self.tenures.next_due()).min().unwrap_or_else(|| now() + IDLE);
-            tokio::select! {
-                biased;
-                () = self.tenures.changed() => self.turn_over(),
-                Some(news) = self.daemons.next() => self.take_in_daemon_news(news),
-                Some(ended) = self.workers.join_next_with_id() => self.ended(ended),
-                () = time::sleep_until(next.into()) => {
-                    self.turn_over();
-                    self.expire_daemons();
-                }
-            }
-        }
-    }
-
-    /// Gives the objects a turn whose daemons ask for a write.
-    fn write_for_daemons(&mut self) {
-        // The end of a daemon comes with what it asks for.
-        self.take_daemon_news();
-        while self.workers.len() < self.concurrency() {
-            let Some(uid) = self.daemons.edited().next_of(&self.queue, now(), |_| true) else { return };
-            if let Some(job) = self.queue.job_of(&uid) {
-                self.start_worker(job);
-            }
-        }
     }
 
     fn take_daemon_news(&mut self) {
@@ -506,11 +292,6 @@ impl Reactor {
     fn take_in_daemon_news(&mut self, news: News) {
         self.daemons.take_in(news, &mut self.queue, now());
         self.note_drained();
-    }
-
-    /// Whether nothing runs, and nothing is left to be written.
-    fn is_drained(&mut self) -> bool {
-        self.workers.is_empty() && !self.daemons.is_one_running() && self.daemons.edited().is_empty()
     }
 }
 

@@ -160,7 +160,7 @@ impl KindContext {
             Ok(Err(Failure::Rejected(rejection))) => Err(rejection.to_string()),
             Ok(Err(Failure::Failed(error))) => Err(error.to_string()),
             // It has no sub-handlers.
-            Ok(Err(Failure::Waiting { .. })) => Ok(BTreeSet::new()),
+            Ok(Err(Failure::Children { .. })) => Ok(BTreeSet::new()),
             Err(panic) => Err(panic_message(panic.as_ref())),
         }
     }

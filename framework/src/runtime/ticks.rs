@@ -123,7 +123,9 @@ async fn run(pass: &Pass, handler: &TimerHandler, armed: &mut Armed) -> (Attempt
     let outcome = pass.timer(handler, attempt, started).await;
     let now = Instant::now().into_std();
     match &outcome {
-        Outcome::Retry { after, .. } | Outcome::Children { after } => armed.state.failed(begun, now, *after),
+        Outcome::Retry { after, .. } | Outcome::Waiting { after, .. } | Outcome::Children { after } => {
+            armed.state.failed(begun, now, *after);
+        }
         Outcome::Success | Outcome::Ignored | Outcome::Failed { .. } | Outcome::Rejected { .. } => {
             armed.state.finished(&handler.schedule, begun, now);
             armed.started = None;

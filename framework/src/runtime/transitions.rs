@@ -93,7 +93,7 @@ fn message(transition: Transition, ended: Ended<'_>, secret: bool) -> String {
         Outcome::Failed { message } | Outcome::Rejected { message } | Outcome::Retry { message, .. } => {
             message
         }
-        Outcome::Success | Outcome::Ignored | Outcome::Children { .. } => "",
+        Outcome::Success | Outcome::Ignored | Outcome::Waiting { .. } | Outcome::Children { .. } => "",
     };
     match transition {
         // One that has reached a limit has the whole sentence.

@@ -43,6 +43,8 @@ pub struct Turn<'a> {
     resumed: bool,
     /// Whether handlers have failed permanently, where all that were called have finished.
     pub failed: Option<bool>,
+    /// Whether it ends because handlers wait that haven't failed.
+    pub patient: bool,
     /// The essence that the handlers of the last cycle saw, with their own changes.
     handled: Option<Fingerprint>,
     /// What its handlers wait for.
@@ -79,6 +81,7 @@ impl<'a> Turn<'a> {
             settled: false,
             resumed: false,
             failed: None,
+            patient: false,
             handled: None,
             blocked: job.blocked.clone(),
             got_past: Vec::new(),
@@ -293,6 +296,7 @@ impl<'a> Turn<'a> {
             // Those that are called early aren't waited for.
             Plan::Wait(until) => {
                 self.early.clear();
+                self.patient = self.reading.is_patient();
                 Ok(Some(self.wait(until)))
             }
             Plan::Write(change) => self.change_finalizer(change).await,
@@ -415,7 +419,8 @@ impl<'a> Turn<'a> {
         let id = self.kind.setup.handlers[outcome.ready.handler].id.as_str();
         let before = self.blocked.remove(id);
         // One that has failed permanently, or at a limit, may not have come so far.
-        let got_through = matches!(outcome.outcome, Outcome::Success | Outcome::Retry { .. });
+        let got_through =
+            matches!(outcome.outcome, Outcome::Success | Outcome::Retry { .. } | Outcome::Waiting { .. });
         match (blocked, before) {
             (Some(blocked), before) => {
                 let past = before.filter(|before| before.cause != blocked.cause);

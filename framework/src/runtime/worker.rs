@@ -113,7 +113,7 @@ impl KindContext {
         let mut turn = Turn::new(self, &job, memory, reading);
         // It has event handlers alone, by chance: a finalizer of the same name is another operator's.
         let mut end = if self.is_found() { turn.end_unplanned() } else { turn.finish().await? };
-        report.failed = turn.failed;
+        (report.failed, report.patient) = (turn.failed, Some(turn.patient));
         let reading = turn.reading;
         if let TurnEnd::Seen { due, .. } = &mut end {
             *due = due.iter().copied().chain(retry).min();

@@ -93,6 +93,26 @@ fn start_up_handlers_run_in_the_order_of_the_source_and_before_anything_is_watch
 }
 
 #[test]
+fn a_start_up_handler_waits_without_an_error() {
+    let calls = Calls::default();
+    let mut cluster = cluster(&calls, creation, || {
+        vec![on_startup("first").run(async |attempt: Attempt| match attempt.0 {
+            0..3 => Err(Error::waiting("the schema is being made", seconds(1))),
+            _ => Ok(()),
+        })]
+    })
+    .unwrap();
+    cluster.advance(seconds(3));
+    assert_eq!(
+        messages(&cluster, &[Level::INFO, Level::WARN, Level::ERROR]),
+        [
+            "Activity 'first' waits, and is called again in 1 seconds: the schema is being made",
+            "Activity 'first' succeeded.",
+        ]
+    );
+}
+
+#[test]
 fn what_start_up_handlers_provide_and_set_is_there_for_all_that_come_later() {
     let calls = Calls::default();
     let handlers = || {

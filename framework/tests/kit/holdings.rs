@@ -22,7 +22,11 @@ use korf_testing::{
 };
 use kube::ResourceExt;
 use serde_json::{from_value, json};
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, Weak},
+    time::Duration,
+};
 use tokio::time::sleep;
 
 const fn seconds(seconds: u64) -> Duration {
@@ -292,6 +296,40 @@ fn timers_memos_and_triggers_end_with_the_shard() {
     assert_eq!(replica.seen.take(), [""; 0]);
     replica.serve(&mut cluster);
     assert_eq!(replica.seen.take(), ["resume", "tick 1", "resume"]);
+}
+
+/// What is done in the background for an object is bound to a memo: the example in the docs of replicas.
+#[test]
+fn what_a_memo_holds_is_dropped_with_the_shard_however_it_goes() {
+    type Way = fn(&Replica, &mut Cluster);
+    let ways: [(&str, Way); 5] = [
+        ("it is left", Replica::leave),
+        ("it is lost", Replica::lose),
+        ("its lease isn't renewed", |_, cluster| cluster.advance(seconds(1001))),
+        ("the operator is paused", |replica, cluster| {
+            cluster.run(async { replica.holdings.pause(true) });
+            cluster.settle();
+        }),
+        ("the object is deleted", |_, cluster| cluster.delete::<Light>("a").unwrap()),
+    ];
+    for (title, end) in ways {
+        let (replica, bound) = (Replica::of("1"), Arc::new(Mutex::new(Weak::new())));
+        let state = Arc::clone(&bound);
+        let mut cluster = replica.cluster(move || {
+            let state = Arc::clone(&state);
+            let bind = async move |memo: Memo<Arc<()>>| {
+                *state.lock().unwrap() = Arc::downgrade(&memo.get());
+            };
+            [korf::on_create::<Light>("bind").run(bind)]
+        });
+        replica.hold(&mut cluster, 0, seconds(1000));
+        cluster.create(&light("a", "red")).unwrap();
+        cluster.advance(seconds(900));
+        let is_bound = || bound.lock().unwrap().strong_count() > 0;
+        assert!(is_bound(), "{title}");
+        end(&replica, &mut cluster);
+        assert!(!is_bound(), "{title}");
+    }
 }
 
 #[test]

@@ -34,3 +34,4 @@ mod secrets;
 mod seen;
 mod timers;
 mod transitions;
+mod waits;

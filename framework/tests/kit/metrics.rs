@@ -71,23 +71,24 @@ fn attempts_are_counted_by_their_handler_their_reason_and_what_came_of_them() {
 }
 
 #[test]
-fn an_object_is_waiting_failed_or_served_and_gone_ones_are_not_counted() {
+fn an_object_is_waiting_retried_failed_or_served_and_gone_ones_are_not_counted() {
     let handler = || {
         korf::on_create::<Light>("make").run(
             async |light: korf::Spec<crate::lights::LightSpec>| match &*light.color {
                 "red" => Err(Error::permanent("never")),
                 "yellow" => Err(Error::temporary("later", Duration::from_secs(3600))),
+                "blue" => Err(Error::waiting("not yet", Duration::from_secs(3600))),
                 _ => Ok(()),
             },
         )
     };
     let mut cluster =
         Cluster::of(move || Operator::with_registry("lamps", Registry::from_iter([handler()]))).unwrap();
-    for (name, color) in [("a", "red"), ("b", "yellow"), ("c", "green"), ("d", "green")] {
+    for (name, color) in [("a", "red"), ("b", "yellow"), ("c", "green"), ("d", "green"), ("e", "blue")] {
         cluster.create(&light(name, color)).unwrap();
     }
-    assert_eq!(states(&mut cluster), ["\"served\" 2", "\"waiting\" 1", "\"failed\" 1"]);
-    for name in ["a", "b", "c"] {
+    assert_eq!(states(&mut cluster), ["\"served\" 2", "\"waiting\" 1", "\"retried\" 1", "\"failed\" 1"]);
+    for name in ["a", "b", "c", "e"] {
         cluster.delete::<Light>(name).unwrap();
     }
     assert_eq!(states(&mut cluster), ["\"served\" 1"]);

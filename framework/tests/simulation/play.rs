@@ -114,7 +114,9 @@ impl Part {
             Ok(_) => Ending::Succeeded,
             Err(Failure::Rejected(_)) => Ending::Unreadable,
             Err(Failure::Failed(Error::Permanent(_))) => Ending::Permanent,
-            Err(Failure::Failed(Error::Temporary { .. }) | Failure::Waiting { .. }) => Ending::Temporary,
+            Err(
+                Failure::Failed(Error::Temporary { .. } | Error::Waiting { .. }) | Failure::Children { .. },
+            ) => Ending::Temporary,
             Err(Failure::Failed(Error::Unclassified(_) | Error::Outage { .. })) => Ending::Arbitrary,
         });
         self.users.meddle(Instant::AfterCall, call.body.name());
@@ -167,6 +169,10 @@ impl Part {
             Finale::Succeed => Ok(Reply::Nothing),
             Finale::Result(value) => Ok(Reply::Result(value)),
             Finale::Status(value) => Ok(Reply::Status(value)),
+            // A wait is called again like a failure. No choice of its own, so that the worlds stay as they are.
+            Finale::Temporary(delay) if delay.as_millis().is_multiple_of(3) => {
+                failed(Error::waiting("not yet", delay))
+            }
             Finale::Temporary(delay) => failed(Error::temporary("not yet", delay)),
             Finale::Arbitrary => failed(Error::Unclassified("it broke".into())),
             Finale::Permanent => failed(Error::permanent("never")),

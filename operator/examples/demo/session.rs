@@ -4,7 +4,7 @@ use crate::{
     Result, build, checks::Checks, database::DatabaseClient, object::TableObject, operator::OperatorProcess,
     patience::patiently, pauses::Pauses, screen::Screen, shell::Shell,
 };
-use korf_sandbox::Sandbox;
+use korf_sandbox::{Sandbox, until_served};
 use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -69,6 +69,11 @@ impl<'a> Session<'a> {
             self.checks.equal("The command succeeds", "exit status: 0", &output.status);
         }
         Ok(())
+    }
+
+    /// Waits until the API server serves the kind. The command that people type for that, which is shown, may come too early.
+    pub fn until_the_kind_is_served(&self) -> Result<()> {
+        Ok(until_served(|| self.sandbox.control_plane.kubectl(), &["databasetables.kopf.demo"])?)
     }
 
     /// Shows and runs a psql command. Without psql on this machine, queries the database instead.

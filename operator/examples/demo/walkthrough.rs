@@ -45,6 +45,7 @@ async fn define(session: &mut Session<'_>) -> Result<bool> {
          kind. No operator is running yet, so Kubernetes stores the object and nothing else happens.",
     )?;
     session.run("kubectl apply -f operator/manifests/crd.yaml").await?;
+    session.until_the_kind_is_served()?;
     session
         .run("kubectl wait --for=condition=Established --timeout=30s crd/databasetables.kopf.demo")
         .await?;

@@ -10,9 +10,13 @@ use crate::{
     identifier::{Identifier, quote},
     marker::Owner,
     message::printable,
+    search_path::current_schema,
+    transaction::{Transaction, transact},
 };
+use futures::join;
 use korf::Error;
 use manifest::{Manifest, Names};
+use postgres_types::Type;
 use std::{
     io::{self, Write},
     process::ExitCode,
@@ -73,26 +77,23 @@ pub async fn manifests(options: &ImportOptions, out: &mut impl Write) -> Result<
     let asked = options.tables.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
     let schema = options.schema.as_ref().map(parse).transpose()?;
     let (pool, _) = options.database.pool()?;
-    let sql = pool.get().await.map_err(DatabaseError::from)?;
-    let place = match &schema {
-        Some(schema) => schema.as_str().to_owned(),
-        None => current_schema(&sql).await?,
+    let looking =
+        async |tx: &Transaction<'_>| schema_and_tables(tx, schema.as_ref().map(Identifier::as_str)).await;
+    let Some((place, tables)) = transact(&pool, looking).await? else {
+        return Err(match &schema {
+            Some(schema) => Error::new(format!("there is no schema {}", quote(schema.as_str()))),
+            None => Error::new("no schema in the search_path of the user exists: say --schema"),
+        });
     };
     let names = match asked.is_empty() {
-        true => tables(&sql, &place).await?,
+        true => tables,
         false => asked.iter().map(|name| name.as_str().to_owned()).collect(),
     };
-    if schema.is_some() && !catalog::schema_name(&sql, &place).await?.is_schema {
-        return Err(Error::new(format!("there is no schema {}", quote(&place))));
-    }
-    drop(sql);
     let database = Database::new(pool.clone());
     let (mut taken, mut found_all) = (Names::default(), true);
     for name in names {
-        let sql = pool.get().await.map_err(DatabaseError::from)?;
-        let entry = read(&sql, &place, &name, &mut taken).await?;
-        drop(sql);
-        let entry = match entry {
+        let reading = async |tx: &Transaction<'_>| read(tx, &place, &name, &mut taken).await;
+        let entry = match transact(&pool, reading).await? {
             Entry::Manifest(manifest) => {
                 let schema = schema.is_some().then_some(&place);
                 tried(&database, manifest.within(options.namespace.as_deref(), schema)).await
@@ -114,9 +115,16 @@ pub async fn manifests(options: &ImportOptions, out: &mut impl Write) -> Result<
     Ok(found_all)
 }
 
-async fn read(sql: &Client, schema: &str, name: &str, taken: &mut Names) -> Result<Entry, Error> {
+async fn read(
+    sql: &Transaction<'_>,
+    schema: &str,
+    name: &str,
+    taken: &mut Names,
+) -> Result<Entry, TableError> {
     let qualified = format!("{}.{}", quote(schema), quote(name));
-    let Some(head) = catalog::head(sql, Some(schema), name).await? else {
+    let (begun, head) = join!(sql.begin(), catalog::head(sql, Some(schema), name));
+    begun.map_err(DatabaseError::of_first_statement)?;
+    let Some(head) = head? else {
         return Ok(Entry::NotFound(format!("there is no table {qualified}")));
     };
     if let RelationKind::Other(what) = head.kind {
@@ -135,9 +143,9 @@ async fn read(sql: &Client, schema: &str, name: &str, taken: &mut Names) -> Resu
     let mut manifest = Manifest::of(name, &relation, &indexes, taken);
     if let Some(role) = stranger {
         manifest.remark(format!(
-            "the table belongs to the role {}: the operator can't take it over unless its own role is a member of that one, or has \
-             the table: ALTER TABLE {qualified} OWNER TO …",
-            quote(&role)
+            "the table belongs to the role {role}: the operator can't take it over unless its own role is a member of that one: \
+             GRANT {role} TO …",
+            role = quote(&role)
         ));
     }
     Ok(Entry::Manifest(Box::new(manifest)))
@@ -168,27 +176,34 @@ async fn tried(database: &Database, manifest: Manifest) -> Entry {
 }
 
 /// The role that has a table, unless the user of the connection may do what that one may.
-async fn stranger(sql: &Client, table: u32) -> Result<Option<String>, Error> {
+async fn stranger(sql: &Client, table: u32) -> Result<Option<String>, tokio_postgres::Error> {
     let query = "SELECT pg_catalog.pg_get_userbyid(c.relowner)::text FROM pg_catalog.pg_class c \
                  WHERE c.oid = $1 AND NOT pg_catalog.pg_has_role(c.relowner, 'USAGE')";
-    let row = sql.query_typed_opt(query, &[(&table, postgres_types::Type::OID)]).await?;
-    Ok(row.map(|row| row.try_get(0)).transpose()?)
+    let row = sql.query_typed_opt(query, &[(&table, Type::OID)]).await?;
+    row.map(|row| row.try_get(0)).transpose()
 }
 
-async fn current_schema(sql: &Client) -> Result<String, Error> {
-    let query = "SELECT pg_catalog.current_schema()::text";
-    let schema: Option<String> = sql.query_typed_one(query, &[]).await?.try_get(0)?;
-    let why = "no schema in the search_path of the user exists: say --schema";
-    schema.ok_or_else(|| Error::new(why))
-}
-
-/// The tables of a schema, without those that belong to an extension.
-async fn tables(sql: &Client, schema: &str) -> Result<Vec<String>, Error> {
+/// A schema, or else the first one of the search path that exists, with its tables, without those that belong to an extension;
+/// `None` if there is no such schema.
+async fn schema_and_tables(
+    sql: &Transaction<'_>,
+    schema: Option<&str>,
+) -> Result<Option<(String, Vec<String>)>, TableError> {
+    let query = concat!(
+        "SELECT n.nspname::text FROM pg_catalog.pg_namespace n WHERE n.nspname = COALESCE($1, ",
+        current_schema!(),
+        ")"
+    );
+    let parameters = [(&schema as _, Type::NAME)];
+    let (begun, found) = join!(sql.begin(), sql.query_typed_opt(query, &parameters));
+    begun.map_err(DatabaseError::of_first_statement)?;
+    let Some(schema) = found?.map(|row| row.try_get::<_, String>(0)).transpose()? else { return Ok(None) };
     let query = "SELECT c.relname::text FROM pg_catalog.pg_class c \
                  WHERE c.relnamespace = (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = $1) \
                  AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND NOT EXISTS ( \
                    SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
                    AND d.objid = c.oid AND d.deptype = 'e') ORDER BY 1";
-    let rows = sql.query_typed(query, &[(&schema, postgres_types::Type::NAME)]).await?;
-    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+    let rows = sql.query_typed(query, &[(&schema, Type::NAME)]).await?;
+    let tables = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    Ok(Some((schema, tables)))
 }

@@ -240,6 +240,11 @@ impl Settings {
     }
 }
 
+/// A message without what settings have [named](Settings::names).
+pub(crate) fn hide_names(message: String, names: &[String]) -> String {
+    names.iter().fold(message, |message, name| message.replace(name, "…"))
+}
+
 /// A Secret must not make the operator read, or send, what its pod has.
 fn check_files(options: &Options) -> Result<(), SecretFault> {
     let root_cert = options.root_cert.as_ref().filter(|path| *path != SYSTEM);

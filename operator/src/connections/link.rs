@@ -1,7 +1,7 @@
 //! Link: one database, and how it is reached.
 
 use crate::{
-    connection::{Settings, SettingsError},
+    connection::{Settings, SettingsError, hide_names},
     database::{Common, Database},
     error::TableError,
     pool::Pool,
@@ -96,7 +96,7 @@ impl Link {
     }
 
     fn hide(&self, message: String) -> String {
-        self.names.iter().fold(message, |message, name| message.replace(name, "…"))
+        hide_names(message, &self.names)
     }
 }
 

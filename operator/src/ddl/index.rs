@@ -81,7 +81,8 @@ pub(super) fn drop_statement(table: &Place, name: &str) -> String {
 pub fn cancel_build(table: &Place, name: &str) -> String {
     format!(
         "SELECT pg_catalog.pg_cancel_backend(p.pid) FROM pg_catalog.pg_stat_progress_create_index p \
-         WHERE p.datname = pg_catalog.current_database() AND p.index_relid = pg_catalog.to_regclass({})",
+         WHERE p.datname OPERATOR(pg_catalog.=) pg_catalog.current_database() \
+         AND p.index_relid OPERATOR(pg_catalog.=) pg_catalog.to_regclass({})",
         literal(&beside(table, name))
     )
 }
@@ -117,8 +118,9 @@ mod tests {
         );
         assert_eq!(
             cancel_build(&table, "it's"),
-            "SELECT pg_catalog.pg_cancel_backend(p.pid) FROM pg_catalog.pg_stat_progress_create_index p WHERE p.datname = \
-             pg_catalog.current_database() AND p.index_relid = pg_catalog.to_regclass('\"My \"\"S\"\"\".\"it''s\"')"
+            "SELECT pg_catalog.pg_cancel_backend(p.pid) FROM pg_catalog.pg_stat_progress_create_index p \
+             WHERE p.datname OPERATOR(pg_catalog.=) pg_catalog.current_database() \
+             AND p.index_relid OPERATOR(pg_catalog.=) pg_catalog.to_regclass('\"My \"\"S\"\"\".\"it''s\"')"
         );
         let name = "it's".to_owned();
         for (planned, what, expected) in [

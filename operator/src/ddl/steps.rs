@@ -61,8 +61,9 @@ fn validated(place: &Place, name: &str) -> String {
 pub fn cancel_validation(place: &Place, name: &str) -> String {
     format!(
         "SELECT pg_catalog.pg_cancel_backend(a.pid) FROM pg_catalog.pg_stat_activity a \
-         WHERE a.datname = pg_catalog.current_database() AND a.usename = session_user AND pg_catalog.pg_has_role(a.usename, 'USAGE') \
-         AND a.pid <> pg_catalog.pg_backend_pid() AND a.state = 'active' AND a.query = {}",
+         WHERE a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database() AND a.usename OPERATOR(pg_catalog.=) session_user \
+         AND pg_catalog.pg_has_role(a.usename, 'USAGE') AND a.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid() \
+         AND a.state OPERATOR(pg_catalog.=) 'active' AND a.query OPERATOR(pg_catalog.=) {}",
         literal(&validated(place, name))
     )
 }

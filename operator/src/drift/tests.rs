@@ -259,6 +259,27 @@ fn an_object_is_watched_in_the_database_in_which_its_table_is() {
 }
 
 #[test]
+fn a_table_is_looked_at_for_as_long_as_its_object_is_this_process_s() {
+    let (watch, first) = (Watch::new(Metrics::default()), Hold::default());
+    watch.hold("shop", "a", &first);
+    assert!(watch.places().is_empty(), "it hasn't been planned for");
+    watch.note_applied(watched());
+    assert_eq!(watch.begin().len(), 1);
+    // The object was deleted and created again: the framework may forget the former one later than it shows the new one.
+    let again = Hold::default();
+    watch.hold("shop", "a", &again);
+    drop(first);
+    assert_eq!((watch.places().len(), watch.begin().len()), (1, 1));
+    // Another replica has taken it over.
+    drop(again);
+    assert_eq!((watch.places().len(), watch.begin().len()), (0, 0));
+    let back = Hold::default();
+    watch.hold("shop", "a", &back);
+    watch.note_applied(watched());
+    assert_eq!(watch.begin().len(), 1);
+}
+
+#[test]
 fn an_interval_is_a_tenth_longer_or_shorter() {
     let five = Duration::from_secs(300);
     for (random, seconds) in [(0, 270), (1000, 300), (2000, 330), (2001, 270)] {

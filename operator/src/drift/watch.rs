@@ -1,25 +1,38 @@
 //! Watch: the tables that are looked at, by their objects.
 //!
-//! An object is in it from its last plan on, until its table is dropped. One that was given a turn has to be planned for again until
-//! the next look: otherwise it no longer exists, or is another replica's by now, and is forgotten.
+//! An object is in it from its last plan on, until its table is dropped, or the object is no longer this process's ([`Hold`]). One that was
+//! given a turn has to be planned for again until the next look: otherwise it no longer exists, and is forgotten.
 
 use super::{Verdict, Watched, judge};
 use crate::{marker::Owner, metrics::Metrics, plan::Found, secrets::SecretId};
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 /// Namespace and name of an object.
 pub type Name = (String, String);
 
+/// What shows that an object is this process's, and no other replica's. The object's memo has it, which the framework drops when
+/// the object is another's: its table isn't looked at any more.
+#[derive(Clone, Debug, Default)]
+pub struct Hold(Arc<()>);
+
 /// The tables of one database that are looked at. Its clones are the same.
 #[derive(Clone, Debug)]
 pub struct Watch {
-    all: Arc<Mutex<HashMap<Name, Entry>>>,
+    all: Arc<Mutex<All>>,
     /// The Secret that leads to the database; `None`: it is the operator's own.
     place: Option<SecretId>,
     metrics: Metrics,
+}
+
+/// The tables of all databases.
+#[derive(Debug, Default)]
+struct All {
+    tables: HashMap<Name, Entry>,
+    /// Of objects whose handlers have said that they are this process's.
+    holds: HashMap<Name, Weak<()>>,
 }
 
 #[derive(Debug)]
@@ -34,6 +47,20 @@ struct Entry {
     is_called: bool,
 }
 
+impl All {
+    /// Forgets the objects that are another process's by now.
+    fn forget_lost(&mut self) {
+        let Self { tables, holds } = self;
+        holds.retain(|name, hold| {
+            let is_held = hold.strong_count() > 0;
+            if !is_held {
+                tables.remove(name);
+            }
+            is_held
+        });
+    }
+}
+
 impl Watch {
     /// The watch of the operator's own database.
     pub fn new(metrics: Metrics) -> Self {
@@ -44,6 +71,11 @@ impl Watch {
     #[must_use]
     pub fn beside(&self, place: Option<SecretId>) -> Self {
         Self { place, ..self.clone() }
+    }
+
+    /// Takes in that an object is this process's for as long as there is the hold.
+    pub fn hold(&self, namespace: &str, name: &str, hold: &Hold) {
+        self.all().holds.insert((namespace.to_owned(), name.to_owned()), Arc::downgrade(&hold.0));
     }
 
     /// Takes in that a table is as its object asks.
@@ -61,32 +93,39 @@ impl Watch {
     fn note(&self, watched: Watched, judged: Option<u64>) {
         let mut all = self.all();
         let name = name_of(&watched.claim.owner);
-        let before = all.get(&name).filter(|before| *before.watched == watched && before.place == self.place);
+        let before =
+            all.tables.get(&name).filter(|before| *before.watched == watched && before.place == self.place);
         // A look doesn't see all that a plan sees.
         let seen = before.and_then(|before| before.seen).filter(|_| judged.is_some());
         let (place, watched) = (self.place.clone(), Arc::new(watched));
-        all.insert(name, Entry { place, watched, judged: seen.or(judged), seen: None, is_called: false });
-        self.metrics.note_watched(all.len());
+        all.tables
+            .insert(name, Entry { place, watched, judged: seen.or(judged), seen: None, is_called: false });
+        self.metrics.note_watched(all.tables.len());
     }
 
     /// Forgets an object.
     pub fn forget(&self, namespace: &str, name: &str) {
-        let mut all = self.all();
-        all.remove(&(namespace.to_owned(), name.to_owned()));
-        self.metrics.note_watched(all.len());
+        let (mut all, name) = (self.all(), (namespace.to_owned(), name.to_owned()));
+        all.tables.remove(&name);
+        all.holds.remove(&name);
+        self.metrics.note_watched(all.tables.len());
     }
 
     /// The Secrets of all databases with tables to look at; `None` is the operator's own.
     pub fn places(&self) -> BTreeSet<Option<SecretId>> {
-        self.all().values().map(|entry| entry.place.clone()).collect()
+        let mut all = self.all();
+        all.forget_lost();
+        self.metrics.note_watched(all.tables.len());
+        all.tables.values().map(|entry| entry.place.clone()).collect()
     }
 
     /// The tables of this database, in order. Objects that have had a turn since the last time, and no plan, are forgotten.
     pub fn begin(&self) -> Vec<Arc<Watched>> {
         let mut all = self.all();
-        all.retain(|_, entry| !entry.is_called || entry.place != self.place);
-        self.metrics.note_watched(all.len());
-        let here = all.values().filter(|entry| entry.place == self.place);
+        all.forget_lost();
+        all.tables.retain(|_, entry| !entry.is_called || entry.place != self.place);
+        self.metrics.note_watched(all.tables.len());
+        let here = all.tables.values().filter(|entry| entry.place == self.place);
         let mut here: Vec<_> = here.map(|entry| Arc::clone(&entry.watched)).collect();
         here.sort_unstable_by(|one, other| {
             let key = |watched: &Watched| name_of(&watched.claim.owner);
@@ -98,7 +137,7 @@ impl Watch {
     /// Takes in what a look says of a table, and returns whether its object has to have a turn.
     pub fn note_verdict(&self, watched: &Arc<Watched>, verdict: &Verdict) -> bool {
         let mut all = self.all();
-        let entry = all.get_mut(&name_of(&watched.claim.owner));
+        let entry = all.tables.get_mut(&name_of(&watched.claim.owner));
         // Since the look began, it may have been planned for.
         let Some(entry) = entry.filter(|entry| Arc::ptr_eq(&entry.watched, watched)) else { return false };
         let sum = verdict.sum();
@@ -107,7 +146,7 @@ impl Watch {
         entry.is_called
     }
 
-    fn all(&self) -> MutexGuard<'_, HashMap<Name, Entry>> {
+    fn all(&self) -> MutexGuard<'_, All> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,7 +13,14 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-func TestEveryStateIsWhatToolsShouldMakeOfIt(t *testing.T) {
+// A state, and what kstatus has to say of it.
+type state struct {
+	Name     string
+	Expected status.Status
+	Object   map[string]any
+}
+
+func states(t *testing.T) []state {
 	path := os.Getenv("KSTATUS_STATES")
 	if path == "" {
 		t.Fatal("KSTATUS_STATES names no file: run cargo test -p database-table-operator --test postgres kstatus")
@@ -22,18 +29,18 @@ func TestEveryStateIsWhatToolsShouldMakeOfIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var states []struct {
-		Name     string
-		Expected status.Status
-		Object   map[string]any
-	}
+	var states []state
 	if err := json.Unmarshal(content, &states); err != nil {
 		t.Fatal(err)
 	}
 	if len(states) == 0 {
 		t.Fatal("there are no states")
 	}
-	for _, state := range states {
+	return states
+}
+
+func TestEveryStateIsWhatToolsShouldMakeOfIt(t *testing.T) {
+	for _, state := range states(t) {
 		t.Run(state.Name, func(t *testing.T) {
 			// Numbers as in a client's object: integers, not floats.
 			text, err := json.Marshal(state.Object)

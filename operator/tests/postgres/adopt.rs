@@ -144,15 +144,32 @@ async fn an_object_that_is_gone_adopts_nothing() {
     assert_eq!(comment(&world, "t").await, None);
 }
 
+/// An application's role has its rights as the table's owner: it keeps them if the operator's role becomes a member of it, and loses them
+/// with the table.
 #[tokio::test]
-async fn a_table_of_another_role_is_not_adopted_until_it_is_the_operators() {
-    let world = World::new("adopt_denied").await;
-    world.run_as_superuser("CREATE TABLE t (a integer)").await;
-    let wanted = spec("t", &[("a", "integer")]);
-    let error = world.adopt_as("a", &wanted).await.unwrap_err();
-    assert_eq!(error.reason(), ConditionReason::PermissionDenied, "{error}");
-    assert!(error.to_string().contains("must be owner of table t"), "{error}");
-    world.run_as_superuser(&format!("ALTER TABLE t OWNER TO \"{}\"", world.database.user)).await;
-    world.adopt_as("a", &wanted).await.unwrap();
-    assert_eq!(world.columns("t").await, columns(&[("a", "integer")]));
+async fn a_table_of_another_role_is_adopted_once_the_operator_is_a_member_of_it_or_has_the_table() {
+    for (name, grant, keeps) in [
+        ("adopt_member", "GRANT \"{app}\" TO \"{user}\"", true),
+        ("adopt_owner", "ALTER TABLE t OWNER TO \"{user}\"", false),
+    ] {
+        let world = World::new(name).await;
+        let user = &world.database.user;
+        let app = format!("{user}_app");
+        let run = async |sql: &str| {
+            world.run_as_superuser(&sql.replace("{app}", &app).replace("{user}", user)).await;
+        };
+        run("CREATE ROLE \"{app}\"; CREATE TABLE t (a integer); ALTER TABLE t OWNER TO \"{app}\"").await;
+        let error = world.adopt_as("a", &spec("t", &[("a", "integer")])).await.unwrap_err();
+        assert_eq!(error.reason(), ConditionReason::PermissionDenied, "{error}");
+        assert!(error.to_string().contains("must be owner of table t"), "{error}");
+        run(grant).await;
+        world.adopt_as("a", &spec("t", &[("a", "integer")])).await.unwrap();
+        let wider = json!({"tableName": "t", "columns": [{"a": "integer"}, {"b": {"type": "text", "unique": true}}],
+                           "indexes": [{"name": "by_a", "columns": ["a"]}]});
+        world.adopt_as("a", &wider).await.unwrap();
+        assert_eq!(world.columns("t").await, columns(&[("a", "integer"), ("b", "text")]));
+        let may = format!("SELECT has_table_privilege('{app}', 't', 'SELECT')");
+        assert_eq!(world.sql.query_one(&may, &[]).await.unwrap().get::<_, bool>(0), keeps, "{name}");
+        assert_eq!(world.drop().await.unwrap(), dropped("public.t"));
+    }
 }

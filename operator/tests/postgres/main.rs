@@ -32,6 +32,7 @@ mod races;
 mod rewrites;
 mod rotation;
 mod schemas;
+mod shadowed;
 mod succession;
 mod support;
 mod update;

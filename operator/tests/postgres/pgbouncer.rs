@@ -5,10 +5,10 @@ use crate::{
     support::{World, skip, spec},
 };
 use database_table_operator::{connection::Settings, database, outcome::Outcome};
-use korf_sandbox::Postgres;
+use korf_sandbox::{Postgres, fresh_port};
 use std::{
     env, fs,
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
     os::unix::{
         fs::{MetadataExt, chown},
         process::CommandExt,
@@ -39,7 +39,7 @@ impl Pooler {
         };
         let folder = env::temp_dir().join(format!("korf-pgbouncer-{}", std::process::id()));
         fs::create_dir(&folder).unwrap();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], fresh_port().unwrap()));
         let (users, settings) = (folder.join("users"), folder.join("pgbouncer.ini"));
         let user = &world.database.user;
         fs::write(&users, format!("\"{user}\" \"{}\"\n", world.database.password)).unwrap();

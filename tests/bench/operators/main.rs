@@ -21,12 +21,8 @@ mod waves;
 use clap::Parser;
 use contender::Contender;
 use document::Document;
-use korf_sandbox::Sandbox;
-use std::{
-    io::Write,
-    path::PathBuf,
-    process::{Command, Stdio},
-};
+use korf_sandbox::{Sandbox, until_served};
+use std::{io::Write, path::PathBuf, process::Stdio};
 
 /// An error, in words.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -163,9 +159,9 @@ pub fn install(sandbox: &Sandbox, manifests: &str, names: &[String]) -> Result<(
         input.write_all(manifests.as_bytes())?;
     }
     let applied = apply.wait()?.success();
-    let mut wait: Command = kubectl()?;
-    wait.args(["wait", "--for=condition=Established", "--timeout=60s"]);
-    wait.args(names.iter().map(|name| format!("crd/{name}")));
-    let established = wait.stdout(Stdio::null()).status()?.success();
-    if applied && established { Ok(()) } else { Err("the CRDs can't be installed".into()) }
+    if !applied {
+        return Err("the CRDs can't be installed".into());
+    }
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    Ok(until_served(kubectl, &names)?)
 }

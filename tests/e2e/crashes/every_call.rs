@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// wrong.
 const SECONDS: Duration = Duration::from_secs(20);
 /// The longest wait for a call that comes after all is done.
-const LATE: Duration = Duration::from_secs(2);
+const LATE: Duration = Duration::from_secs(5);
 
 /// A server whose calls are counted.
 #[derive(Clone, Copy, Debug)]
@@ -182,8 +182,8 @@ async fn check(name: &str, scenario: fn() -> Scenario) {
         println!(
             "{name}: {count} kills at calls to {server:?}, until all was right {median:.2?}, at most {most:.2?}"
         );
-        // In another order, a call may be the last one before all is done, and then it doesn't come.
-        assert!(tally.missed.len() * 10 <= count, "the operator wasn't killed: {:#?}", tally.missed);
+        // In another order, a call may be the last one before all is done, and then it doesn't come. One is too few to tell.
+        assert!(tally.missed.len() * 10 <= count.max(10), "the operator wasn't killed: {:#?}", tally.missed);
     }
 }
 

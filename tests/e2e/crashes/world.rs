@@ -28,10 +28,11 @@ UNION ALL SELECT format('function %s', p.oid::regprocedure) FROM pg_proc p JOIN 
 UNION ALL SELECT format('type %s', t.oid::regtype) FROM pg_type t JOIN own ON own.oid = typnamespace
 ORDER BY 1";
 
-/// What sessions hold in the database, other than the one that asks.
+/// What clients hold in the database, other than the one that asks. The server's own workers come and go: autovacuum every minute.
 const HELD: &str = "
 SELECT format('%s holds %s %s', pid, mode, coalesce(relation::regclass::text, locktype)) FROM pg_locks
 WHERE database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND pid <> pg_backend_pid()
+    AND pid IN (SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend')
 UNION ALL SELECT format('%s is %s: %s', pid, state, query) FROM pg_stat_activity
 WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND state <> 'idle'
 UNION ALL SELECT format('%s is prepared', gid) FROM pg_prepared_xacts WHERE database = current_database()";

@@ -190,6 +190,17 @@ pub enum Error {
         source: Box<kube::Error>,
     },
 
+    /// The API server doesn't serve kinds that it has CRDs for.
+    #[error("the API server doesn't serve {kinds} after {} s. {reason}", limit.as_secs())]
+    NotServed {
+        /// The names of the CRDs.
+        kinds: String,
+        /// The time limit.
+        limit: Duration,
+        /// What kubectl complains about, if it does.
+        reason: String,
+    },
+
     /// A request to PostgreSQL failed.
     #[error("can't {action}")]
     Database {

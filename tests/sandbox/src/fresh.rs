@@ -1,21 +1,32 @@
 //! Unused ports, random passwords and unique names.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use crate::{Error, Result};
 
-/// A loopback port that was free a moment ago.
+/// A loopback port that was free a moment ago, and that this process gives to nobody else: a server that is stopped finds its own
+/// again.
 ///
 /// The system isn't asked to choose one, because it takes ports from the range for outgoing connections (from
 /// 32768 on Linux), and such a connection could take the port before our server does, or while the server
 /// restarts.
-pub(crate) fn port() -> Result<u16> {
+///
+/// # Errors
+///
+/// [`Error::Port`] if a hundred of them are in use.
+pub fn port() -> Result<u16> {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     let mut last_error = None;
     for _ in 0..100 {
         let port = 20_000 + u16::from_ne_bytes(random()?) % 12_000;
+        if !GIVEN.lock().unwrap_or_else(PoisonError::into_inner).insert(port) {
+            continue;
+        }
         match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
             Ok(_) => return Ok(port),
             Err(error) => last_error = Some(error),

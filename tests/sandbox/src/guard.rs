@@ -274,6 +274,15 @@ fn quoted(word: &OsStr) -> Vec<u8> {
 mod tests {
     use super::*;
 
+    /// Waits until a condition is met, which takes a moment.
+    async fn until(what: &str, condition: impl Fn() -> bool) {
+        let limit = Instant::now() + Duration::from_secs(30);
+        while !condition() {
+            assert!(Instant::now() < limit, "timed out waiting until {what}");
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     #[tokio::test]
     async fn a_command_reaches_the_shell_unchanged() {
         let guard = Guard::start(None).unwrap();
@@ -291,9 +300,7 @@ mod tests {
         let mut deaf = Command::new("sh");
         deaf.args(["-c", "trap '' TERM; echo listening; while :; do sleep 0.1; done"]);
         guard.start_server("deaf", &deaf, StopSignal::Terminate).unwrap();
-        while guard.log_tail("deaf").is_empty() {
-            tokio::time::sleep(POLL).await;
-        }
+        until("it listens", || !guard.log_tail("deaf").is_empty()).await;
         assert_eq!(guard.stop_server("deaf").await.unwrap(), "137");
         assert_eq!(guard.stop_server("deaf").await.unwrap(), "none");
         drop(guard);
@@ -307,15 +314,17 @@ mod tests {
         let mut parent = Command::new("sh");
         parent.args(["-c", "sh -c 'trap \"\" TERM; echo $$; while :; do sleep 0.1; done' & wait"]);
         guard.start_server("parent", &parent, StopSignal::TerminateAll).unwrap();
-        while guard.log_tail("parent").is_empty() {
-            tokio::time::sleep(POLL).await;
-        }
+        until("the child says who it is", || !guard.log_tail("parent").is_empty()).await;
         let child = guard.log_tail("parent");
         drop(guard);
-        let state = Command::new("ps").args(["-o", "stat=", "-p", &child]).output().unwrap();
-        // Where process 1 is no init, what is dead may not have been buried.
-        let state = String::from_utf8(state.stdout).unwrap();
-        assert!(state.trim().is_empty() || state.starts_with('Z'), "{child} is {state}");
+        // The guard's last signal ends it together with the guard, so it may be about to die. Where process 1 is no init, what is dead
+        // may not have been buried.
+        let is_dead = || {
+            let state = Command::new("ps").args(["-o", "stat=", "-p", &child]).output().unwrap();
+            let state = String::from_utf8(state.stdout).unwrap();
+            state.trim().is_empty() || state.starts_with('Z')
+        };
+        until("the child is dead", is_dead).await;
         assert!(!folder.exists());
     }
 }

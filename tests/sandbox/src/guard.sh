@@ -36,8 +36,11 @@ start() {
 
 stop() {
   eval "pid=\${pid_$1:-} signal=\${signal_$1:-}"
-  [ -n "$pid" ] || echo none >"$1.stopped"
-  [ -n "$pid" ] || return
+  if [ -z "$pid" ]; then
+    echo none >"$1.stopped.new"
+    mv "$1.stopped.new" "$1.stopped" # it is read as soon as it is there
+    return
+  fi
   waited=0 # twentieths of a second
   until [ -e "$1.exit" ] || [ $waited -ge 200 ]; do
     case $signal:$waited in # signals are repeated, because a server that has only just started may miss one

@@ -28,17 +28,20 @@ mod postgres;
 mod promtool;
 mod proxy;
 mod sandbox;
+mod served;
 mod terminal;
 mod trap;
 
 pub use authority::Certificate;
 pub use control_plane::{ControlPlane, RequestCounts};
 pub use error::Error;
+pub use fresh::port as fresh_port;
 pub use helm::helm;
 pub use postgres::{Database, Postgres};
 pub use promtool::promtool;
 pub use proxy::Proxy;
 pub use sandbox::Sandbox;
+pub use served::until_served;
 pub use terminal::Ticker;
 pub use trap::{Moment, Trap, TrapProxy};
 

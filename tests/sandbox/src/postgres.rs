@@ -145,8 +145,8 @@ impl Postgres {
         self.own("start PostgreSQL")?.run(&self.superuser).await
     }
 
-    /// Starts another server, which is a hot standby of this one and follows it until somebody promotes it (`pg_promote()`). This
-    /// one is restarted for a copy of its data.
+    /// Starts another server, which is a hot standby of this one and follows it until somebody promotes it (`pg_promote()`): from
+    /// now on, it has all that this one has when it is stopped. This one is restarted for a copy of its data.
     pub async fn standby(&self) -> Result<Self> {
         let (server, programs) = (self.own("start a standby")?, binaries::find().await?);
         server.stop().await?;
@@ -154,6 +154,7 @@ impl Postgres {
         server.run(&self.superuser).await?;
         let (standby, address, superuser) = copied?;
         standby.run(&superuser).await?;
+        server.until_followed(&self.superuser).await?;
         Ok(Self { superuser, address, psql: self.psql.clone(), server: Some(standby) })
     }
 

@@ -15,7 +15,7 @@ use crate::{
     daemon::Hold,
     essence::Cleaner,
     filter::Unmet,
-    handler::{ChangeHandler, FilterFailed, Trigger, evaluate_with},
+    handler::{ChangeHandler, FilterFailed, OnChange, evaluate_with},
     patch::Finalizer,
     progress::Record,
     retry::{Attempt, AttemptFailure},
@@ -207,8 +207,8 @@ impl<'a, I> View<'a, '_, I> {
         let input = self.reading.filter_input(self.reason);
         let of_object = evaluate_with(&handler.id, || handler.filter.unmet(&input));
         let is_asked = match handler.on {
-            Trigger::Update => self.reason == Reason::Update,
-            on => on == Trigger::Field,
+            OnChange::Update => self.reason == Reason::Update,
+            on => on == OnChange::Field,
         };
         let by_change = || evaluate_with(&handler.id, || handler.filter.unmet_by_change(&input, true));
         let is_shared =

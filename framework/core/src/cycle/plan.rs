@@ -9,7 +9,7 @@ use crate::{
     cause::{Cause, Occasion, Resumption, Situation},
     daemon::Hold,
     filter::FilterInput,
-    handler::{FilterFailed, Trigger},
+    handler::{FilterFailed, OnChange},
     patch::Finalizer,
     progress::Record,
     retry::Attempt,
@@ -111,13 +111,13 @@ pub fn left_out<'a, I>(
     cycle: &Cycle,
     reading: &Reading,
 ) -> Result<Vec<&'a str>, FilterFailed> {
-    let creates = |index: &usize| setup.handlers[*index].on == Trigger::Create;
+    let creates = |index: &usize| setup.handlers[*index].on == OnChange::Create;
     if cycle.reason != Reason::Create || cycle.called.iter().any(creates) {
         return Ok(Vec::new());
     }
     let input = reading.filter_input(Reason::Create);
     let mut ids = Vec::new();
-    for handler in setup.handlers.iter().filter(|handler| handler.on == Trigger::Update) {
+    for handler in setup.handlers.iter().filter(|handler| handler.on == OnChange::Update) {
         if handler.concerns(&input)? {
             ids.push(handler.id.as_str());
         }

@@ -69,6 +69,11 @@ impl Reading {
         self.stored.waiting()
     }
 
+    /// Whether no handler is retried because it has failed: those that are called again have said that they wait.
+    pub fn is_patient(&self) -> bool {
+        self.stored.is_patient()
+    }
+
     /// The edits that remove the operator's state from the object.
     pub fn erasure(&self, storage: &Storage) -> Edits {
         let mut edits = Edits::default();

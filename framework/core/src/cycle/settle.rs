@@ -221,6 +221,7 @@ impl Cycle {
         match outcome {
             Outcome::Success | Outcome::Ignored => before.succeeded(now),
             Outcome::Retry { after, message } => before.postponed(Some(later(now, *after)), Some(message)),
+            Outcome::Waiting { after, message } => before.waiting(later(now, *after), message),
             Outcome::Children { after } => before.postponed(Some(later(now, *after)), None),
             Outcome::Failed { message } if self.reason != Reason::Delete => before.failed(now, message),
             Outcome::Failed { message } => self.unless_known(id, before.failed(now, message)),

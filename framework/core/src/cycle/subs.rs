@@ -51,7 +51,9 @@ impl SubState {
         match outcome {
             Outcome::Success | Outcome::Ignored => Self::Finished,
             Outcome::Failed { .. } | Outcome::Rejected { .. } => Self::Failed,
-            Outcome::Retry { after, .. } | Outcome::Children { after } => Self::Wait(*after),
+            Outcome::Retry { after, .. } | Outcome::Waiting { after, .. } | Outcome::Children { after } => {
+                Self::Wait(*after)
+            }
         }
     }
 }
@@ -130,6 +132,7 @@ mod tests {
             (Outcome::Failed { message: "no".into() }, SubState::Failed),
             (Outcome::Rejected { message: "no".into() }, SubState::Failed),
             (Outcome::Retry { after: MINUTE, message: "no".into() }, SubState::Wait(MINUTE)),
+            (Outcome::Waiting { after: MINUTE, message: "not yet".into() }, SubState::Wait(MINUTE)),
             (Outcome::Children { after: MINUTE }, SubState::Wait(MINUTE)),
         ] {
             assert_eq!(SubState::after(&outcome), state);

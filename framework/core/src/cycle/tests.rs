@@ -16,7 +16,7 @@ use crate::{
     cause::{Occasion, Resumption, Situation},
     daemon::Hold,
     filter::{Filter, Match},
-    handler::{ChangeHandler, Trigger},
+    handler::{ChangeHandler, OnChange},
     patch::Edits,
     progress::Counts,
     retry::{Backoff, Limits, OnError, Outcome},
@@ -207,10 +207,10 @@ fn one_at_a_time_stores_the_progress_after_each_handler() {
 fn only_one_of_several_handlers_with_the_same_id_is_called() {
     let f = |on| ChangeHandler { on, ..handler("f", Reason::Create) };
     let mut world = World::new([
-        f(Trigger::Create),
-        f(Trigger::Resume { deleted: true, resync: None }),
-        f(Trigger::Update),
-        f(Trigger::Delete { optional: false, release_on_failure: false }),
+        f(OnChange::Create),
+        f(OnChange::Resume { deleted: true, resync: None }),
+        f(OnChange::Update),
+        f(OnChange::Delete { optional: false, release_on_failure: false }),
     ]);
     assert_eq!(world.turn(Occasion::First, &succeed), ["f 1 #0", "processed 1/0", "Noop"]);
     world.resumption = Some(Resumption::Start);

@@ -16,7 +16,7 @@ use serde_json::Value;
 impl Record {
     /// The JSON: compact, in this order of fields, without nulls, in ASCII (`json.dumps` of Python).
     ///
-    /// The last two, `refused` and `later`, are korf's own, and are written only if they are true.
+    /// The last three, `refused`, `waits` and `later`, are korf's own, and are written only if they are true.
     pub fn to_json(&self) -> String {
         let time = |time: Option<Timestamp>| time.map(|time| Value::from(format(time)));
         let subrefs = (!self.subrefs.is_empty()).then(|| self.subrefs.iter().cloned().collect());
@@ -31,6 +31,7 @@ impl Record {
             ("message", self.message.as_deref().map(Value::from)),
             ("subrefs", subrefs),
             ("refused", self.rejected.then_some(Value::Bool(true))),
+            ("waits", self.waits.then_some(Value::Bool(true))),
             ("later", self.saw_newer.then_some(Value::Bool(true))),
         ];
         let written = fields.into_iter().filter_map(|(name, value)| Some(format!(r#""{name}":{}"#, value?)));
@@ -60,6 +61,7 @@ impl Record {
             message: stored.message,
             subrefs: stored.subrefs.unwrap_or_default().into_iter().collect(),
             rejected: stored.refused.unwrap_or_default(),
+            waits: stored.waits.unwrap_or_default(),
             saw_newer: stored.later.unwrap_or_default(),
         })
     }
@@ -77,6 +79,7 @@ struct Stored {
     message: Option<String>,
     subrefs: Option<Vec<String>>,
     refused: Option<bool>,
+    waits: Option<bool>,
     later: Option<bool>,
 }
 

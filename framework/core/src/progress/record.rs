@@ -36,6 +36,8 @@ pub struct Record {
     /// Whether it has rejected the object: an argument could not be made of it, and the handler fails permanently until
     /// the object changes. Kopf ignores this.
     pub rejected: bool,
+    /// Whether it hasn't failed in its last attempt, but waits for what the message says. Kopf ignores this.
+    pub waits: bool,
     /// Whether it has seen a newer essence than the one that becomes the diff-base. Kopf ignores this.
     pub saw_newer: bool,
 }
@@ -54,6 +56,7 @@ impl Record {
             message: None,
             subrefs: BTreeSet::new(),
             rejected: false,
+            waits: false,
             saw_newer: false,
         }
     }
@@ -102,6 +105,17 @@ impl Record {
         Self { success: false, failure: false, ..self.attempted(None, due, message) }
     }
 
+    /// After an attempt in which it waits for something: not before `due`.
+    #[must_use]
+    pub fn waiting(self, due: Timestamp, message: &str) -> Self {
+        Self { waits: true, ..self.postponed(Some(due), Some(message)) }
+    }
+
+    /// Whether it is known to wait for this.
+    pub fn waits_for(&self, message: &str) -> bool {
+        self.waits && self.message.as_deref() == Some(&*shortened(message))
+    }
+
     fn attempted(self, stopped: Option<Timestamp>, due: Option<Timestamp>, message: Option<&str>) -> Self {
         Self {
             // The first end counts, as in Kopf.
@@ -110,6 +124,7 @@ impl Record {
             retries: self.retries.saturating_add(1),
             message: message.map(shortened),
             rejected: false,
+            waits: false,
             ..self
         }
     }

@@ -39,6 +39,43 @@ fn an_attempt_replaces_the_result_of_the_one_before() {
 }
 
 #[test]
+fn a_handler_waits_for_what_it_has_said_until_its_next_attempt() {
+    let long = "x".repeat(MESSAGE_LIMIT + 1);
+    for message in ["an index", &long] {
+        let waiting = record().waiting(now(), message);
+        assert!(waiting.waits_for(message) && !waiting.waits_for("another"), "{message}");
+        assert_eq!((waiting.next_due(), waiting.retries), (Some(now()), 1));
+        for after in [
+            waiting.clone().postponed(Some(now()), Some(message)),
+            waiting.clone().failed(now(), message),
+            waiting.succeeded(now()),
+        ] {
+            assert!(!after.waits_for(message), "{after:?}");
+        }
+    }
+}
+
+#[test]
+fn an_object_is_patient_where_no_handler_has_failed() {
+    let with = |records: &[Record]| {
+        let numbered = records.iter().enumerate();
+        numbered.fold(Progress::default(), |all, (id, record)| all.with(id.to_string(), record.clone()))
+    };
+    let (waits, retried) =
+        (record().waiting(now(), "an index"), record().postponed(Some(now()), Some("no route")));
+    let (parent, failed) = (record().postponed(Some(now()), None), record().failed(now(), "x"));
+    for (records, expected) in [
+        (vec![waits.clone()], true),
+        (vec![waits.clone(), parent.clone(), failed, record().succeeded(now())], true),
+        (vec![retried.clone()], false),
+        (vec![waits, retried.clone()], false),
+        (vec![parent, retried], false),
+    ] {
+        assert_eq!(with(&records).is_patient(), expected, "{records:?}");
+    }
+}
+
+#[test]
 fn long_messages_are_cut_between_characters() {
     let message = |text: &str| record().failed(now(), text).message.unwrap();
     assert_eq!(message(&"x".repeat(MESSAGE_LIMIT)), "x".repeat(MESSAGE_LIMIT));

@@ -22,8 +22,10 @@ pub struct Census {
 pub struct ObjectCounts {
     /// Nothing is to be done for them, or they have their turn.
     pub served: usize,
-    /// They are handled again after a while: handlers wait for their next attempt, or something went wrong.
+    /// They are handled again after a while: handlers wait for something that takes its time.
     pub waiting: usize,
+    /// They are handled again after a while, because a handler has failed, or something else went wrong.
+    pub retried: usize,
     /// A handler has failed permanently, and they have not changed since.
     pub failed: usize,
     /// Another replica handles them.
@@ -35,6 +37,7 @@ impl ObjectCounts {
     pub fn add(&mut self, other: &Self) {
         self.served += other.served;
         self.waiting += other.waiting;
+        self.retried += other.retried;
         self.failed += other.failed;
         self.foreign += other.foreign;
     }
@@ -48,7 +51,8 @@ impl Queue {
             let counts = objects.entry(entry.source.kind).or_default();
             let state = match () {
                 () if !is_ours(uid) => &mut counts.foreign,
-                () if self.schedule.get(uid, Alarm::Turn).is_some() => &mut counts.waiting,
+                () if self.schedule.get(uid, Alarm::Turn).is_some() && entry.patient => &mut counts.waiting,
+                () if self.schedule.get(uid, Alarm::Turn).is_some() => &mut counts.retried,
                 () if entry.failed => &mut counts.failed,
                 () => &mut counts.served,
             };

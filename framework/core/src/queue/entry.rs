@@ -63,6 +63,8 @@ pub struct Entry {
     pub stored: bool,
     /// The handlers that have finished last have failed permanently, one at least.
     pub failed: bool,
+    /// It has another turn only because handlers wait for what takes its time.
+    pub patient: bool,
     /// Its generation when it was handled completely; 0 if that isn't known.
     pub generation: i64,
     pub life: Life,
@@ -160,6 +162,7 @@ impl Entry {
             planned: false,
             stored: false,
             failed: false,
+            patient: false,
             generation: 0,
             life: Life::There,
             inferred: false,

@@ -13,7 +13,7 @@ mod steps;
 mod ticks;
 
 use super::*;
-use crate::cause::Occasion;
+use crate::{body::Body, cause::Occasion, version::Newest};
 use serde_json::json;
 use std::time::Duration;
 

@@ -102,12 +102,23 @@ pub struct TurnReport {
     pub body: Option<Body>,
     /// Whether handlers have failed permanently, where all that were called have finished.
     pub failed: Option<bool>,
+    /// Whether it has another turn only because handlers wait for what takes its time, where that was looked at.
+    pub patient: Option<bool>,
 }
 
 impl TurnReport {
     /// A turn that ended like this, with nothing else to report.
     pub fn new(uid: impl Into<Uid>, end: TurnEnd) -> Self {
-        Self { uid: uid.into(), end, undelivered: None, tick: NextTick::AsBefore, body: None, failed: None }
+        let uid = uid.into();
+        Self {
+            uid,
+            end,
+            undelivered: None,
+            tick: NextTick::AsBefore,
+            body: None,
+            failed: None,
+            patient: None,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     Storage,
     keys::{self, InvalidName},
-    location::{Annotations, InStatus, Location, Migrating},
+    location::{InAnnotations, InStatus, Location, Migrating},
 };
 use crate::kopf;
 use std::sync::Arc;
@@ -52,13 +52,13 @@ impl StorageConfig {
         in_status.then(|| if self.kopf { kopf::STATUS } else { operator }.to_owned())
     }
 
-    fn annotations(&self, operator: &str) -> Result<Annotations, InvalidName> {
+    fn annotations(&self, operator: &str) -> Result<InAnnotations, InvalidName> {
         match &self.prefix {
             // Kopf has the old keys with all prefixes.
-            Some(prefix) if self.kopf => Annotations::new(prefix).map(Annotations::with_old_keys),
-            Some(prefix) => Annotations::new(prefix),
-            None if self.kopf => Ok(Annotations::kopf()),
-            None => Annotations::new(&keys::prefix_of(operator)?),
+            Some(prefix) if self.kopf => InAnnotations::new(prefix).map(InAnnotations::with_old_keys),
+            Some(prefix) => InAnnotations::new(prefix),
+            None if self.kopf => Ok(InAnnotations::kopf()),
+            None => InAnnotations::new(&keys::prefix_of(operator)?),
         }
     }
 }

@@ -44,7 +44,7 @@ const CAPACITY: usize = 128 << 10;
 /// A location on the object where an operator stores its state, to be given to `Operator::storage`.
 ///
 /// Everything that is stored is JSON text; a location defines where on the object it is stored, and needn't know what it
-/// means. Its methods are plain functions of the object. korf has two locations, [`Annotations`] and [`InStatus`], and
+/// means. Its methods are plain functions of the object. korf has two locations, [`InAnnotations`] and [`InStatus`], and
 /// [`Migrating`] for changing from one to another.
 ///
 /// Reads must return what was written, also if others use the location, too; otherwise handlers are called again and
@@ -130,14 +130,14 @@ const RESERVE: usize = 32 << 10;
 /// | `<prefix>/korf-uid` | the uid of the object that these belong to (korf's own; never under Kopf's names) |
 /// | `<prefix>/kopf-managed` | `yes`: marks the prefix as an operator's, for Kopf's and korf's operators |
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Annotations {
+pub struct InAnnotations {
     prefix: String,
     /// Kopf's older keys are read and written, too.
     old_keys: bool,
     known: KnownKeys,
 }
 
-impl Annotations {
+impl InAnnotations {
     /// Annotations that begin with `<prefix>/`.
     ///
     /// # Errors
@@ -205,7 +205,7 @@ impl Annotations {
     }
 }
 
-impl Location for Annotations {
+impl Location for InAnnotations {
     fn read<'a>(&self, body: &'a Body, slot: Slot<'_>) -> Vec<Found<'a>> {
         let found = |key: &String| Some(Found { text: body.annotation(key)?.into(), path: key.clone() });
         self.keys(slot, body).iter().filter_map(found).collect()
@@ -376,9 +376,9 @@ fn replacing(before: &Value, text: &str) -> Value {
 /// Two locations, for an operator that changes from one to the other without taking old objects for new ones.
 ///
 /// ```
-/// use korf_core::storage::{Annotations, InStatus, Migrating};
+/// use korf_core::storage::{InAnnotations, InStatus, Migrating};
 ///
-/// let location = Migrating { to: Annotations::new("greeter.example.com")?, from: InStatus::new("greeter") };
+/// let location = Migrating { to: InAnnotations::new("greeter.example.com")?, from: InStatus::new("greeter") };
 /// # Ok::<(), korf_core::storage::InvalidName>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

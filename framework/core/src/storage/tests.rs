@@ -32,8 +32,8 @@ fn now() -> Timestamp {
     time("2026-11-22T14:53:30.883823Z")
 }
 
-fn annotations() -> Annotations {
-    Annotations::new("my-op.korf.dev").unwrap()
+fn annotations() -> InAnnotations {
+    InAnnotations::new("my-op.korf.dev").unwrap()
 }
 
 fn whole(essence: Value) -> Option<StoredEssence> {
@@ -64,7 +64,7 @@ fn merged(body: &Body, patch: &Value) -> Body {
 fn kopfs_storage_has_kopfs_finalizer_and_no_marker() {
     let storage = kopf();
     assert_eq!(storage.finalizer(), "kopf.zalando.org/KopfFinalizerMarker");
-    assert_eq!(Annotations::kopf().marker(), None);
+    assert_eq!(InAnnotations::kopf().marker(), None);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::{Table, TableStatus, answer, change, event, event_call, registered};
 use crate::{
     Diff, New, Old, Reason, Result, Status,
     call::tests::{change_call, table},
-    core::{diff::diff, filter::Filter, handler::Trigger},
+    core::{diff::diff, filter::Filter, handler::OnChange},
     extract::{Body, OldValue, Param, WatchEventType},
     families::Change,
     filter::{ChangeInput, FilterInput, Match, all},
@@ -98,9 +98,9 @@ fn one_function_may_have_several_attributes_each_with_its_own_options() {
         (change(Some(handler.clone())).on, param)
     });
     let expected = [
-        (Trigger::Update, None),
-        (Trigger::Update, Some("x")),
-        (Trigger::Resume { deleted: true, resync: None }, Some("y")),
+        (OnChange::Update, None),
+        (OnChange::Update, Some("x")),
+        (OnChange::Resume { deleted: true, resync: None }, Some("y")),
     ];
     assert_eq!(params, expected);
     let field = change(registered("other/metadata.labels.a.b/c")).filter.field.unwrap();
@@ -113,7 +113,7 @@ fn one_function_may_have_several_attributes_each_with_its_own_options() {
 fn words_without_values_are_options_too() {
     let triggers = ["dropped", "letting"].map(|id| change(registered(id)).on);
     let expected = [(true, false), (false, true)]
-        .map(|(optional, release_on_failure)| Trigger::Delete { optional, release_on_failure });
+        .map(|(optional, release_on_failure)| OnChange::Delete { optional, release_on_failure });
     assert_eq!(triggers, expected);
 }
 
@@ -127,7 +127,7 @@ async fn a_field_handler_takes_the_field() {
         field: handler.filter().field.clone(),
         ..call.change
     };
-    assert_eq!(handler.trigger(), "field");
+    assert_eq!(handler.called_for(), "field");
     assert_eq!(answer(handler, call).await.unwrap(), Reply::Result(json!([1, null, 1])));
 }
 
@@ -143,16 +143,16 @@ async fn an_event_handler_takes_the_type() {
 fn builders_say_the_same_as_attributes() {
     let handler =
         on_field::<ConfigMap>("f", "data.x").old(Match::Absent).new("y").retries(2).run(async || {});
-    assert_eq!((handler.id(), handler.trigger()), ("f/data.x", "field"));
+    assert_eq!((handler.id(), handler.called_for()), ("f/data.x", "field"));
     let filter = handler.filter();
     assert_eq!(format!("{:?}", (&filter.old, &filter.new)), "(Some(absent), Some(\"y\"))");
     let handler = change(Some(on_delete::<ConfigMap>("d").optional().release_on_failure().run(async || {})));
-    assert_eq!(handler.on, Trigger::Delete { optional: true, release_on_failure: true });
+    assert_eq!(handler.on, OnChange::Delete { optional: true, release_on_failure: true });
     let handler = on_resume::<ConfigMap>("r").annotation("a", Match::Present).deleted().run(async || {});
     let handler = change(Some(handler));
     assert_eq!(
         (handler.on, handler.filter.annotations.len()),
-        (Trigger::Resume { deleted: true, resync: None }, 1)
+        (OnChange::Resume { deleted: true, resync: None }, 1)
     );
     let handler = event(Some(on_event::<ConfigMap>("e").field("").when(has_spec).run(async || {})));
     assert_eq!((handler.id.as_str(), handler.filter.field), ("e", None));

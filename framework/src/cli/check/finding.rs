@@ -69,10 +69,6 @@ impl Report {
         self.broken |= writeln!(std::io::stdout(), "{finding}").is_err();
     }
 
-    pub fn extend(&mut self, findings: impl IntoIterator<Item = Finding>) {
-        findings.into_iter().for_each(|finding| self.add(finding));
-    }
-
     /// The exit code: 1 if something has failed.
     pub fn end(self) -> ExitCode {
         let _ = std::io::stdout().flush();

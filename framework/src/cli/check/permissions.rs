@@ -45,14 +45,14 @@ impl fmt::Display for Account {
 
 /// Something that one may do, or not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Permission {
-    group: String,
+pub(super) struct Permission {
+    pub group: String,
     /// With its subresource.
-    resource: String,
-    name: Option<String>,
+    pub resource: String,
+    pub name: Option<String>,
     /// None: in all namespaces, or of the cluster.
-    namespace: Option<String>,
-    verb: String,
+    pub namespace: Option<String>,
+    pub verb: String,
 }
 
 impl Place<'_> {
@@ -99,7 +99,7 @@ impl Place<'_> {
         missing.into_iter().map(finding).collect()
     }
 
-    async fn is_allowed(
+    pub async fn is_allowed(
         &self,
         permission: &Permission,
         account: Option<&Account>,

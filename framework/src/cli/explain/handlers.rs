@@ -11,7 +11,7 @@ use crate::{
         cycle::{Explanation, HandlerExplanation, Setup, Standing},
         daemon::Hold,
         filter::{Filter, FilterInput, Unmet},
-        handler::{FilterFailed, Trigger, evaluate_with},
+        handler::{FilterFailed, OnChange, evaluate_with},
         progress::Record,
     },
     families::{ChangeFn, ChangeHandler, DaemonHandler, Family, Handler},
@@ -105,7 +105,7 @@ fn over_time(handler: &Handler, body: &Body) -> HandlerReport {
         Ok(Some(unmet)) => unselected(unmet),
         Ok(None) => activity(handler, body.is_deleting()),
     };
-    report(handler.trigger(), handler.id(), standing, text)
+    report(handler.called_for(), handler.id(), standing, text)
 }
 
 fn activity(handler: &Handler, deleting: bool) -> (HandlerState, String) {
@@ -172,18 +172,18 @@ fn told(handler: &ChangeHandler, standing: &Standing<'_>, now: Timestamp) -> (Ha
 }
 
 /// The occasion that a handler is for, where it isn't called.
-fn occasion(on: Trigger) -> String {
+fn occasion(on: OnChange) -> String {
     match on {
-        Trigger::Create => "not called: only for new objects".to_owned(),
-        Trigger::Update => "not called: only for changes".to_owned(),
-        Trigger::Delete { optional: true, .. } => {
+        OnChange::Create => "not called: only for new objects".to_owned(),
+        OnChange::Update => "not called: only for changes".to_owned(),
+        OnChange::Delete { optional: true, .. } => {
             "called for the deletion, if something else keeps the object".to_owned()
         }
-        Trigger::Delete { .. } => "called for the deletion".to_owned(),
-        Trigger::Resume { resync: Some(resync), .. } => {
+        OnChange::Delete { .. } => "called for the deletion".to_owned(),
+        OnChange::Resume { resync: Some(resync), .. } => {
             format!("called when the operator starts, for triggers, and every {resync:?}")
         }
-        Trigger::Resume { .. } => "called when the operator starts, and for triggers".to_owned(),
+        OnChange::Resume { .. } => "called when the operator starts, and for triggers".to_owned(),
         _ => "not called".to_owned(),
     }
 }
@@ -201,11 +201,12 @@ fn end(record: &Record, now: Timestamp) -> String {
     record.stopped.map(|stopped| format!(", {}", words::moment(stopped, now))).unwrap_or_default()
 }
 
-/// `attempt 2 of 5, after: no route`.
+/// `attempt 2 of 5, after: no route`; `attempt 2, waiting: no volume yet`.
 fn attempt(record: &Record, most: Option<u32>) -> String {
     let of = most.map(|most| format!(" of {most}")).unwrap_or_default();
-    let after = record.message.as_deref().map(|message| format!(", after: {}", words::message(message)));
-    format!("attempt {}{of}{}", record.retries.saturating_add(1), after.unwrap_or_default())
+    let since = if record.waits { "waiting" } else { "after" };
+    let why = record.message.as_deref().map(|message| format!(", {since}: {}", words::message(message)));
+    format!("attempt {}{of}{}", record.retries.saturating_add(1), why.unwrap_or_default())
 }
 
 fn sub(id: &str, record: &Record, now: Timestamp) -> HandlerReport {

@@ -42,7 +42,7 @@ pub fn attempted(span: &Span, outcome: &Outcome) {
     }
     span.record("korf.outcome", outcome_name(outcome));
     match outcome {
-        Outcome::Success | Outcome::Ignored | Outcome::Children { .. } => {}
+        Outcome::Success | Outcome::Ignored | Outcome::Waiting { .. } | Outcome::Children { .. } => {}
         Outcome::Retry { message, .. } | Outcome::Failed { message } | Outcome::Rejected { message } => {
             span.record("otel.status_code", "ERROR").record("otel.status_description", &**message);
         }

@@ -10,6 +10,7 @@ use tokio_postgres::{Config, NoTls};
 
 use crate::authority::{Authority, Certificate};
 use crate::guard::{Guard, StopSignal};
+use crate::postgres::database;
 use crate::{Result, account, fresh};
 
 const INITDB: &str = "initdb";
@@ -111,6 +112,18 @@ impl Server {
         self.guard.start_server(POSTGRES, &command, StopSignal::Interrupt)?;
         let answers = async || superuser.connect(NoTls).await.map(drop).map_err(|error| error.to_string());
         self.guard.until_ready(&[POSTGRES], LIMIT, answers).await
+    }
+
+    /// Waits until a standby follows this server. It answers before that, and one that comes when this server is about to stop
+    /// isn't served.
+    pub(crate) async fn until_followed(&self, superuser: &Config) -> Result<()> {
+        const FOLLOWED: &str = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'";
+        let is_followed = async || {
+            let superuser = database::connect(superuser).await.map_err(|error| error.to_string())?;
+            let row = superuser.query_one(FOLLOWED, &[]).await.map_err(|error| error.to_string())?;
+            if row.get::<_, i64>(0) > 0 { Ok(()) } else { Err("no standby follows it".to_owned()) }
+        };
+        self.guard.until_ready(&[POSTGRES], LIMIT, is_followed).await
     }
 
     pub(crate) async fn stop(&self) -> Result<()> {

@@ -109,6 +109,10 @@ async fn kubectl_runs_as_the_administrator() {
 #[tokio::test]
 async fn requests_are_counted_by_verb_and_subresource() {
     let control_plane = &Sandbox::shared().await.unwrap().control_plane;
+    // The API server asks itself for one, soon after its start.
+    let its_own = Api::<ConfigMap>::namespaced(control_plane.client().await.unwrap(), "kube-system");
+    let is_there = async || its_own.get_opt("extension-apiserver-authentication").await.unwrap().is_some();
+    crate::until("the API server has its ConfigMap", is_there).await;
     let before = control_plane.request_counts("configmaps").await.unwrap();
     let namespace = control_plane.create_namespace("counting").await.unwrap();
     let maps = Api::<ConfigMap>::namespaced(control_plane.client().await.unwrap(), &namespace);

@@ -70,7 +70,7 @@ fn nothing_is_planned_for_an_object_that_is_gone() {
 #[test]
 fn an_optional_delete_handler_does_not_keep_the_object() {
     let optional = ChangeHandler {
-        on: Trigger::Delete { optional: true, release_on_failure: false },
+        on: OnChange::Delete { optional: true, release_on_failure: false },
         ..handler("o", Reason::Delete)
     };
     let mut world = World::new([optional.clone()]);
@@ -85,7 +85,7 @@ fn an_optional_delete_handler_does_not_keep_the_object() {
 #[test]
 fn a_delete_handler_may_release_the_object_when_it_fails_permanently() {
     let releasing = ChangeHandler {
-        on: Trigger::Delete { optional: false, release_on_failure: true },
+        on: OnChange::Delete { optional: false, release_on_failure: true },
         ..handler("d", Reason::Delete)
     };
     let mut world = World::handled([releasing]);

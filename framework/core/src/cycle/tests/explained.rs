@@ -45,7 +45,7 @@ fn all() -> World {
     World::new([
         handler("c", Reason::Create),
         handler("u", Reason::Update),
-        on_field("f", Trigger::Field, "spec.x"),
+        on_field("f", OnChange::Field, "spec.x"),
         labelled("l", Reason::Update),
         handler("d", Reason::Delete),
         handler("r", Reason::Resume),
@@ -104,7 +104,7 @@ fn one_at_a_time_the_others_come_later() {
 
 #[test]
 fn of_two_handlers_with_one_id_the_other_one_is_called() {
-    let world = World::new([handler("a", Reason::Create), on_field("a", Trigger::Field, "spec.x")]);
+    let world = World::new([handler("a", Reason::Create), on_field("a", OnChange::Field, "spec.x")]);
     expect(&world, "create Call", &["due #0 -", "Shared"]);
 }
 

@@ -5,7 +5,7 @@ use super::{world::*, *};
 #[test]
 fn a_field_handler_is_called_for_any_change_of_its_field_including_creation() {
     let mut world =
-        World::new([on_field("f", Trigger::Field, "spec.x"), on_field("g", Trigger::Field, "spec.y")]);
+        World::new([on_field("f", OnChange::Field, "spec.x"), on_field("g", OnChange::Field, "spec.y")]);
     assert_eq!(world.turn(Occasion::First, &succeed), ["f 1 #0", "processed 1/0", "Noop"]);
     world.object["spec"]["y"] = 7.into();
     assert_eq!(world.turn(Occasion::Changed, &succeed), ["g 1→1 #0", "processed 1/0", "Noop"]);
@@ -15,7 +15,7 @@ fn a_field_handler_is_called_for_any_change_of_its_field_including_creation() {
 
 #[test]
 fn a_field_outside_the_spec_is_part_of_the_essence_if_a_handler_watches_it() {
-    let mut world = World::handled([on_field("f", Trigger::Field, "status.phase")]);
+    let mut world = World::handled([on_field("f", OnChange::Field, "status.phase")]);
     world.object["status"] = json!({"phase": "Running", "other": 1});
     assert_eq!(world.turn(Occasion::Changed, &succeed), ["f 1 #0", "processed 1/0", "Noop"]);
     world.object["status"]["other"] = 2.into();
@@ -25,7 +25,7 @@ fn a_field_outside_the_spec_is_part_of_the_essence_if_a_handler_watches_it() {
 #[test]
 fn a_field_change_reverted_after_a_failed_attempt_runs_its_handler_once_more() {
     let mut world =
-        World::handled([on_field("f", Trigger::Field, "spec.x"), on_field("u", Trigger::Update, "spec.x")]);
+        World::handled([on_field("f", OnChange::Field, "spec.x"), on_field("u", OnChange::Update, "spec.x")]);
     world.set(2);
     assert_eq!(world.turn(Occasion::Changed, &postpone), ["f 1→2 #0", "u 1→2 #0", "open 10", "wait 10"]);
     world.set(1);
@@ -36,7 +36,7 @@ fn a_field_change_reverted_after_a_failed_attempt_runs_its_handler_once_more() {
 
 #[test]
 fn a_rejected_change_of_a_field_that_is_reverted_never_becomes_the_diff_base() {
-    let mut world = World::handled([on_field("f", Trigger::Update, "spec.x")]);
+    let mut world = World::handled([on_field("f", OnChange::Update, "spec.x")]);
     world.set(2);
     world.turn(Occasion::Changed, &reject);
     world.set(1);
@@ -50,7 +50,7 @@ fn a_change_that_is_reverted_before_a_handlers_turn_and_made_again_is_not_lost()
     let mut world = World::handled([
         handler("a", Reason::Update),
         handler("b", Reason::Update),
-        on_field("f", Trigger::Update, "spec.x"),
+        on_field("f", OnChange::Update, "spec.x"),
     ]);
     world.setup.one_at_a_time = true;
     world.set(2);

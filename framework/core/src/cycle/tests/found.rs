@@ -100,9 +100,11 @@ fn a_delete_handler_that_fails_as_the_update_did_is_not_called_forever() {
 
 #[test]
 fn only_delete_handlers_keep_an_object_when_they_fail_permanently() {
-    let resuming =
-        ChangeHandler { on: Trigger::Resume { deleted: true, resync: None }, ..handler("r", Reason::Resume) };
-    let field = on_field("f", Trigger::Field, "spec.x");
+    let resuming = ChangeHandler {
+        on: OnChange::Resume { deleted: true, resync: None },
+        ..handler("r", Reason::Resume)
+    };
+    let field = on_field("f", OnChange::Field, "spec.x");
     let mut world = World::handled([resuming, field, handler("d", Reason::Delete)]);
     world.resumption = Some(Resumption::Start);
     world.set(2);
@@ -113,8 +115,10 @@ fn only_delete_handlers_keep_an_object_when_they_fail_permanently() {
 
 #[test]
 fn a_failed_resume_handler_keeps_the_object_if_a_delete_handler_has_its_id() {
-    let resuming =
-        ChangeHandler { on: Trigger::Resume { deleted: true, resync: None }, ..handler("x", Reason::Resume) };
+    let resuming = ChangeHandler {
+        on: OnChange::Resume { deleted: true, resync: None },
+        ..handler("x", Reason::Resume)
+    };
     let mut world = World::handled([resuming, handler("x", Reason::Delete)]);
     world.resumption = Some(Resumption::Start);
     world.delete();
@@ -160,7 +164,7 @@ fn a_handler_that_rejected_the_object_is_not_called_once_its_filter_no_longer_ma
 
 #[test]
 fn a_handler_that_ran_before_it_rejected_the_object_is_called_once_more() {
-    let field = |id| on_field(id, Trigger::Field, "spec.x");
+    let field = |id| on_field(id, OnChange::Field, "spec.x");
     let mut world = World::handled([field("f"), field("g")]);
     world.set(2);
     world.turn(Occasion::Changed, &postpone);
@@ -176,8 +180,11 @@ fn a_handler_that_ran_before_it_rejected_the_object_is_called_once_more() {
 
 #[test]
 fn handlers_that_saw_a_rejected_change_are_called_for_its_reversal_even_one_at_a_time() {
-    let handlers =
-        [handler("u", Reason::Update), on_field("f", Trigger::Field, "spec.x"), handler("v", Reason::Update)];
+    let handlers = [
+        handler("u", Reason::Update),
+        on_field("f", OnChange::Field, "spec.x"),
+        handler("v", Reason::Update),
+    ];
     let mut world = World::handled(handlers);
     world.setup.one_at_a_time = true;
     world.set(2);
@@ -190,8 +197,11 @@ fn handlers_that_saw_a_rejected_change_are_called_for_its_reversal_even_one_at_a
 
 #[test]
 fn handlers_that_saw_a_change_are_called_for_its_reversal_though_the_cycle_restarts() {
-    let handlers =
-        [handler("u", Reason::Update), on_field("f", Trigger::Field, "spec.x"), handler("v", Reason::Update)];
+    let handlers = [
+        handler("u", Reason::Update),
+        on_field("f", OnChange::Field, "spec.x"),
+        handler("v", Reason::Update),
+    ];
     let mut world = World::handled(handlers);
     world.set(2);
     world.turn(Occasion::Changed, &of("v", retry));

@@ -14,7 +14,7 @@ fn a_handled_object_is_resumed_once_after_a_start() {
 #[test]
 fn resume_handlers_join_an_update_but_no_creation_and_a_deletion_only_on_request() {
     let always =
-        ChangeHandler { id: "s".into(), on: Trigger::Resume { deleted: true, resync: None }, ..resuming() };
+        ChangeHandler { id: "s".into(), on: OnChange::Resume { deleted: true, resync: None }, ..resuming() };
     let mut world = World::new([
         resuming(),
         always,

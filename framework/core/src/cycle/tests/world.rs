@@ -21,10 +21,10 @@ pub struct World {
 
 pub fn handler(id: &str, reason: Reason) -> ChangeHandler {
     let on = match reason {
-        Reason::Create => Trigger::Create,
-        Reason::Update => Trigger::Update,
-        Reason::Delete => Trigger::Delete { optional: false, release_on_failure: false },
-        _ => Trigger::Resume { deleted: false, resync: None },
+        Reason::Create => OnChange::Create,
+        Reason::Update => OnChange::Update,
+        Reason::Delete => OnChange::Delete { optional: false, release_on_failure: false },
+        _ => OnChange::Resume { deleted: false, resync: None },
     };
     let limits = Limits { backoff: Backoff::Constant(Duration::from_secs(10)), ..Limits::default() };
     ChangeHandler { id: id.into(), on, filter: Filter::default(), limits, invoke: () }
@@ -221,7 +221,7 @@ pub fn labelled(id: &str, reason: Reason) -> ChangeHandler {
     ChangeHandler { filter: Filter { labels, ..Filter::default() }, ..handler(id, reason) }
 }
 
-pub fn on_field(id: &str, on: Trigger, field: &str) -> ChangeHandler {
+pub fn on_field(id: &str, on: OnChange, field: &str) -> ChangeHandler {
     ChangeHandler {
         on,
         filter: Filter { field: Some(field.into()), ..Filter::default() },

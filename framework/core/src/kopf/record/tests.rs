@@ -99,6 +99,12 @@ fn only_a_record_of_a_rejection_has_the_field_for_it() {
     assert!(json.ends_with(r#","failure":true,"message":"x","refused":true}"#), "{json}");
 }
 
+#[test]
+fn only_a_record_of_a_wait_has_the_field_for_it() {
+    let json = record().waiting(now(), "x").to_json();
+    assert!(json.ends_with(r#","failure":false,"message":"x","waits":true}"#), "{json}");
+}
+
 fn any_time() -> impl Strategy<Value = Timestamp> {
     // The years 1 to 9999, which are those that Python has.
     (-62_135_596_800_000_000i64..253_402_200_000_000_000)
@@ -109,11 +115,11 @@ fn any_record() -> impl Strategy<Value = Record> {
     let times = (any_time(), prop::option::of(any_time()), prop::option::of(any_time()));
     let purpose =
         prop::option::of(prop::sample::select(vec![Reason::Create, Reason::Update, Reason::Delete]));
-    let flags = (any::<u32>(), any::<[bool; 4]>());
+    let flags = (any::<u32>(), any::<[bool; 5]>());
     let texts = (prop::option::of(any::<String>()), prop::collection::btree_set(any::<String>(), 0..3));
     (times, purpose, flags, texts).prop_map(|(times, purpose, flags, (message, subrefs))| {
         let (started, stopped, delayed) = times;
-        let (retries, [success, failure, rejected, saw_newer]) = flags;
+        let (retries, [success, failure, rejected, waits, saw_newer]) = flags;
         Record {
             started,
             stopped,
@@ -125,6 +131,7 @@ fn any_record() -> impl Strategy<Value = Record> {
             message,
             subrefs,
             rejected,
+            waits,
             saw_newer,
         }
     })

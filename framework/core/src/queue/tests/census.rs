@@ -4,9 +4,9 @@ use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn count(queue: &Queue) -> [usize; 4] {
+fn count(queue: &Queue) -> [usize; 5] {
     let counts = queue.census(|_| true).objects.get(&0).copied().unwrap_or_default();
-    [counts.served, counts.waiting, counts.failed, counts.foreign]
+    [counts.served, counts.waiting, counts.retried, counts.failed, counts.foreign]
 }
 
 /// The end of a turn in which handlers have finished.
@@ -15,29 +15,47 @@ fn finished(version: u64, has_failed: bool, now: Instant) -> TurnReport {
 }
 
 #[test]
-fn an_object_waits_until_its_next_turn_and_has_failed_until_handlers_finish_otherwise() {
+fn an_object_is_retried_until_its_next_turn_and_has_failed_until_handlers_finish_otherwise() {
     let (mut queue, now) = (Queue::default(), Instant::now());
-    assert_eq!(count(&queue), [0, 0, 0, 0]);
+    assert_eq!(count(&queue), [0, 0, 0, 0, 0]);
     queue.observe(HERE, applied("a", 1), now);
-    assert_eq!(count(&queue), [1, 0, 0, 0]);
+    assert_eq!(count(&queue), [1, 0, 0, 0, 0]);
     queue.next_job().unwrap();
     queue.finish(seen("a", 2, Some(SECOND), now), now);
-    assert_eq!(count(&queue), [0, 1, 0, 0], "a handler is retried");
+    assert_eq!(count(&queue), [0, 0, 1, 0, 0], "a handler is retried");
     queue.expire(now + SECOND);
     queue.next_job().unwrap();
     queue.finish(finished(3, true, now), now);
-    assert_eq!(count(&queue), [0, 0, 1, 0]);
+    assert_eq!(count(&queue), [0, 0, 0, 1, 0]);
     queue.observe(HERE, applied("a", 4), now);
     queue.next_job().unwrap();
     queue.finish(seen("a", 4, None, now), now);
-    assert_eq!(count(&queue), [0, 0, 1, 0], "nothing was handled");
+    assert_eq!(count(&queue), [0, 0, 0, 1, 0], "nothing was handled");
     queue.observe(HERE, applied("a", 5), now);
     queue.next_job().unwrap();
     queue.finish(finished(6, false, now), now);
-    assert_eq!(count(&queue), [1, 0, 0, 0]);
+    assert_eq!(count(&queue), [1, 0, 0, 0, 0]);
     queue.observe(HERE, Event::Deleted(body("a", 7)), now);
     queue.next_job().unwrap();
-    assert_eq!(count(&queue), [0, 0, 0, 0], "it is gone");
+    assert_eq!(count(&queue), [0, 0, 0, 0, 0], "it is gone");
+}
+
+/// Where nothing has been looked at, as in a turn for timers alone, it is as it was.
+#[test]
+fn an_object_waits_as_long_as_its_handlers_say_so() {
+    let (mut queue, now) = (Queue::default(), Instant::now());
+    queue.observe(HERE, applied("a", 1), now);
+    for (patient, expected) in [
+        (Some(true), [0, 1, 0, 0, 0]),
+        (None, [0, 1, 0, 0, 0]),
+        (Some(false), [0, 0, 1, 0, 0]),
+        (None, [0, 0, 1, 0, 0]),
+    ] {
+        queue.next_job().unwrap();
+        queue.finish(TurnReport { patient, ..seen("a", 2, Some(SECOND), now) }, now);
+        assert_eq!(count(&queue), expected, "{patient:?}");
+        queue.expire(now + SECOND);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::{
     daemon::Hold,
     diff::{Op, diff},
     filter::Filter,
-    handler::{ChangeHandler, Trigger},
+    handler::{ChangeHandler, OnChange},
     retry::{Limits, Outcome},
 };
 use std::sync::Arc;
@@ -168,7 +168,7 @@ fn each_text_has_its_own_fingerprint_and_so_has_none() {
     assert!(all.iter().enumerate().all(|(at, one)| !all[..at].contains(one)), "{all:?}");
 }
 
-fn setup(storage: Storage, ids: &[String], on: Trigger) -> Setup {
+fn setup(storage: Storage, ids: &[String], on: OnChange) -> Setup {
     let task = |id: &String| ChangeHandler {
         id: id.clone(),
         on,
@@ -201,7 +201,7 @@ fn cycle(setup: &Setup, body: &Body, outcome: &Outcome) -> (Option<Reason>, Body
 
 #[test]
 fn an_object_with_a_digest_is_updated_when_it_changes_and_never_created_again() {
-    let setup = setup(own(), &["fn".to_owned()], Trigger::Field);
+    let setup = setup(own(), &["fn".to_owned()], OnChange::Field);
     let object = |seed| json!({"metadata": {"uid": "u"}, "data": {"x": noise(seed, 700 * KIB)}});
     let (reason, mut body) = cycle(&setup, &object(1).into(), &Outcome::Success);
     assert_eq!(reason, Some(Reason::Create));
@@ -221,7 +221,7 @@ fn field_handlers_are_called_when_the_old_value_is_unknown() {
         Filter { field: Some(["data", "gone"].into()), old: Some(1.into()), ..Filter::default() };
     let task = ChangeHandler {
         id: "fn".into(),
-        on: Trigger::Field,
+        on: OnChange::Field,
         filter: field,
         limits: Limits::default(),
         invoke: (),
@@ -240,7 +240,7 @@ fn all_annotations_together_stay_below_the_limit() {
     for handlers in [1, 40, 100] {
         let ids: Vec<_> = (0..handlers).map(|id| format!("handler-{id}/{}", "x".repeat(60))).collect();
         for (others, text) in [(0, 100 * KIB), (150 * KIB, 50 * KIB), (190 * KIB, 700 * KIB)] {
-            let setup = setup(kopf(), &ids, Trigger::Field);
+            let setup = setup(kopf(), &ids, OnChange::Field);
             let body =
                 json!({"metadata": {"annotations": {"user": "u".repeat(others)}}, "data": noise(1, text)});
             let (_, body) = cycle(&setup, &body.into(), &failed);
@@ -261,7 +261,7 @@ fn the_records_of_many_failed_attempts_fit_without_their_messages() {
         [(own(), 150, true), (own(), 250, false), (kopf(), 75, true), (kopf(), 150, false)]
     {
         let ids: Vec<_> = (0..handlers).map(|id| format!("items/{}-{id:03}", "x".repeat(50))).collect();
-        let setup = setup(storage, &ids, Trigger::Create);
+        let setup = setup(storage, &ids, OnChange::Create);
         let (_, body) = cycle(&setup, &json!({"metadata": {}, "spec": {"x": 1}}).into(), &failed);
         let read = setup.storage.read_progress(&body, ids.iter().map(String::as_str), now());
         assert_eq!(read.iter().len(), handlers, "no record is lost");
@@ -273,7 +273,7 @@ fn the_records_of_many_failed_attempts_fit_without_their_messages() {
 #[test]
 fn a_pending_digest_becomes_the_diff_base() {
     let ids = ["a".to_owned(), "b".to_owned()];
-    let setup = Setup { one_at_a_time: true, ..setup(own(), &ids, Trigger::Update) };
+    let setup = Setup { one_at_a_time: true, ..setup(own(), &ids, OnChange::Update) };
     let (_, text) = StoredEssence::Whole(json!({"data": "old"}).into()).encode(Encoding::Text, KIB);
     let annotations = json!({"my-op.korf.dev/last-handled-configuration": text});
     let body: Body = json!({"metadata": {"annotations": annotations}, "data": noise(1, 700 * KIB)}).into();
@@ -347,7 +347,7 @@ proptest! {
         let mut object = other;
         object["metadata"] = body.value()["metadata"].clone();
         object["status"] = body.value()["status"].clone();
-        let setup = setup(storage, &["fn".to_owned()], Trigger::Create);
+        let setup = setup(storage, &["fn".to_owned()], OnChange::Create);
         let called = planned(&setup, &object.into());
         prop_assert!(!matches!(called, Plan::Run(cycle) if cycle.reason == Reason::Create));
     }

@@ -165,13 +165,13 @@ fn keys_are_kopfs() {
 fn only_replica_sets_of_deployments_have_keys_of_their_own() {
     for (kind, owner) in [("ReplicaSet", "Other"), ("Pod", "Deployment")] {
         let body: Body = json!({"kind": kind, "metadata": {"ownerReferences": [{"kind": owner}]}}).into();
-        assert_eq!(*Annotations::kopf().keys(Slot::Progress("fn"), &body), ["kopf.zalando.org/fn"]);
+        assert_eq!(*InAnnotations::kopf().keys(Slot::Progress("fn"), &body), ["kopf.zalando.org/fn"]);
     }
 }
 
 #[test]
 fn a_prefix_of_ones_own_has_no_old_keys() {
-    let location = Annotations::new(&format!("{}.korf.dev", "p".repeat(50))).unwrap();
+    let location = InAnnotations::new(&format!("{}.korf.dev", "p".repeat(50))).unwrap();
     assert_eq!(location.keys(Slot::Progress("create_fn/spec.some.field"), &annotated(json!({}))).len(), 1);
 }
 
@@ -184,7 +184,7 @@ fn ids_whose_keys_kubernetes_would_reject_have_a_key_of_korfs_own() {
 }
 
 fn own_key(id: &str) -> String {
-    let keys = Annotations::kopf().keys(Slot::Progress(id), &annotated(json!({})));
+    let keys = InAnnotations::kopf().keys(Slot::Progress(id), &annotated(json!({})));
     assert_eq!(keys.len(), 1, "{keys:?}");
     keys.concat()
 }
@@ -216,7 +216,7 @@ fn an_operators_name_makes_a_dns_name() {
 proptest! {
     #[test]
     fn every_id_has_a_valid_key(id in "\\PC{0,90}", kopf in any::<bool>()) {
-        let location = if kopf { Annotations::kopf() } else { annotations() };
+        let location = if kopf { InAnnotations::kopf() } else { annotations() };
         let keys = location.keys(Slot::Progress(&id), &annotated(json!({})));
         prop_assert!(!keys.is_empty());
         for key in &*keys {

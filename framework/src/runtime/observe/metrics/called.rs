@@ -1,6 +1,6 @@
 //! Call of a handler, as logs, metrics and traces name it: its family, and what it is called for.
 
-use korf_core::{Reason, handler::Trigger};
+use korf_core::{Reason, handler::OnChange};
 
 /// What a handler is called for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +25,12 @@ impl Called {
     }
 
     /// The usual ones for a change handler: others come where others have begun with the object.
-    pub fn of(trigger: Trigger) -> &'static [Self] {
-        match trigger {
-            Trigger::Create => &[Self::Change(Reason::Create)],
-            Trigger::Update => &[Self::Change(Reason::Update)],
-            Trigger::Delete { .. } => &[Self::Change(Reason::Delete)],
-            Trigger::Resume { .. } => &[Self::Change(Reason::Resume)],
+    pub fn of(on: OnChange) -> &'static [Self] {
+        match on {
+            OnChange::Create => &[Self::Change(Reason::Create)],
+            OnChange::Update => &[Self::Change(Reason::Update)],
+            OnChange::Delete { .. } => &[Self::Change(Reason::Delete)],
+            OnChange::Resume { .. } => &[Self::Change(Reason::Resume)],
             _ => &[Self::Change(Reason::Create), Self::Change(Reason::Update)],
         }
     }

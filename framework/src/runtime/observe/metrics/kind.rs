@@ -71,7 +71,7 @@ pub fn number(outcome: &Outcome) -> usize {
         Outcome::Success => 0,
         Outcome::Ignored => 1,
         Outcome::Retry { .. } => 2,
-        Outcome::Children { .. } => 3,
+        Outcome::Waiting { .. } | Outcome::Children { .. } => 3,
         Outcome::Failed { .. } => 4,
         Outcome::Rejected { .. } => 5,
     }

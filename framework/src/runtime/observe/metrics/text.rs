@@ -182,10 +182,14 @@ fn encode_counts(encoder: &mut DescriptorEncoder<'_>, counts: &Counts) -> fmt::R
         "The objects that are there, by what the operator does for them",
         |metric| {
             for (kind, counts) in &counts.kinds {
-                let ObjectCounts { served, waiting, failed, foreign } = counts.objects;
-                for (state, count) in
-                    [("served", served), ("waiting", waiting), ("failed", failed), ("foreign", foreign)]
-                {
+                let ObjectCounts { served, waiting, retried, failed, foreign } = counts.objects;
+                for (state, count) in [
+                    ("served", served),
+                    ("waiting", waiting),
+                    ("retried", retried),
+                    ("failed", failed),
+                    ("foreign", foreign),
+                ] {
                     metric
                         .encode_family(&[("kind", kind.as_str()), ("state", state)])?
                         .encode_gauge(&count)?;
