@@ -1,9 +1,11 @@
 //! Background: work for an object that may take hours, and goes on between the attempts of its handlers.
 //!
-//! A handler that waited for it would keep a worker busy, and its object from being deleted. So it waits for a moment, because
-//! most work is over then; after that it fails temporarily, and is called again when the work is over.
+//! A handler that waited for it would keep a worker busy, and its object from being deleted. So some handlers wait for a moment, because
+//! most work is over then; all others are called again when the work is over.
 //!
 //! Nothing depends on this memory but the errors in it. What a process of before was doing, the next one finds in the database.
+
+mod turns;
 
 use crate::{
     error::{DatabaseError, TableError},
@@ -13,263 +15,272 @@ use crate::{
 use std::{
     collections::HashMap,
     fmt, mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
-use tokio::{sync::Semaphore, task::JoinHandle, time::timeout};
+use tokio::{
+    sync::{Semaphore, oneshot, watch},
+    task::AbortHandle,
+    time::timeout,
+};
 use tracing::Instrument;
+pub use turns::Lane;
+use turns::{Piece, Turns, Wait};
 
-/// The time for which a handler waits.
+/// The time for which a handler waits, when it asks first.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The handlers that wait at the same time, for each place. The others of an operator, several times as many, have other things to do.
+const PATIENT: usize = 2;
+/// The most tables that a message names.
+const MOST_NAMED: usize = 3;
 
 /// The work for all objects: for each, one piece at most.
 #[derive(Debug)]
 pub struct Background {
-    works: Mutex<HashMap<Key, Work>>,
+    state: Mutex<State>,
     patience: Duration,
-    places: Arc<Semaphore>,
+    patient: Semaphore,
 }
-
-/// What owners [match](Owner::matches) by.
-type Key = (String, String, String);
 
 #[derive(Debug)]
-struct Work {
-    spec: Table,
-    what: Arc<str>,
-    task: JoinHandle<Result<(), TableError>>,
-    end: Arc<Mutex<End>>,
+struct State {
+    works: HashMap<Name, Work>,
+    turns: Turns<oneshot::Sender<()>>,
+    /// The last number of a piece, or of a lane.
+    last: u64,
 }
 
-/// The end of a work, and who waits for it.
-enum End {
-    /// It comes, and this is called then.
-    Awaited(Option<Box<dyn FnOnce() + Send>>),
-    /// It was.
-    Over,
+/// Namespace and name of an object.
+type Name = (String, String);
+type End = Option<Result<(), TableError>>;
+
+/// What is done, in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Doing {
+    /// The table, as PostgreSQL prints it.
+    pub table: String,
+    /// What it gets, or loses.
+    pub what: String,
+    /// What somebody had changed of it, if that is put right.
+    pub drift: Option<String>,
+}
+
+struct Work {
+    piece: Piece,
+    owner: Owner,
+    spec: Table,
+    doing: Doing,
+    /// Whether a handler has asked for it.
+    is_known: bool,
+    end: watch::Receiver<End>,
+    /// Called at the end.
+    awaited: Option<Box<dyn FnOnce() + Send>>,
+    task: AbortHandle,
 }
 
 /// What has become of the work for an object.
 #[derive(Debug)]
 pub enum Progress {
-    /// It goes on: what is being done, in words.
+    /// It goes on, or waits for its turn: in words.
     Going(Arc<str>),
     /// It is over.
     Over(Result<(), TableError>),
 }
 
+/// A place, or one in the queue: left when dropped.
+struct Turn {
+    background: Weak<Background>,
+    piece: Piece,
+}
+
 impl Background {
-    /// Room for this many pieces of work at the same time. Others wait for their turn.
+    /// Room for this many pieces of work at the same time, of all lanes together. Others wait for their turn.
     pub fn new(places: usize) -> Self {
-        Self { works: Mutex::default(), patience: PATIENCE, places: Arc::new(Semaphore::new(places)) }
+        let state = State { works: HashMap::new(), turns: Turns::new(places), last: 0 };
+        Self {
+            state: Mutex::new(state),
+            patience: PATIENCE,
+            patient: Semaphore::new(PATIENT * places.max(1)),
+        }
+    }
+
+    /// A lane for one database.
+    pub fn lane(&self) -> Lane {
+        Lane(self.state().next())
     }
 
     /// Begins work for an object, in place of what goes on for it. It is for this spec.
     pub fn begin(
-        &self,
+        self: &Arc<Self>,
+        lane: Lane,
         owner: &Owner,
         spec: &Table,
-        what: &str,
+        doing: Doing,
         work: impl Future<Output = Result<(), TableError>> + Send + 'static,
     ) {
-        let end = Arc::new(Mutex::new(End::Awaited(None)));
-        let (places, over) = (Arc::clone(&self.places), Arc::clone(&end));
+        let (call, called) = oneshot::channel();
+        let (ended, end) = watch::channel(None);
+        let (before, mut over) = (self.take(&owner.namespace, &owner.name), Vec::new());
+        drop(before);
+        let mut state = self.state();
+        let piece = Piece { lane, number: state.next() };
+        let begins = state.turns.enter(piece, call);
+        let turn = Turn { background: Arc::downgrade(self), piece };
+        let name = name(owner);
         let task = async move {
-            let place = places.acquire_owned().await;
-            let result = work.await;
-            drop(place);
-            let awaited = mem::replace(&mut *lock(&over), End::Over);
-            if let End::Awaited(Some(call)) = awaited {
-                call();
+            if !begins && called.await.is_err() {
+                return;
             }
-            result
+            let result = work.await;
+            ended.send_replace(Some(result));
+            turn.end(&name);
         };
-        let task = tokio::spawn(task.in_current_span());
-        let mut works = lock(&self.works);
+        let task = tokio::spawn(task.in_current_span()).abort_handle();
         // Whose object is gone, nobody asks for. Where somebody does, the database has the answer, too.
-        works.retain(|_, work| !work.task.is_finished());
-        if let Some(before) =
-            works.insert(key(owner), Work { spec: spec.clone(), what: what.into(), task, end })
-        {
-            before.task.abort();
-        }
+        over.extend(state.works.extract_if(|_, work| work.is_over()));
+        let (owner, spec) = (owner.clone(), spec.clone());
+        let work = Work { piece, spec, doing, is_known: false, end, awaited: None, task, owner };
+        state.works.insert((work.owner.namespace.clone(), work.owner.name.clone()), work);
     }
 
-    /// Waits a moment for the work for an object, if there is any. What is over is forgotten, and what is for another spec is
-    /// given up.
+    /// Looks at the work for an object, if there is any; the first one who looks waits a moment for it. What is over is forgotten, and
+    /// what is for another spec, or for an earlier object of this name, is given up.
     pub async fn look(&self, owner: &Owner, spec: &Table) -> Option<Progress> {
-        let mut work = lock(&self.works).remove(&key(owner))?;
-        if work.spec != *spec {
-            work.task.abort();
+        let name = name(owner);
+        let found = self.state().works.get_mut(&name).map(|work| {
+            let is_wanted = work.owner == *owner && work.spec == *spec;
+            (is_wanted, !mem::replace(&mut work.is_known, true), work.end.clone())
+        });
+        let (is_wanted, is_first, mut end) = found?;
+        if !is_wanted {
+            self.give_up(&owner.namespace, &owner.name);
             return None;
         }
-        match timeout(self.patience, &mut work.task).await {
-            Ok(Ok(result)) => return Some(Progress::Over(result)),
-            Ok(Err(_)) => return Some(Progress::Over(Err(DatabaseError::interrupted().into()))),
-            Err(_) => {}
+        if is_first && let Ok(_one_of_few) = self.patient.try_acquire() {
+            drop(timeout(self.patience, end.wait_for(Option::is_some)).await);
         }
-        let what = Arc::clone(&work.what);
-        lock(&self.works).insert(key(owner), work);
-        Some(Progress::Going(what))
+        let state = self.state();
+        let work = state.works.get(&name)?;
+        if !work.is_over() {
+            return Some(Progress::Going(state.words(work).into()));
+        }
+        drop(state);
+        let work = self.take(&owner.namespace, &owner.name)?;
+        let result = work.end.borrow().clone();
+        Some(Progress::Over(match result {
+            Some(result) => result,
+            None => Err(DatabaseError::interrupted().into()),
+        }))
     }
 
     /// Calls this once the work for an object is over, and at once if there is none.
     pub fn when_over(&self, owner: &Owner, call: impl FnOnce() + Send + 'static) {
-        let end = lock(&self.works).get(&key(owner)).map(|work| Arc::clone(&work.end));
-        if let Some(end) = end
-            && let End::Awaited(awaited) = &mut *lock(&end)
-        {
-            *awaited = Some(Box::new(call));
+        if let Some(work) = self.state().works.get_mut(&name(owner)).filter(|work| !work.is_over()) {
+            work.awaited = Some(Box::new(call));
             return;
         }
         call();
     }
 
     /// Gives up the work for an object. The database may go on with the statement that it has been given.
-    pub fn give_up(&self, owner: &Owner) {
-        if let Some(work) = lock(&self.works).remove(&key(owner)) {
-            work.task.abort();
+    pub fn give_up(&self, namespace: &str, name: &str) {
+        drop(self.take(namespace, name));
+    }
+
+    /// It is dropped by the caller, who holds no lock.
+    fn take(&self, namespace: &str, name: &str) -> Option<Work> {
+        self.state().works.remove(&(namespace.to_owned(), name.to_owned()))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn next(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    /// What becomes of a work.
+    fn words(&self, work: &Work) -> String {
+        let Doing { table, what, drift } = &work.doing;
+        let drift = |how: &str| drift.as_ref().map_or_else(String::new, |words| format!("{how}: {words}"));
+        let Some(Wait { own, has_others }) = self.turns.wait_of(work.piece) else {
+            let drift = drift(", because somebody had changed it");
+            return format!("table {table} is being changed: {what}{drift}");
+        };
+        let mut before: Vec<_> =
+            self.works.values().filter(|work| own.contains(&work.piece.number)).collect();
+        before.sort_by_key(|work| work.piece.number);
+        let tables = before.iter().take(MOST_NAMED).map(|work| work.doing.table.clone());
+        let more = own.len().saturating_sub(MOST_NAMED);
+        let tables: Vec<_> = tables.chain((more > 0).then(|| format!("{more} more"))).collect();
+        let here = (!tables.is_empty()).then(|| format!("to {}", tables.join(", ")));
+        let others = has_others.then(|| "in other databases".to_owned());
+        let all: Vec<_> = here.into_iter().chain(others).collect();
+        format!(
+            "table {table} waits for its turn: {what} comes after what is being done {}{}",
+            all.join(" and "),
+            drift(". Somebody had changed it")
+        )
+    }
+}
+
+impl Work {
+    /// Whether it has an end, good or bad.
+    fn is_over(&self) -> bool {
+        self.end.borrow().is_some() || self.end.has_changed().is_err()
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Turn {
+    /// Leaves the place, and calls who waits for the end.
+    fn end(self, name: &Name) {
+        let Some(background) = self.background.upgrade() else { return };
+        let work = background
+            .state()
+            .works
+            .get_mut(name)
+            .filter(|work| work.piece == self.piece)
+            .map(|work| work.awaited.take());
+        drop(self);
+        if let Some(Some(call)) = work {
+            call();
         }
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let Some(background) = self.background.upgrade() else { return };
+        let calls = background.state().turns.leave(self.piece);
+        for call in calls {
+            // One that was given up just now leaves its place itself.
+            let _ = call.send(());
+        }
+    }
 }
 
-fn key(owner: &Owner) -> Key {
-    (owner.cluster.clone(), owner.namespace.clone(), owner.name.clone())
+fn name(owner: &Owner) -> Name {
+    (owner.namespace.clone(), owner.name.clone())
 }
 
-impl fmt::Debug for End {
+impl fmt::Debug for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Awaited(_) => "Awaited",
-            Self::Over => "Over",
-        })
+        f.debug_struct("Work")
+            .field("doing", &self.doing)
+            .field("is_known", &self.is_known)
+            .finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-    use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
-    use tokio::{sync::Notify, task::yield_now};
-
-    fn owner(name: &str) -> Owner {
-        Owner { cluster: "c".into(), namespace: "n".into(), name: name.into(), uid: "u".into() }
-    }
-
-    fn spec(column: &str) -> Table {
-        Table::from_spec(Some(&json!({"tableName": "t", "columns": [{column: "integer"}]}))).unwrap()
-    }
-
-    fn counter() -> (Arc<AtomicU32>, impl Fn() + Send + Clone + 'static) {
-        let count = Arc::new(AtomicU32::new(0));
-        let counted = Arc::clone(&count);
-        (count, move || {
-            counted.fetch_add(1, SeqCst);
-        })
-    }
-
-    /// One in which nobody waits.
-    fn impatient(places: usize) -> Background {
-        Background { patience: Duration::ZERO, ..Background::new(places) }
-    }
-
-    /// Work that ends with a failure when it is told to.
-    fn work() -> (Arc<Notify>, impl Future<Output = Result<(), TableError>> + Send + 'static) {
-        let end = Arc::new(Notify::new());
-        let ended = Arc::clone(&end);
-        (end, async move {
-            ended.notified().await;
-            Err(TableError::NoSchema)
-        })
-    }
-
-    async fn look(background: &Background, name: &str) -> String {
-        match background.look(&owner(name), &spec("a")).await {
-            None => "none".to_owned(),
-            Some(Progress::Going(what)) => format!("{what} goes on"),
-            Some(Progress::Over(result)) => format!("over: {}", result.is_ok()),
-        }
-    }
-
-    /// Lets all tasks do what they can.
-    async fn yield_for_long() {
-        for _ in 0..100 {
-            yield_now().await;
-        }
-    }
-
-    #[tokio::test]
-    async fn short_work_is_over_at_the_first_look() {
-        let background = Background::new(1);
-        background.begin(&owner("a"), &spec("a"), "it", async { Ok(()) });
-        assert_eq!(look(&background, "a").await, "over: true");
-        assert_eq!(look(&background, "a").await, "none", "it is forgotten");
-    }
-
-    #[tokio::test]
-    async fn long_work_goes_on_and_tells_its_end_once() {
-        let (background, (count, call), (end, work)) = (impatient(1), counter(), work());
-        background.begin(&owner("a"), &spec("a"), "it", work);
-        for _ in 0..2 {
-            assert_eq!(look(&background, "a").await, "it goes on");
-            background.when_over(&owner("a"), call.clone());
-        }
-        end.notify_one();
-        yield_for_long().await;
-        assert_eq!(count.load(SeqCst), 1);
-        background.when_over(&owner("a"), call.clone());
-        assert_eq!(count.load(SeqCst), 2, "it is over already");
-        assert_eq!(look(&background, "a").await, "over: false");
-        background.when_over(&owner("a"), call);
-        assert_eq!(count.load(SeqCst), 3, "there is none any more");
-    }
-
-    #[tokio::test]
-    async fn work_waits_for_its_turn() {
-        let (background, (end, work)) = (impatient(1), work());
-        background.begin(&owner("a"), &spec("a"), "it", work);
-        background.begin(&owner("b"), &spec("a"), "it", async { Ok(()) });
-        yield_for_long().await;
-        assert_eq!(look(&background, "b").await, "it goes on");
-        end.notify_one();
-        yield_for_long().await;
-        assert_eq!(look(&background, "b").await, "over: true");
-    }
-
-    #[tokio::test]
-    async fn work_that_is_given_up_frees_its_place_and_tells_nothing() {
-        for way in ["given up", "replaced", "for another spec"] {
-            let (background, (count, call)) = (impatient(1), counter());
-            background.begin(&owner("a"), &spec("a"), "it", work().1);
-            background.when_over(&owner("a"), call);
-            yield_for_long().await;
-            match way {
-                "given up" => background.give_up(&owner("a")),
-                "replaced" => background.begin(&owner("a"), &spec("a"), "other", async { Ok(()) }),
-                _ => assert!(background.look(&owner("a"), &spec("b")).await.is_none()),
-            }
-            background.begin(&owner("b"), &spec("a"), "it", async { Ok(()) });
-            yield_for_long().await;
-            assert_eq!(
-                (look(&background, "b").await.as_str(), count.load(SeqCst)),
-                ("over: true", 0),
-                "{way}"
-            );
-        }
-    }
-
-    #[tokio::test]
-    async fn the_end_of_work_whose_object_is_gone_is_not_kept() {
-        let background = impatient(9);
-        for number in 0..9 {
-            background.begin(&owner(&number.to_string()), &spec("a"), "it", async { Ok(()) });
-            yield_for_long().await;
-        }
-        assert_eq!(lock(&background.works).len(), 1, "{background:?}");
-    }
-}
+mod tests;

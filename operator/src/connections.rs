@@ -136,6 +136,11 @@ impl Connections {
         self.0.common.watch()
     }
 
+    /// Lets go of an object whose table stays.
+    pub fn let_go(&self, namespace: &str, name: &str) {
+        self.0.common.let_go(namespace, name);
+    }
+
     /// The pools of all databases.
     pub fn pools(&self) -> &Pools {
         &self.0.pools

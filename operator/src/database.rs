@@ -18,7 +18,7 @@ mod seen;
 
 use crate::{
     api::Objects,
-    background::{Background, Progress},
+    background::{Background, Doing, Lane, Progress},
     catalog::{self, Head, Place},
     ddl,
     drift::{self, MOST_AT_ONCE, Watch, Watched},
@@ -34,7 +34,7 @@ use crate::{
     pool::Pool,
     spec::{AdoptionPolicy, Table},
     sqlstate::Step,
-    steps,
+    steps::{self, Task},
     transaction::{STATEMENT_LIMIT, Transaction, transact},
     triggers,
     types::{self, KnownTypes},
@@ -81,7 +81,7 @@ struct Planned {
 struct Changed {
     /// What it is once the steps are carried out, too.
     applied: Applied,
-    place: Place,
+    task: Task,
     /// What is left to be done.
     steps: Vec<plan::Step>,
     /// What of that puts right what somebody has changed.
@@ -96,6 +96,7 @@ pub struct Database {
     types: KnownTypes,
     forms: KnownForms,
     background: Arc<Background>,
+    lane: Lane,
     watch: Watch,
 }
 
@@ -190,26 +191,25 @@ impl Database {
         self.settle(owner, table).await?;
         let mut first = None;
         for _ in 0..MOST_ROUNDS {
-            let Changed { applied, place, steps, left } =
-                self.change(objects, claim, table, on_drift).await?;
+            let Changed { applied, task, steps, left } = self.change(objects, claim, table, on_drift).await?;
             let (outcome, drift) =
                 first.get_or_insert_with(|| (applied.outcome.clone(), applied.drift.clone()));
             if steps.is_empty() {
                 return Ok(Applied { outcome: outcome.clone(), drift: drift.clone(), ..applied });
             }
-            let mut what = format!("table {} is being changed: {}", place.qualified, steps[0].what);
-            if let Some(difference) = drift {
-                what += ", because somebody had changed it: ";
-                what += &difference.in_words();
-            }
-            let (pool, of) = (self.pool.clone(), owner.clone());
+            let doing = Doing {
+                table: task.place.qualified.clone(),
+                what: steps[0].what.clone(),
+                drift: drift.as_ref().map(Difference::in_words),
+            };
+            let pool = self.pool.clone();
             let work = async move {
-                steps::run(&pool, &of, &place, &steps).await.map_err(|error| match &left {
-                    Some(left) => error.of_repair(&place.qualified, left, DriftHint::Rows),
+                steps::run(&pool, &task, &steps).await.map_err(|error| match &left {
+                    Some(left) => error.of_repair(&task.place.qualified, left, DriftHint::Rows),
                     None => error,
                 })
             };
-            self.background.begin(owner, table, &what, work);
+            self.background.begin(self.lane, owner, table, doing, work);
             self.settle(owner, table).await?;
         }
         Err(DatabaseError::never_settles().into())
@@ -229,7 +229,7 @@ impl Database {
         self.background.when_over(owner, call);
     }
 
-    /// Makes the changes for which a transaction will do, and returns the place of the table with the steps that are left.
+    /// Makes the changes for which a transaction will do, and returns the steps that are left, and what they are done for.
     async fn change(
         &self,
         objects: &impl Objects,
@@ -253,9 +253,12 @@ impl Database {
                     let place = &watched.wanted.place;
                     tx.commit(Step::Change, &[ddl::comment(place, comment)]).await?;
                 }
-                let (plan, drift) = plan
+                let (mut plan, drift) = plan
                     .map_err(TableError::from)
                     .inspect_err(|error| self.note_refused(&watched, &found, error))?;
+                let present = found.here.as_ref().and_then(|here| here.head.comment.as_deref());
+                let number = steps::number();
+                plan.begin_work(&number, &claim.owner, present);
                 let statements = ddl::statements(&plan);
                 if !statements.is_empty() {
                     self.owners.note(&claim.owner);
@@ -272,18 +275,21 @@ impl Database {
                         None => error,
                     })
                     .inspect_err(|error| self.note_refused(&watched, &found, error))?;
-                let (place, steps) = (plan.table.place.clone(), plan.steps.clone());
                 let compared = Compared { wanted: &watched.wanted, found: &found };
                 let left = drift.as_ref().and_then(|_| compared.behind_changes(&plan));
+                let (owner, place) = (claim.owner.clone(), plan.table.place.clone());
+                let held = self.watch.held(&owner.namespace, &owner.name);
+                let task = Task { owner, number, place, held };
+                let steps = plan.steps.clone();
                 if let Some(difference) = &drift {
-                    on_drift(&Repair { table: &place.qualified, difference, is_over: steps.is_empty() });
+                    on_drift(&Repair { table: &task.place.qualified, difference, is_over: steps.is_empty() });
                 }
                 match steps.is_empty() {
                     true => self.watch.note_applied(watched),
                     // Until they are over, it isn't.
-                    false => self.watch.forget(&claim.owner.namespace, &claim.owner.name),
+                    false => self.watch.leave_alone(&claim.owner.namespace, &claim.owner.name),
                 }
-                Ok(Changed { applied: Applied { drift, ..Applied::new(plan, warnings) }, place, steps, left })
+                Ok(Changed { applied: Applied { drift, ..Applied::new(plan, warnings) }, task, steps, left })
             })
         })
         .await
@@ -466,7 +472,7 @@ impl Database {
         claim: &Claim,
         table: Option<&Table>,
     ) -> Result<Dropped, TableError> {
-        self.background.give_up(&claim.owner);
+        self.background.give_up(&claim.owner.namespace, &claim.owner.name);
         self.watch.forget(&claim.owner.namespace, &claim.owner.name);
         self.take_over(objects, claim).await?;
         run(self.pool.metrics(), || {

@@ -99,6 +99,12 @@ pub fn lock_table(place: &Place) -> String {
     format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", qualified(place))
 }
 
+/// The statement that locks a table, but not its partitions, against changes of it and of its comment until the transaction ends.
+/// Readers and writers go on.
+pub fn lock_against_changes(place: &Place) -> String {
+    format!("LOCK TABLE ONLY {} IN SHARE UPDATE EXCLUSIVE MODE", qualified(place))
+}
+
 /// The statement that drops a table, unless something depends on it: only a person may decide to lose that
 /// too.
 pub fn drop_table(place: &Place) -> String {

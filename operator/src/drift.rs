@@ -18,7 +18,7 @@ use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
 };
-pub use watch::{Hold, Name, Watch};
+pub use watch::{Held, Hold, Name, Watch};
 
 /// What a table's last plan was made with.
 #[derive(Clone, Debug, PartialEq, Eq)]

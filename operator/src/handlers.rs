@@ -121,7 +121,7 @@ async fn retain_handler(
     gone: Memo<IsDropped>,
     events: EventRecorder,
 ) {
-    context.connections.watch().forget(request.namespace(), &request.name);
+    context.connections.let_go(request.namespace(), &request.name);
     if gone.lock().0 {
         warn!("The table was dropped before deletionPolicy became Retain.");
         return;

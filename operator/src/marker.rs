@@ -43,6 +43,9 @@ pub struct FromSpec {
     pub settings: BTreeMap<String, BTreeSet<Setting>>,
     /// The indexes, exact. One is named before it is made, because its build is no part of a transaction: no crash comes between.
     pub indexes: BTreeSet<String>,
+    /// The number of the work that may be done behind a transaction, if there is to be some: work of another number ends, because a
+    /// later plan counts.
+    pub work: Option<String>,
 }
 
 /// Something that a spec can set of a column, and that is taken back when the spec no longer has it.
@@ -96,6 +99,7 @@ impl Owner {
                 .ok()
                 .filter(|_| !from_spec.settings.is_empty()),
             indexes: (!from_spec.indexes.is_empty()).then(|| from_spec.indexes.iter().cloned().collect()),
+            work: from_spec.work.clone().map(Value::String),
         };
         line.put_into(comment.unwrap_or_default())
     }
@@ -119,7 +123,8 @@ pub fn from_spec_in(comment: &str) -> Option<FromSpec> {
     let columns = names_in(&columns)?;
     let settings = line.settings.as_ref().map(settings_in).unwrap_or_default();
     let indexes = line.indexes.as_ref().and_then(names_in).unwrap_or_default();
-    Some(FromSpec { columns, settings, indexes })
+    let work = line.work.as_ref().and_then(Value::as_str).map(ToOwned::to_owned);
+    Some(FromSpec { columns, settings, indexes, work })
 }
 
 fn names_in(value: &Value) -> Option<BTreeSet<String>> {
@@ -150,6 +155,9 @@ struct Line {
     /// A list of names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     indexes: Option<Value>,
+    /// A text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    work: Option<Value>,
 }
 
 impl Line {
@@ -271,11 +279,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_marked_comment_names_its_owner(parts in proptest::array::uniform4(".*"), text in proptest::option::of("(?s).*"), columns in proptest::collection::btree_set(".*", 0..4), indexes in proptest::collection::btree_set(".*", 0..4)) {
+        fn a_marked_comment_names_its_owner(parts in proptest::array::uniform4(".*"), text in proptest::option::of("(?s).*"), columns in proptest::collection::btree_set(".*", 0..4), indexes in proptest::collection::btree_set(".*", 0..4), work in proptest::option::of(".*")) {
             let [cluster, namespace, name, uid] = parts;
             let owner = Owner { cluster, namespace, name, uid };
             prop_assume!(text.as_deref().and_then(Owner::from_comment).is_none());
-            let from_spec = FromSpec { indexes, ..FromSpec::of_columns(columns) };
+            let from_spec = FromSpec { indexes, work, ..FromSpec::of_columns(columns) };
             let marked = owner.mark_comment(text.as_deref(), &from_spec);
             prop_assert!(marked.contains(&owner.needle()));
             prop_assert_eq!(Owner::from_comment(&marked), Some(owner));

@@ -93,6 +93,7 @@ impl ResolvedTable {
             columns: self.column_names(),
             settings: settings.filter(|(_, settings)| !settings.is_empty()).collect(),
             indexes: self.indexes.iter().map(|index| index.name.as_str().to_owned()).collect(),
+            work: None,
         }
     }
 }
@@ -164,6 +165,15 @@ impl Plan {
     /// Whether it sets the default of a column that is there.
     pub fn sets_defaults(&self) -> bool {
         self.changes.iter().any(|change| matches!(change, Change::SetDefault { .. }))
+    }
+
+    /// Lets the steps be done by a work of this number, and by no other one. `present` is the table's comment.
+    pub fn begin_work(&mut self, number: &str, owner: &Owner, present: Option<&str>) {
+        if !self.steps.is_empty() {
+            self.owned.work = Some(number.to_owned());
+            let before = self.comment.as_deref().or(present);
+            self.comment = Some(owner.mark_comment(before, &self.owned));
+        }
     }
 
     /// Whether it waits for a lock that stands in the way of changes alone, unless that is what it ends.

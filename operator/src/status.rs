@@ -49,7 +49,7 @@ pub struct TableStatus {
     pub owner: Option<String>,
     /// The columns of the table, in the order of the spec.
     pub columns: Vec<ColumnStatus>,
-    /// How many columns the table has.
+    /// How many columns the table has by the spec; somebody else may have given it more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column_count: Option<i64>,
     /// The columns of the primary key; empty without one.

@@ -2,35 +2,75 @@
 //!
 //! Each may take long, because all rows are looked at, and none holds others up meanwhile. So a step has no limit but for the
 //! wait for a lock. An attempt that ends in between leaves nothing that the next one doesn't find in the catalog.
+//!
+//! Steps may wait for their turn, and meanwhile the object may be another replica's, or another one of its name may have taken its
+//! place. So the plan that they belong to puts a [number](Task::number) into the table's comment, and each later plan another one, or
+//! none: a step is done only if its own is still there. Where a transaction does it, the comment is locked meanwhile; where none can, there
+//! is a moment between the question and the statement.
 
 use crate::{
     catalog::{self, Place},
+    ddl,
+    drift::Held,
     error::{DatabaseError, TableError},
-    marker::Owner,
+    marker::{self, Owner, Standing},
     plan::{Obstacle, PlanError, Step, StepKind},
     pool::Pool,
     sqlstate::{self, ErrorClass, Step as Doing},
     transaction::{Transaction, transact},
 };
 use futures::join;
-use std::time::Duration;
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    time::Duration,
+};
 use tokio::time::timeout;
 use tracing::info;
 
 /// The wait for the end of what frees a full disk.
 const UNDOING: Duration = Duration::from_secs(60);
 
-/// Carries out steps on an object's table.
+/// What the steps of a plan are done for.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// The object.
+    pub owner: Owner,
+    /// The number that the table's comment has for as long as they are to be done.
+    pub number: String,
+    /// The table.
+    pub place: Place,
+    /// Whether the object is still this process's.
+    pub held: Held,
+}
+
+/// A number for the steps of a plan, unlike all others.
+pub fn number() -> String {
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}
+
+/// Carries out steps on an object's table, as long as no later plan counts.
 ///
 /// # Errors
 ///
 /// [`PlanError::Obstructed`] if rows stand in the way of one; then nothing of it is left. Otherwise those of the database.
-pub async fn run(pool: &Pool, owner: &Owner, place: &Place, steps: &[Step]) -> Result<(), TableError> {
+pub async fn run(pool: &Pool, task: &Task, steps: &[Step]) -> Result<(), TableError> {
+    match run_all(pool, task, steps).await {
+        // What is left to be done, a new plan says.
+        Err(error) if error.is_stale() => Ok(()),
+        result => result,
+    }
+}
+
+async fn run_all(pool: &Pool, task: &Task, steps: &[Step]) -> Result<(), TableError> {
     for (number, step) in steps.iter().enumerate() {
-        if number == 0 || steps[number - 1].what != step.what {
-            info!("Table {}: begins with {}.", place.qualified, step.what);
+        if task.held.is_lost() {
+            info!("Table {}: leaves {} to the next replica.", task.place.qualified, step.what);
+            return Ok(());
         }
-        let work = Work { owner, place, step };
+        if number == 0 || steps[number - 1].what != step.what {
+            info!("Table {}: begins with {}.", task.place.qualified, step.what);
+        }
+        let work = Work { task, step };
         let attempt = async || transact(pool, async |tx: &Transaction<'_>| work.run(tx).await).await;
         let mut result = attempt().await;
         if step.kind == StepKind::Alone && result.as_ref().is_err_and(is_denied) {
@@ -39,8 +79,7 @@ pub async fn run(pool: &Pool, owner: &Owner, place: &Place, steps: &[Step]) -> R
         }
         let Err(error) = result else { continue };
         if error.is_stale() {
-            // What is left to be done, a new plan says.
-            return Ok(());
+            return Err(error);
         }
         let Some(obstacle) = step.obstacle.as_ref().filter(|_| is_of_rows(&error)) else {
             return Err(work.ended(pool, error).await);
@@ -69,8 +108,7 @@ fn is_of_rows(error: &TableError) -> bool {
 
 /// A step on a table.
 struct Work<'a> {
-    owner: &'a Owner,
-    place: &'a Place,
+    task: &'a Task,
     step: &'a Step,
 }
 
@@ -83,11 +121,7 @@ impl Work<'_> {
                 Ok(tx.commit(Doing::Change, &self.step.statements).await?)
             }
             StepKind::Alone => {
-                // What comes by itself is no part of a transaction; what is asked before it is, for the search path.
-                let (begun, asked, ended) = join!(self.begin(tx), self.ask(tx), tx.commit(Doing::Read, &[]));
-                begun?;
-                asked?;
-                ended?;
+                self.look(tx, true).await?;
                 self.alone(tx, &self.step.statements).await
             }
         }
@@ -111,24 +145,56 @@ impl Work<'_> {
                 self.begin(tx).await?;
                 Ok(tx.commit(Doing::Change, statements).await?)
             }
-            StepKind::Alone => self.alone(tx, statements).await,
+            StepKind::Alone => {
+                self.look(tx, false).await?;
+                self.alone(tx, statements).await
+            }
         }
     }
 
+    /// Begins, with the comment locked.
     async fn begin(&self, tx: &Transaction<'_>) -> Result<(), TableError> {
-        let (begun, checked) = join!(tx.begin_long(), self.check(tx));
+        let lock = ddl::lock_against_changes(&self.task.place);
+        let (begun, before, locked, checked) = join!(
+            tx.begin_long(),
+            self.check(tx),
+            tx.metrics.locked(tx.execute_typed(&lock, &[])),
+            self.check(tx)
+        );
         begun.map_err(DatabaseError::of_first_statement)?;
+        // Of a table that isn't there, or isn't one, the lock says less.
+        before?;
+        locked.map_err(|error| (Doing::Change, error))?;
         checked
     }
 
-    /// Checks that the table is the object's still: since the changes, others may have had it.
+    /// Asks the step's query, or not, and checks, for what is done outside of a transaction. The questions are in one, for the search
+    /// path.
+    async fn look(&self, tx: &Transaction<'_>, asks: bool) -> Result<(), TableError> {
+        let asked = async { if asks { self.ask(tx).await } else { Ok(()) } };
+        // The check is the last, because the query may take long.
+        let (begun, asked, checked, ended) =
+            join!(tx.begin_long(), asked, self.check(tx), tx.commit(Doing::Read, &[]));
+        begun.map_err(DatabaseError::of_first_statement)?;
+        asked?;
+        checked?;
+        Ok(ended?)
+    }
+
+    /// Checks that the table is still this very object's, and that no later plan counts: since the changes, others may have had it.
     async fn check(&self, tx: &Transaction<'_>) -> Result<(), TableError> {
-        let head = catalog::head(tx, Some(&self.place.schema), &self.place.name).await?;
-        if head.is_some_and(|head| head.is_owned_by(self.owner)) {
+        let Task { owner, number, place, .. } = self.task;
+        let head = catalog::head(tx, Some(&place.schema), &place.name).await?;
+        let Some(comment) = head.filter(|head| head.is_owned_by(owner)).and_then(|head| head.comment) else {
+            let (table, what) = (place.qualified.clone(), self.step.what.clone());
+            return Err(PlanError::Lost { table, what }.into());
+        };
+        let is_own = owner.standing(&comment) == Some(Standing::Own);
+        let work = marker::from_spec_in(&comment).and_then(|from_spec| from_spec.work);
+        if is_own && work.as_ref() == Some(number) {
             return Ok(());
         }
-        let (table, what) = (self.place.qualified.clone(), self.step.what.clone());
-        Err(PlanError::Lost { table, what }.into())
+        Err(DatabaseError::outdated().into())
     }
 
     /// Executes statements outside of a transaction. They wait for locks that readers and writers don't mind.
@@ -152,7 +218,7 @@ impl Work<'_> {
             drop(timeout(UNDOING, undone).await);
         }
         match ends(sqlstate::ends_long_work) {
-            true => error.of_long_work(&self.step.what, &self.place.qualified).into(),
+            true => error.of_long_work(&self.step.what, &self.task.place.qualified).into(),
             false if is_hopeless => {
                 TableError::from(error).map_message(|message| format!("{}: {message}", self.step.what))
             }
@@ -164,7 +230,7 @@ impl Work<'_> {
     fn obstructed(&self, obstacle: &Obstacle, left: &[Step]) -> TableError {
         let same = left.iter().take_while(|step| step.what == self.step.what);
         PlanError::Obstructed {
-            table: self.place.qualified.clone(),
+            table: self.task.place.qualified.clone(),
             obstacle: obstacle.clone(),
             pending: same.flat_map(|step| step.statements.iter().cloned()).collect(),
         }

@@ -68,6 +68,35 @@ async fn an_object_is_deleted_while_its_index_is_being_built() {
 }
 
 #[tokio::test]
+async fn an_object_that_goes_and_keeps_its_table_gets_no_more_indexes() {
+    let fixture = Fixture::new("slow-index-retained").await;
+    let _operator = fixture.operator().start();
+    fixture.apply(&manifest("slow", "slow", &["ID"]));
+    fixture.until_ready("slow").await;
+    let old = fixture.lock(OLD).await;
+    let indexes = json!([{ "name": "by_id", "columns": ["ID"] }, { "name": "later", "columns": ["ID"], "method": "hash" }]);
+    fixture.patch("slow", json!({ "spec": { "deletionPolicy": "Retain", "indexes": indexes } })).await;
+    until_in_progress(&fixture).await;
+    fixture.delete("slow").await;
+    fixture.until_gone("slow").await;
+    old.release().await;
+    let valid = async || {
+        fixture.query("SELECT indisvalid::text FROM pg_index WHERE indrelid = 'slow'::regclass").await
+    };
+    eventually("the server ends what it has begun", valid, |valid| valid == &["true"]).await;
+    // What would have come next would be there by now.
+    fixture.apply(&manifest("other", "other", &["ID"]));
+    fixture.until_ready("other").await;
+    let indexes = json!([{ "name": "of_other", "columns": ["ID"] }]);
+    fixture.patch("other", json!({ "spec": { "indexes": indexes } })).await;
+    let built = async || {
+        fixture.query("SELECT indisvalid::text FROM pg_index WHERE indrelid = 'other'::regclass").await
+    };
+    eventually("another index is built", built, |valid| valid == &["true"]).await;
+    assert_eq!(valid().await, ["true"], "there is one");
+}
+
+#[tokio::test]
 async fn a_build_goes_on_when_its_operator_is_killed_and_the_next_one_waits_for_it() {
     let fixture = Fixture::new("slow-index-killed").await;
     let mut operator = fixture.operator().start();

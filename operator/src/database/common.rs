@@ -20,7 +20,7 @@ impl Common {
     /// What databases share that have at most so many connections together.
     pub fn new(most: usize, metrics: &Metrics) -> Self {
         // Others need connections, too: beside other databases, a pool has no more than half of them.
-        let background = Arc::new(Background::new((most / 4).max(1)));
+        let background = Arc::new(Background::new((most / 2).max(1)));
         Self { owners: Owners::default(), background, watch: Watch::new(metrics.clone()) }
     }
 
@@ -29,10 +29,18 @@ impl Common {
         &self.watch
     }
 
+    /// Lets go of an object: its table isn't looked at any more, and nothing is begun at it that was planned. What the database has been
+    /// given already, it goes on with.
+    pub fn let_go(&self, namespace: &str, name: &str) {
+        self.watch.forget(namespace, name);
+        self.background.give_up(namespace, name);
+    }
+
     /// The database that a pool connects to, by a Secret, or else as the operator's own. Two may be the same one.
     pub fn database(&self, pool: Pool, secret: Option<SecretId>) -> Database {
         let (types, forms) = (KnownTypes::default(), KnownForms::default());
         let (background, watch) = (Arc::clone(&self.background), self.watch.beside(secret));
-        Database { pool, owners: self.owners.beside(), types, forms, background, watch }
+        let lane = background.lane();
+        Database { pool, owners: self.owners.beside(), types, forms, background, lane, watch }
     }
 }

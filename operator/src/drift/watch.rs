@@ -18,6 +18,17 @@ pub type Name = (String, String);
 #[derive(Clone, Debug, Default)]
 pub struct Hold(Arc<()>);
 
+/// Tells whether an object is still this process's.
+#[derive(Clone, Debug, Default)]
+pub struct Held(Option<Weak<()>>);
+
+impl Held {
+    /// Whether the object is another replica's by now, or gone.
+    pub fn is_lost(&self) -> bool {
+        self.0.as_ref().is_some_and(|hold| hold.strong_count() == 0)
+    }
+}
+
 /// The tables of one database that are looked at. Its clones are the same.
 #[derive(Clone, Debug)]
 pub struct Watch {
@@ -78,6 +89,11 @@ impl Watch {
         self.all().holds.insert((namespace.to_owned(), name.to_owned()), Arc::downgrade(&hold.0));
     }
 
+    /// What tells whether the object is still this process's, if that was taken in.
+    pub fn held(&self, namespace: &str, name: &str) -> Held {
+        Held(self.all().holds.get(&(namespace.to_owned(), name.to_owned())).cloned())
+    }
+
     /// Takes in that a table is as its object asks.
     pub fn note_applied(&self, watched: Watched) {
         self.note(watched.applied(), None);
@@ -100,6 +116,13 @@ impl Watch {
         let (place, watched) = (self.place.clone(), Arc::new(watched));
         all.tables
             .insert(name, Entry { place, watched, judged: seen.or(judged), seen: None, is_called: false });
+        self.metrics.note_watched(all.tables.len());
+    }
+
+    /// Looks no more at an object's table until the next plan.
+    pub fn leave_alone(&self, namespace: &str, name: &str) {
+        let mut all = self.all();
+        all.tables.remove(&(namespace.to_owned(), name.to_owned()));
         self.metrics.note_watched(all.tables.len());
     }
 

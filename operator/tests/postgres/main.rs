@@ -35,6 +35,7 @@ mod schemas;
 mod shadowed;
 mod succession;
 mod support;
+mod turnover;
 mod update;
 mod versions;
 mod warnings;
