@@ -30,7 +30,7 @@ use crate::{
     metrics::Metrics,
     outcome::{Adoption, Applied, Dropped},
     owners::Owners,
-    plan::{self, Claim, Compared, Difference, Found, Plan, PlanError, Repair, ResolvedTable},
+    plan::{self, Claim, Compared, Difference, DriftHint, Found, Plan, PlanError, Repair, ResolvedTable},
     pool::Pool,
     spec::{AdoptionPolicy, Table},
     sqlstate::Step,
@@ -75,6 +75,17 @@ struct Planned {
     has_triggers: bool,
     /// Whether it sets the default of a column that is there, before the policy is asked.
     sets_defaults: bool,
+}
+
+/// A table after the changes for which a transaction will do.
+struct Changed {
+    /// What it is once the steps are carried out, too.
+    applied: Applied,
+    task: Task,
+    /// What is left to be done.
+    steps: Vec<plan::Step>,
+    /// What of that puts right what somebody has changed.
+    left: Option<Difference>,
 }
 
 /// The database of all tables, and what is known of it.
@@ -180,7 +191,7 @@ impl Database {
         self.settle(owner, table).await?;
         let mut first = None;
         for _ in 0..MOST_ROUNDS {
-            let (applied, task, steps) = self.change(objects, claim, table, on_drift).await?;
+            let Changed { applied, task, steps, left } = self.change(objects, claim, table, on_drift).await?;
             let (outcome, drift) =
                 first.get_or_insert_with(|| (applied.outcome.clone(), applied.drift.clone()));
             if steps.is_empty() {
@@ -192,7 +203,12 @@ impl Database {
                 drift: drift.as_ref().map(Difference::in_words),
             };
             let pool = self.pool.clone();
-            let work = async move { steps::run(&pool, &task, &steps).await };
+            let work = async move {
+                steps::run(&pool, &task, &steps).await.map_err(|error| match &left {
+                    Some(left) => error.of_repair(&task.place.qualified, left, DriftHint::Rows),
+                    None => error,
+                })
+            };
             self.background.begin(self.lane, owner, table, doing, work);
             self.settle(owner, table).await?;
         }
@@ -220,7 +236,7 @@ impl Database {
         claim: &Claim,
         table: &Table,
         on_drift: OnDrift<'_>,
-    ) -> Result<(Applied, Task, Vec<plan::Step>), TableError> {
+    ) -> Result<Changed, TableError> {
         let has_asked_again = &AtomicBool::new(false);
         run(self.pool.metrics(), || {
             transact(&self.pool, async |tx: &Transaction<'_>| {
@@ -254,7 +270,13 @@ impl Database {
                     tx.commit(Step::Change, &statements).await.map_err(TableError::from)
                 };
                 made.map_err(|error| in_time(error, begun.elapsed(), &plan))
+                    .map_err(|error| match &drift {
+                        Some(drift) => error.of_repair(&plan.table.place.qualified, drift, DriftHint::Lossy),
+                        None => error,
+                    })
                     .inspect_err(|error| self.note_refused(&watched, &found, error))?;
+                let compared = Compared { wanted: &watched.wanted, found: &found };
+                let left = drift.as_ref().and_then(|_| compared.behind_changes(&plan));
                 let (owner, place) = (claim.owner.clone(), plan.table.place.clone());
                 let held = self.watch.held(&owner.namespace, &owner.name);
                 let task = Task { owner, number, place, held };
@@ -267,7 +289,7 @@ impl Database {
                     // Until they are over, it isn't.
                     false => self.watch.leave_alone(&claim.owner.namespace, &claim.owner.name),
                 }
-                Ok((Applied { drift, ..Applied::new(plan, warnings) }, task, steps))
+                Ok(Changed { applied: Applied { drift, ..Applied::new(plan, warnings) }, task, steps, left })
             })
         })
         .await
@@ -276,7 +298,10 @@ impl Database {
     /// Of what others can put right in the database, a look tells when they have. For the rest, the handler is called again.
     fn note_refused(&self, watched: &Watched, found: &Found, error: &TableError) {
         if let TableError::Plan(
-            PlanError::Incompatible { .. } | PlanError::TooSlow { .. } | PlanError::Drifted { .. },
+            PlanError::Incompatible { .. }
+            | PlanError::Renamed { .. }
+            | PlanError::TooSlow { .. }
+            | PlanError::Drifted { .. },
         ) = error
         {
             self.watch.note_refused(watched.clone(), found);

@@ -11,7 +11,7 @@ mod values;
 
 use crate::{
     catalog::{CatalogColumn, ColumnDetail, Place},
-    identifier::{Identifier, literal, quote},
+    identifier::{Identifier, literal, quote, split_qualified},
     plan::{Change, Plan, ResolvedTable},
     types::ResolvedColumn,
 };
@@ -117,6 +117,18 @@ pub fn lock_against_changes(place: &Place) -> String {
 /// too.
 pub fn drop_table(place: &Place) -> String {
     format!("DROP TABLE {} RESTRICT", qualified(place))
+}
+
+/// The statements that give a table, as PostgreSQL prints it, another place.
+pub fn move_table(from: &str, to: &Place) -> Vec<String> {
+    let Some((schema, name)) = split_qualified(from) else { return Vec::new() };
+    let place =
+        |schema: &str| Place { schema: schema.to_owned(), name: name.clone(), qualified: String::new() };
+    let moved = (schema != to.schema)
+        .then(|| alter_table(&place(&schema), &[format!("SET SCHEMA {}", quote(&to.schema))]));
+    let renamed = (name != to.name)
+        .then(|| alter_table(&place(&to.schema), &[format!("RENAME TO {}", quote(&to.name))]));
+    moved.into_iter().chain(renamed).collect()
 }
 
 /// A statement that alters a table, by one line or several.

@@ -9,7 +9,7 @@ pub use database::DatabaseError;
 use crate::{
     api::ApiError,
     forms::{FormError, MissingPart, RejectedColumn},
-    plan::{DriftHint, IndexConflict, PlanError},
+    plan::{self, Difference, DriftHint, IndexConflict, PlanError},
     pool::PoolError,
     secrets::SecretError,
     spec::SpecError,
@@ -125,12 +125,11 @@ impl TableError {
             | Self::NoDatabase
             | Self::ObjectGone { .. } => ErrorClass::Permanent,
             Self::Plan(PlanError::Lost { .. }) => ErrorClass::Temporary,
+            Self::Plan(PlanError::Drifted { hint, .. }) if hint.is_tried_again() => ErrorClass::Environment,
             // Each further attempt would hold the table's users up as long.
             Self::Plan(
                 PlanError::Incompatible { .. } | PlanError::Renamed { .. } | PlanError::TooSlow { .. },
             ) => ErrorClass::Permanent,
-            // Who leads the operator elsewhere changes no object.
-            Self::Plan(PlanError::Drifted { hint: DriftHint::Most(_), .. }) => ErrorClass::Environment,
             Self::Plan(PlanError::Drifted { .. }) => ErrorClass::Permanent,
             Self::Working(_)
             | Self::Plan(PlanError::Busy { .. } | PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
@@ -159,7 +158,9 @@ impl TableError {
             | Self::Plan(PlanError::Busy { .. } | PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
                 Wait::ForWork
             }
-            Self::Plan(PlanError::Obstructed { .. }) => Wait::ForRows,
+            Self::Plan(PlanError::Obstructed { .. } | PlanError::Drifted { hint: DriftHint::Rows, .. }) => {
+                Wait::ForRows
+            }
             Self::Database(DatabaseError { of_long_work: true, .. }) => Wait::ForRoom,
             Self::Database(DatabaseError { class: ErrorClass::Temporary, of_the_server, .. }) => {
                 if *of_the_server {
@@ -331,6 +332,17 @@ impl TableError {
                     stale: false,
                     ..error
                 })
+            }
+            other => other,
+        }
+    }
+
+    /// The same of what was to put right how somebody has changed a table: no other spec is needed for what this one had before.
+    pub(crate) fn of_repair(self, table: &str, difference: &Difference, hint: DriftHint) -> Self {
+        match self {
+            Self::Plan(error) => Self::Plan(plan::obstructed(difference, error)),
+            Self::Database(error) if error.class == ErrorClass::Permanent && !error.stale => {
+                Self::Plan(plan::rejected(difference, table, &error.to_string(), hint))
             }
             other => other,
         }

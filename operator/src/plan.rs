@@ -30,7 +30,9 @@ pub use adoption::strangeness;
 pub use change::{Change, Obstacle, Step, StepKind};
 use columns::Differences;
 pub use columns::{Cause, is_quick, needs_details, needs_weight};
-pub use drift::{Compared, Difference, DriftHint, DriftKind, Missing, Repair, decide, hold};
+pub use drift::{
+    Compared, Difference, DriftHint, DriftKind, Missing, Repair, decide, hold, obstructed, rejected,
+};
 pub use error::{Dispute, IncompatibleChange, PlanError};
 pub use index::{IndexConflict, IndexPlan, IndexStep, names_of_indexes, plan_indexes};
 use key::changed_key;
@@ -202,8 +204,9 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
     let is_ours = found.here.as_ref().is_some_and(|relation| relation.head.is_owned_by(owner));
     if !is_ours && !found.elsewhere.is_empty() {
         return Err(PlanError::Renamed {
-            wanted: wanted.place.qualified,
             existing: found.elsewhere.join(", "),
+            pending: moves(&wanted, found),
+            wanted: wanted.place.qualified,
         });
     }
     let Some(relation) = &found.here else {
@@ -224,6 +227,17 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
         }
         None => adoption::adopt(wanted, found, relation, claim),
     }
+}
+
+/// The statements that would make the object's table the one that is wanted, if there is one, and nothing has its name and place.
+fn moves(wanted: &ResolvedTable, found: &Found) -> Vec<String> {
+    let ([existing], None) = (&*found.elsewhere, &found.here) else { return Vec::new() };
+    if found.lacks_schema && (!wanted.creates_schema || found.lacks_schema_of_role) {
+        return Vec::new();
+    }
+    let schema = found.lacks_schema.then_some(Change::CreateSchema);
+    let schema = ddl::changes_of(wanted, schema.as_slice());
+    schema.into_iter().chain(ddl::move_table(existing, &wanted.place)).collect()
 }
 
 /// Checks that no other object of this name, with another uid, claims the object's table.

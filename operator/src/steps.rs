@@ -16,7 +16,7 @@ use crate::{
     marker::{self, Owner, Standing},
     plan::{Obstacle, PlanError, Step, StepKind},
     pool::Pool,
-    sqlstate::{self, Step as Doing},
+    sqlstate::{self, ErrorClass, Step as Doing},
     transaction::{Transaction, transact},
 };
 use futures::join;
@@ -206,17 +206,22 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// The error that has ended it. What it has left on a full disk is dropped, because others need the room.
+    /// The error that has ended it. What it has left on a full disk is dropped, because others need the room; and so is what will never
+    /// be whole, such as an index for which values are too long.
     async fn ended(&self, pool: &Pool, error: TableError) -> TableError {
         let TableError::Database(error) = error else { return error };
         let ends = |of: fn(&str) -> bool| error.code.as_deref().is_some_and(of);
-        if let Some(undo) = self.step.undo.as_ref().filter(|_| ends(sqlstate::has_no_room)) {
+        let is_hopeless = error.class == ErrorClass::Permanent && !error.stale;
+        if let Some(undo) = self.step.undo.as_ref().filter(|_| ends(sqlstate::has_no_room) || is_hopeless) {
             // The next attempt does it, if not this one: it waits for those who use the table, and needs room itself.
             let undone = transact(pool, async |tx: &Transaction<'_>| self.undo(tx, undo).await);
             drop(timeout(UNDOING, undone).await);
         }
         match ends(sqlstate::ends_long_work) {
             true => error.of_long_work(&self.step.what, &self.task.place.qualified).into(),
+            false if is_hopeless => {
+                TableError::from(error).map_message(|message| format!("{}: {message}", self.step.what))
+            }
             false => error.into(),
         }
     }

@@ -238,3 +238,40 @@ async fn tables_that_are_missing_with_most_others_wait_for_a_restore_or_for_a_wo
     assert_eq!(fixture.all_tables().await, names, "those of before stay");
     drop(operator);
 }
+
+#[tokio::test]
+async fn rows_that_are_in_the_way_are_told_and_not_read_again_because_the_operator_starts() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "drift-rows").await;
+    let mut operator = fixture.operator().arg("--drift-interval=1").start();
+    let with_index = |name: &str| json!({"spec": {"indexes": [{"name": format!("{name}_id"), "columns": ["id"], "unique": true}]}});
+    for name in ["had", "gets"] {
+        fixture.apply(&manifest(name, name, &["id"]));
+        fixture.until_ready(name).await;
+    }
+    fixture.patch("had", with_index("had")).await;
+    let indexed = |object: &Value| object["status"]["indexes"] == json!(["had_id"]) && is("Applied")(object);
+    fixture.until("had", "it has its index", indexed).await;
+    fixture.sql("DROP INDEX had_id; INSERT INTO had VALUES (1), (1); INSERT INTO gets VALUES (1), (1)").await;
+    fixture.patch("gets", with_index("gets")).await;
+    for (name, reason) in [("had", "Drifted"), ("gets", "UpdateAborted")] {
+        let object = fixture.until(name, "rows are in the way", is(reason)).await;
+        let text = condition_message(&object);
+        assert!(text.contains("at once when the object changes, such as by kubectl label"), "{text}");
+    }
+    fixture.until_told("had", &["Created", "Changed", "DriftDetected"]).await;
+    operator.terminate().await;
+
+    let operator = fixture.operator().start();
+    operator.wait_for_lines("for the delayed handlers", 2).await;
+    assert_eq!(operator.count_lines("begins with"), 0);
+    for name in ["had", "gets"] {
+        fixture.sql(&format!("DELETE FROM {name} WHERE ctid <> (SELECT min(ctid) FROM {name})")).await;
+        fixture.patch(name, json!({"metadata": {"labels": {"looked": "now"}}})).await;
+        fixture.until(name, "it is as it asks", is("Applied")).await;
+    }
+    fixture.until_told("had", &["Created", "Changed", "DriftDetected", "Changed"]).await;
+}
+
+fn condition_message(object: &Value) -> String {
+    object["status"]["conditions"][0]["message"].as_str().unwrap().to_owned()
+}

@@ -3,17 +3,18 @@
 //! There is no comparison of its own: a table has drifted if a plan for it isn't empty. So it is never reported for what the
 //! operator would leave alone, such as columns that a person has added.
 
+mod decision;
+mod most;
+mod words;
+
 use super::{
     Cause, Change, Found, IncompatibleChange, Plan, PlanError, ResolvedTable, Step, changed_key, error::join,
 };
-use crate::{
-    catalog::Relation,
-    ddl,
-    identifier::{Identifier, quote},
-    outcome::Adoption,
-    spec::DriftPolicy,
-};
+use crate::ddl;
+pub use decision::{DriftHint, decide, obstructed, rejected};
+pub use most::{Missing, hold};
 use std::fmt;
+use words::{left, missing};
 
 /// What a table differs in. Of several, the first one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,6 +83,12 @@ impl Difference {
         format!("Somebody had changed table {table}: {}{loss}", self.in_words())
     }
 
+    /// The same, with more to be said of it.
+    fn and(&self, word: String) -> Self {
+        let words = self.words.iter().cloned().chain([word]).collect();
+        Self { words, ..self.clone() }
+    }
+
     /// The differences in one text; of many, some.
     pub fn in_words(&self) -> String {
         join(&self.words)
@@ -124,6 +131,11 @@ impl Compared<'_> {
         }
     }
 
+    /// How the table differs from its spec once the changes of a plan are made.
+    pub fn behind_changes(&self, plan: &Plan) -> Option<Difference> {
+        self.of_plan(&Plan { changes: Vec::new(), comment: None, ..plan.clone() })
+    }
+
     fn of_plan(&self, plan: &Plan) -> Option<Difference> {
         let steps = plan.steps.iter().flat_map(|step| step.statements.iter().cloned());
         let statements: Vec<_> = ddl::statements(plan).into_iter().chain(steps).collect();
@@ -134,7 +146,7 @@ impl Compared<'_> {
         let of_table =
             |change: &&Change| !is_created || matches!(change, Change::CreateSchema | Change::CreateTable);
         let mut words: Vec<_> = plan.changes.iter().filter(of_table).filter_map(missing).collect();
-        words.extend(plan.steps.iter().map(left));
+        words.extend(plan.steps.iter().map(|step| left(self, step)));
         words.dedup();
         if words.is_empty() {
             words.push("its comment doesn't say whose it is".to_owned());
@@ -195,156 +207,5 @@ fn kind_of(change: &IncompatibleChange) -> DriftKind {
         IncompatibleChange::TypeChanged { .. } | IncompatibleChange::Sources { .. } => DriftKind::Type,
         IncompatibleChange::PrimaryKey { .. } => DriftKind::Key,
         _ => DriftKind::Other,
-    }
-}
-
-/// What a change would put right, as a difference.
-fn missing(change: &Change) -> Option<String> {
-    let of = |what: &str, column: &Identifier| format!("{what} of column {column}");
-    Some(match change {
-        Change::CancelBuild(_) | Change::CancelValidation(_) | Change::CreateIndex(_) => return None,
-        Change::CreateSchema => "its schema is missing".to_owned(),
-        Change::CreateTable => "it is missing".to_owned(),
-        Change::AddColumn(column) => format!("column {} is missing", column.name),
-        Change::Rename { from, to } => format!("column {to} is called {}", quote(from)),
-        Change::RenameIndex { from, to } => format!("index {} is called {}", quote(to), quote(from)),
-        Change::RenameConstraint { from, to } => {
-            format!("constraint {} is called {}", quote(to), quote(from))
-        }
-        Change::Widen { column, type_, .. } => format!("{} isn't {type_}", of("the type", column)),
-        Change::WidenSequence { column, type_, .. } => {
-            format!("{} isn't {type_}", of("the type of the sequence", column))
-        }
-        Change::SetDefault { column, default } => format!("{} isn't {default}", of("the default", column)),
-        Change::DropDefault { column } => format!("column {column} has a default"),
-        Change::DropNotNull { column } => format!("column {column} is NOT NULL"),
-        Change::SetIdentity { column, identity } => {
-            format!("{} isn't {identity}", of("the identity", column))
-        }
-        Change::DropConstraint { name, column } => {
-            format!("column {column} has the constraint {}", quote(name))
-        }
-        Change::Comment { column, .. } => format!("{} isn't that of the spec", of("the comment", column)),
-    })
-}
-
-fn left(step: &Step) -> String {
-    match step.what.strip_prefix("the drop of ") {
-        Some(what) => format!("{what} is left over"),
-        None => format!("{} is missing", step.what),
-    }
-}
-
-/// What is done about a difference that somebody has made: the spec is as it was when it was applied last.
-///
-/// What loses nothing is planned under [`DriftPolicy::Repair`], and returned with what is told of it. The owner's line alone is the
-/// operator's own, and no drift as long as it names the object.
-///
-/// # Errors
-///
-/// [`PlanError::Drifted`] in place of what tells the author of a spec that it can't be applied; otherwise what was planned.
-pub fn decide(
-    compared: Compared<'_>,
-    planned: Result<Plan, PlanError>,
-    policy: DriftPolicy,
-) -> Result<(Plan, Option<Difference>), PlanError> {
-    let Some(difference) = compared.difference(&planned) else { return Ok((planned?, None)) };
-    let table = compared.wanted.place.qualified.clone();
-    let drifted = |hint| PlanError::Drifted { table, difference: difference.clone(), hint };
-    match planned {
-        Err(PlanError::Incompatible { .. }) => Err(drifted(DriftHint::Lossy)),
-        Err(PlanError::Renamed { wanted, .. }) => Err(drifted(DriftHint::Renamed { wanted })),
-        Err(other) => Err(other),
-        Ok(plan) => {
-            if plan.adoption == Some(Adoption::ByPolicy) {
-                return Ok((plan, None));
-            }
-            let is_ours = |relation: &Relation| relation.head.owner().is_some();
-            if plan.changes.is_empty()
-                && plan.steps.is_empty()
-                && compared.found.here.as_ref().is_some_and(is_ours)
-            {
-                return Ok((plan, None));
-            }
-            match policy {
-                DriftPolicy::Repair => Ok((plan, Some(difference))),
-                DriftPolicy::Report => Err(drifted(DriftHint::Reported)),
-            }
-        }
-    }
-}
-
-/// How many of the tables that the operator knows in a database are missing there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Missing {
-    /// Those that are missing.
-    pub missing: usize,
-    /// All that were asked for.
-    pub known: usize,
-}
-
-impl Missing {
-    /// Whether it isn't the tables that somebody has dropped: one or two may be all that there are.
-    fn are_too_many(self) -> bool {
-        self.missing >= FEW && self.missing * 2 > self.known
-    }
-}
-
-/// The fewest missing tables with which a database may be another one, or one that is being restored.
-const FEW: usize = 3;
-
-/// Holds back a table that would be made again, if it is missing with most others of its database: they would all be empty, and in the
-/// way of what restores them.
-///
-/// # Errors
-///
-/// [`PlanError::Drifted`].
-pub fn hold(
-    plan: Plan,
-    difference: Difference,
-    missing: Missing,
-) -> Result<(Plan, Option<Difference>), PlanError> {
-    match missing.are_too_many() {
-        true => {
-            let table = plan.table.place.qualified;
-            Err(PlanError::Drifted { table, difference, hint: DriftHint::Most(missing) })
-        }
-        false => Ok((plan, Some(difference))),
-    }
-}
-
-/// Why nothing is done about a difference.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DriftHint {
-    /// It would lose something.
-    Lossy,
-    /// The object's table has another name.
-    Renamed {
-        /// The name that it should have.
-        wanted: String,
-    },
-    /// The policy is to report it.
-    Reported,
-    /// Most tables of the database are missing.
-    Most(Missing),
-}
-
-/// What to do.
-impl fmt::Display for DriftHint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Lossy => f.write_str("Change it back, or the spec, or run the statements in status.pending"),
-            Self::Renamed { wanted } => write!(f, "Make it {wanted} again"),
-            Self::Reported => f.write_str(
-                "Nothing is done, because driftPolicy is Report: change it back, or run the statements in status.pending, or set \
-                 driftPolicy: Repair",
-            ),
-            Self::Most(Missing { missing, known }) => write!(
-                f,
-                "So are most of the operator's tables in this database ({missing} of {known}), so nothing is made again, and empty: it may be \
-                 another database than before, or a restore that isn't over. Lead the operator to the right one, or restore the tables; \
-                 or, if they are to be made again, {AGAIN}"
-            ),
-        }
     }
 }

@@ -8,6 +8,10 @@ use crate::{
 };
 use std::fmt;
 
+/// When rows that are in the way are looked at again.
+pub(super) const RETRIED: &str = "It is tried again every five minutes, because all rows are read each time, and at once when the object \
+                                  changes, such as by kubectl label";
+
 /// A key that isn't there, in words.
 const ABSENT: &str = "absent";
 
@@ -121,14 +125,17 @@ pub enum PlanError {
     },
     /// The object has a table of another name.
     #[error(
-        "this object's table is {existing}, and tables can't be renamed or moved, so nothing was changed: set \
-         tableName and schema back, or delete the object and create a new one for {wanted}"
+        "this object's table is {existing}, and tables aren't renamed or moved, so nothing was changed: set \
+         tableName and schema back, or {}delete the object and create a new one for {wanted}",
+        if .pending.is_empty() { "" } else { "run the statements in status.pending, or " }
     )]
     Renamed {
         /// The table that is asked for.
         wanted: String,
         /// The table that exists.
         existing: String,
+        /// The statements that would make it the one that is asked for; empty if something else is in the way.
+        pending: Vec<String>,
     },
     /// The object's table is in another database.
     #[error(
@@ -227,7 +234,7 @@ pub enum PlanError {
         pending: Vec<String>,
     },
     /// Rows stand in the way of a step.
-    #[error("{obstacle}. All else of table {table} is as the spec asks up to there")]
+    #[error("{obstacle}. All else of table {table} is as the spec asks up to there. {RETRIED}")]
     Obstructed {
         /// The table.
         table: String,
@@ -263,6 +270,7 @@ impl PlanError {
             Self::Incompatible { pending, .. }
             | Self::TooSlow { pending, .. }
             | Self::Obstructed { pending, .. }
+            | Self::Renamed { pending, .. }
             | Self::NotAdopted { pending, .. }
             | Self::LineLost { pending, .. } => pending,
             Self::Disputed { dispute, .. } => std::slice::from_ref(&dispute.decision),

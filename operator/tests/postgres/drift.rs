@@ -5,7 +5,7 @@ use crate::support::{NoAnswer, World, claim, owner, pooler, skip, spec, table};
 use database_table_operator::{
     connection::Settings,
     database::Database,
-    error::TableError,
+    error::{TableError, Wait},
     plan::{Claim, DriftKind, PlanError},
     spec::DriftPolicy,
     status::ConditionReason,
@@ -23,7 +23,7 @@ use tokio::{
 
 impl World {
     /// Looks at all tables, and returns the objects that have to have a turn.
-    async fn look(&self) -> Vec<String> {
+    pub async fn look(&self) -> Vec<String> {
         look(&self.tables).await.unwrap()
     }
 
@@ -125,6 +125,247 @@ async fn each_difference_is_found_by_one_look_and_put_right_or_refused() {
         }
         assert_eq!(world.look().await, [""; 0], "{sql}");
     }
+}
+
+#[tokio::test]
+async fn what_can_not_be_put_right_of_a_table_that_was_as_asked_is_drift_whatever_is_in_the_way() {
+    let world = World::new("drift_refused").await;
+    let wanted = json!({
+        "tableName": "t", "primaryKey": "id",
+        "columns": [{"id": "integer"}, {"n": {"type": "integer", "nullable": false}}, {"u": {"type": "text", "unique": true}}, {"v": "text"}],
+        "indexes": [{"name": "by_v", "columns": ["v"]}, {"name": "only_v", "columns": ["v"], "unique": true}],
+    });
+    world.apply(&wanted).await.unwrap();
+    world.run("INSERT INTO t SELECT n, n, n, n FROM generate_series(1, 9) n").await;
+    let long =
+        "UPDATE t SET v = (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 400) n) WHERE id = 1";
+    for (sql, kind_of, wait, why, undo) in [
+        (
+            "ALTER TABLE t DROP CONSTRAINT t_pkey; UPDATE t SET id = 1 WHERE n = 2",
+            DriftKind::Key,
+            Wait::ForRows,
+            "rows have the same (\"id\")",
+            "UPDATE t SET id = n",
+        ),
+        (
+            "ALTER TABLE t DROP CONSTRAINT t_pkey; ALTER TABLE t ALTER id DROP NOT NULL; UPDATE t SET id = NULL WHERE n = 2",
+            DriftKind::Key,
+            Wait::ForRows,
+            "rows have no value in its column \"id\"",
+            "UPDATE t SET id = n",
+        ),
+        (
+            "ALTER TABLE t ALTER n DROP NOT NULL; UPDATE t SET n = NULL WHERE id = 1",
+            DriftKind::Other,
+            Wait::ForRows,
+            "rows have no value in column \"n\"",
+            "UPDATE t SET n = id",
+        ),
+        (
+            "ALTER TABLE t DROP CONSTRAINT t_u_key; UPDATE t SET u = 1 WHERE n = 2",
+            DriftKind::Other,
+            Wait::ForRows,
+            "rows have the same value in column \"u\"",
+            "UPDATE t SET u = n",
+        ),
+        (
+            "DROP INDEX only_v; UPDATE t SET v = 1 WHERE n = 2",
+            DriftKind::Index,
+            Wait::ForRows,
+            "rows have the same values in index \"only_v\"",
+            "UPDATE t SET v = n",
+        ),
+        (
+            &format!("DROP INDEX by_v, only_v; {long}"),
+            DriftKind::Index,
+            Wait::ForRows,
+            "it can't be put right (index \"by_v\": ERROR: index row ",
+            "UPDATE t SET v = n",
+        ),
+        (
+            "ALTER TABLE t DROP n",
+            DriftKind::Column,
+            Wait::ForSpec,
+            "column \"n\" is missing; it can't be put right (ERROR: column \"n\" of relation \"t\" contains null values",
+            "ALTER TABLE t ADD n integer; UPDATE t SET n = id",
+        ),
+        (
+            "DROP INDEX by_v; CREATE TABLE by_v (a integer)",
+            DriftKind::Index,
+            Wait::ForSomeone,
+            "a table of its schema has this name",
+            "DROP TABLE by_v",
+        ),
+        (
+            "DROP INDEX by_v; ALTER TABLE t ADD CONSTRAINT by_v UNIQUE (n)",
+            DriftKind::Index,
+            Wait::ForSomeone,
+            "is that of a constraint",
+            "ALTER TABLE t DROP CONSTRAINT by_v",
+        ),
+        (
+            "DROP INDEX by_v; CREATE UNIQUE INDEX by_v ON t (n); ALTER TABLE t REPLICA IDENTITY USING INDEX by_v",
+            DriftKind::Index,
+            Wait::ForSomeone,
+            "is its REPLICA IDENTITY",
+            "ALTER TABLE t REPLICA IDENTITY DEFAULT",
+        ),
+        (
+            "DROP TABLE t; CREATE VIEW t AS SELECT 1 AS id",
+            DriftKind::Table,
+            Wait::ForSpec,
+            "public.t is a view, not a table",
+            "DROP VIEW t",
+        ),
+    ] {
+        world.run(sql).await;
+        let error = world.repair(&wanted, DriftPolicy::Repair).await.unwrap_err();
+        assert_eq!((kind(&error), error.wait()), (kind_of, wait), "{sql}: {error}");
+        let text = error.to_string();
+        assert!(
+            text.starts_with("table public.t isn't as the spec asks, because somebody has changed it: "),
+            "{text}"
+        );
+        assert!(text.contains(why), "{sql}: {text}");
+        assert_eq!(
+            text.contains("at once when the object changes, such as by kubectl label"),
+            wait == Wait::ForRows,
+            "{text}"
+        );
+        let invalid = world.sql.query("SELECT FROM pg_index WHERE NOT indisvalid", &[]).await.unwrap();
+        assert_eq!(invalid.len(), 0, "{sql}: nothing is left of what can't be");
+        world.look().await;
+        world.run(undo).await;
+        if wait == Wait::ForSpec {
+            assert_eq!(world.look().await, ["a"], "{undo}");
+        }
+        let repaired = world.repair(&wanted, DriftPolicy::Repair).await;
+        repaired.unwrap_or_else(|error| panic!("{undo}: {error}"));
+        assert_eq!(world.repair(&wanted, DriftPolicy::Report).await, Ok(None), "{undo}");
+    }
+}
+
+#[tokio::test]
+async fn an_index_that_somebody_has_replaced_is_described_beside_what_was_asked() {
+    let world = World::new("drift_index_words").await;
+    let wanted = json!({
+        "tableName": "t", "columns": [{"a": "integer"}, {"b": "integer"}],
+        "indexes": [{"name": "i", "columns": ["a", "b"]}, {"name": "unique_b", "columns": ["b"], "unique": true}],
+    });
+    world.apply(&wanted).await.unwrap();
+    for (sql, words) in [
+        ("DROP INDEX i", "index \"i\" is missing"),
+        (
+            "CREATE INDEX i ON t (b)",
+            "index \"i\" is a btree index of (\"b\"), not a btree index of (\"a\", \"b\")",
+        ),
+        (
+            "DROP INDEX i; CREATE UNIQUE INDEX i ON t (a, b)",
+            "index \"i\" is a unique btree index of (\"a\", \"b\"), not a btree index of (\"a\", \"b\")",
+        ),
+        (
+            "DROP INDEX i; CREATE INDEX i ON t USING hash (a)",
+            "index \"i\" is a hash index of (\"a\"), not a btree index of (\"a\", \"b\")",
+        ),
+        (
+            "DROP INDEX i; CREATE INDEX i ON t (a, b) WHERE a > 1",
+            "index \"i\" is a btree index of (\"a\", \"b\") with a condition, an order or operators of its own, not a btree index of \
+             (\"a\", \"b\")",
+        ),
+        (
+            "DROP INDEX i; CREATE INDEX i ON t (abs(a))",
+            "index \"i\" is a btree index of expressions, not a btree index of (\"a\", \"b\")",
+        ),
+        (
+            "DROP INDEX i, unique_b; CREATE INDEX i ON t (a, b); CREATE INDEX unique_b ON t (b)",
+            "index \"unique_b\" is a btree index of (\"b\"), not a unique btree index of (\"b\")",
+        ),
+    ] {
+        world.run(sql).await;
+        let error = world.repair(&wanted, DriftPolicy::Report).await.unwrap_err();
+        let TableError::Plan(PlanError::Drifted { difference, .. }) = &error else {
+            panic!("{sql}: {error}")
+        };
+        assert_eq!(
+            (difference.kind, &*difference.words),
+            (DriftKind::Index, &[words.to_owned()][..]),
+            "{sql}"
+        );
+    }
+    // One whose build has ended early.
+    world.run("DROP INDEX unique_b; CREATE UNIQUE INDEX unique_b ON t (b)").await;
+    world
+        .run_as_superuser("UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'unique_b'::regclass")
+        .await;
+    let error = world.repair(&wanted, DriftPolicy::Report).await.unwrap_err();
+    assert!(error.to_string().contains("changed it: index \"unique_b\" isn't valid. Nothing"), "{error}");
+    assert_eq!(world.repair(&wanted, DriftPolicy::Repair).await, Ok(Some(DriftKind::Index)));
+    assert_eq!(world.repair(&wanted, DriftPolicy::Report).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_renamed_table_is_not_created_a_second_time_and_the_pending_statements_rename_it_back() {
+    let mut world = World::new("drift_renamed").await;
+    let wanted =
+        json!({"tableName": "t", "schema": "app", "createSchema": true, "columns": [{"a": "integer"}]});
+    world.apply(&wanted).await.unwrap();
+    world.run("INSERT INTO app.t VALUES (1); CREATE SCHEMA \"Other\"").await;
+    let tables = "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace::regnamespace::text IN ('public', 'app', '\"Other\"')";
+    for (sql, policy, pending) in [
+        (
+            "ALTER TABLE app.t RENAME TO \"T 2\"",
+            DriftPolicy::Repair,
+            &["ALTER TABLE \"app\".\"T 2\" RENAME TO \"t\""][..],
+        ),
+        (
+            "ALTER TABLE app.t SET SCHEMA \"Other\"",
+            DriftPolicy::Report,
+            &["ALTER TABLE \"Other\".\"t\" SET SCHEMA \"app\""],
+        ),
+        (
+            "ALTER TABLE app.t RENAME TO u; ALTER TABLE app.u SET SCHEMA \"Other\"",
+            DriftPolicy::Repair,
+            &["ALTER TABLE \"Other\".\"u\" SET SCHEMA \"app\"", "ALTER TABLE \"app\".\"u\" RENAME TO \"t\""],
+        ),
+        (
+            "ALTER TABLE app.t SET SCHEMA \"Other\"; DROP SCHEMA app",
+            DriftPolicy::Repair,
+            &["CREATE SCHEMA \"app\"", "ALTER TABLE \"Other\".\"t\" SET SCHEMA \"app\""],
+        ),
+    ] {
+        world.run(sql).await;
+        assert_eq!(world.look().await, ["a"], "{sql}");
+        let error = world.repair(&wanted, policy).await.unwrap_err();
+        assert_eq!(
+            (kind(&error), error.pending()),
+            (DriftKind::Table, pending.iter().map(|s| s.to_string()).collect::<Vec<_>>().as_slice()),
+            "{sql}"
+        );
+        assert!(
+            error.to_string().contains("Make it app.t again, by the statements in status.pending, or set"),
+            "{error}"
+        );
+        assert_eq!(world.sql.query(tables, &[]).await.unwrap().len(), 1, "{sql}");
+        world.restart();
+        world.repair(&wanted, policy).await.unwrap_err();
+        for statement in error.pending() {
+            world.run(statement).await;
+        }
+        assert_eq!(world.look().await, ["a"], "{sql}");
+        assert_eq!(world.repair(&wanted, policy).await, Ok(None), "{sql}");
+        assert_eq!(world.sql.query("SELECT FROM app.t", &[]).await.unwrap().len(), 1, "{sql}");
+    }
+    // Where something else has its name, no statement would do.
+    world.run("ALTER TABLE app.t RENAME TO u; CREATE TABLE app.t (a integer)").await;
+    let error = world.repair(&wanted, DriftPolicy::Repair).await.unwrap_err();
+    assert_eq!((kind(&error), error.pending()), (DriftKind::Table, &[][..]));
+    assert!(
+        error.to_string().contains("again, once nothing else has that name, or set tableName"),
+        "{error}"
+    );
+    // The spec may follow the table.
+    let followed = json!({"tableName": "u", "schema": "app", "columns": [{"a": "integer"}]});
+    assert_eq!(world.apply(&followed).await.unwrap().table, "app.u");
 }
 
 #[tokio::test]

@@ -112,7 +112,7 @@ async fn a_table_is_not_moved_to_another_schema() {
         }
         let error = world.rejected(&in_schema("t", "app", true)).await;
         assert!(
-            matches!(&error, TableError::Plan(PlanError::Renamed { existing, wanted }) if (&**existing, &**wanted) == ("public.t", "app.t")),
+            matches!(&error, TableError::Plan(PlanError::Renamed { existing, wanted, .. }) if (&**existing, &**wanted) == ("public.t", "app.t")),
             "{error}"
         );
         assert_eq!((error.class(), error.reason()), (ErrorClass::Permanent, ConditionReason::UpdateAborted));

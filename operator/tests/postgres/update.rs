@@ -186,6 +186,14 @@ async fn a_new_table_name_is_rejected() {
         "{error}"
     );
     assert_eq!((error.class(), error.reason()), (ErrorClass::Permanent, ConditionReason::UpdateAborted));
+    assert!(error.to_string().contains("or run the statements in status.pending, or delete"), "{error}");
+    // A look finds that somebody has run them.
+    assert_eq!(error.pending(), ["ALTER TABLE \"public\".\"old\" RENAME TO \"new\""]);
+    assert_eq!(world.look().await, [""; 0]);
+    world.run(&error.pending()[0]).await;
+    assert_eq!(world.look().await, ["a"]);
+    let applied = world.apply(&spec("new", &[("a", "integer")])).await.unwrap();
+    assert_eq!((&*applied.table, applied.outcome), ("public.new", Outcome::Unchanged));
 }
 
 #[tokio::test]
