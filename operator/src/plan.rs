@@ -15,6 +15,7 @@ mod error;
 mod index;
 mod key;
 mod removal;
+mod slowness;
 
 use crate::{
     catalog::{FoundIndexes, Head, Place, Publication, Relation, RelationKind},
@@ -35,6 +36,7 @@ pub use index::{IndexConflict, IndexPlan, IndexStep, names_of_indexes, plan_inde
 use key::changed_key;
 pub use key::lacks_key;
 pub use removal::{check_drop, check_dropped, may_drop, not_dropped, table_to_drop};
+pub use slowness::{hold_back, too_slow};
 use std::collections::BTreeSet;
 
 /// The table that the spec asks for, in the schema and with the types that the server knows.
@@ -65,6 +67,8 @@ impl Claim {
             is_first_hand: false,
             drift: DriftPolicy::default(),
             was_applied: false,
+            too_slow: None,
+            asks_first: false,
         }
     }
 
@@ -119,6 +123,10 @@ pub struct Claim {
     pub drift: DriftPolicy,
     /// Whether the spec was applied before, so that what differs was changed by somebody since.
     pub was_applied: bool,
+    /// The statements of this spec that took too long, and aren't tried again.
+    pub too_slow: Option<Vec<String>>,
+    /// Whether rows may be in the way, as they were before: then they are looked for before anything is built.
+    pub asks_first: bool,
 }
 
 /// What the database has for an object.
