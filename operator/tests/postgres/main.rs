@@ -18,6 +18,7 @@ mod edits;
 mod full;
 mod handed_over;
 mod hostile;
+mod hostile_tables;
 mod identities;
 mod indexes;
 mod integers;
