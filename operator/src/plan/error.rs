@@ -1,6 +1,6 @@
 //! Conflicts that a person has to resolve, in words.
 
-use super::{Cause, Difference, DriftHint, IndexConflict, Obstacle};
+use super::{Cause, Difference, DriftHint, IndexConflict, Obstacle, drift::AGAIN};
 use crate::{
     catalog::{Generated, Key},
     identifier::{Identifier, quote},
@@ -131,9 +131,10 @@ pub enum PlanError {
     },
     /// The object's table is in another database.
     #[error(
-        "this object's table is {table} in another database than the one that its connectionSecretRef leads to now, and \
-         tables can't be moved, so nothing was changed: let the reference, or the Secret, lead to the database of before, or \
-         move the table with its comment"
+        "this object's table is {table} in another database than the one that its connectionSecretRef, or the operator's own URL, leads \
+         to now, and tables can't be moved, so nothing was changed: let the reference, the Secret or the URL lead to the database of \
+         before, or move the table with its comment; or, if a new one is to be made here, {again}",
+        again = AGAIN
     )]
     Elsewhere {
         /// The table.
@@ -283,9 +284,6 @@ pub struct Dispute {
     pub decision: String,
 }
 
-/// A change that isn't made, and the statements that would make it.
-pub type Refused = (IncompatibleChange, Vec<String>);
-
 /// A change that would lose or rewrite data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -303,6 +301,15 @@ pub enum IncompatibleChange {
         from: String,
         /// The type in the spec.
         to: String,
+    },
+    /// A column can't get its type while others are made of it.
+    Sources {
+        /// The column.
+        column: Identifier,
+        /// The type in the spec.
+        to: String,
+        /// The columns that are computed from it, exact.
+        computed: Vec<String>,
     },
     /// The values of a column are computed, and a column of the spec can be written.
     Generated {
@@ -369,6 +376,14 @@ impl fmt::Display for IncompatibleChange {
             }
             Self::TypeChanged { column, from, to } => {
                 write!(f, "column {column} has the type {from}, but {to} in the spec")
+            }
+            Self::Sources { column, to, computed } => {
+                let computed: Vec<_> = computed.iter().map(|name| quote(name)).collect();
+                write!(
+                    f,
+                    "column {column} would become {to}, for which what is generated from it has to be dropped and added again: {}",
+                    computed.join(", ")
+                )
             }
             Self::Generated { column, by } => {
                 write!(
