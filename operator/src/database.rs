@@ -35,7 +35,7 @@ use crate::{
     spec::{AdoptionPolicy, Table},
     sqlstate::Step,
     steps::{self, Task},
-    transaction::{STATEMENT_LIMIT, Transaction, transact},
+    transaction::{Transaction, transact},
     triggers,
     types::{self, KnownTypes},
     warning::{self, Warning},
@@ -279,7 +279,7 @@ impl Database {
                 let left = drift.as_ref().and_then(|_| compared.behind_changes(&plan));
                 let (owner, place) = (claim.owner.clone(), plan.table.place.clone());
                 let held = self.watch.held(&owner.namespace, &owner.name);
-                let task = Task { owner, number, place, held };
+                let task = Task { owner, number, place, held, asks_first: claim.asks_first };
                 let steps = plan.steps.clone();
                 if let Some(difference) = &drift {
                     on_drift(&Repair { table: &task.place.qualified, difference, is_over: steps.is_empty() });
@@ -419,6 +419,11 @@ impl Database {
             true => plan::decide(Compared { wanted: &watched.wanted, found: &found }, planned, claim.drift),
             false => planned.map(|plan| (plan, None)),
         };
+        let plan = plan.and_then(|(plan, difference)| match (plan::hold_back(plan, claim), difference) {
+            (Ok(plan), difference) => Ok((plan, difference)),
+            (Err(error), Some(difference)) => Err(plan::obstructed(&difference, error)),
+            (Err(error), None) => Err(error),
+        });
         let plan = match plan {
             Ok((plan, Some(difference))) if claim.table.is_some() && plan.creates_table() => {
                 let beside = objects.tables_beside();
@@ -508,10 +513,7 @@ fn in_time(error: TableError, elapsed: Duration, plan: &Plan) -> TableError {
     if !error.is_of_statement_limit(elapsed) || plan.changes.contains(&plan::Change::CreateTable) {
         return error;
     }
-    let (table, seconds) = (plan.table.place.qualified.clone(), STATEMENT_LIMIT.as_secs());
-    let steps = plan.steps.iter().flat_map(|step| step.statements.iter().cloned());
-    let pending = ddl::changes(plan).into_iter().chain(steps).collect();
-    PlanError::TooSlow { table, seconds, pending }.into()
+    plan::too_slow(plan).into()
 }
 
 /// Runs a transaction, and once more if the catalog has changed meanwhile.

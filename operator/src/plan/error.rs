@@ -9,8 +9,8 @@ use crate::{
 use std::fmt;
 
 /// When rows that are in the way are looked at again.
-pub(super) const RETRIED: &str = "It is tried again every five minutes, because all rows are read each time, and at once when the object \
-                                  changes, such as by kubectl label";
+pub(super) const RETRIED: &str = "It is tried again after five minutes, then ever more seldom, because all rows are read each time, and at \
+                                  once when the object changes, such as by kubectl label";
 
 /// A key that isn't there, in words.
 const ABSENT: &str = "absent";
