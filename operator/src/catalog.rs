@@ -16,7 +16,9 @@ use crate::{identifier::Identifier, marker::Owner, search_path::current_schema};
 pub use column::{CatalogColumn, Generated};
 pub use detail::{CHECK_PREFIX, ColumnDetail, Details, UniqueIndex, details};
 use futures::try_join;
-pub use index::{CatalogIndex, FoundIndexes, cancel_builds, indexes, indexes_of_all, is_busy};
+pub use index::{
+    AS_LOGIN, AS_ROLE, CatalogIndex, FoundIndexes, cancel_builds, indexes, indexes_of_all, is_busy,
+};
 pub use key::{Key, KeyForm};
 use postgres_types::{ToSql, Type};
 pub use publication::{Publication, publications};
