@@ -207,6 +207,7 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
     }
     match relation.head.owner() {
         Some(marked) if marked.matches(owner) => {
+            check_stranger(&wanted.place, &relation.head, claim)?;
             check_standing(&wanted.place, &relation.head, owner)?;
             update(wanted, found, relation, &marked, claim)
         }
@@ -215,6 +216,18 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
             Err(PlanError::OwnedByAnother { table: wanted.place.qualified, owner: other, foreign })
         }
         None => adoption::adopt(wanted, found, relation, claim),
+    }
+}
+
+/// Checks that the line in the table's comment isn't just anybody's. What was the object's before may have been given to another role.
+fn check_stranger(place: &Place, head: &Head, claim: &Claim) -> Result<(), PlanError> {
+    match head
+        .stranger
+        .clone()
+        .filter(|_| claim.is_elsewhere || claim.table.as_ref() != Some(&place.qualified))
+    {
+        Some(role) => Err(PlanError::OfStranger { table: place.qualified.clone(), role }),
+        None => Ok(()),
     }
 }
 

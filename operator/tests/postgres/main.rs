@@ -16,6 +16,7 @@ mod disputes;
 mod drift;
 mod dumps;
 mod edits;
+mod forged;
 mod full;
 mod handed_over;
 mod hostile;
