@@ -10,16 +10,20 @@ mod steps;
 mod values;
 
 use crate::{
-    catalog::{AS_LOGIN, AS_ROLE, Place},
+    catalog::{AS_LOGIN, AS_ROLE, CatalogColumn, ColumnDetail, Place},
     identifier::{Identifier, literal, quote},
     plan::{Change, Plan, ResolvedTable},
     types::ResolvedColumn,
 };
-pub use column::{PROBED, generated, probe};
+pub use column::{PROBED, probe};
 use column::{definition, definition_in_new_table};
-pub use index::{cancel_build, create_index, index_steps};
+use index::rename_index;
+pub use index::{cancel_build, create_index, drop_statement as drop_index_statement, index_steps};
 pub use key::key;
-pub use names::{TakenNames, chosen_unique_name, key_names, not_null_name, successor_name, unique_names};
+pub use names::{
+    TakenNames, chosen_unique_name, key_names, not_null_name, not_null_names, sequence_name, successor_name,
+    unique_names,
+};
 pub use steps::{cancel_validation, drop_index, not_null, unique, unique_constraint};
 pub use values::{identity, serial, stored};
 
@@ -46,6 +50,8 @@ pub fn changes_of(table: &ResolvedTable, changes: &[Change]) -> Vec<String> {
             Change::CreateTable => first.push(create_table(table)),
             Change::CreateIndex(index) => last.push(create_index(place, index)),
             Change::Rename { from, to } => first.push(rename(place, from, to)),
+            Change::RenameIndex { from, to } => first.push(rename_index(place, from, to)),
+            Change::RenameConstraint { from, to } => first.push(rename_constraint(place, from, to)),
             Change::AddColumn(column) => added.push(format!("ADD COLUMN {}", definition(column))),
             Change::Comment { column, text } => last.push(comment_column(place, column, text)),
             Change::WidenSequence { sequence, type_, .. } => {
@@ -82,6 +88,8 @@ fn alteration(change: &Change) -> Option<String> {
         | Change::CreateTable
         | Change::CreateIndex(_)
         | Change::Rename { .. }
+        | Change::RenameIndex { .. }
+        | Change::RenameConstraint { .. }
         | Change::AddColumn(_)
         | Change::WidenSequence { .. }
         | Change::Comment { .. } => return None,
@@ -129,9 +137,30 @@ pub fn rename(place: &Place, from: &str, to: &Identifier) -> String {
     alter_table(place, &[format!("RENAME COLUMN {} TO {to}", quote(from))])
 }
 
+/// The statement that renames a constraint.
+fn rename_constraint(place: &Place, from: &str, to: &str) -> String {
+    alter_table(place, &[format!("RENAME CONSTRAINT {} TO {}", quote(from), quote(to))])
+}
+
 /// The statement that adds a column.
 pub fn add_column(place: &Place, column: &ResolvedColumn) -> String {
     alter_table(place, &[format!("ADD COLUMN {}", definition(column))])
+}
+
+/// The statement that drops a column.
+pub fn drop_column(place: &Place, name: &str) -> String {
+    alter_table(place, &[format!("DROP COLUMN {}", quote(name))])
+}
+
+/// The statement that adds a computed column of somebody's again.
+pub fn add_computed(place: &Place, found: &CatalogColumn, detail: &ColumnDetail) -> String {
+    let collation = detail.collation.as_ref().map_or_else(String::new, |name| format!(" COLLATE {name}"));
+    let expression = detail.expression.as_deref().unwrap_or_default();
+    let not_null = if detail.not_null { " NOT NULL" } else { "" };
+    let (name, type_, way) = (quote(&found.name), &found.type_name, found.generated);
+    let line =
+        format!("ADD COLUMN {name} {type_}{collation} GENERATED ALWAYS AS ({expression}) {way}{not_null}");
+    alter_table(place, &[line])
 }
 
 fn create_table(table: &ResolvedTable) -> String {

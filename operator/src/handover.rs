@@ -44,12 +44,47 @@ pub async fn mark(
     former: &Table,
     (types, owners): (&KnownTypes, &Owners),
 ) -> Result<Former, TableError> {
+    let (former, statement) = find(tx, objects, claim, former, types).await?;
+    if let Some(statement) = statement {
+        owners.note(&claim.owner);
+        tx.commit(Step::Change, &[statement]).await?;
+    }
+    Ok(former)
+}
+
+/// The same within a transaction that goes on, and isn't committed.
+///
+/// # Errors
+///
+/// [`TableError`].
+pub async fn try_to_mark(
+    tx: &Transaction<'_>,
+    objects: &impl Objects,
+    claim: &Claim,
+    former: &Table,
+    types: &KnownTypes,
+) -> Result<Former, TableError> {
+    let (former, statement) = find(tx, objects, claim, former, types).await?;
+    if let Some(statement) = statement {
+        tx.execute_typed(&statement, &[]).await.map_err(|error| (Step::Change, error))?;
+    }
+    Ok(former)
+}
+
+/// What is at the place of the table, and the statement that marks it.
+async fn find(
+    tx: &Transaction<'_>,
+    objects: &impl Objects,
+    claim: &Claim,
+    former: &Table,
+    types: &KnownTypes,
+) -> Result<(Former, Option<String>), TableError> {
     let (begun, seen) =
         join!(tx.begin(), look(tx, former.schema.as_ref().map(Identifier::as_str), &former.name));
     begun.map_err(DatabaseError::of_first_statement)?;
-    let Seen { place: Some(place), head: Some(head), .. } = seen? else { return Ok(Former::Nothing) };
+    let Seen { place: Some(place), head: Some(head), .. } = seen? else { return Ok((Former::Nothing, None)) };
     if head.owner().is_some() || matches!(head.kind, RelationKind::Other(_)) {
-        return Ok(Former::Nothing);
+        return Ok((Former::Nothing, None));
     }
     let table = place.qualified.clone();
     let relation = catalog::relation(tx, head, true).await?;
@@ -68,18 +103,16 @@ pub async fn mark(
     };
     let differences = plan::strangeness(&made, &relation);
     if !differences.is_empty() {
-        return Ok(Former::Strange(PlanError::Strange { table, differences }));
+        return Ok((Former::Strange(PlanError::Strange { table, differences }), None));
     }
     // An object that was deleted by force has left its table to nobody.
     if !objects.exists(&claim.owner).await.map_err(TableError::ObjectUnknown)? {
-        return Ok(Former::Nothing);
+        return Ok((Former::Nothing, None));
     }
     let comment = claim.owner.mark_comment(relation.head.comment.as_deref(), &made.from_spec());
-    owners.note(&claim.owner);
-    tx.commit(Step::Change, &[ddl::comment(&made.place, &comment)]).await?;
-    Ok(Former::Marked)
+    Ok((Former::Marked, Some(ddl::comment(&made.place, &comment))))
 }
 
-fn strange(table: String, why: String) -> Former {
-    Former::Strange(PlanError::Strange { table, differences: vec![why] })
+fn strange(table: String, why: String) -> (Former, Option<String>) {
+    (Former::Strange(PlanError::Strange { table, differences: vec![why] }), None)
 }

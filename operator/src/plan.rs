@@ -14,6 +14,7 @@ mod drift;
 mod error;
 mod index;
 mod key;
+mod pending;
 mod removal;
 
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
     identifier::{Identifier, quote},
     marker::{self, FromSpec, Owner, Setting, Standing},
     outcome::Adoption,
-    spec::{AdoptionPolicy, DriftPolicy, Index, Table, Values},
+    spec::{AdoptionPolicy, DriftPolicy, Index, Table},
     types::ResolvedColumn,
 };
 pub use adoption::strangeness;
@@ -30,10 +31,12 @@ pub use change::{Change, Obstacle, Step, StepKind};
 use columns::Differences;
 pub use columns::{Cause, is_quick, needs_details, needs_weight};
 pub use drift::{Compared, Difference, DriftHint, DriftKind, Repair, decide};
-pub use error::{Dispute, IncompatibleChange, PlanError, Refused};
+pub use error::{Dispute, IncompatibleChange, PlanError};
 pub use index::{IndexConflict, IndexPlan, IndexStep, names_of_indexes, plan_indexes};
 use key::changed_key;
 pub use key::lacks_key;
+use pending::pending;
+pub use pending::{Held, Refused, Turn};
 pub use removal::{check_drop, check_dropped, may_drop, not_dropped, table_to_drop};
 use std::collections::BTreeSet;
 
@@ -282,28 +285,39 @@ fn update(
 ) -> Result<Plan, PlanError> {
     let comment = relation.head.comment.as_deref();
     let in_comment = comment.and_then(marker::from_spec_in);
-    let after = columns::renamed(&wanted, relation, owned(in_comment.clone(), claim));
+    let after = columns::renamed(&wanted, relation, owned(in_comment.clone(), claim), &found.indexes);
     let present = found.indexes.renamed(&after.changes);
     let indexes = plan_indexes(&wanted.place, &wanted.indexes, &after.owned.indexes, &present);
-    let Differences { changes, mut steps, refused, unbound } =
+    let Differences { changes, steps: of_columns, refused, unbound, in_use, dropped, retyped } =
         columns::compare(&wanted, &after.relation, &after.owned, &present);
     let changes: Vec<_> = after.changes.into_iter().chain(changes).collect();
-    let of_indexes = indexes.as_ref().map_or(&[][..], |indexes| &indexes.steps);
-    steps.extend(ddl::index_steps(&wanted.place, of_indexes));
     let mut refused: Vec<_> = after.refused.into_iter().chain(refused).collect();
+    // Behind all else: rows may stand in its way.
+    let mut of_key = Vec::new();
     if lacks_key(&wanted, &after.relation) {
-        // Behind all else: rows may stand in its way.
         let details = after.relation.details.clone().unwrap_or_default();
-        steps.extend(ddl::key(&wanted.place, &wanted.primary_key, &details, &present));
+        of_key = ddl::key(&wanted.place, &wanted.primary_key, &details, &present);
     } else {
-        refused.extend(changed_key(&wanted, after.relation.key.as_ref()));
+        let is_all = refused.is_empty() && changes.is_empty();
+        refused.extend(changed_key(&wanted, after.relation.key.as_ref(), is_all));
     }
     if !refused.is_empty() {
+        let (released, of_indexes) =
+            pending::indexes(&wanted, &after.owned.indexes, &present, (&dropped, &retyped));
+        if let Some((_, held)) = refused.first_mut() {
+            held.extend(released);
+        }
+        let steps: Vec<_> = of_columns.into_iter().chain(of_indexes).chain(of_key).collect();
         let pending = pending(&wanted, &refused, &changes, &steps);
         let changes = refused.into_iter().map(|(change, _)| change).collect();
         return Err(PlanError::Incompatible { table: wanted.place.qualified, changes, pending });
     }
+    if let Some(index) = in_use {
+        return Err(IndexConflict::IsIdentity { index, table: wanted.place.qualified }.into());
+    }
     let mut indexes = indexes?;
+    let of_indexes = ddl::index_steps(&wanted.place, &indexes.steps);
+    let steps: Vec<_> = of_columns.into_iter().chain(of_indexes).chain(of_key).collect();
     let is_unbound = |name: &&String| unbound.iter().any(|(_, index)| index == *name);
     indexes.cancelled.extend(found.indexes.building.iter().filter(is_unbound).cloned());
     if relation.head.kind == RelationKind::Partitioned && !indexes.steps.is_empty() {
@@ -347,7 +361,8 @@ fn update(
 /// The columns that are to be renamed before anything else.
 pub fn renames(wanted: &ResolvedTable, relation: &Relation, claim: &Claim) -> Vec<Change> {
     let in_comment = relation.head.comment.as_deref().and_then(marker::from_spec_in);
-    columns::renamed(wanted, relation, owned(in_comment, claim)).changes
+    let after = columns::renamed(wanted, relation, owned(in_comment, claim), &FoundIndexes::default());
+    after.changes.into_iter().filter(|change| matches!(change, Change::Rename { .. })).collect()
 }
 
 /// What came from the spec, by the comment and by the claim.
@@ -355,45 +370,6 @@ fn owned(in_comment: Option<FromSpec>, claim: &Claim) -> FromSpec {
     let mut owned = in_comment.unwrap_or_default();
     owned.columns.extend(claim.columns.iter().cloned());
     owned
-}
-
-/// The statements that would make the table as the spec asks, in an order in which they can be run.
-fn pending(wanted: &ResolvedTable, refused: &[Refused], changes: &[Change], steps: &[Step]) -> Vec<String> {
-    let of_rank = |rank: u8| {
-        let held_back = refused.iter().filter(move |(change, _)| rank_of_refused(wanted, change) == rank);
-        let made: Vec<_> = changes.iter().filter(|change| rank_of(change) == Some(rank)).cloned().collect();
-        held_back.flat_map(|(_, statements)| statements.clone()).chain(ddl::changes_of(wanted, &made))
-    };
-    let steps = steps.iter().flat_map(|step| step.statements.iter().cloned());
-    (0..=LAST_RANK).flat_map(of_rank).chain(steps).collect()
-}
-
-/// The last of the ranks, which are an order of statements: names, columns that are added, expressions, what else becomes of columns,
-/// generated columns that are added, the rest, and the key.
-const LAST_RANK: u8 = 6;
-
-fn rank_of(change: &Change) -> Option<u8> {
-    match change {
-        Change::CancelBuild(_) | Change::CancelValidation(_) => None,
-        Change::Rename { .. } => Some(0),
-        Change::AddColumn(column) if !matches!(column.settings.values, Values::Generated(_)) => Some(1),
-        Change::AddColumn(_) => Some(4),
-        _ => Some(5),
-    }
-}
-
-fn rank_of_refused(wanted: &ResolvedTable, change: &IncompatibleChange) -> u8 {
-    match change {
-        IncompatibleChange::RenamesForeign { .. } => 0,
-        // It is of what was held back as it is of what isn't.
-        IncompatibleChange::Rewrite { column, cause: Cause::OwnValues | Cause::Domain, .. } => {
-            let added = wanted.columns.iter().find(|added| added.name == *column).cloned();
-            added.and_then(|added| rank_of(&Change::AddColumn(added))).unwrap_or_default()
-        }
-        IncompatibleChange::Expression { .. } => 2,
-        IncompatibleChange::PrimaryKey { .. } => 6,
-        _ => 3,
-    }
 }
 
 /// Checks that an object which has no table here has none in another database either.

@@ -54,7 +54,8 @@ impl World {
         let twice = object("rules", &twice).to_string();
         for _ in 0..200 {
             let arguments = ["create", "--dry-run=server", "-f", "-"];
-            if !self.kubectl(&arguments, &twice).status.success() {
+            let output = self.kubectl(&arguments, &twice);
+            if String::from_utf8_lossy(&output.stderr).contains("has the column a twice") {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -348,9 +349,13 @@ async fn every_object_that_the_kopf_demos_crd_has_let_in_can_be_changed_and_dele
 async fn until_the_schema_is_there(tables: &Api<DynamicObject>) {
     let bad = serde_json::from_value(object("probe", &json!({"tableName": ""}))).unwrap();
     let dry = PostParams { dry_run: true, ..PostParams::default() };
-    while tables.create(&dry, &bad).await.is_ok() {
+    for _ in 0..600 {
+        if tables.create(&dry, &bad).await.is_err() {
+            return;
+        }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    panic!("the API server has the schema of before");
 }
 
 #[tokio::test]

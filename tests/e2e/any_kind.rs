@@ -65,6 +65,8 @@ async fn a_handler_of_any_kind_sees_all_kinds_and_those_that_come_and_logs_and_w
     let fixture = Fixture::on(&cluster, "any-kind").await;
     let (seen, log) = (Seen::default(), Log::default());
     let _logging = tracing::subscriber::set_default(log.clone());
+    // With one subscriber alone, a place in the code that another test's thread comes to first would be silent on all of them.
+    let _other = tracing::Dispatch::new(Log::default());
     let operator = Operator::with_registry("any", Registry::from_iter([on_event::<AnyKind>("any").run(any)]))
         .client(cluster.control_plane.client().await.unwrap())
         .state(seen.clone())

@@ -96,7 +96,7 @@ async fn a_policy_s_denial_is_told_by_its_name_and_is_no_missing_permission() {
         let mut kubectl = fixture.kubectl();
         kubectl.args(["patch", "databasetable", "denied", "--subresource=status", "--type=merge"]);
         kubectl.args(["--dry-run=server", "-p", r#"{"status":{"columnCount":7}}"#]);
-        !kubectl.output().unwrap().status.success()
+        String::from_utf8_lossy(&kubectl.output().unwrap().stderr).contains("it has no status")
     };
     eventually("the policy is enforced", is_denied, |denied| *denied).await;
 

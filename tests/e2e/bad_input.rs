@@ -30,9 +30,14 @@ async fn create(fixture: &Fixture<'_>, case: &Case) -> Result<(), String> {
     }
 }
 
+/// How an ERROR line about an object begins, after its time.
+fn error_about(fixture: &Fixture<'_>, name: &str) -> String {
+    format!("[ERROR   ] [{}/{name}] ", fixture.namespace)
+}
+
 /// The messages of the ERROR lines about an object so far.
 fn errors(operator: &OperatorProcess, fixture: &Fixture<'_>, name: &str) -> Vec<String> {
-    let prefix = format!("[ERROR   ] [{}/{name}] ", fixture.namespace);
+    let prefix = error_about(fixture, name);
     operator.lines().iter().filter_map(|line| Some(line.split_once(&prefix)?.1.to_owned())).collect()
 }
 
@@ -45,6 +50,7 @@ async fn until_rejected(operator: &OperatorProcess, fixture: &Fixture<'_>, name:
     let message = object["status"]["conditions"][1]["message"].as_str().unwrap();
     assert!(message.contains(expected), "{name}: {message}");
     assert!(!message.contains(['\0', '\n']), "{name}: {message:?}");
+    operator.wait_for_line(&error_about(fixture, name)).await;
     let errors = errors(operator, fixture, name);
     let [only] = &errors[..] else { panic!("{name}: {errors:#?}") };
     assert_eq!(
@@ -91,7 +97,7 @@ async fn invalid_objects_affect_no_others(fixture: &Fixture<'_>, cases: &[&Case]
     assert_eq!(fixture.table("before").await, Some(before));
     assert_eq!(fixture.all_tables().await, ["after", "x"]);
     assert_eq!(fixture.query(ROW).await, ["7"]);
-    assert_eq!(operator.count_lines("[ERROR"), cases.len());
+    operator.assert_lines("[ERROR", cases.len()).await;
 }
 
 #[tokio::test]
@@ -137,7 +143,7 @@ async fn an_object_that_becomes_invalid_keeps_its_table_and_can_be_deleted_with_
     assert_eq!(fixture.columns("spoiled").await, ["id integer"]);
     delete_quickly(&fixture, "spoiled").await;
     assert_eq!(fixture.all_tables().await, [""; 0]);
-    assert_eq!(errors(&operator, &fixture, "spoiled").len(), 2);
+    operator.assert_lines(&error_about(&fixture, "spoiled"), 2).await;
 }
 
 /// The Kopf demo's CRD has no schema of the status: any client can write any shape.

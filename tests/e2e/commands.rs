@@ -1,6 +1,7 @@
 //! The commands `plan` and `import`, on a real PostgreSQL.
 
 use crate::fixture::{Cluster, Fixture, KOPF_DEMO_CR};
+use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     fs,
@@ -141,6 +142,45 @@ async fn plan_reads_manifests_as_kubectl_does() {
     }
     let (code, text) = run(&fixture, &["plan", "--file", "x"], "");
     assert_eq!(code, 64, "{text}");
+}
+
+#[tokio::test]
+async fn plan_knows_what_kopf_has_made_for_an_object_and_what_comes_then() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "plan-note").await;
+    fixture
+        .sql("CREATE TABLE noted (id integer PRIMARY KEY); CREATE TABLE other (id integer, more text)")
+        .await;
+    let before = schema(&fixture).await;
+    let object = |table: &str, columns: Value, annotations: Value| {
+        let spec = json!({"tableName": table, "columns": columns, "primaryKey": "id"});
+        let metadata = json!({"name": table, "annotations": annotations});
+        json!({"apiVersion": "kopf.demo/v1", "kind": "DatabaseTable", "metadata": metadata, "spec": spec})
+    };
+    let columns = || json!([{"id": "integer"}]);
+    for table in ["noted", "other"] {
+        let note = json!({"spec": object(table, columns(), json!({}))["spec"]}).to_string();
+        let annotations = json!({"kopf.zalando.org/last-handled-configuration": note});
+        fixture.apply(&object(table, columns(), annotations).to_string());
+    }
+    let noted = object("noted", columns(), json!({})).to_string();
+    let (code, text) = plan(&fixture, &noted);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("-- table public.noted is taken over: from then on it is the object's"), "{text}");
+    let more = object("noted", json!([{"id": "integer"}, {"name": "text"}]), json!({})).to_string();
+    let (code, text) = plan(&fixture, &more);
+    assert_eq!(code, 2, "{text}");
+    let expected = "and is dropped with it, with all rows, unless deletionPolicy is Retain\nALTER TABLE \"public\".\"noted\" ADD COLUMN";
+    assert!(text.contains(expected), "{text}");
+    let (code, text) = plan(&fixture, &object("other", columns(), json!({})).to_string());
+    assert!(code == 1 && text.contains("-- Conflict: ") && !text.contains("wasn't read"), "{text}");
+    // Without the cluster, it can't be known.
+    let words = ["plan", "-f", "-", "--namespace=plan-note", "--cluster-id=c"];
+    let (code, text) = run(&fixture, &words, &noted);
+    let unread = "-- WARNING: the object in the cluster wasn't read (--cluster-id stands for the cluster): if the Kopf demo's";
+    assert!(code == 1 && text.contains(unread), "{text}");
+    assert_eq!(schema(&fixture).await, before);
+    let comment = "SELECT concat(obj_description('noted'::regclass, 'pg_class'))";
+    assert_eq!(fixture.query(comment).await, [""]);
 }
 
 #[tokio::test]

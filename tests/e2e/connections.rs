@@ -94,7 +94,7 @@ async fn a_table_is_made_by_a_secret_s_role_and_follows_its_password() {
     let create =
         format!("CREATE ROLE {user} LOGIN PASSWORD '{first}'; GRANT CREATE ON SCHEMA public TO {user}");
     superuser.batch_execute(&create).await.unwrap();
-    let operator = fixture.operator().not_verbose().arg("--debug").env("RUST_LOG", "trace").start();
+    let mut operator = fixture.operator().not_verbose().arg("--debug").env("RUST_LOG", "trace").start();
     fixture.apply(&manifest("plain", "plain", &["id"]));
     fixture.until_ready("plain").await;
 
@@ -132,6 +132,7 @@ async fn a_table_is_made_by_a_secret_s_role_and_follows_its_password() {
     fixture.delete("table").await;
     fixture.until_gone("table").await;
     assert_eq!(fixture.all_tables().await, ["plain"]);
+    operator.terminate().await;
     assert_hides(&fixture, &operator, user);
 }
 
@@ -222,7 +223,7 @@ async fn an_object_waits_for_its_secret_and_goes_at_once_if_it_never_had_a_table
 async fn a_secret_that_is_watched_is_noticed_at_once() {
     let fixture = Fixture::on(Cluster::with_full_crd().await, "watched-secret").await;
     fixture.apply(&may_watch(&fixture));
-    let operator = fixture.operator().arg("--watch-secrets").start();
+    let mut operator = fixture.operator().arg("--watch-secrets").start();
     let waiting = Instant::now();
     fixture.apply(&by_secret("one", "one", &["id"], "pg-app"));
     fixture.apply(&by_secret("other", "other", &["id"], "pg-app"));
@@ -248,6 +249,7 @@ async fn a_secret_that_is_watched_is_noticed_at_once() {
     for name in ["one", "other"] {
         fixture.until(name, "the database is another one", synced("DatabaseChanged")).await;
     }
+    operator.terminate().await;
     assert_eq!(operator.count_lines("panicked"), 0);
 }
 

@@ -41,7 +41,7 @@ async fn what_others_change_of_a_table_is_put_right_within_the_interval() {
     // Neither was written, nor looked at in vain.
     let after = fixture.table("a").await.unwrap();
     assert_eq!(after["metadata"]["resourceVersion"], before["metadata"]["resourceVersion"]);
-    assert_eq!(operator.count_lines("Handler 'resume_handler' is invoked"), 2);
+    operator.assert_lines("Handler 'resume_handler' is invoked", 2).await;
 }
 
 #[tokio::test]
@@ -102,7 +102,7 @@ async fn an_object_whose_update_was_held_back_is_applied_once_somebody_has_run_t
         fixture.sql(statement.as_str().unwrap()).await;
     }
     fixture.until("a", "it is as it asks", is("Applied")).await;
-    assert_eq!(operator.count_lines("failed permanently"), 1);
+    operator.assert_lines("failed permanently", 1).await;
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ async fn example_03_exceptions_retries_what_may_succeed() {
         (&format!("'instant_failure_by_method' failed permanently: {number}"), 1),
     ] {
         let line = line(&fixture, "korf.objects", "ERROR", &format!("Handler {text}"));
-        assert_eq!(operator.count_lines(&line), count, "{line}");
+        operator.assert_lines(&line, count).await;
     }
     logged(&fixture, &operator, "03_exceptions", "INFO", "Succeeded after 2 failures.").await;
     succeeded(&fixture, &operator, "eventual_success").await;

@@ -143,8 +143,8 @@ async fn while_a_reader_keeps_its_lock_other_readers_wait_for_three_seconds_at_m
     };
     let ((), (longest, count)) = futures::join!(update, read(&fixture.database, &over));
     println!("of {count} readers, the slowest has waited for {longest:?}");
-    // The operator's limit, and some time for a busy machine.
-    assert!((2_000..4_500).contains(&longest.as_millis()), "{longest:?}");
+    // The operator's limit, and some time for a busy machine. Without it, they would wait until the first reader goes.
+    assert!((2_000..8_000).contains(&longest.as_millis()), "{longest:?}");
     assert!(count > 10, "{count} have read between the attempts");
 }
 
@@ -157,7 +157,7 @@ async fn a_standby_that_takes_the_primary_s_place_is_found_and_has_the_tables() 
     // The standby first: its connections are no use before it is promoted.
     let hosts = format!("{},{}", standby.address(), primary.address());
     let url = database.url().replace(&primary.address().to_string(), &hosts);
-    let operator = fixture.operator().env("DATABASE_URL", url).start();
+    let mut operator = fixture.operator().env("DATABASE_URL", url).start();
     fixture.apply(&manifest("a", "a", &["one"]));
     fixture.until_ready("a").await;
 
@@ -174,5 +174,6 @@ async fn a_standby_that_takes_the_primary_s_place_is_found_and_has_the_tables() 
     let columns = "SELECT count(*) FROM pg_attribute WHERE attrelid = 'a'::regclass AND attnum > 0";
     let found = copy.connect().await.unwrap().query_one(columns, &[]).await.unwrap();
     assert_eq!(found.get::<_, i64>(0), 2);
+    operator.terminate().await;
     assert_eq!(operator.count_lines("panicked"), 0);
 }

@@ -13,7 +13,7 @@ mod program;
 mod tables;
 
 pub use cluster::{Cluster, Crd, install};
-pub use eventually::{eventually, eventually_within};
+pub use eventually::{LIMIT, eventually, eventually_within};
 pub use lock::Lock;
 pub use objects::{condition, manifest, until};
 pub use operator::{OperatorCommand, OperatorProcess};

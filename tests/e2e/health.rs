@@ -1,6 +1,8 @@
 //! Health: what an operator answers while its API server, its handlers and its threads fail.
 
-use crate::fixture::{Cluster, Crd, Fixture, KOPF_DEMO_CR, OperatorProcess, eventually, eventually_within};
+use crate::fixture::{
+    Cluster, Crd, Fixture, KOPF_DEMO_CR, LIMIT, OperatorProcess, eventually, eventually_within,
+};
 use k8s_openapi::api::core::v1::ConfigMap;
 use korf::{Operator, extract::CancellationToken, handler::Registry, observe::Observation, on_create};
 use kube::{
@@ -86,6 +88,8 @@ async fn without_the_api_server_an_operator_is_not_ready_and_a_restart_is_tried_
     let limit = Duration::from_secs(60);
     let codes = async || health.codes();
     eventually_within(limit, "the operator is ready again", codes, |codes| *codes == (200, 200)).await;
+    // It asks for its namespace every second.
+    fixture.until_nothing_is_denied().await;
 }
 
 /// No error comes from a network that falls silent.
@@ -176,7 +180,7 @@ async fn an_operator_whose_threads_are_all_blocked_says_that_it_is_not_alive() {
     let operator = thread::spawn(move || {
         run_blocking(async { control_plane.client().await.unwrap() }, &namespace, &send, until);
     });
-    let health = Health::at(&url.recv().unwrap());
+    let health = Health::at(&url.recv_timeout(LIMIT).unwrap());
     health.until(200, 200).await;
 
     *BLOCKS.0.lock().unwrap() = true;

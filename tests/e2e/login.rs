@@ -1,6 +1,6 @@
 //! Logins: credentials that change while the operator runs, and proxies.
 
-use crate::fixture::{Fixture, manifest};
+use crate::fixture::{Fixture, LIMIT, manifest};
 use k8s_openapi::api::core::v1::ConfigMap;
 use korf::{
     Name, Operator, RunError, State,
@@ -28,6 +28,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::mpsc::{UnboundedSender, unbounded_channel},
     task::AbortHandle,
+    time::timeout,
 };
 
 /// A service account that may do everything, and a kubeconfig of it.
@@ -193,12 +194,13 @@ async fn a_login_handler_is_called_again_when_its_token_is_rejected() {
     let operator = operator.spawn();
     let map = |name: &str| format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}");
     fixture.apply(&map("before"));
-    while names.recv().await.unwrap() != "before" {}
+    let mut until_named = async |name: &str| while names.recv().await.unwrap() != name {};
+    timeout(LIMIT, until_named("before")).await.unwrap();
     account.revoke();
     account.write("token", &account.token());
-    renewals.recv().await.unwrap();
+    timeout(LIMIT, renewals.recv()).await.unwrap().unwrap();
     fixture.apply(&map("after"));
-    while names.recv().await.unwrap() != "after" {}
+    timeout(LIMIT, until_named("after")).await.unwrap();
     operator.stop().await.unwrap();
     assert!(calls.load(Ordering::Relaxed) >= 2);
 }

@@ -43,7 +43,13 @@ async fn only_the_given_namespaces_are_served() {
         fixture.until_ready("before").await;
         fixture.until_ready("after").await;
     }
-    assert_eq!(a.all_tables().await, ["two-a-after", "two-a-before", "two-b-after", "two-b-before"]);
+    // What comes after that has been handled, and a watch of c would have shown its objects.
+    a.apply(&manifest("last", "two-a-last", &["id"]));
+    a.until_ready("last").await;
+    assert_eq!(
+        a.all_tables().await,
+        ["two-a-after", "two-a-before", "two-a-last", "two-b-after", "two-b-before"]
+    );
     assert_eq!(c.table("before").await, untouched);
     assert_eq!(c.table("after").await.unwrap()["metadata"]["finalizers"], Value::Null);
     assert_eq!(operator.count_lines("two-c"), 0);

@@ -88,7 +88,7 @@ async fn a_granted_right_is_noticed_within_thirty_seconds() {
         fixture.until_ready(name).await;
     }
     assert!(granted.elapsed() < Duration::from_secs(30), "{:?}", granted.elapsed());
-    assert_eq!(operator.count_lines("[ERROR"), 1, "{:#?}", operator.lines());
+    operator.assert_lines("[ERROR", 1).await;
 }
 
 #[tokio::test]

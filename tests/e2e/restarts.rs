@@ -31,6 +31,7 @@ async fn check_unchanged(fixture: &Fixture<'_>) {
     operator.wait_for_line(&format!("{here} Resuming is processed: 1 succeeded; 0 failed.")).await;
     fixture.apply(&manifest("probe", "probe", &["id"]));
     fixture.until_ready("probe").await;
+    operator.wait_for_line("/probe] Handler 'create_handler' succeeded.").await;
     assert_eq!(operator.count_lines(&format!("{here} Handler 'resume_handler'")), 2, "invoked and succeeded");
     assert_eq!(succeeded(&operator), 2, "that, and the probe's handler");
     assert_eq!(fixture.table("website-users").await.unwrap(), before, "nothing was written");

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Shorter than any delay of an attempt that waits for somebody, or that has failed several times.
-const AT_ONCE: Duration = Duration::from_secs(5);
+/// Shorter than any delay of an attempt that waits for somebody, or that has failed several times: up to twenty seconds.
+const AT_ONCE: Duration = Duration::from_secs(10);
 const KEPT: &str = "Kept table public.website_users, because deletionPolicy is Retain.";
 
 fn policy(policy: &str) -> Value {

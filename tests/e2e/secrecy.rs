@@ -25,7 +25,7 @@ async fn no_failure_puts_the_password_into_the_log_or_an_object() {
             command.env(name, value)
         })
     };
-    let operator = loud().database_through(&proxy).start();
+    let mut operator = loud().database_through(&proxy).start();
     fixture.apply(&manifest("good", "good", &["id"]));
     fixture.until_ready("good").await;
     proxy.cut();
@@ -43,8 +43,8 @@ async fn no_failure_puts_the_password_into_the_log_or_an_object() {
     let denied = |object: &Value| condition(object, "Synced") == ["False", "PermissionDenied"];
     fixture.until("denied", "the password is rejected", denied).await;
     assert!(operator.count_lines("tokio_postgres") > 0, "the log contains lines of libraries");
+    operator.terminate().await;
     assert_not_logged(&operator, password);
-    drop(operator);
     let objects = fixture.kubectl_get(&["databasetables,events", "--output=yaml"]);
     assert!(!objects.contains(password), "{objects}");
 

@@ -8,7 +8,8 @@ use kube::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
+use tokio::time::{sleep, timeout};
 
 /// A kind with a status subresource.
 #[derive(CustomResource, Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -63,11 +64,19 @@ pub async fn install(client: &Client) {
         let name = definition.metadata.name.unwrap();
         await_condition(definitions.clone(), &name, is_crd_established()).await.unwrap();
     }
-    // An established CRD isn't served everywhere at once.
-    for kind in ["things", "plains"] {
-        let request = http::Request::get(format!("/apis/c.korf.dev/v1/{kind}")).body(Vec::new()).unwrap();
-        while client.request_text(request.clone()).await.is_err() {
-            tokio::task::yield_now().await;
-        }
+    // An established CRD isn't served everywhere at once, and discovery is another controller's.
+    for path in ["", "/things", "/plains"] {
+        let request = http::Request::get(format!("/apis/c.korf.dev/v1{path}")).body(Vec::new()).unwrap();
+        let is_served = |answer: kube::Result<String>| {
+            answer.is_ok_and(|text| {
+                !path.is_empty() || ["things", "plains"].iter().all(|kind| text.contains(kind))
+            })
+        };
+        let served = async {
+            while !is_served(client.request_text(request.clone()).await) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(Duration::from_secs(30), served).await.unwrap_or_else(|_| panic!("{path:?} is served"));
     }
 }

@@ -13,6 +13,7 @@ use korf_sandbox::ControlPlane;
 use korf_testing::api::{ApiServer, ServedKind};
 use kube::{Client, core::ApiResource};
 use serde_json::Value;
+use talk::Case;
 
 #[tokio::test]
 async fn both_servers_give_the_same_answers() {
@@ -28,19 +29,33 @@ async fn both_servers_give_the_same_answers() {
 
     let mut different = Vec::new();
     for (number, case) in cases::all().into_iter().enumerate() {
-        let namespace = plane.create_namespace(&format!("conformance-{number}")).await.expect("a namespace");
-        let theirs = talk::run(&real, &namespace, &case).await;
-        let here = talk::run(&ours, &namespace, &case).await;
-        for (step, (theirs, here)) in case.steps.iter().zip(theirs.iter().zip(&here)) {
-            if theirs != here {
-                let (title, line) = (case.title, step.line());
-                different
-                    .push(format!("{title}: {line}\n  the real one: {theirs}\n  the one in memory: {here}"));
+        // A real server that is busy may end a watch of one second before it has said all, but not twice.
+        let mut differences = Vec::new();
+        for attempt in ["once", "again"] {
+            let namespace = format!("conformance-{number}-{attempt}");
+            let namespace = plane.create_namespace(&namespace).await.expect("a namespace");
+            let theirs = talk::run(&real, &namespace, &case).await;
+            let here = talk::run(&ours, &namespace, &case).await;
+            differences = differing(&case, &theirs, &here);
+            if differences.is_empty() {
+                break;
             }
         }
+        different.extend(differences);
     }
     different.extend(built_in_kinds(&real, &ours).await);
     assert!(different.is_empty(), "{} answers differ:\n{}", different.len(), different.join("\n"));
+}
+
+/// The steps of a case with different answers.
+fn differing(case: &Case, theirs: &[Value], here: &[Value]) -> Vec<String> {
+    let answers = case.steps.iter().zip(theirs.iter().zip(here));
+    let differ = answers.filter(|(_, (theirs, here))| theirs != here);
+    differ
+        .map(|(step, (theirs, here))| {
+            format!("{}: {}\n  the real one: {theirs}\n  the one in memory: {here}", case.title, step.line())
+        })
+        .collect()
 }
 
 /// What the server in memory says of built-in kinds that isn't true.

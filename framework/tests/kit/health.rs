@@ -9,7 +9,7 @@ use korf_testing::{
 };
 use kube::core::ApiResource;
 use std::{
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
@@ -280,7 +280,8 @@ fn the_liveness_endpoint_has_what_probes_return_and_fails_with_one_of_them() {
 
 #[tokio::test]
 async fn two_addresses_that_take_each_others_port_are_named_with_the_remedy() {
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // It is noticed before anything listens there.
+    let taken = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
     let all = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), taken.port());
     let operator = crate::lights::operator(&House::default()).health(all).liveness(taken, "/healthz");
     let error = operator.run_until(CancellationToken::new()).await.unwrap_err();

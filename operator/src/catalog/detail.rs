@@ -3,7 +3,7 @@
 use super::{Weight, by_relation, of_relations, rows_of};
 use crate::spec::Identity;
 use futures::try_join;
-use postgres_types::Type;
+use postgres_types::{ToSql, Type};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use tokio_postgres::{Client, Error, Row};
 
@@ -22,6 +22,8 @@ pub struct Details {
     pub has_native_not_null: bool,
     /// The names of checks that the operator has made.
     pub checks: BTreeSet<String>,
+    /// The names of its NOT NULL constraints that the operator has made (PostgreSQL 18).
+    pub not_nulls: BTreeSet<String>,
     /// Those of its columns, by their exact names.
     pub columns: BTreeMap<String, ColumnDetail>,
 }
@@ -33,11 +35,15 @@ pub struct ColumnDetail {
     pub not_null: bool,
     /// The constraint by which it is NOT NULL, if rows of before haven't been checked (PostgreSQL 18).
     pub unproven: Option<String>,
+    /// The constraint by which it is NOT NULL, if the operator has made it (PostgreSQL 18).
+    pub own_not_null: Option<String>,
     /// Its default, or what it is generated from, as PostgreSQL prints it. What a column is generated from can't be read without
     /// waiting for a lock, and is absent if that wasn't to be.
     pub expression: Option<String>,
     /// The number of the expression: another one has another number.
     pub expression_id: Option<u32>,
+    /// The columns that it is generated from, exact.
+    pub sources: Vec<String>,
     /// Its comment.
     pub comment: Option<String>,
     /// Its collation with the schema, quoted where necessary, if it isn't that of its type.
@@ -59,6 +65,8 @@ pub struct UniqueIndex {
     pub is_key: bool,
     /// Whether a constraint can be made of it: it has the usual order.
     pub is_plain: bool,
+    /// Whether replication tells rows apart by it.
+    pub is_identity: bool,
     /// The UNIQUE constraint that it is for.
     pub constraint: Option<String>,
 }
@@ -81,10 +89,12 @@ pub(super) async fn read(sql: &Client, oids: &[u32], may_wait: bool) -> Result<H
             is_key: row.try_get(4)?,
             is_plain: row.try_get(5)?,
             constraint: row.try_get(6)?,
+            is_identity: row.try_get(7)?,
         };
         Ok((row.try_get(1)?, index))
     };
-    let (of_tables, of_columns) = ([(&CHECK_PREFIX as _, Type::TEXT)], [(&may_wait as _, Type::BOOL)]);
+    let prefix = || (&CHECK_PREFIX as &(dyn ToSql + Sync), Type::TEXT);
+    let (of_tables, of_columns) = ([prefix()], [(&may_wait as _, Type::BOOL), prefix()]);
     let (tables, columns, unique) = try_join!(
         rows_of(sql, TABLES, oids, &of_tables),
         rows_of(sql, COLUMNS, oids, &of_columns),
@@ -106,10 +116,12 @@ pub(super) async fn read(sql: &Client, oids: &[u32], may_wait: bool) -> Result<H
 
 fn table(row: &Row) -> Result<Details, Error> {
     let (version, checks): (i32, Vec<String>) = (row.try_get(1)?, row.try_get(2)?);
+    let not_nulls: Vec<String> = row.try_get(3)?;
     Ok(Details {
         weight: Weight::default(),
         has_native_not_null: version >= NATIVE_NOT_NULL,
         checks: checks.into_iter().collect(),
+        not_nulls: not_nulls.into_iter().collect(),
         columns: BTreeMap::new(),
     })
 }
@@ -117,6 +129,8 @@ fn table(row: &Row) -> Result<Details, Error> {
 const TABLES: &str = "SELECT c.oid, \
     pg_catalog.current_setting('server_version_num')::pg_catalog.int4, \
     ARRAY(SELECT k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c' \
+          AND pg_catalog.starts_with(k.conname::text, $2)), \
+    ARRAY(SELECT k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'n' \
           AND pg_catalog.starts_with(k.conname::text, $2)) \
     FROM pg_catalog.pg_class c WHERE c.oid = ANY($1)";
 
@@ -130,12 +144,19 @@ const COLUMNS: &str = "SELECT a.attrelid, a.attname::text, a.attnotnull, \
     (SELECT pg_catalog.format('%I.%I', n.nspname, c.collname) FROM pg_catalog.pg_collation c \
      JOIN pg_catalog.pg_namespace n ON n.oid = c.collnamespace WHERE c.oid = a.attcollation \
      AND c.oid <> (SELECT t.typcollation FROM pg_catalog.pg_type t WHERE t.oid = a.atttypid)), \
-    a.attidentity::text, d.oid \
+    a.attidentity::text, d.oid, \
+    (SELECT k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conrelid = a.attrelid AND k.contype = 'n' \
+     AND k.conkey = ARRAY[a.attnum] AND pg_catalog.starts_with(k.conname::text, $3)), \
+    ARRAY(SELECT DISTINCT b.attname::text FROM pg_catalog.pg_depend p JOIN pg_catalog.pg_attribute b \
+     ON b.attrelid = p.refobjid AND b.attnum = p.refobjsubid WHERE a.attgenerated <> '' \
+     AND p.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND p.objid = d.oid \
+     AND p.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND p.refobjid = a.attrelid AND p.refobjsubid > 0 \
+     AND p.refobjsubid <> a.attnum) \
     FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
     WHERE a.attrelid = ANY($1) AND a.attnum > 0 AND NOT a.attisdropped";
 
 const UNIQUE: &str = "SELECT i.indrelid, a.attname::text, x.relname::text, i.indisvalid AND i.indisready, i.indisprimary, \
-    m.amname = 'btree' AND o.opcdefault AND i.indoption[0] = 0 AND i.indcollation[0] = a.attcollation, k.conname::text \
+    m.amname = 'btree' AND o.opcdefault AND i.indoption[0] = 0 AND i.indcollation[0] = a.attcollation, k.conname::text, i.indisreplident \
     FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid \
     JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] \
     JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[0] JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod \
@@ -152,6 +173,8 @@ fn column(row: &Row) -> Result<(String, ColumnDetail), Error> {
     let detail = ColumnDetail {
         not_null: row.try_get(2)?,
         unproven: row.try_get(3)?,
+        own_not_null: row.try_get(9)?,
+        sources: row.try_get(10)?,
         expression: row.try_get(4)?,
         expression_id: row.try_get(8)?,
         comment: row.try_get(5)?,

@@ -2,7 +2,10 @@
 
 mod manifest;
 
-use super::{DatabaseOptions, plan::planned};
+use super::{
+    DatabaseOptions,
+    plan::{Known, planned},
+};
 use crate::{
     catalog::{self, RelationKind},
     database::Database,
@@ -158,7 +161,7 @@ async fn tried(database: &Database, manifest: Manifest) -> Entry {
         uid: String::new(),
     };
     let planned = match manifest.declaration() {
-        Ok(declaration) => planned(database, &owner, &declaration).await,
+        Ok(declaration) => planned(database, &owner, &Known::New, &declaration).await,
         Err(error) => return Entry::LeftOut(error.to_string()),
     };
     match planned {

@@ -1,5 +1,6 @@
 //! Command `plan`: the statements that the operator would run for some manifests. It changes nothing.
 
+mod live;
 mod printing;
 mod reading;
 
@@ -10,11 +11,13 @@ use crate::{
     database::{Database, Preview},
     error::TableError,
     marker::Owner,
-    plan::{Claim, PlanError},
+    plan::PlanError,
     spec::{Declaration, SecretRef},
 };
+use futures::{StreamExt, stream};
 use korf::Error;
 use kube::{Client, Config};
+pub(super) use live::Known;
 use printing::{Note, Part};
 use reading::Metadata;
 use std::{
@@ -47,6 +50,9 @@ pub struct PlanOptions {
 
 /// The exit code of a wrong command line (`EX_USAGE`). That of other commands, 2, says here that there is something to do.
 pub const MISUSED: u8 = 64;
+
+/// The objects that are read at the same time.
+const READS: usize = 8;
 
 /// What there is to do for all objects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,7 +102,7 @@ async fn print(options: &PlanOptions) -> Result<Sum, Error> {
         manifests.extend(read.map_err(|why| Error::new(format!("{}: {why}", path.display())))?);
     }
     let (pool, target) = options.database.pool()?;
-    let (cluster, namespace) = surroundings(options).await?;
+    let (cluster, namespace, client) = surroundings(options).await?;
     let manifests: Vec<_> = manifests
         .into_iter()
         .map(|manifest| (owner(manifest.metadata, &namespace, &cluster), manifest.spec))
@@ -111,8 +117,13 @@ async fn print(options: &PlanOptions) -> Result<Sum, Error> {
     let out = &mut io::stdout();
     writeln!(out, "{}", Note(format!("in {target}; nothing is changed")))?;
     let (mut sum, mut tables) = (Sum::default(), Tables::default());
-    for (owner, spec) in manifests {
-        let planned = planned(&database, &owner, &spec).await;
+    let known = stream::iter(&manifests).map(async |(owner, _)| match &client {
+        Some(client) => Known::read(client, owner).await,
+        None => Known::Unread("--cluster-id stands for the cluster".to_owned()),
+    });
+    let known: Vec<_> = known.buffered(READS).collect().await;
+    for ((owner, spec), known) in manifests.into_iter().zip(known) {
+        let planned = planned(&database, &owner, &known, &spec).await;
         let secret = spec.secret.ok().flatten();
         let first =
             planned.as_ref().ok().and_then(|found| tables.take(&found.table, &owner, secret.as_ref()));
@@ -123,7 +134,8 @@ async fn print(options: &PlanOptions) -> Result<Sum, Error> {
             (planned, _) => planned,
         };
         sum.add(planned.as_ref().ok());
-        write!(out, "{}", Part { owner, warnings: spec.warnings, secret, planned })?;
+        let unread = if let Known::Unread(why) = known { Some(why) } else { None };
+        write!(out, "{}", Part { owner, warnings: spec.warnings, secret, unread, planned })?;
     }
     Ok(sum)
 }
@@ -143,14 +155,15 @@ impl Tables {
     }
 }
 
-/// The cluster's name in the comments of its tables, and the namespace of objects that name none.
-async fn surroundings(options: &PlanOptions) -> Result<(String, String), Error> {
+/// The cluster's name in the comments of its tables, the namespace of objects that name none, and the cluster itself. With a name for
+/// it, it isn't asked: there may be none, or another one.
+async fn surroundings(options: &PlanOptions) -> Result<(String, String, Option<Client>), Error> {
     let config = Config::infer().await;
     let of_context = config.as_ref().map(|config| config.default_namespace.clone());
     let namespace = options.namespace.clone().or_else(|| of_context.ok());
     let namespace = namespace.unwrap_or_else(|| "default".to_owned());
     if let Some(name) = &options.cluster_id {
-        return Ok((name.clone(), namespace));
+        return Ok((name.clone(), namespace, None));
     }
     let why = |error: &dyn fmt::Display| {
         Error::new(format!(
@@ -160,7 +173,7 @@ async fn surroundings(options: &PlanOptions) -> Result<(String, String), Error> 
     };
     let client = Client::try_from(config.map_err(|error| why(&error))?).map_err(|error| why(&error))?;
     let name = Cluster::default().name(&client).await.map(str::to_owned).map_err(|error| why(&error))?;
-    Ok((name, namespace))
+    Ok((name, namespace, Some(client)))
 }
 
 fn owner(metadata: Metadata, namespace: &str, cluster: &str) -> Owner {
@@ -176,13 +189,12 @@ fn owner(metadata: Metadata, namespace: &str, cluster: &str) -> Owner {
 pub(super) async fn planned(
     database: &Database,
     owner: &Owner,
+    known: &Known,
     spec: &Declaration,
 ) -> Result<Preview, TableError> {
     let table = spec.table.as_ref().map_err(Clone::clone)?;
     spec.secret.as_ref().map_err(Clone::clone)?;
-    let policies = table.policies;
-    let claim = Claim { adoption: policies.adoption, drift: policies.drift, ..Claim::new(owner.clone()) };
-    database.preview(&Alive, &claim, table).await
+    database.preview(&Alive, &known.claim(owner, spec), table).await
 }
 
 /// The objects of manifests, which are to be.
@@ -271,7 +283,7 @@ mod tests {
         let pool = Settings::read(Some("host=127.0.0.1 port=1"), |_| None).unwrap().pool(1).unwrap();
         let spec = serde_json::from_value(spec).unwrap();
         let owner = owner(Metadata::default(), "shop", "c");
-        let error = planned(&Database::new(pool), &owner, &spec).await.unwrap_err();
+        let error = planned(&Database::new(pool), &owner, &Known::New, &spec).await.unwrap_err();
         assert_eq!(error.to_string(), "spec.connectionSecretRef.name must be the name of a Secret");
     }
 }

@@ -5,9 +5,10 @@ use crate::{
     api::Objects,
     ddl,
     error::TableError,
+    handover::{self, Former},
     identifier::Identifier,
     plan::{Change, Claim, Plan},
-    spec::{DefaultValue, DeletionPolicy, Table, Values},
+    spec::{AdoptionPolicy, DefaultValue, DeletionPolicy, Table, Values},
     transaction::{Transaction, transact},
     types::ResolvedColumn,
     warning::Warning,
@@ -53,11 +54,22 @@ impl Database {
         run(self.pool.metrics(), || {
             // It isn't committed.
             transact(&self.pool, async |tx: &Transaction<'_>| {
+                let former = match claim.former.as_ref().filter(|_| !claim.is_elsewhere) {
+                    Some(former) => handover::try_to_mark(tx, objects, claim, former, &self.types).await?,
+                    None => Former::Nothing,
+                };
+                let is_handed_over = former == Former::Marked;
+                if let Former::Strange(error) = former
+                    && claim.adoption == AdoptionPolicy::Never
+                {
+                    return Err(error.into());
+                }
                 let Planned { plan, warnings, .. } = self.plan(tx, objects, claim, table, &|_| ()).await?;
                 let (plan, _) = plan?;
+                let is_taken_over = is_handed_over || plan.adoption.is_some();
                 Ok(Preview {
                     without_value: without_value(tx, &plan).await,
-                    adoption: plan.adoption.map(|_| table.policies.deletion),
+                    adoption: is_taken_over.then_some(table.policies.deletion),
                     statements: ddl::changes(&plan),
                     table: plan.table.place.qualified,
                     steps: plan.steps.into_iter().map(|step| (step.what, step.statements)).collect(),

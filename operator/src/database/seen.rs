@@ -80,7 +80,10 @@ pub(super) async fn indexes_beside_key(
 
 /// The names that indexes may need, those of UNIQUE among them.
 fn names(wanted: &ResolvedTable, in_comment: &FromSpec) -> Vec<String> {
-    let unique = wanted.columns.iter().filter(|column| column.settings.unique);
+    // An index that was made for a column is renamed along with it.
+    let is_named =
+        |column: &&ResolvedColumn| column.settings.unique || column.settings.renamed_from.is_some();
+    let unique = wanted.columns.iter().filter(is_named);
     let unique = unique.flat_map(|column| ddl::unique_names(&wanted.place.name, column.name.as_str()));
     plan::names_of_indexes(&wanted.indexes, &in_comment.indexes).into_iter().chain(unique).collect()
 }

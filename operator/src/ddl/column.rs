@@ -20,11 +20,6 @@ pub(super) fn definition_in_new_table(column: &ResolvedColumn) -> String {
     format!("{}{unique}", definition(column))
 }
 
-/// The definition of a generated column, as a statement for people has it.
-pub fn generated(column: &ResolvedColumn) -> String {
-    definition(column)
-}
-
 /// The columns of a table of which the server tells its form of a column, and the name that this one has there. An expression can
 /// name any column that isn't generated itself. All else is the same whatever the column's name is, and is asked once.
 pub fn probe(columns: &[ResolvedColumn], column: &ResolvedColumn) -> (String, String) {

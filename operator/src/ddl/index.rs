@@ -72,8 +72,8 @@ fn duplicates(table: &Place, index: &Index) -> String {
     )
 }
 
-/// Somebody may have dropped it meanwhile. Without CASCADE: a foreign key may need it.
-pub(super) fn drop_statement(table: &Place, name: &str) -> String {
+/// The statement that drops an index. Somebody may have dropped it meanwhile. Without CASCADE: a foreign key may need it.
+pub fn drop_statement(table: &Place, name: &str) -> String {
     format!("DROP INDEX CONCURRENTLY IF EXISTS {}", beside(table, name))
 }
 
@@ -89,9 +89,13 @@ pub fn cancel_build(table: &Place, name: &str) -> String {
 
 fn swap(table: &Place, name: &str, successor: &str) -> Vec<String> {
     let between = format!("{successor}_");
-    let rename =
-        |from: &str, to: &str| format!("ALTER INDEX {} RENAME TO {}", beside(table, from), quote(to));
+    let rename = |from: &str, to: &str| rename_index(table, from, to);
     vec![rename(name, &between), rename(successor, name), rename(&between, successor)]
+}
+
+/// The statement that renames an index, and the constraint that it is for.
+pub(super) fn rename_index(table: &Place, from: &str, to: &str) -> String {
+    format!("ALTER INDEX {} RENAME TO {}", beside(table, from), quote(to))
 }
 
 /// The qualified name of something in the table's schema.

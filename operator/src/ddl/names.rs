@@ -29,7 +29,8 @@ impl TakenNames {
         }
     }
 
-    fn is_free(&self, name: &String) -> bool {
+    /// Whether nothing has the name, nor will have it.
+    pub fn is_free(&self, name: &String) -> bool {
         !self.present.contains(name) && !self.wanted.contains(name)
     }
 }
@@ -60,6 +61,17 @@ pub fn key_names(table: &str) -> [String; 2] {
 /// itself.
 pub fn not_null_name(column: &str) -> String {
     fitting(format!("{CHECK_PREFIX}{column}_not_null"))
+}
+
+/// The names that it may have: one for where the constraint of another column has the first one.
+pub fn not_null_names(column: &str) -> [String; 2] {
+    [not_null_name(column), format!("{CHECK_PREFIX}not_null_{:016x}", hash(column))]
+}
+
+/// A name for the sequence of a column, which nothing else has: the one that the server would choose may be that of a column that was
+/// renamed.
+pub fn sequence_name(table: &str, column: &str) -> String {
+    format!("{CHECK_PREFIX}sequence_{:016x}", hash(&format!("{}.{}", quote(table), quote(column))))
 }
 
 /// The name of the index that is to take the place of another one.
@@ -119,6 +131,7 @@ mod tests {
             is_valid: false,
             is_plain: true,
             is_key: false,
+            is_identity: false,
             constraint: None,
         };
         for (on_column, present, wanted, expected) in [

@@ -1,6 +1,6 @@
 //! Steps behind a change: what takes long, because all rows are looked at, and must not hold others up.
 
-use super::{TakenNames, alter_table, chosen_unique_name, index::drop_statement, not_null_name, qualified};
+use super::{TakenNames, alter_table, chosen_unique_name, index::drop_statement, not_null_names, qualified};
 use crate::{
     catalog::{ColumnDetail, Details, Place},
     identifier::{Identifier, literal, quote},
@@ -12,7 +12,10 @@ use crate::{
 /// <https://www.postgresql.org/docs/current/sql-altertable.html>, SET NOT NULL: it looks at no row if a valid check says
 /// that none is NULL.
 pub fn not_null(place: &Place, column: &Identifier, details: &Details, detail: &ColumnDetail) -> Vec<Step> {
-    let name = detail.unproven.clone().unwrap_or_else(|| not_null_name(column.as_str()));
+    let names = not_null_names(column.as_str());
+    let is_free = |name: &&String| !details.not_nulls.contains(*name);
+    let name =
+        detail.unproven.clone().unwrap_or_else(|| names.iter().find(is_free).unwrap_or(&names[0]).clone());
     let quoted = quote(&name);
     let alter = |line: String| alter_table(place, &[line]);
     let validated = validated(place, &name);
@@ -37,7 +40,7 @@ pub fn not_null(place: &Place, column: &Identifier, details: &Details, detail: &
     let added = (!is_there).then(|| alter(format!("ADD CONSTRAINT {quoted} {constraint}")));
     let added = dropped.into_iter().chain(added).collect();
     // Somebody's own is left to them.
-    let undo = (name == not_null_name(column.as_str())).then(|| alter(format!("DROP CONSTRAINT {quoted}")));
+    let undo = names.contains(&name).then(|| alter(format!("DROP CONSTRAINT {quoted}")));
     let mut steps = vec![
         Step { query: Some(query), undo: undo.clone().filter(|_| is_there), ..step(added) },
         Step { undo, ..step(vec![validated]) },

@@ -82,7 +82,7 @@ pub fn strangeness(former: &ResolvedTable, relation: &Relation) -> Vec<String> {
     let all = relation.columns.iter().map(|column| column.name.clone()).collect();
     let Differences { changes, steps, refused, .. } =
         columns::compare(former, relation, &FromSpec::of_columns(all), &FoundIndexes::default());
-    let refused = refused.into_iter().chain(changed_key(former, relation.key.as_ref()));
+    let refused = refused.into_iter().chain(changed_key(former, relation.key.as_ref(), true));
     let refused = refused.map(|(change, _)| change.to_string());
     is_partitioned(relation).into_iter().chain(in_words(&changes, &steps)).chain(refused).collect()
 }

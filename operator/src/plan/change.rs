@@ -29,6 +29,20 @@ pub enum Change {
         /// Its new name.
         to: Identifier,
     },
+    /// Rename an index, with its constraint if it has one, along with its column; both exact.
+    RenameIndex {
+        /// Its name.
+        from: String,
+        /// Its new name.
+        to: String,
+    },
+    /// Rename a constraint along with its column; both exact.
+    RenameConstraint {
+        /// Its name.
+        from: String,
+        /// Its new name.
+        to: String,
+    },
     /// Give a column a type that has all values of the former one.
     Widen {
         /// The column.
@@ -100,6 +114,12 @@ impl fmt::Display for Change {
             Self::CreateIndex(index) => write!(f, "index {}", index.name),
             Self::AddColumn(column) => write!(f, "column {}", column.name),
             Self::Rename { from, to } => write!(f, "name of column {to}, formerly {}", quote(from)),
+            Self::RenameIndex { from, to } => {
+                write!(f, "name of index {}, formerly {}", quote(to), quote(from))
+            }
+            Self::RenameConstraint { from, to } => {
+                write!(f, "name of constraint {}, formerly {}", quote(to), quote(from))
+            }
             Self::Widen { column, type_, .. } => write!(f, "type of column {column}, now {type_}"),
             Self::WidenSequence { column, type_, .. } => {
                 write!(f, "type of the sequence of column {column}, now {type_}")

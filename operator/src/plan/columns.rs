@@ -3,21 +3,22 @@
 //! What loses nothing is a change or a step; what may lose something is refused, with the statement that would do it. Of what a
 //! spec doesn't say, only what an earlier spec has set is taken back.
 
+mod computed;
 mod cost;
 mod rename;
 mod widening;
 
-use super::{Change, IncompatibleChange, Refused, ResolvedTable, Step, lacks_key};
+use super::{Change, Held, IncompatibleChange, Refused, ResolvedTable, Step, Turn, lacks_key};
 use crate::{
     catalog::{CatalogColumn, ColumnDetail, Details, FoundIndexes, Generated, Relation, UniqueIndex},
     ddl::{self, TakenNames},
-    identifier::quote,
     marker::{FromSpec, Setting},
     spec::{DefaultValue, Values},
     types::ResolvedColumn,
 };
 pub use cost::{Cause, is_quick};
 pub use rename::renamed;
+use std::collections::BTreeSet;
 use widening::lengthens;
 pub use widening::widens;
 
@@ -32,6 +33,12 @@ pub struct Differences {
     pub refused: Vec<Refused>,
     /// The columns that aren't UNIQUE any more once a step has dropped their index, and the index, both exact.
     pub unbound: Vec<(String, String)>,
+    /// The index, exact, that can't be dropped, because replication tells rows apart by it.
+    pub in_use: Option<String>,
+    /// The columns that what is refused would drop, or drop and add again, exact.
+    pub dropped: BTreeSet<String>,
+    /// The columns that are to have another type, exact.
+    pub retyped: BTreeSet<String>,
 }
 
 /// Whether the details of a table are needed although the spec has only types: the type of a column may have to become wider, the
@@ -59,26 +66,40 @@ pub fn compare(
     let taken = TakenNames::of(&wanted.indexes, indexes);
     let nothing = Details::default();
     let details = relation.details.as_ref().unwrap_or(&nothing);
+    let unknown = ColumnDetail::default();
+    let detail_of = |found: &CatalogColumn| details.columns.get(&found.name).unwrap_or(&unknown);
+    let in_spec =
+        |found: &CatalogColumn| wanted.columns.iter().find(|column| column.name.as_str() == found.name);
+    let is_retyped = |found: &&CatalogColumn| {
+        in_spec(found).is_some_and(|column| computed::is_retyped(column, found, detail_of(found)))
+    };
+    let retyped = relation.columns.iter().filter(is_retyped).map(|found| found.name.clone()).collect();
     let mut differences = Differences::default();
     for found in &relation.columns {
-        match wanted.columns.iter().find(|column| column.name.as_str() == found.name) {
+        match in_spec(found) {
             Some(column) => {
-                let unknown = ColumnDetail::default();
-                let detail = details.columns.get(&found.name).unwrap_or(&unknown);
-                let comparison = Comparison { wanted, column, found, details, detail, owned, taken: &taken };
+                let (detail, taken, retyped) = (detail_of(found), &taken, &retyped);
+                let comparison =
+                    Comparison { wanted, column, found, relation, details, detail, owned, taken, retyped };
                 comparison.compare(&mut differences);
             }
-            None if owned.columns.contains(&found.name) => differences.refuse(
-                IncompatibleChange::Removed { column: found.name.clone() },
-                ddl::alter_table(&wanted.place, &[format!("DROP COLUMN {}", quote(&found.name))]),
-            ),
+            None if owned.columns.contains(&found.name) => {
+                let turn = if computed::is_computed(found) { Turn::Drop } else { Turn::Alter };
+                let dropped = Held::new(turn, ddl::drop_column(&wanted.place, &found.name));
+                let change = IncompatibleChange::Removed { column: found.name.clone() };
+                differences.refused.push((change, vec![dropped]));
+            }
             None => {}
         }
     }
     for column in wanted.columns.iter().filter(|column| find(relation, column).is_none()) {
         add(wanted, column, details, &taken, &mut differences);
     }
-    differences
+    let held: BTreeSet<_> =
+        differences.refused.iter().flat_map(|(_, held)| held).map(|held| &held.statement).collect();
+    let is_dropped = |found: &&CatalogColumn| held.contains(&ddl::drop_column(&wanted.place, &found.name));
+    let dropped = relation.columns.iter().filter(is_dropped).map(|found| found.name.clone()).collect();
+    Differences { dropped, retyped, ..differences }
 }
 
 /// The changes and steps that create the table.
@@ -103,7 +124,8 @@ fn add(
         && !is_quick(weight)
     {
         let change = IncompatibleChange::Rewrite { column: column.name.clone(), cause, bytes: weight.bytes };
-        differences.refuse(change, ddl::add_column(&wanted.place, column));
+        let added = Held::new(Turn::of_new(column), ddl::add_column(&wanted.place, column));
+        differences.refused.push((change, vec![added]));
         return;
     }
     differences.changes.push(Change::AddColumn(column.clone()));
@@ -123,21 +145,18 @@ fn is_same_type(column: &ResolvedColumn, found: &CatalogColumn) -> bool {
     column.type_.id.stores_as(found.type_id) && (found.serial || !column.type_.serial)
 }
 
-impl Differences {
-    fn refuse(&mut self, change: IncompatibleChange, statement: String) {
-        self.refused.push((change, vec![statement]));
-    }
-}
-
 /// A column of the spec beside that of the table.
 struct Comparison<'a> {
     wanted: &'a ResolvedTable,
     column: &'a ResolvedColumn,
     found: &'a CatalogColumn,
+    relation: &'a Relation,
     details: &'a Details,
     detail: &'a ColumnDetail,
     owned: &'a FromSpec,
     taken: &'a TakenNames,
+    /// The columns that are to have another type, exact.
+    retyped: &'a BTreeSet<String>,
 }
 
 impl Comparison<'_> {
@@ -164,36 +183,84 @@ impl Comparison<'_> {
             return None;
         }
         let (column, to) = (self.column.name.clone(), self.column.type_.sql().to_owned());
+        let is_wider = widens(self.found.type_id, self.column.type_.id)
+            || lengthens(self.found.type_id, self.column.type_.id);
+        if self.is_recomputed() && is_wider {
+            return None;
+        }
+        let again = self.again();
         if !self.column.type_.serial && widens(self.found.type_id, self.column.type_.id) {
             let collation = self.detail.collation.clone();
             let from = self.found.type_name.clone();
             let (change, weight) =
                 (Change::Widen { column, from, type_: to, collation }, &self.details.weight);
             let cause = cost::of_wider(&self.found.name, weight).filter(|_| !is_quick(weight));
-            let Some(cause) = cause else {
-                differences.changes.push(change);
-                return None;
-            };
-            let statement = ddl::changes_of(self.wanted, &[change]).concat();
-            let (column, bytes) = (self.column.name.clone(), weight.bytes);
-            return Some((IncompatibleChange::Rewrite { column, cause, bytes }, vec![statement]));
+            let bytes = weight.bytes;
+            return self.widened(vec![change], cause.map(|cause| (cause, bytes)), differences);
         }
         if lengthens(self.found.type_id, self.column.type_.id)
             && (self.found.serial || !self.column.type_.serial)
         {
             return self.longer(differences);
         }
-        let name = &self.column.type_.name;
+        let from = self.found.type_name.clone();
+        let change = IncompatibleChange::TypeChanged { column, from, to };
+        if self.is_computed_in_spec() {
+            return Some((change, self.recomputed()));
+        }
         let is_other = !self.column.type_.id.stores_as(self.found.type_id);
-        let collation = self.column.settings.collation.as_ref().map(|wanted| format!(" COLLATE {wanted}"));
-        let collation = collation.unwrap_or_default();
-        let altered = is_other.then(|| self.alter(&format!("TYPE {name}{collation} USING {column}::{name}")));
-        let mut statements: Vec<_> = altered.into_iter().collect();
+        let mut statements: Vec<_> = is_other.then(|| self.altered()).into_iter().collect();
         if self.column.type_.serial && !self.found.serial {
             statements.extend(ddl::serial(&self.wanted.place, self.column));
         }
-        let from = self.found.type_name.clone();
-        Some((IncompatibleChange::TypeChanged { column, from, to }, statements))
+        Some((change, Held::all(Turn::Alter, statements).into_iter().chain(again).collect()))
+    }
+
+    /// The statement that gives the column another type. The server can't give each default another one, so that goes first, and
+    /// comes back at the end.
+    fn altered(&self) -> String {
+        let (column, name) = (&self.column.name, &self.column.type_.name);
+        let collation = self.column.settings.collation.as_ref().map(|wanted| format!(" COLLATE {wanted}"));
+        let collation = collation.unwrap_or_default();
+        let alter = |what: String| format!("ALTER COLUMN {column} {what}");
+        let type_ = alter(format!("TYPE {name}{collation} USING {column}::{name}"));
+        let is_plain =
+            self.found.generated == Generated::No && !self.found.serial && self.detail.identity.is_none();
+        let Some(default) = self.detail.expression.as_ref().filter(|_| is_plain) else {
+            return ddl::alter_table(&self.wanted.place, &[type_]);
+        };
+        let settings = &self.column.settings;
+        let stays = settings.values == Values::Written
+            && !self.column.type_.serial
+            && !self.is_left(Setting::Default);
+        let after = match &settings.default {
+            Some(DefaultValue::Null) => None,
+            Some(wanted) => Some(alter(format!("SET DEFAULT {wanted}"))),
+            None => stays.then(|| alter(format!("SET DEFAULT ({default})::{name}"))),
+        };
+        let lines = [alter("DROP DEFAULT".to_owned()), type_].into_iter().chain(after);
+        ddl::alter_table(&self.wanted.place, &lines.collect::<Vec<_>>())
+    }
+
+    /// A wider type: it is done, unless it goes through many rows, or other columns are made of this one.
+    fn widened(
+        &self,
+        changes: Vec<Change>,
+        cost: Option<(Cause, i64)>,
+        differences: &mut Differences,
+    ) -> Option<Refused> {
+        let again = self.again();
+        let (column, to) = (self.column.name.clone(), self.column.type_.name.clone());
+        let change = match cost {
+            Some((cause, bytes)) => IncompatibleChange::Rewrite { column, cause, bytes },
+            None if again.is_empty() => {
+                differences.changes.extend(changes);
+                return None;
+            }
+            None => IncompatibleChange::Sources { column, to, computed: self.computed_of() },
+        };
+        let held = Held::all(Turn::Alter, ddl::changes_of(self.wanted, &changes));
+        Some((change, held.into_iter().chain(again).collect()))
     }
 
     /// A longer integer: all rows are written again, so it is done where there are few. The sequence of a `serial` would stay
@@ -211,12 +278,8 @@ impl Comparison<'_> {
             changes.push(Change::WidenSequence { column, sequence, type_ });
         }
         let (cause, weight) = cost::of_longer(&self.found.name, &type_, &self.details.weight);
-        if is_quick(&weight) {
-            differences.changes.extend(changes);
-            return None;
-        }
-        let statements = ddl::changes_of(self.wanted, &changes);
-        Some((IncompatibleChange::Rewrite { column, cause, bytes: weight.bytes }, statements))
+        let cost = (!is_quick(&weight)).then_some((cause, weight.bytes));
+        self.widened(changes, cost, differences)
     }
 
     fn values(&self, differences: &mut Differences) -> Option<Refused> {
@@ -229,22 +292,15 @@ impl Comparison<'_> {
                     Generated::Virtual => ddl::stored(&self.wanted.place, self.column),
                     _ => vec![self.alter("DROP EXPRESSION")],
                 };
-                Some((IncompatibleChange::Generated { column, by }, statements))
+                Some((IncompatibleChange::Generated { column, by }, Held::all(Turn::Release, statements)))
             }
-            (Values::Generated(_), Generated::Stored)
-                if self.column.form.expression.as_ref() == Some(&found) =>
-            {
-                None
-            }
+            (Values::Generated(_), _) if !self.has_other_expression() => None,
             (Values::Generated(expression), _) => {
-                let statement = ddl::alter_table(
-                    &self.wanted.place,
-                    &[format!("DROP COLUMN {column}"), format!("ADD COLUMN {}", ddl::generated(self.column))],
-                );
                 let computed = matches!(by, Generated::Stored | Generated::Virtual);
                 let from = computed.then_some(found);
                 let to = expression.to_string();
-                Some((IncompatibleChange::Expression { column, from, to }, vec![statement]))
+                let held = self.recomputed().into_iter().chain(self.again()).collect();
+                Some((IncompatibleChange::Expression { column, from, to }, held))
             }
             (Values::Identity(wanted), _) => match self.detail.identity {
                 Some(found) if found == *wanted => None,
@@ -255,12 +311,13 @@ impl Comparison<'_> {
                 None => {
                     let statements =
                         ddl::identity(&self.wanted.place, self.column, *wanted, found.is_empty());
-                    Some((IncompatibleChange::Identity { column, added: true }, statements))
+                    let held = Held::all(Turn::Alter, statements);
+                    Some((IncompatibleChange::Identity { column, added: true }, held))
                 }
             },
             (Values::Written, _) if self.detail.identity.is_some() && self.is_left(Setting::Identity) => {
-                let statement = self.alter("DROP IDENTITY");
-                Some((IncompatibleChange::Identity { column, added: false }, vec![statement]))
+                let held = vec![Held::new(Turn::Release, self.alter("DROP IDENTITY"))];
+                Some((IncompatibleChange::Identity { column, added: false }, held))
             }
             // An identity column that somebody has made can be written, by INSERT … OVERRIDING SYSTEM VALUE.
             (Values::Written, _) => None,
@@ -275,7 +332,11 @@ impl Comparison<'_> {
         let from = self.detail.collation.clone().unwrap_or_else(|| "the default".to_owned());
         let statement = self.alter(&format!("TYPE {} COLLATE {wanted}", self.column.type_.name));
         let (column, to) = (self.column.name.clone(), wanted.to_string());
-        Some((IncompatibleChange::Collation { column, from, to }, vec![statement]))
+        let held = match self.is_recomputed() {
+            true => self.recomputed(),
+            false => [Held::new(Turn::Alter, statement)].into_iter().chain(self.again()).collect(),
+        };
+        Some((IncompatibleChange::Collation { column, from, to }, held))
     }
 
     fn default(&self, differences: &mut Differences) {
@@ -316,9 +377,12 @@ impl Comparison<'_> {
         let is_dropped = is_asked && self.detail.not_null && !has_sequence && !is_key;
         // A key that the table lacks may need it.
         let is_of_key = is_key && !is_proven;
-        let is_validated = has_check || self.detail.unproven.as_ref() == Some(&check);
-        if is_validated && !is_of_key && (has_check || is_dropped) {
-            differences.changes.push(Change::CancelValidation(check.clone()));
+        let names = ddl::not_null_names(column.as_str());
+        let unproven = self.detail.unproven.as_ref().filter(|name| names.contains(name) && is_dropped);
+        if let Some(name) = unproven.or(has_check.then_some(&check))
+            && !is_of_key
+        {
+            differences.changes.push(Change::CancelValidation(name.clone()));
         }
         if has_check && !is_of_key {
             differences.changes.push(Change::DropConstraint { name: check, column: column.clone() });
@@ -344,6 +408,11 @@ impl Comparison<'_> {
             return;
         }
         for index in indexes.iter().filter(|index| !index.is_key) {
+            let is_dropped = index.constraint.is_some() || self.is_own(index);
+            if index.is_identity && is_dropped {
+                differences.in_use = Some(index.name.clone());
+                continue;
+            }
             match &index.constraint {
                 Some(name) => {
                     let (name, column) = (name.clone(), column.clone());

@@ -160,7 +160,7 @@ impl Compared<'_> {
 
     fn kind(&self, changes: &[Change], steps: &[Step]) -> DriftKind {
         let Some(relation) = &self.found.here else { return DriftKind::Table };
-        if changed_key(self.wanted, relation.key.as_ref()).is_some() {
+        if changed_key(self.wanted, relation.key.as_ref(), true).is_some() {
             return DriftKind::Key;
         }
         let of_change = changes.iter().map(|change| match change {
@@ -187,7 +187,7 @@ fn kind_of(change: &IncompatibleChange) -> DriftKind {
         IncompatibleChange::Removed { .. }
         | IncompatibleChange::Rewrite { .. }
         | IncompatibleChange::RenamesForeign { .. } => DriftKind::Column,
-        IncompatibleChange::TypeChanged { .. } => DriftKind::Type,
+        IncompatibleChange::TypeChanged { .. } | IncompatibleChange::Sources { .. } => DriftKind::Type,
         IncompatibleChange::PrimaryKey { .. } => DriftKind::Key,
         _ => DriftKind::Other,
     }
@@ -202,6 +202,10 @@ fn missing(change: &Change) -> Option<String> {
         Change::CreateTable => "it is missing".to_owned(),
         Change::AddColumn(column) => format!("column {} is missing", column.name),
         Change::Rename { from, to } => format!("column {to} is called {}", quote(from)),
+        Change::RenameIndex { from, to } => format!("index {} is called {}", quote(to), quote(from)),
+        Change::RenameConstraint { from, to } => {
+            format!("constraint {} is called {}", quote(to), quote(from))
+        }
         Change::Widen { column, type_, .. } => format!("{} isn't {type_}", of("the type", column)),
         Change::WidenSequence { column, type_, .. } => {
             format!("{} isn't {type_}", of("the type of the sequence", column))

@@ -296,9 +296,6 @@ pub struct Dispute {
     pub decision: String,
 }
 
-/// A change that isn't made, and the statements that would make it.
-pub type Refused = (IncompatibleChange, Vec<String>);
-
 /// A change that would lose or rewrite data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -316,6 +313,15 @@ pub enum IncompatibleChange {
         from: String,
         /// The type in the spec.
         to: String,
+    },
+    /// A column can't get its type while others are made of it.
+    Sources {
+        /// The column.
+        column: Identifier,
+        /// The type in the spec.
+        to: String,
+        /// The columns that are computed from it, exact.
+        computed: Vec<String>,
     },
     /// The values of a column are computed, and a column of the spec can be written.
     Generated {
@@ -382,6 +388,14 @@ impl fmt::Display for IncompatibleChange {
             }
             Self::TypeChanged { column, from, to } => {
                 write!(f, "column {column} has the type {from}, but {to} in the spec")
+            }
+            Self::Sources { column, to, computed } => {
+                let computed: Vec<_> = computed.iter().map(|name| quote(name)).collect();
+                write!(
+                    f,
+                    "column {column} would become {to}, for which what is generated from it has to be dropped and added again: {}",
+                    computed.join(", ")
+                )
             }
             Self::Generated { column, by } => {
                 write!(

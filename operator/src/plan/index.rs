@@ -118,13 +118,21 @@ pub fn names_of_indexes(wanted: &[Index], owned: &BTreeSet<String>) -> Vec<Strin
 }
 
 impl FoundIndexes {
-    /// The same, once columns are renamed.
+    /// The same, once columns are renamed, and their indexes along.
     pub fn renamed(&self, changes: &[Change]) -> Self {
         let mut renamed = self.clone();
         for change in changes {
-            let Change::Rename { from, to } = change else { continue };
-            let columns = renamed.present.iter_mut().flat_map(|index| &mut index.columns);
-            columns.filter(|name| *name == from).for_each(|name| to.as_str().clone_into(name));
+            match change {
+                Change::Rename { from, to } => {
+                    let columns = renamed.present.iter_mut().flat_map(|index| &mut index.columns);
+                    columns.filter(|name| *name == from).for_each(|name| to.as_str().clone_into(name));
+                }
+                Change::RenameIndex { from, to } => {
+                    let names = renamed.present.iter_mut().map(|index| &mut index.name);
+                    names.filter(|name| *name == from).for_each(|name| name.clone_from(to));
+                }
+                _ => {}
+            }
         }
         renamed
     }

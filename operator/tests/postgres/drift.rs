@@ -12,17 +12,13 @@ use database_table_operator::{
 };
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, copy},
     net::{TcpListener, TcpStream},
-    time::timeout,
 };
 
 impl World {
@@ -235,9 +231,23 @@ async fn a_look_waits_for_no_lock() {
     world.apply_as("b", &spec("u", &[("a", "integer")])).await.unwrap();
     let holder = world.database.connect().await.unwrap();
     holder.batch_execute("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE; DROP TABLE u").await.unwrap();
-    // The limit of a look's own wait is shorter.
-    let found = timeout(Duration::from_millis(900), world.look()).await.unwrap();
-    assert_eq!(found, [""; 0]);
+    // It would wait for a second, and would be seen.
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let over = AtomicBool::new(false);
+    let look = async {
+        let found = world.look().await;
+        over.store(true, SeqCst);
+        found
+    };
+    let watch = async {
+        let mut waited = 0;
+        while !over.load(SeqCst) {
+            waited += world.sql.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0);
+        }
+        waited
+    };
+    let (found, waited) = futures::join!(look, watch);
+    assert_eq!((found, waited), (Vec::new(), 0));
     holder.batch_execute("COMMIT").await.unwrap();
     assert_eq!(world.look().await, ["b"]);
 }

@@ -104,11 +104,33 @@ async fn is_made(world: &World, sketch: &Sketch, error: &TableError, place: &str
     panic!("there is no end of it: {pending:?}\n{place}");
 }
 
-/// Makes one edit, and goes back to the spec of before if it was refused.
+/// Makes one edit, or two at once, and goes back to the spec of before if they were refused.
 async fn edit(world: &mut World, sketch: &mut Sketch, random: &mut Random, tally: &mut Tally, place: &str) {
     let before = sketch.clone();
-    let edit = sketch.edit(random);
-    let expected = sketch.expect(&edit, &before, world).await;
+    let first = sketch.edit(random);
+    let mut expected = sketch.expect(&first.0, &before, world).await;
+    let (mut what, mut is_unsafe) =
+        (first.0.what().to_owned(), matches!(first.0, Edit::Unsafe(_) | Edit::Base(_)));
+    // What rows are in the way of can't be made by hand.
+    let mut is_makeable = true;
+    let alone = sketch.clone();
+    if expected != Expected::Obstructed
+        && random.one_in(2)
+        && let Some(second) = sketch.edit_besides(random, &first, &before)
+    {
+        match sketch.expect(&second, &before, world).await {
+            // A part would be made.
+            Expected::Obstructed => *sketch = alone,
+            more => {
+                is_makeable = ![expected, more].contains(&Expected::Invalid);
+                expected = expected.max(more);
+                is_unsafe |= matches!(second, Edit::Unsafe(_) | Edit::Base(_));
+                what = format!("{what} and {}", second.what());
+                // Rows may have no value for it, and another statement goes before.
+                is_makeable &= !what.contains("become an identity");
+            }
+        }
+    }
     match random.below(10) {
         0 => world.restart(),
         1 => world.lose_the_status(),
@@ -117,8 +139,7 @@ async fn edit(world: &mut World, sketch: &mut Sketch, random: &mut Random, tally
     let (kept, catalog) = (rows(world, &before.table).await, world.snapshot().await);
     let result = world.apply(&sketch.spec()).await;
     let place = format!(
-        "{place}: {} {expected:?}\nfrom {}\nto   {}\ngave {result:?}",
-        edit.what(),
+        "{place}: {what} {expected:?}\nfrom {}\nto   {}\ngave {result:?}",
         before.spec(),
         sketch.spec()
     );
@@ -140,15 +161,14 @@ async fn edit(world: &mut World, sketch: &mut Sketch, random: &mut Random, tally
         }
         _ => panic!("{place}"),
     }
-    let is_meant = matches!(&result, Err(error) if expected == Expected::Aborted && random.one_in(2) && is_made(world, sketch, error, &place).await);
+    let is_meant = matches!(&result, Err(error) if expected == Expected::Aborted && is_makeable && random.one_in(2) && is_made(world, sketch, error, &place).await);
     if is_meant {
         tally.meant += 1;
     } else if result.is_err() {
         *sketch = before;
         let back = world.apply(&sketch.spec()).await.unwrap_or_else(|error| panic!("{place}: back: {error}"));
-        let is_aborted = matches!(edit, Edit::Unsafe(_));
         let is_whole = [Outcome::Unchanged, Outcome::Changed(vec!["PRIMARY KEY (\"id\")".to_owned()])];
-        assert!(!is_aborted || is_whole.contains(&back.outcome), "{place}: {back:?}");
+        assert!(!is_unsafe || is_whole.contains(&back.outcome), "{place}: {back:?}");
     }
     let kept = if is_meant { rows(world, &sketch.table).await } else { kept };
     assert_eq!(check::differences(world, sketch).await, [""; 0], "{place}");

@@ -5,7 +5,7 @@ use database_table_operator::{connection::Settings, database, pool::Pool, spec::
 use serde_json::{Value, json};
 
 /// Texts that would do something, if any of them became part of a statement.
-const TEXTS: [&str; 62] = [
+pub const TEXTS: [&str; 62] = [
     "x); DROP TABLE canary; --",
     "x; DROP TABLE canary",
     "'; DROP TABLE canary; --",

@@ -168,7 +168,7 @@ async fn fifty_roles_share_eight_connections_and_work_again_at_once_after_their_
     let rotated = Instant::now();
     all().await;
     println!("50 roles work again {:?} after their passwords were rotated", rotated.elapsed());
-    assert!(rotated.elapsed() < Duration::from_secs(20), "{:?}", rotated.elapsed());
+    assert!(rotated.elapsed() < Duration::from_secs(60), "{:?}", rotated.elapsed());
     assert_eq!(world.vault.reads.load(SeqCst), 100, "and once after its password was rejected");
 }
 

@@ -185,7 +185,8 @@ async fn while_a_key_is_added_nobody_waits_longer_than_the_operator_does_for_its
     let (result, slowest) = join(apply, write).await;
     let error = result.unwrap_err();
     assert_eq!((error.class(), error.wait()), (ErrorClass::Temporary, Wait::ForBackoff), "{error}");
-    assert!(slowest < Duration::from_secs(6), "{slowest:?}");
+    // The operator waits for three seconds, and writers wait behind it; the reader would go on for minutes.
+    assert!(slowest < Duration::from_secs(12), "{slowest:?}");
     reader.batch_execute("COMMIT").await.unwrap();
     assert_eq!(until_over(&world, &wanted).await, Ok(()));
     assert_eq!(found(&world).await, ["a NOT NULL", "t_pkey PRIMARY KEY (a)"]);

@@ -1,6 +1,6 @@
 //! Servers that start, stop, crash, or go away in the middle of a commit.
 
-use crate::support::{NoAnswer, World, claim, has_own_server, owner, spec, table};
+use crate::support::{self, NoAnswer, World, claim, has_own_server, owner, spec, table};
 use database_table_operator::{
     connection::Settings,
     database::Database,
@@ -30,9 +30,7 @@ fn wanted() -> Value {
 
 /// Waits until a query of one truth value says so.
 async fn until(sql: &Client, query: &str) {
-    while !sql.query_one(query, &[]).await.unwrap().get::<_, bool>(0) {
-        sleep(Duration::from_millis(10)).await;
-    }
+    support::until(query, async || sql.query_one(query, &[]).await.unwrap().get::<_, bool>(0)).await;
 }
 
 impl World {

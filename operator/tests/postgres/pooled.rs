@@ -26,6 +26,11 @@ async fn leave(pool: &Pool, sql: &str) {
     pool.get().await.unwrap().batch_execute(sql).await.unwrap();
 }
 
+/// Tables take longer from now on than the limit that another client has left.
+const SLOWLY: &str =
+    "CREATE FUNCTION slowly() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.7); END';
+    CREATE EVENT TRIGGER slowly ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION slowly()";
+
 #[tokio::test]
 async fn what_another_client_has_left_on_the_connection_decides_nothing() {
     let mut world = World::new("leftovers").await;
@@ -46,7 +51,7 @@ async fn what_another_client_has_left_on_the_connection_decides_nothing() {
         "SET standard_conforming_strings = off",
         "SET default_transaction_isolation = serializable",
         "SET default_transaction_deferrable = on",
-        "SET statement_timeout = '50ms'",
+        "SET statement_timeout = '500ms'",
         "SET lock_timeout = '1ms'",
         "SET datestyle = 'SQL, DMY'",
         "SET timezone = 'Asia/Tokyo'",
@@ -55,6 +60,9 @@ async fn what_another_client_has_left_on_the_connection_decides_nothing() {
     ];
     for (number, left) in leftovers.into_iter().enumerate() {
         let name = format!("t{number}");
+        if left.contains("statement_timeout") {
+            superuser.batch_execute(SLOWLY).await.unwrap();
+        }
         leave(&pool, left).await;
         world.lose_the_status();
         let applied = world
@@ -70,7 +78,8 @@ async fn what_another_client_has_left_on_the_connection_decides_nothing() {
         leave(&pool, left).await;
         assert_eq!(world.drop().await.unwrap(), dropped(&format!("public.{name}")), "{left}");
     }
-    let gone = format!("DROP OWNED BY \"{user}_other\"; DROP ROLE \"{user}_other\"");
+    let gone =
+        format!("DROP EVENT TRIGGER slowly; DROP OWNED BY \"{user}_other\"; DROP ROLE \"{user}_other\"");
     superuser.batch_execute(&gone).await.unwrap();
 }
 
@@ -119,9 +128,12 @@ async fn what_another_client_has_left_on_the_connection_decides_nothing_about_an
     wanted["indexes"] = json!([{"name": "by_role", "columns": ["a"]}]);
     world.apply(&wanted).await.unwrap();
     superuser.batch_execute(&format!("DROP ROLE \"{user}_other\"")).await.unwrap();
-    leave(&pool, "SET statement_timeout = '5ms'").await;
+    leave(&pool, "SET statement_timeout = '500ms'").await;
     wanted["indexes"] = json!([{"name": "i", "columns": ["a"]}]);
+    // No build is over before this is.
+    world.run("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM t LIMIT 1").await;
     let error = world.apply(&wanted).await.unwrap_err();
+    world.run("COMMIT").await;
     assert_eq!(error.class(), ErrorClass::Temporary);
     assert!(error.to_string().contains("statement timeout"), "{error}");
     leave(&pool, "SET statement_timeout = 0").await;

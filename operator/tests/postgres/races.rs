@@ -1,6 +1,6 @@
 //! Changes by someone else between the operator's reads and its writes.
 
-use crate::support::{World, columns, spec};
+use crate::support::{World, columns, spec, until};
 use database_table_operator::{
     outcome::{Dropped, Outcome},
     status::ConditionReason,
@@ -13,9 +13,8 @@ impl World {
         let waiters = "SELECT count(*) FROM pg_stat_activity \
                        WHERE wait_event_type = 'Lock' AND datname = current_database()";
         let watch = self.database.connect_as_superuser().await.unwrap();
-        while watch.query_one(waiters, &[]).await.unwrap().get::<_, i64>(0) == 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        let waits = async || watch.query_one(waiters, &[]).await.unwrap().get::<_, i64>(0) > 0;
+        until("the operator waits", waits).await;
         self.run("COMMIT").await;
     }
 }

@@ -12,8 +12,11 @@ use database_table_operator::{
 };
 use korf_sandbox::{Database, Postgres};
 use serde_json::{Value, json};
-use std::{io::Write, path::Path, process::Command, sync::Mutex};
-use tokio::sync::OnceCell;
+use std::{io::Write, path::Path, process::Command, sync::Mutex, time::Duration};
+use tokio::{
+    sync::OnceCell,
+    time::{sleep, timeout},
+};
 use tokio_postgres::Client;
 
 /// The server ends with the process.
@@ -220,6 +223,16 @@ impl World {
         assert_eq!(self.snapshot().await, before, "{spec}");
         error
     }
+}
+
+/// Waits until a condition is met, for half a minute at most.
+pub async fn until(what: &str, mut is_met: impl AsyncFnMut() -> bool) {
+    let met = async {
+        while !is_met().await {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    assert!(timeout(Duration::from_secs(30), met).await.is_ok(), "timed out waiting until {what}");
 }
 
 pub fn dropped(table: &str) -> Dropped {

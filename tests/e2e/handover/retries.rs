@@ -6,7 +6,7 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use serde_json::Value;
 
 /// Seconds between the attempts of a failing Python handler, in which its operator can be stopped.
-const DELAY: f64 = 3.0;
+const DELAY: f64 = 8.0;
 const ID: &str = "create_handler";
 
 /// Waits until at least `attempts` attempts have failed, stops the operator, and returns the stored progress.

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     fmt,
+    ops::Range,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -75,7 +76,8 @@ impl Plan {
 pub struct Figures {
     pub runs: usize,
     pub writes: usize,
-    /// After a replica was killed or stopped: until another one had the Lease, and until it called a handler.
+    /// After a replica was killed or stopped: until another one had the Lease, and until it called a handler. Without the time for
+    /// which the API server was away.
     pub take_overs: Vec<(Time, Option<Time>)>,
     /// The objects whose replica is another one after a replica has joined, and all.
     pub moved: (usize, usize),
@@ -131,6 +133,8 @@ struct Storm<'s> {
     ledger: Ledger,
     /// When replicas were killed or stopped.
     losses: Vec<(Replica, Time)>,
+    /// When the API server was restarted, from the beginning of that until it was ready.
+    restarts: Vec<Range<Time>>,
 }
 
 /// Lets a storm pass over an operator's replicas, judges it, and returns what was measured.
@@ -139,7 +143,8 @@ pub async fn storm(cluster: &Cluster, plan: &Plan) -> Figures {
     let fixture = Fixture::on(cluster, &name).await;
     let validity = micros(plan.times[1]);
     let ledger = Ledger { validity, ..Ledger::default() };
-    let mut storm = Storm { plan, fixture, members: Vec::new(), ledger, losses: Vec::new() };
+    let (members, losses, restarts) = Default::default();
+    let mut storm = Storm { plan, fixture, members, ledger, losses, restarts };
     let leases = Leases::watch(&storm.fixture).await;
     let group = format!("--group={REPLICAS}");
     let bind = ["create", "clusterrolebinding", "replicas", "--clusterrole=cluster-admin", &group];
@@ -163,8 +168,13 @@ pub async fn storm(cluster: &Cluster, plan: &Plan) -> Figures {
         violations.len(),
         &violations[..violations.len().min(5)]
     );
-    let losses = storm.losses.iter();
-    let take_overs = losses.flat_map(|(replica, at)| storm.ledger.take_overs(*replica, *at)).collect();
+    let take_overs = storm.losses.iter().flat_map(|(replica, at)| {
+        let all = storm.ledger.take_overs(*replica, *at).into_iter();
+        all.map(|(leased, called)| {
+            (storm.without_restarts(*at, leased), called.map(|called| storm.without_restarts(*at, called)))
+        })
+    });
+    let take_overs = take_overs.collect();
     Figures { runs: storm.ledger.runs.len(), writes: storm.ledger.writes.len(), take_overs, moved }
 }
 
@@ -276,7 +286,11 @@ impl Storm<'_> {
         let holders = leases.holders();
         let victim = running.iter().copied().find(|number| holders.values().any(|holder| holder == number));
         match (blow, victim) {
-            (Blow::Restart, _) => self.fixture.cluster.control_plane.restart_api_server().await.unwrap(),
+            (Blow::Restart, _) => {
+                let begun = now();
+                self.fixture.cluster.control_plane.restart_api_server().await.unwrap();
+                self.restarts.push(begun..now());
+            }
             (Blow::Kill, Some(victim)) if running.len() > 1 => {
                 self.losses.push((victim, now()));
                 let member = &mut self.members[victim];
@@ -301,6 +315,12 @@ impl Storm<'_> {
             }
             _ => {}
         }
+    }
+
+    /// A time that began then, without what restarts took of it.
+    fn without_restarts(&self, from: Time, took: Time) -> Time {
+        let of = |restart: &Range<Time>| (restart.end.min(from + took) - restart.start.max(from)).max(0);
+        took - self.restarts.iter().map(of).sum::<Time>()
     }
 
     fn resume(&mut self, number: Replica) {

@@ -6,6 +6,7 @@ use crate::{
     marker::Owner,
     message::printable,
     spec::{DeletionPolicy, SecretRef},
+    status::ConditionReason,
 };
 use std::fmt;
 
@@ -14,6 +15,8 @@ pub struct Part {
     pub owner: Owner,
     pub warnings: Vec<String>,
     pub secret: Option<SecretRef>,
+    /// Why the object in the cluster wasn't read, if it wasn't.
+    pub unread: Option<String>,
     pub planned: Result<Preview, TableError>,
 }
 
@@ -50,6 +53,15 @@ impl fmt::Display for Part {
             Ok(preview) => preview.fmt(f),
             Err(error) => {
                 writeln!(f, "{}", Note(format!("{}: {error}", error.reason())))?;
+                if let Some(why) =
+                    self.unread.as_ref().filter(|_| error.reason() == ConditionReason::Conflict)
+                {
+                    let text = format!(
+                        "WARNING: the object in the cluster wasn't read ({why}): if the Kopf demo's operator has handled it, a table \
+                         that is as that one has made it is taken over"
+                    );
+                    writeln!(f, "{}", Note(text))?;
+                }
                 hold_back(f, error.pending())
             }
         }
@@ -123,6 +135,7 @@ mod tests {
                 owner: owner.clone(),
                 warnings: vec![evil.into()],
                 secret: Some(secret.clone()),
+                unread: Some(evil.into()),
                 planned,
             };
             let text = part.to_string();

@@ -125,7 +125,8 @@ async fn expected(world: &World, column: &Column, sketch: &Sketch) -> Vec<String
         quote(&base.name)
     };
     let generated = match column.values {
-        Values::Generated(function) => format!("{function}({printed})"),
+        Values::Generated(function) if base.width == 3 => format!("{function}({printed})"),
+        Values::Generated(function) => format!("{function}(({printed})::text)"),
         _ => String::new(),
     };
     vec![

@@ -111,6 +111,8 @@ pub enum Edit {
     Unique(usize),
     /// Another one that loses nothing.
     Safe(&'static str),
+    /// Another type of the base column that loses nothing, unless columns are made of it.
+    Base(&'static str),
     /// One that may lose something.
     Unsafe(&'static str),
 }
@@ -122,18 +124,18 @@ impl Edit {
             Self::Add(_) => "add",
             Self::Nullable(_) => "nullable",
             Self::Unique(_) => "unique",
-            Self::Safe(what) | Self::Unsafe(what) => what,
+            Self::Safe(what) | Self::Base(what) | Self::Unsafe(what) => what,
         }
     }
 }
 
-/// What has to come of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What has to come of it. Of two edits, the last one counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Expected {
     Applied,
-    Aborted,
     Obstructed,
     Invalid,
+    Aborted,
 }
 
 pub fn quote(name: &str) -> String {
@@ -256,18 +258,43 @@ impl Sketch {
         if item.as_object().unwrap().len() == 1 { item["type"].clone() } else { item }
     }
 
-    /// Makes a random edit.
-    pub fn edit(&mut self, random: &mut Random) -> Edit {
+    /// Makes a random edit, and returns the name that its column had.
+    pub fn edit(&mut self, random: &mut Random) -> (Edit, String) {
         loop {
             let index = 1 + random.below(self.columns.len() - 1);
+            let name = self.columns[index].name.clone();
             if let Some(edit) = self.try_edit(random, index) {
-                return edit;
+                return (edit, name);
             }
         }
     }
 
+    /// Makes another edit at the same time, if one comes to mind that doesn't take the first one back.
+    pub fn edit_besides(
+        &mut self,
+        random: &mut Random,
+        (first, of): &(Edit, String),
+        before: &Self,
+    ) -> Option<Edit> {
+        let whole = self.clone();
+        let (second, column) = self.edit(random);
+        let is_about = |whats: &[&str], edit: &Edit| whats.contains(&edit.what());
+        let is_known = before.columns.iter().any(|known| known.name == column);
+        // Of what is held back anyway, the same column may change otherwise.
+        let is_beside = column != *of
+            || matches!(first, Edit::Unsafe(_)) && !is_about(&["widen", "narrow", "base"], &second);
+        let is_back =
+            ["key", "index"].iter().any(|what| first.what().contains(what) && second.what().contains(what))
+                || is_about(&["rename"], first) && is_about(&["rename"], &second);
+        if is_known && is_beside && !is_back {
+            return Some(second);
+        }
+        *self = whole;
+        None
+    }
+
     fn try_edit(&mut self, random: &mut Random, index: usize) -> Option<Edit> {
-        let (kind, name) = (random.below(19), self.name(random));
+        let (kind, name) = (random.below(21), self.name(random));
         let column = &mut self.columns[index];
         let is_written = column.values == Values::Written;
         let family = &FAMILIES[column.family];
@@ -317,6 +344,14 @@ impl Sketch {
                 column.is_collated = true;
                 Edit::Unsafe("collation")
             }
+            19 if !self.indexes.is_empty() && self.indexes[0].1 != column.name => {
+                self.indexes[0].1.clone_from(&column.name);
+                Edit::Safe("index moved")
+            }
+            20 if column.is_base => {
+                column.width = if column.width == 3 { 2 } else { 3 };
+                Edit::Base("base")
+            }
             9 if is_written && !column.is_base && column.width + 1 < family.types.len() => {
                 column.width += 1 + random.below(family.types.len() - column.width - 1);
                 Edit::Safe("widen")
@@ -346,7 +381,7 @@ impl Sketch {
 
     fn lossy(&mut self, random: &mut Random, index: usize) -> Option<&'static str> {
         let column = &mut self.columns[index];
-        Some(match (random.below(5), &mut column.values) {
+        Some(match (random.below(6), &mut column.values) {
             (0, _) if !column.is_base => {
                 let removed = self.columns.remove(index);
                 self.indexes.retain(|(_, column)| *column != removed.name);
@@ -354,7 +389,7 @@ impl Sketch {
             }
             (1, Values::Written)
                 // text can become varchar again.
-                if column.width > 0 && !column.is_base && (column.family, column.width) != (TEXTS, 3) => {
+                if column.width > 0 && (column.family, column.width) != (TEXTS, 3) => {
                 column.width -= 1;
                 "narrow"
             }
@@ -363,6 +398,10 @@ impl Sketch {
             {
                 column.values = Values::Identity(true);
                 "become an identity"
+            }
+            (5, Values::Written) if column.family == INTEGERS => {
+                (column.family, column.width, column.default) = (TEXTS, 3, None);
+                "text"
             }
             (3, Values::Generated(function)) if *function == "upper" => {
                 *function = "lower";
@@ -385,6 +424,10 @@ impl Sketch {
             // Somebody has dropped it.
             Edit::Unsafe("key") if !has_key(before, world).await => Expected::Applied,
             Edit::Unsafe(_) => Expected::Aborted,
+            Edit::Base(_) => {
+                let is_computed = |column: &Column| matches!(column.values, Values::Generated(_));
+                if before.columns.iter().any(is_computed) { Expected::Aborted } else { Expected::Applied }
+            }
             Edit::Add(at) => {
                 let column = &self.columns[at];
                 let is_filled = column.default.is_some() || column.values != Values::Written;
