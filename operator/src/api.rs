@@ -77,6 +77,11 @@ pub async fn send_or_missing<T>(
 pub trait Objects: Sync {
     /// Whether this very object exists, with this name and this uid.
     fn exists(&self, owner: &Owner) -> impl Future<Output = Result<bool, ApiError>> + Send;
+
+    /// The tables that the statuses of other objects say are in the same database, as PostgreSQL prints them, as far as that is known.
+    fn tables_beside(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// The objects as the API server knows them: at least as new as a version that a handler was given.

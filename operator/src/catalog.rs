@@ -332,6 +332,20 @@ pub async fn exists(sql: &Client, qualified: &str) -> Result<bool, Error> {
     Ok(!sql.query_typed(text, &[(&qualified, Type::TEXT)]).await?.is_empty())
 }
 
+/// How many of these qualified names, as PostgreSQL prints them, are those of relations of any kind.
+///
+/// # Errors
+///
+/// Those of the connection.
+pub async fn how_many_exist(sql: &Client, qualified: &[String]) -> Result<usize, Error> {
+    let text = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c \
+               JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+               WHERE pg_catalog.format('%I.%I', n.nspname, c.relname) = ANY ($1)";
+    let found = sql.query_typed(text, &[(&qualified, Type::TEXT_ARRAY)]).await?;
+    let count = found.first().map(|row| row.try_get::<_, i64>(0)).transpose()?;
+    Ok(count.and_then(|count| usize::try_from(count).ok()).unwrap_or_default())
+}
+
 /// The places of all tables, in any schema, whose comments name the owner; without those of [strangers](Head::stranger).
 ///
 /// # Errors

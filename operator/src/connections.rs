@@ -92,7 +92,8 @@ struct Known {
 pub enum Purpose {
     /// It is created or updated.
     Apply,
-    /// It is dropped: by what the Secret said last, if it is gone.
+    /// It is dropped: by what the Secret said last, if that is gone, or the right to read it: when a namespace is deleted, Roles and
+    /// Secrets may go before the objects.
     Drop,
 }
 
@@ -213,9 +214,8 @@ impl Connections {
         let usable = || known.usable.as_ref().map(|(_, link)| Arc::clone(link));
         match &known.read {
             Some((_, Err(error))) => {
-                let is_gone = matches!(error, SecretError::Missing(_) | SecretError::Unusable { .. });
-                let goes_on = purpose == Purpose::Drop && is_gone;
-                usable().filter(|_| goes_on || error.is_of_api_server()).ok_or_else(|| error.clone())
+                let goes_on = purpose == Purpose::Drop || error.is_of_api_server();
+                usable().filter(|_| goes_on).ok_or_else(|| error.clone())
             }
             _ => usable().ok_or_else(|| SecretError::Missing(secret.clone())),
         }

@@ -394,6 +394,18 @@ impl Database {
             true => plan::decide(Compared { wanted: &watched.wanted, found: &found }, planned, claim.drift),
             false => planned.map(|plan| (plan, None)),
         };
+        let plan = match plan {
+            Ok((plan, Some(difference))) if claim.table.is_some() && plan.creates_table() => {
+                let beside = objects.tables_beside();
+                let there = catalog::how_many_exist(tx, &beside).await?;
+                let missing = plan::Missing {
+                    missing: beside.len().saturating_sub(there) + 1,
+                    known: beside.len() + 1,
+                };
+                plan::hold(plan, difference, missing)
+            }
+            plan => plan,
+        };
         if let (Ok((plan, drift)), Some(relation)) = (&plan, &found.here)
             && plan.needs_lock()
             && catalog::is_busy(tx, relation.head.oid).await?

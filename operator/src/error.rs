@@ -9,7 +9,7 @@ pub use database::DatabaseError;
 use crate::{
     api::ApiError,
     forms::{FormError, MissingPart, RejectedColumn},
-    plan::{IndexConflict, PlanError},
+    plan::{DriftHint, IndexConflict, PlanError},
     pool::PoolError,
     secrets::SecretError,
     spec::SpecError,
@@ -127,11 +127,11 @@ impl TableError {
             Self::Plan(PlanError::Lost { .. }) => ErrorClass::Temporary,
             // Each further attempt would hold the table's users up as long.
             Self::Plan(
-                PlanError::Incompatible { .. }
-                | PlanError::Renamed { .. }
-                | PlanError::TooSlow { .. }
-                | PlanError::Drifted { .. },
+                PlanError::Incompatible { .. } | PlanError::Renamed { .. } | PlanError::TooSlow { .. },
             ) => ErrorClass::Permanent,
+            // Who leads the operator elsewhere changes no object.
+            Self::Plan(PlanError::Drifted { hint: DriftHint::Most(_), .. }) => ErrorClass::Environment,
+            Self::Plan(PlanError::Drifted { .. }) => ErrorClass::Permanent,
             Self::Working(_)
             | Self::Plan(PlanError::Busy { .. } | PlanError::Index(IndexConflict::BeingBuilt { .. })) => {
                 ErrorClass::Temporary
@@ -249,6 +249,7 @@ impl TableError {
             // Whatever the column is.
             Self::TypeMissing(MissingType { type_, .. }) => format!("the database has no type {type_}"),
             Self::PartMissing(MissingPart { why, .. }) => format!("the database lacks something: {why}"),
+            Self::Plan(PlanError::Drifted { hint: hint @ DriftHint::Most(_), .. }) => hint.to_string(),
             error => error.to_string(),
         }
     }

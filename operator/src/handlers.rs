@@ -13,6 +13,7 @@ use crate::{
     plan::{Claim, PlanError, Repair},
     request::TableRequest,
     secrets,
+    siblings::beside,
     spec::DeletionPolicy,
     status::TableStatus,
 };
@@ -224,7 +225,7 @@ async fn apply(
     context: &Context,
     client: &Client,
     on_drift: OnDrift<'_>,
-) -> Result<(Applied, Option<String>, Owner), TableError> {
+) -> Result<(Applied, String, Owner), TableError> {
     let table = request.table();
     if let Err(mistake) = table
         && request.former().is_none()
@@ -233,7 +234,7 @@ async fn apply(
     }
     let secret = request.secret().map_err(Clone::clone)?;
     let cluster = context.cluster.name(client).await.map_err(TableError::ClusterUnknown)?;
-    let objects = &api::since(client, &request.version);
+    let objects = &beside(api::since(client, &request.version), || request.tables_beside());
     let work = |link: Arc<Link>| async move {
         let claim = request.claim(cluster, &link);
         let claim = Claim { was_applied: request.was_applied(claim.is_first_hand), ..claim };
@@ -249,7 +250,7 @@ async fn apply(
         if let Err(TableError::Working(_)) = result {
             link.database.when_settled(&claim.owner, request.wake());
         }
-        Ok((result?, link.recorded(), claim.owner))
+        Ok((result?, link.fingerprint.clone(), claim.owner))
     };
     let secrets = secrets::in_cluster(client);
     context.connections.with(&secrets, secret.as_ref(), Purpose::Apply, work).await

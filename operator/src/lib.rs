@@ -49,6 +49,7 @@ pub mod request;
 pub mod search_path;
 pub mod secret_watch;
 pub mod secrets;
+pub mod siblings;
 pub mod spec;
 pub mod sqlstate;
 pub mod status;

@@ -16,7 +16,7 @@ use korf::{
     cli::{Checks, Finding, Installation},
 };
 use std::{process::ExitCode, time::Duration};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 /// Options of `run`, in addition to those of all operators.
 #[derive(Debug, clap::Args)]
@@ -71,10 +71,6 @@ enum SetupError {
     NoDatabase(SettingsError),
     #[error(transparent)]
     Settings(SettingsError),
-    #[error(
-        "can't connect to {target}: {error}. Check DATABASE_URL (or --database-url, DATABASE_URL_FILE, or PG*)"
-    )]
-    Rejected { target: String, error: DatabaseError },
 }
 
 impl From<SettingsError> for SetupError {
@@ -143,7 +139,7 @@ async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupE
     let most = options.database_connections.into();
     let connections = Connections::new(settings.as_ref(), most, options.allow_secrets_of)?;
     match (settings, connections.own()) {
-        (Some(settings), Some(own)) => connect(own, settings.target()).await?,
+        (Some(settings), Some(own)) => connect(own, &settings.target()).await,
         _ => info!(
             target: "root",
             "The operator has no database of its own, as --no-own-database says: each object has to name one by \
@@ -162,8 +158,9 @@ async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupE
     Ok(watching.fold(operator.state(context), Operator::handler))
 }
 
-/// Connects to the operator's own database, unless it is away.
-async fn connect(own: &Link, target: String) -> Result<(), SetupError> {
+/// Connects to the operator's own database, and tells if it can't: the operator goes on, for the objects that name another one, and because
+/// what is wrong may be put right without a start (docs/decisions/0109-a-rejected-login-is-no-end.md).
+async fn connect(own: &Link, target: &str) {
     match own.pool().get().await.map_err(DatabaseError::from) {
         Ok(_) => debug!("Connected to {target}."),
         // It may come back without help, and meanwhile the objects' statuses should say that it is down.
@@ -173,7 +170,10 @@ async fn connect(own: &Link, target: String) -> Result<(), SetupError> {
                 "No connection yet to {target}: {error}. Handlers are retried until there is one."
             );
         }
-        Err(error) => return Err(SetupError::Rejected { target, error }),
+        Err(error) => error!(
+            target: "root",
+            "Can't connect to {target}: {error}. Check DATABASE_URL (or --database-url, DATABASE_URL_FILE, or PG*). The objects \
+             without connectionSecretRef wait for that."
+        ),
     }
-    Ok(())
 }

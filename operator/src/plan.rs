@@ -30,7 +30,7 @@ pub use adoption::strangeness;
 pub use change::{Change, Obstacle, Step, StepKind};
 use columns::Differences;
 pub use columns::{Cause, is_quick, needs_details, needs_weight};
-pub use drift::{Compared, Difference, DriftHint, DriftKind, Repair, decide};
+pub use drift::{Compared, Difference, DriftHint, DriftKind, Missing, Repair, decide, hold};
 pub use error::{Dispute, IncompatibleChange, PlanError};
 pub use index::{IndexConflict, IndexPlan, IndexStep, names_of_indexes, plan_indexes};
 use key::changed_key;
@@ -168,6 +168,11 @@ impl Plan {
     /// Whether it sets the default of a column that is there.
     pub fn sets_defaults(&self) -> bool {
         self.changes.iter().any(|change| matches!(change, Change::SetDefault { .. }))
+    }
+
+    /// Whether there is no table yet.
+    pub fn creates_table(&self) -> bool {
+        self.changes.contains(&Change::CreateTable)
     }
 
     /// Lets the steps be done by a work of this number, and by no other one. `present` is the table's comment.

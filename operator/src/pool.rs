@@ -4,6 +4,7 @@
 //! all. If it admits fewer than a pool may have, callers share those that there are and wait for each other, as they do when
 //! the pool has all of its own. They fail only if there is no connection to wait for.
 
+mod attempt;
 mod limit;
 mod places;
 
@@ -14,9 +15,10 @@ use crate::{
     error::DatabaseError,
     metrics::Metrics,
 };
-use places::{Entry, Places, PoolId};
+use attempt::Attempt;
+use places::{Entry, Places, PoolId, SILENT, Turn};
 use std::{
-    fmt, mem,
+    fmt,
     ops::Deref,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -32,8 +34,6 @@ use tokio_postgres::Client;
 
 /// The longest wait for a place.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The longest wait for the first connection of a pool, which somebody else makes.
-const FIRST: Duration = Duration::from_secs(3);
 /// The time without use after which a connection is checked before its next one.
 const IDLE: Duration = Duration::from_secs(5);
 /// The time that the check may take.
@@ -50,7 +50,7 @@ struct Shared {
 
 /// A connection that nobody uses, and the version of the settings that it was made by.
 type Kept = (Arc<Connection>, u64);
-type Waiter = oneshot::Sender<Result<Place, PoolError>>;
+type Waiter = oneshot::Sender<Result<Way, PoolError>>;
 
 /// A pool of connections. Its clones are the same pool.
 #[derive(Clone)]
@@ -87,6 +87,15 @@ pub struct PooledConnection {
     pool: Pool,
     /// Given back after the connection.
     _place: Place,
+}
+
+/// What one may do who wants a connection.
+#[derive(Debug)]
+enum Way {
+    /// Use one.
+    In(Place),
+    /// Find out whether there can be one.
+    Knock(Attempt),
 }
 
 /// The right to use a connection.
@@ -133,15 +142,22 @@ impl Pools {
         let now = Instant::now();
         // One after the other, without the lock: a place that nobody waits for any more comes back at once.
         let granted = self.places().grant(now);
-        for (pool, waiter) in granted {
-            drop(waiter.send(Ok(Place { pools: self.clone(), pool, since: now })));
+        for (pool, waiter, turn) in granted {
+            drop(waiter.send(Ok(self.way(pool, turn, now))));
+        }
+    }
+
+    fn way(&self, pool: PoolId, turn: Turn, now: Instant) -> Way {
+        match turn {
+            Turn::Place => Way::In(Place { pools: self.clone(), pool, since: now }),
+            Turn::Knock => Way::Knock(Attempt::new(self.clone(), pool, true)),
         }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.pools.places().leave(self.pool, self.since);
+        self.pools.places().leave(self.pool, self.since, Instant::now());
         self.pools.grant();
     }
 }
@@ -201,28 +217,37 @@ impl Pool {
         let end = Instant::now() + PATIENCE;
         let mut refused = None;
         loop {
-            let place = match self.place(end).await {
-                Err(PoolError::Busy(None)) => return Err(PoolError::Busy(refused)),
-                place => place?,
-            };
-            let attempt = match self.next() {
-                Next::Idle(kept, since) => {
-                    let connection = self.hold(kept, place);
-                    if works(&connection, since).await {
-                        return Ok(connection);
+            let (place, attempt) = match self.way_in(end).await {
+                Ok(Way::Knock(attempt)) => (None, attempt),
+                Ok(Way::In(place)) => match self.next() {
+                    Next::Idle(kept, since) => {
+                        let connection = self.hold(kept, place);
+                        if works(&connection, since).await {
+                            return Ok(connection);
+                        }
+                        connection.close();
+                        continue;
                     }
-                    connection.close();
-                    continue;
-                }
-                Next::Attempt(attempt) => attempt,
+                    Next::Attempt(attempt) => (Some(place), attempt),
+                },
+                Err(PoolError::Busy(None)) => return Err(PoolError::Busy(refused)),
+                Err(error) => return Err(error),
             };
             let version = self.version();
             let connected = self.0.connector.connect().await;
             self.metrics().note_connect(connected.is_ok());
             match connected {
                 Ok(connection) => {
+                    let kept = (Arc::new(connection), version);
                     attempt.succeed();
-                    return Ok(self.hold((Arc::new(connection), version), place));
+                    match place {
+                        Some(place) => return Ok(self.hold(kept, place)),
+                        None => {
+                            self.give_back(kept, true);
+                            // All who waited for what comes of it, this one too, wait for places now.
+                            self.0.pools.grant();
+                        }
+                    }
                 }
                 Err(error) if error.is_full() => {
                     let error = DatabaseError::from(error);
@@ -236,45 +261,42 @@ impl Pool {
         }
     }
 
-    /// A place, as soon as there is one.
-    async fn place(&self, end: Instant) -> Result<Place, PoolError> {
+    /// A place, as soon as there is one; or an attempt, if nobody tries yet whether the database can be reached.
+    async fn way_in(&self, end: Instant) -> Result<Way, PoolError> {
         let Own { pools, id, .. } = &*self.0;
         let now = Instant::now();
-        let (mut granted, has_connection) = {
+        let mut granted = {
             let mut places = pools.places();
             places.forget_waiting(oneshot::Sender::is_closed);
             match places.enter(*id, now) {
-                Entry::Granted => return Ok(Place { pools: pools.clone(), pool: *id, since: now }),
+                Entry::Granted(turn) => return Ok(pools.way(*id, turn, now)),
                 Entry::Slow => return Err(PoolError::Silent),
                 Entry::Failed(error) => return Err(PoolError::Connect(error)),
                 Entry::Wait => {}
             }
             let (waiter, granted) = oneshot::channel();
             places.wait(*id, waiter);
-            (granted, places.has_connection(*id))
+            granted
         };
-        if !has_connection {
-            match timeout_at(end.min(now + FIRST), &mut granted).await {
-                Ok(place) => return place.unwrap_or(Err(PoolError::Busy(None))),
-                Err(_) if !pools.places().has_connection(*id) => return Err(PoolError::Silent),
-                Err(_) => {}
+        loop {
+            match timeout_at(end.min(Instant::now() + SILENT), &mut granted).await {
+                Ok(way) => return way.unwrap_or(Err(PoolError::Busy(None))),
+                Err(_) if pools.places().is_silent(*id, Instant::now()) => return Err(PoolError::Silent),
+                Err(_) if Instant::now() < end => {}
+                Err(_) if pools.places().is_slow(*id, Instant::now()) => return Err(PoolError::Silent),
+                Err(_) => return Err(PoolError::Busy(None)),
             }
-        }
-        match timeout_at(end, granted).await {
-            Ok(Ok(place)) => place,
-            _ if pools.places().is_slow(*id, Instant::now()) => Err(PoolError::Silent),
-            _ => Err(PoolError::Busy(None)),
         }
     }
 
     /// The connection that was idle for longest; or else the right to make one.
-    fn next(&self) -> Next<'_> {
+    fn next(&self) -> Next {
         let mut places = self.0.pools.places();
         let (next, closed) = match places.idle(self.0.id) {
             Some((kept, since)) => (Next::Idle(kept, since.elapsed()), Vec::new()),
             None => {
-                let closed = places.begin(self.0.id);
-                (Next::Attempt(Attempt { pool: self, is_over: false }), closed)
+                let closed = places.begin(self.0.id, Instant::now());
+                (Next::Attempt(Attempt::new(self.0.pools.clone(), self.0.id, false)), closed)
             }
         };
         drop(places);
@@ -286,59 +308,32 @@ impl Pool {
         PooledConnection { connection, version, is_kept: true, pool: self.clone(), _place: place }
     }
 
+    /// Keeps a connection that nobody uses, if it can be.
+    fn give_back(&self, kept: Kept, is_kept: bool) {
+        let id = self.0.id;
+        let mut places = self.0.pools.places();
+        // Under the lock: one who replaces the settings closes idle connections afterwards.
+        let is_current = kept.1 == self.version();
+        if is_kept && is_current && !kept.0.client.is_closed() {
+            places.rest(id, kept, Instant::now());
+        } else if let Some(limit) = places.limit(id) {
+            limit.closes();
+        }
+        // One that came without a place may be one too many.
+        let closed = places.make_room(0);
+        drop(places);
+        drop(closed);
+    }
+
     fn version(&self) -> u64 {
         self.0.version.load(Ordering::SeqCst)
     }
 }
 
-enum Next<'p> {
+enum Next {
     /// With the time for which it was idle.
     Idle(Kept, Duration),
-    Attempt(Attempt<'p>),
-}
-
-/// An attempt to connect, which counts until it is over.
-struct Attempt<'p> {
-    pool: &'p Pool,
-    is_over: bool,
-}
-
-impl Attempt<'_> {
-    fn succeed(mut self) {
-        self.is_over = true;
-        self.pool.0.pools.places().succeed(self.pool.0.id);
-    }
-
-    /// Nobody waits for a connection that there won't be.
-    fn fail(mut self, error: DatabaseError) -> DatabaseError {
-        self.is_over = true;
-        let Own { pools, id, .. } = &*self.pool.0;
-        let turned_away = {
-            let mut places = pools.places();
-            if places.fail(*id, error.clone()) { places.turn_away(*id) } else { Vec::new() }
-        };
-        for waiter in turned_away {
-            drop(waiter.send(Err(PoolError::Connect(error.clone()))));
-        }
-        error
-    }
-
-    /// The server admits no more. Returns whether there are connections to wait for.
-    fn wait_instead(mut self) -> bool {
-        self.is_over = true;
-        let mut places = self.pool.0.pools.places();
-        places.limit(self.pool.0.id).is_some_and(|limit| limit.refused(Instant::now()))
-    }
-}
-
-impl Drop for Attempt<'_> {
-    fn drop(&mut self) {
-        if !mem::replace(&mut self.is_over, true)
-            && let Some(limit) = self.pool.0.pools.places().limit(self.pool.0.id)
-        {
-            limit.ends();
-        }
-    }
+    Attempt(Attempt),
 }
 
 /// Whether a connection still works. The server may have gone away silently, so it is asked, unless the connection was just
@@ -365,15 +360,7 @@ impl Deref for PooledConnection {
 
 impl Drop for PooledConnection {
     fn drop(&mut self) {
-        let id = self.pool.0.id;
-        let mut places = self.pool.0.pools.places();
-        // Under the lock: one who replaces the settings closes idle connections afterwards.
-        let is_current = self.version == self.pool.version();
-        if self.is_kept && is_current && !self.connection.client.is_closed() {
-            places.rest(id, (Arc::clone(&self.connection), self.version), Instant::now());
-        } else if let Some(limit) = places.limit(id) {
-            limit.closes();
-        }
+        self.pool.give_back((Arc::clone(&self.connection), self.version), self.is_kept);
     }
 }
 

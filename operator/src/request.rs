@@ -12,6 +12,7 @@ use crate::{
     outcome::Applied,
     plan::{Claim, Difference, PlanError},
     secrets::SecretId,
+    siblings::{self, DatabaseNumber, Tables},
     spec::{Declaration, DeletionPolicy, SpecError, Table},
     status::{Stamp, TableStatus},
 };
@@ -54,6 +55,7 @@ pub struct TableRequest {
     pub lasts: Duration,
     trigger: Trigger<DatabaseTable>,
     told: Memo<LastTold>,
+    tables: Tables,
     hold: Memo<Hold>,
 }
 
@@ -100,6 +102,7 @@ impl<S: ChangeHandlerScope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
             lasts: since.0,
             trigger: FromCall::<S>::from_call(call)?,
             told: FromCall::<S>::from_call(call)?,
+            tables: FromCall::<S>::from_call(call)?,
             hold: FromCall::<S>::from_call(call)?,
         })
     }
@@ -107,6 +110,7 @@ impl<S: ChangeHandlerScope<Kind = DatabaseTable>> FromCall<S> for TableRequest {
     fn requirements(requirements: &mut Requirements) {
         <Trigger<DatabaseTable> as FromCall<S>>::requirements(requirements);
         <State<Context> as FromCall<S>>::requirements(requirements);
+        <Tables as FromCall<S>>::requirements(requirements);
     }
 }
 
@@ -132,6 +136,11 @@ impl TableRequest {
     /// The table that the status names, as PostgreSQL prints it.
     pub fn recorded_table(&self) -> Option<&str> {
         self.status.table.as_deref()
+    }
+
+    /// The other tables that statuses say are in the same database as this object's; of many, some.
+    pub fn tables_beside(&self) -> Vec<String> {
+        siblings::some_of(&self.tables, &DatabaseNumber(self.status.database.clone()), self.recorded_table())
     }
 
     /// The Secret by which the database is reached; `None`: it is the operator's own.
@@ -256,13 +265,9 @@ impl TableRequest {
     }
 
     /// The status once the table in this database matches the spec of this owner.
-    pub fn status_after_success(
-        &self,
-        applied: &Applied,
-        database: Option<String>,
-        owner: &Owner,
-    ) -> TableStatus {
+    pub fn status_after_success(&self, applied: &Applied, database: String, owner: &Owner) -> TableStatus {
         let owner = Some(owner.fingerprint());
+        let database = Some(database);
         TableStatus { database, owner, ..self.status.after_success(self.stamp, applied, self.warnings()) }
     }
 

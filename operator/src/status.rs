@@ -41,7 +41,7 @@ pub struct TableStatus {
     /// The table with its schema, as PostgreSQL prints it, such as public.website_users.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub table: Option<String>,
-    /// A number for the database that has the table, by its address and its name. The operator's own database has none.
+    /// A number for the database that has the table, by its address and its name.
     // Null, not absent, as for `pending`.
     pub database: Option<String>,
     /// A number for the object that the table belongs to, by its cluster, its name and its uid. A copy of the object has another one.

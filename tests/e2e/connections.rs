@@ -137,6 +137,52 @@ async fn a_table_is_made_by_a_secret_s_role_and_follows_its_password() {
 }
 
 #[tokio::test]
+async fn a_database_that_rejects_the_operator_at_its_start_keeps_back_the_objects_that_have_their_tables_there()
+ {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "rejected").await;
+    fixture.apply(&may_read(&fixture, "pg-app"));
+    let url = fixture.database.url();
+    fixture.apply(&by_url("pg-app", &url));
+    let file = std::env::temp_dir().join(format!("korf-rejected-{}", std::process::id()));
+    for (number, wrong, reason, told) in [
+        (
+            0,
+            url.replace(&fixture.database.password, "Geheim42"),
+            "PermissionDenied",
+            "password authentication failed",
+        ),
+        (
+            1,
+            url.replace("/rejected?", "/nowhere?"),
+            "DatabaseUnavailable",
+            "database \"nowhere\" does not exist",
+        ),
+    ] {
+        std::fs::write(&file, &wrong).unwrap();
+        let command = fixture.operator().not_verbose().env_remove("DATABASE_URL");
+        let operator = command.env("DATABASE_URL_FILE", &file).start();
+        let error = operator.wait_for_line("Can't connect to database ").await;
+        assert!(
+            error.contains("[ERROR   ]") && error.contains(told) && error.contains("Check DATABASE_URL"),
+            "{error}"
+        );
+        assert!(!error.contains("Geheim42"), "{error}");
+        let (plain, named) = (format!("plain{number}"), format!("named{number}"));
+        fixture.apply(&manifest(&plain, &plain, &["id"]));
+        fixture.apply(&by_secret(&named, &named, &["id"], "pg-app"));
+        fixture.until_ready(&named).await;
+        let object = fixture.until(&plain, "its database rejects the operator", synced(reason)).await;
+        assert_eq!(condition(&object, "Stalled"), ["True", reason], "somebody has to do something");
+        if number == 0 {
+            // Another password takes no restart.
+            std::fs::write(&file, &url).unwrap();
+            fixture.until_ready(&plain).await;
+        }
+    }
+    std::fs::remove_file(&file).unwrap();
+}
+
+#[tokio::test]
 async fn an_operator_without_a_database_of_its_own_serves_the_objects_that_name_one() {
     let fixture = Fixture::on(Cluster::with_full_crd().await, "no-own").await;
     fixture.apply(&may_read(&fixture, "pg-app"));

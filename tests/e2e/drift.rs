@@ -1,6 +1,6 @@
 //! Tables that somebody changes by hand, while the operator runs and while it doesn't.
 
-use crate::fixture::{Cluster, Fixture, Lock, condition, manifest};
+use crate::fixture::{Cluster, Fixture, Lock, condition, manifest, postgres};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 
@@ -37,7 +37,7 @@ async fn what_others_change_of_a_table_is_put_right_within_the_interval() {
     fixture.sql("DROP TABLE b").await;
     fixture.until_columns("b", 2).await;
     let notes = fixture.until_told("b", &["Created", "DriftDetected"]).await;
-    assert!(notes[1].ends_with("It has been created again, and is empty"), "{notes:?}");
+    assert!(notes[1].contains("It has been created again: it is empty, and without grants"), "{notes:?}");
     // Neither was written, nor looked at in vain.
     let after = fixture.table("a").await.unwrap();
     assert_eq!(after["metadata"]["resourceVersion"], before["metadata"]["resourceVersion"]);
@@ -176,4 +176,65 @@ async fn a_repair_that_takes_long_is_told_when_it_begins_and_not_again_by_the_ne
     fixture.until("slow", "it is as it asks", is("Applied")).await;
     fixture.until_told("slow", &[&told[..], &["Applied"]].concat()).await;
     assert_eq!(operator.count_lines("Somebody had changed"), 0);
+}
+
+const FORGOTTEN: &str = r#"{"status": {"table": null}}"#;
+const FORGET: &str = r#"kubectl get databasetables -o name | xargs kubectl patch --subresource=status --type=merge -p '{"status": {"table": null}}'"#;
+
+#[tokio::test]
+async fn tables_that_are_missing_with_most_others_wait_for_a_restore_or_for_a_word() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "drift-most").await;
+    let mut operator = fixture.operator().arg("--drift-interval=1").start();
+    let names = ["a", "b", "c", "d"];
+    for name in names {
+        fixture.apply(&manifest(name, name, &["id", "x"]));
+        fixture.until_ready(name).await;
+    }
+    fixture.sql("DROP TABLE a, b, c").await;
+    for name in ["a", "b", "c"] {
+        let object = fixture.until(name, "it is held back", is("Drifted")).await;
+        let message = object["status"]["conditions"][0]["message"].as_str().unwrap();
+        assert!(message.contains("most of the operator's tables in this database (3 of 4)"), "{message}");
+    }
+    assert_eq!(fixture.all_tables().await, ["d"]);
+    // One is restored by somebody: of two that are missing, each may have been dropped.
+    let object = fixture.table("a").await.unwrap();
+    for statement in object["status"]["pending"].as_array().unwrap() {
+        fixture.sql(statement.as_str().unwrap()).await;
+    }
+    for name in names {
+        fixture.until_ready(name).await;
+    }
+    assert_eq!(fixture.all_tables().await, names);
+
+    // Another database at its start, with nothing in it.
+    operator.terminate().await;
+    let other = postgres().await.create_database("drift_most_other").await.unwrap();
+    let operator = fixture.operator().env("DATABASE_URL", other.url()).start();
+    for name in names {
+        let object = fixture.until(name, "the database is another one", is("DatabaseChanged")).await;
+        let message = object["status"]["conditions"][0]["message"].as_str().unwrap();
+        assert!(message.contains(FORGET), "{message}");
+    }
+    fixture.delete("d").await;
+    fixture
+        .until("d", "its deletion waits", |object| {
+            is("DatabaseChanged")(object) && object["metadata"]["deletionTimestamp"].is_string()
+        })
+        .await;
+    // The command of the message, and of the documents.
+    let objects = fixture.kubectl_get(&["databasetables", "-o", "name"]);
+    let mut kubectl = fixture.kubectl();
+    kubectl.arg("patch").args(["--subresource=status", "--type=merge", "-p", FORGOTTEN]);
+    let output = kubectl.args(objects.split_whitespace()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    fixture.until_gone("d").await;
+    for name in ["a", "b", "c"] {
+        fixture.until_ready(name).await;
+    }
+    let sql = other.connect().await.unwrap();
+    let rows = sql.query("SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1", &[]).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.get::<_, String>(0)).collect::<Vec<_>>(), ["a", "b", "c"]);
+    assert_eq!(fixture.all_tables().await, names, "those of before stay");
+    drop(operator);
 }

@@ -12,7 +12,7 @@ mod operator;
 mod program;
 mod tables;
 
-pub use cluster::{Cluster, Crd, install};
+pub use cluster::{Cluster, Crd, install, postgres};
 pub use eventually::{LIMIT, eventually, eventually_within};
 pub use lock::Lock;
 pub use objects::{condition, manifest, until};
@@ -21,7 +21,6 @@ pub use program::example;
 
 use account::Accounts;
 pub use account::Permission;
-use cluster::postgres;
 use korf_sandbox::{Database, Proxy};
 use log::Log;
 use std::{cell::RefCell, sync::Arc};

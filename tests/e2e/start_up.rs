@@ -23,20 +23,13 @@ fn problems(operator: &OperatorProcess) -> Vec<String> {
 async fn wrong_settings_end_the_operator_with_one_line_that_says_how_to_fix_them() {
     let fixture = Fixture::new("no-start").await;
     let url = fixture.database.url();
-    let wrong_password = url.replace(&fixture.database.password, "wrong");
     let without_password = url.replace(&format!(":{}@", fixture.database.password), "@");
-    let no_database = url.replace("/no_start?", "/nowhere?");
     let no_database_given = "no database is given: set --database-url, DATABASE_URL, DATABASE_URL_FILE or PGHOST, or --no-own-database if each object";
     let no_kubeconfig = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let start =
         || fixture.operator().not_verbose().env_remove("PGHOST").env_remove("KUBERNETES_SERVICE_HOST");
     let no_cluster = "no cluster to connect to: set KUBECONFIG to a kubeconfig file, or put one at ~/.kube/config, \
                    or run in a pod with a service account (";
-    let wrong_password_message = format!(
-        "can't connect to database no_start at {} as no_start, sslmode disable: FATAL: password authentication \
-         failed for user \"no_start\" (SQLSTATE 28P01). Check DATABASE_URL",
-        fixture.database.address
-    );
     for (command, expected) in [
         (start().env_remove("KUBECONFIG").env("HOME", "/nowhere"), no_cluster),
         (start().env("KUBECONFIG", "/nowhere/config"), no_cluster),
@@ -69,11 +62,6 @@ async fn wrong_settings_end_the_operator_with_one_line_that_says_how_to_fix_them
         (
             start().env("DATABASE_URL", "nowhere"),
             "the database URL can't be parsed: it should look like postgres://",
-        ),
-        (start().env("DATABASE_URL", wrong_password), &wrong_password_message),
-        (
-            start().env("DATABASE_URL", no_database),
-            "as no_start, sslmode disable: FATAL: database \"nowhere\" does not exist (SQLSTATE 3D000). Check DATABASE_URL",
         ),
     ] {
         let mut operator = command.start();

@@ -18,8 +18,6 @@ pub struct Link {
     pub place: Arc<str>,
     /// The number of the database, by its address and its name.
     pub fingerprint: String,
-    /// Whether it is reached by a Secret.
-    is_of_secret: bool,
     /// The number of the operator's own database, if it has one.
     own: Option<String>,
     pub(super) pool: Pool,
@@ -34,7 +32,6 @@ impl Link {
             database: Arc::new(common.database(pool.clone(), None)),
             place: settings.place().into(),
             fingerprint: settings.fingerprint(),
-            is_of_secret: false,
             own: Some(settings.fingerprint()),
             pool,
             names: Names::default(),
@@ -53,7 +50,6 @@ impl Link {
             database: Arc::new(common.database(pool.clone(), Some(secret.clone()))),
             place: secrets::place(secret),
             fingerprint: settings.fingerprint(),
-            is_of_secret: true,
             own: own.map(|own| own.fingerprint.clone()),
             pool,
             names: settings.names(),
@@ -67,7 +63,6 @@ impl Link {
             database: Arc::clone(&self.database),
             place: Arc::clone(&self.place),
             fingerprint: self.fingerprint.clone(),
-            is_of_secret: self.is_of_secret,
             own: self.own.clone(),
             pool: self.pool.clone(),
             names: settings.names(),
@@ -79,13 +74,8 @@ impl Link {
         &self.pool
     }
 
-    /// What the status of an object says of its database: nothing, if it is the operator's own.
-    pub fn recorded(&self) -> Option<String> {
-        self.is_of_secret.then(|| self.fingerprint.clone())
-    }
-
-    /// Whether this is another database than the one that a status says this of: if it says nothing, that is the operator's own.
-    /// Where there is none now, it may be any.
+    /// Whether this is another database than the one whose number a status has. A status of before 0.2 has none if that is the operator's
+    /// own, whichever it was then. Where there is none now, it may be any.
     pub fn is_another_than(&self, recorded: Option<&str>) -> bool {
         recorded.or(self.own.as_deref()) != Some(&self.fingerprint)
     }
@@ -121,7 +111,9 @@ mod tests {
         let (own, same) = links(Some("postgres://op@db/shop"), "postgres://app@db/shop");
         let (_, other) = links(Some("postgres://op@db/shop"), "postgres://app@db2/shop");
         let (_, alone) = links(None, "postgres://app@db/shop");
-        let (own, of_same, of_other) = (own.unwrap(), same.recorded(), other.recorded());
+        let own = own.unwrap();
+        let number = |link: &Link| Some(link.fingerprint.clone());
+        let (of_same, of_other) = (number(&same), number(&other));
         for (link, recorded, moved) in [
             (&own, None, false),
             (&same, None, false),
@@ -138,6 +130,6 @@ mod tests {
         ] {
             assert_eq!(link.is_another_than(recorded), moved, "{} {recorded:?}", link.place);
         }
-        assert_eq!((own.recorded(), alone.recorded()), (None, of_same));
+        assert_eq!((number(&own), number(&alone)), (of_same.clone(), of_same));
     }
 }

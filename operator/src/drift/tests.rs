@@ -1,13 +1,15 @@
 use super::*;
 use crate::{
     catalog::{CatalogColumn, Head, Key, KeyForm, PgTypeId, Place, RelationKind},
+    error::{TableError, Wait},
     forms::Form,
     identifier::Identifier,
     marker::Owner,
     metrics::Metrics,
-    plan::{DriftHint, DriftKind, PlanError, decide},
+    plan::{DriftHint, DriftKind, Missing, PlanError, decide, hold},
     secrets::SecretId,
     spec::{ColumnSettings, DriftPolicy},
+    status::ConditionReason,
     types::{ResolvedColumn, ResolvedType},
 };
 use std::{sync::Arc, time::Duration};
@@ -175,8 +177,42 @@ fn the_words_say_what_was_found_and_what_is_lost() {
     let Verdict::Differs(difference) = judge(&watched(), &Found::default()) else { panic!("it differs") };
     assert_eq!(
         difference.told("public.t", true),
-        "Somebody had changed table public.t: it is missing. It has been created again, and is empty"
+        "Somebody had changed table public.t: it is missing. It has been created again: it is empty, and without grants, policies, \
+         triggers and what else the spec doesn't say"
     );
+}
+
+#[test]
+fn a_table_that_is_missing_with_most_others_is_not_made_again() {
+    for (missing, known, is_held) in [
+        // One of one comes back, and so do two.
+        (1, 1, false),
+        (2, 2, false),
+        (3, 3, true),
+        (3, 5, true),
+        (3, 6, false),
+        (40, 2000, false),
+        (1001, 2000, true),
+    ] {
+        let watched = watched();
+        let planned = plan::plan(watched.wanted.clone(), &Found::default(), &watched.claim);
+        let compared = Compared { wanted: &watched.wanted, found: &Found::default() };
+        let (plan, difference) = decide(compared, planned, DriftPolicy::Repair).unwrap();
+        assert!(plan.creates_table());
+        let result = hold(plan, difference.unwrap(), Missing { missing, known });
+        assert_eq!(result.is_err(), is_held, "{missing} of {known}");
+        if let Err(error) = result {
+            let told = error.to_string();
+            let counts = format!(
+                "it is missing. So are most of the operator's tables in this database ({missing} of {known})"
+            );
+            assert!(told.contains(&counts) && told.contains("kubectl patch"), "{told}");
+            assert!(error.pending()[0].starts_with("CREATE TABLE"));
+            let error = TableError::from(error);
+            assert_eq!((error.reason(), error.wait()), (ConditionReason::Drifted, Wait::ForSomeone));
+            assert!(!error.cause().contains("public.t"), "all of the database wait for the same");
+        }
+    }
 }
 
 #[test]

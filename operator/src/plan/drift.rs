@@ -64,12 +64,18 @@ pub struct Difference {
     pub statements: Vec<String>,
 }
 
+/// What lets tables be made that the status says were there.
+pub(super) const AGAIN: &str = "forget them: kubectl get databasetables -o name | xargs kubectl patch --subresource=status \
+                                --type=merge -p '{\"status\": {\"table\": null}}'";
+
 impl Difference {
     /// What is told once it has been put right, or begun to be.
     pub fn told(&self, table: &str, is_over: bool) -> String {
         let loss = match self.kind {
             _ if !is_over => ". It is being put right",
-            DriftKind::Table => ". It has been created again, and is empty",
+            DriftKind::Table => {
+                ". It has been created again: it is empty, and without grants, policies, triggers and what else the spec doesn't say"
+            }
             DriftKind::Column => ". It is as the spec asks again; a column that was missing is empty",
             _ => ". It is as the spec asks again",
         };
@@ -269,6 +275,45 @@ pub fn decide(
     }
 }
 
+/// How many of the tables that the operator knows in a database are missing there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Those that are missing.
+    pub missing: usize,
+    /// All that were asked for.
+    pub known: usize,
+}
+
+impl Missing {
+    /// Whether it isn't the tables that somebody has dropped: one or two may be all that there are.
+    fn are_too_many(self) -> bool {
+        self.missing >= FEW && self.missing * 2 > self.known
+    }
+}
+
+/// The fewest missing tables with which a database may be another one, or one that is being restored.
+const FEW: usize = 3;
+
+/// Holds back a table that would be made again, if it is missing with most others of its database: they would all be empty, and in the
+/// way of what restores them.
+///
+/// # Errors
+///
+/// [`PlanError::Drifted`].
+pub fn hold(
+    plan: Plan,
+    difference: Difference,
+    missing: Missing,
+) -> Result<(Plan, Option<Difference>), PlanError> {
+    match missing.are_too_many() {
+        true => {
+            let table = plan.table.place.qualified;
+            Err(PlanError::Drifted { table, difference, hint: DriftHint::Most(missing) })
+        }
+        false => Ok((plan, Some(difference))),
+    }
+}
+
 /// Why nothing is done about a difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DriftHint {
@@ -281,6 +326,8 @@ pub enum DriftHint {
     },
     /// The policy is to report it.
     Reported,
+    /// Most tables of the database are missing.
+    Most(Missing),
 }
 
 /// What to do.
@@ -292,6 +339,12 @@ impl fmt::Display for DriftHint {
             Self::Reported => f.write_str(
                 "Nothing is done, because driftPolicy is Report: change it back, or run the statements in status.pending, or set \
                  driftPolicy: Repair",
+            ),
+            Self::Most(Missing { missing, known }) => write!(
+                f,
+                "So are most of the operator's tables in this database ({missing} of {known}), so nothing is made again, and empty: it may be \
+                 another database than before, or a restore that isn't over. Lead the operator to the right one, or restore the tables; \
+                 or, if they are to be made again, {AGAIN}"
             ),
         }
     }

@@ -1,6 +1,6 @@
 //! Conflicts that a person has to resolve, in words.
 
-use super::{Cause, Difference, DriftHint, IndexConflict, Obstacle};
+use super::{Cause, Difference, DriftHint, IndexConflict, Obstacle, drift::AGAIN};
 use crate::{
     catalog::{Generated, Key},
     identifier::{Identifier, quote},
@@ -144,9 +144,10 @@ pub enum PlanError {
     },
     /// The object's table is in another database.
     #[error(
-        "this object's table is {table} in another database than the one that its connectionSecretRef leads to now, and \
-         tables can't be moved, so nothing was changed: let the reference, or the Secret, lead to the database of before, or \
-         move the table with its comment"
+        "this object's table is {table} in another database than the one that its connectionSecretRef, or the operator's own URL, leads \
+         to now, and tables can't be moved, so nothing was changed: let the reference, the Secret or the URL lead to the database of \
+         before, or move the table with its comment; or, if a new one is to be made here, {again}",
+        again = AGAIN
     )]
     Elsewhere {
         /// The table.

@@ -5,8 +5,10 @@
 //!
 //! - beside others, a pool may use half of what they leave. One that uses all of its own for long leaves the other half, the
 //!   next one a quarter, and so on;
-//! - while a pool has no connection and one caller tries to make one after a failure, the others fail at once with what
-//!   that failure was, instead of waiting for the same;
+//! - until a database has been reached, and again after a failure, one caller of its pool tries to connect, without a place: a server
+//!   that swallows packets takes nothing from the others. The connection counts once it is there;
+//! - while that one tries after a failure, the others fail at once with what the failure was, instead of waiting for the same;
+//! - pools whose last use was a long one have half of the places together;
 //! - where a pool has used all of its places for long, only so many callers wait for them.
 //!
 //! The one that waits for longest has a place first, unless its pool may use no more.
@@ -22,6 +24,10 @@ use tokio::time::Instant;
 const RECENT: Duration = Duration::from_secs(600);
 /// The time after which the use of a connection is a long one.
 const LONG: Duration = Duration::from_secs(5);
+/// No transaction takes longer. What does is work in the background, which says nothing of the database.
+const LONGEST: Duration = Duration::from_secs(120);
+/// The time without an answer to those who connect after which a pool without a connection counts as silent.
+pub(super) const SILENT: Duration = Duration::from_secs(3);
 
 /// Which pool.
 pub(super) type PoolId = u64;
@@ -47,16 +53,33 @@ struct Account<E> {
     used: Instant,
     /// Why the last attempt to connect has failed, if there was no connection then.
     failure: Option<E>,
+    /// Whether it isn't known that the database can be reached: it hasn't been yet, or the last attempt has failed.
+    is_doubtful: bool,
+    /// The attempts to connect without a place.
+    knocks: usize,
+    /// Since when somebody has been connecting.
+    tried: Option<Instant>,
+    /// Whether its last use was a long one.
+    was_slow: bool,
+}
+
+/// What one may do who has waited, or needn't.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Use a connection.
+    Place,
+    /// Connect without a place, and then ask for one.
+    Knock,
 }
 
 /// What becomes of one who asks for a place.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Entry<E> {
-    /// There is one.
-    Granted,
+    /// There is one, or nobody tries yet whether the database can be reached.
+    Granted(Turn),
     /// Others use all.
     Wait,
-    /// Others do, and have for long: the database is slow.
+    /// Others do, and have for long, or wait for long: the database is slow, or silent.
     Slow,
     /// There is nothing to wait for.
     Failed(E),
@@ -81,8 +104,17 @@ impl<C, W, E: Clone> Places<C, W, E> {
     /// A new pool.
     pub(super) fn open(&mut self, now: Instant) -> PoolId {
         self.next += 1;
-        let limit = Limit::new(self.most);
-        self.pools.insert(self.next, Account { limit, uses: Vec::new(), used: now, failure: None });
+        let account = Account {
+            limit: Limit::new(self.most),
+            uses: Vec::new(),
+            used: now,
+            failure: None,
+            is_doubtful: true,
+            knocks: 0,
+            tried: None,
+            was_slow: false,
+        };
+        self.pools.insert(self.next, account);
         self.next
     }
 
@@ -112,9 +144,14 @@ impl<C, W, E: Clone> Places<C, W, E> {
         if let Some(failure) = account.failure.clone().filter(|_| account.is_tried()) {
             return Entry::Failed(failure);
         }
-        if waiting == 0 && self.may_use(pool, now) {
-            self.take(pool, now);
-            return Entry::Granted;
+        if account.is_silent(now) {
+            return Entry::Slow;
+        }
+        if waiting == 0
+            && let Some(turn) = self.turn(pool, now)
+        {
+            self.take(pool, turn, now);
+            return Entry::Granted(turn);
         }
         if waiting >= self.most && self.is_slow(pool, now) { Entry::Slow } else { Entry::Wait }
     }
@@ -124,6 +161,11 @@ impl<C, W, E: Clone> Places<C, W, E> {
         let share = self.share(pool, now);
         let is_slow = self.pools.get(&pool).is_some_and(|account| account.is_slow(share, now));
         is_slow && self.is_one_of_several(pool, now)
+    }
+
+    /// Whether a pool has no connection, and those who connect have had no answer for a while.
+    pub(super) fn is_silent(&self, pool: PoolId, now: Instant) -> bool {
+        self.pools.get(&pool).is_some_and(|account| account.is_silent(now))
     }
 
     /// Forgets those who no longer wait.
@@ -137,20 +179,25 @@ impl<C, W, E: Clone> Places<C, W, E> {
     }
 
     /// Gives a place back.
-    pub(super) fn leave(&mut self, pool: PoolId, since: Instant) {
+    pub(super) fn leave(&mut self, pool: PoolId, since: Instant, now: Instant) {
         let Some(account) = self.pools.get_mut(&pool) else { return };
+        account.was_slow = (LONG..=LONGEST).contains(&now.saturating_duration_since(since));
         if let Some(place) = account.uses.iter().position(|use_| *use_ == since) {
             account.uses.swap_remove(place);
         }
     }
 
-    /// Those who have waited and have a place now.
-    pub(super) fn grant(&mut self, now: Instant) -> Vec<(PoolId, W)> {
+    /// Those who have waited and have a turn now.
+    pub(super) fn grant(&mut self, now: Instant) -> Vec<(PoolId, W, Turn)> {
         let mut granted = Vec::new();
-        while let Some(place) = self.waiting.iter().position(|(pool, _)| self.may_use(*pool, now)) {
+        let next = |places: &Self| {
+            let turns = places.waiting.iter().map(|(pool, _)| places.turn(*pool, now));
+            turns.enumerate().find_map(|(place, turn)| turn.map(|turn| (place, turn)))
+        };
+        while let Some((place, turn)) = next(self) {
             let Some((pool, waiter)) = self.waiting.remove(place) else { break };
-            self.take(pool, now);
-            granted.push((pool, waiter));
+            self.take(pool, turn, now);
+            granted.push((pool, waiter, turn));
         }
         granted
     }
@@ -174,24 +221,32 @@ impl<C, W, E: Clone> Places<C, W, E> {
     }
 
     /// One who has a place makes a connection. Returns the idle ones of other pools which have to be closed for it.
-    pub(super) fn begin(&mut self, pool: PoolId) -> Vec<C> {
+    pub(super) fn begin(&mut self, pool: PoolId, now: Instant) -> Vec<C> {
+        let closed = self.make_room(1);
+        if let Some(account) = self.pools.get_mut(&pool) {
+            account.begins(now);
+        }
+        closed
+    }
+
+    /// Takes out idle connections, which are to be closed, until there is room for so many more.
+    pub(super) fn make_room(&mut self, more: usize) -> Vec<C> {
         let mut closed = Vec::new();
-        let count = |places: &Self| {
-            let each =
-                places.pools.values().map(|account| account.limit.alive() + account.limit.connecting());
-            each.sum::<usize>()
-        };
-        while count(self) >= self.most {
+        while self.pools.values().map(Account::connections).sum::<usize>() + more > self.most {
             let Some((of, connection, _)) = self.idle.pop_front() else { break };
             if let Some(account) = self.pools.get_mut(&of) {
                 account.limit.closes();
             }
             closed.push(connection);
         }
-        if let Some(account) = self.pools.get_mut(&pool) {
-            account.limit.begins();
-        }
         closed
+    }
+
+    /// Takes in that an attempt without a place is over, whatever came of it.
+    pub(super) fn end_knock(&mut self, pool: PoolId) {
+        if let Some(account) = self.pools.get_mut(&pool) {
+            account.knocks -= 1;
+        }
     }
 
     /// The limit of a pool.
@@ -204,6 +259,7 @@ impl<C, W, E: Clone> Places<C, W, E> {
         if let Some(account) = self.pools.get_mut(&pool) {
             account.limit.succeeds();
             account.failure = None;
+            account.is_doubtful = false;
         }
     }
 
@@ -214,6 +270,7 @@ impl<C, W, E: Clone> Places<C, W, E> {
         account.limit.ends();
         let has_none = account.limit.alive() == 0;
         account.failure = has_none.then_some(failure);
+        account.is_doubtful |= has_none;
         has_none
     }
 
@@ -221,12 +278,9 @@ impl<C, W, E: Clone> Places<C, W, E> {
     pub(super) fn forget_failure(&mut self, pool: PoolId) {
         if let Some(account) = self.pools.get_mut(&pool) {
             account.failure = None;
+            account.is_doubtful = false;
+            account.tried = None;
         }
-    }
-
-    /// Whether a pool has a connection.
-    pub(super) fn has_connection(&self, pool: PoolId) -> bool {
-        self.pools.get(&pool).is_some_and(|account| account.limit.alive() > 0)
     }
 
     /// The connections of a pool, or of all.
@@ -242,16 +296,35 @@ impl<C, W, E: Clone> Places<C, W, E> {
         PoolCounts { idle, used: alive.saturating_sub(idle), limit }
     }
 
-    fn may_use(&self, pool: PoolId, now: Instant) -> bool {
-        let used: usize = self.pools.values().map(|account| account.uses.len()).sum();
-        let may_use_more =
-            |account: &Account<E>| account.uses.len() < account.limit.places().min(self.share(pool, now));
-        used < self.most && self.pools.get(&pool).is_some_and(may_use_more)
+    /// What one of a pool may do now.
+    fn turn(&self, pool: PoolId, now: Instant) -> Option<Turn> {
+        let account = self.pools.get(&pool)?;
+        if account.is_doubtful && account.limit.alive() == 0 {
+            return (account.knocks == 0).then_some(Turn::Knock);
+        }
+        self.may_use(account, pool, now).then_some(Turn::Place)
     }
 
-    fn take(&mut self, pool: PoolId, now: Instant) {
-        if let Some(account) = self.pools.get_mut(&pool) {
-            account.uses.push(now);
+    fn may_use(&self, account: &Account<E>, pool: PoolId, now: Instant) -> bool {
+        let used = |is_meant: fn(&Account<E>) -> bool| {
+            let meant = self.pools.values().filter(|account| is_meant(account));
+            meant.map(|account| account.uses.len()).sum::<usize>()
+        };
+        let is_held_back = account.was_slow
+            && self.is_one_of_several(pool, now)
+            && used(|account| account.was_slow) >= self.most.div_ceil(2);
+        let share = account.limit.places().min(self.share(pool, now));
+        used(|_| true) < self.most && account.uses.len() < share && !is_held_back
+    }
+
+    fn take(&mut self, pool: PoolId, turn: Turn, now: Instant) {
+        let Some(account) = self.pools.get_mut(&pool) else { return };
+        match turn {
+            Turn::Place => account.uses.push(now),
+            Turn::Knock => {
+                account.knocks += 1;
+                account.begins(now);
+            }
         }
     }
 
@@ -277,6 +350,24 @@ impl<C, W, E: Clone> Places<C, W, E> {
 }
 
 impl<E> Account<E> {
+    fn begins(&mut self, now: Instant) {
+        if self.limit.connecting() == 0 || self.tried.is_none() {
+            self.tried = Some(now);
+        }
+        self.limit.begins();
+    }
+
+    /// The connections that it has, or will have: one without a place doesn't count until it is there.
+    fn connections(&self) -> usize {
+        (self.limit.alive() + self.limit.connecting()).saturating_sub(self.knocks)
+    }
+
+    /// Whether those who connect have had no answer for a while.
+    fn is_silent(&self, now: Instant) -> bool {
+        let lasts = self.tried.map(|since| now.saturating_duration_since(since));
+        self.is_tried() && lasts.is_some_and(|lasts| lasts >= SILENT)
+    }
+
     /// Whether it has no connection, and one is being made.
     fn is_tried(&self) -> bool {
         self.limit.alive() == 0 && self.limit.connecting() > 0

@@ -32,10 +32,11 @@ type Values = Vec<(String, Vec<u8>)>;
 
 /// The Secrets of a cluster, by their names.
 #[derive(Default)]
-struct Vault {
+pub(crate) struct Vault {
     secrets: Mutex<BTreeMap<String, Values>>,
     reads: AtomicUsize,
     is_away: AtomicBool,
+    is_denied: AtomicBool,
 }
 
 impl Vault {
@@ -55,6 +56,11 @@ impl Secrets for Vault {
         if self.is_away.load(SeqCst) {
             return Err(ApiError::new("no answer"));
         }
+        if self.is_denied.load(SeqCst) {
+            let mut error = ApiError::new("secrets is forbidden");
+            error.denied = true;
+            return Err(error);
+        }
         let found = self.secrets.lock().unwrap().get(&secret.name).cloned();
         Ok(found.map(|values| SecretData::new(values, secret.key.as_deref())))
     }
@@ -65,14 +71,14 @@ fn secret(name: &str) -> SecretId {
 }
 
 /// An operator with a database of its own, and Secrets.
-struct World {
-    database: Database,
-    connections: Connections,
-    vault: Vault,
+pub(crate) struct World {
+    pub(crate) database: Database,
+    pub(crate) connections: Connections,
+    pub(crate) vault: Vault,
 }
 
 impl World {
-    async fn new(name: &str) -> Self {
+    pub(crate) async fn new(name: &str) -> Self {
         Self::on(server().await, name, 8).await
     }
 
@@ -84,11 +90,11 @@ impl World {
     }
 
     /// Puts a Secret that leads to a URL.
-    fn put_url(&self, name: &str, url: &str) {
+    pub(crate) fn put_url(&self, name: &str, url: &str) {
         self.vault.put(name, &[("uri", url)]);
     }
 
-    async fn with<T, F: Future<Output = Result<T, TableError>>>(
+    pub(crate) async fn with<T, F: Future<Output = Result<T, TableError>>>(
         &self,
         name: &str,
         purpose: Purpose,
@@ -102,7 +108,7 @@ impl World {
         self.apply_by(name, name).await
     }
 
-    async fn apply_by(&self, secret: &str, name: &str) -> Result<Applied, TableError> {
+    pub(crate) async fn apply_by(&self, secret: &str, name: &str) -> Result<Applied, TableError> {
         self.apply_for(secret, &claim(owner(name)), name).await
     }
 
@@ -381,6 +387,27 @@ async fn a_secret_that_is_gone_keeps_tables_from_changes_and_not_from_being_drop
     assert_eq!(world.apply_by("there", "t1").await.unwrap_err().reason(), ConditionReason::SecretMissing);
     // The number of the proxy's database isn't that of the operator's own, where the status says that the table is.
     assert_eq!(world.drop("there", &recorded).await.unwrap(), dropped("public.t1"));
+}
+
+#[tokio::test]
+async fn a_secret_that_may_not_be_read_any_more_keeps_tables_from_changes_and_not_from_being_dropped() {
+    let world = World::new("denied_secret").await;
+    world.put_url("there", &world.database.url());
+    let applied = world.apply_by("there", "t1").await.unwrap();
+    // As where a namespace is deleted: its Roles may go before its objects.
+    world.vault.is_denied.store(true, SeqCst);
+    world.connections.expire("shop", "there");
+    let error = world.apply_by("there", "t1").await.unwrap_err();
+    assert_eq!(error.reason(), ConditionReason::PermissionDenied, "{error}");
+    let recorded = Claim { table: Some(applied.table), ..claim(owner("t1")) };
+    assert_eq!(world.drop("there", &recorded).await.unwrap(), dropped("public.t1"));
+    // One that was never read says nothing.
+    let error = world.drop("unknown", &recorded).await.unwrap_err();
+    assert_eq!(
+        (error.reason(), error.wait()),
+        (ConditionReason::PermissionDenied, Wait::ForSomeone),
+        "{error}"
+    );
 }
 
 #[tokio::test]

@@ -28,6 +28,7 @@ mod keys;
 mod kstatus;
 mod lost_line;
 mod names;
+mod neighbours;
 mod outages;
 mod pairs;
 mod pgbouncer;
