@@ -35,7 +35,7 @@ use crate::{
     spec::{AdoptionPolicy, Table},
     sqlstate::Step,
     steps::{self, Task},
-    transaction::{STATEMENT_LIMIT, Transaction, transact},
+    transaction::{Transaction, transact},
     triggers,
     types::{self, KnownTypes},
     warning::{self, Warning},
@@ -257,7 +257,7 @@ impl Database {
                     .inspect_err(|error| self.note_refused(&watched, &found, error))?;
                 let (owner, place) = (claim.owner.clone(), plan.table.place.clone());
                 let held = self.watch.held(&owner.namespace, &owner.name);
-                let task = Task { owner, number, place, held };
+                let task = Task { owner, number, place, held, asks_first: claim.asks_first };
                 let steps = plan.steps.clone();
                 if let Some(difference) = &drift {
                     on_drift(&Repair { table: &task.place.qualified, difference, is_over: steps.is_empty() });
@@ -388,7 +388,7 @@ impl Database {
             (missing.is_some(), missing.is_some_and(|name| name.is_role));
         let found = Found { here, elsewhere, publications, indexes, lacks_schema, lacks_schema_of_role };
         let watched = Watched::new(&wanted, &found, claim);
-        let planned = plan::plan(wanted, &found, claim);
+        let planned = plan::plan(wanted, &found, claim).and_then(|plan| plan::hold_back(plan, claim));
         let sets_defaults = planned.as_ref().is_ok_and(Plan::sets_defaults);
         let plan = match claim.was_applied {
             true => plan::decide(Compared { wanted: &watched.wanted, found: &found }, planned, claim.drift),
@@ -483,10 +483,7 @@ fn in_time(error: TableError, elapsed: Duration, plan: &Plan) -> TableError {
     if !error.is_of_statement_limit(elapsed) || plan.changes.contains(&plan::Change::CreateTable) {
         return error;
     }
-    let (table, seconds) = (plan.table.place.qualified.clone(), STATEMENT_LIMIT.as_secs());
-    let steps = plan.steps.iter().flat_map(|step| step.statements.iter().cloned());
-    let pending = ddl::changes(plan).into_iter().chain(steps).collect();
-    PlanError::TooSlow { table, seconds, pending }.into()
+    plan::too_slow(plan).into()
 }
 
 /// Runs a transaction, and once more if the catalog has changed meanwhile.

@@ -277,7 +277,9 @@ impl TableError {
     pub fn as_failure<'a>(&'a self, message: &'a str, deleting: bool, lasts: Duration) -> Failure<'a> {
         let may_come = self.reason().may_come() && lasts < DEFERRED;
         let needs_person = self.class() != ErrorClass::Temporary && !may_come;
-        Failure { reason: self.reason(), message, needs_person, deleting, pending: self.pending() }
+        let is_too_slow = matches!(self, Self::Plan(PlanError::TooSlow { .. }));
+        let pending = self.pending();
+        Failure { reason: self.reason(), message, needs_person, deleting, pending, is_too_slow }
     }
 
     /// The statements that would do what is held back.

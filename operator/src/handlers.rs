@@ -53,8 +53,10 @@ const WRONG: Duration = Duration::from_secs(20);
 const WORKING: Duration = Duration::from_secs(60);
 /// The time to the first of these looks: it grows with the time for which the work lasts.
 const BEGUN: Duration = Duration::from_secs(1);
-/// An object is tried so often whose rows are in the way, or for whose rows there is no room: each time, all of them are read.
+/// An object is tried again so soon whose rows are in the way, or for whose rows there is no room: each time, all of them are read.
 const ROWS: Duration = Duration::from_secs(300);
+/// The longest time to the next of these attempts: it grows with the time for which they have failed.
+const MOST_ROWS: Duration = Duration::from_secs(6 * 3600);
 
 #[korf::on_create(DatabaseTable)]
 async fn create_handler(
@@ -316,7 +318,7 @@ fn next_attempt(error: TableError, place: Arc<str>, lasts: Duration) -> Error {
         Wait::ForApiServer => Error::outage(error.to_string(), error, AWAY),
         Wait::ForSomeone => Error::outage(error.cause(), error, WRONG),
         Wait::ForWork => Error::waiting(error, lasts.clamp(BEGUN, WORKING)),
-        Wait::ForRows | Wait::ForRoom => Error::temporary(error, ROWS),
+        Wait::ForRows | Wait::ForRoom => Error::temporary(error, lasts.clamp(ROWS, MOST_ROWS)),
         Wait::ForSpec => Error::permanent(error),
     }
 }

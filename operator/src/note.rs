@@ -72,8 +72,14 @@ mod tests {
     fn failed(reasons: &[ConditionReason]) -> TableStatus {
         let stamp = Stamp { generation: Some(1), now: Timestamp::UNIX_EPOCH };
         let fail = |status: TableStatus, reason: &ConditionReason| {
-            let failure =
-                Failure { reason: *reason, message: "no", needs_person: true, deleting: false, pending: &[] };
+            let failure = Failure {
+                reason: *reason,
+                message: "no",
+                needs_person: true,
+                deleting: false,
+                pending: &[],
+                is_too_slow: false,
+            };
             status.after_failure(stamp, &failure)
         };
         reasons.iter().fold(TableStatus::default(), fail)

@@ -16,6 +16,7 @@ mod index;
 mod key;
 mod pending;
 mod removal;
+mod slowness;
 
 use crate::{
     catalog::{FoundIndexes, Head, Place, Publication, Relation, RelationKind},
@@ -38,6 +39,7 @@ pub use key::lacks_key;
 use pending::pending;
 pub use pending::{Held, Refused, Turn};
 pub use removal::{check_drop, check_dropped, may_drop, not_dropped, table_to_drop};
+pub use slowness::{hold_back, too_slow};
 use std::collections::BTreeSet;
 
 /// The table that the spec asks for, in the schema and with the types that the server knows.
@@ -68,6 +70,8 @@ impl Claim {
             is_first_hand: false,
             drift: DriftPolicy::default(),
             was_applied: false,
+            too_slow: None,
+            asks_first: false,
         }
     }
 
@@ -122,6 +126,10 @@ pub struct Claim {
     pub drift: DriftPolicy,
     /// Whether the spec was applied before, so that what differs was changed by somebody since.
     pub was_applied: bool,
+    /// The statements of this spec that took too long, and aren't tried again.
+    pub too_slow: Option<Vec<String>>,
+    /// Whether rows may be in the way, as they were before: then they are looked for before anything is built.
+    pub asks_first: bool,
 }
 
 /// What the database has for an object.

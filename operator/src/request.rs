@@ -191,6 +191,8 @@ impl TableRequest {
             adoption: policies.adoption,
             drift: policies.drift,
             was_applied: false,
+            too_slow: self.status.too_slow(self.stamp.generation),
+            asks_first: self.status.was_aborted(self.stamp.generation),
             is_elsewhere: link.is_another_than(self.status.database.as_deref()),
         }
     }

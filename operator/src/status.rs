@@ -56,6 +56,9 @@ pub struct TableStatus {
     pub primary_key: Vec<String>,
     /// The names of its indexes, beside that of the primary key; empty without one.
     pub indexes: Vec<String>,
+    /// The generation of the object whose changes took too long, and aren't tried again.
+    // Null, not absent, as for `pending`.
+    pub too_slow_generation: Option<i64>,
     /// The statements that would do what is held back, because it may lose something or rows stand in its way.
     // Without any it is null, not absent: a status is merged into the one of before, where nothing else removes a field.
     pub pending: Option<Vec<String>>,
@@ -113,6 +116,8 @@ pub struct Failure<'a> {
     pub deleting: bool,
     /// The statements that would do what is held back.
     pub pending: &'a [String],
+    /// Whether they took too long.
+    pub is_too_slow: bool,
 }
 
 /// The time of a status, and the generation of the object that it is about.
@@ -142,6 +147,7 @@ impl TableStatus {
             column_count: i64::try_from(applied.columns.len()).ok(),
             primary_key: applied.primary_key.clone(),
             indexes: applied.indexes.clone(),
+            too_slow_generation: None,
             pending: None,
             conditions: vec![condition("Ready"), condition("Synced")],
         }
@@ -173,7 +179,15 @@ impl TableStatus {
             // Nothing is known of it.
             false => self.pending.clone(),
         };
-        Self { observed_generation: stamp.generation, conditions, pending, ..self.clone() }
+        let was_too_slow = self.too_slow_generation.is_some() && self.too_slow_generation == stamp.generation;
+        let too_slow_generation = stamp.generation.filter(|_| failure.is_too_slow || was_too_slow);
+        Self {
+            observed_generation: stamp.generation,
+            too_slow_generation,
+            conditions,
+            pending,
+            ..self.clone()
+        }
     }
 
     /// Whether this operator has come to an end with the object before, good or bad, so that the spec that was handled last
@@ -196,6 +210,20 @@ impl TableStatus {
         [ConditionReason::Applied, ConditionReason::Drifted]
             .iter()
             .any(|reason| ready.reason == reason.to_string())
+    }
+
+    /// The statements of this generation that took too long.
+    pub fn too_slow(&self, generation: Option<i64>) -> Option<Vec<String>> {
+        let is_known = self.too_slow_generation.is_some() && self.too_slow_generation == generation;
+        self.pending.clone().filter(|_| is_known)
+    }
+
+    /// Whether the last attempt at this generation was aborted: rows may have been in the way.
+    pub fn was_aborted(&self, generation: Option<i64>) -> bool {
+        self.find("Synced").is_some_and(|synced| {
+            synced.reason == ConditionReason::UpdateAborted.to_string()
+                && synced.observed_generation == generation
+        })
     }
 
     /// Whether the table is known to have drifted.
@@ -240,7 +268,7 @@ impl TableStatus {
 }
 
 /// The statements that a status has: an object has to fit into etcd.
-fn pending(statements: &[String]) -> Option<Vec<String>> {
+pub(crate) fn pending(statements: &[String]) -> Option<Vec<String>> {
     let mut bytes = 0;
     let fits = |(number, statement): &(usize, &String)| {
         bytes += statement.len();

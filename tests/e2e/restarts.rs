@@ -3,7 +3,8 @@
 use crate::fixture::{
     Cluster, Fixture, KOPF_DEMO_CR, OperatorProcess, condition, kopf_demo_cr_with_country, manifest,
 };
-use serde_json::Value;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
 
 /// The number of handlers that have succeeded, from the log.
 fn succeeded(operator: &OperatorProcess) -> usize {
@@ -120,4 +121,36 @@ async fn a_handler_running_at_sigterm_finishes_and_its_result_is_stored() {
     fixture.until_ready("website-users").await;
     assert_eq!(fixture.columns("website_users").await.len(), 5);
     check_unchanged(&fixture).await;
+}
+
+#[tokio::test]
+async fn what_took_too_long_is_not_tried_again_by_the_next_operator_or_for_a_label() {
+    let fixture = Fixture::on(Cluster::with_full_crd().await, "too-slow").await;
+    let mut operator = fixture.operator().start();
+    fixture.apply(&manifest("slow", "slow", &["ID"]));
+    fixture.until_ready("slow").await;
+    operator.terminate().await;
+    fixture.apply(&manifest("slow", "slow", &["ID", "MORE"]));
+    let generation = &fixture.table("slow").await.unwrap()["metadata"]["generation"];
+    // As an operator has left it whose changes took longer than a minute.
+    let pending = "ALTER TABLE \"public\".\"slow\" ADD COLUMN \"more\" integer";
+    let status = json!({"status": {"tooSlowGeneration": generation, "pending": [pending]}});
+    fixture.tables().patch_status("slow", &PatchParams::default(), &Patch::Merge(status)).await.unwrap();
+    let _operator = fixture.operator().start();
+    let is_aborted = |object: &Value| condition(object, "Synced") == ["False", "UpdateAborted"];
+    let object = fixture.until("slow", "the changes are held back", is_aborted).await;
+    let text = object["status"]["conditions"].to_string();
+    assert!(text.contains("took longer than 60 s"), "{text}");
+    fixture.patch("slow", json!({"metadata": {"labels": {"looked": "now"}}})).await;
+    let is_handled = |object: &Value| {
+        let handled = &object["metadata"]["annotations"]["kopf.zalando.org/last-handled-configuration"];
+        handled.as_str().is_some_and(|spec| spec.contains("looked")) && is_aborted(object)
+    };
+    fixture.until("slow", "the label is handled", is_handled).await;
+    assert_eq!(fixture.columns("slow").await.len(), 1);
+    // Somebody runs them.
+    fixture.sql("ALTER TABLE slow ADD COLUMN more integer").await;
+    fixture.patch("slow", json!({"metadata": {"labels": {"looked": "again"}}})).await;
+    let object = fixture.until_ready("slow").await;
+    assert_eq!(object["status"]["tooSlowGeneration"], json!(null));
 }

@@ -145,7 +145,7 @@ async fn a_build_that_somebody_cancels_is_begun_again_after_minutes_or_when_the_
     let cancelled = |object: &Value| condition(object, "Synced") == ["False", "DatabaseUnavailable"];
     let object = fixture.until("slow", "it says that the build was cancelled", cancelled).await;
     let text = object["status"]["conditions"].to_string();
-    assert!(text.contains("is tried again every five minutes"), "{text}");
+    assert!(text.contains("is tried again after five minutes"), "{text}");
     let progress = object["metadata"]["annotations"]["kopf.zalando.org/update_handler"].as_str().unwrap();
     let progress: Value = serde_json::from_str(progress).unwrap();
     let next: jiff::Timestamp = progress["delayed"].as_str().unwrap().parse().unwrap();

@@ -49,7 +49,7 @@ impl DatabaseError {
     #[must_use]
     pub fn of_long_work(self, what: &str, table: &str) -> Self {
         let message = format!(
-            "{what} of table {table} is tried again every five minutes, because all rows are read each time: {}",
+            "{what} of table {table} is tried again after five minutes, then ever more seldom, because all rows are read each time: {}",
             self.message
         );
         Self { of_long_work: true, of_the_server: false, message, ..self }

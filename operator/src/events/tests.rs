@@ -46,8 +46,14 @@ fn events(steps: &[Step], generations: bool) -> Vec<(usize, TableEvent)> {
     for (number, step) in steps.iter().enumerate() {
         let stamp = Stamp { generation: generations.then_some(generation), now: Timestamp::UNIX_EPOCH };
         let mut fail = |reason: ConditionReason, text: &str, deleting| {
-            let failure =
-                Failure { reason, message: text, needs_person: text.ends_with('!'), deleting, pending: &[] };
+            let failure = Failure {
+                reason,
+                message: text,
+                needs_person: text.ends_with('!'),
+                deleting,
+                pending: &[],
+                is_too_slow: false,
+            };
             let after = status.after_failure(stamp, &failure);
             let event = of_failure(&status, &after, deleting);
             status = after;

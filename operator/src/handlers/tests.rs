@@ -2,7 +2,8 @@ use super::*;
 use crate::{
     api::ApiError,
     error::DatabaseError,
-    plan::IndexConflict,
+    identifier::Identifier,
+    plan::{IndexConflict, Obstacle},
     secrets::{SecretError, SecretId},
     spec::SpecError,
 };
@@ -25,6 +26,10 @@ fn what_goes_well_is_waited_for_what_is_away_is_an_outage_and_so_is_what_a_perso
     let table = || "public.t".to_owned();
     let working = || TableError::Working("index \"i\" of table public.t is being built".into());
     let secret = SecretId { namespace: "shop".into(), name: "pg".into(), key: None, is_foreign: false };
+    let obstructed = || -> TableError {
+        let obstacle = Obstacle::Nulls { column: Identifier::parse("a").unwrap() };
+        PlanError::Obstructed { table: table(), obstacle, pending: Vec::new() }.into()
+    };
     let mut away = DatabaseError::interrupted();
     away.of_the_server = true;
     for (error, wait, lasts, expected) in [
@@ -49,6 +54,15 @@ fn what_goes_well_is_waited_for_what_is_away_is_an_outage_and_so_is_what_a_perso
             9,
             ("temporary", 300),
         ),
+        (
+            DatabaseError::interrupted().of_long_work("index \"i\"", "public.t").into(),
+            Wait::ForRoom,
+            1000,
+            ("temporary", 1000),
+        ),
+        (obstructed(), Wait::ForRows, 9, ("temporary", 300)),
+        (obstructed(), Wait::ForRows, 3600, ("temporary", 3600)),
+        (obstructed(), Wait::ForRows, 1 << 20, ("temporary", 6 * 3600)),
         (TableError::Spec(SpecError::UnnamedSchema), Wait::ForSpec, 9, ("permanent", 0)),
     ] {
         let error: TableError = error;

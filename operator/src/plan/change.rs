@@ -204,6 +204,18 @@ pub enum Obstacle {
     },
 }
 
+impl Obstacle {
+    /// The query that finds the rows, if it has to read all of them.
+    pub fn duplicates(&self) -> Option<&str> {
+        match self {
+            Self::Duplicates { query, .. }
+            | Self::KeyDuplicates { query, .. }
+            | Self::IndexDuplicates { query, .. } => Some(query),
+            Self::Nulls { .. } | Self::KeyNulls { .. } => None,
+        }
+    }
+}
+
 /// In words, with what to do.
 impl fmt::Display for Obstacle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -23,7 +23,7 @@ fn applied(columns: usize) -> Applied {
 
 fn failure(reason: ConditionReason, message: &str) -> Failure<'_> {
     let needs_person = reason != ConditionReason::DatabaseUnavailable;
-    Failure { reason, message, needs_person, deleting: false, pending: &[] }
+    Failure { reason, message, needs_person, deleting: false, pending: &[], is_too_slow: false }
 }
 
 fn since(status: &TableStatus, type_: &str) -> i64 {
@@ -45,7 +45,7 @@ fn a_success_is_ready_and_synced() {
             "columns": [{"name": "c0", "type": "integer"}, {"name": "c1", "type": "integer"}],
             "columnCount": 2,
             "primaryKey": ["c0"], "indexes": [],
-            "database": null, "owner": null, "pending": null,
+            "database": null, "owner": null, "tooSlowGeneration": null, "pending": null,
             "conditions": [
                 {"type": "Ready", "status": "True", "reason": "Applied", "message": "table public.users is as the spec asks, with 2 columns",
                  "observedGeneration": 1, "lastTransitionTime": "1970-01-01T00:00:10Z"},
@@ -211,6 +211,27 @@ fn what_is_held_back_stands_in_the_status_until_it_is_known_to_be_otherwise() {
 }
 
 #[test]
+fn what_took_too_long_is_known_for_its_generation() {
+    let held = ["ALTER 1".to_owned()];
+    let slow =
+        Failure { pending: &held, is_too_slow: true, ..failure(ConditionReason::UpdateAborted, "slow") };
+    let status = TableStatus::default().after_failure(stamp(1, 10), &slow);
+    assert_eq!(status.too_slow(Some(1)).as_deref(), Some(&held[..]));
+    assert!(status.was_aborted(Some(1)) && !status.was_aborted(Some(2)));
+    assert_eq!((status.too_slow(Some(2)), status.too_slow(None)), (None, None));
+    let down = status.after_failure(stamp(1, 20), &failure(ConditionReason::DatabaseUnavailable, "down"));
+    assert_eq!(down.too_slow(Some(1)).as_deref(), Some(&held[..]), "it is still");
+    assert!(!down.was_aborted(Some(1)));
+    let other = Failure { pending: &held, ..failure(ConditionReason::UpdateAborted, "rows") };
+    assert_eq!(status.after_failure(stamp(2, 20), &other).too_slow(Some(2)), None, "of another generation");
+    let done = status.after_success(stamp(1, 30), &applied(1), &[]);
+    assert_eq!((done.too_slow_generation, done.was_aborted(Some(1))), (None, false));
+    // Where generations don't tell, it is tried again.
+    let unknown = Stamp { generation: None, ..stamp(1, 40) };
+    assert_eq!(TableStatus::default().after_failure(unknown, &slow).too_slow(None), None);
+}
+
+#[test]
 fn each_condition_says_which_generation_it_is_about() {
     let of = |status: &TableStatus| {
         let generations = status.conditions.iter().map(|c| (c.type_.clone(), c.observed_generation.unwrap()));
@@ -250,7 +271,14 @@ fn a_status_tells_of_drift_by_its_message_or_by_work_on_a_table_that_was_as_aske
         (Drifted, "table t isn't as asked: no column b. Change it back", 1, false),
         (UpdateAborted, "no column a", 1, false),
     ] {
-        let failure = Failure { reason, message, needs_person: true, deleting: false, pending: &[] };
+        let failure = Failure {
+            reason,
+            message,
+            needs_person: true,
+            deleting: false,
+            pending: &[],
+            is_too_slow: false,
+        };
         let status = applied.after_failure(stamp(generation), &failure);
         assert_eq!(status.tells_of_drift("no column a", Some(generation)), tells, "{reason} {message}");
     }

@@ -1,4 +1,4 @@
-use crate::support::{World, columns, dropped, spec};
+use crate::support::{NoAnswer, World, columns, dropped, spec, table};
 use database_table_operator::{
     error::TableError, outcome::Outcome, plan::PlanError, sqlstate::ErrorClass, status::ConditionReason,
 };
@@ -356,4 +356,24 @@ async fn a_sequence_that_somebody_gives_to_a_column_is_no_change_of_its_type() {
     world.apply(&spec("plain", &[("num", "integer")])).await.unwrap();
     let error = world.rejected(&spec("plain", &[("num", "serial")])).await;
     assert_eq!(error.reason(), ConditionReason::UpdateAborted);
+}
+
+#[tokio::test]
+async fn what_took_too_long_is_not_tried_again_until_the_spec_asks_for_something_else() {
+    let world = World::new("too_slow").await;
+    world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
+    let wanted = spec("t", &[("a", "integer"), ("b", "text")]);
+    let before = world.claim.lock().unwrap().clone();
+    let preview = world.tables.preview(&NoAnswer, &before, &table(&wanted)).await.unwrap();
+    world.claim.lock().unwrap().too_slow = Some(preview.statements.clone());
+    let error = world.rejected(&wanted).await;
+    assert_eq!((error.class(), error.reason()), (ErrorClass::Permanent, ConditionReason::UpdateAborted));
+    assert!(error.to_string().contains("took longer than 60 s"), "{error}");
+    assert_eq!(error.pending(), preview.statements);
+    let other = spec("t", &[("a", "integer"), ("c", "text")]);
+    assert_eq!(world.apply(&other).await.unwrap().outcome, Outcome::ColumnsAdded(vec!["c".into()]));
+    // Somebody has run them.
+    world.run("ALTER TABLE t ADD COLUMN b text").await;
+    let all = spec("t", &[("a", "integer"), ("b", "text"), ("c", "text")]);
+    assert_eq!(world.apply(&all).await.unwrap().outcome, Outcome::Unchanged);
 }
