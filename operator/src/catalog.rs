@@ -16,7 +16,9 @@ use crate::{identifier::Identifier, marker::Owner, search_path::current_schema};
 pub use column::{CatalogColumn, Generated};
 pub use detail::{CHECK_PREFIX, ColumnDetail, Details, UniqueIndex, details};
 use futures::try_join;
-pub use index::{CatalogIndex, FoundIndexes, cancel_builds, indexes, indexes_of_all, is_busy};
+pub use index::{
+    AS_LOGIN, AS_ROLE, CatalogIndex, FoundIndexes, cancel_builds, indexes, indexes_of_all, is_busy,
+};
 pub use key::{Key, KeyForm};
 use postgres_types::{ToSql, Type};
 pub use publication::{Publication, publications};
@@ -50,6 +52,9 @@ pub struct Head {
     pub kind: RelationKind,
     /// Its comment.
     pub comment: Option<String>,
+    /// The role that has it, exact, unless the operator's role has the rights of that one: then it can't have made it, nor change
+    /// it, and what its comment says isn't the operator's word.
+    pub stranger: Option<String>,
 }
 
 impl Head {
@@ -105,7 +110,9 @@ macro_rules! head_of {
     ($from:literal, $more:literal) => {
         concat!(
             "SELECT c.oid, c.relkind::text, (SELECT d.description FROM pg_catalog.pg_description d WHERE d.objoid = c.oid \
-             AND d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objsubid = 0)",
+             AND d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objsubid = 0), \
+             CASE WHEN NOT pg_catalog.pg_has_role(c.relowner, 'USAGE') \
+               THEN pg_catalog.pg_get_userbyid(c.relowner)::text END",
             $more,
             " FROM ",
             $from
@@ -206,7 +213,7 @@ pub async fn heads(sql: &Client, places: &[&Place]) -> Result<Vec<Option<Head>>,
     let rows = sql.query_typed(query, &[(&schemas, Type::NAME_ARRAY), (&names, Type::NAME_ARRAY)]).await?;
     let mut heads = vec![None; places.len()];
     for row in &rows {
-        let number: i64 = row.try_get(3)?;
+        let number: i64 = row.try_get(4)?;
         let at = usize::try_from(number).ok().and_then(|number| heads.get_mut(number.checked_sub(1)?));
         if let Some(head) = at {
             *head = Some(read_head(row)?);
@@ -216,7 +223,12 @@ pub async fn heads(sql: &Client, places: &[&Place]) -> Result<Vec<Option<Head>>,
 }
 
 fn read_head(row: &Row) -> Result<Head, Error> {
-    Ok(Head { oid: row.try_get(0)?, kind: RelationKind::of(row.try_get(1)?), comment: row.try_get(2)? })
+    Ok(Head {
+        oid: row.try_get(0)?,
+        kind: RelationKind::of(row.try_get(1)?),
+        comment: row.try_get(2)?,
+        stranger: row.try_get(3)?,
+    })
 }
 
 /// Reads the rest of a relation, with or without its [`Details`].
@@ -334,7 +346,7 @@ pub async fn how_many_exist(sql: &Client, qualified: &[String]) -> Result<usize,
     Ok(count.and_then(|count| usize::try_from(count).ok()).unwrap_or_default())
 }
 
-/// The places of all tables, in any schema, whose comments name the owner.
+/// The places of all tables, in any schema, whose comments name the owner; without those of [strangers](Head::stranger).
 ///
 /// # Errors
 ///
@@ -344,7 +356,8 @@ pub async fn tables_of(sql: &Client, owner: &Owner) -> Result<Vec<Place>, Error>
                FROM pg_catalog.pg_description d JOIN pg_catalog.pg_class c ON c.oid = d.objoid \
                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                WHERE d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objsubid = 0 \
-               AND c.relkind IN ('r', 'p') AND pg_catalog.strpos(d.description, $1) > 0 ORDER BY 1, 2";
+               AND c.relkind IN ('r', 'p') AND pg_catalog.strpos(d.description, $1) > 0 \
+               AND pg_catalog.pg_has_role(c.relowner, 'USAGE') ORDER BY 1, 2";
     let rows = sql.query_typed(text, &[(&owner.needle(), Type::TEXT)]).await?;
     let ours = |row: &Row| {
         Ok::<_, Error>(Owner::from_comment(row.try_get(3)?).is_some_and(|found| found.matches(owner)))

@@ -7,6 +7,7 @@
 mod address;
 mod connector;
 mod error;
+mod names;
 mod options;
 mod password_file;
 mod pem;
@@ -18,7 +19,7 @@ mod tls;
 
 pub(crate) use connector::{Connection, Connector};
 pub use error::{ConnectError, Failure, FailureReason, SettingsError};
-pub(crate) use secret::hide_names;
+pub(crate) use names::Names;
 pub use secret::{SecretData, SecretFault};
 
 use crate::pool::{Pool, Pools};

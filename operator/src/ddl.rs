@@ -10,7 +10,7 @@ mod steps;
 mod values;
 
 use crate::{
-    catalog::{CatalogColumn, ColumnDetail, Place},
+    catalog::{AS_LOGIN, AS_ROLE, CatalogColumn, ColumnDetail, Place},
     identifier::{Identifier, literal, quote, split_qualified},
     plan::{Change, Plan, ResolvedTable},
     types::ResolvedColumn,
@@ -44,8 +44,8 @@ pub fn changes_of(table: &ResolvedTable, changes: &[Change]) -> Vec<String> {
     let (mut first, mut altered, mut added, mut last) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for change in changes {
         match change {
-            Change::CancelBuild(name) => first.push(cancel_build(place, name)),
-            Change::CancelValidation(name) => first.push(cancel_validation(place, name)),
+            Change::CancelBuild(name) => first.extend(by_login(cancel_build(place, name))),
+            Change::CancelValidation(name) => first.extend(by_login(cancel_validation(place, name))),
             Change::CreateSchema => first.push(format!("CREATE SCHEMA {}", quote(&place.schema))),
             Change::CreateTable => first.push(create_table(table)),
             Change::CreateIndex(index) => last.push(create_index(place, index)),
@@ -63,6 +63,11 @@ pub fn changes_of(table: &ResolvedTable, changes: &[Change]) -> Vec<String> {
     // Either all columns are added or none.
     let alter = |lines: Vec<String>| (!lines.is_empty()).then(|| alter_table(place, &lines));
     first.into_iter().chain(alter(altered)).chain(alter(added)).chain(last).collect()
+}
+
+/// A statement about another connection of the user that has logged in, by its own rights.
+fn by_login(statement: String) -> [String; 3] {
+    [AS_LOGIN.to_owned(), statement, AS_ROLE.to_owned()]
 }
 
 /// What ALTER TABLE does of a change to a column.

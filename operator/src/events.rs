@@ -127,6 +127,9 @@ pub fn of_drop(dropped: &Dropped) -> TableEvent {
         Dropped::NoTable => {
             TableEvent::normal("DropSkipped", "Nothing was dropped: the object has no table".to_owned())
         }
+        Dropped::Gone(table) => {
+            TableEvent::normal("DropSkipped", format!("Table {table} is gone: nothing was left to drop"))
+        }
         Dropped::NotAsked(why) => TableEvent::normal(
             "DropSkipped",
             format!(

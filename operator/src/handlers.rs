@@ -156,7 +156,7 @@ async fn delete_handler(
     );
     match drop_table(&request, &context, &client).await {
         Ok(dropped) => {
-            gone.replace(IsDropped(matches!(dropped, Dropped::Table(_))));
+            gone.replace(IsDropped(matches!(dropped, Dropped::Table(_) | Dropped::Gone(_))));
             let event = events::of_drop(&dropped);
             log_dropped(&dropped, &event);
             event.post(&events);

@@ -161,11 +161,28 @@ struct Line {
 }
 
 impl Line {
-    /// The comment with this line in place of any other one.
+    /// The comment with this line in place of any other one, and else behind what is there. No other character changes.
     fn put_into(&self, comment: &str) -> String {
-        let text = comment.lines().filter(|line| parse_line(line).is_none());
-        let line = format!("{PREFIX}{}", json(self));
-        text.chain([line.as_str()]).collect::<Vec<_>>().join("\n")
+        let mut line = Some(format!("{PREFIX}{}", json(self)));
+        let mut text = String::with_capacity(comment.len());
+        for part in comment.split_inclusive('\n') {
+            match parse_line(part) {
+                None => text.push_str(part),
+                Some(_) => {
+                    if let Some(line) = line.take() {
+                        text.push_str(&line);
+                        text.push_str(&part[part.trim_end_matches(['\r', '\n']).len()..]);
+                    }
+                }
+            }
+        }
+        if let Some(line) = line {
+            if !text.is_empty() && !text.ends_with('\n') {
+                text.push('\n');
+            }
+            text.push_str(&line);
+        }
+        text
     }
 }
 
@@ -201,6 +218,22 @@ mod tests {
         let again = owner("b").mark_comment(Some(&comment), &FromSpec::default());
         assert_eq!(Owner::from_comment(&again), Some(owner("b")));
         assert_eq!(again.lines().count(), 3);
+    }
+
+    #[test]
+    fn no_character_of_other_text_changes() {
+        let (first, second) = (owner("a"), owner("b"));
+        for text in ["Hi.\r\nAsk Eva.\r\n", "Hi.\n", "Hi.\n\n", "\n", " Hi. ", "a\rb", "Hi."] {
+            let marked = first.mark_comment(Some(text), &FromSpec::default());
+            assert!(marked.starts_with(text), "{marked:?}");
+            for more in ["", "\r\nBye.\r\n", "\nBye.\n"] {
+                let again = second.mark_comment(Some(&format!("{marked}{more}")), &FromSpec::default());
+                assert!(again.starts_with(text) && again.ends_with(more), "{again:?}");
+                assert_eq!(Owner::from_comment(&again), Some(second.clone()), "{again:?}");
+                assert_eq!(second.mark_comment(Some(&again), &FromSpec::default()), again);
+                assert_eq!(again.matches(PREFIX).count(), 1, "{again:?}");
+            }
+        }
     }
 
     #[test]

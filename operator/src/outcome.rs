@@ -93,6 +93,8 @@ pub enum Dropped {
     Table(String),
     /// The object had no table.
     NoTable,
+    /// This table is gone: the status names it. An attempt before this one may have dropped it, and not have heard so.
+    Gone(String),
     /// No table of the object is known, and there is no way to its database, because of this.
     NotAsked(String),
     /// This table stays: the status names it, and its comment doesn't say whose it is.

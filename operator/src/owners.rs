@@ -74,7 +74,8 @@ impl Owners {
     async fn read(&self, sql: &Client, hashes: &mut HashSet<u64>) -> Result<(), Error> {
         let query = "SELECT d.description FROM pg_catalog.pg_description d JOIN pg_catalog.pg_class c ON c.oid = d.objoid \
                      WHERE d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objsubid = 0 \
-                     AND c.relkind IN ('r', 'p') AND pg_catalog.strpos(d.description, $1) > 0";
+                     AND c.relkind IN ('r', 'p') AND pg_catalog.strpos(d.description, $1) > 0 \
+                     AND pg_catalog.pg_has_role(c.relowner, 'USAGE')";
         // One after the other: all of them may be many megabytes.
         let mut rows = pin!(sql.query_typed_raw(query, [(marker::PREFIX, Type::TEXT)]).await?);
         while let Some(row) = rows.try_next().await? {

@@ -226,6 +226,7 @@ pub fn plan(wanted: ResolvedTable, found: &Found, claim: &Claim) -> Result<Plan,
     }
     match relation.head.owner() {
         Some(marked) if marked.matches(owner) => {
+            check_stranger(&wanted.place, &relation.head, claim)?;
             check_standing(&wanted.place, &relation.head, owner)?;
             update(wanted, found, relation, &marked, claim)
         }
@@ -246,6 +247,18 @@ fn moves(wanted: &ResolvedTable, found: &Found) -> Vec<String> {
     let schema = found.lacks_schema.then_some(Change::CreateSchema);
     let schema = ddl::changes_of(wanted, schema.as_slice());
     schema.into_iter().chain(ddl::move_table(existing, &wanted.place)).collect()
+}
+
+/// Checks that the line in the table's comment isn't just anybody's. What was the object's before may have been given to another role.
+fn check_stranger(place: &Place, head: &Head, claim: &Claim) -> Result<(), PlanError> {
+    match head
+        .stranger
+        .clone()
+        .filter(|_| claim.is_elsewhere || claim.table.as_ref() != Some(&place.qualified))
+    {
+        Some(role) => Err(PlanError::OfStranger { table: place.qualified.clone(), role }),
+        None => Ok(()),
+    }
 }
 
 /// Checks that no other object of this name, with another uid, claims the object's table.

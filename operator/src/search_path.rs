@@ -6,7 +6,7 @@
 //! spec says (types, collations, expressions), and for statements that change something, under which triggers and functions of
 //! the database run: both mean what they would mean to a person (docs/decisions/0104-asked-in-pg-catalog.md).
 
-use futures::join;
+use crate::transaction::between;
 use tokio_postgres::{Client, Error};
 
 /// For what is asked of the catalog. `pg_temp` would be looked at first if it weren't named.
@@ -56,9 +56,5 @@ pub const OF_DATABASE: &str = of_database!();
 ///
 /// Those of the connection.
 pub async fn by_database<T>(sql: &Client, sent: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let (begun, answer, ended) = join!(sql.batch_execute(OF_DATABASE), sent, sql.batch_execute(OF_CATALOG));
-    begun?;
-    let answer = answer?;
-    ended?;
-    Ok(answer)
+    between(sql, (OF_DATABASE, OF_CATALOG), sent).await
 }

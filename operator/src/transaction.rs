@@ -10,7 +10,10 @@ use crate::{
     search_path,
     sqlstate::Step,
 };
-use futures::future::{join, join_all, pending};
+use futures::{
+    future::{join_all, pending},
+    join,
+};
 use std::{
     ops::Deref,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -82,6 +85,20 @@ pub async fn transact<T, E: From<PoolError> + Spoils>(
         connection.0.take();
     }
     result
+}
+
+/// Sends something between two statements that set something in the transaction, and take it back; all at once. The error is that
+/// of the first that fails.
+pub(crate) async fn between<T>(
+    sql: &Client,
+    (first, last): (&str, &str),
+    sent: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let (begun, answer, ended) = join!(sql.batch_execute(first), sent, sql.batch_execute(last));
+    begun?;
+    let answer = answer?;
+    ended?;
+    Ok(answer)
 }
 
 /// An error that knows what it says of the connection.
@@ -156,7 +173,7 @@ impl Transaction<'_> {
         let path = (!statements.is_empty()).then_some(search_path::OF_DATABASE);
         let all = path.into_iter().chain(statements.iter().map(String::as_str));
         let executed = join_all(all.map(|statement| self.execute_typed(statement, &[])));
-        let (executed, committed) = join(executed, self.batch_execute("COMMIT")).await;
+        let (executed, committed) = join!(executed, self.batch_execute("COMMIT"));
         self.is_open.store(committed.is_err(), Relaxed);
         executed.into_iter().collect::<Result<Vec<_>, _>>().map_err(|error| (step, error))?;
         committed.map_err(|error| (Step::Commit, error))

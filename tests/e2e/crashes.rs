@@ -140,5 +140,5 @@ async fn an_object_whose_table_was_dropped_right_before_a_kill_is_released_after
 
     let operator = fixture.operator().start();
     fixture.until_gone("website-users").await;
-    operator.wait_for_line("The object has no table to drop.").await;
+    operator.wait_for_line("Table public.website_users is gone: nothing was left to drop.").await;
 }

@@ -1,7 +1,7 @@
 //! Indexes of a relation, and the names that others have taken.
 
 use super::{RelationKind, of_relation, of_relations};
-use crate::spec::Index;
+use crate::{spec::Index, transaction::between};
 use futures::try_join;
 use postgres_types::Type;
 use std::collections::HashMap;
@@ -144,7 +144,7 @@ async fn building(sql: &Client, tables: &[u32]) -> Result<HashMap<u32, Vec<Strin
     let query = "SELECT p.relid, x.relname::text FROM pg_catalog.pg_stat_progress_create_index p \
                  JOIN pg_catalog.pg_class x ON x.oid = p.index_relid \
                  WHERE p.relid = ANY($1) AND p.datname = pg_catalog.current_database() ORDER BY 2";
-    of_relations(sql, query, tables, |row| row.try_get(1)).await
+    by_login(sql, of_relations(sql, query, tables, |row| row.try_get(1))).await
 }
 
 /// Whether another connection of the operator's user holds a table by a lock that stands in the way of changes alone. What an
@@ -174,5 +174,17 @@ pub async fn cancel_builds(sql: &Client, table: u32) -> Result<(), Error> {
                  AND a.pid <> pg_catalog.pg_backend_pid() AND a.pid IN (SELECT l.pid FROM pg_catalog.pg_locks l \
                    WHERE l.relation = $1 AND l.mode = 'ShareUpdateExclusiveLock' \
                    AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database()))";
-    of_relation(sql, query, table).await.map(drop)
+    by_login(sql, of_relation(sql, query, table)).await.map(drop)
+}
+
+/// What is no part of a user's work by the role that it acts as (`ALTER ROLE a SET role = owner`): the server tells of what other
+/// connections do, and cancels it, by the rights of the user that has logged in.
+pub const AS_LOGIN: &str = "SET LOCAL role TO 'none'";
+
+/// Goes on as the role that the user acts as.
+pub const AS_ROLE: &str = "SET LOCAL role TO DEFAULT";
+
+/// Sends a query as the user that has logged in.
+async fn by_login<T>(sql: &Client, sent: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    between(sql, (AS_LOGIN, AS_ROLE), sent).await
 }

@@ -3,7 +3,7 @@
 use super::{OLDEST, Server};
 use crate::{
     commands::patiently,
-    connection::{Settings, hide_names},
+    connection::Settings,
     crd::DatabaseTable,
     error::DatabaseError,
     identifier::quote,
@@ -159,7 +159,7 @@ async fn look(checks: &Checks, rules: &Rules<'_>, secret: &SecretId, asked: &Ask
         Err(fault) => return failed(format!("it {fault}")),
     };
     let names = settings.names();
-    let away = |error: DatabaseError| failed(hide_names(error.to_string(), &names));
+    let away = |error: DatabaseError| failed(names.hide(error.to_string()));
     let pool = match Pools::new(1).pool(&settings) {
         Ok(pool) => pool,
         Err(error) => return failed(error.to_string()),

@@ -24,7 +24,6 @@ use std::{
     io::{self, Write},
     process::ExitCode,
 };
-use tokio_postgres::Client;
 
 /// Print manifests for tables that exist, for `kubectl apply -f -`; nothing is changed
 ///
@@ -138,8 +137,7 @@ async fn read(
     if head.kind == RelationKind::Partitioned {
         return Ok(Entry::LeftOut("it has partitions".to_owned()));
     }
-    let oid = head.oid;
-    let stranger = stranger(sql, oid).await?;
+    let (oid, stranger) = (head.oid, head.stranger.clone());
     let relation = catalog::relation(sql, head, true).await?;
     let indexes = catalog::indexes(sql, schema, Some(oid), &[]).await?.present;
     let mut manifest = Manifest::of(name, &relation, &indexes, taken);
@@ -175,14 +173,6 @@ async fn tried(database: &Database, manifest: Manifest) -> Entry {
         }
         Err(error) => Entry::LeftOut(error.to_string()),
     }
-}
-
-/// The role that has a table, unless the user of the connection may do what that one may.
-async fn stranger(sql: &Client, table: u32) -> Result<Option<String>, tokio_postgres::Error> {
-    let query = "SELECT pg_catalog.pg_get_userbyid(c.relowner)::text FROM pg_catalog.pg_class c \
-                 WHERE c.oid = $1 AND NOT pg_catalog.pg_has_role(c.relowner, 'USAGE')";
-    let row = sql.query_typed_opt(query, &[(&table, Type::OID)]).await?;
-    row.map(|row| row.try_get(0)).transpose()
 }
 
 /// A schema, or else the first one of the search path that exists, with its tables, without those that belong to an extension;

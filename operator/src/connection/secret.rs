@@ -7,6 +7,7 @@ use super::{
     Passwords, Settings,
     address::Address,
     error::SettingsError,
+    names::Names,
     options::Options,
     pem::Pem,
     source::Source,
@@ -232,17 +233,14 @@ impl Settings {
         format!("{:016x}", fnv1a(&text))
     }
 
-    /// What a message may repeat of them: the user, the database and the hosts in double quotes, and the addresses.
-    pub(crate) fn names(&self) -> Vec<String> {
+    /// What a message may repeat of them: the user, the database, the hosts and the addresses.
+    pub(crate) fn names(&self) -> Names {
         let login = [self.user(), self.database()].into_iter().flatten().map(str::to_owned);
-        let quoted = login.chain(self.addresses.iter().map(Address::name)).map(|name| format!("\"{name}\""));
-        quoted.chain(self.addresses.iter().map(ToString::to_string)).collect()
+        Names {
+            names: login.chain(self.addresses.iter().map(Address::name)).collect(),
+            addresses: self.addresses.iter().map(ToString::to_string).collect(),
+        }
     }
-}
-
-/// A message without what settings have [named](Settings::names).
-pub(crate) fn hide_names(message: String, names: &[String]) -> String {
-    names.iter().fold(message, |message, name| message.replace(name, "…"))
 }
 
 /// A Secret must not make the operator read, or send, what its pod has.

@@ -1,7 +1,7 @@
 //! Link: one database, and how it is reached.
 
 use crate::{
-    connection::{Settings, SettingsError, hide_names},
+    connection::{Names, Settings, SettingsError},
     database::{Common, Database},
     error::TableError,
     pool::Pool,
@@ -22,7 +22,7 @@ pub struct Link {
     own: Option<String>,
     pub(super) pool: Pool,
     /// What messages may repeat of the Secret.
-    names: Vec<String>,
+    names: Names,
 }
 
 impl Link {
@@ -34,7 +34,7 @@ impl Link {
             fingerprint: settings.fingerprint(),
             own: Some(settings.fingerprint()),
             pool,
-            names: Vec::new(),
+            names: Names::default(),
         }
     }
 
@@ -82,11 +82,7 @@ impl Link {
 
     /// An error without what the Secret says.
     pub(super) fn hide_names(&self, error: TableError) -> TableError {
-        error.map_message(|message| self.hide(message))
-    }
-
-    fn hide(&self, message: String) -> String {
-        hide_names(message, &self.names)
+        error.map_message(|message| self.names.hide(message))
     }
 }
 
@@ -135,18 +131,5 @@ mod tests {
             assert_eq!(link.is_another_than(recorded), moved, "{} {recorded:?}", link.place);
         }
         assert_eq!((number(&own), number(&alone)), (of_same.clone(), of_same));
-    }
-
-    #[test]
-    fn what_a_secret_says_is_in_no_message() {
-        let (_, link) = links(Some("postgres://op@db/shop"), "postgres://eva:pw@secret.host:5,x:6/bank");
-        for (message, hidden) in [
-            ("role \"eva\" does not exist in \"bank\"", "role … does not exist in …"),
-            ("secret.host:5 (10.0.0.1): timed out", "… (10.0.0.1): timed out"),
-            ("not valid for name \"secret.host\"", "not valid for name …"),
-            ("an evaluation of eva in x", "an evaluation of eva in x"),
-        ] {
-            assert_eq!(link.hide(message.to_owned()), hidden);
-        }
     }
 }

@@ -59,6 +59,7 @@ fn found(change: impl FnOnce(&mut Relation)) -> Found {
             oid: 1,
             kind: RelationKind::Table,
             comment: Some(owner().mark_comment(None, &watched.wanted.from_spec())),
+            stranger: None,
         },
         columns: ["a", "b"].map(column).into(),
         key: Some(Key { constraint: "t_pkey".into(), columns: vec!["a".into()], form: KeyForm::Plain }),

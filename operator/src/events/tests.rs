@@ -283,6 +283,12 @@ fn each_event_says_what_has_happened_to_what() {
             "Nothing was dropped: the object has no table",
         ),
         (
+            of_drop(&Dropped::Gone(table())),
+            Severity::Normal,
+            "DropSkipped",
+            "Table public.t is gone: nothing was left to drop",
+        ),
+        (
             of_drop(&Dropped::NotAsked("Secret shop/pg doesn't exist".into())),
             Severity::Normal,
             "DropSkipped",

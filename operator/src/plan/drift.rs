@@ -168,6 +168,7 @@ impl Compared<'_> {
             | PlanError::LineLost { .. }
             | PlanError::NotAdopted { .. }
             | PlanError::OwnedByAnother { .. }
+            | PlanError::OfStranger { .. }
             | PlanError::Disputed { .. } => (DriftKind::Marker, vec![error.to_string()]),
             PlanError::Index(_) => (DriftKind::Index, vec![error.to_string()]),
             _ => (DriftKind::Other, vec![error.to_string()]),

@@ -84,6 +84,19 @@ pub enum PlanError {
         /// Whether the other object is in another cluster.
         foreign: bool,
     },
+    /// The table's comment names the object, and the table is that of a role which has nothing to do with the operator's.
+    #[error(
+        "table {table} belongs to the role {}, whose rights the operator's role doesn't have, so it is left alone, though the line in its \
+         comment names this object: everybody can write such a line. If the table is this object's, run GRANT {0} TO the operator's \
+         role, or ALTER TABLE {table} OWNER TO that role; otherwise drop it, or delete this object and create one with another tableName",
+        quote(.role)
+    )]
+    OfStranger {
+        /// The table.
+        table: String,
+        /// The role that has it, exact.
+        role: String,
+    },
     /// Another object of the same cluster id, namespace and name claims the table, too.
     #[error(
         "table {table} is also that of another DatabaseTable {}, with uid {}, so nothing is done to it: the operator of another \

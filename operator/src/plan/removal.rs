@@ -46,6 +46,9 @@ pub fn table_to_drop(
 ///
 /// It stays, also if the status says that it is this very object's: to remove the line is how a person keeps a table.
 pub fn not_dropped(claim: &Claim, recorded: Option<&Head>) -> Dropped {
+    if let (Some(table), None, false) = (&claim.table, recorded, claim.is_elsewhere) {
+        return Dropped::Gone(table.clone());
+    }
     let here = recorded.filter(|head| !claim.is_elsewhere && !matches!(head.kind, RelationKind::Other(_)));
     let Some((table, head)) = claim.table.clone().zip(here) else { return Dropped::NoTable };
     match head.owner() {

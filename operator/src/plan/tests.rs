@@ -56,7 +56,7 @@ fn table(columns: &[(&str, u32)], key: &[&str], marked: Option<Owner>) -> Found 
     };
     let comment = marked.map(|owner| owner.mark_comment(None, &names(columns)));
     let relation = Relation {
-        head: Head { oid: 1, kind: RelationKind::Table, comment },
+        head: Head { oid: 1, kind: RelationKind::Table, comment, stranger: None },
         columns: columns.iter().map(column).collect(),
         key: plain_key(key),
         has_identity: !key.is_empty(),

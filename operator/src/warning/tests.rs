@@ -85,7 +85,7 @@ fn an_identity_column_and_a_deferrable_key_are_told() {
         generated,
     };
     let relation = Relation {
-        head: Head { oid: 1, kind: RelationKind::Table, comment: None },
+        head: Head { oid: 1, kind: RelationKind::Table, comment: None, stranger: None },
         // The second one isn't in the spec.
         columns: vec![column("a", Generated::Identity), column("b", Generated::Identity)],
         key: Some(Key { constraint: "t_pkey".into(), columns: vec!["a".into()], form: KeyForm::Deferrable }),

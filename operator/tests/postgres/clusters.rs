@@ -112,3 +112,27 @@ async fn the_lines_of_all_tables_can_be_given_another_id_by_the_statement_in_the
     let theirs = "SELECT obj_description('theirs'::regclass, 'pg_class')";
     assert_eq!(world.sql.query_one(theirs, &[]).await.unwrap().get::<_, String>(0), "mine");
 }
+
+#[tokio::test]
+async fn the_query_of_the_docs_finds_the_objects_of_tables_whatever_else_their_comments_say() {
+    let world = World::new("docs_lines").await;
+    world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
+    let docs = include_str!("../../docs/retain.md");
+    let query = docs.split("```sql\n").find(|text| text.starts_with("SELECT")).unwrap();
+    let (query, _) = query.split_once("```").unwrap();
+    let line = "SELECT obj_description('t'::regclass, 'pg_class')";
+    let line: String = world.sql.query_one(line, &[]).await.unwrap().get(0);
+    for text in [line.clone(), format!("Who {{signed}} up.\r\n{line}\r\nSee {{there}}.\n")] {
+        world.run(&format!("COMMENT ON TABLE t IS '{text}'")).await;
+        let found = world.sql.simple_query(query).await.unwrap();
+        let rows: Vec<_> = found
+            .iter()
+            .filter_map(|message| match message {
+                tokio_postgres::SimpleQueryMessage::Row(row) => Some((row.get(0)?, row.get(1)?, row.get(2)?)),
+                _ => None,
+            })
+            .collect();
+        let object = "{\"uid\": \"1-2-3\", \"name\": \"a\", \"cluster\": \"test\", \"namespace\": \"shop\"}";
+        assert_eq!(rows, [("t", world.database.user.as_str(), object)], "{text}");
+    }
+}

@@ -7,7 +7,7 @@ async fn the_table_is_found_by_its_comment_and_dropped_once() {
     world.apply(&spec("\"My Table\"", &[("a", "integer")])).await.unwrap();
     assert_eq!(world.drop().await.unwrap(), dropped("public.\"My Table\""));
     assert!(world.snapshot().await.is_empty());
-    assert_eq!(world.drop().await.unwrap(), Dropped::NoTable);
+    assert_eq!(world.drop().await.unwrap(), Dropped::Gone("public.\"My Table\"".into()));
 }
 
 #[tokio::test]

@@ -147,7 +147,7 @@ async fn a_deletion_says_what_becomes_of_the_table_that_the_status_names() {
         ("DROP TABLE t; CREATE TABLE t (x text)".to_owned(), lost.clone()),
         ("DROP TABLE t; CREATE TABLE t (x text) PARTITION BY LIST (x)".to_owned(), lost),
         ("DROP TABLE t; CREATE VIEW t AS SELECT 1".to_owned(), Dropped::NoTable),
-        ("DROP VIEW t".to_owned(), Dropped::NoTable),
+        ("DROP VIEW t".to_owned(), Dropped::Gone("public.t".into())),
     ] {
         world.run(&sql).await;
         let before = world.snapshot().await;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, a panic with its place is the best message")]
 
+mod acting;
 mod adopt;
 mod bad_input;
 mod busy;
@@ -15,6 +16,7 @@ mod disputes;
 mod drift;
 mod dumps;
 mod edits;
+mod forged;
 mod full;
 mod handed_over;
 mod hostile;

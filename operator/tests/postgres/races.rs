@@ -44,7 +44,7 @@ async fn a_table_that_someone_drops_at_the_same_time_is_gone() {
     world.apply(&spec("t", &[("a", "integer")])).await.unwrap();
     world.run("BEGIN; DROP TABLE t").await;
     let (dropped, ()) = futures::join!(world.drop(), world.commit_under_a_waiter());
-    assert_eq!(dropped.unwrap(), Dropped::NoTable);
+    assert_eq!(dropped.unwrap(), Dropped::Gone("public.t".into()));
 }
 
 #[tokio::test]

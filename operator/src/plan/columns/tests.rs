@@ -50,7 +50,7 @@ fn relation(detail: ColumnDetail, checks: &[&str]) -> Relation {
         ..Details::default()
     };
     Relation {
-        head: Head { oid: 1, kind: RelationKind::Table, comment: None },
+        head: Head { oid: 1, kind: RelationKind::Table, comment: None, stranger: None },
         columns: vec![column],
         key: None,
         has_identity: false,

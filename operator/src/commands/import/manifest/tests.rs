@@ -14,7 +14,7 @@ fn found(name: &str, type_name: &str) -> CatalogColumn {
 fn yaml(columns: Vec<(CatalogColumn, ColumnDetail)>, key: Option<Key>, indexes: &[CatalogIndex]) -> String {
     let details = columns.iter().map(|(column, detail)| (column.name.clone(), detail.clone())).collect();
     let relation = Relation {
-        head: Head { oid: 1, kind: RelationKind::Table, comment: None },
+        head: Head { oid: 1, kind: RelationKind::Table, comment: None, stranger: None },
         columns: columns.into_iter().map(|(column, _)| column).collect(),
         key,
         has_identity: true,
