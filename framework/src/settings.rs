@@ -132,6 +132,9 @@ settings! {
         discovery_interval: Duration = seconds(10);
         /// Handlers that wait for this long until all indexed kinds are listed are worth a warning.
         index_patience: Duration = seconds(10);
+        /// Handlers wait so long at most until all indexed kinds are listed, and are called though the indexes lack something then. 0: as
+        /// long as it takes.
+        index_limit: Duration = seconds(0);
         /// The time after which a kind that the API server no longer knows counts as gone with all its objects.
         absence: Duration = seconds(10);
         /// About the time between a 410 and the relist that it asks for.

@@ -13,7 +13,7 @@ use crate::{
     pool::PoolError,
     secrets::SecretError,
     spec::SpecError,
-    sqlstate::{ErrorClass, Step},
+    sqlstate::{self, ErrorClass, Step},
     status::{ConditionReason, Failure},
     transaction::{STATEMENT_LIMIT, Spoils},
     types::{MissingType, RejectedType, ResolveError},
@@ -351,6 +351,11 @@ impl TableError {
             }
             other => other,
         }
+    }
+
+    /// Whether another session has a lock for longer than this one waits.
+    pub fn is_locked(&self) -> bool {
+        matches!(self, Self::Database(error) if error.code.as_deref() == Some(sqlstate::LOCK_TIMEOUT))
     }
 
     /// Whether another attempt may succeed at once.

@@ -92,7 +92,7 @@ impl Options {
 fn main() -> ExitCode {
     // Where the state is stored is the same for all commands: `explain` reads it, too.
     let program = korf::cli::program!()
-        .operator(|operator| tells_by_itself(operator.kopf_compatible().follow_generations()))
+        .operator(|operator| with_settings(operator.kopf_compatible().follow_generations()))
         .installation(installation())
         .command(commands::plan)
         .misused(commands::MISUSED)
@@ -100,9 +100,11 @@ fn main() -> ExitCode {
     korf::cli::main_with_checks(program, set_up, check)
 }
 
-/// The framework's events about handlers would repeat those about tables.
-fn tells_by_itself(mut operator: Operator) -> Operator {
+/// The framework's events about handlers would repeat those about tables. And a namespace that can't be listed keeps no others waiting: what
+/// is indexed tells by shares whether most tables are missing.
+fn with_settings(mut operator: Operator) -> Operator {
     operator.settings_mut().posting.transitions = false;
+    operator.settings_mut().watching.index_limit = Duration::from_secs(5);
     operator
 }
 

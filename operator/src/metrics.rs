@@ -4,7 +4,7 @@ use crate::{
     error::{DatabaseError, TableError},
     plan::DriftKind,
     pool::Pools,
-    sqlstate::ErrorClass,
+    sqlstate::{ErrorClass, LOCK_TIMEOUT},
 };
 use korf::metrics::prometheus_client::{
     collector::Collector,
@@ -18,9 +18,6 @@ use tokio::time::Instant;
 /// In seconds: from one wait for the database to the limit of a transaction.
 const BOUNDS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0, 10.0, 30.0, 120.0];
-
-/// The SQLSTATE of a lock that wasn't to be had in time.
-const LOCK_TIMEOUT: &str = "55P03";
 
 type Label = [(&'static str, &'static str); 1];
 

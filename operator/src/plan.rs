@@ -194,6 +194,19 @@ impl Plan {
         }
     }
 
+    /// Whether nothing is left to do but to take the number of an earlier work out of the comment, which is `present`.
+    pub fn only_ends_work(&self, owner: &Owner, present: Option<&str>) -> bool {
+        let Some(present) = present.filter(|_| self.changes.is_empty() && self.steps.is_empty()) else {
+            return false;
+        };
+        let line = marker::from_spec_in(present).filter(|line| line.work.is_some());
+        Owner::from_comment(present).as_ref() == Some(owner)
+            && line.is_some_and(|line| {
+                let without = owner.mark_comment(Some(present), &FromSpec { work: None, ..line });
+                self.comment.as_ref() == Some(&without)
+            })
+    }
+
     /// Whether it waits for a lock that stands in the way of changes alone, unless that is what it ends.
     pub fn needs_lock(&self) -> bool {
         let ends = |change: &Change| matches!(change, Change::CancelBuild(_) | Change::CancelValidation(_));

@@ -103,6 +103,8 @@ pub fn is_full(code: &str, message: &str) -> bool {
 
 /// A right is missing.
 pub const DENIED: &str = "42501";
+/// Another session has a lock for longer than this one waits.
+pub const LOCK_TIMEOUT: &str = "55P03";
 
 /// Whether the connection is of no use any more: the server is read-only now, or someone else's prepared statements are
 /// on it.

@@ -119,8 +119,16 @@ impl Work<'_> {
     async fn run(&self, tx: &Transaction<'_>) -> Result<(), TableError> {
         match self.step.kind {
             StepKind::Transaction => {
-                self.begin(tx).await?;
-                self.ask(tx).await?;
+                if self.step.query.is_some() {
+                    // It may take long, and a change of the spec would wait for the lock.
+                    let (begun, checked) = join!(tx.begin_long(), self.check(tx));
+                    begun.map_err(DatabaseError::of_first_statement)?;
+                    checked?;
+                    self.ask(tx).await?;
+                    self.lock(tx).await?;
+                } else {
+                    self.begin(tx).await?;
+                }
                 Ok(tx.commit(Doing::Change, &self.step.statements).await?)
             }
             StepKind::Alone => {
@@ -161,14 +169,16 @@ impl Work<'_> {
 
     /// Begins, with the comment locked.
     async fn begin(&self, tx: &Transaction<'_>) -> Result<(), TableError> {
-        let lock = ddl::lock_against_changes(&self.task.place);
-        let (begun, before, locked, checked) = join!(
-            tx.begin_long(),
-            self.check(tx),
-            tx.metrics.locked(tx.execute_typed(&lock, &[])),
-            self.check(tx)
-        );
+        let (begun, locked) = join!(tx.begin_long(), self.lock(tx));
         begun.map_err(DatabaseError::of_first_statement)?;
+        locked
+    }
+
+    /// Locks the comment.
+    async fn lock(&self, tx: &Transaction<'_>) -> Result<(), TableError> {
+        let lock = ddl::lock_against_changes(&self.task.place);
+        let (before, locked, checked) =
+            join!(self.check(tx), tx.metrics.locked(tx.execute_typed(&lock, &[])), self.check(tx));
         // Of a table that isn't there, or isn't one, the lock says less.
         before?;
         locked.map_err(|error| (Doing::Change, error))?;

@@ -92,6 +92,8 @@ pub enum Observation<'a> {
     IndexesAwaited { kinds: &'a [String] },
     /// All indexes are filled: handlers are called from now on. `told`: the log has told of the wait.
     IndexesFilled { told: bool },
+    /// Handlers are called from now on, though these kinds have index functions and aren't listed: `watching.index_limit` is over.
+    IndexesLackSomething { kinds: &'a [String] },
     /// Whether the API server sends each replica its share of the objects alone; `why`: why it can't be asked.
     SharesAsked { helped: bool, why: Option<&'a str> },
     /// It takes part in the election of those replicas that work, under this name.

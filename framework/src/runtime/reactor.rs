@@ -73,6 +73,8 @@ struct IndexGate {
     /// When the log tells what is waited for.
     tell: Instant,
     told: bool,
+    /// When handlers are called, whatever the indexes lack.
+    ends: Option<Instant>,
 }
 
 impl Reactor {
@@ -85,7 +87,9 @@ impl Reactor {
         };
         let kinds: Vec<_> = kinds.into_iter().map(hearing).collect();
         let needs = kinds.iter().map(|kind| kind.needs());
-        let indexing = IndexGate { tell: now() + operator.settings.watching.index_patience, told: false };
+        let watching = &operator.settings.watching;
+        let ends = Some(watching.index_limit).filter(|limit| !limit.is_zero()).map(|limit| now() + limit);
+        let indexing = IndexGate { tell: now() + watching.index_patience, told: false, ends };
         let mut queue =
             Queue::new(needs).with_limits(operator.settings.queue()).divided(operator.holdings.shards());
         let tenures = Tenures::new(operator.holdings.clone(), now());
@@ -242,7 +246,7 @@ impl Reactor {
     /// When something is to be done though nothing happens.
     fn next_due(&self) -> Instant {
         let warning = self.saturated.map(|since| since + self.operator.settings.queueing.saturation);
-        let waiting = self.indexing.map(|indexing| indexing.tell);
+        let waiting = self.indexing.into_iter().flat_map(|gate| [Some(gate.tell), gate.ends]).flatten();
         let due = self.queue.next_due().into_iter().chain(self.daemons.next_due());
         let due = due.chain(self.tenures.next_due()).chain(self.daemons.edited_due());
         due.chain(warning).chain(waiting).chain(self.unmet.next_due()).min().unwrap_or_else(|| now() + IDLE)
@@ -265,10 +269,16 @@ impl Reactor {
             let (kind, namespace) = (&*self.kinds[kind as usize].title(), namespace.as_deref());
             self.operator.observer.observe(Observation::TriggersWait { kind, namespace, name });
         }
-        if self.indexing.is_some_and(|indexing| indexing.tell <= now) {
-            self.indexing = Some(IndexGate { tell: now + settings.reminder, told: true });
+        if let Some(gate) = self.indexing.filter(|gate| gate.tell.min(gate.ends.unwrap_or(gate.tell)) <= now)
+        {
             let kinds = self.unlisted_indexes();
-            self.operator.observer.observe(Observation::IndexesAwaited { kinds: &kinds });
+            let is_over = gate.ends.is_some_and(|ends| ends <= now);
+            let later = IndexGate { tell: now + settings.reminder, told: true, ..gate };
+            self.indexing = Some(later).filter(|_| !is_over);
+            self.operator.observer.observe(match is_over {
+                true => Observation::IndexesLackSomething { kinds: &kinds },
+                false => Observation::IndexesAwaited { kinds: &kinds },
+            });
         }
     }
 

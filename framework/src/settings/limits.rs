@@ -7,7 +7,7 @@ use std::time::Duration;
 const MOST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Settings that may be 0: what they put off comes at once then, or not at all.
-const MAY_BE_ZERO: [&str; 19] = [
+const MAY_BE_ZERO: [&str; 20] = [
     "daemons.cancellation_backoff",
     "daemons.cancellation_timeout",
     "health.patience",
@@ -26,6 +26,7 @@ const MAY_BE_ZERO: [&str; 19] = [
     "stopping.cleanup",
     "stopping.grace",
     "watching.absence",
+    "watching.index_limit",
     "watching.index_patience",
 ];
 

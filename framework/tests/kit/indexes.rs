@@ -195,6 +195,41 @@ fn handlers_wait_for_an_index_that_cannot_be_filled_and_the_log_says_for_what() 
 }
 
 #[test]
+fn with_a_limit_handlers_are_called_though_an_index_lacks_what_can_not_be_listed() {
+    let view = View::default();
+    let handlers = || vec![indexing(), korf::on_create::<ConfigMap>("create").run(look)];
+    let known = view.clone();
+    let make = move || {
+        let mut operator = Operator::with_registry("lights", Registry::from_iter(handlers()));
+        operator.settings_mut().watching.index_limit = Duration::from_secs(5);
+        operator.state(known.clone())
+    };
+    let mut cluster = Cluster::of(make).unwrap();
+    cluster.stop().unwrap();
+    cluster.create(&light("a", "red")).unwrap();
+    cluster.create(&map("m")).unwrap();
+    cluster.set_faults(Forbidden("/lights"));
+    cluster.start().unwrap();
+    cluster.advance(Duration::from_secs(4));
+    assert_eq!(view.noted(), [] as [&str; 0]);
+    cluster.advance(Duration::from_secs(2));
+    assert_eq!(view.noted(), ["m: "]);
+    let lines = cluster.lines().into_iter().map(|line| line.message);
+    let told: Vec<_> = lines.filter(|line| line.contains("though")).collect();
+    assert_eq!(
+        told,
+        [
+            "Handlers are called though not all indexes are filled: lights.v1.korf.dev is not listed yet. They are filled as soon as that works."
+        ]
+    );
+    // It is filled all the same.
+    cluster.set_faults(());
+    cluster.advance(Duration::from_secs(60));
+    cluster.create(&map("n")).unwrap();
+    assert_eq!(view.noted(), ["m: ", "n: red: a"]);
+}
+
+#[test]
 fn an_operator_that_waits_for_an_index_can_be_stopped() {
     let view = View::default();
     let mut cluster = cluster(&view, || vec![indexing(), korf::on_create::<ConfigMap>("create").run(look)]);

@@ -7,12 +7,13 @@ use crate::{
     identifier::Identifier,
     marker::{self, FromSpec, Setting},
     plan::{self, Claim, ResolvedTable},
+    search_path::by_database,
     spec::{ColumnSettings, Table, Values},
     sqlstate::Step,
     transaction::Transaction,
     types::ResolvedColumn,
 };
-use futures::{future::join_all, join};
+use futures::{future::try_join_all, join};
 use tokio_postgres::Client;
 
 /// What is at a place.
@@ -124,12 +125,13 @@ pub(super) async fn relation(
 async fn renamed_details(sql: &Client, oid: u32, renames: &[String]) -> Result<Details, TableError> {
     let (begun, renamed, details, ended) = join!(
         sql.batch_execute("SAVEPOINT korf_rename"),
-        join_all(renames.iter().map(|rename| sql.execute_typed(rename, &[]))),
+        // It changes something: event triggers of the database run under it.
+        by_database(sql, try_join_all(renames.iter().map(|rename| sql.execute_typed(rename, &[])))),
         catalog::details(sql, oid),
         sql.batch_execute("ROLLBACK TO SAVEPOINT korf_rename")
     );
     begun?;
-    renamed.into_iter().collect::<Result<Vec<_>, _>>().map_err(|error| (Step::Change, error))?;
+    renamed.map_err(|error| (Step::Change, error))?;
     let details = details?;
     ended?;
     Ok(details)

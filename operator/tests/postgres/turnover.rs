@@ -86,3 +86,30 @@ async fn a_replica_that_has_lost_an_object_does_nothing_more_for_it() {
     until_settled(&former, "a").await;
     assert_eq!(of_table(world.snapshot().await), of_table(before));
 }
+
+/// The number of a work that is over, or was left by a process that is gone, is taken out of the comment. That waits for a lock that a
+/// VACUUM holds for hours.
+#[tokio::test]
+async fn a_table_that_is_as_asked_is_applied_while_others_hold_the_lock_for_its_comment() {
+    let world = World::new("turnover_locked").await;
+    world.apply(&base()).await.unwrap();
+    let number = "SELECT obj_description('t'::regclass)";
+    let comment: String = world.sql.query_one(number, &[]).await.unwrap().get(0);
+    let (start, _) = comment.rsplit_once('}').unwrap();
+    let left = format!("{start},\"work\":\"7\"}}");
+    world.run(&format!("COMMENT ON TABLE t IS '{left}'")).await;
+    let other = world.database.connect().await.unwrap();
+    other.batch_execute("BEGIN; LOCK TABLE t IN SHARE UPDATE EXCLUSIVE MODE").await.unwrap();
+    world.apply(&base()).await.unwrap();
+    // Anything else has to be written.
+    let error =
+        world.apply(&spec("t", &[("a", "integer"), ("b", "integer"), ("c", "text")])).await.unwrap_err();
+    assert!(
+        [ConditionReason::DatabaseUnavailable, ConditionReason::InProgress].contains(&error.reason()),
+        "{error}"
+    );
+    assert_eq!(world.sql.query_one(number, &[]).await.unwrap().get::<_, String>(0), left);
+    other.batch_execute("COMMIT").await.unwrap();
+    world.apply(&base()).await.unwrap();
+    assert_eq!(world.sql.query_one(number, &[]).await.unwrap().get::<_, String>(0), comment);
+}

@@ -91,8 +91,13 @@ fn text(object: Option<Value>) -> String {
     let differs = ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields"];
     metadata.retain(|name, _| !differs.contains(&name.as_str()));
     without_times(&mut object["status"]);
-    if let Some(owner) = object["status"].get_mut("owner") {
-        *owner = "a hash with the uid".into();
+    for (field, words) in [
+        ("owner", "a hash with the uid"),
+        ("database", "a hash with the address, which is a proxy's at times"),
+    ] {
+        if let Some(hash) = object["status"].get_mut(field) {
+            *hash = words.into();
+        }
     }
     format!("{object:#}, current: {is_current}")
 }

@@ -67,6 +67,7 @@ pub fn write(observation: &Observation<'_>) {
         | Observation::Listed { .. }
         | Observation::IndexesAwaited { .. }
         | Observation::IndexesFilled { .. }
+        | Observation::IndexesLackSomething { .. }
         | Observation::NamespaceMissing { .. }
         | Observation::NamespaceFound { .. }
         | Observation::NamespaceUnknown { .. }

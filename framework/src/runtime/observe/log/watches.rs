@@ -6,13 +6,13 @@ use tracing::{debug, info, warn};
 /// Writes the lines of such an observation.
 pub(super) fn write(observation: &Observation<'_>) {
     match *observation {
-        Observation::IndexesAwaited { kinds } => engine!(
+        Observation::IndexesAwaited { kinds } => {
+            engine!(warn, "No handler is called until all indexes are filled: {} not listed yet.", are(kinds))
+        }
+        Observation::IndexesLackSomething { kinds } => engine!(
             warn,
-            "No handler is called until all indexes are filled: {} not listed yet.",
-            match kinds {
-                [one] => format!("{one} is"),
-                more => format!("{} are", more.join(", ")),
-            }
+            "Handlers are called though not all indexes are filled: {} not listed yet. They are filled as soon as that works.",
+            are(kinds)
         ),
         Observation::IndexesFilled { told: true } => {
             engine!(info, "All indexes are filled: handlers are called from now on.");
@@ -86,6 +86,14 @@ pub(super) fn write(observation: &Observation<'_>) {
             engine!(warn, "Asking {server} about {kind} fails: {why}. It is retried until it works.");
         }
         _ => {}
+    }
+}
+
+/// Names, with their verb.
+fn are(kinds: &[String]) -> String {
+    match kinds {
+        [one] => format!("{one} is"),
+        more => format!("{} are", more.join(", ")),
     }
 }
 
