@@ -272,8 +272,8 @@ impl Database {
                 };
                 // The table is as the spec asks, and who holds it for hours (a VACUUM, say) is no trouble with it. The next look has
                 // that number to take out again.
-                let made = made
-                    .or_else(|error| if only_ends_work && error.is_locked() { Ok(()) } else { Err(error) });
+                let is_held = only_ends_work && made.as_ref().is_err_and(TableError::is_locked);
+                let made = if is_held { Ok(()) } else { made };
                 made.map_err(|error| in_time(error, begun.elapsed(), &plan))
                     .map_err(|error| match &drift {
                         Some(drift) => error.of_repair(&plan.table.place.qualified, drift, DriftHint::Lossy),
