@@ -161,7 +161,7 @@ async fn set_up(operator: Operator, options: Options) -> Result<Operator, SetupE
 }
 
 /// Connects to the operator's own database, and tells if it can't: the operator goes on, for the objects that name another one, and because
-/// what is wrong may be put right without a start (docs/decisions/0109-a-rejected-login-is-no-end.md).
+/// what is wrong may be put right without a start (docs/decisions/0108-a-rejected-login-is-no-end.md).
 async fn connect(own: &Link, target: &str) {
     match own.pool().get().await.map_err(DatabaseError::from) {
         Ok(_) => debug!("Connected to {target}."),

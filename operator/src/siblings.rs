@@ -12,7 +12,7 @@ use korf::{Index, extract::Body};
 /// The most tables that the database is asked about at a time.
 const MOST: usize = 500;
 
-/// The number of a database in statuses; none in those of before 0.2, if it is the operator's own.
+/// The number of a database in statuses; none in earlier ones, if it is the operator's own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DatabaseNumber(pub Option<String>);
 

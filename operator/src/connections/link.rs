@@ -74,7 +74,7 @@ impl Link {
         &self.pool
     }
 
-    /// Whether this is another database than the one whose number a status has. A status of before 0.2 has none if that is the operator's
+    /// Whether this is another database than the one whose number a status has. An earlier status has none if that is the operator's
     /// own, whichever it was then. Where there is none now, it may be any.
     pub fn is_another_than(&self, recorded: Option<&str>) -> bool {
         recorded.or(self.own.as_deref()) != Some(&self.fingerprint)
