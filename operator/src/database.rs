@@ -430,14 +430,19 @@ impl Database {
             (Err(error), None) => Err(error),
         });
         let plan = match plan {
-            Ok((plan, Some(difference))) if claim.table.is_some() && plan.creates_table() => {
+            Ok((plan, difference)) if claim.table.is_some() && plan.creates_table() => {
                 let beside = objects.tables_beside();
                 let there = catalog::how_many_exist(tx, &beside).await?;
                 let missing = plan::Missing {
                     missing: beside.len().saturating_sub(there) + 1,
                     known: beside.len() + 1,
                 };
-                plan::hold(plan, difference, missing)
+                let compared = Compared { wanted: &watched.wanted, found: &found };
+                let is_missing = difference.clone().or_else(|| compared.difference(&Ok(plan.clone())));
+                match is_missing.map(|is_missing| plan::hold(&plan, is_missing, missing, claim)) {
+                    Some(Err(error)) => Err(error),
+                    _ => Ok((plan, difference)),
+                }
             }
             plan => plan,
         };

@@ -49,8 +49,14 @@ impl Watched {
         let columns = details.flat_map(|details| details.columns.values());
         let expressions =
             columns.filter_map(|column| Some((column.expression_id?, column.expression.clone()?)));
-        let claim =
-            Claim { was_applied: false, former: None, too_slow: None, asks_first: false, ..claim.clone() };
+        let claim = Claim {
+            was_applied: false,
+            former: None,
+            too_slow: None,
+            was_held: false,
+            asks_first: false,
+            ..claim.clone()
+        };
         Self { wanted: wanted.clone(), expressions: expressions.collect(), claim }
     }
 

@@ -254,7 +254,13 @@ impl TableError {
             Self::Plan(PlanError::Disputed { dispute, .. }) => {
                 format!("another operator has the cluster id {:?}", dispute.owner.cluster)
             }
-            Self::Plan(PlanError::Drifted { hint: hint @ DriftHint::Most(_), .. }) => hint.to_string(),
+            // Nor how many are missing by now, which changes as they come back.
+            Self::Plan(PlanError::Drifted { hint: DriftHint::Most(..), .. }) => {
+                "most of the operator's tables in a database are missing".to_owned()
+            }
+            Self::Plan(PlanError::Elsewhere { .. }) => {
+                "tables are in another database than the operator is led to".to_owned()
+            }
             error => error.to_string(),
         }
     }

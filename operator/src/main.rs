@@ -29,10 +29,10 @@ struct Options {
     #[arg(long, env = "NO_OWN_DATABASE")]
     no_own_database: bool,
 
-    /// The maximum number of database connections, to all databases together, at least 2: an index may be built by one of them for hours. Four times as many objects are handled at once, unless --set
-    /// queueing.concurrency says otherwise
+    /// The maximum number of database connections, to all databases together, at least 3: an index may be built by one of them for hours.
+    /// Four times as many objects are handled at once, unless --set queueing.concurrency says otherwise
     #[arg(long, value_name = "N", env = "DATABASE_CONNECTIONS", default_value_t = 8)]
-    #[arg(value_parser = clap::value_parser!(u16).range(2..))]
+    #[arg(value_parser = clap::value_parser!(u16).range(3..))]
     database_connections: u16,
 
     /// Let objects of all namespaces use the Secrets of this one; may be repeated. Without it, connectionSecretRef names a

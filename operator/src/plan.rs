@@ -32,7 +32,8 @@ pub use change::{Change, Obstacle, Step, StepKind};
 use columns::Differences;
 pub use columns::{Cause, is_quick, needs_details, needs_weight};
 pub use drift::{
-    Compared, Difference, DriftHint, DriftKind, Missing, Repair, decide, hold, obstructed, rejected,
+    Compared, Difference, DriftHint, DriftKind, Forget, HELD, Missing, Repair, decide, hold, obstructed,
+    rejected,
 };
 pub use error::{Dispute, IncompatibleChange, PlanError};
 pub use index::{IndexConflict, IndexPlan, IndexStep, names_of_indexes, plan_indexes};
@@ -73,6 +74,7 @@ impl Claim {
             drift: DriftPolicy::default(),
             was_applied: false,
             too_slow: None,
+            was_held: false,
             asks_first: false,
         }
     }
@@ -130,6 +132,8 @@ pub struct Claim {
     pub was_applied: bool,
     /// The statements of this spec that took too long, and aren't tried again.
     pub too_slow: Option<Vec<String>>,
+    /// The table was missing with most others of its database, and wasn't made again.
+    pub was_held: bool,
     /// Whether rows may be in the way, as they were before: then they are looked for before anything is built.
     pub asks_first: bool,
 }
@@ -415,7 +419,9 @@ fn owned(in_comment: Option<FromSpec>, claim: &Claim) -> FromSpec {
 /// Checks that an object which has no table here has none in another database either.
 fn check_database(claim: &Claim) -> Result<(), PlanError> {
     match &claim.table {
-        Some(table) if claim.is_elsewhere => Err(PlanError::Elsewhere { table: table.clone() }),
+        Some(table) if claim.is_elsewhere => {
+            Err(PlanError::Elsewhere { table: table.clone(), forget: Forget::by(&claim.owner) })
+        }
         _ => Ok(()),
     }
 }

@@ -192,6 +192,7 @@ impl TableRequest {
             drift: policies.drift,
             was_applied: false,
             too_slow: self.status.too_slow(self.stamp.generation),
+            was_held: self.status.was_held(),
             asks_first: self.status.was_aborted(self.stamp.generation),
             is_elsewhere: link.is_another_than(self.status.database.as_deref()),
         }

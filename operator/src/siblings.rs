@@ -8,6 +8,7 @@ use crate::{
     marker::Owner,
 };
 use korf::{Index, extract::Body};
+use std::collections::BTreeSet;
 
 /// The most tables that the database is asked about at a time.
 const MOST: usize = 500;
@@ -35,9 +36,11 @@ fn tables_by_database(object: Body) -> Option<(DatabaseNumber, RecordedTable)> {
 /// The tables in a database but for this one; of many, some from all over.
 pub fn some_of(tables: &Tables, database: &DatabaseNumber, but: Option<&str>) -> Vec<String> {
     let all = tables.get(database);
+    // Copies of objects name the same tables.
+    let all: BTreeSet<&str> = all.iter().map(|table| &*table.0).collect();
     let every = all.len().div_ceil(MOST).max(1);
-    let others = all.iter().map(|table| &table.0).filter(|table| Some(table.as_str()) != but);
-    others.step_by(every).cloned().collect()
+    let others = all.into_iter().filter(|table| Some(*table) != but);
+    others.step_by(every).map(str::to_owned).collect()
 }
 
 /// Objects of which it is known, too, which tables are beside that of one of them.
@@ -71,7 +74,8 @@ mod tests {
             [(0, "t0", 0), (1, "t0", 0), (1, "other", 1), (500, "t7", 499), (1200, "t0", 400)]
         {
             let table = |number: usize| (here.clone(), RecordedTable(format!("t{number}")));
-            let tables: Tables = (0..count).map(table).collect();
+            // Each of two objects.
+            let tables: Tables = (0..count).chain(0..count).map(table).collect();
             let some = some_of(&tables, &here, Some(own));
             assert_eq!(some.len(), asked, "{count} {own}");
             assert!(!some.contains(&own.to_owned()));

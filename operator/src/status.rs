@@ -179,7 +179,10 @@ impl TableStatus {
             // Nothing is known of it.
             false => self.pending.clone(),
         };
-        let was_too_slow = self.too_slow_generation.is_some() && self.too_slow_generation == stamp.generation;
+        // It is about the statements in `pending`.
+        let was_too_slow = self.too_slow_generation.is_some()
+            && self.too_slow_generation == stamp.generation
+            && !failure.reason.is_about_the_table();
         let too_slow_generation = stamp.generation.filter(|_| failure.is_too_slow || was_too_slow);
         Self {
             observed_generation: stamp.generation,
@@ -216,6 +219,11 @@ impl TableStatus {
     pub fn too_slow(&self, generation: Option<i64>) -> Option<Vec<String>> {
         let is_known = self.too_slow_generation.is_some() && self.too_slow_generation == generation;
         self.pending.clone().filter(|_| is_known)
+    }
+
+    /// Whether the table was missing with most others of its database, and wasn't made again.
+    pub fn was_held(&self) -> bool {
+        self.conditions.iter().any(|condition| condition.message.contains(crate::plan::HELD))
     }
 
     /// Whether the last attempt at this generation was aborted: rows may have been in the way.

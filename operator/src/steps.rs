@@ -87,7 +87,9 @@ async fn run_all(pool: &Pool, task: &Task, steps: &[Step]) -> Result<(), TableEr
         let Some(obstacle) = step.obstacle.as_ref().filter(|_| is_of_rows(&error)) else {
             return Err(work.ended(pool, error).await);
         };
-        if let Some(undo) = &step.undo {
+        // Where rows were seen before it began, what has its name now is somebody else's.
+        let has_begun = !matches!(error, TableError::Plan(_));
+        if let Some(undo) = step.undo.as_ref().filter(|_| has_begun) {
             transact(pool, async |tx: &Transaction<'_>| work.undo(tx, undo).await).await?;
         }
         return Err(work.obstructed(obstacle, &steps[number..]));
@@ -124,6 +126,15 @@ impl Work<'_> {
                     let (begun, checked) = join!(tx.begin_long(), self.check(tx));
                     begun.map_err(DatabaseError::of_first_statement)?;
                     checked?;
+                    // Who has the lock for hours would have all rows read again and again.
+                    let (begun, locked, ended) = join!(
+                        tx.batch_execute("SAVEPOINT korf_lock"),
+                        self.lock(tx),
+                        tx.batch_execute("ROLLBACK TO SAVEPOINT korf_lock")
+                    );
+                    begun?;
+                    locked?;
+                    ended?;
                     self.ask(tx).await?;
                     self.lock(tx).await?;
                 } else {

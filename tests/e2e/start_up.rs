@@ -81,7 +81,7 @@ async fn a_wrong_command_line_exits_with_2_and_names_the_mistake() {
         (&["--all-namespaces"], "either --namespace or --all-namespaces can be used, not both"),
         (&["--quiet", "--verbose"], "only one of --verbose, --debug and --quiet can be used"),
         (&["--log-format", "xml"], "[possible values: plain, full, json]"),
-        (&["--database-connections", "1"], "1 is not in 2..=65535"),
+        (&["--database-connections", "1"], "1 is not in 3..=65535"),
         (
             &["--set=queueing.reminder=0s"],
             "the setting `queueing.reminder` can't be 0s: give it at least 1ms",

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{connection::SecretFault, secrets::SecretId};
+use crate::{connection::SecretFault, marker::Owner, plan::Forget, secrets::SecretId};
 use kube::core::Status;
 
 fn rejected(code: u16) -> ApiError {
@@ -56,13 +56,15 @@ fn what_keeps_an_object_from_going_names_the_way_out_where_there_is_one() {
     let secret = || SecretId { namespace: "shop".into(), name: "pg".into(), key: None, is_foreign: false };
     let mistake = SpecError::UnnamedSchema;
     let unusable = SecretError::Unusable { secret: secret(), fault: SecretFault::Port };
+    let owner = Owner { cluster: "c".into(), namespace: "shop".into(), name: "a".into(), uid: "1".into() };
+    let elsewhere = PlanError::Elsewhere { table: "t".into(), forget: Forget::by(&owner) };
     for (error, helps) in [
         (TableError::from(SecretError::Missing(secret())), true),
         (unusable.into(), true),
         (SecretError::Unreadable { secret: secret(), error: rejected(403) }.into(), true),
         (DatabaseError::interrupted().into(), true),
         (PlanError::Partitioned { table: "t".into() }.into(), true),
-        (PlanError::Elsewhere { table: "t".into() }.into(), true),
+        (elsewhere.into(), true),
         // It is the policy that isn't known, or the API server that is away.
         (TableError::DeletionUnclear(mistake), false),
         (TableError::ObjectUnknown(rejected(500)), false),

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::ddl;
 pub use decision::{DriftHint, decide, obstructed, rejected};
-pub use most::{Missing, hold};
+pub use most::{Forget, HELD, Missing, hold};
 use std::fmt;
 use words::{left, missing};
 
@@ -64,10 +64,6 @@ pub struct Difference {
     /// The statements that would make the table as the spec asks.
     pub statements: Vec<String>,
 }
-
-/// What lets tables be made that the status says were there.
-pub(super) const AGAIN: &str = "forget them: kubectl get databasetables -o name | xargs kubectl patch --subresource=status \
-                                --type=merge -p '{\"status\": {\"table\": null}}'";
 
 impl Difference {
     /// What is told once it has been put right, or begun to be.

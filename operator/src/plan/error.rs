@@ -1,6 +1,6 @@
 //! Conflicts that a person has to resolve, in words.
 
-use super::{Cause, Difference, DriftHint, IndexConflict, Obstacle, drift::AGAIN};
+use super::{Cause, Difference, DriftHint, Forget, IndexConflict, Obstacle};
 use crate::{
     catalog::{Generated, Key},
     identifier::{Identifier, quote},
@@ -154,12 +154,13 @@ pub enum PlanError {
     #[error(
         "this object's table is {table} in another database than the one that its connectionSecretRef, or the operator's own URL, leads \
          to now, and tables can't be moved, so nothing was changed: let the reference, the Secret or the URL lead to the database of \
-         before, or move the table with its comment; or, if a new one is to be made here, {again}",
-        again = AGAIN
+         before, or move the table with its comment; or, if a new one is to be made here, forget that one: {forget}"
     )]
     Elsewhere {
         /// The table.
         table: String,
+        /// What lets a new one be made.
+        forget: Forget,
     },
     /// Several tables could be the one to drop.
     #[error(

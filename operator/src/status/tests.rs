@@ -224,6 +224,11 @@ fn what_took_too_long_is_known_for_its_generation() {
     assert!(!down.was_aborted(Some(1)));
     let other = Failure { pending: &held, ..failure(ConditionReason::UpdateAborted, "rows") };
     assert_eq!(status.after_failure(stamp(2, 20), &other).too_slow(Some(2)), None, "of another generation");
+    assert_eq!(
+        status.after_failure(stamp(1, 20), &other).too_slow(Some(1)),
+        None,
+        "it has come further since"
+    );
     let done = status.after_success(stamp(1, 30), &applied(1), &[]);
     assert_eq!((done.too_slow_generation, done.was_aborted(Some(1))), (None, false));
     // Where generations don't tell, it is tried again.

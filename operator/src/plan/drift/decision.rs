@@ -2,7 +2,7 @@
 //!
 //! The spec was applied before, so its author isn't told that it can't be applied, but that the table has changed.
 
-use super::{AGAIN, Compared, Difference, Missing, Plan, PlanError};
+use super::{Compared, Difference, Forget, HELD, Missing, Plan, PlanError};
 use crate::{
     catalog::Relation,
     outcome::Adoption,
@@ -102,15 +102,15 @@ pub enum DriftHint {
     Slow,
     /// The policy is to report it.
     Reported,
-    /// Most tables of the database are missing.
-    Most(Missing),
+    /// Most tables of the database are missing, or were.
+    Most(Missing, Forget),
 }
 
 impl DriftHint {
     /// Whether what is in the way may go without being seen by a look at the table: who leads the operator elsewhere, for one, changes
     /// none.
     pub fn is_tried_again(&self) -> bool {
-        matches!(self, Self::InTheWay | Self::Rows | Self::Most(_))
+        matches!(self, Self::InTheWay | Self::Rows | Self::Most(..))
     }
 }
 
@@ -135,11 +135,11 @@ impl fmt::Display for DriftHint {
                 "Nothing is done, because driftPolicy is Report: change it back, or run the statements in status.pending, or set \
                  driftPolicy: Repair",
             ),
-            Self::Most(Missing { missing, known }) => write!(
+            Self::Most(Missing { missing, known }, forget) => write!(
                 f,
-                "So are most of the operator's tables in this database ({missing} of {known}), so nothing is made again, and empty: it may be \
-                 another database than before, or a restore that isn't over. Lead the operator to the right one, or restore the tables; \
-                 or, if they are to be made again, {AGAIN}"
+                "{HELD} ({missing} of {known} are missing now), so nothing is made again, and empty: it may be another database than before, or a \
+                 restore that isn't over. Lead the operator to the right one, or restore the tables; or, if this one is to be made again, \
+                 forget it: {forget}"
             ),
         }
     }

@@ -1,6 +1,36 @@
 //! Most tables missing: a database that may be another one, or one that is being restored; pure.
 
 use super::{Difference, DriftHint, Plan, PlanError};
+use crate::{marker::Owner, plan::Claim};
+use std::fmt;
+
+/// The words by which a status tells that a table was held back.
+pub const HELD: &str = "So were most of the operator's tables in this database";
+
+/// What lets a table be made that the status says was there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forget {
+    namespace: String,
+    name: String,
+}
+
+impl Forget {
+    /// For an object.
+    pub fn by(owner: &Owner) -> Self {
+        Self { namespace: owner.namespace.clone(), name: owner.name.clone() }
+    }
+}
+
+/// The command.
+impl fmt::Display for Forget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "kubectl patch databasetable {} -n {} --subresource=status --type=merge -p '{{\"status\": {{\"table\": null}}}}'",
+            self.name, self.namespace
+        )
+    }
+}
 
 /// How many of the tables that the operator knows in a database are missing there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,21 +52,15 @@ impl Missing {
 const FEW: usize = 3;
 
 /// Holds back a table that would be made again, if it is missing with most others of its database: they would all be empty, and in the
-/// way of what restores them.
+/// way of what restores them. It stays so, however many are back by then, until it is back itself, or the object forgets it.
 ///
 /// # Errors
 ///
 /// [`PlanError::Drifted`].
-pub fn hold(
-    plan: Plan,
-    difference: Difference,
-    missing: Missing,
-) -> Result<(Plan, Option<Difference>), PlanError> {
-    match missing.are_too_many() {
-        true => {
-            let table = plan.table.place.qualified;
-            Err(PlanError::Drifted { table, difference, hint: DriftHint::Most(missing) })
-        }
-        false => Ok((plan, Some(difference))),
+pub fn hold(plan: &Plan, difference: Difference, missing: Missing, claim: &Claim) -> Result<(), PlanError> {
+    if !claim.was_held && !missing.are_too_many() {
+        return Ok(());
     }
+    let (table, forget) = (plan.table.place.qualified.clone(), Forget::by(&claim.owner));
+    Err(PlanError::Drifted { table, difference, hint: DriftHint::Most(missing, forget) })
 }

@@ -25,7 +25,8 @@ fn a_table_without_an_owner_is_not_the_objects_where_its_own_is_in_another_datab
         for found in [table(&[("a", 23)], &[], None), Found::default()] {
             let claim = Claim { adoption, ..moved.clone() };
             let error = plan(wanted(&[("a", 23)], &[]), &found, &claim).unwrap_err();
-            assert_eq!(error, PlanError::Elsewhere { table: "public.t".into() });
+            let forget = Forget::by(&claim.owner);
+            assert_eq!(error, PlanError::Elsewhere { table: "public.t".into(), forget });
         }
     }
 }
