@@ -103,7 +103,7 @@ pub enum DriftHint {
     /// The policy is to report it.
     Reported,
     /// Most tables of the database are missing, or were.
-    Most(Missing, Forget),
+    Most(Missing, Box<Forget>),
 }
 
 impl DriftHint {

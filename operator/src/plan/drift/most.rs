@@ -62,5 +62,5 @@ pub fn hold(plan: &Plan, difference: Difference, missing: Missing, claim: &Claim
         return Ok(());
     }
     let (table, forget) = (plan.table.place.qualified.clone(), Forget::by(&claim.owner));
-    Err(PlanError::Drifted { table, difference, hint: DriftHint::Most(missing, forget) })
+    Err(PlanError::Drifted { table, difference, hint: DriftHint::Most(missing, Box::new(forget)) })
 }
