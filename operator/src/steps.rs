@@ -121,24 +121,9 @@ impl Work<'_> {
     async fn run(&self, tx: &Transaction<'_>) -> Result<(), TableError> {
         match self.step.kind {
             StepKind::Transaction => {
-                if self.step.query.is_some() {
-                    // It may take long, and a change of the spec would wait for the lock.
-                    let (begun, checked) = join!(tx.begin_long(), self.check(tx));
-                    begun.map_err(DatabaseError::of_first_statement)?;
-                    checked?;
-                    // Who has the lock for hours would have all rows read again and again.
-                    let (begun, locked, ended) = join!(
-                        tx.batch_execute("SAVEPOINT korf_lock"),
-                        self.lock(tx),
-                        tx.batch_execute("ROLLBACK TO SAVEPOINT korf_lock")
-                    );
-                    begun?;
-                    locked?;
-                    ended?;
-                    self.ask(tx).await?;
-                    self.lock(tx).await?;
-                } else {
-                    self.begin(tx).await?;
+                match self.step.query {
+                    Some(_) => self.begin_with_question(tx).await?,
+                    None => self.begin(tx).await?,
                 }
                 Ok(tx.commit(Doing::Change, &self.step.statements).await?)
             }
@@ -183,6 +168,24 @@ impl Work<'_> {
         let (begun, locked) = join!(tx.begin_long(), self.lock(tx));
         begun.map_err(DatabaseError::of_first_statement)?;
         locked
+    }
+
+    /// Begins, asks the step's query, and locks the comment.
+    async fn begin_with_question(&self, tx: &Transaction<'_>) -> Result<(), TableError> {
+        // Who has the lock for hours would have all rows read again and again; so it is had, and given back: the query may take long,
+        // and a change of the spec would wait.
+        let (begun, saved, locked, released) = join!(
+            tx.begin_long(),
+            tx.batch_execute("SAVEPOINT korf_lock"),
+            self.lock(tx),
+            tx.batch_execute("ROLLBACK TO SAVEPOINT korf_lock")
+        );
+        begun.map_err(DatabaseError::of_first_statement)?;
+        saved?;
+        locked?;
+        released?;
+        self.ask(tx).await?;
+        self.lock(tx).await
     }
 
     /// Locks the comment.
